@@ -1,0 +1,1 @@
+"""Backends: where vectors are searched. See `base` for the contract."""

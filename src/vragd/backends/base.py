@@ -1,0 +1,176 @@
+"""
+The backend contract and the registry.
+
+A backend holds vectors by key and finds the nearest. It is derived from the catalog: whatever it
+loses is put again from there, without embedding anything. Adding a backend is one module with a
+`create(settings, data_dir) -> VectorBackend`, one line in `REGISTRY`, one factory in
+`tests/conformance`.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal, Protocol
+
+import numpy as np
+
+from vragd.errors import ConfigError, StoreMismatch
+
+Metric = Literal["cosine", "euclidean", "dot"]
+
+Scalar = str | int | float | bool
+MetadataValue = Scalar | tuple[str, ...]
+Metadata = Mapping[str, MetadataValue]
+
+# Every condition must hold. A condition holds when the vector's value equals one of the wanted
+# values, or, for a tuple, contains one of them. A vector without the key never matches.
+Filter = Mapping[str, Collection[Scalar]]
+
+MAX_KEY_BYTES = 1024  # S3 Vectors' limit, the smallest of any backend
+
+
+@dataclass(frozen=True, slots=True)
+class Vector:
+    """
+    A vector to store: `values` is float32, shape (dimension,).
+
+    `metadata` can be filtered on and is small. `payload` is returned by backends that answer without
+    a catalog beside them (a remote index read from another machine); a local backend may drop it.
+    """
+
+    key: str
+    values: np.ndarray
+    metadata: Metadata = field(default_factory=dict)
+    payload: Metadata = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Match:
+    """
+    A vector near the query. `score`: higher is better, for every backend and metric.
+
+    cosine: the similarity, in [-1, 1]. dot: the product. euclidean: 1 / (1 + distance), in (0, 1].
+    """
+
+    key: str
+    score: float
+    metadata: Metadata = field(default_factory=dict)
+    payload: Metadata = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class StoreInfo:
+    """`count` is None where the service does not say. `detail` is the backend's own, for `store info`."""
+
+    store: str
+    dimension: int
+    metric: Metric
+    count: int | None
+    detail: Mapping[str, Any] = field(default_factory=dict)
+
+
+class VectorBackend(Protocol):
+    """
+    Synchronous; every method may be called from any thread, queries beside writes included.
+
+    Any batch size is accepted: a backend splits into its own request sizes. Raises UnknownStore for a
+    store that was not created, StoreMismatch for vectors that do not fit, BackendUnavailable when a
+    retry may help, DiskFull.
+    """
+
+    durable: bool
+    """Whether a returned put survives a crash. If not, whoever holds the catalog compares keys at start."""
+
+    def create_store(self, store: str, dimension: int, metric: Metric) -> None:
+        """Make an empty store. One that is there already with the same shape is left as it is."""
+
+    def delete_store(self, store: str) -> None:
+        """Forget the store and all that is in it. One that is not there is no error."""
+
+    def list_stores(self) -> list[str]:
+        """Names, sorted."""
+
+    def store_exists(self, store: str) -> bool: ...
+
+    def put_vectors(self, store: str, vectors: Sequence[Vector]) -> int:
+        """Upsert by key; the last of equal keys wins. Validates all before writing any. Returns how many keys."""
+
+    def delete_vectors(self, store: str, keys: Collection[str]) -> int:
+        """Forget keys. Unknown keys are ignored: a retry is safe. Returns how many were there, if known."""
+
+    def get_vectors(self, store: str, keys: Collection[str]) -> dict[str, np.ndarray]:
+        """The stored values, float32, of those keys that are there."""
+
+    def list_keys(self, store: str) -> Iterator[str]:
+        """Every key, once, in no order."""
+
+    def query(self, store: str, vector: np.ndarray, top_k: int, filter: Filter | None = None) -> list[Match]:  # noqa: A002
+        """At most `top_k` nearest vectors that pass `filter`, best first."""
+
+    def get_store_info(self, store: str) -> StoreInfo: ...
+
+    def flush(self, store: str) -> None:
+        """Make what was put cheap to open again. Never needed for correctness."""
+
+    def close(self) -> None:
+        """Flush and free. Nothing may be called afterwards."""
+
+
+def matrix(vectors: Sequence[Vector], dimension: int) -> np.ndarray:
+    """
+    The values as one float32 matrix, shape (len(vectors), dimension); StoreMismatch names the first misfit.
+
+    The check every backend makes before it writes any of a batch: key, dimension, finite, not zero.
+    """
+    for vector in vectors:
+        if not vector.key or not vector.key.isascii() or len(vector.key) > MAX_KEY_BYTES:
+            raise StoreMismatch(f"key {vector.key[:40]!r} is not 1 to {MAX_KEY_BYTES} ASCII characters")
+        if vector.values.shape != (dimension,):
+            raise StoreMismatch(
+                f"vector {vector.key!r} has shape {vector.values.shape}, the store holds ({dimension},)",
+                hint="this store was made by another model",
+            )
+    rows = np.array([v.values for v in vectors], dtype=np.float32).reshape(len(vectors), dimension)
+    good = np.isfinite(rows).all(axis=1) & (rows != 0).any(axis=1)
+    if not good.all():
+        key = vectors[int(np.argmin(good))].key
+        raise StoreMismatch(f"vector {key!r} is zero or holds a value that is not a finite number")
+    return rows
+
+
+def check_query(vector: np.ndarray, dimension: int) -> np.ndarray:
+    """`vector` as float32 of shape (dimension,), or StoreMismatch."""
+    row = np.asarray(vector, dtype=np.float32)
+    if row.shape != (dimension,):
+        raise StoreMismatch(f"the query has shape {row.shape}, the store holds ({dimension},)")
+    if not np.isfinite(row).all():
+        raise StoreMismatch("the query holds a value that is not a finite number")
+    return row
+
+
+def passes(metadata: Metadata, filter: Filter) -> bool:  # noqa: A002
+    """Whether `metadata` satisfies every condition of `filter`."""
+    for name, wanted in filter.items():
+        have = metadata.get(name)
+        values = have if isinstance(have, tuple) else () if have is None else (have,)
+        if not any(value in wanted for value in values):
+            return False
+    return True
+
+
+# Modules, not classes: boto3 is not imported to run FAISS.
+REGISTRY: Mapping[str, str] = {
+    "faiss": "vragd.backends.faiss",
+    "memory": "vragd.backends.memory",
+}
+
+
+def create_backend(kind: str, settings: Any, data_dir: Path) -> VectorBackend:
+    """The backend of type `kind`, keeping local files below `data_dir`. ConfigError for an unknown type."""
+    if kind not in REGISTRY:
+        raise ConfigError(f"unknown backend type {kind!r}", hint=f"known: {', '.join(sorted(REGISTRY))}")
+    backend: VectorBackend = importlib.import_module(REGISTRY[kind]).create(settings, data_dir)
+    return backend

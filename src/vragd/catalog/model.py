@@ -1,0 +1,148 @@
+"""Rows of the catalog as the rest of the project sees them."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+# (inode, size, mtime_ns, ctime_ns)
+Stamp = tuple[int, int, int, int]
+State = Literal["indexed", "partial", "failed", "skipped"]
+NO_STAMP: Stamp = (0, -1, 0, 0)
+
+
+@dataclass(frozen=True, slots=True)
+class SourceRow:
+    """A source as registered; `identity` is (device, inode, had .obsidian) of its root, once seen."""
+
+    id: int
+    uid: str
+    label: str
+    identity: tuple[int, int, bool] | None
+
+
+@dataclass(frozen=True, slots=True)
+class SpaceRow:
+    id: int
+    fingerprint: str
+    dimension: int
+    collection: str
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What is remembered of a note, to tell without opening it whether it changed."""
+
+    stamp: Stamp
+    racy: bool
+    space_id: int | None
+    state: State
+    digest: bytes | None
+    note_id: int
+    title: str
+    attempts: int
+
+
+KNOWN_COLUMNS = "inode, size, mtime_ns, ctime_ns, racy, space_id, state, digest, id, title, attempts"
+
+
+def known_from(row: Sequence[Any]) -> Known:
+    """A row of KNOWN_COLUMNS."""
+    return Known((row[0], row[1], row[2], row[3]), bool(row[4]), *row[5:])
+
+
+@dataclass(frozen=True, slots=True)
+class ChunkRow:
+    key: str
+    text_hash: bytes
+    heading: tuple[str, ...]
+    lines: tuple[int, int]
+    text: str
+    embedded: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class NoteChange:
+    """
+    What a note becomes. `chunks=None` keeps the chunks it has (a failure keeps the last good version).
+
+    `seq` orders readings of the same path: a commit older than what is stored is dropped.
+    """
+
+    source_id: int
+    path: str
+    seq: int
+    stamp: Stamp
+    racy: bool
+    digest: bytes | None
+    title: str
+    space_id: int | None
+    state: State
+    reason: str | None = None
+    attempts: int = 0
+    retry_at: float | None = None
+    chunks: tuple[ChunkRow, ...] | None = ()
+
+
+@dataclass(frozen=True, slots=True)
+class NoteRemoval:
+    """A note that is proven to be gone."""
+
+    source_id: int
+    path: str
+    seq: int
+
+
+@dataclass(frozen=True, slots=True)
+class Committed:
+    """What a commit did: the generation it made, keys now dead, and how many changes were stale."""
+
+    generation: int
+    dead: tuple[str, ...] = ()
+    n_stale: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A live chunk with its note, as a query shows it. `rank` is set by keyword search."""
+
+    key: str
+    source: str
+    path: str
+    title: str
+    heading: tuple[str, ...]
+    lines: tuple[int, int]
+    text: str
+    rank: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class FileRow:
+    source: str
+    path: str
+    state: str
+    reason: str | None
+    n_chunks: int
+    size: int
+    changed_at: float
+    retry_at: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    notes: int = 0
+    chunks: int = 0
+    embeddings: int = 0
+    states: dict[str, int] = field(default_factory=dict)
+
+
+def to_blob(path: str) -> bytes:
+    """The bytes the system uses for `path`."""
+    return os.fsencode(path)
+
+
+def from_blob(path: bytes) -> str:
+    """`path` as a string; bytes that are no UTF-8 become lone surrogates, and back."""
+    return os.fsdecode(path)

@@ -1,0 +1,152 @@
+"""Read-only views of the catalog, for queries and status. Any thread may call; each call borrows a connection."""
+
+from __future__ import annotations
+
+import json
+import queue
+import re
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import apsw
+
+from vragd.catalog.db import open_read_only, translated
+from vragd.catalog.model import KNOWN_COLUMNS, Counts, FileRow, Found, Known, from_blob, known_from, to_blob
+from vragd.errors import BackendUnavailable
+
+# A title names the whole note, a heading its section: a word there says more than one in the text.
+TITLE_WEIGHT, HEADING_WEIGHT, TEXT_WEIGHT = 4.0, 2.0, 1.0
+MAX_QUERY_TOKENS = 64
+
+_TOKEN = re.compile(r"\w+", re.UNICODE)
+_FOUND = (
+    "select c.key, s.label, n.path, n.title, c.heading, c.line_from, c.line_to, c.text"
+    " from chunk c join note n on n.id = c.note_id join source s on s.id = n.source_id"
+)
+
+
+class Reader:
+    """A pool of read-only connections to one catalog."""
+
+    def __init__(self, path: Path, size: int = 4) -> None:
+        self._connections = [open_read_only(path) for _ in range(size)]
+        self._free: queue.LifoQueue[apsw.Connection] = queue.LifoQueue()
+        for connection in self._connections:
+            self._free.put(connection)
+
+    def close(self) -> None:
+        """Wait for the queries that run, then close every connection."""
+        for _ in self._connections:
+            try:
+                connection = self._free.get(timeout=5)
+            except queue.Empty:
+                return  # its query outlives us; the process is ending
+            connection.close()
+
+    @contextmanager
+    def _borrow(self) -> Iterator[apsw.Connection]:
+        try:
+            connection = self._free.get(timeout=10)
+        except queue.Empty:
+            raise BackendUnavailable("the catalog is busy") from None
+        try:
+            with translated("the catalog"):
+                yield connection
+        finally:
+            self._free.put(connection)
+
+    def generation(self) -> int:
+        """How many commits changed an answer, ever. Grows by each."""
+        with self._borrow() as db:
+            ((value,),) = db.execute("select cast(value as integer) from meta where key = 'generation'")
+        return int(value)
+
+    def join(self, keys: Sequence[str]) -> dict[str, Found]:
+        """The live chunks among `keys`. A key that is missing here must not become a hit."""
+        if not keys:
+            return {}
+        marks = ",".join("?" * len(keys))
+        with self._borrow() as db:
+            rows = list(db.execute(f"{_FOUND} where c.key in ({marks})", tuple(keys)))
+        return {row[0]: _found(row) for row in rows}
+
+    def keyword(
+        self, text: str, limit: int, sources: Collection[str] = (), folder: str = ""
+    ) -> list[Found]:
+        """
+        The best chunks by BM25 for the words of `text`, any of which may match; `rank`: higher is better.
+
+        `sources` (labels) and `folder` narrow the search; empty means everywhere.
+        """
+        tokens = list(dict.fromkeys(_TOKEN.findall(text.lower())))[:MAX_QUERY_TOKENS]
+        if not tokens:
+            return []
+        match = " OR ".join(f'"{token}"' for token in tokens)
+        where, bound = _narrow(sources, folder)
+        sql = (
+            f"with hit as (select rowid, bm25(chunk_text, {TITLE_WEIGHT}, {HEADING_WEIGHT}, {TEXT_WEIGHT}) as rank"
+            " from chunk_text where chunk_text match ? order by rank limit ?)"
+            f" {_FOUND.replace(' from', ', hit.rank from', 1)} join hit on hit.rowid = c.id {where}"
+            " order by hit.rank limit ?"
+        )
+        # A narrowed search must look further, as the words are ranked before the place is known.
+        depth = limit if not where else -1
+        with self._borrow() as db:
+            rows = list(db.execute(sql, (match, depth, *bound, limit)))
+        return [_found(row) for row in rows]
+
+    def files(self, states: Collection[str] = ()) -> list[FileRow]:
+        """Every note with its state, or those in `states`, by source and path."""
+        where = f"where n.state in ({','.join('?' * len(states))})" if states else ""
+        sql = (
+            "select s.label, n.path, n.state, n.reason, (select count(*) from chunk c where c.note_id = n.id),"
+            " n.size, n.changed_at, n.retry_at from note n join source s on s.id = n.source_id"
+            f" {where} order by s.label, n.path"
+        )
+        with self._borrow() as db:
+            rows = list(db.execute(sql, tuple(states)))
+        return [FileRow(row[0], from_blob(row[1]), *row[2:]) for row in rows]
+
+    def counts(self) -> Counts:
+        """How much there is."""
+        with self._borrow() as db:
+            states = dict(db.execute("select state, count(*) from note group by state"))
+            ((chunks,),) = db.execute("select count(*) from chunk")
+            ((embeddings,),) = db.execute("select count(*) from embedding")
+        return Counts(sum(states.values()), chunks, embeddings, states)
+
+    def known(self, source_id: int, folder: str = "") -> dict[str, Known]:
+        """What is remembered of each note of a source, below `folder` if one is given; by path."""
+        sql = f"select {KNOWN_COLUMNS}, path from note where source_id = ?"
+        bound: tuple[int | bytes, ...] = (source_id,)
+        if folder:
+            sql += " and path >= ? and path < ?"
+            bound += _below(folder)
+        with self._borrow() as db:
+            return {from_blob(row[-1]): known_from(row[:-1]) for row in db.execute(sql, bound)}
+
+
+def _below(folder: str) -> tuple[bytes, bytes]:
+    prefix = to_blob(folder.strip("/"))
+    return prefix + b"/", prefix + b"0"  # '0' follows '/'
+
+
+def _narrow(sources: Collection[str], folder: str) -> tuple[str, tuple[str | bytes, ...]]:
+    parts: list[str] = []
+    bound: tuple[str | bytes, ...] = ()
+    if sources:
+        parts.append(f"s.label in ({','.join('?' * len(sources))})")
+        bound += tuple(sources)
+    if folder:
+        parts.append("n.path >= ? and n.path < ?")
+        bound += _below(folder)
+    return ("where " + " and ".join(parts) if parts else ""), bound
+
+
+def _found(row: apsw.SQLiteValues) -> Found:
+    key, label, path, title, heading, line_from, line_to, text, *rank = row
+    return Found(
+        key, label, from_blob(path), title, tuple(json.loads(heading)), (line_from, line_to), text,
+        -float(rank[0]) if rank else 0.0,
+    )  # fmt: skip

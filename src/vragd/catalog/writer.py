@@ -1,0 +1,381 @@
+"""
+The catalog's one read-write connection. Owned by the store's writer lane: no other thread may call it.
+
+Each method that writes is one transaction, durable when it returns.
+"""
+
+from __future__ import annotations
+
+import json
+import secrets
+import time
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from pathlib import Path
+
+import apsw
+import numpy as np
+
+from vragd.catalog.db import open_read_write, transaction, translated
+from vragd.catalog.model import (
+    KNOWN_COLUMNS,
+    ChunkRow,
+    Committed,
+    Known,
+    NoteChange,
+    NoteRemoval,
+    SourceRow,
+    SpaceRow,
+    from_blob,
+    known_from,
+    to_blob,
+)
+from vragd.catalog.schema import MIGRATIONS
+
+_BATCH = 500  # bound parameters in one statement, well below SQLite's limit
+
+
+class Catalog:
+    """Reads and writes of the writer lane. See `Reader` for queries."""
+
+    def __init__(self, path: Path) -> None:
+        """Open or make the file. Raises as `open_read_write`."""
+        self.path = path
+        self._db = open_read_write(path, MIGRATIONS)
+        self._seq = self._one("select coalesce(max(seq), 0) from note")
+
+    def close(self) -> None:
+        """Fold the write-ahead log into the file and close."""
+        with translated("the catalog"):
+            self._db.execute("pragma optimize")
+            self._db.close()
+
+    def next_seq(self) -> int:
+        """A number above every earlier one, to be taken when a note's bytes are read."""
+        self._seq += 1
+        return self._seq
+
+    # -- meta ------------------------------------------------------------------------------------
+
+    def meta(self, key: str) -> str | None:
+        """A remembered value."""
+        row = self._db.execute("select value from meta where key = ?", (key,)).fetchone()
+        return str(row[0]) if row else None
+
+    def set_meta(self, key: str, value: str) -> None:
+        with transaction(self._db):
+            self._db.execute("insert or replace into meta values (?, ?)", (key, value))
+
+    # -- sources and spaces ------------------------------------------------------------------------
+
+    def sources(self) -> list[SourceRow]:
+        """Every registered source."""
+        rows = self._db.execute("select id, uid, label, device, inode, obsidian from source order by id")
+        return [
+            SourceRow(i, uid, label, None if device is None else (device, inode, bool(obsidian)))
+            for i, uid, label, device, inode, obsidian in rows
+        ]
+
+    def register_source(self, label: str) -> SourceRow:
+        """The source called `label`, made if it is new."""
+        with transaction(self._db):
+            self._db.execute(
+                "insert into source(uid, label) values (?, ?) on conflict(label) do nothing",
+                (secrets.token_hex(6), label),
+            )
+        return next(row for row in self.sources() if row.label == label)
+
+    def set_identity(self, source_id: int, device: int, inode: int, obsidian: bool) -> None:
+        """Remember by what the source's root is recognised."""
+        with transaction(self._db):
+            self._db.execute(
+                "update source set device = ?, inode = ?, obsidian = ? where id = ?",
+                (device, inode, int(obsidian), source_id),
+            )
+
+    def forget_source(self, source_id: int) -> None:
+        """Remove a source that has no notes left."""
+        with transaction(self._db):
+            self._db.execute("delete from source where id = ?", (source_id,))
+
+    def register_space(self, store: str, fingerprint: str, identity: str, dimension: int) -> SpaceRow:
+        """The space, made if it is new. The first has the store's own name in the backend."""
+        with transaction(self._db):
+            taken = self._one("select count(*) from space")
+            collection = f"{store}.{fingerprint[:8]}" if taken else store
+            self._db.execute(
+                "insert into space(fingerprint, identity, dimension, collection) values (?, ?, ?, ?)"
+                " on conflict(fingerprint) do nothing",
+                (fingerprint, identity, dimension, collection),
+            )
+        return next(space for space in self.spaces() if space.fingerprint == fingerprint)
+
+    def spaces(self) -> list[SpaceRow]:
+        """Every space that has something in the catalog or the backend."""
+        rows = self._db.execute("select id, fingerprint, dimension, collection from space order by id")
+        return [SpaceRow(*row) for row in rows]
+
+    def forget_space(self, space_id: int) -> None:
+        """Remove a space no note uses, its embeddings included."""
+        with transaction(self._db):
+            self._db.execute("delete from embedding where space_id = ?", (space_id,))
+            self._db.execute("delete from space where id = ?", (space_id,))
+
+    def notes_outside(self, space_id: int) -> list[tuple[int, str]]:
+        """(source id, path) of the notes whose chunks are of another space."""
+        rows = self._db.execute("select source_id, path from note where space_id != ?", (space_id,))
+        return [(source, from_blob(path)) for source, path in rows]
+
+    # -- notes -------------------------------------------------------------------------------------
+
+    def known_note(self, source_id: int, path: str) -> Known | None:
+        """What is remembered of one note."""
+        row = self._db.execute(
+            f"select {KNOWN_COLUMNS} from note where source_id = ? and path = ?",  # noqa: S608
+            (source_id, to_blob(path)),
+        ).fetchone()
+        return known_from(row) if row else None
+
+    def embedded_keys(self, note_id: int) -> set[str]:
+        """The keys of a note's chunks that have a vector."""
+        rows = self._db.execute("select key from chunk where note_id = ? and embedded", (note_id,))
+        return {key for (key,) in rows}
+
+    def due_for_retry(self, now: float) -> list[tuple[int, str]]:
+        """(source id, path) of failed notes whose time has come."""
+        rows = self._db.execute("select source_id, path from note where retry_at <= ?", (now,))
+        return [(source, from_blob(path)) for source, path in rows]
+
+    # -- embeddings --------------------------------------------------------------------------------
+
+    def embedded(self, space_id: int, hashes: Collection[bytes]) -> set[bytes]:
+        """Those of `hashes` that have an embedding in the space."""
+        return {found for (found,) in self._in("select text_hash from embedding", space_id, hashes)}
+
+    def embeddings(self, space_id: int, hashes: Collection[bytes]) -> dict[bytes, np.ndarray]:
+        """The vectors of those of `hashes` that have one: float32, shape (dimension,)."""
+        rows = self._in("select text_hash, vector from embedding", space_id, hashes)
+        return {found: np.frombuffer(vector, dtype="<f4") for found, vector in rows}
+
+    def _in(self, select: str, space_id: int, hashes: Collection[bytes]) -> Iterator[apsw.SQLiteValues]:
+        for some in _batched(list(hashes)):
+            marks = ",".join("?" * len(some))
+            sql = f"{select} where space_id = ? and text_hash in ({marks})"  # noqa: S608
+            yield from self._db.execute(sql, (space_id, *some))
+
+    def sweep_embeddings(self, now: float, keep_s: float) -> int:
+        """
+        Forget embeddings that no chunk has used for `keep_s` seconds; returns how many.
+
+        Until then an undo, or a note that comes back, costs no embedding.
+        """
+        unused = "not in (select text_hash from chunk)"
+        with transaction(self._db):
+            self._db.execute(
+                f"update embedding set unused_since = null where unused_since is not null and not (text_hash {unused})"  # noqa: S608
+            )
+            self._db.execute(
+                f"update embedding set unused_since = ? where unused_since is null and text_hash {unused}",  # noqa: S608
+                (now,),
+            )
+            self._db.execute("delete from embedding where unused_since <= ?", (now - keep_s,))
+            return self._db.changes()
+
+    # -- the order of writes -----------------------------------------------------------------------
+
+    def save(
+        self, space_id: int, vectors: Iterable[tuple[bytes, np.ndarray]], collection: str, intents: Iterable[str]
+    ) -> None:
+        """Keep new embeddings and, in the same transaction, name the keys about to be put."""
+        with transaction(self._db):
+            self._db.executemany(
+                "insert or ignore into embedding(space_id, text_hash, vector) values (?, ?, ?)",
+                ((space_id, text_hash, vector.astype("<f4").tobytes()) for text_hash, vector in vectors),
+            )
+            self._intend(collection, intents)
+
+    def commit(self, collection: str, changes: Sequence[NoteChange | NoteRemoval]) -> Committed:
+        """
+        Swap each note's chunks for the new ones, all or nothing; keys that die by it become intents.
+
+        A change whose `seq` is not above the stored one is dropped: somebody read the note later.
+        """
+        dead: set[str] = set()
+        n_stale, answers_change = 0, False
+        with transaction(self._db):
+            for change in changes:
+                known = self._db.execute(
+                    "select id, seq, title from note where source_id = ? and path = ?",
+                    (change.source_id, to_blob(change.path)),
+                ).fetchone()
+                if known and known[1] >= change.seq:
+                    n_stale += 1
+                elif isinstance(change, NoteRemoval):
+                    if known:
+                        dead |= self._remove(known[0])
+                        answers_change = True
+                else:
+                    note_id = self._upsert(change)
+                    if change.chunks is not None:
+                        retitled = known is not None and known[2] != change.title
+                        dead |= self._swap_chunks(note_id, change, retitled)
+                        answers_change = True
+            self._intend(collection, dead)
+            if answers_change:
+                self._db.execute("update meta set value = value + 1 where key = 'generation'")
+            generation = self._one("select cast(value as integer) from meta where key = 'generation'")
+        return Committed(generation, tuple(dead), n_stale)
+
+    def _upsert(self, change: NoteChange) -> int:
+        values = (
+            *change.stamp,
+            int(change.racy),
+            change.digest,
+            change.title,
+            change.space_id,
+            change.state,
+            change.reason,
+            change.attempts,
+            change.retry_at,
+            change.seq,
+            time.time(),
+        )
+        ((note_id,),) = self._db.execute(
+            "insert into note(source_id, path, inode, size, mtime_ns, ctime_ns, racy, digest, title, space_id,"
+            " state, reason, attempts, retry_at, seq, changed_at) values (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)"
+            " on conflict(source_id, path) do update set (inode, size, mtime_ns, ctime_ns, racy, digest, title,"
+            " space_id, state, reason, attempts, retry_at, seq, changed_at) = (?,?,?,?,?,?,?,?,?,?,?,?,?,?)"
+            " returning id",
+            (change.source_id, to_blob(change.path), *values, *values),
+        )
+        assert isinstance(note_id, int)
+        return note_id
+
+    def _swap_chunks(self, note_id: int, change: NoteChange, retitled: bool) -> set[str]:
+        assert change.chunks is not None
+        old = {
+            key: (rowid, heading, embedded)
+            for rowid, key, heading, embedded in self._db.execute(
+                "select id, key, heading, embedded from chunk where note_id = ?", (note_id,)
+            )
+        }
+        for ordinal, chunk in enumerate(change.chunks):
+            heading = json.dumps(chunk.heading, ensure_ascii=False)
+            place = (int(chunk.embedded), ordinal, heading, *chunk.lines)
+            if had := old.pop(chunk.key, None):
+                self._db.execute(
+                    "update chunk set embedded = ?, ordinal = ?, heading = ?, line_from = ?, line_to = ? where id = ?",
+                    (*place, had[0]),
+                )
+                if had[1] != heading or retitled:
+                    self._db.execute("delete from chunk_text where rowid = ?", (had[0],))
+                    self._index_text(had[0], change.title, chunk)
+            else:
+                self._db.execute(
+                    "insert into chunk(note_id, key, text_hash, embedded, ordinal, heading, line_from, line_to, text)"
+                    " values (?,?,?,?,?,?,?,?,?)",
+                    (note_id, chunk.key, chunk.text_hash, *place, chunk.text),
+                )
+                self._index_text(self._db.last_insert_rowid(), change.title, chunk)
+        return self._drop_chunks({key: had[0] for key, had in old.items()})
+
+    def _index_text(self, rowid: int, title: str, chunk: ChunkRow) -> None:
+        self._db.execute(
+            "insert into chunk_text(rowid, title, heading, text) values (?, ?, ?, ?)",
+            (rowid, title, " ".join(chunk.heading), chunk.text),
+        )
+
+    def _remove(self, note_id: int) -> set[str]:
+        rows = self._db.execute("select key, id from chunk where note_id = ?", (note_id,))
+        dead = self._drop_chunks(dict(rows))
+        self._db.execute("delete from note where id = ?", (note_id,))
+        return dead
+
+    def _drop_chunks(self, rowids: dict[str, int]) -> set[str]:
+        for rowid in rowids.values():
+            self._db.execute("delete from chunk_text where rowid = ?", (rowid,))
+            self._db.execute("delete from chunk where id = ?", (rowid,))
+        return set(rowids)
+
+    def _intend(self, collection: str, keys: Iterable[str]) -> None:
+        self._db.executemany("insert or ignore into intent values (?, ?)", ((collection, key) for key in keys))
+
+    def intents(self, collection: str) -> list[str]:
+        """Keys that may be in the backend without being live."""
+        return [key for (key,) in self._db.execute("select key from intent where collection = ?", (collection,))]
+
+    def clear(self, collection: str, keys: Iterable[str]) -> None:
+        """Forget intents whose keys are surely gone, or surely live."""
+        with transaction(self._db):
+            self._db.executemany(
+                "delete from intent where collection = ? and key = ?", ((collection, key) for key in keys)
+            )
+
+    def clear_all(self, collection: str) -> None:
+        """Forget every intent of a collection that is no more."""
+        with transaction(self._db):
+            self._db.execute("delete from intent where collection = ?", (collection,))
+
+    # -- to rebuild a backend ------------------------------------------------------------------------
+
+    def live_keys(self, space_id: int) -> set[str]:
+        """The keys a backend must hold: those of the embedded chunks of the space's notes."""
+        rows = self._db.execute(
+            "select c.key from chunk c join note n on n.id = c.note_id where n.space_id = ? and c.embedded", (space_id,)
+        )
+        return {key for (key,) in rows}
+
+    def rows_for(self, keys: Sequence[str]) -> Iterator[tuple[str, bytes, int, str, str, ChunkRow]]:
+        """(key, text hash, source id, path, title, chunk) of live chunks among `keys`."""
+        for some in _batched(keys):
+            marks = ",".join("?" * len(some))
+            for key, text_hash, source, path, title, heading, line_from, line_to, text in self._db.execute(
+                "select c.key, c.text_hash, n.source_id, n.path, n.title, c.heading, c.line_from, c.line_to, c.text"
+                f" from chunk c join note n on n.id = c.note_id where c.key in ({marks})",  # noqa: S608
+                some,
+            ):
+                chunk = ChunkRow(key, text_hash, tuple(json.loads(heading)), (line_from, line_to), text)
+                yield key, text_hash, source, from_blob(path), title, chunk
+
+    def check(self) -> list[str]:
+        """What SQLite's own checks say against the file, and full text without chunk or the reverse; [] if sound."""
+        problems = [str(row[0]) for row in self._db.execute("pragma integrity_check") if row[0] != "ok"]
+        for sql, what in (
+            ("select count(*) from chunk where id not in (select rowid from chunk_text)", "chunks not in full text"),
+            ("select count(*) from chunk_text where rowid not in (select id from chunk)", "full text without chunk"),
+        ):
+            if count := self._one(sql):
+                problems.append(f"{count} {what}")
+        return problems
+
+    def mend(self) -> int:
+        """
+        Forget the contents of notes that lost an embedding or their full text; returns how many notes.
+
+        They are then dirty to the next scan, which reads them again from the vault.
+        """
+        with transaction(self._db):
+            self._db.execute("insert into chunk_text(chunk_text) values ('delete-all')")
+            self._db.execute(
+                "insert into chunk_text(rowid, title, heading, text)"
+                " select c.id, n.title, c.heading, c.text from chunk c join note n on n.id = c.note_id"
+            )
+            self._db.execute(
+                "update note set state = 'failed', reason = 'an embedding was lost', retry_at = 0, size = -1"
+                " where id in (select c.note_id from chunk c join note n on n.id = c.note_id where c.embedded"
+                " and not exists (select 1 from embedding e where e.space_id = n.space_id and e.text_hash = c.text_hash))"
+            )
+            changed = self._db.changes()
+            self._db.execute(
+                "update chunk set embedded = 0 where note_id in (select id from note where reason = 'an embedding was lost')"
+            )
+        return changed
+
+    def _one(self, sql: str) -> int:
+        ((value,),) = self._db.execute(sql)
+        assert isinstance(value, int)
+        return value
+
+
+def _batched(items: Sequence[str] | Sequence[bytes]) -> Iterator[tuple[str, ...] | tuple[bytes, ...]]:
+    for start in range(0, len(items), _BATCH):
+        yield tuple(items[start : start + _BATCH])  # type: ignore[arg-type]

@@ -1,0 +1,92 @@
+"""What a scan says against the catalog, and when a scan alone is not proof enough to delete."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+from vragd.catalog.model import Known
+from vragd.vault.ignore import Rules
+from vragd.vault.scan import Scan
+
+# A scan that misses more than this of what was known is believed only when a later one agrees.
+GUARD_AT_LEAST = 20
+GUARD_CONFIRM_S = 60.0
+
+
+@dataclass(slots=True)
+class Difference:
+    """`dirty` paths may differ from the catalog, `missing` are in the catalog and not on the disk."""
+
+    dirty: list[str] = field(default_factory=list)
+    missing: list[str] = field(default_factory=list)
+    n_moved: int = 0
+
+
+def compare(found: Scan, known: Mapping[str, Known], space_id: int | None, rules: Rules) -> Difference:
+    """
+    The paths to look at. Nothing is opened: a note whose stamp is the stored one is taken as unchanged.
+
+    A `racy` stamp is not trusted. Notes of another space than `space_id` are dirty too, and so are those
+    that `rules` no longer let in. `n_moved` counts missing paths whose inode is now at a new path.
+    """
+    difference = Difference()
+    appeared: set[int] = set()
+    for path, stamp in found.notes.items():
+        had = known.get(path)
+        if had is None:
+            appeared.add(stamp.inode)
+            difference.dirty.append(path)
+        elif had.stamp != stamp or had.racy or _of_another_space(had, space_id):
+            difference.dirty.append(path)
+    for path, had in known.items():
+        if path in found.notes:
+            continue
+        if rules.excluded(path) is not None:
+            difference.dirty.append(path)
+        elif found.covers(path):
+            difference.missing.append(path)
+            difference.n_moved += had.stamp[0] in appeared
+    return difference
+
+
+def _of_another_space(had: Known, space_id: int | None) -> bool:
+    return space_id is not None and had.space_id is not None and had.space_id != space_id
+
+
+class DeleteGuard:
+    """
+    Holds back deletions that only a scan suggests, when they are suspiciously many.
+
+    A vault that is empty, or misses more than `share` of its notes, may be a mount that failed or a sync
+    client that has not finished. Many missing notes are believed when a scan a minute later misses
+    the same; a vault without a single note is believed only when somebody says so.
+    """
+
+    def __init__(self, share: float, clock: Callable[[], float] = time.monotonic) -> None:
+        self._share, self._clock = share, clock
+        self._held: frozenset[str] = frozenset()
+        self._since = 0.0
+        self.confirmed = False
+
+    @property
+    def n_held(self) -> int:
+        """How many notes are missing without being believed so."""
+        return len(self._held)
+
+    def allows(self, difference: Difference, n_known: int, n_found: int) -> bool:
+        """Whether the missing notes of a full scan may be deleted."""
+        n_gone = len(difference.missing) - difference.n_moved
+        empty = n_found == 0 and n_known > 0 and n_gone > 0
+        if self.confirmed or not (empty or n_gone > max(GUARD_AT_LEAST, self._share * n_known)):
+            self.confirmed, self._held = False, frozenset()
+            return True
+        missing = frozenset(difference.missing)
+        if missing != self._held:
+            self._held, self._since = missing, self._clock()
+            return False
+        if empty or self._clock() - self._since < GUARD_CONFIRM_S:
+            return False
+        self._held = frozenset()
+        return True

@@ -1,0 +1,155 @@
+"""
+One tree of errors. Raise the most specific class; only `cli` and `server` turn them into text.
+
+`code` is stable and part of the socket's API. `exit_status` is what a command ends with;
+`daemon_status` is what `vragd run` ends with, from sysexits.h, so that a supervisor can tell
+"will never work as configured" (78, 65) from "try again" (75).
+"""
+
+from __future__ import annotations
+
+
+class VragdError(Exception):
+    """What was found, what was expected (`message`), and the way out (`hint`)."""
+
+    code = "failed"
+    exit_status = 1
+    daemon_status = 70
+    http_status = 500
+
+    def __init__(self, message: str, *, hint: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+
+class UsageError(VragdError):
+    """The words of a command or request are off."""
+
+    code = "usage"
+    exit_status = 2
+    daemon_status = 64
+    http_status = 422
+
+
+class TooLarge(UsageError):
+    """A request is beyond a documented limit of size."""
+
+    code = "too_large"
+    http_status = 413
+
+
+class ConfigError(VragdError):
+    """The configuration file cannot be used as it stands."""
+
+    code = "config"
+    exit_status = 2
+    daemon_status = 78
+    http_status = 500
+
+
+class NoDaemon(VragdError):
+    """Nothing answers on the socket."""
+
+    code = "no_daemon"
+    exit_status = 3
+
+
+class DaemonBusy(VragdError):
+    """Another process holds the data directory."""
+
+    code = "already_running"
+    daemon_status = 75
+
+
+class DataDirError(VragdError):
+    """The data directory cannot be created, written or trusted."""
+
+    code = "data_dir"
+    daemon_status = 73
+
+
+class DiskFull(VragdError):
+    """No space is left where the catalog or the index lives. Nothing was lost; retry when there is."""
+
+    code = "disk_full"
+    http_status = 503
+    daemon_status = 74
+
+
+class NewerFormat(VragdError):
+    """A file was written by a newer vragd; it was not touched."""
+
+    code = "newer_format"
+    daemon_status = 65
+
+
+class CatalogCorrupt(VragdError):
+    """The catalog fails SQLite's own check."""
+
+    code = "catalog_corrupt"
+    daemon_status = 65
+
+
+class UnknownStore(VragdError):
+    """No store has this name."""
+
+    code = "unknown_store"
+    exit_status = 2
+    http_status = 404
+
+
+class StoreExists(VragdError):
+    """A store of this name is there already."""
+
+    code = "store_exists"
+    exit_status = 2
+    http_status = 409
+
+
+class StoreMismatch(VragdError):
+    """Vectors do not fit the store: dimension, metric, or a value that is not a finite number."""
+
+    code = "store_mismatch"
+    http_status = 409
+
+
+class BackendUnavailable(VragdError):
+    """The backend cannot be reached now. Safe to retry: puts and deletes are idempotent."""
+
+    code = "backend_unavailable"
+    http_status = 503
+
+
+class EmbedderUnavailable(VragdError):
+    """The embedder cannot be reached now. Safe to retry."""
+
+    code = "embedder_unavailable"
+    http_status = 503
+
+
+class EmbedderChanged(EmbedderUnavailable):
+    """The embedder makes vectors of another shape than its space: the model was replaced under its name."""
+
+    code = "embedder_space_mismatch"
+
+
+class EmbedderRejected(VragdError):
+    """The embedder answered, and will not embed this input: one of the texts is poison."""
+
+    code = "embedder_rejected"
+    http_status = 502
+
+
+class NotFound(VragdError):
+    """No such path on the socket, or no such thing."""
+
+    code = "not_found"
+    http_status = 404
+
+
+class Overloaded(VragdError):
+    """A bound is reached; the same request may work in a moment."""
+
+    code = "overloaded"
+    http_status = 503

@@ -1,0 +1,30 @@
+"""Names of files as text for people, JSON and links. A name need not be UTF-8."""
+
+from __future__ import annotations
+
+import base64
+import os
+from pathlib import Path
+from urllib.parse import quote, quote_from_bytes
+
+
+def shown(path: str) -> str:
+    """`path` as text that every JSON reader takes: bytes that are no UTF-8 as %XX."""
+    try:
+        path.encode("utf-8")
+    except UnicodeEncodeError:
+        return "".join(f"%{ord(c) - 0xDC00:02X}" if 0xDC80 <= ord(c) <= 0xDCFF else c for c in path)
+    return path
+
+
+def exact(path: str) -> str | None:
+    """The bytes of `path` in base64, where `shown` had to change it."""
+    return None if shown(path) == path else base64.b64encode(os.fsencode(path)).decode("ascii")
+
+
+def link(root: Path, path: str, *, in_obsidian: bool) -> str:
+    """A link that opens the note: in Obsidian for a vault, the file itself elsewhere."""
+    if in_obsidian:
+        file = path.removesuffix(".md")
+        return f"obsidian://open?vault={quote(root.name, safe='')}&file={quote_from_bytes(os.fsencode(file), safe='')}"
+    return "file://" + quote_from_bytes(os.fsencode(root / path))

@@ -1,0 +1,1 @@
+"""Pure text work: bytes of a note to chunks. No I/O."""

@@ -1,0 +1,211 @@
+"""
+Query → hits. The other place that knows a whole order: embed, search vectors and words, fuse, join.
+
+Every hit is joined with the catalog before it is returned, so that a stale vector never becomes an
+answer. Runs on a reader lane.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import structlog
+
+from vragd.backends.base import Filter, Match, VectorBackend
+from vragd.catalog.model import Found, SpaceRow
+from vragd.catalog.reader import Reader
+from vragd.errors import BackendUnavailable, EmbedderRejected, EmbedderUnavailable, StoreMismatch, UsageError
+from vragd.log import error_fields
+from vragd.names import link
+
+log = structlog.get_logger()
+
+Mode = Literal["hybrid", "vector", "keyword"]
+MAX_TOP_K = 100
+MAX_QUERY_CHARS = 32_768
+CANDIDATES = 100
+# A blend of normalised scores is steadier across collections than reciprocal ranks; vectors are usually
+# the better list. Measured on four collections, see docs/search.md.
+VECTOR_SHARE = 0.7
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What is asked. `sources` are labels, `folder` is relative to a source; empty means everywhere."""
+
+    text: str = ""
+    vector: tuple[float, ...] | None = None
+    top_k: int = 5
+    mode: Mode = "hybrid"
+    sources: frozenset[str] = frozenset()
+    folder: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A source as links and filters need it."""
+
+    uid: str
+    root: Path
+    in_obsidian: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """A store as a query sees it at one moment."""
+
+    name: str
+    reader: Reader
+    backend: VectorBackend
+    space: SpaceRow | None
+    embed_query: Callable[[str], np.ndarray]
+    places: Mapping[str, Place]
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """One answer. `score` is higher for better hits; what it measures depends on the mode."""
+
+    store: str
+    source: str
+    path: str
+    title: str
+    heading: tuple[str, ...]
+    lines: tuple[int, int]
+    score: float
+    text: str
+    uri: str
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """The hits of one store, best first, and why they may be fewer or worse than they should be."""
+
+    hits: tuple[Hit, ...]
+    degraded: tuple[str, ...] = ()
+
+
+def check(question: Question) -> None:
+    """Raise UsageError for a question that cannot be asked."""
+    if not 1 <= question.top_k <= MAX_TOP_K:
+        raise UsageError(f"top_k is {question.top_k}, expected 1 to {MAX_TOP_K}")
+    if question.vector is None and not question.text.strip():
+        raise UsageError("the query is empty", hint='try: vragd query "a few words"')
+    if len(question.text) > MAX_QUERY_CHARS:
+        raise UsageError(f"the query has {len(question.text)} characters, the limit is {MAX_QUERY_CHARS}")
+    if question.vector is not None and question.mode != "vector":
+        raise UsageError("a query by vector needs mode 'vector'")
+
+
+def ask(target: Target, question: Question) -> Answer:
+    """
+    The best hits of one store. Raises only for a wrong question.
+
+    When the query cannot be embedded or the backend cannot be reached, words alone answer and
+    `degraded` says so; a query in mode `vector` then has no hits.
+    """
+    degraded: list[str] = []
+    by_vector = _by_vector(target, question, degraded) if question.mode != "keyword" else []
+    by_words: list[Found] = []
+    if question.mode == "keyword" or (question.mode == "hybrid" and question.text):
+        limit = CANDIDATES if question.mode == "hybrid" else question.top_k
+        by_words = target.reader.keyword(question.text, limit, question.sources, question.folder)
+    if question.mode == "vector":
+        ranked = [(found, found.rank) for found in by_vector]
+    elif question.mode == "keyword":
+        ranked = [(found, found.rank) for found in by_words]
+    else:
+        ranked = fuse(by_vector, by_words)
+    hits = tuple(_hit(target, found, score) for found, score in ranked[: question.top_k])
+    return Answer(hits, tuple(degraded))
+
+
+def _by_vector(target: Target, question: Question, degraded: list[str]) -> list[Found]:
+    """Live chunks near the question, best first, `rank` being the backend's score."""
+    if target.space is None:
+        degraded.append("semantic_unavailable")
+        return []
+    wanted = question.top_k if question.mode == "vector" else CANDIDATES
+    try:
+        if question.vector is not None:
+            vector = np.asarray(question.vector, dtype=np.float32)
+            if vector.shape != (target.space.dimension,):
+                raise UsageError(
+                    f"the vector has {len(question.vector)} dimensions, store {target.name!r} has"
+                    f" {target.space.dimension}"
+                )
+        else:
+            vector = target.embed_query(question.text)
+        return _live_matches(target, vector, wanted, _filter(target, question))
+    except (EmbedderUnavailable, EmbedderRejected, BackendUnavailable, StoreMismatch) as error:
+        log.warning("search.vectors_unavailable", store=target.name, **error_fields(error))
+        degraded.append("semantic_unavailable")
+        return []
+
+
+def _live_matches(target: Target, vector: np.ndarray, wanted: int, where: Filter | None) -> list[Found]:
+    # Matches that are no longer, or not yet, in the catalog take up places: look further when they do.
+    assert target.space is not None
+    depth = wanted + 10
+    while True:
+        matches: Sequence[Match] = target.backend.query(target.space.collection, vector, depth, where)
+        live = target.reader.join([match.key for match in matches])
+        found = [replace(live[match.key], rank=match.score) for match in matches if match.key in live]
+        if len(found) >= wanted or len(matches) < depth or depth >= 64 * wanted:
+            return found[:wanted]
+        depth *= 4
+
+
+def _filter(target: Target, question: Question) -> Filter | None:
+    where: dict[str, frozenset[str]] = {}
+    if question.sources:
+        where["source"] = frozenset(place.uid for label, place in target.places.items() if label in question.sources)
+    if question.folder:
+        where["folder"] = frozenset({question.folder.strip("/")})
+    return where or None
+
+
+def fuse(by_vector: Sequence[Found], by_words: Sequence[Found]) -> list[tuple[Found, float]]:
+    """
+    Both lists as one, best first, scores in [0, 1]: a blend of the lists' own scores, each scaled to [0, 1].
+
+    A chunk missing from a list counts 0 there. With one list empty the other stands alone.
+    """
+    shares = (VECTOR_SHARE, 1 - VECTOR_SHARE) if by_vector and by_words else (1.0, 1.0)
+    chunks: dict[str, Found] = {}
+    scores: dict[str, float] = {}
+    for found_list, share in zip((by_vector, by_words), shares, strict=True):
+        low = min((found.rank for found in found_list), default=0.0)
+        span = max((found.rank for found in found_list), default=0.0) - low
+        for found in found_list:
+            chunks.setdefault(found.key, found)
+            scaled = (found.rank - low) / span if span > 0 else 1.0
+            scores[found.key] = scores.get(found.key, 0.0) + share * scaled
+    order = sorted(scores, key=lambda key: (-scores[key], key))
+    return [(chunks[key], scores[key]) for key in order]
+
+
+def merge(answers: Sequence[tuple[str, Answer]], top_k: int) -> tuple[Hit, ...]:
+    """
+    The hits of several stores as one list; each answer comes with its space's fingerprint.
+
+    Scores of one space are compared; scores of different spaces mean nothing to each other, so those
+    stores take turns.
+    """
+    if len({space for space, _ in answers}) <= 1:
+        hits = [hit for _, answer in answers for hit in answer.hits]
+        return tuple(sorted(hits, key=lambda hit: -hit.score)[:top_k])
+    turns = [(rank, i, hit) for i, (_, answer) in enumerate(answers) for rank, hit in enumerate(answer.hits)]
+    return tuple(hit for _, _, hit in sorted(turns, key=lambda turn: turn[:2])[:top_k])
+
+
+def _hit(target: Target, found: Found, score: float) -> Hit:
+    place = target.places.get(found.source)
+    uri = link(place.root, found.path, in_obsidian=place.in_obsidian) if place else ""
+    return Hit(
+        target.name, found.source, found.path, found.title, found.heading, found.lines, score, found.text, uri
+    )

@@ -1,0 +1,296 @@
+"""
+A store as a running thing: catalog, embedder, backend, sources, and the one place that ties them.
+
+Blocking throughout. `open`, `prepare`, `apply`, `tend`, `flush` and `close` run on the store's writer
+lane; `scan_source` runs on its scan lane; what a query needs (`reader`, `backend`, `embedder`,
+`space`) may be used from any thread.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import asdict
+from pathlib import Path
+
+import structlog
+
+from vragd.backends.base import VectorBackend, create_backend
+from vragd.catalog.model import NoteRemoval, SpaceRow
+from vragd.catalog.reader import Reader
+from vragd.catalog.writer import Catalog
+from vragd.compare import DeleteGuard, compare
+from vragd.embed.base import Embedder
+from vragd.errors import BackendUnavailable, CatalogCorrupt, DiskFull, StoreMismatch
+from vragd.files import free_mib, private_dir
+from vragd.log import error_fields
+from vragd.notes import chunk
+from vragd.settings import LimitSettings, StoreSettings
+from vragd.sync import Job, Report, Syncer, recover, to_vector
+from vragd.vault.scan import Scan, scan
+from vragd.vault.source import Source
+
+log = structlog.get_logger()
+
+REFILL_BATCH = 1_000
+
+
+class Store:
+    """One store. Made closed; `open` before anything else."""
+
+    def __init__(
+        self,
+        name: str,
+        settings: StoreSettings,
+        folder: Path,
+        limits: LimitSettings,
+        make_embedder: Callable[[], Embedder],
+        stop: Callable[[], bool] = lambda: False,
+    ) -> None:
+        self.name, self.settings, self.folder, self.limits = name, settings, folder, limits
+        self.sources: dict[int, Source] = {}
+        self.guards: dict[int, DeleteGuard] = {}
+        self.skipped: dict[int, dict[str, str]] = {}
+        self.space: SpaceRow | None = None
+        self.rebuilding = False
+        self._make_embedder, self._stop = make_embedder, stop
+        self._embedder: Embedder | None = None
+        self._catalog: Catalog | None = None
+        self._reader: Reader | None = None
+        self._backend: VectorBackend | None = None
+        self._syncer: Syncer | None = None
+        self._needs_recovery = False
+        self._obsidian_expected: dict[int, bool] = {}
+
+    # -- what queries use --------------------------------------------------------------------------
+
+    @property
+    def reader(self) -> Reader:
+        assert self._reader is not None, "open the store first"
+        return self._reader
+
+    @property
+    def backend(self) -> VectorBackend:
+        assert self._backend is not None, "open the store first"
+        return self._backend
+
+    @property
+    def catalog(self) -> Catalog:
+        """For the writer lane only."""
+        assert self._catalog is not None, "open the store first"
+        return self._catalog
+
+    @property
+    def embedder(self) -> Embedder:
+        """The embedder, loaded when it is first needed."""
+        if self._embedder is None:
+            self._embedder = self._make_embedder()
+        return self._embedder
+
+    # -- lifecycle ---------------------------------------------------------------------------------
+
+    def open(self) -> None:
+        """
+        Open what is on disk and finish what a crash interrupted. Contacts no embedder.
+
+        A damaged catalog is moved aside and begun anew: the vault is the source. Raises NewerFormat,
+        DataDirError, DiskFull.
+        """
+        private_dir(self.folder)
+        path = self.folder / "catalog.db"
+        try:
+            self._catalog = Catalog(path)
+        except CatalogCorrupt as error:
+            _move_aside(path)
+            log.error("catalog.file_replaced", store=self.name, **error_fields(error))
+            self._catalog = Catalog(path)
+        self._reader = Reader(path)
+        self._backend = create_backend(
+            self.settings.backend.type, self.settings.backend, private_dir(self.folder / "index")
+        )
+        fingerprint = self._catalog.meta("space")
+        self.space = next((s for s in self._catalog.spaces() if s.fingerprint == fingerprint), None)
+        self._register_sources()
+        if self.space is not None:
+            self._open_collection(self.space)
+
+    def _register_sources(self) -> None:
+        catalog = self.catalog
+        wanted = {settings.label: settings for settings in self.settings.sources}
+        for row in catalog.sources():
+            if row.label not in wanted:
+                self._purge_source(row.id)
+        for label, settings in wanted.items():
+            row = catalog.register_source(label)
+            self.sources[row.id] = Source(settings, row.id, row.uid, self.limits.max_file_bytes)
+            self.guards[row.id] = DeleteGuard(self.limits.delete_guard_share)
+            self._obsidian_expected[row.id] = row.identity is not None and row.identity[2]
+
+    def _purge_source(self, source_id: int) -> None:
+        """A source taken out of the configuration: its notes leave the store; embeddings stay for a while."""
+        catalog = self.catalog
+        paths = list(self.reader.known(source_id))
+        collection = self.space.collection if self.space else ""
+        catalog.commit(collection, [NoteRemoval(source_id, path, catalog.next_seq()) for path in paths])
+        catalog.forget_source(source_id)
+        log.info("store.source_removed", store=self.name, n_notes=len(paths))
+
+    def _open_collection(self, space: SpaceRow) -> None:
+        self.backend.create_store(space.collection, space.dimension, self.settings.metric)
+        recover(self.catalog, self.backend, space)
+        if not self.backend.durable:
+            self.refill(space)
+
+    def refill(self, space: SpaceRow) -> tuple[int, int]:
+        """
+        Make the backend hold exactly the live keys, from the catalog's embeddings. (put, deleted).
+
+        What a cache on disk did not have, or a backend lost, comes back without embedding anything.
+        """
+        live, held = self.catalog.live_keys(space.id), set(self.backend.list_keys(space.collection))
+        extra, missing = held - live, sorted(live - held)
+        if extra:
+            self.backend.delete_vectors(space.collection, extra)
+        n_put = 0
+        for start in range(0, len(missing), REFILL_BATCH):
+            n_put += self._put_again(space, missing[start : start + REFILL_BATCH])
+        if extra or n_put:
+            log.info("store.backend_refilled", store=self.name, n_put=n_put, n_deleted=len(extra))
+        return n_put, len(extra)
+
+    def _put_again(self, space: SpaceRow, keys: list[str]) -> int:
+        rows = list(self.catalog.rows_for(keys))
+        values = self.catalog.embeddings(space.id, {row[1] for row in rows})
+        uids = {source.id: source.uid for source in self.sources.values()}
+        return self.backend.put_vectors(
+            space.collection,
+            [
+                to_vector(uids[source], path, title, chunk_row, values[text_hash])
+                for _, text_hash, source, path, title, chunk_row in rows
+                if text_hash in values
+            ],
+        )
+
+    def prepare(self) -> None:
+        """
+        Make sure the embedder answers and its space is the store's. Raises EmbedderUnavailable.
+
+        Another space than before begins beside the old one: notes move over one by one, and are found
+        by their words until they have.
+        """
+        space = self.embedder.space(chunk.VERSION)
+        fingerprint = space.fingerprint()
+        if self.space is None or self.space.fingerprint != fingerprint:
+            row = self.catalog.register_space(
+                self.name, fingerprint, json.dumps(asdict(space), sort_keys=True), space.dimension
+            )
+            self._open_collection(row)
+            self.catalog.set_meta("space", fingerprint)
+            if self.space is not None:
+                log.warning("store.space_changed", store=self.name, provider=space.provider, model=space.model)
+            self.space, self._syncer = row, None
+        if self._syncer is None:
+            self._syncer = Syncer(self.catalog, self.backend, self.embedder, self.space, self._stop)
+        self.rebuilding = bool(self.catalog.notes_outside(self.space.id))
+
+    # -- work --------------------------------------------------------------------------------------
+
+    def connect(self, source: Source) -> bool:
+        """Open the source's root if it can be trusted, and remember by what it is recognised."""
+        if source.connect(self._obsidian_expected[source.id]) != "ok":
+            return False
+        if identity := source.identity:
+            self.catalog.set_identity(source.id, identity.device, identity.inode, identity.obsidian)
+            self._obsidian_expected[source.id] = identity.obsidian
+        return True
+
+    def accept_root(self, source: Source) -> None:
+        """Take the directory that is there now, and believe what is missing from it: the user says so."""
+        self._obsidian_expected[source.id] = False
+        self.guards[source.id].confirmed = True
+
+    def scan_source(self, source: Source, folder: str = "") -> tuple[list[str], Scan]:
+        """The dirty paths of a source or folder, and the scan. Opens no file."""
+        found = scan(source.path, source.rules, folder, self._stop)
+        known = self.reader.known(source.id, folder)
+        difference = compare(found, known, self.space.id if self.space else None, source.rules)
+        dirty = difference.dirty
+        if folder or self.guards[source.id].allows(difference, len(known), len(found.notes)):
+            dirty += difference.missing
+        else:
+            log.warning("source.deletes_held", store=self.name, source=source.uid, n_missing=len(difference.missing))
+        if not folder:
+            self.skipped[source.id] = found.skipped
+        return dirty, found
+
+    def apply(self, jobs: list[Job]) -> Report:
+        """One round of work. Raises what `Syncer.apply` raises, and DiskFull below the floor of free space."""
+        if free_mib(self.folder) < self.limits.min_free_mib:
+            raise DiskFull(
+                f"less than {self.limits.min_free_mib} MiB are free where the catalog lives",
+                hint="free some space, or lower limits.min_free_mib",
+            )
+        if self._syncer is None:
+            self.prepare()
+        assert self._syncer is not None and self.space is not None
+        try:
+            if self._needs_recovery:
+                recover(self.catalog, self.backend, self.space)
+                self._needs_recovery = False
+            report = self._syncer.apply(jobs)
+        except (BackendUnavailable, DiskFull, StoreMismatch):
+            self._needs_recovery = True
+            raise
+        if self.rebuilding:
+            self._drop_old_spaces()
+        return report
+
+    def _drop_old_spaces(self) -> None:
+        assert self.space is not None
+        if self.catalog.notes_outside(self.space.id):
+            return
+        for old in self.catalog.spaces():
+            if old.id != self.space.id:
+                self.backend.delete_store(old.collection)
+                self.catalog.clear_all(old.collection)
+                self.catalog.forget_space(old.id)
+        self.rebuilding = False
+        log.info("store.space_switched", store=self.name)
+
+    def tend(self) -> None:
+        """Housekeeping, about hourly: forget embeddings nobody has used for long."""
+        keep_s = self.limits.keep_embeddings_days * 86_400.0
+        if n := self.catalog.sweep_embeddings(time.time(), keep_s):
+            log.info("catalog.embeddings_swept", store=self.name, n_swept=n)
+
+    def due_for_retry(self) -> Iterator[tuple[int, str]]:
+        """(source id, path) of failed notes whose time has come."""
+        yield from self.catalog.due_for_retry(time.time())
+
+    def flush(self) -> None:
+        """Let the backend write its cache, if it finds that worthwhile."""
+        if self.space is not None:
+            self.backend.flush(self.space.collection)
+
+    def close(self) -> None:
+        """Flush and close everything. Raises if the last flush failed, after closing the rest."""
+        for source in self.sources.values():
+            source.close()
+        try:
+            if self._backend is not None:
+                self._backend.close()
+        finally:
+            if self._reader is not None:
+                self._reader.close()
+            if self._catalog is not None:
+                self._catalog.close()
+
+
+def _move_aside(path: Path) -> None:
+    stamp = time.strftime("%Y%m%dT%H%M%S", time.gmtime())
+    for suffix in ("", "-wal", "-shm"):
+        damaged = path.with_name(path.name + suffix)
+        if damaged.exists():
+            os.replace(damaged, path.with_name(f"{path.name}.corrupt-{stamp}{suffix}"))

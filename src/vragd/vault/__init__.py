@@ -1,0 +1,1 @@
+"""The vault side: what changed on disk. Nothing here opens a vault file for writing."""

@@ -1,0 +1,170 @@
+"""
+Reading a note: never through a link, never torn, never blocking on a FIFO, never more than the limit.
+
+Paths are opened folder by folder below the root's descriptor, each step refusing links, so that a
+link swapped in between check and open leads nowhere.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import xxhash
+
+_DIR_FLAGS = getattr(os, "O_PATH", os.O_RDONLY) | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+_LIST_FLAGS = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+_FILE_FLAGS = os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC
+_TORN_RETRIES_S = (0.005, 0.02, 0.05)
+_SF_DATALESS = 0x40000000  # macOS: the bytes are only in iCloud, and reading would fetch them
+
+
+class StatKey(NamedTuple):
+    """What tells a changed file from an unchanged one without opening it."""
+
+    inode: int
+    size: int
+    mtime_ns: int
+    ctime_ns: int
+
+    @classmethod
+    def of(cls, info: os.stat_result) -> StatKey:
+        # 63 bits: SQLite's integers are signed, and some FUSE file systems use the highest bit
+        return cls(info.st_ino & 0x7FFF_FFFF_FFFF_FFFF, info.st_size, info.st_mtime_ns, info.st_ctime_ns)
+
+
+@dataclass(frozen=True, slots=True)
+class Content:
+    """The bytes of a note, whole, as they were when `key` was true. `racy`: too fresh for `key` to be trusted."""
+
+    data: bytes
+    key: StatKey
+    digest: bytes
+    racy: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Gone:
+    """The system says there is no such file: proof enough, if the root is healthy."""
+
+
+@dataclass(frozen=True, slots=True)
+class Skipped:
+    """There is something at the path that is not to be indexed. What was indexed of it goes."""
+
+    reason: str
+    key: StatKey | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Unreadable:
+    """Unknown, not gone: whatever was indexed stays. `torn` means somebody is writing right now."""
+
+    reason: str
+    torn: bool = False
+
+
+Outcome = Content | Gone | Skipped | Unreadable
+
+
+def read_note(root_fd: int, path: str, max_bytes: int, racy_window_s: float) -> Outcome:
+    """
+    What is at `path` below the directory `root_fd`.
+
+    Blocks for the read, and up to 75 ms more for a file that changes while it is read.
+    """
+    try:
+        parent, name = _open_parent(root_fd, path)
+    except OSError as error:
+        return _trouble(error)
+    try:
+        for pause in (*_TORN_RETRIES_S, None):
+            outcome = _read_once(parent, name, max_bytes, racy_window_s)
+            if not (isinstance(outcome, Unreadable) and outcome.torn) or pause is None:
+                return outcome
+            time.sleep(pause)
+        raise AssertionError("the last pause is None")
+    finally:
+        os.close(parent)
+
+
+def _open_parent(root_fd: int, path: str) -> tuple[int, str]:
+    folder, _, name = path.rpartition("/")
+    return _descend(root_fd, folder.split("/") if folder else []), name
+
+
+def open_folder(root_fd: int, folder: str) -> int:
+    """A descriptor to list `folder` ('' for the root) by. Raises OSError, ENOTDIR for a link on the way."""
+    *above, name = folder.split("/") if folder else ["."]
+    parent = _descend(root_fd, above)
+    try:
+        return os.open(name, _LIST_FLAGS, dir_fd=parent)
+    finally:
+        os.close(parent)
+
+
+def _descend(root_fd: int, folders: Sequence[str]) -> int:
+    fd = os.dup(root_fd)
+    try:
+        for folder in folders:
+            deeper = os.open(folder, _DIR_FLAGS, dir_fd=fd)
+            os.close(fd)
+            fd = deeper
+    except OSError:
+        os.close(fd)
+        raise
+    return fd
+
+
+def _read_once(parent: int, name: str, max_bytes: int, racy_window_s: float) -> Outcome:
+    try:
+        listed = os.stat(name, dir_fd=parent, follow_symlinks=False)
+        if getattr(listed, "st_flags", 0) & _SF_DATALESS:
+            return Unreadable("only_in_the_cloud")
+        fd = os.open(name, _FILE_FLAGS, dir_fd=parent)
+    except OSError as error:
+        return _trouble(error)
+    try:
+        before = os.fstat(fd)
+        key = StatKey.of(before)
+        if not stat.S_ISREG(before.st_mode):
+            return Skipped("not_a_regular_file")
+        if before.st_size > max_bytes:
+            return Skipped("too_large", key)
+        data = _read_all(fd, before.st_size + 1)  # one more tells that it grows, without running after it
+        seen_at_ns = time.time_ns()
+        still = StatKey.of(os.fstat(fd)) == key and StatKey.of(
+            os.stat(name, dir_fd=parent, follow_symlinks=False)
+        ) == key
+        if not still or len(data) != before.st_size:
+            return Unreadable("being_written", torn=True)
+    except OSError as error:
+        return _trouble(error)
+    finally:
+        os.close(fd)
+    newest = max(key.mtime_ns, key.ctime_ns)
+    racy = newest > seen_at_ns - int(racy_window_s * 1e9)
+    return Content(data, key, xxhash.xxh3_128_digest(data), racy)
+
+
+def _read_all(fd: int, limit: int) -> bytes:
+    parts = []
+    while limit > 0 and (part := os.read(fd, min(limit, 1 << 20))):
+        parts.append(part)
+        limit -= len(part)
+    return b"".join(parts)
+
+
+def _trouble(error: OSError) -> Outcome:
+    if error.errno == errno.ENOENT or error.errno == errno.ENOTDIR:
+        return Gone()  # ENOTDIR also for a folder that became a link: nothing below it is in the vault
+    if error.errno == errno.ELOOP:
+        return Skipped("symbolic_link")
+    if error.errno == errno.ENXIO:
+        return Skipped("not_a_regular_file")  # a socket, or a FIFO nobody writes to
+    return Unreadable((errno.errorcode.get(error.errno or 0, "EIO")).lower())

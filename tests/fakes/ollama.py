@@ -1,0 +1,301 @@
+"""
+An Ollama server on 127.0.0.1 that speaks its real JSON, with knobs for its real faults.
+
+    with FakeOllama() as fake:
+        fake.poison = "cursed"
+        ...
+
+Knobs are plain attributes and may be set at any time, from any thread.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import re
+import socket
+import threading
+from collections import deque
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from types import TracebackType
+from typing import Any, cast
+
+Answer = tuple[int, Any]  # status; JSON, or bytes to send as they are
+
+NAN = "failed to encode response: json: unsupported value: NaN"
+TOO_LONG = "the input length exceeds the context length"
+DURATION = re.compile(r"-?(\d+(\.\d+)?(ns|us|ms|s|m|h))+")
+
+
+@dataclass(frozen=True)
+class Request:
+    """One request as it came, before any fault."""
+
+    path: str
+    body: Mapping[str, Any]
+
+
+@dataclass
+class FakeOllama:
+    """A server that is absent until `start()` or `with`; its port stays the same over restarts."""
+
+    port: int = 0
+    dimension: int = 64
+    models: set[str] = field(default_factory=lambda: {"fake-embed:latest"})
+    digest: str = "a" * 64
+    context_chars: int | None = None
+    """Longest text the model takes, prompt included; longer is cut, or refused when truncate is false."""
+
+    delay_s: float = 0.0
+    """Every answer comes this much later."""
+    hang: bool = False
+    """No request is answered until `release()` or `stop()`."""
+    hang_word: str | None = None
+    """As `hang`, for requests to embed a text with this word."""
+    poison: str | None = None
+    """A text with this word fails its whole batch, as a NaN does in Ollama."""
+    wrong_count: bool = False
+    """The last vector is missing."""
+    wrong_dimension: bool = False
+    """Every vector is one number short."""
+    nan: bool = False
+    """The first vector holds a NaN."""
+    zero: bool = False
+    """The first vector is all zeros."""
+    null: bool = False
+    """The first vector is null."""
+    garbage: bytes | None = None
+    """This is the body of every answer, with status 200."""
+    redirect_to: str | None = None
+    """Every answer is a redirect to the same path of this server."""
+
+    requests: list[Request] = field(default_factory=list)
+    embedded_texts: list[str] = field(default_factory=list)
+    """Texts that got a vector, prompts included, in the order of the answers."""
+
+    def __post_init__(self) -> None:
+        self._lock = threading.Lock()
+        self._failures: deque[tuple[str, Answer]] = deque()
+        self._released = threading.Event()
+        self._hanging = threading.Event()
+        self._server: _Server | None = None
+        self._thread: threading.Thread | None = None
+        if not self.port:
+            with socket.socket() as probe:
+                probe.bind(("127.0.0.1", 0))
+                self.port = probe.getsockname()[1]
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    def start(self) -> FakeOllama:
+        self._released.clear()
+        self._server = _Server(self)
+        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,), name="fake-ollama")
+        self._thread.start()
+        return self
+
+    def stop(self) -> None:
+        """Gone, as after a kill: open connections break off, unanswered requests stay unanswered."""
+        if self._server is None or self._thread is None:
+            return
+        self._server.shutdown()
+        self._thread.join()
+        self._server.break_off()
+        self._released.set()
+        self._server.server_close()  # joins the handlers
+        self._server = None
+
+    def __enter__(self) -> FakeOllama:
+        return self if self._server else self.start()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    def fail_next(self, n: int, status: int, error: str | bytes, *, path: str = "/api/embed") -> None:
+        """The next `n` requests to `path` fail: a str is put in Ollama's JSON, bytes are sent as they are."""
+        body = error if isinstance(error, bytes) else {"error": error}
+        with self._lock:
+            self._failures.extend([(path, (status, body))] * n)
+
+    def release(self) -> None:
+        """Answer what hangs, and let nothing hang from now on."""
+        self.hang, self.hang_word = False, None
+        self._released.set()
+        self._hanging.clear()
+
+    def wait_until_hanging(self, timeout_s: float = 10.0) -> None:
+        """Return when a request hangs; AssertionError after `timeout_s`."""
+        assert self._hanging.wait(timeout_s), "no request came to hang"
+
+    def count(self, path: str) -> int:
+        """How many requests came to `path`."""
+        with self._lock:
+            return sum(request.path == path for request in self.requests)
+
+    def embed_batches(self) -> list[list[str]]:
+        """The texts of every request to embed, also of those that failed."""
+        with self._lock:
+            bodies = [request.body for request in self.requests if request.path == "/api/embed"]
+        return [_texts(body) for body in bodies]
+
+    def vector(self, text: str) -> list[float]:
+        """The unit vector of `text`: its hashed words, so texts with words in common are near."""
+        row = [0.0] * self.dimension
+        for word in ["", *re.findall(r"\w+", text.lower())]:  # "": no text is a zero vector
+            hashed = int.from_bytes(hashlib.blake2b(word.encode(), digest_size=8).digest(), "big")
+            row[hashed % self.dimension] += 0.1 if not word else 1.0
+        norm = math.sqrt(sum(value * value for value in row))
+        return [value / norm for value in row]
+
+    def answer(self, path: str, body: Mapping[str, Any]) -> Answer:
+        """What to send for a request. Called by the handlers' threads."""
+        with self._lock:
+            self.requests.append(Request(path, body))
+        self._dawdle(path, body)
+        with self._lock:
+            for index, (failing, failure) in enumerate(self._failures):
+                if failing == path:
+                    del self._failures[index]
+                    return failure
+        if self.redirect_to is not None:
+            return 307, b""
+        if self.garbage is not None:
+            return 200, self.garbage
+        if path == "/api/version":
+            return 200, {"version": "0.12.6"}
+        if path == "/api/tags":
+            return 200, {"models": [self._described(name) for name in sorted(self.models)]}
+        if path not in ("/api/show", "/api/embed"):
+            return 404, b"404 page not found"
+        model = str(body.get("model", ""))
+        if _full_name(model) not in {_full_name(known) for known in self.models}:
+            return 404, {"error": f'model "{model}" not found, try pulling it first'}
+        return (200, self._shown()) if path == "/api/show" else self._embed(model, body)
+
+    def _dawdle(self, path: str, body: Mapping[str, Any]) -> None:
+        word = self.hang_word
+        if self.hang or (word and path == "/api/embed" and any(word in text for text in _texts(body))):
+            self._released.clear()
+            self._hanging.set()
+            self._released.wait()
+        elif self.delay_s:
+            self._released.wait(self.delay_s)
+
+    def _embed(self, model: str, body: Mapping[str, Any]) -> Answer:
+        keep_alive = body.get("keep_alive", "5m")
+        if isinstance(keep_alive, str) and not DURATION.fullmatch(keep_alive):
+            return 400, {"error": f'time: missing unit in duration "{keep_alive}"'}
+        texts = _texts(body)
+        limit = self.context_chars
+        if limit is not None and any(len(text) > limit for text in texts):
+            if body.get("truncate") is False:
+                return 400, {"error": TOO_LONG}
+            texts = [text[:limit] for text in texts]
+        if self.poison and any(self.poison in text for text in texts):
+            return 500, {"error": NAN}
+        vectors = self._spoilt([self.vector(text) for text in texts])
+        with self._lock:
+            self.embedded_texts.extend(texts)
+        durations = {"total_duration": 14143917, "load_duration": 1019500, "prompt_eval_count": 8}
+        return 200, {"model": model, "embeddings": vectors, **durations}
+
+    def _spoilt(self, vectors: list[list[float]]) -> Sequence[list[float] | None]:
+        if self.nan:
+            vectors[0][0] = math.nan
+        if self.zero:
+            vectors[0] = [0.0] * self.dimension
+        if self.wrong_dimension:
+            vectors = [row[:-1] for row in vectors]
+        if self.wrong_count:
+            vectors = vectors[:-1]
+        return [None, *vectors[1:]] if self.null else vectors
+
+    def _described(self, name: str) -> dict[str, Any]:
+        return {
+            "name": name,
+            "model": name,
+            "modified_at": "2026-01-02T03:04:05.678901234+01:00",
+            "size": 274302450,
+            "digest": self.digest,
+            "details": self._details(),
+        }
+
+    def _shown(self) -> dict[str, Any]:
+        info = {"general.architecture": "bert", "bert.embedding_length": self.dimension}
+        return {"details": self._details(), "model_info": info, "capabilities": ["embedding"]}
+
+    def _details(self) -> dict[str, Any]:
+        family = {"family": "bert", "families": ["bert"], "parameter_size": "23M"}
+        return {"parent_model": "", "format": "gguf", "quantization_level": "F16", **family}
+
+
+def _texts(body: Mapping[str, Any]) -> list[str]:
+    given = body.get("input", [])
+    return [given] if isinstance(given, str) else list(given)
+
+
+def _full_name(model: str) -> str:
+    short = model.lower().removeprefix("registry.ollama.ai/").removeprefix("library/")
+    return short if ":" in short else f"{short}:latest"
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = False  # so that server_close() joins them
+
+    def __init__(self, fake: FakeOllama) -> None:
+        self.fake = fake
+        self._open: set[socket.socket] = set()
+        self._open_lock = threading.Lock()
+        super().__init__(("127.0.0.1", fake.port), _Handler)
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        with self._open_lock:
+            self._open.add(request)
+        super().process_request(request, client_address)
+
+    def shutdown_request(self, request: Any) -> None:
+        with self._open_lock:
+            self._open.discard(request)
+        super().shutdown_request(request)
+
+    def break_off(self) -> None:
+        with self._open_lock:
+            for connection in self._open:
+                connection.shutdown(socket.SHUT_RDWR)
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Quiet: a client that gave up is what the tests are about."""
+
+
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    wbufsize = -1  # one write for an answer, or a delayed ACK costs 40 ms
+    disable_nagle_algorithm = True
+
+    def do_GET(self) -> None:
+        self._serve({})
+
+    def do_POST(self) -> None:
+        self._serve(json.loads(self.rfile.read(int(self.headers.get("Content-Length", 0))) or b"{}"))
+
+    def _serve(self, body: Mapping[str, Any]) -> None:
+        fake = cast(_Server, self.server).fake
+        status, answer = fake.answer(self.path, body)
+        content = answer if isinstance(answer, bytes) else json.dumps(answer).encode()
+        self.send_response(status)
+        self.send_header("Content-Type", "text/plain" if isinstance(answer, bytes) else "application/json")
+        self.send_header("Content-Length", str(len(content)))
+        if fake.redirect_to is not None:
+            self.send_header("Location", fake.redirect_to + self.path)
+        self.end_headers()
+        self.wfile.write(content)
+
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002
+        """Quiet."""
