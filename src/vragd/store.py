@@ -55,6 +55,7 @@ class Store:
         self.skipped: dict[int, dict[str, str]] = {}
         self.space: SpaceRow | None = None
         self.rebuilding = False
+        self.closing = False
         self._make_embedder, self._stop = make_embedder, stop
         self._embedder: Embedder | None = None
         self._catalog: Catalog | None = None
@@ -268,6 +269,11 @@ class Store:
     def due_for_retry(self) -> Iterator[tuple[int, str]]:
         """(source id, path) of failed notes whose time has come."""
         yield from self.catalog.due_for_retry(time.time())
+
+    def forget(self) -> None:
+        """Delete what the backend holds, before the store's files go."""
+        for space in self.catalog.spaces():
+            self.backend.delete_store(space.collection)
 
     def flush(self) -> None:
         """Let the backend write its cache, if it finds that worthwhile."""

@@ -85,9 +85,10 @@ def _make_inotify(on_trouble: OnTrouble) -> BaseObserver:
                         fd._watch_for_wd.pop(wd, None)
                         raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
             except OSError as error:
-                if error.errno in (errno.ENOENT, errno.ENOTDIR):
+                away = error.errno in (errno.ENOENT, errno.ENOTDIR)
+                if away and path != self.path:
                     return  # deleted while it was being added: normal
-                on_trouble("watch_failed", error)
+                on_trouble("root_gone" if away else "watch_failed", error)
                 if path == self.path:
                     raise
                 return

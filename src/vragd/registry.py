@@ -1,0 +1,112 @@
+"""
+Which stores there are: those of the configuration, and those made on the command line.
+
+The latter keep their settings in `stores/NAME/store.json` of the data directory; the user's own file
+is never written.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from pydantic import ValidationError
+
+from vragd.config import Loaded, check_places
+from vragd.errors import DataDirError, StoreExists, UnknownStore, UsageError
+from vragd.files import private_dir, write_atomic
+from vragd.settings import STORE_NAME, StoreSettings, check_store_name
+
+Origin = Literal["config", "command", "left"]
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A store that exists. `left`: its data is there, but no configuration names it any longer."""
+
+    name: str
+    origin: Origin
+    settings: StoreSettings | None
+
+
+class Registry:
+    """Reads and writes below `data_dir/stores`. Not thread-safe: it belongs to the event loop."""
+
+    def __init__(self, loaded: Loaded) -> None:
+        self._config = loaded.config
+        self._data_dir = loaded.data_dir
+        self.root = loaded.data_dir / "stores"
+
+    def folder(self, name: str) -> Path:
+        """Where everything of a store is kept."""
+        return self.root / name
+
+    def entries(self) -> dict[str, Entry]:
+        """Every store, by name, sorted. Raises DataDirError for settings that cannot be read."""
+        found = {name: Entry(name, "config", settings) for name, settings in self._config.stores.items()}
+        if self.root.is_dir():
+            for folder in self.root.iterdir():
+                if folder.is_dir() and folder.name not in found:
+                    settings = self._read(folder)
+                    found[folder.name] = Entry(folder.name, "command" if settings else "left", settings)
+        return dict(sorted(found.items()))
+
+    def known(self, name: str) -> Entry:
+        """The store called `name`, or UnknownStore naming those there are."""
+        entries = self.entries()
+        if name not in entries:
+            raise UnknownStore(
+                f"there is no store {name!r}",
+                hint=f"stores: {', '.join(entries)}" if entries else "make one: vragd init, or vragd store create",
+            )
+        return entries[name]
+
+    def create(self, name: str, settings: StoreSettings, *, replace: bool = False) -> Entry:
+        """Remember a store made on the command line. Raises UsageError, ConfigError, StoreExists."""
+        try:
+            check_store_name(name)
+        except ValueError as error:
+            raise UsageError(str(error), hint=f"the pattern is {STORE_NAME}") from None
+        entries = self.entries()
+        if name in entries and (entries[name].origin == "config" or not replace):
+            raise StoreExists(f"store {name!r} exists already", hint=f"vragd store info {name}")
+        others = {n: e.settings for n, e in entries.items() if n != name and e.settings is not None}
+        self._check_places({**others, name: settings})
+        private_dir(self.root)
+        folder = private_dir(self.folder(name))
+        write_atomic(folder / "store.json", [settings.model_dump_json(indent=2).encode()])
+        return Entry(name, "command", settings)
+
+    def _check_places(self, stores: Mapping[str, StoreSettings]) -> None:
+        check_places([(n, source) for n, s in stores.items() for source in s.sources], self._data_dir)
+
+    def delete(self, name: str) -> None:
+        """Remove everything kept for a store. The vault is not touched."""
+        folder = self.folder(self.known(name).name)
+        if folder.exists():
+            # out of sight first, so that a crash leaves no half store behind its name
+            doomed = folder.with_name(f".{name}.deleted.tmp")
+            shutil.rmtree(doomed, ignore_errors=True)
+            folder.rename(doomed)
+            shutil.rmtree(doomed)
+
+    def sweep(self) -> None:
+        """Finish deletions that a crash interrupted."""
+        if self.root.is_dir():
+            for doomed in self.root.glob(".*.deleted.tmp"):
+                shutil.rmtree(doomed, ignore_errors=True)
+
+    def _read(self, folder: Path) -> StoreSettings | None:
+        file = folder / "store.json"
+        try:
+            return StoreSettings.model_validate_json(file.read_bytes())
+        except FileNotFoundError:
+            return None
+        except (ValidationError, OSError) as error:
+            raise DataDirError(
+                f"cannot read the settings of store {folder.name!r} in {file}: {type(error).__name__}",
+                hint=f"delete the store: vragd store delete {folder.name}",
+            ) from error

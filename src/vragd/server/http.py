@@ -1,0 +1,246 @@
+"""
+HTTP/1.1 on accepted connections, by h11: strict, bounded in size, time and number.
+
+A connection serves one request at a time. Whoever is slow, silent, too large or not us is closed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+import h11
+import structlog
+
+from vragd.errors import Overloaded, TooLarge, UsageError, VragdError
+from vragd.server.listen import peer_uid
+from vragd.server.routes import Reply, error_reply
+
+log = structlog.get_logger()
+
+Answer = Callable[[str, str, bytes], Awaitable[Reply]]
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Seconds and bytes. `idle_s` is how long a connection may say nothing between requests."""
+
+    max_header_bytes: int = 16 * 1024
+    max_body_bytes: int = 256 * 1024
+    max_connections: int = 64
+    idle_s: float = 5.0
+    header_s: float = 5.0
+    body_s: float = 10.0
+    write_s: float = 10.0
+
+
+class _Close(Exception):
+    """End the connection without a word."""
+
+
+class Server:
+    """Accepts on a listening socket. `answer(method, target, body)` must not raise."""
+
+    def __init__(self, answer: Answer, limits: Limits, timeout_of: Callable[[str, str], float]) -> None:
+        self._answer, self._limits, self._timeout_of = answer, limits, timeout_of
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._accepting: asyncio.Task[None] | None = None
+        self._listener: socket.socket | None = None
+
+    def start(self, listener: socket.socket) -> None:
+        """Begin to accept. The socket is owned from here on."""
+        self._listener = listener
+        self._accepting = asyncio.get_running_loop().create_task(self._accept(listener))
+
+    async def stop(self, grace_s: float = 2.0) -> None:
+        """Accept no more, let running requests end for `grace_s`, close the rest."""
+        if self._accepting is not None:
+            self._accepting.cancel()
+            await asyncio.gather(self._accepting, return_exceptions=True)
+        if self._listener is not None:
+            self._listener.close()
+        if self._tasks:
+            await asyncio.wait(self._tasks, timeout=grace_s)
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    async def _accept(self, listener: socket.socket) -> None:
+        loop = asyncio.get_running_loop()
+        while True:
+            try:
+                connection, _ = await loop.sock_accept(listener)
+            except OSError as error:  # EMFILE: no descriptor left; the next one may be freed in a moment
+                log.warning("server.accept_failed", errno=error.errno)
+                await asyncio.sleep(0.1)
+                continue
+            if not _allowed(connection):
+                connection.close()
+                continue
+            if len(self._tasks) >= self._limits.max_connections:
+                _refuse(connection)
+                continue
+            task = loop.create_task(self._connection(connection))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+
+    async def _connection(self, connection: socket.socket) -> None:
+        connection.setblocking(False)
+        reader, writer = await asyncio.open_unix_connection(sock=connection)
+        protocol = h11.Connection(h11.SERVER, max_incomplete_event_size=self._limits.max_header_bytes)
+        try:
+            while await self._request(protocol, reader, writer):
+                protocol.start_next_cycle()
+        except (_Close, OSError, asyncio.IncompleteReadError):
+            pass
+        finally:
+            writer.close()
+
+    async def _request(
+        self, protocol: h11.Connection, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> bool:
+        """Serve one request; whether another may follow on this connection."""
+        try:
+            request = await self._read_head(protocol, reader)
+            body = await self._read_body(protocol, reader)
+        except h11.RemoteProtocolError as error:
+            await self._send(protocol, writer, _protocol_reply(error), last=True)
+            return False
+        except VragdError as error:
+            await self._send(protocol, writer, error_reply(error), last=True)
+            return False
+        method, target = request.method.decode("ascii"), request.target.decode("latin-1")
+        try:
+            async with asyncio.timeout(self._timeout_of(method, target)):
+                reply = await self._answer(method, target, body)
+        except TimeoutError:
+            reply = error_reply(Overloaded("the request took too long", hint="the work may still be done"))
+        await self._send(protocol, writer, reply, last=False)
+        return protocol.our_state is h11.DONE and protocol.their_state is h11.DONE
+
+    async def _read_head(self, protocol: h11.Connection, reader: asyncio.StreamReader) -> h11.Request:
+        allowed_s, began = self._limits.idle_s, False
+        deadline = asyncio.get_running_loop().time() + allowed_s
+        while True:
+            event = protocol.next_event()
+            if isinstance(event, h11.Request):
+                _check_headers(event)
+                return event
+            if event is not h11.NEED_DATA:
+                raise _Close
+            try:
+                async with asyncio.timeout_at(deadline):
+                    data = await reader.read(65_536)
+            except TimeoutError:
+                if not began:
+                    raise _Close from None
+                raise RequestTimeout("the request's head did not arrive in time") from None
+            if not began:
+                began, deadline = True, asyncio.get_running_loop().time() + self._limits.header_s
+            protocol.receive_data(data)
+
+    async def _read_body(self, protocol: h11.Connection, reader: asyncio.StreamReader) -> bytes:
+        parts: list[bytes] = []
+        size = 0
+        deadline = asyncio.get_running_loop().time() + self._limits.body_s
+        while True:
+            event = protocol.next_event()
+            if isinstance(event, h11.EndOfMessage):
+                return b"".join(parts)
+            if isinstance(event, h11.Data):
+                parts.append(bytes(event.data))
+                size += len(event.data)
+                if size > self._limits.max_body_bytes:
+                    raise TooLarge(
+                        f"the request has more than {self._limits.max_body_bytes} bytes",
+                        hint="a query is a few words, not a document",
+                    )
+                continue
+            if event is not h11.NEED_DATA:
+                raise _Close
+            try:
+                async with asyncio.timeout_at(deadline):
+                    protocol.receive_data(await reader.read(65_536))
+            except TimeoutError:
+                raise RequestTimeout("the request's body did not arrive in time") from None
+
+    async def _send(
+        self, protocol: h11.Connection, writer: asyncio.StreamWriter, reply: Reply, *, last: bool
+    ) -> None:
+        if protocol.our_state not in (h11.IDLE, h11.SEND_RESPONSE):
+            raise _Close
+        headers = [
+            ("content-type", reply.media_type),
+            ("content-length", str(len(reply.body))),
+            ("x-content-type-options", "nosniff"),
+            ("cache-control", "no-store"),
+        ]
+        if last:
+            headers.append(("connection", "close"))
+        if reply.status == 503:
+            headers.append(("retry-after", "1"))
+        parts = (
+            protocol.send(h11.Response(status_code=reply.status, headers=headers)),
+            protocol.send(h11.Data(data=reply.body)),
+            protocol.send(h11.EndOfMessage()),
+        )
+        writer.write(b"".join(part for part in parts if part))
+        try:
+            async with asyncio.timeout(self._limits.write_s):
+                await writer.drain()
+        except TimeoutError:
+            writer.transport.abort()
+            raise _Close from None
+
+
+class RequestTimeout(VragdError):
+    """The client is too slow."""
+
+    code = "request_timeout"
+    http_status = 408
+
+
+class Forbidden(VragdError):
+    """A browser sends this; a browser has no business here."""
+
+    code = "forbidden"
+    http_status = 403
+
+
+def _check_headers(request: h11.Request) -> None:
+    names = {name for name, _ in request.headers}
+    if b"origin" in names or b"sec-fetch-site" in names:
+        raise Forbidden("requests from web pages are refused")
+    if not request.target.startswith(b"/"):
+        raise UsageError("the request target must be a path")
+
+
+def _protocol_reply(error: h11.RemoteProtocolError) -> Reply:
+    reply = error_reply(UsageError("the request is not HTTP/1.1 as vragd understands it"))
+    status = error.error_status_hint if error.error_status_hint in (400, 431, 501, 505) else 400
+    return Reply(status, reply.body)
+
+
+def _allowed(connection: socket.socket) -> bool:
+    try:
+        uid = peer_uid(connection)
+    except OSError:
+        return False
+    if uid != os.geteuid():
+        log.warning("server.peer_refused", uid=uid)
+        return False
+    return True
+
+
+def _refuse(connection: socket.socket) -> None:
+    reply = error_reply(Overloaded("too many connections", hint="close some; vragd takes limits.max_connections"))
+    head = f"HTTP/1.1 503 Service Unavailable\r\ncontent-length: {len(reply.body)}\r\nconnection: close\r\n\r\n"
+    with connection:
+        connection.setblocking(False)
+        try:
+            connection.send(head.encode() + reply.body)
+        except OSError:
+            return

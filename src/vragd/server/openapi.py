@@ -1,0 +1,63 @@
+"""The OpenAPI 3.1 document, made from the route table and the schemas."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from pydantic import BaseModel
+from pydantic.json_schema import models_json_schema
+
+from vragd import __version__
+from vragd.server.routes import ROUTES, Route
+from vragd.server.schemas import ErrorAnswer
+
+_REF = "#/components/schemas/{model}"
+
+
+def document() -> dict[str, Any]:
+    """What `GET /openapi.json` answers."""
+    models: set[type[BaseModel]] = {ErrorAnswer}
+    for route in ROUTES:
+        models |= {model for model in (route.request, route.answer) if model is not None}
+    ordered = sorted(models, key=lambda model: model.__name__)
+    _, schema = models_json_schema([(model, "validation") for model in ordered], ref_template=_REF)
+    paths: dict[str, Any] = {}
+    for route in ROUTES:
+        paths.setdefault(route.path, {})[route.method.lower()] = _operation(route)
+    return {
+        "openapi": "3.1.0",
+        "info": {"title": "vragd", "version": __version__, "description": "Local search over watched vaults."},
+        "servers": [{"url": "http://localhost", "description": "over the daemon's Unix socket"}],
+        "paths": paths,
+        "components": {"schemas": schema["$defs"]},
+    }
+
+
+def _operation(route: Route) -> dict[str, Any]:
+    error = {"description": "Error", "content": _json(ErrorAnswer)}
+    operation: dict[str, Any] = {
+        "summary": (route.handler.__doc__ or "").strip(),
+        "operationId": route.handler.__name__,  # type: ignore[attr-defined]
+        "responses": {
+            "200": {"description": "Answer", "content": _json(route.answer)},
+            **{status: error for status in ("400", "404", "405", "408", "409", "413", "422", "431", "500", "503")},
+        },
+    }
+    parameters = [
+        {"name": name, "in": "path", "required": True, "schema": {"type": "string"}}
+        for name in re.findall(r"\{(\w+)\}", route.path)
+    ] + [
+        {"name": name, "in": "query", "required": False, "schema": {"type": "array", "items": {"type": "string"}}}
+        for name in route.query
+    ]
+    if parameters:
+        operation["parameters"] = parameters
+    if route.request is not None:
+        operation["requestBody"] = {"required": True, "content": _json(route.request)}
+    return operation
+
+
+def _json(model: type[BaseModel] | None) -> dict[str, Any]:
+    schema = {"$ref": _REF.format(model=model.__name__)} if model else {"type": "object"}
+    return {"application/json": {"schema": schema}}

@@ -1,0 +1,185 @@
+"""What goes over the socket: requests are checked against these, the OpenAPI document is made from them."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+
+from vragd.settings import BackendSettings, BuiltinEmbedder, EmbedderSettings, FaissBackend
+
+Strings = Annotated[tuple[str, ...], BeforeValidator(lambda v: tuple(v) if isinstance(v, list) else v)]
+
+
+class Body(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class QueryRequest(Body):
+    """A question by text, or by vector in mode `vector`. Empty `stores` and `sources` mean all."""
+
+    text: str = ""
+    vector: tuple[float, ...] | None = Field(default=None, max_length=4096)
+    stores: Strings = ()
+    top_k: int = Field(default=5, description="1 to 100")
+    mode: Literal["hybrid", "vector", "keyword"] = "hybrid"
+    sources: Strings = ()
+    folder: str = ""
+
+
+class HitModel(Body):
+    store: str
+    source: str
+    path: str
+    title: str
+    heading: tuple[str, ...]
+    lines: tuple[int, int]
+    score: float
+    text: str
+    uri: str
+
+
+class QueryAnswer(Body):
+    """`generation` grows with every commit, `pending` paths are not searchable yet, `degraded` says why it may be stale."""
+
+    hits: tuple[HitModel, ...]
+    generation: int
+    pending: int
+    degraded: tuple[str, ...]
+
+
+class SyncRequest(Body):
+    """Scan now. With `wait_s`, answer when all is searchable or the time is over; `tickets` of an earlier answer wait on."""
+
+    stores: Strings = ()
+    path: str | None = None
+    wait_s: float = Field(default=0, ge=0, le=25)
+    tickets: dict[str, int] | None = None
+    confirm_deletes: bool = False
+
+
+class SyncAnswer(Body):
+    done: bool
+    tickets: dict[str, int]
+    pending: int
+    degraded: tuple[str, ...]
+
+
+class SourceRequest(Body):
+    path: str
+    name: str = ""
+    include: Strings | None = None
+    exclude: Strings = ()
+    watch: bool = True
+
+
+class StoreRequest(Body):
+    """A store to make. With `replace`, an existing one made by a command gets these settings."""
+
+    name: str
+    sources: tuple[SourceRequest, ...] = ()
+    embedder: EmbedderSettings = BuiltinEmbedder()
+    backend: BackendSettings = FaissBackend()
+    metric: Literal["cosine", "euclidean", "dot"] = "cosine"
+    replace: bool = False
+
+
+class IndexRequest(Body):
+    """Index what matches `include` below `path`, once: the source is not watched. Makes the store if need be."""
+
+    store: str
+    path: str
+    include: Strings
+
+
+class VerifyRequest(Body):
+    stores: Strings = ()
+    repair: bool = False
+
+
+class ProblemModel(Body):
+    kind: str
+    source: str
+    path: str
+    detail: str
+
+
+class VerifiedStore(Body):
+    store: str
+    problems: tuple[ProblemModel, ...]
+    n_mended: int
+
+
+class VerifyAnswer(Body):
+    stores: tuple[VerifiedStore, ...]
+    ok: bool
+
+
+class FileModel(Body):
+    store: str
+    source: str
+    path: str
+    path_b64: str | None = None
+    state: str
+    reason: str | None
+    n_chunks: int
+    size: int | None
+    changed_at: float | None
+    retry_at: float | None
+
+
+class FilesAnswer(Body):
+    files: tuple[FileModel, ...]
+
+
+class StoreRow(Body):
+    name: str
+    origin: Literal["config", "command", "left"]
+    sources: tuple[str, ...]
+    notes: int | None
+    chunks: int | None
+
+
+class StoresAnswer(Body):
+    stores: tuple[StoreRow, ...]
+
+
+class DeletedAnswer(Body):
+    """`origin` is `config` for a store that will be made anew at the next start unless it leaves the file."""
+
+    deleted: str
+    origin: str
+
+
+class Open(BaseModel):
+    """An answer whose further fields may grow."""
+
+    model_config = ConfigDict(extra="allow")
+
+
+class StatusAnswer(Open):
+    version: str
+    pid: int
+    stores: list[dict[str, Any]]
+    pending: int
+    generation: int
+    degraded: list[str]
+
+
+class StoreAnswer(Open):
+    name: str
+
+
+class HealthAnswer(Body):
+    ok: bool
+    pid: int
+
+
+class ErrorDetail(Body):
+    code: str
+    message: str
+    hint: str
+
+
+class ErrorAnswer(Body):
+    error: ErrorDetail

@@ -1,0 +1,287 @@
+"""Chunks: exact lines, full cover, bounded size, and an edit that stays where it is made."""
+
+from __future__ import annotations
+
+import random
+from collections import Counter
+
+import pytest
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
+
+from vragd.notes.chunk import MAX_CHARS, read_note
+from vragd.notes.markdown import decode, front_matter
+from vragd.notes.model import Chunk
+
+WORDS = "river stone bread salt morning window letter garden copper quiet seldom orchard engine winter harbour".split()
+
+
+def chunks(text: str) -> tuple[Chunk, ...]:
+    return read_note(text.encode(), "n").chunks
+
+
+def texts(text: str) -> list[str]:
+    return [chunk.text for chunk in chunks(text)]
+
+
+def paragraph(rng: random.Random, words: int) -> str:
+    return " ".join(rng.choice(WORDS) for _ in range(words)).capitalize() + f" {rng.randrange(10**6)}."
+
+
+def note(rng: random.Random, paragraphs: int = 300) -> list[str]:
+    return [paragraph(rng, rng.randrange(10, 90)) for _ in range(paragraphs)]
+
+
+# --- what holds for any note -------------------------------------------------------------------------
+
+line = st.one_of(
+    st.sampled_from(
+        ["", " ", "\t", "---", "...", "# A", "## B", "###### deep", "```", "~~~~", "```py", "| a | b |"]
+    ),
+    st.sampled_from(
+        ["- item", "> quote", "    # code", "title: x", "vragd: true", "#", "\u3000", "\x0c", "a\x85b"]
+    ),
+    st.text(st.characters(exclude_categories=("Cs",), exclude_characters="\n\r\0"), max_size=60),
+    st.builds(lambda word, n: (word + " ") * n, st.sampled_from(WORDS), st.integers(1, 400)),
+    st.builds(
+        lambda word, n: (word + ". ") * n, st.sampled_from([*WORDS, "日本語。", "3.14"]), st.integers(1, 900)
+    ),
+    st.builds(lambda char, n: char * n, st.sampled_from("aé日😀.!#`|-"), st.integers(1, 4_000)),
+)
+notes = st.builds(
+    lambda lines, end, mark: (mark + end.join(lines)).encode(),
+    st.lists(line, max_size=60),
+    st.sampled_from(["\n", "\r\n", "\r"]),
+    st.sampled_from(["", "\ufeff", "---\ntags: x\n---\n"]),
+)
+any_note = settings(
+    max_examples=150, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow]
+)
+
+
+@any_note
+@given(notes)
+@example(("Visit www.example.com, 3.14 times!Now.  Two blanks.   " * 60).encode())
+@example(("Eins。Zwei！Drei？" * 400).encode())
+@example(b"```\n" + b"x = 1.5\n\n\n" * 700)
+def test_every_chunks_text_stands_in_exactly_its_lines(data: bytes) -> None:
+    lines = decode(data)[0].split("\n")
+    for chunk in read_note(data, "n").chunks:
+        first, last = chunk.lines
+        assert 1 <= first <= last <= len(lines)
+        assert chunk.text in "\n".join(lines[first - 1 : last])
+        if "\n" in chunk.text:  # no line too many
+            assert lines[first - 1].strip() or lines[last - 1].strip()
+
+
+@any_note
+@given(notes)
+def test_every_line_that_is_not_blank_is_in_a_chunk(data: bytes) -> None:
+    lines = decode(data)[0].split("\n")
+    body = front_matter(lines)
+    fences = {0, body - 1} if body else set()
+    covered: set[int] = set()
+    for chunk in read_note(data, "n").chunks:
+        covered.update(range(chunk.lines[0] - 1, chunk.lines[1]))
+    assert not [i for i, text in enumerate(lines) if text.strip() and i not in fences and i not in covered]
+
+
+@any_note
+@given(notes)
+def test_no_character_that_is_not_blank_is_lost_or_doubled(data: bytes) -> None:
+    text = decode(data)[0]
+    body = front_matter(text.split("\n"))
+    kept = [part for i, part in enumerate(text.split("\n")) if not body or i not in (0, body - 1)]
+    assert Counter("".join("".join(kept).split())) == Counter(
+        "".join("".join(chunk.text for chunk in read_note(data, "n").chunks).split())
+    )
+
+
+@any_note
+@given(notes)
+def test_no_chunk_is_empty_or_over_the_limit(data: bytes) -> None:
+    for chunk in read_note(data, "n").chunks:
+        assert 0 < len(chunk.text) <= MAX_CHARS
+        assert chunk.text == chunk.text.strip()
+
+
+@any_note
+@given(notes)
+def test_chunks_are_in_order_and_the_same_every_time(data: bytes) -> None:
+    found = read_note(data, "n").chunks
+    assert [chunk.lines for chunk in found] == sorted(chunk.lines for chunk in found)
+    assert read_note(data, "n") == read_note(data, "n")
+
+
+@any_note
+@given(st.binary(max_size=3_000))
+def test_any_bytes_give_chunks_or_the_reason_why_not(data: bytes) -> None:
+    try:
+        read_note(data, "n")
+    except Exception as error:
+        assert type(error).__name__ == "NotIndexable"  # noqa: PT017
+
+
+# --- what belongs together -----------------------------------------------------------------------------
+
+
+def test_a_short_note_is_one_chunk_with_its_lines_and_heading() -> None:
+    assert chunks("# A\n\none\ntwo\n\nthree\n") == (Chunk("# A\n\none\ntwo\n\nthree", ("A",), (1, 6)),)
+
+
+def test_sections_are_never_joined() -> None:
+    assert [(c.heading, c.lines) for c in chunks("# A\none\n# B\ntwo")] == [
+        (("A",), (1, 2)),
+        (("B",), (3, 4)),
+    ]
+
+
+@pytest.mark.parametrize("text", ["", "\n\n", " \t\n", "---\n---\n", "---\n\n---\n\n"])
+def test_a_note_without_text_has_no_chunks(text: str) -> None:
+    assert chunks(text) == ()
+
+
+def test_front_matter_is_a_chunk_of_its_own_without_its_fences() -> None:
+    found = chunks("---\ntags: [a, b]\nsource: x\n---\n# A\ntext")
+    assert found[0] == Chunk("tags: [a, b]\nsource: x", (), (2, 3))
+    assert found[1].lines == (5, 6)
+
+
+def test_a_table_that_fits_is_kept_whole_among_long_paragraphs() -> None:
+    rng = random.Random(1)
+    table = "\n".join(["| bean | grind |", "|---|---|", *(f"| bean {i} | {i} clicks |" for i in range(40))])
+    for seed in range(20):
+        around = note(random.Random(seed), 8)
+        found = texts("\n\n".join([*around[:4], table, *around[4:], paragraph(rng, 90)]))
+        assert sum(table in text for text in found) == 1
+
+
+def test_fenced_code_that_fits_is_kept_whole_blank_lines_included() -> None:
+    code = "```python\n" + "\n\n".join(f"x{i} = {i}  # comment" for i in range(40)) + "\n```"
+    for seed in range(20):
+        around = note(random.Random(seed), 8)
+        assert sum(code in text for text in texts("\n\n".join([*around[:4], code, *around[4:]]))) == 1
+
+
+def test_a_long_block_is_cut_between_lines() -> None:
+    rows = [f"| row {i} | {'x' * 40} |" for i in range(200)]
+    for chunk in chunks("\n".join(rows)):
+        assert chunk.text.split("\n") == rows[chunk.lines[0] - 1 : chunk.lines[1]]
+
+
+def test_a_long_line_is_cut_between_sentences_and_nowhere_else() -> None:
+    rng = random.Random(2)
+    sentences = [f"See www.example.com/v1.2 for {paragraph(rng, 12)}" for _ in range(60)]
+    found = texts(" ".join(sentences))
+    assert len(found) > 3
+    assert all(text.startswith("See www.example.com/v1.2 for ") and text.endswith(".") for text in found)
+    assert " ".join(found) == " ".join(sentences)
+
+
+def test_a_line_without_sentences_is_cut_at_the_limit() -> None:
+    found = chunks("x" * (3 * MAX_CHARS + 1))
+    assert [len(chunk.text) for chunk in found] == [MAX_CHARS, MAX_CHARS, MAX_CHARS, 1]
+    assert {chunk.lines for chunk in found} == {(1, 1)}
+
+
+# --- locality --------------------------------------------------------------------------------------------
+
+
+def changed(before: list[str], after: list[str]) -> int:
+    """How many texts of `after` would have to be embedded."""
+    return sum((Counter(after) - Counter(before)).values())
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_an_edited_paragraph_changes_fewer_than_two_chunks_on_average(seed: int) -> None:
+    rng = random.Random(seed)
+    paragraphs = note(rng)
+    before = texts("\n\n".join(paragraphs))
+    assert len(before) > 50
+    counts = []
+    for i in range(0, 300, 4):
+        edited = list(paragraphs)
+        edited[i] = paragraph(rng, rng.randrange(10, 90))
+        counts.append(changed(before, texts("\n\n".join(edited))))
+    assert min(counts) >= 1
+    assert sum(counts) / len(counts) < 2
+    assert max(counts) <= 6
+
+
+@pytest.mark.parametrize("how", ["inserted", "deleted"])
+def test_a_paragraph_inserted_at_the_top_or_deleted_leaves_the_rest(how: str) -> None:
+    counts = []
+    for seed in range(40):
+        rng = random.Random(seed)
+        paragraphs = note(rng, 120)
+        after = [paragraph(rng, 40), *paragraphs] if how == "inserted" else paragraphs[1:]
+        counts.append(changed(texts("\n\n".join(paragraphs)), texts("\n\n".join(after))))
+    assert sum(counts) / len(counts) < 2
+
+
+def test_an_edit_in_one_long_line_stays_local_too() -> None:
+    counts = []
+    for seed in range(20):
+        rng = random.Random(seed)
+        sentences = [paragraph(rng, 15) for _ in range(300)]
+        before = texts(" ".join(sentences))
+        sentences[rng.randrange(300)] = paragraph(rng, 15)
+        counts.append(changed(before, texts(" ".join(sentences))))
+    assert sum(counts) / len(counts) < 2
+
+
+def test_moved_sections_keep_their_chunks() -> None:
+    rng = random.Random(3)
+    parts = [f"# Section {i}\n\n" + "\n\n".join(note(rng, 12)) for i in range(8)]
+    before = texts("\n\n".join(parts))
+    rng.shuffle(parts)
+    assert changed(before, texts("\n\n".join(parts))) == 0
+
+
+# --- pathological ------------------------------------------------------------------------------------------
+
+SIZE = 4_000_000
+
+
+@pytest.mark.parametrize(
+    ("unit", "least"),
+    [
+        ("x", SIZE // MAX_CHARS),
+        ("a. ", SIZE // MAX_CHARS),
+        ("!", SIZE // MAX_CHARS),
+        ("\n", 0),
+        ("a\n", SIZE // MAX_CHARS),
+        ("a\n\n", SIZE // MAX_CHARS),
+        (">", SIZE // MAX_CHARS),
+        ("> " * 50 + "\n", SIZE // MAX_CHARS),
+        ("```\n", SIZE // MAX_CHARS),
+        ("# a\n", SIZE // MAX_CHARS),
+        ("# a\nb\n", SIZE // 6),
+        ("`", SIZE // MAX_CHARS),
+        ("|", SIZE // MAX_CHARS),
+        ("---\n", SIZE // MAX_CHARS - 1),
+        ("日。", SIZE // 2 // MAX_CHARS),
+    ],
+)
+def test_four_megabytes_of_anything_are_cut(unit: str, least: int) -> None:
+    assert len(chunks(unit * (SIZE // len(unit)))) >= least
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "# a" + " " * SIZE + "b",
+        "# a" + " #" * (SIZE // 2) + "b",
+        "#" + "\t" * SIZE + "x",
+        "---\nk: a" + " " * SIZE + "b\n---",
+        "---\nk: a" + " #" * (SIZE // 2) + "\n---",
+        "`" * SIZE + "x`",
+        "~~~" + "`" * SIZE,
+        "a." + " " * SIZE + "b",
+        "a." + " " * SIZE,
+        " " * SIZE + "b",
+        "x" + "\u3000" * SIZE + "x",
+    ],
+)
+def test_four_megabytes_that_would_make_an_expression_backtrack_are_cut(text: str) -> None:
+    assert len(chunks(text)) >= 1
