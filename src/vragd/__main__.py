@@ -1,0 +1,7 @@
+"""`python -m vragd`."""
+
+import sys
+
+from vragd.cli.main import main
+
+sys.exit(main())

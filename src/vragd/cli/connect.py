@@ -1,0 +1,134 @@
+"""
+How a command reaches the service: over the daemon's socket, or, where it makes sense, in its own process.
+
+Without a daemon the same routes are called on a service that does not watch, under the same lock.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from vragd.client import Client, error_of
+from vragd.errors import NoDaemon
+from vragd.paths import client_socket, config_path
+
+if TYPE_CHECKING:
+    from vragd.config import Loaded
+    from vragd.server.routes import Reply
+
+T = TypeVar("T")
+
+
+def client(args: argparse.Namespace) -> Client:
+    """A client of the daemon these arguments mean."""
+    return Client(client_socket(args.socket, args.config))
+
+
+def load(args: argparse.Namespace, *, required: bool = False) -> Loaded:
+    """The configuration these arguments mean."""
+    from vragd import config  # noqa: PLC0415  validating takes longer than a query
+
+    return config.load(
+        config_path(args.config),
+        data_dir=args.data_dir,
+        socket=args.socket,
+        log_level=args.log_level,
+        required=required or bool(args.config),
+    )
+
+
+class Session:
+    """
+    `request` as the client has it, answered by the daemon or, when none runs, right here.
+
+    Use as a context manager: what runs here is ended with it.
+    """
+
+    def __init__(self, args: argparse.Namespace) -> None:
+        self._args = args
+        self._client = client(args)
+        self._local: _Local | None = None
+
+    def __enter__(self) -> Session:
+        try:
+            self._client.request("GET", "/healthz", timeout_s=5.0)
+        except NoDaemon:
+            self._local = _Local(load(self._args))
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._local is not None:
+            self._local.close()
+
+    @property
+    def is_daemon(self) -> bool:
+        """Whether a daemon answers."""
+        return self._local is None
+
+    def request(self, method: str, target: str, body: Any = None, *, timeout_s: float = 35.0) -> Any:
+        """The decoded answer; raises VragdError."""
+        if self._local is None:
+            return self._client.request(method, target, body, timeout_s=timeout_s)
+        return self._local.request(method, target, body)
+
+
+class _Local:
+    """A service in this process, for as long as the command takes."""
+
+    def __init__(self, loaded: Loaded) -> None:
+        import asyncio  # noqa: PLC0415
+        import os  # noqa: PLC0415
+        from contextlib import ExitStack  # noqa: PLC0415
+
+        from vragd import log  # noqa: PLC0415
+        from vragd.daemon import only_process  # noqa: PLC0415
+        from vragd.service import Service  # noqa: PLC0415
+
+        os.umask(0o077)
+        # what the daemon would log is of no interest to somebody who gave one command
+        log.set_up(level="error", style=loaded.config.log.format, show_paths=loaded.config.log.paths)
+        self._stack = ExitStack()
+        self._stack.enter_context(only_process(loaded.data_dir))
+        self._runner = asyncio.Runner()
+        self._stack.enter_context(self._runner)
+        try:
+            self._service = self._run(_started, Service, loaded)
+        except BaseException:
+            self._stack.close()
+            raise
+
+    def _run(self, fn: Callable[..., Awaitable[T]], *args: Any) -> T:
+        async def call() -> T:
+            return await fn(*args)
+
+        return self._runner.run(call())
+
+    def request(self, method: str, target: str, body: Any) -> Any:
+        import json  # noqa: PLC0415
+
+        from vragd.server.routes import dispatch  # noqa: PLC0415
+
+        raw = b"" if body is None else json.dumps(body).encode()
+        reply: Reply = self._run(dispatch, self._service, method, target, raw)
+        answer = json.loads(reply.body)
+        if reply.status != 200:
+            raise error_of(**answer["error"])
+        return answer
+
+    def close(self) -> None:
+        try:
+            self._run(self._service.stop)
+        finally:
+            self._stack.close()
+
+
+async def _started(make: Callable[..., Any], loaded: Loaded) -> Any:
+    service = make(loaded, watch=False)
+    try:
+        await service.start()
+    except BaseException:
+        await service.stop()
+        raise
+    return service

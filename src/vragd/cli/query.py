@@ -1,0 +1,60 @@
+"""`vragd query`: ask, print hits. Its import path is kept to the standard library."""
+
+from __future__ import annotations
+
+import argparse
+from typing import Any
+
+from vragd.cli.connect import client
+from vragd.cli.render import json_out, out, plural, say
+
+EXCERPT_CHARS = 240
+
+
+def add(commands: Any, common: argparse.ArgumentParser) -> None:
+    sub = commands.add_parser("query", parents=[common], help="find notes")
+    sub.add_argument("text", nargs="+", help="what to look for, in your own words")
+    sub.add_argument("-s", "--store", action="append", default=[], help="only this store (may be repeated)")
+    sub.add_argument("-k", "--top-k", type=int, default=5, metavar="N", help="how many hits, 1 to 100 (default 5)")
+    sub.add_argument("--mode", choices=("hybrid", "vector", "keyword"), default="hybrid")
+    sub.add_argument("--source", action="append", default=[], help="only this source (may be repeated)")
+    sub.add_argument("--folder", default="", help="only below this folder of a source")
+    sub.add_argument("--json", action="store_true", help="the daemon's answer as JSON")
+    sub.set_defaults(command=_query)
+
+
+def _query(args: argparse.Namespace) -> int:
+    answer = client(args).request(
+        "POST",
+        "/v1/query",
+        {
+            "text": " ".join(args.text),
+            "stores": args.store,
+            "top_k": args.top_k,
+            "mode": args.mode,
+            "sources": args.source,
+            "folder": args.folder,
+        },
+    )
+    if args.json:
+        json_out(answer)
+    else:
+        print_hits(answer)
+    return 0
+
+
+def print_hits(answer: dict[str, Any]) -> None:
+    """Hits for people; what may be wrong with them goes to standard error."""
+    for number, hit in enumerate(answer["hits"], 1):
+        where = f"{hit['path']}:{hit['lines'][0]}-{hit['lines'][1]}"
+        heading = " › ".join(hit["heading"])
+        out(f"{number}. {hit['title']}{'  ' + heading if heading else ''}  ({hit['score']:.3f})")
+        out(f"   {hit['source']}/{where}")
+        text = " ".join(hit["text"].split())
+        out(f"   {text[:EXCERPT_CHARS]}{'…' if len(text) > EXCERPT_CHARS else ''}")
+    if not answer["hits"]:
+        say("no hits")
+    if answer["pending"]:
+        say(f"note: {plural(answer['pending'], 'path is', 'paths are')} still to be indexed")
+    if answer["degraded"]:
+        say(f"note: this answer may be incomplete or out of date: {', '.join(answer['degraded'])} (vragd status)")

@@ -1,0 +1,54 @@
+"""Text and JSON for people and programs. The one place where errors become words."""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import Any
+
+from vragd.errors import VragdError
+
+
+def out(text: str = "") -> None:
+    """A line of the answer, on standard output."""
+    print(_printable(text, sys.stdout.encoding))
+
+
+def say(text: str) -> None:
+    """A line about the answer, on standard error."""
+    print(_printable(text, sys.stderr.encoding), file=sys.stderr)
+
+
+def json_out(document: Any) -> None:
+    """One JSON document on standard output."""
+    print(json.dumps(document, indent=2, ensure_ascii=not _is_utf8(sys.stdout.encoding)))
+
+
+def complain(error: VragdError) -> None:
+    """What was wrong and the way out, on standard error."""
+    say(f"Error: {error.message}")
+    if error.hint:
+        say(f"Try: {error.hint}")
+
+
+def plural(count: int, one: str, many: str = "") -> str:
+    """`count` with the right form of the word."""
+    return f"{count:,} {one if count == 1 else many or one + 's'}"
+
+
+def ago(seconds: float) -> str:
+    """A length of time in the largest unit that fits."""
+    for size, unit in ((86_400, "d"), (3_600, "h"), (60, "min")):
+        if seconds >= size:
+            return f"{seconds / size:.0f} {unit}"
+    return f"{seconds:.0f} s"
+
+
+def _is_utf8(encoding: str | None) -> bool:
+    return (encoding or "").lower().replace("-", "") == "utf8"
+
+
+def _printable(text: str, encoding: str | None) -> str:
+    # What notes hold goes to a terminal: no escape sequences, and nothing its encoding cannot show.
+    clean = "".join(c if c in "\n\t" or (ord(c) >= 32 and not 127 <= ord(c) < 160) else "�" for c in text)
+    return clean.encode(encoding or "utf-8", "replace").decode(encoding or "utf-8")
