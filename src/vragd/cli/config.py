@@ -1,0 +1,54 @@
+"""`vragd config show|check|path`."""
+
+from __future__ import annotations
+
+import argparse
+from typing import Any
+
+from vragd.cli.connect import load
+from vragd.cli.render import json_out, out, say
+from vragd.paths import config_path
+
+
+def add(commands: Any, common: argparse.ArgumentParser) -> None:
+    top = commands.add_parser("config", help="show, check or find the configuration")
+    group = top.add_subparsers(metavar="ACTION", required=True)
+    for name, command, text in (
+        ("show", _show, "the configuration in force, defaults included"),
+        ("check", _check, "whether the file can be used"),
+        ("path", _path, "where the file is looked for"),
+    ):
+        sub = group.add_parser(name, parents=[common], help=text)
+        if name == "show":
+            sub.add_argument("--json", action="store_true")
+        sub.set_defaults(command=command)
+
+
+def _show(args: argparse.Namespace) -> int:
+    loaded = load(args)
+    document = loaded.config.model_dump(mode="json")
+    document["paths"] = {"data": str(loaded.data_dir), "socket": str(loaded.socket)}
+    if args.json:
+        json_out(document)
+    else:
+        import yaml  # noqa: PLC0415
+
+        out(yaml.safe_dump(document, sort_keys=False, allow_unicode=True).rstrip())
+    return 0
+
+
+def _check(args: argparse.Namespace) -> int:
+    loaded = load(args, required=True)
+    for name, store in loaded.config.stores.items():
+        for source in store.sources:
+            if not source.path.is_dir():
+                say(f"note: source {source.path} of store {name} is not there now")
+    if not loaded.config.stores:
+        say("note: it names no store")
+    out(f"{loaded.file}: fine")
+    return 0
+
+
+def _path(args: argparse.Namespace) -> int:
+    out(str(config_path(args.config)))
+    return 0

@@ -1,0 +1,33 @@
+"""`vragd files`: each file, its state, and why."""
+
+from __future__ import annotations
+
+import argparse
+from typing import Any
+from urllib.parse import urlencode
+
+from vragd.cli.connect import Session
+from vragd.cli.render import json_out, out, say
+
+
+def add(commands: Any, common: argparse.ArgumentParser) -> None:
+    sub = commands.add_parser("files", parents=[common], help="each file, its state, and why")
+    sub.add_argument("--state", action="append", default=[], choices=("indexed", "failed", "pending", "skipped"))
+    sub.add_argument("-s", "--store", action="append", default=[])
+    sub.add_argument("--json", action="store_true")
+    sub.set_defaults(command=_files)
+
+
+def _files(args: argparse.Namespace) -> int:
+    wanted = urlencode([("state", state) for state in args.state] + [("store", store) for store in args.store])
+    with Session(args) as session:
+        answer = session.request("GET", "/v1/files" + (f"?{wanted}" if wanted else ""))
+    if args.json:
+        json_out(answer)
+        return 0
+    for row in answer["files"]:
+        reason = f"  ({row['reason']})" if row["reason"] else ""
+        out(f"{row['state']:8} {row['n_chunks']:4}  {row['source']}/{row['path']}{reason}")
+    if not answer["files"]:
+        say("no such files")
+    return 0

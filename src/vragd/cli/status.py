@@ -1,0 +1,57 @@
+"""`vragd status`."""
+
+from __future__ import annotations
+
+import argparse
+from typing import Any
+
+from vragd.cli.connect import client
+from vragd.cli.render import ago, json_out, out, plural
+
+
+def add(commands: Any, common: argparse.ArgumentParser) -> None:
+    sub = commands.add_parser("status", parents=[common], help="what the daemon does and how far it is")
+    sub.add_argument("--json", action="store_true")
+    sub.set_defaults(command=_status)
+
+
+def _status(args: argparse.Namespace) -> int:
+    status = client(args).request("GET", "/v1/status")
+    if args.json:
+        json_out(status)
+        return 0
+    out(f"vragd {status['version']}, pid {status['pid']}, up {ago(status['uptime_s'])}")
+    for store in status["stores"]:
+        _store(store)
+    if not status["stores"]:
+        out("no stores yet: vragd init, or vragd store create")
+    return 0
+
+
+def _store(store: dict[str, Any]) -> None:
+    out(
+        f"\n{store['name']}: {plural(store['notes'], 'note')}, {plural(store['chunks'], 'chunk')},"
+        f" {store['pending']:,} pending"
+    )
+    states = {state: n for state, n in store["states"].items() if state != "indexed" and n}
+    if states:
+        shown = ", ".join(f"{n} {state}" for state, n in states.items())
+        out(f"  not simply indexed: {shown} (vragd files --state failed)")
+    model = store["embedder"].get("model", "all-MiniLM-L6-v2")
+    out(f"  embedder {store['embedder']['type']} ({model}), backend {store['backend']['type']}")
+    for source in store["sources"]:
+        scanned = "not scanned yet" if source["scanned_s_ago"] is None else f"scanned {ago(source['scanned_s_ago'])} ago"
+        out(f"  {source['name']}: {source['path']} [{source['state']}, {source['watching']}, {scanned}]")
+        if source["n_deletes_held"]:
+            out(
+                f"    {plural(source['n_deletes_held'], 'note is', 'notes are')} missing all at once and kept for now;"
+                " if that is meant: vragd sync --confirm-deletes"
+            )
+        if source["rules_trouble"]:
+            out(f"    Obsidian's excluded files cannot be read: {source['rules_trouble']}")
+    if trouble := store["trouble"]:
+        out(f"  waiting: {trouble['message']}")
+        if trouble["hint"]:
+            out(f"  try: {trouble['hint']}")
+    if store["degraded"]:
+        out(f"  degraded: {', '.join(store['degraded'])}")

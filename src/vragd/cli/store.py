@@ -1,0 +1,103 @@
+"""`vragd store list|create|delete|info`."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+from vragd.cli.connect import Session
+from vragd.cli.render import json_out, out, plural, say
+from vragd.errors import UsageError
+
+
+def add(commands: Any, common: argparse.ArgumentParser) -> None:
+    top = commands.add_parser("store", help="list, make, delete and describe stores")
+    group = top.add_subparsers(metavar="ACTION", required=True)
+    sub = group.add_parser("list", parents=[common], help="every store")
+    sub.add_argument("--json", action="store_true")
+    sub.set_defaults(command=_list)
+    sub = group.add_parser("create", parents=[common], help="make a store (those in config.yaml need no making)")
+    sub.add_argument("name")
+    sub.add_argument("--source", action="append", default=[], metavar="DIR", help="a folder to watch")
+    sub.add_argument("--ollama", metavar="MODEL", help="embed with this Ollama model instead of the builtin one")
+    sub.add_argument("--index", choices=("auto", "flat", "ivf", "hnsw"), default="auto", help="FAISS index type")
+    sub.add_argument("--metric", choices=("cosine", "euclidean", "dot"), default="cosine")
+    sub.set_defaults(command=_create)
+    sub = group.add_parser("delete", parents=[common], help="forget a store and all that is kept of it")
+    sub.add_argument("name")
+    sub.add_argument("-y", "--yes", action="store_true", help="do not ask")
+    sub.set_defaults(command=_delete)
+    sub = group.add_parser("info", parents=[common], help="one store in full")
+    sub.add_argument("name")
+    sub.add_argument("--json", action="store_true")
+    sub.set_defaults(command=_info)
+
+
+def _list(args: argparse.Namespace) -> int:
+    with Session(args) as session:
+        answer = session.request("GET", "/v1/stores")
+    if args.json:
+        json_out(answer)
+        return 0
+    for row in answer["stores"]:
+        size = "" if row["notes"] is None else f"{plural(row['notes'], 'note')}, {plural(row['chunks'], 'chunk')}"
+        left = "data without a configuration (vragd store delete)" if row["origin"] == "left" else ""
+        out(f"{row['name']:20} {size or left}  {' '.join(row['sources'])}")
+    if not answer["stores"]:
+        say("no stores yet: vragd init, or vragd store create")
+    return 0
+
+
+def _create(args: argparse.Namespace) -> int:
+    sources = [Path(source).expanduser().absolute() for source in args.source]
+    for source in sources:
+        if not source.is_dir():
+            raise UsageError(f"{source} is not a folder")
+    body: dict[str, Any] = {
+        "name": args.name,
+        "sources": [{"path": str(source)} for source in sources],
+        "backend": {"type": "faiss", "index": args.index},
+        "metric": args.metric,
+    }
+    if args.ollama:
+        body["embedder"] = {"type": "ollama", "model": args.ollama}
+    with Session(args) as session:
+        session.request("POST", "/v1/stores", body, timeout_s=300)
+        running = session.is_daemon
+    say(f"store {args.name} is made" + ("" if running or not sources else "; vragd run, or vragd index, fills it"))
+    return 0
+
+
+def _delete(args: argparse.Namespace) -> int:
+    with Session(args) as session:
+        name = quote(args.name, safe="")
+        if not args.yes:
+            if not sys.stdin.isatty():
+                raise UsageError(f"deleting {args.name!r} needs --yes when nobody can be asked")
+            say(f"Forget store {args.name!r} and all that is kept of it? The vault is not touched. [y/N]")
+            if sys.stdin.readline().strip().lower() not in ("y", "yes"):
+                return 1
+        answer = session.request("DELETE", f"/v1/stores/{name}", timeout_s=300)
+    say(f"store {args.name} is deleted")
+    if answer["origin"] == "config":
+        say("it is still in config.yaml: at its next start the daemon makes it anew")
+    return 0
+
+
+def _info(args: argparse.Namespace) -> int:
+    with Session(args) as session:
+        info = session.request("GET", f"/v1/stores/{quote(args.name, safe='')}")
+    if args.json:
+        json_out(info)
+        return 0
+    out(f"{info['name']} ({info['origin']}), in {info['folder']}, {info['bytes_on_disk'] / 1e6:.1f} MB")
+    out(f"  {plural(info['notes'], 'note')}, {plural(info['chunks'], 'chunk')}, {info['pending']} pending")
+    out(f"  embedder {info['embedder']['type']}, backend {info['backend']['type']}")
+    for name, value in (info.get("index") or {}).items():
+        out(f"  index {name}: {value}")
+    for source in info["sources"]:
+        out(f"  source {source['name']}: {source['path']} [{source['state']}]")
+    return 0

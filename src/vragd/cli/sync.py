@@ -1,0 +1,142 @@
+"""`vragd sync` and `vragd index`: look at the disk now."""
+
+from __future__ import annotations
+
+import argparse
+import re
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from vragd.cli.connect import Session, client
+from vragd.cli.render import plural, say
+from vragd.errors import UsageError, VragdError
+
+POLL_S = 2.0
+# Reasons for which no amount of waiting makes the paths searchable.
+HOPELESS = frozenset({"embedder_unavailable", "embedder_space_mismatch", "backend_unavailable", "disk_full", "data_dir",
+                      "config", "catalog_corrupt"})  # fmt: skip
+PATIENCE_S = 10.0
+
+
+def add(commands: Any, common: argparse.ArgumentParser) -> None:
+    sub = commands.add_parser("sync", parents=[common], help="look at the disk now")
+    sub.add_argument("path", nargs="?", help="only this file or folder")
+    sub.add_argument("-s", "--store", action="append", default=[])
+    sub.add_argument("--wait", action="store_true", help="return when what was found is searchable")
+    sub.add_argument(
+        "--confirm-deletes",
+        action="store_true",
+        help="believe that what is missing is gone, and take the folder that is there now",
+    )
+    sub.set_defaults(command=_sync)
+
+    sub = commands.add_parser(
+        "index", parents=[common], help="index what matches, once; makes the store if need be",
+        description="Index files once, with or without a daemon. Patterns are those of .gitignore, relative to"
+        " the current folder; quote them. A file or folder may be named too. What was indexed earlier by the"
+        " same pattern and is gone leaves the store.",
+    )  # fmt: skip
+    sub.add_argument("pattern", nargs="+", metavar="GLOB", help="such as '**/*.md', a file or a folder")
+    sub.add_argument("-s", "--store", required=True)
+    sub.set_defaults(command=_index)
+
+
+def _sync(args: argparse.Namespace) -> int:
+    path = str(Path(args.path).absolute()) if args.path else None
+    body = {"stores": args.store, "path": path, "confirm_deletes": args.confirm_deletes}
+    request = client(args).request
+    answer = request("POST", "/v1/sync", body)
+    if args.wait:
+        wait(request, answer)
+    return 0
+
+
+def wait(request: Callable[..., Any], answer: dict[str, Any]) -> None:
+    """Wait until the paths behind `answer`'s tickets are searchable. Raises when that cannot happen."""
+    hopeless_since: float | None = None
+    progress = Progress()
+    try:
+        while not answer["done"]:
+            answer = request("POST", "/v1/sync", {"tickets": answer["tickets"], "wait_s": POLL_S})
+            progress.show(answer["pending"])
+            reasons = HOPELESS & set(answer["degraded"])
+            hopeless_since = (hopeless_since or time.monotonic()) if reasons else None
+            if hopeless_since is not None and time.monotonic() - hopeless_since > PATIENCE_S:
+                raise VragdError(
+                    f"indexing waits: {', '.join(sorted(reasons))}; {plural(answer['pending'], 'path')} pending",
+                    hint="vragd status says why; it goes on by itself",
+                )
+    finally:
+        progress.end()
+
+
+class Progress:
+    """How many paths are left, rewritten in place on a terminal, silent elsewhere."""
+
+    def __init__(self) -> None:
+        self._shown = False
+        self._most = 0
+
+    def show(self, pending: int) -> None:
+        """Draw the bar for so many paths left."""
+        self._most = max(self._most, pending)
+        if not sys.stderr.isatty() or not self._most:
+            return
+        done = self._most - pending
+        width = 30 * done // self._most
+        sys.stderr.write(f"\r\033[K[{'#' * width}{'.' * (30 - width)}] {done}/{self._most}")
+        sys.stderr.flush()
+        self._shown = True
+
+    def end(self) -> None:
+        if self._shown:
+            sys.stderr.write("\r\033[K")
+            sys.stderr.flush()
+
+
+def _index(args: argparse.Namespace) -> int:
+    started = time.monotonic()
+    bases: dict[Path, list[str]] = {}
+    for pattern in args.pattern:
+        base, include = split_pattern(pattern)
+        bases.setdefault(base, []).extend(include)
+    with Session(args) as session:
+        for base, include in bases.items():
+            answer = session.request(
+                "POST", "/v1/index", {"store": args.store, "path": str(base), "include": include}, timeout_s=300
+            )
+            wait(session.request, answer)
+        info = session.request("GET", f"/v1/stores/{args.store}")
+    failed = info["states"].get("failed", 0)
+    say(
+        f"{args.store}: {plural(info['notes'], 'note')}, {plural(info['chunks'], 'chunk')},"
+        f" {plural(info['n_embedded'], 'text')} embedded, {time.monotonic() - started:.1f} s"
+    )
+    if failed:
+        say(f"{plural(failed, 'note')} failed: vragd files --state failed")
+    if not info["notes"]:
+        raise UsageError(f"nothing matches {' '.join(args.pattern)!r}", hint="quote the pattern: '**/*.md'")
+    return 1 if failed else 0
+
+
+def split_pattern(pattern: str) -> tuple[Path, list[str]]:
+    """A command-line pattern as a folder and .gitignore patterns below it."""
+    path = Path(pattern).expanduser()
+    if path.is_dir():
+        return path.resolve(), ["*.md", "*.markdown", "*.txt"]
+    if path.exists():
+        name = re.sub(r"([\[\]*?!#\\ ])", r"\\\1", path.name)
+        return path.absolute().parent.resolve(), [f"/{name}"]
+    parts = path.parts
+    fixed = next((i for i, part in enumerate(parts) if re.search(r"[*?\[]", part)), len(parts) - 1)
+    rest = "/".join(parts[fixed:])
+    if path.is_absolute() or ".." in parts[:fixed]:
+        base = Path(*parts[:fixed]).resolve()
+    else:
+        base, rest = Path.cwd(), "/".join(parts)
+    if not base.is_dir():
+        raise UsageError(f"{base} is not a folder", hint="patterns are relative to the current folder")
+    return base, [f"/{rest}" if "/" in rest or "**" in rest else rest]

@@ -1,0 +1,36 @@
+"""`vragd verify`: compare vault, catalog and backend."""
+
+from __future__ import annotations
+
+import argparse
+from typing import Any
+
+from vragd.cli.connect import Session
+from vragd.cli.render import json_out, out, plural
+
+
+def add(commands: Any, common: argparse.ArgumentParser) -> None:
+    sub = commands.add_parser(
+        "verify", parents=[common], help="compare vault, catalog and backend; list and mend what differs"
+    )
+    sub.add_argument("-s", "--store", action="append", default=[])
+    sub.add_argument("--repair", action="store_true", help="mend what differs")
+    sub.add_argument("--json", action="store_true")
+    sub.set_defaults(command=_verify)
+
+
+def _verify(args: argparse.Namespace) -> int:
+    with Session(args) as session:
+        answer = session.request(
+            "POST", "/v1/verify", {"stores": args.store, "repair": args.repair}, timeout_s=3600
+        )
+    if args.json:
+        json_out(answer)
+        return 0 if answer["ok"] else 1
+    for result in answer["stores"]:
+        for problem in result["problems"]:
+            place = "/".join(part for part in (problem["source"], problem["path"]) if part)
+            out(f"{result['store']}: {problem['kind']}: {' '.join(p for p in (place, problem['detail']) if p)}")
+        mended = f", {plural(result['n_mended'], 'problem')} mended" if args.repair else ""
+        out(f"{result['store']}: {plural(len(result['problems']), 'problem')}{mended}")
+    return 0 if answer["ok"] else 1
