@@ -133,7 +133,7 @@ class Daemon:
             await self._goodbye()
         return self._status
 
-    def _job(self, name: str) -> Callable[[], "asyncio.Future[None]"]:
+    def _job(self, name: str) -> Callable[[], asyncio.Future[None]]:
         async def job() -> None:
             await self._service.each(name)
 

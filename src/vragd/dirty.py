@@ -197,14 +197,13 @@ class DirtyPaths:
         with self._lock:
             tables = (self._hinted, self._bulk, self._folders)
             waiting = (entry.ticket for table in tables for entry in table.values())
-            return not any(
-                known <= ticket for known in (*waiting, *self._taken.values(), *self._scanning.values())
-            )
+            return not any(known <= ticket for known in (*waiting, *self._taken.values(), *self._scanning.values()))
 
     def pending(self) -> int:
         """How many paths and folders are still to be looked at, those being looked at included."""
         with self._lock:
-            return sum(map(len, (self._hinted, self._bulk, self._folders, self._taken, self._scanning)))
+            waiting = len(self._hinted) + len(self._bulk) + len(self._folders)
+            return waiting + len(self._taken) + len(self._scanning)
 
     def pending_paths(self) -> list[Place]:
         """The paths among them."""

@@ -26,7 +26,11 @@ from vragd.vault.watch import Watcher
 log = structlog.get_logger()
 
 CONFIRM_SCAN_S = 65.0  # a little over compare.GUARD_CONFIRM_S
-DEGRADED_BY_STATE = {"offline": "source_offline", "permission": "source_permission", "root_changed": "root_changed"}
+DEGRADED_BY_STATE = {
+    "offline": "source_offline",
+    "permission": "source_permission",
+    "root_changed": "root_changed",
+}
 
 
 class Keeper:
@@ -79,7 +83,12 @@ class Keeper:
                 await self._arm()
                 self.distrust("watcher_restarted")
             if self.source.state != was:
-                log.info("source.state_changed", store=self.store.name, source=self.source.uid, state=self.source.state)
+                log.info(
+                    "source.state_changed",
+                    store=self.store.name,
+                    source=self.source.uid,
+                    state=self.source.state,
+                )
             if self.source.state == "ok":
                 self._rescan_if_due()
 

@@ -26,9 +26,7 @@ class Lane:
         batch is worse than a slow shutdown.
         """
         context = contextvars.copy_context()
-        work = asyncio.get_running_loop().run_in_executor(
-            self._pool, lambda: context.run(fn, *args, **kwargs)
-        )
+        work = asyncio.get_running_loop().run_in_executor(self._pool, lambda: context.run(fn, *args, **kwargs))
         try:
             return await asyncio.shield(work)
         except asyncio.CancelledError:

@@ -83,7 +83,7 @@ def client_socket(flag: str | None, config_flag: str | None) -> Path:
         return socket_path(None, None)
     configured = None
     if re.search(r"^[^#\n]*\bsocket[\"']?\s*:", text, re.MULTILINE):
-        import yaml  # noqa: PLC0415
+        import yaml
 
         try:
             document = yaml.safe_load(text)

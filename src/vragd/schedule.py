@@ -27,7 +27,10 @@ def make_schedule(settings: WatchSettings, jobs: dict[str, Job]) -> AsyncIOSched
     rescan_s = settings.rescan_minutes * 60
     intervals = {
         "heartbeat": (HEARTBEAT_S, 0.0),
-        "rescan": (rescan_s, rescan_s * RESCAN_JITTER),  # so that several vaults and machines do not march in step
+        "rescan": (
+            rescan_s,
+            rescan_s * RESCAN_JITTER,
+        ),  # so that several vaults and machines do not march in step
         "retry": (RETRY_S, 0.0),
         "checkpoint": (CHECKPOINT_S, 0.0),
         "tend": (TEND_S, TEND_S * 0.1),

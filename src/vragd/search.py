@@ -206,6 +206,4 @@ def merge(answers: Sequence[tuple[str, Answer]], top_k: int) -> tuple[Hit, ...]:
 def _hit(target: Target, found: Found, score: float) -> Hit:
     place = target.places.get(found.source)
     uri = link(place.root, found.path, in_obsidian=place.in_obsidian) if place else ""
-    return Hit(
-        target.name, found.source, found.path, found.title, found.heading, found.lines, score, found.text, uri
-    )
+    return Hit(target.name, found.source, found.path, found.title, found.heading, found.lines, score, found.text, uri)

@@ -11,13 +11,12 @@ import asyncio
 import os
 import threading
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import structlog
 
-from vragd import __version__
 from vragd.config import Loaded
 from vragd.embed.base import Embedder, create_embedder
 from vragd.errors import Overloaded, UnknownStore, UsageError, VragdError
@@ -26,7 +25,7 @@ from vragd.lane import Lane
 from vragd.log import error_fields
 from vragd.registry import Registry
 from vragd.search import Answer, Place, Question, Target, ask, check, merge
-from vragd.settings import EmbedderSettings, StoreSettings
+from vragd.settings import EmbedderSettings, SourceSettings, StoreSettings
 from vragd.store import Store
 from vragd.verify import Problem, compare_backend, compare_vault, mend_backend
 from vragd.worker import Worker
@@ -69,7 +68,7 @@ class Service:
         self.stopping = False
         self._watch = watch
         self._embedders = Embedders()
-        self._readers = Lane("reader", QUERY_THREADS)
+        self.readers = Lane("reader", QUERY_THREADS)
         self._n_queries = 0
         self._changing = asyncio.Lock()
 
@@ -101,10 +100,8 @@ class Service:
         """End every store's work and close it. Raises the first error of a last flush, after all are closed."""
         self.stopping = True
         self._embedders.close()
-        results = await asyncio.gather(
-            *(worker.stop() for worker in self.workers.values()), return_exceptions=True
-        )
-        self._readers.close()
+        results = await asyncio.gather(*(worker.stop() for worker in self.workers.values()), return_exceptions=True)
+        self.readers.close()
         for result in results:
             if isinstance(result, BaseException):
                 raise result
@@ -114,17 +111,15 @@ class Service:
     async def query(self, question: Question, stores: Sequence[str]) -> dict[str, Any]:
         """The answer of one store, several, or all (none named)."""
         check(question)
-        workers = self._chosen(stores)
+        workers = self.chosen(stores)
         if self._n_queries >= QUERY_THREADS + MAX_WAITING_QUERIES:
             raise Overloaded("too many queries at once", hint="try again in a moment")
         self._n_queries += 1
         try:
             answers: list[Answer] = await asyncio.gather(
-                *(self._readers.run(ask, self._target(worker), question) for worker in workers)
+                *(self.readers.run(ask, self._target(worker), question) for worker in workers)
             )
-            generation = await self._readers.run(
-                lambda: sum(worker.store.reader.generation() for worker in workers)
-            )
+            generation = await self.readers.run(lambda: sum(worker.store.reader.generation() for worker in workers))
         finally:
             self._n_queries -= 1
         spaces = [worker.store.space.fingerprint if worker.store.space else "" for worker in workers]
@@ -137,14 +132,16 @@ class Service:
             "degraded": list(dict.fromkeys(degraded)),
         }
 
-    def _chosen(self, names: Sequence[str]) -> list[Worker]:
+    def chosen(self, names: Sequence[str]) -> list[Worker]:
+        """The stores of these names, or all when none is named. Raises UnknownStore."""
         if not names:
             if not self.workers:
                 raise UnknownStore("there is no store yet", hint="make one: vragd init ~/path/to/your/vault")
             return list(self.workers.values())
-        return [self._worker(name) for name in dict.fromkeys(names)]
+        return [self.worker(name) for name in dict.fromkeys(names)]
 
-    def _worker(self, name: str) -> Worker:
+    def worker(self, name: str) -> Worker:
+        """The store of this name. Raises UnknownStore."""
         if name not in self.workers:
             self.registry.known(name)  # raises, naming those there are
             raise UnknownStore(f"store {name!r} has data but no settings", hint=f"vragd store delete {name}")
@@ -153,111 +150,30 @@ class Service:
     @staticmethod
     def _target(worker: Worker) -> Target:
         store = worker.store
-        places = {
-            source.label: Place(source.uid, source.path, source.in_obsidian) for source in store.sources.values()
-        }
+        places = {source.label: Place(source.uid, source.path, source.in_obsidian) for source in store.sources.values()}
         return Target(
             store.name,
             store.reader,
             store.backend,
             store.space,
-            lambda text: store.embedder.embed_query(text),
+            lambda text: store.embedder.embed_query(text),  # noqa: PLW0108  loading it is for the reader lane
             places,
         )
 
-    # -- status ------------------------------------------------------------------------------------
-
-    async def status(self) -> dict[str, Any]:
-        """What runs, how far it is, and what is wrong."""
-        stores = [await self._store_status(worker) for worker in self.workers.values()]
-        return {
-            "version": __version__,
-            "pid": os.getpid(),
-            "uptime_s": round(time.monotonic() - self.started_at, 1),
-            "config": str(self.loaded.file) if self.loaded.file else None,
-            "data_dir": str(self.loaded.data_dir),
-            "socket": str(self.loaded.socket),
-            "stores": stores,
-            "pending": sum(store["pending"] for store in stores),
-            "generation": sum(store["generation"] for store in stores),
-            "degraded": list(dict.fromkeys(reason for store in stores for reason in store["degraded"])),
-        }
-
-    async def _store_status(self, worker: Worker) -> dict[str, Any]:
-        store = worker.store
-        counts = await self._readers.run(store.reader.counts)
-        trouble = worker.trouble
-        return {
-            "name": store.name,
-            "notes": counts.notes,
-            "chunks": counts.chunks,
-            "embeddings": counts.embeddings,
-            "states": counts.states,
-            "pending": worker.dirty.pending(),
-            "generation": await self._readers.run(store.reader.generation),
-            "n_embedded": worker.n_embedded,
-            "degraded": worker.degraded(),
-            "trouble": None
-            if trouble is None
-            else {"code": trouble.code, "message": trouble.message, "hint": trouble.hint},
-            "embedder": store.settings.embedder.model_dump(mode="json"),
-            "backend": store.settings.backend.model_dump(mode="json"),
-            "space": store.space.fingerprint if store.space else None,
-            "sources": [
-                {
-                    "name": keeper.source.label,
-                    "path": str(keeper.source.path),
-                    "state": keeper.source.state,
-                    "watching": keeper.watching,
-                    "scanned_s_ago": None
-                    if keeper.scanned_at is None
-                    else round(time.monotonic() - keeper.scanned_at, 1),
-                    "n_deletes_held": store.guards[keeper.source.id].n_held,
-                    "rules_trouble": keeper.source.rules_trouble or None,
-                }
-                for keeper in worker.keepers.values()
-            ],
-        }
-
-    async def files(self, stores: Sequence[str], states: Iterable[str]) -> list[dict[str, Any]]:
-        """Each file and its state: indexed, partial, failed, skipped, pending."""
-        wanted = set(states)
-        in_catalog = {"failed": ("failed", "partial"), "indexed": ("indexed",), "skipped": ("skipped",)}
-        rows: list[dict[str, Any]] = []
-        for worker in self._chosen(stores):
-            name = worker.store.name
-            if not wanted or wanted & in_catalog.keys():
-                chosen = [state for key in wanted for state in in_catalog.get(key, ())]
-                for row in await self._readers.run(worker.store.reader.files, chosen):
-                    rows.append({"store": name, **{field: getattr(row, field) for field in row.__slots__}})
-            labels = {source.id: source.label for source in worker.store.sources.values()}
-            if not wanted or "skipped" in wanted:
-                for source_id, skipped in worker.store.skipped.items():
-                    rows += [_file(name, labels[source_id], path, "skipped", why) for path, why in skipped.items()]
-            if not wanted or "pending" in wanted:
-                reason = worker.trouble.message if worker.trouble else None
-                for source_id, path in worker.dirty.pending_paths():
-                    rows.append(_file(name, labels.get(source_id, ""), path, "pending", reason))
-        return rows
-
     # -- sync --------------------------------------------------------------------------------------
 
-    async def sync(
-        self, stores: Sequence[str], path: str | None, *, confirm_deletes: bool = False
-    ) -> dict[str, int]:
+    async def sync(self, stores: Sequence[str], path: str | None, *, confirm_deletes: bool = False) -> dict[str, int]:
         """Look at the disk now: everything, or what is at `path`. Tickets by store, for `settled`."""
         tickets: dict[str, int] = {}
-        for worker in self._chosen(stores):
+        for worker in self.chosen(stores):
             for keeper in worker.keepers.values():
                 if confirm_deletes:
                     await worker.writer.run(worker.store.accept_root, keeper.source)
                 await keeper.check()
                 if path is None:
-                    tickets[worker.store.name] = worker.dirty.hint(
-                        keeper.source.id, "", folder=True, settle=False
-                    )
+                    tickets[worker.store.name] = worker.dirty.hint(keeper.source.id, "", folder=True, settle=False)
                 elif (inside := _below(keeper.source.path, path)) is not None:
-                    folder = os.path.isdir(path) or not inside  # noqa: PTH112
+                    folder = os.path.isdir(path) or not inside
                     ticket = worker.dirty.hint(keeper.source.id, inside, folder=folder, settle=False)
                     if not folder:
                         # something may be known below a path that was a folder
@@ -271,43 +187,11 @@ class Service:
         """Whether everything known to be dirty at these tickets is searchable; waits up to `timeout_s`."""
         deadline = time.monotonic() + timeout_s
         for name, ticket in tickets.items():
-            if not await self._worker(name).settled(ticket, max(0.0, deadline - time.monotonic())):
+            if not await self.worker(name).settled(ticket, max(0.0, deadline - time.monotonic())):
                 return False
         return True
 
     # -- stores ------------------------------------------------------------------------------------
-
-    async def list_stores(self) -> list[dict[str, Any]]:
-        """Every store there is, running or not."""
-        rows = []
-        for entry in self.registry.entries().values():
-            worker = self.workers.get(entry.name)
-            counts = await self._readers.run(worker.store.reader.counts) if worker else None
-            rows.append(
-                {
-                    "name": entry.name,
-                    "origin": entry.origin,
-                    "sources": [str(source.path) for source in entry.settings.sources] if entry.settings else [],
-                    "notes": counts.notes if counts else None,
-                    "chunks": counts.chunks if counts else None,
-                }
-            )
-        return rows
-
-    async def store_info(self, name: str) -> dict[str, Any]:
-        """One store in full, the backend's own figures included."""
-        worker = self._worker(name)
-        info: dict[str, Any] = {"origin": self.registry.known(name).origin, **await self._store_status(worker)}
-        store = worker.store
-        if store.space is not None:
-            shape = await self._readers.run(store.backend.get_store_info, store.space.collection)
-            info["index"] = {
-                "collection": shape.store, "dimension": shape.dimension, "metric": shape.metric,
-                "vectors": shape.count, **shape.detail,
-            }  # fmt: skip
-        info["folder"] = str(store.folder)
-        info["bytes_on_disk"] = await self._readers.run(_bytes_below, store.folder)
-        return info
 
     async def create_store(self, name: str, settings: StoreSettings, *, replace: bool = False) -> None:
         """Make a store, or with `replace` give one made by a command other settings; it runs at once."""
@@ -323,6 +207,35 @@ class Service:
                 if not replace:
                     self.registry.delete(name)
                 raise
+
+    async def index(self, name: str, path: str, include: Sequence[str]) -> dict[str, int]:
+        """
+        Index what matches `include` below `path`, once; tickets for `settled`.
+
+        The store is made if there is none. A store made by a command gets the place as a source that is
+        not watched; of a store in the configuration, only what its own sources hold can be indexed.
+        """
+        entries = self.registry.entries()
+        entry = entries.get(name)
+        if entry is not None and entry.origin == "config":
+            return await self.sync([name], path)
+        sources = {source.path: source for source in entry.settings.sources} if entry and entry.settings else {}
+        had = sources.get(Path(path))
+        patterns = tuple(dict.fromkeys([*(had.include if had else ()), *include]))
+        if had is None or had.include != patterns:
+            labels = {source.label for source in sources.values()}
+            label = Path(path).name or "root"
+            unique = next(n for n in (label, *(f"{label}-{i}" for i in range(2, 1000))) if had or n not in labels)
+            sources[Path(path)] = (
+                had.model_copy(update={"include": patterns})
+                if had
+                else SourceSettings(path=Path(path), name=unique, include=patterns, watch=False)
+            )
+            base = entry.settings if entry and entry.settings else StoreSettings()
+            await self.create_store(
+                name, base.model_copy(update={"sources": tuple(sources.values())}), replace=entry is not None
+            )
+        return await self.sync([name], path)
 
     async def delete_store(self, name: str) -> str:
         """Forget a store and all that is kept of it; its origin. The vault is not touched."""
@@ -342,7 +255,7 @@ class Service:
     async def verify(self, stores: Sequence[str], *, repair: bool) -> dict[str, Any]:
         """Compare vault, catalog and backend of each store; with `repair` mend, and compare again."""
         results = []
-        for worker in self._chosen(stores):
+        for worker in self.chosen(stores):
             problems = await self._problems(worker)
             n_mended = 0
             if repair and problems:
@@ -357,10 +270,8 @@ class Service:
         problems: list[Problem] = []
         for source in worker.store.sources.values():
             pending = frozenset(path for source_id, path in worker.dirty.pending_paths() if source_id == source.id)
-            problems += await self._readers.run(
-                lambda s=source, p=pending: list(compare_vault(worker.store, s, p))
-            )
-        return problems + await worker.writer.run(lambda: list(compare_backend(worker.store)))
+            problems += await self.readers.run(compare_vault, worker.store, source, pending)
+        return problems + await worker.writer.run(compare_backend, worker.store)
 
     async def _mend(self, worker: Worker, problems: list[Problem]) -> None:
         log.warning("verify.mending_started", store=worker.store.name, n_problems=len(problems))
@@ -393,13 +304,6 @@ class Service:
                 log.warning("schedule.job_failed", job=what, store=worker.store.name, **error_fields(error))
 
 
-def _file(store: str, source: str, path: str, state: str, reason: str | None) -> dict[str, Any]:
-    return {
-        "store": store, "source": source, "path": path, "state": state, "reason": reason,
-        "n_chunks": 0, "size": None, "changed_at": None, "retry_at": None,
-    }  # fmt: skip
-
-
 def _below(root: Path, path: str) -> str | None:
     """`path` relative to `root`, '' for the root itself, None outside. The last part may be a link: it is kept."""
     parent, name = os.path.split(path.rstrip("/"))
@@ -410,7 +314,3 @@ def _below(root: Path, path: str) -> str | None:
         if real.startswith(base + "/"):
             return real[len(base) + 1 :]
     return None
-
-
-def _bytes_below(folder: Path) -> int:
-    return sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())

@@ -96,7 +96,7 @@ def metadata_of(source_uid: str, path: str) -> dict[str, str | tuple[str, ...]]:
 def to_vector(source_uid: str, path: str, title: str, chunk: ChunkRow, values: np.ndarray) -> Vector:
     """A chunk as a backend gets it."""
     shown = path.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
-    payload = {
+    payload: dict[str, str | int | tuple[str, ...]] = {
         "path": shown,
         "title": title,
         "heading": chunk.heading,

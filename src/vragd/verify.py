@@ -33,12 +33,16 @@ class Problem:
     detail: str = ""
 
 
-def compare_vault(store: Store, source: Source, pending: frozenset[str]) -> Iterator[Problem]:
+def compare_vault(store: Store, source: Source, pending: frozenset[str]) -> list[Problem]:
     """
     What differs between a source on disk and the catalog. Reads every note; call from the scan lane.
 
     Paths in `pending` are known to be in motion and left out.
     """
+    return list(_compare_vault(store, source, pending))
+
+
+def _compare_vault(store: Store, source: Source, pending: frozenset[str]) -> Iterator[Problem]:
     if not source.healthy():
         yield Problem("not_checked", source.label, detail=f"the source is {source.state}")
         return
@@ -73,8 +77,12 @@ def _compare_note(source: Source, path: str, had: Known | None, space_id: int | 
     return None
 
 
-def compare_backend(store: Store) -> Iterator[Problem]:
+def compare_backend(store: Store) -> list[Problem]:
     """What differs between catalog and backend, and what SQLite says of its file. Call from the writer lane."""
+    return list(_compare_backend(store))
+
+
+def _compare_backend(store: Store) -> Iterator[Problem]:
     for line in store.catalog.check():
         yield Problem("catalog", detail=line)
     space = store.space

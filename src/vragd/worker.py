@@ -46,7 +46,9 @@ class Worker:
         self._moved = asyncio.Condition()
         self._wake_sent = False
         self.dirty = DirtyPaths(
-            settle_s=settings.settle_ms / 1000, settle_max_s=settings.settle_max_s, wake=self._wake_from_any_thread
+            settle_s=settings.settle_ms / 1000,
+            settle_max_s=settings.settle_max_s,
+            wake=self._wake_from_any_thread,
         )
         self.writer = Lane(f"writer-{store.name}")
         self._scanner = Lane(f"scan-{store.name}")
@@ -265,4 +267,3 @@ class Worker:
         self._wake_sent = False
         for event in self._woken.values():
             event.set()
-

@@ -118,7 +118,12 @@ class Table:
     def dump(self, extra: Mapping[str, Any]) -> bytes:
         """Everything, as JSON."""
         kept = [dict(data) if data is not None else None for data in self._metadata]
-        content = {"keys": self._keys, "ids": self._metadata_of[: self.size].tolist(), "metadata": kept, **extra}
+        content = {
+            "keys": self._keys,
+            "ids": self._metadata_of[: self.size].tolist(),
+            "metadata": kept,
+            **extra,
+        }
         return json.dumps(content, separators=(",", ":")).encode()
 
     @classmethod

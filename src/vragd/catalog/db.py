@@ -116,7 +116,7 @@ def _ours(error: apsw.Error, what: str) -> VragdError:
         return DataDirError(f"cannot write {what}: {error}", hint="check the data directory's permissions")
     if isinstance(error, apsw.IOError):
         # SQLite reports EFBIG and a quota as plain write errors
-        full = error.extendedresult == apsw.SQLITE_IOERR_WRITE
+        full = getattr(error, "extendedresult", 0) == apsw.SQLITE_IOERR_WRITE
         kind = DiskFull if full else DataDirError
         return kind(f"the disk failed while using {what}: {error}")
     return DataDirError(f"SQLite refuses to use {what}: {error}")

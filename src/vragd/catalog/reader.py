@@ -8,6 +8,7 @@ import re
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import apsw
 
@@ -71,9 +72,7 @@ class Reader:
             rows = list(db.execute(f"{_FOUND} where c.key in ({marks})", tuple(keys)))
         return {row[0]: _found(row) for row in rows}
 
-    def keyword(
-        self, text: str, limit: int, sources: Collection[str] = (), folder: str = ""
-    ) -> list[Found]:
+    def keyword(self, text: str, limit: int, sources: Collection[str] = (), folder: str = "") -> list[Found]:
         """
         The best chunks by BM25 for the words of `text`, any of which may match; `rank`: higher is better.
 
@@ -144,7 +143,7 @@ def _narrow(sources: Collection[str], folder: str) -> tuple[str, tuple[str | byt
     return ("where " + " and ".join(parts) if parts else ""), bound
 
 
-def _found(row: apsw.SQLiteValues) -> Found:
+def _found(row: Sequence[Any]) -> Found:
     key, label, path, title, heading, line_from, line_to, text, *rank = row
     return Found(
         key, label, from_blob(path), title, tuple(json.loads(heading)), (line_from, line_to), text,

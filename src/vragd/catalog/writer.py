@@ -11,8 +11,8 @@ import secrets
 import time
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from pathlib import Path
+from typing import Any, TypeVar
 
-import apsw
 import numpy as np
 
 from vragd.catalog.db import open_read_write, transaction, translated
@@ -32,6 +32,8 @@ from vragd.catalog.model import (
 from vragd.catalog.schema import MIGRATIONS
 
 _BATCH = 500  # bound parameters in one statement, well below SQLite's limit
+
+Item = TypeVar("Item", str, bytes)
 
 
 class Catalog:
@@ -130,7 +132,7 @@ class Catalog:
     def known_note(self, source_id: int, path: str) -> Known | None:
         """What is remembered of one note."""
         row = self._db.execute(
-            f"select {KNOWN_COLUMNS} from note where source_id = ? and path = ?",  # noqa: S608
+            f"select {KNOWN_COLUMNS} from note where source_id = ? and path = ?",
             (source_id, to_blob(path)),
         ).fetchone()
         return known_from(row) if row else None
@@ -156,10 +158,10 @@ class Catalog:
         rows = self._in("select text_hash, vector from embedding", space_id, hashes)
         return {found: np.frombuffer(vector, dtype="<f4") for found, vector in rows}
 
-    def _in(self, select: str, space_id: int, hashes: Collection[bytes]) -> Iterator[apsw.SQLiteValues]:
+    def _in(self, select: str, space_id: int, hashes: Collection[bytes]) -> Iterator[Sequence[Any]]:
         for some in _batched(list(hashes)):
             marks = ",".join("?" * len(some))
-            sql = f"{select} where space_id = ? and text_hash in ({marks})"  # noqa: S608
+            sql = f"{select} where space_id = ? and text_hash in ({marks})"
             yield from self._db.execute(sql, (space_id, *some))
 
     def sweep_embeddings(self, now: float, keep_s: float) -> int:
@@ -171,10 +173,10 @@ class Catalog:
         unused = "not in (select text_hash from chunk)"
         with transaction(self._db):
             self._db.execute(
-                f"update embedding set unused_since = null where unused_since is not null and not (text_hash {unused})"  # noqa: S608
+                f"update embedding set unused_since = null where unused_since is not null and not (text_hash {unused})"
             )
             self._db.execute(
-                f"update embedding set unused_since = ? where unused_since is null and text_hash {unused}",  # noqa: S608
+                f"update embedding set unused_since = ? where unused_since is null and text_hash {unused}",
                 (now,),
             )
             self._db.execute("delete from embedding where unused_since <= ?", (now - keep_s,))
@@ -183,7 +185,11 @@ class Catalog:
     # -- the order of writes -----------------------------------------------------------------------
 
     def save(
-        self, space_id: int, vectors: Iterable[tuple[bytes, np.ndarray]], collection: str, intents: Iterable[str]
+        self,
+        space_id: int,
+        vectors: Iterable[tuple[bytes, np.ndarray]],
+        collection: str,
+        intents: Iterable[str],
     ) -> None:
         """Keep new embeddings and, in the same transaction, name the keys about to be put."""
         with transaction(self._db):
@@ -320,7 +326,8 @@ class Catalog:
     def live_keys(self, space_id: int) -> set[str]:
         """The keys a backend must hold: those of the embedded chunks of the space's notes."""
         rows = self._db.execute(
-            "select c.key from chunk c join note n on n.id = c.note_id where n.space_id = ? and c.embedded", (space_id,)
+            "select c.key from chunk c join note n on n.id = c.note_id where n.space_id = ? and c.embedded",
+            (space_id,),
         )
         return {key for (key,) in rows}
 
@@ -330,7 +337,7 @@ class Catalog:
             marks = ",".join("?" * len(some))
             for key, text_hash, source, path, title, heading, line_from, line_to, text in self._db.execute(
                 "select c.key, c.text_hash, n.source_id, n.path, n.title, c.heading, c.line_from, c.line_to, c.text"
-                f" from chunk c join note n on n.id = c.note_id where c.key in ({marks})",  # noqa: S608
+                f" from chunk c join note n on n.id = c.note_id where c.key in ({marks})",
                 some,
             ):
                 chunk = ChunkRow(key, text_hash, tuple(json.loads(heading)), (line_from, line_to), text)
@@ -340,8 +347,14 @@ class Catalog:
         """What SQLite's own checks say against the file, and full text without chunk or the reverse; [] if sound."""
         problems = [str(row[0]) for row in self._db.execute("pragma integrity_check") if row[0] != "ok"]
         for sql, what in (
-            ("select count(*) from chunk where id not in (select rowid from chunk_text)", "chunks not in full text"),
-            ("select count(*) from chunk_text where rowid not in (select id from chunk)", "full text without chunk"),
+            (
+                "select count(*) from chunk where id not in (select rowid from chunk_text)",
+                "chunks not in full text",
+            ),
+            (
+                "select count(*) from chunk_text where rowid not in (select id from chunk)",
+                "full text without chunk",
+            ),
         ):
             if count := self._one(sql):
                 problems.append(f"{count} {what}")
@@ -376,6 +389,6 @@ class Catalog:
         return value
 
 
-def _batched(items: Sequence[str] | Sequence[bytes]) -> Iterator[tuple[str, ...] | tuple[bytes, ...]]:
+def _batched(items: Sequence[Item]) -> Iterator[tuple[Item, ...]]:
     for start in range(0, len(items), _BATCH):
-        yield tuple(items[start : start + _BATCH])  # type: ignore[arg-type]
+        yield tuple(items[start : start + _BATCH])

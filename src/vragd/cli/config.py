@@ -31,7 +31,7 @@ def _show(args: argparse.Namespace) -> int:
     if args.json:
         json_out(document)
     else:
-        import yaml  # noqa: PLC0415
+        import yaml
 
         out(yaml.safe_dump(document, sort_keys=False, allow_unicode=True).rstrip())
     return 0

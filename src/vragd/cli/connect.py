@@ -28,7 +28,7 @@ def client(args: argparse.Namespace) -> Client:
 
 def load(args: argparse.Namespace, *, required: bool = False) -> Loaded:
     """The configuration these arguments mean."""
-    from vragd import config  # noqa: PLC0415  validating takes longer than a query
+    from vragd import config
 
     return config.load(
         config_path(args.config),
@@ -78,13 +78,13 @@ class _Local:
     """A service in this process, for as long as the command takes."""
 
     def __init__(self, loaded: Loaded) -> None:
-        import asyncio  # noqa: PLC0415
-        import os  # noqa: PLC0415
-        from contextlib import ExitStack  # noqa: PLC0415
+        import asyncio
+        import os
+        from contextlib import ExitStack
 
-        from vragd import log  # noqa: PLC0415
-        from vragd.daemon import only_process  # noqa: PLC0415
-        from vragd.service import Service  # noqa: PLC0415
+        from vragd import log
+        from vragd.daemon import only_process
+        from vragd.service import Service
 
         os.umask(0o077)
         # what the daemon would log is of no interest to somebody who gave one command
@@ -106,9 +106,9 @@ class _Local:
         return self._runner.run(call())
 
     def request(self, method: str, target: str, body: Any) -> Any:
-        import json  # noqa: PLC0415
+        import json
 
-        from vragd.server.routes import dispatch  # noqa: PLC0415
+        from vragd.server.routes import dispatch
 
         raw = b"" if body is None else json.dumps(body).encode()
         reply: Reply = self._run(dispatch, self._service, method, target, raw)

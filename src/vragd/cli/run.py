@@ -22,7 +22,7 @@ def _run(args: argparse.Namespace) -> int:
             hint="vragd init ~/path/to/your/vault writes one; then run this again",
         )
     loaded = load(args, required=True)
-    from vragd import daemon, log  # noqa: PLC0415
+    from vragd import daemon, log
 
     settings = loaded.config.log
     log.set_up(level=settings.level, style=settings.format, show_paths=settings.paths)

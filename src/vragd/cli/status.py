@@ -40,7 +40,9 @@ def _store(store: dict[str, Any]) -> None:
     model = store["embedder"].get("model", "all-MiniLM-L6-v2")
     out(f"  embedder {store['embedder']['type']} ({model}), backend {store['backend']['type']}")
     for source in store["sources"]:
-        scanned = "not scanned yet" if source["scanned_s_ago"] is None else f"scanned {ago(source['scanned_s_ago'])} ago"
+        scanned = (
+            "not scanned yet" if source["scanned_s_ago"] is None else f"scanned {ago(source['scanned_s_ago'])} ago"
+        )
         out(f"  {source['name']}: {source['path']} [{source['state']}, {source['watching']}, {scanned}]")
         if source["n_deletes_held"]:
             out(

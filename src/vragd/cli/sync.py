@@ -106,7 +106,10 @@ def _index(args: argparse.Namespace) -> int:
     with Session(args) as session:
         for base, include in bases.items():
             answer = session.request(
-                "POST", "/v1/index", {"store": args.store, "path": str(base), "include": include}, timeout_s=300
+                "POST",
+                "/v1/index",
+                {"store": args.store, "path": str(base), "include": include},
+                timeout_s=300,
             )
             wait(session.request, answer)
         info = session.request("GET", f"/v1/stores/{args.store}")

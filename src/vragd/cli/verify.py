@@ -21,9 +21,7 @@ def add(commands: Any, common: argparse.ArgumentParser) -> None:
 
 def _verify(args: argparse.Namespace) -> int:
     with Session(args) as session:
-        answer = session.request(
-            "POST", "/v1/verify", {"stores": args.store, "repair": args.repair}, timeout_s=3600
-        )
+        answer = session.request("POST", "/v1/verify", {"stores": args.store, "repair": args.repair}, timeout_s=3600)
     if args.json:
         json_out(answer)
         return 0 if answer["ok"] else 1

@@ -99,9 +99,7 @@ def _session(threads: int) -> onnxruntime.InferenceSession:
     options.enable_cpu_mem_arena = False  # an arena keeps the largest batch it ever saw for good
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")  # an idle daemon is idle
     try:
-        return onnxruntime.InferenceSession(
-            str(MODEL_DIR / "model.onnx"), options, providers=["CPUExecutionProvider"]
-        )
+        return onnxruntime.InferenceSession(str(MODEL_DIR / "model.onnx"), options, providers=["CPUExecutionProvider"])
     except Exception as error:  # ONNX Runtime raises its own unrelated classes
         raise EmbedderUnavailable(
             f"the builtin model cannot be loaded: {type(error).__name__}",

@@ -210,9 +210,7 @@ class _Line:
         except ollama.ResponseError as error:
             raise self._from_status(error, quote=quote) from None
         except ConnectionError:
-            raise EmbedderUnavailable(
-                f"Ollama does not answer at {self._url}", hint="start it: ollama serve"
-            ) from None
+            raise EmbedderUnavailable(f"Ollama does not answer at {self._url}", hint="start it: ollama serve") from None
         except httpx.ConnectTimeout:
             raise EmbedderUnavailable(
                 f"Ollama at {self._url} did not accept a connection within {self._connect_s:g} s"
@@ -236,9 +234,7 @@ class _Line:
                 f"the connection to Ollama at {self._url} broke off ({type(error).__name__})"
             ) from None
 
-    def _from_status(
-        self, error: ollama.ResponseError, *, quote: bool
-    ) -> EmbedderUnavailable | EmbedderRejected:
+    def _from_status(self, error: ollama.ResponseError, *, quote: bool) -> EmbedderUnavailable | EmbedderRejected:
         said, status = str(error.error), error.status_code
         quoted = f": {said[:300]}" if quote and said else ""
         if status == 404 and "model" in said:

@@ -56,7 +56,7 @@ def _chunks(lines: Sequence[str], body: int) -> Iterator[Chunk]:
 def _cut_blocks(lines: Sequence[str], blocks: Sequence[Block], heading: tuple[str, ...]) -> Iterator[Chunk]:
     texts = ["\n".join(lines[block.start : block.end]) for block in blocks]
     # what joins two blocks counts: it is part of a chunk's text
-    gaps = [behind.start - block.end for block, behind in zip(blocks, blocks[1:], strict=False)]
+    gaps = [behind.start - block.end for block, behind in pairwise(blocks)]
     for first, last in _groups(texts, [*gaps, 0]):
         start, end = blocks[first].start, blocks[last - 1].end
         if last - first == 1 and len(texts[first]) > MAX_CHARS:

@@ -167,9 +167,7 @@ class Server:
             except TimeoutError:
                 raise RequestTimeout("the request's body did not arrive in time") from None
 
-    async def _send(
-        self, protocol: h11.Connection, writer: asyncio.StreamWriter, reply: Reply, *, last: bool
-    ) -> None:
+    async def _send(self, protocol: h11.Connection, writer: asyncio.StreamWriter, reply: Reply, *, last: bool) -> None:
         if protocol.our_state not in (h11.IDLE, h11.SEND_RESPONSE):
             raise _Close
         headers = [

@@ -62,7 +62,8 @@ def _remove_leftover(path: Path) -> None:
         except OSError as error:
             raise DataDirError(f"cannot tell who owns {path}: {os.strerror(error.errno or 0)}") from error
     raise DaemonBusy(
-        f"another process answers on {path}", hint="stop it, or give this one its own paths.data and paths.socket"
+        f"another process answers on {path}",
+        hint="stop it, or give this one its own paths.data and paths.socket",
     )
 
 

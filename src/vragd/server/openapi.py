@@ -27,7 +27,11 @@ def document() -> dict[str, Any]:
         paths.setdefault(route.path, {})[route.method.lower()] = _operation(route)
     return {
         "openapi": "3.1.0",
-        "info": {"title": "vragd", "version": __version__, "description": "Local search over watched vaults."},
+        "info": {
+            "title": "vragd",
+            "version": __version__,
+            "description": "Local search over watched vaults.",
+        },
         "servers": [{"url": "http://localhost", "description": "over the daemon's Unix socket"}],
         "paths": paths,
         "components": {"schemas": schema["$defs"]},
@@ -41,14 +45,19 @@ def _operation(route: Route) -> dict[str, Any]:
         "operationId": route.handler.__name__,  # type: ignore[attr-defined]
         "responses": {
             "200": {"description": "Answer", "content": _json(route.answer)},
-            **{status: error for status in ("400", "404", "405", "408", "409", "413", "422", "431", "500", "503")},
+            **dict.fromkeys(("400", "404", "405", "408", "409", "413", "422", "431", "500", "503"), error),
         },
     }
     parameters = [
         {"name": name, "in": "path", "required": True, "schema": {"type": "string"}}
         for name in re.findall(r"\{(\w+)\}", route.path)
     ] + [
-        {"name": name, "in": "query", "required": False, "schema": {"type": "array", "items": {"type": "string"}}}
+        {
+            "name": name,
+            "in": "query",
+            "required": False,
+            "schema": {"type": "array", "items": {"type": "string"}},
+        }
         for name in route.query
     ]
     if parameters:

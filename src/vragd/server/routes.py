@@ -17,6 +17,7 @@ from urllib.parse import parse_qs, unquote
 import structlog
 from pydantic import BaseModel, ValidationError
 
+from vragd import status as reports
 from vragd.errors import NotFound, UsageError, VragdError
 from vragd.log import error_fields
 from vragd.names import exact, shown
@@ -71,7 +72,7 @@ async def query(call: Call) -> Any:
 
 async def status(call: Call) -> Any:
     """What runs, how far it is, and what is wrong"""
-    return await call.service.status()
+    return await reports.status(call.service)
 
 
 async def files(call: Call) -> Any:
@@ -79,7 +80,7 @@ async def files(call: Call) -> Any:
     states = call.query.get("state", [])
     if unknown := set(states) - {"indexed", "failed", "pending", "skipped"}:
         raise UsageError(f"unknown state {unknown.pop()!r}", hint="indexed, failed, pending or skipped")
-    rows = await call.service.files(call.query.get("store", []), states)
+    rows = await reports.files(call.service, call.query.get("store", []), states)
     return {"files": [{**row, "path_b64": exact(row["path"])} for row in rows]}
 
 
@@ -103,12 +104,12 @@ async def sync(call: Call) -> Any:
 
 async def list_stores(call: Call) -> Any:
     """Every store"""
-    return {"stores": await call.service.list_stores()}
+    return {"stores": await reports.list_stores(call.service)}
 
 
 async def store_info(call: Call) -> Any:
     """One store in full"""
-    return await call.service.store_info(call.path["name"])
+    return await reports.store_info(call.service, call.path["name"])
 
 
 async def create_store(call: Call) -> Any:
@@ -121,7 +122,7 @@ async def create_store(call: Call) -> Any:
         metric=b.metric,
     )
     await call.service.create_store(b.name, settings, replace=b.replace)
-    return await call.service.store_info(b.name)
+    return await reports.store_info(call.service, b.name)
 
 
 def _source(b: s.SourceRequest) -> SourceSettings:
@@ -158,7 +159,7 @@ async def healthz(call: Call) -> Any:
 
 async def openapi(call: Call) -> Any:
     """This document"""
-    from vragd.server.openapi import document  # noqa: PLC0415  it reads the table below
+    from vragd.server.openapi import document
 
     return document()
 
@@ -187,7 +188,11 @@ def find(method: str, target: str) -> tuple[Route, dict[str, str], dict[str, lis
         pattern = re.sub(r"\{(\w+)\}", r"(?P<\1>[^/]+)", re.escape(route.path).replace(r"\{", "{").replace(r"\}", "}"))
         if match := re.fullmatch(pattern, path):
             if route.method == method:
-                return route, {k: unquote(v) for k, v in match.groupdict().items()}, _parameters(route, search)
+                return (
+                    route,
+                    {k: unquote(v) for k, v in match.groupdict().items()},
+                    _parameters(route, search),
+                )
             allowed.append(route.method)
     if allowed:
         raise MethodNotAllowed(f"{method} is not for this path", hint=f"allowed: {', '.join(allowed)}")
@@ -207,7 +212,10 @@ def _parameters(route: Route, search: str) -> dict[str, list[str]]:
     except ValueError:
         raise UsageError("the query string cannot be understood") from None
     if unknown := set(found) - set(route.query):
-        raise UsageError(f"unknown parameter {sorted(unknown)[0][:40]!r}", hint=f"known: {', '.join(route.query) or 'none'}")
+        raise UsageError(
+            f"unknown parameter {sorted(unknown)[0][:40]!r}",
+            hint=f"known: {', '.join(route.query) or 'none'}",
+        )
     return found
 
 
@@ -223,7 +231,9 @@ async def dispatch(service: Service, method: str, target: str, body: bytes) -> R
     except Exception as error:
         incident = secrets.token_hex(4)
         log.error("server.request_failed", incident=incident, method=method, **error_fields(error))
-        return error_reply(VragdError(f"something went wrong in vragd (incident {incident})", hint="see the daemon's log"))
+        return error_reply(
+            VragdError(f"something went wrong in vragd (incident {incident})", hint="see the daemon's log")
+        )
 
 
 def _parse(route: Route, body: bytes) -> BaseModel | None:

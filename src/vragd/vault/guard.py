@@ -46,11 +46,11 @@ def healthy(observer: BaseObserver) -> bool:
 
 
 def _make_inotify(on_trouble: OnTrouble) -> BaseObserver:
-    import errno  # noqa: PLC0415
-    import os  # noqa: PLC0415
+    import errno
+    import os
 
-    from watchdog.observers.inotify import InotifyEmitter, InotifyObserver, InotifyWatchGroup  # noqa: PLC0415
-    from watchdog.observers.inotify_c import InotifyConstants, Mask  # noqa: PLC0415
+    from watchdog.observers.inotify import InotifyEmitter, InotifyObserver, InotifyWatchGroup
+    from watchdog.observers.inotify_c import InotifyConstants, Mask
 
     gone = InotifyConstants.IN_MOVE_SELF | InotifyConstants.IN_DELETE_SELF
 
@@ -118,7 +118,7 @@ _FSEVENTS_ROOT_CHANGED = 0x20
 
 def _make_fsevents(on_trouble: OnTrouble) -> BaseObserver:
     # Never run: no macOS machine was at hand. Written from watchdog's source and Apple's header.
-    from watchdog.observers.fsevents import FSEventsEmitter, FSEventsObserver  # noqa: PLC0415
+    from watchdog.observers.fsevents import FSEventsEmitter, FSEventsObserver
 
     class Emitter(FSEventsEmitter):
         def events_callback(self, paths: Any, inodes: Any, flags: Any, ids: Any) -> None:

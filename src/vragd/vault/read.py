@@ -138,9 +138,9 @@ def _read_once(parent: int, name: str, max_bytes: int, racy_window_s: float) -> 
             return Skipped("too_large", key)
         data = _read_all(fd, before.st_size + 1)  # one more tells that it grows, without running after it
         seen_at_ns = time.time_ns()
-        still = StatKey.of(os.fstat(fd)) == key and StatKey.of(
-            os.stat(name, dir_fd=parent, follow_symlinks=False)
-        ) == key
+        still = (
+            StatKey.of(os.fstat(fd)) == key and StatKey.of(os.stat(name, dir_fd=parent, follow_symlinks=False)) == key
+        )
         if not still or len(data) != before.st_size:
             return Unreadable("being_written", torn=True)
     except OSError as error:

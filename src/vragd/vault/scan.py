@@ -34,9 +34,7 @@ class Scan:
         """Whether the absence of `path` from `notes` proves that it is no longer a note."""
         if self.stopped or (self.folder and not path.startswith(self.folder + "/")):
             return False
-        return not any(
-            path == blind or blind == "" or path.startswith(blind + "/") for blind in self.unreadable
-        )
+        return not any(path == blind or blind == "" or path.startswith(blind + "/") for blind in self.unreadable)
 
 
 def scan(root: Path, rules: Rules, folder: str = "", stop: Callable[[], bool] = lambda: False) -> Scan:
