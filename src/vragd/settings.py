@@ -23,8 +23,10 @@ class Settings(BaseModel):
 
 
 def _expanded(value: object) -> object:
+    if not isinstance(value, str | Path):
+        raise ValueError("expected a path (a ~ alone is nothing in YAML)")  # noqa: TRY004
     try:
-        return Path(value).expanduser() if isinstance(value, str) else value
+        return Path(value).expanduser()
     except RuntimeError as error:  # ~somebody
         raise ValueError(str(error)) from None
 

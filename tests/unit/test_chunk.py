@@ -13,7 +13,23 @@ from vragd.notes.chunk import MAX_CHARS, read_note
 from vragd.notes.markdown import decode, front_matter
 from vragd.notes.model import Chunk
 
-WORDS = "river stone bread salt morning window letter garden copper quiet seldom orchard engine winter harbour".split()
+WORDS = [
+    "river",
+    "stone",
+    "bread",
+    "salt",
+    "morning",
+    "window",
+    "letter",
+    "garden",
+    "copper",
+    "quiet",
+    "seldom",
+    "orchard",
+    "engine",
+    "winter",
+    "harbour",
+]
 
 
 def chunks(text: str) -> tuple[Chunk, ...]:
@@ -55,7 +71,7 @@ notes = st.builds(
     st.sampled_from(["", "\ufeff", "---\ntags: x\n---\n"]),
 )
 any_note = settings(
-    max_examples=150, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow]
+    max_examples=80, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow]
 )
 
 
@@ -70,8 +86,8 @@ def test_every_chunks_text_stands_in_exactly_its_lines(data: bytes) -> None:
         first, last = chunk.lines
         assert 1 <= first <= last <= len(lines)
         assert chunk.text in "\n".join(lines[first - 1 : last])
-        if "\n" in chunk.text:  # no line too many
-            assert lines[first - 1].strip() or lines[last - 1].strip()
+        assert lines[first - 1].strip()  # no line too many
+        assert lines[last - 1].strip()
 
 
 @any_note
@@ -119,7 +135,7 @@ def test_any_bytes_give_chunks_or_the_reason_why_not(data: bytes) -> None:
     try:
         read_note(data, "n")
     except Exception as error:
-        assert type(error).__name__ == "NotIndexable"  # noqa: PT017
+        assert type(error).__name__ == "NotIndexable"
 
 
 # --- what belongs together -----------------------------------------------------------------------------
@@ -250,16 +266,11 @@ SIZE = 4_000_000
         ("a. ", SIZE // MAX_CHARS),
         ("!", SIZE // MAX_CHARS),
         ("\n", 0),
-        ("a\n", SIZE // MAX_CHARS),
         ("a\n\n", SIZE // MAX_CHARS),
-        (">", SIZE // MAX_CHARS),
         ("> " * 50 + "\n", SIZE // MAX_CHARS),
         ("```\n", SIZE // MAX_CHARS),
-        ("# a\n", SIZE // MAX_CHARS),
-        ("# a\nb\n", SIZE // 6),
+        ("# heading\ntext\n\n", SIZE // 17),
         ("`", SIZE // MAX_CHARS),
-        ("|", SIZE // MAX_CHARS),
-        ("---\n", SIZE // MAX_CHARS - 1),
         ("日。", SIZE // 2 // MAX_CHARS),
     ],
 )

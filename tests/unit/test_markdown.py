@@ -223,7 +223,7 @@ def test_blank_lines_part_paragraphs_and_a_table_is_one_block() -> None:
 
 
 def test_blocks_cover_every_line_that_is_not_blank_once() -> None:
-    lines = "a\n\n# H\nb\n```\n\n```\n\n\nc\n| t |\n#".split("\n")
+    lines = ["a", "", "# H", "b", "```", "", "```", "", "", "c", "| t |", "#"]
     blocks = [block for section in sections(lines, 0) for block in section.blocks]
     covered = [i for block in blocks for i in range(block.start, block.end)]
     assert len(covered) == len(set(covered))

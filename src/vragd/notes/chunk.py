@@ -84,8 +84,10 @@ def _cut_line(line: str, heading: tuple[str, ...], index: int) -> Iterator[Chunk
 
 
 def _chunk(text: str, heading: tuple[str, ...], start: int, end: int) -> Iterator[Chunk]:
-    if stripped := text.strip():
-        yield Chunk(stripped, heading, (start + 1, end))
+    if stripped := text.strip():  # blank lines at its edges, as within a fence, are not its own
+        blank_above = text[: len(text) - len(text.lstrip())].count("\n")
+        blank_below = text[len(text.rstrip()) :].count("\n")
+        yield Chunk(stripped, heading, (start + 1 + blank_above, end - blank_below))
 
 
 def _groups(texts: Sequence[str], gaps: Sequence[int]) -> list[tuple[int, int]]:
