@@ -67,7 +67,7 @@ class Vragd:
 
     def configure(self, **changes: Any) -> None:
         """Write the configuration: one store `notes` on the vault, `changes` on top (top-level keys)."""
-        document: dict[str, Any] = {"stores": {"notes": {"sources": [{"path": str(self.vault)}], "backend": {"type": "memory"}}}}
+        document: dict[str, Any] = {"stores": {"notes": {"sources": [{"path": str(self.vault)}]}}}
         document |= changes
         self.config_file.write_text(yaml.safe_dump(document))
 

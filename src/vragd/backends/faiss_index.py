@@ -1,253 +1,32 @@
-"""
-How the rows of one FAISS store lie in memory: four layouts behind one small interface.
-
-Every layout finds candidates only; the store scores them exactly. None is locked: FAISS crashes the
-process when a search runs beside a change, so the store's lock guards all of them.
-
-    flat   float rows, scanned: exact. 11 ms at 100,000 x 768
-    scan   8-bit codes in memory, scanned; the float rows stay in the cache file. A quarter of the
-           memory and half of the time of flat; loses nothing on real notes and questions
-    ivf    lists of near rows, the most promising few scanned: approximate
-    hnsw   a graph: approximate, the quickest, and the largest
-"""
+"""The approximate layouts of a FAISS store, and which layout is built when."""
 
 from __future__ import annotations
 
 import math
 import os
-from collections.abc import Callable, Iterator, Mapping
-from typing import Any, ClassVar
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 import faiss
 import numpy as np
 
 from vragd.backends.base import Metric
 from vragd.backends.faiss_file import Body, Header
-from vragd.errors import BackendUnavailable
+from vragd.backends.faiss_layout import (
+    METRICS,
+    SAMPLE,
+    Flat,
+    Layout,
+    Scan,
+    Take,
+    blocks,
+    floats,
+    search,
+    selector,
+    spread,
+)
 
-_BLOCK = 4096  # rows moved at once
-_SAMPLE = 50_000  # rows that training looks at
 _RECALL = 0.95  # of the ten nearest, what approximate layouts are tuned to find
-_METRICS = {
-    "cosine": faiss.METRIC_INNER_PRODUCT,
-    "dot": faiss.METRIC_INNER_PRODUCT,
-    "euclidean": faiss.METRIC_L2,
-}
-
-Take = Callable[[np.ndarray], np.ndarray]
-
-
-class Layout:
-    """Rows by slot. `put` may only append slots without a gap; what a blank slot holds is never asked for."""
-
-    kind: ClassVar[str]
-    in_place: ClassVar[bool] = True
-    """Whether a slot can be written again."""
-    spare: ClassVar[float] = 0.5
-    """The share of free slots beyond which the layout is worth building anew."""
-
-    def __init__(self, dimension: int, metric: Metric) -> None:
-        self.dimension = dimension
-        self.metric = metric
-
-    def put(self, slots: np.ndarray, rows: np.ndarray) -> None:
-        raise NotImplementedError
-
-    def blank(self, slots: np.ndarray) -> None:
-        """Forget the values there, as far as the layout can."""
-        raise NotImplementedError
-
-    def rows(self, slots: np.ndarray) -> np.ndarray:
-        """A copy of the values, float32, shape (len(slots), dimension)."""
-        raise NotImplementedError
-
-    def search(self, query: np.ndarray, n: int, allowed: np.ndarray, *, exact: bool) -> np.ndarray:
-        """
-        At most `n` slots near `query` of those where `allowed` is true, in no order.
-
-        At least `n` are allowed. `exact` asks for the nearest, whatever it costs.
-        """
-        raise NotImplementedError
-
-    def candidates(self, top_k: int) -> int:
-        """How many to search for, so that the best `top_k` are among them and ties are seen."""
-        return top_k + 16
-
-    def outgrown(self, count: int) -> bool:
-        """Whether what was learned from the rows at the start no longer describes `count` of them."""
-        return False
-
-    def body(self) -> tuple[int, Iterator[np.ndarray]]:
-        """What to keep on disk: its length in bytes, and the bytes."""
-        raise NotImplementedError
-
-    def notes(self) -> dict[str, Any]:
-        """What to keep beside the body, for JSON."""
-        return {}
-
-    def saved(self, body: Body) -> None:
-        """The body was written there. Takes over the descriptor."""
-        os.close(body.fd)
-
-    def detail(self) -> dict[str, Any]:
-        """For `store info`."""
-        return {"index": self.kind}
-
-    def close(self) -> None:
-        """Free what memory alone would not."""
-
-
-class Flat(Layout):
-    """Float rows, scanned whole."""
-
-    kind = "flat"
-
-    def __init__(self, dimension: int, metric: Metric) -> None:
-        super().__init__(dimension, metric)
-        self._index = faiss.IndexFlat(dimension, _METRICS[metric])
-
-    @classmethod
-    def load(cls, header: Header, notes: Mapping[str, Any], body: Body) -> Flat:
-        layout = cls(header.dimension, header.metric)
-        layout._resize(header.slots)
-        body.read(layout._view())
-        os.close(body.fd)
-        return layout
-
-    def put(self, slots: np.ndarray, rows: np.ndarray) -> None:
-        if len(slots):
-            self._resize(max(self._index.ntotal, int(slots.max()) + 1))
-            self._view()[slots] = rows
-
-    def blank(self, slots: np.ndarray) -> None:
-        self._view()[slots] = 0
-
-    def rows(self, slots: np.ndarray) -> np.ndarray:
-        return self._view()[slots]
-
-    def search(self, query: np.ndarray, n: int, allowed: np.ndarray, *, exact: bool) -> np.ndarray:
-        return _search(self._index, query, n, faiss.SearchParameters(sel=_selector(allowed)))
-
-    def body(self) -> tuple[int, Iterator[np.ndarray]]:
-        view = self._view()
-        return view.nbytes, iter([view])
-
-    def _resize(self, size: int) -> None:
-        """Make room as a C++ vector does: most of the time nothing is copied."""
-        self._index.codes.resize(size * self.dimension * 4)
-        self._index.ntotal = size
-
-    def _view(self) -> np.ndarray:
-        """FAISS's own memory, until the next `_resize`."""
-        return _floats(self._index)
-
-
-class Scan(Layout):
-    """
-    One signed byte per number in memory, scanned whole; float rows in the cache file, or new ones in memory.
-
-    Inner products only: each dimension has its own offset and scale, which an inner product lets the
-    query carry, so FAISS's quickest code applies.
-    """
-
-    kind = "scan"
-
-    def __init__(self, dimension: int, metric: Metric, middle: np.ndarray, scale: np.ndarray, n: int) -> None:
-        super().__init__(dimension, metric)
-        kind = faiss.ScalarQuantizer.QT_8bit_direct_signed
-        self._index = faiss.IndexScalarQuantizer(dimension, kind, faiss.METRIC_INNER_PRODUCT)
-        self._middle, self._scale, self._seen = middle, scale, n
-        self._fresh: dict[int, np.ndarray] = {}  # rows that the file lacks
-        self._file: Body | None = None
-
-    @classmethod
-    def train(cls, dimension: int, metric: Metric, n: int, take: Take) -> Scan:
-        sample = take(_spread(n, _SAMPLE // 4))
-        low, high = sample.min(axis=0), sample.max(axis=0)
-        half = np.maximum((high - low) / 2, np.float32(1e-12))
-        return cls(dimension, metric, (high + low) / 2, 127 / half, n)
-
-    @classmethod
-    def load(cls, header: Header, notes: Mapping[str, Any], body: Body) -> Scan:
-        middle, scale = (np.array(notes[name], dtype=np.float32) for name in ("middle", "scale"))
-        layout = cls(header.dimension, header.metric, middle, scale, notes["seen"])
-        layout._file = body
-        for slots in _blocks(header.slots):
-            layout._encode(slots, layout.rows(slots))
-        return layout
-
-    def put(self, slots: np.ndarray, rows: np.ndarray) -> None:
-        self._encode(slots, rows)
-        self._fresh.update(zip(slots.tolist(), map(np.copy, rows), strict=True))
-
-    def blank(self, slots: np.ndarray) -> None:
-        zero = np.zeros(self.dimension, dtype=np.float32)
-        self._codes()[slots] = 0
-        self._fresh.update(dict.fromkeys(slots.tolist(), zero))
-
-    def rows(self, slots: np.ndarray) -> np.ndarray:
-        rows = np.empty((len(slots), self.dimension), dtype=np.float32)
-        places: list[int] = slots.tolist()
-        if self._file and places and not self._fresh and places == list(range(places[0], places[-1] + 1)):
-            self._read(rows, places[0])  # loading and saving go through here: one read for the lot
-            return rows
-        for row, slot in zip(rows, places, strict=True):
-            fresh = self._fresh.get(slot)
-            if fresh is None:
-                self._read(row, slot)
-            else:
-                row[:] = fresh
-        return rows
-
-    def search(self, query: np.ndarray, n: int, allowed: np.ndarray, *, exact: bool) -> np.ndarray:
-        return _search(self._index, query / self._scale, n, faiss.SearchParameters(sel=_selector(allowed)))
-
-    def candidates(self, top_k: int) -> int:
-        return max(10 * top_k, 100)
-
-    def outgrown(self, count: int) -> bool:
-        return count >= 4 * self._seen
-
-    def body(self) -> tuple[int, Iterator[np.ndarray]]:
-        size = self._index.ntotal
-        return size * self.dimension * 4, (self.rows(slots) for slots in _blocks(size))
-
-    def notes(self) -> dict[str, Any]:
-        return {"middle": self._middle.tolist(), "scale": self._scale.tolist(), "seen": self._seen}
-
-    def saved(self, body: Body) -> None:
-        self.close()
-        self._file = body
-        self._fresh.clear()
-
-    def detail(self) -> dict[str, Any]:
-        return {"index": self.kind, "rows_in_memory": len(self._fresh)}
-
-    def close(self) -> None:
-        if self._file:
-            os.close(self._file.fd)
-        self._file = None
-
-    def _encode(self, slots: np.ndarray, rows: np.ndarray) -> None:
-        if not len(slots):
-            return
-        size = max(self._index.ntotal, int(slots.max()) + 1)
-        self._index.codes.resize(size * self.dimension)
-        self._index.ntotal = size
-        levels = np.rint((rows - self._middle) * self._scale).clip(-127, 127)
-        self._codes()[slots] = (levels + 128).astype(np.uint8)
-
-    def _codes(self) -> np.ndarray:
-        size = self._index.ntotal
-        flat: np.ndarray = faiss.rev_swig_ptr(self._index.codes.data(), size * self.dimension)
-        return flat.reshape(size, self.dimension)
-
-    def _read(self, into: np.ndarray, slot: int) -> None:
-        assert self._file
-        try:
-            self._file.read(into, slot * self.dimension * 4)
-        except OSError as error:
-            raise BackendUnavailable("the index's cache file cannot be read", hint="check the disk") from error
 
 
 class Ivf(Layout):
@@ -262,23 +41,23 @@ class Ivf(Layout):
     @classmethod
     def train(cls, dimension: int, metric: Metric, n: int, take: Take) -> Ivf:
         n_lists = max(1, min(int(4 * math.sqrt(n)), n // 4))
-        index = faiss.IndexIVFFlat(faiss.IndexFlat(dimension, _METRICS[metric]), dimension, n_lists, _METRICS[metric])
+        index = faiss.IndexIVFFlat(faiss.IndexFlat(dimension, METRICS[metric]), dimension, n_lists, METRICS[metric])
         index.cp.niter, index.cp.min_points_per_centroid = 10, 1
-        index.train(take(_spread(n, min(_SAMPLE, 32 * n_lists))))
+        index.train(take(spread(n, min(SAMPLE, 32 * n_lists))))
         index.set_direct_map_type(faiss.DirectMap.Hashtable)  # removing costs what is removed
         return cls(dimension, metric, index, n)
 
     @classmethod
     def load(cls, header: Header, notes: Mapping[str, Any], body: Body) -> Ivf:
-        return cls(header.dimension, header.metric, _deserialised(body), notes["seen"])
+        return cls(header.dimension, header.metric, deserialised(body), notes["seen"])
 
     def tune(self, queries: np.ndarray) -> None:
         """Set `nprobe` to the least power of two that finds what a search of all lists finds."""
         everything = self._index.nlist
         best = self._index.search(queries, 10, params=faiss.SearchParametersIVF(nprobe=everything))[1]
-        for n_probe in _doubling(1, everything):
+        for n_probe in doubling(1, everything):
             self._index.nprobe = n_probe
-            if _recall(best, self._index.search(queries, 10)[1]) >= _RECALL:
+            if recall(best, self._index.search(queries, 10)[1]) >= _RECALL:
                 return
 
     def put(self, slots: np.ndarray, rows: np.ndarray) -> None:
@@ -293,9 +72,9 @@ class Ivf(Layout):
         return rows
 
     def search(self, query: np.ndarray, n: int, allowed: np.ndarray, *, exact: bool) -> np.ndarray:
-        everything, selector = self._index.nlist, _selector(allowed)
+        everything, chosen = self._index.nlist, selector(allowed)
         for n_probe in (everything,) if exact else (self._index.nprobe, everything):
-            found = _search(self._index, query, n, faiss.SearchParametersIVF(sel=selector, nprobe=n_probe))
+            found = search(self._index, query, n, faiss.SearchParametersIVF(sel=chosen, nprobe=n_probe))
             if len(found) == n:
                 break
         return found
@@ -304,7 +83,7 @@ class Ivf(Layout):
         return count >= 4 * self._seen
 
     def body(self) -> tuple[int, Iterator[np.ndarray]]:
-        return _serialised(self._index)
+        return serialised(self._index)
 
     def notes(self) -> dict[str, Any]:
         return {"seen": self._seen}
@@ -325,45 +104,45 @@ class Hnsw(Layout):
         self._seen = n
         self._index = index
         if index is None:
-            self._index = faiss.IndexHNSWFlat(dimension, 32, _METRICS[metric])
+            self._index = faiss.IndexHNSWFlat(dimension, 32, METRICS[metric])
             self._index.hnsw.efConstruction = 120
             self._index.hnsw.efSearch = 128
 
     @classmethod
     def load(cls, header: Header, notes: Mapping[str, Any], body: Body) -> Hnsw:
-        return cls(header.dimension, header.metric, _deserialised(body), notes["seen"])
+        return cls(header.dimension, header.metric, deserialised(body), notes["seen"])
 
     def tune(self, queries: np.ndarray) -> None:
         """Set `efSearch` to the least power of two that finds what a scan finds, 1,024 at the most."""
         best = self._index.storage.search(queries, 10)[1]
-        for ef in _doubling(64, 1024):
+        for ef in doubling(64, 1024):
             self._index.hnsw.efSearch = ef
-            if _recall(best, self._index.search(queries, 10)[1]) >= _RECALL:
+            if recall(best, self._index.search(queries, 10)[1]) >= _RECALL:
                 return
 
     def put(self, slots: np.ndarray, rows: np.ndarray) -> None:
         self._index.add(rows)
         if self._index.ntotal >= 4 * self._seen:
             self._seen = self._index.ntotal
-            self.tune(_questions(self._seen, self.rows))
+            self.tune(questions(self._seen, self.rows))
 
     def blank(self, slots: np.ndarray) -> None:
         """The graph leads through them; they go when it is built anew."""
 
     def rows(self, slots: np.ndarray) -> np.ndarray:
-        return _floats(faiss.downcast_index(self._index.storage))[slots]
+        return floats(faiss.downcast_index(self._index.storage))[slots]
 
     def search(self, query: np.ndarray, n: int, allowed: np.ndarray, *, exact: bool) -> np.ndarray:
-        selector = _selector(allowed)
+        chosen = selector(allowed)
         if not exact:
             effort = max(self._index.hnsw.efSearch, 2 * n)
-            found = _search(self._index, query, n, faiss.SearchParametersHNSW(sel=selector, efSearch=effort))
+            found = search(self._index, query, n, faiss.SearchParametersHNSW(sel=chosen, efSearch=effort))
             if len(found) == n:
                 return found
-        return _search(self._index.storage, query, n, faiss.SearchParameters(sel=selector))
+        return search(self._index.storage, query, n, faiss.SearchParameters(sel=chosen))
 
     def body(self) -> tuple[int, Iterator[np.ndarray]]:
-        return _serialised(self._index)
+        return serialised(self._index)
 
     def notes(self) -> dict[str, Any]:
         return {"seen": self._seen}
@@ -385,10 +164,10 @@ def build(kind: str, dimension: int, metric: Metric, n: int, take: Take) -> Layo
         layout = Ivf.train(dimension, metric, n, take)
     else:
         layout = Flat(dimension, metric) if kind == "flat" else Hnsw(dimension, metric)
-    for slots in _blocks(n):
+    for slots in blocks(n):
         layout.put(slots, take(slots))
     if isinstance(layout, Ivf):
-        layout.tune(_questions(n, take))
+        layout.tune(questions(n, take))
     return layout
 
 
@@ -398,29 +177,12 @@ def load(header: Header, notes: Mapping[str, Any], body: Body) -> Layout:
     return kinds[header.layout].load(header, notes, body)
 
 
-def _search(index: Any, query: np.ndarray, n: int, parameters: Any) -> np.ndarray:
-    found: np.ndarray = index.search(np.ascontiguousarray(query[None], dtype=np.float32), n, params=parameters)[1][0]
-    return found[found >= 0]
-
-
-def _selector(allowed: np.ndarray) -> Any:
-    return faiss.IDSelectorBitmap(np.packbits(allowed, bitorder="little"))
-
-
-def _floats(index: Any) -> np.ndarray:
-    size = index.ntotal
-    if not size:
-        return np.empty((0, index.d), dtype=np.float32)
-    flat: np.ndarray = faiss.rev_swig_ptr(index.get_xb(), size * index.d)
-    return flat.reshape(size, index.d)
-
-
-def _serialised(index: Any) -> tuple[int, Iterator[np.ndarray]]:
+def serialised(index: Any) -> tuple[int, Iterator[np.ndarray]]:
     blob: np.ndarray = faiss.serialize_index(index)
     return blob.nbytes, iter([blob])
 
 
-def _deserialised(body: Body) -> Any:
+def deserialised(body: Body) -> Any:
     blob = np.empty(body.length, dtype=np.uint8)
     body.read(blob)
     index = faiss.deserialize_index(blob)
@@ -428,27 +190,18 @@ def _deserialised(body: Body) -> Any:
     return index
 
 
-def _blocks(n: int) -> Iterator[np.ndarray]:
-    return (np.arange(start, min(n, start + _BLOCK)) for start in range(0, n, _BLOCK))
-
-
-def _spread(n: int, most: int) -> np.ndarray:
-    """At most `most` of `n` slots, evenly."""
-    return np.unique(np.linspace(0, n - 1, min(n, most)).astype(np.int64))
-
-
-def _questions(n: int, take: Take) -> np.ndarray:
+def questions(n: int, take: Take) -> np.ndarray:
     pairs = np.random.default_rng(0).integers(0, n, size=(2, 64))
     means: np.ndarray = (take(pairs[0]) + take(pairs[1])) / 2
     return means
 
 
-def _doubling(start: int, end: int) -> Iterator[int]:
+def doubling(start: int, end: int) -> Iterator[int]:
     while start < end:
         yield start
         start *= 2
     yield end
 
 
-def _recall(best: np.ndarray, found: np.ndarray) -> float:
+def recall(best: np.ndarray, found: np.ndarray) -> float:
     return float(np.mean([len(np.intersect1d(a, b)) / len(a) for a, b in zip(best, found, strict=True)]))

@@ -58,7 +58,7 @@ def check_shape(store: str, have: tuple[int, Metric], asked: tuple[int, Metric])
     if have != asked:
         raise StoreMismatch(
             f"store {store!r} holds {have[0]}-d {have[1]} vectors, asked for {asked[0]}-d {asked[1]}",
-            hint=f"vragd store rebuild {store}",
+            hint=f"delete the store and index again: vragd store delete {store}",
         )
 
 

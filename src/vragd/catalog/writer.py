@@ -375,11 +375,13 @@ class Catalog:
             self._db.execute(
                 "update note set state = 'failed', reason = 'an embedding was lost', retry_at = 0, size = -1"
                 " where id in (select c.note_id from chunk c join note n on n.id = c.note_id where c.embedded"
-                " and not exists (select 1 from embedding e where e.space_id = n.space_id and e.text_hash = c.text_hash))"
+                " and not exists (select 1 from embedding e"
+                " where e.space_id = n.space_id and e.text_hash = c.text_hash))"
             )
             changed = self._db.changes()
             self._db.execute(
-                "update chunk set embedded = 0 where note_id in (select id from note where reason = 'an embedding was lost')"
+                "update chunk set embedded = 0"
+                " where note_id in (select id from note where reason = 'an embedding was lost')"
             )
         return changed
 

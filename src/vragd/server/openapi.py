@@ -42,7 +42,7 @@ def _operation(route: Route) -> dict[str, Any]:
     error = {"description": "Error", "content": _json(ErrorAnswer)}
     operation: dict[str, Any] = {
         "summary": (route.handler.__doc__ or "").strip(),
-        "operationId": route.handler.__name__,  # type: ignore[attr-defined]
+        "operationId": route.handler.__name__,
         "responses": {
             "200": {"description": "Answer", "content": _json(route.answer)},
             **dict.fromkeys(("400", "404", "405", "408", "409", "413", "422", "431", "500", "503"), error),

@@ -40,7 +40,7 @@ class HitModel(Body):
 
 
 class QueryAnswer(Body):
-    """`generation` grows with every commit, `pending` paths are not searchable yet, `degraded` says why it may be stale."""
+    """`generation` grows with every commit; `pending` paths are not searchable yet; `degraded`: why it may be stale."""
 
     hits: tuple[HitModel, ...]
     generation: int
@@ -49,7 +49,7 @@ class QueryAnswer(Body):
 
 
 class SyncRequest(Body):
-    """Scan now. With `wait_s`, answer when all is searchable or the time is over; `tickets` of an earlier answer wait on."""
+    """Scan now; with `wait_s`, answer when all is searchable or time is up. `tickets` of an earlier answer wait on."""
 
     stores: Strings = ()
     path: str | None = None

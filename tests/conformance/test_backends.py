@@ -1,0 +1,63 @@
+"""Every check on every backend, on small stores and on layouts that only large stores have; and on broken ones."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.conformance.broken import BROKEN
+from tests.conformance.factories import FACTORIES
+from tests.conformance.suite import CHECKS
+from vragd.backends import faiss
+from vragd.backends.base import REGISTRY
+
+
+@pytest.mark.parametrize("check", CHECKS, ids=lambda fn: fn.__name__)
+def test_contract(check: Callable[..., None], backend_name: str, tmp_path: Path) -> None:
+    check(lambda: FACTORIES[backend_name](tmp_path))
+
+
+@pytest.mark.parametrize("check", CHECKS, ids=lambda fn: fn.__name__)
+@pytest.mark.parametrize("early", ["faiss", "faiss-ivf"])
+def test_contract_where_large_layouts_begin_early(
+    check: Callable[..., None], early: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(faiss, "SCAN_FROM", 40)
+    monkeypatch.setattr(faiss, "IVF_FROM", 40)
+    monkeypatch.setattr(faiss, "COMPACT_AT_LEAST", 20)
+    check(lambda: FACTORIES[early](tmp_path))
+
+
+@pytest.mark.parametrize("broken", BROKEN, ids=lambda cls: cls.__name__)
+def test_the_suite_catches(broken: type) -> None:
+    instance = broken()
+    failed = set()
+    for check in CHECKS:
+        instance = broken()
+        try:
+            check(lambda it=instance: it)
+        except Exception:
+            failed.add(check.__name__)
+        except BaseException as failure:  # pytest.raises fails with its own
+            if type(failure).__name__ != "Failed":
+                raise
+            failed.add(check.__name__)
+    assert broken.caught_by in failed
+
+
+def test_every_registered_backend_is_under_test() -> None:
+    assert {name.partition("-")[0] for name in FACTORIES} == set(REGISTRY)
+
+
+def test_a_typo_in_the_backend_fails_the_run() -> None:
+    root = Path(__file__).parents[2]
+    run = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "--backend", "fais", "tests/conformance"],
+        cwd=root, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert run.returncode == 4
+    assert "invalid choice: 'fais'" in run.stderr
