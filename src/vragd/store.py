@@ -28,9 +28,10 @@ from vragd.files import free_mib, private_dir
 from vragd.log import error_fields
 from vragd.notes import chunk
 from vragd.settings import LimitSettings, StoreSettings
-from vragd.sync import Job, Report, Syncer, recover, to_vector
+from vragd.sync import Job, Report, Syncer, recover
 from vragd.vault.scan import Scan, scan
 from vragd.vault.source import Source
+from vragd.vectors import to_vector
 
 log = structlog.get_logger()
 

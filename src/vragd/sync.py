@@ -19,7 +19,7 @@ import numpy as np
 import structlog
 import xxhash
 
-from vragd.backends.base import Vector, VectorBackend
+from vragd.backends.base import VectorBackend
 from vragd.catalog.model import NO_STAMP, ChunkRow, Known, NoteChange, NoteRemoval, SpaceRow
 from vragd.catalog.writer import Catalog
 from vragd.embed.base import Embedder
@@ -29,6 +29,7 @@ from vragd.notes.chunk import read_note
 from vragd.notes.model import Note, NotIndexable
 from vragd.vault.read import Content, Gone, Skipped, Unreadable
 from vragd.vault.source import Source
+from vragd.vectors import chunk_key, to_vector
 
 log = structlog.get_logger()
 
@@ -74,36 +75,6 @@ class _Prepared:
     change: NoteChange | NoteRemoval
     fresh: list[ChunkRow] = field(default_factory=list)
     folder_of: str = ""
-
-
-def chunk_key(source_uid: str, path: str, text_hash: bytes, occurrence: int) -> str:
-    """
-    The key of a chunk: ASCII, 45 characters, the same on every attempt and for this place only.
-
-    Two notes may hold the same text, and one note twice: the path and the count of earlier equal texts
-    are part of it.
-    """
-    place = b"\0".join((path.encode("utf-8", "surrogateescape"), text_hash, str(occurrence).encode()))
-    return f"{source_uid}-{xxhash.xxh3_128_hexdigest(place)}"
-
-
-def metadata_of(source_uid: str, path: str) -> dict[str, str | tuple[str, ...]]:
-    """What a backend can filter a chunk by: its source, and every folder it is in."""
-    parts = path.encode("utf-8", "surrogateescape").decode("utf-8", "replace").split("/")[:-1]
-    return {"source": source_uid, "folder": tuple("/".join(parts[: i + 1]) for i in range(len(parts)))}
-
-
-def to_vector(source_uid: str, path: str, title: str, chunk: ChunkRow, values: np.ndarray) -> Vector:
-    """A chunk as a backend gets it."""
-    shown = path.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
-    payload: dict[str, str | int | tuple[str, ...]] = {
-        "path": shown,
-        "title": title,
-        "heading": chunk.heading,
-        "line_from": chunk.lines[0],
-        "line_to": chunk.lines[1],
-    }
-    return Vector(chunk.key, values, metadata_of(source_uid, path), payload)
 
 
 class Syncer:

@@ -104,7 +104,7 @@ class Table:
         return self._metadata[self._metadata_of[slot]] or _NOTHING
 
     def same_metadata(self, slot: int, metadata: Metadata) -> bool:
-        return self._ids.get(_canonical(metadata)) == self._metadata_of[slot]
+        return bool(self._ids.get(_canonical(metadata)) == self._metadata_of[slot])
 
     def allowed(self, filter: Filter | None) -> np.ndarray:  # noqa: A002
         """For each slot whether it holds a key that passes: bool, shape (size,). One look per distinct metadata."""
@@ -113,7 +113,8 @@ class Table:
         if not filter or not self._metadata:
             return live
         good = np.array([data is not None and passes(data, filter) for data in self._metadata], dtype=bool)
-        return live & good[ids]
+        chosen: np.ndarray = live & good[ids]
+        return chosen
 
     def dump(self, extra: Mapping[str, Any]) -> bytes:
         """Everything, as JSON."""
@@ -211,7 +212,7 @@ class Body:
 
     def read(self, into: np.ndarray, offset: int = 0) -> None:
         """Fill the contiguous array `into` from `offset` of the body on."""
-        rest = memoryview(into).cast("B")
+        rest = memoryview(into.data).cast("B")
         while rest:
             n = os.preadv(self.fd, [rest], self.start + offset)
             if not n:
@@ -242,7 +243,7 @@ def save(path: Path, header: Header, table: bytes, length: int, body: Iterable[n
             digest.update(part)
             yield part
         for array in body:
-            view = memoryview(array).cast("B")
+            view = memoryview(array.data).cast("B")
             digest.update(view)
             yield view
         yield digest.digest()

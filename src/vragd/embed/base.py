@@ -15,7 +15,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from vragd.errors import ConfigError, EmbedderRejected
+from vragd.errors import ConfigError, EmbedderChanged, EmbedderRejected
 
 MIN_NORM = 1e-6
 
@@ -72,7 +72,7 @@ class Embedder(Protocol):
 
 def checked(vectors: Any, *, count: int, dimension: int | None) -> np.ndarray:
     """
-    `vectors` as float32 unit rows of shape (count, dimension), or EmbedderRejected.
+    `vectors` as float32 unit rows of shape (count, dimension); raises EmbedderRejected, EmbedderChanged.
 
     Every embedder passes its answers through here: the right number of rows, the right dimension
     (any, when None), every value finite, no zero row. Nothing else in the project sees a vector
@@ -85,9 +85,9 @@ def checked(vectors: Any, *, count: int, dimension: int | None) -> np.ndarray:
     if rows.ndim != 2 or rows.shape[0] != count or not rows.shape[1]:
         raise EmbedderRejected(f"the embedder answered with shape {rows.shape} for {count} texts")
     if dimension is not None and rows.shape[1] != dimension:
-        raise EmbedderRejected(
+        raise EmbedderChanged(
             f"the embedder answered with {rows.shape[1]}-d vectors, its space has {dimension}",
-            hint="the model behind this name was probably replaced: restart vragd",
+            hint="the model behind this name was replaced; vragd asks for its new identity by itself",
         )
     with np.errstate(over="ignore"):
         norms = np.linalg.norm(rows, axis=1, keepdims=True)

@@ -31,7 +31,9 @@ def make_observer(on_trouble: OnTrouble) -> BaseObserver:
     """
     if sys.platform == "darwin":
         return _make_fsevents(on_trouble)
-    return _make_inotify(on_trouble)
+    from vragd.vault.inotify import make_inotify
+
+    return make_inotify(on_trouble)
 
 
 def healthy(observer: BaseObserver) -> bool:
@@ -43,71 +45,6 @@ def healthy(observer: BaseObserver) -> bool:
         and bool(observer.emitters)
         and all(emitter.is_alive() for emitter in observer.emitters)
     )
-
-
-def _make_inotify(on_trouble: OnTrouble) -> BaseObserver:
-    import errno
-    import os
-
-    from watchdog.observers.inotify import InotifyEmitter, InotifyObserver, InotifyWatchGroup
-    from watchdog.observers.inotify_c import InotifyConstants, Mask
-
-    gone = InotifyConstants.IN_MOVE_SELF | InotifyConstants.IN_DELETE_SELF
-
-    class Group(InotifyWatchGroup):
-        def __post_init__(self) -> None:
-            self.event_mask = Mask(self.event_mask | InotifyConstants.IN_MOVE_SELF)
-            super().__post_init__()
-
-        def on_queue_overflow(self) -> None:
-            super().on_queue_overflow()
-            on_trouble("overflow", None)
-
-        def on_event(self, event: Any) -> None:
-            path = self._build_event_source_path(event)
-            if event.mask & InotifyConstants.IN_UNMOUNT:
-                on_trouble("unmount", None)
-            if event.mask & gone and path == self.path:
-                on_trouble("root_gone", None)
-            if event.mask & InotifyConstants.IN_MOVE_SELF:
-                return  # watchdog has no mapping for it
-            super().on_event(event)
-
-        def _add_callback(self, path: bytes) -> None:
-            fd = self._inotify_fd
-            try:
-                # Not `fd.add_callback`: a folder seen twice, as after `mkdir -p`, makes it warn with paths.
-                with fd._lock:
-                    watch = fd._get_or_create_watch(path, self.event_mask)
-                    watch.callbacks[self._id] = self
-                    wd = watch.wd
-                    if wd == -1:  # watchdog swallows EACCES
-                        fd._watch_for_wd.pop(wd, None)
-                        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
-            except OSError as error:
-                away = error.errno in (errno.ENOENT, errno.ENOTDIR)
-                if away and path != self.path:
-                    return  # deleted while it was being added: normal
-                on_trouble("root_gone" if away else "watch_failed", error)
-                if path == self.path:
-                    raise
-                return
-            self._active_callbacks_by_path[path] = wd
-            self._active_callbacks_by_watch[wd] = path
-
-    class Emitter(InotifyEmitter):
-        def on_thread_start(self) -> None:
-            self._inotify = Group(
-                self._inotify_fd,
-                os.fsencode(self.watch.path),
-                is_recursive=self.watch.is_recursive,
-                event_mask=self.get_event_mask_from_filter(),
-                follow_symlink=False,  # a link loop would rewrite every path
-            )
-
-    observer = InotifyObserver()
-    observer._emitter_class = Emitter
-    return observer
 
 
 # FSEvents.h: MustScanSubDirs, UserDropped, KernelDropped, EventIdsWrapped, Mount, Unmount
