@@ -10,9 +10,8 @@ import time
 from pathlib import Path
 from typing import Any
 
-from tests.harness import Vragd, copy_vault
-
 from bench.common import HashEmbedder, fill, open_store, percentiles
+from tests.harness import Vragd, copy_vault
 from vragd.search import Question, Target, ask
 
 QUESTIONS = ("how do I brew coffee", "cost per use of socks", "advice for a birthday", "a trip to Japan", "books")

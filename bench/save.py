@@ -13,9 +13,8 @@ import time
 from pathlib import Path
 from typing import Any
 
-from tests.harness import Vragd, copy_vault, until
-
 from bench.common import HashEmbedder, bytes_written, fill, open_store, percentiles
+from tests.harness import Vragd, copy_vault, until
 from vragd.sync import Job
 
 ROUNDS = 60

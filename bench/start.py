@@ -9,9 +9,8 @@ import time
 from pathlib import Path
 from typing import Any
 
-from tests.harness import Vragd, copy_vault, until
-
 from bench.common import HashEmbedder, fill, open_store
+from tests.harness import Vragd, copy_vault, until
 from vragd.search import Question, Target, ask
 
 

@@ -29,7 +29,7 @@ MAX_TOP_K = 100
 MAX_QUERY_CHARS = 32_768
 CANDIDATES = 100
 # A blend of normalised scores is steadier across collections than reciprocal ranks; vectors are usually
-# the better list. Measured on four collections, see docs/search.md.
+# the better list. Measured on four collections, see docs/architecture.md, "Ranking".
 VECTOR_SHARE = 0.7
 
 

@@ -51,17 +51,11 @@ def note(rng: random.Random, paragraphs: int = 300) -> list[str]:
 # --- what holds for any note -------------------------------------------------------------------------
 
 line = st.one_of(
-    st.sampled_from(
-        ["", " ", "\t", "---", "...", "# A", "## B", "###### deep", "```", "~~~~", "```py", "| a | b |"]
-    ),
-    st.sampled_from(
-        ["- item", "> quote", "    # code", "title: x", "vragd: true", "#", "\u3000", "\x0c", "a\x85b"]
-    ),
+    st.sampled_from(["", " ", "\t", "---", "...", "# A", "## B", "###### deep", "```", "~~~~", "```py", "| a | b |"]),
+    st.sampled_from(["- item", "> quote", "    # code", "title: x", "vragd: true", "#", "\u3000", "\x0c", "a\x85b"]),
     st.text(st.characters(exclude_categories=("Cs",), exclude_characters="\n\r\0"), max_size=60),
     st.builds(lambda word, n: (word + " ") * n, st.sampled_from(WORDS), st.integers(1, 400)),
-    st.builds(
-        lambda word, n: (word + ". ") * n, st.sampled_from([*WORDS, "日本語。", "3.14"]), st.integers(1, 900)
-    ),
+    st.builds(lambda word, n: (word + ". ") * n, st.sampled_from([*WORDS, "日本語。", "3.14"]), st.integers(1, 900)),
     st.builds(lambda char, n: char * n, st.sampled_from("aé日😀.!#`|-"), st.integers(1, 4_000)),
 )
 notes = st.builds(
@@ -70,9 +64,7 @@ notes = st.builds(
     st.sampled_from(["\n", "\r\n", "\r"]),
     st.sampled_from(["", "\ufeff", "---\ntags: x\n---\n"]),
 )
-any_note = settings(
-    max_examples=80, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow]
-)
+any_note = settings(max_examples=80, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
 
 
 @any_note

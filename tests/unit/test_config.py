@@ -115,16 +115,12 @@ def test_an_unknown_key_is_named_with_its_line_and_the_nearest_known_one() -> No
 
 
 def test_an_unknown_key_like_no_other_lists_what_is_known() -> None:
-    assert complaint("log: {xyzzy: 1}") == (
-        "c.yaml:1: unknown key 'log.xyzzy'; known here: format, level, paths"
-    )
+    assert complaint("log: {xyzzy: 1}") == ("c.yaml:1: unknown key 'log.xyzzy'; known here: format, level, paths")
 
 
 def test_an_unknown_key_inside_a_list_is_found() -> None:
     text = "stores:\n  notes:\n    sources:\n      - path: /a\n      - path: /b\n        exlude: [x]\n"
-    assert complaint(text) == (
-        "c.yaml:6: unknown key 'stores.notes.sources.1.exlude'; did you mean 'exclude'?"
-    )
+    assert complaint(text) == ("c.yaml:6: unknown key 'stores.notes.sources.1.exlude'; did you mean 'exclude'?")
 
 
 def test_a_wrong_type_is_told_with_its_line_and_what_was_found() -> None:
@@ -159,9 +155,7 @@ def test_values_out_of_shape_or_range_are_refused(text: str) -> None:
     assert complaint(text)
 
 
-@pytest.mark.parametrize(
-    "path", ["relative/vault", "~", "3", "[/a]", "~nobody-of-this-name/vault", '"/a\\0b"', '""']
-)
+@pytest.mark.parametrize("path", ["relative/vault", "~", "3", "[/a]", "~nobody-of-this-name/vault", '"/a\\0b"', '""'])
 def test_a_path_that_cannot_be_one_is_refused(path: str) -> None:
     assert complaint(f"stores:\n  notes:\n    sources:\n      - path: {path}\n").startswith("c.yaml:4: ")
 
@@ -204,9 +198,7 @@ def test_complaints_about_one_of_several_kinds_are_readable(embedder: str, told:
         assert noise not in message
 
 
-@pytest.mark.parametrize(
-    "name", ["ab", "Notes", "no_tes", "-notes", "notes-", "a" * 64, "no tes", "日本日本"]
-)
+@pytest.mark.parametrize("name", ["ab", "Notes", "no_tes", "-notes", "notes-", "a" * 64, "no tes", "日本日本"])
 def test_a_store_name_s3_would_refuse_is_refused(name: str) -> None:
     assert "not 3 to 63 characters" in complaint(f"stores:\n  {name}: {{}}\n")
 

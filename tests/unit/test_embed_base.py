@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from vragd.embed.base import Space, checked, create_embedder
-from vragd.errors import ConfigError, EmbedderRejected
+from vragd.errors import ConfigError, EmbedderChanged, EmbedderRejected
 
 
 def test_rows_become_float32_unit_rows_in_order() -> None:
@@ -71,7 +71,7 @@ def test_one_row_of_nothing_is_rejected() -> None:
 
 
 def test_another_dimension_is_rejected_with_a_way_out() -> None:
-    with pytest.raises(EmbedderRejected, match="2-d vectors, its space has 3") as caught:
+    with pytest.raises(EmbedderChanged, match="2-d vectors, its space has 3") as caught:
         checked([[1.0, 0.0]], count=1, dimension=3)
     assert caught.value.hint
 

@@ -107,9 +107,7 @@ def test_a_failure_leaves_the_old_file_and_no_temporary_one(
 
 
 @pytest.mark.parametrize("error", [ValueError("a part cannot be made"), KeyboardInterrupt()])
-def test_parts_that_raise_leave_the_old_file_and_no_temporary_one(
-    tmp_path: Path, error: BaseException
-) -> None:
+def test_parts_that_raise_leave_the_old_file_and_no_temporary_one(tmp_path: Path, error: BaseException) -> None:
     (tmp_path / "f").write_text("old")
 
     def parts() -> Iterator[bytes]:

@@ -163,9 +163,7 @@ def watch() -> Iterator[Callable[[Path], Seen]]:
         until(lambda seen=seen: not seen.watcher._observer.is_alive())
 
 
-def test_an_overflow_is_reported_and_later_changes_are_seen(
-    tmp_path: Path, child: Callable[..., Child]
-) -> None:
+def test_an_overflow_is_reported_and_later_changes_are_seen(tmp_path: Path, child: Callable[..., Child]) -> None:
     limit = int(Path("/proc/sys/fs/inotify/max_queued_events").read_text())
     if limit > 100_000:
         pytest.skip(f"filling a queue of {limit} events takes too long")
@@ -266,9 +264,7 @@ def test_a_renamed_root_is_reported(tmp_path: Path, watch: Callable[[Path], Seen
     until(lambda: "root_gone" in seen.kinds)
 
 
-def test_a_removed_root_is_reported_and_the_watcher_not_healthy(
-    tmp_path: Path, watch: Callable[[Path], Seen]
-) -> None:
+def test_a_removed_root_is_reported_and_the_watcher_not_healthy(tmp_path: Path, watch: Callable[[Path], Seen]) -> None:
     (tmp_path / "vault" / "dir").mkdir(parents=True)
     seen = watch(tmp_path / "vault")
     assert seen.watcher.healthy()

@@ -42,17 +42,13 @@ def test_temporary_files_of_editors_and_sync_tools_are_no_notes(name: str) -> No
     assert PLAIN.excluded("deep/er/" + name) == "temporary_file"
 
 
-@pytest.mark.parametrize(
-    "name", ["n.md~", "#n.md#", "n.md.swp", "n.md.tmp", "n.md.part", "4913", "n.md.crdownload"]
-)
+@pytest.mark.parametrize("name", ["n.md~", "#n.md#", "n.md.swp", "n.md.tmp", "n.md.part", "4913", "n.md.crdownload"])
 def test_temporary_files_stay_out_even_when_everything_is_included(name: str) -> None:
     assert Rules(["*"], ()).excluded(name) == "temporary_file"
     assert Rules(["*"], ()).excluded("n.md") is None
 
 
-@pytest.mark.parametrize(
-    "path", [".git/x.md", ".obsidian/plugins/readme.md", ".trash/n.md", "a/.hidden/b/n.md"]
-)
+@pytest.mark.parametrize("path", [".git/x.md", ".obsidian/plugins/readme.md", ".trash/n.md", "a/.hidden/b/n.md"])
 def test_nothing_below_a_dot_folder_is_a_note(path: str) -> None:
     assert PLAIN.excluded(path) == "dot_folder"
 

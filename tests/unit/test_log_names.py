@@ -80,9 +80,7 @@ def fault(call: ast.Call) -> str | None:
     return None
 
 
-@pytest.mark.parametrize(
-    "path", [pytest.param(p, id=str(p.relative_to(SRC))) for p in sorted(SRC.rglob("*.py"))]
-)
+@pytest.mark.parametrize("path", [pytest.param(p, id=str(p.relative_to(SRC))) for p in sorted(SRC.rglob("*.py"))])
 def test_event_is_a_stable_name_and_everything_else_is_a_field(path: Path) -> None:
     faults = [(call.lineno, wrong) for call in log_calls(path.read_text("utf-8")) if (wrong := fault(call))]
     assert not faults

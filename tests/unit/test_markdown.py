@@ -32,9 +32,7 @@ def test_a_byte_order_mark_is_no_text() -> None:
     assert decode(codecs.BOM_UTF8 + b"# A") == ("# A", False)
 
 
-@pytest.mark.parametrize(
-    ("mark", "codec"), [(codecs.BOM_UTF16_LE, "utf-16-le"), (codecs.BOM_UTF16_BE, "utf-16-be")]
-)
+@pytest.mark.parametrize(("mark", "codec"), [(codecs.BOM_UTF16_LE, "utf-16-le"), (codecs.BOM_UTF16_BE, "utf-16-be")])
 def test_utf16_with_a_mark_is_text(mark: bytes, codec: str) -> None:
     assert decode(mark + "naïve 日本 😀\r\n".encode(codec)) == ("naïve 日本 😀\n", False)
 
@@ -124,9 +122,7 @@ def test_a_note_may_opt_out(value: str) -> None:
         read_note(f"---\ntags: [x]\nvragd: {value}\n---\nsecret".encode(), "n")
 
 
-@pytest.mark.parametrize(
-    "text", ["---\nvragd: true\n---\nx", "vragd: false", "---\nx:\n  vragd: false\n---\nx"]
-)
+@pytest.mark.parametrize("text", ["---\nvragd: true\n---\nx", "vragd: false", "---\nx:\n  vragd: false\n---\nx"])
 def test_only_a_top_level_property_of_front_matter_opts_out(text: str) -> None:
     assert read_note(text.encode(), "n").chunks
 
@@ -178,9 +174,7 @@ def test_a_heading_is_recognised_and_its_title_bare(line: str, title: str) -> No
     assert cut(f"{line}\ntext") == [((title,), [line, "text"])]
 
 
-@pytest.mark.parametrize(
-    "line", ["#tag", "####### seven", "    # indented", "a # b", "\\# no", "#tag #other"]
-)
+@pytest.mark.parametrize("line", ["#tag", "####### seven", "    # indented", "a # b", "\\# no", "#tag #other"])
 def test_what_only_looks_like_a_heading_is_text(line: str) -> None:
     assert cut(f"{line}\ntext") == [((), [f"{line}\ntext"])]
 

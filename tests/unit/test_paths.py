@@ -47,9 +47,7 @@ def test_the_data_directory_is_the_flag_the_environment_the_file_or_the_default(
     assert paths.data_dir("~/flag", Path("/file")) == home / "flag"
 
 
-def test_the_socket_is_in_the_runtime_directory_or_below_home(
-    home: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_socket_is_in_the_runtime_directory_or_below_home(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(paths.os, "getuid", lambda: 987_654)  # has no /run/user
     assert paths.default_socket() == home / ".local/state/vragd/run/vragd.sock"
     monkeypatch.setenv("XDG_RUNTIME_DIR", "/run/user/1")

@@ -293,9 +293,7 @@ def test_same_size_and_same_mtime_give_another_key(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="macOS names are UTF-8")
-@pytest.mark.parametrize(
-    "raw", [b"bad\xff.md", b"two\nlines.md", b" lead.md", b"\x01\x1b[31m.md", b"a" * 252 + b".md"]
-)
+@pytest.mark.parametrize("raw", [b"bad\xff.md", b"two\nlines.md", b" lead.md", b"\x01\x1b[31m.md", b"a" * 252 + b".md"])
 def test_any_name_the_system_allows_is_read(tmp_path: Path, root_fd: int, raw: bytes) -> None:
     (tmp_path / os.fsdecode(raw)).write_text("strange")
     assert isinstance(read_note(root_fd, os.fsdecode(raw), MAX, 0.05), Content)
@@ -322,9 +320,7 @@ def test_what_may_not_be_read_is_unreadable_not_gone(tmp_path: Path) -> None:
         os.close(fd)
 
 
-def test_an_io_error_is_unreadable_not_gone(
-    tmp_path: Path, root_fd: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_io_error_is_unreadable_not_gone(tmp_path: Path, root_fd: int, monkeypatch: pytest.MonkeyPatch) -> None:
     def broken(fd: int, count: int) -> bytes:
         raise OSError(5, "Input/output error")
 

@@ -161,9 +161,7 @@ def test_without_a_mount_table_the_system_does_not_tell(tmp_path: Path) -> None:
     assert file_system(tmp_path, tmp_path / "none") is None
 
 
-def test_events_are_trusted_on_local_file_systems_only(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_events_are_trusted_on_local_file_systems_only(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for kind, trusted in (("ext4", True), ("overlay", True), ("nfs4", False), ("9p", False), (None, True)):
         monkeypatch.setattr("vragd.vault.root.file_system", lambda path, kind=kind: kind)
         assert sees_events(tmp_path) is trusted, kind

@@ -176,9 +176,7 @@ def test_two_notes_that_swap_are_both_hinted(vault: Path, hints: Hints) -> None:
     hints.until(("n.md", False), ("dir/a.md", False))
 
 
-def test_new_folders_filled_at_once_are_hinted_and_nothing_in_them_is_missed(
-    vault: Path, hints: Hints
-) -> None:
+def test_new_folders_filled_at_once_are_hinted_and_nothing_in_them_is_missed(vault: Path, hints: Hints) -> None:
     wanted = set()
     for i in range(100):
         folder = vault / f"t{i}" / "b" / "c"
@@ -246,9 +244,7 @@ def test_a_folder_replaced_by_a_link_is_hinted(vault: Path, hints: Hints, tmp_pa
     hints.until(("dir", True), ("dir", False))
 
 
-def test_a_link_to_a_folder_is_not_watched_through(
-    vault: Path, tmp_path: Path, watch: Callable[[Path], Hints]
-) -> None:
+def test_a_link_to_a_folder_is_not_watched_through(vault: Path, tmp_path: Path, watch: Callable[[Path], Hints]) -> None:
     (tmp_path / "outside").mkdir()
     (vault / "link").symlink_to(tmp_path / "outside")
     (vault / "loop").symlink_to(".")
@@ -268,9 +264,7 @@ def test_a_vault_reached_by_a_link_hints_relative_to_it(
 
 
 @pytest.mark.parametrize("raw", [b"bad\xff.md", b"two\nlines.md", "e\u0301.md".encode(), b"-rf *.md"])
-def test_any_name_the_system_allows_is_hinted_as_a_scan_lists_it(
-    vault: Path, hints: Hints, raw: bytes
-) -> None:
+def test_any_name_the_system_allows_is_hinted_as_a_scan_lists_it(vault: Path, hints: Hints, raw: bytes) -> None:
     name = os.fsdecode(raw)
     (vault / name).write_text("x")
     hints.until((name, False))
