@@ -46,9 +46,7 @@ def test_rows_are_unit_vectors_in_the_order_of_the_texts(embedder: MiniLM) -> No
     assert rows.dtype == np.float32
     assert np.allclose(np.linalg.norm(rows, axis=1), 1, atol=1e-5)
     for text, row in zip(texts, rows, strict=True):
-        assert (
-            nearness(row, embedder.embed_query(text)) > 0.95
-        )  # quantised: what else is in the batch has a slight effect
+        assert np.array_equal(row, embedder.embed_query(text)), "a vector depends on its text and nothing else"
 
 
 def test_the_order_of_a_batch_does_not_matter(embedder: MiniLM) -> None:
@@ -127,14 +125,6 @@ def test_many_threads_at_once_get_their_own_answers(embedder: MiniLM) -> None:
         thread.join(60)
     for i, row in enumerate(alone):
         assert nearness(row, found[i]) > 0.999
-
-
-def test_batches_bound_the_padded_size_and_hold_every_window_once() -> None:
-    windows = [[0] * (1 + i * 37 % 256) for i in range(300)]
-    batches = list(builtin._batches(windows))
-    assert sorted(i for batch in batches for i in batch) == list(range(300))
-    for batch in batches:
-        assert len(batch) * max(len(windows[i]) for i in batch) <= builtin.MAX_BATCH_TOKENS
 
 
 def test_the_registry_makes_it_from_settings() -> None:

@@ -99,7 +99,8 @@ def test_every_line_that_is_not_blank_is_in_a_chunk(data: bytes) -> None:
 def test_no_character_that_is_not_blank_is_lost_or_doubled(data: bytes) -> None:
     text = decode(data)[0]
     body = front_matter(text.split("\n"))
-    kept = [part for i, part in enumerate(text.split("\n")) if not body or i not in (0, body - 1)]
+    lines = text.split("\n")
+    kept = lines if body and any(line.strip() for line in lines[1 : body - 1]) else lines[body:]
     assert Counter("".join("".join(kept).split())) == Counter(
         "".join("".join(chunk.text for chunk in read_note(data, "n").chunks).split())
     )
@@ -149,10 +150,14 @@ def test_a_note_without_text_has_no_chunks(text: str) -> None:
     assert chunks(text) == ()
 
 
-def test_front_matter_is_a_chunk_of_its_own_without_its_fences() -> None:
-    found = chunks("---\ntags: [a, b]\nsource: x\n---\n# A\ntext")
-    assert found[0] == Chunk("tags: [a, b]\nsource: x", (), (2, 3))
-    assert found[1].lines == (5, 6)
+def test_front_matter_goes_with_the_first_section() -> None:
+    front = "---\ntags: [a, b]\nsource: x\n---"
+    assert chunks(front + "\n# A\ntext\n# B\nmore") == (
+        Chunk(front + "\n# A\ntext", ("A",), (1, 6)),
+        Chunk("# B\nmore", ("B",), (7, 8)),
+    )
+    assert chunks(front + "\n") == (Chunk(front, (), (1, 4)),)
+    assert chunks("---\n\n---\ntext") == (Chunk("text", (), (4, 4)),)
 
 
 def test_a_table_that_fits_is_kept_whole_among_long_paragraphs() -> None:

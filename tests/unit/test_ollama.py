@@ -12,7 +12,7 @@ import pytest
 from tests.fakes.ollama import FakeOllama
 from vragd.embed.base import Embedder
 from vragd.embed.prompts import prompts_for
-from vragd.errors import EmbedderRejected, EmbedderUnavailable
+from vragd.errors import EmbedderChanged, EmbedderUnavailable
 
 CHUNKER = "chunker-1"
 SECRET = "xylophone confession"
@@ -115,9 +115,9 @@ def test_the_dimension_is_asked_once_per_digest(make: Make, fake: FakeOllama) ->
 
 def test_a_model_replaced_by_one_of_another_dimension_is_refused(embedder: Embedder, fake: FakeOllama) -> None:
     fake.dimension = 32
-    with pytest.raises(EmbedderRejected, match="32-d"):
+    with pytest.raises(EmbedderChanged, match="32-d"):
         embedder.embed_documents(["text"])
-    with pytest.raises(EmbedderRejected, match="32-d"):
+    with pytest.raises(EmbedderChanged, match="32-d"):
         embedder.embed_query("text")
 
 

@@ -47,10 +47,13 @@ def read_note(data: bytes, stem: str) -> Note:
 
 
 def _chunks(lines: Sequence[str], body: int) -> Iterator[Chunk]:
-    if body:
-        yield from _cut_blocks(lines, [Block(1, body - 1)], ())
+    # Properties go with the first section: alone they are a few words that outrank whole passages.
+    waiting = [Block(0, body)] if body and any(line.strip() for line in lines[1 : body - 1]) else []
     for section in sections(lines, body):
-        yield from _cut_blocks(lines, section.blocks, section.heading)
+        yield from _cut_blocks(lines, [*waiting, *section.blocks], section.heading)
+        waiting = []
+    if waiting:
+        yield from _cut_blocks(lines, waiting, ())
 
 
 def _cut_blocks(lines: Sequence[str], blocks: Sequence[Block], heading: tuple[str, ...]) -> Iterator[Chunk]:
