@@ -60,7 +60,7 @@ class Client:
 
 def _unreachable(path: Path, error: Exception) -> NoDaemon:
     if isinstance(error, FileNotFoundError | ConnectionRefusedError):
-        return NoDaemon(f"no vragd is running (nothing answers at {path})", hint="start it: vragd run")
+        return NoDaemon(f"no vragd is running (nothing answers at {path})", hint="vragd run")
     if isinstance(error, PermissionError):
         return NoDaemon(f"the socket {path} belongs to another user", hint="run as the user whose daemon it is")
     reason = os.strerror(error.errno) if isinstance(error, OSError) and error.errno else type(error).__name__

@@ -77,9 +77,7 @@ def _read(file: Path, required: bool) -> str | None:
     except FileNotFoundError:
         if not required:
             return None
-        raise ConfigError(
-            f"there is no configuration file at {file}", hint="make one: vragd init ~/path/to/your/vault"
-        ) from None
+        raise ConfigError(f"there is no configuration file at {file}", hint="vragd init ~/path/to/your/vault") from None
     except OSError as error:
         raise ConfigError(f"cannot read {file}: {os.strerror(error.errno or 0)}") from error
     if len(raw) > MAX_CONFIG_BYTES:
@@ -218,7 +216,7 @@ def check_places(
     is how two embedders are compared; a folder inside another source may not. `where(store, i)` begins
     the complaint about source `i` of a store.
     """
-    seen: list[tuple[str, str, Path]] = []
+    seen: list[tuple[str, str, Path, bool]] = []
     data = _real(data_dir)
     home = _real(Path.home())
     counts: Counter[str] = Counter()
@@ -245,19 +243,20 @@ def check_places(
                 f"{at}the socket {socket} is inside {what}",
                 hint="set paths.socket to a place outside every vault; vragd never writes in a vault",
             )
-        for other_store, other_label, other in seen:
-            same_place = other == path
+        for other_store, other_label, other, other_watched in seen:
+            nested = other in path.parents or path in other.parents
             if other_store == store and other_label == source.label:
                 raise ConfigError(
                     f"{at}store {store!r} has two sources called {source.label!r}",
-                    hint="give one of them another name:",
+                    hint="give one of them another name",
                 )
-            if (same_place and other_store == store) or other in path.parents or path in other.parents:
+            in_one_store = other_store == store and (nested or other == path)
+            if in_one_store or (nested and source.watch and other_watched):
                 raise ConfigError(
                     f"{at}{what} overlaps {other} of store {other_store!r}",
                     hint="keep the outer one and use include and exclude patterns",
                 )
-        seen.append((store, source.label, path))
+        seen.append((store, source.label, path, source.watch))
 
 
 def _real(path: Path) -> Path:

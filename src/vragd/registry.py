@@ -7,25 +7,29 @@ is never written.
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from pydantic import ValidationError
+import structlog
 
 from vragd.config import Loaded, check_places
-from vragd.errors import DataDirError, StoreExists, UnknownStore, UsageError
+from vragd.errors import StoreExists, UnknownStore, UsageError
 from vragd.files import private_dir, write_atomic
+from vragd.log import error_fields
 from vragd.settings import STORE_NAME, StoreSettings, check_store_name
+
+log = structlog.get_logger()
 
 Origin = Literal["config", "command", "left"]
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A store that exists. `left`: its data is there, but no configuration names it any longer."""
+    """A store that exists. `left`: its data is there, but no settings that name it can be found or read."""
 
     name: str
     origin: Origin
@@ -45,7 +49,7 @@ class Registry:
         return self.root / name
 
     def entries(self) -> dict[str, Entry]:
-        """Every store, by name, sorted. Raises DataDirError for settings that cannot be read."""
+        """Every store, by name, sorted."""
         found = {name: Entry(name, "config", settings) for name, settings in self._config.stores.items()}
         if self.root.is_dir():
             for folder in self.root.iterdir():
@@ -60,7 +64,7 @@ class Registry:
         if name not in entries:
             raise UnknownStore(
                 f"there is no store {name!r}",
-                hint=f"stores: {', '.join(entries)}" if entries else "make one: vragd init, or vragd store create",
+                hint=f"one of: {', '.join(entries)}" if entries else "vragd init, or vragd store create",
             )
         return entries[name]
 
@@ -100,13 +104,12 @@ class Registry:
                 shutil.rmtree(doomed, ignore_errors=True)
 
     def _read(self, folder: Path) -> StoreSettings | None:
-        file = folder / "store.json"
+        """What a command wrote; None where there is nothing, or nothing that can be read."""
         try:
-            return StoreSettings.model_validate_json(file.read_bytes())
+            return StoreSettings.model_validate(json.loads((folder / "store.json").read_bytes()))
         except FileNotFoundError:
             return None
-        except (ValidationError, OSError) as error:
-            raise DataDirError(
-                f"cannot read the settings of store {folder.name!r} in {file}: {type(error).__name__}",
-                hint=f"delete the store: vragd store delete {folder.name}",
-            ) from error
+        except (ValueError, OSError) as error:
+            # one damaged store must not keep the others from starting
+            log.error("store.settings_unreadable", store=folder.name, **error_fields(error))
+            return None

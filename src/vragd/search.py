@@ -94,7 +94,7 @@ def check(question: Question) -> None:
     if not 1 <= question.top_k <= MAX_TOP_K:
         raise UsageError(f"top_k is {question.top_k}, expected 1 to {MAX_TOP_K}")
     if question.vector is None and not question.text.strip():
-        raise UsageError("the query is empty", hint='try: vragd query "a few words"')
+        raise UsageError("the query is empty", hint='vragd query "a few words"')
     if len(question.text) > MAX_QUERY_CHARS:
         raise UsageError(f"the query has {len(question.text)} characters, the limit is {MAX_QUERY_CHARS}")
     if question.vector is not None and question.mode != "vector":

@@ -27,6 +27,8 @@ from vragd.registry import Registry
 from vragd.search import Answer, Place, Question, Target, ask, check, merge
 from vragd.settings import EmbedderSettings, SourceSettings, StoreSettings
 from vragd.store import Store
+from vragd.vault.ignore import Rules
+from vragd.vault.scan import scan
 from vragd.verify import Problem, compare_backend, compare_vault, mend_backend
 from vragd.worker import Worker
 
@@ -136,7 +138,7 @@ class Service:
         """The stores of these names, or all when none is named. Raises UnknownStore."""
         if not names:
             if not self.workers:
-                raise UnknownStore("there is no store yet", hint="make one: vragd init ~/path/to/your/vault")
+                raise UnknownStore("there is no store yet", hint="vragd init ~/path/to/your/vault")
             return list(self.workers.values())
         return [self.worker(name) for name in dict.fromkeys(names)]
 
@@ -215,26 +217,17 @@ class Service:
         The store is made if there is none. A store made by a command gets the place as a source that is
         not watched; of a store in the configuration, only what its own sources hold can be indexed.
         """
-        entries = self.registry.entries()
-        entry = entries.get(name)
+        entry = self.registry.entries().get(name)
         if entry is not None and entry.origin == "config":
             return await self.sync([name], path)
-        sources = {source.path: source for source in entry.settings.sources} if entry and entry.settings else {}
-        had = sources.get(Path(path))
-        patterns = tuple(dict.fromkeys([*(had.include if had else ()), *include]))
-        if had is None or had.include != patterns:
-            labels = {source.label for source in sources.values()}
-            label = Path(path).name or "root"
-            unique = next(n for n in (label, *(f"{label}-{i}" for i in range(2, 1000))) if had or n not in labels)
-            sources[Path(path)] = (
-                had.model_copy(update={"include": patterns})
-                if had
-                else SourceSettings(path=Path(path), name=unique, include=patterns, watch=False)
-            )
-            base = entry.settings if entry and entry.settings else StoreSettings()
-            await self.create_store(
-                name, base.model_copy(update={"sources": tuple(sources.values())}), replace=entry is not None
-            )
+        settings = entry.settings if entry and entry.settings else StoreSettings()
+        wider = with_once(settings, Path(path), include)
+        if wider != settings:
+            if not (await self.readers.run(scan, Path(path), Rules(include, ()))).notes:
+                raise UsageError(
+                    f"nothing below {path} matches {' '.join(include)!r}", hint="a quoted pattern, such as '**/*.md'"
+                )
+            await self.create_store(name, wider, replace=entry is not None)
         return await self.sync([name], path)
 
     async def delete_store(self, name: str) -> str:
@@ -302,6 +295,24 @@ class Service:
                         await worker.writer.run(worker.store.tend)
             except VragdError as error:
                 log.warning("schedule.job_failed", job=what, store=worker.store.name, **error_fields(error))
+
+
+def with_once(settings: StoreSettings, path: Path, include: Sequence[str]) -> StoreSettings:
+    """`settings` with what matches `include` below `path` among its sources, to be indexed on demand."""
+    sources = list(settings.sources)
+    for i, source in enumerate(sources):
+        if path == source.path or source.path in path.parents:
+            below = path.relative_to(source.path).as_posix()
+            prefix = "" if below == "." else f"/{below}"
+            moved = [prefix + (p if p.startswith("/") or not prefix else f"/**/{p}") for p in include]
+            sources[i] = source.model_copy(update={"include": tuple(dict.fromkeys([*source.include, *moved]))})
+            break
+    else:
+        labels = {source.label for source in sources}
+        label = path.name or "root"
+        unique = next(n for n in (label, *(f"{label}-{i}" for i in range(2, 1000))) if n not in labels)
+        sources.append(SourceSettings(path=path, name=unique, include=tuple(include), watch=False))
+    return settings.model_copy(update={"sources": tuple(sources)})
 
 
 def _below(root: Path, path: str) -> str | None:

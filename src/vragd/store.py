@@ -219,7 +219,8 @@ class Store:
         known = self.reader.known(source.id, folder)
         difference = compare(found, known, self.space.id if self.space else None, source.rules)
         dirty = difference.dirty
-        if folder or self.guards[source.id].allows(difference, len(known), len(found.notes)):
+        asked_for = not source.settings.watch and bool(found.notes)  # a one-shot index means what it finds
+        if folder or asked_for or self.guards[source.id].allows(difference, len(known), len(found.notes)):
             dirty += difference.missing
         else:
             log.warning("source.deletes_held", store=self.name, source=source.uid, n_missing=len(difference.missing))

@@ -97,7 +97,7 @@ def known_vaults() -> list[Path]:
 
 def _choose(vaults: list[Path]) -> Path:
     if not vaults:
-        raise UsageError("Obsidian lists no vault on this machine", hint="name it: vragd init ~/path/to/your/vault")
+        raise UsageError("Obsidian lists no vault on this machine", hint="vragd init ~/path/to/your/vault")
     if not sys.stdin.isatty():
         listed = "\n".join(f"  vragd init {json.dumps(str(vault), ensure_ascii=False)}" for vault in vaults)
         raise UsageError("which vault?", hint=f"one of those Obsidian lists:\n{listed}")

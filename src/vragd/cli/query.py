@@ -47,7 +47,7 @@ def print_hits(answer: dict[str, Any]) -> None:
     """Hits for people; what may be wrong with them goes to standard error."""
     for number, hit in enumerate(answer["hits"], 1):
         where = f"{hit['path']}:{hit['lines'][0]}-{hit['lines'][1]}"
-        heading = " › ".join(hit["heading"])
+        heading = " › ".join(hit["heading"]).removeprefix(hit["title"]).removeprefix(" › ")
         out(f"{number}. {hit['title']}{'  ' + heading if heading else ''}  ({hit['score']:.3f})")
         out(f"   {hit['source']}/{where}")
         text = " ".join(hit["text"].split())

@@ -120,8 +120,6 @@ def _index(args: argparse.Namespace) -> int:
     )
     if failed:
         say(f"{plural(failed, 'note')} failed: vragd files --state failed")
-    if not info["notes"]:
-        raise UsageError(f"nothing matches {' '.join(args.pattern)!r}", hint="quote the pattern: '**/*.md'")
     return 1 if failed else 0
 
 
