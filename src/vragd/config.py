@@ -213,7 +213,8 @@ def check_places(
     or socket in a vault, a vault in the data directory.
 
     `sources` are pairs of store name and source. The same directory may stand in two stores, which
-    is how two embedders are compared; a folder inside another source may not. `where(store, i)` begins
+    is how two embedders are compared; a folder inside another store's source only if one of them is
+    not watched. `where(store, i)` begins
     the complaint about source `i` of a store.
     """
     seen: list[tuple[str, str, Path, bool]] = []

@@ -10,7 +10,7 @@ import fcntl
 import os
 import resource
 import signal
-import socket
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -202,7 +202,9 @@ class Daemon:
 
     async def _goodbye(self) -> None:
         """Stop within the deadline; past it, leave. Exit status 1 if a last flush failed."""
-        asyncio.get_running_loop().call_later(STOP_DEADLINE_S, _leave_now)
+        deadline = threading.Timer(STOP_DEADLINE_S, _leave_now)  # not the loop's: it may be what hangs
+        deadline.daemon = True
+        deadline.start()
         if self._server is not None:
             await self._server.stop()
             _unlink_own(self._loaded.socket, self._socket_inode)
@@ -239,10 +241,3 @@ def _asleep_s() -> float:
     if hasattr(time, "CLOCK_BOOTTIME"):
         return time.clock_gettime(time.CLOCK_BOOTTIME) - time.monotonic()
     return time.time() - time.monotonic()
-
-
-def is_listening(path: Path) -> bool:
-    """Whether somebody accepts on the socket at `path`."""
-    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
-        probe.settimeout(1.0)
-        return probe.connect_ex(str(path)) == 0

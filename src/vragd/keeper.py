@@ -76,7 +76,7 @@ class Keeper:
         """
         async with self._checking:
             was = self.source.state
-            if not self.source.healthy():
+            if not await self._scanner.run(self.source.healthy):  # may hang on a network file system
                 await self._reconnect()
             elif self._watch and not self.polling and (self._watcher is None or not self._watcher.healthy()):
                 log.warning("watch.thread_died", store=self.store.name, source=self.source.uid)
@@ -150,7 +150,7 @@ class Keeper:
 
     async def scan(self, folder: str) -> None:
         """Scan the source or a folder of it and queue what differs."""
-        if not self.source.healthy():
+        if not await self._scanner.run(self.source.healthy):
             await self.check()
             return
         ticket, started = self._dirty.ticket(), time.monotonic()

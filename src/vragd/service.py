@@ -284,7 +284,7 @@ class Service:
             try:
                 match what:
                     case "heartbeat":
-                        await worker.heartbeat()
+                        worker.beat()
                     case "rescan":
                         worker.rescan()
                     case "retry":

@@ -53,6 +53,7 @@ class Worker:
         self.writer = Lane(f"writer-{store.name}")
         self._scanner = Lane(f"scan-{store.name}")
         self._tasks: list[asyncio.Task[None]] = []
+        self._beating: asyncio.Task[None] | None = None
         self._prepared_at: float | None = None
         self._pause_s = PAUSE_FIRST_S
 
@@ -75,14 +76,20 @@ class Worker:
         """End the work at the next safe point, close the store. Raises if its last flush failed."""
         for keeper in self.keepers.values():
             keeper.stop()
-        for task in self._tasks:
+        tasks = [*self._tasks, *([self._beating] if self._beating else [])]
+        for task in tasks:
             task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await asyncio.gather(*tasks, return_exceptions=True)
         try:
             await self.writer.run(self.store.close)
         finally:
             self.writer.close()
             self._scanner.close()
+
+    def beat(self) -> None:
+        """Begin a heartbeat, unless the last one still waits: a file system that hangs holds up its own store only."""
+        if self._beating is None or self._beating.done():
+            self._beating = self._loop.create_task(self.heartbeat())
 
     async def heartbeat(self) -> None:
         """See that every source is connected and watched."""
