@@ -126,11 +126,16 @@ class DirtyPaths:
         self._wake()
 
     def take(self, limit: int) -> list[tuple[Place, bool]]:
-        """Up to `limit` due paths, saved ones first, each with whether to be patient with an empty file."""
+        """
+        Up to `limit` due paths, each with whether to be patient with an empty file.
+
+        What was just saved comes alone: a round that also held bulk work would make it wait.
+        """
         now = self._clock()
         with self._lock:
             taken = [(place, self._drop_hint(place)) for place in _due(self._hinted, now, limit)]
-            taken += [(place, self._bulk.pop(place)) for place in _due(self._bulk, now, limit - len(taken))]
+            if not taken:
+                taken = [(place, self._bulk.pop(place)) for place in _due(self._bulk, now, limit)]
             for place, waiting in taken:
                 self._taken[place] = min(waiting.ticket, self._taken.get(place, waiting.ticket))
         return [(place, waiting.patient) for place, waiting in taken]

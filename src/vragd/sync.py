@@ -33,8 +33,9 @@ from vragd.vectors import chunk_key, to_vector
 
 log = structlog.get_logger()
 
-# Texts embedded before the writer lane looks at the queue again: about a second for the builtin model.
-TEXTS_PER_ROUND = 64
+# How long a round embeds before the writer lane looks at the queue again, and what it may prepare for that.
+ROUND_S = 0.5
+LEAST_TEXTS, MOST_TEXTS = 8, 256
 TORN_RETRY_S = 0.2
 EMPTY_HOLD_S = 5.0
 RETRY_FIRST_S, RETRY_LAST_S = 5.0, 3600.0
@@ -95,6 +96,7 @@ class Syncer:
         self._stop = stop
         self._strikes: dict[bytes, int] = {}
         self._refused: dict[bytes, float] = {}
+        self._texts_per_round = 64
 
     def apply(self, jobs: Sequence[Job]) -> Report:
         """
@@ -121,7 +123,7 @@ class Syncer:
     def _prepare_some(self, jobs: Sequence[Job], report: Report) -> Iterator[_Prepared]:
         texts = 0
         for i, job in enumerate(jobs):
-            if texts >= TEXTS_PER_ROUND or self._stop():
+            if texts >= self._texts_per_round or self._stop():
                 report.deferred += jobs[i:]
                 return
             if item := self._prepare(job, report):
@@ -204,9 +206,9 @@ class Syncer:
         self._refused = {text_hash: at for text_hash, at in self._refused.items() if at > cutoff}
         refused = texts.keys() & self._refused.keys()
         missing = [text_hash for text_hash in texts if text_hash not in vectors and text_hash not in refused]
-        missing = missing[:TEXTS_PER_ROUND]
+        began = time.monotonic()
         for start in range(0, len(missing), self._embedder.batch_size):
-            if self._stop():
+            if self._stop() or (start and time.monotonic() - began > ROUND_S):
                 break
             batch = missing[start : start + self._embedder.batch_size]
             new, bad = self._embed_batch([(text_hash, texts[text_hash]) for text_hash in batch])
@@ -215,6 +217,9 @@ class Syncer:
             vectors |= new
             refused |= bad
             report.n_embedded += len(new)
+        if missing:
+            # as much as the embedder just managed, and room to find out that it manages more
+            self._texts_per_round = max(LEAST_TEXTS, min(MOST_TEXTS, 2 * report.n_embedded))
         return vectors, refused
 
     def _embed_batch(

@@ -39,7 +39,7 @@ def create(settings: BuiltinEmbedder) -> MiniLM:
 class MiniLM:
     """Thread-safe. Bulk work takes turns; a query runs beside it on the caller's own thread."""
 
-    batch_size = 16
+    batch_size = 4  # they run one by one: what is handed over bounds how long a call takes
 
     def __init__(self, threads: int) -> None:
         os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")  # two cores are ours to share, not to fill
