@@ -213,7 +213,8 @@ class Daemon:
         except Exception as error:
             log.error("daemon.flush_failed", **error_fields(error))
             self._status = self._status or 1
-        log.info("daemon.service_stopped", status=self._status)
+        if self._server is not None:
+            log.info("daemon.service_stopped", status=self._status)
 
 
 def _leave_now() -> None:

@@ -46,6 +46,8 @@ class Root:
             return "permission" if error.errno == errno.EACCES else "missing"
         if (info.st_dev, info.st_ino) != (self.identity.device, self.identity.inode):
             return "replaced"
+        if not os.access(self.path, os.R_OK | os.X_OK):
+            return "permission"  # before anything is concluded from what cannot be seen
         if self.identity.obsidian and not _has_obsidian(self.fd):
             return "replaced"
         return "ok"
