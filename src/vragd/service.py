@@ -114,6 +114,11 @@ class Service:
         """The answer of one store, several, or all (none named)."""
         check(question)
         workers = self.chosen(stores)
+        labels = {source.label for worker in workers for source in worker.store.sources.values()}
+        if unknown := question.sources - labels:
+            raise UsageError(
+                f"there is no source {sorted(unknown)[0]!r}", hint=f"one of: {', '.join(sorted(labels)) or 'none yet'}"
+            )
         if self._n_queries >= QUERY_THREADS + MAX_WAITING_QUERIES:
             raise Overloaded("too many queries at once", hint="try again in a moment")
         self._n_queries += 1

@@ -127,7 +127,7 @@ class Server:
         while True:
             event = protocol.next_event()
             if isinstance(event, h11.Request):
-                _check_headers(event)
+                _check_head(event, self._limits.max_header_bytes)
                 return event
             if event is not h11.NEED_DATA:
                 raise _Close
@@ -208,7 +208,19 @@ class Forbidden(VragdError):
     http_status = 403
 
 
-def _check_headers(request: h11.Request) -> None:
+class HeadTooLarge(VragdError):
+    """The request's head is beyond the limit."""
+
+    code = "too_large"
+    http_status = 431
+
+
+def _check_head(request: h11.Request, max_bytes: int) -> None:
+    # h11 bounds only a head that is still incomplete: one that arrives at a stroke may be larger
+    if len(request.target) + sum(len(name) + len(value) for name, value in request.headers) > max_bytes:
+        raise HeadTooLarge(f"the request's head has more than {max_bytes} bytes")
+    if request.http_version not in (b"1.0", b"1.1"):
+        raise UsageError("vragd speaks HTTP/1.1")
     names = {name for name, _ in request.headers}
     if b"origin" in names or b"sec-fetch-site" in names:
         raise Forbidden("requests from web pages are refused")

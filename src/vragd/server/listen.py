@@ -12,7 +12,7 @@ from pathlib import Path
 from vragd.errors import DaemonBusy, DataDirError
 from vragd.files import private_dir
 
-BACKLOG = 128
+BACKLOG = 1024  # a burst of clients waits here; the kernel bounds it further (somaxconn)
 
 
 def bind(path: Path) -> socket.socket:
