@@ -47,6 +47,7 @@ class Server:
     def __init__(self, answer: Answer, limits: Limits, timeout_of: Callable[[str, str], float]) -> None:
         self._answer, self._limits, self._timeout_of = answer, limits, timeout_of
         self._tasks: set[asyncio.Task[None]] = set()
+        self._silent: dict[asyncio.Task[None], None] = {}  # waiting for a first byte, the longest first
         self._accepting: asyncio.Task[None] | None = None
         self._listener: socket.socket | None = None
 
@@ -80,12 +81,26 @@ class Server:
             if not _allowed(connection):
                 connection.close()
                 continue
-            if len(self._tasks) >= self._limits.max_connections:
+            if len(self._tasks) >= self._limits.max_connections and not self._make_room():
                 _refuse(connection)
                 continue
             task = loop.create_task(self._connection(connection))
             self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
+            self._silent[task] = None
+            task.add_done_callback(self._ended)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        self._silent.pop(task, None)
+
+    def _make_room(self) -> bool:
+        """Close the connection that has been silent for the longest; False if all are being served."""
+        longest = next(iter(self._silent), None)
+        if longest is None:
+            return False
+        del self._silent[longest]
+        longest.cancel()
+        return True
 
     async def _connection(self, connection: socket.socket) -> None:
         connection.setblocking(False)
@@ -122,25 +137,35 @@ class Server:
         return protocol.our_state is h11.DONE and protocol.their_state is h11.DONE
 
     async def _read_head(self, protocol: h11.Connection, reader: asyncio.StreamReader) -> h11.Request:
-        allowed_s, began = self._limits.idle_s, False
-        deadline = asyncio.get_running_loop().time() + allowed_s
-        while True:
+        event = protocol.next_event()
+        if event is h11.NEED_DATA:
+            protocol.receive_data(await self._first_bytes(reader))
             event = protocol.next_event()
-            if isinstance(event, h11.Request):
-                _check_head(event, self._limits.max_header_bytes)
-                return event
-            if event is not h11.NEED_DATA:
-                raise _Close
+        deadline = asyncio.get_running_loop().time() + self._limits.header_s
+        while event is h11.NEED_DATA:
             try:
                 async with asyncio.timeout_at(deadline):
-                    data = await reader.read(65_536)
+                    protocol.receive_data(await reader.read(65_536))
             except TimeoutError:
-                if not began:
-                    raise _Close from None
                 raise RequestTimeout("the request's head did not arrive in time") from None
-            if not began:
-                began, deadline = True, asyncio.get_running_loop().time() + self._limits.header_s
-            protocol.receive_data(data)
+            event = protocol.next_event()
+        if not isinstance(event, h11.Request):
+            raise _Close
+        _check_head(event, self._limits.max_header_bytes)
+        return event
+
+    async def _first_bytes(self, reader: asyncio.StreamReader) -> bytes:
+        """What a client says first. Until then its connection is the first to go when room is needed."""
+        task = asyncio.current_task()
+        assert task is not None
+        self._silent[task] = None
+        try:
+            async with asyncio.timeout(self._limits.idle_s):
+                return await reader.read(65_536)
+        except TimeoutError:
+            raise _Close from None
+        finally:
+            self._silent.pop(task, None)
 
     async def _read_body(self, protocol: h11.Connection, reader: asyncio.StreamReader) -> bytes:
         parts: list[bytes] = []
