@@ -10,9 +10,11 @@ aside and the store opens empty.
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import threading
 from collections.abc import Collection, Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +27,7 @@ from vragd.backends.faiss_index import build, load
 from vragd.backends.faiss_layout import Layout
 from vragd.backends.memory import check_shape, exact_scores, prepared
 from vragd.backends.rwlock import ReadWriteLock
-from vragd.errors import UnknownStore
+from vragd.errors import StoreMismatch, UnknownStore
 from vragd.files import private_dir, write_atomic
 from vragd.settings import FaissBackend as Settings
 
@@ -35,7 +37,7 @@ IVF_FROM = 4_096
 # and half of the time, and on real notes and questions the same answers. Inner products only.
 SCAN_FROM = 20_000
 # The file is worth writing when so many changes would have to be put again at the next start.
-FLUSH_AT_LEAST, FLUSH_SHARE, CLOSE_SHARE = 1_000, 0.10, 0.01
+FLUSH_AT_LEAST, FLUSH_SHARE = 1_000, 0.10
 COMPACT_AT_LEAST = 1_000
 
 
@@ -60,7 +62,8 @@ class FaissBackend:
                 held = self._held(store)
                 check_shape(store, (held.dimension, held.metric), (dimension, metric))
                 return
-            folder = private_dir(self._data_dir / store)
+            folder = private_dir(self._folder(store))
+            (folder / "vectors.faiss").unlink(missing_ok=True)  # of a store whose deletion a crash interrupted
             shape = {"dimension": dimension, "metric": metric}
             write_atomic(folder / "store.json", [json.dumps(shape).encode()])
 
@@ -68,11 +71,11 @@ class FaissBackend:
         with self._lock:
             if held := self._open.pop(store, None):
                 held.forget()
-            if (self._data_dir / store).is_dir():
-                shutil.rmtree(self._data_dir / store)
+            if (folder := self._folder(store)).is_dir():
+                shutil.rmtree(folder)
 
     def list_stores(self) -> list[str]:
-        return sorted(file.parent.name for file in self._data_dir.glob("*/store.json"))
+        return sorted(file.parent.name for file in self._data_dir.glob("*/store.json") if self._has(file.parent.name))
 
     def store_exists(self, store: str) -> bool:
         return self._has(store)
@@ -100,18 +103,31 @@ class FaissBackend:
         self._store(store).save(FLUSH_SHARE, FLUSH_AT_LEAST)
 
     def close(self) -> None:
-        """Write the cache of each store of which a hundredth has changed, and free all."""
+        """Write the cache of each store that has changed, so that nothing deleted stays in it, and free all."""
         with self._lock:
             try:
                 for held in self._open.values():
-                    held.save(CLOSE_SHARE, 1)
+                    held.save(0, 1)
             finally:
                 for held in self._open.values():
                     held.forget()
                 self._open.clear()
 
     def _has(self, store: str) -> bool:
-        return (self._data_dir / store / "store.json").is_file()
+        return self._shape(store) is not None
+
+    def _folder(self, store: str) -> Path:
+        if store in ("", ".", "..") or "/" in store or "\0" in store:
+            raise StoreMismatch(f"{store!r} cannot be the name of a store")
+        return self._data_dir / store
+
+    def _shape(self, store: str) -> tuple[int, Metric] | None:
+        """Dimension and metric of a store; None for one that is not there, or whose record is damaged."""
+        try:
+            shape = json.loads((self._folder(store) / "store.json").read_bytes())
+            return int(shape["dimension"]), shape["metric"]
+        except (OSError, ValueError, KeyError, TypeError):
+            return None
 
     def _store(self, store: str) -> _Store:
         with self._lock:
@@ -120,11 +136,9 @@ class FaissBackend:
     def _held(self, store: str) -> _Store:
         """The open store, under the lock."""
         if store not in self._open:
-            if not self._has(store):
+            if (shape := self._shape(store)) is None:
                 raise UnknownStore(f"the backend has no store {store!r}")
-            folder = self._data_dir / store
-            shape = json.loads((folder / "store.json").read_bytes())
-            self._open[store] = _Store(store, folder, shape["dimension"], shape["metric"], self._index)
+            self._open[store] = _Store(store, self._folder(store), *shape, self._index)
         return self._open[store]
 
 
@@ -267,6 +281,8 @@ class _Store:
         try:
             return Table.load(content), self._checked(load(header, content["notes"], body), header)
         except Exception:  # FAISS raises RuntimeError for a body it cannot read, and others for nonsense
+            with suppress(OSError):
+                os.close(body.fd)
             return self._start_over()
 
     def _checked(self, layout: Layout, header: Header) -> Layout:

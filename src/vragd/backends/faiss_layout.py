@@ -6,7 +6,7 @@ process when a search runs beside a change, so the store's lock guards all of th
 
     flat   float rows, scanned: exact. 11 ms at 100,000 x 768
     scan   8-bit codes in memory, scanned; the float rows stay in the cache file. A quarter of the
-           memory and half of the time of flat; loses nothing on real notes and questions
+           memory and half of the time of flat; lost nothing on real notes and questions where it was measured
     ivf    lists of near rows, the most promising few scanned: approximate
     hnsw   a graph: approximate, the quickest, and the largest
 """
