@@ -153,3 +153,31 @@ class Overloaded(VragdError):
 
     code = "overloaded"
     http_status = 503
+
+
+class RequestTimeout(VragdError):
+    """The client is too slow."""
+
+    code = "request_timeout"
+    http_status = 408
+
+
+class Forbidden(VragdError):
+    """A browser sends this; a browser has no business here."""
+
+    code = "forbidden"
+    http_status = 403
+
+
+class HeadTooLarge(VragdError):
+    """The request's head is beyond the limit."""
+
+    code = "head_too_large"
+    http_status = 431
+
+
+class MethodNotAllowed(VragdError):
+    """The path is there, for another method."""
+
+    code = "method_not_allowed"
+    http_status = 405

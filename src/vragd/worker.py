@@ -38,8 +38,6 @@ class Worker:
         self.keepers: dict[int, Keeper] = {}
         self.trouble: VragdError | None = None
         self.n_embedded = 0
-        self.n_rounds = 0
-        self.progressed_at = time.monotonic()
         self._settings, self._watch = settings, watch
         self._loop = asyncio.get_running_loop()
         self._woken = {"apply": asyncio.Event(), "scan": asyncio.Event()}
@@ -229,8 +227,6 @@ class Worker:
         for job, delay_s in report.later:
             self.dirty.put_back([(job.source.id, job.path)], delay_s, patient=job.patient)
         self.n_embedded += report.n_embedded
-        self.n_rounds += 1
-        self.progressed_at = time.monotonic()
         if report.n_changed or report.n_removed or report.n_embedded:
             log.info(
                 "sync.round_applied",

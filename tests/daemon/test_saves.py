@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import subprocess
 import time
@@ -221,16 +220,3 @@ def test_obsidians_excluded_files_are_honoured_live(running: Vragd) -> None:
     app.write_bytes(before)
     n = counting.after(lambda: any(p.startswith("Templates/") for p in running.files("indexed")), "its return")
     assert n == 0
-
-
-def test_an_edit_is_found_within_a_second_of_the_save_most_of_the_time(running: Vragd) -> None:
-    """The bar is a second; a busy machine may miss it now and then, a broken product always does."""
-    note = running.vault / "Stopwatch.md"
-    took = []
-    for i in range(9):
-        started = time.monotonic()
-        note.write_text(f"A stopwatch note, round{i}.\n")
-        until(lambda i=i: running.paths(f"round{i}", mode="keyword") == ["Stopwatch.md"], "the round", 10)
-        took.append(time.monotonic() - started)
-    print("save to found, seconds:", [round(t, 2) for t in took], os.getloadavg())
-    assert sorted(took)[len(took) // 2] < 5.0

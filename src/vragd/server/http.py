@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import h11
 import structlog
 
-from vragd.errors import Overloaded, TooLarge, UsageError, VragdError
+from vragd.errors import Forbidden, HeadTooLarge, Overloaded, RequestTimeout, TooLarge, UsageError, VragdError
 from vragd.server.listen import peer_uid
 from vragd.server.routes import Reply, error_reply
 
@@ -217,27 +217,6 @@ class Server:
         except TimeoutError:
             writer.transport.abort()
             raise _Close from None
-
-
-class RequestTimeout(VragdError):
-    """The client is too slow."""
-
-    code = "request_timeout"
-    http_status = 408
-
-
-class Forbidden(VragdError):
-    """A browser sends this; a browser has no business here."""
-
-    code = "forbidden"
-    http_status = 403
-
-
-class HeadTooLarge(VragdError):
-    """The request's head is beyond the limit."""
-
-    code = "too_large"
-    http_status = 431
 
 
 def _check_head(request: h11.Request, max_bytes: int) -> None:

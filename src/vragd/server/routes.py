@@ -18,7 +18,7 @@ import structlog
 from pydantic import BaseModel, ValidationError
 
 from vragd import status as reports
-from vragd.errors import NotFound, UsageError, VragdError
+from vragd.errors import MethodNotAllowed, NotFound, UsageError, VragdError
 from vragd.log import error_fields
 from vragd.names import exact, shown
 from vragd.search import Question
@@ -197,13 +197,6 @@ def find(method: str, target: str) -> tuple[Route, dict[str, str], dict[str, lis
     if allowed:
         raise MethodNotAllowed(f"{method} is not for this path", hint=f"allowed: {', '.join(allowed)}")
     raise NotFound("no such path", hint="GET /openapi.json lists them")
-
-
-class MethodNotAllowed(VragdError):
-    """The path is there, for another method."""
-
-    code = "method_not_allowed"
-    http_status = 405
 
 
 def _parameters(route: Route, search: str) -> dict[str, list[str]]:
