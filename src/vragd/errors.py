@@ -55,6 +55,12 @@ class NoDaemon(VragdError):
     exit_status = 3
 
 
+class NoManager(VragdError):
+    """No service manager can be reached from here."""
+
+    code = "no_manager"
+
+
 class DaemonBusy(VragdError):
     """Another process holds the data directory."""
 
@@ -119,6 +125,12 @@ class BackendUnavailable(VragdError):
 
     code = "backend_unavailable"
     http_status = 503
+
+
+class BackendRefused(BackendUnavailable):
+    """The backend answers and will not do it: credentials, permission, quota, key. The user must act."""
+
+    code = "backend_refused"
 
 
 class EmbedderUnavailable(VragdError):

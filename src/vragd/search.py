@@ -18,7 +18,14 @@ import structlog
 from vragd.backends.base import Filter, Match, VectorBackend
 from vragd.catalog.model import Found, SpaceRow
 from vragd.catalog.reader import Reader
-from vragd.errors import BackendUnavailable, EmbedderRejected, EmbedderUnavailable, StoreMismatch, UsageError
+from vragd.errors import (
+    BackendUnavailable,
+    EmbedderRejected,
+    EmbedderUnavailable,
+    StoreMismatch,
+    UnknownStore,
+    UsageError,
+)
 from vragd.log import error_fields
 from vragd.names import link
 
@@ -141,7 +148,7 @@ def _by_vector(target: Target, question: Question, degraded: list[str]) -> list[
         else:
             vector = target.embed_query(question.text)
         return _live_matches(target, vector, wanted, _filter(target, question))
-    except (EmbedderUnavailable, EmbedderRejected, BackendUnavailable, StoreMismatch) as error:
+    except (EmbedderUnavailable, EmbedderRejected, BackendUnavailable, UnknownStore, StoreMismatch) as error:
         log.warning("search.vectors_unavailable", store=target.name, **error_fields(error))
         degraded.append("semantic_unavailable")
         return []
@@ -150,20 +157,23 @@ def _by_vector(target: Target, question: Question, degraded: list[str]) -> list[
 def _live_matches(target: Target, vector: np.ndarray, wanted: int, where: Filter | None) -> list[Found]:
     # Matches that are no longer, or not yet, in the catalog take up places: look further when they do.
     assert target.space is not None
-    depth = wanted + 10
+    most = target.backend.max_top_k or 64 * wanted
+    depth = min(wanted + 10, most)
     while True:
         matches: Sequence[Match] = target.backend.query(target.space.collection, vector, depth, where)
         live = target.reader.join([match.key for match in matches])
         found = [replace(live[match.key], rank=match.score) for match in matches if match.key in live]
-        if len(found) >= wanted or len(matches) < depth or depth >= 64 * wanted:
+        if len(found) >= wanted or len(matches) < depth or depth >= most:
             return found[:wanted]
-        depth *= 4
+        depth = min(4 * depth, most)
 
 
 def _filter(target: Target, question: Question) -> Filter | None:
     where: dict[str, frozenset[str]] = {}
     if question.sources:
         where["source"] = frozenset(place.uid for label, place in target.places.items() if label in question.sources)
+    elif target.backend.remote:  # others may feed the same store: theirs would take up places and join to nothing
+        where["source"] = frozenset(place.uid for place in target.places.values())
     if question.folder:
         where["folder"] = frozenset({question.folder.strip("/")})
     return where or None

@@ -1,8 +1,8 @@
 """
 A store as a running thing: catalog, embedder, backend, sources, and the one place that ties them.
 
-Blocking throughout. `open`, `prepare`, `apply`, `tend`, `flush` and `close` run on the store's writer
-lane; `scan_source` runs on its scan lane; what a query needs (`reader`, `backend`, `embedder`,
+Blocking throughout. `open`, `prepare`, `apply`, `fill`, `tend`, `flush` and `close` run on the store's
+writer lane; `scan_source` runs on its scan lane; what a query needs (`reader`, `backend`, `embedder`,
 `space`) may be used from any thread.
 """
 
@@ -10,8 +10,10 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 
@@ -23,19 +25,18 @@ from vragd.catalog.reader import Reader
 from vragd.catalog.writer import Catalog
 from vragd.compare import DeleteGuard, compare
 from vragd.embed.base import Embedder
-from vragd.errors import BackendUnavailable, CatalogCorrupt, DiskFull, StoreMismatch
+from vragd.errors import BackendUnavailable, CatalogCorrupt, DiskFull, StoreMismatch, UnknownStore
 from vragd.files import free_mib, private_dir
 from vragd.log import error_fields
+from vragd.machine import source_uid
 from vragd.notes import chunk
-from vragd.settings import LimitSettings, StoreSettings
+from vragd.refill import Refiller
+from vragd.settings import BackendSettings, LimitSettings, StoreSettings
 from vragd.sync import Job, Report, Syncer, recover
 from vragd.vault.scan import Scan, scan
 from vragd.vault.source import Source
-from vragd.vectors import to_vector
 
 log = structlog.get_logger()
-
-REFILL_BATCH = 1_000
 
 
 class Store:
@@ -49,6 +50,7 @@ class Store:
         limits: LimitSettings,
         make_embedder: Callable[[], Embedder],
         stop: Callable[[], bool] = lambda: False,
+        make_backend: Callable[[str, BackendSettings, Path], VectorBackend] = create_backend,
     ) -> None:
         self.name, self.settings, self.folder, self.limits = name, settings, folder, limits
         self.sources: dict[int, Source] = {}
@@ -57,12 +59,14 @@ class Store:
         self.space: SpaceRow | None = None
         self.rebuilding = False
         self.closing = False
-        self._make_embedder, self._stop = make_embedder, stop
+        self._make_embedder, self._make_backend, self._stop = make_embedder, make_backend, stop
         self._embedder: Embedder | None = None
         self._catalog: Catalog | None = None
         self._reader: Reader | None = None
         self._backend: VectorBackend | None = None
+        self._refiller: Refiller | None = None
         self._syncer: Syncer | None = None
+        self._attached = False  # whether the backend's collection was found or made, and nothing said otherwise
         self._needs_recovery = False
         self._obsidian_expected: dict[int, bool] = {}
 
@@ -85,6 +89,12 @@ class Store:
         return self._catalog
 
     @property
+    def refiller(self) -> Refiller:
+        """For the writer lane only, but for `n_left`."""
+        assert self._refiller is not None, "open the store first"
+        return self._refiller
+
+    @property
     def embedder(self) -> Embedder:
         """The embedder, loaded when it is first needed."""
         if self._embedder is None:
@@ -95,7 +105,7 @@ class Store:
 
     def open(self) -> None:
         """
-        Open what is on disk and finish what a crash interrupted. Contacts no embedder.
+        Open what is on disk and finish what a crash interrupted. Waits for no embedder and no network.
 
         A damaged catalog is moved aside and begun anew: the vault is the source. Raises NewerFormat,
         DataDirError, DiskFull.
@@ -109,14 +119,15 @@ class Store:
             log.error("catalog.file_replaced", store=self.name, **error_fields(error))
             self._catalog = Catalog(path)
         self._reader = Reader(path)
-        self._backend = create_backend(
+        self._backend = self._make_backend(
             self.settings.backend.type, self.settings.backend, private_dir(self.folder / "index")
         )
         fingerprint = self._catalog.meta("space")
         self.space = next((s for s in self._catalog.spaces() if s.fingerprint == fingerprint), None)
+        self._refiller = Refiller(self._catalog, self._backend, self.sources)
         self._register_sources()
-        if self.space is not None:
-            self._open_collection(self.space)
+        if not self._backend.remote:
+            self.attach()
 
     def _register_sources(self) -> None:
         catalog = self.catalog
@@ -125,7 +136,7 @@ class Store:
             if row.label not in wanted:
                 self._purge_source(row.id)
         for label, settings in wanted.items():
-            row = catalog.register_source(label)
+            row = catalog.register_source(label, source_uid(self.folder, label))
             self.sources[row.id] = Source(settings, row.id, row.uid, self.limits.max_file_bytes)
             self.guards[row.id] = DeleteGuard(self.limits.delete_guard_share)
             self._obsidian_expected[row.id] = row.identity is not None and row.identity[2]
@@ -139,49 +150,43 @@ class Store:
         catalog.forget_source(source_id)
         log.info("store.source_removed", store=self.name, n_notes=len(paths))
 
+    def attach(self) -> None:
+        """
+        Find or make the collection of the space, and finish what was interrupted. Cheap when that is done.
+
+        Raises what the backend raises; the same call may be made again.
+        """
+        if self._attached or self.space is None:
+            return
+        self._open_collection(self.space)
+        self._attached = True
+
     def _open_collection(self, space: SpaceRow) -> None:
-        self.backend.create_store(space.collection, space.dimension, self.settings.metric)
+        made = self.backend.create_store(
+            space.collection, space.dimension, self.settings.metric, space=space.fingerprint, model=space.model
+        )
         recover(self.catalog, self.backend, space)
-        if not self.backend.durable:
+        if self.backend.durable:
+            self.refiller.begin(space, empty=made)
+        else:
+            self.refiller.put_off()
             self.refill(space)
 
-    def refill(self, space: SpaceRow) -> tuple[int, int]:
-        """
-        Make the backend hold exactly the live keys, from the catalog's embeddings. (put, deleted).
-
-        What a cache on disk did not have, or a backend lost, comes back without embedding anything.
-        """
-        live, held = self.catalog.live_keys(space.id), set(self.backend.list_keys(space.collection))
-        extra, missing = held - live, sorted(live - held)
-        if extra:
-            self.backend.delete_vectors(space.collection, extra)
-        n_put = 0
-        for start in range(0, len(missing), REFILL_BATCH):
-            n_put += self._put_again(space, missing[start : start + REFILL_BATCH])
-        if extra or n_put:
-            log.info("store.backend_refilled", store=self.name, n_put=n_put, n_deleted=len(extra))
-        return n_put, len(extra)
-
-    def _put_again(self, space: SpaceRow, keys: list[str]) -> int:
-        rows = list(self.catalog.rows_for(keys))
-        values = self.catalog.embeddings(space.id, {row[1] for row in rows})
-        uids = {source.id: source.uid for source in self.sources.values()}
-        return self.backend.put_vectors(
-            space.collection,
-            [
-                to_vector(uids[source], path, title, chunk_row, values[text_hash])
-                for _, text_hash, source, path, title, chunk_row in rows
-                if text_hash in values
-            ],
-        )
+    def refill(self, space: SpaceRow) -> None:
+        """Make the backend hold exactly the live keys, now."""
+        n_put, n_deleted = self.refiller.refill(space)
+        if n_put or n_deleted:
+            log.info("store.backend_refilled", store=self.name, n_put=n_put, n_deleted=n_deleted)
 
     def prepare(self) -> None:
         """
-        Make sure the embedder answers and its space is the store's. Raises EmbedderUnavailable.
+        Make sure backend and embedder answer and that the embedder's space is the store's.
 
         Another space than before begins beside the old one: notes move over one by one, and are found
-        by their words until they have.
+        by their words until they have. Raises EmbedderUnavailable, and what `attach` raises.
         """
+        self._attached = self._attached and not self.backend.remote  # somebody may have deleted it
+        self.attach()
         space = self.embedder.space(chunk.VERSION)
         fingerprint = space.fingerprint()
         if self.space is None or self.space.fingerprint != fingerprint:
@@ -192,7 +197,7 @@ class Store:
             self.catalog.set_meta("space", fingerprint)
             if self.space is not None:
                 log.warning("store.space_changed", store=self.name, provider=space.provider, model=space.model)
-            self.space, self._syncer = row, None
+            self.space, self._syncer, self._attached = row, None, True
         if self._syncer is None:
             self._syncer = Syncer(self.catalog, self.backend, self.embedder, self.space, self._stop)
         self.rebuilding = bool(self.catalog.notes_outside(self.space.id))
@@ -237,18 +242,49 @@ class Store:
             )
         if self._syncer is None:
             self.prepare()
+        self.attach()
         assert self._syncer is not None and self.space is not None
-        try:
+        with self._doubting():
+            report = self._syncer.apply(jobs)
             if self._needs_recovery:
+                # what an interrupted round had put is put again or, now that it is past, forgotten
                 recover(self.catalog, self.backend, self.space)
                 self._needs_recovery = False
-            report = self._syncer.apply(jobs)
-        except (BackendUnavailable, DiskFull, StoreMismatch):
-            self._needs_recovery = True
-            raise
         if self.rebuilding:
             self._drop_old_spaces()
         return report
+
+    @property
+    def behind(self) -> bool:
+        """Whether the backend lacks vectors that the catalog has: `fill` puts them."""
+        return self.refiller.n_left is not None
+
+    def fill(self) -> None:
+        """Put a slice of what a backend new to the store lacks."""
+        self.attach()
+        assert self.space is not None
+        with self._doubting():
+            self.refiller.go_on(self.space)
+        if not self.behind and self.backend.remote:
+            shutil.rmtree(self.folder / "index", ignore_errors=True)  # of a local backend, before the store moved
+
+    def sweep(self) -> None:
+        """Forget what the backend has from before it was filled, if it may have anything. See `Refiller.sweep`."""
+        if self.space is not None and self.refiller.unswept:
+            with self._doubting():
+                self.refiller.sweep(self.space)
+
+    @contextmanager
+    def _doubting(self) -> Iterator[None]:
+        """Remember what a failure puts in doubt: the intents, and whether the collection is there at all."""
+        try:
+            yield
+        except (UnknownStore, StoreMismatch):
+            self._attached, self._needs_recovery = False, True
+            raise
+        except (BackendUnavailable, DiskFull):
+            self._needs_recovery = True
+            raise
 
     def _drop_old_spaces(self) -> None:
         assert self.space is not None
@@ -256,7 +292,7 @@ class Store:
             return
         for old in self.catalog.spaces():
             if old.id != self.space.id:
-                self.backend.delete_store(old.collection)
+                self.refiller.leave(old.collection)
                 self.catalog.clear_all(old.collection)
                 self.catalog.forget_space(old.id)
         self.rebuilding = False
@@ -273,9 +309,9 @@ class Store:
         yield from self.catalog.due_for_retry(time.time())
 
     def forget(self) -> None:
-        """Delete what the backend holds, before the store's files go."""
+        """Delete what the backend holds for us, before the store's files go."""
         for space in self.catalog.spaces():
-            self.backend.delete_store(space.collection)
+            self.refiller.leave(space.collection)
 
     def flush(self) -> None:
         """Let the backend write its cache, if it finds that worthwhile."""

@@ -70,7 +70,7 @@ class Report:
 
 @dataclass(slots=True)
 class _Prepared:
-    """A note read and cut. `fresh` are the chunks the backend does not hold yet."""
+    """A note read and cut. `fresh` are the chunks the backend does not hold yet as they are now."""
 
     job: Job
     change: NoteChange | NoteRemoval
@@ -172,7 +172,7 @@ class Syncer:
             log.error("sync.note_unparsable", note=path_id(job.source.label, job.path), **error_fields(error))
             return self._failed(job, seq, known, "parser_error", report)
         chunks = tuple(_chunk_rows(job, note))
-        held = self._catalog.embedded_keys(known.note_id) if known and current else set()
+        held = self._held(known, chunks, note.title) if known and current else set()
         change = NoteChange(
             source_id=job.source.id,
             path=job.path,
@@ -188,6 +188,15 @@ class Syncer:
             chunks=chunks,
         )
         return _Prepared(job, change, [chunk for chunk in chunks if chunk.key not in held])
+
+    def _held(self, known: Known, chunks: Iterable[ChunkRow], title: str) -> set[str]:
+        """Keys of chunks the backend holds as they are now; a remote one answers with title, heading and lines."""
+        places = self._catalog.embedded_chunks(known.note_id)
+        if not self._backend.remote:
+            return set(places)
+        if known.title != title:
+            return set()
+        return {chunk.key for chunk in chunks if places.get(chunk.key) == (chunk.heading, chunk.lines)}
 
     def _failed(self, job: Job, seq: int, known: Known | None, reason: str, report: Report) -> _Prepared:
         """Keep the last good version, say why, try again later."""
@@ -266,7 +275,14 @@ class Syncer:
     def _write(self, ready: Sequence[_Prepared], vectors: dict[bytes, np.ndarray], report: Report) -> None:
         collection = self._space.collection
         puts = [
-            to_vector(item.job.source.uid, item.job.path, item.change.title, chunk, vectors[chunk.text_hash])
+            to_vector(
+                item.job.source.uid,
+                item.job.source.label,
+                item.job.path,
+                item.change.title,
+                chunk,
+                vectors[chunk.text_hash],
+            )
             for item in ready
             if isinstance(item.change, NoteChange)
             for chunk in item.fresh

@@ -20,16 +20,25 @@ def chunk_key(source_uid: str, path: str, text_hash: bytes, occurrence: int) -> 
     return f"{source_uid}-{xxhash.xxh3_128_hexdigest(place)}"
 
 
+def source_of(key: str) -> str:
+    """The identity of the source a key belongs to: others may feed the same remote store."""
+    return key.partition("-")[0]
+
+
 def metadata_of(source_uid: str, path: str) -> dict[str, str | tuple[str, ...]]:
     """What a backend can filter a chunk by: its source, and every folder it is in."""
     parts = path.encode("utf-8", "surrogateescape").decode("utf-8", "replace").split("/")[:-1]
     return {"source": source_uid, "folder": tuple("/".join(parts[: i + 1]) for i in range(len(parts)))}
 
 
-def to_vector(source_uid: str, path: str, title: str, chunk: ChunkRow, values: np.ndarray) -> Vector:
-    """A chunk as a backend gets it."""
+def to_vector(
+    source_uid: str, source_name: str, path: str, title: str, chunk: ChunkRow, values: np.ndarray
+) -> Vector:  # fmt: skip
+    """A chunk as a backend gets it. Whether its text is kept elsewhere is for the backend's settings to say."""
     shown = path.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
     payload: dict[str, str | int | tuple[str, ...]] = {
+        "content": chunk.text,
+        "source_name": source_name,
         "path": shown,
         "title": title,
         "heading": chunk.heading,

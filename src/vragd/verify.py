@@ -11,7 +11,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from vragd.catalog.model import Known
+from vragd.catalog.model import Known, SpaceRow
+from vragd.errors import VragdError
 from vragd.store import Store
 from vragd.sync import recover
 from vragd.vault.read import Content, Gone, Skipped
@@ -88,8 +89,18 @@ def _compare_backend(store: Store) -> Iterator[Problem]:
     space = store.space
     if space is None:
         return
-    live = store.catalog.live_keys(space.id)
-    held = set(store.backend.list_keys(space.collection))
+    try:
+        store.attach()
+        yield from _compare_keys(store, space)
+    except VragdError as error:
+        yield Problem("not_checked", detail=f"the backend: {error.message}")
+
+
+def _compare_keys(store: Store, space: SpaceRow) -> Iterator[Problem]:
+    if store.behind:
+        yield Problem("not_checked", detail=f"{store.refiller.n_left} vectors are still on their way to the backend")
+        return
+    live, held = store.catalog.live_keys(space.id), store.refiller.own_keys(space.collection)
     for key in sorted(live - held):
         yield Problem("missing_vector", detail=key)
     intended = set(store.catalog.intents(space.collection))

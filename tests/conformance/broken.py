@@ -67,14 +67,18 @@ class ReturnsDistance(MemoryBackend):
 class IgnoresFilter(MemoryBackend):
     caught_by = "check_a_filter_is_applied_before_the_best_are_chosen"
 
-    def query(self, store: str, vector: np.ndarray, top_k: int, filter: Filter | None = None) -> list[Match]:
+    def query(
+        self, store: str, vector: np.ndarray, top_k: int, filter: Filter | None = None, *, payload: bool = False
+    ) -> list[Match]:  # fmt: skip
         return super().query(store, vector, top_k)
 
 
 class FiltersAfterwards(MemoryBackend):
     caught_by = "check_a_filter_is_applied_before_the_best_are_chosen"
 
-    def query(self, store: str, vector: np.ndarray, top_k: int, filter: Filter | None = None) -> list[Match]:
+    def query(
+        self, store: str, vector: np.ndarray, top_k: int, filter: Filter | None = None, *, payload: bool = False
+    ) -> list[Match]:  # fmt: skip
         return [m for m in super().query(store, vector, top_k) if passes(m.metadata, filter or {})]
 
 
@@ -98,9 +102,9 @@ class KeepsOldMetadata(MemoryBackend):
 class WipesOnCreate(MemoryBackend):
     caught_by = "check_creating_again_keeps_what_is_there"
 
-    def create_store(self, store: str, dimension: int, metric: Metric) -> None:
+    def create_store(self, store: str, *args: Any, **kwargs: Any) -> bool:
         self.delete_store(store)
-        super().create_store(store, dimension, metric)
+        return super().create_store(store, *args, **kwargs)
 
 
 class TruncatesLargeBatches(MemoryBackend):
@@ -120,8 +124,10 @@ class ListsOnePage(MemoryBackend):
 class TakesAnyQuery(MemoryBackend):
     caught_by = "check_a_query_that_does_not_fit_is_refused"
 
-    def query(self, store: str, vector: np.ndarray, top_k: int, filter: Filter | None = None) -> list[Match]:
-        padded = np.resize(np.nan_to_num(vector), self._stores[store].dimension) if store in self._stores else vector
+    def query(
+        self, store: str, vector: np.ndarray, top_k: int, filter: Filter | None = None, *, payload: bool = False
+    ) -> list[Match]:  # fmt: skip
+        padded = np.resize(np.nan_to_num(vector), self._stores[store].shape.dimension) if store in self._stores else vector
         return super().query(store, check_query(padded, len(padded)), top_k, filter)
 
 
@@ -150,17 +156,42 @@ class ResurrectsDeleted(MemoryBackend):
     def close(self) -> None:
         """Nothing is let go."""
 
-    def create_store(self, store: str, dimension: int, metric: Metric) -> None:
-        super().create_store(store, dimension, metric)
+    def create_store(self, store: str, *args: Any, **kwargs: Any) -> bool:
+        made = super().create_store(store, *args, **kwargs)
         if graves := getattr(self, "_graves", None):
             self.put_vectors(store, graves)
+        return made
 
 
 class InventsStores(MemoryBackend):
     caught_by = "check_an_unknown_store_is_an_error_everywhere"
 
-    def query(self, store: str, vector: np.ndarray, top_k: int, filter: Filter | None = None) -> list[Match]:
+    def query(
+        self, store: str, vector: np.ndarray, top_k: int, filter: Filter | None = None, *, payload: bool = False
+    ) -> list[Match]:  # fmt: skip
         return super().query(store, vector, top_k, filter) if store in self._stores else []
+
+
+class TakesAnySpace(MemoryBackend):
+    caught_by = "check_another_space_is_refused"
+
+    def create_store(self, store: str, dimension: int, metric: Metric, *, space: str = "", model: str = "") -> bool:
+        return super().create_store(store, dimension, metric)
+
+
+class PretendsToKnowTheMetric(MemoryBackend):
+    caught_by = "check_a_metric_is_right_or_refused"
+    metrics = frozenset({"cosine"})
+
+
+class DropsPayloads(MemoryBackend):
+    caught_by = "check_a_remote_backend_gives_payloads_back"
+    remote = True
+
+
+class PromisesTooFewMatches(MemoryBackend):
+    caught_by = "check_a_filter_is_applied_before_the_best_are_chosen"
+    max_top_k = 7
 
 
 BROKEN = [

@@ -131,7 +131,19 @@ def check_cosine_scores_are_similarities(new_backend: NewBackend) -> None:
     assert scores == pytest.approx({"same": 1.0, "half": 0.5, "back": -1.0}, abs=1e-3)
 
 
+def check_a_metric_is_right_or_refused(new_backend: NewBackend) -> None:
+    b = new_backend()
+    assert "cosine" in b.metrics
+    for metric in ("cosine", "euclidean", "dot"):
+        if metric not in b.metrics:
+            with pytest.raises(StoreMismatch):
+                b.create_store("sss", DIM, metric)
+            assert not b.store_exists("sss")
+
+
 def check_dot_scores_are_products(new_backend: NewBackend) -> None:
+    if "dot" not in new_backend().metrics:
+        return  # and refused: check_a_metric_is_right_or_refused
     b = opened(new_backend, "dot")
     b.put_vectors("sss", [Vector("long", EAST * 3), Vector("short", EAST * 0.5)])
     found = b.query("sss", EAST * 2, 2)
@@ -155,7 +167,7 @@ def check_a_filter_is_applied_before_the_best_are_chosen(new_backend: NewBackend
     assert sorted(m.key for m in found) == ["k0", "k100", "k200", "k300"]
     assert b.query("sss", rows[1], 10, {"group": {"rare"}, "n": {1}}) == []
     both = b.query("sss", rows[1], 400, {"group": {"rare", "common"}})
-    assert len(both) == 400
+    assert len(both) == min(400, b.max_top_k or 400)
     assert b.query("sss", rows[1], 10, {"nothing": {"rare"}}) == []
 
 
@@ -199,7 +211,7 @@ def check_stored_values_come_back(new_backend: NewBackend) -> None:
 
 def check_stores_are_apart(new_backend: NewBackend) -> None:
     b = opened(new_backend)
-    b.create_store("other", 4, "dot")
+    b.create_store("other", 4, "euclidean")
     b.put_vectors("sss", [Vector("a", EAST)])
     b.put_vectors("other", [Vector("a", np.ones(4, dtype=np.float32))])
     assert b.list_stores() == ["other", "sss"]
@@ -211,12 +223,36 @@ def check_stores_are_apart(new_backend: NewBackend) -> None:
 def check_creating_again_keeps_what_is_there(new_backend: NewBackend) -> None:
     b = opened(new_backend)
     b.put_vectors("sss", [Vector("a", EAST)])
-    b.create_store("sss", DIM, "cosine")
+    assert b.create_store("sss", DIM, "cosine") is False
     assert keys(b) == ["a"]
     with pytest.raises(StoreMismatch):
         b.create_store("sss", DIM + 1, "cosine")
     with pytest.raises(StoreMismatch):
-        b.create_store("sss", DIM, "dot")
+        b.create_store("sss", DIM, "euclidean")
+
+
+def check_another_space_is_refused(new_backend: NewBackend) -> None:
+    b = new_backend()
+    assert b.create_store("sss", DIM, "cosine", space="a" * 32, model="builtin/one") is True
+    b.put_vectors("sss", [Vector("a", EAST)])
+    with pytest.raises(StoreMismatch, match="builtin.one"):
+        b.create_store("sss", DIM, "cosine", space="b" * 32, model="ollama/two:latest")
+    assert b.create_store("sss", DIM, "cosine", space="a" * 32, model="builtin/one") is False
+    assert b.get_store_info("sss").space == "a" * 32
+    assert keys(b) == ["a"]
+    b.delete_store("sss")
+    assert b.create_store("sss", DIM, "cosine", space="b" * 32, model="ollama/two:latest") is True
+
+
+def check_a_remote_backend_gives_payloads_back(new_backend: NewBackend) -> None:
+    b = opened(new_backend)
+    long = {"path": "x/" * 300 + "n.md", "title": "t" * 5_000, "heading": ("h" * 3_000,) * 9, "line_from": 3}
+    folders = tuple("/".join(["folder " + "f" * 20] * depth) for depth in range(1, 60))
+    b.put_vectors("sss", [Vector("a", EAST, {"source": "s", "folder": folders}, long)])
+    for folder in (folders[0], folders[-1]):
+        (match,) = b.query("sss", EAST, 5, {"folder": {folder}, "source": {"s"}}, payload=True)
+        assert not b.remote or (match.payload["path"], match.payload["line_from"]) == (long["path"], 3)
+    assert b.query("sss", EAST, 5, {"folder": {"folder"}}, payload=True) == []
 
 
 def check_a_deleted_store_is_gone_and_comes_back_empty(new_backend: NewBackend) -> None:
@@ -265,7 +301,8 @@ def check_opening_again_never_shows_what_was_not_put(new_backend: NewBackend) ->
     assert held == {f"k{i}" for i in range(50, 200)} or not durable
     for key, values in again.get_vectors("sss", held).items():
         assert values == pytest.approx(rows[int(key[1:])], abs=1e-5)
-    assert len(again.query("sss", rows[60], 300, {"n": {0}})) == sum(int(key[1:]) % 2 == 0 for key in held)
+    found = again.query("sss", rows[60], 300, {"n": {0}})
+    assert len(found) == min(again.max_top_k or 300, sum(int(key[1:]) % 2 == 0 for key in held))
 
 
 def check_queries_run_beside_changes(new_backend: NewBackend) -> None:

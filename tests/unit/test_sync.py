@@ -83,9 +83,11 @@ class World:
         self.vault.mkdir()
         self.embedder, self.backend = WordEmbedder(), Recording()
         settings = StoreSettings(sources=(SourceSettings(path=self.vault),))
-        self.store = Store("sss", settings, home / "store", LimitSettings(min_free_mib=0), lambda: self.embedder)
+        self.store = Store(
+            "sss", settings, home / "store", LimitSettings(min_free_mib=0),
+            lambda: self.embedder, make_backend=lambda *_: self.backend,
+        )  # fmt: skip
         self.store.open()
-        self.store._backend = self.backend
         (self.source,) = self.store.sources.values()
         self.store.connect(self.source)
         self.store.prepare()

@@ -31,14 +31,17 @@ Filter = Mapping[str, Collection[Scalar]]
 
 MAX_KEY_BYTES = 1024  # S3 Vectors' limit, the smallest of any backend
 
+# All that a payload may hold. A remote backend declares them where it must be told beforehand.
+PAYLOAD_KEYS = ("content", "path", "title", "heading", "line_from", "line_to", "source_name")
+
 
 @dataclass(frozen=True, slots=True)
 class Vector:
     """
     A vector to store: `values` is float32, shape (dimension,).
 
-    `metadata` can be filtered on and is small. `payload` is returned by backends that answer without
-    a catalog beside them (a remote index read from another machine); a local backend may drop it.
+    `metadata` can be filtered on and is small. `payload`, of `PAYLOAD_KEYS`, is what a remote backend
+    answers those with who have no catalog beside it; a local backend drops it.
     """
 
     key: str
@@ -63,12 +66,18 @@ class Match:
 
 @dataclass(frozen=True, slots=True)
 class StoreInfo:
-    """`count` is None where the service does not say. `detail` is the backend's own, for `store info`."""
+    """
+    `count` is None where the service does not say. `detail` is the backend's own, for `store info`.
+
+    `space` is what `create_store` was given, `model` a readable form of it; empty where nothing was.
+    """
 
     store: str
     dimension: int
     metric: Metric
     count: int | None
+    space: str = ""
+    model: str = ""
     detail: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -77,15 +86,34 @@ class VectorBackend(Protocol):
     Synchronous; every method may be called from any thread, queries beside writes included.
 
     Any batch size is accepted: a backend splits into its own request sizes. Raises UnknownStore for a
-    store that was not created, StoreMismatch for vectors that do not fit, BackendUnavailable when a
-    retry may help, DiskFull.
+    store that was not created (or that somebody else deleted), StoreMismatch for vectors that do not
+    fit, BackendUnavailable when a retry may help, BackendRefused when the user must act, DiskFull.
     """
 
     durable: bool
     """Whether a returned put survives a crash. If not, whoever holds the catalog compares keys at start."""
 
-    def create_store(self, store: str, dimension: int, metric: Metric) -> None:
-        """Make an empty store. One that is there already with the same shape is left as it is."""
+    remote: bool
+    """
+    Kept elsewhere: a call may wait for a network, others may put into the same store and delete it, and
+    payloads are kept, to be asked for with `query(..., payload=True)`.
+    """
+
+    place: str
+    """Where and how vectors are kept. When it is another than before, everything is put again."""
+
+    metrics: frozenset[Metric]
+    max_top_k: int | None
+    """The most matches one query can give; more are not given when more are asked for."""
+
+    def create_store(self, store: str, dimension: int, metric: Metric, *, space: str = "", model: str = "") -> bool:
+        """
+        Make an empty store; whether it was made now. One that is there already is left as it is.
+
+        `space` says what the vectors mean, up to 32 characters of a-z and 0-9, and `model` the same for
+        people. Raises StoreMismatch for a store of another dimension, metric or space, and for a metric
+        that is not among `metrics`.
+        """
 
     def delete_store(self, store: str) -> None:
         """Forget the store and all that is in it. One that is not there is no error."""
@@ -107,8 +135,14 @@ class VectorBackend(Protocol):
     def list_keys(self, store: str) -> Iterator[str]:
         """Every key, once, in no order."""
 
-    def query(self, store: str, vector: np.ndarray, top_k: int, filter: Filter | None = None) -> list[Match]:  # noqa: A002
-        """At most `top_k` nearest vectors that pass `filter`, best first."""
+    def query(
+        self, store: str, vector: np.ndarray, top_k: int, filter: Filter | None = None, *, payload: bool = False  # noqa: A002
+    ) -> list[Match]:  # fmt: skip
+        """
+        At most `top_k` and `max_top_k` nearest vectors that pass `filter`, best first.
+
+        Without `payload` a match need not carry metadata or payload.
+        """
 
     def get_store_info(self, store: str) -> StoreInfo: ...
 
@@ -161,11 +195,35 @@ def passes(metadata: Metadata, filter: Filter) -> bool:  # noqa: A002
     return True
 
 
+def check_shape(asked: StoreInfo, have: StoreInfo) -> None:
+    """Raise StoreMismatch if the store that is there (`have`) is not the one that was asked for."""
+    if (have.dimension, have.metric) != (asked.dimension, asked.metric):
+        raise StoreMismatch(
+            f"store {have.store!r} holds {have.dimension}-d {have.metric} vectors,"
+            f" asked for {asked.dimension}-d {asked.metric}",
+            hint=f"delete the store and index again: vragd store delete {have.store}",
+        )
+    if asked.space and have.space and have.space != asked.space:
+        raise StoreMismatch(
+            f"store {have.store!r} holds vectors of {have.model or 'another model'}, not of {asked.model}",
+            hint="use the embedder it was made with, or another store name",
+        )
+
+
+def check_metric(metric: Metric, metrics: frozenset[Metric], kind: str) -> None:
+    """Raise StoreMismatch if a backend of this kind cannot do `metric`."""
+    if metric not in metrics:
+        raise StoreMismatch(f"{kind} cannot do metric {metric!r}", hint=f"metric: {' or '.join(sorted(metrics))}")
+
+
 # Modules, not classes: boto3 is not imported to run FAISS.
 REGISTRY: Mapping[str, str] = {
     "faiss": "vragd.backends.faiss",
     "memory": "vragd.backends.memory",
+    "s3vectors": "vragd.backends.s3vectors",
 }
+
+ALL_METRICS: frozenset[Metric] = frozenset({"cosine", "euclidean", "dot"})
 
 
 def create_backend(kind: str, settings: Any, data_dir: Path) -> VectorBackend:

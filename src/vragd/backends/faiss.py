@@ -15,17 +15,18 @@ import shutil
 import threading
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from vragd.backends import faiss_file
-from vragd.backends.base import Filter, Match, Metric, StoreInfo, Vector, check_query, matrix
+from vragd.backends.base import ALL_METRICS, Filter, Match, Metric, StoreInfo, Vector, check_query, check_shape, matrix
 from vragd.backends.faiss_file import Header, Table
 from vragd.backends.faiss_index import build, load
 from vragd.backends.faiss_layout import Layout
-from vragd.backends.memory import check_shape, exact_scores, prepared
+from vragd.backends.memory import exact_scores, prepared
 from vragd.backends.rwlock import ReadWriteLock
 from vragd.errors import StoreMismatch, UnknownStore
 from vragd.files import private_dir, write_atomic
@@ -50,22 +51,26 @@ class FaissBackend:
     """Searches of a store run beside each other; a change waits for them and they for it."""
 
     durable = False
+    remote = False
+    place = "faiss"
+    metrics = ALL_METRICS
+    max_top_k = None
 
     def __init__(self, index: str, data_dir: Path) -> None:
         self._index, self._data_dir = index, data_dir
         self._lock = threading.Lock()
         self._open: dict[str, _Store] = {}
 
-    def create_store(self, store: str, dimension: int, metric: Metric) -> None:
+    def create_store(self, store: str, dimension: int, metric: Metric, *, space: str = "", model: str = "") -> bool:
         with self._lock:
-            if self._has(store):
-                held = self._held(store)
-                check_shape(store, (held.dimension, held.metric), (dimension, metric))
-                return
+            if have := self._shape(store):
+                check_shape(StoreInfo(store, dimension, metric, None, space, model), have)
+                return False
             folder = private_dir(self._folder(store))
             (folder / "vectors.faiss").unlink(missing_ok=True)  # of a store whose deletion a crash interrupted
-            shape = {"dimension": dimension, "metric": metric}
+            shape = {"dimension": dimension, "metric": metric, "space": space, "model": model}
             write_atomic(folder / "store.json", [json.dumps(shape).encode()])
+            return True
 
     def delete_store(self, store: str) -> None:
         with self._lock:
@@ -92,11 +97,17 @@ class FaissBackend:
     def list_keys(self, store: str) -> Iterator[str]:
         return iter(self._store(store).keys())
 
-    def query(self, store: str, vector: np.ndarray, top_k: int, filter: Filter | None = None) -> list[Match]:  # noqa: A002
+    def query(
+        self, store: str, vector: np.ndarray, top_k: int, filter: Filter | None = None, *, payload: bool = False  # noqa: A002
+    ) -> list[Match]:  # fmt: skip
         return self._store(store).query(vector, top_k, filter)
 
     def get_store_info(self, store: str) -> StoreInfo:
-        return self._store(store).info()
+        with self._lock:
+            held, shape = self._held(store), self._shape(store)
+        count, detail = held.info()
+        assert shape is not None
+        return replace(shape, count=count, detail=detail)
 
     def flush(self, store: str) -> None:
         """Write the cache file if a tenth of the store has changed, and no fewer than 1,000 vectors."""
@@ -121,12 +132,13 @@ class FaissBackend:
             raise StoreMismatch(f"{store!r} cannot be the name of a store")
         return self._data_dir / store
 
-    def _shape(self, store: str) -> tuple[int, Metric] | None:
-        """Dimension and metric of a store; None for one that is not there, or whose record is damaged."""
+    def _shape(self, store: str) -> StoreInfo | None:
+        """The shape of a store; None for one that is not there, or whose record is damaged."""
         try:
             shape = json.loads((self._folder(store) / "store.json").read_bytes())
-            return int(shape["dimension"]), shape["metric"]
-        except (OSError, ValueError, KeyError, TypeError):
+            space, model = shape.get("space", ""), shape.get("model", "")
+            return StoreInfo(store, int(shape["dimension"]), shape["metric"], None, space, model)
+        except (OSError, ValueError, KeyError, TypeError, AttributeError):
             return None
 
     def _store(self, store: str) -> _Store:
@@ -138,7 +150,7 @@ class FaissBackend:
         if store not in self._open:
             if (shape := self._shape(store)) is None:
                 raise UnknownStore(f"the backend has no store {store!r}")
-            self._open[store] = _Store(store, self._folder(store), *shape, self._index)
+            self._open[store] = _Store(shape, self._folder(store), self._index)
         return self._open[store]
 
 
@@ -149,8 +161,8 @@ class _Store:
     `_changing` is held by whatever changes the store or saves it; `_memory` by whatever looks into it.
     """
 
-    def __init__(self, name: str, folder: Path, dimension: int, metric: Metric, index: str) -> None:
-        self.name, self.dimension, self.metric = name, dimension, metric
+    def __init__(self, shape: StoreInfo, folder: Path, index: str) -> None:
+        self.dimension, self.metric = shape.dimension, shape.metric
         self._file, self._index = folder / "vectors.faiss", index
         self._changing = threading.Lock()
         self._memory = ReadWriteLock()
@@ -182,10 +194,10 @@ class _Store:
         with self._memory.read():
             return list(self._table.slots)
 
-    def info(self) -> StoreInfo:
+    def info(self) -> tuple[int, dict[str, Any]]:
+        """How many vectors there are, and what the layout says of itself."""
         with self._memory.read():
-            detail = {**self._layout.detail(), "unsaved_changes": self._n_changes}
-            return StoreInfo(self.name, self.dimension, self.metric, len(self._table.slots), detail)
+            return len(self._table.slots), {**self._layout.detail(), "unsaved_changes": self._n_changes}
 
     # -- changing ----------------------------------------------------------------------------------
 

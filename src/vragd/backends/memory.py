@@ -8,13 +8,24 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
 
-from vragd.backends.base import Filter, Match, Metric, StoreInfo, Vector, check_query, matrix, passes
-from vragd.errors import StoreMismatch, UnknownStore
+from vragd.backends.base import (
+    ALL_METRICS,
+    Filter,
+    Match,
+    Metric,
+    StoreInfo,
+    Vector,
+    check_query,
+    check_shape,
+    matrix,
+    passes,
+)
+from vragd.errors import UnknownStore
 from vragd.settings import MemoryBackend as Settings
 
 _BLOCK = 4096  # rows scored at once: bounds the float64 copy
@@ -53,19 +64,9 @@ def exact_scores(rows: np.ndarray, query: np.ndarray, metric: Metric) -> np.ndar
     return scores.clip(-1, 1) if metric == "cosine" else scores
 
 
-def check_shape(store: str, have: tuple[int, Metric], asked: tuple[int, Metric]) -> None:
-    """Raise StoreMismatch if a store that holds `have` was asked for as `asked`."""
-    if have != asked:
-        raise StoreMismatch(
-            f"store {store!r} holds {have[0]}-d {have[1]} vectors, asked for {asked[0]}-d {asked[1]}",
-            hint=f"delete the store and index again: vragd store delete {store}",
-        )
-
-
 @dataclass(slots=True)
 class _Store:
-    dimension: int
-    metric: Metric
+    shape: StoreInfo
     vectors: dict[str, Vector] = field(default_factory=dict)
 
 
@@ -73,15 +74,21 @@ class MemoryBackend:
     """A dictionary of vectors behind one lock; a query costs a copy of the store."""
 
     durable = False
+    remote = False
+    place = "memory"
+    metrics = ALL_METRICS
+    max_top_k = None
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._stores: dict[str, _Store] = {}
 
-    def create_store(self, store: str, dimension: int, metric: Metric) -> None:
+    def create_store(self, store: str, dimension: int, metric: Metric, *, space: str = "", model: str = "") -> bool:
+        asked = StoreInfo(store, dimension, metric, 0, space, model)
         with self._lock:
-            made = self._stores.setdefault(store, _Store(dimension, metric))
-            check_shape(store, (made.dimension, made.metric), (dimension, metric))
+            made = self._stores.setdefault(store, _Store(asked))
+            check_shape(asked, made.shape)
+            return made.shape is asked
 
     def delete_store(self, store: str) -> None:
         with self._lock:
@@ -98,7 +105,7 @@ class MemoryBackend:
     def put_vectors(self, store: str, vectors: Sequence[Vector]) -> int:
         with self._lock:
             held = self._held(store)
-            rows = prepared(matrix(vectors, held.dimension), held.metric)
+            rows = prepared(matrix(vectors, held.shape.dimension), held.shape.metric)
             new = {v.key: Vector(v.key, row, dict(v.metadata)) for v, row in zip(vectors, rows, strict=True)}
             held.vectors.update(new)
         return len(new)
@@ -117,21 +124,23 @@ class MemoryBackend:
         with self._lock:
             return iter(list(self._held(store).vectors))
 
-    def query(self, store: str, vector: np.ndarray, top_k: int, filter: Filter | None = None) -> list[Match]:  # noqa: A002
+    def query(
+        self, store: str, vector: np.ndarray, top_k: int, filter: Filter | None = None, *, payload: bool = False  # noqa: A002
+    ) -> list[Match]:  # fmt: skip
         with self._lock:
             held = self._held(store)
             found = [v for v in held.vectors.values() if not filter or passes(v.metadata, filter)]
-        query = prepared(check_query(vector, held.dimension), held.metric)
+        query = prepared(check_query(vector, held.shape.dimension), held.shape.metric)
         if not found or top_k <= 0:
             return []
-        scores = exact_scores(np.stack([v.values for v in found]), query, held.metric)
+        scores = exact_scores(np.stack([v.values for v in found]), query, held.shape.metric)
         best = sorted(zip(-scores, found, strict=True), key=lambda pair: (pair[0], pair[1].key))[:top_k]
         return [Match(v.key, float(-cost), v.metadata) for cost, v in best]
 
     def get_store_info(self, store: str) -> StoreInfo:
         with self._lock:
             held = self._held(store)
-            return StoreInfo(store, held.dimension, held.metric, len(held.vectors), {"index": "memory"})
+            return replace(held.shape, count=len(held.vectors), detail={"index": "memory"})
 
     def flush(self, store: str) -> None:
         with self._lock:

@@ -25,10 +25,13 @@ class SourceRow:
 
 @dataclass(frozen=True, slots=True)
 class SpaceRow:
+    """A space as registered; `model` is its provider and model, for people."""
+
     id: int
     fingerprint: str
     dimension: int
     collection: str
+    model: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,6 @@ Each method that writes is one transaction, durable when it returns.
 from __future__ import annotations
 
 import json
-import secrets
 import time
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from pathlib import Path
@@ -15,6 +14,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
+from vragd.catalog.check import check, mend
 from vragd.catalog.db import open_read_write, transaction, translated
 from vragd.catalog.model import (
     KNOWN_COLUMNS,
@@ -34,6 +34,7 @@ from vragd.catalog.schema import MIGRATIONS
 _BATCH = 500  # bound parameters in one statement, well below SQLite's limit
 
 Item = TypeVar("Item", str, bytes)
+Place = tuple[tuple[str, ...], tuple[int, int]]
 
 
 class Catalog:
@@ -77,12 +78,12 @@ class Catalog:
             for i, uid, label, device, inode, obsidian in rows
         ]
 
-    def register_source(self, label: str) -> SourceRow:
-        """The source called `label`, made if it is new."""
+    def register_source(self, label: str, uid: str) -> SourceRow:
+        """The source called `label`, made with `uid` if it is new."""
         with transaction(self._db):
             self._db.execute(
                 "insert into source(uid, label) values (?, ?) on conflict(label) do nothing",
-                (secrets.token_hex(6), label),
+                (uid, label),
             )
         return next(row for row in self.sources() if row.label == label)
 
@@ -103,7 +104,7 @@ class Catalog:
         """The space, made if it is new. The first has the store's own name in the backend."""
         with transaction(self._db):
             taken = self._one("select count(*) from space")
-            collection = f"{store}.{fingerprint[:8]}" if taken else store
+            collection = f"{store[:54]}.{fingerprint[:8]}" if taken else store  # 63 characters at most, everywhere
             self._db.execute(
                 "insert into space(fingerprint, identity, dimension, collection) values (?, ?, ?, ?)"
                 " on conflict(fingerprint) do nothing",
@@ -113,8 +114,8 @@ class Catalog:
 
     def spaces(self) -> list[SpaceRow]:
         """Every space that has something in the catalog or the backend."""
-        rows = self._db.execute("select id, fingerprint, dimension, collection from space order by id")
-        return [SpaceRow(*row) for row in rows]
+        rows = self._db.execute("select id, fingerprint, dimension, collection, identity from space order by id")
+        return [SpaceRow(i, print_, dim, name, _model(identity)) for i, print_, dim, name, identity in rows]
 
     def forget_space(self, space_id: int) -> None:
         """Remove a space no note uses, its embeddings included."""
@@ -137,10 +138,12 @@ class Catalog:
         ).fetchone()
         return known_from(row) if row else None
 
-    def embedded_keys(self, note_id: int) -> set[str]:
-        """The keys of a note's chunks that have a vector."""
-        rows = self._db.execute("select key from chunk where note_id = ? and embedded", (note_id,))
-        return {key for (key,) in rows}
+    def embedded_chunks(self, note_id: int) -> dict[str, Place]:
+        """Where a note's chunks that have a vector are: (heading path, (first, last line)) by key."""
+        rows = self._db.execute(
+            "select key, heading, line_from, line_to from chunk where note_id = ? and embedded", (note_id,)
+        )
+        return {key: (tuple(json.loads(heading)), (first, last)) for key, heading, first, last in rows}
 
     def due_for_retry(self, now: float) -> list[tuple[int, str]]:
         """(source id, path) of failed notes whose time has come."""
@@ -331,6 +334,15 @@ class Catalog:
         )
         return {key for (key,) in rows}
 
+    def live_keys_after(self, space_id: int, key: str, limit: int) -> list[str]:
+        """The next `limit` live keys above `key`, in order: `live_keys` a slice at a time."""
+        rows = self._db.execute(
+            "select c.key from chunk c join note n on n.id = c.note_id"
+            " where c.key > ? and n.space_id = ? and c.embedded order by c.key limit ?",
+            (key, space_id, limit),
+        )
+        return [found for (found,) in rows]
+
     def rows_for(self, keys: Sequence[str]) -> Iterator[tuple[str, bytes, int, str, str, ChunkRow]]:
         """(key, text hash, source id, path, title, chunk) of live chunks among `keys`."""
         for some in _batched(keys):
@@ -344,51 +356,23 @@ class Catalog:
                 yield key, text_hash, source, from_blob(path), title, chunk
 
     def check(self) -> list[str]:
-        """What SQLite's own checks say against the file, and full text without chunk or the reverse; [] if sound."""
-        problems = [str(row[0]) for row in self._db.execute("pragma integrity_check") if row[0] != "ok"]
-        for sql, what in (
-            (
-                "select count(*) from chunk where id not in (select rowid from chunk_text)",
-                "chunks not in full text",
-            ),
-            (
-                "select count(*) from chunk_text where rowid not in (select id from chunk)",
-                "full text without chunk",
-            ),
-        ):
-            if count := self._one(sql):
-                problems.append(f"{count} {what}")
-        return problems
+        """What is wrong with the file; [] if it is sound. See `catalog.check`."""
+        return check(self._db)
 
     def mend(self) -> int:
-        """
-        Forget the contents of notes that lost an embedding or their full text; returns how many notes.
-
-        They are then dirty to the next scan, which reads them again from the vault.
-        """
+        """Have notes that lost an embedding or their full text read again; how many. See `catalog.check`."""
         with transaction(self._db):
-            self._db.execute("insert into chunk_text(chunk_text) values ('delete-all')")
-            self._db.execute(
-                "insert into chunk_text(rowid, title, heading, text)"
-                " select c.id, n.title, c.heading, c.text from chunk c join note n on n.id = c.note_id"
-            )
-            self._db.execute(
-                "update note set state = 'failed', reason = 'an embedding was lost', retry_at = 0, size = -1"
-                " where id in (select c.note_id from chunk c join note n on n.id = c.note_id where c.embedded"
-                " and not exists (select 1 from embedding e"
-                " where e.space_id = n.space_id and e.text_hash = c.text_hash))"
-            )
-            changed = self._db.changes()
-            self._db.execute(
-                "update chunk set embedded = 0"
-                " where note_id in (select id from note where reason = 'an embedding was lost')"
-            )
-        return changed
+            return mend(self._db)
 
     def _one(self, sql: str) -> int:
         ((value,),) = self._db.execute(sql)
         assert isinstance(value, int)
         return value
+
+
+def _model(identity: str) -> str:
+    space = json.loads(identity)
+    return f"{space.get('provider', '')}/{space.get('model', '')}"
 
 
 def _batched(items: Sequence[Item]) -> Iterator[tuple[Item, ...]]:

@@ -1,0 +1,393 @@
+"""
+Amazon S3 Vectors: one bucket, one index per store, through boto3.
+
+The limits are those of "Limitations and restrictions" in the Amazon S3 User Guide. What a space is, an
+index tells by the names of two of its non-filterable metadata keys: they are fixed when it is created, so
+that of two writers with different models one is always refused.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import threading
+import time
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import boto3
+import numpy as np
+import structlog
+import xxhash
+from botocore import exceptions as aws
+from botocore.config import Config
+
+from vragd.backends.base import (
+    PAYLOAD_KEYS,
+    Filter,
+    Match,
+    Metadata,
+    MetadataValue,
+    Metric,
+    StoreInfo,
+    Vector,
+    check_metric,
+    check_query,
+    check_shape,
+    matrix,
+)
+from vragd.backends.memory import prepared
+from vragd.backends.s3vectors_errors import BadCredentials, Conflict, from_answer, from_library
+from vragd.errors import BackendUnavailable, StoreMismatch, UnknownStore, VragdError
+from vragd.settings import S3VectorsBackend as Settings
+
+log = structlog.get_logger()
+
+PUT_VECTORS = DELETE_KEYS = 500
+GET_KEYS = 100
+PAGE = 1_000
+TOP_K = 100
+BODY_BYTES = 20 * 1024 * 1024 - 64 * 1024  # a little room for what is around the vectors
+MAX_DIMENSION = 4_096
+# How AWS counts metadata is not documented to the byte, so each of these leaves room.
+FILTERABLE_BYTES = 1_800  # of 2,048
+FILTERABLE_VALUES = 85  # of a list, when all are shortened
+CONTENT_BYTES, TEXT_BYTES, PATH_BYTES = 16_384, 1_024, 12_288  # of 40 KB for all together
+# Per index AWS takes 1,000 writes and 2,500 vectors a second, from all machines together.
+REQUESTS_PER_S, VECTORS_PER_S = 800.0, 2_000.0
+CONNECT_TIMEOUT_S = 3.0
+ATTEMPTS, QUERY_ATTEMPTS = 3, 2
+QUERY_PAUSE_S = 5.0  # after a query that could not reach AWS, others do not wait for the same
+
+_SPACE, _MODEL = "vragd-space-", "vragd-model-"
+
+
+def create(settings: Settings, data_dir: Path) -> S3VectorsBackend:
+    """A backend over the bucket. Contacts nobody; keeps nothing below `data_dir`."""
+    return S3VectorsBackend(settings)
+
+
+class S3VectorsBackend:
+    """Writes have retries and a budget; queries have short timeouts and connections of their own."""
+
+    durable = True
+    remote = True
+    metrics: frozenset[Metric] = frozenset({"cosine", "euclidean"})
+    max_top_k = TOP_K
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        where = settings.endpoint_url or settings.region or "default"
+        self.place = f"s3vectors {settings.bucket} {where} text={settings.remote_text}"
+        self._lock = threading.Lock()
+        self._clients: dict[str, Any] = {}
+        self._shapes: dict[str, StoreInfo] = {}
+        self._budget = _Budget()
+        self._query_failed: tuple[float, VragdError] | None = None
+
+    # -- stores ------------------------------------------------------------------------------------
+
+    def create_store(self, store: str, dimension: int, metric: Metric, *, space: str = "", model: str = "") -> bool:
+        check_metric(metric, self.metrics, "S3 Vectors")
+        if dimension > MAX_DIMENSION:
+            raise StoreMismatch(f"S3 Vectors takes up to {MAX_DIMENSION} dimensions, asked for {dimension}")
+        asked = StoreInfo(store, dimension, metric, None, space, model)
+        try:
+            have = self._describe(store)
+        except UnknownStore:
+            if self._create_index(asked):
+                log.info("backend.index_created", bucket=self._settings.bucket, store=store, dimension=dimension)
+                return True
+            have = self._describe(store)  # somebody else was quicker
+        if asked.space and not have.space:
+            raise StoreMismatch(
+                f"index {store!r} of bucket {self._settings.bucket!r} was not made by vragd",
+                hint="use another store name, or another bucket",
+            )
+        check_shape(asked, have)
+        return False
+
+    def _create_index(self, asked: StoreInfo) -> bool:
+        """Whether the index was made; False if it is there already. Makes the bucket if need be."""
+        marks = [_SPACE + asked.space] if asked.space else []
+        marks += [_MODEL + _readable(asked.model)] if asked.model else []
+        parameters: dict[str, Any] = {
+            "dataType": "float32",
+            "dimension": asked.dimension,
+            "distanceMetric": asked.metric,
+            "metadataConfiguration": {"nonFilterableMetadataKeys": [*PAYLOAD_KEYS, *marks]},
+        }
+        try:
+            try:
+                self._call("CreateIndex", asked.store, **parameters)
+            except UnknownStore:
+                try:
+                    self._call("CreateVectorBucket")
+                    log.info("backend.bucket_created", bucket=self._settings.bucket)
+                except Conflict:
+                    pass
+                self._call("CreateIndex", asked.store, **parameters)
+        except Conflict:
+            return False
+        return True
+
+    def delete_store(self, store: str) -> None:
+        try:
+            self._call("DeleteIndex", store)
+        except UnknownStore:
+            return
+
+    def list_stores(self) -> list[str]:
+        return sorted(index["indexName"] for index in self._pages("ListIndexes", "indexes", None, maxResults=500))
+
+    def store_exists(self, store: str) -> bool:
+        try:
+            self._describe(store)
+        except UnknownStore:
+            return False
+        return True
+
+    def get_store_info(self, store: str) -> StoreInfo:
+        return self._describe(store)
+
+    def _describe(self, store: str, *, for_query: bool = False) -> StoreInfo:
+        index = self._call("GetIndex", store, for_query=for_query)["index"]
+        marks = index.get("metadataConfiguration", {}).get("nonFilterableMetadataKeys", [])
+        shape = StoreInfo(
+            store,
+            index["dimension"],
+            index["distanceMetric"],
+            None,
+            next((mark.removeprefix(_SPACE) for mark in marks if mark.startswith(_SPACE)), ""),
+            next((mark.removeprefix(_MODEL) for mark in marks if mark.startswith(_MODEL)), ""),
+            {"bucket": self._settings.bucket, "created": str(index.get("creationTime", ""))},
+        )
+        self._shapes[store] = shape
+        return shape
+
+    def _shape(self, store: str) -> StoreInfo:
+        return self._shapes.get(store) or self._describe(store)
+
+    # -- vectors -----------------------------------------------------------------------------------
+
+    def put_vectors(self, store: str, vectors: Sequence[Vector]) -> int:
+        shape = self._shape(store)
+        rows = prepared(matrix(vectors, shape.dimension), shape.metric)
+        last = {vector.key: i for i, vector in enumerate(vectors)}
+        for batch in _by_bytes(self._item(vectors[i], rows[i]) for i in last.values()):
+            self._budget.take(len(batch))
+            self._call("PutVectors", store, vectors=batch)
+        return len(last)
+
+    def _item(self, vector: Vector, row: np.ndarray) -> dict[str, Any]:
+        # nine digits are every bit of a float32, and two thirds of the bytes a double would take
+        values = [float(f"{value:.9g}") for value in row.tolist()]
+        metadata = _filterable(vector.metadata) | _payload(vector.payload, self._settings.remote_text)
+        return {"key": vector.key, "data": {"float32": values}, "metadata": metadata}
+
+    def delete_vectors(self, store: str, keys: Collection[str]) -> int:
+        unique = sorted(set(keys))
+        for start in range(0, len(unique), DELETE_KEYS):
+            some = unique[start : start + DELETE_KEYS]
+            self._budget.take(len(some))
+            self._call("DeleteVectors", store, keys=some)
+        return len(unique)
+
+    def get_vectors(self, store: str, keys: Collection[str]) -> dict[str, np.ndarray]:
+        unique = sorted(set(keys))
+        found: dict[str, np.ndarray] = {}
+        for start in range(0, len(unique), GET_KEYS):
+            answer = self._call("GetVectors", store, keys=unique[start : start + GET_KEYS], returnData=True)
+            found |= {item["key"]: np.array(item["data"]["float32"], dtype=np.float32) for item in answer["vectors"]}
+        return found
+
+    def list_keys(self, store: str) -> Iterator[str]:
+        for item in self._pages("ListVectors", "vectors", store, maxResults=PAGE):
+            yield item["key"]
+
+    def query(
+        self, store: str, vector: np.ndarray, top_k: int, filter: Filter | None = None, *, payload: bool = False  # noqa: A002
+    ) -> list[Match]:  # fmt: skip
+        self._wait_out_an_outage()
+        try:
+            shape = self._shapes.get(store) or self._describe(store, for_query=True)
+            values = check_query(vector, shape.dimension)
+            if shape.metric == "cosine" and not values.any():
+                raise StoreMismatch("the query is zero, and has no direction to compare")
+            if top_k <= 0:
+                return []
+            parameters: dict[str, Any] = {"filter": _condition(filter)} if filter else {}
+            answer = self._call(
+                "QueryVectors", store, queryVector={"float32": values.tolist()}, topK=min(top_k, TOP_K),
+                returnDistance=True, returnMetadata=payload, for_query=True, **parameters,
+            )  # fmt: skip
+        except BackendUnavailable as error:
+            self._query_failed = (time.monotonic(), error)
+            raise
+        matches = [_match(item, shape.metric) for item in answer["vectors"]]
+        return sorted(matches, key=lambda match: (-match.score, match.key))
+
+    def _wait_out_an_outage(self) -> None:
+        if self._query_failed is not None:
+            at, error = self._query_failed
+            if time.monotonic() - at < QUERY_PAUSE_S:
+                raise type(error)(error.message, hint=error.hint)
+            self._query_failed = None
+
+    def flush(self, store: str) -> None:
+        """Nothing is held back."""
+
+    def close(self) -> None:
+        with self._lock:
+            clients, self._clients = self._clients, {}
+        for client in clients.values():
+            client.close()
+
+    # -- calls -------------------------------------------------------------------------------------
+
+    def _pages(self, operation: str, field: str, store: str | None, **parameters: Any) -> Iterator[dict[str, Any]]:
+        token: dict[str, Any] = {}
+        while True:
+            answer = self._call(operation, store, **parameters, **token)
+            yield from answer[field]
+            if not answer.get("nextToken"):
+                return
+            token = {"nextToken": answer["nextToken"]}
+
+    def _call(
+        self, operation: str, store: str | None = None, *, for_query: bool = False, **parameters: Any
+    ) -> dict[str, Any]:
+        """One request, its errors turned into ours: what the user must do, or that a retry may help."""
+        place = {"indexName": store} if store is not None else {}
+        try:
+            client = self._client("query" if for_query else "write")
+            method = getattr(client, re.sub(r"(?<!^)(?=[A-Z])", "_", operation).lower())
+            answer: dict[str, Any] = method(vectorBucketName=self._settings.bucket, **place, **parameters)
+        except aws.ClientError as error:
+            ours = from_answer(error, operation, self._settings.bucket, store)
+            cause: Exception = error
+        except aws.BotoCoreError as error:
+            ours = from_library(error, self._settings.region, self._settings.endpoint_url)
+            cause = error
+        else:
+            return answer
+        if isinstance(ours, UnknownStore | StoreMismatch) and store is not None:
+            self._shapes.pop(store, None)  # it may be another index by now
+        if isinstance(ours, BadCredentials):
+            with self._lock:
+                self._clients.clear()  # they keep what they once read of a file: the next call reads it again
+        raise ours from cause
+
+    def _client(self, purpose: str) -> Any:
+        with self._lock:
+            if purpose not in self._clients:
+                s = self._settings
+                retries = {"mode": "adaptive", "total_max_attempts": ATTEMPTS}
+                timeout_s = s.timeout_s
+                if purpose == "query":
+                    retries, timeout_s = {"mode": "standard", "total_max_attempts": QUERY_ATTEMPTS}, s.query_timeout_s
+                config = Config(
+                    retries=retries, read_timeout=timeout_s, connect_timeout=min(CONNECT_TIMEOUT_S, timeout_s)
+                )
+                session = boto3.Session(profile_name=s.profile, region_name=s.region)
+                self._clients[purpose] = session.client("s3vectors", endpoint_url=s.endpoint_url, config=config)
+            return self._clients[purpose]
+
+
+class _Budget:
+    """Holds writes below the rate AWS grants, so that throttling stays the exception. Thread-safe; sleeps."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._free_at = 0.0  # monotonic
+
+    def take(self, n_vectors: int) -> None:
+        """Wait until a request of so many vectors is within the rate."""
+        with self._lock:
+            now = time.monotonic()
+            starts = max(now, self._free_at)
+            self._free_at = starts + max(1 / REQUESTS_PER_S, n_vectors / VECTORS_PER_S)
+        time.sleep(starts - now)
+
+
+# -- what goes over the wire -------------------------------------------------------------------------
+
+
+def _by_bytes(items: Iterator[dict[str, Any]]) -> Iterator[list[dict[str, Any]]]:
+    batch: list[dict[str, Any]] = []
+    size = 0
+    for item in items:
+        length = len(json.dumps(item)) + 2
+        if batch and (len(batch) == PUT_VECTORS or size + length > BODY_BYTES):
+            yield batch
+            batch, size = [], 0
+        batch.append(item)
+        size += length
+    if batch:
+        yield batch
+
+
+def _filterable(metadata: Metadata) -> dict[str, Any]:
+    """
+    `metadata` as AWS takes it. Where it is too much, values of lists are replaced by short hashes, which
+    `_condition` asks for too; of lists still too long (folders nested deeper than 85) the first are kept.
+    """
+    plain = {key: list(value) if isinstance(value, tuple) else value for key, value in metadata.items() if value != ()}
+    if len(json.dumps(plain)) <= FILTERABLE_BYTES:
+        return plain
+    return {
+        key: [_short(x) for x in value][:FILTERABLE_VALUES] if isinstance(value, list) else value
+        for key, value in plain.items()
+    }
+
+
+def _short(value: str) -> str:
+    return value if len(value) <= 15 and value.isascii() else "#" + xxhash.xxh64_hexdigest(value.encode())[:14]
+
+
+def _condition(filter: Filter) -> dict[str, Any]:  # noqa: A002
+    """`filter` in AWS's terms. `$eq` is documented to look into lists; `$in` is not."""
+    every = []
+    for key, wanted in sorted(filter.items()):
+        values: set[Any] = set(wanted) | {_short(value) for value in wanted if isinstance(value, str)}
+        either = [{key: {"$eq": value}} for value in sorted(values, key=repr)]
+        every.append(either[0] if len(either) == 1 else {"$or": either})
+    return every[0] if len(every) == 1 else {"$and": every}
+
+
+def _payload(payload: Metadata, with_text: bool) -> dict[str, Any]:
+    if unknown := payload.keys() - set(PAYLOAD_KEYS):
+        raise StoreMismatch(f"a payload cannot hold {sorted(unknown)[0]!r}")
+    fitted: dict[str, Any] = {}
+    for key, value in payload.items():
+        if isinstance(value, str):
+            limit = {"content": CONTENT_BYTES, "path": PATH_BYTES}.get(key, TEXT_BYTES)
+            fitted[key] = _cut(value, limit)
+        elif isinstance(value, tuple):
+            fitted[key] = [_cut(part, TEXT_BYTES // 2) for part in value[:7]]
+        else:
+            fitted[key] = value
+    if not with_text:
+        fitted.pop("content", None)
+    return {key: value for key, value in fitted.items() if value not in ("", [])}
+
+
+def _cut(text: str, limit: int) -> str:
+    return text.encode("utf-8", "replace")[:limit].decode("utf-8", "ignore")
+
+
+def _match(item: Mapping[str, Any], metric: Metric) -> Match:
+    distance = float(item["distance"])
+    score = 1 / (1 + distance) if metric == "euclidean" else max(-1.0, min(1.0, 1 - distance))
+    metadata: dict[str, MetadataValue] = {}
+    payload: dict[str, MetadataValue] = {}
+    for key, value in (item.get("metadata") or {}).items():
+        plain = tuple(value) if isinstance(value, list) else value
+        (payload if key in PAYLOAD_KEYS else metadata)[key] = plain
+    return Match(item["key"], score, metadata, payload)
+
+
+def _readable(model: str) -> str:
+    """A model's name in characters any service takes, short enough for the name of a metadata key."""
+    return re.sub(r"[^a-z0-9]+", "-", model.lower()).strip("-")[: 63 - len(_MODEL)]

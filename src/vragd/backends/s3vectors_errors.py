@@ -1,0 +1,77 @@
+"""What botocore raises, as what the user must do: which setting, which permission, or just wait."""
+
+from __future__ import annotations
+
+import re
+
+from botocore import exceptions as aws
+
+from vragd.errors import BackendRefused, BackendUnavailable, StoreMismatch, UnknownStore, VragdError
+
+NO_CREDENTIALS = (
+    aws.NoCredentialsError,
+    aws.PartialCredentialsError,
+    aws.CredentialRetrievalError,
+    aws.TokenRetrievalError,
+    aws.SSOError,
+    aws.ProfileNotFound,
+)
+_BAD_CREDENTIALS = re.compile(r"Expired|Token|Signature|UnrecognizedClient|AccessKey|Credential|AuthFailure")
+_WORTH_A_RETRY = frozenset({408, 429, 500, 502, 503, 504})
+
+
+class Conflict(StoreMismatch):
+    """What is to be made is there already."""
+
+
+class BadCredentials(BackendRefused):
+    """None were found, or AWS does not take them."""
+
+
+def from_answer(error: aws.ClientError, operation: str, bucket: str, store: str | None) -> VragdError:
+    """The error AWS answered with. `code` and status are those of the service's API reference."""
+    code = error.response.get("Error", {}).get("Code", "")
+    said = error.response.get("Error", {}).get("Message", "")
+    status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+    if code == "NotFoundException":
+        what = f"bucket {bucket!r} has no index {store!r}" if store else f"there is no vector bucket {bucket!r}"
+        return UnknownStore(f"{what} in this region", hint="check bucket and region")
+    if code == "ConflictException":
+        return Conflict(f"{operation}: {said}")
+    if code == "AccessDeniedException":
+        also = " (and s3vectors:GetVectors, for filters and metadata)" if operation == "QueryVectors" else ""
+        return BackendRefused(
+            f"AWS denies {operation} on {bucket!r}: {said}",
+            hint=f"allow s3vectors:{operation}{also} on bucket/{bucket}" + (f"/index/{store}" if store else ""),
+        )
+    if status in (400, 401, 403) and _BAD_CREDENTIALS.search(code):
+        return BadCredentials(
+            f"AWS does not accept the credentials ({code})", hint="renew them: aws sso login, or aws configure"
+        )
+    if code.startswith("Kms"):
+        return BackendRefused(f"the key of bucket {bucket!r} cannot be used: {said}", hint="see its KMS key policy")
+    if code == "ServiceQuotaExceededException":
+        return BackendRefused(f"a quota of S3 Vectors is reached: {said}", hint="ask AWS for more, or make room")
+    if status in _WORTH_A_RETRY:
+        return BackendUnavailable(f"S3 Vectors is busy ({operation}: {code})", hint="it is tried again by itself")
+    return StoreMismatch(f"S3 Vectors refuses {operation}: {code}: {said}")
+
+
+def from_library(error: aws.BotoCoreError, region: str | None, endpoint: str | None) -> VragdError:
+    """The error of a request that got no answer, or was not sent."""
+    if isinstance(error, NO_CREDENTIALS):
+        return BadCredentials(
+            f"no usable AWS credentials: {error}",
+            hint="aws configure, aws sso login, or profile: in the store's backend settings",
+        )
+    if isinstance(error, aws.NoRegionError):
+        return BackendRefused("no AWS region is chosen", hint="--region, or region: in the store's backend settings")
+    if isinstance(error, aws.SSLError):
+        return BackendUnavailable("the server's certificate is not trusted", hint="see AWS_CA_BUNDLE and endpoint_url")
+    if isinstance(error, aws.HTTPClientError):
+        kind = type(error).__name__.removesuffix("Error")
+        hint = "check the network"
+        if isinstance(error, aws.EndpointConnectionError) and endpoint is None:
+            hint += f", and that AWS offers S3 Vectors in {region or 'the default region'}"
+        return BackendUnavailable(f"S3 Vectors cannot be reached ({kind})", hint=f"{hint}; it is tried again by itself")
+    return BackendRefused(f"S3 Vectors cannot be asked: {error}", hint="check the store's backend settings")

@@ -1,0 +1,48 @@
+"""Whether a catalog is sound, and what can be done when it is not. For the writer lane's connection."""
+
+from __future__ import annotations
+
+import apsw
+
+
+def check(db: apsw.Connection) -> list[str]:
+    """What SQLite's own checks say against the file, and full text without chunk or the reverse; [] if sound."""
+    problems = [str(row[0]) for row in db.execute("pragma integrity_check") if row[0] != "ok"]
+    for sql, what in (
+        (
+            "select count(*) from chunk where id not in (select rowid from chunk_text)",
+            "chunks not in full text",
+        ),
+        (
+            "select count(*) from chunk_text where rowid not in (select id from chunk)",
+            "full text without chunk",
+        ),
+    ):
+        ((count,),) = db.execute(sql)
+        if count:
+            problems.append(f"{count} {what}")
+    return problems
+
+
+def mend(db: apsw.Connection) -> int:
+    """
+    Forget the contents of notes that lost an embedding or their full text; returns how many notes.
+
+    They are then dirty to the next scan, which reads them again from the vault. To be called in a transaction.
+    """
+    db.execute("insert into chunk_text(chunk_text) values ('delete-all')")
+    db.execute(
+        "insert into chunk_text(rowid, title, heading, text)"
+        " select c.id, n.title, c.heading, c.text from chunk c join note n on n.id = c.note_id"
+    )
+    db.execute(
+        "update note set state = 'failed', reason = 'an embedding was lost', retry_at = 0, size = -1"
+        " where id in (select c.note_id from chunk c join note n on n.id = c.note_id where c.embedded"
+        " and not exists (select 1 from embedding e"
+        " where e.space_id = n.space_id and e.text_hash = c.text_hash))"
+    )
+    changed = db.changes()
+    db.execute(
+        "update chunk set embedded = 0 where note_id in (select id from note where reason = 'an embedding was lost')"
+    )
+    return changed

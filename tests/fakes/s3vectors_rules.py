@@ -1,0 +1,109 @@
+"""The documented limits of S3 Vectors and its filter language, as the service enforces them."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any
+
+from moto.s3vectors.models import Index
+
+NAME = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
+BODY = 20 * 1024 * 1024
+BATCH = {"PutVectors": ("vectors", 500), "DeleteVectors": ("keys", 500), "GetVectors": ("keys", 100)}
+COMPARE = {"$gt": float.__gt__, "$gte": float.__ge__, "$lt": float.__lt__, "$lte": float.__le__}
+
+
+class Refused(Exception):
+    """A ValidationException, with what it says."""
+
+
+def check_body(operation: str, body: Mapping[str, Any], size: int) -> None:
+    """Refuse a request beyond a limit of size, count or name."""
+    if size > BODY:
+        raise Refused(f"the request has {size} bytes")
+    for field in ("vectorBucketName", "indexName"):
+        if field in body and not NAME.fullmatch(body[field]):
+            raise Refused(f"{field} {body[field]!r} is not a name")
+    if operation in BATCH:
+        field, most = BATCH[operation]
+        if not 1 <= len(body[field]) <= most:
+            raise Refused(f"{len(body[field])} {field}, expected 1 to {most}")
+    if operation == "QueryVectors" and not 1 <= body["topK"] <= 100:
+        raise Refused(f"topK {body['topK']}")
+    if operation in ("ListVectors", "ListIndexes") and not 1 <= body.get("maxResults", 500) <= 1000:
+        raise Refused(f"maxResults {body['maxResults']}")
+
+
+def check_create_index(body: Mapping[str, Any]) -> None:
+    """Refuse an index the service would not make."""
+    hidden = body.get("metadataConfiguration", {}).get("nonFilterableMetadataKeys", [])
+    if len(hidden) > 10 or any(not 1 <= len(key) <= 63 for key in hidden) or len(set(hidden)) != len(hidden):
+        raise Refused(f"nonFilterableMetadataKeys {hidden}")
+    if not 1 <= body["dimension"] <= 4096:
+        raise Refused(f"dimension {body['dimension']}")
+
+
+def check_put(vectors: Sequence[Mapping[str, Any]], index: Index, hidden: Collection[str]) -> None:
+    """Refuse the whole batch if one of its vectors cannot be stored."""
+    keys = [vector["key"] for vector in vectors]
+    if len(set(keys)) != len(keys):
+        raise Refused("a key stands twice in one request")
+    for vector in vectors:
+        if not 1 <= len(vector["key"]) <= 1024:
+            raise Refused("a key is too long")
+        values = vector["data"]["float32"]
+        if len(values) != index.dimension:
+            raise Refused(f"vector {vector['key']} has length {len(values)}")
+        if not all(math.isfinite(value) for value in values) or not any(values):
+            raise Refused(f"vector {vector['key']} is zero or not finite")
+        _check_metadata(vector.get("metadata") or {}, hidden)
+
+
+def _check_metadata(metadata: Mapping[str, Any], hidden: Collection[str]) -> None:
+    if len(metadata) > 50:
+        raise Refused(f"{len(metadata)} metadata keys")
+    for key, value in metadata.items():
+        if not _storable(value):
+            raise Refused(f"metadata {key!r} is {value!r}")
+    for part, limit in ((metadata, 40 * 1024), ({k: v for k, v in metadata.items() if k not in hidden}, 2048)):
+        if (size := len(json.dumps(part, ensure_ascii=False).encode())) > limit:
+            raise Refused(f"{size} bytes of metadata, {limit} are allowed")
+
+
+def _storable(value: Any) -> bool:
+    if isinstance(value, list):
+        return bool(value) and all(isinstance(part, str) for part in value)
+    return isinstance(value, str | int | float | bool)
+
+
+def matches(condition: Mapping[str, Any], metadata: Mapping[str, Any], hidden: Collection[str]) -> bool:
+    """Whether `metadata` satisfies a filter; Refused for a filter the service cannot evaluate."""
+    results = []
+    for key, wanted in condition.items():
+        if key == "$and":
+            results.append(all([matches(part, metadata, hidden) for part in wanted]))
+        elif key == "$or":
+            results.append(any([matches(part, metadata, hidden) for part in wanted]))
+        elif key in hidden:
+            raise Refused(f"metadata {key!r} is not filterable")
+        else:
+            tests = wanted if isinstance(wanted, dict) else {"$eq": wanted}
+            results += [_holds(operator, metadata.get(key), value) for operator, value in tests.items()]
+    return all(results)
+
+
+def _holds(operator: str, have: Any, wanted: Any) -> bool:
+    if operator == "$exists":
+        return (have is not None) is wanted
+    if operator == "$eq":
+        return wanted in have if isinstance(have, list) else bool(have == wanted and have is not None)
+    if operator == "$ne":
+        return not _holds("$eq", have, wanted)
+    if operator in ("$in", "$nin"):
+        return (not isinstance(have, list) and have in wanted) is (operator == "$in")
+    if operator in COMPARE:
+        return isinstance(have, int | float) and COMPARE[operator](float(have), float(wanted))
+    raise Refused(f"operator {operator}")
