@@ -41,6 +41,7 @@ def load(
     data_dir: str | None = None,
     socket: str | None = None,
     log_level: str | None = None,
+    log_file: str | None = None,
     required: bool = True,
 ) -> Loaded:
     """
@@ -56,6 +57,9 @@ def load(
         if level not in known:
             raise ConfigError(f"log level {level!r} is not one of {', '.join(known)}")
         config = config.model_copy(update={"log": config.log.model_copy(update={"level": level})})
+    if name := log_file or os.environ.get("VRAGD_LOG_FILE"):
+        place = Path(name).expanduser().absolute()
+        config = config.model_copy(update={"log": config.log.model_copy(update={"file": place})})
     loaded = Loaded(
         config=config,
         file=used,
@@ -67,6 +71,7 @@ def load(
         loaded.data_dir,
         loaded.socket,
         lambda store, i: f"{file}:{lines.get(('stores', store, 'sources', i), 1)}: ",
+        log_file=config.log.file,
     )
     return loaded
 
@@ -207,6 +212,7 @@ def check_places(
     data_dir: Path,
     socket: Path | None = None,
     where: Callable[[str, int], str] = lambda store, i: "",
+    log_file: Path | None = None,
 ) -> None:
     """
     Refuse places that cannot work: a source that is / or the home directory, overlapping sources, data
@@ -239,11 +245,12 @@ def check_places(
                 f"{at}{what} is inside the data directory {data_dir}",
                 hint="the data directory is vragd's alone: move the vault, or set paths.data",
             )
-        if socket is not None and path in _real(socket).parents:
-            raise ConfigError(
-                f"{at}the socket {socket} is inside {what}",
-                hint="set paths.socket to a place outside every vault; vragd never writes in a vault",
-            )
+        for thing, file, key in (("socket", socket, "paths.socket"), ("log file", log_file, "log.file")):
+            if file is not None and path in _real(file).parents:
+                raise ConfigError(
+                    f"{at}the {thing} {file} is inside {what}",
+                    hint=f"set {key} to a place outside every vault; vragd never writes in a vault",
+                )
         for other_store, other_label, other, other_watched in seen:
             nested = other in path.parents or path in other.parents
             if other_store == store and other_label == source.label:

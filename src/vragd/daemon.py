@@ -1,6 +1,8 @@
 """
 The daemon's life, top to bottom: lock → open and migrate → watch, then scan → socket → ready; and the
 same backwards. Everything is crash-only: a deadline ends a slow goodbye.
+
+SIGTERM and SIGINT end it, SIGHUP loads the configuration again and never ends it.
 """
 
 from __future__ import annotations
@@ -8,8 +10,10 @@ from __future__ import annotations
 import asyncio
 import fcntl
 import os
+import re
 import resource
 import signal
+import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -18,18 +22,23 @@ from pathlib import Path
 
 import structlog
 
-from vragd import __version__
+from vragd import __version__, notify
 from vragd.config import Loaded
-from vragd.errors import DaemonBusy, DataDirError, VragdError
+from vragd.errors import ConfigError, DaemonBusy, DataDirError, VragdError
 from vragd.files import private_dir, sweep_temporary
-from vragd.log import error_fields
-from vragd.schedule import make_schedule
+from vragd.log import error_fields, set_up
+from vragd.pulse import Pulse
+from vragd.reload import reload
+from vragd.schedule import make_schedule, reschedule
 from vragd.server.http import Limits, Server
-from vragd.server.listen import bind
+from vragd.server.listen import adopt, bind
 from vragd.server.routes import Reply, dispatch, find
 from vragd.service import Service
+from vragd.settings import LogSettings
 
 log = structlog.get_logger()
+
+LoadAgain = Callable[[], Loaded]
 
 STOP_DEADLINE_S = 10.0
 EXIT_TEMPFAIL = 75  # sysexits.h: the supervisor should start us again
@@ -82,33 +91,75 @@ def holds(fd: int, path: Path) -> bool:
     return (mine.st_dev, mine.st_ino) == (there.st_dev, there.st_ino)
 
 
-def run(loaded: Loaded) -> int:
-    """Run until a signal; the exit status. Raises VragdError when it cannot start."""
+def run(loaded: Loaded, load_again: LoadAgain, *, stuck_s: float | None = None) -> int:
+    """
+    Run until a signal; the exit status. Raises VragdError when it cannot start.
+
+    `load_again` loads the configuration from the same place. `stuck_s` is after how many seconds work without
+    progress hangs; by default what `pulse.bound_s` makes of the settings.
+    """
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)  # until the loop takes it: its default is death
     os.umask(0o077)
+    passed = notify.listen_fds()
+    _raise_file_limit()
+    try:
+        with only_process(loaded.data_dir) as lock:
+            adopted = adopt(passed) if passed else None
+            return asyncio.run(Daemon(loaded, load_again, lock, adopted, stuck_s).main())
+    except VragdError as error:
+        if loaded.config.log.file is not None:  # standard error, where the caller complains, may lead nowhere
+            log.error("daemon.start_refused", **error_fields(error))
+        raise
+    finally:
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)  # ours is gone with the loop, the process is not yet
+
+
+def _raise_file_limit() -> None:
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft < hard:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (min(hard, 65_536) if hard > 0 else 65_536, hard))
-    with only_process(loaded.data_dir) as lock:
-        return asyncio.run(Daemon(loaded, lock).main())
+        try:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (min(hard, 65_536) if hard > 0 else 65_536, hard))
+        except (OSError, ValueError):
+            return  # a sandbox may forbid it; there are as many as there are
+
+
+def set_up_log(settings: LogSettings) -> None:
+    """Log as the configuration says."""
+    set_up(
+        level=settings.level,
+        style=settings.format,
+        show_paths=settings.paths,
+        file=settings.file,
+        max_bytes=settings.max_mib * 1024 * 1024,
+        keep=settings.keep,
+    )
 
 
 class Daemon:
-    """One run of the daemon, on its event loop."""
+    """One run of the daemon, on its event loop. `adopted` is a listening socket to serve instead of our own."""
 
-    def __init__(self, loaded: Loaded, lock: int) -> None:
-        self._loaded, self._lock = loaded, lock
+    def __init__(
+        self, loaded: Loaded, load_again: LoadAgain, lock: int, adopted: socket.socket | None, stuck_s: float | None
+    ) -> None:
+        self._loaded, self._load_again, self._lock = loaded, load_again, lock
         self._stop = asyncio.Event()
+        self._hung_up = asyncio.Event()
         self._status = 0
         self._service = Service(loaded, watch=True)
+        self._pulse = Pulse(self._service, stuck_s)
+        self._tasks: list[asyncio.Task[None]] = []
         self._server: Server | None = None
-        self._socket_inode = 0
+        self._adopted = adopted
+        self._socket = loaded.socket
+        self._socket_inode: int | None = None
+        self._owns_socket = False  # whether the name at `_socket` is ours to remove
         self._asleep = _asleep_s()
 
     async def main(self) -> int:
         """Start, wait for a signal, stop; the exit status."""
         self._handle_signals()
         started = time.monotonic()
-        schedule = make_schedule(
+        self._schedule = schedule = make_schedule(
             self._loaded.config.watch,
             {
                 "heartbeat": self._heartbeat,
@@ -118,6 +169,7 @@ class Daemon:
         try:
             await self._service.start()
             self._listen()
+            self._tasks = [asyncio.create_task(self._pulse.run()), asyncio.create_task(self._reloads())]
             schedule.start()
             log.info(
                 "daemon.service_ready",
@@ -142,8 +194,18 @@ class Daemon:
     # -- socket ------------------------------------------------------------------------------------
 
     def _listen(self) -> None:
-        listener = bind(self._loaded.socket)
-        self._socket_inode = self._loaded.socket.lstat().st_ino
+        if self._adopted is not None:
+            listener, self._adopted, self._owns_socket = self._adopted, None, False
+            self._socket = Path(os.fsdecode(listener.getsockname()))
+            if os.path.realpath(self._socket) == os.path.realpath(self._loaded.socket):
+                log.info("daemon.socket_adopted")
+            else:
+                log.warning("daemon.socket_elsewhere", hint="ListenStream= of the unit is not paths.socket")
+        else:
+            listener, self._owns_socket = bind(self._loaded.socket), True
+            self._socket = self._loaded.socket
+        self._socket_inode = _inode(self._socket)
+        self._pulse.socket = self._socket
         limits = Limits(max_connections=self._loaded.config.limits.max_connections)
         self._server = Server(self._answer, limits, _timeout_of)
         self._server.start(listener)
@@ -168,11 +230,8 @@ class Daemon:
 
     async def _mind_the_socket(self) -> None:
         """A cleaner of old files may have taken the socket's name: have one again."""
-        try:
-            there = self._loaded.socket.lstat().st_ino == self._socket_inode
-        except OSError:
-            there = False
-        if not there and self._server is not None:
+        there = _inode(self._socket)
+        if (there is None or there != self._socket_inode) and self._server is not None:
             log.warning("daemon.socket_lost")
             old, self._server = self._server, None
             await old.stop()
@@ -182,12 +241,47 @@ class Daemon:
                 log.error("daemon.socket_unavailable", **error_fields(error))
                 self._end(EXIT_TEMPFAIL)
 
+    # -- the configuration, again ------------------------------------------------------------------
+
+    async def _reloads(self) -> None:
+        """One reload after another; signals that come during one are one more."""
+        await self._pulse.announced.wait()
+        while True:
+            await self._hung_up.wait()
+            self._hung_up.clear()
+            notify.reloading()
+            await self._reload()
+            self._pulse.say_ready()
+
+    async def _reload(self) -> None:
+        """Take the configuration as it is now; one that cannot be used changes nothing."""
+        try:
+            loaded = await asyncio.to_thread(self._load_again)
+            restart_for = await reload(self._service, loaded)
+        except VragdError as error:
+            log.error("daemon.reload_refused", **error_fields(error), **_line_of(error))
+        except Exception as error:  # a bug, and no reason to end what works
+            log.error("daemon.reload_failed", **error_fields(error))
+        else:
+            set_up_log(loaded.config.log)
+            reschedule(self._schedule, loaded.config.watch)
+            log.info("daemon.config_reloaded", n_stores=len(self._service.workers), restart_for=list(restart_for))
+
     # -- the end -----------------------------------------------------------------------------------
 
     def _handle_signals(self) -> None:
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._on_signal, number)
+
+        def hang_up(*_: object) -> None:
+            try:
+                loop.call_soon_threadsafe(self._hung_up.set)
+            except RuntimeError:
+                return  # the loop has ended
+
+        # not the loop's: when that closes it gives a signal its default back, which for this one is death
+        signal.signal(signal.SIGHUP, hang_up)
 
     def _on_signal(self, number: signal.Signals) -> None:
         if self._stop.is_set():
@@ -205,9 +299,15 @@ class Daemon:
         deadline = threading.Timer(STOP_DEADLINE_S, _leave_now)  # not the loop's: it may be what hangs
         deadline.daemon = True
         deadline.start()
+        notify.stopping()
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        self._pulse.close()
         if self._server is not None:
             await self._server.stop()
-            _unlink_own(self._loaded.socket, self._socket_inode)
+            if self._owns_socket:
+                _unlink_own(self._socket, self._socket_inode)
         try:
             await self._service.stop()
         except Exception as error:
@@ -222,12 +322,26 @@ def _leave_now() -> None:
     os._exit(0)
 
 
-def _unlink_own(path: Path, inode: int) -> None:
-    try:
-        if path.lstat().st_ino == inode:
+def _line_of(error: VragdError) -> dict[str, int]:
+    """The line a complaint about the configuration is about. Its words may hold paths, so they stay here."""
+    found = re.match(r".*?:(\d+): ", error.message) if isinstance(error, ConfigError) else None
+    return {"line": int(found[1])} if found else {}
+
+
+def _unlink_own(path: Path, inode: int | None) -> None:
+    if inode is not None and _inode(path) == inode:
+        try:
             path.unlink()
+        except OSError:
+            return
+
+
+def _inode(path: Path) -> int | None:
+    """The inode at `path`; None when nothing can be seen there."""
+    try:
+        return path.lstat().st_ino
     except OSError:
-        return
+        return None
 
 
 def _timeout_of(method: str, target: str) -> float:

@@ -4,15 +4,22 @@ Logging: structlog, one event name `area.thing_happened` and fields.
 Nothing private at INFO and above: no note text, no queries, no paths (`path_id` names a note without
 telling its path), no exception messages from the outside, which quote paths: `error_fields` gives
 their type, errno and place instead.
+
+A line that cannot be written is dropped: no log is worth the daemon.
 """
 
 from __future__ import annotations
 
 import errno
+import io
 import logging
+import os
+import stat
 import sys
 import threading
 import traceback
+from logging.handlers import RotatingFileHandler
+from pathlib import Path
 from types import TracebackType
 from typing import Any
 
@@ -62,25 +69,120 @@ def _uncaught_in_thread(args: threading.ExceptHookArgs) -> None:
         _uncaught(args.exc_type, args.exc_value, args.exc_traceback)
 
 
-def set_up(*, level: str = "info", style: str = "auto", show_paths: bool = False) -> None:
-    """Send every log line to standard error: pretty on a terminal, one JSON object a line otherwise."""
+class _Stderr:
+    """Standard error, unbuffered: what cannot be written is gone, and does not spoil the exit status either."""
+
+    def __init__(self) -> None:
+        try:
+            self._fd: int | None = sys.stderr.fileno()
+        except (AttributeError, OSError, ValueError):  # none at all, or a stand-in without a descriptor
+            self._fd = None
+
+    def write(self, text: str) -> None:
+        try:
+            if self._fd is None:
+                sys.stderr.write(text)
+                return
+            rest = text.encode("utf-8", "backslashreplace")
+            while rest:
+                rest = rest[os.write(self._fd, rest) :]
+        except (AttributeError, OSError, ValueError):
+            return
+
+    def flush(self) -> None:
+        """Nothing is held back."""
+
+
+class _File(RotatingFileHandler):
+    """
+    A file of at most `max_bytes` and `keep` older ones beside it (`.1` is the youngest), all with mode 0600.
+
+    Raises OSError when it is made and cannot be written; later on it drops what it cannot write.
+    """
+
+    def __init__(self, path: Path, max_bytes: int, keep: int) -> None:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        super().__init__(path, maxBytes=max_bytes, backupCount=keep)
+        self.terminator = ""
+
+    def _open(self) -> io.TextIOWrapper:
+        # not blocking: opening a pipe without a reader would wait for one
+        flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
+        fd = os.open(self.baseFilename, flags, 0o600)
+        try:
+            info = os.fstat(fd)
+            if not stat.S_ISREG(info.st_mode):
+                raise OSError(errno.EINVAL, "not a regular file")
+            if info.st_mode & 0o077:
+                os.fchmod(fd, 0o600)
+            return open(fd, "a", encoding="utf-8", errors="backslashreplace")
+        except BaseException:
+            os.close(fd)
+            raise
+
+    def write(self, text: str) -> None:
+        self.handle(logging.LogRecord("", logging.INFO, "", 0, text, None, None))
+
+    def handleError(self, record: logging.LogRecord) -> None:
+        """A full disk, a folder that is gone: close what may hold half a line, try again with the next one."""
+        stream, self.stream = self.stream, None
+        try:
+            if stream is not None:
+                stream.close()
+        except (OSError, ValueError):
+            return
+
+
+_file: _File | None = None
+
+
+def _sink(path: Path | None, max_bytes: int, keep: int) -> _File | _Stderr:
+    """Where lines go: the file, opened anew in case somebody moved it away, or standard error where that fails."""
+    global _file  # noqa: PLW0603
+    if _file is not None:
+        _file.close()
+        _file = None
+    if path is not None:
+        try:
+            _file = _File(path, max_bytes, keep)
+        except OSError:
+            return _Stderr()
+    return _file or _Stderr()
+
+
+def set_up(
+    *,
+    level: str = "info",
+    style: str = "auto",
+    show_paths: bool = False,
+    file: Path | None = None,
+    max_bytes: int = 10 * 1024 * 1024,
+    keep: int = 3,
+) -> None:
+    """
+    Send every log line to standard error, or to `file`: pretty on a terminal, one JSON object a line otherwise.
+
+    May be called again. A file that cannot be used leaves standard error, and a line that says so.
+    """
     global _show_paths  # noqa: PLW0603
     _show_paths = show_paths
-    pretty = style == "pretty" or (style == "auto" and sys.stderr.isatty())
+    sink = _sink(file, max_bytes, keep)
+    on_terminal = isinstance(sink, _Stderr) and sys.stderr is not None and sys.stderr.isatty()
+    pretty = style == "pretty" or (style == "auto" and on_terminal)
     structlog.configure(
         processors=[
             structlog.contextvars.merge_contextvars,
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=not pretty),
-            structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
-            if pretty
-            else structlog.processors.JSONRenderer(),
+            structlog.dev.ConsoleRenderer(colors=on_terminal) if pretty else structlog.processors.JSONRenderer(),
         ],
         wrapper_class=structlog.make_filtering_bound_logger(getattr(logging, level.upper())),
-        logger_factory=structlog.WriteLoggerFactory(sys.stderr),
+        logger_factory=structlog.WriteLoggerFactory(sink),  # type: ignore[arg-type] # it writes and flushes, no more
         cache_logger_on_first_use=False,
     )
     logging.basicConfig(handlers=[_Foreign()], level=logging.WARNING, force=True)
     logging.captureWarnings(True)
     sys.excepthook = _uncaught
     threading.excepthook = _uncaught_in_thread
+    if file is not None and isinstance(sink, _Stderr):
+        structlog.get_logger().warning("log.file_unusable")

@@ -24,26 +24,28 @@ def make_schedule(settings: WatchSettings, jobs: dict[str, Job]) -> AsyncIOSched
 
     A job still running when it is due again is skipped, and missed runs are made up for by one.
     """
-    rescan_s = settings.rescan_minutes * 60
-    intervals = {
-        "heartbeat": (HEARTBEAT_S, 0.0),
-        "rescan": (
-            rescan_s,
-            rescan_s * RESCAN_JITTER,
-        ),  # so that several vaults and machines do not march in step
-        "retry": (RETRY_S, 0.0),
-        "checkpoint": (CHECKPOINT_S, 0.0),
-        "tend": (TEND_S, TEND_S * 0.1),
+    triggers = {
+        "heartbeat": _every(HEARTBEAT_S),
+        "rescan": _rescans(settings),
+        "retry": _every(RETRY_S),
+        "checkpoint": _every(CHECKPOINT_S),
+        "tend": _every(TEND_S, jitter_s=TEND_S * 0.1),
     }
     scheduler = AsyncIOScheduler(timezone="UTC")
     for name, job in jobs.items():
-        seconds, jitter = intervals[name]
-        scheduler.add_job(
-            job,
-            IntervalTrigger(seconds=seconds, jitter=jitter or None, timezone="UTC"),
-            id=name,
-            max_instances=1,
-            coalesce=True,
-            misfire_grace_time=None,
-        )
+        scheduler.add_job(job, triggers[name], id=name, max_instances=1, coalesce=True, misfire_grace_time=None)
     return scheduler
+
+
+def reschedule(scheduler: AsyncIOScheduler, settings: WatchSettings) -> None:
+    """Take the settings of a reloaded configuration."""
+    scheduler.reschedule_job("rescan", trigger=_rescans(settings))
+
+
+def _rescans(settings: WatchSettings) -> IntervalTrigger:
+    seconds = settings.rescan_minutes * 60
+    return _every(seconds, jitter_s=seconds * RESCAN_JITTER)  # so that vaults and machines do not march in step
+
+
+def _every(seconds: float, *, jitter_s: float = 0.0) -> IntervalTrigger:
+    return IntervalTrigger(seconds=seconds, jitter=jitter_s or None, timezone="UTC")

@@ -35,6 +35,7 @@ def load(args: argparse.Namespace, *, required: bool = False) -> Loaded:
         data_dir=args.data_dir,
         socket=args.socket,
         log_level=args.log_level,
+        log_file=getattr(args, "log_file", None),
         required=required or bool(args.config),
     )
 

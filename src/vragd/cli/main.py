@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable, Sequence
 
 from vragd import __version__
-from vragd.cli import config, demo, files, init, query, run, status, store, sync, verify
+from vragd.cli import config, demo, files, init, query, run, service, status, store, sync, verify
 from vragd.cli.render import complain
 from vragd.errors import VragdError
 
@@ -36,7 +36,7 @@ def parser() -> argparse.ArgumentParser:
     places.add_argument("--socket", metavar="FILE", help="the daemon's socket (VRAGD_SOCKET)")
     places.add_argument("--log-level", metavar="LEVEL", help="debug, info, warning or error (VRAGD_LOG_LEVEL)")
     commands = top.add_subparsers(metavar="COMMAND", required=True)
-    for group in (init, run, query, status, files, sync, store, verify, config, demo):
+    for group in (init, run, service, query, status, files, sync, store, verify, config, demo):
         group.add(commands, common)
     return top
 

@@ -5,8 +5,10 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
+from vragd.cli import bucket
 from vragd.cli.connect import client
 from vragd.cli.render import json_out, out, plural, say
+from vragd.errors import UsageError
 
 EXCERPT_CHARS = 240
 
@@ -16,31 +18,39 @@ def add(commands: Any, common: argparse.ArgumentParser) -> None:
     sub.add_argument("text", nargs="+", help="what to look for, in your own words")
     sub.add_argument("-s", "--store", action="append", default=[], help="only this store (may be repeated)")
     sub.add_argument("-k", "--top-k", type=int, default=5, metavar="N", help="how many hits, 1 to 100 (default 5)")
-    sub.add_argument("--mode", choices=("hybrid", "vector", "keyword"), default="hybrid")
+    sub.add_argument("--mode", choices=("hybrid", "vector", "keyword"), help="default hybrid; with --bucket, vector")
     sub.add_argument("--source", action="append", default=[], help="only this source (may be repeated)")
     sub.add_argument("--folder", default="", help="only below this folder of a source")
     sub.add_argument("--json", action="store_true", help="the daemon's answer as JSON")
+    sub.add_argument("--ollama", metavar="MODEL", help="with --bucket: the Ollama model the index was written with")
+    bucket.add_flags(sub)
     sub.set_defaults(command=_query)
 
 
 def _query(args: argparse.Namespace) -> int:
-    answer = client(args).request(
+    answer = bucket.query(args) if bucket.settings_of(args) else _ask_daemon(args)
+    if args.json:
+        json_out(answer)
+    else:
+        print_hits(answer)
+    return 0
+
+
+def _ask_daemon(args: argparse.Namespace) -> Any:
+    if args.ollama:
+        raise UsageError("--ollama needs --bucket", hint="a store's own model is in its configuration")
+    return client(args).request(
         "POST",
         "/v1/query",
         {
             "text": " ".join(args.text),
             "stores": args.store,
             "top_k": args.top_k,
-            "mode": args.mode,
+            "mode": args.mode or "hybrid",
             "sources": args.source,
             "folder": args.folder,
         },
     )
-    if args.json:
-        json_out(answer)
-    else:
-        print_hits(answer)
-    return 0
 
 
 def print_hits(answer: dict[str, Any]) -> None:
@@ -50,8 +60,8 @@ def print_hits(answer: dict[str, Any]) -> None:
         heading = " › ".join(hit["heading"]).removeprefix(hit["title"]).removeprefix(" › ")
         out(f"{number}. {hit['title']}{'  ' + heading if heading else ''}  ({hit['score']:.3f})")
         out(f"   {hit['source']}/{where}")
-        text = " ".join(hit["text"].split())
-        out(f"   {text[:EXCERPT_CHARS]}{'…' if len(text) > EXCERPT_CHARS else ''}")
+        if text := " ".join(hit["text"].split()):
+            out(f"   {text[:EXCERPT_CHARS]}{'…' if len(text) > EXCERPT_CHARS else ''}")
     if not answer["hits"]:
         say("no hits")
     if answer["pending"]:

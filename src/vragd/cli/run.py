@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import signal
 from typing import Any
 
 from vragd.cli.connect import load
@@ -12,18 +13,20 @@ from vragd.paths import config_path
 
 def add(commands: Any, common: argparse.ArgumentParser) -> None:
     sub = commands.add_parser("run", parents=[common], help="run the daemon in the foreground")
+    sub.add_argument("--log-file", metavar="FILE", help="log there instead of standard error (VRAGD_LOG_FILE)")
     sub.set_defaults(command=_run, is_daemon=True)
 
 
 def _run(args: argparse.Namespace) -> int:
+    # A reload may be asked for before there is anything to reload; the signal's default is death.
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
     if not config_path(args.config).exists():
         raise ConfigError(
             f"there is no configuration file at {config_path(args.config)}",
             hint="vragd init ~/path/to/your/vault writes one; then run this again",
         )
-    loaded = load(args, required=True)
-    from vragd import daemon, log
+    from vragd import daemon
 
-    settings = loaded.config.log
-    log.set_up(level=settings.level, style=settings.format, show_paths=settings.paths)
-    return daemon.run(loaded)
+    loaded = load(args, required=True)
+    daemon.set_up_log(loaded.config.log)
+    return daemon.run(loaded, lambda: load(args, required=True))

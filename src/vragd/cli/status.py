@@ -23,6 +23,10 @@ def _status(args: argparse.Namespace) -> int:
     out(f"vragd {status['version']}, pid {status['pid']}, up {ago(status['uptime_s'])}")
     for store in status["stores"]:
         _store(store)
+    for failed in status["failed"]:
+        out(f"\n{failed['name']}: cannot be opened: {failed['message']}")
+        if failed["hint"]:
+            out(f"  try: {failed['hint']}")
     if not status["stores"]:
         out("no stores yet: vragd init, or vragd store create")
     return 0
@@ -52,8 +56,10 @@ def _store(store: dict[str, Any]) -> None:
         if source["rules_trouble"]:
             out(f"    Obsidian's excluded files cannot be read: {source['rules_trouble']}")
     if trouble := store["trouble"]:
-        out(f"  waiting: {trouble['message']}")
+        out(f"  waiting for {ago(trouble['for_s'])}: {trouble['message']}")
         if trouble["hint"]:
             out(f"  try: {trouble['hint']}")
+    if store["n_vectors_behind"]:
+        out(f"  {plural(store['n_vectors_behind'], 'vector')} still to be put into {store['backend']['type']}")
     if store["degraded"]:
         out(f"  degraded: {', '.join(store['degraded'])}")

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+from vragd.cli import bucket
 from vragd.cli.connect import Session
 from vragd.cli.render import json_out, out, plural, say
 from vragd.errors import UsageError
@@ -18,6 +18,7 @@ def add(commands: Any, common: argparse.ArgumentParser) -> None:
     group = top.add_subparsers(metavar="ACTION", required=True)
     sub = group.add_parser("list", parents=[common], help="every store")
     sub.add_argument("--json", action="store_true")
+    bucket.add_flags(sub)
     sub.set_defaults(command=_list)
     sub = group.add_parser("create", parents=[common], help="make a store (those in config.yaml need no making)")
     sub.add_argument("name")
@@ -25,18 +26,24 @@ def add(commands: Any, common: argparse.ArgumentParser) -> None:
     sub.add_argument("--ollama", metavar="MODEL", help="embed with this Ollama model instead of the builtin one")
     sub.add_argument("--index", choices=("auto", "flat", "ivf", "hnsw"), default="auto", help="FAISS index type")
     sub.add_argument("--metric", choices=("cosine", "euclidean", "dot"), default="cosine")
+    bucket.add_flags(sub)
     sub.set_defaults(command=_create)
     sub = group.add_parser("delete", parents=[common], help="forget a store and all that is kept of it")
     sub.add_argument("name")
     sub.add_argument("-y", "--yes", action="store_true", help="do not ask")
+    sub.add_argument("--keep-remote", action="store_true", help="leave what the store put into a remote backend")
+    bucket.add_flags(sub)
     sub.set_defaults(command=_delete)
     sub = group.add_parser("info", parents=[common], help="one store in full")
     sub.add_argument("name")
     sub.add_argument("--json", action="store_true")
+    bucket.add_flags(sub)
     sub.set_defaults(command=_info)
 
 
 def _list(args: argparse.Namespace) -> int:
+    if bucket.settings_of(args):
+        return bucket.list_stores(args)
     with Session(args) as session:
         answer = session.request("GET", "/v1/stores")
     if args.json:
@@ -52,6 +59,8 @@ def _list(args: argparse.Namespace) -> int:
 
 
 def _create(args: argparse.Namespace) -> int:
+    if bucket.settings_of(args):
+        return bucket.create(args)
     sources = [Path(source).expanduser().absolute() for source in args.source]
     for source in sources:
         if not source.is_dir():
@@ -72,15 +81,15 @@ def _create(args: argparse.Namespace) -> int:
 
 
 def _delete(args: argparse.Namespace) -> int:
+    if bucket.settings_of(args):
+        return bucket.delete(args)
     with Session(args) as session:
         name = quote(args.name, safe="")
-        if not args.yes:
-            if not sys.stdin.isatty():
-                raise UsageError(f"deleting {args.name!r} needs --yes when nobody can be asked")
-            say(f"Forget store {args.name!r} and all that is kept of it? The vault is not touched. [y/N]")
-            if sys.stdin.readline().strip().lower() not in ("y", "yes"):
-                return 1
-        answer = session.request("DELETE", f"/v1/stores/{name}", timeout_s=300)
+        question = f"Forget store {args.name!r} and all that is kept of it? The vault is not touched."
+        if not bucket.confirmed(question, repr(args.name), yes=args.yes):
+            return 1
+        how = "?keep_remote=1" if args.keep_remote else ""
+        answer = session.request("DELETE", f"/v1/stores/{name}{how}", timeout_s=300)
     say(f"store {args.name} is deleted")
     if answer["origin"] == "config":
         say("it is still in config.yaml: at its next start the daemon makes it anew")
@@ -88,6 +97,8 @@ def _delete(args: argparse.Namespace) -> int:
 
 
 def _info(args: argparse.Namespace) -> int:
+    if bucket.settings_of(args):
+        return bucket.info(args)
     with Session(args) as session:
         info = session.request("GET", f"/v1/stores/{quote(args.name, safe='')}")
     if args.json:

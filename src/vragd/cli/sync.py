@@ -10,14 +10,15 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from vragd.cli import bucket
 from vragd.cli.connect import Session, client
 from vragd.cli.render import plural, say
 from vragd.errors import UsageError, VragdError
 
 POLL_S = 2.0
 # Reasons for which no amount of waiting makes the paths searchable.
-HOPELESS = frozenset({"embedder_unavailable", "embedder_space_mismatch", "backend_unavailable", "disk_full", "data_dir",
-                      "config", "catalog_corrupt"})  # fmt: skip
+HOPELESS = frozenset({"embedder_unavailable", "embedder_space_mismatch", "backend_unavailable", "backend_refused",
+                      "store_mismatch", "disk_full", "data_dir", "config", "catalog_corrupt"})  # fmt: skip
 PATIENCE_S = 10.0
 
 
@@ -41,6 +42,11 @@ def add(commands: Any, common: argparse.ArgumentParser) -> None:
     )  # fmt: skip
     sub.add_argument("pattern", nargs="+", metavar="GLOB", help="such as '**/*.md', a file or a folder")
     sub.add_argument("-s", "--store", required=True)
+    sub.add_argument(
+        "--remote-text", action=argparse.BooleanOptionalAction,
+        help="with --bucket: keep the passages' text in the index too, for readers without the vault",
+    )  # fmt: skip
+    bucket.add_flags(sub)
     sub.set_defaults(command=_index)
 
 
@@ -99,6 +105,11 @@ class Progress:
 
 def _index(args: argparse.Namespace) -> int:
     started = time.monotonic()
+    backend = bucket.settings_of(args)
+    if args.remote_text is not None:
+        if backend is None:
+            raise UsageError("--remote-text needs --bucket")
+        backend["remote_text"] = args.remote_text
     bases: dict[Path, list[str]] = {}
     for pattern in args.pattern:
         base, include = split_pattern(pattern)
@@ -108,7 +119,7 @@ def _index(args: argparse.Namespace) -> int:
             answer = session.request(
                 "POST",
                 "/v1/index",
-                {"store": args.store, "path": str(base), "include": include},
+                {"store": args.store, "path": str(base), "include": include, "backend": backend},
                 timeout_s=300,
             )
             wait(session.request, answer)

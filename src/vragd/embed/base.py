@@ -10,7 +10,7 @@ import hashlib
 import importlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Protocol
 
 import numpy as np
@@ -34,6 +34,16 @@ class Space:
     dimension: int
     prompts: str
     chunker: str
+
+    @property
+    def meaning(self) -> str:
+        """32 hexadecimal characters, equal where vectors may be compared: however the texts were cut."""
+        return replace(self, chunker="").fingerprint()
+
+    @property
+    def title(self) -> str:
+        """Provider and model, for people."""
+        return f"{self.provider}/{self.model}"
 
     def fingerprint(self) -> str:
         """32 hexadecimal characters, equal for equal spaces, on every machine."""

@@ -24,6 +24,7 @@ from pydantic import ValidationError
 from vragd.embed.base import Embedder, Space, checked
 from vragd.embed.prompts import prompts_for
 from vragd.errors import ConfigError, EmbedderRejected, EmbedderUnavailable
+from vragd.lane import progress
 from vragd.settings import OllamaEmbedder
 
 CONNECT_TIMEOUT_S = 2.0
@@ -204,6 +205,7 @@ class _Line:
 
     @contextmanager
     def _translated(self, *, quote: bool) -> Iterator[None]:
+        progress()  # each request has its own timeout: a bad text is found by many of them in one call
         # `from None` throughout: a cause holds the server's answer, and a traceback would print it.
         try:
             yield

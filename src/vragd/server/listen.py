@@ -7,10 +7,12 @@ import socket
 import stat
 import struct
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from vragd.errors import DaemonBusy, DataDirError
 from vragd.files import private_dir
+from vragd.notify import Passed
 
 BACKLOG = 1024  # a burst of clients waits here; the kernel bounds it further (somaxconn)
 
@@ -41,6 +43,55 @@ def bind(path: Path) -> socket.socket:
         listener.close()
         raise
     return listener
+
+
+def adopt(passed: Sequence[Passed]) -> socket.socket:
+    """
+    The one listening Unix socket the service manager passed, ready to be served.
+
+    Raises DataDirError for anything else, and for one that others could reach or replace.
+    """
+    if len(passed) != 1:
+        raise DataDirError(f"{len(passed)} sockets were passed, vragd serves one", hint="one ListenStream= in the unit")
+    try:
+        listener = socket.socket(fileno=passed[0].fd)
+        listens = listener.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN)
+    except OSError as error:
+        raise DataDirError(f"what was passed as a socket is none: {os.strerror(error.errno or 0)}") from error
+    name = listener.getsockname() if listener.family == socket.AF_UNIX else None
+    # a name in the abstract namespace begins with NUL: it has no mode, everybody may connect
+    if not listens or listener.type != socket.SOCK_STREAM or not isinstance(name, str) or not name.startswith("/"):
+        listener.close()
+        raise DataDirError(
+            "the socket that was passed is not a listening Unix stream socket with a path",
+            hint="ListenStream=%t/vragd/vragd.sock in the socket unit",
+        )
+    try:
+        _refuse_public(Path(name))
+        listener.setblocking(False)
+    except BaseException:
+        listener.close()
+        raise
+    return listener
+
+
+def _refuse_public(path: Path) -> None:
+    try:
+        info, folder = path.lstat(), path.parent.stat()
+    except OSError as error:
+        raise DataDirError(f"cannot look at the socket {path}: {os.strerror(error.errno or 0)}") from error
+    if not stat.S_ISSOCK(info.st_mode) or info.st_uid != os.geteuid():
+        raise DataDirError(f"the socket {path} belongs to uid {info.st_uid}", hint="SocketUser= in the socket unit")
+    if info.st_mode & 0o177:
+        raise DataDirError(
+            f"the socket {path} has mode {info.st_mode & 0o777:o}, which lets others in",
+            hint="SocketMode=0600 in the socket unit",
+        )
+    if folder.st_mode & 0o022:
+        raise DataDirError(
+            f"others may replace the socket: {path.parent} has mode {folder.st_mode & 0o7777:o}",
+            hint="a folder of your own, and DirectoryMode=0700 in the socket unit",
+        )
 
 
 def _remove_leftover(path: Path) -> None:

@@ -1,0 +1,153 @@
+"""The flags and commands of a remote index: `--bucket` on `query`, `index` and `store`."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from vragd.cli.connect import load
+from vragd.cli.render import json_out, out, plural, say
+from vragd.errors import UsageError
+
+if TYPE_CHECKING:
+    from vragd.backends.base import VectorBackend
+    from vragd.settings import EmbedderSettings
+
+
+def add_flags(parser: argparse.ArgumentParser) -> None:
+    """`--bucket` and what belongs to it."""
+    group = parser.add_argument_group("an index in Amazon S3 Vectors")
+    group.add_argument("--bucket", help="the vector bucket; the index has the store's name")
+    group.add_argument("--region", help="its AWS region (default: that of the profile or environment)")
+    group.add_argument("--profile", help="the AWS profile to use")
+    group.add_argument("--endpoint-url", metavar="URL", help="another service than AWS, for instance an emulator")
+
+
+def settings_of(args: argparse.Namespace) -> dict[str, Any] | None:
+    """The backend these flags mean; None without `--bucket`."""
+    given = {"region": args.region, "profile": args.profile, "endpoint_url": args.endpoint_url}
+    chosen = {key: value for key, value in given.items() if value is not None}
+    if args.bucket is None:
+        if chosen:
+            raise UsageError(f"--{next(iter(chosen)).replace('_', '-')} needs --bucket")
+        return None
+    return {"type": "s3vectors", "bucket": args.bucket, **chosen}
+
+
+@contextmanager
+def opened(args: argparse.Namespace) -> Iterator[VectorBackend]:
+    """The bucket's backend, closed in the end."""
+    from pydantic import ValidationError
+
+    from vragd import log, remote
+    from vragd.settings import S3VectorsBackend
+
+    log.set_up(level="error")
+    try:
+        settings = S3VectorsBackend.model_validate(settings_of(args))
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        flag = str(first["loc"][-1]).replace("_", "-")
+        raise UsageError(f"--{flag}: {first['msg'].removeprefix('Value error, ')}") from None
+    backend = remote.open_bucket(settings)
+    try:
+        yield backend
+    finally:
+        backend.close()
+
+
+def embedders(args: argparse.Namespace) -> list[EmbedderSettings]:
+    """The model that was named; else the builtin one and those of the configuration, if there is one."""
+    from vragd.settings import BuiltinEmbedder, OllamaEmbedder
+
+    configured = [store.embedder for store in load(args).config.stores.values()]
+    if args.ollama:
+        for embedder in configured:
+            if isinstance(embedder, OllamaEmbedder) and embedder.model == args.ollama:
+                return [embedder]  # with its url
+        return [OllamaEmbedder(type="ollama", model=args.ollama)]
+    return [BuiltinEmbedder(), *configured]
+
+
+def query(args: argparse.Namespace) -> dict[str, Any]:
+    """The answer of an index to `vragd query --bucket`."""
+    from vragd import remote
+    from vragd.search import Question
+
+    if len(args.store) != 1:
+        raise UsageError("--bucket needs one --store", hint="vragd store list --bucket NAME lists them")
+    if args.source or args.mode not in (None, "vector"):
+        what = "--source" if args.source else f"--mode {args.mode}"
+        raise UsageError(f"{what} needs the catalog, and --bucket asks the index alone", hint="--folder works")
+    question = Question(" ".join(args.text), top_k=args.top_k, mode="vector", folder=args.folder)
+    with opened(args) as backend:
+        return remote.query(backend, args.store[0], question, embedders(args))
+
+
+def list_stores(args: argparse.Namespace) -> int:
+    from vragd import remote
+
+    with opened(args) as backend:
+        rows = [remote.described(backend.get_store_info(name)) for name in backend.list_stores()]
+    if args.json:
+        json_out({"stores": rows})
+        return 0
+    for row in rows:
+        out(f"{row['name']:20} {row['dimension']}-d {row['metric']}  {row['model'] or 'not made by vragd'}")
+    if not rows:
+        say(f"bucket {args.bucket} has no index")
+    return 0
+
+
+def create(args: argparse.Namespace) -> int:
+    from vragd import remote
+
+    if args.source or args.index != "auto":
+        raise UsageError("--source and --index are for stores of this machine", hint="vragd index fills an index")
+    with opened(args) as backend:
+        info = remote.create(backend, args.name, embedders(args)[0], args.metric)
+    say(f"index {info.store} of bucket {args.bucket} is there: {info.dimension}-d {info.metric}, {info.model}")
+    return 0
+
+
+def delete(args: argparse.Namespace) -> int:
+    from vragd import remote
+
+    with opened(args) as backend:
+        doomed = remote.to_delete(backend, args.name)
+        what = f"index {', '.join(doomed)} of bucket {args.bucket}, whoever feeds it"
+        if not confirmed(f"Delete {what}?", what, yes=args.yes):
+            return 1
+        for name in doomed:
+            backend.delete_store(name)
+    say(f"{what}: deleted")
+    return 0
+
+
+def info(args: argparse.Namespace) -> int:
+    from vragd import remote
+
+    with opened(args) as backend:
+        found = remote.counted(backend, remote.resolve(backend, args.name))
+    if args.json:
+        json_out(found)
+        return 0
+    out(f"{found['name']}, in bucket {found['bucket']}, made {found['created']}")
+    out(f"  {found['dimension']}-d {found['metric']}, {found['model'] or 'not made by vragd'}")
+    out(f"  {plural(found['vectors'], 'vector')}")
+    for source, count in found["sources"].items():
+        out(f"  source {source}: {count:,}")
+    return 0
+
+
+def confirmed(question: str, what: str, *, yes: bool) -> bool:
+    """Whether to go on with a deletion. Raises UsageError when nobody can be asked."""
+    if yes:
+        return True
+    if not sys.stdin.isatty():
+        raise UsageError(f"deleting {what} needs --yes when nobody can be asked")
+    say(f"{question} [y/N]")
+    return sys.stdin.readline().strip().lower() in ("y", "yes")

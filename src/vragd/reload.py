@@ -1,0 +1,66 @@
+"""Another configuration in a running service: stores that changed are stopped and started, the rest goes on."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import structlog
+
+from vragd.config import Loaded
+from vragd.errors import VragdError
+from vragd.log import error_fields
+from vragd.registry import Registry
+from vragd.service import Service
+from vragd.settings import StoreSettings
+
+log = structlog.get_logger()
+
+
+async def reload(service: Service, loaded: Loaded) -> list[str]:
+    """
+    Take `loaded` from now on; the names of changed settings that need a restart and are left as they were.
+
+    A store that cannot be started is logged and missing until the next reload. The data of a store that
+    left the file is kept.
+    """
+    old = service.loaded
+    needs_restart = [
+        name
+        for name, was, now in (
+            ("paths.data", old.data_dir, loaded.data_dir),
+            ("paths.socket", old.socket, loaded.socket),
+            (
+                "limits.max_connections",
+                old.config.limits.max_connections,
+                loaded.config.limits.max_connections,
+            ),
+        )
+        if was != now
+    ]
+    loaded = replace(loaded, data_dir=old.data_dir, socket=old.socket)
+    everywhere = (old.config.watch, old.config.limits) != (loaded.config.watch, loaded.config.limits)
+    async with service.changing:
+        before = _running(service)
+        service.loaded, service.registry = loaded, Registry(loaded)
+        after = {name: entry.settings for name, entry in service.registry.entries().items() if entry.settings}
+        for name, settings in before.items():
+            if everywhere or after.get(name) != settings:
+                await _stop(service, name)
+        for name, settings in after.items():
+            if name not in service.workers:
+                try:
+                    await service.start_store(name, settings)
+                except VragdError as error:
+                    log.error("store.start_failed", store=name, **error_fields(error))
+    return needs_restart
+
+
+def _running(service: Service) -> dict[str, StoreSettings]:
+    return {name: worker.store.settings for name, worker in service.workers.items()}
+
+
+async def _stop(service: Service, name: str) -> None:
+    try:
+        await service.stop_store(name)
+    except VragdError as error:  # its last flush failed, and it is closed all the same
+        log.error("store.flush_failed", store=name, **error_fields(error))
