@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+import os
+import subprocess
+import sys
 import threading
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -139,3 +143,13 @@ def test_a_damaged_model_is_told_without_a_path(monkeypatch: pytest.MonkeyPatch,
         builtin._session(1)
     assert caught.value.hint
     assert str(tmp_path) not in caught.value.message
+
+
+def test_the_model_leaves_nothing_behind_and_calls_nobody(tmp_path: Path) -> None:
+    script = (
+        "from vragd.embed.builtin import create; from vragd.settings import BuiltinEmbedder;"
+        "create(BuiltinEmbedder()).embed_query('a question')"
+    )
+    home = {"HOME": str(tmp_path), "XDG_CACHE_HOME": str(tmp_path / "cache"), "ORT_DISABLE_TELEMETRY": "0"}
+    subprocess.run([sys.executable, "-c", script], env=os.environ | home, check=True)
+    assert list(tmp_path.rglob("*")) == []
