@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 from pathspec import GitIgnoreSpec
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, field_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
 
 DEFAULT_INCLUDE = ("*.md", "*.markdown", "*.txt")
 STORE_NAME = r"^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$"  # the strictest backend's rule (S3 Vectors)
@@ -115,7 +115,29 @@ class MemoryBackend(Settings):
     type: Literal["memory"]
 
 
-BackendSettings = Annotated[FaissBackend | MemoryBackend, Field(discriminator="type")]
+class S3VectorsBackend(Settings):
+    """An index of a bucket of Amazon S3 Vectors. Credentials come from AWS's own chain, never from here."""
+
+    type: Literal["s3vectors"]
+    bucket: Annotated[str, AfterValidator(lambda name: check_store_name(name, "bucket"))]
+    region: str | None = Field(default=None, min_length=1)
+    profile: str | None = Field(default=None, min_length=1)
+    endpoint_url: str | None = None
+    remote_text: bool = False
+    timeout_s: Seconds = 10.0
+    query_timeout_s: Seconds = 3.0
+
+    @field_validator("endpoint_url")
+    @classmethod
+    def _is_safe(cls, value: str | None) -> str | None:
+        if value is None or re.match(r"^https://[^/\s]+/?$", value):
+            return value
+        if re.match(r"^http://(localhost|127\.\d+\.\d+\.\d+|\[::1\])(:\d+)?/?$", value):
+            return value
+        raise ValueError("expected https://HOST, or http:// of this machine: vectors never leave it unencrypted")
+
+
+BackendSettings = Annotated[FaissBackend | MemoryBackend | S3VectorsBackend, Field(discriminator="type")]
 
 
 class StoreSettings(Settings):
@@ -125,6 +147,12 @@ class StoreSettings(Settings):
     embedder: EmbedderSettings = BuiltinEmbedder()
     backend: BackendSettings = FaissBackend()
     metric: Literal["cosine", "euclidean", "dot"] = "cosine"
+
+    @model_validator(mode="after")
+    def _metric_is_possible(self) -> StoreSettings:
+        if self.backend.type == "s3vectors" and self.metric == "dot":
+            raise ValueError("backend s3vectors has the metrics cosine and euclidean, not dot")
+        return self
 
 
 class WatchSettings(Settings):
@@ -152,6 +180,9 @@ class LogSettings(Settings):
     level: Literal["debug", "info", "warning", "error"] = "info"
     format: Literal["auto", "json", "pretty"] = "auto"
     paths: bool = False
+    file: AbsolutePath | None = None
+    max_mib: int = Field(default=10, ge=1, le=1024)
+    keep: int = Field(default=3, ge=1, le=100)
 
 
 def _valid_names(stores: Mapping[str, StoreSettings]) -> Mapping[str, StoreSettings]:
@@ -160,10 +191,10 @@ def _valid_names(stores: Mapping[str, StoreSettings]) -> Mapping[str, StoreSetti
     return stores
 
 
-def check_store_name(name: str) -> str:
-    """`name`, or ValueError saying what a store may be called."""
+def check_store_name(name: str, of: str = "store") -> str:
+    """`name`, or ValueError saying what a store may be called; buckets follow the same rule."""
     if not re.match(STORE_NAME, name):
-        raise ValueError(f"store name {name!r} is not 3 to 63 characters of a-z, 0-9, '-' and '.'")
+        raise ValueError(f"{of} name {name!r} is not 3 to 63 characters of a-z, 0-9, '-' and '.'")
     return name
 
 

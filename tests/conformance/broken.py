@@ -127,7 +127,9 @@ class TakesAnyQuery(MemoryBackend):
     def query(
         self, store: str, vector: np.ndarray, top_k: int, filter: Filter | None = None, *, payload: bool = False
     ) -> list[Match]:  # fmt: skip
-        padded = np.resize(np.nan_to_num(vector), self._stores[store].shape.dimension) if store in self._stores else vector
+        padded = (
+            np.resize(np.nan_to_num(vector), self._stores[store].shape.dimension) if store in self._stores else vector
+        )
         return super().query(store, check_query(padded, len(padded)), top_k, filter)
 
 

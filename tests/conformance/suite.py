@@ -235,7 +235,7 @@ def check_another_space_is_refused(new_backend: NewBackend) -> None:
     b = new_backend()
     assert b.create_store("sss", DIM, "cosine", space="a" * 32, model="builtin/one") is True
     b.put_vectors("sss", [Vector("a", EAST)])
-    with pytest.raises(StoreMismatch, match="builtin.one"):
+    with pytest.raises(StoreMismatch, match=r"builtin.one"):
         b.create_store("sss", DIM, "cosine", space="b" * 32, model="ollama/two:latest")
     assert b.create_store("sss", DIM, "cosine", space="a" * 32, model="builtin/one") is False
     assert b.get_store_info("sss").space == "a" * 32

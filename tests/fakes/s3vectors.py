@@ -28,7 +28,7 @@ import numpy as np
 from moto.core import DEFAULT_ACCOUNT_ID
 from moto.moto_server.threaded_moto_server import ThreadedMotoServer
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, MotoRequestHandler, create_backend_app
-from moto.s3vectors.exceptions import IndexNotFound
+from moto.s3vectors.exceptions import IndexNotFound, VectorBucketNotFound
 from moto.s3vectors.models import Index, S3VectorsBackend, s3vectors_backends
 from werkzeug.serving import make_server
 
@@ -70,6 +70,8 @@ class FakeS3Vectors:
         """Operations the caller has no permission for."""
         self.expired = False
         """The credentials have expired."""
+        self.only_key: str | None = None
+        """The one access key that has not expired."""
         self.apply_then_drop = 0
         """So many writes are applied, and their connections cut before an answer."""
         self.visible_after_s = 0.0
@@ -129,7 +131,7 @@ class FakeS3Vectors:
         """The answer to a request; None to have moto answer it by `pass_on`'s rules."""
         with self._lock:
             self.calls[operation] += 1
-            if fault := self._fault(operation):
+            if fault := self._fault(operation, environ.get("HTTP_AUTHORIZATION", "")):
                 return _error(*fault)
             body = json.loads(raw or b"{}")
             try:
@@ -140,14 +142,14 @@ class FakeS3Vectors:
                 self.violations.append(f"{operation}: {error}")
                 return _error(400, "ValidationException", str(error))
 
-    def _fault(self, operation: str) -> tuple[int, str] | None:
+    def _fault(self, operation: str, signed: str) -> tuple[int, str] | None:
         if self.every_second and sum(self.calls.values()) % 2 == 0:
             return self.every_second
         for i, (status, code, operations) in enumerate(self._faults):
             if not operations or operation in operations:
                 del self._faults[i]
                 return status, code
-        if self.expired:
+        if self.expired or (self.only_key and f"Credential={self.only_key}/" not in signed):
             return 403, "ExpiredTokenException"
         if operation in self.denied:
             return 403, "AccessDeniedException"
@@ -171,11 +173,15 @@ class FakeS3Vectors:
             check_create_index(body)
             if self._index(body) is not None:
                 return _error(409, "ConflictException", "An index with the specified name already exists")
-            answer: _Answer = pass_on()
-            if index := self._index(body):
-                index.creation_time = datetime.datetime.now(datetime.UTC)  # type: ignore[attr-defined]
-                index.metadata_configuration = body.get("metadataConfiguration", {})  # type: ignore[attr-defined]
-            return answer
+            shape = body["dataType"], body["dimension"], body["distanceMetric"]
+            try:  # not by way of moto's own check, which refuses 4,096 dimensions
+                self.moto.create_index(body["vectorBucketName"], "", body["indexName"], *shape)
+            except VectorBucketNotFound:
+                return _error(404, "NotFoundException", "The specified vector bucket could not be found")
+            index = self.moto.get_index(body["vectorBucketName"], body["indexName"], "")
+            index.creation_time = datetime.datetime.now(datetime.UTC)  # type: ignore[attr-defined]
+            index.metadata_configuration = body.get("metadataConfiguration", {})  # type: ignore[attr-defined]
+            return _Answer(200, {"indexArn": index.index_arn})
         if operation in WRITES:
             if (index := self._index(body)) is None:
                 return _error(404, "NotFoundException", "The specified index could not be found")

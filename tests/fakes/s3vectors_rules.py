@@ -84,9 +84,9 @@ def matches(condition: Mapping[str, Any], metadata: Mapping[str, Any], hidden: C
     results = []
     for key, wanted in condition.items():
         if key == "$and":
-            results.append(all([matches(part, metadata, hidden) for part in wanted]))
+            results.append(all(matches(part, metadata, hidden) for part in wanted))
         elif key == "$or":
-            results.append(any([matches(part, metadata, hidden) for part in wanted]))
+            results.append(any(matches(part, metadata, hidden) for part in wanted))
         elif key in hidden:
             raise Refused(f"metadata {key!r} is not filterable")
         else:

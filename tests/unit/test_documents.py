@@ -21,7 +21,7 @@ EXAMPLE = ROOT / "config.example.yaml"
 
 def test_the_example_configuration_is_valid() -> None:
     parsed = config.parse(EXAMPLE.read_text(), str(EXAMPLE))
-    assert set(parsed.stores) == {"notes", "work"}
+    assert set(parsed.stores) == {"notes", "work", "shared"}
 
 
 def keys(document: Any) -> set[str]:

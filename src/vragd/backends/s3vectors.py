@@ -37,9 +37,11 @@ from vragd.backends.base import (
     check_shape,
     matrix,
 )
+from vragd.backends.budget import Budget
 from vragd.backends.memory import prepared
 from vragd.backends.s3vectors_errors import BadCredentials, Conflict, from_answer, from_library
-from vragd.errors import BackendUnavailable, StoreMismatch, UnknownStore, VragdError
+from vragd.errors import BackendRefused, BackendUnavailable, StoreMismatch, UnknownStore, VragdError
+from vragd.lane import progress
 from vragd.settings import S3VectorsBackend as Settings
 
 log = structlog.get_logger()
@@ -83,7 +85,7 @@ class S3VectorsBackend:
         self._lock = threading.Lock()
         self._clients: dict[str, Any] = {}
         self._shapes: dict[str, StoreInfo] = {}
-        self._budget = _Budget()
+        self._budget = Budget(REQUESTS_PER_S, VECTORS_PER_S)
         self._query_failed: tuple[float, VragdError] | None = None
 
     # -- stores ------------------------------------------------------------------------------------
@@ -97,6 +99,7 @@ class S3VectorsBackend:
             have = self._describe(store)
         except UnknownStore:
             if self._create_index(asked):
+                self._shapes[store] = asked
                 log.info("backend.index_created", bucket=self._settings.bucket, store=store, dimension=dimension)
                 return True
             have = self._describe(store)  # somebody else was quicker
@@ -259,6 +262,7 @@ class S3VectorsBackend:
         self, operation: str, store: str | None = None, *, for_query: bool = False, **parameters: Any
     ) -> dict[str, Any]:
         """One request, its errors turned into ours: what the user must do, or that a retry may help."""
+        progress()
         place = {"indexName": store} if store is not None else {}
         try:
             client = self._client("query" if for_query else "write")
@@ -269,6 +273,11 @@ class S3VectorsBackend:
             cause: Exception = error
         except aws.BotoCoreError as error:
             ours = from_library(error, self._settings.region, self._settings.endpoint_url)
+            cause = error
+        except OSError as error:
+            ours = BackendRefused(
+                f"AWS's own files cannot be used: {error.strerror}", hint="see ~/.aws and its permissions"
+            )
             cause = error
         else:
             return answer
@@ -293,22 +302,6 @@ class S3VectorsBackend:
                 session = boto3.Session(profile_name=s.profile, region_name=s.region)
                 self._clients[purpose] = session.client("s3vectors", endpoint_url=s.endpoint_url, config=config)
             return self._clients[purpose]
-
-
-class _Budget:
-    """Holds writes below the rate AWS grants, so that throttling stays the exception. Thread-safe; sleeps."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._free_at = 0.0  # monotonic
-
-    def take(self, n_vectors: int) -> None:
-        """Wait until a request of so many vectors is within the rate."""
-        with self._lock:
-            now = time.monotonic()
-            starts = max(now, self._free_at)
-            self._free_at = starts + max(1 / REQUESTS_PER_S, n_vectors / VECTORS_PER_S)
-        time.sleep(starts - now)
 
 
 # -- what goes over the wire -------------------------------------------------------------------------

@@ -62,13 +62,13 @@ def from_library(error: aws.BotoCoreError, region: str | None, endpoint: str | N
     if isinstance(error, NO_CREDENTIALS):
         return BadCredentials(
             f"no usable AWS credentials: {error}",
-            hint="aws configure, aws sso login, or profile: in the store's backend settings",
+            hint="aws configure, aws sso login, --profile, or profile: in the store's backend settings",
         )
     if isinstance(error, aws.NoRegionError):
         return BackendRefused("no AWS region is chosen", hint="--region, or region: in the store's backend settings")
     if isinstance(error, aws.SSLError):
         return BackendUnavailable("the server's certificate is not trusted", hint="see AWS_CA_BUNDLE and endpoint_url")
-    if isinstance(error, aws.HTTPClientError):
+    if isinstance(error, aws.HTTPClientError | aws.ConnectionError):
         kind = type(error).__name__.removesuffix("Error")
         hint = "check the network"
         if isinstance(error, aws.EndpointConnectionError) and endpoint is None:

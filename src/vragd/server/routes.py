@@ -136,13 +136,14 @@ def _source(b: s.SourceRequest) -> SourceSettings:
 async def delete_store(call: Call) -> Any:
     """Forget a store and everything kept of it; the vault is not touched"""
     name = call.path["name"]
-    return {"deleted": name, "origin": await call.service.delete_store(name)}
+    keep_remote = call.query.get("keep_remote", [""])[-1] in ("1", "true")
+    return {"deleted": name, "origin": await call.service.delete_store(name, keep_remote=keep_remote)}
 
 
 async def index(call: Call) -> Any:
     """Index what matches a pattern, once"""
     b: s.IndexRequest = call.body
-    tickets = await call.service.index(b.store, b.path, b.include)
+    tickets = await call.service.index(b.store, b.path, b.include, b.backend)
     return {"done": False, "tickets": tickets, "pending": 0, "degraded": ()}
 
 
@@ -172,7 +173,7 @@ ROUTES: tuple[Route, ...] = (
     Route("GET", "/v1/stores", list_stores, s.StoresAnswer),
     Route("POST", "/v1/stores", create_store, s.StoreAnswer, s.StoreRequest, timeout_s=300.0),
     Route("GET", "/v1/stores/{name}", store_info, s.StoreAnswer),
-    Route("DELETE", "/v1/stores/{name}", delete_store, s.DeletedAnswer, timeout_s=300.0),
+    Route("DELETE", "/v1/stores/{name}", delete_store, s.DeletedAnswer, query=("keep_remote",), timeout_s=300.0),
     Route("POST", "/v1/index", index, s.SyncAnswer, s.IndexRequest, timeout_s=300.0),
     Route("POST", "/v1/verify", verify, s.VerifyAnswer, s.VerifyRequest, timeout_s=3600.0),
     Route("GET", "/healthz", healthz, s.HealthAnswer),

@@ -85,11 +85,15 @@ class StoreRequest(Body):
 
 
 class IndexRequest(Body):
-    """Index what matches `include` below `path`, once: the source is not watched. Makes the store if need be."""
+    """
+    Index what matches `include` below `path`, once: the source is not watched. Makes the store if need be,
+    with `backend`; one made so before moves to it.
+    """
 
     store: str
     path: str
     include: Strings
+    backend: BackendSettings | None = None
 
 
 class VerifyRequest(Body):
