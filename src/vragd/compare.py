@@ -24,21 +24,25 @@ class Difference:
     n_moved: int = 0
 
 
-def compare(found: Scan, known: Mapping[str, Known], space_id: int | None, rules: Rules) -> Difference:
+def compare(
+    found: Scan, known: Mapping[str, Known], space_id: int | None, rules: Rules, max_file_bytes: int
+) -> Difference:
     """
     The paths to look at. Nothing is opened: a note whose stamp is the stored one is taken as unchanged.
 
     A `racy` stamp is not trusted. Notes of another space than `space_id` are dirty too, and so are those
-    that `rules` no longer let in. `n_moved` counts missing paths whose inode is now at a new path.
+    that `rules` no longer let in, and those that `max_file_bytes` lets in or keeps out other than before.
+    `n_moved` counts missing paths whose file is now at a new path: an inode alone may be another file's
+    by now, and is on another file system.
     """
     difference = Difference()
-    appeared: set[int] = set()
+    appeared: set[tuple[int, int, int]] = set()
     for path, stamp in found.notes.items():
         had = known.get(path)
         if had is None:
-            appeared.add(stamp.inode)
+            appeared.add((stamp.inode, stamp.size, stamp.mtime_ns))
             difference.dirty.append(path)
-        elif had.stamp != stamp or had.racy or _of_another_space(had, space_id):
+        elif had.stamp != stamp or had.racy or _of_another_space(had, space_id) or _limited(had, max_file_bytes):
             difference.dirty.append(path)
     for path, had in known.items():
         if path in found.notes:
@@ -47,12 +51,17 @@ def compare(found: Scan, known: Mapping[str, Known], space_id: int | None, rules
             difference.dirty.append(path)
         elif found.covers(path):
             difference.missing.append(path)
-            difference.n_moved += had.stamp[0] in appeared
+            difference.n_moved += had.stamp[:3] in appeared
     return difference
 
 
 def _of_another_space(had: Known, space_id: int | None) -> bool:
     return space_id is not None and had.space_id is not None and had.space_id != space_id
+
+
+def _limited(had: Known, max_file_bytes: int) -> bool:
+    was_too_large = had.state == "skipped" and had.digest is None  # only what was never read has no digest
+    return was_too_large != (had.stamp[1] > max_file_bytes)
 
 
 class DeleteGuard:
@@ -61,26 +70,31 @@ class DeleteGuard:
 
     A vault that is empty, or misses more than `share` of its notes, may be a mount that failed or a sync
     client that has not finished. Many missing notes are believed when a scan a minute later misses
-    the same; a vault without a single note is believed only when somebody says so.
+    the same; a vault without a single note is believed only when somebody says so. Notes below a mount
+    that is away are counted here too.
     """
 
     def __init__(self, share: float, clock: Callable[[], float] = time.monotonic) -> None:
         self._share, self._clock = share, clock
         self._held: frozenset[str] = frozenset()
         self._since = 0.0
-        self.confirmed = False
+        self.n_unmounted = 0
 
     @property
     def n_held(self) -> int:
         """How many notes are missing without being believed so."""
-        return len(self._held)
+        return len(self._held) + self.n_unmounted
 
-    def allows(self, difference: Difference, n_known: int, n_found: int) -> bool:
-        """Whether the missing notes of a full scan may be deleted."""
+    def reset(self) -> None:
+        """Another directory took the root's place: what was missing in the last one says nothing of it."""
+        self._held = frozenset()
+
+    def allows(self, difference: Difference, n_known: int, n_found: int, *, confirmed: bool = False) -> bool:
+        """Whether the missing notes of a full scan may be deleted; `confirmed`: somebody says so for this one."""
         n_gone = len(difference.missing) - difference.n_moved
         empty = n_found == 0 and n_known > 0 and n_gone > 0
-        if self.confirmed or not (empty or n_gone > max(GUARD_AT_LEAST, self._share * n_known)):
-            self.confirmed, self._held = False, frozenset()
+        if confirmed or not (empty or n_gone > max(GUARD_AT_LEAST, self._share * n_known)):
+            self._held = frozenset()
             return True
         missing = frozenset(difference.missing)
         if missing != self._held:

@@ -17,6 +17,9 @@ from itertools import islice
 # Beyond so many hints it is cheaper to scan (syncthing's aggregator has the same numbers).
 MAX_PER_FOLDER = 128
 MAX_HINTS = 4_096
+# What fails is tried again after twice the time, up to so long; after so many tries nobody is kept waiting for it.
+BACK_OFF_LAST_S, SCAN_BACK_OFF_LAST_S = 5.0, 60.0
+TRIES_WAITED_FOR = 4
 
 Place = tuple[int, str]  # source id, path
 
@@ -26,7 +29,19 @@ class _Waiting:
     due: float
     latest: float
     ticket: int
-    patient: bool = True
+    not_before: float = 0.0  # a hint does not bring it forward: it was tried, in vain
+    empty_from: float | None = None  # when an empty file is believed
+    tries: int = 0
+    saved: bool = False  # came as a hint: goes before what scans found, each time
+
+    def merge(self, other: _Waiting) -> None:
+        """Take over what must not be forgotten of an earlier wait for the same place."""
+        self.ticket = min(self.ticket, other.ticket)
+        self.not_before = max(self.not_before, other.not_before)
+        self.due = max(self.due, self.not_before)
+        self.tries = max(self.tries, other.tries)
+        times = [at for at in (self.empty_from, other.empty_from) if at is not None]
+        self.empty_from = min(times) if times else None
 
 
 class DirtyPaths:
@@ -34,7 +49,8 @@ class DirtyPaths:
     Paths and folders that may differ from the index, each with the moment it may be looked at.
 
     `take` hands out what is due; it counts as unsettled until `done` or `put_back`. A ticket names a
-    moment: everything known to be dirty by then has been dealt with once `settled(ticket)`.
+    moment: everything known to be dirty by then has been dealt with once `settled(ticket)`. Tickets of
+    different queues differ, those of an earlier process too: see `issued`.
     """
 
     def __init__(
@@ -47,10 +63,12 @@ class DirtyPaths:
         self._hinted: dict[Place, _Waiting] = {}
         self._bulk: dict[Place, _Waiting] = {}
         self._folders: dict[Place, _Waiting] = {}
-        self._taken: dict[Place, int] = {}
-        self._scanning: dict[Place, int] = {}
+        self._taken: dict[Place, _Waiting] = {}
+        self._scanning: dict[Place, _Waiting] = {}
         self._per_folder: Counter[Place] = Counter()
-        self._ticket = 0
+        self._first = self._ticket = time.time_ns() // 1_000  # below 2**53, what JSON takes for a whole number
+
+    # -- what comes in -----------------------------------------------------------------------------
 
     def hint(self, source: int, path: str, *, folder: bool = False, settle: bool = True) -> int:
         """Look at `path` once it has settled, or now. Returns the ticket to wait for."""
@@ -75,7 +93,12 @@ class DirtyPaths:
                 self._collapse(folder, now)
                 return
             self._per_folder[folder] += 1
-        self._touch(self._hinted, place, now, settle)
+        self._touch(self._hinted, place, now, settle).saved = True
+        if found := self._bulk.pop(place, None):
+            due = self._hinted[place].due
+            self._hinted[place].merge(found)
+            if not settle:
+                self._hinted[place].due = due  # somebody asks for it now
 
     def _collapse(self, folder: Place, now: float) -> None:
         """One scan instead of many hints: those below `folder` are dropped, the scan finds them."""
@@ -83,8 +106,7 @@ class DirtyPaths:
         earliest = self._ticket
         for place in [p for p in self._hinted if p[0] == source and p[1].startswith(prefix)]:
             earliest = min(earliest, self._drop_hint(place).ticket)
-        self._touch(self._folders, folder, now, settle=True)
-        waiting = self._folders[folder]
+        waiting = self._touch(self._folders, folder, now, settle=True)
         waiting.ticket = min(waiting.ticket, earliest)
 
     def _drop_hint(self, place: Place) -> _Waiting:
@@ -94,51 +116,87 @@ class DirtyPaths:
             del self._per_folder[folder]
         return self._hinted.pop(place)
 
-    def _touch(self, table: dict[Place, _Waiting], place: Place, now: float, settle: bool) -> None:
+    def _touch(self, table: dict[Place, _Waiting], place: Place, now: float, settle: bool) -> _Waiting:
         waiting = table.get(place)
         if waiting is None:
-            table[place] = _Waiting(now + (self._settle_s if settle else 0), now + self._settle_max_s, self._ticket)
+            due = now + (self._settle_s if settle else 0)
+            waiting = table[place] = _Waiting(due, now + self._settle_max_s, self._ticket)
         elif settle:
-            waiting.due = min(now + self._settle_s, waiting.latest)
+            waiting.due = max(min(now + self._settle_s, waiting.latest), waiting.not_before)
         else:
             waiting.due = now
+        return waiting
 
-    def add(self, places: Iterable[Place]) -> None:
-        """Paths a scan found to differ: looked at after whatever was just saved."""
+    def add(self, places: Iterable[Place], ticket: int | None = None) -> None:
+        """
+        Paths a scan found to differ: looked at after whatever was just saved.
+
+        `ticket` is that of the scan: whoever waits for it waits for what it found.
+        """
         now = self._clock()
         with self._lock:
+            ticket = self._ticket if ticket is None else ticket
             for place in places:
-                if place not in self._hinted and place not in self._bulk:
-                    self._bulk[place] = _Waiting(now, now, self._ticket)
+                if waiting := self._hinted.get(place) or self._bulk.get(place):
+                    waiting.ticket = min(waiting.ticket, ticket)
+                else:
+                    self._bulk[place] = _Waiting(now, now, ticket)
         self._wake()
 
-    def put_back(self, places: Iterable[Place], delay_s: float, *, patient: bool = True, settled: bool = False) -> None:
-        """Taken paths that must be looked at again. `settled`: nobody needs to wait for them any longer."""
-        now = self._clock()
-        with self._lock:
-            for place in places:
-                ticket = self._taken.pop(place, self._ticket)
-                if settled:
-                    self._ticket += 1
-                    ticket = self._ticket
-                if place not in self._hinted:
-                    self._bulk[place] = _Waiting(now + delay_s, now + delay_s, ticket, patient)
-        self._wake()
+    # -- paths -------------------------------------------------------------------------------------
 
-    def take(self, limit: int) -> list[tuple[Place, bool]]:
+    def take(self, limit: int, *, together: bool = False) -> list[tuple[Place, bool]]:
         """
         Up to `limit` due paths, each with whether to be patient with an empty file.
 
-        What was just saved comes alone: a round that also held bulk work would make it wait.
+        What was just saved comes alone: a round that also held bulk work would make it wait. `together` takes as
+        many of either: while what was saved cannot be done, the rest must not wait for it.
         """
         now = self._clock()
         with self._lock:
             taken = [(place, self._drop_hint(place)) for place in _due(self._hinted, now, limit)]
-            if not taken:
-                taken = [(place, self._bulk.pop(place)) for place in _due(self._bulk, now, limit)]
+            if not taken or together:
+                taken += [(place, self._bulk.pop(place)) for place in _due(self._bulk, now, limit)]
             for place, waiting in taken:
-                self._taken[place] = min(waiting.ticket, self._taken.get(place, waiting.ticket))
-        return [(place, waiting.patient) for place, waiting in taken]
+                if before := self._taken.get(place):
+                    waiting.merge(before)
+                self._taken[place] = waiting
+        return [(place, waiting.empty_from is None or now < waiting.empty_from) for place, waiting in taken]
+
+    def put_back(self, places: Iterable[Place], delay_s: float, *, patient: bool = True, settled: bool = False) -> None:
+        """
+        Taken paths that must be looked at again, after `delay_s` and each time twice as long; 0 for those that go on.
+
+        What was just saved stays before what scans found. `patient=False`: then an empty file is believed.
+        `settled`: nobody needs to wait for them any longer.
+        """
+        now = self._clock()
+        with self._lock:
+            for place in places:
+                taken = self._taken.pop(place, None) or _Waiting(now, now, self._ticket)
+                taken.tries = taken.tries + 1 if delay_s > 0 else 0
+                wait_s = _back_off(delay_s, taken.tries, BACK_OFF_LAST_S)
+                if settled or taken.tries >= TRIES_WAITED_FOR:
+                    self._ticket += 1
+                    taken.ticket = self._ticket
+                taken.due, taken.latest = now + wait_s, now + max(wait_s, self._settle_max_s)
+                if patient or now >= (taken.empty_from or taken.due):
+                    taken.not_before = taken.due
+                else:  # empty: to be looked at again as soon as a hint says that it was written
+                    taken.due = taken.empty_from = taken.empty_from or taken.due
+                self._wait_again(place, taken)
+        self._wake()
+
+    def _wait_again(self, place: Place, taken: _Waiting) -> None:
+        if waiting := self._hinted.get(place) or self._bulk.get(place):
+            waiting.merge(taken)
+            return
+        folder = (place[0], place[1].rpartition("/")[0])
+        if taken.saved and len(self._hinted) < MAX_HINTS and self._per_folder[folder] < MAX_PER_FOLDER:
+            self._per_folder[folder] += 1
+            self._hinted[place] = taken
+        else:
+            self._bulk[place] = taken
 
     def done(self, places: Iterable[Place]) -> None:
         """Taken paths that have been dealt with. Those put back in between are left alone."""
@@ -147,16 +205,22 @@ class DirtyPaths:
                 self._taken.pop(place, None)
         self._wake()
 
-    def take_folder(self) -> Place | None:
-        """A folder that is due for a scan; the outermost first. `scanned` must follow."""
+    # -- folders -----------------------------------------------------------------------------------
+
+    def take_folder(self, source: int) -> tuple[str, int] | None:
+        """
+        A folder of the source that is due for a scan, the outermost first, and the ticket of what it finds.
+
+        `scanned` or `scan_again` must follow.
+        """
         now = self._clock()
         with self._lock:
-            due = [place for place, waiting in self._folders.items() if waiting.due <= now]
+            due = [p for p, waiting in self._folders.items() if p[0] == source and waiting.due <= now]
             if not due:
                 return None
             place = min(due, key=lambda p: len(p[1]))
-            self._scanning[place] = self._folders.pop(place).ticket
-            return place
+            waiting = self._scanning[place] = self._folders.pop(place)
+            return place[1], waiting.ticket
 
     def scanned(self, place: Place) -> None:
         """The scan has ended and what it found was added."""
@@ -164,45 +228,81 @@ class DirtyPaths:
             self._scanning.pop(place, None)
         self._wake()
 
+    def scan_again(self, place: Place, delay_s: float) -> None:
+        """The scan came to nothing: it waits for another, after `delay_s` and each time twice as long."""
+        now = self._clock()
+        with self._lock:
+            taken = self._scanning.pop(place)
+            taken.tries += 1
+            taken.due = taken.not_before = now + _back_off(delay_s, taken.tries, SCAN_BACK_OFF_LAST_S)
+            taken.latest = max(taken.due, now + self._settle_max_s)
+            if taken.tries >= TRIES_WAITED_FOR:
+                self._ticket += 1
+                taken.ticket = self._ticket
+            if waiting := self._folders.get(place):
+                due = waiting.due
+                waiting.merge(taken)
+                waiting.due = due  # somebody has asked meanwhile, or the source is back
+            else:
+                self._folders[place] = taken
+        self._wake()
+
+    # -- whole sources -----------------------------------------------------------------------------
+
     def forget_source(self, source: int) -> None:
         """Drop everything of a source that cannot be looked at now; a full scan follows when it can."""
         with self._lock:
-            for place in [p for p in self._hinted if p[0] == source]:
-                self._drop_hint(place)
-            for table in (self._bulk, self._folders):
-                for place in [p for p in table if p[0] == source]:
-                    del table[place]
+            self._drop_all(source)
         self._wake()
+
+    def gather(self, source: int) -> None:
+        """One full scan, now, instead of whatever waits of a source; whoever waits for that waits for it."""
+        now = self._clock()
+        with self._lock:
+            if dropped := self._drop_all(source):
+                ticket = min(waiting.ticket for waiting in dropped)
+                self._touch(self._folders, (source, ""), now, settle=False).ticket = ticket
+        self._wake()
+
+    def _drop_all(self, source: int) -> list[_Waiting]:
+        dropped = [self._drop_hint(place) for place in [p for p in self._hinted if p[0] == source]]
+        for table in (self._bulk, self._folders):
+            dropped += [table.pop(place) for place in [p for p in table if p[0] == source]]
+        return dropped
+
+    # -- how far it is -----------------------------------------------------------------------------
 
     def next_path_in(self) -> float | None:
         """Seconds until `take` has something; None if nothing waits."""
-        return self._next_in(self._hinted, self._bulk)
-
-    def next_folder_in(self) -> float | None:
-        """Seconds until `take_folder` has something; None if nothing waits."""
-        return self._next_in(self._folders)
-
-    def _next_in(self, *tables: dict[Place, _Waiting]) -> float | None:
-        now, soonest = self._clock(), None
         with self._lock:
-            for table in tables:
-                for waiting in table.values():
-                    if waiting.due <= now:
-                        return 0.0
-                    soonest = waiting.due if soonest is None else min(soonest, waiting.due)
-        return None if soonest is None else soonest - now
+            return self._next_in([*self._hinted.values(), *self._bulk.values()])
+
+    def next_folder_in(self, source: int) -> float | None:
+        """Seconds until `take_folder` has something; None if nothing waits."""
+        with self._lock:
+            return self._next_in([waiting for place, waiting in self._folders.items() if place[0] == source])
+
+    def _next_in(self, waiting: list[_Waiting]) -> float | None:
+        soonest = min((entry.due for entry in waiting), default=None)
+        return None if soonest is None else max(0.0, soonest - self._clock())
 
     def ticket(self) -> int:
         """A name for this moment."""
         with self._lock:
             return self._ticket
 
-    def settled(self, ticket: int) -> bool:
-        """Whether everything that was dirty at `ticket` has been dealt with."""
+    def issued(self, ticket: int) -> bool:
+        """Whether the ticket is one of this queue's; of another's it cannot say what became of it."""
         with self._lock:
-            tables = (self._hinted, self._bulk, self._folders)
-            waiting = (entry.ticket for table in tables for entry in table.values())
-            return not any(known <= ticket for known in (*waiting, *self._taken.values(), *self._scanning.values()))
+            return self._first <= ticket <= self._ticket
+
+    def settled(self, ticket: int) -> bool:
+        """Whether everything that was dirty at `ticket` has been dealt with. Never for a ticket it did not issue."""
+        with self._lock:
+            if not self._first <= ticket <= self._ticket:
+                return False
+            tables = (self._hinted, self._bulk, self._folders, self._taken, self._scanning)
+            return not any(entry.ticket <= ticket for table in tables for entry in table.values())
 
     def pending(self) -> int:
         """How many paths and folders are still to be looked at, those being looked at included."""
@@ -213,7 +313,11 @@ class DirtyPaths:
     def pending_paths(self) -> list[Place]:
         """The paths among them."""
         with self._lock:
-            return list({**self._hinted, **self._bulk, **dict.fromkeys(self._taken)})
+            return list({**self._hinted, **self._bulk, **self._taken})
+
+
+def _back_off(first_s: float, tries: int, last_s: float) -> float:
+    return min(first_s * 2.0 ** min(max(tries - 1, 0), 16), max(first_s, last_s))
 
 
 def _due(table: dict[Place, _Waiting], now: float, limit: int) -> list[Place]:

@@ -98,7 +98,7 @@ class Refiller:
         log.info("store.filling_started", n_left=self.n_left)
 
     def put_off(self) -> None:
-        """The store is kept by a backend that is filled otherwise: a remote one used before falls behind."""
+        """From now on a remote backend falls behind: when it is used again it is filled from the start."""
         for key in ("filled", "filling"):
             if self._catalog.meta(key):
                 self._catalog.set_meta(key, "")

@@ -7,7 +7,8 @@ answer. Runs on a reader lane.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
@@ -17,7 +18,7 @@ import structlog
 
 from vragd.backends.base import Filter, Match, VectorBackend
 from vragd.catalog.model import Found, SpaceRow
-from vragd.catalog.reader import Reader
+from vragd.catalog.reader import Reader, Snapshot
 from vragd.errors import (
     BackendUnavailable,
     EmbedderRejected,
@@ -38,6 +39,7 @@ CANDIDATES = 100
 # A blend of normalised scores is steadier across collections than reciprocal ranks; vectors are usually
 # the better list. Measured on four collections, see docs/architecture.md, "Ranking".
 VECTOR_SHARE = 0.7
+TRIES = 3  # a commit between the backend's answer and the catalog's may hide a note: look again
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,10 +92,15 @@ class Hit:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """The hits of one store, best first, and why they may be fewer or worse than they should be."""
+    """
+    The hits of one store, best first, and why they may be fewer or worse than they should be.
+
+    `generation` is that of the catalog they were joined with.
+    """
 
     hits: tuple[Hit, ...]
     degraded: tuple[str, ...] = ()
+    generation: int = 0
 
 
 def check(question: Question) -> None:
@@ -113,59 +120,88 @@ def ask(target: Target, question: Question) -> Answer:
     The best hits of one store. Raises only for a wrong question.
 
     When the query cannot be embedded or the backend cannot be reached, words alone answer and
-    `degraded` says so; a query in mode `vector` then has no hits.
+    `degraded` says so; a query in mode `vector` then has no hits. An answer is of one generation, unless
+    commits come quicker than it can be found.
     """
-    degraded: list[str] = []
-    by_vector = _by_vector(target, question, degraded) if question.mode != "keyword" else []
-    by_words: list[Found] = []
-    if question.mode == "keyword" or (question.mode == "hybrid" and question.text):
-        limit = CANDIDATES if question.mode == "hybrid" else question.top_k
-        by_words = target.reader.keyword(question.text, limit, question.sources, question.folder)
-    if question.mode == "vector":
-        ranked = [(found, found.rank) for found in by_vector]
-    elif question.mode == "keyword":
-        ranked = [(found, found.rank) for found in by_words]
-    else:
-        ranked = fuse(by_vector, by_words)
-    hits = tuple(_hit(target, found, score) for found, score in ranked[: question.top_k])
-    return Answer(hits, tuple(degraded))
+    look = _Look(target, question)
+    before = target.reader.generation()
+    for _ in range(TRIES):
+        answer = look.once()
+        if answer.generation == before:
+            break
+        before = answer.generation
+    return answer
 
 
-def _by_vector(target: Target, question: Question, degraded: list[str]) -> list[Found]:
-    """Live chunks near the question, best first, `rank` being the backend's score."""
-    if target.space is None:
-        degraded.append("semantic_unavailable")
-        return []
-    wanted = question.top_k if question.mode == "vector" else CANDIDATES
-    try:
-        if question.vector is not None:
-            vector = np.asarray(question.vector, dtype=np.float32)
-            if vector.shape != (target.space.dimension,):
-                raise UsageError(
-                    f"the vector has {len(question.vector)} dimensions, store {target.name!r} has"
-                    f" {target.space.dimension}"
-                )
+class _Look:
+    """One question to one store, which may be looked at again. What failed once is not tried again."""
+
+    def __init__(self, target: Target, question: Question) -> None:
+        self._target, self._question = target, question
+        self._degraded: list[str] = []
+        self._where = _filter(target, question)
+        self._vector = self._embedded() if question.mode != "keyword" else None
+
+    def _embedded(self) -> np.ndarray | None:
+        target, question = self._target, self._question
+        if target.space is None:
+            self._degraded.append("semantic_unavailable")
+            return None
+        if question.vector is None:
+            with self._without_vectors():
+                return target.embed_query(question.text)
+            return None
+        vector = np.asarray(question.vector, dtype=np.float32)
+        if vector.shape != (target.space.dimension,):
+            raise UsageError(
+                f"the vector has {len(question.vector)} dimensions, store {target.name!r} has {target.space.dimension}"
+            )
+        return vector
+
+    @contextmanager
+    def _without_vectors(self) -> Iterator[None]:
+        """Go on with words alone when the embedder or the backend fails."""
+        try:
+            yield
+        except (EmbedderUnavailable, EmbedderRejected, BackendUnavailable, UnknownStore, StoreMismatch) as error:
+            log.warning("search.vectors_unavailable", store=self._target.name, **error_fields(error))
+            self._degraded.append("semantic_unavailable")
+            self._vector = None
+
+    def once(self) -> Answer:
+        """The answer as of one instant of the catalog; the backend's matches may be of a moment before."""
+        wanted = self._question.top_k if self._question.mode == "vector" else CANDIDATES
+        most = self._target.backend.max_top_k or 64 * wanted
+        depth = min(wanted + 10, most)
+        while True:
+            matches = self._matches(depth)
+            with self._target.reader.snapshot() as now:
+                live = now.join([match.key for match in matches])
+                # Matches that are no longer, or not yet, in the catalog take up places: look further when they do.
+                if len(live) >= wanted or len(matches) < depth or depth >= most:
+                    by_vector = [replace(live[m.key], rank=m.score) for m in matches if m.key in live]
+                    return self._answer(now, by_vector[:wanted])
+            depth = min(4 * depth, most)
+
+    def _matches(self, depth: int) -> Sequence[Match]:
+        """Chunks near the question, live or not, best first."""
+        if self._vector is not None and self._target.space is not None:
+            with self._without_vectors():
+                return self._target.backend.query(self._target.space.collection, self._vector, depth, self._where)
+        return ()
+
+    def _answer(self, now: Snapshot, by_vector: list[Found]) -> Answer:
+        question = self._question
+        by_words: list[Found] = []
+        if question.mode == "keyword" or (question.mode == "hybrid" and question.text):
+            limit = CANDIDATES if question.mode == "hybrid" else question.top_k
+            by_words = now.keyword(question.text, limit, question.sources, question.folder)
+        if question.mode == "hybrid":
+            ranked = fuse(by_vector, by_words)
         else:
-            vector = target.embed_query(question.text)
-        return _live_matches(target, vector, wanted, _filter(target, question))
-    except (EmbedderUnavailable, EmbedderRejected, BackendUnavailable, UnknownStore, StoreMismatch) as error:
-        log.warning("search.vectors_unavailable", store=target.name, **error_fields(error))
-        degraded.append("semantic_unavailable")
-        return []
-
-
-def _live_matches(target: Target, vector: np.ndarray, wanted: int, where: Filter | None) -> list[Found]:
-    # Matches that are no longer, or not yet, in the catalog take up places: look further when they do.
-    assert target.space is not None
-    most = target.backend.max_top_k or 64 * wanted
-    depth = min(wanted + 10, most)
-    while True:
-        matches: Sequence[Match] = target.backend.query(target.space.collection, vector, depth, where)
-        live = target.reader.join([match.key for match in matches])
-        found = [replace(live[match.key], rank=match.score) for match in matches if match.key in live]
-        if len(found) >= wanted or len(matches) < depth or depth >= most:
-            return found[:wanted]
-        depth = min(4 * depth, most)
+            ranked = [(found, found.rank) for found in (by_vector if question.mode == "vector" else by_words)]
+        hits = tuple(_hit(self._target, found, score) for found, score in ranked[: question.top_k])
+        return Answer(hits, tuple(self._degraded), now.generation())
 
 
 def _filter(target: Target, question: Question) -> Filter | None:

@@ -8,10 +8,10 @@ Lives on the event loop; blocking work goes to lanes.
 from __future__ import annotations
 
 import asyncio
-import os
 import threading
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -19,15 +19,16 @@ import structlog
 
 from vragd.config import Loaded
 from vragd.embed.base import Embedder, create_embedder
-from vragd.errors import Overloaded, UnknownStore, UsageError, VragdError
+from vragd.errors import BackendUnavailable, Overloaded, UnknownStore, UsageError, VragdError
 from vragd.files import private_dir
-from vragd.lane import Lane
+from vragd.lane import Lane, progress
 from vragd.log import error_fields
 from vragd.registry import Registry
 from vragd.search import Answer, Place, Question, Target, ask, check, merge
-from vragd.settings import EmbedderSettings, SourceSettings, StoreSettings
+from vragd.settings import BackendSettings, EmbedderSettings, S3VectorsBackend, SourceSettings, StoreSettings
 from vragd.store import Store
 from vragd.vault.ignore import Rules
+from vragd.vault.root import Spot
 from vragd.vault.scan import scan
 from vragd.verify import Problem, compare_backend, compare_vault, mend_backend
 from vragd.worker import Worker
@@ -66,35 +67,52 @@ class Service:
         self.loaded = loaded
         self.registry = Registry(loaded)
         self.workers: dict[str, Worker] = {}
+        self.failed: dict[str, VragdError] = {}  # stores that could not be opened, and why
         self.started_at = time.monotonic()
         self.stopping = False
         self._watch = watch
         self._embedders = Embedders()
         self.readers = Lane("reader", QUERY_THREADS)
         self._n_queries = 0
-        self._changing = asyncio.Lock()
+        self.changing = asyncio.Lock()
 
     # -- lifecycle ---------------------------------------------------------------------------------
 
     async def start(self) -> None:
-        """Open every store and begin. Raises what opening a store raises."""
+        """Open every store and begin; one that cannot be opened is `failed`. Raises if that is true of all."""
         private_dir(self.registry.root)
         self.registry.sweep()
         for entry in self.registry.entries().values():
             if entry.settings is not None:
-                await self._start_store(entry.name, entry.settings)
+                try:
+                    await self.start_store(entry.name, entry.settings)
+                except VragdError as error:
+                    log.error("store.start_failed", store=entry.name, **error_fields(error))
+        if self.failed and not self.workers:
+            raise next(iter(self.failed.values()))
 
-    async def _start_store(self, name: str, settings: StoreSettings) -> Worker:
+    async def start_store(self, name: str, settings: StoreSettings) -> Worker:
+        def stop() -> bool:
+            progress()  # whoever asks whether to go on does not hang
+            return self.stopping or store.closing
+
         store = Store(
             name,
             settings,
             self.registry.folder(name),
             self.loaded.config.limits,
             lambda: self._embedders.get(settings.embedder),
-            stop=lambda: self.stopping or store.closing,
+            stop=stop,
         )
         worker = Worker(store, self.loaded.config.watch, watch=self._watch)
-        await worker.start()
+        try:
+            await worker.start()
+        except VragdError as error:
+            self.failed[name] = error
+            with suppress(VragdError):
+                await worker.stop()
+            raise
+        self.failed.pop(name, None)
         self.workers[name] = worker
         return worker
 
@@ -126,15 +144,17 @@ class Service:
             answers: list[Answer] = await asyncio.gather(
                 *(self.readers.run(ask, self._target(worker), question) for worker in workers)
             )
-            generation = await self.readers.run(lambda: sum(worker.store.reader.generation() for worker in workers))
         finally:
             self._n_queries -= 1
+        for worker, answer in zip(workers, answers, strict=True):
+            if "semantic_unavailable" in answer.degraded and worker.store.backend.remote:
+                worker.doubt()
         spaces = [worker.store.space.fingerprint if worker.store.space else "" for worker in workers]
         degraded = [reason for worker in workers for reason in worker.degraded()]
         degraded += [reason for answer in answers for reason in answer.degraded]
         return {
             "hits": merge(list(zip(spaces, answers, strict=True)), question.top_k),
-            "generation": generation,
+            "generation": sum(answer.generation for answer in answers),
             "pending": sum(worker.dirty.pending() for worker in workers),
             "degraded": list(dict.fromkeys(degraded)),
         }
@@ -150,6 +170,8 @@ class Service:
     def worker(self, name: str) -> Worker:
         """The store of this name. Raises UnknownStore."""
         if name not in self.workers:
+            if error := self.failed.get(name):
+                raise error
             self.registry.known(name)  # raises, naming those there are
             raise UnknownStore(f"store {name!r} has data but no settings", hint=f"vragd store delete {name}")
         return self.workers[name]
@@ -172,20 +194,17 @@ class Service:
     async def sync(self, stores: Sequence[str], path: str | None, *, confirm_deletes: bool = False) -> dict[str, int]:
         """Look at the disk now: everything, or what is at `path`. Tickets by store, for `settled`."""
         tickets: dict[str, int] = {}
+        spot = None if path is None else await asyncio.to_thread(Spot.of, path)  # it may be on a mount that hangs
         for worker in self.chosen(stores):
             for keeper in worker.keepers.values():
-                if confirm_deletes:
-                    await worker.writer.run(worker.store.accept_root, keeper.source)
-                await keeper.check()
-                if path is None:
-                    tickets[worker.store.name] = worker.dirty.hint(keeper.source.id, "", folder=True, settle=False)
-                elif (inside := _below(keeper.source.path, path)) is not None:
-                    folder = os.path.isdir(path) or not inside
-                    ticket = worker.dirty.hint(keeper.source.id, inside, folder=folder, settle=False)
-                    if not folder:
-                        # something may be known below a path that was a folder
-                        ticket = worker.dirty.hint(keeper.source.id, inside, folder=True, settle=False)
-                    tickets[worker.store.name] = ticket
+                inside = "" if spot is None else await keeper.where(spot)
+                if inside is None:
+                    continue
+                tickets[worker.store.name] = await keeper.ask(
+                    inside,
+                    folder=spot is None or spot.is_dir,
+                    confirm_deletes=confirm_deletes and (spot is not None or keeper.unsure),
+                )
         if path is not None and not tickets:
             raise UsageError(f"{path} is in no source", hint="vragd status lists the sources")
         return tickets
@@ -202,51 +221,76 @@ class Service:
 
     async def create_store(self, name: str, settings: StoreSettings, *, replace: bool = False) -> None:
         """Make a store, or with `replace` give one made by a command other settings; it runs at once."""
-        async with self._changing:
-            entry = self.registry.create(name, settings, replace=replace)
-            if running := self.workers.pop(name, None):
-                running.store.closing = True
-                await running.stop()
-            assert entry.settings is not None
-            try:
-                await self._start_store(name, entry.settings)
-            except VragdError:
-                if not replace:
-                    self.registry.delete(name)
-                raise
+        async with self.changing:
+            await self._create(name, settings, replace=replace)
 
-    async def index(self, name: str, path: str, include: Sequence[str]) -> dict[str, int]:
+    async def _create(self, name: str, settings: StoreSettings, *, replace: bool) -> None:
+        entry = self.registry.create(name, settings, replace=replace)
+        assert entry.settings is not None
+        try:
+            await self.stop_store(name)
+            await self.start_store(name, entry.settings)
+        except VragdError:
+            if not replace:
+                self.registry.delete(name)
+            raise
+
+    async def index(
+        self, name: str, path: str, include: Sequence[str], backend: BackendSettings | None = None
+    ) -> dict[str, int]:
         """
         Index what matches `include` below `path`, once; tickets for `settled`.
 
-        The store is made if there is none. A store made by a command gets the place as a source that is
-        not watched; of a store in the configuration, only what its own sources hold can be indexed.
+        The store is made if there is none, with `backend` if that is given; one made by a command moves
+        to it, and gets the place as a source that is not watched. Of a store in the configuration only
+        what its own sources hold can be indexed, and its backend is changed there.
         """
-        entry = self.registry.entries().get(name)
-        if entry is not None and entry.origin == "config":
-            return await self.sync([name], path)
-        settings = entry.settings if entry and entry.settings else StoreSettings()
-        wider = with_once(settings, Path(path), include)
-        if wider != settings:
-            if not (await self.readers.run(scan, Path(path), Rules(include, ()))).notes:
+        async with self.changing:  # two at a time would each widen what the other does not know of
+            entry = self.registry.entries().get(name)
+            if entry is None or entry.origin != "config":
+                settings = entry.settings if entry and entry.settings else StoreSettings()
+                chosen = settings.model_copy(update={"backend": _with_given(settings.backend, backend)})
+                wider = with_once(chosen, Path(path), include)
+                if wider != settings:
+                    if not (await self.readers.run(scan, Path(path), Rules(include, ()))).notes:
+                        raise UsageError(
+                            f"nothing below {path} matches {' '.join(include)!r}",
+                            hint="a quoted pattern, such as '**/*.md'",
+                        )
+                    await self._create(name, wider, replace=entry is not None)
+            elif backend is not None and entry.settings is not None and entry.settings.backend != backend:
                 raise UsageError(
-                    f"nothing below {path} matches {' '.join(include)!r}", hint="a quoted pattern, such as '**/*.md'"
+                    f"store {name!r} is in the configuration with backend {entry.settings.backend.type}",
+                    hint="change its backend there, or use another store name",
                 )
-            await self.create_store(name, wider, replace=entry is not None)
         return await self.sync([name], path)
 
-    async def delete_store(self, name: str) -> str:
-        """Forget a store and all that is kept of it; its origin. The vault is not touched."""
-        async with self._changing:
+    async def delete_store(self, name: str, *, keep_remote: bool = False) -> str:
+        """
+        Forget a store and all that is kept of it; its origin. The vault is not touched.
+
+        What it put into a remote backend goes first, and with it the index if nobody else feeds it; when
+        that cannot be reached nothing is deleted. `keep_remote` leaves it there.
+        """
+        async with self.changing:
             entry = self.registry.known(name)
-            if running := self.workers.pop(name, None):
-                running.store.closing = True
-                store = running.store
-                await running.writer.run(store.forget)
-                await running.stop()
+            try:
+                await self.stop_store(name, forget=not keep_remote)
+            except BackendUnavailable as error:
+                assert entry.settings is not None
+                await self.start_store(name, entry.settings)
+                hint = "vragd store delete --keep-remote leaves there what cannot be deleted now"
+                raise type(error)(f"nothing was deleted: {error.message}", hint=hint) from error
             self.registry.delete(name)
         log.info("store.files_deleted", store=name)
         return entry.origin
+
+    async def stop_store(self, name: str, *, forget: bool = False) -> None:
+        """End the work of a store, if it runs; with `forget`, have its backend forget it."""
+        self.failed.pop(name, None)
+        if running := self.workers.pop(name, None):
+            running.store.closing = True
+            await running.stop(forget=forget)
 
     # -- verify ------------------------------------------------------------------------------------
 
@@ -264,6 +308,7 @@ class Service:
         return {"stores": results, "ok": not any(result["problems"] for result in results)}
 
     async def _problems(self, worker: Worker) -> list[Problem]:
+        await worker.heartbeat()  # a process that just began has yet to connect its sources
         await worker.settled(worker.dirty.ticket(), 10.0)
         problems: list[Problem] = []
         for source in worker.store.sources.values():
@@ -274,11 +319,13 @@ class Service:
     async def _mend(self, worker: Worker, problems: list[Problem]) -> None:
         log.warning("verify.mending_started", store=worker.store.name, n_problems=len(problems))
         await worker.writer.run(mend_backend, worker.store, problems)
+        if worker.store.damage is not None:
+            worker.beat()
+            await worker.settled(worker.dirty.ticket(), 600.0)  # replaced then; the scans that follow come later
         await worker.retry_failed()
         by_label = {source.label: source.id for source in worker.store.sources.values()}
-        for problem in problems:
-            if problem.path:
-                worker.dirty.hint(by_label[problem.source], problem.path, settle=False)
+        # not as hints: too many of those become a scan, which trusts the stamps that are in doubt here
+        worker.dirty.add((by_label[problem.source], problem.path) for problem in problems if problem.path)
         await worker.settled(worker.dirty.ticket(), 600.0)
 
     # -- jobs --------------------------------------------------------------------------------------
@@ -302,6 +349,15 @@ class Service:
                 log.warning("schedule.job_failed", job=what, store=worker.store.name, **error_fields(error))
 
 
+def _with_given(had: BackendSettings, given: BackendSettings | None) -> BackendSettings:
+    """`given`, with what it leaves unsaid as it was where both are the same bucket."""
+    if given is None:
+        return had
+    if isinstance(had, S3VectorsBackend) and isinstance(given, S3VectorsBackend) and had.bucket == given.bucket:
+        return had.model_copy(update={key: getattr(given, key) for key in given.model_fields_set})
+    return given
+
+
 def with_once(settings: StoreSettings, path: Path, include: Sequence[str]) -> StoreSettings:
     """`settings` with what matches `include` below `path` among its sources, to be indexed on demand."""
     sources = list(settings.sources)
@@ -318,15 +374,3 @@ def with_once(settings: StoreSettings, path: Path, include: Sequence[str]) -> St
         unique = next(n for n in (label, *(f"{label}-{i}" for i in range(2, 1000))) if n not in labels)
         sources.append(SourceSettings(path=path, name=unique, include=tuple(include), watch=False))
     return settings.model_copy(update={"sources": tuple(sources)})
-
-
-def _below(root: Path, path: str) -> str | None:
-    """`path` relative to `root`, '' for the root itself, None outside. The last part may be a link: it is kept."""
-    parent, name = os.path.split(path.rstrip("/"))
-    real = os.path.join(os.path.realpath(parent), name)
-    for base in (os.path.realpath(root), str(root)):
-        if real == base or os.path.realpath(path) == base:
-            return ""
-        if real.startswith(base + "/"):
-            return real[len(base) + 1 :]
-    return None

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from vragd import __version__
+from vragd.errors import VragdError
 from vragd.service import Service
 from vragd.worker import Worker
 
@@ -24,9 +25,14 @@ async def status(service: Service) -> dict[str, Any]:
         "data_dir": str(service.loaded.data_dir),
         "socket": str(service.loaded.socket),
         "stores": stores,
+        "failed": [
+            {"name": name, "code": error.code, "message": error.message, "hint": error.hint}
+            for name, error in service.failed.items()
+        ],
         "pending": sum(store["pending"] for store in stores),
         "generation": sum(store["generation"] for store in stores),
-        "degraded": list(dict.fromkeys(reason for store in stores for reason in store["degraded"])),
+        "degraded": list(dict.fromkeys(reason for store in stores for reason in store["degraded"]))
+        + ["store_failed"] * bool(service.failed),
     }
 
 
@@ -42,11 +48,17 @@ async def _store_status(service: Service, worker: Worker) -> dict[str, Any]:
         "states": counts.states,
         "pending": worker.dirty.pending(),
         "generation": await service.readers.run(store.reader.generation),
-        "n_embedded": worker.n_embedded,
+        "n_embedded": store.n_embedded,
         "degraded": worker.degraded(),
         "trouble": None
         if trouble is None
-        else {"code": trouble.code, "message": trouble.message, "hint": trouble.hint},
+        else {
+            "code": trouble.code,
+            "message": trouble.message,
+            "hint": trouble.hint,
+            "for_s": round(time.monotonic() - worker.trouble_since, 1),
+        },
+        "n_vectors_behind": store.refiller.n_left or 0,
         "embedder": store.settings.embedder.model_dump(mode="json"),
         "backend": store.settings.backend.model_dump(mode="json"),
         "space": store.space.fingerprint if store.space else None,
@@ -114,11 +126,15 @@ async def store_info(service: Service, name: str) -> dict[str, Any]:
     }
     store = worker.store
     if store.space is not None:
-        shape = await service.readers.run(store.backend.get_store_info, store.space.collection)
-        info["index"] = {
-            "collection": shape.store, "dimension": shape.dimension, "metric": shape.metric,
-            "vectors": shape.count, **shape.detail,
-        }  # fmt: skip
+        try:
+            shape = await service.readers.run(store.backend.get_store_info, store.space.collection)
+        except VragdError as error:
+            info["index"] = {"collection": store.space.collection, "unavailable": error.message}
+        else:
+            info["index"] = {
+                "collection": shape.store, "dimension": shape.dimension, "metric": shape.metric,
+                "vectors": shape.count, **shape.detail,
+            }  # fmt: skip
     info["folder"] = str(store.folder)
     info["bytes_on_disk"] = await service.readers.run(_bytes_below, store.folder)
     return info

@@ -13,7 +13,7 @@ import os
 import shutil
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict
 from pathlib import Path
 
@@ -23,16 +23,18 @@ from vragd.backends.base import VectorBackend, create_backend
 from vragd.catalog.model import NoteRemoval, SpaceRow
 from vragd.catalog.reader import Reader
 from vragd.catalog.writer import Catalog
-from vragd.compare import DeleteGuard, compare
-from vragd.embed.base import Embedder
-from vragd.errors import BackendUnavailable, CatalogCorrupt, DiskFull, StoreMismatch, UnknownStore
+from vragd.compare import compare
+from vragd.embed.base import Embedder, Space
+from vragd.errors import BackendUnavailable, CatalogCorrupt, DiskFull, StoreMismatch, UnknownStore, VragdError
 from vragd.files import free_mib, private_dir
 from vragd.log import error_fields
 from vragd.machine import source_uid
 from vragd.notes import chunk
+from vragd.prepare import Job
 from vragd.refill import Refiller
+from vragd.roots import Roots
 from vragd.settings import BackendSettings, LimitSettings, StoreSettings
-from vragd.sync import Job, Report, Syncer, recover
+from vragd.sync import Report, Syncer, recover
 from vragd.vault.scan import Scan, scan
 from vragd.vault.source import Source
 
@@ -54,10 +56,12 @@ class Store:
     ) -> None:
         self.name, self.settings, self.folder, self.limits = name, settings, folder, limits
         self.sources: dict[int, Source] = {}
-        self.guards: dict[int, DeleteGuard] = {}
+        self.roots = Roots(lambda: self.catalog, limits.delete_guard_share)
+        self.guards = self.roots.guards
         self.skipped: dict[int, dict[str, str]] = {}
         self.space: SpaceRow | None = None
         self.rebuilding = False
+        self.n_embedded = 0
         self.closing = False
         self._make_embedder, self._make_backend, self._stop = make_embedder, make_backend, stop
         self._embedder: Embedder | None = None
@@ -66,9 +70,9 @@ class Store:
         self._backend: VectorBackend | None = None
         self._refiller: Refiller | None = None
         self._syncer: Syncer | None = None
+        self._damage: CatalogCorrupt | None = None  # that of a catalog which is being replaced
         self._attached = False  # whether the backend's collection was found or made, and nothing said otherwise
         self._needs_recovery = False
-        self._obsidian_expected: dict[int, bool] = {}
 
     # -- what queries use --------------------------------------------------------------------------
 
@@ -111,35 +115,65 @@ class Store:
         DataDirError, DiskFull.
         """
         private_dir(self.folder)
-        path = self.folder / "catalog.db"
-        try:
-            self._catalog = Catalog(path)
-        except CatalogCorrupt as error:
-            _move_aside(path)
-            log.error("catalog.file_replaced", store=self.name, **error_fields(error))
-            self._catalog = Catalog(path)
-        self._reader = Reader(path)
         self._backend = self._make_backend(
             self.settings.backend.type, self.settings.backend, private_dir(self.folder / "index")
         )
-        fingerprint = self._catalog.meta("space")
-        self.space = next((s for s in self._catalog.spaces() if s.fingerprint == fingerprint), None)
-        self._refiller = Refiller(self._catalog, self._backend, self.sources)
+        try:
+            self._open_catalog()
+        except CatalogCorrupt as error:
+            self.begin_anew(error)
+
+    def begin_anew(self, error: CatalogCorrupt) -> None:
+        """
+        Put the damaged catalog aside and begin another, with the same sources. Raises as `open`.
+
+        It knows no note: every source must be scanned in full. What it had embedded is embedded again.
+        """
+        self._damage = error
+        log.error("catalog.file_replaced", store=self.name, **error_fields(error))
+        for opened in (self._reader, self._catalog):  # the last to close tidies up beside the file, by its name
+            with suppress(VragdError):
+                if opened is not None:
+                    opened.close()
+        self._syncer, self.space, self._attached, self._needs_recovery = None, None, False, False
+        _move_aside(self.folder / "catalog.db")
+        self._open_catalog()
+        self._damage = None
+
+    @property
+    def damage(self) -> CatalogCorrupt | None:
+        """That the catalog is damaged, whoever found that out: `begin_anew` is due. From any thread."""
+        return self._damage or self.catalog.damage or self.reader.damage
+
+    def _open_catalog(self) -> None:
+        path = self.folder / "catalog.db"
+        self._catalog = Catalog(path)
+        self._reader = Reader(path)
+        fingerprint, spaces = self._catalog.meta("space"), self._catalog.spaces()
+        self.space = next((space for space in spaces if space.fingerprint == fingerprint), None)
+        self.rebuilding = len(spaces) > 1
+        self._refiller = Refiller(self._catalog, self.backend, self.sources)
         self._register_sources()
-        if not self._backend.remote:
+        if not self.backend.remote:
+            for stranger in set(self.backend.list_stores()) - {space.collection for space in spaces}:
+                self.backend.delete_store(stranger)  # of a catalog before this one
             self.attach()
 
     def _register_sources(self) -> None:
         catalog = self.catalog
         wanted = {settings.label: settings for settings in self.settings.sources}
+        had = {source.label: source for source in self.sources.values()}  # of a catalog that was damaged
         for row in catalog.sources():
             if row.label not in wanted:
                 self._purge_source(row.id)
         for label, settings in wanted.items():
-            row = catalog.register_source(label, source_uid(self.folder, label))
+            source = had.get(label)
+            row = catalog.register_source(label, source_uid(self.folder, label), source.id if source else None)
+            if source is not None:
+                self.roots.remember_all(source)
+                continue
             self.sources[row.id] = Source(settings, row.id, row.uid, self.limits.max_file_bytes)
-            self.guards[row.id] = DeleteGuard(self.limits.delete_guard_share)
-            self._obsidian_expected[row.id] = row.identity is not None and row.identity[2]
+            self.roots.register(self.sources[row.id], row)
 
     def _purge_source(self, source_id: int) -> None:
         """A source taken out of the configuration: its notes leave the store; embeddings stay for a while."""
@@ -162,8 +196,9 @@ class Store:
         self._attached = True
 
     def _open_collection(self, space: SpaceRow) -> None:
+        of = Space(**json.loads(space.identity))
         made = self.backend.create_store(
-            space.collection, space.dimension, self.settings.metric, space=space.fingerprint, model=space.model
+            space.collection, space.dimension, self.settings.metric, space=of.meaning, model=of.title
         )
         recover(self.catalog, self.backend, space)
         if self.backend.durable:
@@ -198,60 +233,74 @@ class Store:
             if self.space is not None:
                 log.warning("store.space_changed", store=self.name, provider=space.provider, model=space.model)
             self.space, self._syncer, self._attached = row, None, True
-        if self._syncer is None:
-            self._syncer = Syncer(self.catalog, self.backend, self.embedder, self.space, self._stop)
-        self.rebuilding = bool(self.catalog.notes_outside(self.space.id))
+        self.rebuilding = len(self.catalog.spaces()) > 1
+        if self.rebuilding:
+            self._drop_old_spaces()
 
     # -- work --------------------------------------------------------------------------------------
 
     def connect(self, source: Source) -> bool:
-        """Open the source's root if it can be trusted, and remember by what it is recognised."""
-        if source.connect(self._obsidian_expected[source.id]) != "ok":
-            return False
-        if identity := source.identity:
-            self.catalog.set_identity(source.id, identity.device, identity.inode, identity.obsidian)
-            self._obsidian_expected[source.id] = identity.obsidian
-        return True
+        """Open the source's root if it can be trusted, and remember by what it is recognised. See `Roots`."""
+        root = self.roots.find(source)
+        if root is not None:
+            self.roots.take(source, root)
+        return root is not None
 
-    def accept_root(self, source: Source) -> None:
-        """Take the directory that is there now, and believe what is missing from it: the user says so."""
-        self._obsidian_expected[source.id] = False
-        self.guards[source.id].confirmed = True
+    def scan_source(
+        self, source: Source, folder: str = "", *, asked: bool = False, confirmed: bool = False
+    ) -> tuple[list[str], Scan]:
+        """
+        The dirty paths of a source or folder, and the scan. Opens no file.
 
-    def scan_source(self, source: Source, folder: str = "") -> tuple[list[str], Scan]:
-        """The dirty paths of a source or folder, and the scan. Opens no file."""
-        found = scan(source.path, source.rules, folder, self._stop)
+        What is missing is among them if it is believed to be gone; it is if that is `confirmed`.
+        """
+        root = source.root
+        if root is None or not source.rules_known:  # what is found now may be what nobody is to see
+            return [], Scan(folder, stopped=True)
+        found = scan(source.path, source.rules, folder, self._stop, root.identity.place)
         known = self.reader.known(source.id, folder)
-        difference = compare(found, known, self.space.id if self.space else None, source.rules)
+        self.roots.mind_mounts(source, root, found, known, confirmed=confirmed)
+        space_id = self.space.id if self.space else None
+        difference = compare(found, known, space_id, source.rules, self.limits.max_file_bytes)
         dirty = difference.dirty
-        asked_for = not source.settings.watch and bool(found.notes)  # a one-shot index means what it finds
-        if folder or asked_for or self.guards[source.id].allows(difference, len(known), len(found.notes)):
+        if self.roots.believes(source, root, found, difference, len(known), asked=asked, confirmed=confirmed):
             dirty += difference.missing
-        else:
+        elif difference.missing:
             log.warning("source.deletes_held", store=self.name, source=source.uid, n_missing=len(difference.missing))
         if not folder:
             self.skipped[source.id] = found.skipped
         return dirty, found
 
     def apply(self, jobs: list[Job]) -> Report:
-        """One round of work. Raises what `Syncer.apply` raises, and DiskFull below the floor of free space."""
-        if free_mib(self.folder) < self.limits.min_free_mib:
-            raise DiskFull(
-                f"less than {self.limits.min_free_mib} MiB are free where the catalog lives",
-                hint="free some space, or lower limits.min_free_mib",
-            )
-        if self._syncer is None:
+        """
+        One round of work. Raises what `Syncer.apply` raises, and DiskFull below the floor of free space.
+
+        What needs no embedder is done without one, once the space is known; what makes room also below the floor.
+        """
+        if self.space is None:
             self.prepare()
         self.attach()
-        assert self._syncer is not None and self.space is not None
+        assert self.space is not None
+        if self._syncer is None:
+            self._syncer = Syncer(self.catalog, self.backend, lambda: self.embedder, self.space, self._stop)
+        is_full = free_mib(self.folder) < self.limits.min_free_mib
+        embedded_before = self._syncer.n_embedded
         with self._doubting():
-            report = self._syncer.apply(jobs)
+            try:
+                report = self._syncer.apply(jobs, only_freeing=is_full)
+            finally:
+                self.n_embedded += self._syncer.n_embedded - embedded_before
             if self._needs_recovery:
                 # what an interrupted round had put is put again or, now that it is past, forgotten
                 recover(self.catalog, self.backend, self.space)
                 self._needs_recovery = False
         if self.rebuilding:
             self._drop_old_spaces()
+        if is_full and report.deferred:
+            raise DiskFull(
+                f"less than {self.limits.min_free_mib} MiB are free where the catalog lives",
+                hint="free some space, or lower limits.min_free_mib",
+            )
         return report
 
     @property
@@ -288,7 +337,7 @@ class Store:
 
     def _drop_old_spaces(self) -> None:
         assert self.space is not None
-        if self.catalog.notes_outside(self.space.id):
+        if self.catalog.any_outside(self.space.id):
             return
         for old in self.catalog.spaces():
             if old.id != self.space.id:
@@ -309,7 +358,8 @@ class Store:
         yield from self.catalog.due_for_retry(time.time())
 
     def forget(self) -> None:
-        """Delete what the backend holds for us, before the store's files go."""
+        """Delete what the backend holds for us, before the store's files go. Can be done again, or undone by `fill`."""
+        self.refiller.put_off()
         for space in self.catalog.spaces():
             self.refiller.leave(space.collection)
 
@@ -334,7 +384,8 @@ class Store:
 
 def _move_aside(path: Path) -> None:
     stamp = time.strftime("%Y%m%dT%H%M%S", time.gmtime())
-    for suffix in ("", "-wal", "-shm"):
+    # the file last: after a kill in between, no log is left that a new file would take for its own
+    for suffix in ("-wal", "-shm", ""):
         damaged = path.with_name(path.name + suffix)
         if damaged.exists():
             os.replace(damaged, path.with_name(f"{path.name}.corrupt-{stamp}{suffix}"))

@@ -7,12 +7,13 @@ The vault is read in full here, stamps are not trusted: this is what finds what 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 
 import numpy as np
 
 from vragd.catalog.model import Known, SpaceRow
-from vragd.errors import VragdError
+from vragd.errors import CatalogCorrupt, VragdError
 from vragd.store import Store
 from vragd.sync import recover
 from vragd.vault.read import Content, Gone, Skipped
@@ -46,6 +47,9 @@ def compare_vault(store: Store, source: Source, pending: frozenset[str]) -> list
 def _compare_vault(store: Store, source: Source, pending: frozenset[str]) -> Iterator[Problem]:
     if not source.healthy():
         yield Problem("not_checked", source.label, detail=f"the source is {source.state}")
+        return
+    if not source.rules_known:
+        yield Problem("not_checked", source.label, detail="what Obsidian excludes cannot be read")
         return
     found = scan(source.path, source.rules)
     known = store.reader.known(source.id)
@@ -121,7 +125,7 @@ def _compare_vectors(store: Store, keys: list[str]) -> Iterator[Problem]:
         for key, text_hash, *_ in rows:
             if text_hash not in truth:
                 yield Problem("missing_embedding", detail=key)
-            elif _cosine(held[key], truth[text_hash]) < _SAME_VECTOR:
+            elif key in held and _cosine(held[key], truth[text_hash]) < _SAME_VECTOR:
                 yield Problem("wrong_vector", detail=key)
 
 
@@ -130,15 +134,22 @@ def _cosine(a: np.ndarray, b: np.ndarray) -> float:
 
 
 def mend_backend(store: Store, problems: list[Problem]) -> None:
-    """Make the backend hold what the catalog says. Embeds nothing. Call from the writer lane."""
+    """
+    Make the backend hold what the catalog says. Embeds nothing. Call from the writer lane.
+
+    A catalog that cannot be mended says so by `Store.damage`.
+    """
     if store.space is None:
         return
     kinds = {problem.kind for problem in problems}
+    if kinds & {"missing_embedding", "catalog"}:
+        with suppress(CatalogCorrupt):
+            store.catalog.mend()
+        if store.damage is not None:
+            return  # another catalog is begun, and the backend with it
     if "wrong_vector" in kinds:
         wrong = [problem.detail for problem in problems if problem.kind == "wrong_vector"]
         store.backend.delete_vectors(store.space.collection, wrong)
     if kinds & {"missing_vector", "orphan_vector", "unfinished", "wrong_vector"}:
         recover(store.catalog, store.backend, store.space)
         store.refill(store.space)
-    if "missing_embedding" in kinds or "catalog" in kinds:
-        store.catalog.mend()

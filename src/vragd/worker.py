@@ -10,24 +10,36 @@ import asyncio
 import random
 import time
 from collections.abc import Awaitable, Callable
+from functools import partial
 
 import structlog
 
 from vragd.dirty import DirtyPaths
-from vragd.errors import EmbedderUnavailable, VragdError
+from vragd.errors import (
+    BackendUnavailable,
+    CatalogCorrupt,
+    EmbedderUnavailable,
+    StoreMismatch,
+    UnknownStore,
+    VragdError,
+)
 from vragd.keeper import Keeper
 from vragd.lane import Lane
 from vragd.log import error_fields
+from vragd.prepare import Job
 from vragd.settings import WatchSettings
 from vragd.store import Store
-from vragd.sync import Job, Report
+from vragd.sync import Report
 
 log = structlog.get_logger()
 
 JOBS_PER_ROUND = 64
 PAUSE_FIRST_S, PAUSE_LAST_S = 1.0, 15.0
 BROKEN_RETRY_S = 60.0
-PREPARE_AGAIN_S = 600.0  # how often the model's digest is looked at while all is well
+SCAN_AGAIN_S = 1.0
+OF_THE_BACKEND = (BackendUnavailable, UnknownStore, StoreMismatch)
+PREPARE_AGAIN_S = 600.0  # how often the model's digest and a remote index are looked at while all is well
+DOUBT_AGAIN_S = 15.0
 
 
 class Worker:
@@ -37,10 +49,10 @@ class Worker:
         self.store = store
         self.keepers: dict[int, Keeper] = {}
         self.trouble: VragdError | None = None
-        self.n_embedded = 0
+        self.trouble_since = 0.0  # monotonic; means something while there is trouble
         self._settings, self._watch = settings, watch
         self._loop = asyncio.get_running_loop()
-        self._woken = {"apply": asyncio.Event(), "scan": asyncio.Event()}
+        self._woken: dict[str, asyncio.Event] = {}
         self._moved = asyncio.Condition()
         self._wake_sent = False
         self.dirty = DirtyPaths(
@@ -49,52 +61,63 @@ class Worker:
             wake=self._wake_from_any_thread,
         )
         self.writer = Lane(f"writer-{store.name}")
-        self._scanner = Lane(f"scan-{store.name}")
-        self._tasks: list[asyncio.Task[None]] = []
-        self._beating: asyncio.Task[None] | None = None
+        self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._step_began: dict[str, float] = {}
         self._prepared_at: float | None = None
         self._pause_s = PAUSE_FIRST_S
 
     # -- lifecycle ---------------------------------------------------------------------------------
 
     async def start(self) -> None:
-        """Open the store and begin: arm the watches, then scan. Raises what `Store.open` raises."""
-        await self.writer.run(self.store.open)
-        for source in self.store.sources.values():
-            self.keepers[source.id] = Keeper(
-                self.store, source, self.dirty, self._settings, self.writer, self._scanner, watch=self._watch
-            )
-        await self.heartbeat()
-        self._tasks = [
-            self._loop.create_task(self._forever("apply", self._apply_once)),
-            self._loop.create_task(self._forever("scan", self._scan_once)),
-        ]
+        """
+        Open the store and begin. Raises what `Store.open` raises.
 
-    async def stop(self) -> None:
-        """End the work at the next safe point, close the store. Raises if its last flush failed."""
-        for keeper in self.keepers.values():
-            keeper.stop()
-        tasks = [*self._tasks, *([self._beating] if self._beating else [])]
-        for task in tasks:
+        Does not wait for the sources: each is connected, watched and then scanned as soon as its file system lets it.
+        """
+        await self.writer.run(self.store.open)
+        self._begin("apply", self._apply_once)
+        for source in self.store.sources.values():
+            keeper = Keeper(self.store, source, self.dirty, self._settings, self.writer, watch=self._watch)
+            self.keepers[source.id] = keeper
+            self._begin(f"scan {source.id}", partial(self._scan_once, keeper))
+            keeper.beat()
+
+    def _begin(self, name: str, once: Callable[[], Awaitable[float | None]]) -> None:
+        self._woken[name] = asyncio.Event()
+        self._tasks[name] = self._loop.create_task(self._forever(name, once))
+
+    async def stop(self, *, forget: bool = False) -> None:
+        """
+        End the work at the next safe point, close the store. Raises if its last flush failed.
+
+        With `forget` the backend forgets the store first; when it cannot, that is raised.
+        """
+        for task in self._tasks.values():
             task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await asyncio.gather(*self._tasks.values(), return_exceptions=True)
+        await asyncio.gather(*(keeper.stop() for keeper in self.keepers.values()))
         try:
-            await self.writer.run(self.store.close)
+            try:
+                if forget:
+                    await self.writer.run(self.store.forget)
+            finally:
+                await self.writer.run(self.store.close)
         finally:
             self.writer.close()
-            self._scanner.close()
-
-    def beat(self) -> None:
-        """Begin a heartbeat, unless the last one still waits: a file system that hangs holds up its own store only."""
-        if self._beating is None or self._beating.done():
-            self._beating = self._loop.create_task(self.heartbeat())
 
     async def heartbeat(self) -> None:
-        """See that every source is connected and watched."""
-        for keeper in list(self.keepers.values()):
-            await keeper.check()
+        """`beat`, and wait until it is done."""
+        self.beat()
+        await asyncio.gather(*(keeper.check() for keeper in self.keepers.values()))
+
+    def beat(self) -> None:
+        """See that every source is connected and watched. A file system that hangs holds up its own source only."""
+        for keeper in self.keepers.values():
+            keeper.beat()
         if self._prepared_at is not None and time.monotonic() - self._prepared_at > PREPARE_AGAIN_S:
             self._prepared_at = None
+            self._wake()
+        if self.store.damage is not None:
             self._wake()
 
     # -- asking and waiting ------------------------------------------------------------------------
@@ -104,9 +127,32 @@ class Worker:
         reasons = [self.trouble.code] if self.trouble else []
         if self.store.rebuilding:
             reasons.append("space_rebuilding")
+        if self.store.behind:
+            reasons.append("backend_filling")
         for keeper in self.keepers.values():
             reasons += keeper.degraded()
         return list(dict.fromkeys(reasons))
+
+    def stuck(self, bound_s: float) -> list[str]:
+        """What has not moved for `bound_s` seconds, or ended: `writer_lane`, `scan_lane`, `apply_loop`, `scan_loop`."""
+        lanes = {"apply": [self.writer]}
+        lanes |= {f"scan {id_}": [self.writer, keeper.lane] for id_, keeper in self.keepers.items()}
+        found = ["writer_lane"] if self.writer.stuck_s() > bound_s else []
+        if any(keeper.lane.stuck_s() > bound_s for keeper in self.keepers.values()):
+            found += ["scan_lane"]
+        for name, task in self._tasks.items():
+            idle = not any(lane.busy for lane in lanes[name])  # while one works, a long step is waiting for it
+            began = self._step_began.get(name)
+            if task.done() or (idle and began is not None and time.monotonic() - began > bound_s):
+                found.append(f"{name.partition(' ')[0]}_loop")
+        return list(dict.fromkeys(found))
+
+    def doubt(self) -> None:
+        """A query met trouble with the backend: look at it now, though not at every such query."""
+        at = self._prepared_at
+        if self.trouble is None and at is not None and time.monotonic() - at > DOUBT_AGAIN_S:
+            self._prepared_at = None
+            self._wake()
 
     def rescan(self) -> int:
         """Ask for a full scan of every watched source; the ticket to wait for."""
@@ -119,10 +165,18 @@ class Worker:
         """Wait until everything dirty at `ticket` is searchable; False when time ran out first."""
         try:
             async with asyncio.timeout(timeout_s), self._moved:
-                await self._moved.wait_for(lambda: self.dirty.settled(ticket))
+                await self._moved.wait_for(lambda: self._searchable(ticket))
         except TimeoutError:
-            return self.dirty.settled(ticket)
+            return self._searchable(ticket)
         return True
+
+    def _searchable(self, ticket: int) -> bool:
+        if not self.dirty.issued(ticket):
+            # of a worker before this one, or of another process: what it had queued the first scans find again
+            if any(keeper.begins for keeper in self.keepers.values()):
+                return False
+            ticket = self.dirty.ticket()
+        return self.dirty.settled(ticket) and not self.store.behind and self.store.damage is None
 
     async def retry_failed(self) -> None:
         """Queue the failed notes whose time has come."""
@@ -135,11 +189,13 @@ class Worker:
         woken = self._woken[name]
         while True:
             woken.clear()
+            self._step_began[name] = time.monotonic()
             try:
                 wait_s = await once()
             except Exception as error:  # a bug must not end the loop that keeps the promise
                 log.error("worker.step_failed", store=self.store.name, step=name, **error_fields(error))
                 wait_s = BROKEN_RETRY_S
+            self._step_began.pop(name)
             async with self._moved:
                 self._moved.notify_all()
             if wait_s == 0:
@@ -150,23 +206,44 @@ class Worker:
             except TimeoutError:
                 continue
 
-    async def _scan_once(self) -> float | None:
-        place = self.dirty.take_folder()
-        if place is None:
-            return self.dirty.next_folder_in()
-        source_id, folder = place
+    async def _scan_once(self, keeper: Keeper) -> float | None:
+        source_id = keeper.source.id
+        taken = self.dirty.take_folder(source_id)
+        if taken is None:
+            return self.dirty.next_folder_in(source_id)
+        folder, ticket = taken
         try:
-            if keeper := self.keepers.get(source_id):
-                await keeper.scan(folder)
-        finally:
-            self.dirty.scanned(place)
+            done = await keeper.scan(folder, ticket)
+        except Exception as error:
+            log.error("source.scan_failed", store=self.store.name, source=keeper.source.uid, **error_fields(error))
+            done = False
+        if done:
+            self.dirty.scanned((source_id, folder))
+        else:
+            self.dirty.scan_again((source_id, folder), SCAN_AGAIN_S)
         return 0
 
     async def _apply_once(self) -> float | None:
-        if self._prepared_at is None and not await self._prepare():
+        if (damage := self.store.damage) is not None and not await self._begin_anew(damage):
             return await self._pause()
-        taken = self.dirty.take(JOBS_PER_ROUND)
+        if self._prepared_at is None and not await self._prepare() and not self._only_lacks_embedder():
+            return await self._pause()
+        try:
+            if self.store.behind:
+                await self.writer.run(self.store.fill)
+                if isinstance(self.trouble, OF_THE_BACKEND):
+                    self._recovered()  # of any other trouble this says nothing
+            elif self.store.refiller.unswept and self._all_known():
+                await self.writer.run(self.store.sweep)
+        except VragdError as error:
+            self._in_trouble(error)
+            return await self._pause()
+        taken = self.dirty.take(JOBS_PER_ROUND, together=self.trouble is not None)
         if not taken:
+            if self.store.behind:
+                return 0
+            if self._prepared_at is None:
+                return self._next_pause()
             if self.trouble is not None and self.dirty.pending() == 0:
                 self._recovered()
             return self.dirty.next_path_in()
@@ -186,23 +263,55 @@ class Worker:
             self.dirty.done(places)
         return 0
 
+    def _all_known(self) -> bool:
+        """Whether the catalog has seen all of every source."""
+        return not self.dirty.pending() and all(keeper.scanned_at is not None for keeper in self.keepers.values())
+
     async def _pause(self) -> float:
-        await asyncio.sleep(self._pause_s * random.uniform(0.75, 1.25))  # noqa: S311
-        self._pause_s = min(PAUSE_LAST_S, self._pause_s * 2)
+        await asyncio.sleep(self._next_pause())
         return 0
 
+    def _next_pause(self) -> float:
+        pause_s = self._pause_s * random.uniform(0.75, 1.25)  # noqa: S311
+        self._pause_s = min(PAUSE_LAST_S, self._pause_s * 2)
+        return pause_s
+
+    def _only_lacks_embedder(self) -> bool:
+        """Whether what needs no embedder, such as a deletion, can be done meanwhile."""
+        return isinstance(self.trouble, EmbedderUnavailable) and self.store.space is not None
+
+    async def _begin_anew(self, damage: CatalogCorrupt) -> bool:
+        """Replace a damaged catalog, and have every source scanned: the new one knows no note."""
+        try:
+            await self.writer.run(self.store.begin_anew, damage)
+        except VragdError as error:
+            self._in_trouble(error)
+            return False
+        self._prepared_at = None
+        for keeper in self.keepers.values():
+            keeper.scanned_at = None
+            keeper.distrust("initial_scan")
+        return True
+
     async def _prepare(self) -> bool:
-        before = self.store.space
         try:
             await self.writer.run(self.store.prepare)
+            if self.store.rebuilding:
+                await self._move_over()
         except VragdError as error:
             self._in_trouble(error)
             return False
         self._prepared_at = time.monotonic()
-        if before is not None and self.store.space != before:
-            self.rescan()  # every note is of the old space now
         self._recovered()
         return True
+
+    async def _move_over(self) -> None:
+        """Queue the notes that are of another space; those of a source that is away are found when it is back."""
+        space = self.store.space
+        assert space is not None
+        sources = self.store.sources
+        outside = await self.writer.run(self.store.catalog.notes_outside, space.id)
+        self.dirty.add(place for place in outside if place[0] in sources and sources[place[0]].state == "ok")
 
     async def _round(self, jobs: list[Job]) -> None:
         started = time.monotonic()
@@ -226,7 +335,6 @@ class Worker:
         self.dirty.put_back(((job.source.id, job.path) for job in report.deferred), 0)
         for job, delay_s in report.later:
             self.dirty.put_back([(job.source.id, job.path)], delay_s, patient=job.patient)
-        self.n_embedded += report.n_embedded
         if report.n_changed or report.n_removed or report.n_embedded:
             log.info(
                 "sync.round_applied",
@@ -244,11 +352,15 @@ class Worker:
     def _in_trouble(self, error: VragdError) -> None:
         if self.trouble is None or self.trouble.code != error.code:
             log.warning("worker.work_paused", store=self.store.name, **error_fields(error))
+        if self.trouble is None:
+            self.trouble_since = time.monotonic()
         self.trouble = error
-        if isinstance(error, EmbedderUnavailable):
+        if isinstance(error, EmbedderUnavailable | StoreMismatch):
             self._prepared_at = None  # the model may be another one when it is back
 
     def _recovered(self) -> None:
+        if self._prepared_at is None:
+            return  # a deletion that was done meanwhile does not bring the embedder back
         self._pause_s = PAUSE_FIRST_S
         if self.trouble is not None:
             log.info("worker.work_resumed", store=self.store.name, after=self.trouble.code)

@@ -62,6 +62,44 @@ def test_a_restart_without_ollama_answers_by_words_and_embeds_nothing_again(tmp_
         assert texts == []
 
 
+def test_what_is_deleted_or_opts_out_goes_while_ollama_is_away(tmp_path: Path) -> None:
+    fake = FakeOllama()
+    with vragd(tmp_path) as daemon:
+        with fake:
+            on_ollama(fake, daemon)
+            write(daemon, 5)
+            daemon.start()
+        (daemon.vault / "new.md").write_text("A new quokka.\n")  # waits for its embedding, and nothing waits for it
+        until(lambda: "embedder_unavailable" in daemon.status()["degraded"], "the absence to be said")
+        (daemon.vault / "note0.md").unlink()
+        (daemon.vault / "note1.md").write_text("---\nvragd: false\n---\nNote number1 about subject1.\n")
+        until(lambda: not daemon.paths("number0 number1", mode="keyword"), "the two to go")
+        assert "embedder_unavailable" in daemon.status()["degraded"], "and ollama is not back by that"
+        daemon.stop()
+        (daemon.vault / "note2.md").unlink()
+        daemon.start(idle=False)
+        until(lambda: not daemon.paths("number2", mode="keyword"), "what went meanwhile to go")
+        with fake:
+            until(lambda: daemon.paths("quokka") and not daemon.status()["degraded"], "the new note", 60)
+            assert daemon.problems() == []
+            assert sorted(daemon.files()) == ["new.md", "note1.md", "note3.md", "note4.md"]
+
+
+def test_a_model_replaced_by_one_of_equal_dimension_is_noticed_before_it_embeds_a_note(tmp_path: Path) -> None:
+    with FakeOllama() as fake, vragd(tmp_path) as daemon:
+        on_ollama(fake, daemon)
+        write(daemon, 3)
+        daemon.start()
+        space, n_asked = daemon.store["space"], fake.count("/api/tags")
+        fake.digest = "f" * 64
+        (daemon.vault / "note0.md").write_text("Changed quokka.\n")
+        until(lambda: daemon.store["space"] != space, "the other space", 60)
+        until(lambda: not daemon.status()["pending"] and not daemon.status()["degraded"], "all to move over", 60)
+        assert len([text for text in fake.embedded_texts if "quokka" in text]) == 1
+        assert fake.count("/api/tags") - n_asked < 20, "asked once a round"
+        assert daemon.problems() == []
+
+
 def test_a_model_that_is_not_pulled_names_the_command(tmp_path: Path) -> None:
     with FakeOllama() as fake, vragd(tmp_path) as daemon:
         fake.models = []

@@ -2,114 +2,15 @@
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
-import numpy as np
 import pytest
 
-from vragd.backends.base import Vector
-from vragd.backends.memory import MemoryBackend
+from tests.world import World
 from vragd.catalog.model import NoteChange
-from vragd.embed.base import Space
-from vragd.errors import BackendUnavailable, EmbedderRejected, EmbedderUnavailable
-from vragd.settings import LimitSettings, SourceSettings, StoreSettings
-from vragd.store import Store
-from vragd.sync import Job
-
-
-class WordEmbedder:
-    """A vector from the hash of a text; remembers what it was asked."""
-
-    batch_size = 8
-
-    def __init__(self) -> None:
-        self.texts: list[str] = []
-        self.down = False
-        self.poison: str | None = None
-
-    def space(self, chunker: str) -> Space:
-        return Space("test", "words", "1", 32, "", chunker)
-
-    def embed_documents(self, texts: Sequence[str]) -> np.ndarray:
-        if self.down:
-            raise EmbedderUnavailable("down")
-        if self.poison and any(self.poison in text for text in texts):
-            raise EmbedderRejected("poison")
-        self.texts += texts
-        return np.stack([self.embed_query(text) for text in texts])
-
-    def embed_query(self, text: str) -> np.ndarray:
-        seed = int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big")
-        row = np.random.default_rng(seed).normal(size=32)
-        return (row / np.linalg.norm(row)).astype(np.float32)
-
-    def close(self) -> None: ...
-
-
-class Recording(MemoryBackend):
-    """Fails before or after a step when told to, and writes down the order of things."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.log: list[str] = []
-        self.fail = ""
-
-    def _step(self, name: str) -> None:
-        self.log.append(name)
-        if self.fail == name:
-            raise BackendUnavailable(f"failed at {name}")
-
-    def put_vectors(self, store: str, vectors: Sequence[Vector]) -> int:
-        self._step("before put")
-        done = super().put_vectors(store, vectors)
-        self._step("after put")
-        return done
-
-    def delete_vectors(self, store: str, keys: Collection[str]) -> int:
-        self._step("before delete")
-        done = super().delete_vectors(store, keys)
-        self._step("after delete")
-        return done
-
-
-class World:
-    """A store on a vault, with everything that can be turned."""
-
-    def __init__(self, home: Path) -> None:
-        self.vault = home / "vault"
-        self.vault.mkdir()
-        self.embedder, self.backend = WordEmbedder(), Recording()
-        settings = StoreSettings(sources=(SourceSettings(path=self.vault),))
-        self.store = Store(
-            "sss", settings, home / "store", LimitSettings(min_free_mib=0),
-            lambda: self.embedder, make_backend=lambda *_: self.backend,
-        )  # fmt: skip
-        self.store.open()
-        (self.source,) = self.store.sources.values()
-        self.store.connect(self.source)
-        self.store.prepare()
-
-    def write(self, path: str, text: str) -> None:
-        (self.vault / path).parent.mkdir(parents=True, exist_ok=True)
-        (self.vault / path).write_text(text)
-
-    def apply(self, *paths: str, patient: bool = True) -> Any:
-        report = self.store.apply([Job(self.source, path, patient) for path in paths])
-        while report.deferred:
-            report = self.store.apply(report.deferred)
-        return report
-
-    def texts(self) -> list[tuple[str, str]]:
-        keys = list(self.backend.list_keys("sss"))
-        return sorted((found.path, found.text) for found in self.store.reader.join(keys).values())
-
-    def is_sound(self) -> bool:
-        assert self.store.space is not None
-        live = self.store.catalog.live_keys(self.store.space.id)
-        return live == set(self.backend.list_keys("sss")) and not self.store.catalog.intents("sss")
+from vragd.errors import BackendUnavailable, EmbedderUnavailable
+from vragd.prepare import Job
 
 
 @pytest.fixture

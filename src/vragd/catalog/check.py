@@ -39,7 +39,8 @@ def mend(db: apsw.Connection) -> int:
         "update note set state = 'failed', reason = 'an embedding was lost', retry_at = 0, size = -1"
         " where id in (select c.note_id from chunk c join note n on n.id = c.note_id where c.embedded"
         " and not exists (select 1 from embedding e"
-        " where e.space_id = n.space_id and e.text_hash = c.text_hash))"
+        " where e.space_id = n.space_id and e.text_hash = c.text_hash and length(e.vector) ="
+        " 4 * (select dimension from space s where s.id = e.space_id)))"
     )
     changed = db.changes()
     db.execute(

@@ -103,6 +103,8 @@ def translated(what: str) -> Iterator[None]:
         yield
     except apsw.Error as error:
         raise _ours(error, what) from error
+    except UnicodeDecodeError as error:  # what was written as UTF-8 no longer is
+        raise _damaged(what, error) from error
     except OSError as error:
         raise DataDirError(f"cannot use {what}: {os.strerror(error.errno or 0)}") from error
 
@@ -111,7 +113,7 @@ def _ours(error: apsw.Error, what: str) -> VragdError:
     if isinstance(error, apsw.FullError):
         return DiskFull(f"no space left while writing {what}", hint="free some space; vragd goes on by itself")
     if isinstance(error, apsw.CorruptError | apsw.NotADBError):
-        return CatalogCorrupt(f"{what} is damaged: {error}", hint="vragd moves it away and indexes anew")
+        return _damaged(what, error)
     if isinstance(error, apsw.ReadOnlyError | apsw.CantOpenError | apsw.PermissionsError):
         return DataDirError(f"cannot write {what}: {error}", hint="check the data directory's permissions")
     if isinstance(error, apsw.IOError):
@@ -120,3 +122,7 @@ def _ours(error: apsw.Error, what: str) -> VragdError:
         kind = DiskFull if full else DataDirError
         return kind(f"the disk failed while using {what}: {error}")
     return DataDirError(f"SQLite refuses to use {what}: {error}")
+
+
+def _damaged(what: str, error: Exception) -> CatalogCorrupt:
+    return CatalogCorrupt(f"{what} is damaged: {error}", hint="vragd moves it away and indexes anew")

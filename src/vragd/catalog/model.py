@@ -25,13 +25,13 @@ class SourceRow:
 
 @dataclass(frozen=True, slots=True)
 class SpaceRow:
-    """A space as registered; `model` is its provider and model, for people."""
+    """A space as registered; `identity` is all that it consists of, as JSON."""
 
     id: int
     fingerprint: str
     dimension: int
     collection: str
-    model: str = ""
+    identity: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ import apsw
 
 from vragd.catalog.db import open_read_only, translated
 from vragd.catalog.model import KNOWN_COLUMNS, Counts, FileRow, Found, Known, from_blob, known_from, to_blob
-from vragd.errors import BackendUnavailable
+from vragd.errors import BackendUnavailable, CatalogCorrupt
 
 # A title names the whole note, a heading its section: a word there says more than one in the text.
 TITLE_WEIGHT, HEADING_WEIGHT, TEXT_WEIGHT = 4.0, 2.0, 1.0
@@ -27,40 +27,15 @@ _FOUND = (
 )
 
 
-class Reader:
-    """A pool of read-only connections to one catalog."""
+class Snapshot:
+    """The catalog at one instant, whatever is committed meanwhile. See `Reader.snapshot`."""
 
-    def __init__(self, path: Path, size: int = 4) -> None:
-        self._connections = [open_read_only(path) for _ in range(size)]
-        self._free: queue.LifoQueue[apsw.Connection] = queue.LifoQueue()
-        for connection in self._connections:
-            self._free.put(connection)
-
-    def close(self) -> None:
-        """Wait for the queries that run, then close every connection."""
-        for _ in self._connections:
-            try:
-                connection = self._free.get(timeout=5)
-            except queue.Empty:
-                return  # its query outlives us; the process is ending
-            connection.close()
-
-    @contextmanager
-    def _borrow(self) -> Iterator[apsw.Connection]:
-        try:
-            connection = self._free.get(timeout=10)
-        except queue.Empty:
-            raise BackendUnavailable("the catalog is busy") from None
-        try:
-            with translated("the catalog"):
-                yield connection
-        finally:
-            self._free.put(connection)
+    def __init__(self, db: apsw.Connection) -> None:
+        self._db = db
 
     def generation(self) -> int:
         """How many commits changed an answer, ever. Grows by each."""
-        with self._borrow() as db:
-            ((value,),) = db.execute("select cast(value as integer) from meta where key = 'generation'")
+        ((value,),) = self._db.execute("select cast(value as integer) from meta where key = 'generation'")
         return int(value)
 
     def join(self, keys: Sequence[str]) -> dict[str, Found]:
@@ -68,8 +43,7 @@ class Reader:
         if not keys:
             return {}
         marks = ",".join("?" * len(keys))
-        with self._borrow() as db:
-            rows = list(db.execute(f"{_FOUND} where c.key in ({marks})", tuple(keys)))
+        rows = self._db.execute(f"{_FOUND} where c.key in ({marks})", tuple(keys))
         return {row[0]: _found(row) for row in rows}
 
     def keyword(self, text: str, limit: int, sources: Collection[str] = (), folder: str = "") -> list[Found]:
@@ -91,9 +65,73 @@ class Reader:
         )
         # A narrowed search must look further, as the words are ranked before the place is known.
         depth = limit if not where else -1
+        return [_found(row) for row in self._db.execute(sql, (match, depth, *bound, limit))]
+
+
+class Reader:
+    """A pool of read-only connections to one catalog."""
+
+    def __init__(self, path: Path, size: int = 4) -> None:
+        self.damage: CatalogCorrupt | None = None
+        """What a read last said of a damaged file."""
+        self._closed = False
+        self._connections = [open_read_only(path) for _ in range(size)]
+        self._free: queue.LifoQueue[apsw.Connection] = queue.LifoQueue()
+        for connection in self._connections:
+            self._free.put(connection)
+
+    def close(self) -> None:
+        """Wait for the queries that run, then close every connection. Later calls raise BackendUnavailable."""
+        if self._closed:
+            return
+        self._closed = True
+        for _ in self._connections:
+            try:
+                connection = self._free.get(timeout=5)
+            except queue.Empty:
+                return  # its query outlives us; the process is ending
+            connection.close()
+
+    @contextmanager
+    def _borrow(self) -> Iterator[apsw.Connection]:
+        try:
+            connection = self._free.get(timeout=0 if self._closed else 10)
+        except queue.Empty:
+            raise BackendUnavailable("the catalog is busy", hint="try again in a moment") from None
+        try:
+            with translated("the catalog"):
+                yield connection
+        except CatalogCorrupt as error:
+            self.damage = error
+            raise
+        finally:
+            self._free.put(connection)
+
+    @contextmanager
+    def snapshot(self) -> Iterator[Snapshot]:
+        """One instant of the catalog for several reads. Keep it short: it holds up the folding of the log."""
         with self._borrow() as db:
-            rows = list(db.execute(sql, (match, depth, *bound, limit)))
-        return [_found(row) for row in rows]
+            db.execute("begin")
+            try:
+                yield Snapshot(db)
+            finally:
+                if db.in_transaction:
+                    db.execute("rollback")
+
+    def generation(self) -> int:
+        """As `Snapshot.generation`, now."""
+        with self.snapshot() as now:
+            return now.generation()
+
+    def join(self, keys: Sequence[str]) -> dict[str, Found]:
+        """As `Snapshot.join`, now."""
+        with self.snapshot() as now:
+            return now.join(keys)
+
+    def keyword(self, text: str, limit: int, sources: Collection[str] = (), folder: str = "") -> list[Found]:
+        """As `Snapshot.keyword`, now."""
+        with self.snapshot() as now:
+            return now.keyword(text, limit, sources, folder)
 
     def files(self, states: Collection[str] = ()) -> list[FileRow]:
         """Every note with its state, or those in `states`, by source and path."""

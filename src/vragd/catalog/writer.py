@@ -7,8 +7,8 @@ Each method that writes is one transaction, durable when it returns.
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Collection, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -30,6 +30,8 @@ from vragd.catalog.model import (
     to_blob,
 )
 from vragd.catalog.schema import MIGRATIONS
+from vragd.catalog.swap import remove, swap_chunks, upsert
+from vragd.errors import CatalogCorrupt
 
 _BATCH = 500  # bound parameters in one statement, well below SQLite's limit
 
@@ -43,14 +45,26 @@ class Catalog:
     def __init__(self, path: Path) -> None:
         """Open or make the file. Raises as `open_read_write`."""
         self.path = path
+        self.damage: CatalogCorrupt | None = None
+        """What a read or write last said of a damaged file. May be looked at from any thread."""
+        self._closed = False
         self._db = open_read_write(path, MIGRATIONS)
-        self._seq = self._one("select coalesce(max(seq), 0) from note")
+        try:
+            self._seq = self._one("select coalesce(max(seq), 0) from note")
+        except BaseException:
+            self._db.close()
+            raise
 
     def close(self) -> None:
-        """Fold the write-ahead log into the file and close."""
+        """Fold the write-ahead log into the file and close. Closed also when that raises; once is enough."""
+        if self._closed:
+            return
+        self._closed = True
         with translated("the catalog"):
-            self._db.execute("pragma optimize")
-            self._db.close()
+            try:
+                self._db.execute("pragma optimize")
+            finally:
+                self._db.close()
 
     def next_seq(self) -> int:
         """A number above every earlier one, to be taken when a note's bytes are read."""
@@ -61,35 +75,35 @@ class Catalog:
 
     def meta(self, key: str) -> str | None:
         """A remembered value."""
-        row = self._db.execute("select value from meta where key = ?", (key,)).fetchone()
-        return str(row[0]) if row else None
+        rows = self._read("select value from meta where key = ?", key)
+        return str(rows[0][0]) if rows else None
 
     def set_meta(self, key: str, value: str) -> None:
-        with transaction(self._db):
+        with self._transaction():
             self._db.execute("insert or replace into meta values (?, ?)", (key, value))
 
     # -- sources and spaces ------------------------------------------------------------------------
 
     def sources(self) -> list[SourceRow]:
         """Every registered source."""
-        rows = self._db.execute("select id, uid, label, device, inode, obsidian from source order by id")
+        rows = self._read("select id, uid, label, device, inode, obsidian from source order by id")
         return [
             SourceRow(i, uid, label, None if device is None else (device, inode, bool(obsidian)))
             for i, uid, label, device, inode, obsidian in rows
         ]
 
-    def register_source(self, label: str, uid: str) -> SourceRow:
-        """The source called `label`, made with `uid` if it is new."""
-        with transaction(self._db):
+    def register_source(self, label: str, uid: str, source_id: int | None = None) -> SourceRow:
+        """The source called `label`, made with `uid` if it is new, and with `source_id` if it had one before."""
+        with self._transaction():
             self._db.execute(
-                "insert into source(uid, label) values (?, ?) on conflict(label) do nothing",
-                (uid, label),
+                "insert into source(id, uid, label) values (?, ?, ?) on conflict(label) do nothing",
+                (source_id, uid, label),
             )
         return next(row for row in self.sources() if row.label == label)
 
     def set_identity(self, source_id: int, device: int, inode: int, obsidian: bool) -> None:
         """Remember by what the source's root is recognised."""
-        with transaction(self._db):
+        with self._transaction():
             self._db.execute(
                 "update source set device = ?, inode = ?, obsidian = ? where id = ?",
                 (device, inode, int(obsidian), source_id),
@@ -97,12 +111,12 @@ class Catalog:
 
     def forget_source(self, source_id: int) -> None:
         """Remove a source that has no notes left."""
-        with transaction(self._db):
+        with self._transaction():
             self._db.execute("delete from source where id = ?", (source_id,))
 
     def register_space(self, store: str, fingerprint: str, identity: str, dimension: int) -> SpaceRow:
         """The space, made if it is new. The first has the store's own name in the backend."""
-        with transaction(self._db):
+        with self._transaction():
             taken = self._one("select count(*) from space")
             collection = f"{store[:54]}.{fingerprint[:8]}" if taken else store  # 63 characters at most, everywhere
             self._db.execute(
@@ -114,40 +128,41 @@ class Catalog:
 
     def spaces(self) -> list[SpaceRow]:
         """Every space that has something in the catalog or the backend."""
-        rows = self._db.execute("select id, fingerprint, dimension, collection, identity from space order by id")
-        return [SpaceRow(i, print_, dim, name, _model(identity)) for i, print_, dim, name, identity in rows]
+        rows = self._read("select id, fingerprint, dimension, collection, identity from space order by id")
+        return [SpaceRow(*row) for row in rows]
 
     def forget_space(self, space_id: int) -> None:
         """Remove a space no note uses, its embeddings included."""
-        with transaction(self._db):
+        with self._transaction():
             self._db.execute("delete from embedding where space_id = ?", (space_id,))
             self._db.execute("delete from space where id = ?", (space_id,))
 
+    def any_outside(self, space_id: int) -> bool:
+        """Whether there is a note whose chunks are of another space."""
+        return bool(self._one("select exists (select 1 from note where space_id != ?)", space_id))
+
     def notes_outside(self, space_id: int) -> list[tuple[int, str]]:
         """(source id, path) of the notes whose chunks are of another space."""
-        rows = self._db.execute("select source_id, path from note where space_id != ?", (space_id,))
+        rows = self._read("select source_id, path from note where space_id != ?", space_id)
         return [(source, from_blob(path)) for source, path in rows]
 
     # -- notes -------------------------------------------------------------------------------------
 
     def known_note(self, source_id: int, path: str) -> Known | None:
         """What is remembered of one note."""
-        row = self._db.execute(
-            f"select {KNOWN_COLUMNS} from note where source_id = ? and path = ?",
-            (source_id, to_blob(path)),
-        ).fetchone()
-        return known_from(row) if row else None
+        rows = self._read(
+            f"select {KNOWN_COLUMNS} from note where source_id = ? and path = ?", source_id, to_blob(path)
+        )
+        return known_from(rows[0]) if rows else None
 
     def embedded_chunks(self, note_id: int) -> dict[str, Place]:
         """Where a note's chunks that have a vector are: (heading path, (first, last line)) by key."""
-        rows = self._db.execute(
-            "select key, heading, line_from, line_to from chunk where note_id = ? and embedded", (note_id,)
-        )
+        rows = self._read("select key, heading, line_from, line_to from chunk where note_id = ? and embedded", note_id)
         return {key: (tuple(json.loads(heading)), (first, last)) for key, heading, first, last in rows}
 
     def due_for_retry(self, now: float) -> list[tuple[int, str]]:
         """(source id, path) of failed notes whose time has come."""
-        rows = self._db.execute("select source_id, path from note where retry_at <= ?", (now,))
+        rows = self._read("select source_id, path from note where retry_at <= ?", now)
         return [(source, from_blob(path)) for source, path in rows]
 
     # -- embeddings --------------------------------------------------------------------------------
@@ -164,8 +179,13 @@ class Catalog:
     def _in(self, select: str, space_id: int, hashes: Collection[bytes]) -> Iterator[Sequence[Any]]:
         for some in _batched(list(hashes)):
             marks = ",".join("?" * len(some))
-            sql = f"{select} where space_id = ? and text_hash in ({marks})"
-            yield from self._db.execute(sql, (space_id, *some))
+            # a vector of another length is none: it was made by another model than the space's
+            yield from self._read(
+                f"{select} where space_id = ? and text_hash in ({marks})"
+                " and length(vector) = 4 * (select dimension from space where id = space_id)",
+                space_id,
+                *some,
+            )
 
     def sweep_embeddings(self, now: float, keep_s: float) -> int:
         """
@@ -174,7 +194,7 @@ class Catalog:
         Until then an undo, or a note that comes back, costs no embedding.
         """
         unused = "not in (select text_hash from chunk)"
-        with transaction(self._db):
+        with self._transaction():
             self._db.execute(
                 f"update embedding set unused_since = null where unused_since is not null and not (text_hash {unused})"
             )
@@ -195,9 +215,10 @@ class Catalog:
         intents: Iterable[str],
     ) -> None:
         """Keep new embeddings and, in the same transaction, name the keys about to be put."""
-        with transaction(self._db):
+        with self._transaction():
             self._db.executemany(
-                "insert or ignore into embedding(space_id, text_hash, vector) values (?, ?, ?)",
+                "insert into embedding(space_id, text_hash, vector) values (?, ?, ?)"
+                " on conflict do update set vector = excluded.vector where length(vector) != length(excluded.vector)",
                 ((space_id, text_hash, vector.astype("<f4").tobytes()) for text_hash, vector in vectors),
             )
             self._intend(collection, intents)
@@ -210,7 +231,7 @@ class Catalog:
         """
         dead: set[str] = set()
         n_stale, answers_change = 0, False
-        with transaction(self._db):
+        with self._transaction():
             for change in changes:
                 known = self._db.execute(
                     "select id, seq, title from note where source_id = ? and path = ?",
@@ -220,13 +241,14 @@ class Catalog:
                     n_stale += 1
                 elif isinstance(change, NoteRemoval):
                     if known:
-                        dead |= self._remove(known[0])
+                        dead |= remove(self._db, known[0])
                         answers_change = True
                 else:
-                    note_id = self._upsert(change)
+                    note_id = upsert(self._db, change)
                     if change.chunks is not None:
                         retitled = known is not None and known[2] != change.title
-                        dead |= self._swap_chunks(note_id, change, retitled)
+                        dead |= swap_chunks(self._db, note_id, change, retitled=retitled)
+                        dead.difference_update(chunk.key for chunk in change.chunks)
                         answers_change = True
             self._intend(collection, dead)
             if answers_change:
@@ -234,112 +256,42 @@ class Catalog:
             generation = self._one("select cast(value as integer) from meta where key = 'generation'")
         return Committed(generation, tuple(dead), n_stale)
 
-    def _upsert(self, change: NoteChange) -> int:
-        values = (
-            *change.stamp,
-            int(change.racy),
-            change.digest,
-            change.title,
-            change.space_id,
-            change.state,
-            change.reason,
-            change.attempts,
-            change.retry_at,
-            change.seq,
-            time.time(),
-        )
-        ((note_id,),) = self._db.execute(
-            "insert into note(source_id, path, inode, size, mtime_ns, ctime_ns, racy, digest, title, space_id,"
-            " state, reason, attempts, retry_at, seq, changed_at) values (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)"
-            " on conflict(source_id, path) do update set (inode, size, mtime_ns, ctime_ns, racy, digest, title,"
-            " space_id, state, reason, attempts, retry_at, seq, changed_at) = (?,?,?,?,?,?,?,?,?,?,?,?,?,?)"
-            " returning id",
-            (change.source_id, to_blob(change.path), *values, *values),
-        )
-        assert isinstance(note_id, int)
-        return note_id
-
-    def _swap_chunks(self, note_id: int, change: NoteChange, retitled: bool) -> set[str]:
-        assert change.chunks is not None
-        old = {
-            key: (rowid, heading, embedded)
-            for rowid, key, heading, embedded in self._db.execute(
-                "select id, key, heading, embedded from chunk where note_id = ?", (note_id,)
-            )
-        }
-        for ordinal, chunk in enumerate(change.chunks):
-            heading = json.dumps(chunk.heading, ensure_ascii=False)
-            place = (int(chunk.embedded), ordinal, heading, *chunk.lines)
-            if had := old.pop(chunk.key, None):
-                self._db.execute(
-                    "update chunk set embedded = ?, ordinal = ?, heading = ?, line_from = ?, line_to = ? where id = ?",
-                    (*place, had[0]),
-                )
-                if had[1] != heading or retitled:
-                    self._db.execute("delete from chunk_text where rowid = ?", (had[0],))
-                    self._index_text(had[0], change.title, chunk)
-            else:
-                self._db.execute(
-                    "insert into chunk(note_id, key, text_hash, embedded, ordinal, heading, line_from, line_to, text)"
-                    " values (?,?,?,?,?,?,?,?,?)",
-                    (note_id, chunk.key, chunk.text_hash, *place, chunk.text),
-                )
-                self._index_text(self._db.last_insert_rowid(), change.title, chunk)
-        return self._drop_chunks({key: had[0] for key, had in old.items()})
-
-    def _index_text(self, rowid: int, title: str, chunk: ChunkRow) -> None:
-        self._db.execute(
-            "insert into chunk_text(rowid, title, heading, text) values (?, ?, ?, ?)",
-            (rowid, title, " ".join(chunk.heading), chunk.text),
-        )
-
-    def _remove(self, note_id: int) -> set[str]:
-        rows = self._db.execute("select key, id from chunk where note_id = ?", (note_id,))
-        dead = self._drop_chunks(dict(rows))
-        self._db.execute("delete from note where id = ?", (note_id,))
-        return dead
-
-    def _drop_chunks(self, rowids: dict[str, int]) -> set[str]:
-        for rowid in rowids.values():
-            self._db.execute("delete from chunk_text where rowid = ?", (rowid,))
-            self._db.execute("delete from chunk where id = ?", (rowid,))
-        return set(rowids)
-
     def _intend(self, collection: str, keys: Iterable[str]) -> None:
         self._db.executemany("insert or ignore into intent values (?, ?)", ((collection, key) for key in keys))
 
     def intents(self, collection: str) -> list[str]:
         """Keys that may be in the backend without being live."""
-        return [key for (key,) in self._db.execute("select key from intent where collection = ?", (collection,))]
+        return [key for (key,) in self._read("select key from intent where collection = ?", collection)]
 
     def clear(self, collection: str, keys: Iterable[str]) -> None:
         """Forget intents whose keys are surely gone, or surely live."""
-        with transaction(self._db):
+        with self._transaction():
             self._db.executemany(
                 "delete from intent where collection = ? and key = ?", ((collection, key) for key in keys)
             )
 
     def clear_all(self, collection: str) -> None:
         """Forget every intent of a collection that is no more."""
-        with transaction(self._db):
+        with self._transaction():
             self._db.execute("delete from intent where collection = ?", (collection,))
 
     # -- to rebuild a backend ------------------------------------------------------------------------
 
     def live_keys(self, space_id: int) -> set[str]:
         """The keys a backend must hold: those of the embedded chunks of the space's notes."""
-        rows = self._db.execute(
-            "select c.key from chunk c join note n on n.id = c.note_id where n.space_id = ? and c.embedded",
-            (space_id,),
+        rows = self._read(
+            "select c.key from chunk c join note n on n.id = c.note_id where n.space_id = ? and c.embedded", space_id
         )
         return {key for (key,) in rows}
 
     def live_keys_after(self, space_id: int, key: str, limit: int) -> list[str]:
         """The next `limit` live keys above `key`, in order: `live_keys` a slice at a time."""
-        rows = self._db.execute(
+        rows = self._read(
             "select c.key from chunk c join note n on n.id = c.note_id"
             " where c.key > ? and n.space_id = ? and c.embedded order by c.key limit ?",
-            (key, space_id, limit),
+            key,
+            space_id,
+            limit,
         )
         return [found for (found,) in rows]
 
@@ -347,32 +299,56 @@ class Catalog:
         """(key, text hash, source id, path, title, chunk) of live chunks among `keys`."""
         for some in _batched(keys):
             marks = ",".join("?" * len(some))
-            for key, text_hash, source, path, title, heading, line_from, line_to, text in self._db.execute(
+            for key, text_hash, source, path, title, heading, line_from, line_to, text in self._read(
                 "select c.key, c.text_hash, n.source_id, n.path, n.title, c.heading, c.line_from, c.line_to, c.text"
                 f" from chunk c join note n on n.id = c.note_id where c.key in ({marks})",
-                some,
+                *some,
             ):
                 chunk = ChunkRow(key, text_hash, tuple(json.loads(heading)), (line_from, line_to), text)
                 yield key, text_hash, source, from_blob(path), title, chunk
 
     def check(self) -> list[str]:
         """What is wrong with the file; [] if it is sound. See `catalog.check`."""
-        return check(self._db)
+        try:
+            with translated("the catalog"):
+                return check(self._db)
+        except CatalogCorrupt as error:  # damage can keep SQLite from its own check
+            return [error.message]
 
     def mend(self) -> int:
-        """Have notes that lost an embedding or their full text read again; how many. See `catalog.check`."""
-        with transaction(self._db):
-            return mend(self._db)
+        """
+        Have notes that lost an embedding or their full text read again; how many. See `catalog.check`.
 
-    def _one(self, sql: str) -> int:
-        ((value,),) = self._db.execute(sql)
+        What is wrong with the file after that is beyond mending: `damage`.
+        """
+        with self._transaction():
+            n_notes = mend(self._db)
+        if left := self.check():
+            self.damage = CatalogCorrupt(f"the catalog is damaged: {left[0]}")
+        return n_notes
+
+    def _read(self, sql: str, *bound: int | float | str | bytes) -> list[tuple[Any, ...]]:
+        """Every row at once: SQLite's errors, which may come with any of them, become ours."""
+        with self._minding(), translated("the catalog"):
+            return list(self._db.execute(sql, bound))
+
+    @contextmanager
+    def _transaction(self) -> Iterator[None]:
+        with self._minding(), transaction(self._db):
+            yield
+
+    @contextmanager
+    def _minding(self) -> Iterator[None]:
+        try:
+            yield
+        except CatalogCorrupt as error:
+            self.damage = error
+            raise
+
+    def _one(self, sql: str, *bound: int) -> int:
+        ((value,),) = self._read(sql, *bound)
         assert isinstance(value, int)
         return value
-
-
-def _model(identity: str) -> str:
-    space = json.loads(identity)
-    return f"{space.get('provider', '')}/{space.get('model', '')}"
 
 
 def _batched(items: Sequence[Item]) -> Iterator[tuple[Item, ...]]:

@@ -26,11 +26,15 @@ Answer = Callable[[str, str, bytes], Awaitable[Reply]]
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Seconds and bytes. `idle_s` is how long a connection may say nothing between requests."""
+    """
+    Seconds and bytes. `idle_s` is how long a connection may say nothing between requests, `max_overdue` how
+    many requests may still be worked on after nobody waited any longer.
+    """
 
     max_header_bytes: int = 16 * 1024
     max_body_bytes: int = 256 * 1024
     max_connections: int = 64
+    max_overdue: int = 64
     idle_s: float = 5.0
     header_s: float = 5.0
     body_s: float = 10.0
@@ -48,6 +52,7 @@ class Server:
         self._answer, self._limits, self._timeout_of = answer, limits, timeout_of
         self._tasks: set[asyncio.Task[None]] = set()
         self._silent: dict[asyncio.Task[None], None] = {}  # waiting for a first byte, the longest first
+        self._overdue: set[asyncio.Future[Reply]] = set()
         self._accepting: asyncio.Task[None] | None = None
         self._listener: socket.socket | None = None
 
@@ -68,6 +73,10 @@ class Server:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        for work in self._overdue:
+            work.cancel()
+        if self._overdue:
+            await asyncio.wait(self._overdue, timeout=grace_s)  # what hangs is ended with the process
 
     async def _accept(self, listener: socket.socket) -> None:
         loop = asyncio.get_running_loop()
@@ -128,13 +137,38 @@ class Server:
             await self._send(protocol, writer, error_reply(error), last=True)
             return False
         method, target = request.method.decode("ascii"), request.target.decode("latin-1")
-        try:
-            async with asyncio.timeout(self._timeout_of(method, target)):
-                reply = await self._answer(method, target, body)
-        except TimeoutError:
-            reply = error_reply(Overloaded("the request took too long", hint="the work may still be done"))
+        reply = await self._work(method, target, body)
         await self._send(protocol, writer, reply, last=False)
         return protocol.our_state is h11.DONE and protocol.their_state is h11.DONE
+
+    async def _work(self, method: str, target: str, body: bytes) -> Reply:
+        """
+        The answer, or when time is up that it is overdue.
+
+        The work is left to itself then: what it waits for, as a mount that hangs, may never end, and half a
+        write is worse than one nobody waits for.
+        """
+        if len(self._overdue) >= self._limits.max_overdue:
+            return error_reply(Overloaded("too much work hangs", hint="vragd status says what is offline"))
+        work = asyncio.ensure_future(self._answer(method, target, body))
+        try:
+            done, _ = await asyncio.wait([work], timeout=self._timeout_of(method, target))
+        except asyncio.CancelledError:
+            self._leave(work)
+            raise
+        if done:
+            return work.result()
+        self._leave(work)
+        return error_reply(Overloaded("the request took too long", hint="the work may still be done"))
+
+    def _leave(self, work: asyncio.Future[Reply]) -> None:
+        self._overdue.add(work)
+        work.add_done_callback(self._left)
+
+    def _left(self, work: asyncio.Future[Reply]) -> None:
+        self._overdue.discard(work)
+        if not work.cancelled():
+            work.exception()  # nobody else will ask
 
     async def _read_head(self, protocol: h11.Connection, reader: asyncio.StreamReader) -> h11.Request:
         event = protocol.next_event()

@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from vragd.vault.read import open_folder
+
 # inotify sees every change made through these; on any other (NFS, SMB, FUSE, 9p) only polling does.
 _LOCAL_FILE_SYSTEMS = frozenset({"ext2", "ext3", "ext4", "xfs", "btrfs", "zfs", "tmpfs", "f2fs", "overlay", "bcachefs"})
 
@@ -27,13 +29,24 @@ class Identity:
     inode: int
     obsidian: bool
 
+    @property
+    def place(self) -> tuple[int, int]:
+        """(device, inode): what tells one directory from another at the same path."""
+        return self.device, self.inode
+
 
 class Root:
-    """An open root directory. Close it when the source is no longer served."""
+    """
+    An open root directory. Any thread may use it; it closes when nobody does any longer.
+
+    That is left to the last reference: a number that is closed under a reader may be another directory's
+    a moment later.
+    """
 
     def __init__(self, path: Path) -> None:
         """Open `path`. Raises OSError as `open` does."""
-        self.path = path
+        self.fd = -1
+        self.path, self.real = path, os.path.realpath(path)
         self.fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         info = os.fstat(self.fd)
         self.identity = Identity(info.st_dev, info.st_ino, _has_obsidian(self.fd))
@@ -64,8 +77,57 @@ class Root:
         finally:
             os.close(fd)
 
+    def mounted(self, folder: str) -> tuple[int, int] | None:
+        """(device, inode) of `folder` if another file system is mounted there now."""
+        try:
+            fd = open_folder(self.fd, folder)
+        except OSError:
+            return None
+        try:
+            info, around = os.fstat(fd), os.stat("..", dir_fd=fd)
+        except OSError:
+            return None
+        finally:
+            os.close(fd)
+        return (info.st_dev, info.st_ino) if info.st_dev != around.st_dev else None
+
     def close(self) -> None:
-        os.close(self.fd)
+        """At once, by who knows to be the only user."""
+        fd, self.fd = self.fd, -1
+        if fd >= 0:
+            os.close(fd)
+
+    def __del__(self) -> None:
+        self.close()
+
+
+@dataclass(frozen=True, slots=True)
+class Spot:
+    """
+    A path somebody named, without the links and dots on the way to it.
+
+    `real` keeps its last part, which may be a link and is a file of its own in a source; `target` does not.
+    """
+
+    real: str
+    target: str
+    is_dir: bool
+
+    @classmethod
+    def of(cls, path: str) -> Spot:
+        """Blocks for as long as the file system does."""
+        parent, name = os.path.split(path.rstrip("/") or "/")
+        real = os.path.normpath(os.path.join(os.path.realpath(parent), name))  # the name may be '..'
+        return cls(real, os.path.realpath(path), os.path.isdir(path))
+
+    def below(self, *roots: str) -> str | None:
+        """This place relative to a root, which has these names; '' for the root itself, None outside."""
+        for root in roots:
+            if root in (self.real, self.target):
+                return ""
+            if self.real.startswith(root.rstrip("/") + "/"):
+                return self.real[len(root.rstrip("/")) + 1 :]
+        return None
 
 
 def _has_obsidian(fd: int) -> bool:

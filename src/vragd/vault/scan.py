@@ -21,13 +21,15 @@ class Scan:
 
     `unreadable` maps folders (or single paths) that could not be listed to an errno name: everything
     known below them is unknown, not gone. `skipped` maps paths that match no reason to be a note to
-    the reason, for those a user may ask about.
+    the reason, for those a user may ask about. `mounts` maps folders on which another file system is
+    mounted to its (device, inode).
     """
 
     folder: str
     notes: dict[str, StatKey] = field(default_factory=dict)
     unreadable: dict[str, str] = field(default_factory=dict)
     skipped: dict[str, str] = field(default_factory=dict)
+    mounts: dict[str, tuple[int, int]] = field(default_factory=dict)
     stopped: bool = False
 
     def covers(self, path: str) -> bool:
@@ -37,38 +39,58 @@ class Scan:
         return not any(path == blind or blind == "" or path.startswith(blind + "/") for blind in self.unreadable)
 
 
-def scan(root: Path, rules: Rules, folder: str = "", stop: Callable[[], bool] = lambda: False) -> Scan:
+def scan(
+    root: Path,
+    rules: Rules,
+    folder: str = "",
+    stop: Callable[[], bool] = lambda: False,
+    expected: tuple[int, int] | None = None,
+) -> Scan:
     """
     List the notes below `folder` of `root`. Links are not followed.
 
-    Blocks: about 5 µs an entry. `stop` is asked once a folder; a stopped scan proves nothing.
+    Blocks: about 5 µs an entry. `stop` is asked once a folder; a stopped scan proves nothing. Neither does
+    one of a directory that is not the `expected` one (device, inode).
     """
     found = Scan(folder)
-    waiting = [folder]
+    waiting: list[tuple[str, int | None]] = [(folder, None)]
     try:
         root_fd = os.open(root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     except OSError as error:
         found.unreadable[""] = _name(error)
         return found
     try:
+        info = os.fstat(root_fd)
+        if expected is not None and (info.st_dev, info.st_ino) != expected:
+            found.unreadable[""] = "root_replaced"
+            return found
         while waiting:
             if stop():
                 found.stopped = True
                 break
-            _list(root_fd, waiting.pop(), rules, found, waiting)
+            _list(root_fd, *waiting.pop(), rules, found, waiting)
     finally:
         os.close(root_fd)
     return found
 
 
-def _list(root_fd: int, folder: str, rules: Rules, found: Scan, waiting: list[str]) -> None:
+def _list(
+    root_fd: int, folder: str, device: int | None, rules: Rules, found: Scan, waiting: list[tuple[str, int | None]]
+) -> None:
+    """List one folder; `device` is that of the folder around it, if it was listed too."""
     prefix = folder + "/" if folder else ""
     try:
         fd = open_folder(root_fd, folder)
         try:
+            info = os.fstat(fd)
+            own = info.st_dev
+            if folder and device is None:
+                device = os.stat("..", dir_fd=fd).st_dev
+            if folder and own != device:
+                found.mounts[folder] = (own, info.st_ino)
             with os.scandir(fd) as entries:
                 for entry in entries:
-                    _entry(entry, prefix + entry.name, rules, found, waiting)
+                    _entry(entry, prefix + entry.name, own, rules, found, waiting)
         finally:
             os.close(fd)
     except OSError as error:
@@ -78,10 +100,12 @@ def _list(root_fd: int, folder: str, rules: Rules, found: Scan, waiting: list[st
         found.unreadable[folder] = _name(error)
 
 
-def _entry(entry: os.DirEntry[str], path: str, rules: Rules, found: Scan, waiting: list[str]) -> None:
+def _entry(
+    entry: os.DirEntry[str], path: str, device: int, rules: Rules, found: Scan, waiting: list[tuple[str, int | None]]
+) -> None:
     if entry.is_dir(follow_symlinks=False):
         if (reason := rules.excluded_dir(path)) is None:
-            waiting.append(path)
+            waiting.append((path, device))
         elif reason != "dot_folder":
             _skip(found, path + "/", reason)
         return

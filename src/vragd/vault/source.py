@@ -9,8 +9,8 @@ from typing import Literal
 
 from vragd.settings import SourceSettings
 from vragd.vault.ignore import APP_JSON, Rules, obsidian_filters
-from vragd.vault.read import Outcome, Unreadable, read_note
-from vragd.vault.root import Identity, Root, sees_events, stamp_resolution_s
+from vragd.vault.read import Outcome, StatKey, Unreadable, read_note, stamp_of
+from vragd.vault.root import Root, Spot, sees_events, stamp_resolution_s
 
 SourceState = Literal["new", "ok", "offline", "permission", "root_changed"]
 
@@ -19,8 +19,9 @@ class Source:
     """
     One watched directory.
 
-    `connect`, `refresh_rules` and `close` belong to the store's writer lane; `rules` and `state` are
-    replaced whole and may be read anywhere.
+    `find`, `refresh_rules` and `sees_events` wait for the file system and belong to the source's own lane. `take`
+    belongs to the store's writer lane: a round must not read in one directory and ask another whether it
+    may delete. The rest is replaced whole and may be read anywhere.
     """
 
     def __init__(self, settings: SourceSettings, row_id: int, uid: str, max_file_bytes: int) -> None:
@@ -32,66 +33,103 @@ class Source:
         self.state: SourceState = "new"
         self.rules = Rules(settings.include, settings.exclude)
         self.rules_trouble = ""
+        self.rules_known = False
+        """Whether the rules were ever read whole. Until then anything may be what the user excludes."""
+        self.proven: Root | None = None
+        """The directory whose gaps mean that notes are gone. See `vragd.roots`."""
+        self.mounts: dict[str, tuple[int, int]] = {}
+        """Folders on which other file systems were mounted, and (device, inode) of those whose gaps are believed."""
         self._max_file_bytes = max_file_bytes
         self._root: Root | None = None
         self._app_json: bytes | None = None
         self._racy_window_s = 2.0
 
     @property
-    def identity(self) -> Identity | None:
-        """The identity of the directory that is open now."""
-        return self._root.identity if self._root else None
+    def root(self) -> Root | None:
+        """The directory that is open now."""
+        return self._root
+
+    def inside(self, spot: Spot) -> str | None:
+        """Where in the source that is: '' for its root, None if it is elsewhere."""
+        root = self._root
+        return spot.below(*((root.real,) if root else ()), str(self.path))
 
     @property
     def in_obsidian(self) -> bool:
         """Whether this is an Obsidian vault, so that `obsidian://` links lead somewhere."""
         return self._root is not None and self._root.identity.obsidian
 
-    def connect(self, expect_obsidian: bool) -> SourceState:
+    def find(self, expect_obsidian: bool) -> Root | None:
         """
-        Make sure the root is open and is the directory at `path`; the state that was found.
+        Open the directory at `path`, for `take`; None, and `state` says why, if it cannot be taken.
 
         A directory without `.obsidian` where there was one (`expect_obsidian`) is not taken: it is an
         empty mount point or another folder, and its emptiness proves nothing.
         """
-        if self._root is not None and self._root.health() == "ok":
-            self.state = "ok"
-            return self.state
+        root = self._root
+        if root is not None and root.health() == "ok":
+            return root
         self.close()
         try:
             root = Root(self.path)
         except OSError as error:
             denied = error.errno in (errno.EACCES, errno.EPERM)
             self.state = "permission" if denied else "offline"
-            return self.state
+            return None
         if expect_obsidian and not root.identity.obsidian:
-            root.close()
             self.state = "root_changed"
-            return self.state
+            return None
         if not os.access(self.path, os.R_OK | os.X_OK):
-            root.close()
             self.state = "permission"
-            return self.state
-        self._root = root
+            return None
         self._racy_window_s = stamp_resolution_s(self.path)
         self._app_json = None
+        self.refresh_rules(root)
+        return root
+
+    def take(self, root: Root) -> None:
+        """From now on this is the source's root."""
+        self._root = root
         self.state = "ok"
-        self.refresh_rules()
-        return self.state
 
     def healthy(self) -> bool:
-        """Whether the open root is still the directory at `path`. Asked before anything is deleted."""
-        health = self._root.health() if self._root else "missing"
+        """Whether the open root is still the directory at `path`. Asked before anything is deleted. Blocks."""
+        root = self._root
+        health = root.health() if root else "missing"
         if health != "ok" and self.state == "ok":
             self.state = {"missing": "offline", "permission": "permission"}.get(health, "root_changed")  # type: ignore[assignment]
         return health == "ok"
 
-    def refresh_rules(self) -> bool:
-        """Read Obsidian's *Excluded files* again; whether they changed. What cannot be read changes nothing."""
-        if self._root is None:
+    def vouches(self, path: str) -> bool:
+        """
+        Whether the root, if it is healthy, proves by what is not there that the note at `path` is gone.
+
+        One that was just opened does not until a full scan of it was believed, nor does what is mounted on a
+        folder and was not all the time since then.
+        """
+        root = self._root
+        if self.rules.excluded(path) is not None:
+            return True  # it goes whatever is there
+        if root is None or root is not self.proven:
+            return False
+        above = ((mount, place) for mount, place in self.mounts.items() if path.startswith(mount + "/"))
+        return all(root.mounted(mount) == place for mount, place in above)
+
+    def refresh_rules(self, root: Root | None = None) -> bool:
+        """
+        Read Obsidian's *Excluded files* again; whether they changed, or are known for the first time.
+
+        What cannot be read changes nothing: the last good rules stay. An empty file is no rules, it is
+        Obsidian about to write them.
+        """
+        root = root or self._root
+        if root is None:
             return False
         try:
-            raw = self._root.read(APP_JSON) or b"{}"
+            found = root.read(APP_JSON)
+            raw = b"{}" if found is None else found
+        except NotADirectoryError:
+            raw = b"{}"  # a file called .obsidian makes no vault
         except OSError as error:
             self.rules_trouble = f"app_json_{errno.errorcode.get(error.errno or 0, 'EIO').lower()}"
             return False
@@ -103,22 +141,27 @@ class Source:
             self.rules_trouble = "app_json_not_understood"  # Obsidian is writing it; the next event reads it again
             return False
         self._app_json, self.rules_trouble = raw, ""
-        before = self.rules
+        before, was_known = self.rules, self.rules_known
         self.rules = Rules(self.settings.include, self.settings.exclude, filters)
-        return before.obsidian != self.rules.obsidian
+        self.rules_known = True
+        return not was_known or before.obsidian != self.rules.obsidian
 
     def read(self, path: str) -> Outcome:
         """What is at `path` below the root. Blocks."""
-        if self._root is None:
+        root = self._root
+        if root is None:
             return Unreadable("source_offline")
-        return read_note(self._root.fd, path, self._max_file_bytes, self._racy_window_s)
+        return read_note(root.fd, path, self._max_file_bytes, self._racy_window_s)
+
+    def stamp(self, path: str) -> StatKey | None:
+        """The stamp of the file at `path`, which is not opened; None if nobody knows."""
+        root = self._root
+        return stamp_of(root.fd, path) if root else None
 
     def sees_events(self) -> bool:
         """Whether the file system under the root reports changes at all."""
         return sees_events(self.path)
 
     def close(self) -> None:
-        """Let go of the root."""
-        if self._root is not None:
-            self._root.close()
-            self._root = None
+        """Let go of the root; whoever reads in it at this moment may finish."""
+        self._root = self.proven = None

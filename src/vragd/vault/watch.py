@@ -55,27 +55,38 @@ class Watcher(FileSystemEventHandler):
     """
 
     def __init__(self, root: Path, on_hint: OnHint, on_trouble: OnTrouble) -> None:
-        self._root = os.path.realpath(root)
-        self._on_hint = on_hint
-        self._observer = make_observer(on_trouble)
+        self._path, self._root = root, ""
+        self._on_hint, self._on_trouble = on_hint, on_trouble
+        self._observer: Any = None
+        self._ended = False
 
     def start(self) -> None:
-        """Arm the watch; when this returns every folder that was there is watched. Raises OSError, ImportError."""
-        self._observer.schedule(self, self._root, recursive=True, event_filter=_WANTED)
+        """
+        Arm the watch; when this returns every folder that was there is watched. Raises OSError, ImportError.
+
+        Blocks for as long as the file system does; `stop` may be called meanwhile.
+        """
+        self._root = os.path.realpath(self._path)
+        self._observer = make_observer(self._on_trouble)
         try:
+            self._observer.schedule(self, self._root, recursive=True, event_filter=_WANTED)
             self._observer.start()
         except OSError:
             self.stop()  # it holds an inotify instance already, of which a user has 128
             raise
+        if self._ended:
+            self.stop()  # whoever asked before could stop only half of it
 
     def healthy(self) -> bool:
         """Whether all its threads are alive."""
-        return healthy(self._observer)
+        return self._observer is not None and healthy(self._observer)
 
     def stop(self) -> None:
-        """Disarm, without waiting: watchdog's reader may take half a second to notice."""
+        """Disarm, without waiting: watchdog's reader may take half a second to notice. From any thread."""
+        self._ended = True
         observer = self._observer
-        threading.Thread(target=lambda: _stop(observer), name="watch-stop", daemon=True).start()
+        if observer is not None:
+            threading.Thread(target=lambda: _stop(observer), name="watch-stop", daemon=True).start()
 
     def dispatch(self, event: FileSystemEvent) -> None:
         """Called by watchdog on its thread for each event; an exception here would end that thread."""

@@ -1,0 +1,85 @@
+"""A note's record and chunks exchanged for others: the steps of a commit, inside its transaction."""
+
+from __future__ import annotations
+
+import json
+import time
+
+import apsw
+
+from vragd.catalog.model import ChunkRow, NoteChange, to_blob
+
+
+def upsert(db: apsw.Connection, change: NoteChange) -> int:
+    """Write the note's record, but for its chunks; its id."""
+    values = (
+        *change.stamp,
+        int(change.racy),
+        change.digest,
+        change.title,
+        change.space_id,
+        change.state,
+        change.reason,
+        change.attempts,
+        change.retry_at,
+        change.seq,
+        time.time(),
+    )
+    ((note_id,),) = db.execute(
+        "insert into note(source_id, path, inode, size, mtime_ns, ctime_ns, racy, digest, title, space_id,"
+        " state, reason, attempts, retry_at, seq, changed_at) values (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)"
+        " on conflict(source_id, path) do update set (inode, size, mtime_ns, ctime_ns, racy, digest, title,"
+        " space_id, state, reason, attempts, retry_at, seq, changed_at) = (?,?,?,?,?,?,?,?,?,?,?,?,?,?)"
+        " returning id",
+        (change.source_id, to_blob(change.path), *values, *values),
+    )
+    assert isinstance(note_id, int)
+    return note_id
+
+
+def swap_chunks(db: apsw.Connection, note_id: int, change: NoteChange, *, retitled: bool) -> set[str]:
+    """Exchange the note's chunks for those of `change`, touching only what differs; the keys that are no more."""
+    assert change.chunks is not None
+    rows = db.execute("select key, id, heading from chunk where note_id = ?", (note_id,))
+    old = {key: (rowid, heading) for key, rowid, heading in rows}
+    for ordinal, chunk in enumerate(change.chunks):
+        heading = json.dumps(chunk.heading, ensure_ascii=False)
+        place = (int(chunk.embedded), ordinal, heading, *chunk.lines)
+        if had := old.pop(chunk.key, None):
+            db.execute(
+                "update chunk set embedded = ?, ordinal = ?, heading = ?, line_from = ?, line_to = ? where id = ?",
+                (*place, had[0]),
+            )
+            if had[1] != heading or retitled:
+                db.execute("delete from chunk_text where rowid = ?", (had[0],))
+                _index_text(db, had[0], change.title, chunk)
+        else:
+            db.execute(
+                "insert into chunk(note_id, key, text_hash, embedded, ordinal, heading, line_from, line_to, text)"
+                " values (?,?,?,?,?,?,?,?,?)",
+                (note_id, chunk.key, chunk.text_hash, *place, chunk.text),
+            )
+            _index_text(db, db.last_insert_rowid(), change.title, chunk)
+    return _drop_chunks(db, {key: had[0] for key, had in old.items()})
+
+
+def _index_text(db: apsw.Connection, rowid: int, title: str, chunk: ChunkRow) -> None:
+    db.execute(
+        "insert into chunk_text(rowid, title, heading, text) values (?, ?, ?, ?)",
+        (rowid, title, " ".join(chunk.heading), chunk.text),
+    )
+
+
+def remove(db: apsw.Connection, note_id: int) -> set[str]:
+    """Forget the note; the keys of the chunks it had."""
+    rows = db.execute("select key, id from chunk where note_id = ?", (note_id,))
+    dead = _drop_chunks(db, dict(rows))
+    db.execute("delete from note where id = ?", (note_id,))
+    return dead
+
+
+def _drop_chunks(db: apsw.Connection, rowids: dict[str, int]) -> set[str]:
+    for rowid in rowids.values():
+        db.execute("delete from chunk_text where rowid = ?", (rowid,))
+        db.execute("delete from chunk where id = ?", (rowid,))
+    return set(rowids)

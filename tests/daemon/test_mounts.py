@@ -1,0 +1,147 @@
+"""A disk inside a vault, and one that holds it, that go away and come back; in a mount namespace of our own."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.harness import Vragd, until
+
+N = 30
+
+# Does what it is told, a line at a time, in the namespace of the daemon it becomes.
+SCRIPT = """
+mount -t tmpfs none "$1" && cp -a "$2/." "$1" || exit 9
+(while read -r line < "$3"; do eval "$line"; done) &
+exec "$4" -m vragd run
+"""
+
+
+class Mounted(Vragd):
+    """A daemon that has a disk at `disk`; what is on it can be seen below `inside`."""
+
+    def __init__(self, home: Path, disk: str, **config: object) -> None:
+        super().__init__(home, **config)
+        self.disk, self.content, self.orders = self.vault / disk, home / "content", home / "orders"
+        self.disk.mkdir(exist_ok=True)
+        self.content.mkdir()
+        os.mkfifo(self.orders)
+
+    def begin(self) -> None:
+        command = ["unshare", "-Urm", "sh", "-c", SCRIPT, "sh", str(self.disk), str(self.content), str(self.orders)]
+        with self.log_file.open("ab") as log:
+            self.process = subprocess.Popen([*command, sys.executable], env=self.env, stderr=log)
+        until(self.answers, "the daemon to answer")
+        self.settle()
+
+    def order(self, command: str) -> None:
+        until(lambda: self.ordered(command), "the order to be taken")
+
+    def ordered(self, command: str) -> bool:
+        try:
+            fd = os.open(self.orders, os.O_WRONLY | os.O_NONBLOCK)
+        except OSError:
+            return False  # nobody listens at the moment
+        with os.fdopen(fd, "w") as orders:
+            orders.write(command + "\n")
+        return True
+
+    @property
+    def inside(self) -> Path:
+        assert self.process is not None
+        return Path(f"/proc/{self.process.pid}/root{self.disk}")
+
+    def mounted(self) -> bool:
+        assert self.process is not None
+        return str(self.disk) in Path(f"/proc/{self.process.pid}/mountinfo").read_text()
+
+    def unmount(self) -> None:
+        self.order(f"umount -l '{self.disk}'")
+        until(lambda: not self.mounted(), "the disk to be away")
+
+    def mount(self) -> None:
+        self.order(f"mount -t tmpfs none '{self.disk}' && cp -a '{self.content}/.' '{self.disk}'")
+        until(self.mounted, "the disk to be back")
+
+
+Make = Callable[..., Mounted]
+
+
+@pytest.fixture
+def make(tmp_path: Path) -> Iterator[Make]:
+    if subprocess.run(["unshare", "-Urm", "true"], capture_output=True, check=False).returncode:
+        pytest.skip("this machine forbids mount namespaces")
+    made: list[Mounted] = []
+
+    def make(disk: str, **config: object) -> Mounted:
+        made.append(Mounted(tmp_path, disk, **config))
+        for i in range(N):
+            (made[-1].content / f"n{i}.md").write_text(f"on the disk {i}\n")
+        return made[-1]
+
+    yield make
+    for daemon in made:
+        daemon.ordered("exit")
+        daemon.kill()
+
+
+def test_notes_on_a_disk_inside_the_vault_stay_while_it_is_away(make: Make) -> None:
+    daemon = make("disk", watch={"settle_ms": 50})
+    for i in range(200):  # so many that the guard would let those on the disk go
+        (daemon.vault / f"v{i}.md").write_text(f"in the vault {i}\n")
+    daemon.begin()
+    assert daemon.store["notes"] == N + 200
+    daemon.unmount()
+    until(lambda: "deletes_held" in daemon.status()["degraded"], "the disk to be missed")
+    assert daemon.store["sources"][0]["n_deletes_held"] == N
+    for path in (daemon.disk, daemon.disk / "n1.md", daemon.vault):
+        daemon.client.request("POST", "/v1/sync", {"path": str(path)})
+    (daemon.vault / "v0.md").unlink()
+    until(lambda: "v0.md" not in daemon.files(), "a note of the vault itself to go")
+    assert daemon.store["notes"] == N + 199
+
+    daemon.mount()
+    daemon.settle()  # which scans
+    (daemon.inside / "n1.md").write_text("a quokka on the disk\n")
+    until(lambda: daemon.paths("quokka", mode="keyword") == ["disk/n1.md"], "the watch to reach into the disk again")
+    (daemon.inside / "n2.md").unlink()
+    until(lambda: "disk/n2.md" not in daemon.files(), "a note that is deleted on the disk to go")
+    assert daemon.store["notes"] == N + 198
+    assert daemon.problems() == []
+
+
+def test_a_disk_that_stays_away_is_believed_when_somebody_says_so(make: Make) -> None:
+    daemon = make("disk")
+    (daemon.vault / "v.md").write_text("in the vault\n")
+    daemon.begin()
+    daemon.unmount()
+    until(lambda: "deletes_held" in daemon.status()["degraded"], "the disk to be missed")
+    assert daemon.store["notes"] == N + 1
+    assert daemon.run("sync", "--confirm-deletes", "--wait").returncode == 0
+    daemon.settle()
+    assert set(daemon.files()) == {"v.md"}
+
+
+def test_a_folder_that_is_a_disk_keeps_its_notes_while_that_is_away(make: Make) -> None:
+    daemon = make(".")
+    daemon.begin()
+    assert daemon.store["notes"] == N
+    for i in range(10):
+        (daemon.inside / f"n{i}.md").write_text(f"changed {i}\n")
+    daemon.unmount()
+    until(lambda: "deletes_held" in daemon.status()["degraded"], "the disk to be missed")
+    for i in range(10):
+        daemon.client.request("POST", "/v1/sync", {"path": str(daemon.vault / f"n{i}.md")})
+    (daemon.vault / "stray.md").write_text("below the disk\n")
+    until(lambda: "stray.md" in daemon.files("indexed"), "what is there instead")
+    assert daemon.store["notes"] == N + 1
+    (daemon.vault / "stray.md").unlink()
+    daemon.mount()
+    daemon.settle()
+    assert daemon.store["notes"] == N
+    assert daemon.problems() == []

@@ -1,0 +1,75 @@
+"""A worker in this process, on folders of notes and a stand-in for Ollama."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from tests.fakes.ollama import FakeOllama
+from tests.harness import until
+from vragd.embed.base import create_embedder
+from vragd.keeper import Keeper
+from vragd.settings import (
+    LimitSettings,
+    MemoryBackend,
+    OllamaEmbedder,
+    SourceSettings,
+    StoreSettings,
+    WatchSettings,
+)
+from vragd.store import Store
+from vragd.worker import Worker
+
+N = 30  # above what the delete guard lets pass at once
+
+
+class Home:
+    """Folders of notes, and a worker on them as often as one is started."""
+
+    def __init__(self, place: Path, ollama: FakeOllama) -> None:
+        self.place, self.ollama = place, ollama
+
+    def folder(self, name: str, n: int = N) -> Path:
+        folder = self.place / name
+        folder.mkdir()
+        for i in range(n):
+            (folder / f"n{i}.md").write_text(f"{name} {i}")
+        return folder
+
+    @asynccontextmanager
+    async def worker(self, *sources: SourceSettings, watch: bool = True) -> AsyncIterator[Worker]:
+        settings = OllamaEmbedder(type="ollama", model="fake-embed", url=self.ollama.url, batch_size=4)
+        embedder = create_embedder("ollama", settings)
+        store = Store(
+            "abc",
+            StoreSettings(sources=sources, embedder=settings, backend=MemoryBackend(type="memory")),
+            self.place / "store",
+            LimitSettings(min_free_mib=0),
+            lambda: embedder,
+        )
+        worker = Worker(store, WatchSettings(settle_ms=20), watch=watch)
+        await worker.start()
+        try:
+            yield worker
+        finally:
+            store.closing = True
+            await worker.stop()
+            embedder.close()
+
+
+async def eventually(condition: Callable[[], object], what: str) -> None:
+    await asyncio.get_running_loop().run_in_executor(None, until, condition, what)
+
+
+def keeper_of(worker: Worker, path: Path) -> Keeper:
+    return next(keeper for keeper in worker.keepers.values() if keeper.source.path == path)
+
+
+def paths(worker: Worker, path: Path) -> set[str]:
+    return set(worker.store.reader.known(keeper_of(worker, path).source.id))
+
+
+def idle(worker: Worker) -> bool:
+    return not worker.dirty.pending() and not worker.degraded()

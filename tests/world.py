@@ -1,0 +1,138 @@
+"""A store on a vault, blocking and in this process, with everything that can be turned."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Collection, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from vragd.backends.base import Vector
+from vragd.backends.memory import MemoryBackend
+from vragd.embed.base import Space
+from vragd.errors import BackendUnavailable, EmbedderRejected, EmbedderUnavailable
+from vragd.prepare import Job
+from vragd.settings import LimitSettings, SourceSettings, StoreSettings
+from vragd.store import Store
+
+
+class WordEmbedder:
+    """A vector from the hash of a text; remembers what it was asked."""
+
+    batch_size = 8
+
+    def __init__(self) -> None:
+        self.texts: list[str] = []
+        self.dimension, self.digest = 32, "1"
+        self.down = False
+        self.poison: str | None = None
+        """Refused, and with it every batch it is in."""
+        self.deadly: str | None = None
+        """A text with this word crashes the model, which looks like an outage."""
+
+    def space(self, chunker: str) -> Space:
+        if self.down:
+            raise EmbedderUnavailable("down")
+        return Space("test", "words", self.digest, self.dimension, "", chunker)
+
+    def embed_documents(self, texts: Sequence[str]) -> np.ndarray:
+        if self.down or (self.deadly is not None and any(self.deadly in text for text in texts)):
+            raise EmbedderUnavailable("down")
+        if self.poison and any(self.poison in text for text in texts):
+            raise EmbedderRejected("poison")
+        self.texts += texts
+        return np.stack([self.embed_query(text) for text in texts])
+
+    def embed_query(self, text: str) -> np.ndarray:
+        seed = int.from_bytes(hashlib.sha256((self.digest + text).encode()).digest()[:8], "big")
+        row = np.random.default_rng(seed).normal(size=self.dimension)
+        return (row / np.linalg.norm(row)).astype(np.float32)
+
+    def close(self) -> None: ...
+
+
+class Recording(MemoryBackend):
+    """Fails before or after a step when told to, and writes down the order of things."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.log: list[str] = []
+        self.fail = ""
+
+    def _step(self, name: str) -> None:
+        self.log.append(name)
+        if self.fail == name:
+            raise BackendUnavailable(f"failed at {name}")
+
+    def put_vectors(self, store: str, vectors: Sequence[Vector]) -> int:
+        self._step("before put")
+        done = super().put_vectors(store, vectors)
+        self._step("after put")
+        return done
+
+    def delete_vectors(self, store: str, keys: Collection[str]) -> int:
+        self._step("before delete")
+        done = super().delete_vectors(store, keys)
+        self._step("after delete")
+        return done
+
+
+class World:
+    """A store on a vault, with everything that can be turned."""
+
+    def __init__(self, home: Path) -> None:
+        self.vault = home / "vault"
+        self.vault.mkdir()
+        self.folder = home / "store"
+        self.embedder, self.backend = WordEmbedder(), Recording()
+        self.open()
+        self.store.prepare()
+
+    def open(self, **limits: int) -> None:
+        """The store as it is after a start, before the embedder was asked anything."""
+        settings = StoreSettings(sources=(SourceSettings(path=self.vault),))
+        self.store = Store(
+            "sss", settings, self.folder, LimitSettings(**{"min_free_mib": 0} | limits),
+            lambda: self.embedder, make_backend=lambda *_: self.backend,
+        )  # fmt: skip
+        self.store.open()
+        (self.source,) = self.store.sources.values()
+        self.store.connect(self.source)
+        self.store.scan_source(self.source)  # a directory that was just opened proves nothing before
+
+    def restart(self, **limits: int) -> None:
+        self.store.close()
+        self.backend = Recording()
+        self.open(**limits)
+
+    def write(self, path: str, text: str) -> None:
+        (self.vault / path).parent.mkdir(parents=True, exist_ok=True)
+        (self.vault / path).write_text(text)
+
+    def scan(self) -> list[str]:
+        """The paths a scan finds dirty."""
+        return sorted(self.store.scan_source(self.source)[0])
+
+    def apply(self, *paths: str, patient: bool = True) -> Any:
+        report = self.store.apply([Job(self.source, path, patient) for path in paths])
+        while report.deferred:
+            report = self.store.apply(report.deferred)
+        return report
+
+    @property
+    def collection(self) -> str:
+        assert self.store.space is not None
+        return self.store.space.collection
+
+    def texts(self) -> list[tuple[str, str]]:
+        """(path, text) of every chunk that a query by vector could find."""
+        keys = list(self.backend.list_keys(self.collection))
+        return sorted((found.path, found.text) for found in self.store.reader.join(keys).values())
+
+    def is_sound(self) -> bool:
+        assert self.store.space is not None
+        live = self.store.catalog.live_keys(self.store.space.id)
+        held = set(self.backend.list_keys(self.collection))
+        return live == held and not self.store.catalog.intents(self.collection)
