@@ -11,7 +11,7 @@ try: $(VENV)/run.done
 	$(BIN)/vragd demo
 
 test: $(VENV)/dev.done
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 3 --dist worksteal
 
 lint: $(VENV)/dev.done
 	$(BIN)/ruff check src tests bench

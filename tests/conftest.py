@@ -2,9 +2,22 @@
 
 from __future__ import annotations
 
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
 import pytest
 
 from tests.conformance.factories import FACTORIES
+
+
+@pytest.fixture
+def tmp_path() -> Iterator[Path]:
+    """A folder with a short name: a socket's path may have 107 bytes, and pytest's own folders use most of them."""
+    path = Path(tempfile.mkdtemp(prefix="vragd-")).resolve()
+    yield path
+    shutil.rmtree(path, ignore_errors=True)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

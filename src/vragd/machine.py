@@ -24,6 +24,17 @@ def source_uid(store_folder: Path, label: str) -> str:
     return xxhash.xxh3_64_hexdigest("\0".join(parts).encode("utf-8", "surrogateescape"))[:12]
 
 
+def machine_id() -> str:
+    """A hash that is the same on this machine for as long as it is; empty where the system does not tell."""
+    for file in MACHINE_ID_FILES:
+        try:
+            if found := Path(file).read_text("ascii").strip():
+                return xxhash.xxh3_64_hexdigest(f"vragd {found}".encode())
+        except (OSError, ValueError):
+            continue
+    return ""
+
+
 def _machine() -> str:
     """Never leaves this module but hashed, as machine-id(5) asks."""
     for file in MACHINE_ID_FILES:

@@ -14,10 +14,10 @@ import structlog
 from vragd.backends.base import VectorBackend
 from vragd.catalog.model import SpaceRow
 from vragd.catalog.writer import Catalog
-from vragd.errors import BackendRefused, UnknownStore
-from vragd.log import error_fields
+from vragd.collection import Collections
+from vragd.sync import recover
 from vragd.vault.source import Source
-from vragd.vectors import source_of, to_vector
+from vragd.vectors import to_vector
 
 log = structlog.get_logger()
 
@@ -33,22 +33,17 @@ class Refiller:
     `begin` and `go_on`; how far that is survives a restart.
     """
 
-    def __init__(self, catalog: Catalog, backend: VectorBackend, sources: Mapping[int, Source]) -> None:
-        self._catalog, self._backend, self._sources = catalog, backend, sources
+    def __init__(
+        self, catalog: Catalog, backend: VectorBackend, collections: Collections, sources: Mapping[int, Source]
+    ) -> None:
+        self._catalog, self._backend, self._collections, self._sources = catalog, backend, collections, sources
         self.n_left: int | None = None
         """Vectors still to be put; None when all are. Read from any thread."""
         self.unswept = False
         """Whether the collection may hold keys of ours from before it was filled."""
+        self._target = ""
 
     # -- at once -----------------------------------------------------------------------------------
-
-    def own_keys(self, collection: str) -> set[str]:
-        """The keys a collection holds for the store's own sources."""
-        keys = self._backend.list_keys(collection)
-        if not self._backend.remote:
-            return set(keys)
-        uids = {source.uid for source in self._sources.values()}
-        return {key for key in keys if source_of(key) in uids}
 
     def refill(self, space: SpaceRow) -> tuple[int, int]:
         """
@@ -56,16 +51,17 @@ class Refiller:
 
         What a cache on disk did not have, or a backend lost, comes back.
         """
-        live, held = self._catalog.live_keys(space.id), self.own_keys(space.collection)
+        live, held = self._catalog.live_keys(space.id), self._collections.own_keys(space.collection)
         extra, missing = held - live, sorted(live - held)
         if extra:
             self._backend.delete_vectors(space.collection, extra)
         n_put = 0
         for start in range(0, len(missing), BATCH):
-            n_put += self._put(space, missing[start : start + BATCH])
+            n_put += self.put(space, missing[start : start + BATCH])
         return n_put, len(extra)
 
-    def _put(self, space: SpaceRow, keys: list[str]) -> int:
+    def put(self, space: SpaceRow, keys: list[str]) -> int:
+        """Put live keys as the catalog has them; how many."""
         rows = list(self._catalog.rows_for(keys))
         values = self._catalog.embeddings(space.id, {row[1] for row in rows})
         names = {source.id: (source.uid, source.label) for source in self._sources.values()}
@@ -78,21 +74,25 @@ class Refiller:
             ],
         )
 
+    def recover(self, space: SpaceRow) -> None:
+        """See `sync.recover`."""
+        recover(self._catalog, self._backend, space, lambda keys: self.put(space, keys))
+
     # -- a slice at a time -------------------------------------------------------------------------
 
-    def begin(self, space: SpaceRow, *, empty: bool) -> None:
-        """See whether the collection has to be filled; `empty` says that it surely has nothing yet."""
-        wanted = self._wanted(space)
+    def begin(self, space: SpaceRow, identity: str) -> None:
+        """See whether the collection, which is the one of this `identity`, has to be filled."""
+        self._target = f"{self._backend.place} {space.collection} {identity}"
         self.unswept = bool(self._catalog.meta("unswept"))
-        if not empty and self._catalog.meta("filled") == wanted:
+        if self._catalog.meta("filled") == self._target:
             self.n_left = None
             return
-        if empty or self._catalog.meta("filling") != wanted:
+        if self._catalog.meta("filling") != self._target:
             self._catalog.set_meta("filled", "")
             self._catalog.set_meta("filled_to", "")
-            self._catalog.set_meta("filling", wanted)
-            self._catalog.set_meta("unswept", "" if empty else "1")
-            self.unswept = not empty
+            self._catalog.set_meta("unswept", "1")
+            self._catalog.set_meta("filling", self._target)
+            self.unswept = True
         done = self._catalog.meta("filled_to") or ""
         self.n_left = sum(key > done for key in self._catalog.live_keys(space.id))
         log.info("store.filling_started", n_left=self.n_left)
@@ -107,11 +107,11 @@ class Refiller:
         """Put the next slice."""
         keys = self._catalog.live_keys_after(space.id, self._catalog.meta("filled_to") or "", SLICE)
         if keys:
-            self._put(space, keys)
+            self.put(space, keys)
             self._catalog.set_meta("filled_to", keys[-1])
             self.n_left = max(0, (self.n_left or 0) - len(keys))
         else:
-            self._catalog.set_meta("filled", self._wanted(space))
+            self._catalog.set_meta("filled", self._target)
             self.n_left = None
             log.info("store.filling_finished")
 
@@ -122,30 +122,8 @@ class Refiller:
         To be called when every source was scanned and all is indexed: a catalog that was begun anew does
         not know its notes before.
         """
-        if extra := self.own_keys(space.collection) - self._catalog.live_keys(space.id):
+        if extra := self._collections.own_keys(space.collection) - self._catalog.live_keys(space.id):
             self._backend.delete_vectors(space.collection, extra)
         self._catalog.set_meta("unswept", "")
         self.unswept = False
         log.info("store.backend_swept", n_deleted=len(extra))
-
-    def _wanted(self, space: SpaceRow) -> str:
-        return f"{self._backend.place} {space.collection}"
-
-    # -- leaving -----------------------------------------------------------------------------------
-
-    def leave(self, collection: str) -> None:
-        """Take what is ours out of a collection; it goes too, unless somebody else has something in it."""
-        try:
-            if self._backend.remote:
-                own = self.own_keys(collection)
-                self._backend.delete_vectors(collection, own)
-                if any(key not in own for key in self._backend.list_keys(collection)):
-                    return
-            self._backend.delete_store(collection)
-        except UnknownStore:
-            return
-        except BackendRefused as error:
-            # without the permission to delete an index, an empty one stays
-            log.warning("backend.index_left", **error_fields(error))
-            if not self._backend.remote or self.own_keys(collection):
-                raise

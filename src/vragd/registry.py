@@ -87,6 +87,19 @@ class Registry:
     def _check_places(self, stores: Mapping[str, StoreSettings]) -> None:
         check_places([(n, source) for n, s in stores.items() for source in s.sources], self._data_dir)
 
+    def remember_remote(self, name: str, where: str) -> None:
+        """Keep where else a store has vectors, for when its settings are gone."""
+        file = self.folder(name) / "remote"
+        if not file.exists() or file.read_text("utf-8") != where:
+            write_atomic(file, [where.encode()])
+
+    def remote(self, name: str) -> str:
+        """Where else a store had vectors when it last ran; empty if nowhere."""
+        try:
+            return (self.folder(name) / "remote").read_text("utf-8")
+        except FileNotFoundError:
+            return ""
+
     def delete(self, name: str) -> None:
         """Remove everything kept for a store. The vault is not touched."""
         folder = self.folder(self.known(name).name)

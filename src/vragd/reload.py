@@ -20,8 +20,8 @@ async def reload(service: Service, loaded: Loaded) -> list[str]:
     """
     Take `loaded` from now on; the names of changed settings that need a restart and are left as they were.
 
-    A store that cannot be started is logged and missing until the next reload. The data of a store that
-    left the file is kept.
+    A store that cannot be started is logged, and `failed` until the next reload; whatever it is, the others
+    go on. The data of a store that left the file is kept.
     """
     old = service.loaded
     needs_restart = [
@@ -41,17 +41,17 @@ async def reload(service: Service, loaded: Loaded) -> list[str]:
     everywhere = (old.config.watch, old.config.limits) != (loaded.config.watch, loaded.config.limits)
     async with service.changing:
         before = _running(service)
-        service.loaded, service.registry = loaded, Registry(loaded)
-        after = {name: entry.settings for name, entry in service.registry.entries().items() if entry.settings}
+        registry = Registry(loaded)
+        after = {name: entry.settings for name, entry in registry.entries().items() if entry.settings}
+        service.loaded, service.registry = loaded, registry
         for name, settings in before.items():
             if everywhere or after.get(name) != settings:
                 await _stop(service, name)
+        for name in service.failed.keys() - after.keys():
+            del service.failed[name]
         for name, settings in after.items():
             if name not in service.workers:
-                try:
-                    await service.start_store(name, settings)
-                except VragdError as error:
-                    log.error("store.start_failed", store=name, **error_fields(error))
+                await _start(service, name, settings)
     return needs_restart
 
 
@@ -62,5 +62,16 @@ def _running(service: Service) -> dict[str, StoreSettings]:
 async def _stop(service: Service, name: str) -> None:
     try:
         await service.stop_store(name)
-    except VragdError as error:  # its last flush failed, and it is closed all the same
+    except Exception as error:  # its last flush failed, and it is closed all the same
         log.error("store.flush_failed", store=name, **error_fields(error))
+
+
+async def _start(service: Service, name: str, settings: StoreSettings) -> None:
+    try:
+        await service.start_store(name, settings)
+    except VragdError as error:
+        log.error("store.start_failed", store=name, **error_fields(error))
+    except Exception as error:  # a bug, and no reason to leave the others stopped
+        log.error("store.start_failed", store=name, **error_fields(error))
+        what = f"store {name!r} could not be started ({type(error).__name__})"
+        service.failed[name] = VragdError(what, hint="see the daemon's log")

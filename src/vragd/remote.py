@@ -9,15 +9,16 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from vragd.backends.base import Match, StoreInfo, VectorBackend, create_backend
 from vragd.embed.base import Embedder, create_embedder
-from vragd.errors import StoreMismatch, UnknownStore, UsageError
+from vragd.errors import StoreMismatch, UnknownStore, UsageError, VragdError
 from vragd.notes.chunk import VERSION
 from vragd.search import Question, check
-from vragd.settings import EmbedderSettings, S3VectorsBackend
+from vragd.settings import EmbedderSettings, OllamaEmbedder, S3VectorsBackend
 from vragd.vectors import source_of
 
 
@@ -36,7 +37,7 @@ def resolve(backend: VectorBackend, store: str) -> StoreInfo:
         return backend.get_store_info(store)
     except UnknownStore as error:
         names = backend.list_stores()
-        found = [backend.get_store_info(name) for name in _successors(store, names)]
+        found = _successors(backend, store, names)
         if not found:
             raise UnknownStore(
                 error.message, hint=f"there are: {', '.join(names)}" if names else "the bucket has no index"
@@ -44,25 +45,60 @@ def resolve(backend: VectorBackend, store: str) -> StoreInfo:
         return min(found, key=lambda info: str(info.detail.get("created")))
 
 
-def _successors(store: str, names: Iterable[str]) -> list[str]:
-    return [name for name in names if re.fullmatch(re.escape(store[:54]) + r"\.[0-9a-f]{8}", name)]
+def _successors(backend: VectorBackend, store: str, names: Iterable[str]) -> list[StoreInfo]:
+    """
+    The indexes that took a store's place when its model changed: STORE.XXXXXXXX, of a space that begins so.
+
+    Another store may have a name of that form, of a date for instance.
+    """
+    form = re.compile(re.escape(store[:54]) + r"\.([0-9a-f]{8})")
+    found = []
+    for name in names:
+        if mark := form.fullmatch(name):
+            with suppress(UnknownStore):  # deleted since it was listed
+                info = backend.get_store_info(name)
+                if info.space.startswith(mark[1]):
+                    found.append(info)
+    return found
 
 
 def embedder_for(info: StoreInfo, candidates: Iterable[EmbedderSettings]) -> Embedder:
-    """The first of `candidates` that makes vectors of the index's space. Raises StoreMismatch, EmbedderUnavailable."""
-    tried = []
-    for settings in dict.fromkeys(candidates):
-        embedder = create_embedder(settings.type, settings)
-        space = embedder.space(VERSION)
+    """
+    The one of `candidates` that makes vectors of the index's space; those its model mark speaks for come first.
+
+    Raises StoreMismatch if none does; if one of them could not be asked, what that raised: EmbedderUnavailable.
+    """
+    tried: list[str] = []
+    away: VragdError | None = None
+    for settings in sorted(dict.fromkeys(candidates), key=lambda settings: not _is_likely(settings, info.model)):
+        try:
+            embedder = create_embedder(settings.type, settings)
+            try:
+                space = embedder.space(VERSION)
+            except VragdError:
+                embedder.close()
+                raise
+        except VragdError as error:  # another may be the one
+            away = away or error
+            continue
         if space.meaning == info.space:
             return embedder
         tried.append(space.title)
         embedder.close()
+    if away is not None:
+        raise away
     raise StoreMismatch(
         f"index {info.store!r} holds vectors of {info.model or 'a model vragd does not know'},"
         f" not of {' or '.join(tried)}",
         hint="vragd query --ollama MODEL names the model it was written with",
     )
+
+
+def _is_likely(settings: EmbedderSettings, model: str) -> bool:
+    """Whether the readable mark of an index may mean this embedder. A hint: marks are cut, and tags left out."""
+    title = f"ollama/{settings.model}" if isinstance(settings, OllamaEmbedder) else settings.type
+    mine, its = (re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-") for name in (title, model))
+    return its.startswith(mine) or (bool(its) and mine.startswith(its))
 
 
 def query(
@@ -135,7 +171,7 @@ def create(backend: VectorBackend, store: str, settings: EmbedderSettings, metri
 def to_delete(backend: VectorBackend, store: str) -> list[str]:
     """Every index of a store. Raises UnknownStore if there is none."""
     names = backend.list_stores()
-    found = [name for name in names if name == store] + _successors(store, names)
+    found = [name for name in names if name == store] + [info.store for info in _successors(backend, store, names)]
     if not found:
         raise UnknownStore(
             f"the bucket has no index of store {store!r}", hint=f"there are: {', '.join(names) or 'none'}"

@@ -185,9 +185,12 @@ class _Look:
 
     def _matches(self, depth: int) -> Sequence[Match]:
         """Chunks near the question, live or not, best first."""
-        if self._vector is not None and self._target.space is not None:
-            with self._without_vectors():
-                return self._target.backend.query(self._target.space.collection, self._vector, depth, self._where)
+        if self._vector is None or self._target.space is None:
+            return ()
+        if self._where and not all(self._where.values()):  # a source that is asked for and is not in this store
+            return ()
+        with self._without_vectors():
+            return self._target.backend.query(self._target.space.collection, self._vector, depth, self._where)
         return ()
 
     def _answer(self, now: Snapshot, by_vector: list[Found]) -> Answer:

@@ -19,7 +19,7 @@ import structlog
 
 from vragd.config import Loaded
 from vragd.embed.base import Embedder, create_embedder
-from vragd.errors import BackendUnavailable, Overloaded, UnknownStore, UsageError, VragdError
+from vragd.errors import DataDirError, DiskFull, Overloaded, UnknownStore, UsageError, VragdError
 from vragd.files import private_dir
 from vragd.lane import Lane, progress
 from vragd.log import error_fields
@@ -114,6 +114,8 @@ class Service:
             raise
         self.failed.pop(name, None)
         self.workers[name] = worker
+        if isinstance(settings.backend, S3VectorsBackend):
+            self.registry.remember_remote(name, f"bucket {settings.backend.bucket}")
         return worker
 
     async def stop(self) -> None:
@@ -274,13 +276,20 @@ class Service:
         """
         async with self.changing:
             entry = self.registry.known(name)
+            if name not in self.workers and not keep_remote and (where := self.registry.remote(name)):
+                raise UsageError(
+                    f"store {name!r} has vectors in {where} and does not run: nothing was deleted",
+                    hint="put it into the configuration again and delete it then, or add --keep-remote",
+                )
             try:
                 await self.stop_store(name, forget=not keep_remote)
-            except BackendUnavailable as error:
+            except (DiskFull, DataDirError) as error:  # of a last flush, and deleting is what makes room
+                log.warning("store.flush_failed", store=name, **error_fields(error))
+            except VragdError as error:
                 assert entry.settings is not None
                 await self.start_store(name, entry.settings)
                 hint = "vragd store delete --keep-remote leaves there what cannot be deleted now"
-                raise type(error)(f"nothing was deleted: {error.message}", hint=hint) from error
+                raise type(error)(f"the store is kept: {error.message}", hint=hint) from error
             self.registry.delete(name)
         log.info("store.files_deleted", store=name)
         return entry.origin

@@ -15,7 +15,12 @@ from pathspec import GitIgnoreSpec
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
 
 DEFAULT_INCLUDE = ("*.md", "*.markdown", "*.txt")
-STORE_NAME = r"^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$"  # the strictest backend's rule (S3 Vectors)
+STORE_NAME = r"^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$"  # the strictest backend's rule (an index of S3 Vectors)
+BUCKET_NAME = r"^[a-z0-9][a-z0-9-]{1,61}[a-z0-9]$"  # AWS's rule, which has no dots here
+ENDPOINT = re.compile(
+    r"(https://([A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\])|http://(localhost|127\.\d+\.\d+\.\d+|\[::1\]))"
+    r"(:(?P<port>[0-9]{1,5}))?/?"
+)
 
 
 class Settings(BaseModel):
@@ -115,11 +120,19 @@ class MemoryBackend(Settings):
     type: Literal["memory"]
 
 
+def _bucket_name(name: str) -> str:
+    if not re.fullmatch(BUCKET_NAME, name):
+        raise ValueError(
+            f"bucket name {name!r} is not 3 to 63 characters of a-z, 0-9 and '-', beginning and ending with a-z or 0-9"
+        )
+    return name
+
+
 class S3VectorsBackend(Settings):
     """An index of a bucket of Amazon S3 Vectors. Credentials come from AWS's own chain, never from here."""
 
     type: Literal["s3vectors"]
-    bucket: Annotated[str, AfterValidator(lambda name: check_store_name(name, "bucket"))]
+    bucket: Annotated[str, AfterValidator(_bucket_name)]
     region: str | None = Field(default=None, min_length=1)
     profile: str | None = Field(default=None, min_length=1)
     endpoint_url: str | None = None
@@ -130,11 +143,9 @@ class S3VectorsBackend(Settings):
     @field_validator("endpoint_url")
     @classmethod
     def _is_safe(cls, value: str | None) -> str | None:
-        if value is None or re.match(r"^https://[^/\s]+/?$", value):
+        if value is None or ((url := ENDPOINT.fullmatch(value)) and 0 < int(url["port"] or 443) < 65_536):
             return value
-        if re.match(r"^http://(localhost|127\.\d+\.\d+\.\d+|\[::1\])(:\d+)?/?$", value):
-            return value
-        raise ValueError("expected https://HOST, or http:// of this machine: vectors never leave it unencrypted")
+        raise ValueError("expected https://HOST[:PORT], or http:// of this machine: vectors never leave it unencrypted")
 
 
 BackendSettings = Annotated[FaissBackend | MemoryBackend | S3VectorsBackend, Field(discriminator="type")]
@@ -191,10 +202,10 @@ def _valid_names(stores: Mapping[str, StoreSettings]) -> Mapping[str, StoreSetti
     return stores
 
 
-def check_store_name(name: str, of: str = "store") -> str:
-    """`name`, or ValueError saying what a store may be called; buckets follow the same rule."""
-    if not re.match(STORE_NAME, name):
-        raise ValueError(f"{of} name {name!r} is not 3 to 63 characters of a-z, 0-9, '-' and '.'")
+def check_store_name(name: str) -> str:
+    """`name`, or ValueError saying what a store may be called."""
+    if not re.fullmatch(STORE_NAME, name):
+        raise ValueError(f"store name {name!r} is not 3 to 63 characters of a-z, 0-9, '-' and '.'")
     return name
 
 

@@ -8,23 +8,22 @@ writer lane; `scan_source` runs on its scan lane; what a query needs (`reader`, 
 
 from __future__ import annotations
 
-import json
-import os
 import shutil
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import asdict
 from pathlib import Path
 
 import structlog
 
 from vragd.backends.base import VectorBackend, create_backend
+from vragd.catalog.check import move_aside
 from vragd.catalog.model import NoteRemoval, SpaceRow
 from vragd.catalog.reader import Reader
 from vragd.catalog.writer import Catalog
+from vragd.collection import Collections
 from vragd.compare import compare
-from vragd.embed.base import Embedder, Space
+from vragd.embed.base import Embedder
 from vragd.errors import BackendUnavailable, CatalogCorrupt, DiskFull, StoreMismatch, UnknownStore, VragdError
 from vragd.files import free_mib, private_dir
 from vragd.log import error_fields
@@ -34,7 +33,7 @@ from vragd.prepare import Job
 from vragd.refill import Refiller
 from vragd.roots import Roots
 from vragd.settings import BackendSettings, LimitSettings, StoreSettings
-from vragd.sync import Report, Syncer, recover
+from vragd.sync import Report, Syncer
 from vragd.vault.scan import Scan, scan
 from vragd.vault.source import Source
 
@@ -69,6 +68,7 @@ class Store:
         self._reader: Reader | None = None
         self._backend: VectorBackend | None = None
         self._refiller: Refiller | None = None
+        self._collections: Collections | None = None
         self._syncer: Syncer | None = None
         self._damage: CatalogCorrupt | None = None  # that of a catalog which is being replaced
         self._attached = False  # whether the backend's collection was found or made, and nothing said otherwise
@@ -97,6 +97,12 @@ class Store:
         """For the writer lane only, but for `n_left`."""
         assert self._refiller is not None, "open the store first"
         return self._refiller
+
+    @property
+    def collections(self) -> Collections:
+        """For the writer lane only."""
+        assert self._collections is not None, "open the store first"
+        return self._collections
 
     @property
     def embedder(self) -> Embedder:
@@ -136,7 +142,7 @@ class Store:
                 if opened is not None:
                     opened.close()
         self._syncer, self.space, self._attached, self._needs_recovery = None, None, False, False
-        _move_aside(self.folder / "catalog.db")
+        move_aside(self.folder / "catalog.db")
         self._open_catalog()
         self._damage = None
 
@@ -152,7 +158,11 @@ class Store:
         fingerprint, spaces = self._catalog.meta("space"), self._catalog.spaces()
         self.space = next((space for space in spaces if space.fingerprint == fingerprint), None)
         self.rebuilding = len(spaces) > 1
-        self._refiller = Refiller(self._catalog, self.backend, self.sources)
+        self._collections = Collections(self._catalog, self.backend, self.name, self.settings.metric)
+        self._refiller = Refiller(self._catalog, self.backend, self._collections, self.sources)
+        if self.collections.mind_the_machine(self.folder):
+            self.refiller.put_off()
+            log.warning("store.machine_changed", store=self.name)
         self._register_sources()
         if not self.backend.remote:
             for stranger in set(self.backend.list_stores()) - {space.collection for space in spaces}:
@@ -164,11 +174,13 @@ class Store:
         wanted = {settings.label: settings for settings in self.settings.sources}
         had = {source.label: source for source in self.sources.values()}  # of a catalog that was damaged
         for row in catalog.sources():
+            self.collections.add_own(row.uid)
             if row.label not in wanted:
                 self._purge_source(row.id)
         for label, settings in wanted.items():
             source = had.get(label)
             row = catalog.register_source(label, source_uid(self.folder, label), source.id if source else None)
+            self.collections.add_own(row.uid)
             if source is not None:
                 self.roots.remember_all(source)
                 continue
@@ -196,13 +208,10 @@ class Store:
         self._attached = True
 
     def _open_collection(self, space: SpaceRow) -> None:
-        of = Space(**json.loads(space.identity))
-        made = self.backend.create_store(
-            space.collection, space.dimension, self.settings.metric, space=of.meaning, model=of.title
-        )
-        recover(self.catalog, self.backend, space)
+        info = self.collections.open(space)
+        self.refiller.recover(space)
         if self.backend.durable:
-            self.refiller.begin(space, empty=made)
+            self.refiller.begin(space, info.identity)
         else:
             self.refiller.put_off()
             self.refill(space)
@@ -220,19 +229,16 @@ class Store:
         Another space than before begins beside the old one: notes move over one by one, and are found
         by their words until they have. Raises EmbedderUnavailable, and what `attach` raises.
         """
-        self._attached = self._attached and not self.backend.remote  # somebody may have deleted it
-        self.attach()
         space = self.embedder.space(chunk.VERSION)
-        fingerprint = space.fingerprint()
-        if self.space is None or self.space.fingerprint != fingerprint:
-            row = self.catalog.register_space(
-                self.name, fingerprint, json.dumps(asdict(space), sort_keys=True), space.dimension
-            )
+        if self.space is None or self.space.fingerprint != space.fingerprint():
+            row = self.collections.row_for(space)
             self._open_collection(row)
-            self.catalog.set_meta("space", fingerprint)
+            self.catalog.set_meta("space", row.fingerprint)
             if self.space is not None:
                 log.warning("store.space_changed", store=self.name, provider=space.provider, model=space.model)
             self.space, self._syncer, self._attached = row, None, True
+        self._attached = self._attached and not self.backend.remote  # somebody may have deleted it
+        self.attach()
         self.rebuilding = len(self.catalog.spaces()) > 1
         if self.rebuilding:
             self._drop_old_spaces()
@@ -282,7 +288,15 @@ class Store:
         self.attach()
         assert self.space is not None
         if self._syncer is None:
-            self._syncer = Syncer(self.catalog, self.backend, lambda: self.embedder, self.space, self._stop)
+            space = self.space
+            self._syncer = Syncer(
+                self.catalog,
+                self.backend,
+                lambda: self.embedder,
+                space,
+                lambda: self.refiller.recover(space),
+                self._stop,
+            )
         is_full = free_mib(self.folder) < self.limits.min_free_mib
         embedded_before = self._syncer.n_embedded
         with self._doubting():
@@ -292,7 +306,7 @@ class Store:
                 self.n_embedded += self._syncer.n_embedded - embedded_before
             if self._needs_recovery:
                 # what an interrupted round had put is put again or, now that it is past, forgotten
-                recover(self.catalog, self.backend, self.space)
+                self.refiller.recover(self.space)
                 self._needs_recovery = False
         if self.rebuilding:
             self._drop_old_spaces()
@@ -341,7 +355,7 @@ class Store:
             return
         for old in self.catalog.spaces():
             if old.id != self.space.id:
-                self.refiller.leave(old.collection)
+                self.collections.leave(old.collection)
                 self.catalog.clear_all(old.collection)
                 self.catalog.forget_space(old.id)
         self.rebuilding = False
@@ -361,7 +375,7 @@ class Store:
         """Delete what the backend holds for us, before the store's files go. Can be done again, or undone by `fill`."""
         self.refiller.put_off()
         for space in self.catalog.spaces():
-            self.refiller.leave(space.collection)
+            self.collections.leave(space.collection)
 
     def flush(self) -> None:
         """Let the backend write its cache, if it finds that worthwhile."""
@@ -380,12 +394,3 @@ class Store:
                 self._reader.close()
             if self._catalog is not None:
                 self._catalog.close()
-
-
-def _move_aside(path: Path) -> None:
-    stamp = time.strftime("%Y%m%dT%H%M%S", time.gmtime())
-    # the file last: after a kill in between, no log is left that a new file would take for its own
-    for suffix in ("-wal", "-shm", ""):
-        damaged = path.with_name(path.name + suffix)
-        if damaged.exists():
-            os.replace(damaged, path.with_name(f"{path.name}.corrupt-{stamp}{suffix}"))

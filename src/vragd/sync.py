@@ -42,7 +42,7 @@ class Report:
 class Syncer:
     """
     Applies jobs to one store. `embedder` is called when the first text lacks an embedding, `stop` is asked
-    between batches of it.
+    between batches of it, `recover` when intents may be of keys in nobody's note.
     """
 
     def __init__(
@@ -51,11 +51,13 @@ class Syncer:
         backend: VectorBackend,
         embedder: Callable[[], Embedder],
         space: SpaceRow,
+        recover: Callable[[], object],
         stop: Callable[[], bool] = lambda: False,
     ) -> None:
         self._catalog = catalog
         self._backend = backend
         self._space = space
+        self._recover = recover
         self._stop = stop
         self._preparer = Preparer(catalog, backend, space)
         self._bulk = Bulk(catalog, embedder, space, stop)
@@ -138,7 +140,7 @@ class Syncer:
         if done.dead:
             report.n_deleted = self._backend.delete_vectors(collection, done.dead)
         if done.n_stale:
-            self._reconcile_intents()  # a key put for a change that was dropped is live in nobody's note
+            self._recover()  # a key put for a change that was dropped is live in nobody's note
         elif puts or done.dead:
             self._catalog.clear(collection, [*done.dead, *(vector.key for vector in puts)])
         report.generation = done.generation
@@ -161,16 +163,14 @@ class Syncer:
                     continue
             yield item
 
-    def _reconcile_intents(self) -> None:
-        recover(self._catalog, self._backend, self._space)
 
-
-def recover(catalog: Catalog, backend: VectorBackend, space: SpaceRow) -> int:
+def recover(catalog: Catalog, backend: VectorBackend, space: SpaceRow, put: Callable[[list[str]], object]) -> int:
     """
     Finish what a crash interrupted: keys that were intended and are not live leave the backend. How many.
 
     May itself be interrupted and repeated. A key that is live was put before it was committed, so it is
-    in every backend that is durable; for the others `verify.refill` follows.
+    in every backend that is durable; for the others `Refiller.refill` follows. In a remote one it may
+    carry the title and lines of a change that was never committed: `put` puts it again.
     """
     intents = catalog.intents(space.collection)
     if not intents:
@@ -179,5 +179,7 @@ def recover(catalog: Catalog, backend: VectorBackend, space: SpaceRow) -> int:
     dead = [key for key in intents if key not in live]
     if dead:
         backend.delete_vectors(space.collection, dead)
+    if backend.remote and len(dead) < len(intents):
+        put([key for key in intents if key in live])
     catalog.clear(space.collection, intents)
     return len(dead)

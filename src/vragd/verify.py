@@ -15,7 +15,6 @@ import numpy as np
 from vragd.catalog.model import Known, SpaceRow
 from vragd.errors import CatalogCorrupt, VragdError
 from vragd.store import Store
-from vragd.sync import recover
 from vragd.vault.read import Content, Gone, Skipped
 from vragd.vault.scan import scan
 from vragd.vault.source import Source
@@ -104,7 +103,7 @@ def _compare_keys(store: Store, space: SpaceRow) -> Iterator[Problem]:
     if store.behind:
         yield Problem("not_checked", detail=f"{store.refiller.n_left} vectors are still on their way to the backend")
         return
-    live, held = store.catalog.live_keys(space.id), store.refiller.own_keys(space.collection)
+    live, held = store.catalog.live_keys(space.id), store.collections.own_keys(space.collection)
     for key in sorted(live - held):
         yield Problem("missing_vector", detail=key)
     intended = set(store.catalog.intents(space.collection))
@@ -151,5 +150,5 @@ def mend_backend(store: Store, problems: list[Problem]) -> None:
         wrong = [problem.detail for problem in problems if problem.kind == "wrong_vector"]
         store.backend.delete_vectors(store.space.collection, wrong)
     if kinds & {"missing_vector", "orphan_vector", "unfinished", "wrong_vector"}:
-        recover(store.catalog, store.backend, store.space)
+        store.refiller.recover(store.space)
         store.refill(store.space)

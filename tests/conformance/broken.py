@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from vragd.backends.base import Filter, Match, Metric, Vector, check_query, passes
+from vragd.backends.base import Filter, Match, Metric, StoreInfo, Vector, check_query, passes
 from vragd.backends.memory import MemoryBackend
 
 
@@ -102,7 +102,7 @@ class KeepsOldMetadata(MemoryBackend):
 class WipesOnCreate(MemoryBackend):
     caught_by = "check_creating_again_keeps_what_is_there"
 
-    def create_store(self, store: str, *args: Any, **kwargs: Any) -> bool:
+    def create_store(self, store: str, *args: Any, **kwargs: Any) -> StoreInfo:
         self.delete_store(store)
         return super().create_store(store, *args, **kwargs)
 
@@ -158,7 +158,7 @@ class ResurrectsDeleted(MemoryBackend):
     def close(self) -> None:
         """Nothing is let go."""
 
-    def create_store(self, store: str, *args: Any, **kwargs: Any) -> bool:
+    def create_store(self, store: str, *args: Any, **kwargs: Any) -> StoreInfo:
         made = super().create_store(store, *args, **kwargs)
         if graves := getattr(self, "_graves", None):
             self.put_vectors(store, graves)
@@ -177,13 +177,20 @@ class InventsStores(MemoryBackend):
 class TakesAnySpace(MemoryBackend):
     caught_by = "check_another_space_is_refused"
 
-    def create_store(self, store: str, dimension: int, metric: Metric, *, space: str = "", model: str = "") -> bool:
+    def create_store(
+        self, store: str, dimension: int, metric: Metric, *, space: str = "", model: str = ""
+    ) -> StoreInfo:
         return super().create_store(store, dimension, metric)
 
 
 class PretendsToKnowTheMetric(MemoryBackend):
     caught_by = "check_a_metric_is_right_or_refused"
     metrics = frozenset({"cosine"})
+
+
+class LooksTheSameAfterwards(MemoryBackend):
+    caught_by = "check_another_space_is_refused"
+    remote = True
 
 
 class DropsPayloads(MemoryBackend):

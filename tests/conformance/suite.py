@@ -223,7 +223,7 @@ def check_stores_are_apart(new_backend: NewBackend) -> None:
 def check_creating_again_keeps_what_is_there(new_backend: NewBackend) -> None:
     b = opened(new_backend)
     b.put_vectors("sss", [Vector("a", EAST)])
-    assert b.create_store("sss", DIM, "cosine") is False
+    b.create_store("sss", DIM, "cosine")
     assert keys(b) == ["a"]
     with pytest.raises(StoreMismatch):
         b.create_store("sss", DIM + 1, "cosine")
@@ -233,15 +233,17 @@ def check_creating_again_keeps_what_is_there(new_backend: NewBackend) -> None:
 
 def check_another_space_is_refused(new_backend: NewBackend) -> None:
     b = new_backend()
-    assert b.create_store("sss", DIM, "cosine", space="a" * 32, model="builtin/one") is True
+    made = b.create_store("sss", DIM, "cosine", space="a" * 32, model="builtin/one")
+    assert (made.store, made.dimension, made.metric, made.space) == ("sss", DIM, "cosine", "a" * 32)
     b.put_vectors("sss", [Vector("a", EAST)])
     with pytest.raises(StoreMismatch, match=r"builtin.one"):
         b.create_store("sss", DIM, "cosine", space="b" * 32, model="ollama/two:latest")
-    assert b.create_store("sss", DIM, "cosine", space="a" * 32, model="builtin/one") is False
+    assert b.create_store("sss", DIM, "cosine", space="a" * 32, model="builtin/one").identity == made.identity
     assert b.get_store_info("sss").space == "a" * 32
     assert keys(b) == ["a"]
     b.delete_store("sss")
-    assert b.create_store("sss", DIM, "cosine", space="b" * 32, model="ollama/two:latest") is True
+    anew = b.create_store("sss", DIM, "cosine", space="b" * 32, model="ollama/two:latest")
+    assert not b.remote or anew.identity != made.identity, "nobody could tell that it was deleted"
 
 
 def check_a_remote_backend_gives_payloads_back(new_backend: NewBackend) -> None:

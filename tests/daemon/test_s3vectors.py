@@ -19,6 +19,7 @@ def test_a_one_chunk_save_costs_one_put_and_one_delete(fake: FakeS3Vectors, tmp_
         note = daemon.vault / "long.md"
         note.write_text("\n".join(sections))
         daemon.start()
+        until(lambda: fake.calls["ListVectors"], "the look for what an earlier catalog may have left")
         fake.forget_calls()
         note.write_text("\n".join(sections).replace("number 7", "number seven, the quokka"))
         until(lambda: "quokka" in daemon.query("quokka", top_k=1)["hits"][0]["text"], "the save to be found")
@@ -202,7 +203,7 @@ def test_a_store_that_cannot_be_deleted_there_is_kept_here(fake: FakeS3Vectors, 
         fake.stop()
         refused = daemon.run("store", "delete", "notes", "--yes")
         assert refused.returncode == 1
-        assert "nothing was deleted" in refused.stderr
+        assert "the store is kept" in refused.stderr
         assert "--keep-remote" in refused.stderr
         assert daemon.paths("note", mode="keyword") == ["n.md"]
         assert daemon.run("store", "delete", "notes", "--yes", "--keep-remote").returncode == 0

@@ -32,7 +32,15 @@ from moto.s3vectors.exceptions import IndexNotFound, VectorBucketNotFound
 from moto.s3vectors.models import Index, S3VectorsBackend, s3vectors_backends
 from werkzeug.serving import make_server
 
-from tests.fakes.s3vectors_rules import Refused, check_body, check_create_index, check_put, matches
+from tests.fakes.s3vectors_rules import (
+    Refused,
+    check_body,
+    check_create_index,
+    check_filter,
+    check_put,
+    matches,
+    poisoned,
+)
 
 # What the real client needs to find in its environment; nothing checks them.
 CREDENTIALS = {
@@ -73,7 +81,11 @@ class FakeS3Vectors:
         self.only_key: str | None = None
         """The one access key that has not expired."""
         self.apply_then_drop = 0
-        """So many writes are applied, and their connections cut before an answer."""
+        """So many requests of `drop_operations` are applied, and their connections cut before an answer."""
+        self.drop_operations: frozenset[str] = WRITES
+        """Any of `MUTATIONS`."""
+        self.poison: str | None = None
+        """PutVectors with this in a key or in a string of metadata is refused whole: for a limit nobody knows."""
         self.visible_after_s = 0.0
         """Writes are acknowledged at once and seen so much later."""
         self.on_call: Callable[[str, str], None] = lambda operation, when: None
@@ -163,7 +175,7 @@ class FakeS3Vectors:
         self.on_call(operation, "before")
         answer = self._mutate(operation, body, pass_on)
         self.on_call(operation, "after")
-        if self.apply_then_drop and operation in WRITES:
+        if self.apply_then_drop and operation in self.drop_operations and answer is not None and answer.status == 200:
             self.apply_then_drop -= 1
             environ["werkzeug.socket"].shutdown(socket.SHUT_RDWR)
         return answer
@@ -187,6 +199,8 @@ class FakeS3Vectors:
                 return _error(404, "NotFoundException", "The specified index could not be found")
             if operation == "PutVectors":
                 check_put(body["vectors"], index, non_filterable(index))
+                if self.poison is not None and poisoned(body["vectors"], self.poison):
+                    return _error(400, "ValidationException", "Invalid record")
             n = len(body.get("vectors", body.get("keys", ())))
             if not self._within_rate(n):
                 return _error(429, "TooManyRequestsException")
@@ -213,15 +227,16 @@ class FakeS3Vectors:
     def _query(self, body: dict[str, Any]) -> _Answer:
         if (index := self._index(body)) is None:
             return _error(404, "NotFoundException", "The specified index could not be found")
-        if body.get("filter") and not self.denied.isdisjoint({"GetVectors"}):
+        where = body.get("filter")
+        if (where or body.get("returnMetadata")) and "GetVectors" in self.denied:
             return _error(403, "AccessDeniedException")
+        if where:
+            check_filter(where, non_filterable(index))
         query = np.array(body["queryVector"]["float32"], dtype=np.float32).astype(np.float64)
         if query.shape != (index.dimension,):
             raise Refused(f"the query must have length {index.dimension}")
         keys, rows = self._matrix(index)
-        where = body.get("filter")
-        hidden = non_filterable(index)
-        chosen = [i for i, k in enumerate(keys) if not where or matches(where, index.vectors[k].metadata or {}, hidden)]
+        chosen = [i for i, k in enumerate(keys) if not where or matches(where, index.vectors[k].metadata or {})]
         if index.distance_metric == "cosine":
             if not query.any():
                 raise Refused("zero vectors have no cosine")

@@ -10,10 +10,14 @@ from typing import Any
 
 from moto.s3vectors.models import Index
 
-NAME = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
+NAMES = {
+    "vectorBucketName": re.compile(r"[a-z0-9][a-z0-9-]{1,61}[a-z0-9]"),
+    "indexName": re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]"),
+}
 BODY = 20 * 1024 * 1024
 BATCH = {"PutVectors": ("vectors", 500), "DeleteVectors": ("keys", 500), "GetVectors": ("keys", 100)}
 COMPARE = {"$gt": float.__gt__, "$gte": float.__ge__, "$lt": float.__lt__, "$lte": float.__le__}
+OPERATORS = frozenset({"$eq", "$ne", "$in", "$nin", "$exists", *COMPARE})
 
 
 class Refused(Exception):
@@ -24,8 +28,8 @@ def check_body(operation: str, body: Mapping[str, Any], size: int) -> None:
     """Refuse a request beyond a limit of size, count or name."""
     if size > BODY:
         raise Refused(f"the request has {size} bytes")
-    for field in ("vectorBucketName", "indexName"):
-        if field in body and not NAME.fullmatch(body[field]):
+    for field, allowed in NAMES.items():
+        if field in body and not allowed.fullmatch(body[field]):
             raise Refused(f"{field} {body[field]!r} is not a name")
     if operation in BATCH:
         field, most = BATCH[operation]
@@ -79,16 +83,46 @@ def _storable(value: Any) -> bool:
     return isinstance(value, str | int | float | bool)
 
 
-def matches(condition: Mapping[str, Any], metadata: Mapping[str, Any], hidden: Collection[str]) -> bool:
-    """Whether `metadata` satisfies a filter; Refused for a filter the service cannot evaluate."""
+def check_filter(condition: Mapping[str, Any], hidden: Collection[str]) -> None:
+    """Refuse a filter the service cannot evaluate, whatever the index holds."""
+    for key, wanted in condition.items():
+        if key in ("$and", "$or"):
+            _check_list(key, wanted)
+            for part in wanted:
+                check_filter(part, hidden)
+        elif key in hidden:
+            raise Refused(f"metadata {key!r} is not filterable")
+        else:
+            for operator, value in wanted.items() if isinstance(wanted, dict) else ():
+                if operator not in OPERATORS:
+                    raise Refused(f"operator {operator}")
+                if operator in ("$in", "$nin"):
+                    _check_list(operator, value)
+
+
+def _check_list(operator: str, wanted: Any) -> None:
+    if not isinstance(wanted, list) or not wanted:
+        raise Refused(f"{operator} needs a list that is not empty")
+
+
+def poisoned(vectors: Sequence[Mapping[str, Any]], poison: str) -> bool:
+    """Whether a key or any string of the metadata contains `poison`."""
+    for vector in vectors:
+        for value in (vector["key"], *(vector.get("metadata") or {}).values()):
+            parts = value if isinstance(value, list) else [value]
+            if any(isinstance(part, str) and poison in part for part in parts):
+                return True
+    return False
+
+
+def matches(condition: Mapping[str, Any], metadata: Mapping[str, Any]) -> bool:
+    """Whether `metadata` satisfies a filter that passed `check_filter`."""
     results = []
     for key, wanted in condition.items():
         if key == "$and":
-            results.append(all(matches(part, metadata, hidden) for part in wanted))
+            results.append(all(matches(part, metadata) for part in wanted))
         elif key == "$or":
-            results.append(any(matches(part, metadata, hidden) for part in wanted))
-        elif key in hidden:
-            raise Refused(f"metadata {key!r} is not filterable")
+            results.append(any(matches(part, metadata) for part in wanted))
         else:
             tests = wanted if isinstance(wanted, dict) else {"$eq": wanted}
             results += [_holds(operator, metadata.get(key), value) for operator, value in tests.items()]
@@ -104,6 +138,4 @@ def _holds(operator: str, have: Any, wanted: Any) -> bool:
         return not _holds("$eq", have, wanted)
     if operator in ("$in", "$nin"):
         return (not isinstance(have, list) and have in wanted) is (operator == "$in")
-    if operator in COMPARE:
-        return isinstance(have, int | float) and COMPARE[operator](float(have), float(wanted))
-    raise Refused(f"operator {operator}")
+    return isinstance(have, int | float) and COMPARE[operator](float(have), float(wanted))

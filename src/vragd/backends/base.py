@@ -70,6 +70,8 @@ class StoreInfo:
     `count` is None where the service does not say. `detail` is the backend's own, for `store info`.
 
     `space` is what `create_store` was given, `model` a readable form of it; empty where nothing was.
+    `identity` names this very store: one that was deleted and made again has another. Empty where nobody
+    else can do that.
     """
 
     store: str
@@ -78,6 +80,7 @@ class StoreInfo:
     count: int | None
     space: str = ""
     model: str = ""
+    identity: str = ""
     detail: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -106,9 +109,11 @@ class VectorBackend(Protocol):
     max_top_k: int | None
     """The most matches one query can give; more are not given when more are asked for."""
 
-    def create_store(self, store: str, dimension: int, metric: Metric, *, space: str = "", model: str = "") -> bool:
+    def create_store(
+        self, store: str, dimension: int, metric: Metric, *, space: str = "", model: str = ""
+    ) -> StoreInfo:  # fmt: skip
         """
-        Make an empty store; whether it was made now. One that is there already is left as it is.
+        Make an empty store, and say what is there. One that is there already is left as it is.
 
         `space` says what the vectors mean, up to 32 characters of a-z and 0-9, and `model` the same for
         people. Raises StoreMismatch for a store of another dimension, metric or space, and for a metric

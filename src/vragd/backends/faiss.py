@@ -61,16 +61,19 @@ class FaissBackend:
         self._lock = threading.Lock()
         self._open: dict[str, _Store] = {}
 
-    def create_store(self, store: str, dimension: int, metric: Metric, *, space: str = "", model: str = "") -> bool:
+    def create_store(
+        self, store: str, dimension: int, metric: Metric, *, space: str = "", model: str = ""
+    ) -> StoreInfo:  # fmt: skip
+        asked = StoreInfo(store, dimension, metric, None, space, model)
         with self._lock:
             if have := self._shape(store):
-                check_shape(StoreInfo(store, dimension, metric, None, space, model), have)
-                return False
+                check_shape(asked, have)
+                return have
             folder = private_dir(self._folder(store))
             (folder / "vectors.faiss").unlink(missing_ok=True)  # of a store whose deletion a crash interrupted
             shape = {"dimension": dimension, "metric": metric, "space": space, "model": model}
             write_atomic(folder / "store.json", [json.dumps(shape).encode()])
-            return True
+            return asked
 
     def delete_store(self, store: str) -> None:
         with self._lock:

@@ -83,12 +83,14 @@ class MemoryBackend:
         self._lock = threading.Lock()
         self._stores: dict[str, _Store] = {}
 
-    def create_store(self, store: str, dimension: int, metric: Metric, *, space: str = "", model: str = "") -> bool:
+    def create_store(
+        self, store: str, dimension: int, metric: Metric, *, space: str = "", model: str = ""
+    ) -> StoreInfo:  # fmt: skip
         asked = StoreInfo(store, dimension, metric, 0, space, model)
         with self._lock:
             made = self._stores.setdefault(store, _Store(asked))
             check_shape(asked, made.shape)
-            return made.shape is asked
+            return made.shape
 
     def delete_store(self, store: str) -> None:
         with self._lock:

@@ -12,23 +12,21 @@ import json
 import re
 import threading
 import time
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import boto3
 import numpy as np
 import structlog
-import xxhash
 from botocore import exceptions as aws
 from botocore.config import Config
 
+from vragd.backends import s3vectors_wire as wire
 from vragd.backends.base import (
     PAYLOAD_KEYS,
     Filter,
     Match,
-    Metadata,
-    MetadataValue,
     Metric,
     StoreInfo,
     Vector,
@@ -39,30 +37,32 @@ from vragd.backends.base import (
 )
 from vragd.backends.budget import Budget
 from vragd.backends.memory import prepared
-from vragd.backends.s3vectors_errors import BadCredentials, Conflict, from_answer, from_library
-from vragd.errors import BackendRefused, BackendUnavailable, StoreMismatch, UnknownStore, VragdError
+from vragd.backends.s3vectors_errors import (
+    BadCredentials,
+    Conflict,
+    Invalid,
+    Unreachable,
+    from_answer,
+    from_elsewhere,
+    from_library,
+)
+from vragd.errors import StoreMismatch, UnknownStore, VragdError
 from vragd.lane import progress
 from vragd.settings import S3VectorsBackend as Settings
 
 log = structlog.get_logger()
 
-PUT_VECTORS = DELETE_KEYS = 500
+DELETE_KEYS = 500
 GET_KEYS = 100
 PAGE = 1_000
 TOP_K = 100
-BODY_BYTES = 20 * 1024 * 1024 - 64 * 1024  # a little room for what is around the vectors
 MAX_DIMENSION = 4_096
-# How AWS counts metadata is not documented to the byte, so each of these leaves room.
-FILTERABLE_BYTES = 1_800  # of 2,048
-FILTERABLE_VALUES = 85  # of a list, when all are shortened
-CONTENT_BYTES, TEXT_BYTES, PATH_BYTES = 16_384, 1_024, 12_288  # of 40 KB for all together
+LEAST_METADATA = frozenset({"source", "source_name", "line_from", "line_to"})
 # Per index AWS takes 1,000 writes and 2,500 vectors a second, from all machines together.
 REQUESTS_PER_S, VECTORS_PER_S = 800.0, 2_000.0
 CONNECT_TIMEOUT_S = 3.0
 ATTEMPTS, QUERY_ATTEMPTS = 3, 2
 QUERY_PAUSE_S = 5.0  # after a query that could not reach AWS, others do not wait for the same
-
-_SPACE, _MODEL = "vragd-space-", "vragd-model-"
 
 
 def create(settings: Settings, data_dir: Path) -> S3VectorsBackend:
@@ -80,8 +80,7 @@ class S3VectorsBackend:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        where = settings.endpoint_url or settings.region or "default"
-        self.place = f"s3vectors {settings.bucket} {where} text={settings.remote_text}"
+        self.place = f"s3vectors {settings.endpoint_url or 'aws'} text={settings.remote_text}"
         self._lock = threading.Lock()
         self._clients: dict[str, Any] = {}
         self._shapes: dict[str, StoreInfo] = {}
@@ -90,7 +89,9 @@ class S3VectorsBackend:
 
     # -- stores ------------------------------------------------------------------------------------
 
-    def create_store(self, store: str, dimension: int, metric: Metric, *, space: str = "", model: str = "") -> bool:
+    def create_store(
+        self, store: str, dimension: int, metric: Metric, *, space: str = "", model: str = ""
+    ) -> StoreInfo:  # fmt: skip
         check_metric(metric, self.metrics, "S3 Vectors")
         if dimension > MAX_DIMENSION:
             raise StoreMismatch(f"S3 Vectors takes up to {MAX_DIMENSION} dimensions, asked for {dimension}")
@@ -98,28 +99,25 @@ class S3VectorsBackend:
         try:
             have = self._describe(store)
         except UnknownStore:
-            if self._create_index(asked):
-                self._shapes[store] = asked
-                log.info("backend.index_created", bucket=self._settings.bucket, store=store, dimension=dimension)
-                return True
-            have = self._describe(store)  # somebody else was quicker
+            self._create_index(asked)
+            have = self._describe(store)  # which is somebody else's if that was quicker
         if asked.space and not have.space:
             raise StoreMismatch(
                 f"index {store!r} of bucket {self._settings.bucket!r} was not made by vragd",
                 hint="use another store name, or another bucket",
             )
         check_shape(asked, have)
-        return False
+        return have
 
-    def _create_index(self, asked: StoreInfo) -> bool:
-        """Whether the index was made; False if it is there already. Makes the bucket if need be."""
-        marks = [_SPACE + asked.space] if asked.space else []
-        marks += [_MODEL + _readable(asked.model)] if asked.model else []
+    def _create_index(self, asked: StoreInfo) -> None:
+        """Make the index unless it is there already, and the bucket if need be."""
         parameters: dict[str, Any] = {
             "dataType": "float32",
             "dimension": asked.dimension,
             "distanceMetric": asked.metric,
-            "metadataConfiguration": {"nonFilterableMetadataKeys": [*PAYLOAD_KEYS, *marks]},
+            "metadataConfiguration": {
+                "nonFilterableMetadataKeys": [*PAYLOAD_KEYS, *wire.marks(asked.space, asked.model)]
+            },
         }
         try:
             try:
@@ -132,8 +130,8 @@ class S3VectorsBackend:
                     pass
                 self._call("CreateIndex", asked.store, **parameters)
         except Conflict:
-            return False
-        return True
+            return
+        log.info("backend.index_created", bucket=self._settings.bucket, store=asked.store, dimension=asked.dimension)
 
     def delete_store(self, store: str) -> None:
         try:
@@ -162,8 +160,8 @@ class S3VectorsBackend:
             index["dimension"],
             index["distanceMetric"],
             None,
-            next((mark.removeprefix(_SPACE) for mark in marks if mark.startswith(_SPACE)), ""),
-            next((mark.removeprefix(_MODEL) for mark in marks if mark.startswith(_MODEL)), ""),
+            *wire.of_marks(marks),
+            f"{index.get('indexArn')} {index.get('creationTime')}",
             {"bucket": self._settings.bucket, "created": str(index.get("creationTime", ""))},
         )
         self._shapes[store] = shape
@@ -178,15 +176,33 @@ class S3VectorsBackend:
         shape = self._shape(store)
         rows = prepared(matrix(vectors, shape.dimension), shape.metric)
         last = {vector.key: i for i, vector in enumerate(vectors)}
-        for batch in _by_bytes(self._item(vectors[i], rows[i]) for i in last.values()):
-            self._budget.take(len(batch))
-            self._call("PutVectors", store, vectors=batch)
+        for batch in wire.batches(self._item(vectors[i], rows[i]) for i in last.values()):
+            self._put(store, batch)
         return len(last)
+
+    def _put(self, store: str, batch: list[dict[str, Any]]) -> None:
+        """
+        Put a batch. Where AWS finds fault with it, the vector at fault is found and put with less metadata:
+        how AWS counts that is not documented to the byte, and one note must not keep the others out.
+        """
+        self._budget.take(len(batch))
+        try:
+            self._call("PutVectors", store, vectors=batch)
+        except Invalid:
+            if len(batch) > 1:
+                self._put(store, batch[: len(batch) // 2])
+                self._put(store, batch[len(batch) // 2 :])
+                return
+            kept = {key: value for key, value in batch[0]["metadata"].items() if key in LEAST_METADATA}
+            if kept == batch[0]["metadata"]:
+                raise
+            log.warning("backend.metadata_cut", store=store, n_bytes=len(json.dumps(batch[0]["metadata"])))
+            self._put(store, [{**batch[0], "metadata": kept}])
 
     def _item(self, vector: Vector, row: np.ndarray) -> dict[str, Any]:
         # nine digits are every bit of a float32, and two thirds of the bytes a double would take
         values = [float(f"{value:.9g}") for value in row.tolist()]
-        metadata = _filterable(vector.metadata) | _payload(vector.payload, self._settings.remote_text)
+        metadata = wire.filterable(vector.metadata) | wire.payload(vector.payload, self._settings.remote_text)
         return {"key": vector.key, "data": {"float32": values}, "metadata": metadata}
 
     def delete_vectors(self, store: str, keys: Collection[str]) -> int:
@@ -220,15 +236,15 @@ class S3VectorsBackend:
                 raise StoreMismatch("the query is zero, and has no direction to compare")
             if top_k <= 0:
                 return []
-            parameters: dict[str, Any] = {"filter": _condition(filter)} if filter else {}
+            parameters: dict[str, Any] = {"filter": wire.condition(filter)} if filter else {}
             answer = self._call(
                 "QueryVectors", store, queryVector={"float32": values.tolist()}, topK=min(top_k, TOP_K),
                 returnDistance=True, returnMetadata=payload, for_query=True, **parameters,
             )  # fmt: skip
-        except BackendUnavailable as error:
+        except Unreachable as error:
             self._query_failed = (time.monotonic(), error)
             raise
-        matches = [_match(item, shape.metric) for item in answer["vectors"]]
+        matches = [wire.match(item, shape.metric) for item in answer["vectors"]]
         return sorted(matches, key=lambda match: (-match.score, match.key))
 
     def _wait_out_an_outage(self) -> None:
@@ -274,10 +290,8 @@ class S3VectorsBackend:
         except aws.BotoCoreError as error:
             ours = from_library(error, self._settings.region, self._settings.endpoint_url)
             cause = error
-        except OSError as error:
-            ours = BackendRefused(
-                f"AWS's own files cannot be used: {error.strerror}", hint="see ~/.aws and its permissions"
-            )
+        except (OSError, ValueError) as error:
+            ours = from_elsewhere(error)
             cause = error
         else:
             return answer
@@ -302,85 +316,3 @@ class S3VectorsBackend:
                 session = boto3.Session(profile_name=s.profile, region_name=s.region)
                 self._clients[purpose] = session.client("s3vectors", endpoint_url=s.endpoint_url, config=config)
             return self._clients[purpose]
-
-
-# -- what goes over the wire -------------------------------------------------------------------------
-
-
-def _by_bytes(items: Iterator[dict[str, Any]]) -> Iterator[list[dict[str, Any]]]:
-    batch: list[dict[str, Any]] = []
-    size = 0
-    for item in items:
-        length = len(json.dumps(item)) + 2
-        if batch and (len(batch) == PUT_VECTORS or size + length > BODY_BYTES):
-            yield batch
-            batch, size = [], 0
-        batch.append(item)
-        size += length
-    if batch:
-        yield batch
-
-
-def _filterable(metadata: Metadata) -> dict[str, Any]:
-    """
-    `metadata` as AWS takes it. Where it is too much, values of lists are replaced by short hashes, which
-    `_condition` asks for too; of lists still too long (folders nested deeper than 85) the first are kept.
-    """
-    plain = {key: list(value) if isinstance(value, tuple) else value for key, value in metadata.items() if value != ()}
-    if len(json.dumps(plain)) <= FILTERABLE_BYTES:
-        return plain
-    return {
-        key: [_short(x) for x in value][:FILTERABLE_VALUES] if isinstance(value, list) else value
-        for key, value in plain.items()
-    }
-
-
-def _short(value: str) -> str:
-    return value if len(value) <= 15 and value.isascii() else "#" + xxhash.xxh64_hexdigest(value.encode())[:14]
-
-
-def _condition(filter: Filter) -> dict[str, Any]:  # noqa: A002
-    """`filter` in AWS's terms. `$eq` is documented to look into lists; `$in` is not."""
-    every = []
-    for key, wanted in sorted(filter.items()):
-        values: set[Any] = set(wanted) | {_short(value) for value in wanted if isinstance(value, str)}
-        either = [{key: {"$eq": value}} for value in sorted(values, key=repr)]
-        every.append(either[0] if len(either) == 1 else {"$or": either})
-    return every[0] if len(every) == 1 else {"$and": every}
-
-
-def _payload(payload: Metadata, with_text: bool) -> dict[str, Any]:
-    if unknown := payload.keys() - set(PAYLOAD_KEYS):
-        raise StoreMismatch(f"a payload cannot hold {sorted(unknown)[0]!r}")
-    fitted: dict[str, Any] = {}
-    for key, value in payload.items():
-        if isinstance(value, str):
-            limit = {"content": CONTENT_BYTES, "path": PATH_BYTES}.get(key, TEXT_BYTES)
-            fitted[key] = _cut(value, limit)
-        elif isinstance(value, tuple):
-            fitted[key] = [_cut(part, TEXT_BYTES // 2) for part in value[:7]]
-        else:
-            fitted[key] = value
-    if not with_text:
-        fitted.pop("content", None)
-    return {key: value for key, value in fitted.items() if value not in ("", [])}
-
-
-def _cut(text: str, limit: int) -> str:
-    return text.encode("utf-8", "replace")[:limit].decode("utf-8", "ignore")
-
-
-def _match(item: Mapping[str, Any], metric: Metric) -> Match:
-    distance = float(item["distance"])
-    score = 1 / (1 + distance) if metric == "euclidean" else max(-1.0, min(1.0, 1 - distance))
-    metadata: dict[str, MetadataValue] = {}
-    payload: dict[str, MetadataValue] = {}
-    for key, value in (item.get("metadata") or {}).items():
-        plain = tuple(value) if isinstance(value, list) else value
-        (payload if key in PAYLOAD_KEYS else metadata)[key] = plain
-    return Match(item["key"], score, metadata, payload)
-
-
-def _readable(model: str) -> str:
-    """A model's name in characters any service takes, short enough for the name of a metadata key."""
-    return re.sub(r"[^a-z0-9]+", "-", model.lower()).strip("-")[: 63 - len(_MODEL)]

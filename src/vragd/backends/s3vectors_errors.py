@@ -28,6 +28,14 @@ class BadCredentials(BackendRefused):
     """None were found, or AWS does not take them."""
 
 
+class Unreachable(BackendUnavailable):
+    """Nobody answered: the next request would wait for the same."""
+
+
+class Invalid(StoreMismatch):
+    """AWS finds something wrong with the request itself."""
+
+
 def from_answer(error: aws.ClientError, operation: str, bucket: str, store: str | None) -> VragdError:
     """The error AWS answered with. `code` and status are those of the service's API reference."""
     code = error.response.get("Error", {}).get("Code", "")
@@ -54,7 +62,7 @@ def from_answer(error: aws.ClientError, operation: str, bucket: str, store: str 
         return BackendRefused(f"a quota of S3 Vectors is reached: {said}", hint="ask AWS for more, or make room")
     if status in _WORTH_A_RETRY:
         return BackendUnavailable(f"S3 Vectors is busy ({operation}: {code})", hint="it is tried again by itself")
-    return StoreMismatch(f"S3 Vectors refuses {operation}: {code}: {said}")
+    return Invalid(f"S3 Vectors refuses {operation}: {code}: {said}")
 
 
 def from_library(error: aws.BotoCoreError, region: str | None, endpoint: str | None) -> VragdError:
@@ -67,11 +75,19 @@ def from_library(error: aws.BotoCoreError, region: str | None, endpoint: str | N
     if isinstance(error, aws.NoRegionError):
         return BackendRefused("no AWS region is chosen", hint="--region, or region: in the store's backend settings")
     if isinstance(error, aws.SSLError):
-        return BackendUnavailable("the server's certificate is not trusted", hint="see AWS_CA_BUNDLE and endpoint_url")
+        return Unreachable("the server's certificate is not trusted", hint="see AWS_CA_BUNDLE and endpoint_url")
     if isinstance(error, aws.HTTPClientError | aws.ConnectionError):
         kind = type(error).__name__.removesuffix("Error")
         hint = "check the network"
         if isinstance(error, aws.EndpointConnectionError) and endpoint is None:
             hint += f", and that AWS offers S3 Vectors in {region or 'the default region'}"
-        return BackendUnavailable(f"S3 Vectors cannot be reached ({kind})", hint=f"{hint}; it is tried again by itself")
+        return Unreachable(f"S3 Vectors cannot be reached ({kind})", hint=f"{hint}; it is tried again by itself")
     return BackendRefused(f"S3 Vectors cannot be asked: {error}", hint="check the store's backend settings")
+
+
+def from_elsewhere(error: OSError | ValueError) -> VragdError:
+    """
+    The error of what botocore uses: a `credential_process` that is not there, a token it cannot keep.
+    """
+    what = f"{error.strerror}: {error.filename}" if isinstance(error, OSError) and error.strerror else str(error)
+    return BackendRefused(f"AWS cannot be asked: {what}", hint="see ~/.aws and the store's backend settings")

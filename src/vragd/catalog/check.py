@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import time
+from pathlib import Path
+
 import apsw
 
 
@@ -47,3 +51,13 @@ def mend(db: apsw.Connection) -> int:
         "update chunk set embedded = 0 where note_id in (select id from note where reason = 'an embedding was lost')"
     )
     return changed
+
+
+def move_aside(path: Path) -> None:
+    """Put a damaged catalog out of the way, beside its place."""
+    stamp = time.strftime("%Y%m%dT%H%M%S", time.gmtime())
+    # the file last: after a kill in between, no log is left that a new file would take for its own
+    for suffix in ("-wal", "-shm", ""):
+        damaged = path.with_name(path.name + suffix)
+        if damaged.exists():
+            os.replace(damaged, path.with_name(f"{path.name}.corrupt-{stamp}{suffix}"))

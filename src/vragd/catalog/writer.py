@@ -7,7 +7,7 @@ Each method that writes is one transaction, durable when it returns.
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
@@ -101,6 +101,17 @@ class Catalog:
             )
         return next(row for row in self.sources() if row.label == label)
 
+    def rename_sources(self, uids: Mapping[str, str]) -> None:
+        """Give sources other identities, and their chunks the keys that go with them: old uid to new."""
+        with self._transaction():
+            for old, new in uids.items():
+                self._db.execute("update source set uid = ? where uid = ?", (new, old))
+                theirs = "where substr(key, 1, length(?) + 1) = ? || '-'"
+                self._db.execute(
+                    f"update chunk set key = ? || substr(key, length(?) + 1) {theirs}", (new, old, old, old)
+                )
+                self._db.execute(f"delete from intent {theirs}", (old, old))
+
     def set_identity(self, source_id: int, device: int, inode: int, obsidian: bool) -> None:
         """Remember by what the source's root is recognised."""
         with self._transaction():
@@ -114,11 +125,16 @@ class Catalog:
         with self._transaction():
             self._db.execute("delete from source where id = ?", (source_id,))
 
-    def register_space(self, store: str, fingerprint: str, identity: str, dimension: int) -> SpaceRow:
-        """The space, made if it is new. The first has the store's own name in the backend."""
+    def register_space(self, collection: str, fingerprint: str, identity: str, dimension: int) -> SpaceRow:
+        """The space, made if it is new. Another that has the name of its collection loses it."""
         with self._transaction():
-            taken = self._one("select count(*) from space")
-            collection = f"{store[:54]}.{fingerprint[:8]}" if taken else store  # 63 characters at most, everywhere
+            self._db.execute(
+                "update space set collection = 'gone.' || substr(fingerprint, 1, 8)"
+                " where collection = ? and fingerprint != ?",
+                (collection, fingerprint),
+            )
+            if self._db.changes():
+                self._db.execute("delete from intent where collection = ?", (collection,))
             self._db.execute(
                 "insert into space(fingerprint, identity, dimension, collection) values (?, ?, ?, ?)"
                 " on conflict(fingerprint) do nothing",
