@@ -86,7 +86,7 @@ class Service:
             if entry.settings is not None:
                 try:
                     await self.start_store(entry.name, entry.settings)
-                except VragdError as error:
+                except Exception as error:  # one store's fault is not the others'
                     log.error("store.start_failed", store=entry.name, **error_fields(error))
         if self.failed and not self.workers:
             raise next(iter(self.failed.values()))
@@ -107,9 +107,10 @@ class Service:
         worker = Worker(store, self.loaded.config.watch, watch=self._watch)
         try:
             await worker.start()
-        except VragdError as error:
-            self.failed[name] = error
-            with suppress(VragdError):
+        except Exception as error:
+            fault = VragdError("a fault in vragd", hint="see its log")
+            self.failed[name] = error if isinstance(error, VragdError) else fault
+            with suppress(Exception):
                 await worker.stop()
             raise
         self.failed.pop(name, None)

@@ -169,6 +169,7 @@ def check_a_filter_is_applied_before_the_best_are_chosen(new_backend: NewBackend
     both = b.query("sss", rows[1], 400, {"group": {"rare", "common"}})
     assert len(both) == min(400, b.max_top_k or 400)
     assert b.query("sss", rows[1], 10, {"nothing": {"rare"}}) == []
+    assert b.query("sss", rows[1], 10, {"group": set()}) == []
 
 
 def check_a_filter_looks_into_lists(new_backend: NewBackend) -> None:

@@ -234,8 +234,8 @@ class S3VectorsBackend:
             values = check_query(vector, shape.dimension)
             if shape.metric == "cosine" and not values.any():
                 raise StoreMismatch("the query is zero, and has no direction to compare")
-            if top_k <= 0:
-                return []
+            if top_k <= 0 or (filter and not all(filter.values())):
+                return []  # nothing wanted, or wanted of nothing: AWS takes no empty list
             parameters: dict[str, Any] = {"filter": wire.condition(filter)} if filter else {}
             answer = self._call(
                 "QueryVectors", store, queryVector={"float32": values.tolist()}, topK=min(top_k, TOP_K),

@@ -75,7 +75,7 @@ def _init(args: argparse.Namespace) -> int:
     with os.fdopen(fd, "w", encoding="utf-8") as stream:
         stream.write(text)
     out(f"wrote {file}")
-    out("next: vragd run")
+    out("next: vragd run, or vragd service install")
     return 0
 
 

@@ -108,7 +108,8 @@ def _info(args: argparse.Namespace) -> int:
     out(f"  {plural(info['notes'], 'note')}, {plural(info['chunks'], 'chunk')}, {info['pending']} pending")
     out(f"  embedder {info['embedder']['type']}, backend {info['backend']['type']}")
     for name, value in (info.get("index") or {}).items():
-        out(f"  index {name}: {value}")
+        if value is not None:  # a remote backend does not say how many vectors it has
+            out(f"  index {name}: {value}")
     for source in info["sources"]:
         out(f"  source {source['name']}: {source['path']} [{source['state']}]")
     return 0
