@@ -14,12 +14,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.world import World
+from vragd.catalog.check import move_aside
 from vragd.catalog.model import ChunkRow, NoteChange, NoteRemoval
 from vragd.catalog.reader import Reader
 from vragd.catalog.writer import Catalog
 from vragd.errors import BackendUnavailable, CatalogCorrupt, DataDirError, NewerFormat
 from vragd.prepare import Job
-from vragd.store import _move_aside
 
 Opened = tuple[Catalog, Reader]
 
@@ -293,10 +293,10 @@ def test_a_kill_while_the_damaged_file_is_moved_leaves_no_old_log_for_a_new_file
         source.rename(to)
 
     with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
-        patched.setattr("vragd.store.os.replace", killed_at_the_file)
-        _move_aside(file)
+        patched.setattr("vragd.catalog.check.os.replace", killed_at_the_file)
+        move_aside(file)
     assert [path.name for path in tmp_path.glob("catalog.db*") if "corrupt" not in path.name] == ["catalog.db"]
-    _move_aside(file)
+    move_aside(file)
     assert len(list(tmp_path.glob("catalog.db.corrupt-*"))) == 3
 
 

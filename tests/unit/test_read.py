@@ -157,6 +157,7 @@ def test_link_swapped_in_during_a_read_never_leads_outside(
             victim.symlink_to(target)
             victim.unlink()
             aside.rename(victim)
+            stop.wait(0.0002)  # lets a reader find the note in its place now and then
 
     thread = threading.Thread(target=swap)
     thread.start()
