@@ -6,10 +6,14 @@ import shutil
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.conformance.factories import FACTORIES
+
+if TYPE_CHECKING:
+    from tests.fakes.s3vectors import FakeS3Vectors
 
 
 @pytest.fixture
@@ -18,6 +22,17 @@ def tmp_path() -> Iterator[Path]:
     path = Path(tempfile.mkdtemp(prefix="vragd-")).resolve()
     yield path
     shutil.rmtree(path, ignore_errors=True)
+
+
+@pytest.fixture
+def s3(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeS3Vectors]:
+    """S3 Vectors, and the environment its client needs."""
+    from tests.fakes.s3vectors import CREDENTIALS, FakeS3Vectors  # moto takes a second to import
+
+    for name, value in CREDENTIALS.items():
+        monkeypatch.setenv(name, value)
+    with FakeS3Vectors() as service:
+        yield service
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -26,23 +26,23 @@ def source_uid(store_folder: Path, label: str) -> str:
 
 def machine_id() -> str:
     """A hash that is the same on this machine for as long as it is; empty where the system does not tell."""
-    for file in MACHINE_ID_FILES:
-        try:
-            if found := Path(file).read_text("ascii").strip():
-                return xxhash.xxh3_64_hexdigest(f"vragd {found}".encode())
-        except (OSError, ValueError):
-            continue
-    return ""
+    # never given away but hashed, as machine-id(5) asks
+    return xxhash.xxh3_64_hexdigest(f"vragd {known}".encode()) if (known := _system_id()) else ""
 
 
 def _machine() -> str:
-    """Never leaves this module but hashed, as machine-id(5) asks."""
-    for file in MACHINE_ID_FILES:
-        try:
-            if found := Path(file).read_text("ascii").strip():
-                return f"{found} {socket.gethostname()}"  # containers of one image share the first
-        except (OSError, ValueError):
-            continue
+    if known := _system_id():
+        return f"{known} {socket.gethostname()}"  # containers of one image share the first
     address = uuid.getnode()
     made_up = bool(address >> 40 & 1)  # RFC 9562, 6.10: a random one has the multicast bit
     return secrets.token_hex(8) if made_up else f"{address:x}"
+
+
+def _system_id() -> str:
+    for file in MACHINE_ID_FILES:
+        try:
+            if found := Path(file).read_text("ascii").strip():
+                return found
+        except (OSError, ValueError):
+            continue
+    return ""

@@ -187,8 +187,6 @@ class _Look:
         """Chunks near the question, live or not, best first."""
         if self._vector is None or self._target.space is None:
             return ()
-        if self._where and not all(self._where.values()):  # a source that is asked for and is not in this store
-            return ()
         with self._without_vectors():
             return self._target.backend.query(self._target.space.collection, self._vector, depth, self._where)
         return ()

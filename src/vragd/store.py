@@ -237,8 +237,9 @@ class Store:
             if self.space is not None:
                 log.warning("store.space_changed", store=self.name, provider=space.provider, model=space.model)
             self.space, self._syncer, self._attached = row, None, True
-        self._attached = self._attached and not self.backend.remote  # somebody may have deleted it
-        self.attach()
+        else:
+            self._attached = self._attached and not self.backend.remote  # somebody may have deleted it
+            self.attach()
         self.rebuilding = len(self.catalog.spaces()) > 1
         if self.rebuilding:
             self._drop_old_spaces()

@@ -24,6 +24,18 @@ NO_RESTART = "64 65 73 78"
 STOP_S = 30  # above the daemon's own deadline of 10 s
 WATCHDOG_S = 60
 
+_SUPERVISION = f"""\
+# Fed only after a look at every part; work that hangs is waited for much longer than this before.
+WatchdogSec={WATCHDOG_S}
+Restart=on-failure
+RestartSec=2
+# sysexits.h: usage, data format, data directory, configuration. Starting again would not help.
+RestartPreventExitStatus={NO_RESTART}
+# Above the daemon's own deadline of 10 s.
+TimeoutStopSec={STOP_S}
+KillMode=mixed
+"""
+
 _USER_SERVICE = """\
 # vragd as a service of one user. Written by `vragd service install` with this machine's paths; by hand:
 #   mkdir -p -m 700 ~/.local/share/vragd
@@ -42,16 +54,7 @@ ExecStart={exec_start}
 ExecReload=/bin/kill -HUP $MAINPID
 # Before it is ready: opening the stores, and putting back what an index lost in a crash.
 TimeoutStartSec=300
-# Fed only after a look at every part; work that hangs is waited for much longer than this before.
-WatchdogSec={watchdog_s}
-Restart=on-failure
-RestartSec=2
-# sysexits.h: usage, data format, data directory, configuration. Starting again would not help.
-RestartPreventExitStatus={no_restart}
-# Above the daemon's own deadline of 10 s.
-TimeoutStopSec={stop_s}
-KillMode=mixed
-
+{supervision}
 # $XDG_RUNTIME_DIR/vragd. Kept when the service stops: with vragd.socket the socket there goes on listening.
 RuntimeDirectory=vragd
 RuntimeDirectoryMode=0700
@@ -117,16 +120,7 @@ User=alice
 ExecStart=/usr/local/bin/vragd run --config /etc/vragd/config.yaml --data-dir %S/vragd --socket %t/vragd/vragd.sock
 ExecReload=/bin/kill -HUP $MAINPID
 TimeoutStartSec=300
-# Fed only after a look at every part; work that hangs is waited for much longer than this before.
-WatchdogSec={watchdog_s}
-Restart=on-failure
-RestartSec=2
-# sysexits.h: usage, data format, data directory, configuration. Starting again would not help.
-RestartPreventExitStatus={no_restart}
-# Above the daemon's own deadline of 10 s.
-TimeoutStopSec={stop_s}
-KillMode=mixed
-
+{supervision}
 StateDirectory=vragd
 StateDirectoryMode=0700
 RuntimeDirectory=vragd
@@ -215,14 +209,12 @@ def user_service(exec_start: str, writable: str | None, *, private_tmp: bool = T
     """
     tmp = "PrivateTmp=true" if private_tmp else "# No PrivateTmp=: something it needs lies below /tmp or /var/tmp."
     namespaces = "" if writable is None else _NAMESPACES.format(writable=writable, private_tmp=tmp)
-    return _USER_SERVICE.format(
-        exec_start=exec_start, namespaces=namespaces, watchdog_s=WATCHDOG_S, no_restart=NO_RESTART, stop_s=STOP_S
-    )
+    return _USER_SERVICE.format(exec_start=exec_start, namespaces=namespaces, supervision=_SUPERVISION)
 
 
 def system_service() -> str:
     """The system unit, with names to be replaced by whoever copies it."""
-    return _SYSTEM_SERVICE.format(watchdog_s=WATCHDOG_S, no_restart=NO_RESTART, stop_s=STOP_S)
+    return _SYSTEM_SERVICE.format(supervision=_SUPERVISION)
 
 
 def socket_unit(path: str) -> str:

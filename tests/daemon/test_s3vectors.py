@@ -12,67 +12,67 @@ from tests.s3 import BUCKET, by_bucket, live_keys, on_s3
 THROTTLED = (429, "TooManyRequestsException")
 
 
-def test_a_one_chunk_save_costs_one_put_and_one_delete(fake: FakeS3Vectors, tmp_path: Path) -> None:
+def test_a_one_chunk_save_costs_one_put_and_one_delete(s3: FakeS3Vectors, tmp_path: Path) -> None:
     with vragd(tmp_path) as daemon:
-        on_s3(daemon, fake)
+        on_s3(daemon, s3)
         sections = [f"# Part {i}\n\nWords about subject number {i}.\n" for i in range(20)]
         note = daemon.vault / "long.md"
         note.write_text("\n".join(sections))
         daemon.start()
-        until(lambda: fake.calls["ListVectors"], "the look for what an earlier catalog may have left")
-        fake.forget_calls()
+        until(lambda: s3.calls["ListVectors"], "the look for what an earlier catalog may have left")
+        s3.forget_calls()
         note.write_text("\n".join(sections).replace("number 7", "number seven, the quokka"))
         until(lambda: "quokka" in daemon.query("quokka", top_k=1)["hits"][0]["text"], "the save to be found")
-        until(lambda: fake.calls["DeleteVectors"], "the old chunk to go")
-        assert {op: n for op, n in fake.calls.items() if op != "QueryVectors"} == {"PutVectors": 1, "DeleteVectors": 1}
-        assert (fake.n_put, fake.n_deleted) == (1, 1)
+        until(lambda: s3.calls["DeleteVectors"], "the old chunk to go")
+        assert {op: n for op, n in s3.calls.items() if op != "QueryVectors"} == {"PutVectors": 1, "DeleteVectors": 1}
+        assert (s3.n_put, s3.n_deleted) == (1, 1)
 
 
-def test_lines_in_the_index_follow_an_edit_above_them_without_embedding(fake: FakeS3Vectors, tmp_path: Path) -> None:
+def test_lines_in_the_index_follow_an_edit_above_them_without_embedding(s3: FakeS3Vectors, tmp_path: Path) -> None:
     with vragd(tmp_path) as daemon:
-        on_s3(daemon, fake)
+        on_s3(daemon, s3)
         note = daemon.vault / "n.md"
         note.write_text("# One\n\nfirst words\n\n# Two\n\nabout the okapi\n")
         daemon.start()
-        assert by_bucket(daemon, fake, "okapi", "-k", "1")[0]["lines"] == [5, 7]
+        assert by_bucket(daemon, s3, "okapi", "-k", "1")[0]["lines"] == [5, 7]
         embedded = daemon.store["n_embedded"]
-        fake.forget_calls()
+        s3.forget_calls()
         note.write_text("# One\n\nfirst words\n\n\n\n# Two\n\nabout the okapi\n")
-        until(lambda: fake.calls["PutVectors"] == 1, "the put")
+        until(lambda: s3.calls["PutVectors"] == 1, "the put")
         daemon.settle()
-        assert by_bucket(daemon, fake, "okapi", "-k", "1")[0]["lines"] == [7, 9]
+        assert by_bucket(daemon, s3, "okapi", "-k", "1")[0]["lines"] == [7, 9]
         assert daemon.store["n_embedded"] == embedded
 
 
-def test_throttled_on_every_second_call_everything_arrives(fake: FakeS3Vectors, tmp_path: Path) -> None:
+def test_throttled_on_every_second_call_everything_arrives(s3: FakeS3Vectors, tmp_path: Path) -> None:
     copy_vault("kepano", tmp_path / "Vault")
     with vragd(tmp_path) as daemon:
-        on_s3(daemon, fake)
-        fake.every_second = THROTTLED
+        on_s3(daemon, s3)
+        s3.every_second = THROTTLED
         daemon.start()
         for i in range(5):
             (daemon.vault / f"new {i}.md").write_text(f"A new note, number {i}.\n")
         (daemon.vault / "Clippings/Buy wisely.md").unlink()
         daemon.settle()
         assert daemon.shown() == chunks_of(daemon.vault)
-        fake.every_second = None
+        s3.every_second = None
         assert daemon.problems() == []
-        assert fake.keys(BUCKET, "notes") == live_keys(daemon)
-        assert fake.violations == []
+        assert s3.keys(BUCKET, "notes") == live_keys(daemon)
+        assert s3.violations == []
 
 
-def test_writes_that_lose_their_answers_are_repeated(fake: FakeS3Vectors, tmp_path: Path) -> None:
+def test_writes_that_lose_their_answers_are_repeated(s3: FakeS3Vectors, tmp_path: Path) -> None:
     with vragd(tmp_path) as daemon:
-        on_s3(daemon, fake)
-        fake.apply_then_drop = 12
+        on_s3(daemon, s3)
+        s3.apply_then_drop = 12
         for i in range(10):
             (daemon.vault / f"n{i}.md").write_text(f"Note number {i}.\n")
         daemon.start()
         (daemon.vault / "n3.md").write_text("Note number three.\n")
         (daemon.vault / "n4.md").unlink()
-        fake.apply_then_drop = 4
+        s3.apply_then_drop = 4
         until(lambda: daemon.paths("three", mode="keyword") == ["n3.md"], "the save", 60)
-        until(lambda: len(fake.keys(BUCKET, "notes")) == 9, "old keys to go", 60)
+        until(lambda: len(s3.keys(BUCKET, "notes")) == 9, "old keys to go", 60)
         daemon.settle()
         assert daemon.problems() == []
 
@@ -90,41 +90,41 @@ class _Strike:
             self._daemon.kill()
 
 
-def test_killed_between_any_two_calls_every_note_stays_whole(fake: FakeS3Vectors, tmp_path: Path) -> None:
+def test_killed_between_any_two_calls_every_note_stays_whole(s3: FakeS3Vectors, tmp_path: Path) -> None:
     """Each mutation of a scenario in turn is the last thing the daemon does or does not see."""
     old, new = "# A\n\nold alpha\n\n# B\n\nold beta\n", "# A\n\nnew alpha\n\n# B\n\nnew beta\n"
     points = [(n, when) for n in range(1, 4) for when in ("before", "after")]
     with vragd(tmp_path) as daemon:
-        on_s3(daemon, fake)
+        on_s3(daemon, s3)
         note, gone = daemon.vault / "n.md", daemon.vault / "gone.md"
         for point in points:
             note.write_text(old)
             gone.write_text("# Gone\n\nsoon gone\n")
             daemon.start()
             strike = _Strike(daemon, *point)
-            fake.on_call = strike
+            s3.on_call = strike
             note.write_text(new)
             until(lambda: daemon.process is None or strike.n_calls >= 2, "the edit to be put")  # noqa: B023
             gone.unlink()
             until(lambda: daemon.process is None, f"the kill at {point}")
-            fake.on_call = lambda *_: None
-            assert live_keys(daemon) <= fake.keys(BUCKET, "notes"), f"after {point} a live vector is missing"
+            s3.on_call = lambda *_: None
+            assert live_keys(daemon) <= s3.keys(BUCKET, "notes"), f"after {point} a live vector is missing"
             texts = {text for path, text in daemon.shown() if path == "n.md"}
             assert len(texts) == 2
             assert len({text.split()[2] for text in texts}) == 1, f"after {point} the note is half old, half new"
             daemon.start()
             assert daemon.shown() == chunks_of(daemon.vault)
             assert daemon.problems() == []
-            assert fake.keys(BUCKET, "notes") == live_keys(daemon)
+            assert s3.keys(BUCKET, "notes") == live_keys(daemon)
             daemon.stop()
 
 
-def test_an_outage_is_told_words_go_on_and_it_catches_up(fake: FakeS3Vectors, tmp_path: Path) -> None:
+def test_an_outage_is_told_words_go_on_and_it_catches_up(s3: FakeS3Vectors, tmp_path: Path) -> None:
     copy_vault("kepano", tmp_path / "Vault")
     with vragd(tmp_path) as daemon:
-        on_s3(daemon, fake)
+        on_s3(daemon, s3)
         daemon.start()
-        fake.stop()
+        s3.stop()
         for i in range(3):
             (daemon.vault / f"offline {i}.md").write_text(f"Written offline, number {i}: axolotl.\n")
         until(lambda: daemon.store["trouble"], "the trouble to be told")
@@ -139,73 +139,73 @@ def test_an_outage_is_told_words_go_on_and_it_catches_up(fake: FakeS3Vectors, tm
         daemon.kill()
         daemon.start(idle=False)
         assert daemon.query("cost per use of socks", mode="keyword")["hits"], "a start needs no network"
-        fake.start()
+        s3.start()
         until(lambda: not daemon.status()["degraded"] and not daemon.store["pending"], "it to catch up", 60)
         assert len(daemon.paths("axolotl", mode="keyword")) == 3
         assert daemon.problems() == []
 
 
 def test_expired_credentials_and_missing_permissions_are_named_and_waited_out(
-    fake: FakeS3Vectors, tmp_path: Path
+    s3: FakeS3Vectors, tmp_path: Path
 ) -> None:  # fmt: skip
     with vragd(tmp_path) as daemon:
-        on_s3(daemon, fake)
+        on_s3(daemon, s3)
         (daemon.vault / "a.md").write_text("The first pangolin.\n")
         daemon.start()
-        fake.expired = True
+        s3.expired = True
         (daemon.vault / "b.md").write_text("The second pangolin.\n")
         until(lambda: daemon.store["trouble"], "the trouble")
         assert daemon.store["trouble"]["code"] == "backend_refused"
         assert "aws sso login" in daemon.run("status").stdout
-        fake.expired, fake.denied = False, frozenset({"PutVectors"})
+        s3.expired, s3.denied = False, frozenset({"PutVectors"})
         until(lambda: "s3vectors:PutVectors" in (daemon.store["trouble"] or {}).get("hint", ""), "the permission", 60)
-        fake.denied = frozenset()
+        s3.denied = frozenset()
         until(lambda: len(daemon.paths("pangolin")) == 2 and not daemon.status()["degraded"], "recovery", 60)
         assert daemon.problems() == []
 
 
-def test_an_index_deleted_by_somebody_else_is_made_and_filled_again(fake: FakeS3Vectors, tmp_path: Path) -> None:
+def test_an_index_deleted_by_somebody_else_is_made_and_filled_again(s3: FakeS3Vectors, tmp_path: Path) -> None:
     with vragd(tmp_path) as daemon:
-        on_s3(daemon, fake)
+        on_s3(daemon, s3)
         for i in range(8):
             (daemon.vault / f"n{i}.md").write_text(f"Note number {i} about a numbat.\n")
         daemon.start()
         embedded = daemon.store["n_embedded"]
-        fake.moto.delete_index(BUCKET, "notes", "")
+        s3.moto.delete_index(BUCKET, "notes", "")
         assert len(daemon.query("numbat")["hits"]) == 5, "words go on"
         (daemon.vault / "n0.md").write_text("Note number 0 about a wombat.\n")
         until(lambda: daemon.paths("wombat", mode="keyword") == ["n0.md"], "the save", 60)
         daemon.settle()
-        assert fake.keys(BUCKET, "notes") == live_keys(daemon)
+        assert s3.keys(BUCKET, "notes") == live_keys(daemon)
         assert daemon.store["n_embedded"] == embedded + 1
         assert daemon.problems() == []
 
 
-def test_what_is_seen_late_is_missed_at_worst(fake: FakeS3Vectors, tmp_path: Path) -> None:
+def test_what_is_seen_late_is_missed_at_worst(s3: FakeS3Vectors, tmp_path: Path) -> None:
     with vragd(tmp_path) as daemon:
-        on_s3(daemon, fake)
+        on_s3(daemon, s3)
         (daemon.vault / "n.md").write_text("An old sentence about an ibis.\n")
         daemon.start()
-        fake.visible_after_s = 1.0
+        s3.visible_after_s = 1.0
         (daemon.vault / "n.md").write_text("A new sentence about an ibex.\n")
         until(lambda: daemon.paths("ibex", mode="keyword") == ["n.md"], "the words")
         for hit in daemon.query("ibis", mode="vector")["hits"]:
             assert "ibex" in hit["text"]
         seen = lambda: daemon.paths("ibex", mode="vector") == ["n.md"]  # noqa: E731
-        until(lambda: seen() and fake.keys(BUCKET, "notes") == live_keys(daemon), "the change to be seen")
+        until(lambda: seen() and s3.keys(BUCKET, "notes") == live_keys(daemon), "the change to be seen")
 
 
-def test_a_store_that_cannot_be_deleted_there_is_kept_here(fake: FakeS3Vectors, tmp_path: Path) -> None:
+def test_a_store_that_cannot_be_deleted_there_is_kept_here(s3: FakeS3Vectors, tmp_path: Path) -> None:
     with vragd(tmp_path) as daemon:
-        on_s3(daemon, fake)
+        on_s3(daemon, s3)
         (daemon.vault / "n.md").write_text("A note.\n")
         daemon.start()
-        fake.stop()
+        s3.stop()
         refused = daemon.run("store", "delete", "notes", "--yes")
         assert refused.returncode == 1
         assert "the store is kept" in refused.stderr
         assert "--keep-remote" in refused.stderr
         assert daemon.paths("note", mode="keyword") == ["n.md"]
         assert daemon.run("store", "delete", "notes", "--yes", "--keep-remote").returncode == 0
-        fake.start()
-        assert len(fake.keys(BUCKET, "notes")) == 1
+        s3.start()
+        assert len(s3.keys(BUCKET, "notes")) == 1

@@ -16,82 +16,82 @@ from tests.s3 import BUCKET, by_bucket, configure, live_keys, on_s3
 
 
 def test_a_store_is_found_by_the_daemon_and_by_a_machine_without_the_vault(
-    fake: FakeS3Vectors, tmp_path: Path
+    s3: FakeS3Vectors, tmp_path: Path
 ) -> None:  # fmt: skip
     home, elsewhere = tmp_path / "one", tmp_path / "two"
     home.mkdir(), elsewhere.mkdir()
     copy_vault("kepano", home / "Vault")
     with vragd(home) as daemon, vragd(elsewhere) as other:
-        on_s3(daemon, fake)
+        on_s3(daemon, s3)
         daemon.start()
         assert daemon.paths("cost per use of socks", mode="vector")[0] == "Clippings/Buy wisely.md"
         assert daemon.problems() == []
         other.config_file.unlink()
-        hit = by_bucket(other, fake, "cost per use of socks", "-k", "1")[0]
+        hit = by_bucket(other, s3, "cost per use of socks", "-k", "1")[0]
         here = daemon.query("cost per use of socks", mode="vector", top_k=1)["hits"][0]
         assert hit["text"] == ""
         assert {**here, "text": "", "uri": "", "score": 0} == {**hit, "score": 0}
         assert hit["score"] == pytest.approx(here["score"], abs=1e-5)
-        in_folder = by_bucket(other, fake, "cost per use of socks", "--folder", "References")
+        in_folder = by_bucket(other, s3, "cost per use of socks", "--folder", "References")
         assert in_folder
         assert all(hit["path"].startswith("References/") for hit in in_folder)
-        for metadata in fake.metadata(BUCKET, "notes").values():
+        for metadata in s3.metadata(BUCKET, "notes").values():
             assert "content" not in metadata
-        assert fake.violations == []
+        assert s3.violations == []
 
 
-def test_text_goes_along_only_when_asked_and_leaves_when_no_longer(fake: FakeS3Vectors, tmp_path: Path) -> None:
+def test_text_goes_along_only_when_asked_and_leaves_when_no_longer(s3: FakeS3Vectors, tmp_path: Path) -> None:
     with vragd(tmp_path) as daemon:
-        on_s3(daemon, fake, remote_text=True)
+        on_s3(daemon, s3, remote_text=True)
         (daemon.vault / "secret.md").write_text("The capybara sleeps at noon.\n")
         daemon.start()
-        assert "capybara" in by_bucket(daemon, fake, "capybara")[0]["text"]
+        assert "capybara" in by_bucket(daemon, s3, "capybara")[0]["text"]
         daemon.stop()
-        on_s3(daemon, fake)
+        on_s3(daemon, s3)
         daemon.start()
-        assert "capybara" not in json.dumps(fake.metadata(BUCKET, "notes"))
+        assert "capybara" not in json.dumps(s3.metadata(BUCKET, "notes"))
         assert daemon.store["n_embedded"] == 0
 
 
-def test_a_writer_with_another_model_is_refused_and_changes_nothing(fake: FakeS3Vectors, tmp_path: Path) -> None:
+def test_a_writer_with_another_model_is_refused_and_changes_nothing(s3: FakeS3Vectors, tmp_path: Path) -> None:
     one, two = tmp_path / "one", tmp_path / "two"
     one.mkdir(), two.mkdir()
     with FakeOllama(dimension=384) as ollama, vragd(one) as first, vragd(two) as second:
-        on_s3(first, fake)
+        on_s3(first, s3)
         (first.vault / "a.md").write_text("Made with the builtin model.\n")
         first.start()
-        before = fake.metadata(BUCKET, "notes")
-        on_s3(second, fake, {"type": "ollama", "model": "fake-embed", "url": ollama.url})
+        before = s3.metadata(BUCKET, "notes")
+        on_s3(second, s3, {"type": "ollama", "model": "fake-embed", "url": ollama.url})
         (second.vault / "b.md").write_text("Made with another model.\n")
         second.start(idle=False)
         until(lambda: second.store["trouble"], "the refusal")
         assert second.store["trouble"]["code"] == "store_mismatch"
         assert "builtin-all-minilm-l6-v2" in second.store["trouble"]["message"]
-        assert fake.metadata(BUCKET, "notes") == before
+        assert s3.metadata(BUCKET, "notes") == before
 
 
-def test_two_machines_feed_one_index_and_leave_each_other_alone(fake: FakeS3Vectors, tmp_path: Path) -> None:
+def test_two_machines_feed_one_index_and_leave_each_other_alone(s3: FakeS3Vectors, tmp_path: Path) -> None:
     one, two = tmp_path / "one", tmp_path / "two"
     one.mkdir(), two.mkdir()
     with vragd(one) as first, vragd(two) as second:
         for daemon, animal in ((first, "pangolin"), (second, "quokka")):
-            on_s3(daemon, fake)
+            on_s3(daemon, s3)
             (daemon.vault / f"{animal}.md").write_text(f"Everything about the {animal}.\n")
             daemon.start()
         assert first.paths("animal", mode="vector") == ["pangolin.md"], "a store answers with its own notes"
-        assert {hit["path"] for hit in by_bucket(second, fake, "animal")} == {"pangolin.md", "quokka.md"}
+        assert {hit["path"] for hit in by_bucket(second, s3, "animal")} == {"pangolin.md", "quokka.md"}
         assert first.problems() == second.problems() == []
         (first.vault / "pangolin.md").unlink()
-        until(lambda: len(fake.keys(BUCKET, "notes")) == 1, "the one to go")
+        until(lambda: len(s3.keys(BUCKET, "notes")) == 1, "the one to go")
         assert first.run("store", "delete", "notes", "--yes").returncode == 0
-        assert fake.keys(BUCKET, "notes") == live_keys(second)
+        assert s3.keys(BUCKET, "notes") == live_keys(second)
         assert second.run("store", "delete", "notes", "--yes").returncode == 0
-        assert second.run("store", "list", "--bucket", BUCKET, "--endpoint-url", fake.url).stdout == ""
+        assert second.run("store", "list", "--bucket", BUCKET, "--endpoint-url", s3.url).stdout == ""
 
 
-def test_starting_over_leaves_no_ghosts_in_the_index(fake: FakeS3Vectors, tmp_path: Path) -> None:
+def test_starting_over_leaves_no_ghosts_in_the_index(s3: FakeS3Vectors, tmp_path: Path) -> None:
     with vragd(tmp_path) as daemon:
-        on_s3(daemon, fake)
+        on_s3(daemon, s3)
         for i in range(5):
             (daemon.vault / f"n{i}.md").write_text(f"Note number {i}.\n")
         daemon.start()
@@ -99,13 +99,13 @@ def test_starting_over_leaves_no_ghosts_in_the_index(fake: FakeS3Vectors, tmp_pa
         shutil.rmtree(daemon.data)
         (daemon.vault / "n0.md").unlink()
         daemon.start()
-        until(lambda: fake.keys(BUCKET, "notes") == live_keys(daemon), "the ghosts to go")
-        assert len(fake.keys(BUCKET, "notes")) == 4
+        until(lambda: s3.keys(BUCKET, "notes") == live_keys(daemon), "the ghosts to go")
+        assert len(s3.keys(BUCKET, "notes")) == 4
         assert daemon.problems() == []
 
 
 @pytest.mark.timeout(300)
-def test_ten_thousand_chunks_move_to_s3_vectors_and_back_without_embedding(fake: FakeS3Vectors, tmp_path: Path) -> None:
+def test_ten_thousand_chunks_move_to_s3_vectors_and_back_without_embedding(s3: FakeS3Vectors, tmp_path: Path) -> None:
     questions = [f"subject{i} and word{i * 7}" for i in range(12)]
     with FakeOllama(dimension=32) as ollama, vragd(tmp_path) as daemon:
         embedder = {"type": "ollama", "model": "fake-embed", "url": ollama.url, "batch_size": 256}
@@ -126,7 +126,7 @@ def test_ten_thousand_chunks_move_to_s3_vectors_and_back_without_embedding(fake:
         for move in ("there", "back"):
             daemon.stop()
             if move == "there":
-                on_s3(daemon, fake, embedder)
+                on_s3(daemon, s3, embedder)
             else:
                 configure(daemon, {"type": "faiss"}, embedder)
             daemon.start()
@@ -134,20 +134,20 @@ def test_ten_thousand_chunks_move_to_s3_vectors_and_back_without_embedding(fake:
             assert daemon.store["n_embedded"] == 0
             assert daemon.problems() == []
         assert [text for text in ollama.embedded_texts[n_embedded:] if "in note" in text] == []
-        assert len(fake.keys(BUCKET, "notes")) == 10_000
-        assert fake.violations == []
+        assert len(s3.keys(BUCKET, "notes")) == 10_000
+        assert s3.violations == []
 
 
-def test_index_from_the_shell_makes_moves_and_keeps_a_store_in_a_bucket(fake: FakeS3Vectors, tmp_path: Path) -> None:
+def test_index_from_the_shell_makes_moves_and_keeps_a_store_in_a_bucket(s3: FakeS3Vectors, tmp_path: Path) -> None:
     copy_vault("kepano", tmp_path / "Vault")
     with vragd(tmp_path) as daemon:
         daemon.configure(stores={})
-        there = ("--bucket", BUCKET, "--endpoint-url", fake.url)
+        there = ("--bucket", BUCKET, "--endpoint-url", s3.url)
         notes = f"{daemon.vault}/**/*.md"
         assert "134 texts embedded" in daemon.run("index", notes, "--store", "shell").stderr
         moved = daemon.run("index", notes, "--store", "shell", *there)
         assert (moved.returncode, " 0 texts embedded" in moved.stderr) == (0, True), moved.stderr
-        assert len(fake.keys(BUCKET, "shell")) == 138
+        assert len(s3.keys(BUCKET, "shell")) == 138
         again = daemon.run("index", notes, "--store", "shell")
         assert " 0 texts embedded" in again.stderr
         info = json.loads(daemon.run("store", "info", "shell", *there, "--json").stdout)

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.fakes.s3vectors import CREDENTIALS, FakeS3Vectors
+from tests.fakes.s3vectors import FakeS3Vectors
 from tests.world import WordEmbedder
 from vragd.errors import StoreMismatch
 from vragd.prepare import Job
@@ -19,21 +19,11 @@ from vragd.store import Store
 BUCKET = "shared"
 
 
-@pytest.fixture
-def fake(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeS3Vectors]:
-    for name, value in CREDENTIALS.items():
-        monkeypatch.setenv(name, value)
-    with FakeS3Vectors() as fake:
-        yield fake
-
-
 class Machine:
     """A store `notes` with vaults of its own, and the steps its worker would take."""
 
-    def __init__(
-        self, fake: FakeS3Vectors, home: Path, digest: str = "1", vaults: tuple[str, ...] = ("vault",)
-    ) -> None:
-        self.fake, self.home, self.vaults = fake, home, vaults
+    def __init__(self, s3: FakeS3Vectors, home: Path, digest: str = "1", vaults: tuple[str, ...] = ("vault",)) -> None:
+        self.s3, self.home, self.vaults = s3, home, vaults
         self.embedder = WordEmbedder()
         self.embedder.digest = digest
         self.bucket: str | None = BUCKET
@@ -44,7 +34,7 @@ class Machine:
     def open(self) -> Machine:
         backend: Any = FaissBackend()
         if self.bucket:
-            backend = S3VectorsBackend(type="s3vectors", bucket=self.bucket, endpoint_url=self.fake.url)
+            backend = S3VectorsBackend(type="s3vectors", bucket=self.bucket, endpoint_url=self.s3.url)
         sources = tuple(SourceSettings(path=self.home / name) for name in self.vaults)
         settings = StoreSettings(sources=sources, backend=backend)
         self.store = Store("notes", settings, self.home / "store", LimitSettings(min_free_mib=0), lambda: self.embedder)
@@ -91,136 +81,136 @@ class Machine:
 
 
 @pytest.fixture
-def one(fake: FakeS3Vectors, tmp_path: Path) -> Iterator[Machine]:
-    machine = Machine(fake, tmp_path / "one")
+def one(s3: FakeS3Vectors, tmp_path: Path) -> Iterator[Machine]:
+    machine = Machine(s3, tmp_path / "one")
     machine.write("vault/a.md", "# One\n\nfirst\n\n# Two\n\nsecond\n").write("vault/b.md", "third\n").work()
     yield machine
     machine.store.close()
 
 
 @pytest.fixture
-def two(one: Machine, fake: FakeS3Vectors, tmp_path: Path) -> Iterator[Machine]:
-    machine = Machine(fake, tmp_path / "two").write("vault/c.md", "fourth\n").work()
+def two(one: Machine, s3: FakeS3Vectors, tmp_path: Path) -> Iterator[Machine]:
+    machine = Machine(s3, tmp_path / "two").write("vault/c.md", "fourth\n").work()
     yield machine
     machine.store.close()
 
 
-def there(fake: FakeS3Vectors, index: str = "notes", bucket: str = BUCKET) -> set[str]:
-    return fake.keys(bucket, index)
+def there(s3: FakeS3Vectors, index: str = "notes", bucket: str = BUCKET) -> set[str]:
+    return s3.keys(bucket, index)
 
 
 def test_an_index_deleted_and_made_again_by_one_is_filled_again_by_both(
-    fake: FakeS3Vectors, one: Machine, two: Machine
+    s3: FakeS3Vectors, one: Machine, two: Machine
 ) -> None:  # fmt: skip
-    fake.moto.delete_index(BUCKET, "notes", "")
+    s3.moto.delete_index(BUCKET, "notes", "")
     one.work()
     two.work()
-    assert there(fake) == one.live | two.live
+    assert there(s3) == one.live | two.live
     assert (len(one.live), len(two.live)) == (3, 1)
 
 
-def test_an_index_whose_making_was_not_answered_is_filled(fake: FakeS3Vectors, one: Machine) -> None:
-    fake.moto.delete_index(BUCKET, "notes", "")
-    fake.drop_operations = frozenset({"CreateIndex"})
-    fake.apply_then_drop = 1
+def test_an_index_whose_making_was_not_answered_is_filled(s3: FakeS3Vectors, one: Machine) -> None:
+    s3.moto.delete_index(BUCKET, "notes", "")
+    s3.drop_operations = frozenset({"CreateIndex"})
+    s3.apply_then_drop = 1
     one.work()
-    assert there(fake) == one.live
+    assert there(s3) == one.live
 
 
 def test_a_refused_writer_that_takes_the_right_model_joins_the_index(
-    fake: FakeS3Vectors, one: Machine, tmp_path: Path
+    s3: FakeS3Vectors, one: Machine, tmp_path: Path
 ) -> None:  # fmt: skip
-    other = Machine(fake, tmp_path / "other", digest="2").write("vault/d.md", "fifth\n")
+    other = Machine(s3, tmp_path / "other", digest="2").write("vault/d.md", "fifth\n")
     with pytest.raises(StoreMismatch, match="test-words"):
         other.work()
     other.embedder.digest = "1"
     other.work()
-    assert there(fake) == one.live | other.live
-    assert fake.moto.get_vector_bucket(BUCKET).indexes.keys() == {
+    assert there(s3) == one.live | other.live
+    assert s3.moto.get_vector_bucket(BUCKET).indexes.keys() == {
         f"arn:aws:s3vectors:us-east-1:123456789012:bucket/{BUCKET}/index/notes"
     }
     other.store.close()
 
 
 def test_a_store_that_had_another_model_elsewhere_joins_the_index(
-    fake: FakeS3Vectors, one: Machine, tmp_path: Path
+    s3: FakeS3Vectors, one: Machine, tmp_path: Path
 ) -> None:  # fmt: skip
-    other = Machine(fake, tmp_path / "other", digest="2")
+    other = Machine(s3, tmp_path / "other", digest="2")
     other.reopen(bucket=None).write("vault/d.md", "fifth\n").work()
     other.embedder.digest = "1"
     other.reopen(bucket=BUCKET).work()
-    assert there(fake) == one.live | other.live
+    assert there(s3) == one.live | other.live
     assert other.collection == "notes"
     other.store.close()
 
 
-def test_another_model_takes_a_place_beside_and_the_old_one_goes(fake: FakeS3Vectors, one: Machine) -> None:
+def test_another_model_takes_a_place_beside_and_the_old_one_goes(s3: FakeS3Vectors, one: Machine) -> None:
     one.embedder.digest = "2"
     one.reopen().work()
     assert one.collection != "notes"
-    assert there(fake, one.collection) == one.live
-    assert [name.rpartition("/")[2] for name in fake.moto.get_vector_bucket(BUCKET).indexes] == [one.collection]
+    assert there(s3, one.collection) == one.live
+    assert [name.rpartition("/")[2] for name in s3.moto.get_vector_bucket(BUCKET).indexes] == [one.collection]
 
 
 def test_a_second_machine_with_the_new_model_finds_where_the_first_went(
-    fake: FakeS3Vectors, one: Machine, tmp_path: Path
+    s3: FakeS3Vectors, one: Machine, tmp_path: Path
 ) -> None:  # fmt: skip
     one.embedder.digest = "2"
     one.reopen().work()
-    other = Machine(fake, tmp_path / "other", digest="2").write("vault/d.md", "fifth\n").work()
+    other = Machine(s3, tmp_path / "other", digest="2").write("vault/d.md", "fifth\n").work()
     assert other.collection == one.collection
-    assert there(fake, one.collection) == one.live | other.live
+    assert there(s3, one.collection) == one.live | other.live
     other.store.close()
 
 
-def test_one_of_several_writers_is_refused_another_model(fake: FakeS3Vectors, one: Machine, two: Machine) -> None:
+def test_one_of_several_writers_is_refused_another_model(s3: FakeS3Vectors, one: Machine, two: Machine) -> None:
     one.embedder.digest = "2"
     one.reopen()
     with pytest.raises(StoreMismatch, match="others feed"):
         one.store.prepare()
-    assert len(there(fake)) == 4
+    assert len(there(s3)) == 4
 
 
 def test_back_and_forth_with_edits_and_a_source_removed_in_between_leaves_what_is_live(
-    fake: FakeS3Vectors, tmp_path: Path
+    s3: FakeS3Vectors, tmp_path: Path
 ) -> None:  # fmt: skip
-    it = Machine(fake, tmp_path / "it", vaults=("vault", "private"))
+    it = Machine(s3, tmp_path / "it", vaults=("vault", "private"))
     it.write("vault/a.md", "first\n").write("private/p.md", "secret\n").work()
     it.reopen(bucket=None, vaults=("vault",)).write("vault/a.md", "second\n").work()
     it.reopen(bucket=BUCKET).work()
-    assert there(fake) == it.live
+    assert there(s3) == it.live
     assert len(it.live) == 1
     it.reopen(bucket="another").write("vault/a.md", "third\n").work()
     it.reopen(bucket=BUCKET).work()
-    assert there(fake) == it.live
+    assert there(s3) == it.live
     it.store.forget()
-    assert not fake.moto.get_vector_bucket(BUCKET).indexes
+    assert not s3.moto.get_vector_bucket(BUCKET).indexes
     it.store.close()
 
 
 def test_a_copied_data_directory_becomes_a_machine_of_its_own(
-    fake: FakeS3Vectors, one: Machine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    s3: FakeS3Vectors, one: Machine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:  # fmt: skip
     embedded = len(one.embedder.texts)
     shutil.copytree(one.home, tmp_path / "copy", symlinks=True)
     monkeypatch.setattr("vragd.collection.machine_id", lambda: "another machine")
     monkeypatch.setattr("vragd.machine._machine", lambda: "another machine")
     copy = Machine.__new__(Machine)
-    copy.fake, copy.home, copy.vaults, copy.bucket = fake, tmp_path / "copy", ("vault",), BUCKET
+    copy.s3, copy.home, copy.vaults, copy.bucket = s3, tmp_path / "copy", ("vault",), BUCKET
     copy.embedder = one.embedder
     copy.open()
     (copy.home / "vault/b.md").unlink()
     copy.work()
-    assert there(fake) == one.live | copy.live
+    assert there(s3) == one.live | copy.live
     assert (len(one.live), len(copy.live), len(one.live & copy.live)) == (3, 2, 0)
     assert len(one.embedder.texts) == embedded
     copy.store.close()
 
 
 def test_a_put_that_was_never_committed_leaves_no_trace_in_the_metadata(
-    fake: FakeS3Vectors, one: Machine, monkeypatch: pytest.MonkeyPatch
+    s3: FakeS3Vectors, one: Machine, monkeypatch: pytest.MonkeyPatch
 ) -> None:  # fmt: skip
-    before = fake.metadata(BUCKET, "notes")
+    before = s3.metadata(BUCKET, "notes")
     original = (one.home / "vault/a.md").read_text()
     one.write("vault/a.md", "\n\n# Secret plan\n\n" + original)
 
@@ -231,34 +221,34 @@ def test_a_put_that_was_never_committed_leaves_no_trace_in_the_metadata(
         patch.setattr(one.store.catalog, "commit", killed)
         with pytest.raises(KeyboardInterrupt):
             one.work()
-    assert fake.metadata(BUCKET, "notes") != before
+    assert s3.metadata(BUCKET, "notes") != before
     one.write("vault/a.md", original)
     one.reopen().work()
-    assert fake.metadata(BUCKET, "notes") == before
+    assert s3.metadata(BUCKET, "notes") == before
 
 
-def test_one_vector_aws_finds_fault_with_keeps_nobody_out(fake: FakeS3Vectors, one: Machine) -> None:
+def test_one_vector_aws_finds_fault_with_keeps_nobody_out(s3: FakeS3Vectors, one: Machine) -> None:
     one.reopen(bucket=None).write("vault/bad.md", "# Cursed heading\n\nsixth\n").work()
-    fake.poison = "Cursed"
+    s3.poison = "Cursed"
     one.reopen(bucket=BUCKET).work()
-    assert there(fake) == one.live
+    assert there(s3) == one.live
     assert len(one.live) == 4
-    assert not any("Cursed" in str(metadata) for metadata in fake.metadata(BUCKET, "notes").values())
+    assert not any("Cursed" in str(metadata) for metadata in s3.metadata(BUCKET, "notes").values())
 
 
 def test_filling_reads_the_catalog_once_and_goes_on_after_a_restart(
-    fake: FakeS3Vectors, one: Machine, monkeypatch: pytest.MonkeyPatch
+    s3: FakeS3Vectors, one: Machine, monkeypatch: pytest.MonkeyPatch
 ) -> None:  # fmt: skip
     monkeypatch.setattr("vragd.refill.SLICE", 1)
     one.reopen(bucket="another")
     one.store.prepare()
     one.store.fill()
-    fake.forget_calls()
+    s3.forget_calls()
     one.reopen()
     one.store.attach()
     assert one.store.refiller.n_left == 2
     one.embedder.down = True
     while one.store.behind:
         one.store.fill()
-    assert fake.calls == {"GetIndex": 1, "PutVectors": 2}
-    assert there(fake, bucket="another") == one.live
+    assert s3.calls == {"GetIndex": 1, "PutVectors": 2}
+    assert there(s3, bucket="another") == one.live

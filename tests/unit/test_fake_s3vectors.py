@@ -10,7 +10,7 @@ import pytest
 from botocore.config import Config
 from botocore.exceptions import ClientError, ConnectionClosedError
 
-from tests.fakes.s3vectors import CREDENTIALS, FakeS3Vectors
+from tests.fakes.s3vectors import FakeS3Vectors
 
 HERE = {"vectorBucketName": "my-bucket", "indexName": "my.index"}
 SHAPE = {"dataType": "float32", "dimension": 2, "distanceMetric": "cosine"}
@@ -18,18 +18,10 @@ QUERY = {**HERE, "queryVector": {"float32": [1.0, 0.0]}, "topK": 5}
 
 
 @pytest.fixture
-def fake(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeS3Vectors]:
-    for name, value in CREDENTIALS.items():
-        monkeypatch.setenv(name, value)
-    with FakeS3Vectors() as fake:
-        yield fake
-
-
-@pytest.fixture
-def aws(fake: FakeS3Vectors) -> Iterator[Any]:
+def aws(s3: FakeS3Vectors) -> Iterator[Any]:
     """The real client, which does not retry, on a bucket with one index."""
     config = Config(retries={"mode": "standard", "total_max_attempts": 1})
-    client = boto3.Session().client("s3vectors", endpoint_url=fake.url, config=config)
+    client = boto3.Session().client("s3vectors", endpoint_url=s3.url, config=config)
     client.create_vector_bucket(vectorBucketName=HERE["vectorBucketName"])
     hidden = {"nonFilterableMetadataKeys": ["content"]}
     client.create_index(**HERE, **SHAPE, metadataConfiguration=hidden)
@@ -48,10 +40,10 @@ def refused(call: Any, **parameters: Any) -> str:
 
 
 @pytest.mark.parametrize("bucket", ["my.bucket", "-bucket", "bucket-", "Bucket", "my_bucket"])
-def test_a_bucket_has_a_name_of_letters_digits_and_hyphens(fake: FakeS3Vectors, aws: Any, bucket: str) -> None:
+def test_a_bucket_has_a_name_of_letters_digits_and_hyphens(s3: FakeS3Vectors, aws: Any, bucket: str) -> None:
     assert refused(aws.create_vector_bucket, vectorBucketName=bucket) == "ValidationException"
     assert refused(aws.get_index, **{**HERE, "vectorBucketName": bucket}) == "ValidationException"
-    assert len(fake.violations) == 2
+    assert len(s3.violations) == 2
 
 
 @pytest.mark.parametrize("index", [".index", "index.", "Index", "my_index"])
@@ -73,12 +65,12 @@ def test_an_index_may_have_dots_inside_its_name_and_nothing_else_more(aws: Any, 
     ],
 )
 def test_a_filter_it_cannot_evaluate_is_refused_whatever_the_index_holds(
-    fake: FakeS3Vectors, aws: Any, condition: dict[str, Any]
+    s3: FakeS3Vectors, aws: Any, condition: dict[str, Any]
 ) -> None:
     assert refused(aws.query_vectors, **QUERY, filter=condition) == "ValidationException"
     aws.put_vectors(**HERE, vectors=[item("a", source="s")])
     assert refused(aws.query_vectors, **QUERY, filter=condition) == "ValidationException"
-    assert len(fake.violations) == 2
+    assert len(s3.violations) == 2
 
 
 def test_filters_of_lists_are_evaluated(aws: Any) -> None:
@@ -93,41 +85,41 @@ def test_filters_of_lists_are_evaluated(aws: Any) -> None:
 
 
 def test_a_query_for_metadata_needs_the_permission_to_get_vectors_as_one_with_a_filter_does(
-    fake: FakeS3Vectors, aws: Any
+    s3: FakeS3Vectors, aws: Any
 ) -> None:
     aws.put_vectors(**HERE, vectors=[item("a", source="s")])
-    fake.denied = frozenset({"GetVectors"})
+    s3.denied = frozenset({"GetVectors"})
     assert refused(aws.query_vectors, **QUERY, returnMetadata=True) == "AccessDeniedException"
     assert refused(aws.query_vectors, **QUERY, filter={"source": "s"}) == "AccessDeniedException"
     assert [match["key"] for match in aws.query_vectors(**QUERY, returnDistance=True)["vectors"]] == ["a"]
 
 
-def test_writes_are_what_is_applied_and_dropped_unless_told_otherwise(fake: FakeS3Vectors, aws: Any) -> None:
-    fake.apply_then_drop = 1
+def test_writes_are_what_is_applied_and_dropped_unless_told_otherwise(s3: FakeS3Vectors, aws: Any) -> None:
+    s3.apply_then_drop = 1
     aws.create_index(**{**HERE, "indexName": "another"}, **SHAPE)
     with pytest.raises(ConnectionClosedError):
         aws.put_vectors(**HERE, vectors=[item("a")])
-    assert fake.keys("my-bucket", "my.index") == {"a"}
-    assert fake.apply_then_drop == 0
+    assert s3.keys("my-bucket", "my.index") == {"a"}
+    assert s3.apply_then_drop == 0
 
 
-def test_an_index_can_be_made_without_an_answer(fake: FakeS3Vectors, aws: Any) -> None:
-    fake.apply_then_drop, fake.drop_operations = 1, frozenset({"CreateIndex"})
+def test_an_index_can_be_made_without_an_answer(s3: FakeS3Vectors, aws: Any) -> None:
+    s3.apply_then_drop, s3.drop_operations = 1, frozenset({"CreateIndex"})
     aws.put_vectors(**HERE, vectors=[item("a")])
     assert refused(aws.create_index, **HERE, **SHAPE) == "ConflictException"  # nothing was applied
     with pytest.raises(ConnectionClosedError):
         aws.create_index(**{**HERE, "indexName": "another"}, **SHAPE)
     assert aws.get_index(**{**HERE, "indexName": "another"})["index"]["dimension"] == 2
-    assert fake.apply_then_drop == 0
+    assert s3.apply_then_drop == 0
 
 
 @pytest.mark.parametrize("bad", [item("cursed"), item("b", path="a cursed note.md"), item("b", folder=["x", "cursed"])])
 def test_poison_refuses_the_whole_request_and_blames_no_client(
-    fake: FakeS3Vectors, aws: Any, bad: dict[str, Any]
+    s3: FakeS3Vectors, aws: Any, bad: dict[str, Any]
 ) -> None:
-    fake.poison = "cursed"
+    s3.poison = "cursed"
     assert refused(aws.put_vectors, **HERE, vectors=[item("good"), bad]) == "ValidationException"
-    assert fake.keys("my-bucket", "my.index") == set()
+    assert s3.keys("my-bucket", "my.index") == set()
     aws.put_vectors(**HERE, vectors=[item("good", path="n.md", line_from=1)])
-    assert fake.keys("my-bucket", "my.index") == {"good"}
-    assert fake.violations == []
+    assert s3.keys("my-bucket", "my.index") == {"good"}
+    assert s3.violations == []

@@ -13,7 +13,7 @@ import pytest
 from pydantic import ValidationError
 
 from tests.fakes.ollama import FakeOllama
-from tests.fakes.s3vectors import CREDENTIALS, FakeS3Vectors
+from tests.fakes.s3vectors import FakeS3Vectors
 from tests.world import World
 from vragd import remote
 from vragd.backends.base import StoreInfo, Vector, VectorBackend
@@ -27,14 +27,6 @@ from vragd.vectors import to_vector
 
 BUCKET = "my-vectors"
 SPACE = "20240101" + 24 * "0"
-
-
-@pytest.fixture
-def s3(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeS3Vectors]:
-    for name, value in CREDENTIALS.items():
-        monkeypatch.setenv(name, value)
-    with FakeS3Vectors() as s3:
-        yield s3
 
 
 @pytest.fixture
