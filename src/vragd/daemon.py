@@ -270,23 +270,33 @@ class Daemon:
     # -- the end -----------------------------------------------------------------------------------
 
     def _handle_signals(self) -> None:
+        """
+        Signals come through Python's own handlers: the loop's are told by a byte in a pipe, which is lost when
+        a hail of others has filled it, and lose their place when the loop closes.
+        """
         loop = asyncio.get_running_loop()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, self._on_signal, number)
+
+        def stop(number: int, _: object) -> None:
+            try:
+                loop.call_soon_threadsafe(self._on_signal, signal.Signals(number))
+            except RuntimeError:  # the loop has ended, and with it all that was to be waited for
+                os._exit(128 + number)
 
         def hang_up(*_: object) -> None:
             try:
                 loop.call_soon_threadsafe(self._hung_up.set)
             except RuntimeError:
-                return  # the loop has ended
+                return
 
-        # not the loop's: when that closes it gives a signal its default back, which for this one is death
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, stop)
         signal.signal(signal.SIGHUP, hang_up)
 
     def _on_signal(self, number: signal.Signals) -> None:
         if self._stop.is_set():
             log.warning("daemon.stop_forced", signal=number.name)
             os._exit(128 + number)  # crash-only: nothing durable is at stake
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)  # nothing is loaded again, and a hail of it would hold up the end
         log.info("daemon.stop_asked", signal=number.name)
         self._end(0)
 

@@ -45,14 +45,14 @@ class Refiller:
 
     # -- at once -----------------------------------------------------------------------------------
 
-    def refill(self, space: SpaceRow) -> tuple[int, int]:
+    def refill(self, space: SpaceRow, keys: set[str]) -> tuple[int, int]:
         """
-        Make the backend hold exactly the live keys. (put, deleted).
+        Make the backend hold exactly these keys of a space. (put, deleted).
 
         What a cache on disk did not have, or a backend lost, comes back.
         """
-        live, held = self._catalog.live_keys(space.id), self._collections.own_keys(space.collection)
-        extra, missing = held - live, sorted(live - held)
+        held = self._collections.own_keys(space.collection)
+        extra, missing = held - keys, sorted(keys - held)
         if extra:
             self._backend.delete_vectors(space.collection, extra)
         n_put = 0

@@ -8,7 +8,6 @@ Lives on the event loop; blocking work goes to lanes.
 from __future__ import annotations
 
 import asyncio
-import threading
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -18,14 +17,14 @@ from typing import Any
 import structlog
 
 from vragd.config import Loaded
-from vragd.embed.base import Embedder, create_embedder
-from vragd.errors import DataDirError, DiskFull, Overloaded, UnknownStore, UsageError, VragdError
+from vragd.embedders import Embedders
+from vragd.errors import BackendUnavailable, DataDirError, DiskFull, Overloaded, UnknownStore, UsageError, VragdError
 from vragd.files import private_dir
 from vragd.lane import Lane, progress
 from vragd.log import error_fields
 from vragd.registry import Registry
 from vragd.search import Answer, Place, Question, Target, ask, check, merge
-from vragd.settings import BackendSettings, EmbedderSettings, S3VectorsBackend, SourceSettings, StoreSettings
+from vragd.settings import BackendSettings, S3VectorsBackend, SourceSettings, StoreSettings
 from vragd.store import Store
 from vragd.vault.ignore import Rules
 from vragd.vault.root import Spot
@@ -37,27 +36,7 @@ log = structlog.get_logger()
 
 QUERY_THREADS = 4
 MAX_WAITING_QUERIES = 16
-
-
-class Embedders:
-    """One embedder per distinct settings, shared by stores. Thread-safe."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._made: dict[str, Embedder] = {}
-
-    def get(self, settings: EmbedderSettings) -> Embedder:
-        """The embedder for these settings; loads a model the first time."""
-        with self._lock:
-            key = settings.model_dump_json()
-            if key not in self._made:
-                self._made[key] = create_embedder(settings.type, settings)
-            return self._made[key]
-
-    def close(self) -> None:
-        with self._lock:
-            for embedder in self._made.values():
-                embedder.close()
+REST_S = 10.0  # how long a question waits for a store that is being started again
 
 
 class Service:
@@ -103,6 +82,7 @@ class Service:
             self.loaded.config.limits,
             lambda: self._embedders.get(settings.embedder),
             stop=stop,
+            recorded=self._embedders.recorded,
         )
         worker = Worker(store, self.loaded.config.watch, watch=self._watch)
         try:
@@ -134,6 +114,7 @@ class Service:
     async def query(self, question: Question, stores: Sequence[str]) -> dict[str, Any]:
         """The answer of one store, several, or all (none named)."""
         check(question)
+        await self.at_rest(stores, REST_S)
         workers = self.chosen(stores)
         labels = {source.label for worker in workers for source in worker.store.sources.values()}
         if unknown := question.sources - labels:
@@ -144,23 +125,46 @@ class Service:
             raise Overloaded("too many queries at once", hint="try again in a moment")
         self._n_queries += 1
         try:
-            answers: list[Answer] = await asyncio.gather(
-                *(self.readers.run(ask, self._target(worker), question) for worker in workers)
-            )
+            found = await asyncio.gather(*(self._ask(worker, question) for worker in workers))
         finally:
             self._n_queries -= 1
-        for worker, answer in zip(workers, answers, strict=True):
-            if "semantic_unavailable" in answer.degraded and worker.store.backend.remote:
-                worker.doubt()
-        spaces = [worker.store.space.fingerprint if worker.store.space else "" for worker in workers]
+        answers = [answer for _, answer in found]
         degraded = [reason for worker in workers for reason in worker.degraded()]
         degraded += [reason for answer in answers for reason in answer.degraded]
         return {
-            "hits": merge(list(zip(spaces, answers, strict=True)), question.top_k),
+            "hits": merge(found, question.top_k),
             "generation": sum(answer.generation for answer in answers),
             "pending": sum(worker.dirty.pending() for worker in workers),
             "degraded": list(dict.fromkeys(degraded)),
         }
+
+    async def _ask(self, worker: Worker, question: Question) -> tuple[str, Answer]:
+        """A store's answer, and the fingerprint of the space it is from."""
+        while True:
+            target = self._target(worker)
+            try:
+                answer = await self.readers.run(ask, target, question)
+            except BackendUnavailable:
+                if not worker.store.closing:
+                    raise
+                await self.at_rest([worker.store.name], REST_S)  # it is being started again
+                worker = self.worker(worker.store.name)
+                continue
+            if "semantic_unavailable" not in answer.degraded:
+                break
+            if (now := worker.store.answering) is None or now.space == target.space:
+                if worker.store.backend.remote:
+                    worker.doubt()
+                break
+            # the space was switched meanwhile, and the old one is gone: the new one knows
+        return target.space.fingerprint if target.space else "", answer
+
+    async def at_rest(self, names: Sequence[str], timeout_s: float) -> None:
+        """Wait for the end of a change under way that has taken away a store of these names; of any, if none is."""
+        if self.changing.locked() and not (names and all(name in self.workers for name in names)):
+            with suppress(TimeoutError):
+                async with asyncio.timeout(timeout_s), self.changing:
+                    return
 
     def chosen(self, names: Sequence[str]) -> list[Worker]:
         """The stores of these names, or all when none is named. Raises UnknownStore."""
@@ -181,14 +185,14 @@ class Service:
 
     @staticmethod
     def _target(worker: Worker) -> Target:
-        store = worker.store
+        store, answering = worker.store, worker.store.answering
         places = {source.label: Place(source.uid, source.path, source.in_obsidian) for source in store.sources.values()}
         return Target(
             store.name,
             store.reader,
             store.backend,
-            store.space,
-            lambda text: store.embedder.embed_query(text),  # noqa: PLW0108  loading it is for the reader lane
+            answering.space if answering else None,
+            lambda text: (answering.embedder() if answering else store.embedder).embed_query(text),  # noqa: PLW0108  loading is for the reader lane
             places,
         )
 

@@ -16,7 +16,8 @@ from vragd.worker import Worker
 
 async def status(service: Service) -> dict[str, Any]:
     """What runs, how far it is, and what is wrong."""
-    stores = [await _store_status(service, worker) for worker in service.workers.values()]
+    await service.at_rest((), 1.0)
+    stores = [await _store_status(service, worker) for worker in list(service.workers.values())]
     return {
         "version": __version__,
         "pid": os.getpid(),

@@ -28,11 +28,11 @@ from vragd.errors import BackendUnavailable, CatalogCorrupt, DiskFull, StoreMism
 from vragd.files import free_mib, private_dir
 from vragd.log import error_fields
 from vragd.machine import source_uid
-from vragd.notes import chunk
 from vragd.prepare import Job
 from vragd.refill import Refiller
 from vragd.roots import Roots
 from vragd.settings import BackendSettings, LimitSettings, StoreSettings
+from vragd.spaces import Answering, Recorded, Spaces
 from vragd.sync import Report, Syncer
 from vragd.vault.scan import Scan, scan
 from vragd.vault.source import Source
@@ -52,17 +52,17 @@ class Store:
         make_embedder: Callable[[], Embedder],
         stop: Callable[[], bool] = lambda: False,
         make_backend: Callable[[str, BackendSettings, Path], VectorBackend] = create_backend,
+        recorded: Recorded = lambda _: None,
     ) -> None:
         self.name, self.settings, self.folder, self.limits = name, settings, folder, limits
         self.sources: dict[int, Source] = {}
         self.roots = Roots(lambda: self.catalog, limits.delete_guard_share)
         self.guards = self.roots.guards
         self.skipped: dict[int, dict[str, str]] = {}
-        self.space: SpaceRow | None = None
-        self.rebuilding = False
         self.n_embedded = 0
         self.closing = False
         self._make_embedder, self._make_backend, self._stop = make_embedder, make_backend, stop
+        self._recorded = recorded
         self._embedder: Embedder | None = None
         self._catalog: Catalog | None = None
         self._reader: Reader | None = None
@@ -71,7 +71,7 @@ class Store:
         self._collections: Collections | None = None
         self._syncer: Syncer | None = None
         self._damage: CatalogCorrupt | None = None  # that of a catalog which is being replaced
-        self._attached = False  # whether the backend's collection was found or made, and nothing said otherwise
+        self._spaces: Spaces | None = None
         self._needs_recovery = False
 
     # -- what queries use --------------------------------------------------------------------------
@@ -105,8 +105,29 @@ class Store:
         return self._collections
 
     @property
+    def space(self) -> SpaceRow | None:
+        """The space that is written; None before the embedder was first asked."""
+        return self._spaces.current if self._spaces else None
+
+    @property
+    def answering(self) -> Answering | None:
+        """What questions are put to: the space, or while another is being built the one before."""
+        return self._spaces.answering if self._spaces else None
+
+    @property
+    def rebuilding(self) -> bool:
+        """Whether there is an old space besides."""
+        return self._spaces is not None and self._spaces.rebuilding
+
+    @property
+    def spaces(self) -> Spaces:
+        """For the writer lane only."""
+        assert self._spaces is not None, "open the store first"
+        return self._spaces
+
+    @property
     def embedder(self) -> Embedder:
-        """The embedder, loaded when it is first needed."""
+        """The configured embedder, loaded when it is first needed."""
         if self._embedder is None:
             self._embedder = self._make_embedder()
         return self._embedder
@@ -141,7 +162,7 @@ class Store:
             with suppress(VragdError):
                 if opened is not None:
                     opened.close()
-        self._syncer, self.space, self._attached, self._needs_recovery = None, None, False, False
+        self._syncer, self._spaces, self._needs_recovery = None, None, False
         move_aside(self.folder / "catalog.db")
         self._open_catalog()
         self._damage = None
@@ -155,17 +176,19 @@ class Store:
         path = self.folder / "catalog.db"
         self._catalog = Catalog(path)
         self._reader = Reader(path)
-        fingerprint, spaces = self._catalog.meta("space"), self._catalog.spaces()
-        self.space = next((space for space in spaces if space.fingerprint == fingerprint), None)
-        self.rebuilding = len(spaces) > 1
         self._collections = Collections(self._catalog, self.backend, self.name, self.settings.metric)
         self._refiller = Refiller(self._catalog, self.backend, self._collections, self.sources)
+        settings = self.settings.embedder.model_dump_json()
+        self._spaces = Spaces(
+            self.name, self._catalog, self.backend, self._collections, self._refiller, lambda: self.embedder, settings,
+            self._recorded,
+        )  # fmt: skip
         if self.collections.mind_the_machine(self.folder):
             self.refiller.put_off()
             log.warning("store.machine_changed", store=self.name)
         self._register_sources()
         if not self.backend.remote:
-            for stranger in set(self.backend.list_stores()) - {space.collection for space in spaces}:
+            for stranger in set(self.backend.list_stores()) - {row.collection for row in self._catalog.spaces()}:
                 self.backend.delete_store(stranger)  # of a catalog before this one
             self.attach()
 
@@ -197,52 +220,15 @@ class Store:
         log.info("store.source_removed", store=self.name, n_notes=len(paths))
 
     def attach(self) -> None:
-        """
-        Find or make the collection of the space, and finish what was interrupted. Cheap when that is done.
-
-        Raises what the backend raises; the same call may be made again.
-        """
-        if self._attached or self.space is None:
-            return
-        self._open_collection(self.space)
-        self._attached = True
-
-    def _open_collection(self, space: SpaceRow) -> None:
-        info = self.collections.open(space)
-        self.refiller.recover(space)
-        if self.backend.durable:
-            self.refiller.begin(space, info.identity)
-        else:
-            self.refiller.put_off()
-            self.refill(space)
-
-    def refill(self, space: SpaceRow) -> None:
-        """Make the backend hold exactly the live keys, now."""
-        n_put, n_deleted = self.refiller.refill(space)
-        if n_put or n_deleted:
-            log.info("store.backend_refilled", store=self.name, n_put=n_put, n_deleted=n_deleted)
+        """As `Spaces.attach`."""
+        self.spaces.attach()
 
     def prepare(self) -> None:
-        """
-        Make sure backend and embedder answer and that the embedder's space is the store's.
-
-        Another space than before begins beside the old one: notes move over one by one, and are found
-        by their words until they have. Raises EmbedderUnavailable, and what `attach` raises.
-        """
-        space = self.embedder.space(chunk.VERSION)
-        if self.space is None or self.space.fingerprint != space.fingerprint():
-            row = self.collections.row_for(space)
-            self._open_collection(row)
-            self.catalog.set_meta("space", row.fingerprint)
-            if self.space is not None:
-                log.warning("store.space_changed", store=self.name, provider=space.provider, model=space.model)
-            self.space, self._syncer, self._attached = row, None, True
-        else:
-            self._attached = self._attached and not self.backend.remote  # somebody may have deleted it
-            self.attach()
-        self.rebuilding = len(self.catalog.spaces()) > 1
+        """Make sure that backend and embedder answer, in the embedder's space. Raises as `Spaces.choose`."""
+        if self.spaces.choose(self.embedder):
+            self._syncer = None
         if self.rebuilding:
-            self._drop_old_spaces()
+            self.spaces.drop_old()
 
     # -- work --------------------------------------------------------------------------------------
 
@@ -310,7 +296,7 @@ class Store:
                 self.refiller.recover(self.space)
                 self._needs_recovery = False
         if self.rebuilding:
-            self._drop_old_spaces()
+            self.spaces.drop_old()
         if is_full and report.deferred:
             raise DiskFull(
                 f"less than {self.limits.min_free_mib} MiB are free where the catalog lives",
@@ -344,23 +330,12 @@ class Store:
         try:
             yield
         except (UnknownStore, StoreMismatch):
-            self._attached, self._needs_recovery = False, True
+            self._needs_recovery = True
+            self.spaces.doubt()
             raise
         except (BackendUnavailable, DiskFull):
             self._needs_recovery = True
             raise
-
-    def _drop_old_spaces(self) -> None:
-        assert self.space is not None
-        if self.catalog.any_outside(self.space.id):
-            return
-        for old in self.catalog.spaces():
-            if old.id != self.space.id:
-                self.collections.leave(old.collection)
-                self.catalog.clear_all(old.collection)
-                self.catalog.forget_space(old.id)
-        self.rebuilding = False
-        log.info("store.space_switched", store=self.name)
 
     def tend(self) -> None:
         """Housekeeping, about hourly: forget embeddings nobody has used for long."""

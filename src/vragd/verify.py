@@ -151,4 +151,4 @@ def mend_backend(store: Store, problems: list[Problem]) -> None:
         store.backend.delete_vectors(store.space.collection, wrong)
     if kinds & {"missing_vector", "orphan_vector", "unfinished", "wrong_vector"}:
         store.refiller.recover(store.space)
-        store.refill(store.space)
+        store.spaces.refill(store.space)

@@ -25,13 +25,14 @@ class SourceRow:
 
 @dataclass(frozen=True, slots=True)
 class SpaceRow:
-    """A space as registered; `identity` is all that it consists of, as JSON."""
+    """A space as registered; `identity` is all that it consists of, `embedder` the settings that made it; both JSON."""
 
     id: int
     fingerprint: str
     dimension: int
     collection: str
     identity: str
+    embedder: str = ""
 
 
 @dataclass(frozen=True, slots=True)

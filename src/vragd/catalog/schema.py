@@ -96,3 +96,9 @@ create virtual table chunk_text using fts5(
 def m001_first(db: apsw.Connection) -> None:
     """Sources, spaces, notes, chunks, full text, embeddings, intents."""
     db.execute(_FIRST)
+
+
+@migration
+def m002_embedder_of_a_space(db: apsw.Connection) -> None:
+    """The settings, as JSON, of the embedder that makes a space's vectors: questions are put to it as long as it is."""
+    db.execute("alter table space add column embedder text not null default ''")

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -144,8 +145,14 @@ class Catalog:
 
     def spaces(self) -> list[SpaceRow]:
         """Every space that has something in the catalog or the backend."""
-        rows = self._read("select id, fingerprint, dimension, collection, identity from space order by id")
+        rows = self._read("select id, fingerprint, dimension, collection, identity, embedder from space order by id")
         return [SpaceRow(*row) for row in rows]
+
+    def record_embedder(self, space: SpaceRow, settings: str) -> SpaceRow:
+        """Remember the settings (JSON) of the embedder that makes the space's vectors; the space with them."""
+        with self._transaction():
+            self._db.execute("update space set embedder = ? where id = ?", (settings, space.id))
+        return replace(space, embedder=settings)
 
     def forget_space(self, space_id: int) -> None:
         """Remove a space no note uses, its embeddings included."""
@@ -297,6 +304,15 @@ class Catalog:
         """The keys a backend must hold: those of the embedded chunks of the space's notes."""
         rows = self._read(
             "select c.key from chunk c join note n on n.id = c.note_id where n.space_id = ? and c.embedded", space_id
+        )
+        return {key for (key,) in rows}
+
+    def embedded_keys(self, space_id: int) -> set[str]:
+        """The keys of all chunks that there is an embedding of this space for, whatever space their notes are in."""
+        rows = self._read(
+            "select c.key from chunk c join embedding e on e.space_id = ? and e.text_hash = c.text_hash"
+            " where c.embedded",
+            space_id,
         )
         return {key for (key,) in rows}
 

@@ -1,0 +1,39 @@
+"""The embedders of all stores: one of each kind, however many stores it serves."""
+
+from __future__ import annotations
+
+import threading
+
+from pydantic import TypeAdapter, ValidationError
+
+from vragd.embed.base import Embedder, create_embedder
+from vragd.errors import VragdError
+from vragd.settings import EmbedderSettings
+
+
+class Embedders:
+    """One embedder per distinct settings, shared by stores. Thread-safe."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._made: dict[str, Embedder] = {}
+
+    def get(self, settings: EmbedderSettings) -> Embedder:
+        """The embedder for these settings; loads a model the first time."""
+        with self._lock:
+            key = settings.model_dump_json()
+            if key not in self._made:
+                self._made[key] = create_embedder(settings.type, settings)
+            return self._made[key]
+
+    def recorded(self, record: str) -> Embedder | None:
+        """The embedder of settings as they once were, in JSON; None if there is none of them in this version."""
+        try:
+            return self.get(TypeAdapter(EmbedderSettings).validate_json(record))
+        except (ValidationError, VragdError):
+            return None
+
+    def close(self) -> None:
+        with self._lock:
+            for embedder in self._made.values():
+                embedder.close()
