@@ -331,7 +331,8 @@ def test_the_8_bit_scan_answers_as_the_float_scan_does(
     def same(backend: FaissBackend) -> None:
         for query in rows_of(30, seed=2):
             found, truth = backend.query(NAME, query, 10), flat.query(NAME, query, 10)
-            assert [(m.key, m.score) for m in found] == [(m.key, m.score) for m in truth]
+            assert [m.key for m in found] == [m.key for m in truth]
+            assert [m.score for m in found] == pytest.approx([m.score for m in truth], abs=2e-5)  # 16-bit rows
 
     same(scan)  # rows in memory
     scan.flush(NAME)
@@ -368,6 +369,6 @@ def test_a_store_opened_with_another_kind_of_index_keeps_everything(
         backend = opened(index)
         assert kind(backend) == layout
         values = backend.get_vectors(NAME, [f"k{i}" for i in range(400)])
-        assert np.allclose(np.stack([values[f"k{i}"] for i in range(400)]), rows, atol=1e-6)
+        assert np.allclose(np.stack([values[f"k{i}"] for i in range(400)]), rows, atol=2e-5)
         assert backend.query(NAME, rows[3], 1)[0].key == "k3"
         backend.close()

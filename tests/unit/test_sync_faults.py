@@ -200,7 +200,7 @@ def test_a_model_replaced_by_one_of_equal_dimension_puts_nothing_into_the_old_sp
     assert world.texts() == [("a.md", "old"), ("b.md", "new")]
     vectors = world.backend.get_vectors(world.collection, list(world.backend.list_keys(world.collection)))
     wanted = [world.embedder.embed_query(text) for text in ("old", "new")]
-    assert all(any(np.allclose(row, want, atol=1e-6) for want in wanted) for row in vectors.values())
+    assert all(any(np.allclose(row, want, atol=2e-5) for want in wanted) for row in vectors.values())
 
 
 def test_an_old_space_goes_also_when_the_crash_came_just_before(world: World, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -135,7 +135,7 @@ class VectorBackend(Protocol):
         """Forget keys. Unknown keys are ignored: a retry is safe. Returns how many were there, if known."""
 
     def get_vectors(self, store: str, keys: Collection[str]) -> dict[str, np.ndarray]:
-        """The stored values, float32, of those keys that are there."""
+        """The stored values, float32, of those keys that are there; off by a 50,000th of the row's largest at most."""
 
     def list_keys(self, store: str) -> Iterator[str]:
         """Every key, once, in no order."""

@@ -24,9 +24,10 @@ import numpy as np
 import xxhash
 
 from vragd.backends.base import Filter, Metadata, Metric, passes
+from vragd.failpoints import reach
 from vragd.files import write_atomic
 
-_MAGIC = 0x5652_4147_4641_4901  # "VRAGFAI" and the version of this format
+_MAGIC = 0x5652_4147_4641_4902  # "VRAGFAI" and the version of this format
 _HEADER = struct.Struct("=Q8s16sQQQQQ")  # magic, layout, metric, dimension, slots, keys, bytes of table, of body
 _DIGEST_BYTES = 16
 _BLOCK = 4 * 1024 * 1024
@@ -131,15 +132,18 @@ class Table:
     def load(cls, content: Mapping[str, Any]) -> Table:
         """The table that was dumped as `content`."""
         table = cls()
-        keys, metadata = content["keys"], [_from_json(data) for data in content["metadata"]]
-        table._grow(len(keys))
-        for slot, (key, i) in enumerate(zip(keys, content["ids"], strict=True)):
-            if key is None:
-                table.free.append(slot)
-                continue
-            table._keys[slot] = key
-            table.slots[key] = slot
-            table._set_metadata(slot, metadata[i])
+        table._keys, ids = content["keys"], np.array(content["ids"], dtype=np.int32)
+        table._metadata_of = ids
+        table.slots = {key: slot for slot, key in enumerate(table._keys) if key is not None}
+        table.free = np.flatnonzero(ids < 0).tolist()
+        table._metadata = [None if d is None else MappingProxyType(_from_json(d)) for d in content["metadata"]]
+        table._uses = np.bincount(ids[ids >= 0], minlength=len(table._metadata)).tolist()
+        for i, data in enumerate(table._metadata):
+            if data is None or not table._uses[i]:
+                table._metadata[i] = None
+                table._free_ids.append(i)
+            else:
+                table._ids[_canonical(data)] = i
         return table
 
     def _grow(self, size: int) -> None:
@@ -187,8 +191,8 @@ def _canonical(metadata: Metadata) -> str:
     return json.dumps(dict(metadata), sort_keys=True, separators=(",", ":"))
 
 
-def _from_json(data: dict[str, Any] | None) -> Metadata:
-    return {k: tuple(v) if isinstance(v, list) else v for k, v in (data or {}).items()}
+def _from_json(data: dict[str, Any]) -> Metadata:
+    return {k: tuple(v) if isinstance(v, list) else v for k, v in data.items()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -247,8 +251,10 @@ def save(path: Path, header: Header, table: bytes, length: int, body: Iterable[n
             digest.update(view)
             yield view
         yield digest.digest()
+        reach("checkpoint.written")
 
     write_atomic(path, parts())
+    reach("checkpoint.renamed")
     return Body(os.open(path, os.O_RDONLY | os.O_CLOEXEC), len(head) + len(table), length)
 
 

@@ -5,7 +5,7 @@ Every layout finds candidates only; the store scores them exactly. None is locke
 process when a search runs beside a change, so the store's lock guards all of them.
 
     flat   float rows, scanned: exact. 11 ms at 100,000 x 768
-    scan   8-bit codes in memory, scanned; the float rows stay in the cache file. A quarter of the
+    scan   8-bit codes in memory, scanned; 16-bit rows to score by stay in the cache file. A quarter of the
            memory and half of the time of flat; lost nothing on real notes and questions where it was measured
     ivf    lists of near rows, the most promising few scanned: approximate
     hnsw   a graph: approximate, the quickest, and the largest
@@ -22,9 +22,10 @@ import numpy as np
 
 from vragd.backends.base import Metric
 from vragd.backends.faiss_file import Body, Header
-from vragd.errors import BackendUnavailable
+from vragd.backends.faiss_rows import Rows
 
 _BLOCK = 4096  # rows moved at once
+_CACHED = 256  # rows worked on at once where there are several steps: they stay in the processor's cache
 SAMPLE = 50_000  # rows that training looks at
 METRICS = {
     "cosine": faiss.METRIC_INNER_PRODUCT,
@@ -142,7 +143,7 @@ class Flat(Layout):
 
 class Scan(Layout):
     """
-    One signed byte per number in memory, scanned whole; float rows in the cache file, or new ones in memory.
+    One signed byte per number in memory, scanned whole; the rows themselves as `Rows` has them.
 
     Inner products only: each dimension has its own offset and scale, which an inner product lets the
     query carry, so FAISS's quickest code applies.
@@ -155,8 +156,7 @@ class Scan(Layout):
         kind = faiss.ScalarQuantizer.QT_8bit_direct_signed
         self._index = faiss.IndexScalarQuantizer(dimension, kind, faiss.METRIC_INNER_PRODUCT)
         self._middle, self._scale, self._seen = middle, scale, n
-        self._fresh: dict[int, np.ndarray] = {}  # rows that the file lacks
-        self._file: Body | None = None
+        self._rows = Rows(dimension)
 
     @classmethod
     def train(cls, dimension: int, metric: Metric, n: int, take: Take) -> Scan:
@@ -169,33 +169,23 @@ class Scan(Layout):
     def load(cls, header: Header, notes: Mapping[str, Any], body: Body) -> Scan:
         middle, scale = (np.array(notes[name], dtype=np.float32) for name in ("middle", "scale"))
         layout = cls(header.dimension, header.metric, middle, scale, notes["seen"])
-        layout._file = body
-        for slots in blocks(header.slots):
+        layout._rows = Rows(header.dimension, body)
+        layout._resize(header.slots)
+        for slots in blocks(header.slots, _CACHED):
             layout._encode(slots, layout.rows(slots))
         return layout
 
     def put(self, slots: np.ndarray, rows: np.ndarray) -> None:
-        self._encode(slots, rows)
-        self._fresh.update(zip(slots.tolist(), map(np.copy, rows), strict=True))
+        if len(slots):
+            self._resize(max(self._index.ntotal, int(slots.max()) + 1))
+            self._encode(slots, self._rows.put(slots, rows))
 
     def blank(self, slots: np.ndarray) -> None:
-        zero = np.zeros(self.dimension, dtype=np.float32)
         self._codes()[slots] = 0
-        self._fresh.update(dict.fromkeys(slots.tolist(), zero))
+        self._rows.put(slots, np.zeros((len(slots), self.dimension), dtype=np.float32))
 
     def rows(self, slots: np.ndarray) -> np.ndarray:
-        rows = np.empty((len(slots), self.dimension), dtype=np.float32)
-        places: list[int] = slots.tolist()
-        if self._file and places and not self._fresh and places == list(range(places[0], places[-1] + 1)):
-            self._read(rows, places[0])  # loading and saving go through here: one read for the lot
-            return rows
-        for row, slot in zip(rows, places, strict=True):
-            fresh = self._fresh.get(slot)
-            if fresh is None:
-                self._read(row, slot)
-            else:
-                row[:] = fresh
-        return rows
+        return self._rows.get(slots)
 
     def search(self, query: np.ndarray, n: int, allowed: np.ndarray, *, exact: bool) -> np.ndarray:
         return search(self._index, query / self._scale, n, faiss.SearchParameters(sel=selector(allowed)))
@@ -208,44 +198,36 @@ class Scan(Layout):
 
     def body(self) -> tuple[int, Iterator[np.ndarray]]:
         size = self._index.ntotal
-        return size * self.dimension * 4, (self.rows(slots) for slots in blocks(size))
+        return self._rows.size_of(size), self._rows.body(blocks(size))
 
     def notes(self) -> dict[str, Any]:
         return {"middle": self._middle.tolist(), "scale": self._scale.tolist(), "seen": self._seen}
 
     def saved(self, body: Body) -> None:
-        self.close()
-        self._file = body
-        self._fresh.clear()
+        self._rows.saved(body)
 
     def detail(self) -> dict[str, Any]:
-        return {"index": self.kind, "rows_in_memory": len(self._fresh)}
+        return {"index": self.kind, "rows_in_memory": self._rows.n_fresh}
 
     def close(self) -> None:
-        if self._file:
-            os.close(self._file.fd)
-        self._file = None
+        self._rows.close()
 
-    def _encode(self, slots: np.ndarray, rows: np.ndarray) -> None:
-        if not len(slots):
-            return
-        size = max(self._index.ntotal, int(slots.max()) + 1)
+    def _resize(self, size: int) -> None:
         self._index.codes.resize(size * self.dimension)
         self._index.ntotal = size
-        levels = np.rint((rows - self._middle) * self._scale).clip(-127, 127)
-        self._codes()[slots] = (levels + 128).astype(np.uint8)
+
+    def _encode(self, slots: np.ndarray, rows: np.ndarray) -> None:
+        levels = rows - self._middle
+        levels *= self._scale
+        np.rint(levels, out=levels)
+        np.clip(levels, -127, 127, out=levels)
+        levels += 128
+        self._codes()[slots] = levels.astype(np.uint8)
 
     def _codes(self) -> np.ndarray:
         size = self._index.ntotal
         flat: np.ndarray = faiss.rev_swig_ptr(self._index.codes.data(), size * self.dimension)
         return flat.reshape(size, self.dimension)
-
-    def _read(self, into: np.ndarray, slot: int) -> None:
-        assert self._file
-        try:
-            self._file.read(into, slot * self.dimension * 4)
-        except OSError as error:
-            raise BackendUnavailable("the index's cache file cannot be read", hint="check the disk") from error
 
 
 def search(index: Any, query: np.ndarray, n: int, parameters: Any) -> np.ndarray:
@@ -265,8 +247,8 @@ def floats(index: Any) -> np.ndarray:
     return flat.reshape(size, index.d)
 
 
-def blocks(n: int) -> Iterator[np.ndarray]:
-    return (np.arange(start, min(n, start + _BLOCK)) for start in range(0, n, _BLOCK))
+def blocks(n: int, size: int = _BLOCK) -> Iterator[np.ndarray]:
+    return (np.arange(start, min(n, start + size)) for start in range(0, n, size))
 
 
 def spread(n: int, most: int) -> np.ndarray:

@@ -44,7 +44,7 @@ def mend(db: apsw.Connection) -> int:
         " where id in (select c.note_id from chunk c join note n on n.id = c.note_id where c.embedded"
         " and not exists (select 1 from embedding e"
         " where e.space_id = n.space_id and e.text_hash = c.text_hash and length(e.vector) ="
-        " 4 * (select dimension from space s where s.id = e.space_id)))"
+        " (select 4 + 2 * dimension from space s where s.id = e.space_id)))"
     )
     changed = db.changes()
     db.execute(

@@ -10,6 +10,8 @@ from pathlib import Path
 import apsw
 
 from vragd.errors import CatalogCorrupt, DataDirError, DiskFull, NewerFormat, VragdError
+from vragd.failpoints import reach
+from vragd.files import NO_SPACE, disk_error
 
 APPLICATION_ID = 0x76726764  # "vrgd", so that `file` and a newer vragd know whose file it is
 
@@ -25,12 +27,14 @@ def open_read_write(path: Path, migrations: list[Migration]) -> apsw.Connection:
     """
     with translated(path.name):
         os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600))
+        reach("catalog.made")
         db = apsw.Connection(str(path))
         try:
             # The version decides before anything may touch the file: journal_mode does.
             _refuse_newer(db, len(migrations))
             db.set_busy_timeout(5_000)
             db.execute("pragma journal_mode = wal")
+            reach("catalog.logging")
             # FULL: an intent must be on the disk before a remote put that it vouches for
             db.execute("pragma synchronous = full")
             db.execute("pragma fullfsync = on")  # macOS only: fsync there does not reach the platters
@@ -74,6 +78,8 @@ def _migrate(db: apsw.Connection, migrations: list[Migration]) -> None:
                 raise CatalogCorrupt(f"migration {version + 1} left {len(broken)} dangling rows")
             db.execute(f"pragma user_version = {version + 1}")
             db.execute(f"pragma application_id = {APPLICATION_ID}")
+            reach("migration.applied")
+        reach("migration.committed")
 
 
 def _pragma(db: apsw.Connection, name: str) -> int:
@@ -85,11 +91,13 @@ def _pragma(db: apsw.Connection, name: str) -> int:
 @contextmanager
 def transaction(db: apsw.Connection) -> Iterator[None]:
     """Everything inside commits together, or nothing does. SQLite's errors become ours."""
-    with translated("the catalog"):
+    with translated("the catalog", db):
         db.execute("begin immediate")
         try:
             yield
+            reach("transaction.filled")
             db.execute("commit")
+            reach("transaction.committed")
         except BaseException:
             if db.in_transaction:  # a full disk has already rolled back
                 db.execute("rollback")
@@ -97,19 +105,19 @@ def transaction(db: apsw.Connection) -> Iterator[None]:
 
 
 @contextmanager
-def translated(what: str) -> Iterator[None]:
+def translated(what: str, db: apsw.Connection | None = None) -> Iterator[None]:
     """Turn SQLite's and the system's errors about `what` into the project's."""
     try:
         yield
     except apsw.Error as error:
-        raise _ours(error, what) from error
+        raise _ours(error, what, db.system_errno if db else 0) from error
     except UnicodeDecodeError as error:  # what was written as UTF-8 no longer is
         raise _damaged(what, error) from error
     except OSError as error:
-        raise DataDirError(f"cannot use {what}: {os.strerror(error.errno or 0)}") from error
+        raise disk_error(error, what) from error
 
 
-def _ours(error: apsw.Error, what: str) -> VragdError:
+def _ours(error: apsw.Error, what: str, errno: int) -> VragdError:
     if isinstance(error, apsw.FullError):
         return DiskFull(f"no space left while writing {what}", hint="free some space; vragd goes on by itself")
     if isinstance(error, apsw.CorruptError | apsw.NotADBError):
@@ -117,10 +125,11 @@ def _ours(error: apsw.Error, what: str) -> VragdError:
     if isinstance(error, apsw.ReadOnlyError | apsw.CantOpenError | apsw.PermissionsError):
         return DataDirError(f"cannot write {what}: {error}", hint="check the data directory's permissions")
     if isinstance(error, apsw.IOError):
-        # SQLite reports EFBIG and a quota as plain write errors
-        full = getattr(error, "extendedresult", 0) == apsw.SQLITE_IOERR_WRITE
-        kind = DiskFull if full else DataDirError
-        return kind(f"the disk failed while using {what}: {error}")
+        # SQLite reports EFBIG and a quota as plain write errors, as it does a disk that breaks
+        if getattr(error, "extendedresult", 0) == apsw.SQLITE_IOERR_WRITE and (not errno or errno in NO_SPACE):
+            return DiskFull(f"no space left while writing {what}: {error}", hint="free some space, or raise the limit")
+        hint = "look at the disk and the system's log; vragd goes on by itself when it works again"
+        return DataDirError(f"the disk failed while using {what}: {error}", hint=hint)
     return DataDirError(f"SQLite refuses to use {what}: {error}")
 
 

@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
+from vragd import packed
 from vragd.catalog.check import check, mend
 from vragd.catalog.db import open_read_write, transaction, translated
 from vragd.catalog.model import (
@@ -196,8 +197,12 @@ class Catalog:
 
     def embeddings(self, space_id: int, hashes: Collection[bytes]) -> dict[bytes, np.ndarray]:
         """The vectors of those of `hashes` that have one: float32, shape (dimension,)."""
-        rows = self._in("select text_hash, vector from embedding", space_id, hashes)
-        return {found: np.frombuffer(vector, dtype="<f4") for found, vector in rows}
+        found = list(self._in("select text_hash, vector from embedding", space_id, hashes))
+        if not found:
+            return {}
+        dimension = (len(found[0][1]) - packed.bytes_of(0)) // 2
+        rows = packed.unpack(np.frombuffer(b"".join(row[1] for row in found), dtype=packed.kind(dimension)))
+        return {text_hash: row for (text_hash, _), row in zip(found, rows, strict=True)}
 
     def _in(self, select: str, space_id: int, hashes: Collection[bytes]) -> Iterator[Sequence[Any]]:
         for some in _batched(list(hashes)):
@@ -205,7 +210,7 @@ class Catalog:
             # a vector of another length is none: it was made by another model than the space's
             yield from self._read(
                 f"{select} where space_id = ? and text_hash in ({marks})"
-                " and length(vector) = 4 * (select dimension from space where id = space_id)",
+                " and length(vector) = (select 4 + 2 * dimension from space where id = space_id)",
                 space_id,
                 *some,
             )
@@ -242,7 +247,7 @@ class Catalog:
             self._db.executemany(
                 "insert into embedding(space_id, text_hash, vector) values (?, ?, ?)"
                 " on conflict do update set vector = excluded.vector where length(vector) != length(excluded.vector)",
-                ((space_id, text_hash, vector.astype("<f4").tobytes()) for text_hash, vector in vectors),
+                ((space_id, text_hash, packed.pack(vector[None]).tobytes()) for text_hash, vector in vectors),
             )
             self._intend(collection, intents)
 
