@@ -5,7 +5,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN = $(VENV)/bin
 
-.PHONY: try test lint format bench clean
+.PHONY: try test lint format bench soak clean
 
 try: $(VENV)/run.done
 	$(BIN)/vragd demo
@@ -26,7 +26,11 @@ format: $(VENV)/dev.done
 	$(BIN)/ruff format src tests bench
 
 bench: $(VENV)/dev.done
-	for name in save query start scan; do $(BIN)/python -m bench $$name || exit 1; done
+	$(BIN)/python -m bench all
+
+# SOAK="--minutes 30": how long; see python -m tests.soak --help
+soak: $(VENV)/dev.done
+	$(BIN)/python -m tests.soak $(SOAK)
 
 $(VENV)/made:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \

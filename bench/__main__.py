@@ -1,4 +1,8 @@
-"""`python -m bench NAME [--chunks N] [--dim D]`: one benchmark, one JSON object on standard output."""
+"""
+`python -m bench NAME [--chunks N] [--dim D] [--json]`: one benchmark, as a table or as one JSON object.
+
+`all` runs every one and writes the generated part of docs/performance.md.
+"""
 
 from __future__ import annotations
 
@@ -8,11 +12,13 @@ import json
 import os
 import platform
 import sys
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
+from bench import report
+from bench.text import DIMENSIONS
 from vragd.log import set_up
-
-NAMES = ("save", "query", "start", "scan")
 
 
 def machine() -> dict[str, object]:
@@ -28,17 +34,46 @@ def machine() -> dict[str, object]:
     }
 
 
+def parser() -> argparse.ArgumentParser:
+    found = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
+    found.add_argument("name", choices=(*report.ORDER, "all"))
+    found.add_argument("--chunks", type=int, action="append", help="store size (may be repeated)")
+    found.add_argument("--dim", type=int, default=768, choices=DIMENSIONS)
+    found.add_argument("--files", type=int, action="append", help="for scan: how many files (may be repeated)")
+    found.add_argument("--seconds", type=float, default=60, help="for idle: how long")
+    found.add_argument("--repo", type=Path, help="for replay: a git repository")
+    found.add_argument("--commits", type=int, help="for replay: how many")
+    found.add_argument("--document", type=Path, default=report.DOCUMENT, help="for all: what to write into")
+    found.add_argument("--json", action="store_true", help="one JSON object on one line")
+    return found
+
+
+def flat(figures: Any, name: str = "") -> Iterator[tuple[str, Any]]:
+    """Every single figure and its place."""
+    if isinstance(figures, dict | list):
+        for key, value in figures.items() if isinstance(figures, dict) else enumerate(figures):
+            yield from flat(value, f"{name}.{key}" if name else str(key))
+    else:
+        yield name, figures
+
+
 def main() -> int:
-    parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
-    parser.add_argument("name", choices=NAMES)
-    parser.add_argument("--chunks", type=int, action="append", help="store size (may be repeated)")
-    parser.add_argument("--dim", type=int, default=768)
-    parser.add_argument("--files", type=int, action="append", help="for scan: how many files (may be repeated)")
-    args = parser.parse_args()
+    args = parser().parse_args()
     set_up(level="error")  # standard output is for the figures
+    sys.excepthook = sys.__excepthook__
+    if args.name == "all":
+        return report.main(args)
     before = machine()
     params, figures = importlib.import_module(f"bench.{args.name}").run(args)
-    print(json.dumps({"bench": args.name, "params": params, "machine": before, "figures": figures}))
+    if args.json:
+        print(json.dumps({"bench": args.name, "params": params, "machine": before, "figures": figures}))
+        return 0
+    for title, part in (("params", params), ("machine", before), ("figures", figures)):
+        print(title)
+        rows = list(flat(part))
+        width = max(len(name) for name, _ in rows)
+        for name, value in rows:
+            print(f"  {name:{width}}  {value}")
     return 0
 
 

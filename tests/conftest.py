@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -10,10 +11,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests import harness
 from tests.conformance.factories import FACTORIES
 
 if TYPE_CHECKING:
     from tests.fakes.s3vectors import FakeS3Vectors
+
+harness.fork_daemons = os.environ.get("VRAGD_TESTS_FORK") != "0"
 
 
 @pytest.fixture
@@ -33,6 +37,16 @@ def s3(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeS3Vectors]:
         monkeypatch.setenv(name, value)
     with FakeS3Vectors() as service:
         yield service
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    if not hasattr(config, "workerinput"):  # one folder for all workers of a run
+        os.environ["VRAGD_TESTS_SHARED"] = tempfile.mkdtemp(prefix="vragd-shared-")
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    if not hasattr(config, "workerinput"):
+        shutil.rmtree(os.environ["VRAGD_TESTS_SHARED"], ignore_errors=True)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -15,6 +15,7 @@ from vragd.catalog.model import SpaceRow
 from vragd.catalog.writer import Catalog
 from vragd.embed.base import Embedder
 from vragd.errors import EmbedderChanged, EmbedderRejected, EmbedderUnavailable
+from vragd.failpoints import reach
 from vragd.notes import chunk
 
 # How long a round embeds before the writer lane looks at the queue again, and what it may prepare for that.
@@ -72,14 +73,17 @@ class Bulk:
 
     def _embed_round(self, missing: Batch, found: Embedded) -> None:
         embedder = self.embedder()
-        # A model replaced by one of equal dimension would fill the space with vectors that mean nothing there.
-        if embedder.space(chunk.VERSION).fingerprint() != self.space.fingerprint:
-            raise EmbedderChanged("another model answers under the embedder's name", hint="vragd takes it by itself")
+        self._see_who_it_is(embedder)
         began = time.monotonic()
         for start in range(0, len(missing), embedder.batch_size):
             if self.stop() or (start and time.monotonic() - began > ROUND_S):
                 return
             self._embed_batch(embedder, missing[start : start + embedder.batch_size], found)
+
+    def _see_who_it_is(self, embedder: Embedder) -> None:
+        """A model replaced by one of equal dimension would fill the space with vectors that mean nothing there."""
+        if embedder.space(chunk.VERSION).fingerprint() != self.space.fingerprint:
+            raise EmbedderChanged("another model answers under the embedder's name", hint="vragd takes it by itself")
 
     def _embed_batch(self, embedder: Embedder, batch: Batch, found: Embedded, *, suspect: bool = False) -> None:
         """Embed and keep a batch; when it is refused, its halves, down to the texts that are at fault."""
@@ -98,8 +102,11 @@ class Bulk:
                 raise EmbedderChanged(
                     f"the embedder answered with shape {rows.shape}, its space has {self.space.dimension} dimensions"
                 )
+            self._see_who_it_is(embedder)  # it may have been replaced since the round began
             hashes = [text_hash for text_hash, _ in batch]
+            reach("bulk.embedded")
             self.catalog.save(self.space.id, zip(hashes, rows, strict=True), self.space.collection, ())
+            reach("bulk.saved")
             for text_hash in hashes:
                 self._strikes.pop(text_hash, None)
             found.done.update(hashes)

@@ -25,7 +25,7 @@ import structlog
 from vragd import __version__, notify
 from vragd.config import Loaded
 from vragd.errors import ConfigError, DaemonBusy, DataDirError, VragdError
-from vragd.files import private_dir, sweep_temporary
+from vragd.files import disk_error, private_dir, sweep_temporary
 from vragd.log import error_fields, set_up
 from vragd.pulse import Pulse
 from vragd.reload import reload
@@ -74,9 +74,12 @@ def only_process(data_dir: Path) -> Iterator[int]:
     try:
         if not holds(fd, path):
             raise DaemonBusy(f"the lock {path} was replaced while it was taken", hint="try again")
-        os.ftruncate(fd, 0)
-        os.pwrite(fd, f"{os.getpid()}\n".encode(), 0)
-        sweep_temporary(data_dir)
+        try:
+            os.ftruncate(fd, 0)
+            os.pwrite(fd, f"{os.getpid()}\n".encode(), 0)
+            sweep_temporary(data_dir)
+        except OSError as error:
+            raise disk_error(error, str(path)) from error
         yield fd
     finally:
         os.close(fd)

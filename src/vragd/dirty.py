@@ -165,13 +165,15 @@ class DirtyPaths:
 
     def put_back(self, places: Iterable[Place], delay_s: float, *, patient: bool = True, settled: bool = False) -> None:
         """
-        Taken paths that must be looked at again, after `delay_s` and each time twice as long; 0 for those that go on.
+        Taken paths that must be looked at again, after `delay_s` and each time twice as long; 0 for those that go
+        on, and come before what has not begun.
 
         What was just saved stays before what scans found. `patient=False`: then an empty file is believed.
         `settled`: nobody needs to wait for them any longer.
         """
         now = self._clock()
         with self._lock:
+            begun = self._bulk if delay_s else {}
             for place in places:
                 taken = self._taken.pop(place, None) or _Waiting(now, now, self._ticket)
                 taken.tries = taken.tries + 1 if delay_s > 0 else 0
@@ -184,10 +186,12 @@ class DirtyPaths:
                     taken.not_before = taken.due
                 else:  # empty: to be looked at again as soon as a hint says that it was written
                     taken.due = taken.empty_from = taken.empty_from or taken.due
-                self._wait_again(place, taken)
+                self._wait_again(place, taken, begun)
+            if begun is not self._bulk:
+                self._bulk = {**begun, **self._bulk}
         self._wake()
 
-    def _wait_again(self, place: Place, taken: _Waiting) -> None:
+    def _wait_again(self, place: Place, taken: _Waiting, bulk: dict[Place, _Waiting]) -> None:
         if waiting := self._hinted.get(place) or self._bulk.get(place):
             waiting.merge(taken)
             return
@@ -196,7 +200,7 @@ class DirtyPaths:
             self._per_folder[folder] += 1
             self._hinted[place] = taken
         else:
-            self._bulk[place] = taken
+            bulk[place] = taken
 
     def done(self, places: Iterable[Place]) -> None:
         """Taken paths that have been dealt with. Those put back in between are left alone."""

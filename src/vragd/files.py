@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from vragd.errors import DataDirError, DiskFull, VragdError
+from vragd.failpoints import reach
 
 NO_SPACE = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 
@@ -41,6 +42,8 @@ def private_dir(path: Path) -> Path:
     except FileExistsError as error:
         raise DataDirError(f"{path} is not a directory", hint="move it away, or choose another path") from error
     except OSError as error:
+        if error.errno in NO_SPACE:
+            raise disk_error(error, str(path)) from error
         raise DataDirError(
             f"cannot use {path}: {os.strerror(error.errno or 0)}",
             hint="choose another place with paths.data, or mend its permissions",
@@ -63,11 +66,15 @@ def write_atomic(path: Path, parts: Iterable[bytes | memoryview]) -> None:
                 rest = view.cast("B") if view.nbytes else b""  # an empty array cannot be cast
                 while rest:
                     rest = rest[os.write(fd, rest) :]
+                reach("file.grown")
             os.fsync(fd)
         finally:
             os.close(fd)
+        reach("file.written")
         temporary.replace(path)
+        reach("file.renamed")
         fsync_dir(path.parent)
+        reach("file.finished")
     except OSError as error:
         temporary.unlink(missing_ok=True)
         raise disk_error(error, path.name) from error
@@ -88,7 +95,8 @@ def fsync_dir(path: Path) -> None:
 def sweep_temporary(folder: Path) -> None:
     """Remove what a killed `write_atomic` left below `folder`. Only the holder of the lock may call it."""
     for leftover in folder.rglob(".*.tmp"):
-        leftover.unlink(missing_ok=True)
+        if not leftover.is_dir():  # a store whose deletion was interrupted is the registry's to sweep
+            leftover.unlink(missing_ok=True)
 
 
 def free_mib(path: Path) -> int:

@@ -73,7 +73,7 @@ class Prepared:
         chunks = tuple(replace(c, embedded=c.text_hash not in bad) for c in self.change.chunks)
         reason = f"the embedder refuses {len(bad)} of {len(chunks)} chunks"
         change = replace(self.change, chunks=chunks, state="partial", reason=reason)
-        log.warning("sync.chunks_refused", note=path_id(self.job.source.label, self.job.path), n_refused=len(bad))
+        log.warning("sync.chunks_refused", note=path_id(self.job.source.uid, self.job.path), n_refused=len(bad))
         return replace(self, change=_with_retry(change, self.attempts))
 
 
@@ -125,7 +125,7 @@ class Preparer:
             change = _plain_change(job, seq, known, "skipped", error.reason, stamp=content.key, chunks=())
             return Prepared(job, replace(change, digest=content.digest, space_id=self._space.id))
         except Exception as error:
-            log.error("sync.note_unparsable", note=path_id(job.source.label, job.path), **error_fields(error))
+            log.error("sync.note_unparsable", note=path_id(job.source.uid, job.path), **error_fields(error))
             return _failed(job, seq, known, "parser_error")
         chunks = tuple(_chunk_rows(job, note))
         held = self._held(known, chunks, note.title) if known and current else set()
@@ -218,7 +218,7 @@ def _plain_change(
 def _failed(job: Job, seq: int, known: Known | None, reason: str) -> Prepared:
     """Keep the last good version, say why, try again later."""
     change = _plain_change(job, seq, known, "failed", reason, stamp=NO_STAMP, chunks=None)
-    log.warning("sync.note_failed", note=path_id(job.source.label, job.path), reason=reason)
+    log.warning("sync.note_failed", note=path_id(job.source.uid, job.path), reason=reason)
     return Prepared(job, _with_retry(change, known.attempts if known else 0))
 
 

@@ -15,6 +15,7 @@ from vragd.backends.base import VectorBackend
 from vragd.catalog.model import SpaceRow
 from vragd.catalog.writer import Catalog
 from vragd.collection import Collections
+from vragd.failpoints import reach
 from vragd.sync import recover
 from vragd.vault.source import Source
 from vragd.vectors import to_vector
@@ -55,9 +56,11 @@ class Refiller:
         extra, missing = held - keys, sorted(keys - held)
         if extra:
             self._backend.delete_vectors(space.collection, extra)
+            reach("refill.deleted")
         n_put = 0
         for start in range(0, len(missing), BATCH):
             n_put += self.put(space, missing[start : start + BATCH])
+            reach("refill.put")
         return n_put, len(extra)
 
     def put(self, space: SpaceRow, keys: list[str]) -> int:
@@ -88,10 +91,9 @@ class Refiller:
             self.n_left = None
             return
         if self._catalog.meta("filling") != self._target:
-            self._catalog.set_meta("filled", "")
-            self._catalog.set_meta("filled_to", "")
-            self._catalog.set_meta("unswept", "1")
-            self._catalog.set_meta("filling", self._target)
+            for key, value in (("filled", ""), ("filled_to", ""), ("unswept", "1"), ("filling", self._target)):
+                self._catalog.set_meta(key, value)
+                reach("filling.begun")
             self.unswept = True
         done = self._catalog.meta("filled_to") or ""
         self.n_left = sum(key > done for key in self._catalog.live_keys(space.id))
@@ -102,16 +104,20 @@ class Refiller:
         for key in ("filled", "filling"):
             if self._catalog.meta(key):
                 self._catalog.set_meta(key, "")
+                reach("filling.put_off")
 
     def go_on(self, space: SpaceRow) -> None:
         """Put the next slice."""
         keys = self._catalog.live_keys_after(space.id, self._catalog.meta("filled_to") or "", SLICE)
         if keys:
             self.put(space, keys)
+            reach("filling.put")
             self._catalog.set_meta("filled_to", keys[-1])
+            reach("filling.remembered")
             self.n_left = max(0, (self.n_left or 0) - len(keys))
         else:
             self._catalog.set_meta("filled", self._target)
+            reach("filling.finished")
             self.n_left = None
             log.info("store.filling_finished")
 
@@ -124,6 +130,8 @@ class Refiller:
         """
         if extra := self._collections.own_keys(space.collection) - self._catalog.live_keys(space.id):
             self._backend.delete_vectors(space.collection, extra)
+            reach("sweep.deleted")
         self._catalog.set_meta("unswept", "")
+        reach("sweep.remembered")
         self.unswept = False
         log.info("store.backend_swept", n_deleted=len(extra))

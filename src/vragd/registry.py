@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -18,9 +18,17 @@ import structlog
 
 from vragd.config import Loaded, check_places
 from vragd.errors import StoreExists, UnknownStore, UsageError
+from vragd.failpoints import reach
 from vragd.files import private_dir, write_atomic
 from vragd.log import error_fields
-from vragd.settings import STORE_NAME, StoreSettings, check_store_name
+from vragd.settings import (
+    STORE_NAME,
+    BackendSettings,
+    S3VectorsBackend,
+    SourceSettings,
+    StoreSettings,
+    check_store_name,
+)  # fmt: skip
 
 log = structlog.get_logger()
 
@@ -81,7 +89,9 @@ class Registry:
         self._check_places({**others, name: settings})
         private_dir(self.root)
         folder = private_dir(self.folder(name))
+        reach("registry.folder_made")
         write_atomic(folder / "store.json", [settings.model_dump_json(indent=2).encode()])
+        reach("registry.created")
         return Entry(name, "command", settings)
 
     def _check_places(self, stores: Mapping[str, StoreSettings]) -> None:
@@ -92,6 +102,7 @@ class Registry:
         file = self.folder(name) / "remote"
         if not file.exists() or file.read_text("utf-8") != where:
             write_atomic(file, [where.encode()])
+            reach("registry.remote_remembered")
 
     def remote(self, name: str) -> str:
         """Where else a store had vectors when it last ran; empty if nowhere."""
@@ -108,7 +119,9 @@ class Registry:
             doomed = folder.with_name(f".{name}.deleted.tmp")
             shutil.rmtree(doomed, ignore_errors=True)
             folder.rename(doomed)
+            reach("registry.doomed")
             shutil.rmtree(doomed)
+            reach("registry.deleted")
 
     def sweep(self) -> None:
         """Finish deletions that a crash interrupted."""
@@ -126,3 +139,30 @@ class Registry:
             # one damaged store must not keep the others from starting
             log.error("store.settings_unreadable", store=folder.name, **error_fields(error))
             return None
+
+
+def with_given(had: BackendSettings, given: BackendSettings | None) -> BackendSettings:
+    """`given`, with what it leaves unsaid as it was where both are the same bucket."""
+    if given is None:
+        return had
+    if isinstance(had, S3VectorsBackend) and isinstance(given, S3VectorsBackend) and had.bucket == given.bucket:
+        return had.model_copy(update={key: getattr(given, key) for key in given.model_fields_set})
+    return given
+
+
+def with_once(settings: StoreSettings, path: Path, include: Sequence[str]) -> StoreSettings:
+    """`settings` with what matches `include` below `path` among its sources, to be indexed on demand."""
+    sources = list(settings.sources)
+    for i, source in enumerate(sources):
+        if path == source.path or source.path in path.parents:
+            below = path.relative_to(source.path).as_posix()
+            prefix = "" if below == "." else f"/{below}"
+            moved = [prefix + (p if p.startswith("/") or not prefix else f"/**/{p}") for p in include]
+            sources[i] = source.model_copy(update={"include": tuple(dict.fromkeys([*source.include, *moved]))})
+            break
+    else:
+        labels = {source.label for source in sources}
+        label = path.name or "root"
+        unique = next(n for n in (label, *(f"{label}-{i}" for i in range(2, 1000))) if n not in labels)
+        sources.append(SourceSettings(path=path, name=unique, include=tuple(include), watch=False))
+    return settings.model_copy(update={"sources": tuple(sources)})

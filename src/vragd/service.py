@@ -12,19 +12,28 @@ import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, Never
 
 import structlog
 
 from vragd.config import Loaded
 from vragd.embedders import Embedders
-from vragd.errors import BackendUnavailable, DataDirError, DiskFull, Overloaded, UnknownStore, UsageError, VragdError
+from vragd.errors import (
+    BackendUnavailable,
+    DataDirError,
+    DiskFull,
+    EmbedderUnavailable,
+    Overloaded,
+    UnknownStore,
+    UsageError,
+    VragdError,
+)
 from vragd.files import private_dir
 from vragd.lane import Lane, progress
 from vragd.log import error_fields
-from vragd.registry import Registry
+from vragd.registry import Registry, with_given, with_once
 from vragd.search import Answer, Place, Question, Target, ask, check, merge
-from vragd.settings import BackendSettings, S3VectorsBackend, SourceSettings, StoreSettings
+from vragd.settings import BackendSettings, S3VectorsBackend, StoreSettings
 from vragd.store import Store
 from vragd.vault.ignore import Rules
 from vragd.vault.root import Spot
@@ -153,8 +162,7 @@ class Service:
             if "semantic_unavailable" not in answer.degraded:
                 break
             if (now := worker.store.answering) is None or now.space == target.space:
-                if worker.store.backend.remote:
-                    worker.doubt()
+                worker.doubt()
                 break
             # the space was switched meanwhile, and the old one is gone: the new one knows
         return target.space.fingerprint if target.space else "", answer
@@ -192,7 +200,7 @@ class Service:
             store.reader,
             store.backend,
             answering.space if answering else None,
-            lambda text: (answering.embedder() if answering else store.embedder).embed_query(text),  # noqa: PLW0108  loading is for the reader lane
+            answering.embed_query if answering else _nobody,
             places,
         )
 
@@ -256,7 +264,7 @@ class Service:
             entry = self.registry.entries().get(name)
             if entry is None or entry.origin != "config":
                 settings = entry.settings if entry and entry.settings else StoreSettings()
-                chosen = settings.model_copy(update={"backend": _with_given(settings.backend, backend)})
+                chosen = settings.model_copy(update={"backend": with_given(settings.backend, backend)})
                 wider = with_once(chosen, Path(path), include)
                 if wider != settings:
                     if not (await self.readers.run(scan, Path(path), Rules(include, ()))).notes:
@@ -363,28 +371,5 @@ class Service:
                 log.warning("schedule.job_failed", job=what, store=worker.store.name, **error_fields(error))
 
 
-def _with_given(had: BackendSettings, given: BackendSettings | None) -> BackendSettings:
-    """`given`, with what it leaves unsaid as it was where both are the same bucket."""
-    if given is None:
-        return had
-    if isinstance(had, S3VectorsBackend) and isinstance(given, S3VectorsBackend) and had.bucket == given.bucket:
-        return had.model_copy(update={key: getattr(given, key) for key in given.model_fields_set})
-    return given
-
-
-def with_once(settings: StoreSettings, path: Path, include: Sequence[str]) -> StoreSettings:
-    """`settings` with what matches `include` below `path` among its sources, to be indexed on demand."""
-    sources = list(settings.sources)
-    for i, source in enumerate(sources):
-        if path == source.path or source.path in path.parents:
-            below = path.relative_to(source.path).as_posix()
-            prefix = "" if below == "." else f"/{below}"
-            moved = [prefix + (p if p.startswith("/") or not prefix else f"/**/{p}") for p in include]
-            sources[i] = source.model_copy(update={"include": tuple(dict.fromkeys([*source.include, *moved]))})
-            break
-    else:
-        labels = {source.label for source in sources}
-        label = path.name or "root"
-        unique = next(n for n in (label, *(f"{label}-{i}" for i in range(2, 1000))) if n not in labels)
-        sources.append(SourceSettings(path=path, name=unique, include=tuple(include), watch=False))
-    return settings.model_copy(update={"sources": tuple(sources)})
+def _nobody(_: str) -> Never:
+    raise EmbedderUnavailable("the embedder was not reached yet")

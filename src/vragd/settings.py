@@ -132,7 +132,7 @@ class S3VectorsBackend(Settings):
     """An index of a bucket of Amazon S3 Vectors. Credentials come from AWS's own chain, never from here."""
 
     type: Literal["s3vectors"]
-    bucket: Annotated[str, AfterValidator(_bucket_name)]
+    bucket: Annotated[str, AfterValidator(_bucket_name), Field(json_schema_extra={"pattern": BUCKET_NAME})]
     region: str | None = Field(default=None, min_length=1)
     profile: str | None = Field(default=None, min_length=1)
     endpoint_url: str | None = None

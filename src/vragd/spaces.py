@@ -9,9 +9,10 @@ spaces never meet. Runs on the store's writer lane, but for `answering`.
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable
-from dataclasses import dataclass
 
+import numpy as np
 import structlog
 
 from vragd.backends.base import VectorBackend
@@ -19,7 +20,7 @@ from vragd.catalog.model import SpaceRow
 from vragd.catalog.writer import Catalog
 from vragd.collection import Collections
 from vragd.embed.base import Embedder, Space
-from vragd.errors import VragdError
+from vragd.errors import EmbedderChanged, EmbedderUnavailable, VragdError
 from vragd.failpoints import reach
 from vragd.log import error_fields
 from vragd.notes import chunk
@@ -27,16 +28,41 @@ from vragd.refill import Refiller
 
 log = structlog.get_logger()
 
+IDENTITY_HOLDS_S = 5.0  # how long an embedder is taken for who it said it is
+
 Recorded = Callable[[str], Embedder | None]
 """The embedder of recorded settings (JSON); None where there is none of them any longer."""
 
 
-@dataclass(frozen=True, slots=True)
 class Answering:
-    """The space that questions are put to, and who embeds them. `embedder` may load a model; any thread."""
+    """The space that questions are put to, and who embeds them: `find` tells, which may load a model. Any thread."""
 
-    space: SpaceRow
-    embedder: Callable[[], Embedder]
+    def __init__(self, space: SpaceRow, find: Callable[[], Embedder]) -> None:
+        self.space, self._find = space, find
+        self._meaning = Space(**json.loads(space.identity)).meaning
+        self._looked_at = -IDENTITY_HOLDS_S  # monotonic
+        self._trouble: EmbedderUnavailable | None = None
+
+    def embed_query(self, text: str) -> np.ndarray:
+        """
+        A question's vector in this space. Raises EmbedderUnavailable, also when the embedder is another by now.
+
+        Who it is is asked every few seconds, and by one question at a time.
+        """
+        embedder = self._find()
+        if time.monotonic() - self._looked_at >= IDENTITY_HOLDS_S:
+            self._looked_at = time.monotonic()
+            try:
+                self._trouble = None if embedder.space(chunk.VERSION).meaning == self._meaning else _changed()
+            except EmbedderUnavailable as error:
+                self._trouble = error
+        if self._trouble is not None:
+            raise self._trouble
+        return embedder.embed_query(text)
+
+
+def _changed() -> EmbedderChanged:
+    return EmbedderChanged("another model answers under the embedder's name", hint="vragd takes it by itself")
 
 
 class Spaces:

@@ -39,6 +39,8 @@ from vragd.vault.source import Source
 
 log = structlog.get_logger()
 
+WORDS_SWEPT_EVERY_S = 86_400.0
+
 
 class Store:
     """One store. Made closed; `open` before anything else."""
@@ -338,10 +340,11 @@ class Store:
             raise
 
     def tend(self) -> None:
-        """Housekeeping, about hourly: forget embeddings nobody has used for long."""
+        """Housekeeping, about hourly: forget embeddings nobody has used for long and, once a day, deleted words."""
         keep_s = self.limits.keep_embeddings_days * 86_400.0
         if n := self.catalog.sweep_embeddings(time.time(), keep_s):
             log.info("catalog.embeddings_swept", store=self.name, n_swept=n)
+        self.catalog.sweep_words(time.time(), WORDS_SWEPT_EVERY_S)
 
     def due_for_retry(self) -> Iterator[tuple[int, str]]:
         """(source id, path) of failed notes whose time has come."""

@@ -19,6 +19,7 @@ from vragd.bulk import Bulk
 from vragd.catalog.model import NoteChange, NoteRemoval, SpaceRow
 from vragd.catalog.writer import Catalog
 from vragd.embed.base import Embedder
+from vragd.failpoints import reach
 from vragd.prepare import RETRY_FIRST_S, Job, Later, Prepared, Preparer
 from vragd.vectors import to_vector
 
@@ -90,7 +91,7 @@ class Syncer:
             whole = all(chunk.text_hash in settled for chunk in item.fresh)
             (ready if whole else unfinished).append(item.without(found.refused) if whole else item)
         self._preparer.keep(unfinished)
-        report.deferred += [item.job for item in unfinished]
+        report.deferred[:0] = [item.job for item in unfinished]  # what has begun is to be finished first
         self._write(ready, report)
         if found.outage is not None:
             raise found.outage
@@ -132,17 +133,22 @@ class Syncer:
         ]
         if puts:
             self._catalog.save(self._space.id, (), collection, [vector.key for vector in puts])
+            reach("sync.intended")
             report.n_put = self._backend.put_vectors(collection, puts)
+            reach("sync.put")
         changes = [item.change for item in self._proven(ready, report)]
         if not changes and not puts:
             return
         done = self._catalog.commit(collection, changes)
+        reach("sync.committed")
         if done.dead:
             report.n_deleted = self._backend.delete_vectors(collection, done.dead)
+            reach("sync.deleted")
         if done.n_stale:
             self._recover()  # a key put for a change that was dropped is live in nobody's note
         elif puts or done.dead:
             self._catalog.clear(collection, [*done.dead, *(vector.key for vector in puts)])
+            reach("sync.cleared")
         report.generation = done.generation
         report.n_removed = sum(isinstance(change, NoteRemoval) for change in changes)
         noted = [change for change in changes if isinstance(change, NoteChange)]
@@ -179,7 +185,10 @@ def recover(catalog: Catalog, backend: VectorBackend, space: SpaceRow, put: Call
     dead = [key for key in intents if key not in live]
     if dead:
         backend.delete_vectors(space.collection, dead)
+        reach("recover.deleted")
     if backend.remote and len(dead) < len(intents):
         put([key for key in intents if key in live])
+        reach("recover.put")
     catalog.clear(space.collection, intents)
+    reach("recover.cleared")
     return len(dead)

@@ -148,7 +148,7 @@ class Worker:
         return list(dict.fromkeys(found))
 
     def doubt(self) -> None:
-        """A query met trouble with the backend: look at it now, though not at every such query."""
+        """A query met trouble with backend or embedder: look at them now, though not at every such query."""
         at = self._prepared_at
         if self.trouble is None and at is not None and time.monotonic() - at > DOUBT_AGAIN_S:
             self._prepared_at = None
@@ -302,7 +302,8 @@ class Worker:
             self._in_trouble(error)
             return False
         self._prepared_at = time.monotonic()
-        self._recovered()
+        if not isinstance(self.trouble, EmbedderUnavailable):
+            self._recovered()  # that it says who it is does not mean that it embeds: the next round tells
         return True
 
     async def _move_over(self) -> None:

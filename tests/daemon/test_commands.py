@@ -11,6 +11,7 @@ import apsw
 import pytest
 
 from tests.harness import Vragd, copy_vault, until, vragd
+from tests.warm import warm
 
 
 @pytest.fixture
@@ -136,6 +137,7 @@ UNEMBEDDED = "delete from embedding where id in (select id from embedding order 
 def test_verify_names_what_differs_and_repair_mends_it(tmp_path: Path) -> None:
     copy_vault("kepano", tmp_path / "Vault")
     with vragd(tmp_path) as daemon:
+        warm(daemon)
         daemon.start()
         daemon.stop()
         assert daemon.run("verify").returncode == 0
@@ -155,6 +157,7 @@ def test_verify_names_what_differs_and_repair_mends_it(tmp_path: Path) -> None:
 def test_a_lost_or_damaged_cache_comes_back_without_embedding(tmp_path: Path) -> None:
     copy_vault("kepano", tmp_path / "Vault")
     with vragd(tmp_path) as daemon:
+        warm(daemon)
         daemon.start()
         for mischief in ("remove", "flip", "cut"):
             daemon.stop()

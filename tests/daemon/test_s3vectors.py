@@ -8,6 +8,7 @@ from tests.daemon.test_crash import chunks_of
 from tests.fakes.s3vectors import FakeS3Vectors
 from tests.harness import Vragd, copy_vault, until, vragd
 from tests.s3 import BUCKET, by_bucket, live_keys, on_s3
+from tests.warm import warm
 
 THROTTLED = (429, "TooManyRequestsException")
 
@@ -49,6 +50,7 @@ def test_throttled_on_every_second_call_everything_arrives(s3: FakeS3Vectors, tm
     with vragd(tmp_path) as daemon:
         on_s3(daemon, s3)
         s3.every_second = THROTTLED
+        warm(daemon)
         daemon.start()
         for i in range(5):
             (daemon.vault / f"new {i}.md").write_text(f"A new note, number {i}.\n")
@@ -123,6 +125,7 @@ def test_an_outage_is_told_words_go_on_and_it_catches_up(s3: FakeS3Vectors, tmp_
     copy_vault("kepano", tmp_path / "Vault")
     with vragd(tmp_path) as daemon:
         on_s3(daemon, s3)
+        warm(daemon)
         daemon.start()
         s3.stop()
         for i in range(3):

@@ -81,3 +81,17 @@ def test_a_model_that_is_not_there_leaves_the_old_one_answering(tmp_path: Path) 
         until(lambda: not daemon.status()["degraded"], "the model that was left to be taken again", 60)
         until(lambda: daemon.paths("capybara", top_k=1) == ["Later.md"], "the note written meanwhile")
         assert daemon.store["n_embedded"] == 1, "what it had embedded is kept"
+
+
+def test_a_model_replaced_by_one_of_equal_dimension_is_noticed_by_questions_alone(tmp_path: Path) -> None:
+    with FakeOllama() as fake, vragd(tmp_path) as daemon:
+        on_ollama(fake, daemon)
+        for path, text in NOTES.items():
+            (daemon.vault / path).write_text(text + "\n")
+        daemon.start()
+        old = daemon.store["space"]
+        fake.digest = "f" * 64
+        until(lambda: daemon.query("walrus", mode="vector") and daemon.store["space"] != old, "the other model", 60)
+        until(lambda: not daemon.status()["pending"] and not daemon.status()["degraded"], "the switch", 60)
+        assert daemon.paths("a walrus rests on ice floes", mode="vector", top_k=1) == ["Walrus.md"]
+        assert daemon.problems() == []

@@ -294,8 +294,13 @@ def test_a_hangup_never_ends_it_from_the_first_moment_to_the_last(daemon: Vragd)
     until(answered, "an answer under a hail of hangups")
     assert daemon.process is not None
     signal_(daemon, signal.SIGTERM)
-    while daemon.process.poll() is None:
+
+    def ended() -> bool:
+        assert daemon.process is not None
         signal_(daemon, signal.SIGHUP)
+        return daemon.process.poll() is not None
+
+    until(ended, "the end under a hail of hangups")  # with a pause after each: it is to be left time to end
     assert daemon.process.returncode == 0
 
 

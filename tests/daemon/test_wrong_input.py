@@ -234,12 +234,11 @@ def test_a_full_disk_loses_nothing_and_indexing_goes_on_when_there_is_space(tmp_
         daemon.settle()
         inside = Path(f"/proc/{daemon.process.pid}/root{disk}")
         ballast = inside / "ballast"
-        with ballast.open("wb") as file, pytest.raises(OSError, match="No space"):
+        with ballast.open("wb", buffering=0) as file, pytest.raises(OSError, match="No space"):
             while True:
                 file.write(b"\0" * 65_536)
-                file.flush()
         for i in range(200):
-            (daemon.vault / f"more{i}.md").write_text(f"number{i} " + f"more and more words {i} " * 60)
+            (daemon.vault / f"more{i}.md").write_text(f"number{i} " + f"{i:0150} " * 10)  # bytes, but few word pieces
         until(lambda: "disk_full" in daemon.status()["degraded"], f"the disk to be full: {daemon.status()}", 60)
         assert daemon.paths("cost per use of socks")[0] == "Clippings/Buy wisely.md"
         ballast.unlink()

@@ -15,9 +15,10 @@ import json
 import math
 import re
 import socket
+import struct
 import threading
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
@@ -27,6 +28,7 @@ Answer = tuple[int, Any]  # status; JSON, or bytes to send as they are
 
 NAN = "failed to encode response: json: unsupported value: NaN"
 TOO_LONG = "the input length exceeds the context length"
+FIRST_DIGEST = "a" * 64
 DURATION = re.compile(r"-?(\d+(\.\d+)?(ns|us|ms|s|m|h))+")
 
 
@@ -45,7 +47,8 @@ class FakeOllama:
     port: int = 0
     dimension: int = 64
     models: set[str] = field(default_factory=lambda: {"fake-embed:latest"})
-    digest: str = "a" * 64
+    digest: str = FIRST_DIGEST
+    """Of the weights behind every name: others make other vectors."""
     context_chars: int | None = None
     """Longest text the model takes, prompt included; longer is cut, or refused when truncate is false."""
 
@@ -71,6 +74,14 @@ class FakeOllama:
     """This is the body of every answer, with status 200."""
     redirect_to: str | None = None
     """Every answer is a redirect to the same path of this server."""
+    error_page: tuple[int, bytes] | None = None
+    """Every request to embed is answered with this status and body, as by a proxy before Ollama."""
+    truncated: bool = False
+    """Every answer with vectors ends in the middle, and its length says that this is all."""
+    reset: bool = False
+    """The connection of every answer with vectors is reset in the middle of it."""
+    on_embed: Callable[[Sequence[str]], None] = lambda texts: None
+    """Called with the texts of a request to embed before anything is made of it; may turn knobs."""
 
     requests: list[Request] = field(default_factory=list)
     embedded_texts: list[str] = field(default_factory=list)
@@ -80,6 +91,7 @@ class FakeOllama:
         self._lock = threading.Lock()
         self._failures: deque[tuple[str, Answer]] = deque()
         self._released = threading.Event()
+        self._stopped = threading.Event()
         self._hanging = threading.Event()
         self._server: _Server | None = None
         self._thread: threading.Thread | None = None
@@ -94,6 +106,7 @@ class FakeOllama:
 
     def start(self) -> FakeOllama:
         self._released.clear()
+        self._stopped.clear()
         self._server = _Server(self)
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,), name="fake-ollama")
         self._thread.start()
@@ -107,6 +120,7 @@ class FakeOllama:
         self._thread.join()
         self._server.break_off()
         self._released.set()
+        self._stopped.set()
         self._server.server_close()  # joins the handlers
         self._server = None
 
@@ -145,11 +159,13 @@ class FakeOllama:
             bodies = [request.body for request in self.requests if request.path == "/api/embed"]
         return [_texts(body) for body in bodies]
 
-    def vector(self, text: str) -> list[float]:
-        """The unit vector of `text`: its hashed words, so texts with words in common are near."""
+    def vector(self, text: str, digest: str | None = None) -> list[float]:
+        """The unit vector of `text` by the weights of `digest`: its hashed words, so texts that share some are near."""
         row = [0.0] * self.dimension
+        weights = digest or self.digest
+        salt = b"" if weights == FIRST_DIGEST else weights.encode()[:16]
         for word in ["", *re.findall(r"\w+", text.lower())]:  # "": no text is a zero vector
-            hashed = int.from_bytes(hashlib.blake2b(word.encode(), digest_size=8).digest(), "big")
+            hashed = int.from_bytes(hashlib.blake2b(word.encode(), digest_size=8, salt=salt).digest(), "big")
             row[hashed % self.dimension] += 0.1 if not word else 1.0
         norm = math.sqrt(sum(value * value for value in row))
         return [value / norm for value in row]
@@ -158,6 +174,8 @@ class FakeOllama:
         """What to send for a request. Called by the handlers' threads."""
         with self._lock:
             self.requests.append(Request(path, body))
+        if path == "/api/embed":
+            self.on_embed(_texts(body))
         self._dawdle(path, body)
         with self._lock:
             for index, (failing, failure) in enumerate(self._failures):
@@ -168,6 +186,8 @@ class FakeOllama:
             return 307, b""
         if self.garbage is not None:
             return 200, self.garbage
+        if self.error_page is not None and path == "/api/embed":
+            return self.error_page
         if path == "/api/version":
             return 200, {"version": "0.12.6"}
         if path == "/api/tags":
@@ -186,7 +206,7 @@ class FakeOllama:
             self._hanging.set()
             self._released.wait()
         elif self.delay_s:
-            self._released.wait(self.delay_s)
+            self._stopped.wait(self.delay_s)
 
     def _embed(self, model: str, body: Mapping[str, Any]) -> Answer:
         keep_alive = body.get("keep_alive", "5m")
@@ -289,12 +309,22 @@ class _Handler(BaseHTTPRequestHandler):
         fake = cast(_Server, self.server).fake
         status, answer = fake.answer(self.path, body)
         content = answer if isinstance(answer, bytes) else json.dumps(answer).encode()
+        is_vectors = isinstance(answer, dict) and "embeddings" in answer
+        if fake.truncated and is_vectors:
+            content = content[: len(content) // 2]
         self.send_response(status)
         self.send_header("Content-Type", "text/plain" if isinstance(answer, bytes) else "application/json")
         self.send_header("Content-Length", str(len(content)))
         if fake.redirect_to is not None:
             self.send_header("Location", fake.redirect_to + self.path)
         self.end_headers()
+        if fake.reset and is_vectors:
+            self.wfile.write(content[: len(content) // 2])
+            self.wfile.flush()
+            self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            self.connection.close()  # lingering for no time, which sends a reset
+            self.close_connection = True
+            return
         self.wfile.write(content)
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002

@@ -29,6 +29,7 @@ from vragd.backends.faiss_layout import Layout
 from vragd.backends.memory import exact_scores, prepared
 from vragd.backends.rwlock import ReadWriteLock
 from vragd.errors import StoreMismatch, UnknownStore
+from vragd.failpoints import reach
 from vragd.files import private_dir, write_atomic
 from vragd.settings import FaissBackend as Settings
 
@@ -71,8 +72,10 @@ class FaissBackend:
                 return have
             folder = private_dir(self._folder(store))
             (folder / "vectors.faiss").unlink(missing_ok=True)  # of a store whose deletion a crash interrupted
+            reach("collection.emptied")
             shape = {"dimension": dimension, "metric": metric, "space": space, "model": model}
             write_atomic(folder / "store.json", [json.dumps(shape).encode()])
+            reach("collection.made")
             return asked
 
     def delete_store(self, store: str) -> None:
@@ -80,7 +83,10 @@ class FaissBackend:
             if held := self._open.pop(store, None):
                 held.forget()
             if (folder := self._folder(store)).is_dir():
+                (folder / "vectors.faiss").unlink(missing_ok=True)  # while the record is there, the rest is found
+                reach("collection.shrunk")
                 shutil.rmtree(folder)
+                reach("collection.removed")
 
     def list_stores(self) -> list[str]:
         return sorted(file.parent.name for file in self._data_dir.glob("*/store.json") if self._has(file.parent.name))
@@ -285,6 +291,7 @@ class _Store:
             with self._memory.write():
                 self._layout.saved(written)
             self._n_changes = 0
+            reach("checkpoint.finished")
 
     def _read(self) -> tuple[Table, Layout]:
         try:
@@ -308,6 +315,7 @@ class _Store:
     def _start_over(self) -> tuple[Table, Layout]:
         """Keep the damaged file for whoever wants to look at it, one at the most, and begin empty."""
         self._file.replace(self._file.with_suffix(".corrupt"))
+        reach("checkpoint.set_aside")
         return self._empty()
 
     def _empty(self) -> tuple[Table, Layout]:

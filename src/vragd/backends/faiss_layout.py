@@ -25,6 +25,7 @@ from vragd.backends.faiss_file import Body, Header
 from vragd.backends.faiss_rows import Rows
 
 _BLOCK = 4096  # rows moved at once
+_ROOM = np.float32(1.2)  # times the range of the sample: what comes later and lies outside is cut off
 _CACHED = 256  # rows worked on at once where there are several steps: they stay in the processor's cache
 SAMPLE = 50_000  # rows that training looks at
 METRICS = {
@@ -146,15 +147,18 @@ class Scan(Layout):
     One signed byte per number in memory, scanned whole; the rows themselves as `Rows` has them.
 
     Inner products only: each dimension has its own offset and scale, which an inner product lets the
-    query carry, so FAISS's quickest code applies.
+    query carry, so one scale for all will do.
     """
 
     kind = "scan"
 
     def __init__(self, dimension: int, metric: Metric, middle: np.ndarray, scale: np.ndarray, n: int) -> None:
         super().__init__(dimension, metric)
-        kind = faiss.ScalarQuantizer.QT_8bit_direct_signed
+        # not QT_8bit_direct_signed: since faiss 1.15 that cuts the query to whole numbers too, on AVX2 and up
+        kind = faiss.ScalarQuantizer.QT_8bit_uniform
         self._index = faiss.IndexScalarQuantizer(dimension, kind, faiss.METRIC_INNER_PRODUCT)
+        faiss.copy_array_to_vector(np.array([-128.5, 255], dtype=np.float32), self._index.sq.trained)  # code - 128
+        self._index.is_trained = True
         self._middle, self._scale, self._seen = middle, scale, n
         self._rows = Rows(dimension)
 
@@ -162,7 +166,7 @@ class Scan(Layout):
     def train(cls, dimension: int, metric: Metric, n: int, take: Take) -> Scan:
         sample = take(spread(n, SAMPLE // 4))
         low, high = sample.min(axis=0), sample.max(axis=0)
-        half = np.maximum((high - low) / 2, np.float32(1e-12))
+        half = np.maximum((high - low) / 2 * _ROOM, np.float32(1e-12))
         return cls(dimension, metric, (high + low) / 2, 127 / half, n)
 
     @classmethod
@@ -191,7 +195,7 @@ class Scan(Layout):
         return search(self._index, query / self._scale, n, faiss.SearchParameters(sel=selector(allowed)))
 
     def candidates(self, top_k: int) -> int:
-        return max(10 * top_k, 100)
+        return max(top_k + 50, 100)  # on 30,000 real notes the best 110 of floats are all among the best 130 of codes
 
     def outgrown(self, count: int) -> bool:
         return count >= 4 * self._seen

@@ -47,6 +47,7 @@ from vragd.backends.s3vectors_errors import (
     from_library,
 )
 from vragd.errors import StoreMismatch, UnknownStore, VragdError
+from vragd.failpoints import reach
 from vragd.lane import progress
 from vragd.settings import S3VectorsBackend as Settings
 
@@ -125,17 +126,20 @@ class S3VectorsBackend:
             except UnknownStore:
                 try:
                     self._call("CreateVectorBucket")
+                    reach("s3.bucket_created")
                     log.info("backend.bucket_created", bucket=self._settings.bucket)
                 except Conflict:
                     pass
                 self._call("CreateIndex", asked.store, **parameters)
         except Conflict:
             return
+        reach("s3.index_created")
         log.info("backend.index_created", bucket=self._settings.bucket, store=asked.store, dimension=asked.dimension)
 
     def delete_store(self, store: str) -> None:
         try:
             self._call("DeleteIndex", store)
+            reach("s3.index_deleted")
         except UnknownStore:
             return
 
@@ -188,6 +192,7 @@ class S3VectorsBackend:
         self._budget.take(len(batch))
         try:
             self._call("PutVectors", store, vectors=batch)
+            reach("s3.put")
         except Invalid:
             if len(batch) > 1:
                 self._put(store, batch[: len(batch) // 2])
@@ -211,6 +216,7 @@ class S3VectorsBackend:
             some = unique[start : start + DELETE_KEYS]
             self._budget.take(len(some))
             self._call("DeleteVectors", store, keys=some)
+            reach("s3.deleted")
         return len(unique)
 
     def get_vectors(self, store: str, keys: Collection[str]) -> dict[str, np.ndarray]:

@@ -14,6 +14,7 @@ import apsw
 
 from vragd.catalog.db import open_read_only, translated
 from vragd.catalog.model import KNOWN_COLUMNS, Counts, FileRow, Found, Known, from_blob, known_from, to_blob
+from vragd.catalog.words import Words
 from vragd.errors import BackendUnavailable, CatalogCorrupt
 
 # A title names the whole note, a heading its section: a word there says more than one in the text.
@@ -30,8 +31,8 @@ _FOUND = (
 class Snapshot:
     """The catalog at one instant, whatever is committed meanwhile. See `Reader.snapshot`."""
 
-    def __init__(self, db: apsw.Connection) -> None:
-        self._db = db
+    def __init__(self, db: apsw.Connection, words: Words) -> None:
+        self._db, self._words = db, words
 
     def generation(self) -> int:
         """How many commits changed an answer, ever. Grows by each."""
@@ -48,14 +49,16 @@ class Snapshot:
 
     def keyword(self, text: str, limit: int, sources: Collection[str] = (), folder: str = "") -> list[Found]:
         """
-        The best chunks by BM25 for the words of `text`, any of which may match; `rank`: higher is better.
+        The best chunks by BM25 for the words of `text` that `Words` chooses, any of which may match.
+
+        `rank`: higher is better.
 
         `sources` (labels) and `folder` narrow the search; empty means everywhere.
         """
         tokens = list(dict.fromkeys(_TOKEN.findall(text.lower())))[:MAX_QUERY_TOKENS]
         if not tokens:
             return []
-        match = " OR ".join(f'"{token}"' for token in tokens)
+        match = " OR ".join(f'"{token}"' for token in self._words.choose(self._db, tokens))
         where, bound = _narrow(sources, folder)
         sql = (
             f"with hit as (select rowid, bm25(chunk_text, {TITLE_WEIGHT}, {HEADING_WEIGHT}, {TEXT_WEIGHT}) as rank"
@@ -75,6 +78,7 @@ class Reader:
         self.damage: CatalogCorrupt | None = None
         """What a read last said of a damaged file."""
         self._closed = False
+        self._words = Words()
         self._connections = [open_read_only(path) for _ in range(size)]
         self._free: queue.LifoQueue[apsw.Connection] = queue.LifoQueue()
         for connection in self._connections:
@@ -113,7 +117,7 @@ class Reader:
         with self._borrow() as db:
             db.execute("begin")
             try:
-                yield Snapshot(db)
+                yield Snapshot(db, self._words)
             finally:
                 if db.in_transaction:
                     db.execute("rollback")

@@ -16,6 +16,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from vragd import packed
+from vragd.catalog import sweep
 from vragd.catalog.check import check, mend
 from vragd.catalog.db import open_read_write, transaction, translated
 from vragd.catalog.model import (
@@ -221,17 +222,17 @@ class Catalog:
 
         Until then an undo, or a note that comes back, costs no embedding.
         """
-        unused = "not in (select text_hash from chunk)"
         with self._transaction():
-            self._db.execute(
-                f"update embedding set unused_since = null where unused_since is not null and not (text_hash {unused})"
-            )
-            self._db.execute(
-                f"update embedding set unused_since = ? where unused_since is null and text_hash {unused}",
-                (now,),
-            )
-            self._db.execute("delete from embedding where unused_since <= ?", (now - keep_s,))
-            return self._db.changes()
+            return sweep.embeddings(self._db, now, keep_s)
+
+    def sweep_words(self, now: float, every_s: float) -> None:
+        """Forget the words of chunks that are gone, unless that was done in the last `every_s` seconds."""
+        if now - float(self.meta("words_swept") or 0) < every_s:
+            return
+        with self._transaction():
+            sweep.words(self._db)
+            self._db.execute("insert or replace into meta values ('words_swept', ?)", (str(now),))
+        self._read("pragma wal_checkpoint(truncate)")  # what was deleted stands in the log as it was written
 
     # -- the order of writes -----------------------------------------------------------------------
 

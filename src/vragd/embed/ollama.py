@@ -11,6 +11,7 @@ from __future__ import annotations
 import ipaddress
 import re
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -28,6 +29,8 @@ from vragd.lane import progress
 from vragd.settings import OllamaEmbedder
 
 CONNECT_TIMEOUT_S = 2.0
+SILENT_FOR_S = 5.0
+"""For so long after a question that was not answered no other is put: each would wait as long, and hold up others."""
 PROBE = "vragd"
 MAX_HALVINGS = 8
 
@@ -56,6 +59,7 @@ class Ollama:
         self._lock = threading.Lock()  # held to read and write the two fields below, never over a request
         self._dimensions: dict[str, int] = {}  # by digest
         self._dimension: int | None = None  # that of the digest seen last
+        self._silent_until = 0.0  # monotonic
 
     @property
     def batch_size(self) -> int:
@@ -91,6 +95,7 @@ class Ollama:
         rows = [np.empty((0, dimension), dtype=np.float32)]
         for start in range(0, len(texts), self.batch_size):
             rows.append(_embed_fitting(ask, texts[start : start + self.batch_size]))
+        self._silent_until = 0.0
         return np.concatenate(rows)
 
     def embed_query(self, text: str) -> np.ndarray:
@@ -99,10 +104,16 @@ class Ollama:
 
         Raises as `embed_documents`. Blocks for up to `query_timeout_s`, never behind documents.
         """
+        if time.monotonic() < self._silent_until:
+            raise EmbedderUnavailable(f"Ollama at {self._settings.url} did not answer the last question in time")
         with self._lock:
             dimension = self._dimension
         ask = self._asking(self._questions, self._prompts.query_text, dimension)
-        row: np.ndarray = _embed_fitting(ask, [text])[0]
+        try:
+            row: np.ndarray = _embed_fitting(ask, [text])[0]
+        except _Silent:
+            self._silent_until = time.monotonic() + SILENT_FOR_S
+            raise
         return row
 
     def close(self) -> None:
@@ -149,6 +160,10 @@ class Ollama:
             return _checked_rows(answer, count=len(texts), dimension=dimension)
 
         return ask
+
+
+class _Silent(EmbedderUnavailable):
+    """No answer came in the time there was for it."""
 
 
 class _TooLong(EmbedderRejected):
@@ -214,11 +229,9 @@ class _Line:
         except ConnectionError:
             raise EmbedderUnavailable(f"Ollama does not answer at {self._url}", hint="start it: ollama serve") from None
         except httpx.ConnectTimeout:
-            raise EmbedderUnavailable(
-                f"Ollama at {self._url} did not accept a connection within {self._connect_s:g} s"
-            ) from None
+            raise _Silent(f"Ollama at {self._url} did not accept a connection within {self._connect_s:g} s") from None
         except httpx.TimeoutException:
-            raise EmbedderUnavailable(
+            raise _Silent(
                 f"Ollama at {self._url} did not answer within {self._timeout_s:g} s",
                 hint="it may be loading the model; a larger timeout or keep_alive helps if it recurs",
             ) from None

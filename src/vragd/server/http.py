@@ -16,6 +16,7 @@ import h11
 import structlog
 
 from vragd.errors import Forbidden, HeadTooLarge, Overloaded, RequestTimeout, TooLarge, UsageError, VragdError
+from vragd.log import error_fields
 from vragd.server.listen import peer_uid
 from vragd.server.routes import Reply, error_reply
 
@@ -51,7 +52,8 @@ class Server:
     def __init__(self, answer: Answer, limits: Limits, timeout_of: Callable[[str, str], float]) -> None:
         self._answer, self._limits, self._timeout_of = answer, limits, timeout_of
         self._tasks: set[asyncio.Task[None]] = set()
-        self._silent: dict[asyncio.Task[None], None] = {}  # waiting for a first byte, the longest first
+        # waiting for a request's first byte, the longest first; with the socket where nobody else reads it yet
+        self._silent: dict[asyncio.Task[None], socket.socket | None] = {}
         self._overdue: set[asyncio.Future[Reply]] = set()
         self._accepting: asyncio.Task[None] | None = None
         self._listener: socket.socket | None = None
@@ -81,6 +83,7 @@ class Server:
     async def _accept(self, listener: socket.socket) -> None:
         loop = asyncio.get_running_loop()
         while True:
+            await asyncio.sleep(0)  # accepting does not yield as long as somebody knocks
             try:
                 connection, _ = await loop.sock_accept(listener)
             except OSError as error:  # EMFILE: no descriptor left; the next one may be freed in a moment
@@ -95,26 +98,38 @@ class Server:
                 continue
             task = loop.create_task(self._connection(connection))
             self._tasks.add(task)
-            self._silent[task] = None
+            self._silent[task] = connection
             task.add_done_callback(self._ended)
 
     def _ended(self, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)
         self._silent.pop(task, None)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            log.error("server.connection_failed", **error_fields(error))
 
     def _make_room(self) -> bool:
-        """Close the connection that has been silent for the longest; False if all are being served."""
-        longest = next(iter(self._silent), None)
-        if longest is None:
-            return False
-        del self._silent[longest]
-        longest.cancel()
-        return True
+        """Close the connection that has been silent for the longest; False if all have asked something."""
+        for task, connection in self._silent.items():
+            if connection is not None and _has_spoken(connection):
+                continue  # in a burst there are requests nobody had the time to look at
+            del self._silent[task]
+            task.cancel()
+            if connection is not None:
+                task.add_done_callback(_closing(connection))  # a task that never began closes nothing
+            return True
+        return False
 
     async def _connection(self, connection: socket.socket) -> None:
-        connection.setblocking(False)
-        reader, writer = await asyncio.open_unix_connection(sock=connection)
+        try:
+            said = await self._first_word(connection)
+            reader, writer = await asyncio.open_unix_connection(sock=connection)
+        except BaseException as error:
+            connection.close()
+            if isinstance(error, OSError):
+                return
+            raise
         protocol = h11.Connection(h11.SERVER, max_incomplete_event_size=self._limits.max_header_bytes)
+        protocol.receive_data(said)
         try:
             while await self._request(protocol, reader, writer):
                 protocol.start_next_cycle()
@@ -123,22 +138,42 @@ class Server:
         finally:
             writer.close()
 
+    async def _first_word(self, connection: socket.socket) -> bytes:
+        """
+        What a client says first; empty when it leaves. Raises OSError, TimeoutError is one.
+
+        Until it is read it stays in the socket, where `_make_room` can see it.
+        """
+        connection.setblocking(False)
+        loop = asyncio.get_running_loop()
+        heard = asyncio.Event()
+        loop.add_reader(connection, heard.set)
+        try:
+            async with asyncio.timeout(self._limits.idle_s):
+                await heard.wait()
+            return connection.recv(65_536)
+        finally:
+            loop.remove_reader(connection)
+            self._silent.pop(_this_task(), None)
+
     async def _request(
         self, protocol: h11.Connection, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
     ) -> bool:
         """Serve one request; whether another may follow on this connection."""
+        request: h11.Request | None = None
         try:
             request = await self._read_head(protocol, reader)
+            _check_head(request, self._limits.max_header_bytes)
             body = await self._read_body(protocol, reader)
         except h11.RemoteProtocolError as error:
-            await self._send(protocol, writer, _protocol_reply(error), last=True)
+            await self._send(protocol, writer, request, _protocol_reply(error), last=True)
             return False
         except VragdError as error:
-            await self._send(protocol, writer, error_reply(error), last=True)
+            await self._send(protocol, writer, request, error_reply(error), last=True)
             return False
         method, target = request.method.decode("ascii"), request.target.decode("latin-1")
         reply = await self._work(method, target, body)
-        await self._send(protocol, writer, reply, last=False)
+        await self._send(protocol, writer, request, reply, last=False)
         return protocol.our_state is h11.DONE and protocol.their_state is h11.DONE
 
     async def _work(self, method: str, target: str, body: bytes) -> Reply:
@@ -172,8 +207,8 @@ class Server:
 
     async def _read_head(self, protocol: h11.Connection, reader: asyncio.StreamReader) -> h11.Request:
         event = protocol.next_event()
-        if event is h11.NEED_DATA:
-            protocol.receive_data(await self._first_bytes(reader))
+        if event is h11.NEED_DATA and not protocol.trailing_data[0]:
+            protocol.receive_data(await self._next_word(reader))
             event = protocol.next_event()
         deadline = asyncio.get_running_loop().time() + self._limits.header_s
         while event is h11.NEED_DATA:
@@ -185,13 +220,11 @@ class Server:
             event = protocol.next_event()
         if not isinstance(event, h11.Request):
             raise _Close
-        _check_head(event, self._limits.max_header_bytes)
         return event
 
-    async def _first_bytes(self, reader: asyncio.StreamReader) -> bytes:
-        """What a client says first. Until then its connection is the first to go when room is needed."""
-        task = asyncio.current_task()
-        assert task is not None
+    async def _next_word(self, reader: asyncio.StreamReader) -> bytes:
+        """What a client says after an answer. Until then its connection may go when room is needed."""
+        task = _this_task()
         self._silent[task] = None
         try:
             async with asyncio.timeout(self._limits.idle_s):
@@ -226,7 +259,15 @@ class Server:
             except TimeoutError:
                 raise RequestTimeout("the request's body did not arrive in time") from None
 
-    async def _send(self, protocol: h11.Connection, writer: asyncio.StreamWriter, reply: Reply, *, last: bool) -> None:
+    async def _send(
+        self,
+        protocol: h11.Connection,
+        writer: asyncio.StreamWriter,
+        request: h11.Request | None,
+        reply: Reply,
+        *,
+        last: bool,
+    ) -> None:
         if protocol.our_state not in (h11.IDLE, h11.SEND_RESPONSE):
             raise _Close
         headers = [
@@ -237,11 +278,14 @@ class Server:
         ]
         if last:
             headers.append(("connection", "close"))
+        if reply.allow:
+            headers.append(("allow", reply.allow))
         if reply.status == 503:
             headers.append(("retry-after", "1"))
+        has_body = request is None or request.method != b"HEAD"  # h11 takes none in answer to it
         parts = (
             protocol.send(h11.Response(status_code=reply.status, headers=headers)),
-            protocol.send(h11.Data(data=reply.body)),
+            protocol.send(h11.Data(data=reply.body if has_body else b"")),
             protocol.send(h11.EndOfMessage()),
         )
         writer.write(b"".join(part for part in parts if part))
@@ -266,6 +310,23 @@ def _check_head(request: h11.Request, max_bytes: int) -> None:
         raise UsageError("the request target must be a path")
 
 
+def _this_task() -> asyncio.Task[None]:
+    task = asyncio.current_task()
+    assert task is not None
+    return task
+
+
+def _closing(connection: socket.socket) -> Callable[[object], None]:
+    return lambda _: connection.close()
+
+
+def _has_spoken(connection: socket.socket) -> bool:
+    try:
+        return bool(connection.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT))
+    except OSError:
+        return False
+
+
 def _protocol_reply(error: h11.RemoteProtocolError) -> Reply:
     reply = error_reply(UsageError("the request is not HTTP/1.1 as vragd understands it"))
     status = error.error_status_hint if error.error_status_hint in (400, 431, 501, 505) else 400
@@ -285,7 +346,10 @@ def _allowed(connection: socket.socket) -> bool:
 
 def _refuse(connection: socket.socket) -> None:
     reply = error_reply(Overloaded("too many connections", hint="close some; vragd takes limits.max_connections"))
-    head = f"HTTP/1.1 503 Service Unavailable\r\ncontent-length: {len(reply.body)}\r\nconnection: close\r\n\r\n"
+    head = (
+        f"HTTP/1.1 503 Service Unavailable\r\ncontent-type: {reply.media_type}\r\n"
+        f"content-length: {len(reply.body)}\r\nconnection: close\r\nretry-after: 1\r\n\r\n"
+    )
     with connection:
         connection.setblocking(False)
         try:

@@ -13,6 +13,11 @@ from vragd.server.routes import ROUTES, Route
 from vragd.server.schemas import ErrorAnswer
 
 _REF = "#/components/schemas/{model}"
+# Most are of the connection rather than the route: any request may be too slow, too large or no HTTP.
+_ERRORS = (
+    *("400", "403", "404", "405", "408", "409", "413", "422", "431"),
+    *("500", "501", "502", "503", "505"),
+)
 
 
 def document() -> dict[str, Any]:
@@ -22,6 +27,10 @@ def document() -> dict[str, Any]:
         models |= {model for model in (route.request, route.answer) if model is not None}
     ordered = sorted(models, key=lambda model: model.__name__)
     _, schema = models_json_schema([(model, "validation") for model in ordered], ref_template=_REF)
+    for tagged in schema["$defs"].values():
+        # a union is told apart by its tag, which has a default for nobody but Python
+        if "const" in tagged.get("properties", {}).get("type", {}):
+            tagged["required"] = sorted({"type", *tagged.get("required", ())})
     paths: dict[str, Any] = {}
     for route in ROUTES:
         paths.setdefault(route.path, {})[route.method.lower()] = _operation(route)
@@ -45,7 +54,7 @@ def _operation(route: Route) -> dict[str, Any]:
         "operationId": route.handler.__name__,
         "responses": {
             "200": {"description": "Answer", "content": _json(route.answer)},
-            **dict.fromkeys(("400", "404", "405", "408", "409", "413", "422", "431", "500", "503"), error),
+            **dict.fromkeys(_ERRORS, error),
         },
     }
     parameters = [
@@ -56,15 +65,20 @@ def _operation(route: Route) -> dict[str, Any]:
             "name": name,
             "in": "query",
             "required": False,
-            "schema": {"type": "array", "items": {"type": "string"}},
+            "schema": schema,
         }
-        for name in route.query
+        for name, schema in route.query.items()
     ]
     if parameters:
         operation["parameters"] = parameters
     if route.request is not None:
-        operation["requestBody"] = {"required": True, "content": _json(route.request)}
+        operation["requestBody"] = {"required": _needs_body(route.request), "content": _json(route.request)}
     return operation
+
+
+def _needs_body(model: type[BaseModel]) -> bool:
+    """Whether nothing at all, which is taken for `{}`, is refused."""
+    return not {"required", "anyOf"}.isdisjoint(model.model_json_schema())
 
 
 def _json(model: type[BaseModel] | None) -> dict[str, Any]:

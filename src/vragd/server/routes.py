@@ -9,8 +9,9 @@ import json
 import os
 import re
 import secrets
-from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import asdict, dataclass, is_dataclass
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field, is_dataclass, replace
 from typing import Any
 from urllib.parse import parse_qs, unquote
 
@@ -18,7 +19,7 @@ import structlog
 from pydantic import BaseModel, ValidationError
 
 from vragd import status as reports
-from vragd.errors import MethodNotAllowed, NotFound, UsageError, VragdError
+from vragd.errors import ConfigError, MethodNotAllowed, NotFound, UsageError, VragdError
 from vragd.log import error_fields
 from vragd.names import exact, shown
 from vragd.search import Question
@@ -43,24 +44,25 @@ class Call:
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """`timeout_s` bounds the handler; the answer model is what `/openapi.json` promises."""
+    """`timeout_s` bounds the handler; `answer` and the schemas of `query` are what `/openapi.json` promises."""
 
     method: str
     path: str
     handler: Handler
     answer: type[BaseModel] | None
     request: type[BaseModel] | None = None
-    query: tuple[str, ...] = ()
+    query: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     timeout_s: float = 30.0
 
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """What goes back: a status and a JSON body, or plain text."""
+    """What goes back: a status and a JSON body; `allow` names the methods there are, where the asked one is not."""
 
     status: int
     body: bytes
     media_type: str = "application/json"
+    allow: str = ""
 
 
 async def query(call: Call) -> Any:
@@ -78,7 +80,7 @@ async def status(call: Call) -> Any:
 async def files(call: Call) -> Any:
     """Each file and its state: indexed, pending, skipped, failed, and why"""
     states = call.query.get("state", [])
-    if unknown := set(states) - {"indexed", "failed", "pending", "skipped"}:
+    if unknown := set(states) - set(_STATES):
         raise UsageError(f"unknown state {unknown.pop()!r}", hint="indexed, failed, pending or skipped")
     rows = await reports.files(call.service, call.query.get("store", []), states)
     return {"files": [{**row, "path_b64": exact(row["path"])} for row in rows]}
@@ -115,35 +117,42 @@ async def store_info(call: Call) -> Any:
 async def create_store(call: Call) -> Any:
     """Make a store"""
     b: s.StoreRequest = call.body
-    settings = StoreSettings(
-        sources=tuple(_source(source) for source in b.sources),
-        embedder=b.embedder,
-        backend=b.backend,
-        metric=b.metric,
-    )
-    await call.service.create_store(b.name, settings, replace=b.replace)
+    with _as_the_caller_put_it():
+        settings = StoreSettings(
+            sources=tuple(SourceSettings.model_validate(source.model_dump(exclude_none=True)) for source in b.sources),
+            embedder=b.embedder,
+            backend=b.backend,
+            metric=b.metric,
+        )
+        await call.service.create_store(b.name, settings, replace=b.replace)
     return await reports.store_info(call.service, b.name)
 
 
-def _source(b: s.SourceRequest) -> SourceSettings:
-    given = b.model_dump(exclude_none=True)
+@contextmanager
+def _as_the_caller_put_it() -> Iterator[None]:
+    """Settings that cannot be are the caller's fault here: there is no file to mend."""
     try:
-        return SourceSettings.model_validate(given)
+        yield
     except ValidationError as error:
         raise UsageError(_complaint(error)) from None
+    except ConfigError as error:
+        raise UsageError(error.message, hint=error.hint) from None
 
 
 async def delete_store(call: Call) -> Any:
     """Forget a store and everything kept of it; the vault is not touched"""
     name = call.path["name"]
-    keep_remote = call.query.get("keep_remote", [""])[-1] in ("1", "true")
-    return {"deleted": name, "origin": await call.service.delete_store(name, keep_remote=keep_remote)}
+    said = call.query.get("keep_remote", ["false"])[-1]
+    if said not in _TRUTH:
+        raise UsageError(f"keep_remote is {said[:40]!r}, expected true or false")
+    return {"deleted": name, "origin": await call.service.delete_store(name, keep_remote=_TRUTH[said])}
 
 
 async def index(call: Call) -> Any:
     """Index what matches a pattern, once"""
     b: s.IndexRequest = call.body
-    tickets = await call.service.index(b.store, b.path, b.include, b.backend)
+    with _as_the_caller_put_it():
+        tickets = await call.service.index(b.store, b.path, b.include, b.backend)
     return {"done": False, "tickets": tickets, "pending": 0, "degraded": ()}
 
 
@@ -165,15 +174,21 @@ async def openapi(call: Call) -> Any:
     return document()
 
 
+_STATES = ("indexed", "failed", "pending", "skipped")
+_TRUTH = {"1": True, "true": True, "0": False, "false": False}
+_MANY = {"type": "array", "items": {"type": "string"}}
+_FILES = {"state": {"type": "array", "items": {"enum": list(_STATES)}}, "store": _MANY}
+_DELETE = {"keep_remote": {"type": "boolean", "default": False}}
+
 ROUTES: tuple[Route, ...] = (
     Route("POST", "/v1/query", query, s.QueryAnswer, s.QueryRequest),
     Route("GET", "/v1/status", status, s.StatusAnswer),
-    Route("GET", "/v1/files", files, s.FilesAnswer, query=("state", "store")),
+    Route("GET", "/v1/files", files, s.FilesAnswer, query=_FILES),
     Route("POST", "/v1/sync", sync, s.SyncAnswer, s.SyncRequest),
     Route("GET", "/v1/stores", list_stores, s.StoresAnswer),
     Route("POST", "/v1/stores", create_store, s.StoreAnswer, s.StoreRequest, timeout_s=300.0),
     Route("GET", "/v1/stores/{name}", store_info, s.StoreAnswer),
-    Route("DELETE", "/v1/stores/{name}", delete_store, s.DeletedAnswer, query=("keep_remote",), timeout_s=300.0),
+    Route("DELETE", "/v1/stores/{name}", delete_store, s.DeletedAnswer, query=_DELETE, timeout_s=300.0),
     Route("POST", "/v1/index", index, s.SyncAnswer, s.IndexRequest, timeout_s=300.0),
     Route("POST", "/v1/verify", verify, s.VerifyAnswer, s.VerifyRequest, timeout_s=3600.0),
     Route("GET", "/healthz", healthz, s.HealthAnswer),
@@ -220,6 +235,8 @@ async def dispatch(service: Service, method: str, target: str, body: bytes) -> R
         request = _parse(route, body)
         answer = await route.handler(Call(service, request, path, parameters))
         return Reply(200, _encode(answer))
+    except MethodNotAllowed as error:
+        return replace(error_reply(error), allow=error.hint.removeprefix("allowed: "))
     except VragdError as error:
         return error_reply(error)
     except Exception as error:

@@ -4,11 +4,47 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
-from vragd.settings import BackendSettings, BuiltinEmbedder, EmbedderSettings, FaissBackend
+from vragd.search import MAX_QUERY_CHARS, MAX_TOP_K
+from vragd.settings import STORE_NAME, BackendSettings, BuiltinEmbedder, EmbedderSettings, FaissBackend, Patterns
 
 Strings = Annotated[tuple[str, ...], BeforeValidator(lambda v: tuple(v) if isinstance(v, list) else v)]
+
+
+MAX_FLOAT32 = 3.4028234663852886e38
+Finite = Annotated[float, Field(ge=-MAX_FLOAT32, le=MAX_FLOAT32, allow_inf_nan=False)]
+
+# Some bounds are enforced where they belong, with a better complaint, and only described here.
+StoreName = Annotated[str, Field(json_schema_extra={"pattern": STORE_NAME})]
+
+
+def _no_nul(value: str) -> str:
+    if "\0" in value:
+        raise ValueError("a path cannot hold a NUL character")
+    return value
+
+
+def _absolute(value: str) -> str:
+    if not value.startswith("/"):
+        raise ValueError(f"{value} is not an absolute path")
+    return value
+
+
+AnyPath = Annotated[str, AfterValidator(_no_nul), Field(json_schema_extra={"pattern": r"^[^\x00]*$"})]
+AbsolutePath = Annotated[
+    str, AfterValidator(_no_nul), AfterValidator(_absolute), Field(json_schema_extra={"pattern": r"^/[^\x00]*$"})
+]
+
+
+def _says_what_it_asks(schema: dict[str, Any]) -> None:
+    """A question has words, or in mode `vector` a vector."""
+    words = {"text": {"type": "string", "pattern": r"\S"}, "vector": {"type": "null"}}
+    vector = {"vector": {"type": "array"}, "mode": {"const": "vector"}}
+    schema["anyOf"] = [
+        {"required": ["text"], "properties": words},
+        {"required": ["vector", "mode"], "properties": vector},
+    ]
 
 
 class Body(BaseModel):
@@ -18,10 +54,14 @@ class Body(BaseModel):
 class QueryRequest(Body):
     """A question by text, or by vector in mode `vector`. Empty `stores` and `sources` mean all."""
 
-    text: str = ""
-    vector: tuple[float, ...] | None = Field(default=None, max_length=4096)
+    model_config = ConfigDict(json_schema_extra=_says_what_it_asks)
+
+    text: str = Field(default="", json_schema_extra={"maxLength": MAX_QUERY_CHARS})
+    vector: tuple[Finite, ...] | None = Field(
+        default=None, max_length=4096, description="as many numbers as the store's vectors have"
+    )
     stores: Strings = ()
-    top_k: int = Field(default=5, description="1 to 100")
+    top_k: int = Field(default=5, json_schema_extra={"minimum": 1, "maximum": MAX_TOP_K})
     mode: Literal["hybrid", "vector", "keyword"] = "hybrid"
     sources: Strings = ()
     folder: str = ""
@@ -52,7 +92,7 @@ class SyncRequest(Body):
     """Scan now; with `wait_s`, answer when all is searchable or time is up. `tickets` of an earlier answer wait on."""
 
     stores: Strings = ()
-    path: str | None = None
+    path: AnyPath | None = None
     wait_s: float = Field(default=0, ge=0, le=25)
     tickets: dict[str, int] | None = None
     confirm_deletes: bool = False
@@ -66,17 +106,17 @@ class SyncAnswer(Body):
 
 
 class SourceRequest(Body):
-    path: str
+    path: Annotated[str, Field(json_schema_extra={"pattern": r"^[/~][^\x00]*$"})]
     name: str = ""
-    include: Strings | None = None
-    exclude: Strings = ()
+    include: Patterns | None = None
+    exclude: Patterns = ()
     watch: bool = True
 
 
 class StoreRequest(Body):
     """A store to make. With `replace`, an existing one made by a command gets these settings."""
 
-    name: str
+    name: StoreName
     sources: tuple[SourceRequest, ...] = ()
     embedder: EmbedderSettings = BuiltinEmbedder()
     backend: BackendSettings = FaissBackend()
@@ -90,9 +130,9 @@ class IndexRequest(Body):
     with `backend`; one made so before moves to it.
     """
 
-    store: str
-    path: str
-    include: Strings
+    store: StoreName
+    path: AbsolutePath
+    include: Patterns
     backend: BackendSettings | None = None
 
 

@@ -138,6 +138,8 @@ def _read_once(parent: int, name: str, max_bytes: int, racy_window_s: float) -> 
         listed = os.stat(name, dir_fd=parent, follow_symlinks=False)
         if getattr(listed, "st_flags", 0) & _SF_DATALESS:
             return Unreadable("only_in_the_cloud")
+        if not (stat.S_ISREG(listed.st_mode) or stat.S_ISLNK(listed.st_mode)):
+            return Skipped("not_a_regular_file")  # opened, a FIFO lets its writer go on and a device does who knows
         fd = os.open(name, _FILE_FLAGS, dir_fd=parent)
     except OSError as error:
         return _trouble(error)

@@ -1,0 +1,52 @@
+"""
+Which words of a question full text is asked for.
+
+Ranking looks at every chunk that holds any of the words asked for: with the words that nearly every chunk holds it
+would look at the whole store, each time. BM25 gives such a word next to no weight, so a question is asked by its
+rarest words, as many of them as together are in no more than BUDGET chunks.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+
+import apsw
+
+BUDGET = 4_000  # chunks; below that many in a store every word is asked for
+COUNTED_FOR_S = 600.0
+MAX_COUNTED = 20_000
+
+
+class Words:
+    """Counts, bounded by BUDGET, of chunks with a word, for a while. Any thread: a lost race counts once more."""
+
+    def __init__(self) -> None:
+        self._counted: dict[str, tuple[float, int]] = {}
+
+    def choose(self, db: apsw.Connection, words: Sequence[str]) -> list[str]:
+        """The words of a question worth asking for: one at least, if there are any."""
+        counts = {word: self._count(db, word) for word in words}
+        chosen: list[str] = []
+        left = BUDGET
+        for word in sorted(words, key=counts.__getitem__):
+            if chosen and counts[word] > left:
+                break
+            chosen.append(word)
+            left -= counts[word]
+        return chosen
+
+    def _count(self, db: apsw.Connection, word: str) -> int:
+        """Chunks with the word; BUDGET + 1 for more."""
+        now = time.monotonic()
+        known = self._counted.get(word)
+        if known is not None and known[0] > now:
+            return known[1]
+        ((count,),) = db.execute(
+            "select count(*) from (select 1 from chunk_text where chunk_text match ? limit ?)",
+            (f'"{word}"', BUDGET + 1),
+        )
+        if len(self._counted) >= MAX_COUNTED:
+            self._counted.clear()
+        self._counted[word] = (now + COUNTED_FOR_S, int(count))
+        return int(count)

@@ -1,0 +1,285 @@
+"""Ends processes at failpoints, one after the other, and looks at what each leaves and what the next makes of it."""
+
+from __future__ import annotations
+
+import copy
+import multiprocessing
+import os
+import pickle
+import re
+import shutil
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from multiprocessing import forkserver
+from pathlib import Path
+from typing import Any
+
+from tests.fakes.s3vectors import FakeS3Vectors
+from tests.faults.crash_checks import (
+    Allowed,
+    Catalog,
+    Violated,
+    catalog_of,
+    check_bucket,
+    check_payloads,
+    check_reader,
+    check_restart,
+)
+from tests.faults.crash_life import BUCKET, Life, Task, change, clear_home, go_on, live, vault_of
+from tests.faults.crash_scenarios import Scenario, note
+from vragd.failpoints import EXIT_STATUS
+
+REPOSITORY = Path(__file__).parents[2]
+FIRST_HITS = 1
+"""Of each place so many hits are tried, the last, and the first after each other place."""
+LIKE_THE_LAST = ("transaction.filled", "file.grown")
+"""Nothing is durable here that was not at the place before: of these only the first and the last."""
+MOST_S = 60
+
+Point = tuple[str, int]
+FromTheEnd = tuple[str, int]
+"""A place, and its how many-th hit counted from the last."""
+A_COMMIT = "transaction.committed"
+SAME_COMMIT = (
+    *("bulk.saved", "sync.intended", "sync.committed", "sync.cleared", "recover.cleared", "migration.committed"),
+    *("filling.begun", "filling.remembered", "filling.finished", "filling.put_off", "sweep.remembered"),
+    *("space.chosen", "space.switched", "space.cleared", "space.forgotten"),
+)
+"""Right behind a commit, and nothing was done since."""
+ONCE = ("bulk.", "catalog.", "registry.created", "registry.folder_made")
+LOCAL = (*ONCE, "file.", "migration.", "transaction.filled")
+"""What has to do neither with the scenario nor the backend is left to one scenario, what is local to those on FAISS."""
+
+
+def places_in_source() -> set[str]:
+    """Every place the code names."""
+    named = re.compile(r'\breach\("([a-z0-9_.]+)"\)')
+    return {place for file in (REPOSITORY / "src/vragd").rglob("*.py") for place in named.findall(file.read_text())}
+
+
+@contextmanager
+def process_server() -> Iterator[None]:
+    """A process that has imported everything and forks: a new life costs hundredths of a second."""
+    before = dict(os.environ)
+    os.environ |= {"PYTHONPATH": str(REPOSITORY), "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
+    try:
+        multiprocessing.get_context("forkserver").set_forkserver_preload(["tests.faults.crash_server"])
+        forkserver.ensure_running()
+        yield
+    finally:
+        os.environ.clear()
+        os.environ.update(before)
+
+
+def selected(log: list[str], begins: str = "") -> list[Point]:
+    """Which (place, n) of those reached after the place it `begins` with are worth a crash. See `FIRST_HITS`."""
+    start = log.index(begins) + 1 if begins else 0
+    total, count, since = Counter(log), Counter(log[:start]), Counter[str]()
+    seen: set[tuple[str, str]] = set()
+    points, before = [], ""
+    for place, behind in zip(log[start:], [*log[start + 1 :], ""], strict=True):
+        count[place] += 1
+        if place == A_COMMIT and behind in SAME_COMMIT:
+            continue
+        since[place] += 1
+        is_new = place not in LIKE_THE_LAST and (before, place) not in seen
+        if since[place] <= FIRST_HITS or count[place] == total[place] or is_new:
+            points.append((place, count[place]))
+        seen.add((before, place))
+        before = place
+    return points
+
+
+def from_the_end(log: list[str], place: str, n: int) -> Point:
+    """The hit of a place that has `n` - 1 after it."""
+    return place, log.count(place) - n + 1
+
+
+@dataclass
+class Tally:
+    """What was done: places and points there are, crashes of a first life and of a restart."""
+
+    places: set[str] = field(default_factory=set)
+    n_points: int = 0
+    n_kills: int = 0
+    n_restart_kills: int = 0
+    n_fired: int = 0
+
+    def __str__(self) -> str:
+        return (
+            f"{len(self.places)} places, {self.n_points} points, {self.n_kills} kills"
+            f" and {self.n_restart_kills} of restarts, {self.n_fired} fired"
+        )
+
+
+@dataclass
+class Kept:
+    """The disk and the bucket at one moment; the vault is not in it."""
+
+    data: Path
+    buckets: dict[str, Any]
+
+
+class Matrix:
+    """One scenario in one home, lived through again and again."""
+
+    def __init__(self, home: Path, scenario: Scenario, fake: FakeS3Vectors | None, plant: str = "") -> None:
+        self.home, self.scenario, self.fake, self._plant = home / "home", scenario, fake, plant
+        self.tally = Tally()
+        self._context = multiprocessing.get_context("forkserver")
+        self._log = home / "log"
+        self._kept = home / "kept"
+
+    # -- processes ---------------------------------------------------------------------------------
+
+    def _process(self, script: Callable[[Life], None], hook: tuple[Any, ...]) -> int:
+        task = Task(self.home, self.fake.url if self.fake else "", hook, self._plant)
+        process = self._context.Process(target=live, args=(task, script))
+        process.start()
+        process.join(MOST_S)
+        status = process.exitcode
+        if status is None:
+            process.kill()
+            process.join()
+        process.close()
+        error = self.home / "error"
+        if status not in (0, EXIT_STATUS):
+            raise Violated(f"a process ended with {status}: {error.read_text() if error.exists() else ''}")
+        return status
+
+    def _logged(self, script: Callable[[Life], None]) -> list[str]:
+        """The places a process reaches that is left to live."""
+        self._log.unlink(missing_ok=True)
+        status = self._process(script, ("log", str(self._log)))
+        assert status == 0, status
+        log = self._log.read_text().split()
+        self.tally.places |= set(log)
+        return log
+
+    def _killed(self, script: Callable[[Life], None], point: Point) -> None:
+        status = self._process(script, ("kill", *point))
+        assert status == EXIT_STATUS, f"{self.scenario}: the crash at {point} did not happen"
+        self.tally.n_fired += 1
+
+    def clean(self) -> list[str]:
+        """The scenario from an empty vault to its end; the places it reaches."""
+        self._clear()
+        return self._logged(self.scenario)
+
+    def _clear(self) -> None:
+        clear_home(self.home)
+        if self.fake:
+            self.fake.moto.vector_buckets.clear()
+            self.fake._matrices.clear()
+
+    # -- the state of the disk and the bucket ------------------------------------------------------
+
+    def _keep(self) -> None:
+        shutil.rmtree(self._kept, ignore_errors=True)
+        shutil.copytree(self.home / "data", self._kept)
+        self._buckets = copy.deepcopy(self.fake.moto.vector_buckets) if self.fake else {}
+
+    def _restore(self) -> None:
+        shutil.rmtree(self.home / "data")
+        shutil.copytree(self._kept, self.home / "data")
+        if self.fake:
+            self.fake.moto.vector_buckets = copy.deepcopy(self._buckets)
+            self.fake._matrices.clear()
+
+    # -- what is asked of it -----------------------------------------------------------------------
+
+    def run(self, choose: Callable[[list[Point]], list[Point]]) -> Tally:
+        """
+        A crash at each of the points chosen from those worth it, then each time: what a reader finds at that moment;
+        and a restart. Every third time that again, but the restart crashes too, each time at another of its places, the
+        vault changes, and there is a third start.
+        """
+        log = self.clean()
+        self.tally.n_points = len(log)
+        for i, point in enumerate(choose(self._worth(log, self.scenario.begins))):
+            what, allowed, left = self._crash(point)
+            restart = self._restart(what, allowed, left)
+            if restart and i % 3 == 0:
+                again = restart[i // 3 % len(restart)]
+                left = self._crash_again(what, again, allowed)
+                self._meddle()
+                self._restart(f"{what}, the restart at {again}, the vault changed", allowed, left)
+        return self.tally
+
+    def run_restarts(self, places: Iterable[FromTheEnd]) -> Tally:
+        """A crash at each of these, a change of the vault, and each time a crash at every point of the restart."""
+        log = self.clean()
+        self.tally.n_points = len(log)
+        for point in [from_the_end(log, *place) for place in places]:
+            what, allowed, left = self._crash(point)
+            self._meddle()  # else the next process does what this one began, and nothing is too much
+            allowed = allowed.and_now(self.home)
+            for again in self._restart(what, allowed, left):
+                left = self._crash_again(what, again, allowed)
+                self._restart(f"{what}, the restart at {again}", allowed, left)
+        return self.tally
+
+    def see(self, places: Iterable[FromTheEnd]) -> set[str]:
+        """The places reached by the scenario left to live, and by the restarts after a crash at each of these."""
+        log = self.clean()
+        for place in places:
+            self._restart(*self._crash(from_the_end(log, *place)))
+        return self.tally.places
+
+    def _worth(self, log: list[str], begins: str | None = None) -> list[Point]:
+        """The points of the scenario, which is whole or `begins` somewhere, or of a restart."""
+        is_part = begins != ""
+        elsewhere = ONCE if is_part else ()
+        if self.scenario.backend == "s3":
+            elsewhere = (*LOCAL, "transaction.") if is_part else LOCAL
+        return [point for point in selected(log, begins or "") if not point[0].startswith(elsewhere)]
+
+    def _crash(self, point: Point) -> tuple[str, Allowed, Catalog | None]:
+        """What happened, in words; what a reader may find; what the catalog holds."""
+        what = f"{self.scenario} killed at {point}"
+        self._clear()
+        self._killed(self.scenario, point)
+        self.tally.n_kills += 1
+        self._keep()
+        return what, *self._look(f"{what}, the moment after")
+
+    def _crash_again(self, what: str, again: Point, allowed: Allowed) -> Catalog | None:
+        self._restore()
+        self._killed(go_on, again)
+        self.tally.n_restart_kills += 1
+        return self._look(f"{what}, the restart at {again}, the moment after", allowed)[1]
+
+    def _look(self, what: str, allowed: Allowed | None = None) -> tuple[Allowed, Catalog | None]:
+        allowed = allowed or Allowed.at_the_end_of(self.home)
+        left = catalog_of(self.home)
+        if self.fake:
+            check_bucket(what, allowed, left, self.fake, BUCKET)
+        else:
+            check_reader(what, allowed, left, None)
+        return allowed, left
+
+    def _restart(self, what: str, allowed: Allowed, left: Catalog | None) -> list[Point]:
+        """A start that is left to live; the points of it worth a crash."""
+        log = self._logged(go_on)
+        seen = pickle.loads((self.home / "seen").read_bytes())
+        check_restart(what, self.home, seen, allowed, left)
+        after = catalog_of(self.home)
+        if self.fake and "s3" in seen["backend"]:
+            assert after is not None
+            check_payloads(what, after, self.fake.metadata(BUCKET, seen["collection"]))
+            assert not self.fake.violations, self.fake.violations
+        return self._worth(log)
+
+    def _meddle(self) -> None:
+        """The vault as somebody leaves it who worked while nobody watched."""
+        vault = self.home / "vault"
+        write = {"between.md": note("between", "one", "two")}
+        notes = vault_of(vault)
+        if len(notes) < 4:
+            change(vault, write, [], [])
+            return
+        (first, text), (second, _), (third, _), *_, (last, _) = notes.items()
+        write |= {first: note("meddled", "at the top") + text, third: note("meddled", "all of it")}
+        change(vault, write, [(second, "elsewhere.md")], [last])

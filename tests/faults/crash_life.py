@@ -1,0 +1,326 @@
+"""
+One life of a store, in a process of its own which may be ended at any failpoint.
+
+A life keeps a journal beside the vault: in which setup it opened the store, what the vault held, what was indexed.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import pickle
+import shutil
+import traceback
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import apsw
+import boto3
+import structlog
+
+import vragd.backends.faiss
+import vragd.backends.s3vectors
+import vragd.backends.s3vectors_wire
+import vragd.bulk
+import vragd.refill
+import vragd.vault.source
+from tests.faults import crash_plants
+from tests.world import WordEmbedder
+from vragd import failpoints
+from vragd.catalog.db import open_read_write
+from vragd.catalog.schema import MIGRATIONS
+from vragd.config import Loaded
+from vragd.embed.base import Embedder
+from vragd.files import private_dir, sweep_temporary
+from vragd.prepare import Job
+from vragd.registry import Registry
+from vragd.settings import (
+    BuiltinEmbedder,
+    Config,
+    FaissBackend,
+    LimitSettings,
+    OllamaEmbedder,
+    S3VectorsBackend,
+    SourceSettings,
+    StoreSettings,
+)
+from vragd.store import Store
+
+NAME, BUCKET = "notes", "crashes"
+KNOWN = len(MIGRATIONS)
+SMALL = (
+    (vragd.backends.faiss, "FLUSH_AT_LEAST", 1),
+    (vragd.backends.faiss, "FLUSH_SHARE", 0.0),
+    (vragd.backends.s3vectors, "DELETE_KEYS", 3),
+    (vragd.backends.s3vectors_wire, "PUT_VECTORS", 4),
+    (vragd.bulk, "ROUND_S", 0.0),  # one batch a round
+    (vragd.refill, "BATCH", 4),
+    (vragd.refill, "SLICE", 8),
+    (vragd.vault.source, "stamp_resolution_s", lambda _: 0.0),  # else what is done depends on how long it takes
+)
+"""So that a handful of notes takes several batches of everything."""
+
+
+@dataclass(frozen=True, slots=True)
+class Setup:
+    """How a store is opened. `named`: the settings name the model, so that questions can be put to the one before."""
+
+    backend: str = "faiss"
+    model: str = "1"
+    named: bool = False
+    grown: bool = False
+    """Whether this version knows migrations that the one before did not."""
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """What a process is to do. `hook`: ("log", file) or ("kill", place, n)."""
+
+    home: Path
+    endpoint: str
+    hook: tuple[Any, ...] = ()
+    plant: str = ""
+
+
+Script = Callable[["Life"], None]
+
+
+def live(task: Task, script: Script) -> None:
+    """The whole of a process. What went wrong is left in the file `error`."""
+    try:
+        for module, name, value in SMALL:
+            setattr(module, name, value)
+        structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(50))
+        crash_plants.plant(task.plant)
+        life = Life(task)
+        if task.hook:
+            kind, *rest = task.hook
+            failpoints.install(failpoints.log_to(*rest) if kind == "log" else failpoints.kill_at(*rest))
+        script(life)
+    except BaseException:
+        (task.home / "error").write_text(traceback.format_exc())
+        os._exit(1)
+
+
+def go_on(life: Life) -> None:
+    """A start after a crash: what it finds, what it makes of it, left in the file `seen`."""
+    last = Setup(**[line["opened"] for line in journal(life.home) if "opened" in line][-1])
+    life.open(last, note=False)
+    seen: dict[str, Any] = {"prepared": life.answers(), "opened": life.before}
+    life.sync(note=False)
+    store = life.store
+    assert store.space is not None
+    collection, live_keys = store.space.collection, store.catalog.live_keys(store.space.id)
+    seen |= {
+        "final": life.answers(),
+        "keys": set(store.backend.list_keys(collection)),
+        "live": live_keys,
+        "vectors": {key: row.tolist() for key, row in store.backend.get_vectors(collection, live_keys).items()},
+        "collection": collection,
+        "collections": store.backend.list_stores(),
+        "model": life.embedder.digest,
+        "backend": last.backend,
+        "problems": store.catalog.check(),
+    }
+    life.close()
+    (life.home / "seen").write_bytes(pickle.dumps(seen))
+
+
+def journal(home: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in (home / "journal").read_text().splitlines()]
+
+
+class Life:
+    """The store of one home, as the worker and the keeper drive it."""
+
+    def __init__(self, task: Task) -> None:
+        self.home, self._endpoint = task.home, task.endpoint
+        self.vault, self.data = task.home / "vault", task.home / "data"
+        self.before: dict[str, Any] | None = None
+
+    def _note(self, **line: Any) -> None:
+        with (self.home / "journal").open("a") as file:
+            file.write(json.dumps(line) + "\n")
+
+    # -- the vault ---------------------------------------------------------------------------------
+
+    def edit(
+        self,
+        write: Mapping[str, str] | None = None,
+        rename: Sequence[tuple[str, str]] = (),
+        delete: Sequence[str] = (),
+    ) -> None:
+        """Change the vault, then say so: no failpoint lies in between."""
+        change(self.vault, write or {}, rename, delete)
+        self._note(vault=vault_of(self.vault))
+
+    # -- the store ---------------------------------------------------------------------------------
+
+    def open(self, setup: Setup, *, note: bool = True) -> None:
+        """What a start does, up to the first scan."""
+        if note:
+            self._note(opened=asdict(setup))
+        if setup.grown:
+            MIGRATIONS[KNOWN:] = [count_chunks, keep_sizes]
+        config = Config(limits=LimitSettings(min_free_mib=0))
+        private_dir(self.data)
+        sweep_temporary(self.data)
+        self.registry = Registry(Loaded(config, None, self.data, self.home / "socket"))
+        private_dir(self.registry.root)
+        self.registry.sweep()
+        wanted = self._settings(setup)
+        entry = self.registry.entries().get(NAME)
+        if entry is None or entry.settings != wanted:
+            self.registry.create(NAME, wanted, replace=True)
+        self.embedder = embedder_of(setup.model)
+        self.store = Store(
+            NAME,
+            wanted,
+            self.registry.folder(NAME),
+            config.limits,
+            lambda: self.embedder,
+            recorded=recorded if setup.named else lambda _: None,
+        )
+        self.store.open()
+        self.before = None if self.store.backend.remote else self.answers()  # that one was not asked anything yet
+        if setup.backend == "s3":
+            self.registry.remember_remote(NAME, f"bucket {BUCKET}")
+        (self.source,) = self.store.sources.values()
+        assert self.store.connect(self.source)
+        self.store.prepare()
+
+    def _settings(self, setup: Setup) -> StoreSettings:
+        s3 = S3VectorsBackend(type="s3vectors", bucket=BUCKET, endpoint_url=self._endpoint or None)
+        named = OllamaEmbedder(type="ollama", model=f"words-{setup.model}")
+        return StoreSettings(
+            sources=(SourceSettings(path=self.vault),),
+            embedder=named if setup.named else BuiltinEmbedder(),
+            backend=s3 if setup.backend == "s3" else FaissBackend(),
+        )
+
+    def sync(self, *, note: bool = True) -> None:
+        """Scan and work until the index is the vault, in the order of the worker's steps."""
+        store = self.store
+        jobs = [Job(self.source, path, patient=False) for path in sorted(store.scan_source(self.source)[0])]
+        while jobs or store.behind:
+            if store.behind:
+                store.fill()
+            if jobs:
+                report = store.apply(jobs)
+                assert not report.later, report.later
+                jobs = report.deferred
+        store.sweep()
+        if note:
+            self._note(synced=True)
+
+    def flush(self) -> None:
+        self.store.flush()
+
+    def close(self) -> None:
+        self.store.close()
+
+    def answers(self) -> dict[str, Any] | None:
+        """The keys a query by vector can find, and whether they may be fewer than all; None before there is a space."""
+        store = self.store
+        if store.answering is None:
+            return None
+        held = store.answering.space
+        partial = store.behind or (store.rebuilding and store.space == held)
+        return {"keys": set(store.backend.list_keys(held.collection)), "partial": partial}
+
+    # -- ends, and what somebody else does between two lives ---------------------------------------
+
+    def delete(self) -> None:
+        """What `vragd store delete` does."""
+        self._note(deleted=True)
+        self.store.forget()
+        self.store.close()
+        self.registry.delete(NAME)
+
+    def lose_catalog(self) -> None:
+        """Somebody removes it while nobody runs."""
+        self._note(deleted=True)
+        for file in self.registry.folder(NAME).glob("catalog.db*"):
+            file.unlink()
+
+    def damage_cache(self) -> None:
+        """A byte of the cache file falls over while nobody runs."""
+        (file,) = self.registry.folder(NAME).glob("index/*/vectors.faiss")
+        data = bytearray(file.read_bytes())
+        data[len(data) // 2] ^= 0xFF
+        file.write_bytes(data)
+
+    def downgrade(self) -> None:
+        """The catalog as the first version of the schema had it."""
+        file = self.registry.folder(NAME) / "catalog.db"
+        first = file.with_name("first.db")
+        db = open_read_write(first, MIGRATIONS[:1])
+        db.execute("pragma foreign_keys = off")
+        db.execute("attach ? as now", (str(file),))
+        for table in ("meta", "source", "space", "note", "chunk", "embedding", "intent"):
+            names = ", ".join(row[1] for row in db.execute(f"pragma main.table_info({table})"))
+            db.execute(f"insert or replace into main.{table} ({names}) select {names} from now.{table}")
+        for text_hash, text in list(db.execute("select text_hash, text from main.chunk")):
+            vector = self.embedder.embed_query(text).astype("<f4").tobytes()
+            db.execute("update main.embedding set vector = ? where text_hash = ?", (vector, text_hash))
+        db.execute(
+            "insert into chunk_text(rowid, title, heading, text)"
+            " select c.id, n.title, c.heading, c.text from main.chunk c join main.note n on n.id = c.note_id"
+        )
+        db.close()
+        first.replace(file)
+
+
+def change(vault: Path, write: Mapping[str, str], rename: Sequence[tuple[str, str]], delete: Sequence[str]) -> None:
+    for path in delete:
+        (vault / path).unlink()
+    for old, new in rename:
+        (vault / new).parent.mkdir(parents=True, exist_ok=True)
+        (vault / old).rename(vault / new)
+    for path, text in write.items():
+        (vault / path).parent.mkdir(parents=True, exist_ok=True)
+        (vault / path).write_text(text)
+
+
+def vault_of(vault: Path) -> dict[str, str]:
+    return {str(file.relative_to(vault)): file.read_text() for file in sorted(vault.rglob("*.md"))}
+
+
+def embedder_of(model: str) -> WordEmbedder:
+    embedder = WordEmbedder()
+    embedder.digest, embedder.batch_size = model, 5
+    return embedder
+
+
+def recorded(record: str) -> Embedder | None:
+    """The embedder of settings as they once were, as `Embedders.recorded`."""
+    model = json.loads(record).get("model", "words-1")
+    return embedder_of(model.removeprefix("words-"))
+
+
+def count_chunks(db: apsw.Connection) -> None:
+    """A migration that changes a table there is."""
+    db.execute("alter table note add column n_chunks integer not null default 0")
+    db.execute("update note set n_chunks = (select count(*) from chunk where note_id = note.id)")
+
+
+def keep_sizes(db: apsw.Connection) -> None:
+    """A migration that makes a table of another."""
+    db.execute("create table sizes (note_id integer primary key, n_chunks integer not null) strict")
+    db.execute("insert into sizes select id, n_chunks from note")
+
+
+def clear_home(home: Path) -> None:
+    shutil.rmtree(home, ignore_errors=True)
+    (home / "vault").mkdir(parents=True)
+    (home / "journal").touch()
+
+
+def warm() -> None:
+    """What each process would do again, and takes longer than all the rest: imports at first use, botocore's data."""
+    embedder_of("1").embed_query("")
+    session = boto3.Session(region_name="us-east-1", aws_access_key_id="x", aws_secret_access_key="x")
+    session.client("s3vectors", endpoint_url="http://127.0.0.1:1").close()
+    setattr(boto3, "Session", lambda **_: session)  # noqa: B010

@@ -1,0 +1,159 @@
+"""What lives of a store are made of: notes, edits, stops, another model, another backend."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from tests.faults.crash_life import Life, Setup
+from vragd.failpoints import reach
+
+
+def note(name: str, *sections: str, title: str = "") -> str:
+    """A note with a chunk for each of the sections."""
+    front = f"---\ntitle: {title}\n---\n" if title else ""
+    return front + "".join(f"# {name} {one}\n\nWhat {name} says of {one}.\n\n" for one in sections)
+
+
+FIRST = {
+    "a.md": note("a", "one", "two", "three"),
+    "b.md": note("b", "one", "two", "three", "four"),
+    "c.md": note("c", "only"),
+    "folder/d.md": note("d", "one", "two"),
+    "long.md": note("long", *(f"part {i}" for i in range(8))),
+}
+FIRST_DONE = "first_done"
+"""No place of the code: where a scenario begins to differ from another that is crashed from its beginning."""
+SHORTENED = note("b", "one", "four")
+GROWN_LONG = note("long", "part 9", *(f"part {i}" for i in range(8) if i != 3))
+LOWER = "\n\n" + note("a", "one", "two and a half", "three")
+
+
+def first(life: Life, setup: Setup) -> None:
+    life.open(setup)
+    life.edit(FIRST)
+    life.sync()
+    reach(FIRST_DONE)
+
+
+def edits(life: Life, setup: Setup) -> None:
+    """Every kind of edit, and a second life that begins with what the first one left."""
+    first(life, setup)
+    life.edit(
+        {"a.md": LOWER, "b.md": SHORTENED, "new.md": note("new", "one", "two", title="Another")},
+        rename=[("c.md", "moved/c.md")],
+        delete=["folder/d.md"],
+    )
+    life.sync()
+    life.close()
+    life.open(setup)
+    moved = note("long", "part 3") + FIRST["c.md"]  # out of one note, into another
+    life.edit(
+        {"long.md": GROWN_LONG, "moved/c.md": moved, "new.md": note("new", "one", "two", title="Retitled")},
+        rename=[("a.md", "swap.md"), ("b.md", "a.md"), ("swap.md", "b.md")],
+    )
+    life.sync()
+    life.close()
+
+
+def checkpoint(life: Life, setup: Setup) -> None:
+    """The cache file written, written again, loaded, and damaged."""
+    first(life, setup)
+    life.flush()
+    life.edit({"a.md": LOWER, "b.md": SHORTENED}, delete=["c.md"])
+    life.sync()
+    life.flush()
+    life.close()
+    life.open(setup)
+    life.edit({"long.md": GROWN_LONG}, delete=["folder/d.md"])
+    life.sync()
+    life.close()
+    life.damage_cache()
+    life.open(setup)
+    life.edit({"a.md": FIRST["a.md"]})
+    life.sync()
+    life.flush()
+    life.close()
+
+
+def migration(life: Life, setup: Setup) -> None:
+    """A catalog of the first schema is opened by a version that is three further."""
+    first(life, setup)
+    life.close()
+    life.downgrade()
+    life.open(Setup(setup.backend, grown=True))
+    life.edit({"a.md": LOWER}, delete=["c.md"])
+    life.sync()
+    life.close()
+
+
+def named_model(life: Life, setup: Setup) -> None:
+    """The settings name another model: the old one answers until all notes are in the new space."""
+    first(life, Setup(setup.backend, named=True))
+    life.close()
+    life.open(Setup(setup.backend, model="2", named=True))
+    life.sync()
+    life.edit({"a.md": LOWER})
+    life.sync()
+    life.close()
+
+
+def replaced_model(life: Life, setup: Setup) -> None:
+    """The model under the same name is another: nobody can put a question to the old space."""
+    first(life, setup)
+    life.close()
+    life.open(Setup(setup.backend, model="2"))
+    life.edit({"b.md": SHORTENED}, delete=["c.md"])
+    life.sync()
+    life.close()
+
+
+def move(life: Life, _: Setup) -> None:
+    """From FAISS to S3 Vectors, some work there, and the end of the store."""
+    first(life, Setup())
+    life.close()
+    life.open(Setup("s3"))
+    life.sync()
+    life.edit({"a.md": LOWER}, delete=["c.md"])
+    life.sync()
+    life.delete()
+
+
+def lost(life: Life, setup: Setup) -> None:
+    """The catalog is lost, and the vault changes: the next finds what its predecessor put, and sweeps it."""
+    first(life, setup)
+    life.close()
+    life.lose_catalog()
+    life.edit({"b.md": SHORTENED}, delete=["c.md"])
+    life.open(setup)
+    life.sync()
+    life.close()
+
+
+def delete(life: Life, setup: Setup) -> None:
+    first(life, setup)
+    life.delete()
+
+
+@dataclass(frozen=True, slots=True)
+class Scenario:
+    """Lives on a backend, as a process is given them."""
+
+    play: Callable[[Life, Setup], None]
+    backend: str
+
+    def __call__(self, life: Life) -> None:
+        self.play(life, Setup(self.backend))
+
+    @property
+    def begins(self) -> str:
+        """After which place it is crashed: one scenario of each backend is from the very beginning."""
+        return "" if self.play is edits else FIRST_DONE
+
+    def __str__(self) -> str:
+        return f"{self.play.__name__}-{self.backend}"
+
+
+ON_FAISS = (edits, checkpoint, migration, named_model, replaced_model, delete)
+ON_S3 = (edits, named_model, lost, move)
+ALL = [Scenario(play, "faiss") for play in ON_FAISS] + [Scenario(play, "s3") for play in ON_S3]

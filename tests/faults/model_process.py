@@ -1,0 +1,205 @@
+"""
+One life of the daemon in the model test: what its keeper and worker do with a store, without their event loop.
+
+Ends by `stop`, or as kill -9 would end it: `abandon` lets nothing be written where the next life looks.
+"""
+
+from __future__ import annotations
+
+import re
+import shutil
+from collections.abc import Iterable
+from contextlib import suppress
+from pathlib import Path
+
+import apsw
+
+import vragd
+from tests.faults.model_vault import MAX_BYTES, Part, Version, in_order
+from tests.world import WordEmbedder
+from vragd.errors import EmbedderChanged, EmbedderUnavailable, VragdError
+from vragd.files import sweep_temporary
+from vragd.prepare import Job
+from vragd.search import Hit, Place, Question, Target, ask
+from vragd.settings import LimitSettings, SourceSettings, StoreSettings
+from vragd.store import Store
+
+COMMON = "lantern"
+"""Stands in every chunk that the model writes, so that one question by words brings them all."""
+MOST = 100
+MOST_ROUNDS = 100
+_REACH = re.compile(r'\breach\("([a-z_.]+)"\)')
+
+
+def places() -> list[str]:
+    """Every place in the code at which a test can end the process."""
+    package = Path(vragd.__file__).parent
+    return sorted({name for file in package.rglob("*.py") for name in _REACH.findall(file.read_text())})
+
+
+class Process:
+    """A store in `folder`, opened by `start`."""
+
+    def __init__(self, folder: Path, vault: Path, embedder: WordEmbedder) -> None:
+        self.folder, self.embedder = folder, embedder
+        self.queue: dict[str, bool] = {}
+        """Paths to look at, and whether to be patient with them."""
+        self.later: dict[str, bool] = {}
+        self.prepared = False
+        self.is_up = False
+        self.n_changes = 0
+        """Notes changed or removed by `work`."""
+        settings = StoreSettings(sources=(SourceSettings(path=vault),))
+        limits = LimitSettings(min_free_mib=0, max_file_bytes=MAX_BYTES)
+        self.store = Store("sss", settings, folder, limits, lambda: embedder)
+
+    def start(self) -> None:
+        """Open, connect, look at everything, as each start does."""
+        if self.folder.exists():
+            sweep_temporary(self.folder)
+        self.store.open()
+        (self.source,) = self.store.sources.values()
+        self.is_up = True
+        self.check()
+
+    # -- what the keeper does ------------------------------------------------------------------------
+
+    def check(self) -> None:
+        """A heartbeat: a root that went away or came back is taken, and scanned."""
+        if self.source.healthy() and self.source.state == "ok":
+            return
+        is_first = self.source.state == "new"
+        root = self.store.roots.find(self.source)
+        if root is None:
+            self._forget()
+            return
+        if self.store.roots.take(self.source, root) and not is_first:
+            self._forget()
+        self.scan()
+
+    def _forget(self) -> None:
+        self.queue.clear()
+        self.later.clear()
+
+    def scan(self, folder: str = "", *, confirmed: bool = False) -> None:
+        """What differs from the catalog is queued."""
+        if not self.source.healthy():
+            self.check()
+            return
+        if not folder:
+            self.source.refresh_rules()
+        paths, found = self.store.scan_source(self.source, folder, confirmed=confirmed)
+        self.hint(*paths)
+        if not folder and not found.stopped and "" not in found.unreadable:
+            self.store.roots.remember(self.source)
+
+    def hint(self, *paths: str) -> None:
+        """As an event does."""
+        self.queue.update(dict.fromkeys(paths, True))
+
+    def rules_changed(self) -> None:
+        """What Obsidian excludes was changed, as an event says."""
+        self.check()
+        if self.source.refresh_rules():
+            self.scan()
+
+    def time_passes(self) -> None:
+        """Whatever was to be tried again later is due."""
+        self.queue.update(self.later)
+        self.later.clear()
+
+    def look_and_work(self, limit: int) -> None:
+        self.scan()
+        self.work(limit)
+
+    # -- what the worker does ------------------------------------------------------------------------
+
+    def work(self, limit: int) -> None:
+        """Apply at most `limit` of what is queued. Nothing else than an embedder that is out may be in the way."""
+        try:
+            self._prepare()
+            if self.store.space is None:
+                return
+            jobs = [Job(self.source, path, patient) for path, patient in list(self.queue.items())[:limit]]
+            for _ in range(MOST_ROUNDS):
+                if not jobs:
+                    return
+                jobs = self._round(jobs)
+            raise AssertionError(f"after {MOST_ROUNDS} rounds {[job.path for job in jobs]} is still deferred")
+        except EmbedderUnavailable as error:
+            self.prepared = False
+            assert self.embedder.down or isinstance(error, EmbedderChanged), error
+
+    def _prepare(self) -> None:
+        if self.prepared:
+            return
+        try:
+            self.store.prepare()
+        except EmbedderUnavailable:
+            if self.store.space is None or not self.embedder.down:
+                raise
+            return
+        self.prepared = True
+        if self.store.rebuilding and self.source.state == "ok":
+            assert self.store.space is not None
+            self.hint(*(path for _, path in self.store.catalog.notes_outside(self.store.space.id)))
+
+    def _round(self, jobs: list[Job]) -> list[Job]:
+        report = self.store.apply(jobs)
+        for job in jobs:
+            self.queue.pop(job.path, None)
+        self.queue.update({job.path: job.patient for job in report.deferred})
+        self.later.update({job.path: job.patient for job, _ in report.later})
+        self.n_changes += report.n_changed + report.n_removed
+        return report.deferred
+
+    # -- what is answered ----------------------------------------------------------------------------
+
+    def by_words(self) -> dict[str, Version]:
+        """By path all that can be found, asked for by the word that is everywhere."""
+        return _by_path(ask(self._target(), Question(text=COMMON, mode="keyword", top_k=MOST)).hits)
+
+    def by_vector(self) -> dict[str, Version] | None:
+        """By path all that can be found, asked for by a vector; None before there is a space."""
+        target = self._target()
+        if target.space is None:
+            return None
+        vector = tuple(float(value) for value in WordEmbedder().embed_query("x")[: target.space.dimension])
+        answer = ask(target, Question(vector=vector, mode="vector", top_k=MOST))
+        assert not answer.degraded, answer.degraded
+        return _by_path(answer.hits)
+
+    def _target(self) -> Target:
+        store, answering = self.store, self.store.answering
+        places_ = {
+            source.label: Place(source.uid, source.path, source.in_obsidian) for source in store.sources.values()
+        }
+        space = answering.space if answering else None
+        return Target(store.name, store.reader, store.backend, space, self.embedder.embed_query, places_)
+
+    # -- the end -------------------------------------------------------------------------------------
+
+    def stop(self) -> None:
+        """A clean stop."""
+        self.is_up = False
+        self.store.close()
+
+    def abandon(self) -> None:
+        """Free what a dead process would have freed, and its folder: nothing of it may be of use to the next."""
+        self.is_up = False
+        for source in self.store.sources.values():
+            source.close()
+        for connection in apsw.connections():
+            if connection.filename.startswith(str(self.folder)):
+                connection.close(True)
+        with suppress(VragdError, AssertionError, OSError):
+            for name in self.store.backend.list_stores():
+                self.store.backend.delete_store(name)  # closes its cache file
+        shutil.rmtree(self.folder)
+
+
+def _by_path(hits: Iterable[Hit]) -> dict[str, Version]:
+    found: dict[str, list[Part]] = {}
+    for hit in hits:
+        found.setdefault(hit.path, []).append((hit.title, hit.heading, hit.lines, hit.text))
+    return {path: in_order(parts) for path, parts in found.items()}

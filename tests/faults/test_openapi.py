@@ -1,0 +1,157 @@
+"""Every operation of the OpenAPI document, with data that fits it and data that does not: answers are as described."""
+
+from __future__ import annotations
+
+import socket
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+import schemathesis
+from hypothesis import HealthCheck, Phase, given, settings, strategies
+from schemathesis import GenerationMode
+from schemathesis.checks import not_a_server_error
+from schemathesis.specs.openapi.checks import (
+    content_type_conformance,
+    negative_data_rejection,
+    response_headers_conformance,
+    response_schema_conformance,
+    status_code_conformance,
+)
+from urllib3 import HTTPConnectionPool
+from urllib3.connection import HTTPConnection
+
+from tests.harness import Vragd, vragd
+from vragd.server.routes import ROUTES
+
+CHECKS = [
+    not_a_server_error,
+    status_code_conformance,
+    content_type_conformance,
+    response_headers_conformance,
+    response_schema_conformance,
+    negative_data_rejection,
+]
+UNFORESEEN = {"server.request_failed", "server.connection_failed", "library.warning_logged", "worker.step_failed"}
+SLOW = {"POST /v1/stores", "POST /v1/index", "POST /v1/verify", "DELETE /v1/stores/{name}"}  # stores come and go
+SETTINGS = ("in .gitignore", "expected something like http", "expected https://", "not dot", "two sources called")
+UNSAID = {  # what no schema can say, or ours does not: why data that fits the document is refused all the same
+    "POST /v1/query": ("dimensions, store 'notes' has 384", "there is no source"),
+    "POST /v1/sync": ("is in no source",),
+    "POST /v1/stores": (*SETTINGS, "the root of", "home directory", "is inside"),
+    "POST /v1/index": (*SETTINGS, "nothing below"),
+}
+
+
+def operations() -> Iterator[tuple[str, GenerationMode]]:
+    """Every operation with data that fits; those that can be asked wrongly also with data that does not."""
+    for route in ROUTES:
+        yield f"{route.method} {route.path}", GenerationMode.POSITIVE
+        if route.request is not None or route.query:
+            yield f"{route.method} {route.path}", GenerationMode.NEGATIVE
+
+
+class _ToSocket(requests.adapters.HTTPAdapter):
+    """Connections to the daemon's socket, one a request, whatever host is asked for."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__()
+
+        class Connection(HTTPConnection):
+            def _new_conn(self) -> socket.socket:
+                made = socket.socket(socket.AF_UNIX)
+                made.settimeout(60)
+                made.connect(str(path))
+                return made
+
+        self._pool = HTTPConnectionPool("localhost")
+        self._pool.ConnectionCls = Connection
+
+    def get_connection_with_tls_context(self, *_: Any, **__: Any) -> HTTPConnectionPool:
+        return self._pool
+
+    def close(self) -> None:
+        self._pool.close()
+
+
+class Api:
+    """A daemon, its own document, and a client that sends generated cases to it."""
+
+    def __init__(self, daemon: Vragd) -> None:
+        self.daemon = daemon
+        self.schema = schemathesis.openapi.from_dict(daemon.client.request("GET", "/openapi.json"))
+        self.schema.config.update(base_url="http://localhost")
+        self.session = requests.Session()
+        self.session.trust_env = False
+        self.session.headers["connection"] = "close"
+        self.session.mount("http://", _ToSocket(daemon.socket))
+
+    def strategy(self, label: str, mode: GenerationMode) -> Any:
+        method, _, path = label.partition(" ")
+        return self.schema[path][method].as_strategy(generation_mode=mode)
+
+    def clean_up(self) -> None:
+        """Forget what was made: each store has threads and files."""
+        for row in self.daemon.client.request("GET", "/v1/stores")["stores"]:
+            if row["origin"] != "config":
+                self.daemon.client.request("DELETE", f"/v1/stores/{row['name']}?keep_remote=true", timeout_s=60)
+
+
+@pytest.fixture(scope="module")
+def api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Api]:
+    with vragd(tmp_path_factory.mktemp("home"), log={"level": "debug"}) as daemon:
+        (daemon.vault / "a.md").write_text("# One\n\nA note about numbats.\n")
+        api = Api(daemon.start())
+        with api.session:
+            yield api
+        assert daemon.answers()
+        assert "Traceback" not in daemon.log()
+        assert [line for line in daemon.log_lines() if line["event"] in UNFORESEEN] == []
+        assert daemon.stop() == 0
+
+
+def aim(api: Api, case: Any, *, aimed: bool) -> None:
+    """Have a generated request ask for what is there: random names lead to 404 only."""
+    if case.path == "/v1/index":
+        case.body["path"] = str(api.daemon.vault)  # in any case: / would be searched in full
+    if not aimed:
+        return
+    if case.path_parameters:
+        case.path_parameters["name"] = "notes" if case.method == "GET" else "made"
+        if case.method == "DELETE":
+            api.daemon.client.request("POST", "/v1/stores", {"name": "made", "replace": True})
+    if "store" in (case.query or {}):
+        case.query["store"] = ["notes"]
+    if isinstance(case.body, dict):
+        case.body |= {key: value for key, value in REAL.items() if key in case.body and case.path != "/v1/stores"}
+
+
+REAL = {"stores": ["notes"], "sources": [], "tickets": {"notes": 1}, "include": ["*.md"]}
+
+
+@pytest.mark.parametrize(("label", "mode"), list(operations()), ids=str)
+def test_whatever_is_sent_the_answer_is_as_described(api: Api, label: str, mode: GenerationMode) -> None:
+    seen: Counter[int] = Counter()
+
+    @settings(
+        max_examples=12 if label in SLOW else 24, derandomize=True, database=None, deadline=None,
+        suppress_health_check=list(HealthCheck), phases=[Phase.generate],
+    )  # fmt: skip
+    @given(case=api.strategy(label, mode), aimed=strategies.booleans())
+    def check(case: Any, aimed: bool) -> None:
+        if mode is GenerationMode.POSITIVE:
+            aim(api, case, aimed=aimed)
+        answer = case.call(session=api.session)
+        seen[answer.status_code] += 1
+        case.validate_response(answer, checks=CHECKS)
+        if mode is GenerationMode.POSITIVE and answer.status_code == 422:
+            message = answer.json()["error"]["message"]
+            assert any(reason in message for reason in UNSAID.get(label, ())), message
+
+    check()
+    print(label, mode, seen)
+    api.clean_up()
+    assert seen[200] if mode is GenerationMode.POSITIVE else seen[422], f"the data missed its aim: {seen}"

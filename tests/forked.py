@@ -1,0 +1,201 @@
+"""
+Daemons for tests, forked from a process that has already imported what a daemon imports.
+
+An interpreter of its own takes a second of processor time to import numpy and its like, on each of hundreds of
+starts. What is forked here has a process, environment, working directory, umask and standard error of its own, no
+descriptor of anybody else's, runs `vragd run`, and ends as an interpreter ends. Linux only, and on request:
+`tests/conftest.py` asks for it; the tests of signals, sockets and services start interpreters as they always did.
+`VRAGD_TESTS_FORK=0` has every test do so.
+"""
+
+from __future__ import annotations
+
+import array
+import atexit
+import functools
+import json
+import os
+import select
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import IO, Any
+
+_OURS = frozenset({"VRAGD_CONFIG", "VRAGD_DATA_DIR", "VRAGD_SOCKET"})
+_STANDS = ("vragd.daemon", "vragd.cli.run", "vragd.backends.faiss", "vragd.embed.builtin")
+_one_order = threading.Lock()
+
+
+class Forked:
+    """
+    As much of `subprocess.Popen` as tests use, for any thread. Its parent is the nursery, which tells how it ended.
+    """
+
+    def __init__(self, pid: int, told: int) -> None:
+        self.pid, self._told, self._lock = pid, told, threading.Lock()
+        self.returncode: int | None = None
+
+    def __del__(self) -> None:
+        os.close(self._told)
+
+    def poll(self) -> int | None:
+        """How it ended, if it has."""
+        return self._await(0)
+
+    def wait(self, timeout: float | None = None) -> int:
+        """How it ended; raises subprocess.TimeoutExpired."""
+        status = self._await(timeout)
+        if status is None:
+            raise subprocess.TimeoutExpired(["vragd", "run"], timeout or 0)
+        return status
+
+    def send_signal(self, number: int) -> None:
+        if self.poll() is None:
+            os.kill(self.pid, number)
+
+    def terminate(self) -> None:
+        self.send_signal(signal.SIGTERM)
+
+    def kill(self) -> None:
+        self.send_signal(signal.SIGKILL)
+
+    def _await(self, timeout: float | None) -> int | None:
+        if self.returncode is None and select.select([self._told], [], [], timeout)[0]:
+            with self._lock:
+                if self.returncode is None:
+                    said = os.read(self._told, 16)
+                    assert said, "the nursery died, and nobody knows how the daemon ended"
+                    self.returncode = int(said)
+        return self.returncode
+
+
+def can_fork(env: Mapping[str, str]) -> bool:
+    """Not with variables that are read when a module is imported."""
+    return sys.platform == "linux" and all(key in _OURS for key in env if key.startswith("VRAGD_"))
+
+
+def fork_daemon(env: Mapping[str, str], stderr: IO[bytes], modules: list[str]) -> Forked:
+    """`vragd run`, with `modules` imported beforehand."""
+    with _one_order:
+        return _order(_nursery(), env, stderr, modules)
+
+
+def _order(nursery: socket.socket, env: Mapping[str, str], stderr: IO[bytes], modules: list[str]) -> Forked:
+    told, tell = os.pipe()
+    umask = os.umask(0o077)
+    os.umask(umask)
+    order = {"env": dict(env), "cwd": str(Path.cwd()), "umask": umask, "modules": modules}
+    descriptors = array.array("i", [stderr.fileno(), tell])
+    data = json.dumps(order).encode()
+    nursery.sendmsg([len(data).to_bytes(4, "big")], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, descriptors)])
+    nursery.sendall(data)
+    os.close(tell)
+    return Forked(int.from_bytes(_receive(nursery, 4), "big"), told)
+
+
+@functools.cache
+def _nursery() -> socket.socket:
+    """The line to this process's nursery, which ends with it."""
+    ours, theirs = socket.socketpair()
+    env = {key: value for key, value in os.environ.items() if not key.startswith("VRAGD_")}
+    env.pop("PYTHONDONTWRITEBYTECODE", None)  # compiled once is enough
+    process = subprocess.Popen(
+        [sys.executable, "-P", __file__, str(theirs.fileno())],
+        env=env, pass_fds=[theirs.fileno()], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+    )  # fmt: skip
+    theirs.close()
+
+    def end() -> None:
+        ours.close()
+        process.wait(30)
+
+    atexit.register(end)
+    return ours
+
+
+def _receive(line: socket.socket, n: int) -> bytes:
+    data = b""
+    while len(data) < n:
+        more = line.recv(n - len(data))
+        if not more:
+            raise EOFError("the other end of the nursery is gone")
+        data += more
+    return data
+
+
+# -- in the nursery -----------------------------------------------------------------------------------------
+
+
+def _serve(line: socket.socket) -> dict[str, Any] | None:
+    """Fork on demand. Returns None at the end of the line, and in each child what it is to be."""
+    heard, wake = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+    signal.signal(signal.SIGCHLD, lambda *_: None)
+    signal.set_wakeup_fd(wake, warn_on_full_buffer=False)
+    waiting: dict[int, int] = {}
+    while True:
+        ready, _, _ = select.select([line, heard], [], [])
+        if heard in ready:
+            os.read(heard, 4096)
+        while waiting and (ended := os.waitpid(-1, os.WNOHANG))[0]:
+            tell = waiting.pop(ended[0])
+            try:
+                os.write(tell, str(os.waitstatus_to_exitcode(ended[1])).encode())
+            except BrokenPipeError:
+                pass  # nobody wants to know any longer
+            os.close(tell)
+        if line not in ready:
+            continue
+        head, control, _, _ = line.recvmsg(4, socket.CMSG_SPACE(8))
+        if not head:
+            return None
+        order: dict[str, Any] = json.loads(_receive(line, int.from_bytes(head, "big")))
+        stderr, tell = array.array("i", control[0][2])
+        _import(order["modules"])
+        pid = os.fork()
+        if not pid:
+            os.dup2(stderr, 2)
+            return order
+        os.close(stderr)
+        waiting[pid] = tell
+        line.sendall(pid.to_bytes(4, "big"))
+
+
+def _import(modules: list[str]) -> None:
+    for module in modules:
+        __import__(module)
+    threads = os.listdir("/proc/self/task")
+    assert len(threads) == 1, f"{len(threads)} threads: what is forked now may wait for one that is not there"
+
+
+def _become(order: dict[str, Any]) -> int:
+    """In the child: be a process as `exec` would have made it, and the daemon."""
+    signal.set_wakeup_fd(-1)
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    os.closerange(3, 65_536)
+    os.environ.clear()
+    os.environ.update(order["env"])
+    os.umask(order["umask"])
+    os.chdir(order["cwd"])
+    time.tzset()
+    from vragd.cli.main import main
+
+    sys.argv = ["vragd", "run"]
+    return main(["run"])
+
+
+def _main() -> int:
+    os.environ["OPENBLAS_NUM_THREADS"] = "1"  # its threads would not survive the fork
+    line = socket.socket(fileno=int(sys.argv[1]))
+    _import(list(_STANDS))
+    order = _serve(line)
+    line.detach()
+    return 0 if order is None else _become(order)
+
+
+if __name__ == "__main__":
+    sys.exit(_main())
