@@ -106,6 +106,9 @@ class Bank:
     def space(self, chunker: str) -> Space:
         return self._space
 
+    def still_makes(self, space: Space) -> bool:
+        return self.space("").meaning == space.meaning
+
     def embed_documents(self, texts: Sequence[str]) -> np.ndarray:
         self.n_embedded += len(texts)
         return np.stack([self._row(text) for text in texts])

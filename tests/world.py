@@ -37,6 +37,9 @@ class WordEmbedder:
             raise EmbedderUnavailable("down")
         return Space("test", "words", self.digest, self.dimension, "", chunker)
 
+    def still_makes(self, space: Space) -> bool:
+        return self.space("").meaning == space.meaning
+
     def embed_documents(self, texts: Sequence[str]) -> np.ndarray:
         if self.down or (self.deadly is not None and any(self.deadly in text for text in texts)):
             raise EmbedderUnavailable("down")

@@ -8,6 +8,7 @@ SIGTERM and SIGINT end it, SIGHUP loads the configuration again and never ends i
 from __future__ import annotations
 
 import asyncio
+import ctypes
 import fcntl
 import os
 import re
@@ -43,6 +44,7 @@ LoadAgain = Callable[[], Loaded]
 STOP_DEADLINE_S = 10.0
 EXIT_TEMPFAIL = 75  # sysexits.h: the supervisor should start us again
 SUSPEND_JUMP_S = 5.0
+_M_ARENA_MAX = -8  # malloc.h
 
 
 @contextmanager
@@ -105,6 +107,7 @@ def run(loaded: Loaded, load_again: LoadAgain, *, stuck_s: float | None = None) 
     os.umask(0o077)
     passed = notify.listen_fds()
     _raise_file_limit()
+    _share_free_memory()
     try:
         with only_process(loaded.data_dir) as lock:
             adopted = adopt(passed) if passed else None
@@ -124,6 +127,19 @@ def _raise_file_limit() -> None:
             resource.setrlimit(resource.RLIMIT_NOFILE, (min(hard, 65_536) if hard > 0 else 65_536, hard))
         except (OSError, ValueError):
             return  # a sandbox may forbid it; there are as many as there are
+
+
+def _share_free_memory() -> None:
+    """
+    Have glibc keep what is freed for all threads together, nearly.
+
+    It keeps it apart for each of up to eight threads a core, and lanes begin threads anew at each reload: 100 MiB
+    were held so after fifty of them.
+    """
+    try:
+        ctypes.CDLL(None).mallopt(_M_ARENA_MAX, 2)
+    except (OSError, AttributeError):
+        return  # another C library
 
 
 def set_up_log(settings: LogSettings) -> None:

@@ -163,17 +163,24 @@ class DirtyPaths:
                 self._taken[place] = waiting
         return [(place, waiting.empty_from is None or now < waiting.empty_from) for place, waiting in taken]
 
-    def put_back(self, places: Iterable[Place], delay_s: float, *, patient: bool = True, settled: bool = False) -> None:
+    def put_back(
+        self,
+        places: Iterable[Place],
+        delay_s: float,
+        *,
+        patient: bool = True,
+        settled: bool = False,
+        begun: bool = False,
+    ) -> None:
         """
-        Taken paths that must be looked at again, after `delay_s` and each time twice as long; 0 for those that go
-        on, and come before what has not begun.
+        Taken paths that must be looked at again, after `delay_s` and each time twice as long; 0 for those that go on.
 
-        What was just saved stays before what scans found. `patient=False`: then an empty file is believed.
-        `settled`: nobody needs to wait for them any longer.
+        What was just saved stays before what scans found, and of that what has `begun` before the rest.
+        `patient=False`: then an empty file is believed. `settled`: nobody needs to wait for them any longer.
         """
         now = self._clock()
         with self._lock:
-            begun = self._bulk if delay_s else {}
+            first: dict[Place, _Waiting] = {}
             for place in places:
                 taken = self._taken.pop(place, None) or _Waiting(now, now, self._ticket)
                 taken.tries = taken.tries + 1 if delay_s > 0 else 0
@@ -186,9 +193,9 @@ class DirtyPaths:
                     taken.not_before = taken.due
                 else:  # empty: to be looked at again as soon as a hint says that it was written
                     taken.due = taken.empty_from = taken.empty_from or taken.due
-                self._wait_again(place, taken, begun)
-            if begun is not self._bulk:
-                self._bulk = {**begun, **self._bulk}
+                self._wait_again(place, taken, first if begun else self._bulk)
+            if first:
+                self._bulk = {**first, **self._bulk}
         self._wake()
 
     def _wait_again(self, place: Place, taken: _Waiting, bulk: dict[Place, _Waiting]) -> None:

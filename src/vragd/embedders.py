@@ -8,7 +8,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from vragd.embed.base import Embedder, create_embedder
 from vragd.errors import VragdError
-from vragd.settings import EmbedderSettings
+from vragd.settings import EmbedderSettings, OllamaEmbedder
 
 
 class Embedders:
@@ -27,9 +27,16 @@ class Embedders:
             return self._made[key]
 
     def recorded(self, record: str) -> Embedder | None:
-        """The embedder of settings as they once were, in JSON; None if there is none of them in this version."""
+        """
+        The embedder of settings as they once were, in JSON; None if there is none of them in this version.
+
+        None for one that may be elsewhere, too: that it was allowed once is no leave to send it questions now.
+        """
         try:
-            return self.get(TypeAdapter(EmbedderSettings).validate_json(record))
+            settings: EmbedderSettings = TypeAdapter(EmbedderSettings).validate_json(record)
+            if isinstance(settings, OllamaEmbedder) and settings.allow_remote:
+                return None
+            return self.get(settings)
         except (ValidationError, VragdError):
             return None
 

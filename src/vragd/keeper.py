@@ -54,6 +54,7 @@ class Keeper:
         self._distrust: dict[str, int] = {}  # reason -> ticket of the scan that will lift it
         self._rescan_at: float | None = None
         self._asked = False  # whether somebody waits for the next full scan
+        self._unreadable: set[str] = set()  # folders that could not be listed when they were last looked at
         self._confirmed: Root | None = None  # the directory whose next full scan is to be believed
         self._mounts: dict[str, tuple[int, int]] = {}  # those the watch is known to reach below
         self._connecting = False
@@ -89,6 +90,8 @@ class Keeper:
             reasons.append("rules_unknown")
         if self.store.guards[self.source.id].n_held:
             reasons.append("deletes_held")
+        if self._unreadable:
+            reasons.append("partly_unreadable")
         return reasons
 
     @property
@@ -256,6 +259,8 @@ class Keeper:
         if folder:
             paths, found = await self.lane.run(self.store.scan_source, self.source, folder)
             self._dirty.add(((self.source.id, path) for path in paths), ticket)
+            elsewhere = {place for place in self._unreadable if not f"{place}/".startswith(f"{folder}/")}
+            self._unreadable = elsewhere | found.unreadable.keys()
             return not found.stopped and "" not in found.unreadable
         asked, confirmed = self._asked, self._confirmed
         self._asked, self._confirmed = False, None
@@ -279,6 +284,7 @@ class Keeper:
         self._dirty.add(((self.source.id, path) for path in paths), ticket)
         if found.stopped or "" in found.unreadable:
             return False
+        self._unreadable = set(found.unreadable)
         await self._writer.run(self.store.roots.remember, self.source)
         self.scanned_at = time.monotonic()
         if self.store.guards[self.source.id].n_held:

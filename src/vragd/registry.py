@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -17,7 +18,7 @@ from typing import Literal
 import structlog
 
 from vragd.config import Loaded, check_places
-from vragd.errors import StoreExists, UnknownStore, UsageError
+from vragd.errors import StoreExists, UnknownStore, UsageError, VragdError
 from vragd.failpoints import reach
 from vragd.files import private_dir, write_atomic
 from vragd.log import error_fields
@@ -90,7 +91,12 @@ class Registry:
         private_dir(self.root)
         folder = private_dir(self.folder(name))
         reach("registry.folder_made")
-        write_atomic(folder / "store.json", [settings.model_dump_json(indent=2).encode()])
+        try:
+            write_atomic(folder / "store.json", [settings.model_dump_json(indent=2).encode()])
+        except VragdError:
+            with suppress(OSError):  # it is not empty if the store has data: then the name is taken
+                folder.rmdir()
+            raise
         reach("registry.created")
         return Entry(name, "command", settings)
 

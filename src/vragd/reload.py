@@ -52,6 +52,7 @@ async def reload(service: Service, loaded: Loaded) -> list[str]:
         for name, settings in after.items():
             if name not in service.workers:
                 await _start(service, name, settings)
+        service.away.clear()  # those that left the configuration
     return needs_restart
 
 

@@ -63,6 +63,7 @@ class Service:
         self.readers = Lane("reader", QUERY_THREADS)
         self._n_queries = 0
         self.changing = asyncio.Lock()
+        self.away: set[str] = set()  # stores that were stopped and are being started again
 
     # -- lifecycle ---------------------------------------------------------------------------------
 
@@ -102,6 +103,8 @@ class Service:
             with suppress(Exception):
                 await worker.stop()
             raise
+        finally:
+            self.away.discard(name)
         self.failed.pop(name, None)
         self.workers[name] = worker
         if isinstance(settings.backend, S3VectorsBackend):
@@ -140,6 +143,7 @@ class Service:
         answers = [answer for _, answer in found]
         degraded = [reason for worker in workers for reason in worker.degraded()]
         degraded += [reason for answer in answers for reason in answer.degraded]
+        degraded += ["store_restarting"] if self.away and not stores else []
         return {
             "hits": merge(found, question.top_k),
             "generation": sum(answer.generation for answer in answers),
@@ -169,7 +173,7 @@ class Service:
 
     async def at_rest(self, names: Sequence[str], timeout_s: float) -> None:
         """Wait for the end of a change under way that has taken away a store of these names; of any, if none is."""
-        if self.changing.locked() and not (names and all(name in self.workers for name in names)):
+        if self.changing.locked() and (self.away & set(names) if names else self.away):
             with suppress(TimeoutError):
                 async with asyncio.timeout(timeout_s), self.changing:
                     return
@@ -177,6 +181,8 @@ class Service:
     def chosen(self, names: Sequence[str]) -> list[Worker]:
         """The stores of these names, or all when none is named. Raises UnknownStore."""
         if not names:
+            if not self.workers and self.away:
+                raise Overloaded("the stores are being started again", hint="try again in a moment")
             if not self.workers:
                 raise UnknownStore("there is no store yet", hint="vragd init ~/path/to/your/vault")
             return list(self.workers.values())
@@ -187,6 +193,8 @@ class Service:
         if name not in self.workers:
             if error := self.failed.get(name):
                 raise error
+            if name in self.away:
+                raise Overloaded(f"store {name!r} is being started again", hint="try again in a moment")
             self.registry.known(name)  # raises, naming those there are
             raise UnknownStore(f"store {name!r} has data but no settings", hint=f"vragd store delete {name}")
         return self.workers[name]
@@ -303,6 +311,7 @@ class Service:
                 await self.start_store(name, entry.settings)
                 hint = "vragd store delete --keep-remote leaves there what cannot be deleted now"
                 raise type(error)(f"the store is kept: {error.message}", hint=hint) from error
+            self.away.discard(name)
             self.registry.delete(name)
         log.info("store.files_deleted", store=name)
         return entry.origin
@@ -311,6 +320,7 @@ class Service:
         """End the work of a store, if it runs; with `forget`, have its backend forget it."""
         self.failed.pop(name, None)
         if running := self.workers.pop(name, None):
+            self.away.add(name)
             running.store.closing = True
             await running.stop(forget=forget)
 
@@ -367,8 +377,9 @@ class Service:
                         await worker.writer.run(worker.store.flush)
                     case "tend":
                         await worker.writer.run(worker.store.tend)
-            except VragdError as error:
-                log.warning("schedule.job_failed", job=what, store=worker.store.name, **error_fields(error))
+            except Exception as error:  # the others' turn comes all the same
+                if not worker.store.closing:
+                    log.warning("schedule.job_failed", job=what, store=worker.store.name, **error_fields(error))
 
 
 def _nobody(_: str) -> Never:

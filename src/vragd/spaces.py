@@ -9,8 +9,9 @@ spaces never meet. Runs on the store's writer lane, but for `answering`.
 from __future__ import annotations
 
 import json
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
 import numpy as np
 import structlog
@@ -29,6 +30,7 @@ from vragd.refill import Refiller
 log = structlog.get_logger()
 
 IDENTITY_HOLDS_S = 5.0  # how long an embedder is taken for who it said it is
+FIRST_LOOK_S = 3.0
 
 Recorded = Callable[[str], Embedder | None]
 """The embedder of recorded settings (JSON); None where there is none of them any longer."""
@@ -39,26 +41,37 @@ class Answering:
 
     def __init__(self, space: SpaceRow, find: Callable[[], Embedder]) -> None:
         self.space, self._find = space, find
-        self._meaning = Space(**json.loads(space.identity)).meaning
-        self._looked_at = -IDENTITY_HOLDS_S  # monotonic
+        self._wanted = Space(**json.loads(space.identity))
+        self._looking = threading.Lock()
+        self._looked_at: float | None = None  # monotonic
         self._trouble: EmbedderUnavailable | None = None
 
     def embed_query(self, text: str) -> np.ndarray:
         """
         A question's vector in this space. Raises EmbedderUnavailable, also when the embedder is another by now.
 
-        Who it is is asked every few seconds, and by one question at a time.
+        Who it is is asked every few seconds, by one question at a time; the first ones wait for that.
         """
         embedder = self._find()
-        if time.monotonic() - self._looked_at >= IDENTITY_HOLDS_S:
-            self._looked_at = time.monotonic()
-            try:
-                self._trouble = None if embedder.space(chunk.VERSION).meaning == self._meaning else _changed()
-            except EmbedderUnavailable as error:
-                self._trouble = error
+        if self._looked_at is None or time.monotonic() - self._looked_at >= IDENTITY_HOLDS_S:
+            self._look(embedder)
         if self._trouble is not None:
             raise self._trouble
         return embedder.embed_query(text)
+
+    def _look(self, embedder: Embedder) -> None:
+        if not self._looking.acquire(timeout=FIRST_LOOK_S if self._looked_at is None else 0):
+            if self._looked_at is None:
+                raise EmbedderUnavailable("the embedder has yet to say who it is")
+            return  # somebody is asking
+        try:
+            if self._looked_at is None or time.monotonic() - self._looked_at >= IDENTITY_HOLDS_S:
+                self._trouble = None if embedder.still_makes(self._wanted) else _changed()
+        except EmbedderUnavailable as error:
+            self._trouble = error
+        finally:
+            self._looked_at = time.monotonic()
+            self._looking.release()
 
 
 def _changed() -> EmbedderChanged:
@@ -171,6 +184,8 @@ class Spaces:
         return changed
 
     def _begin(self, space: Space) -> None:
+        if self.current is not None and not self.rebuilding and not self._catalog.meta("answers"):
+            self._catalog.set_meta("answers", self.current.fingerprint)  # of a catalog older than this idea
         row = self._collections.row_for(space)
         reach("space.registered")
         self._open(row)
@@ -196,21 +211,29 @@ class Spaces:
 
     def _can_be_asked(self, row: SpaceRow) -> bool:
         try:
-            embedder = self._embedder_of(row)
-            return embedder.space(chunk.VERSION).meaning == Space(**json.loads(row.identity)).meaning
+            if self._backend.durable and not self._backend.store_exists(row.collection):
+                return False  # the backend is another by now
+            return self._embedder_of(row).still_makes(Space(**json.loads(row.identity)))
         except VragdError as error:
             log.info("store.old_space_mute", store=self._store, **error_fields(error))
             return False
 
-    def drop_old(self) -> None:
-        """Switch to the space that is written, and forget the others, if every note is in it."""
+    def drop_old(self, away: Collection[int] = ()) -> None:
+        """
+        Switch to the space that is written if every note is in it that can be, and forget the others if all are.
+
+        Notes that cannot be read, or are of a source that is `away` (by id), are found by their words until they can.
+        """
         assert self.current is not None
+        if self._catalog.any_outside(self.current.id, away, or_failed=False):
+            return
+        if self._catalog.meta("answers") != self.current.fingerprint:
+            self._catalog.set_meta("answers", self.current.fingerprint)
+            reach("space.switched")
+            self._old = None
+            self.answering = self._answering()
         if self._catalog.any_outside(self.current.id):
             return
-        self._catalog.set_meta("answers", self.current.fingerprint)
-        reach("space.switched")
-        self._old = None
-        self.answering = self._answering()
         for old in self._catalog.spaces():
             if old.id != self.current.id:
                 self._collections.leave(old.collection)

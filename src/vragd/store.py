@@ -17,7 +17,7 @@ from pathlib import Path
 import structlog
 
 from vragd.backends.base import VectorBackend, create_backend
-from vragd.catalog.check import move_aside
+from vragd.catalog.check import is_sound, move_aside
 from vragd.catalog.model import NoteRemoval, SpaceRow
 from vragd.catalog.reader import Reader
 from vragd.catalog.writer import Catalog
@@ -40,6 +40,7 @@ from vragd.vault.source import Source
 log = structlog.get_logger()
 
 WORDS_SWEPT_EVERY_S = 86_400.0
+SPARED_AGAIN_S = 600.0  # a catalog that seems damaged so soon again is replaced, whatever a check says
 
 
 class Store:
@@ -75,6 +76,7 @@ class Store:
         self._damage: CatalogCorrupt | None = None  # that of a catalog which is being replaced
         self._spaces: Spaces | None = None
         self._needs_recovery = False
+        self._spared_at = -SPARED_AGAIN_S  # monotonic
 
     # -- what queries use --------------------------------------------------------------------------
 
@@ -156,18 +158,33 @@ class Store:
         """
         Put the damaged catalog aside and begin another, with the same sources. Raises as `open`.
 
-        It knows no note: every source must be scanned in full. What it had embedded is embedded again.
+        It knows no note: every source must be scanned in full. What it had embedded is embedded again. One that
+        a second look finds sound is opened again instead, once in a while: the disk may have failed for a moment.
         """
         self._damage = error
+        self._shut_catalog()
+        if time.monotonic() - self._spared_at > SPARED_AGAIN_S and is_sound(self.folder / "catalog.db"):
+            self._spared_at = time.monotonic()
+            try:
+                self._open_catalog()
+            except CatalogCorrupt as again:
+                error = again
+                self._shut_catalog()
+            else:
+                log.warning("catalog.file_spared", store=self.name, **error_fields(error))
+                self._damage = None
+                return
         log.error("catalog.file_replaced", store=self.name, **error_fields(error))
+        move_aside(self.folder / "catalog.db")
+        self._open_catalog()
+        self._damage = None
+
+    def _shut_catalog(self) -> None:
         for opened in (self._reader, self._catalog):  # the last to close tidies up beside the file, by its name
             with suppress(VragdError):
                 if opened is not None:
                     opened.close()
         self._syncer, self._spaces, self._needs_recovery = None, None, False
-        move_aside(self.folder / "catalog.db")
-        self._open_catalog()
-        self._damage = None
 
     @property
     def damage(self) -> CatalogCorrupt | None:
@@ -227,10 +244,14 @@ class Store:
 
     def prepare(self) -> None:
         """Make sure that backend and embedder answer, in the embedder's space. Raises as `Spaces.choose`."""
-        if self.spaces.choose(self.embedder):
-            self._syncer = None
+        before = self.space
+        try:
+            self.spaces.choose(self.embedder)
+        finally:
+            if before is None or self.space is None or self.space.id != before.id:
+                self._syncer = None  # it writes into the space before
         if self.rebuilding:
-            self.spaces.drop_old()
+            self.spaces.drop_old([source.id for source in self.sources.values() if source.state != "ok"])
 
     # -- work --------------------------------------------------------------------------------------
 
@@ -298,7 +319,7 @@ class Store:
                 self.refiller.recover(self.space)
                 self._needs_recovery = False
         if self.rebuilding:
-            self.spaces.drop_old()
+            self.spaces.drop_old([source.id for source in self.sources.values() if source.state != "ok"])
         if is_full and report.deferred:
             raise DiskFull(
                 f"less than {self.limits.min_free_mib} MiB are free where the catalog lives",

@@ -333,7 +333,7 @@ class Worker:
         self._after(report, time.monotonic() - started)
 
     def _after(self, report: Report, took_s: float) -> None:
-        self.dirty.put_back(((job.source.id, job.path) for job in report.deferred), 0)
+        self.dirty.put_back(((job.source.id, job.path) for job in report.deferred), 0, begun=True)
         for job, delay_s in report.later:
             self.dirty.put_back([(job.source.id, job.path)], delay_s, patient=job.patient)
         if report.n_changed or report.n_removed or report.n_embedded:

@@ -165,7 +165,7 @@ def test_slow_work_that_moves_is_no_hanging(daemon: Vragd, manager: Manager) -> 
         fake.delay_s = 0.4
         started = time.monotonic()
         (daemon.vault / "long.md").write_text(text)
-        until(lambda: daemon.paths("word19"), "the note to be found")
+        until(lambda: daemon.paths("word19"), "the note to be found", 90)
         assert time.monotonic() - started > 2 * STUCK_S, "the work took longer than what counts as hanging"
         assert events(daemon, "daemon.watchdog_withheld") == []
 

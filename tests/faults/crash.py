@@ -28,12 +28,10 @@ from tests.faults.crash_checks import (
     check_restart,
 )
 from tests.faults.crash_life import BUCKET, Life, Task, change, clear_home, go_on, live, vault_of
-from tests.faults.crash_scenarios import Scenario, note
+from tests.faults.crash_scenarios import FIRST_DONE, Scenario, note
 from vragd.failpoints import EXIT_STATUS
 
 REPOSITORY = Path(__file__).parents[2]
-FIRST_HITS = 1
-"""Of each place so many hits are tried, the last, and the first after each other place."""
 LIKE_THE_LAST = ("transaction.filled", "file.grown")
 """Nothing is durable here that was not at the place before: of these only the first and the last."""
 MOST_S = 60
@@ -73,22 +71,30 @@ def process_server() -> Iterator[None]:
         os.environ.update(before)
 
 
-def selected(log: list[str], begins: str = "") -> list[Point]:
-    """Which (place, n) of those reached after the place it `begins` with are worth a crash. See `FIRST_HITS`."""
+def selected(log: list[str], begins: str, elsewhere: tuple[str, ...], *, pairs: bool) -> list[Point]:
+    """
+    Which (place, n) of those reached after the place it `begins` with are worth a crash: of each place the first and
+    the last, and with `pairs` the first behind another place (of commits: the first, the second and so on behind it);
+    without what begins with any of `elsewhere`.
+    """
     start = log.index(begins) + 1 if begins else 0
     total, count, since = Counter(log), Counter(log[:start]), Counter[str]()
-    seen: set[tuple[str, str]] = set()
-    points, before = [], ""
+    seen: set[tuple[str, str, int]] = set()
+    points, step, n_commits = [], "", 0
     for place, behind in zip(log[start:], [*log[start + 1 :], ""], strict=True):
         count[place] += 1
-        if place == A_COMMIT and behind in SAME_COMMIT:
-            continue
-        since[place] += 1
-        is_new = place not in LIKE_THE_LAST and (before, place) not in seen
-        if since[place] <= FIRST_HITS or count[place] == total[place] or is_new:
-            points.append((place, count[place]))
-        seen.add((before, place))
-        before = place
+        n_commits += place == A_COMMIT
+        if not (place.startswith(elsewhere) or (place == A_COMMIT and behind in SAME_COMMIT)):
+            since[place] += 1
+            is_new = pairs and place not in LIKE_THE_LAST and (step, place, n_commits) not in seen
+            if since[place] == 1 or count[place] == total[place] or is_new:
+                points.append((place, count[place]))
+            seen.add((step, place, n_commits))
+        if not place.startswith("transaction."):
+            step, n_commits = place, 0
+        if place == FIRST_DONE:  # what was tried with an empty index says little of one that holds something
+            seen.clear()
+            since.clear()
     return points
 
 
@@ -234,7 +240,11 @@ class Matrix:
         elsewhere = ONCE if is_part else ()
         if self.scenario.backend == "s3":
             elsewhere = (*LOCAL, "transaction.") if is_part else LOCAL
-        return [point for point in selected(log, begins or "") if not point[0].startswith(elsewhere)]
+        points = selected(log, begins or "", elsewhere, pairs=self.scenario.backend != "s3")
+        if self.scenario.backend != "s3" or not is_part:
+            return points
+        firsts = dict(reversed(points))
+        return [(place, n) for place, n in points if n == firsts[place] or not place.startswith("sync.")]
 
     def _crash(self, point: Point) -> tuple[str, Allowed, Catalog | None]:
         """What happened, in words; what a reader may find; what the catalog holds."""

@@ -41,6 +41,8 @@ class Catalog:
     meta: Mapping[str, str]
     spaces: Mapping[str, str]
     """The collection by fingerprint."""
+    embedded: Mapping[str, frozenset[str]]
+    """The keys of the chunks there is a vector for, by fingerprint of the space."""
     intents: frozenset[str]
     unequal: int
     """Rows of chunks without full text, and the reverse."""
@@ -79,6 +81,16 @@ def catalog_of(home: Path) -> Catalog | None:
             places,
             dict(db.execute("select key, value from meta")),
             dict(db.execute("select fingerprint, collection from space")),
+            {
+                fingerprint: frozenset(
+                    key
+                    for (key,) in db.execute(
+                        "select key from chunk where text_hash in (select text_hash from embedding where space_id = ?)",
+                        (i,),
+                    )
+                )
+                for i, fingerprint in list(db.execute("select id, fingerprint from space"))
+            },
             frozenset(key for (key,) in db.execute("select key from intent")),
             _one(db, "select count(*) from chunk where id not in (select rowid from chunk_text)")
             + _one(db, "select count(*) from chunk_text where rowid not in (select id from chunk)"),
@@ -128,13 +140,22 @@ class Allowed:
         })  # fmt: skip
 
 
-def check_reader(what: str, allowed: Allowed, catalog: Catalog | None, keys: Collection[str] | None) -> None:
-    """Each note answers whole, as it was or as it is to be; `keys` are those a query by vector finds, if it can."""
+def check_reader(
+    what: str, allowed: Allowed, catalog: Catalog | None, keys: Collection[str] | None, old_space: str = ""
+) -> None:
+    """
+    Each note answers whole, as it was or as it is to be; `keys` are those a query by vector finds, if it can.
+
+    While the `old_space` answers, what was written since has no vector there and is found by its words.
+    """
     notes = catalog.notes if catalog else {}
     for path in notes.keys() | allowed.by_path.keys():
         if notes.get(path) not in allowed.by_path.get(path, frozenset({None})):
             raise Violated(f"{what}: {path} answers as neither its old nor its new version: {notes.get(path)}")
-        if catalog and keys is not None and (lost := catalog.keys.get(path, frozenset()) - frozenset(keys)):
+        if catalog is None or keys is None:
+            continue
+        wanted = catalog.keys.get(path, frozenset())
+        if lost := (wanted & catalog.embedded[old_space] if old_space else wanted) - frozenset(keys):
             raise Violated(f"{what}: {path} answers without {len(lost)} of its chunks")
     if catalog and catalog.unequal:
         raise Violated(f"{what}: {catalog.unequal} chunks cannot be found by their words")
@@ -152,13 +173,15 @@ def _check_schema(what: str, catalog: Catalog) -> None:
 def check_bucket(what: str, allowed: Allowed, catalog: Catalog | None, fake: FakeS3Vectors, bucket: str) -> None:
     """What a query finds that is put to S3 Vectors at this very moment, and joined with what the dead process left."""
     keys: set[str] | None = None
+    old_space = ""
     if catalog:
         answering = catalog.meta.get("answers", "")
         is_old = answering != catalog.meta.get("space")
         collection = catalog.spaces.get(answering)
+        old_space = answering if is_old else ""
         if collection and (is_old or catalog.meta.get("filled", "").startswith("s3vectors")):
             keys = fake.keys(bucket, collection) if has_index(fake, bucket, collection) else set()
-    check_reader(what, allowed, catalog, keys)
+    check_reader(what, allowed, catalog, keys, old_space)
 
 
 def has_index(fake: FakeS3Vectors, bucket: str, name: str) -> bool:
@@ -170,7 +193,7 @@ def check_restart(what: str, home: Path, seen: Mapping[str, Any], allowed: Allow
     """What a start finds before it scans, and that it makes the index what the vault is."""
     for moment in ("opened", "prepared"):
         if (answers := seen[moment]) and not answers["partial"]:
-            check_reader(f"{what}, {moment}", allowed, before, answers["keys"])
+            check_reader(f"{what}, {moment}", allowed, before, answers["keys"], answers["old_space"])
     after = catalog_of(home)
     vault = vault_of(home / "vault")
     expected = {path: version(path, text) for path, text in vault.items()}

@@ -54,7 +54,7 @@ SMALL = (
     (vragd.backends.faiss, "FLUSH_AT_LEAST", 1),
     (vragd.backends.faiss, "FLUSH_SHARE", 0.0),
     (vragd.backends.s3vectors, "DELETE_KEYS", 3),
-    (vragd.backends.s3vectors_wire, "PUT_VECTORS", 4),
+    (vragd.backends.s3vectors_wire, "PUT_VECTORS", 6),
     (vragd.bulk, "ROUND_S", 0.0),  # one batch a round
     (vragd.refill, "BATCH", 4),
     (vragd.refill, "SLICE", 8),
@@ -228,7 +228,8 @@ class Life:
             return None
         held = store.answering.space
         partial = store.behind or (store.rebuilding and store.space == held)
-        return {"keys": set(store.backend.list_keys(held.collection)), "partial": partial}
+        old_space = held.fingerprint if held != store.space else ""
+        return {"keys": set(store.backend.list_keys(held.collection)), "partial": partial, "old_space": old_space}
 
     # -- ends, and what somebody else does between two lives ---------------------------------------
 
@@ -290,7 +291,7 @@ def vault_of(vault: Path) -> dict[str, str]:
 
 def embedder_of(model: str) -> WordEmbedder:
     embedder = WordEmbedder()
-    embedder.digest, embedder.batch_size = model, 5
+    embedder.digest, embedder.batch_size = model, 7
     return embedder
 
 

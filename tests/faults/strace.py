@@ -7,6 +7,7 @@ A fault that was planned and never happened is a failure of the test: `injected`
 from __future__ import annotations
 
 import re
+import shutil
 import signal
 import subprocess
 import tempfile
@@ -18,7 +19,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.harness import until
+from tests.daemon.test_crash import chunks_of
+from tests.harness import Vragd, until
+from vragd.errors import VragdError
 
 COUNTS: Counter[str] = Counter()
 """How often each rule struck, in this process."""
@@ -157,3 +160,58 @@ def skip_unless_possible() -> None:
     """Skip the test, saying why, where ptrace is forbidden or strace is not there."""
     if reason := why_not():
         pytest.skip(reason)
+
+
+class Running:
+    """One daemon for many faults; another one when the last is not as it was."""
+
+    def __init__(self) -> None:
+        self.daemon: Vragd | None = None
+
+    def ready(self) -> Vragd:
+        if self.daemon is not None and not self._is_well(self.daemon):
+            self.close()
+        if self.daemon is None:
+            self.daemon = Vragd(Path(tempfile.mkdtemp(prefix="vragd-")).resolve(), watch={"settle_ms": 50})
+            (self.daemon.vault / "sub").mkdir()
+            for name in ("a", "b", "c", "sub/a", "sub/b"):
+                (self.daemon.vault / f"{name}.md").write_text(f"# Note {name}\n\nabout anteaters in {name}\n")
+            self.daemon.start()
+        return self.daemon
+
+    @staticmethod
+    def _is_well(daemon: Vragd) -> bool:
+        try:
+            return not daemon.status()["degraded"] and not daemon.status()["pending"]
+        except (VragdError, OSError):
+            return False
+
+    def close(self) -> None:
+        if self.daemon is not None:
+            self.daemon.kill()
+            shutil.rmtree(self.daemon.home, ignore_errors=True)
+            self.daemon = None
+
+
+def pid(daemon: Vragd) -> int:
+    assert daemon.process is not None
+    return daemon.process.pid
+
+
+def catalog(daemon: Vragd) -> Path:
+    return daemon.data / "stores/notes/catalog.db"
+
+
+def wal(daemon: Vragd) -> Path:
+    return daemon.data / "stores/notes/catalog.db-wal"
+
+
+def found(daemon: Vragd, word: str) -> list[str]:
+    return daemon.paths(word, mode="keyword")
+
+
+def converged(daemon: Vragd) -> None:
+    """Without a hand laid on it, the index is what the vault is."""
+    daemon.settle()
+    assert daemon.problems() == []
+    assert daemon.shown() == chunks_of(daemon.vault)

@@ -7,11 +7,9 @@ unmounted in tests/daemon/test_mounts.py and tests/faults/test_namespaces.py.
 
 from __future__ import annotations
 
-import shutil
 import signal
 import subprocess
 import sys
-import tempfile
 import threading
 import time
 from collections.abc import Iterator
@@ -23,7 +21,7 @@ import pytest
 
 from tests.daemon.test_crash import chunks_of
 from tests.faults import strace
-from tests.faults.strace import injected, launch
+from tests.faults.strace import Running, catalog, converged, found, injected, launch, pid, wal
 from tests.harness import Vragd, until, vragd
 from vragd.errors import VragdError
 
@@ -37,37 +35,6 @@ def counted(request: pytest.FixtureRequest) -> Iterator[None]:
     capture = request.config.pluginmanager.getplugin("capturemanager")
     with capture.global_and_fixture_disabled():
         print(f"\n{sum(strace.COUNTS.values())} system calls failed, by rule: {dict(strace.COUNTS)}")
-
-
-class Running:
-    """One daemon for many faults; another one when the last is not as it was."""
-
-    def __init__(self) -> None:
-        self.daemon: Vragd | None = None
-
-    def ready(self) -> Vragd:
-        if self.daemon is not None and not self._is_well(self.daemon):
-            self.close()
-        if self.daemon is None:
-            self.daemon = Vragd(Path(tempfile.mkdtemp(prefix="vragd-")).resolve(), watch={"settle_ms": 50})
-            (self.daemon.vault / "sub").mkdir()
-            for name in ("a", "b", "c", "sub/a", "sub/b"):
-                (self.daemon.vault / f"{name}.md").write_text(f"# Note {name}\n\nabout anteaters in {name}\n")
-            self.daemon.start()
-        return self.daemon
-
-    @staticmethod
-    def _is_well(daemon: Vragd) -> bool:
-        try:
-            return not daemon.status()["degraded"] and not daemon.status()["pending"]
-        except (VragdError, OSError):
-            return False
-
-    def close(self) -> None:
-        if self.daemon is not None:
-            self.daemon.kill()
-            shutil.rmtree(self.daemon.home, ignore_errors=True)
-            self.daemon = None
 
 
 @pytest.fixture(scope="module")
@@ -87,30 +54,6 @@ def daemon(running: Running) -> Vragd:
 def word(request: pytest.FixtureRequest) -> str:
     """A word no other test has."""
     return "q" + "".join(c for c in request.node.name if c.isalnum())
-
-
-def pid(daemon: Vragd) -> int:
-    assert daemon.process is not None
-    return daemon.process.pid
-
-
-def catalog(daemon: Vragd) -> Path:
-    return daemon.data / "stores/notes/catalog.db"
-
-
-def wal(daemon: Vragd) -> Path:
-    return daemon.data / "stores/notes/catalog.db-wal"
-
-
-def found(daemon: Vragd, word: str) -> list[str]:
-    return daemon.paths(word, mode="keyword")
-
-
-def converged(daemon: Vragd) -> None:
-    """Without a hand laid on it, the index is what the vault is."""
-    daemon.settle()
-    assert daemon.problems() == []
-    assert daemon.shown() == chunks_of(daemon.vault)
 
 
 # -- the catalog ---------------------------------------------------------------------------------------
@@ -159,21 +102,35 @@ def refusal(daemon: Vragd, text: str) -> VragdError | None:
     return None
 
 
-def test_a_catalog_that_cannot_be_read_is_said_and_nothing_is_lost(daemon: Vragd, word: str) -> None:
-    with injected(pid(daemon), "pread64:error=EIO", paths=[catalog(daemon), wal(daemon)]):
-        error = until(lambda: refusal(daemon, f"anteaters {word}"), "an answer that says what is wrong")
-        assert error.code in ("catalog_corrupt", "data_dir"), "SQLite takes EIO for damage"
-    until(lambda: refusal(daemon, "anteaters") is None and daemon.paths("anteaters"), "answers again")
-    converged(daemon)
+def settled(daemon: Vragd) -> bool:
+    """Whether the daemon came to rest; while it replaces its catalog it says that this is busy."""
+    try:
+        daemon.settle()
+    except VragdError:
+        return False
+    return True
 
 
-@pytest.mark.xfail(strict=True, reason="a read that fails once is taken for damage, and a sound catalog is replaced")
 def test_a_read_that_fails_once_costs_no_catalog(daemon: Vragd, word: str) -> None:
+    """Before the next test, whose daemon has used up what it is spared in ten minutes."""
     inode = catalog(daemon).stat().st_ino
     with injected(pid(daemon), "pread64:error=EIO:when=1", paths=[catalog(daemon), wal(daemon)]) as faults:
+        (daemon.vault / f"{word}.md").write_text(f"a new {word}\n")  # readers must look at the disk again
         until(lambda: refusal(daemon, f"anteaters {word}") or faults.n, "the fault")
+        faults.wait()
+    until(lambda: settled(daemon), "the daemon to come to rest")
     converged(daemon)
     assert catalog(daemon).stat().st_ino == inode
+
+
+def test_a_catalog_that_cannot_be_read_is_said_and_nothing_is_lost(daemon: Vragd, word: str) -> None:
+    with injected(pid(daemon), "pread64:error=EIO", paths=[catalog(daemon), wal(daemon)]):
+        (daemon.vault / f"{word}.md").write_text(f"a new {word}\n")  # readers must look at the disk again
+        error = until(lambda: refusal(daemon, f"anteaters {word}"), "an answer that says what is wrong")
+        assert error.code in ("catalog_corrupt", "data_dir"), "SQLite takes EIO for damage"
+    until(lambda: settled(daemon), "the daemon to come to rest")
+    assert daemon.paths("anteaters")
+    converged(daemon)
 
 
 def test_a_slow_disk_holds_up_no_answer(daemon: Vragd, word: str) -> None:
@@ -248,7 +205,6 @@ def test_notes_of_a_folder_that_cannot_be_listed_stay(daemon: Vragd, word: str, 
     assert len(found(daemon, word)) == 2
 
 
-@pytest.mark.xfail(strict=True, reason="a folder that cannot be listed is named by verify and in the log only")
 def test_a_folder_that_cannot_be_listed_is_said(daemon: Vragd, word: str) -> None:
     folder = daemon.vault / word
     folder.mkdir()
@@ -257,7 +213,8 @@ def test_a_folder_that_cannot_be_listed_is_said(daemon: Vragd, word: str) -> Non
     with injected(pid(daemon), "getdents64:error=EIO", paths=[folder]) as faults:
         answer = daemon.client.request("POST", "/v1/sync", {"path": str(daemon.vault), "wait_s": 5})
         faults.wait()
-        assert not answer["done"] or daemon.status()["degraded"]
+        assert "partly_unreadable" in daemon.status()["degraded"], answer
+    daemon.settle()
 
 
 def test_a_vault_whose_root_cannot_be_listed_is_scanned_again_until_it_can(daemon: Vragd, word: str) -> None:
@@ -302,7 +259,6 @@ def test_a_client_that_cannot_be_accepted_waits_and_is_served(daemon: Vragd, err
     assert hits[0]
 
 
-@pytest.mark.xfail(strict=True, reason="the folder of a store that was not made stays, and its name is taken")
 def test_a_store_whose_files_cannot_be_renamed_is_not_made_and_can_be_made_again(daemon: Vragd, word: str) -> None:
     new = {"name": word[:40].lower(), "sources": [{"path": str(daemon.vault), "watch": False}]}
     with injected(pid(daemon), "rename,renameat,renameat2:error=EIO"), pytest.raises(VragdError) as refused:
@@ -310,7 +266,7 @@ def test_a_store_whose_files_cannot_be_renamed_is_not_made_and_can_be_made_again
     assert refused.value.code == "data_dir"
     assert [store["name"] for store in daemon.status()["stores"]] == ["notes"]
     try:
-        assert [row["name"] for row in daemon.client.request("GET", "/v1/stores")["stores"]] == ["notes"]
+        assert len(daemon.client.request("GET", "/v1/stores")["stores"]) == 1
         daemon.client.request("POST", "/v1/stores", new)
     finally:
         daemon.client.request("DELETE", f"/v1/stores/{new['name']}")

@@ -6,6 +6,7 @@ import argparse
 import json
 import secrets
 import shutil
+import signal
 import sys
 
 from tests.soak.report import report, summary
@@ -24,6 +25,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--keep", action="store_true", help="keep the folder also when nothing was found")
     parser.add_argument("--plant", choices=sorted(PLANTS), default="", help="a fault of our own that must be found")
     given = parser.parse_args(arguments)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # whatever ends us, no daemon is left behind
     seed = secrets.randbelow(1_000_000) if given.seed is None else given.seed
     soak = Soak(Options(given.minutes, seed, given.backend, given.every, given.small, given.plant, given.keep))
     print(f"soak: seed {seed}, in {soak.home}", file=sys.stderr, flush=True)

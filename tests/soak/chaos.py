@@ -59,7 +59,7 @@ class Services:
             self._asker.silent[self._store] = self._findings.at
         try:
             hold.wait(self._rng.uniform(2.0, 6.0))
-            for _ in range(24):
+            for _ in range(40):  # after other trouble the store tries again every 15 s
                 if fault.fired() != before or hold.wait(0.5):
                     break
         finally:

@@ -260,7 +260,13 @@ def test_one_full_scan_in_place_of_all_that_waits_keeps_the_oldest_ticket(dirty:
 def test_what_has_begun_goes_on_before_what_has_not(dirty: Queue) -> None:
     dirty.add([(1, f"{name}.md") for name in "abcdef"])
     assert dirty.paths(3) == ["a.md", "b.md", "c.md"]
-    dirty.put_back([(1, "b.md"), (1, "c.md")], 0)
+    dirty.put_back([(1, "b.md"), (1, "c.md")], 0, begun=True)
     dirty.put_back([(1, "a.md")], 1.0)
     dirty.wait(2.0)
     assert dirty.paths(9) == ["b.md", "c.md", "d.md", "e.md", "f.md", "a.md"]
+
+
+def test_what_failed_lets_the_rest_have_its_turn(dirty: Queue) -> None:
+    dirty.add([(1, f"{name}.md") for name in "abcdef"])
+    dirty.put_back([(1, path) for path in dirty.paths(3)], 0)
+    assert dirty.paths(3) == ["d.md", "e.md", "f.md"], "a deletion among them must not wait for an embedder"

@@ -357,26 +357,6 @@ def test_auto_keeps_floats_for_euclidean_distances(opened: Open, monkeypatch: py
     assert kind(backend) == "flat"
 
 
-@pytest.mark.parametrize("dimension", [32, 64, 384])
-def test_the_8_bit_scan_misses_next_to_nothing_where_faiss_takes_its_quicker_paths(
-    opened: Open, monkeypatch: pytest.MonkeyPatch, dimension: int
-) -> None:
-    monkeypatch.setattr(faiss, "SCAN_FROM", 1_000)
-    rng = np.random.default_rng(3)
-    rows, queries = (rng.normal(size=(n, dimension)).astype(np.float32) for n in (3_000, 50))
-    backend = opened("auto")
-    backend.create_store(NAME, dimension, "cosine")
-    put(backend, rows[:2_000])
-    put(backend, rows[2_000:], first=2_000)
-    assert kind(backend) == "scan"
-    unit = rows / np.linalg.norm(rows, axis=1, keepdims=True)
-    hits = 0
-    for query in queries:
-        best = {f"k{i}" for i in np.argsort(-(unit @ query))[:10]}
-        hits += len(best & {match.key for match in backend.query(NAME, query, 10)})
-    assert hits >= 0.99 * 500
-
-
 def test_a_store_opened_with_another_kind_of_index_keeps_everything(
     opened: Open, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+import shutil
 import subprocess
 import sys
 import threading
@@ -326,5 +327,7 @@ def test_a_run_finds_what_was_planted(tmp_path: Path) -> None:
     assert ran.returncode == 1, ran.stderr[-2000:]
     assert not said["ok"]
     assert "catalog_differs" in {found["kind"] for found in said["divergences"]}, said["divergences"]
-    assert (Path(said["kept_in"]) / "kept-1" / "data").is_dir()
+    kept = Path(said["kept_in"])
+    assert (kept / "kept-1" / "data").is_dir(), "to look at"
+    shutil.rmtree(kept)
     assert "DIVERGENCE" in ran.stderr

@@ -28,7 +28,7 @@ from vragd.backends.faiss_index import build, load
 from vragd.backends.faiss_layout import Layout
 from vragd.backends.memory import exact_scores, prepared
 from vragd.backends.rwlock import ReadWriteLock
-from vragd.errors import StoreMismatch, UnknownStore
+from vragd.errors import BackendUnavailable, StoreMismatch, UnknownStore
 from vragd.failpoints import reach
 from vragd.files import private_dir, write_atomic
 from vragd.settings import FaissBackend as Settings
@@ -61,6 +61,7 @@ class FaissBackend:
         self._index, self._data_dir = index, data_dir
         self._lock = threading.Lock()
         self._open: dict[str, _Store] = {}
+        self._closed = False
 
     def create_store(
         self, store: str, dimension: int, metric: Metric, *, space: str = "", model: str = ""
@@ -129,6 +130,7 @@ class FaissBackend:
                 for held in self._open.values():
                     held.save(0, 1)
             finally:
+                self._closed = True
                 for held in self._open.values():
                     held.forget()
                 self._open.clear()
@@ -156,6 +158,8 @@ class FaissBackend:
 
     def _held(self, store: str) -> _Store:
         """The open store, under the lock."""
+        if self._closed:
+            raise BackendUnavailable("the index is closed", hint="try again in a moment")
         if store not in self._open:
             if (shape := self._shape(store)) is None:
                 raise UnknownStore(f"the backend has no store {store!r}")
@@ -176,6 +180,7 @@ class _Store:
         self._changing = threading.Lock()
         self._memory = ReadWriteLock()
         self._n_changes = 0
+        self._is_gone = False
         self._table, self._layout = self._read()
         if self._layout.kind != self._wanted():
             self._rebuild()
@@ -185,6 +190,7 @@ class _Store:
     def query(self, vector: np.ndarray, top_k: int, where: Filter | None) -> list[Match]:
         query = prepared(check_query(vector, self.dimension), self.metric)
         with self._memory.read():
+            self._check_here()
             allowed = self._table.allowed(where)
             n = min(self._layout.candidates(top_k), int(np.count_nonzero(allowed)))
             if n == 0 or top_k <= 0:
@@ -196,6 +202,7 @@ class _Store:
 
     def get(self, keys: Collection[str]) -> dict[str, np.ndarray]:
         with self._memory.read():
+            self._check_here()
             there = [key for key in keys if key in self._table.slots]
             return dict(zip(there, self._layout.rows(self._slots(there)), strict=True))
 
@@ -298,6 +305,9 @@ class _Store:
             header, content, body = faiss_file.load(self._file)
         except FileNotFoundError:
             return self._empty()
+        except faiss_file.OtherVersion:
+            self._file.unlink()  # sound, and of no use to anybody: everything in it is in the catalog
+            return self._empty()
         except (faiss_file.Unreadable, OSError):
             return self._start_over()
         try:
@@ -328,4 +338,10 @@ class _Store:
     def forget(self) -> None:
         """Free everything; nothing may be called afterwards."""
         with self._changing, self._memory.write():
+            self._is_gone = True
             self._layout.close()
+
+    def _check_here(self) -> None:
+        """Whoever waited for the lock may find the store deleted, or the backend closed."""
+        if self._is_gone:
+            raise UnknownStore("the backend's store is gone")

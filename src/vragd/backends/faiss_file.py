@@ -38,6 +38,10 @@ class Unreadable(Exception):
     """The file is not one that was written whole by this version."""
 
 
+class OtherVersion(Unreadable):
+    """The file is one of another version of this program, or of a machine with another order of bytes."""
+
+
 class Table:
     """
     Which key and metadata each slot holds. A slot is a row's place; it never moves.
@@ -247,6 +251,8 @@ def save(path: Path, header: Header, table: bytes, length: int, body: Iterable[n
             digest.update(part)
             yield part
         for array in body:
+            if not array.size:  # memory of no length cannot be cast
+                continue
             view = memoryview(array.data).cast("B")
             digest.update(view)
             yield view
@@ -284,7 +290,8 @@ def _verified(fd: int) -> tuple[Header, int, int]:
     head = os.pread(fd, _HEADER.size, 0)
     magic, layout, metric, dimension, slots, keys, table_bytes, body_bytes = _HEADER.unpack(head)
     if magic != _MAGIC:
-        raise Unreadable("not a cache file of this version")
+        known = magic >> 8 == _MAGIC >> 8
+        raise OtherVersion("of another version") if known else Unreadable("not a cache file")
     end = _HEADER.size + table_bytes + body_bytes
     if os.fstat(fd).st_size != end + _DIGEST_BYTES:
         raise Unreadable("the file is shorter or longer than it says")

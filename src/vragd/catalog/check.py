@@ -28,6 +28,18 @@ def check(db: apsw.Connection) -> list[str]:
     return problems
 
 
+def is_sound(path: Path) -> bool:
+    """Whether a fresh look at the file finds nothing wrong: what was read wrongly once may be right on the disk."""
+    try:
+        db = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READONLY)
+        try:
+            return check(db) == []
+        finally:
+            db.close()
+    except apsw.Error:
+        return False
+
+
 def mend(db: apsw.Connection) -> int:
     """
     Forget the contents of notes that lost an embedding or their full text; returns how many notes.

@@ -58,7 +58,14 @@ class Snapshot:
         tokens = list(dict.fromkeys(_TOKEN.findall(text.lower())))[:MAX_QUERY_TOKENS]
         if not tokens:
             return []
-        match = " OR ".join(f'"{token}"' for token in self._words.choose(self._db, tokens))
+        chosen = self._words.choose(self._db, tokens)
+        found = self._matching(chosen, limit, sources, folder)
+        if len(found) < limit and len(chosen) < len(tokens):
+            found = self._matching(tokens, limit, sources, folder)
+        return found
+
+    def _matching(self, words: Sequence[str], limit: int, sources: Collection[str], folder: str) -> list[Found]:
+        match = " OR ".join(f'"{word}"' for word in words)
         where, bound = _narrow(sources, folder)
         sql = (
             f"with hit as (select rowid, bm25(chunk_text, {TITLE_WEIGHT}, {HEADING_WEIGHT}, {TEXT_WEIGHT}) as rank"

@@ -120,3 +120,9 @@ def m003_packed_vectors(db: apsw.Connection) -> None:
     db.create_scalar_function("packed", pack, 1)
     db.execute("update embedding set vector = packed(vector)")
     db.create_scalar_function("packed", None, 1)
+
+
+@migration
+def m004_notes_by_space(db: apsw.Connection) -> None:
+    """Whether any note is left in an old space is asked at each round of moving over."""
+    db.execute("create index note_space on note(space_id)")

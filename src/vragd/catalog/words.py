@@ -3,7 +3,7 @@ Which words of a question full text is asked for.
 
 Ranking looks at every chunk that holds any of the words asked for: with the words that nearly every chunk holds it
 would look at the whole store, each time. BM25 gives such a word next to no weight, so a question is asked by its
-rarest words, as many of them as together are in no more than BUDGET chunks.
+rarest words, as many of them as together are found BUDGET times; by all of them where that finds too little.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from collections.abc import Sequence
 
 import apsw
 
-BUDGET = 4_000  # chunks; below that many in a store every word is asked for
+BUDGET = 4_000  # chunks
 COUNTED_FOR_S = 600.0
 MAX_COUNTED = 20_000
 
@@ -30,8 +30,8 @@ class Words:
         chosen: list[str] = []
         left = BUDGET
         for word in sorted(words, key=counts.__getitem__):
-            if chosen and counts[word] > left:
-                break
+            if left < BUDGET and counts[word] > left and sum(counts.values()) > BUDGET:
+                break  # of those asked for some chunk has one: a word that is nowhere is no reason to stop
             chosen.append(word)
             left -= counts[word]
         return chosen

@@ -162,9 +162,12 @@ class Catalog:
             self._db.execute("delete from embedding where space_id = ?", (space_id,))
             self._db.execute("delete from space where id = ?", (space_id,))
 
-    def any_outside(self, space_id: int) -> bool:
-        """Whether there is a note whose chunks are of another space."""
-        return bool(self._one("select exists (select 1 from note where space_id != ?)", space_id))
+    def any_outside(self, space_id: int, away: Collection[int] = (), *, or_failed: bool = True) -> bool:
+        """Whether there is a note whose chunks are of another space; in no source that is `away`, if any is."""
+        failed = "" if or_failed else " and state != 'failed'"
+        marks = ",".join("?" * len(away))
+        sql = f"select exists (select 1 from note where space_id != ? {failed} and source_id not in ({marks}))"
+        return bool(self._one(sql, space_id, *away))
 
     def notes_outside(self, space_id: int) -> list[tuple[int, str]]:
         """(source id, path) of the notes whose chunks are of another space."""

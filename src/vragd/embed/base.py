@@ -61,6 +61,13 @@ class Embedder(Protocol):
     def space(self, chunker: str) -> Space:
         """The space of the vectors made now. Raises EmbedderUnavailable; may ask a server."""
 
+    def still_makes(self, space: Space) -> bool:
+        """
+        Whether vectors made now may be compared with those of `space`. Raises EmbedderUnavailable.
+
+        Quick: asks a server at most what it holds, and has no model loaded.
+        """
+
     def embed_documents(self, texts: Sequence[str]) -> np.ndarray:
         """
         One unit vector per text: float32, shape (len(texts), dimension), row i is texts[i].

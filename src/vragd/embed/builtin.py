@@ -59,6 +59,10 @@ class MiniLM:
         """The space; the digest is that of the model file in this package."""
         return Space("builtin", "all-MiniLM-L6-v2", MODEL_SHA256[:16], DIMENSION, f"windows-{WINDOW}", chunker)
 
+    def still_makes(self, space: Space) -> bool:
+        """Whether they may be compared with those of `space`."""
+        return self.space("").meaning == space.meaning
+
     def embed_documents(self, texts: Sequence[str]) -> np.ndarray:
         """
         One unit vector per text: float32, shape (len(texts), 384), row i is texts[i].

@@ -83,6 +83,22 @@ class Ollama:
             chunker=chunker,
         )
 
+    def still_makes(self, space: Space) -> bool:
+        """
+        Whether the model that answers now is that of `space`. Raises EmbedderUnavailable.
+
+        Blocks for up to `query_timeout_s`; not again for a while if that went by without an answer.
+        """
+        if time.monotonic() < self._silent_until:
+            raise EmbedderUnavailable(f"Ollama at {self._settings.url} did not answer the last question in time")
+        try:
+            name, digest = self._identity()
+        except _Silent:
+            self._silent_until = time.monotonic() + SILENT_FOR_S
+            raise
+        there = ("ollama", name, digest, self._prompts.identity)
+        return there == (space.provider, space.model, space.digest, space.prompts)
+
     def embed_documents(self, texts: Sequence[str]) -> np.ndarray:
         """
         One unit vector per text: float32, shape (len(texts), dimension), row i is texts[i].

@@ -1,0 +1,56 @@
+"""The 8-bit scan on FAISS's quicker paths, and stores that lost everything."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from vragd.backends import faiss
+from vragd.backends.base import Vector
+from vragd.backends.faiss import FaissBackend
+
+NAME = "notes"
+Open = Callable[[str], FaissBackend]
+
+
+@pytest.fixture
+def opened(tmp_path: Path) -> Open:
+    return lambda index: FaissBackend(index, tmp_path)
+
+
+def put(backend: FaissBackend, rows: np.ndarray, first: int = 0) -> None:
+    backend.put_vectors(NAME, [Vector(f"k{first + i}", row) for i, row in enumerate(rows)])
+
+
+@pytest.mark.parametrize("index", ["auto", "ivf", "hnsw"])
+def test_a_store_that_lost_all_its_vectors_is_saved_as_such(opened: Open, index: str) -> None:
+    backend = opened(index)
+    backend.create_store(NAME, 16, "cosine")
+    put(backend, np.random.default_rng(0).normal(size=(1_500, 16)).astype(np.float32))
+    backend.flush(NAME)
+    backend.delete_vectors(NAME, [f"k{i}" for i in range(1_500)])
+    backend.close()
+    assert list(opened(index).list_keys(NAME)) == []
+
+
+@pytest.mark.parametrize("dimension", [32, 64, 384])
+def test_the_8_bit_scan_misses_next_to_nothing_where_faiss_takes_its_quicker_paths(
+    opened: Open, monkeypatch: pytest.MonkeyPatch, dimension: int
+) -> None:
+    monkeypatch.setattr(faiss, "SCAN_FROM", 1_000)
+    rng = np.random.default_rng(3)
+    rows, queries = (rng.normal(size=(n, dimension)).astype(np.float32) for n in (3_000, 50))
+    backend = opened("auto")
+    backend.create_store(NAME, dimension, "cosine")
+    put(backend, rows[:2_000])
+    put(backend, rows[2_000:], first=2_000)
+    assert backend.get_store_info(NAME).detail["index"] == "scan"
+    unit = rows / np.linalg.norm(rows, axis=1, keepdims=True)
+    hits = 0
+    for query in queries:
+        best = {f"k{i}" for i in np.argsort(-(unit @ query))[:10]}
+        hits += len(best & {match.key for match in backend.query(NAME, query, 10)})
+    assert hits >= 0.99 * 500
