@@ -251,7 +251,11 @@ class Store:
             if before is None or self.space is None or self.space.id != before.id:
                 self._syncer = None  # it writes into the space before
         if self.rebuilding:
-            self.spaces.drop_old([source.id for source in self.sources.values() if source.state != "ok"])
+            self._switch()
+
+    def _switch(self) -> None:
+        """As `Spaces.drop_old`. A source that was not looked at yet is not away."""
+        self.spaces.drop_old([source.id for source in self.sources.values() if source.state not in ("new", "ok")])
 
     # -- work --------------------------------------------------------------------------------------
 
@@ -319,7 +323,7 @@ class Store:
                 self.refiller.recover(self.space)
                 self._needs_recovery = False
         if self.rebuilding:
-            self.spaces.drop_old([source.id for source in self.sources.values() if source.state != "ok"])
+            self._switch()
         if is_full and report.deferred:
             raise DiskFull(
                 f"less than {self.limits.min_free_mib} MiB are free where the catalog lives",

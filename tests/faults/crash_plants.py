@@ -114,7 +114,7 @@ def version_apart() -> None:
 
 
 def switch_at_once() -> None:
-    Catalog.any_outside = lambda *_: False  # type: ignore[method-assign]
+    Catalog.any_outside = lambda *_, **__: False  # type: ignore[method-assign]
     forget = Catalog.forget_space
 
     def forget_space(self: Catalog, space_id: int) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -273,6 +274,7 @@ def test_what_the_backend_holds_of_a_catalog_that_is_gone_goes_too(filled: World
     filled.embedder.dimension, filled.embedder.digest = 16, "2"
     filled.store.prepare()
     assert len(filled.backend.list_stores()) == 2
+    filled.store._spared_at = time.monotonic()  # it seemed damaged a moment ago
     filled.store.begin_anew(CatalogCorrupt("as if"))
     filled.store.prepare()
     assert filled.backend.list_stores() == ["sss"]

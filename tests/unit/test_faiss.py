@@ -77,7 +77,7 @@ DAMAGE: dict[str, Callable[[bytes], bytes]] = {
     "a bit flipped in the last row": lambda data: flipped(data, -17),
     "a bit flipped in the table": lambda data: flipped(data, 100),
     "a bit flipped in the checksum": lambda data: flipped(data, -1),
-    "another magic": lambda data: b"\0" + data[1:],
+    "another magic": lambda data: bytes(8) + data[8:],
     "sizes beyond the file": lambda data: data[:32] + b"\xff" * 40 + data[72:],
     "empty": lambda data: b"",
     "cut in the header": lambda data: data[:40],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -54,3 +55,16 @@ def test_the_8_bit_scan_misses_next_to_nothing_where_faiss_takes_its_quicker_pat
         best = {f"k{i}" for i in np.argsort(-(unit @ query))[:10]}
         hits += len(best & {match.key for match in backend.query(NAME, query, 10)})
     assert hits >= 0.99 * 500
+
+
+def test_a_cache_of_another_version_is_no_damage_and_leaves_nothing_behind(opened: Open, tmp_path: Path) -> None:
+    backend = opened("flat")
+    backend.create_store(NAME, 16, "cosine")
+    put(backend, np.eye(16, dtype=np.float32))
+    backend.close()
+    (file,) = tmp_path.rglob("vectors.faiss")
+    data = bytearray(file.read_bytes())
+    data[0 if sys.byteorder == "little" else 7] -= 1
+    file.write_bytes(data)
+    assert list(opened("flat").list_keys(NAME)) == []
+    assert [path.name for path in file.parent.iterdir()] == ["store.json"]

@@ -209,7 +209,7 @@ def test_an_old_space_goes_also_when_the_crash_came_just_before(world: World, mo
     world.embedder.digest = "2"
     world.store.prepare()
     with monkeypatch.context() as killed:
-        killed.setattr(world.store.spaces, "drop_old", lambda: None)
+        killed.setattr(world.store.spaces, "drop_old", lambda *_: None)
         world.apply("a.md")
     assert len(world.store.catalog.spaces()) == 2
     world.restart()

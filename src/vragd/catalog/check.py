@@ -31,7 +31,7 @@ def check(db: apsw.Connection) -> list[str]:
 def is_sound(path: Path) -> bool:
     """Whether a fresh look at the file finds nothing wrong: what was read wrongly once may be right on the disk."""
     try:
-        db = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READONLY)
+        db = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READWRITE)  # the last to close tidies up beside the file
         try:
             return check(db) == []
         finally:
