@@ -160,10 +160,9 @@ class Spaces:
 
     # -- from one space to the next ----------------------------------------------------------------
 
-    def choose(self, embedder: Embedder) -> bool:
+    def choose(self, embedder: Embedder) -> None:
         """
-        Make sure that backend and embedder answer, and that what is written is in the embedder's space; whether
-        that is another than before.
+        Make sure that backend and embedder answer, and that what is written is in the embedder's space.
 
         Raises EmbedderUnavailable, and what `attach` raises.
         """
@@ -181,7 +180,6 @@ class Spaces:
         if changed and before is not None:
             log.warning("store.space_changed", store=self._store, provider=space.provider, model=space.model)
         self._see_who_answers()
-        return changed
 
     def _begin(self, space: Space) -> None:
         if self.current is not None and not self.rebuilding and not self._catalog.meta("answers"):

@@ -14,7 +14,7 @@ import apsw
 
 from vragd.catalog.db import open_read_only, translated
 from vragd.catalog.model import KNOWN_COLUMNS, Counts, FileRow, Found, Known, from_blob, known_from, to_blob
-from vragd.catalog.words import Words
+from vragd.catalog.words import ENOUGH, Words
 from vragd.errors import BackendUnavailable, CatalogCorrupt
 
 # A title names the whole note, a heading its section: a word there says more than one in the text.
@@ -60,7 +60,7 @@ class Snapshot:
             return []
         chosen = self._words.choose(self._db, tokens)
         found = self._matching(chosen, limit, sources, folder)
-        if len(found) < limit and len(chosen) < len(tokens):
+        if len(found) < min(limit, ENOUGH) and len(chosen) < len(tokens):
             found = self._matching(tokens, limit, sources, folder)
         return found
 

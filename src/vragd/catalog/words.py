@@ -3,7 +3,7 @@ Which words of a question full text is asked for.
 
 Ranking looks at every chunk that holds any of the words asked for: with the words that nearly every chunk holds it
 would look at the whole store, each time. BM25 gives such a word next to no weight, so a question is asked by its
-rarest words, as many of them as together are found BUDGET times; by all of them where that finds too little.
+rarest words, as many of them as together are found BUDGET times; by all of them where that finds next to nothing.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from collections.abc import Sequence
 import apsw
 
 BUDGET = 4_000  # chunks
+ENOUGH = 10  # chunks found by the rarest; with fewer all words are asked for, whatever it costs
 COUNTED_FOR_S = 600.0
 MAX_COUNTED = 20_000
 
