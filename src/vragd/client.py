@@ -1,31 +1,24 @@
 """
-The only code that opens the socket. Standard library only, so that a query costs no imports.
+The only code that opens the socket. Standard library and h11 only, so that a query costs few imports: those
+of http.client, which brings ssl and email, take longer than an answer.
 
     Client("/run/user/1000/vragd/vragd.sock").request("POST", "/v1/query", {"text": "coffee"})
 """
 
 from __future__ import annotations
 
-import http.client
 import json
 import os
 import socket
 from pathlib import Path
 from typing import Any
 
+import h11
+
 from vragd import errors
 from vragd.errors import NoDaemon, VragdError
 
-
-class _UnixConnection(http.client.HTTPConnection):
-    def __init__(self, path: Path, timeout_s: float) -> None:
-        super().__init__("localhost", timeout=timeout_s)
-        self._path = path
-
-    def connect(self) -> None:
-        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        self.sock.settimeout(self.timeout)
-        self.sock.connect(str(self._path))
+READ_BYTES = 65_536
 
 
 class Client:
@@ -38,24 +31,45 @@ class Client:
         """
         The decoded answer. Raises NoDaemon when nobody answers, and the error the daemon answered with.
         """
-        connection = _UnixConnection(self.path, timeout_s)
+        data = b"" if body is None else json.dumps(body).encode()
         try:
-            data = None if body is None else json.dumps(body).encode()
-            try:
-                connection.request(method, target, data, {"content-type": "application/json"})
-            except (BrokenPipeError, ConnectionResetError):
-                pass  # refused while we were still sending: the answer says why
-            response = connection.getresponse()
-            status, raw = response.status, response.read()
+            with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
+                connection.settimeout(timeout_s)
+                connection.connect(str(self.path))
+                status, raw = _exchange(connection, method, target, data)
         except TimeoutError as error:
             raise NoDaemon(
                 f"the daemon at {self.path} did not answer within {timeout_s:g} s", hint="see its log"
             ) from error
-        except (OSError, http.client.HTTPException) as error:
+        except (OSError, h11.RemoteProtocolError) as error:
             raise _unreachable(self.path, error) from error
-        finally:
-            connection.close()
         return _decode(status, raw)
+
+
+def _exchange(connection: socket.socket, method: str, target: str, data: bytes) -> tuple[int, bytes]:
+    """One request and its whole answer: status and body."""
+    protocol = h11.Connection(h11.CLIENT)
+    headers = [
+        ("host", "localhost"),
+        ("connection", "close"),
+        ("content-type", "application/json"),
+        ("content-length", str(len(data))),
+    ]
+    head = protocol.send(h11.Request(method=method, target=target, headers=headers))
+    sent = (protocol.send(h11.Data(data=data)), protocol.send(h11.EndOfMessage()))
+    try:
+        connection.sendall(b"".join(part or b"" for part in (head, *sent)))
+    except (BrokenPipeError, ConnectionResetError):
+        pass  # refused while we were still sending: the answer says why
+    status, parts = 0, []
+    while type(event := protocol.next_event()) is not h11.EndOfMessage:
+        if event is h11.NEED_DATA:
+            protocol.receive_data(connection.recv(READ_BYTES))
+        elif isinstance(event, h11.Response):
+            status = event.status_code
+        elif isinstance(event, h11.Data):
+            parts.append(event.data)
+    return status, b"".join(parts)
 
 
 def _unreachable(path: Path, error: Exception) -> NoDaemon:

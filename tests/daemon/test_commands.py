@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 import subprocess
 import sys
@@ -12,6 +13,7 @@ import pytest
 
 from tests.harness import Vragd, copy_vault, until, vragd
 from tests.warm import warm
+from vragd.cli.main import MODULES, parser
 
 
 @pytest.fixture
@@ -174,10 +176,20 @@ def test_a_lost_or_damaged_cache_comes_back_without_embedding(tmp_path: Path) ->
             assert daemon.paths("cost per use of socks")[0] == "Clippings/Buy wisely.md"
 
 
+def test_a_command_alone_is_understood_as_among_all() -> None:
+    def choices(only: str) -> dict[str, argparse.ArgumentParser]:
+        return parser(only)._subparsers._group_actions[0].choices  # type: ignore[union-attr, return-value]
+
+    assert list(choices("")) == list(MODULES)
+    for name in MODULES:
+        assert choices(name)[name].format_help() == choices("")[name].format_help()
+
+
 def test_a_query_imports_nothing_heavy() -> None:
     code = (
         "import sys; from vragd.cli.main import main; main(['query', 'x', '--socket', '/nonexistent']);"
-        " heavy = {'pydantic', 'numpy', 'yaml', 'apsw', 'structlog', 'faiss', 'boto3', 'asyncio'} & set(sys.modules);"
+        " heavy = {'pydantic', 'numpy', 'yaml', 'apsw', 'structlog', 'faiss', 'boto3', 'asyncio', 'ssl', 'email',"
+        " 'http', 'tempfile', 'subprocess', 'vragd.cli.demo'} & set(sys.modules);"
         " sys.exit(f'imported: {heavy}' if heavy else 0)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)

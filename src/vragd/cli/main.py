@@ -6,13 +6,30 @@ import argparse
 import os
 import sys
 from collections.abc import Callable, Sequence
+from importlib import import_module
 
 from vragd import __version__
-from vragd.cli import config, demo, files, init, query, run, service, status, store, sync, verify
 from vragd.cli.render import complain
 from vragd.errors import VragdError
 
 Command = Callable[[argparse.Namespace], int]
+
+# in the order of the help
+MODULES = {
+    "init": "init",
+    "run": "run",
+    "service": "service",
+    "query": "query",
+    "status": "status",
+    "files": "files",
+    "sync": "sync",
+    "index": "sync",
+    "store": "store",
+    "verify": "verify",
+    "config": "config",
+    "demo": "demo",
+}
+"""Each command and the module of vragd.cli it is in."""
 
 EPILOG = """\
 exit status: 0 done, 1 failed, 2 wrong usage or configuration, 3 no daemon is running.
@@ -20,8 +37,12 @@ exit status: 0 done, 1 failed, 2 wrong usage or configuration, 3 no daemon is ru
 65 data of a newer vragd."""
 
 
-def parser() -> argparse.ArgumentParser:
-    """The whole command line. Every command sets `command`, a function of the parsed arguments."""
+def parser(only: str = "") -> argparse.ArgumentParser:
+    """
+    The command line, or of it what the command `only` needs: importing all of them takes longer than a query.
+
+    Every command sets `command`, a function of the parsed arguments.
+    """
     top = argparse.ArgumentParser(
         prog="vragd",
         description="Keeps Obsidian vaults searchable from every program on this machine.",
@@ -36,14 +57,15 @@ def parser() -> argparse.ArgumentParser:
     places.add_argument("--socket", metavar="FILE", help="the daemon's socket (VRAGD_SOCKET)")
     places.add_argument("--log-level", metavar="LEVEL", help="debug, info, warning or error (VRAGD_LOG_LEVEL)")
     commands = top.add_subparsers(metavar="COMMAND", required=True)
-    for group in (init, run, service, query, status, files, sync, store, verify, config, demo):
-        group.add(commands, common)
+    for module in dict.fromkeys([MODULES[only]] if only in MODULES else MODULES.values()):
+        import_module(f"vragd.cli.{module}").add(commands, common)
     return top
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; its exit status."""
-    args = parser().parse_args(argv)
+    words = sys.argv[1:] if argv is None else argv
+    args = parser(words[0] if words else "").parse_args(words)
     command: Command = args.command
     try:
         return command(args)
