@@ -1,6 +1,6 @@
 """
-The only code that opens the socket. Standard library and h11 only, so that a query costs few imports: those
-of http.client, which brings ssl and email, take longer than an answer.
+The only code that opens the socket. Standard library only, and little of it: importing http.client, with ssl and
+email, or h11 takes several times as long as an answer.
 
     Client("/run/user/1000/vragd/vragd.sock").request("POST", "/v1/query", {"text": "coffee"})
 """
@@ -13,12 +13,10 @@ import socket
 from pathlib import Path
 from typing import Any
 
-import h11
-
 from vragd import errors
 from vragd.errors import NoDaemon, VragdError
 
-READ_BYTES = 65_536
+_LINE_BYTES = 65_536
 
 
 class Client:
@@ -41,35 +39,34 @@ class Client:
             raise NoDaemon(
                 f"the daemon at {self.path} did not answer within {timeout_s:g} s", hint="see its log"
             ) from error
-        except (OSError, h11.RemoteProtocolError) as error:
+        except OSError as error:
             raise _unreachable(self.path, error) from error
+        except (ValueError, IndexError) as error:
+            raise _stranger("no HTTP") from error
         return _decode(status, raw)
 
 
 def _exchange(connection: socket.socket, method: str, target: str, data: bytes) -> tuple[int, bytes]:
-    """One request and its whole answer: status and body."""
-    protocol = h11.Connection(h11.CLIENT)
-    headers = [
-        ("host", "localhost"),
-        ("connection", "close"),
-        ("content-type", "application/json"),
-        ("content-length", str(len(data))),
-    ]
-    head = protocol.send(h11.Request(method=method, target=target, headers=headers))
-    sent = (protocol.send(h11.Data(data=data)), protocol.send(h11.EndOfMessage()))
+    """One request and its whole answer: status and body. Raises ValueError for what is not HTTP."""
+    head = f"{method} {target} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n"
+    head += f"Content-Type: application/json\r\nContent-Length: {len(data)}\r\n\r\n"
     try:
-        connection.sendall(b"".join(part or b"" for part in (head, *sent)))
+        connection.sendall(head.encode("ascii") + data)
     except (BrokenPipeError, ConnectionResetError):
         pass  # refused while we were still sending: the answer says why
-    status, parts = 0, []
-    while type(event := protocol.next_event()) is not h11.EndOfMessage:
-        if event is h11.NEED_DATA:
-            protocol.receive_data(connection.recv(READ_BYTES))
-        elif isinstance(event, h11.Response):
-            status = event.status_code
-        elif isinstance(event, h11.Data):
-            parts.append(event.data)
-    return status, b"".join(parts)
+    with connection.makefile("rb") as answer:
+        line = answer.readline(_LINE_BYTES)
+        if not line:
+            raise ConnectionResetError
+        status, length = int(line.split(b" ")[1]), -1
+        while (line := answer.readline(_LINE_BYTES)) not in (b"\r\n", b""):
+            name, _, value = line.partition(b":")
+            if name.lower() == b"content-length":
+                length = int(value)
+        body = answer.read(length)
+    if length < 0 or len(body) < length:
+        raise ConnectionResetError
+    return status, body
 
 
 def _unreachable(path: Path, error: Exception) -> NoDaemon:
@@ -81,11 +78,15 @@ def _unreachable(path: Path, error: Exception) -> NoDaemon:
     return NoDaemon(f"the daemon at {path} broke off: {reason}", hint="see its log")
 
 
+def _stranger(answered: str) -> NoDaemon:
+    return NoDaemon(f"what answers ({answered}) is not vragd", hint="check paths.socket")
+
+
 def _decode(status: int, raw: bytes) -> Any:
     try:
         answer = json.loads(raw)
     except ValueError:
-        raise NoDaemon(f"what answers (status {status}) is not vragd", hint="check paths.socket") from None
+        raise _stranger(f"status {status}") from None
     if status == 200:
         return answer
     found = answer.get("error", {}) if isinstance(answer, dict) else {}

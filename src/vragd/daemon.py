@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import ctypes
 import fcntl
+import gc
 import os
 import re
 import resource
@@ -190,6 +191,8 @@ class Daemon:
             self._listen()
             self._tasks = [asyncio.create_task(self._pulse.run()), asyncio.create_task(self._reloads())]
             schedule.start()
+            gc.freeze()
+            gc.enable()
             log.info(
                 "daemon.service_ready",
                 version=__version__,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from contextlib import suppress
 
 from pydantic import TypeAdapter, ValidationError
 
@@ -25,6 +26,14 @@ class Embedders:
             if key not in self._made:
                 self._made[key] = create_embedder(settings.type, settings)
             return self._made[key]
+
+    def expect(self, settings: EmbedderSettings) -> None:
+        """Begin to load the embedder for these settings on a thread beside, so that `get` finds it."""
+        threading.Thread(target=self._load, args=(settings,), name="embedder", daemon=True).start()
+
+    def _load(self, settings: EmbedderSettings) -> None:
+        with suppress(Exception):  # what fails here fails again for `get`, where somebody listens
+            self.get(settings)
 
     def recorded(self, record: str) -> Embedder | None:
         """

@@ -2,14 +2,15 @@
 Query → hits. The other place that knows a whole order: embed, search vectors and words, fuse, join.
 
 Every hit is joined with the catalog before it is returned, so that a stale vector never becomes an
-answer. Runs on a reader lane.
+answer. Runs on a reader lane, and looks for words on a thread beside it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
@@ -17,7 +18,7 @@ import numpy as np
 import structlog
 
 from vragd.backends.base import Filter, Match, VectorBackend
-from vragd.catalog.model import Found, SpaceRow
+from vragd.catalog.model import Found, Ranked, SpaceRow
 from vragd.catalog.reader import Reader, Snapshot
 from vragd.errors import (
     BackendUnavailable,
@@ -39,7 +40,10 @@ CANDIDATES = 100
 # A blend of normalised scores is steadier across collections than reciprocal ranks; vectors are usually
 # the better list. Measured on four collections, see docs/architecture.md, "Ranking".
 VECTOR_SHARE = 0.7
+WORD_THREADS = 4
 TRIES = 3  # a commit between the backend's answer and the catalog's may hide a note: look again
+
+_beside = ThreadPoolExecutor(WORD_THREADS, "words")
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,6 +144,9 @@ class _Look:
         self._target, self._question = target, question
         self._degraded: list[str] = []
         self._where = _filter(target, question)
+        self._early: Future[tuple[int, list[Ranked]]] | None = None
+        if question.mode == "hybrid" and question.text:  # embedding and vectors take another core about as long
+            self._early = _beside.submit(self._early_words)
         self._vector = self._embedded() if question.mode != "keyword" else None
 
     def _embedded(self) -> np.ndarray | None:
@@ -168,6 +175,15 @@ class _Look:
             self._degraded.append("semantic_unavailable")
             self._vector = None
 
+    def _early_words(self) -> tuple[int, list[Ranked]]:
+        with self._target.reader.snapshot() as now:
+            return now.generation(), self._words(now)
+
+    def _words(self, now: Snapshot) -> list[Ranked]:
+        question = self._question
+        limit = CANDIDATES if question.mode == "hybrid" else question.top_k
+        return now.keyword(question.text, limit, question.sources, question.folder)
+
     def once(self) -> Answer:
         """The answer as of one instant of the catalog; the backend's matches may be of a moment before."""
         wanted = self._question.top_k if self._question.mode == "vector" else CANDIDATES
@@ -175,12 +191,13 @@ class _Look:
         depth = min(wanted + 10, most)
         while True:
             matches = self._matches(depth)
+            early = self._early.result() if self._early else None  # before a connection is taken: it needs one
             with self._target.reader.snapshot() as now:
-                live = now.join([match.key for match in matches])
+                live = now.live([match.key for match in matches])
                 # Matches that are no longer, or not yet, in the catalog take up places: look further when they do.
                 if len(live) >= wanted or len(matches) < depth or depth >= most:
-                    by_vector = [replace(live[m.key], rank=m.score) for m in matches if m.key in live]
-                    return self._answer(now, by_vector[:wanted])
+                    by_vector = [Ranked(match.key, match.score) for match in matches if match.key in live]
+                    return self._answer(now, by_vector[:wanted], early)
             depth = min(4 * depth, most)
 
     def _matches(self, depth: int) -> Sequence[Match]:
@@ -191,18 +208,18 @@ class _Look:
             return self._target.backend.query(self._target.space.collection, self._vector, depth, self._where)
         return ()
 
-    def _answer(self, now: Snapshot, by_vector: list[Found]) -> Answer:
-        question = self._question
-        by_words: list[Found] = []
-        if question.mode == "keyword" or (question.mode == "hybrid" and question.text):
-            limit = CANDIDATES if question.mode == "hybrid" else question.top_k
-            by_words = now.keyword(question.text, limit, question.sources, question.folder)
-        if question.mode == "hybrid":
-            ranked = fuse(by_vector, by_words)
-        else:
-            ranked = [(found, found.rank) for found in (by_vector if question.mode == "vector" else by_words)]
-        hits = tuple(_hit(self._target, found, score) for found, score in ranked[: question.top_k])
-        return Answer(hits, tuple(self._degraded), now.generation())
+    def _answer(self, now: Snapshot, by_vector: list[Ranked], early: tuple[int, list[Ranked]] | None) -> Answer:
+        question, generation = self._question, now.generation()
+        by_words: list[Ranked] = []
+        if early is not None and early[0] == generation:
+            by_words = early[1]
+        elif question.mode != "vector":
+            by_words = self._words(now)
+        ranked = fuse(by_vector, by_words) if question.mode == "hybrid" else by_vector or by_words
+        best = ranked[: question.top_k]
+        chunks = now.join([one.key for one in best])
+        hits = tuple(_hit(self._target, chunks[one.key], one.score) for one in best)
+        return Answer(hits, tuple(self._degraded), generation)
 
 
 def _filter(target: Target, question: Question) -> Filter | None:
@@ -216,24 +233,21 @@ def _filter(target: Target, question: Question) -> Filter | None:
     return where or None
 
 
-def fuse(by_vector: Sequence[Found], by_words: Sequence[Found]) -> list[tuple[Found, float]]:
+def fuse(by_vector: Sequence[Ranked], by_words: Sequence[Ranked]) -> list[Ranked]:
     """
     Both lists as one, best first, scores in [0, 1]: a blend of the lists' own scores, each scaled to [0, 1].
 
     A chunk missing from a list counts 0 there. With one list empty the other stands alone.
     """
     shares = (VECTOR_SHARE, 1 - VECTOR_SHARE) if by_vector and by_words else (1.0, 1.0)
-    chunks: dict[str, Found] = {}
     scores: dict[str, float] = {}
-    for found_list, share in zip((by_vector, by_words), shares, strict=True):
-        low = min((found.rank for found in found_list), default=0.0)
-        span = max((found.rank for found in found_list), default=0.0) - low
-        for found in found_list:
-            chunks.setdefault(found.key, found)
-            scaled = (found.rank - low) / span if span > 0 else 1.0
-            scores[found.key] = scores.get(found.key, 0.0) + share * scaled
-    order = sorted(scores, key=lambda key: (-scores[key], key))
-    return [(chunks[key], scores[key]) for key in order]
+    for found, share in zip((by_vector, by_words), shares, strict=True):
+        low = min((one.score for one in found), default=0.0)
+        span = max((one.score for one in found), default=0.0) - low
+        for key, score in found:
+            scaled = (score - low) / span if span > 0 else 1.0
+            scores[key] = scores.get(key, 0.0) + share * scaled
+    return [Ranked(key, -cost) for cost, key in sorted((-score, key) for key, score in scores.items())]
 
 
 def merge(answers: Sequence[tuple[str, Answer]], top_k: int) -> tuple[Hit, ...]:

@@ -71,7 +71,11 @@ class Service:
         """Open every store and begin; one that cannot be opened is `failed`. Raises if that is true of all."""
         private_dir(self.registry.root)
         self.registry.sweep()
-        for entry in self.registry.entries().values():
+        entries = self.registry.entries().values()
+        for entry in entries:
+            if entry.settings is not None:
+                self._embedders.expect(entry.settings.embedder)
+        for entry in entries:
             if entry.settings is not None:
                 try:
                     await self.start_store(entry.name, entry.settings)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -21,7 +22,10 @@ def seen_from_outside(daemon: Vragd) -> dict[str, object]:
     assert daemon.process is not None
     proc = Path("/proc") / str(daemon.process.pid)
     status = dict(line.split(":\t", 1) for line in (proc / "status").read_text().splitlines() if ":\t" in line)
-    links = (str(fd.readlink()) for fd in (proc / "fd").iterdir() if int(fd.name) > 1)
+    links = []
+    for fd in (proc / "fd").iterdir():
+        with suppress(FileNotFoundError):  # it came and went
+            links += [str(fd.readlink())] if int(fd.name) > 1 else []
     return {
         **{key: status[key] for key in ("Umask", "SigBlk", "SigIgn", "SigCgt", "Uid", "Gid")},
         "cwd": (proc / "cwd").readlink(),

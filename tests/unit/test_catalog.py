@@ -330,7 +330,8 @@ def test_a_snapshot_is_of_one_instant_whatever_is_committed_meanwhile(opened: Op
         before = now.generation()
         catalog.commit("sss", [note(catalog, "a.md", "alpha new")])
         assert now.generation() == before
-        assert [found.text for found in now.keyword("alpha", 5)] == ["alpha old"]
+        assert [key for key, _ in now.keyword("alpha", 5)] == ["a.md:alpha old"]
+        assert now.live(["a.md:alpha old", "a.md:alpha new"]) == {"a.md:alpha old"}
         assert set(now.join(["a.md:alpha old", "a.md:alpha new"])) == {"a.md:alpha old"}
     assert [found.text for found in reader.keyword("alpha", 5)] == ["alpha new"]
 

@@ -143,7 +143,7 @@ def test_metadata_come_back_from_the_file_with_their_types(opened: Open) -> None
     metadata = {"folder": ("a", "a/b"), "n": 1, "share": 1.0, "yes": True, "name": "é"}
     first.put_vectors(NAME, [Vector("k0", rows_of(1)[0], metadata), Vector("k1", rows_of(1)[0])])
     first.close()
-    found = {match.key: dict(match.metadata) for match in opened().query(NAME, rows_of(1)[0], 5)}
+    found = {match.key: dict(match.metadata) for match in opened().query(NAME, rows_of(1)[0], 5, payload=True)}
     assert found == {"k0": metadata, "k1": {}}
     assert (type(found["k0"]["n"]), type(found["k0"]["share"]), type(found["k0"]["yes"])) == (int, float, bool)
 

@@ -57,6 +57,23 @@ def test_the_8_bit_scan_misses_next_to_nothing_where_faiss_takes_its_quicker_pat
     assert hits >= 0.99 * 500
 
 
+def test_where_rounding_would_cost_a_question_much_it_is_not_rounded(
+    opened: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(faiss, "SCAN_FROM", 1_000)
+    rng = np.random.default_rng(4)
+    rows, queries = (rng.normal(size=(n, 64)).astype(np.float32) for n in (2_000, 50))
+    for some in (rows, queries):
+        some[:, 5] = np.sign(some[:, 5]) * 200  # it dwarfs the others, which decide all the same: half have its sign
+    backend = opened("auto")
+    backend.create_store(NAME, 64, "dot")
+    put(backend, rows)
+    assert backend.get_store_info(NAME).detail["index"] == "scan"
+    found = [{match.key for match in backend.query(NAME, query, 10)} for query in queries]
+    best = [{f"k{i}" for i in np.argsort(-(rows.astype(np.float64) @ query))[:10]} for query in queries]
+    assert sum(len(a & b) for a, b in zip(found, best, strict=True)) >= 0.99 * 500
+
+
 def test_a_cache_of_another_version_is_no_damage_and_leaves_nothing_behind(opened: Open, tmp_path: Path) -> None:
     backend = opened("flat")
     backend.create_store(NAME, 16, "cosine")

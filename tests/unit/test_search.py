@@ -12,7 +12,7 @@ import pytest
 
 from tests.world import World
 from vragd.backends.base import Vector
-from vragd.catalog.model import Found
+from vragd.catalog.model import Ranked
 from vragd.errors import BackendUnavailable, EmbedderUnavailable, UsageError
 from vragd.search import TRIES, Answer, Hit, Place, Question, Target, ask, check, fuse, merge
 
@@ -163,14 +163,10 @@ def test_a_vector_of_another_dimension_is_refused(world: World) -> None:
 # -- blending and merging --------------------------------------------------------------------------
 
 
-def found(key: str, rank: float) -> Found:
-    return Found(key, "vault", f"{key}.md", key, (), (1, 1), key, rank)
-
-
 def test_the_blend_prefers_what_both_lists_have_and_weighs_vectors_more() -> None:
-    vectors = [found("both", 0.9), found("vector", 0.8), found("last", 0.1)]
-    words = [found("word", 9.0), found("both", 8.0), found("tail", 1.0)]
-    order = [chunk.key for chunk, _ in fuse(vectors, words)]
+    vectors = [Ranked("both", 0.9), Ranked("vector", 0.8), Ranked("last", 0.1)]
+    words = [Ranked("word", 9.0), Ranked("both", 8.0), Ranked("tail", 1.0)]
+    order = [key for key, _ in fuse(vectors, words)]
     assert order[:3] == ["both", "vector", "word"]
     scores = [score for _, score in fuse(vectors, words)]
     assert scores == sorted(scores, reverse=True)
@@ -178,8 +174,8 @@ def test_the_blend_prefers_what_both_lists_have_and_weighs_vectors_more() -> Non
 
 
 def test_one_list_alone_keeps_its_order_and_equal_ranks_are_all_best() -> None:
-    assert [chunk.key for chunk, _ in fuse([], [found("a", 3.0), found("b", 2.0)])] == ["a", "b"]
-    assert [score for _, score in fuse([found("a", 1.0), found("b", 1.0)], [])] == [1.0, 1.0]
+    assert [key for key, _ in fuse([], [Ranked("a", 3.0), Ranked("b", 2.0)])] == ["a", "b"]
+    assert [score for _, score in fuse([Ranked("a", 1.0), Ranked("b", 1.0)], [])] == [1.0, 1.0]
     assert fuse([], []) == []
 
 

@@ -110,7 +110,7 @@ class FaissBackend:
     def query(
         self, store: str, vector: np.ndarray, top_k: int, filter: Filter | None = None, *, payload: bool = False  # noqa: A002
     ) -> list[Match]:  # fmt: skip
-        return self._store(store).query(vector, top_k, filter)
+        return self._store(store).query(vector, top_k, filter, with_metadata=payload)
 
     def get_store_info(self, store: str) -> StoreInfo:
         with self._lock:
@@ -187,7 +187,7 @@ class _Store:
 
     # -- reading -----------------------------------------------------------------------------------
 
-    def query(self, vector: np.ndarray, top_k: int, where: Filter | None) -> list[Match]:
+    def query(self, vector: np.ndarray, top_k: int, where: Filter | None, *, with_metadata: bool) -> list[Match]:
         query = prepared(check_query(vector, self.dimension), self.metric)
         with self._memory.read():
             self._check_here()
@@ -197,8 +197,11 @@ class _Store:
                 return []
             slots = self._layout.search(query, n, allowed, exact=where is not None)
             scores = exact_scores(self._layout.rows(slots), query, self.metric)
-            best = sorted((-score, self._table.key(slot), slot) for score, slot in zip(scores, slots, strict=True))
-            return [Match(key, float(-cost), self._table.metadata(slot)) for cost, key, slot in best[:top_k]]
+            keys = map(self._table.key, slots.tolist())
+            best = sorted(zip((-scores).tolist(), keys, strict=True))[:top_k]
+            if not with_metadata:
+                return [Match(key, -cost) for cost, key in best]
+            return [Match(key, -cost, self._table.metadata(self._table.slots[key])) for cost, key in best]
 
     def get(self, keys: Collection[str]) -> dict[str, np.ndarray]:
         with self._memory.read():

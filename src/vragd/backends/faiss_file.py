@@ -218,6 +218,13 @@ class Body:
     start: int
     length: int
 
+    def pick(self, offsets: Iterable[int], size: int) -> bytes:
+        """The `size` bytes at each of the `offsets`, joined."""
+        parts = [os.pread(self.fd, size, self.start + offset) for offset in offsets]
+        if any(len(part) != size for part in parts):  # of what lies in a file, a read gives less at its end only
+            raise OSError("the cache file ends early")
+        return b"".join(parts)
+
     def read(self, into: np.ndarray, offset: int = 0) -> None:
         """Fill the contiguous array `into` from `offset` of the body on."""
         rest = memoryview(into.data).cast("B")

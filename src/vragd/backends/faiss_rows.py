@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from contextlib import contextmanager
 
 import numpy as np
 
@@ -33,17 +34,17 @@ class Rows:
 
     def get(self, slots: np.ndarray) -> np.ndarray:
         """The rows, float32, shape (len(slots), dimension). Raises BackendUnavailable if the file cannot be read."""
-        places: list[int] = slots.tolist()
-        records = np.empty(len(places), dtype=self._kind)
-        if places and not self._fresh and places == list(range(places[0], places[-1] + 1)):
-            self._read(records, places[0])  # loading and saving go through here: one read for the lot
+        records = np.empty(len(slots), dtype=self._kind)
+        if len(slots) and not self._fresh and np.array_equal(slots, np.arange(slots[0], slots[0] + len(slots))):
+            self._read(records, int(slots[0]))  # loading goes through here: one read for the lot
             return unpack(records)
-        for i, slot in enumerate(places):
-            fresh = self._fresh.get(slot)
-            if fresh is None:
-                self._read(records[i : i + 1], slot)
-            else:
-                records[i] = fresh
+        fresh = [self._fresh.get(slot) for slot in slots.tolist()]
+        filed = [i for i, record in enumerate(fresh) if record is None]
+        if filed:
+            records[filed] = self._picked(slots[filed])
+        for i, record in enumerate(fresh):
+            if record is not None:
+                records[i] = record
         return unpack(records)
 
     def body(self, blocks: Iterator[np.ndarray]) -> Iterator[np.ndarray]:
@@ -75,9 +76,21 @@ class Rows:
             os.close(self._file.fd)
         self._file = None
 
-    def _read(self, into: np.ndarray, slot: int) -> None:
+    def _read(self, into: np.ndarray, first: int) -> None:
+        """The records from slot `first` on, from the file."""
+        with self._reading() as file:
+            file.read(into.view(np.uint8), first * self._kind.itemsize)
+
+    def _picked(self, slots: np.ndarray) -> np.ndarray:
+        """The records of some slots, from the file."""
+        size = self._kind.itemsize
+        with self._reading() as file:
+            return np.frombuffer(file.pick((slots * size).tolist(), size), dtype=self._kind)
+
+    @contextmanager
+    def _reading(self) -> Iterator[Body]:
         assert self._file is not None
         try:
-            self._file.read(into.view(np.uint8), slot * self._kind.itemsize)
+            yield self._file
         except OSError as error:
             raise BackendUnavailable("the index's cache file cannot be read", hint="check the disk") from error

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 # (inode, size, mtime_ns, ctime_ns)
 Stamp = tuple[int, int, int, int]
@@ -110,7 +110,7 @@ class Committed:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """A live chunk with its note, as a query shows it. `rank` is set by keyword search."""
+    """A live chunk with its note, as a query shows it."""
 
     key: str
     source: str
@@ -119,7 +119,13 @@ class Found:
     heading: tuple[str, ...]
     lines: tuple[int, int]
     text: str
-    rank: float = 0.0
+
+
+class Ranked(NamedTuple):
+    """A chunk and how well it answers, higher is better."""
+
+    key: str
+    score: float
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from typing import Any
 import apsw
 
 from vragd.catalog.db import open_read_only, translated
-from vragd.catalog.model import KNOWN_COLUMNS, Counts, FileRow, Found, Known, from_blob, known_from, to_blob
+from vragd.catalog.model import KNOWN_COLUMNS, Counts, FileRow, Found, Known, Ranked, from_blob, known_from, to_blob
 from vragd.catalog.words import ENOUGH, Words
 from vragd.errors import BackendUnavailable, CatalogCorrupt
 
@@ -22,10 +22,7 @@ TITLE_WEIGHT, HEADING_WEIGHT, TEXT_WEIGHT = 4.0, 2.0, 1.0
 MAX_QUERY_TOKENS = 64
 
 _TOKEN = re.compile(r"\w+", re.UNICODE)
-_FOUND = (
-    "select c.key, s.label, n.path, n.title, c.heading, c.line_from, c.line_to, c.text"
-    " from chunk c join note n on n.id = c.note_id join source s on s.id = n.source_id"
-)
+_OF_CHUNK = "join note n on n.id = c.note_id join source s on s.id = n.source_id"
 
 
 class Snapshot:
@@ -39,19 +36,23 @@ class Snapshot:
         ((value,),) = self._db.execute("select cast(value as integer) from meta where key = 'generation'")
         return int(value)
 
+    def live(self, keys: Sequence[str]) -> set[str]:
+        """Those of `keys` that are there. A key that is not must not become a hit."""
+        rows = self._db.execute(f"select key from chunk where key in ({_marks(keys)})", tuple(keys))
+        return {key for (key,) in rows}
+
     def join(self, keys: Sequence[str]) -> dict[str, Found]:
-        """The live chunks among `keys`. A key that is missing here must not become a hit."""
-        if not keys:
-            return {}
-        marks = ",".join("?" * len(keys))
-        rows = self._db.execute(f"{_FOUND} where c.key in ({marks})", tuple(keys))
+        """The live chunks among `keys`, in full: several times the cost of `live`."""
+        rows = self._db.execute(
+            "select c.key, s.label, n.path, n.title, c.heading, c.line_from, c.line_to, c.text"
+            f" from chunk c {_OF_CHUNK} where c.key in ({_marks(keys)})",
+            tuple(keys),
+        )
         return {row[0]: _found(row) for row in rows}
 
-    def keyword(self, text: str, limit: int, sources: Collection[str] = (), folder: str = "") -> list[Found]:
+    def keyword(self, text: str, limit: int, sources: Collection[str] = (), folder: str = "") -> list[Ranked]:
         """
         The best chunks by BM25 for the words of `text` that `Words` chooses, any of which may match.
-
-        `rank`: higher is better.
 
         `sources` (labels) and `folder` narrow the search; empty means everywhere.
         """
@@ -64,18 +65,17 @@ class Snapshot:
             found = self._matching(tokens, limit, sources, folder)
         return found
 
-    def _matching(self, words: Sequence[str], limit: int, sources: Collection[str], folder: str) -> list[Found]:
+    def _matching(self, words: Sequence[str], limit: int, sources: Collection[str], folder: str) -> list[Ranked]:
         match = " OR ".join(f'"{word}"' for word in words)
         where, bound = _narrow(sources, folder)
         sql = (
             f"with hit as (select rowid, bm25(chunk_text, {TITLE_WEIGHT}, {HEADING_WEIGHT}, {TEXT_WEIGHT}) as rank"
             " from chunk_text where chunk_text match ? order by rank limit ?)"
-            f" {_FOUND.replace(' from', ', hit.rank from', 1)} join hit on hit.rowid = c.id {where}"
-            " order by hit.rank limit ?"
+            f" select c.key, hit.rank from hit join chunk c on c.id = hit.rowid {where} order by hit.rank limit ?"
         )
         # A narrowed search must look further, as the words are ranked before the place is known.
         depth = limit if not where else -1
-        return [_found(row) for row in self._db.execute(sql, (match, depth, *bound, limit))]
+        return [Ranked(key, -rank) for key, rank in self._db.execute(sql, (match, depth, *bound, limit))]
 
 
 class Reader:
@@ -140,9 +140,11 @@ class Reader:
             return now.join(keys)
 
     def keyword(self, text: str, limit: int, sources: Collection[str] = (), folder: str = "") -> list[Found]:
-        """As `Snapshot.keyword`, now."""
+        """The chunks `Snapshot.keyword` finds now, in full."""
         with self.snapshot() as now:
-            return now.keyword(text, limit, sources, folder)
+            keys = [found.key for found in now.keyword(text, limit, sources, folder)]
+            chunks = now.join(keys)
+        return [chunks[key] for key in keys]
 
     def files(self, states: Collection[str] = ()) -> list[FileRow]:
         """Every note with its state, or those in `states`, by source and path."""
@@ -189,12 +191,13 @@ def _narrow(sources: Collection[str], folder: str) -> tuple[str, tuple[str | byt
     if folder:
         parts.append("n.path >= ? and n.path < ?")
         bound += _below(folder)
-    return ("where " + " and ".join(parts) if parts else ""), bound
+    return (f"{_OF_CHUNK} where " + " and ".join(parts) if parts else ""), bound
+
+
+def _marks(values: Sequence[object]) -> str:
+    return ",".join("?" * len(values))
 
 
 def _found(row: Sequence[Any]) -> Found:
-    key, label, path, title, heading, line_from, line_to, text, *rank = row
-    return Found(
-        key, label, from_blob(path), title, tuple(json.loads(heading)), (line_from, line_to), text,
-        -float(rank[0]) if rank else 0.0,
-    )  # fmt: skip
+    key, label, path, title, heading, line_from, line_to, text = row
+    return Found(key, label, from_blob(path), title, tuple(json.loads(heading)), (line_from, line_to), text)

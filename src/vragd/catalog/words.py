@@ -13,7 +13,7 @@ from collections.abc import Sequence
 
 import apsw
 
-BUDGET = 4_000  # chunks
+BUDGET = 3_000  # chunks
 ENOUGH = 10  # chunks found by the rarest; with fewer all words are asked for, whatever it costs
 COUNTED_FOR_S = 600.0
 MAX_COUNTED = 20_000
