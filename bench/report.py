@@ -221,6 +221,7 @@ def _memory_rows(figures: dict[str, Any]) -> Iterator[Row]:
 def _scan_rows(figures: dict[str, Any]) -> Iterator[Row]:
     for row in figures["rescan"]:
         yield Row(f"rescan of {_size(row['files'])} unchanged files", " s", row["median_s"], row["naive_s"])
+        yield Row("listing them and asking for their stat alone", " s", row["listing_and_stat_alone_s"], None)
 
 
 def _bulk_rows(figures: dict[str, Any]) -> Iterator[Row]:

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-from vragd.catalog.model import Known
+from vragd.catalog.model import StampRow
 from vragd.vault.ignore import Rules
 from vragd.vault.scan import Scan
 
@@ -24,14 +24,11 @@ class Difference:
     n_moved: int = 0
 
 
-def compare(
-    found: Scan, known: Mapping[str, Known], space_id: int | None, rules: Rules, max_file_bytes: int
-) -> Difference:
+def compare(found: Scan, known: Mapping[str, StampRow], rules: Rules) -> Difference:
     """
-    The paths to look at. Nothing is opened: a note whose stamp is the stored one is taken as unchanged.
+    The paths to look at. Nothing is opened: a note whose stamp is the stored one is taken as unchanged, unless that
+    is to be doubted. Those that `rules` no longer let in are dirty too.
 
-    A `racy` stamp is not trusted. Notes of another space than `space_id` are dirty too, and so are those
-    that `rules` no longer let in, and those that `max_file_bytes` lets in or keeps out other than before.
     `n_moved` counts missing paths whose file is now at a new path: an inode alone may be another file's
     by now, and is on another file system.
     """
@@ -42,26 +39,15 @@ def compare(
         if had is None:
             appeared.add((stamp.inode, stamp.size, stamp.mtime_ns))
             difference.dirty.append(path)
-        elif had.stamp != stamp or had.racy or _of_another_space(had, space_id) or _limited(had, max_file_bytes):
+        elif had[:4] != stamp or had[4]:
             difference.dirty.append(path)
-    for path, had in known.items():
-        if path in found.notes:
-            continue
+    for path in [path for path in known if path not in found.notes]:
         if rules.excluded(path) is not None:
             difference.dirty.append(path)
         elif found.covers(path):
             difference.missing.append(path)
-            difference.n_moved += had.stamp[:3] in appeared
+            difference.n_moved += known[path][:3] in appeared
     return difference
-
-
-def _of_another_space(had: Known, space_id: int | None) -> bool:
-    return space_id is not None and had.space_id is not None and had.space_id != space_id
-
-
-def _limited(had: Known, max_file_bytes: int) -> bool:
-    was_too_large = had.state == "skipped" and had.digest is None  # only what was never read has no digest
-    return was_too_large != (had.stamp[1] > max_file_bytes)
 
 
 class DeleteGuard:

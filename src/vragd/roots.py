@@ -10,10 +10,10 @@ both are used again.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection
 from typing import Any
 
-from vragd.catalog.model import Known, SourceRow
+from vragd.catalog.model import SourceRow
 from vragd.catalog.writer import Catalog
 from vragd.compare import DeleteGuard, Difference
 from vragd.vault.root import Root
@@ -109,9 +109,7 @@ class Roots:
 
     # -- proof -------------------------------------------------------------------------------------
 
-    def mind_mounts(
-        self, source: Source, root: Root, found: Scan, known: Mapping[str, Known], *, confirmed: bool
-    ) -> None:
+    def mind_mounts(self, source: Source, root: Root, found: Scan, known: Collection[str], *, confirmed: bool) -> None:
         """
         Take what lies below a mount that is away out of what the scan proves; unless its loss is `confirmed`.
 

@@ -278,10 +278,10 @@ class Store:
         if root is None or not source.rules_known:  # what is found now may be what nobody is to see
             return [], Scan(folder, stopped=True)
         found = scan(source.path, source.rules, folder, self._stop, root.identity.place)
-        known = self.reader.known(source.id, folder)
-        self.roots.mind_mounts(source, root, found, known, confirmed=confirmed)
         space_id = self.space.id if self.space else None
-        difference = compare(found, known, space_id, source.rules, self.limits.max_file_bytes)
+        known = self.reader.stamps(source.id, folder, space_id, self.limits.max_file_bytes)
+        self.roots.mind_mounts(source, root, found, known, confirmed=confirmed)
+        difference = compare(found, known, source.rules)
         dirty = difference.dirty
         if self.roots.believes(source, root, found, difference, len(known), asked=asked, confirmed=confirmed):
             dirty += difference.missing

@@ -29,6 +29,25 @@ def vault(tmp_path: Path) -> Path:
     return tmp_path
 
 
+NAMES = (
+    "a.md", "b.MD", "c.txt", ".d.md", "~e.md", "~$f.md", ".#g.md", "#h.md", "#i.md#", "j.md~", "k.md.tmp", "4913",
+    "l.sync-conflict-1.md", "m (conflicted copy).md", "conflict.md", "n.tmp", "#", "o", "p.", ".md", "q.pdf", "tmp.md",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "rules",
+    [RULES, Rules(("*.md", "*.tmp"), ()), Rules(("*.md", "o*"), ("tmp*",)), Rules(("*.md",), (), ("a.", "/^b/"))],
+    ids=["plain", "temporary ones asked for", "patterns", "obsidian's"],
+)
+def test_a_scan_and_the_rules_agree_on_every_name(tmp_path: Path, rules: Rules) -> None:
+    for name in NAMES:
+        (tmp_path / name).touch()
+    taken = {name for name in NAMES if rules.excluded(name) is None}
+    assert set(scan(tmp_path, rules).notes) == taken
+    assert "conflict.md" in taken and not taken & {".d.md", "~$f.md", "j.md~", "l.sync-conflict-1.md", "n.tmp", ".md"}
+
+
 def test_a_scan_lists_every_note_with_its_key(vault: Path) -> None:
     found = scan(vault, RULES)
     assert set(found.notes) == {"a.md", "b/c.md", "b/d/e.txt", "z z/ü.MD"}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple
@@ -11,6 +12,7 @@ from typing import Any, Literal, NamedTuple
 Stamp = tuple[int, int, int, int]
 State = Literal["indexed", "partial", "failed", "skipped"]
 NO_STAMP: Stamp = (0, -1, 0, 0)
+_ENCODING, _ERRORS = sys.getfilesystemencoding(), sys.getfilesystemencodeerrors()
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +50,9 @@ class Known:
     title: str
     attempts: int
 
+
+# A Stamp's four, whether it is to be doubted, and the path: a note as a scan needs it, just as it is read.
+StampRow = tuple[int, int, int, int, int | None, bytes]
 
 KNOWN_COLUMNS = "inode, size, mtime_ns, ctime_ns, racy, space_id, state, digest, id, title, attempts"
 
@@ -155,4 +160,4 @@ def to_blob(path: str) -> bytes:
 
 def from_blob(path: bytes) -> str:
     """`path` as a string; bytes that are no UTF-8 become lone surrogates, and back."""
-    return os.fsdecode(path)
+    return path.decode(_ENCODING, _ERRORS)  # as os.fsdecode, which looks at the type first, a hundred thousand times

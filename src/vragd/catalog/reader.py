@@ -13,7 +13,18 @@ from typing import Any
 import apsw
 
 from vragd.catalog.db import open_read_only, translated
-from vragd.catalog.model import KNOWN_COLUMNS, Counts, FileRow, Found, Known, Ranked, from_blob, known_from, to_blob
+from vragd.catalog.model import (
+    KNOWN_COLUMNS,
+    Counts,
+    FileRow,
+    Found,
+    Known,
+    Ranked,
+    StampRow,
+    from_blob,
+    known_from,
+    to_blob,
+)
 from vragd.catalog.words import ENOUGH, Words
 from vragd.errors import BackendUnavailable, CatalogCorrupt
 
@@ -166,15 +177,30 @@ class Reader:
             ((embeddings,),) = db.execute("select count(*) from embedding")
         return Counts(sum(states.values()), chunks, embeddings, states)
 
-    def known(self, source_id: int, folder: str = "") -> dict[str, Known]:
-        """What is remembered of each note of a source, below `folder` if one is given; by path."""
-        sql = f"select {KNOWN_COLUMNS}, path from note where source_id = ?"
-        bound: tuple[int | bytes, ...] = (source_id,)
+    def stamps(self, source_id: int, folder: str, space_id: int | None, max_file_bytes: int) -> dict[str, StampRow]:
+        """
+        What a scan of a source, or of a folder of it, is compared with; by path.
+
+        Doubted are stamps that are `racy`, those of notes of another space than `space_id`, and those of notes that
+        `max_file_bytes` lets in or keeps out other than before: only what was never read has no digest.
+        """
+        sql = (
+            "select inode, size, mtime_ns, ctime_ns, racy or space_id <> ?"
+            " or (state = 'skipped' and digest is null) <> (size > ?), path from note where source_id = ?"
+        )
+        bound: tuple[int | bytes | None, ...] = (space_id, max_file_bytes, source_id)
         if folder:
             sql += " and path >= ? and path < ?"
             bound += _below(folder)
         with self._borrow() as db:
-            return {from_blob(row[-1]): known_from(row[:-1]) for row in db.execute(sql, bound)}
+            rows = list(db.execute(sql, bound))
+        return {from_blob(row[5]): row for row in rows}
+
+    def known(self, source_id: int) -> dict[str, Known]:
+        """What is remembered of each note of a source; by path."""
+        sql = f"select {KNOWN_COLUMNS}, path from note where source_id = ?"
+        with self._borrow() as db:
+            return {from_blob(row[-1]): known_from(row[:-1]) for row in db.execute(sql, (source_id,))}
 
 
 def _below(folder: str) -> tuple[bytes, bytes]:

@@ -9,30 +9,15 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Sequence
-from fnmatch import translate
 
 from pathspec import GitIgnoreSpec
 
 # Names that are never a note whatever is included: editors' and sync tools' temporary files and copies.
-TEMPORARY = re.compile(
-    "|".join(
-        translate(pattern)
-        for pattern in (
-            ".*",  # also .#lock, .syncthing.x.tmp, .~lock.x#
-            "*~",
-            "~$*",
-            "#*#",
-            "*.tmp",
-            "*.swp",
-            "*.swx",
-            "*.crdownload",
-            "*.part",
-            "4913",  # vim tries whether it may write here
-            "*.sync-conflict-*",
-            "*conflicted copy*",
-        )
-    )
-)
+_BEGINNINGS = (".", "~$")  # also .#lock, .syncthing.x.tmp, .~lock.x#
+_ENDS = ("~", ".tmp", ".swp", ".swx", ".crdownload", ".part")
+_PARTS = (".sync-conflict-", "conflicted copy")
+SUSPECT_BEGINNINGS, SUSPECT = (".", "~"), "conflict"
+_VIMS = "4913"  # vim tries whether it may write here
 
 APP_JSON = ".obsidian/app.json"
 _SUFFIX_PATTERN = re.compile(r"^(?:\*\*/)?\*(\.[A-Za-z0-9_-]+)$")
@@ -46,11 +31,16 @@ class Rules:
     """
 
     def __init__(self, include: Sequence[str], exclude: Sequence[str], obsidian: Iterable[str] = ()) -> None:
-        self._suffixes, rest = _split_suffixes(include)
+        self._suffixes, rest = _split_suffixes(include)  # of a suffix such as .tmp nothing is a note
+        self._suffixes -= set(_ENDS)
         self._include = GitIgnoreSpec.from_lines(rest) if rest else None
         self._exclude = GitIgnoreSpec.from_lines(exclude) if exclude else None
         self.obsidian = tuple(obsidian)
         self._obsidian = _obsidian_patterns(self.obsidian)
+        self.sure: tuple[str, ...] = ()
+        """Ends of a name by which alone it is a note's, unless `SUSPECT` or `SUSPECT_BEGINNINGS` are in it."""
+        if self._exclude is None and not self._obsidian:
+            self.sure = tuple(self._suffixes)
 
     def excluded_dir(self, path: str) -> str | None:
         """Why nothing below the directory `path` is looked at, or None."""
@@ -66,7 +56,7 @@ class Rules:
             self._include is not None and self._include.match_file(path)
         ):
             return "not_included"
-        if TEMPORARY.match(name):
+        if _is_temporary(name):
             return "temporary_file"
         return self._excluded(path)
 
@@ -86,9 +76,16 @@ class Rules:
     def _excluded(self, path: str) -> str | None:
         if self._exclude is not None and self._exclude.match_file(path):
             return "excluded_by_config"
-        if any(pattern.search(path) for pattern in self._obsidian):
-            return "excluded_by_obsidian"
+        for pattern in self._obsidian:
+            if pattern.search(path):
+                return "excluded_by_obsidian"
         return None
+
+
+def _is_temporary(name: str) -> bool:
+    if name.startswith(_BEGINNINGS) or name.endswith(_ENDS) or name == _VIMS:
+        return True
+    return (len(name) > 1 and name[0] == "#" and name[-1] == "#") or any(part in name for part in _PARTS)
 
 
 def _split_suffixes(include: Sequence[str]) -> tuple[frozenset[str], list[str]]:

@@ -8,10 +8,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from vragd.vault.ignore import Rules
+from vragd.vault.ignore import SUSPECT, SUSPECT_BEGINNINGS, Rules
 from vragd.vault.read import StatKey, open_folder
 
 MAX_SKIPPED = 10_000
+_UNSAID = ("not_included", "temporary_file")  # nobody asks why these are no notes
 
 
 @dataclass(slots=True)
@@ -79,6 +80,7 @@ def _list(
 ) -> None:
     """List one folder; `device` is that of the folder around it, if it was listed too."""
     prefix = folder + "/" if folder else ""
+    sure, notes = rules.sure, found.notes
     try:
         fd = open_folder(root_fd, folder)
         try:
@@ -90,7 +92,20 @@ def _list(
                 found.mounts[folder] = (own, info.st_ino)
             with os.scandir(fd) as entries:
                 for entry in entries:
-                    _entry(entry, prefix + entry.name, own, rules, found, waiting)
+                    name = entry.name
+                    # of a hundred thousand notes nearly all are of this kind: nothing is called for them
+                    if (
+                        name.endswith(sure)
+                        and SUSPECT not in name
+                        and not name.startswith(SUSPECT_BEGINNINGS)
+                        and entry.is_file(follow_symlinks=False)
+                    ):
+                        try:
+                            notes[prefix + name] = StatKey.of(entry.stat(follow_symlinks=False))
+                        except OSError as error:
+                            _unread(prefix + name, error, found)
+                    else:
+                        _entry(entry, prefix + name, own, rules, found, waiting)
         finally:
             os.close(fd)
     except OSError as error:
@@ -109,20 +124,19 @@ def _entry(
         elif reason != "dot_folder":
             _skip(found, path + "/", reason)
         return
-    if (reason := rules.excluded_file(path)) is not None:
-        if reason not in ("not_included", "temporary_file"):
-            _skip(found, path, reason)
-        return
-    if entry.is_symlink():
-        _skip(found, path, "symbolic_link")
-    elif entry.is_file(follow_symlinks=False):
+    reason = rules.excluded_file(path)
+    if reason is None and entry.is_file(follow_symlinks=False):
         try:
             found.notes[path] = StatKey.of(entry.stat(follow_symlinks=False))
         except OSError as error:
-            if error.errno not in (errno.ENOENT, errno.ENOTDIR):
-                found.unreadable[path] = _name(error)
-    else:
-        _skip(found, path, "not_a_regular_file")
+            _unread(path, error, found)
+    elif reason not in _UNSAID:
+        _skip(found, path, reason or ("symbolic_link" if entry.is_symlink() else "not_a_regular_file"))
+
+
+def _unread(path: str, error: OSError, found: Scan) -> None:
+    if error.errno not in (errno.ENOENT, errno.ENOTDIR):  # it went away between listing and looking
+        found.unreadable[path] = _name(error)
 
 
 def _name(error: OSError) -> str:
