@@ -34,13 +34,17 @@ def compare(found: Scan, known: Mapping[str, StampRow], rules: Rules) -> Differe
     """
     difference = Difference()
     appeared: set[tuple[int, int, int]] = set()
+    n_new = 0
     for path, stamp in found.notes.items():
         had = known.get(path)
         if had is None:
-            appeared.add((stamp.inode, stamp.size, stamp.mtime_ns))
+            n_new += 1
+            appeared.add(stamp[:3])
             difference.dirty.append(path)
         elif had[:4] != stamp or had[4]:
             difference.dirty.append(path)
+    if len(found.notes) - n_new == len(known):
+        return difference
     for path in [path for path in known if path not in found.notes]:
         if rules.excluded(path) is not None:
             difference.dirty.append(path)
