@@ -57,7 +57,8 @@ class Row:
     def line(self) -> str:
         ratio = self.naive / self.ours if self.naive and self.ours else None
         shown = "" if ratio is None else f"{_number(round(ratio, 1))} x"
-        return f"| {self.what} | {_number(self.ours)}{self.unit} | {_number(self.naive)}{self.unit} | {shown} |"
+        ours, naive = ("–" if value is None else _number(value) + self.unit for value in (self.ours, self.naive))
+        return f"| {self.what} | {ours} | {naive} | {shown} |"
 
 
 def main(args: argparse.Namespace) -> int:
