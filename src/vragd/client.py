@@ -11,12 +11,12 @@ import json
 import os
 import socket
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from vragd import errors
 from vragd.errors import NoDaemon, VragdError
 
-_LINE_BYTES = 65_536
+_LINE_BYTES, _MOST_LINES, _MOST_BYTES = 65_536, 100, 1 << 30  # of an answer
 
 
 class Client:
@@ -30,43 +30,55 @@ class Client:
         The decoded answer. Raises NoDaemon when nobody answers, and the error the daemon answered with.
         """
         data = b"" if body is None else json.dumps(body).encode()
+        head = f"{method} {target} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n"
+        head += f"Content-Type: application/json\r\nContent-Length: {len(data)}\r\n\r\n"
+        assert target.isascii() and target.isprintable() and " " not in target, "a target that was not quoted"
         try:
             with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
                 connection.settimeout(timeout_s)
                 connection.connect(str(self.path))
-                status, raw = _exchange(connection, method, target, data)
+                status, raw = _exchange(connection, head.encode("ascii") + data)
         except TimeoutError as error:
             raise NoDaemon(
                 f"the daemon at {self.path} did not answer within {timeout_s:g} s", hint="see its log"
             ) from error
         except OSError as error:
             raise _unreachable(self.path, error) from error
-        except (ValueError, IndexError) as error:
+        except ValueError as error:
             raise _stranger("no HTTP") from error
         return _decode(status, raw)
 
 
-def _exchange(connection: socket.socket, method: str, target: str, data: bytes) -> tuple[int, bytes]:
-    """One request and its whole answer: status and body. Raises ValueError for what is not HTTP."""
-    head = f"{method} {target} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n"
-    head += f"Content-Type: application/json\r\nContent-Length: {len(data)}\r\n\r\n"
+def _exchange(connection: socket.socket, request: bytes) -> tuple[int, bytes]:
+    """One request and its whole answer: status and body. Raises ValueError for what no vragd answers."""
     try:
-        connection.sendall(head.encode("ascii") + data)
+        connection.sendall(request)
     except (BrokenPipeError, ConnectionResetError):
         pass  # refused while we were still sending: the answer says why
     with connection.makefile("rb") as answer:
+        first, *fields = _head(answer)
+        version, status, *_ = first.split(b" ")
+        lengths = [int(value) for name, _, value in (field.partition(b":") for field in fields)
+                   if name.lower() == b"content-length"]  # fmt: skip
+        if not version.startswith(b"HTTP/1.") or len(lengths) != 1 or not 0 <= lengths[0] <= _MOST_BYTES:
+            raise ValueError
+        body = answer.read(lengths[0])
+    if len(body) < lengths[0]:
+        raise ConnectionResetError
+    return int(status), body
+
+
+def _head(answer: BinaryIO) -> list[bytes]:
+    """The lines before the empty one."""
+    lines: list[bytes] = []
+    while len(lines) < _MOST_LINES:
         line = answer.readline(_LINE_BYTES)
         if not line:
             raise ConnectionResetError
-        status, length = int(line.split(b" ")[1]), -1
-        while (line := answer.readline(_LINE_BYTES)) not in (b"\r\n", b""):
-            name, _, value = line.partition(b":")
-            if name.lower() == b"content-length":
-                length = int(value)
-        body = answer.read(length)
-    if length < 0 or len(body) < length:
-        raise ConnectionResetError
-    return status, body
+        if line == b"\r\n":
+            return lines
+        lines.append(line)
+    raise ValueError
 
 
 def _unreachable(path: Path, error: Exception) -> NoDaemon:

@@ -191,8 +191,7 @@ class Daemon:
             self._listen()
             self._tasks = [asyncio.create_task(self._pulse.run()), asyncio.create_task(self._reloads())]
             schedule.start()
-            gc.freeze()
-            gc.enable()
+            gc.enable()  # off since `vragd run` began
             log.info(
                 "daemon.service_ready",
                 version=__version__,

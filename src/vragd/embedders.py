@@ -8,8 +8,10 @@ from contextlib import suppress
 from pydantic import TypeAdapter, ValidationError
 
 from vragd.embed.base import Embedder, create_embedder
-from vragd.errors import VragdError
+from vragd.errors import EmbedderUnavailable, VragdError
 from vragd.settings import EmbedderSettings, OllamaEmbedder
+
+LOADING_S = 5.0  # by far the longest that loading takes
 
 
 class Embedders:
@@ -18,18 +20,25 @@ class Embedders:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._made: dict[str, Embedder] = {}
+        self._loading: dict[str, threading.Thread] = {}
+        self._closed = False
 
     def get(self, settings: EmbedderSettings) -> Embedder:
-        """The embedder for these settings; loads a model the first time."""
+        """The embedder for these settings; loads a model the first time. Raises EmbedderUnavailable when closed."""
         with self._lock:
+            if self._closed:
+                raise EmbedderUnavailable("vragd is stopping")
             key = settings.model_dump_json()
             if key not in self._made:
                 self._made[key] = create_embedder(settings.type, settings)
             return self._made[key]
 
     def expect(self, settings: EmbedderSettings) -> None:
-        """Begin to load the embedder for these settings on a thread beside, so that `get` finds it."""
-        threading.Thread(target=self._load, args=(settings,), name="embedder", daemon=True).start()
+        """Begin to load the embedder for these settings on a thread beside, so that `get` finds it. One caller's."""
+        key = settings.model_dump_json()
+        if key not in self._loading:
+            self._loading[key] = threading.Thread(target=self._load, args=(settings,), name="embedder", daemon=True)
+            self._loading[key].start()
 
     def _load(self, settings: EmbedderSettings) -> None:
         with suppress(Exception):  # what fails here fails again for `get`, where somebody listens
@@ -50,6 +59,10 @@ class Embedders:
             return None
 
     def close(self) -> None:
+        """Close all of them, and wait for one that is being loaded: it must not be when the interpreter ends."""
         with self._lock:
+            self._closed = True
             for embedder in self._made.values():
                 embedder.close()
+        for thread in self._loading.values():
+            thread.join(LOADING_S)

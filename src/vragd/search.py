@@ -127,8 +127,8 @@ def ask(target: Target, question: Question) -> Answer:
     `degraded` says so; a query in mode `vector` then has no hits. An answer is of one generation, unless
     commits come quicker than it can be found.
     """
-    look = _Look(target, question)
     before = target.reader.generation()
+    look = _Look(target, question)
     for _ in range(TRIES):
         answer = look.once()
         if answer.generation == before:
@@ -175,6 +175,12 @@ class _Look:
             self._degraded.append("semantic_unavailable")
             self._vector = None
 
+    def _early_result(self) -> tuple[int, list[Ranked]] | None:
+        try:
+            return self._early.result() if self._early else None
+        except BackendUnavailable:  # no connection was free in time: one will be looked for again
+            return None
+
     def _early_words(self) -> tuple[int, list[Ranked]]:
         with self._target.reader.snapshot() as now:
             return now.generation(), self._words(now)
@@ -191,7 +197,7 @@ class _Look:
         depth = min(wanted + 10, most)
         while True:
             matches = self._matches(depth)
-            early = self._early.result() if self._early else None  # before a connection is taken: it needs one
+            early = self._early_result()  # before a connection is taken: it needs one
             with self._target.reader.snapshot() as now:
                 live = now.live([match.key for match in matches])
                 # Matches that are no longer, or not yet, in the catalog take up places: look further when they do.

@@ -118,7 +118,7 @@ class Service:
     async def stop(self) -> None:
         """End every store's work and close it. Raises the first error of a last flush, after all are closed."""
         self.stopping = True
-        self._embedders.close()
+        await asyncio.to_thread(self._embedders.close)
         results = await asyncio.gather(*(worker.stop() for worker in self.workers.values()), return_exceptions=True)
         self.readers.close()
         for result in results:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,8 +15,10 @@ import pytest
 from tests.world import World
 from vragd.backends.base import Vector
 from vragd.catalog.model import Ranked
+from vragd.catalog.reader import Snapshot
 from vragd.errors import BackendUnavailable, EmbedderUnavailable, UsageError
-from vragd.search import TRIES, Answer, Hit, Place, Question, Target, ask, check, fuse, merge
+from vragd.search import TRIES, Answer, Hit, Place, Question, Target, _Look, ask, check, fuse, merge
+from vragd.service import QUERY_THREADS
 
 
 @pytest.fixture
@@ -91,6 +95,38 @@ def test_without_a_commit_in_between_the_backend_is_asked_once(world: World, mon
     asked = at_each_query(world, monkeypatch, lambda n: None)
     assert shown(ask(target(world), Question("alpha"))) == [("a.md", "alpha")]
     assert len(asked) == 1
+
+
+def test_as_many_questions_as_run_at_once_look_for_words_while_they_compare_vectors(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.write("a.md", "alpha")
+    world.apply("a.md")
+    compared, keyword = threading.Barrier(QUERY_THREADS + 1), Snapshot.keyword
+
+    def patient(*args: Any, **kwargs: Any) -> Any:
+        all_compared.wait(30)
+        return keyword(*args, **kwargs)
+
+    all_compared = threading.Event()
+    monkeypatch.setattr(Snapshot, "keyword", patient)
+    at_each_query(world, monkeypatch, lambda n: compared.wait(30))
+    with ThreadPoolExecutor(QUERY_THREADS) as pool:
+        answers = [pool.submit(ask, target(world), Question("alpha")) for _ in range(QUERY_THREADS)]
+        compared.wait(30)
+        world.store.reader.counts()  # others find a connection, too
+        all_compared.set()
+        assert [shown(answer.result()) for answer in answers] == [[("a.md", "alpha")]] * QUERY_THREADS
+
+
+def test_where_no_connection_was_free_beside_words_are_looked_for_in_turn(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.write("a.md", "alpha")
+    world.apply("a.md")
+    monkeypatch.setattr(_Look, "_early_words", raising(BackendUnavailable("the catalog is busy")))
+    answer = ask(target(world), Question("alpha"))
+    assert (shown(answer), answer.degraded) == ([("a.md", "alpha")], ())
 
 
 # -- what is live ----------------------------------------------------------------------------------

@@ -117,7 +117,7 @@ def test_whoever_comes_too_late_for_a_store_is_told_and_reopens_nothing(tmp_path
     held = backend._store("sss")
     backend.delete_store("sss")
     with pytest.raises(UnknownStore):
-        held.query(np.array([1, 0], dtype=np.float32), 1, None)
+        held.query(np.array([1, 0], dtype=np.float32), 1, None, with_metadata=False)
     backend.close()
     with pytest.raises(BackendUnavailable):
         backend.query("sss", np.array([1, 0], dtype=np.float32), 1)

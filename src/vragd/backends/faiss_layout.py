@@ -182,7 +182,7 @@ class Scan(Layout):
         sample = take(spread(n, SAMPLE // 4))
         low, high = sample.min(axis=0), sample.max(axis=0)
         half = np.maximum((high - low) / 2 * _ROOM, np.float32(1e-12))
-        asked = sample * (half / 127)  # as a question would be: a model's large dimensions are large in both
+        asked = sample[::10] * (half / 127)  # as a question would be: a model's large dimensions are large in both
         usual = np.median(np.abs(asked / steps(asked)), axis=1)
         whole = bool(np.percentile(usual, 5) >= _ENOUGH_STEPS)
         return cls(dimension, metric, (high + low) / 2, 127 / half, n, whole=whole)
@@ -193,8 +193,8 @@ class Scan(Layout):
         layout = cls(header.dimension, header.metric, middle, scale, notes["seen"], whole=notes.get("whole", False))
         layout._rows = Rows(header.dimension, body)
         layout._resize(header.slots)
-        for _ in _scanning.map(lambda slots: layout._encode(slots, layout.rows(slots)), blocks(header.slots, _CACHED)):
-            pass  # of what went wrong it raises the first
+        for slots in blocks(header.slots, _CACHED):  # on this thread alone: others' questions need those that scan
+            layout._encode(slots, layout.rows(slots))
         return layout
 
     def put(self, slots: np.ndarray, rows: np.ndarray) -> None:
@@ -210,9 +210,12 @@ class Scan(Layout):
         return self._rows.get(slots)
 
     def search(self, query: np.ndarray, n: int, allowed: np.ndarray, *, exact: bool) -> np.ndarray:
-        asked = query / self._scale
+        asked = query / np.maximum(np.abs(query).max(), np.float32(1e-30)) / self._scale  # no order depends on length
         if self._whole:
-            asked = np.rint(asked / steps(asked))
+            asked = asked / steps(asked)
+            if np.median(np.abs(asked)) < _ENOUGH_STEPS:  # a client's own vector, unlike the rows: look further
+                n = min(4 * n, int(np.count_nonzero(allowed)))
+            asked = np.rint(asked)
 
         def scanned(i: int) -> tuple[np.ndarray, np.ndarray]:
             chosen = allowed[i::_N_PARTS]
@@ -222,8 +225,10 @@ class Scan(Layout):
             return scores, rows * _N_PARTS + i
 
         scores, slots = (np.concatenate(found) for found in zip(*_scanning.map(scanned, range(_N_PARTS)), strict=True))
-        best: np.ndarray = slots[np.argpartition(-scores, n - 1)[:n]]
-        return best
+        if len(slots) > n:
+            slots = slots[np.argpartition(-scores, n - 1)[:n]]
+        found: np.ndarray = slots
+        return found
 
     def candidates(self, top_k: int) -> int:
         return max(top_k + 50, 100)  # on 30,000 real notes the best 110 of floats are all among the best 130 of codes
@@ -242,7 +247,7 @@ class Scan(Layout):
         self._rows.saved(body)
 
     def detail(self) -> dict[str, Any]:
-        return {"index": self.kind, "rows_in_memory": self._rows.n_fresh}
+        return {"index": self.kind, "rows_in_memory": self._rows.n_fresh, "rounds_questions": self._whole}
 
     def close(self) -> None:
         self._rows.close()
@@ -254,8 +259,9 @@ class Scan(Layout):
             part.codes.resize(part.ntotal * self.dimension)
 
     def _encode(self, slots: np.ndarray, rows: np.ndarray) -> None:
-        levels = rows * self._scale
-        levels -= self._middle * self._scale - np.float32(128.5)  # whole numbers are what is cut off below
+        levels = rows - self._middle
+        levels *= self._scale
+        levels += np.float32(128.5)  # what is behind the point is cut off below
         np.clip(levels, 1, np.float32(255.5), out=levels)
         self._write(slots, levels.astype(np.uint8))
 

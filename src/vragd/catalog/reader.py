@@ -92,7 +92,7 @@ class Snapshot:
 class Reader:
     """A pool of read-only connections to one catalog."""
 
-    def __init__(self, path: Path, size: int = 4) -> None:
+    def __init__(self, path: Path, size: int = 10) -> None:  # four questions take two each; a scan and a status
         self.damage: CatalogCorrupt | None = None
         """What a read last said of a damaged file."""
         self._closed = False

@@ -26,7 +26,7 @@ def _run(args: argparse.Namespace) -> int:
             f"there is no configuration file at {config_path(args.config)}",
             hint="vragd init ~/path/to/your/vault writes one; then run this again",
         )
-    gc.disable()  # until it stands: modules and indexes are loaded to stay, and looking through them takes long
+    gc.disable()  # until the daemon stands: what is loaded meanwhile stays, and looking through it takes long
     from vragd import daemon
 
     loaded = load(args, required=True)

@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from vragd.cli import bucket
 from vragd.cli.connect import Session, client
@@ -123,7 +124,7 @@ def _index(args: argparse.Namespace) -> int:
                 timeout_s=300,
             )
             wait(session.request, answer)
-        info = session.request("GET", f"/v1/stores/{args.store}")
+        info = session.request("GET", f"/v1/stores/{quote(args.store)}")
     failed = info["states"].get("failed", 0)
     say(
         f"{args.store}: {plural(info['notes'], 'note')}, {plural(info['chunks'], 'chunk')},"

@@ -31,8 +31,7 @@ class Rules:
     """
 
     def __init__(self, include: Sequence[str], exclude: Sequence[str], obsidian: Iterable[str] = ()) -> None:
-        self._suffixes, rest = _split_suffixes(include)  # of a suffix such as .tmp nothing is a note
-        self._suffixes -= set(_ENDS)
+        self._suffixes, rest = _split_suffixes(include)
         self._include = GitIgnoreSpec.from_lines(rest) if rest else None
         self._exclude = GitIgnoreSpec.from_lines(exclude) if exclude else None
         self.obsidian = tuple(obsidian)
@@ -40,7 +39,7 @@ class Rules:
         self.sure: tuple[str, ...] = ()
         """Ends of a name by which alone it is a note's, unless `SUSPECT` or `SUSPECT_BEGINNINGS` are in it."""
         if self._exclude is None and not self._obsidian:
-            self.sure = tuple(self._suffixes)
+            self.sure = tuple(self._suffixes.difference(_ENDS))
 
     def excluded_dir(self, path: str) -> str | None:
         """Why nothing below the directory `path` is looked at, or None."""

@@ -1,0 +1,80 @@
+"""What the client makes of whoever answers at the socket."""
+
+from __future__ import annotations
+
+import socket
+import tempfile
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from vragd.client import Client
+from vragd.errors import NoDaemon, UnknownStore
+
+HEAD = b"HTTP/1.1 200 OK\r\n"
+
+
+@pytest.fixture
+def place() -> Iterator[Path]:
+    with tempfile.TemporaryDirectory(prefix="vragd-") as folder:  # tmp_path may be longer than a socket's may be
+        yield Path(folder) / "s"
+
+
+def answered(place: Path, answer: bytes, target: str = "/healthz") -> object:
+    """What a request comes to where `answer` is given to whatever is asked."""
+    with socket.socket(socket.AF_UNIX) as listening:
+        listening.bind(str(place))
+        listening.listen()
+
+        def serve() -> None:
+            connection, _ = listening.accept()
+            with connection:
+                connection.recv(65_536)
+                connection.sendall(answer)
+
+        thread = threading.Thread(target=serve)
+        thread.start()
+        try:
+            return Client(place).request("GET", target, timeout_s=10)
+        finally:
+            thread.join()
+
+
+def test_an_answer_is_decoded_and_an_error_comes_back_as_what_it_was(place: Path) -> None:
+    assert answered(place, HEAD + b'Content-Length: 11\r\nX: y\r\n\r\n{"ok":true}and more') == {"ok": True}
+    place.unlink()
+    body = b'{"error":{"code":"%s","message":"no store","hint":"try"}}' % UnknownStore.code.encode()
+    with pytest.raises(UnknownStore, match="no store"):
+        answered(place, b"HTTP/1.1 404 Not Found\r\ncontent-length: %d\r\n\r\n%s" % (len(body), body))
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        b"SSH-2.0-OpenSSH_9.2\r\n\r\n", b"FOO 200 OK\r\nContent-Length: 2\r\n\r\n{}", b"\r\n\r\n", HEAD + b"\r\n{}",
+        HEAD + b"Content-Length: -1\r\n\r\n", HEAD + b"Content-Length: x\r\n\r\n", HEAD + b"A: b\r\n" * 200 + b"\r\n",
+        HEAD + b"Content-Length: 99999999999\r\n\r\n", HEAD + b"Content-Length: 2\r\nContent-Length: 3\r\n\r\n{} ",
+        HEAD + b"Transfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n", HEAD + b"Content-Length: 5\r\n\r\nhello",
+    ],
+    ids=[
+        "ssh", "no http", "nothing", "no length", "negative", "no number", "endless head", "huge", "two lengths",
+        "chunked", "no json",
+    ],
+)  # fmt: skip
+def test_a_stranger_is_told_from_vragd(place: Path, answer: bytes) -> None:
+    with pytest.raises(NoDaemon, match="is not vragd"):
+        answered(place, answer)
+
+
+@pytest.mark.parametrize("answer", [b"", HEAD, HEAD + b"Content-Length: 9\r\n\r\n{}"], ids=["at once", "head", "body"])
+def test_an_answer_that_breaks_off_is_no_answer(place: Path, answer: bytes) -> None:
+    with pytest.raises(NoDaemon, match="broke off"):
+        answered(place, answer)
+
+
+@pytest.mark.parametrize("target", ["/a b", "/a\r\nX: y", "/ä", "/a\n"])
+def test_a_target_that_was_not_quoted_is_never_sent(place: Path, target: str) -> None:
+    with pytest.raises(AssertionError, match="quoted"):
+        Client(place).request("GET", target)
