@@ -141,7 +141,9 @@ class Book:
 
     def notes(self) -> list[str]:
         """The regular files that are notes by their names, in a stable order."""
-        return sorted(path for path, data in self.files.items() if isinstance(data, bytes) and is_note(path))
+        with self._lock:
+            files = list(self.files.items())
+        return sorted(path for path, data in files if isinstance(data, bytes) and is_note(path))
 
     def path_of(self, relative: str) -> Path:
         return self.root / relative

@@ -181,14 +181,14 @@ def test_a_scan_that_fails_is_made_again_and_waited_for(home: Home, monkeypatch:
     async def check() -> None:
         async with home.worker(SourceSettings(path=folder), watch=False) as worker:
             await eventually(lambda: keeper_of(worker, folder).source.state == "ok", "the source")
-            real, failures = worker.store.reader.known, [BackendUnavailable("busy"), RuntimeError("a bug")]
+            real, failures = worker.store.reader.stamps, [BackendUnavailable("busy"), RuntimeError("a bug")]
 
-            def known(*args: Any) -> Any:
+            def stamps(*args: Any) -> Any:
                 if failures:
                     raise failures.pop()
                 return real(*args)
 
-            monkeypatch.setattr(worker.store.reader, "known", known)
+            monkeypatch.setattr(worker.store.reader, "stamps", stamps)
             assert await worker.settled(await keeper_of(worker, folder).ask(), 30)
             assert failures == []
             assert len(paths(worker, folder)) == N
