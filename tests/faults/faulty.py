@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import os
 import sys
+import threading
 import time
 from pathlib import Path
 from typing import Any
@@ -46,19 +47,25 @@ def hold(place: str) -> None:
             (HOME / name).unlink()
 
 
-_list, _entry, _read_all = scan._list, scan._entry, read._read_all
+_list, _read_all = scan._list, read._read_all
+_here = threading.local()  # .folder: what this thread lists
 
 
 def list_when_told(root_fd: int, folder: str, *rest: Any) -> None:
     if folder == "folder":
         hold("before")
+    _here.folder = folder
     _list(root_fd, folder, *rest)
 
 
-def enter_when_told(entry: Any, path: str, *rest: Any) -> None:
-    if path.startswith("folder/"):
-        hold("within")
-    _entry(entry, path, *rest)
+class KeyWhenTold(read.StatKey):
+    """Taken of each note that is listed."""
+
+    @classmethod
+    def of(cls, info: os.stat_result) -> read.StatKey:
+        if _here.folder == "folder":
+            hold("within")
+        return read.StatKey.of(info)
 
 
 def grow_while_read(fd: int, limit: int) -> bytes:
@@ -75,5 +82,6 @@ if __name__ == "__main__":
     poison(InotifyFD, "handle_event", "reader")
     poison(InotifyEmitter, "build_and_queue_event", "emitter")
     poison(Watcher, "dispatch", "dispatcher")
-    scan._list, scan._entry, read._read_all = list_when_told, enter_when_told, grow_while_read
+    scan._list, read._read_all = list_when_told, grow_while_read
+    scan.StatKey = KeyWhenTold  # type: ignore[misc]
     sys.exit(main())
