@@ -204,6 +204,7 @@ def _query_rows(figures: dict[str, Any]) -> Iterator[Row]:
 
 
 def _start_rows(figures: dict[str, Any]) -> Iterator[Row]:
+    yield Row("a process that imports the daemon's packages, alone", " s", figures["importing_s"], None)
     for kind in ("ollama", "builtin"):
         for row in figures[kind]:
             where = f"{_size(row['chunks'])} x {row['dim']}, {kind}"
@@ -223,6 +224,7 @@ def _scan_rows(figures: dict[str, Any]) -> Iterator[Row]:
     for row in figures["rescan"]:
         yield Row(f"rescan of {_size(row['files'])} unchanged files", " s", row["median_s"], row["naive_s"])
         yield Row("listing them and asking for their stat alone", " s", row["listing_and_stat_alone_s"], None)
+        yield Row("reading what is known of them alone", " s", row["rows_read_s"], None)
 
 
 def _bulk_rows(figures: dict[str, Any]) -> Iterator[Row]:

@@ -59,6 +59,7 @@ def _at_size(n_files: int) -> dict[str, Any]:
         opened.clear()
         times = [timed(lambda: _rescan(store, source, n_files)) for _ in range(ROUNDS)]
         _counting = None
+        rows = [timed(lambda: store.reader.stamps(source.id, "", None, 1 << 20)) for _ in range(NAIVE_ROUNDS)]
         least = [timed(lambda: _look_at_all(source.path, n_files)) for _ in range(NAIVE_ROUNDS)]
         naive = [timed(lambda: _read_all(source.path, n_files)) for _ in range(NAIVE_ROUNDS)]
         store.close()
@@ -67,6 +68,7 @@ def _at_size(n_files: int) -> dict[str, Any]:
         "files": n_files,
         "median_s": round(ours, 3),
         "listing_and_stat_alone_s": round(statistics.median(least), 3),
+        "rows_read_s": round(statistics.median(rows), 3),
         "files_opened": len(opened),
         "naive_s": round(theirs, 3),
         "naive_over_ours": ratio(theirs, ours),

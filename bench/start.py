@@ -28,7 +28,12 @@ ROUNDS, NAIVE_ROUNDS = 5, 3
 
 def run(args: argparse.Namespace) -> tuple[dict[str, Any], dict[str, Any]]:
     sizes = sorted(args.chunks or SIZES)
+    command = [sys.executable, "-c", "import vragd.daemon"]
+    importing = [timed(lambda: subprocess.run(command, check=True)) for _ in range(ROUNDS)]
     return {"chunks": sizes, "dim": args.dim, "rounds": ROUNDS}, {
+        "importing_s": round(statistics.median(importing), 3),
+            statistics.median(timed(lambda: subprocess.run(imports, check=True)) for _ in range(ROUNDS)), 3
+        ),
         "ollama": [_at_size("ollama", args.dim, size) for size in sizes],
         "builtin": [_at_size("builtin", 384, sizes[-1])],
     }

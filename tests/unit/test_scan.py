@@ -19,6 +19,7 @@ from vragd.vault.read import StatKey
 from vragd.vault.scan import Scan, scan
 
 RULES = Rules(DEFAULT_INCLUDE, ())
+ASKED_FOR_TMP = Rules(("*.md", "*.tmp"), ())
 
 
 @pytest.fixture
@@ -31,13 +32,13 @@ def vault(tmp_path: Path) -> Path:
 
 NAMES = (
     "a.md", "b.MD", "c.txt", ".d.md", "~e.md", "~$f.md", ".#g.md", "#h.md", "#i.md#", "j.md~", "k.md.tmp", "4913",
-    "l.sync-conflict-1.md", "m (conflicted copy).md", "conflict.md", "n.tmp", "#", "o", "p.", ".md", "q.pdf", "tmp.md",
+    "x.TMP", "l.sync-conflict-1.md", "m (conflicted copy).md", "conflict.md", "n.tmp", "#", "o", "p.", ".md", "q.pdf", "tmp.md",
 )  # fmt: skip
 
 
 @pytest.mark.parametrize(
     "rules",
-    [RULES, Rules(("*.md", "*.tmp"), ()), Rules(("*.md", "o*"), ("tmp*",)), Rules(("*.md",), (), ("a.", "/^b/"))],
+    [RULES, ASKED_FOR_TMP, Rules(("*.md", "o*"), ("tmp*",)), Rules(("*.md",), (), ("a.", "/^b/"))],
     ids=["plain", "temporary ones asked for", "patterns", "obsidian's"],
 )
 def test_a_scan_and_the_rules_agree_on_every_name(tmp_path: Path, rules: Rules) -> None:
@@ -45,6 +46,7 @@ def test_a_scan_and_the_rules_agree_on_every_name(tmp_path: Path, rules: Rules) 
         (tmp_path / name).touch()
     taken = {name for name in NAMES if rules.excluded(name) is None}
     assert set(scan(tmp_path, rules).notes) == taken
+    assert ("x.TMP" in taken) == (rules is ASKED_FOR_TMP)  # the case of a temporary file's ending counts
     assert "conflict.md" in taken and not taken & {".d.md", "~$f.md", "j.md~", "l.sync-conflict-1.md", "n.tmp", ".md"}
 
 
