@@ -32,8 +32,6 @@ def run(args: argparse.Namespace) -> tuple[dict[str, Any], dict[str, Any]]:
     importing = [timed(lambda: subprocess.run(command, check=True)) for _ in range(ROUNDS)]
     return {"chunks": sizes, "dim": args.dim, "rounds": ROUNDS}, {
         "importing_s": round(statistics.median(importing), 3),
-            statistics.median(timed(lambda: subprocess.run(imports, check=True)) for _ in range(ROUNDS)), 3
-        ),
         "ollama": [_at_size("ollama", args.dim, size) for size in sizes],
         "builtin": [_at_size("builtin", 384, sizes[-1])],
     }

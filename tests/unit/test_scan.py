@@ -32,7 +32,8 @@ def vault(tmp_path: Path) -> Path:
 
 NAMES = (
     "a.md", "b.MD", "c.txt", ".d.md", "~e.md", "~$f.md", ".#g.md", "#h.md", "#i.md#", "j.md~", "k.md.tmp", "4913",
-    "x.TMP", "l.sync-conflict-1.md", "m (conflicted copy).md", "conflict.md", "n.tmp", "#", "o", "p.", ".md", "q.pdf", "tmp.md",
+    "x.TMP", "l.sync-conflict-1.md", "m (conflicted copy).md", "conflict.md", "n.tmp", "#", "o", "p.", ".md", "q.pdf",
+    "tmp.md",
 )  # fmt: skip
 
 
