@@ -19,7 +19,7 @@ lint: $(VENV)/dev.done
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/python -m tests.sizes
-	$(BIN)/python -m pytest --quiet tests/unit/test_log_names.py
+	$(BIN)/python -m pytest --quiet tests/unit/project/test_log_names.py
 
 format: $(VENV)/dev.done
 	$(BIN)/ruff check --fix src tests bench

@@ -18,7 +18,7 @@ from typing import Any
 
 from bench import report
 from bench.text import DIMENSIONS
-from vragd.log import set_up
+from vragd.system.log import set_up
 
 
 def machine() -> dict[str, object]:

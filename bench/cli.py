@@ -55,7 +55,7 @@ def _process(command: list[str], env: dict[str, str] | None = None) -> float:
 
 def _naive(home: Path) -> float:
     """A process that loads the model and both files, and answers."""
-    from vragd.embed.builtin import MiniLM
+    from vragd.embed.builtin.embedder import MiniLM
 
     index = naive.Naive(home / "naive", 384, MiniLM(1).embed_documents)
     index.fill(np.zeros((0, 384), dtype=np.float32), ())

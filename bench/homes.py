@@ -25,12 +25,19 @@ import xxhash
 from bench.text import DIMENSION, cache_dir, corpus, question_rows, questions, rows
 from tests.fakes.ollama import FakeOllama
 from tests.harness import Vragd
+from vragd.config.settings import (
+    BuiltinEmbedder,
+    FaissBackend,
+    LimitSettings,
+    OllamaEmbedder,
+    SourceSettings,
+    StoreSettings,
+)
 from vragd.embed.base import Embedder, Space, create_embedder
 from vragd.notes import chunk
-from vragd.prepare import Job
-from vragd.search import Target
-from vragd.settings import BuiltinEmbedder, FaissBackend, LimitSettings, OllamaEmbedder, SourceSettings, StoreSettings
-from vragd.store import Store
+from vragd.search.ask import Target
+from vragd.store.store import Store
+from vragd.sync.change import Job
 from vragd.vault.read import StatKey
 
 CHUNKS_PER_NOTE = 20

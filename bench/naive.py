@@ -95,7 +95,7 @@ def of_vault(folder: Path, dim: int, embed: Embed, vault: Path, rows: np.ndarray
 def main(folder: str, dim: int, embedder: str) -> None:
     """A question in a process of its own: with the builtin model, or with a vector from somewhere else."""
     if embedder == "builtin":
-        from vragd.embed.builtin import MiniLM
+        from vragd.embed.builtin.embedder import MiniLM
 
         vector = MiniLM(1).embed_query("how is this done")
     else:

@@ -21,8 +21,8 @@ from bench.common import memory_mib, ms, percentiles, ratio, timed
 from bench.homes import Home, daemon, filled, write_notes
 from bench.text import n_wanted, question_rows, questions
 from tests.harness import Vragd, until
-from vragd.search import Question, Target, ask
-from vragd.store import Store
+from vragd.search.ask import Question, Target, ask
+from vragd.store.store import Store
 
 KINDS = {"flat": "flat", "scan": "auto", "ivf": "ivf", "hnsw": "hnsw"}
 ROUNDS, NAIVE_ROUNDS, TOP_K = 3, 3, 10

@@ -21,7 +21,7 @@ from bench.common import percentiles, ratio
 from bench.history import Commit, commits, make_up, snapshot
 from bench.homes import index_all, open_store, random_bank, scratch
 from bench.text import DIMENSION
-from vragd.store import Store
+from vragd.store.store import Store
 
 COMMITS = 200
 

@@ -21,8 +21,8 @@ from typing import Any
 from bench import naive
 from bench.common import bytes_written, ms, percentiles, ratio, timed
 from bench.homes import Home, daemon, filled
-from vragd.prepare import Job
-from vragd.store import Store
+from vragd.store.store import Store
+from vragd.sync.change import Job
 
 SIZES = (1_000, 10_000, 50_000, 100_000)
 ROUNDS, WARM, NAIVE_ROUNDS, END_TO_END_ROUNDS, TRACED = 200, 5, 3, 20, 20

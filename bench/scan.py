@@ -18,7 +18,7 @@ import xxhash
 from bench.common import ratio, timed
 from bench.homes import open_store, random_bank, scratch
 from vragd.catalog.model import NoteChange
-from vragd.store import Store
+from vragd.store.store import Store
 from vragd.vault.scan import scan
 from vragd.vault.source import Source
 

@@ -28,7 +28,7 @@ ROUNDS, NAIVE_ROUNDS = 5, 3
 
 def run(args: argparse.Namespace) -> tuple[dict[str, Any], dict[str, Any]]:
     sizes = sorted(args.chunks or SIZES)
-    command = [sys.executable, "-c", "import vragd.daemon"]
+    command = [sys.executable, "-c", "import vragd.daemon.life"]
     importing = [timed(lambda: subprocess.run(command, check=True)) for _ in range(ROUNDS)]
     return {"chunks": sizes, "dim": args.dim, "rounds": ROUNDS}, {
         "importing_s": round(statistics.median(importing), 3),

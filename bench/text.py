@@ -28,7 +28,7 @@ from typing import Any
 import numpy as np
 import xxhash
 
-from vragd.embed.builtin import DIMENSION, MODEL_SHA256, MiniLM
+from vragd.embed.builtin.embedder import DIMENSION, MODEL_SHA256, MiniLM
 
 DIMENSIONS = (DIMENSION, 2 * DIMENSION)
 DEFAULT_TEXTS = 30_000

@@ -27,7 +27,7 @@ from pathlib import Path
 from typing import IO, Any
 
 _OURS = frozenset({"VRAGD_CONFIG", "VRAGD_DATA_DIR", "VRAGD_SOCKET"})
-_STANDS = ("vragd.daemon", "vragd.cli.run", "vragd.backends.faiss", "vragd.embed.builtin")
+_STANDS = ("vragd.daemon.life", "vragd.cli.run", "vragd.backends.faiss.backend", "vragd.embed.builtin.embedder")
 _one_order = threading.Lock()
 
 

@@ -83,7 +83,7 @@ class Vragd:
         with self.log_file.open("ab") as log:
             if fork_daemons and can_fork(env):
                 remote = "s3vectors" in self.config_file.read_text()
-                self.process = fork_daemon(env, log, ["boto3", "vragd.backends.s3vectors"] if remote else [])
+                self.process = fork_daemon(env, log, ["boto3", "vragd.backends.s3vectors.backend"] if remote else [])
             else:
                 self.process = subprocess.Popen([sys.executable, "-m", "vragd", "run"], env=env, stderr=log)
         if ready or idle:

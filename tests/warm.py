@@ -40,7 +40,7 @@ def warm(daemon: Vragd, vault: str = "kepano") -> None:
 @functools.cache
 def _embedded(vault: str) -> tuple[Space, list[bytes], np.ndarray]:
     """By the builtin model, in the first worker of this run that asks."""
-    from vragd.embed.builtin import MiniLM
+    from vragd.embed.builtin.embedder import MiniLM
 
     place = Path(os.environ["VRAGD_TESTS_SHARED"])
     texts: dict[bytes, str] = {}

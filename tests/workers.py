@@ -9,9 +9,7 @@ from pathlib import Path
 
 from tests.fakes.ollama import FakeOllama
 from tests.harness import until
-from vragd.embed.base import create_embedder
-from vragd.keeper import Keeper
-from vragd.settings import (
+from vragd.config.settings import (
     LimitSettings,
     MemoryBackend,
     OllamaEmbedder,
@@ -19,8 +17,10 @@ from vragd.settings import (
     StoreSettings,
     WatchSettings,
 )
-from vragd.store import Store
-from vragd.worker import Worker
+from vragd.embed.base import create_embedder
+from vragd.store.store import Store
+from vragd.stores.loops import Worker
+from vragd.stores.watched import Keeper
 
 N = 30  # above what the delete guard lets pass at once
 

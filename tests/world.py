@@ -10,12 +10,12 @@ from typing import Any
 import numpy as np
 
 from vragd.backends.base import Vector
-from vragd.backends.memory import MemoryBackend
+from vragd.backends.memory.backend import MemoryBackend
+from vragd.config.settings import LimitSettings, SourceSettings, StoreSettings
 from vragd.embed.base import Space
 from vragd.errors import BackendUnavailable, EmbedderRejected, EmbedderUnavailable
-from vragd.prepare import Job
-from vragd.settings import LimitSettings, SourceSettings, StoreSettings
-from vragd.store import Store
+from vragd.store.store import Store
+from vragd.sync.change import Job
 
 
 class WordEmbedder:

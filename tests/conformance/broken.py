@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from vragd.backends.base import Filter, Match, Metric, StoreInfo, Vector, check_query, passes
-from vragd.backends.memory import MemoryBackend
+from vragd.backends.memory.backend import MemoryBackend
 
 
 class ForgetsToDelete(MemoryBackend):

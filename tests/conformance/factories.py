@@ -11,7 +11,7 @@ from pathlib import Path
 import xxhash
 
 from vragd.backends.base import VectorBackend, create_backend
-from vragd.settings import FaissBackend, MemoryBackend, S3VectorsBackend
+from vragd.config.settings import FaissBackend, MemoryBackend, S3VectorsBackend
 
 
 @functools.cache

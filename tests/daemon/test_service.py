@@ -13,7 +13,7 @@ import pytest
 
 from tests.fakes.managers import Machine
 from tests.harness import tree, until, vragd
-from vragd import units
+from vragd.cli.service import units
 
 USER = "systemctl --user "
 
@@ -63,7 +63,11 @@ def test_install_with_other_places_restarts_what_runs(machine: Machine) -> None:
     machine("install")
     machine.calls()
     assert machine("install", "--data-dir", "moved").returncode == 0
-    assert machine.calls() == [USER + "daemon-reload", USER + "enable vragd.service", USER + "restart vragd.service"]
+    assert machine.calls() == [
+        USER + "daemon-reload",
+        USER + "enable vragd.service",
+        USER + "restart vragd.service",
+    ]
     assert machine.line("ExecStart").endswith(f"--data-dir {machine.home}/moved")
     assert machine.line("ReadWritePaths") == f"-{machine.home}/moved"
 
@@ -136,7 +140,10 @@ def test_a_failed_start_is_forgiven_first_and_a_start_that_fails_is_told(machine
     machine.flag("broken")
     done = machine("install")
     assert done.returncode == 1
-    assert machine.calls()[-2:] == [USER + "reset-failed vragd.service", USER + "enable --now vragd.service"]
+    assert machine.calls()[-2:] == [
+        USER + "reset-failed vragd.service",
+        USER + "enable --now vragd.service",
+    ]
     assert "Job for vragd.service failed." in done.stderr
     assert "vragd service logs" in done.stderr
     assert "Traceback" not in done.stderr

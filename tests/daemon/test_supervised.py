@@ -20,12 +20,12 @@ from tests.harness import Vragd, until, vragd
 STUCK_S = 3.0  # more than any honest step takes on a machine that is busy with other tests
 WITH_STUCK_S = """
 import sys
-from vragd import daemon
-from vragd.config import load
-from vragd.paths import config_path
+from vragd.daemon import life
+from vragd.config.load import load
+from vragd.system.places import config_path
 loaded = load(config_path())
-daemon.set_up_log(loaded.config.log)
-sys.exit(daemon.run(loaded, lambda: load(config_path()), stuck_s=float(sys.argv[1])))
+life.set_up_log(loaded.config.log)
+sys.exit(life.run(loaded, lambda: load(config_path()), stuck_s=float(sys.argv[1])))
 """
 WITH_SOCKET = """
 import os, sys

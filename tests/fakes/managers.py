@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 from tests.harness import Vragd
-from vragd import units
+from vragd.cli.service import units
 
 SYSTEMCTL = """\
 case "$*" in
@@ -63,8 +63,8 @@ PROGRAMS = {
 }
 ON_MACOS = """
 import sys
-from vragd import paths
-paths.MACOS = True
+from vragd.system import places
+places.MACOS = True
 from vragd.cli.main import main
 sys.exit(main(sys.argv[1:]))
 """

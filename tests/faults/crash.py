@@ -29,7 +29,7 @@ from tests.faults.crash_checks import (
 )
 from tests.faults.crash_life import BUCKET, Life, Task, change, clear_home, go_on, live, vault_of
 from tests.faults.crash_scenarios import FIRST_DONE, Scenario, note
-from vragd.failpoints import EXIT_STATUS
+from vragd.system.failpoints import EXIT_STATUS
 
 REPOSITORY = Path(__file__).parents[2]
 LIKE_THE_LAST = ("transaction.filled", "file.grown")

@@ -20,23 +20,17 @@ import apsw
 import boto3
 import structlog
 
-import vragd.backends.faiss
-import vragd.backends.s3vectors
-import vragd.backends.s3vectors_wire
-import vragd.bulk
-import vragd.refill
+import vragd.backends.faiss.backend
+import vragd.backends.s3vectors.backend
+import vragd.backends.s3vectors.wire
+import vragd.store.filling
+import vragd.sync.embedding
 import vragd.vault.source
 from tests.faults import crash_plants
 from tests.world import WordEmbedder
-from vragd import failpoints
-from vragd.catalog.db import open_read_write
 from vragd.catalog.schema import MIGRATIONS
-from vragd.config import Loaded
-from vragd.embed.base import Embedder
-from vragd.files import private_dir, sweep_temporary
-from vragd.prepare import Job
-from vragd.registry import Registry
-from vragd.settings import (
+from vragd.config.load import Loaded
+from vragd.config.settings import (
     BuiltinEmbedder,
     Config,
     FaissBackend,
@@ -46,18 +40,24 @@ from vragd.settings import (
     SourceSettings,
     StoreSettings,
 )
-from vragd.store import Store
+from vragd.embed.base import Embedder
+from vragd.store.store import Store
+from vragd.stores.registry import Registry
+from vragd.sync.change import Job
+from vragd.system import failpoints
+from vragd.system.files import private_dir, sweep_temporary
+from vragd.system.sqlite import open_read_write
 
 NAME, BUCKET = "notes", "crashes"
 KNOWN = len(MIGRATIONS)
 SMALL = (
-    (vragd.backends.faiss, "FLUSH_AT_LEAST", 1),
-    (vragd.backends.faiss, "FLUSH_SHARE", 0.0),
-    (vragd.backends.s3vectors, "DELETE_KEYS", 3),
-    (vragd.backends.s3vectors_wire, "PUT_VECTORS", 6),
-    (vragd.bulk, "ROUND_S", 0.0),  # one batch a round
-    (vragd.refill, "BATCH", 4),
-    (vragd.refill, "SLICE", 8),
+    (vragd.backends.faiss.backend, "FLUSH_AT_LEAST", 1),
+    (vragd.backends.faiss.backend, "FLUSH_SHARE", 0.0),
+    (vragd.backends.s3vectors.backend, "DELETE_KEYS", 3),
+    (vragd.backends.s3vectors.wire, "PUT_VECTORS", 6),
+    (vragd.sync.embedding, "ROUND_S", 0.0),  # one batch a round
+    (vragd.store.filling, "BATCH", 4),
+    (vragd.store.filling, "SLICE", 8),
     (vragd.vault.source, "stamp_resolution_s", lambda _: 0.0),  # else what is done depends on how long it takes
 )
 """So that a handful of notes takes several batches of everything."""

@@ -7,17 +7,17 @@ from typing import Any
 
 import apsw
 
-import vragd.catalog.db
-import vragd.refill
+import vragd.store.filling
+import vragd.system.sqlite
 from vragd.backends.base import Vector
 from vragd.catalog.model import NoteChange, NoteRemoval
 from vragd.catalog.writer import Catalog
-from vragd.failpoints import reach
-from vragd.prepare import Prepared
-from vragd.refill import Refiller
-from vragd.spaces import Spaces
-from vragd.sync import Syncer
-from vragd.vectors import to_vector
+from vragd.store.filling import Refiller
+from vragd.store.spaces import Spaces
+from vragd.sync.change import Prepared
+from vragd.sync.round import Syncer
+from vragd.sync.vectors import to_vector
+from vragd.system.failpoints import reach
 
 
 def _puts(syncer: Syncer, ready: Sequence[Prepared]) -> list[Vector]:
@@ -87,14 +87,14 @@ def clear_before_delete() -> None:
         put([key for key in intents if key in live])
         return 0
 
-    vragd.refill.recover = recover
+    vragd.store.filling.recover = recover
 
 
 def remember_before_put() -> None:
     put = Refiller.put
 
     def go_on(self: Refiller, space: Any) -> None:
-        keys = self._catalog.live_keys_after(space.id, self._catalog.meta("filled_to") or "", vragd.refill.SLICE)
+        keys = self._catalog.live_keys_after(space.id, self._catalog.meta("filled_to") or "", vragd.store.filling.SLICE)
         self._catalog.set_meta("filled_to" if keys else "filled", keys[-1] if keys else self._target)
         reach("filling.remembered")
         put(self, space, keys)
@@ -105,12 +105,12 @@ def remember_before_put() -> None:
 
 def version_apart() -> None:
     def migrate(db: apsw.Connection, migrations: list[Callable[[apsw.Connection], None]]) -> None:
-        while (version := vragd.catalog.db._pragma(db, "user_version")) < len(migrations):
+        while (version := vragd.system.sqlite._pragma(db, "user_version")) < len(migrations):
             migrations[version](db)
             reach("migration.applied")
             db.execute(f"pragma user_version = {version + 1}")
 
-    vragd.catalog.db._migrate = migrate
+    vragd.system.sqlite._migrate = migrate
 
 
 def switch_at_once() -> None:

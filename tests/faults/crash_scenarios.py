@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from tests.faults.crash_life import Life, Setup
-from vragd.failpoints import reach
+from vragd.system.failpoints import reach
 
 
 def note(name: str, *sections: str, title: str = "") -> str:

@@ -20,8 +20,8 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant
 from tests.faults.model_process import MOST, Process
 from tests.faults.model_vault import MAX_BYTES, SECRET, Vault, version_of
 from tests.world import WordEmbedder
-from vragd import failpoints
-from vragd.verify import compare_backend, compare_vault
+from vragd.store.verify import compare_backend, compare_vault
+from vragd.system import failpoints
 
 COUNTS: Counter[str] = Counter()
 """What happened in this process: `steps`, `rule NAME`, `reached PLACE`, `crash PLACE`, `meddled NAME`, and more."""

@@ -17,12 +17,12 @@ import apsw
 import vragd
 from tests.faults.model_vault import MAX_BYTES, Part, Version, in_order
 from tests.world import WordEmbedder
+from vragd.config.settings import LimitSettings, SourceSettings, StoreSettings
 from vragd.errors import EmbedderChanged, EmbedderUnavailable, VragdError
-from vragd.files import sweep_temporary
-from vragd.prepare import Job
-from vragd.search import Hit, Place, Question, Target, ask
-from vragd.settings import LimitSettings, SourceSettings, StoreSettings
-from vragd.store import Store
+from vragd.search.ask import Hit, Place, Question, Target, ask
+from vragd.store.store import Store
+from vragd.sync.change import Job
+from vragd.system.files import sweep_temporary
 
 COMMON = "lantern"
 """Stands in every chunk that the model writes, so that one question by words brings them all."""

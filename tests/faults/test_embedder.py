@@ -19,7 +19,7 @@ import xxhash
 
 from tests.fakes.ollama import FakeOllama
 from tests.harness import Vragd, until, vragd
-from vragd import packed
+from vragd.system import packed
 
 TIMEOUT_S, QUERY_TIMEOUT_S = 1.5, 0.8
 PROMPT_S = QUERY_TIMEOUT_S + 1.5

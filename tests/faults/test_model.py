@@ -15,17 +15,17 @@ import structlog
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis.stateful import run_state_machine_as_test
 
-import vragd.backends.faiss
-import vragd.bulk
-import vragd.compare
-import vragd.refill
+import vragd.backends.faiss.backend
+import vragd.store.filling
+import vragd.sync.difference
+import vragd.sync.embedding
 import vragd.vault.source
 from tests.faults.model import PLACES, TICK_S, Model
 from tests.faults.model_lives import COUNTS
-from vragd.failpoints import reach
-from vragd.prepare import Prepared
-from vragd.sync import Report, Syncer
-from vragd.vectors import to_vector
+from vragd.sync.change import Prepared
+from vragd.sync.round import Report, Syncer
+from vragd.sync.vectors import to_vector
+from vragd.system.failpoints import reach
 
 LONGER = int(os.environ.get("VRAGD_MODEL_EXAMPLES", "0"))
 """So many examples, other ones in each run; without it the same few in each."""
@@ -94,10 +94,10 @@ def small(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Thresholds so low that a handful of notes passes them, and silence."""
     COUNTS.clear()
     for name, value in {"FLUSH_AT_LEAST": 3, "FLUSH_SHARE": 0.01, "COMPACT_AT_LEAST": 4, "SCAN_FROM": 16}.items():
-        monkeypatch.setattr(vragd.backends.faiss, name, value)
-    monkeypatch.setattr(vragd.compare, "GUARD_AT_LEAST", 3)
-    monkeypatch.setattr(vragd.compare, "GUARD_CONFIRM_S", 0.0)
-    monkeypatch.setattr(vragd.bulk, "ROUND_S", 0.0)  # one batch a round: long notes take several
+        monkeypatch.setattr(vragd.backends.faiss.backend, name, value)
+    monkeypatch.setattr(vragd.sync.difference, "GUARD_AT_LEAST", 3)
+    monkeypatch.setattr(vragd.sync.difference, "GUARD_CONFIRM_S", 0.0)
+    monkeypatch.setattr(vragd.sync.embedding, "ROUND_S", 0.0)  # one batch a round: long notes take several
     monkeypatch.setattr(vragd.vault.source, "stamp_resolution_s", lambda _: TICK_S * 0.9)
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(50))
     yield
@@ -202,7 +202,7 @@ def test_the_model_finds_a_delete_before_the_put(monkeypatch: pytest.MonkeyPatch
 
 
 def test_the_model_finds_a_recovery_that_is_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(vragd.refill, "recover", lambda *_: 0)
+    monkeypatch.setattr(vragd.store.filling, "recover", lambda *_: 0)
     assert "is still intended" in found()
 
 

@@ -22,7 +22,7 @@ from hypothesis import strategies as st
 
 from tests.faults.clients import CHUNKED, Slow, ask, connect, n_connections, n_fds, post, pump, rest, rss_kib
 from tests.harness import Vragd, tree, until, vragd
-from vragd.server.listen import bind
+from vragd.server.socket import bind
 
 STRANGER = 65533
 UNFORESEEN = {"server.request_failed", "server.connection_failed", "library.warning_logged"}

@@ -244,7 +244,7 @@ def _as_somebody(daemon: Vragd) -> dict[str, Any]:
     }
     for python in (sys.executable, "/usr/bin/python3"):
         try:
-            tried = subprocess.run([python, "-c", "import vragd.daemon"], capture_output=True, check=False, **who)
+            tried = subprocess.run([python, "-c", "import vragd.daemon.life"], capture_output=True, check=False, **who)
         except OSError:
             continue
         if tried.returncode == 0:

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from tests.fakes.ollama import FakeOllama
+from vragd.config.settings import OllamaEmbedder
 from vragd.embed.base import Embedder, create_embedder
-from vragd.settings import OllamaEmbedder
 
 CHUNKER = "chunker-1"
 

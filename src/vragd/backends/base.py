@@ -223,9 +223,9 @@ def check_metric(metric: Metric, metrics: frozenset[Metric], kind: str) -> None:
 
 # Modules, not classes: boto3 is not imported to run FAISS.
 REGISTRY: Mapping[str, str] = {
-    "faiss": "vragd.backends.faiss",
-    "memory": "vragd.backends.memory",
-    "s3vectors": "vragd.backends.s3vectors",
+    "faiss": "vragd.backends.faiss.backend",
+    "memory": "vragd.backends.memory.backend",
+    "s3vectors": "vragd.backends.s3vectors.backend",
 }
 
 ALL_METRICS: frozenset[Metric] = frozenset({"cosine", "euclidean", "dot"})

@@ -12,7 +12,6 @@ from typing import Any
 
 import apsw
 
-from vragd.catalog.db import open_read_only, translated
 from vragd.catalog.model import (
     KNOWN_COLUMNS,
     Counts,
@@ -27,6 +26,7 @@ from vragd.catalog.model import (
 )
 from vragd.catalog.words import ENOUGH, Words
 from vragd.errors import BackendUnavailable, CatalogCorrupt
+from vragd.system.sqlite import open_read_only, translated
 
 # A title names the whole note, a heading its section: a word there says more than one in the text.
 TITLE_WEIGHT, HEADING_WEIGHT, TEXT_WEIGHT = 4.0, 2.0, 1.0

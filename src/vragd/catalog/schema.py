@@ -7,8 +7,8 @@ from typing import Any
 import apsw
 import numpy as np
 
-from vragd import packed
-from vragd.catalog.db import Migration
+from vragd.system import packed
+from vragd.system.sqlite import Migration
 
 MIGRATIONS: list[Migration] = []
 

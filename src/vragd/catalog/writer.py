@@ -15,10 +15,8 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from vragd import packed
 from vragd.catalog import sweep
 from vragd.catalog.check import check, mend
-from vragd.catalog.db import open_read_write, transaction, translated
 from vragd.catalog.model import (
     KNOWN_COLUMNS,
     ChunkRow,
@@ -35,6 +33,8 @@ from vragd.catalog.model import (
 from vragd.catalog.schema import MIGRATIONS
 from vragd.catalog.swap import remove, swap_chunks, upsert
 from vragd.errors import CatalogCorrupt
+from vragd.system import packed
+from vragd.system.sqlite import open_read_write, transaction, translated
 
 _BATCH = 500  # bound parameters in one statement, well below SQLite's limit
 

@@ -14,7 +14,7 @@ from vragd.errors import UsageError
 
 if TYPE_CHECKING:
     from vragd.backends.base import VectorBackend
-    from vragd.settings import EmbedderSettings
+    from vragd.config.settings import EmbedderSettings
 
 
 def add_flags(parser: argparse.ArgumentParser) -> None:
@@ -42,8 +42,9 @@ def opened(args: argparse.Namespace) -> Iterator[VectorBackend]:
     """The bucket's backend, closed in the end."""
     from pydantic import ValidationError
 
-    from vragd import log, remote
-    from vragd.settings import S3VectorsBackend
+    from vragd.config.settings import S3VectorsBackend
+    from vragd.stores import elsewhere
+    from vragd.system import log
 
     log.set_up(level="error")
     try:
@@ -52,7 +53,7 @@ def opened(args: argparse.Namespace) -> Iterator[VectorBackend]:
         first = error.errors(include_url=False)[0]
         flag = str(first["loc"][-1]).replace("_", "-")
         raise UsageError(f"--{flag}: {first['msg'].removeprefix('Value error, ')}") from None
-    backend = remote.open_bucket(settings)
+    backend = elsewhere.open_bucket(settings)
     try:
         yield backend
     finally:
@@ -61,7 +62,7 @@ def opened(args: argparse.Namespace) -> Iterator[VectorBackend]:
 
 def embedders(args: argparse.Namespace) -> list[EmbedderSettings]:
     """The model that was named; else the builtin one and those of the configuration, if there is one."""
-    from vragd.settings import BuiltinEmbedder, OllamaEmbedder
+    from vragd.config.settings import BuiltinEmbedder, OllamaEmbedder
 
     configured = [store.embedder for store in load(args).config.stores.values()]
     if args.ollama:
@@ -74,8 +75,8 @@ def embedders(args: argparse.Namespace) -> list[EmbedderSettings]:
 
 def query(args: argparse.Namespace) -> dict[str, Any]:
     """The answer of an index to `vragd query --bucket`."""
-    from vragd import remote
-    from vragd.search import Question
+    from vragd.search.ask import Question
+    from vragd.stores import elsewhere
 
     if len(args.store) != 1:
         raise UsageError("--bucket needs one --store", hint="vragd store list --bucket NAME lists them")
@@ -84,14 +85,14 @@ def query(args: argparse.Namespace) -> dict[str, Any]:
         raise UsageError(f"{what} needs the catalog, and --bucket asks the index alone", hint="--folder works")
     question = Question(" ".join(args.text), top_k=args.top_k, mode="vector", folder=args.folder)
     with opened(args) as backend:
-        return remote.query(backend, args.store[0], question, embedders(args))
+        return elsewhere.query(backend, args.store[0], question, embedders(args))
 
 
 def list_stores(args: argparse.Namespace) -> int:
-    from vragd import remote
+    from vragd.stores import elsewhere
 
     with opened(args) as backend:
-        rows = [remote.described(backend.get_store_info(name)) for name in backend.list_stores()]
+        rows = [elsewhere.described(backend.get_store_info(name)) for name in backend.list_stores()]
     if args.json:
         json_out({"stores": rows})
         return 0
@@ -103,21 +104,21 @@ def list_stores(args: argparse.Namespace) -> int:
 
 
 def create(args: argparse.Namespace) -> int:
-    from vragd import remote
+    from vragd.stores import elsewhere
 
     if args.source or args.index != "auto":
         raise UsageError("--source and --index are for stores of this machine", hint="vragd index fills an index")
     with opened(args) as backend:
-        info = remote.create(backend, args.name, embedders(args)[0], args.metric)
+        info = elsewhere.create(backend, args.name, embedders(args)[0], args.metric)
     say(f"index {info.store} of bucket {args.bucket} is there: {info.dimension}-d {info.metric}, {info.model}")
     return 0
 
 
 def delete(args: argparse.Namespace) -> int:
-    from vragd import remote
+    from vragd.stores import elsewhere
 
     with opened(args) as backend:
-        doomed = remote.to_delete(backend, args.name)
+        doomed = elsewhere.to_delete(backend, args.name)
         what = f"index {', '.join(doomed)} of bucket {args.bucket}, whoever feeds it"
         if not confirmed(f"Delete {what}?", what, yes=args.yes):
             return 1
@@ -128,10 +129,10 @@ def delete(args: argparse.Namespace) -> int:
 
 
 def info(args: argparse.Namespace) -> int:
-    from vragd import remote
+    from vragd.stores import elsewhere
 
     with opened(args) as backend:
-        found = remote.counted(backend, remote.resolve(backend, args.name))
+        found = elsewhere.counted(backend, elsewhere.resolve(backend, args.name))
     if args.json:
         json_out(found)
         return 0

@@ -7,7 +7,7 @@ from typing import Any
 
 from vragd.cli.connect import load
 from vragd.cli.render import json_out, out, say
-from vragd.paths import config_path
+from vragd.system.places import config_path
 
 
 def add(commands: Any, common: argparse.ArgumentParser) -> None:

@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from vragd.client import Client, error_of
 from vragd.errors import NoDaemon
-from vragd.paths import client_socket, config_path
+from vragd.system.places import client_socket, config_path
 
 if TYPE_CHECKING:
-    from vragd.config import Loaded
+    from vragd.config.load import Loaded
     from vragd.server.routes import Reply
 
 T = TypeVar("T")
@@ -28,9 +28,9 @@ def client(args: argparse.Namespace) -> Client:
 
 def load(args: argparse.Namespace, *, required: bool = False) -> Loaded:
     """The configuration these arguments mean."""
-    from vragd import config
+    from vragd.config import load
 
-    return config.load(
+    return load.load(
         config_path(args.config),
         data_dir=args.data_dir,
         socket=args.socket,
@@ -83,9 +83,9 @@ class _Local:
         import os
         from contextlib import ExitStack
 
-        from vragd import log
-        from vragd.daemon import only_process
-        from vragd.service import Service
+        from vragd.daemon.life import only_process
+        from vragd.stores.service import Service
+        from vragd.system import log
 
         os.umask(0o077)
         # what the daemon would log is of no interest to somebody who gave one command

@@ -12,7 +12,7 @@ from typing import Any
 
 from vragd.cli.render import out, say
 from vragd.errors import UsageError
-from vragd.paths import MACOS, config_path, data_dir
+from vragd.system.places import MACOS, config_path, data_dir
 
 # Where Obsidian keeps the list of vaults it knows: native, Flatpak, Snap, macOS.
 OBSIDIAN_LISTS = (
@@ -61,10 +61,10 @@ def _init(args: argparse.Namespace) -> int:
     if not vault.is_dir():
         raise UsageError(f"{vault} is not a folder", hint="name the vault's own folder")
     text = TEMPLATE.format(path=json.dumps(str(vault), ensure_ascii=False), label=re.sub(r"\s+", " ", vault.name))
-    from vragd import config
+    from vragd.config import load
 
-    parsed = config.parse(text, str(file))
-    config.check_places(
+    parsed = load.parse(text, str(file))
+    load.check_places(
         [(name, source) for name, store in parsed.stores.items() for source in store.sources],
         data_dir(args.data_dir, None),
     )

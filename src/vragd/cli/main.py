@@ -18,7 +18,7 @@ Command = Callable[[argparse.Namespace], int]
 MODULES = {
     "init": "init",
     "run": "run",
-    "service": "service",
+    "service": "service.command",
     "query": "query",
     "status": "status",
     "files": "files",

@@ -9,7 +9,7 @@ from typing import Any
 
 from vragd.cli.connect import load
 from vragd.errors import ConfigError
-from vragd.paths import config_path
+from vragd.system.places import config_path
 
 
 def add(commands: Any, common: argparse.ArgumentParser) -> None:
@@ -27,8 +27,8 @@ def _run(args: argparse.Namespace) -> int:
             hint="vragd init ~/path/to/your/vault writes one; then run this again",
         )
     gc.disable()  # until the daemon stands: what is loaded meanwhile stays, and looking through it takes long
-    from vragd import daemon
+    from vragd.daemon import life
 
     loaded = load(args, required=True)
-    daemon.set_up_log(loaded.config.log)
-    return daemon.run(loaded, lambda: load(args, required=True))
+    life.set_up_log(loaded.config.log)
+    return life.run(loaded, lambda: load(args, required=True))

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from vragd.cli.render import out, say
 from vragd.errors import VragdError
-from vragd.files import private_dir, write_atomic
+from vragd.system.files import private_dir, write_atomic
 
 GONE_S = 30.0
 

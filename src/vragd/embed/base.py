@@ -117,8 +117,8 @@ def checked(vectors: Any, *, count: int, dimension: int | None) -> np.ndarray:
 
 # Modules, not classes: importing an embedder may pull in a large library.
 REGISTRY: Mapping[str, str] = {
-    "builtin": "vragd.embed.builtin",
-    "ollama": "vragd.embed.ollama",
+    "builtin": "vragd.embed.builtin.embedder",
+    "ollama": "vragd.embed.ollama.embedder",
 }
 
 

@@ -18,14 +18,14 @@ from urllib.parse import parse_qs, unquote
 import structlog
 from pydantic import BaseModel, ValidationError
 
-from vragd import status as reports
+from vragd.config.settings import SourceSettings, StoreSettings
 from vragd.errors import ConfigError, MethodNotAllowed, NotFound, UsageError, VragdError
-from vragd.log import error_fields
-from vragd.names import exact, shown
-from vragd.search import Question
+from vragd.search.ask import Question
 from vragd.server import schemas as s
-from vragd.service import Service
-from vragd.settings import SourceSettings, StoreSettings
+from vragd.stores import reports as reports
+from vragd.stores.service import Service
+from vragd.system.log import error_fields
+from vragd.terms.names import exact, shown
 
 log = structlog.get_logger()
 

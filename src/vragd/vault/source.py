@@ -7,7 +7,7 @@ import os
 from pathlib import Path
 from typing import Literal
 
-from vragd.settings import SourceSettings
+from vragd.config.settings import SourceSettings
 from vragd.vault.ignore import APP_JSON, Rules, obsidian_filters
 from vragd.vault.read import Outcome, StatKey, Unreadable, read_note, stamp_of
 from vragd.vault.root import Root, Spot, sees_events, stamp_resolution_s
@@ -36,7 +36,7 @@ class Source:
         self.rules_known = False
         """Whether the rules were ever read whole. Until then anything may be what the user excludes."""
         self.proven: Root | None = None
-        """The directory whose gaps mean that notes are gone. See `vragd.roots`."""
+        """The directory whose gaps mean that notes are gone. See `vragd.sync.proof`."""
         self.mounts: dict[str, tuple[int, int]] = {}
         """Folders on which other file systems were mounted, and (device, inode) of those whose gaps are believed."""
         self._max_file_bytes = max_file_bytes

@@ -27,7 +27,7 @@ from watchdog.events import (
     FileSystemEventHandler,
 )
 
-from vragd.vault.guard import OnTrouble, healthy, make_observer
+from vragd.vault.observer import OnTrouble, healthy, make_observer
 
 # Opening and reading are not asked for: our own reads would come back as events.
 _WANTED: list[type[FileSystemEvent]] = [

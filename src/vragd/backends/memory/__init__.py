@@ -1,0 +1,1 @@
+"""Exact search in memory, rebuilt from the catalog at every start."""

@@ -1,0 +1,1 @@
+"""An index of Amazon S3 Vectors."""

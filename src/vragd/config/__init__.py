@@ -1,0 +1,1 @@
+"""The user's file as frozen settings; a pure load."""

@@ -1,0 +1,1 @@
+"""The process: lock → stores → socket → ready, and back."""

@@ -1,0 +1,1 @@
+"""MiniLM inside the package: English, 384 dimensions, no server, no network."""

@@ -1,0 +1,68 @@
+"""The embedders of all stores: one of each kind, however many stores it serves."""
+
+from __future__ import annotations
+
+import threading
+from contextlib import suppress
+
+from pydantic import TypeAdapter, ValidationError
+
+from vragd.config.settings import EmbedderSettings, OllamaEmbedder
+from vragd.embed.base import Embedder, create_embedder
+from vragd.errors import EmbedderUnavailable, VragdError
+
+LOADING_S = 5.0  # by far the longest that loading takes
+
+
+class Embedders:
+    """One embedder per distinct settings, shared by stores. Thread-safe."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._made: dict[str, Embedder] = {}
+        self._loading: dict[str, threading.Thread] = {}
+        self._closed = False
+
+    def get(self, settings: EmbedderSettings) -> Embedder:
+        """The embedder for these settings; loads a model the first time. Raises EmbedderUnavailable when closed."""
+        with self._lock:
+            if self._closed:
+                raise EmbedderUnavailable("vragd is stopping")
+            key = settings.model_dump_json()
+            if key not in self._made:
+                self._made[key] = create_embedder(settings.type, settings)
+            return self._made[key]
+
+    def expect(self, settings: EmbedderSettings) -> None:
+        """Begin to load the embedder for these settings on a thread beside, so that `get` finds it. One caller's."""
+        key = settings.model_dump_json()
+        if key not in self._loading:
+            self._loading[key] = threading.Thread(target=self._load, args=(settings,), name="embedder", daemon=True)
+            self._loading[key].start()
+
+    def _load(self, settings: EmbedderSettings) -> None:
+        with suppress(Exception):  # what fails here fails again for `get`, where somebody listens
+            self.get(settings)
+
+    def recorded(self, record: str) -> Embedder | None:
+        """
+        The embedder of settings as they once were, in JSON; None if there is none of them in this version.
+
+        None for one that may be elsewhere, too: that it was allowed once is no leave to send it questions now.
+        """
+        try:
+            settings: EmbedderSettings = TypeAdapter(EmbedderSettings).validate_json(record)
+            if isinstance(settings, OllamaEmbedder) and settings.allow_remote:
+                return None
+            return self.get(settings)
+        except (ValidationError, VragdError):
+            return None
+
+    def close(self) -> None:
+        """Close all of them, and wait for one that is being loaded: it must not be when the interpreter ends."""
+        with self._lock:
+            self._closed = True
+            for embedder in self._made.values():
+                embedder.close()
+        for thread in self._loading.values():
+            thread.join(LOADING_S)

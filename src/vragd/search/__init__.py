@@ -1,0 +1,1 @@
+"""The way out: question → hits; the only order of an answer."""

@@ -1,0 +1,1 @@
+"""One store, blocking: its catalog, spaces, collections, filling, verification, identity."""

@@ -1,0 +1,244 @@
+"""
+Which space of a store is written and which one answers: from a new model to the end of the old one's vectors.
+
+A new space is built beside the old one, note by note, in a collection of its own. Until every note is in it the
+old one answers, as long as there is somebody who embeds questions as its texts were embedded; vectors of two
+spaces never meet. Runs on the store's writer lane, but for `answering`.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections.abc import Callable, Collection
+
+import numpy as np
+import structlog
+
+from vragd.backends.base import VectorBackend
+from vragd.catalog.model import SpaceRow
+from vragd.catalog.writer import Catalog
+from vragd.embed.base import Embedder, Space
+from vragd.errors import EmbedderChanged, EmbedderUnavailable, VragdError
+from vragd.notes import chunk
+from vragd.store.collections import Collections
+from vragd.store.filling import Refiller
+from vragd.system.failpoints import reach
+from vragd.system.log import error_fields
+
+log = structlog.get_logger()
+
+IDENTITY_HOLDS_S = 5.0  # how long an embedder is taken for who it said it is
+FIRST_LOOK_S = 3.0
+
+Recorded = Callable[[str], Embedder | None]
+"""The embedder of recorded settings (JSON); None where there is none of them any longer."""
+
+
+class Answering:
+    """The space that questions are put to, and who embeds them: `find` tells, which may load a model. Any thread."""
+
+    def __init__(self, space: SpaceRow, find: Callable[[], Embedder]) -> None:
+        self.space, self._find = space, find
+        self._wanted = Space(**json.loads(space.identity))
+        self._looking = threading.Lock()
+        self._looked_at: float | None = None  # monotonic
+        self._trouble: EmbedderUnavailable | None = None
+
+    def embed_query(self, text: str) -> np.ndarray:
+        """
+        A question's vector in this space. Raises EmbedderUnavailable, also when the embedder is another by now.
+
+        Who it is is asked every few seconds, by one question at a time; the first ones wait for that.
+        """
+        embedder = self._find()
+        if self._looked_at is None or time.monotonic() - self._looked_at >= IDENTITY_HOLDS_S:
+            self._look(embedder)
+        if self._trouble is not None:
+            raise self._trouble
+        return embedder.embed_query(text)
+
+    def _look(self, embedder: Embedder) -> None:
+        if not self._looking.acquire(timeout=FIRST_LOOK_S if self._looked_at is None else 0):
+            if self._looked_at is None:
+                raise EmbedderUnavailable("the embedder has yet to say who it is")
+            return  # somebody is asking
+        try:
+            if self._looked_at is None or time.monotonic() - self._looked_at >= IDENTITY_HOLDS_S:
+                self._trouble = None if embedder.still_makes(self._wanted) else _changed()
+        except EmbedderUnavailable as error:
+            self._trouble = error
+        finally:
+            self._looked_at = time.monotonic()
+            self._looking.release()
+
+
+def _changed() -> EmbedderChanged:
+    return EmbedderChanged("another model answers under the embedder's name", hint="vragd takes it by itself")
+
+
+class Spaces:
+    """Those of one store's catalog. `configured` is the embedder of its settings, which are `settings` as JSON."""
+
+    def __init__(
+        self,
+        store: str,
+        catalog: Catalog,
+        backend: VectorBackend,
+        collections: Collections,
+        refiller: Refiller,
+        configured: Callable[[], Embedder],
+        settings: str,
+        recorded: Recorded,
+    ) -> None:
+        self._store, self._settings = store, settings
+        self._catalog, self._backend, self._collections, self._refiller = catalog, backend, collections, refiller
+        self._configured, self._recorded = configured, recorded
+        self._attached = False  # whether the backend's collection was found or made, and nothing said otherwise
+        rows = catalog.spaces()
+        named = {meta: catalog.meta(meta) for meta in ("space", "answers")}
+        self.current = next((row for row in rows if row.fingerprint == named["space"]), None)
+        """The space that is written."""
+        self.rebuilding = len(rows) > 1
+        self._old = next((row for row in rows if row.fingerprint == named["answers"] != named["space"]), None)
+        self.answering = self._answering()
+        """What questions are put to; None before there is a space. Any thread."""
+
+    def _answering(self) -> Answering | None:
+        row = self._old or self.current
+        if row is None:
+            return None
+        chosen = row
+        return Answering(chosen, lambda: self._embedder_of(chosen))
+
+    def _embedder_of(self, row: SpaceRow) -> Embedder:
+        """Whoever made the space, as long as there is one; the configured embedder otherwise."""
+        if row.embedder in ("", self._settings):
+            return self._configured()
+        return self._recorded(row.embedder) or self._configured()
+
+    # -- the collection ----------------------------------------------------------------------------
+
+    def doubt(self) -> None:
+        """The collection may be gone: look again when it is attached the next time."""
+        self._attached = False
+
+    def attach(self) -> None:
+        """
+        Find or make the collection of the space, and finish what was interrupted. Cheap when that is done.
+
+        Raises what the backend raises; the same call may be made again.
+        """
+        if self._attached or self.current is None:
+            return
+        self._open(self.current)
+        if self._old is not None:
+            self._open_old(self._old)
+        self._attached = True
+
+    def _open(self, space: SpaceRow) -> None:
+        info = self._collections.open(space)
+        self._refiller.recover(space)
+        if self._backend.durable:
+            self._refiller.begin(space, info.identity)
+        else:
+            self._refiller.put_off()
+            self.refill(space)
+
+    def refill(self, space: SpaceRow) -> None:
+        """Make the backend hold exactly the live keys, now."""
+        n_put, n_deleted = self._refiller.refill(space, self._catalog.live_keys(space.id))
+        if n_put or n_deleted:
+            log.info("store.backend_refilled", store=self._store, n_put=n_put, n_deleted=n_deleted)
+
+    def _open_old(self, old: SpaceRow) -> None:
+        """Have the old space answer with every chunk it has a vector for, whatever space its note is in by now."""
+        if not self._backend.durable:
+            self._collections.open(old)
+            self._refiller.refill(old, self._catalog.embedded_keys(old.id))
+
+    # -- from one space to the next ----------------------------------------------------------------
+
+    def choose(self, embedder: Embedder) -> None:
+        """
+        Make sure that backend and embedder answer, and that what is written is in the embedder's space.
+
+        Raises EmbedderUnavailable, and what `attach` raises.
+        """
+        space = embedder.space(chunk.VERSION)
+        before = self.current
+        changed = before is None or before.fingerprint != space.fingerprint()
+        if changed:
+            self._begin(space)
+        else:
+            self._attached = self._attached and not self._backend.remote  # somebody may have deleted it
+            self.attach()
+        assert self.current is not None
+        if self.current.embedder != self._settings:
+            self.current = self._catalog.record_embedder(self.current, self._settings)
+        if changed and before is not None:
+            log.warning("store.space_changed", store=self._store, provider=space.provider, model=space.model)
+        self._see_who_answers()
+
+    def _begin(self, space: Space) -> None:
+        if self.current is not None and not self.rebuilding and not self._catalog.meta("answers"):
+            self._catalog.set_meta("answers", self.current.fingerprint)  # of a catalog older than this idea
+        row = self._collections.row_for(space)
+        reach("space.registered")
+        self._open(row)
+        reach("space.opened")
+        if self.current is None:
+            self._catalog.set_meta("answers", row.fingerprint)
+        self._catalog.set_meta("space", row.fingerprint)
+        reach("space.chosen")
+        self.rebuilding = len(self._catalog.spaces()) > 1  # said before anybody sees the new one
+        self.current, self._attached = row, True
+
+    def _see_who_answers(self) -> None:
+        """The last whole space, if it is another and there is somebody who can put a question to it."""
+        assert self.current is not None
+        wanted = self._catalog.meta("answers")
+        row = next((row for row in self._catalog.spaces() if row.fingerprint == wanted), None)
+        if row is None or row.id == self.current.id or not self._can_be_asked(row):
+            row = None
+        elif self._old is None or self._old.id != row.id:
+            self._open_old(row)
+        self._old = row
+        self.answering = self._answering()
+
+    def _can_be_asked(self, row: SpaceRow) -> bool:
+        try:
+            if self._backend.durable and not self._backend.store_exists(row.collection):
+                return False  # the backend is another by now
+            return self._embedder_of(row).still_makes(Space(**json.loads(row.identity)))
+        except VragdError as error:
+            log.info("store.old_space_mute", store=self._store, **error_fields(error))
+            return False
+
+    def drop_old(self, away: Collection[int] = ()) -> None:
+        """
+        Switch to the space that is written if every note is in it that can be, and forget the others if all are.
+
+        Notes that cannot be read, or are of a source that is `away` (by id), are found by their words until they can.
+        """
+        assert self.current is not None
+        if self._catalog.any_outside(self.current.id, away, or_failed=False):
+            return
+        if self._catalog.meta("answers") != self.current.fingerprint:
+            self._catalog.set_meta("answers", self.current.fingerprint)
+            reach("space.switched")
+            self._old = None
+            self.answering = self._answering()
+        if self._catalog.any_outside(self.current.id):
+            return
+        for old in self._catalog.spaces():
+            if old.id != self.current.id:
+                self._collections.leave(old.collection)
+                reach("space.left")
+                self._catalog.clear_all(old.collection)
+                reach("space.cleared")
+                self._catalog.forget_space(old.id)
+                reach("space.forgotten")
+        self.rebuilding = False
+        log.info("store.space_switched", store=self._store)

@@ -1,0 +1,154 @@
+"""
+Compares vault, catalog and backend, and says what differs.
+
+The vault is read in full here, stamps are not trusted: this is what finds what everything else missed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+
+import numpy as np
+
+from vragd.catalog.model import Known, SpaceRow
+from vragd.errors import CatalogCorrupt, VragdError
+from vragd.store.store import Store
+from vragd.vault.read import Content, Gone, Skipped
+from vragd.vault.scan import scan
+from vragd.vault.source import Source
+
+_BATCH = 1_000
+# The cosine of a stored vector and the catalog's; a quantised index may keep less than every bit.
+_SAME_VECTOR = 0.999
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One difference. `kind` is stable; `path` is empty where no note is concerned."""
+
+    kind: str
+    source: str = ""
+    path: str = ""
+    detail: str = ""
+
+
+def compare_vault(store: Store, source: Source, pending: frozenset[str]) -> list[Problem]:
+    """
+    What differs between a source on disk and the catalog. Reads every note; call from the scan lane.
+
+    Paths in `pending` are known to be in motion and left out.
+    """
+    return list(_compare_vault(store, source, pending))
+
+
+def _compare_vault(store: Store, source: Source, pending: frozenset[str]) -> Iterator[Problem]:
+    if not source.healthy():
+        yield Problem("not_checked", source.label, detail=f"the source is {source.state}")
+        return
+    if not source.rules_known:
+        yield Problem("not_checked", source.label, detail="what Obsidian excludes cannot be read")
+        return
+    found = scan(source.path, source.rules)
+    known = store.reader.known(source.id)
+    for path in sorted(found.notes.keys() | known.keys()):
+        if path in pending:
+            continue
+        had = known.get(path)
+        if path not in found.notes and not found.covers(path):
+            yield Problem("not_checked", source.label, path, "its folder cannot be read")
+        elif problem := _compare_note(source, path, had, store.space.id if store.space else None):
+            yield problem
+
+
+def _compare_note(source: Source, path: str, had: Known | None, space_id: int | None) -> Problem | None:
+    outcome = source.read(path)
+    if source.rules.excluded(path) is not None or isinstance(outcome, Gone):
+        return Problem("ghost", source.label, path, "indexed, but no longer a note") if had else None
+    if isinstance(outcome, Skipped):
+        if had is None or had.state == "skipped":
+            return None
+        return Problem("ghost", source.label, path, f"indexed, but {outcome.reason}")
+    if had is None:
+        return Problem("not_indexed", source.label, path, "a note the catalog does not know")
+    if had.state == "failed":
+        return Problem("failed", source.label, path, "could not be indexed; see vragd files --state failed")
+    if isinstance(outcome, Content) and had.digest != outcome.digest:
+        return Problem("stale", source.label, path, "its bytes are not those indexed")
+    if had.state != "skipped" and had.space_id != space_id:
+        return Problem("stale", source.label, path, "embedded by another model")
+    return None
+
+
+def compare_backend(store: Store) -> list[Problem]:
+    """What differs between catalog and backend, and what SQLite says of its file. Call from the writer lane."""
+    return list(_compare_backend(store))
+
+
+def _compare_backend(store: Store) -> Iterator[Problem]:
+    for line in store.catalog.check():
+        yield Problem("catalog", detail=line)
+    space = store.space
+    if space is None:
+        return
+    try:
+        store.attach()
+        yield from _compare_keys(store, space)
+    except VragdError as error:
+        yield Problem("not_checked", detail=f"the backend: {error.message}")
+
+
+def _compare_keys(store: Store, space: SpaceRow) -> Iterator[Problem]:
+    if store.behind:
+        yield Problem("not_checked", detail=f"{store.refiller.n_left} vectors are still on their way to the backend")
+        return
+    live, held = store.catalog.live_keys(space.id), store.collections.own_keys(space.collection)
+    for key in sorted(live - held):
+        yield Problem("missing_vector", detail=key)
+    intended = set(store.catalog.intents(space.collection))
+    for key in sorted(held - live - intended):
+        yield Problem("orphan_vector", detail=key)
+    for key in sorted(intended):
+        yield Problem("unfinished", detail=key)
+    yield from _compare_vectors(store, sorted(live & held))
+
+
+def _compare_vectors(store: Store, keys: list[str]) -> Iterator[Problem]:
+    assert store.space is not None
+    for start in range(0, len(keys), _BATCH):
+        some = keys[start : start + _BATCH]
+        held = store.backend.get_vectors(store.space.collection, some)
+        rows = list(store.catalog.rows_for(some))
+        truth = store.catalog.embeddings(store.space.id, {row[1] for row in rows})
+        for key, text_hash, *_ in rows:
+            if text_hash not in truth:
+                yield Problem("missing_embedding", detail=key)
+            elif key in held and _cosine(held[key], truth[text_hash]) < _SAME_VECTOR:
+                yield Problem("wrong_vector", detail=key)
+
+
+def _cosine(a: np.ndarray, b: np.ndarray) -> float:
+    return float(a @ b / (np.linalg.norm(a) * np.linalg.norm(b) + 1e-12))
+
+
+def mend_backend(store: Store, problems: list[Problem]) -> None:
+    """
+    Make the backend hold what the catalog says. Embeds nothing. Call from the writer lane.
+
+    A catalog that cannot be mended says so by `Store.damage`.
+    """
+    if store.space is None:
+        return
+    kinds = {problem.kind for problem in problems}
+    if kinds & {"missing_embedding", "catalog"}:
+        with suppress(CatalogCorrupt):
+            store.catalog.mend()
+        if store.damage is not None:
+            return  # another catalog is begun, and the backend with it
+    if "wrong_vector" in kinds:
+        wrong = [problem.detail for problem in problems if problem.kind == "wrong_vector"]
+        store.backend.delete_vectors(store.space.collection, wrong)
+    if kinds & {"missing_vector", "orphan_vector", "unfinished", "wrong_vector"}:
+        store.refiller.recover(store.space)
+        store.spaces.refill(store.space)

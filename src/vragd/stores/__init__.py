@@ -1,0 +1,1 @@
+"""The stores of this machine, running on the event loop."""

@@ -1,0 +1,179 @@
+"""
+A remote index, read and kept from anywhere: no daemon, no catalog, no vault.
+
+Hits come from the index's own metadata, so they have text only if the store was written with it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from vragd.backends.base import Match, StoreInfo, VectorBackend, create_backend
+from vragd.config.settings import EmbedderSettings, OllamaEmbedder, S3VectorsBackend
+from vragd.embed.base import Embedder, create_embedder
+from vragd.errors import StoreMismatch, UnknownStore, UsageError, VragdError
+from vragd.notes.chunk import VERSION
+from vragd.search.ask import Question, check
+from vragd.sync.vectors import source_of
+
+
+def open_bucket(settings: S3VectorsBackend) -> VectorBackend:
+    """The bucket's backend. Contacts nobody yet; close it in the end."""
+    return create_backend(settings.type, settings, Path())
+
+
+def resolve(backend: VectorBackend, store: str) -> StoreInfo:
+    """
+    The index of a store: of its name or, where the store changed its model, one that succeeded it.
+
+    Of several, the oldest: the next is being filled, and the old one goes when that is done. Raises UnknownStore.
+    """
+    try:
+        return backend.get_store_info(store)
+    except UnknownStore as error:
+        names = backend.list_stores()
+        found = _successors(backend, store, names)
+        if not found:
+            raise UnknownStore(
+                error.message, hint=f"there are: {', '.join(names)}" if names else "the bucket has no index"
+            ) from None
+        return min(found, key=lambda info: str(info.detail.get("created")))
+
+
+def _successors(backend: VectorBackend, store: str, names: Iterable[str]) -> list[StoreInfo]:
+    """
+    The indexes that took a store's place when its model changed: STORE.XXXXXXXX, of a space that begins so.
+
+    Another store may have a name of that form, of a date for instance.
+    """
+    form = re.compile(re.escape(store[:54]) + r"\.([0-9a-f]{8})")
+    found = []
+    for name in names:
+        if mark := form.fullmatch(name):
+            with suppress(UnknownStore):  # deleted since it was listed
+                info = backend.get_store_info(name)
+                if info.space.startswith(mark[1]):
+                    found.append(info)
+    return found
+
+
+def embedder_for(info: StoreInfo, candidates: Iterable[EmbedderSettings]) -> Embedder:
+    """
+    The one of `candidates` that makes vectors of the index's space; those its model mark speaks for come first.
+
+    Raises StoreMismatch if none does; if one of them could not be asked, what that raised: EmbedderUnavailable.
+    """
+    tried: list[str] = []
+    away: VragdError | None = None
+    for settings in sorted(dict.fromkeys(candidates), key=lambda settings: not _is_likely(settings, info.model)):
+        try:
+            embedder = create_embedder(settings.type, settings)
+            try:
+                space = embedder.space(VERSION)
+            except VragdError:
+                embedder.close()
+                raise
+        except VragdError as error:  # another may be the one
+            away = away or error
+            continue
+        if space.meaning == info.space:
+            return embedder
+        tried.append(space.title)
+        embedder.close()
+    if away is not None:
+        raise away
+    raise StoreMismatch(
+        f"index {info.store!r} holds vectors of {info.model or 'a model vragd does not know'},"
+        f" not of {' or '.join(tried)}",
+        hint="vragd query --ollama MODEL names the model it was written with",
+    )
+
+
+def _is_likely(settings: EmbedderSettings, model: str) -> bool:
+    """Whether the readable mark of an index may mean this embedder. A hint: marks are cut, and tags left out."""
+    title = f"ollama/{settings.model}" if isinstance(settings, OllamaEmbedder) else settings.type
+    mine, its = (re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-") for name in (title, model))
+    return its.startswith(mine) or (bool(its) and mine.startswith(its))
+
+
+def query(
+    backend: VectorBackend, store: str, question: Question, candidates: Iterable[EmbedderSettings]
+) -> dict[str, Any]:  # fmt: skip
+    """An answer like the daemon's, by vectors only. Raises what the backend and the embedder raise."""
+    check(question)
+    info = resolve(backend, store)
+    embedder = embedder_for(info, candidates)
+    try:
+        vector = embedder.embed_query(question.text)
+    finally:
+        embedder.close()
+    where = {"folder": frozenset({question.folder.strip("/")})} if question.folder else None
+    matches = backend.query(info.store, vector, question.top_k, where, payload=True)
+    return {"hits": [_hit(store, match) for match in matches], "generation": 0, "pending": 0, "degraded": []}
+
+
+def _hit(store: str, match: Match) -> dict[str, Any]:
+    kept = match.payload
+    heading = kept.get("heading", ())
+    path = str(kept.get("path", ""))
+    return {
+        "store": store,
+        "source": str(kept.get("source_name") or source_of(match.key)),
+        "path": path,
+        "title": str(kept.get("title") or path),
+        "heading": list(heading) if isinstance(heading, tuple) else [],
+        "lines": [_number(kept.get("line_from")), _number(kept.get("line_to"))],
+        "score": match.score,
+        "text": str(kept.get("content", "")),
+        "uri": "",
+    }
+
+
+def _number(value: object) -> int:
+    return int(value) if isinstance(value, int | float) else 0
+
+
+def described(info: StoreInfo) -> dict[str, Any]:
+    """An index as `store list` and `store info` show it."""
+    return {
+        "name": info.store,
+        "dimension": info.dimension,
+        "metric": info.metric,
+        "model": info.model,
+        **info.detail,
+    }
+
+
+def counted(backend: VectorBackend, info: StoreInfo) -> dict[str, Any]:
+    """`described`, and how many vectors each source has there: lists every key, a request per 1,000."""
+    sources: Mapping[str, int] = Counter(source_of(key) for key in backend.list_keys(info.store))
+    return described(info) | {"vectors": sum(sources.values()), "sources": dict(sorted(sources.items()))}
+
+
+def create(backend: VectorBackend, store: str, settings: EmbedderSettings, metric: str) -> StoreInfo:
+    """Make an empty index for a store. One that is there already with the same shape is left as it is."""
+    if metric not in ("cosine", "euclidean", "dot"):
+        raise UsageError(f"unknown metric {metric!r}")
+    embedder = create_embedder(settings.type, settings)
+    try:
+        space = embedder.space(VERSION)
+    finally:
+        embedder.close()
+    backend.create_store(store, space.dimension, metric, space=space.meaning, model=space.title)  # type: ignore[arg-type]
+    return backend.get_store_info(store)
+
+
+def to_delete(backend: VectorBackend, store: str) -> list[str]:
+    """Every index of a store. Raises UnknownStore if there is none."""
+    names = backend.list_stores()
+    found = [name for name in names if name == store] + [info.store for info in _successors(backend, store, names)]
+    if not found:
+        raise UnknownStore(
+            f"the bucket has no index of store {store!r}", hint=f"there are: {', '.join(names) or 'none'}"
+        )
+    return found

@@ -1,0 +1,174 @@
+"""
+Which stores there are: those of the configuration, and those made on the command line.
+
+The latter keep their settings in `stores/NAME/store.json` of the data directory; the user's own file
+is never written.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import structlog
+
+from vragd.config.load import Loaded, check_places
+from vragd.config.settings import (
+    STORE_NAME,
+    BackendSettings,
+    S3VectorsBackend,
+    SourceSettings,
+    StoreSettings,
+    check_store_name,
+)  # fmt: skip
+from vragd.errors import StoreExists, UnknownStore, UsageError, VragdError
+from vragd.system.failpoints import reach
+from vragd.system.files import private_dir, write_atomic
+from vragd.system.log import error_fields
+
+log = structlog.get_logger()
+
+Origin = Literal["config", "command", "left"]
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A store that exists. `left`: its data is there, but no settings that name it can be found or read."""
+
+    name: str
+    origin: Origin
+    settings: StoreSettings | None
+
+
+class Registry:
+    """Reads and writes below `data_dir/stores`. Not thread-safe: it belongs to the event loop."""
+
+    def __init__(self, loaded: Loaded) -> None:
+        self._config = loaded.config
+        self._data_dir = loaded.data_dir
+        self.root = loaded.data_dir / "stores"
+
+    def folder(self, name: str) -> Path:
+        """Where everything of a store is kept."""
+        return self.root / name
+
+    def entries(self) -> dict[str, Entry]:
+        """Every store, by name, sorted."""
+        found = {name: Entry(name, "config", settings) for name, settings in self._config.stores.items()}
+        if self.root.is_dir():
+            for folder in self.root.iterdir():
+                if folder.is_dir() and folder.name not in found:
+                    settings = self._read(folder)
+                    found[folder.name] = Entry(folder.name, "command" if settings else "left", settings)
+        return dict(sorted(found.items()))
+
+    def known(self, name: str) -> Entry:
+        """The store called `name`, or UnknownStore naming those there are."""
+        entries = self.entries()
+        if name not in entries:
+            raise UnknownStore(
+                f"there is no store {name!r}",
+                hint=f"one of: {', '.join(entries)}" if entries else "vragd init, or vragd store create",
+            )
+        return entries[name]
+
+    def create(self, name: str, settings: StoreSettings, *, replace: bool = False) -> Entry:
+        """Remember a store made on the command line. Raises UsageError, ConfigError, StoreExists."""
+        try:
+            check_store_name(name)
+        except ValueError as error:
+            raise UsageError(str(error), hint=f"the pattern is {STORE_NAME}") from None
+        entries = self.entries()
+        if name in entries and (entries[name].origin == "config" or not replace):
+            raise StoreExists(f"store {name!r} exists already", hint=f"vragd store info {name}")
+        others = {n: e.settings for n, e in entries.items() if n != name and e.settings is not None}
+        self._check_places({**others, name: settings})
+        private_dir(self.root)
+        folder = private_dir(self.folder(name))
+        reach("registry.folder_made")
+        try:
+            write_atomic(folder / "store.json", [settings.model_dump_json(indent=2).encode()])
+        except VragdError:
+            with suppress(OSError):  # it is not empty if the store has data: then the name is taken
+                folder.rmdir()
+            raise
+        reach("registry.created")
+        return Entry(name, "command", settings)
+
+    def _check_places(self, stores: Mapping[str, StoreSettings]) -> None:
+        check_places([(n, source) for n, s in stores.items() for source in s.sources], self._data_dir)
+
+    def remember_remote(self, name: str, where: str) -> None:
+        """Keep where else a store has vectors, for when its settings are gone."""
+        file = self.folder(name) / "remote"
+        if not file.exists() or file.read_text("utf-8") != where:
+            write_atomic(file, [where.encode()])
+            reach("registry.remote_remembered")
+
+    def remote(self, name: str) -> str:
+        """Where else a store had vectors when it last ran; empty if nowhere."""
+        try:
+            return (self.folder(name) / "remote").read_text("utf-8")
+        except FileNotFoundError:
+            return ""
+
+    def delete(self, name: str) -> None:
+        """Remove everything kept for a store. The vault is not touched."""
+        folder = self.folder(self.known(name).name)
+        if folder.exists():
+            # out of sight first, so that a crash leaves no half store behind its name
+            doomed = folder.with_name(f".{name}.deleted.tmp")
+            shutil.rmtree(doomed, ignore_errors=True)
+            folder.rename(doomed)
+            reach("registry.doomed")
+            shutil.rmtree(doomed)
+            reach("registry.deleted")
+
+    def sweep(self) -> None:
+        """Finish deletions that a crash interrupted."""
+        if self.root.is_dir():
+            for doomed in self.root.glob(".*.deleted.tmp"):
+                shutil.rmtree(doomed, ignore_errors=True)
+
+    def _read(self, folder: Path) -> StoreSettings | None:
+        """What a command wrote; None where there is nothing, or nothing that can be read."""
+        try:
+            return StoreSettings.model_validate(json.loads((folder / "store.json").read_bytes()))
+        except FileNotFoundError:
+            return None
+        except (ValueError, OSError) as error:
+            # one damaged store must not keep the others from starting
+            log.error("store.settings_unreadable", store=folder.name, **error_fields(error))
+            return None
+
+
+def with_given(had: BackendSettings, given: BackendSettings | None) -> BackendSettings:
+    """`given`, with what it leaves unsaid as it was where both are the same bucket."""
+    if given is None:
+        return had
+    if isinstance(had, S3VectorsBackend) and isinstance(given, S3VectorsBackend) and had.bucket == given.bucket:
+        return had.model_copy(update={key: getattr(given, key) for key in given.model_fields_set})
+    return given
+
+
+def with_once(settings: StoreSettings, path: Path, include: Sequence[str]) -> StoreSettings:
+    """`settings` with what matches `include` below `path` among its sources, to be indexed on demand."""
+    sources = list(settings.sources)
+    for i, source in enumerate(sources):
+        if path == source.path or source.path in path.parents:
+            below = path.relative_to(source.path).as_posix()
+            prefix = "" if below == "." else f"/{below}"
+            moved = [prefix + (p if p.startswith("/") or not prefix else f"/**/{p}") for p in include]
+            sources[i] = source.model_copy(update={"include": tuple(dict.fromkeys([*source.include, *moved]))})
+            break
+    else:
+        labels = {source.label for source in sources}
+        label = path.name or "root"
+        unique = next(n for n in (label, *(f"{label}-{i}" for i in range(2, 1000))) if n not in labels)
+        sources.append(SourceSettings(path=path, name=unique, include=tuple(include), watch=False))
+    return settings.model_copy(update={"sources": tuple(sources)})

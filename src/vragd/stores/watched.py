@@ -1,0 +1,383 @@
+"""
+Keeps one source connected, watched and scanned, and says why its answers may be stale.
+
+Lives on the event loop; whatever waits for the source's file system runs on a lane of its own, which may
+hang with it and nothing else. Events are hints; whenever they cannot be trusted a full scan is asked for, and
+the reason is shown until a scan that began afterwards has ended.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Coroutine
+
+import structlog
+
+from vragd.config.settings import WatchSettings
+from vragd.store.store import Store
+from vragd.sync.proof import UNPROVEN
+from vragd.sync.queue import DirtyPaths
+from vragd.system.lanes import Lane
+from vragd.system.log import error_fields
+from vragd.vault.ignore import APP_JSON
+from vragd.vault.observer import TroubleKind
+from vragd.vault.root import Root, Spot
+from vragd.vault.source import Source
+from vragd.vault.watch import Watcher
+
+log = structlog.get_logger()
+
+CONFIRM_SCAN_S = 65.0  # a little over compare.GUARD_CONFIRM_S
+HANGS_S, CONNECTS_IN_S = 15.0, 5.0
+DEGRADED_BY_STATE = {
+    "new": "initial_scan",
+    "offline": "source_offline",
+    "permission": "source_permission",
+    "root_changed": "root_changed",
+}
+
+
+class Keeper:
+    """One source of one store. `watch=False` scans only when asked."""
+
+    def __init__(
+        self, store: Store, source: Source, dirty: DirtyPaths, settings: WatchSettings, writer: Lane, *, watch: bool,
+    ) -> None:  # fmt: skip
+        self.store, self.source = store, source
+        self.lane = Lane(f"scan-{store.name}-{source.id}", only_reads=True)
+        self.polling = False
+        self.scanned_at: float | None = None  # monotonic
+        self._dirty, self._settings, self._writer = dirty, settings, writer
+        self._watch = watch and source.settings.watch
+        self._watcher: Watcher | None = None
+        self._distrust: dict[str, int] = {}  # reason -> ticket of the scan that will lift it
+        self._rescan_at: float | None = None
+        self._asked = False  # whether somebody waits for the next full scan
+        self._unreadable: set[str] = set()  # folders that could not be listed when they were last looked at
+        self._confirmed: Root | None = None  # the directory whose next full scan is to be believed
+        self._mounts: dict[str, tuple[int, int]] = {}  # those the watch is known to reach below
+        self._connecting = False
+        self._checking = asyncio.Lock()
+        self._beating: asyncio.Task[None] | None = None
+        self._remounting: asyncio.Task[None] | None = None
+        self._loop = asyncio.get_running_loop()
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    @property
+    def watching(self) -> str:
+        """`events`, `polling`, or `off` for a source that is indexed on demand."""
+        if not self._watch:
+            return "off"
+        return "polling" if self.polling or self._watcher is None else "events"
+
+    @property
+    def unwatched(self) -> bool:
+        """Whether changes go unseen although events are relied on. The next heartbeat mends that."""
+        blind = self._watcher is None or not self._watcher.healthy()
+        return self._watch and not self.polling and blind
+
+    def degraded(self) -> list[str]:
+        """Why answers about this source may be stale."""
+        reasons = list(self._distrust)
+        if self._connecting:
+            reasons.append("initial_scan")
+        if self.lane.silent_s() > HANGS_S:
+            reasons.append("source_offline")
+        if reason := DEGRADED_BY_STATE.get(self.source.state):
+            reasons.append(reason)
+        if self.source.state == "ok" and not self.source.rules_known:
+            reasons.append("rules_unknown")
+        if self.store.guards[self.source.id].n_held:
+            reasons.append("deletes_held")
+        if self._unreadable:
+            reasons.append("partly_unreadable")
+        return reasons
+
+    @property
+    def begins(self) -> bool:
+        """Whether the first look at what is there has yet to end."""
+        if self.source.state == "ok":
+            return self._connecting or "initial_scan" in self._distrust
+        return self.source.state == "new"
+
+    @property
+    def unsure(self) -> bool:
+        """Whether there is something for `confirm_deletes` to decide."""
+        return self.source.state == "root_changed" or self.store.guards[self.source.id].n_held > 0
+
+    def beat(self) -> None:
+        """Begin a heartbeat, unless the last one still waits for the file system."""
+        if self._beating is None or self._beating.done():
+            self._beating = self._spawn(self.check())
+
+    async def check(self) -> None:
+        """
+        One heartbeat: reconnect a root that went away or came back, rearm a watch that died, poll if due.
+
+        Cheap when all is well.
+        """
+        async with self._checking:
+            was = self.source.state
+            is_healthy = await self.lane.run(self.source.healthy)
+            if not is_healthy or self.source.state != "ok":  # somebody may have seen it away in between
+                await self._reconnect()
+            elif self.unwatched:
+                log.warning("watch.thread_died", store=self.store.name, source=self.source.uid)
+                await self._arm()
+                self.distrust("watcher_restarted")
+            if self.source.state != was:
+                log.info(
+                    "source.state_changed",
+                    store=self.store.name,
+                    source=self.source.uid,
+                    state=self.source.state,
+                )
+            if self.source.state == "ok":
+                self._rescan_if_due()
+
+    async def _reconnect(self, *, accept: bool = False) -> None:
+        self._connecting = True
+        try:
+            await self._connect(accept)
+        finally:
+            self._connecting = False
+
+    async def _connect(self, accept: bool) -> None:
+        self._disarm()
+        is_first = self.source.state == "new"
+        root = await self.lane.run(self.store.roots.find, self.source, accept=accept)
+        if root is None:
+            self._confirmed = None
+            self._dirty.forget_source(self.source.id)
+            return
+        if await self._writer.run(self.store.roots.take, self.source, root) and not is_first:
+            self._dirty.gather(self.source.id)  # what is queued was seen in another directory
+        wants_scan = self._watch or await self.lane.run(self._was_indexed)
+        try:
+            if self._watch:
+                await self._arm()  # before the scan: what changes between the two is seen by one of them
+        finally:
+            if wants_scan:
+                self.distrust("initial_scan")
+
+    def _was_indexed(self) -> bool:
+        """Whether there is something to finish or to bring up to date in a source that is indexed on demand."""
+        if self.source.settings.watch:
+            return False
+        return self.store.roots.was_asked(self.source) or bool(self.store.reader.known(self.source.id))
+
+    def _rescan_if_due(self) -> None:
+        now = time.monotonic()
+        polled = self._watch and self.polling and now - (self.scanned_at or 0) >= self._settings.poll_s
+        if polled or (self._rescan_at is not None and now >= self._rescan_at):
+            self._rescan_at = None
+            self._dirty.hint(self.source.id, "", folder=True, settle=False)
+
+    async def _arm(self) -> None:
+        self._disarm()
+        self._mounts = {}
+        self.polling = self._settings.mode == "poll" or not await self.lane.run(self.source.sees_events)
+        if self.polling:
+            log.info("watch.polling_chosen", store=self.store.name, source=self.source.uid)
+            return
+        watcher = Watcher(self.source.path, self._on_hint, self._on_trouble)
+        try:
+            await self.lane.run(watcher.start)
+        except (OSError, ImportError) as error:
+            watcher.stop()
+            self._fall_back_to_polling(error)
+        except BaseException:
+            watcher.stop()  # it may yet start, with nobody left to stop it
+            raise
+        else:
+            self._watcher = watcher
+
+    def _fall_back_to_polling(self, error: BaseException | None) -> None:
+        if not self.polling:
+            self.polling = True
+            log.warning(
+                "watch.polling_instead",
+                store=self.store.name,
+                source=self.source.uid,
+                hint="raise fs.inotify.max_user_watches",
+                poll_s=self._settings.poll_s,
+                **(error_fields(error) if error else {}),
+            )
+
+    def _disarm(self) -> None:
+        if self._watcher is not None:
+            self._watcher.stop()
+            self._watcher = None
+
+    def distrust(self, reason: str) -> int:
+        """Ask for a full scan and show `reason` until it has ended. Returns the ticket to wait for."""
+        ticket = self._dirty.hint(self.source.id, "", folder=True, settle=False)
+        self._distrust[reason] = ticket
+        return ticket
+
+    async def where(self, spot: Spot) -> str | None:
+        """Where in the source that is; None if it is elsewhere. Waits a while for a source just being connected."""
+        if self.source.state == "new" and self._beating is not None and self.source.inside(spot) is None:
+            await asyncio.wait([self._beating], timeout=CONNECTS_IN_S)
+        return self.source.inside(spot)
+
+    async def ask(self, path: str = "", *, folder: bool = True, confirm_deletes: bool = False) -> int:
+        """
+        Look now at the whole source, or at `path` below it: somebody wants that. The ticket to wait for.
+
+        With `confirm_deletes` the directory that is there is taken, and what one full scan of it misses is
+        believed to be gone.
+        """
+        if not self.source.settings.watch:
+            await self._writer.run(self.store.roots.ask, self.source)
+        if confirm_deletes:
+            await self._confirm()
+        if confirm_deletes or not path:
+            self._asked = True
+            return self._dirty.hint(self.source.id, "", folder=True, settle=False)
+        if not folder:
+            self._dirty.hint(self.source.id, path, settle=False)
+        # something may be known below a path that was a folder
+        return self._dirty.hint(self.source.id, path, folder=True, settle=False)
+
+    async def _confirm(self) -> None:
+        async with self._checking:
+            if not await self.lane.run(self.source.healthy):
+                await self._reconnect(accept=True)
+        self._confirmed = self.source.root
+
+    async def scan(self, folder: str, ticket: int) -> bool:
+        """
+        Scan the source or a folder of it and queue what differs, for whoever waits for `ticket`.
+
+        False if that came to nothing and is to be tried again.
+        """
+        if not await self.lane.run(self.source.healthy):
+            await self.check()
+            return self.source.state != "ok"  # what is away is scanned when it is back
+        if folder:
+            paths, found = await self.lane.run(self.store.scan_source, self.source, folder)
+            self._dirty.add(((self.source.id, path) for path in paths), ticket)
+            elsewhere = {place for place in self._unreadable if not f"{place}/".startswith(f"{folder}/")}
+            self._unreadable = elsewhere | found.unreadable.keys()
+            return not found.stopped and "" not in found.unreadable
+        asked, confirmed = self._asked, self._confirmed
+        self._asked, self._confirmed = False, None
+        done = False
+        try:
+            done = await self._scan_all(ticket, asked, confirmed)
+        finally:
+            if not done:
+                self._asked, self._confirmed = self._asked or asked, self._confirmed or confirmed
+        return done
+
+    async def _scan_all(self, ticket: int, asked: bool, confirmed: Root | None) -> bool:
+        began, started = self._dirty.ticket(), time.monotonic()
+        await self.lane.run(self.source.refresh_rules)
+        paths, found = await self.lane.run(
+            self.store.scan_source,
+            self.source,
+            asked=asked,
+            confirmed=confirmed is not None and confirmed is self.source.root,
+        )
+        self._dirty.add(((self.source.id, path) for path in paths), ticket)
+        if found.stopped or "" in found.unreadable:
+            return False
+        self._unreadable = set(found.unreadable)
+        await self._writer.run(self.store.roots.remember, self.source)
+        self.scanned_at = time.monotonic()
+        if self.store.guards[self.source.id].n_held:
+            self._rescan_at = self.scanned_at + CONFIRM_SCAN_S
+        self._distrust = {reason: since for reason, since in self._distrust.items() if since > began}
+        await self._watch_mounts(found.mounts)
+        log.info(
+            "source.scan_finished",
+            store=self.store.name,
+            source=self.source.uid,
+            n_notes=len(found.notes),
+            n_dirty=len(paths),
+            n_unreadable=len(found.unreadable),
+            duration_ms=round((self.scanned_at - started) * 1000),
+        )
+        return True
+
+    async def _watch_mounts(self, mounts: dict[str, tuple[int, int]]) -> None:
+        """A watch does not reach into what was mounted after it was armed."""
+        if self._watcher is not None and mounts.items() - self._mounts.items():
+            async with self._checking:
+                await self._arm()
+            self.distrust("watcher_restarted")
+        self._mounts = mounts
+
+    # -- called on watchdog's threads: enqueue and return -------------------------------------------
+
+    def _on_hint(self, path: str, is_folder: bool) -> None:
+        if path == APP_JSON or path == ".obsidian":
+            self._on_loop(self._rules_changed)
+        elif is_folder:
+            if not path or self.source.rules.excluded_folder(path) is None:
+                self._dirty.hint(self.source.id, path, folder=True)
+        elif self.source.rules.excluded(path) is None:
+            self._dirty.hint(self.source.id, path)
+
+    def _on_trouble(self, kind: TroubleKind, error: OSError | None) -> None:
+        self._on_loop(lambda: self._trouble(kind, error))
+
+    def _on_loop(self, call: Callable[[], None]) -> None:
+        try:
+            self._loop.call_soon_threadsafe(call)
+        except RuntimeError:
+            return  # the loop has ended, and with it the need to know
+
+    # -- and their second half, on the loop ----------------------------------------------------------
+
+    def _trouble(self, kind: TroubleKind, error: OSError | None) -> None:
+        if kind == "watch_failed":
+            self._fall_back_to_polling(error)
+        elif kind == "overflow":
+            log.warning("watch.events_lost", store=self.store.name, source=self.source.uid)
+            self.distrust("watcher_overflow")
+        elif kind == "unmount":
+            if self._remounting is None or self._remounting.done():  # one for each folder that was watched
+                self._remounting = self._spawn(self._unmounted())
+        else:
+            self._spawn(self.check())
+
+    async def _unmounted(self) -> None:
+        """The root's file system is away, or one below it: what was watched there is not any longer."""
+        before = self._watcher
+        self.source.mounts = dict.fromkeys(self.source.mounts, UNPROVEN)
+        await self.check()
+        if before is not None and self._watcher is before:
+            async with self._checking:
+                await self._arm()
+            self.distrust("watcher_restarted")
+
+    def _rules_changed(self) -> None:
+        self._spawn(self._refresh_rules())
+
+    async def _refresh_rules(self) -> None:
+        if await self.lane.run(self.source.refresh_rules):
+            log.info("source.rules_changed", store=self.store.name, source=self.source.uid)
+            self._dirty.hint(self.source.id, "", folder=True, settle=False)
+
+    def _spawn(self, work: Coroutine[None, None, None]) -> asyncio.Task[None]:
+        task = self._loop.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._ended)
+        return task
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            log.error("source.check_failed", store=self.store.name, source=self.source.uid, **error_fields(error))
+
+    async def stop(self) -> None:
+        """Stop watching. What was hinted stays queued, what hangs is left alone."""
+        tasks = list(self._tasks)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        self._disarm()
+        self.lane.close()

@@ -1,0 +1,1 @@
+"""The way in: dirty path → committed note; the only order of writes."""

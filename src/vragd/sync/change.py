@@ -1,0 +1,227 @@
+"""
+A path → what its note is to become: read, cut into chunks, compared with what the catalog knows.
+
+Writes nothing. Everything here runs on the store's writer lane.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+
+import structlog
+import xxhash
+
+from vragd.backends.base import VectorBackend
+from vragd.catalog.model import NO_STAMP, ChunkRow, Known, NoteChange, NoteRemoval, SpaceRow, State
+from vragd.catalog.writer import Catalog
+from vragd.notes.chunk import read_note
+from vragd.notes.model import Note, NotIndexable
+from vragd.sync.vectors import chunk_key
+from vragd.system.log import error_fields, path_id
+from vragd.vault.read import Content, Gone, Skipped, Unreadable
+from vragd.vault.source import Source
+
+log = structlog.get_logger()
+
+TORN_RETRY_S = 0.2
+EMPTY_HOLD_S = 5.0
+RETRY_FIRST_S, RETRY_LAST_S = 5.0, 3600.0
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """A path to look at. `patient`: a note that was not empty and now is, is given time to be written."""
+
+    source: Source
+    path: str
+    patient: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Later:
+    """A job that can only be done after so many seconds."""
+
+    job: Job
+    delay_s: float
+
+
+@dataclass(slots=True)
+class Prepared:
+    """
+    A note read and cut. `fresh` are the chunks the backend does not hold yet as they are now.
+
+    `attempts` is how often the note failed before.
+    """
+
+    job: Job
+    change: NoteChange | NoteRemoval
+    fresh: list[ChunkRow] = field(default_factory=list)
+    attempts: int = 0
+
+    @property
+    def frees(self) -> bool:
+        """Whether the note takes no more room afterwards than nothing at all."""
+        return isinstance(self.change, NoteRemoval) or self.change.chunks == ()
+
+    def without(self, refused: set[bytes]) -> Prepared:
+        """The note with those of its chunks that the embedder will not take marked: found by their words only."""
+        bad = {chunk.text_hash for chunk in self.fresh} & refused
+        if not bad or not isinstance(self.change, NoteChange) or self.change.chunks is None:
+            return self
+        chunks = tuple(replace(c, embedded=c.text_hash not in bad) for c in self.change.chunks)
+        reason = f"the embedder refuses {len(bad)} of {len(chunks)} chunks"
+        change = replace(self.change, chunks=chunks, state="partial", reason=reason)
+        log.warning("sync.chunks_refused", note=path_id(self.job.source.uid, self.job.path), n_refused=len(bad))
+        return replace(self, change=_with_retry(change, self.attempts))
+
+
+class Preparer:
+    """Prepares the jobs of one store in one space."""
+
+    def __init__(self, catalog: Catalog, backend: VectorBackend, space: SpaceRow) -> None:
+        self._catalog, self._backend, self._space = catalog, backend, space
+        self._kept: Prepared | None = None
+
+    def prepare(self, job: Job) -> Prepared | Later | None:
+        """What is to be done about a path; None for nothing. One bad note is prepared to be recorded as failed."""
+        if not job.source.rules_known:
+            return Later(job, RETRY_FIRST_S)  # what is read now may be what nobody is to see
+        known = self._catalog.known_note(job.source.id, job.path)
+        seq = self._catalog.next_seq()
+        kept = self._take_kept(job)
+        if job.source.rules.excluded(job.path) is not None:
+            return _removal(job, seq) if known else None
+        if kept is not None:
+            return kept
+        outcome = job.source.read(job.path)
+        match outcome:
+            case Gone() | Skipped(key=None):
+                return _removal(job, seq) if known else None
+            case Skipped(reason, key):
+                assert key is not None
+                return Prepared(job, _plain_change(job, seq, known, "skipped", reason, stamp=key, chunks=()))
+            case Unreadable(reason, torn):
+                if torn or reason == "source_offline":
+                    return Later(job, TORN_RETRY_S if torn else RETRY_FIRST_S)
+                return _failed(job, seq, known, reason)
+            case Content():
+                return self._content(job, seq, known, outcome)
+
+    def _content(self, job: Job, seq: int, known: Known | None, content: Content) -> Prepared | Later | None:
+        current = known is not None and known.space_id == self._space.id
+        if known and current and known.digest == content.digest and known.state in ("indexed", "skipped"):
+            if known.stamp == content.key and known.racy == content.racy:
+                return None
+            change = _plain_change(job, seq, known, known.state, None, stamp=content.key, chunks=None)
+            return Prepared(job, replace(change, racy=content.racy))
+        if known and known.stamp[1] > 0 and not content.data and job.patient:
+            return Later(replace(job, patient=False), EMPTY_HOLD_S)
+        stem = job.path.rpartition("/")[2].rpartition(".")[0] or job.path
+        try:
+            note = read_note(content.data, stem.encode("utf-8", "surrogateescape").decode("utf-8", "replace"))
+        except NotIndexable as error:
+            change = _plain_change(job, seq, known, "skipped", error.reason, stamp=content.key, chunks=())
+            return Prepared(job, replace(change, digest=content.digest, space_id=self._space.id))
+        except Exception as error:
+            log.error("sync.note_unparsable", note=path_id(job.source.uid, job.path), **error_fields(error))
+            return _failed(job, seq, known, "parser_error")
+        chunks = tuple(_chunk_rows(job, note))
+        held = self._held(known, chunks, note.title) if known and current else set()
+        change = NoteChange(
+            source_id=job.source.id,
+            path=job.path,
+            seq=seq,
+            stamp=content.key,
+            racy=content.racy,
+            digest=content.digest,
+            title=note.title,
+            space_id=self._space.id,
+            state="indexed",
+            reason="not_utf8" if note.lossy else None,
+            chunks=chunks,
+        )
+        fresh = [chunk for chunk in chunks if chunk.key not in held]
+        return Prepared(job, change, fresh, known.attempts if known else 0)
+
+    def _held(self, known: Known, chunks: Iterable[ChunkRow], title: str) -> set[str]:
+        """Keys of chunks the backend holds as they are now; a remote one answers with title, heading and lines."""
+        places = self._catalog.embedded_chunks(known.note_id)
+        if not self._backend.remote:
+            return set(places)
+        if known.title != title:
+            return set()
+        return {chunk.key for chunk in chunks if places.get(chunk.key) == (chunk.heading, chunk.lines)}
+
+    # -- a note that takes many rounds -------------------------------------------------------------
+
+    def keep(self, unfinished: Sequence[Prepared]) -> None:
+        """
+        Remember the largest of what goes on in another round, so that it is not read and cut in each.
+
+        Only one is kept, and only while the file keeps its stamp: memory is bounded by the largest note.
+        """
+        for item in unfinished:
+            if isinstance(item.change, NoteChange) and not item.change.racy:
+                self._kept = max(item, self._kept or item, key=lambda kept: len(kept.fresh))
+
+    def _take_kept(self, job: Job) -> Prepared | None:
+        kept = self._kept
+        if kept is None or (kept.job.source, kept.job.path) != (job.source, job.path):
+            return None
+        self._kept = None
+        assert isinstance(kept.change, NoteChange)
+        return replace(kept, job=job) if job.source.stamp(job.path) == kept.change.stamp else None
+
+
+def _chunk_rows(job: Job, note: Note) -> Iterator[ChunkRow]:
+    seen: dict[bytes, int] = {}
+    for chunk in note.chunks:
+        text_hash = xxhash.xxh3_128_digest(chunk.text.encode("utf-8", "surrogatepass"))
+        occurrence = seen.get(text_hash, 0)
+        seen[text_hash] = occurrence + 1
+        key = chunk_key(job.source.uid, job.path, text_hash, occurrence)
+        yield ChunkRow(key, text_hash, chunk.heading, chunk.lines, chunk.text)
+
+
+def _removal(job: Job, seq: int) -> Prepared:
+    return Prepared(job, NoteRemoval(job.source.id, job.path, seq))
+
+
+def _plain_change(
+    job: Job,
+    seq: int,
+    known: Known | None,
+    state: State,
+    reason: str | None,
+    *,
+    stamp: tuple[int, int, int, int],
+    chunks: tuple[ChunkRow, ...] | None,
+) -> NoteChange:
+    """A change of the note's record; with `chunks=None` what is found stays as it was."""
+    return NoteChange(
+        source_id=job.source.id,
+        path=job.path,
+        seq=seq,
+        stamp=stamp,
+        racy=False,
+        digest=known.digest if known and chunks is None else None,
+        title=known.title if known else "",
+        space_id=known.space_id if known and chunks is None else None,
+        state=state,
+        reason=reason,
+        chunks=chunks,
+    )
+
+
+def _failed(job: Job, seq: int, known: Known | None, reason: str) -> Prepared:
+    """Keep the last good version, say why, try again later."""
+    change = _plain_change(job, seq, known, "failed", reason, stamp=NO_STAMP, chunks=None)
+    log.warning("sync.note_failed", note=path_id(job.source.uid, job.path), reason=reason)
+    return Prepared(job, _with_retry(change, known.attempts if known else 0))
+
+
+def _with_retry(change: NoteChange, attempts: int) -> NoteChange:
+    delay = min(RETRY_LAST_S, RETRY_FIRST_S * 4.0 ** min(attempts, 6))
+    return replace(change, attempts=attempts + 1, retry_at=time.time() + delay)

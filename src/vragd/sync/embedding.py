@@ -1,0 +1,141 @@
+"""
+Texts without an embedding → embeddings in the catalog: in rounds that end, finding the texts at fault.
+
+What a round embeds is stored batch by batch, so that nothing is ever embedded twice. Everything here runs
+on the store's writer lane.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from vragd.catalog.model import SpaceRow
+from vragd.catalog.writer import Catalog
+from vragd.embed.base import Embedder
+from vragd.errors import EmbedderChanged, EmbedderRejected, EmbedderUnavailable
+from vragd.notes import chunk
+from vragd.system.failpoints import reach
+
+# How long a round embeds before the writer lane looks at the queue again, and what it may prepare for that.
+ROUND_S = 0.5
+LEAST_TEXTS, MOST_TEXTS = 8, 256
+STRIKES = 3
+REFUSED_FOR_S = 4.0  # below the first retry of a note, so that a retry asks again
+
+Batch = Sequence[tuple[bytes, str]]
+
+
+@dataclass(slots=True)
+class Embedded:
+    """Which texts have an embedding now, which the embedder refuses, and what kept the rest from one."""
+
+    done: set[bytes]
+    refused: set[bytes]
+    n_new: int = 0
+    outage: EmbedderUnavailable | None = None
+
+
+@dataclass(slots=True)
+class Bulk:
+    """Embeds for one store in one space. `stop` is asked between batches."""
+
+    catalog: Catalog
+    embedder: Callable[[], Embedder]
+    """Makes it when it is first needed: what lacks no text needs none."""
+    space: SpaceRow
+    stop: Callable[[], bool]
+    texts_per_round: int = 64
+    n_embedded: int = 0
+    """Texts embedded so far, also by rounds that failed afterwards."""
+    is_out: bool = False
+    """Whether the last round ended in an outage."""
+    _strikes: dict[bytes, int] = field(default_factory=dict)
+    _refused: dict[bytes, float] = field(default_factory=dict)
+
+    def embed(self, texts: Mapping[bytes, str]) -> Embedded:
+        """Embed as many of the texts, by hash, as a round allows. An outage is told, not raised."""
+        cutoff = time.monotonic() - REFUSED_FOR_S
+        self._refused = {text_hash: at for text_hash, at in self._refused.items() if at > cutoff}
+        found = Embedded(self.catalog.embedded(self.space.id, texts.keys()), texts.keys() & self._refused.keys())
+        missing = [text_hash for text_hash in texts if text_hash not in found.done | found.refused]
+        if missing:
+            try:
+                self._embed_round([(text_hash, texts[text_hash]) for text_hash in missing], found)
+            except EmbedderUnavailable as error:
+                found.outage, self.is_out = error, True
+            else:
+                self.is_out = False
+                # as much as the embedder just managed, and room to find out that it manages more
+                self.texts_per_round = max(LEAST_TEXTS, min(MOST_TEXTS, 2 * found.n_new))
+        return found
+
+    def _embed_round(self, missing: Batch, found: Embedded) -> None:
+        embedder = self.embedder()
+        self._see_who_it_is(embedder)
+        began = time.monotonic()
+        for start in range(0, len(missing), embedder.batch_size):
+            if self.stop() or (start and time.monotonic() - began > ROUND_S):
+                return
+            self._embed_batch(embedder, missing[start : start + embedder.batch_size], found)
+
+    def _see_who_it_is(self, embedder: Embedder) -> None:
+        """A model replaced by one of equal dimension would fill the space with vectors that mean nothing there."""
+        if embedder.space(chunk.VERSION).fingerprint() != self.space.fingerprint:
+            raise EmbedderChanged("another model answers under the embedder's name", hint="vragd takes it by itself")
+
+    def _embed_batch(self, embedder: Embedder, batch: Batch, found: Embedded, *, suspect: bool = False) -> None:
+        """Embed and keep a batch; when it is refused, its halves, down to the texts that are at fault."""
+        try:
+            rows = embedder.embed_documents([text for _, text in batch])
+        except EmbedderChanged:
+            raise
+        except EmbedderRejected:
+            pass
+        except EmbedderUnavailable:
+            if not (self._struck_out(batch) or suspect) or not _embeds_at_all(embedder):
+                raise
+            suspect = True
+        else:
+            if rows.shape != (len(batch), self.space.dimension):
+                raise EmbedderChanged(
+                    f"the embedder answered with shape {rows.shape}, its space has {self.space.dimension} dimensions"
+                )
+            self._see_who_it_is(embedder)  # it may have been replaced since the round began
+            hashes = [text_hash for text_hash, _ in batch]
+            reach("bulk.embedded")
+            self.catalog.save(self.space.id, zip(hashes, rows, strict=True), self.space.collection, ())
+            reach("bulk.saved")
+            for text_hash in hashes:
+                self._strikes.pop(text_hash, None)
+            found.done.update(hashes)
+            found.n_new += len(hashes)
+            self.n_embedded += len(hashes)
+            return
+        if len(batch) == 1:
+            self._refused[batch[0][0]] = time.monotonic()
+            found.refused.add(batch[0][0])
+            return
+        middle = len(batch) // 2
+        self._embed_batch(embedder, batch[:middle], found, suspect=suspect)
+        self._embed_batch(embedder, batch[middle:], found, suspect=suspect)
+
+    def _struck_out(self, batch: Batch) -> bool:
+        """
+        Whether a text of this batch has been in so many that failed that it is a suspect itself.
+
+        Some texts crash a model runner every time, which looks like an outage. Strikes are counted by
+        text, as batches are made up anew each time, and forgotten when the text is embedded.
+        """
+        for text_hash, _ in batch:
+            self._strikes[text_hash] = self._strikes.get(text_hash, 0) + 1
+        return max(self._strikes[text_hash] for text_hash, _ in batch) >= STRIKES
+
+
+def _embeds_at_all(embedder: Embedder) -> bool:
+    try:
+        embedder.embed_documents(["a harmless text"])
+    except (EmbedderUnavailable, EmbedderRejected):
+        return False
+    return True

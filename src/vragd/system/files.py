@@ -1,0 +1,105 @@
+"""Files of the data directory: private from birth, replaced whole or not at all."""
+
+from __future__ import annotations
+
+import errno
+import os
+import secrets
+import stat
+from collections.abc import Iterable
+from pathlib import Path
+
+from vragd.errors import DataDirError, DiskFull, VragdError
+from vragd.system.failpoints import reach
+
+NO_SPACE = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+
+
+def disk_error(error: OSError, what: str) -> VragdError:
+    """The error to raise for an OSError while writing `what`."""
+    if error.errno in NO_SPACE:
+        return DiskFull(f"no space left while writing {what}", hint="free some space; vragd goes on by itself")
+    return DataDirError(f"cannot write {what}: {os.strerror(error.errno or 0)}")
+
+
+def private_dir(path: Path) -> Path:
+    """
+    `path` as an existing directory of ours with mode 0700; made with its parents if need be.
+
+    Raises DataDirError for one that is not a directory, a link, another user's, or cannot be made.
+    """
+    try:
+        path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        info = path.lstat()
+        if not stat.S_ISDIR(info.st_mode):
+            raise DataDirError(f"{path} is not a directory", hint="move it away, or choose another path")
+        if info.st_uid != os.geteuid():
+            raise DataDirError(f"{path} belongs to uid {info.st_uid}, vragd runs as uid {os.geteuid()}")
+        if info.st_mode & 0o077:
+            path.chmod(0o700)
+        if not os.access(path, os.W_OK | os.X_OK):
+            raise DataDirError(f"{path} is not writable", hint=f"chmod u+rwx {path}")
+    except FileExistsError as error:
+        raise DataDirError(f"{path} is not a directory", hint="move it away, or choose another path") from error
+    except OSError as error:
+        if error.errno in NO_SPACE:
+            raise disk_error(error, str(path)) from error
+        raise DataDirError(
+            f"cannot use {path}: {os.strerror(error.errno or 0)}",
+            hint="choose another place with paths.data, or mend its permissions",
+        ) from error
+    return path
+
+
+def write_atomic(path: Path, parts: Iterable[bytes | memoryview]) -> None:
+    """
+    Replace `path` by the concatenation of `parts`, durably: temporary file, fsync, rename, fsync of the folder.
+
+    A crash leaves the old file or the new one. Raises DiskFull or DataDirError, and leaves the old one.
+    """
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
+    try:
+        fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+        try:
+            for part in parts:
+                view = memoryview(part)
+                rest = view.cast("B") if view.nbytes else b""  # an empty array cannot be cast
+                while rest:
+                    rest = rest[os.write(fd, rest) :]
+                reach("file.grown")
+            os.fsync(fd)
+        finally:
+            os.close(fd)
+        reach("file.written")
+        temporary.replace(path)
+        reach("file.renamed")
+        fsync_dir(path.parent)
+        reach("file.finished")
+    except OSError as error:
+        temporary.unlink(missing_ok=True)
+        raise disk_error(error, path.name) from error
+    except BaseException:  # `parts` may compute
+        temporary.unlink(missing_ok=True)
+        raise
+
+
+def fsync_dir(path: Path) -> None:
+    """Make renames and new names in `path` durable."""
+    fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)
+
+
+def sweep_temporary(folder: Path) -> None:
+    """Remove what a killed `write_atomic` left below `folder`. Only the holder of the lock may call it."""
+    for leftover in folder.rglob(".*.tmp"):
+        if not leftover.is_dir():  # a store whose deletion was interrupted is the registry's to sweep
+            leftover.unlink(missing_ok=True)
+
+
+def free_mib(path: Path) -> int:
+    """Space left for us where `path` lives, in MiB."""
+    info = os.statvfs(path)
+    return info.f_bavail * info.f_frsize // (1024 * 1024)

@@ -1,0 +1,137 @@
+"""Opening SQLite: private files, the project's pragmas, its errors as ours, migrations."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import apsw
+
+from vragd.errors import CatalogCorrupt, DataDirError, DiskFull, NewerFormat, VragdError
+from vragd.system.failpoints import reach
+from vragd.system.files import NO_SPACE, disk_error
+
+APPLICATION_ID = 0x76726764  # "vrgd", so that `file` and a newer vragd know whose file it is
+
+Migration = Callable[[apsw.Connection], None]
+
+
+def open_read_write(path: Path, migrations: list[Migration]) -> apsw.Connection:
+    """
+    The one connection that writes, migrated to the newest schema.
+
+    Raises NewerFormat for a file of a newer vragd and CatalogCorrupt for a damaged one, touching
+    neither; DiskFull; DataDirError.
+    """
+    with translated(path.name):
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600))
+        reach("catalog.made")
+        db = apsw.Connection(str(path))
+        try:
+            # The version decides before anything may touch the file: journal_mode does.
+            _refuse_newer(db, len(migrations))
+            db.set_busy_timeout(5_000)
+            db.execute("pragma journal_mode = wal")
+            reach("catalog.logging")
+            # FULL: an intent must be on the disk before a remote put that it vouches for
+            db.execute("pragma synchronous = full")
+            db.execute("pragma fullfsync = on")  # macOS only: fsync there does not reach the platters
+            db.execute("pragma foreign_keys = on")
+            db.execute("pragma secure_delete = on")
+            db.execute("pragma journal_size_limit = 16777216")
+            _migrate(db, migrations)
+        except BaseException:
+            db.close()
+            raise
+    return db
+
+
+def open_read_only(path: Path) -> apsw.Connection:
+    """A connection that cannot write. Any thread may use it, one at a time."""
+    with translated(path.name):
+        db = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READONLY)
+        db.set_busy_timeout(5_000)
+        db.execute("pragma query_only = on")
+    return db
+
+
+def _refuse_newer(db: apsw.Connection, known: int) -> None:
+    version = _pragma(db, "user_version")
+    application = _pragma(db, "application_id")
+    if application not in (0, APPLICATION_ID):
+        raise CatalogCorrupt(f"the catalog is some other program's file (application id {application:#x})")
+    if version > known:
+        raise NewerFormat(
+            f"the catalog has schema {version}, this vragd understands up to {known}",
+            hint="upgrade vragd, or move the data directory away to index anew",
+        )
+
+
+def _migrate(db: apsw.Connection, migrations: list[Migration]) -> None:
+    """Each step and its version commit together, so a crash leaves the schema before it."""
+    while (version := _pragma(db, "user_version")) < len(migrations):
+        with transaction(db):
+            migrations[version](db)
+            if broken := list(db.execute("pragma foreign_key_check")):  # tells by rows, never raises
+                raise CatalogCorrupt(f"migration {version + 1} left {len(broken)} dangling rows")
+            db.execute(f"pragma user_version = {version + 1}")
+            db.execute(f"pragma application_id = {APPLICATION_ID}")
+            reach("migration.applied")
+        reach("migration.committed")
+
+
+def _pragma(db: apsw.Connection, name: str) -> int:
+    ((value,),) = db.execute(f"pragma {name}")
+    assert isinstance(value, int)
+    return value
+
+
+@contextmanager
+def transaction(db: apsw.Connection) -> Iterator[None]:
+    """Everything inside commits together, or nothing does. SQLite's errors become ours."""
+    with translated("the catalog", db):
+        db.execute("begin immediate")
+        try:
+            yield
+            reach("transaction.filled")
+            db.execute("commit")
+            reach("transaction.committed")
+        except BaseException:
+            if db.in_transaction:  # a full disk has already rolled back
+                db.execute("rollback")
+            raise
+
+
+@contextmanager
+def translated(what: str, db: apsw.Connection | None = None) -> Iterator[None]:
+    """Turn SQLite's and the system's errors about `what` into the project's."""
+    try:
+        yield
+    except apsw.Error as error:
+        raise _ours(error, what, db.system_errno if db else 0) from error
+    except UnicodeDecodeError as error:  # what was written as UTF-8 no longer is
+        raise _damaged(what, error) from error
+    except OSError as error:
+        raise disk_error(error, what) from error
+
+
+def _ours(error: apsw.Error, what: str, errno: int) -> VragdError:
+    if isinstance(error, apsw.FullError):
+        return DiskFull(f"no space left while writing {what}", hint="free some space; vragd goes on by itself")
+    if isinstance(error, apsw.CorruptError | apsw.NotADBError):
+        return _damaged(what, error)
+    if isinstance(error, apsw.ReadOnlyError | apsw.CantOpenError | apsw.PermissionsError):
+        return DataDirError(f"cannot write {what}: {error}", hint="check the data directory's permissions")
+    if isinstance(error, apsw.IOError):
+        # SQLite reports EFBIG and a quota as plain write errors, as it does a disk that breaks
+        if getattr(error, "extendedresult", 0) == apsw.SQLITE_IOERR_WRITE and (not errno or errno in NO_SPACE):
+            return DiskFull(f"no space left while writing {what}: {error}", hint="free some space, or raise the limit")
+        hint = "look at the disk and the system's log; vragd goes on by itself when it works again"
+        return DataDirError(f"the disk failed while using {what}: {error}", hint=hint)
+    return DataDirError(f"SQLite refuses to use {what}: {error}")
+
+
+def _damaged(what: str, error: Exception) -> CatalogCorrupt:
+    return CatalogCorrupt(f"{what} is damaged: {error}", hint="vragd moves it away and indexes anew")

@@ -1,0 +1,219 @@
+"""The S3 Vectors backend against the emulator: limits, errors, retries. Its contract is in tests/conformance."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from tests.fakes import s3vectors_rules
+from tests.fakes.s3vectors import FakeS3Vectors
+from vragd.backends import budget
+from vragd.backends.base import Vector
+from vragd.backends.s3vectors import backend as s3vectors
+from vragd.backends.s3vectors import wire
+from vragd.backends.s3vectors.backend import S3VectorsBackend
+from vragd.config.settings import S3VectorsBackend as Settings
+from vragd.errors import BackendRefused, BackendUnavailable, StoreMismatch, UnknownStore, VragdError
+
+DIM = 8
+
+
+def backend(s3: FakeS3Vectors, **settings: Any) -> S3VectorsBackend:
+    given = {"type": "s3vectors", "bucket": "bbb", "endpoint_url": s3.url, **settings}
+    return S3VectorsBackend(Settings.model_validate(given))
+
+
+def opened(s3: FakeS3Vectors, **settings: Any) -> S3VectorsBackend:
+    it = backend(s3, **settings)
+    it.create_store("sss", DIM, "cosine")
+    return it
+
+
+def vectors(n: int, dim: int = DIM) -> list[Vector]:
+    rows = np.random.default_rng(3).normal(size=(n, dim)).astype(np.float32)
+    return [Vector(f"k{i}", row) for i, row in enumerate(rows)]
+
+
+def error_of(call: Any) -> VragdError:
+    with pytest.raises(VragdError) as caught:
+        call()
+    return caught.value
+
+
+def test_creating_costs_one_call_when_the_index_is_there(s3: FakeS3Vectors) -> None:
+    opened(s3)
+    assert s3.calls == {"GetIndex": 2, "CreateIndex": 2, "CreateVectorBucket": 1}
+    s3.forget_calls()
+    opened(s3)
+    assert s3.calls == {"GetIndex": 1}
+
+
+def test_content_is_declared_not_filterable_and_kept_only_when_asked(s3: FakeS3Vectors) -> None:
+    vector = Vector("a", np.ones(DIM, dtype=np.float32), {"source": "s"}, {"content": "c" * 5_000, "path": "n.md"})
+    opened(s3).put_vectors("sss", [vector])
+    assert s3.metadata("bbb", "sss")["a"] == {"source": "s", "path": "n.md"}
+    opened(s3, remote_text=True).put_vectors("sss", [vector])
+    assert s3.metadata("bbb", "sss")["a"]["content"] == "c" * 5_000
+    assert s3.violations == []
+
+
+def test_requests_stay_within_bytes(s3: FakeS3Vectors, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert wire.BODY_BYTES < s3vectors_rules.BODY == 20 * 1024 * 1024
+    monkeypatch.setattr(wire, "BODY_BYTES", 1024 * 1024)  # the same with less to send
+    monkeypatch.setattr(s3vectors_rules, "BODY", 1024 * 1024 + 64 * 1024)
+    it = backend(s3)
+    it.create_store("wide", 4_096, "cosine")
+    s3.forget_calls()
+    assert it.put_vectors("wide", vectors(30, 4_096)) == 30
+    assert s3.calls["PutVectors"] == 2
+    assert s3.violations == []
+
+
+def test_requests_stay_within_counts(s3: FakeS3Vectors) -> None:
+    it = opened(s3)
+    s3.forget_calls()
+    it.put_vectors("sss", vectors(1_201))
+    it.get_vectors("sss", [f"k{i}" for i in range(1_201)])
+    assert len(list(it.list_keys("sss"))) == 1_201
+    it.delete_vectors("sss", [f"k{i}" for i in range(1_201)])
+    assert s3.calls == {"PutVectors": 3, "GetVectors": 13, "ListVectors": 2, "DeleteVectors": 3}
+    assert s3.violations == []
+
+
+def test_every_bit_of_a_float_arrives(s3: FakeS3Vectors) -> None:
+    it = backend(s3)
+    it.create_store("eee", DIM, "euclidean")
+    rows = {v.key: v.values for v in vectors(200)}
+    it.put_vectors("eee", vectors(200))
+    stored = s3.moto.get_index("bbb", "eee", "").vectors
+    for key, row in rows.items():
+        assert np.array_equal(np.array(stored[key].data["float32"], dtype=np.float32), row)
+
+
+@pytest.mark.parametrize(
+    ("status", "code", "kind", "says"),
+    [
+        (429, "TooManyRequestsException", BackendUnavailable, "busy"),
+        (503, "ServiceUnavailableException", BackendUnavailable, "busy"),
+        (408, "RequestTimeoutException", BackendUnavailable, "busy"),
+        (500, "InternalServerException", BackendUnavailable, "busy"),
+        (403, "AccessDeniedException", BackendRefused, "s3vectors:PutVectors"),
+        (403, "ExpiredTokenException", BackendRefused, "renew"),
+        (403, "UnrecognizedClientException", BackendRefused, "renew"),
+        (400, "KmsDisabledException", BackendRefused, "KMS"),
+        (402, "ServiceQuotaExceededException", BackendRefused, "quota"),
+        (400, "ValidationException", StoreMismatch, "PutVectors"),
+        (404, "NotFoundException", UnknownStore, "bucket"),
+    ],
+)
+def test_an_error_says_what_to_do(
+    s3: FakeS3Vectors, status: int, code: str, kind: type[VragdError], says: str
+) -> None:  # fmt: skip
+    it = opened(s3)
+    s3.fail(status, code, times=9, operations=["PutVectors"])
+    error = error_of(lambda: it.put_vectors("sss", vectors(1)))
+    assert isinstance(error, kind)
+    assert isinstance(error, BackendRefused) == (kind is BackendRefused)
+    assert says in error.message + error.hint
+    assert error.code in ("backend_unavailable", "backend_refused", "store_mismatch", "unknown_store")
+
+
+def test_a_short_throttle_is_not_even_noticed(s3: FakeS3Vectors) -> None:
+    it = opened(s3)
+    s3.fail(429, "TooManyRequestsException", times=2, operations=["PutVectors"])
+    assert it.put_vectors("sss", vectors(1)) == 1
+    assert s3.keys("bbb", "sss") == {"k0"}
+
+
+def test_a_write_whose_answer_was_lost_is_repeated(s3: FakeS3Vectors) -> None:
+    it = opened(s3)
+    s3.apply_then_drop = 1
+    it.put_vectors("sss", vectors(3))
+    s3.apply_then_drop = 1
+    it.delete_vectors("sss", ["k0"])
+    assert s3.keys("bbb", "sss") == {"k1", "k2"}
+    assert s3.calls["PutVectors"] == s3.calls["DeleteVectors"] == 2
+
+
+def test_a_query_does_not_wait_again_for_what_was_just_out_of_reach(
+    s3: FakeS3Vectors, monkeypatch: pytest.MonkeyPatch
+) -> None:  # fmt: skip
+    it = opened(s3)
+    it.put_vectors("sss", vectors(2))
+    s3.stop()
+    ask = lambda: it.query("sss", vectors(1)[0].values, 5)  # noqa: E731
+    assert "cannot be reached" in error_of(ask).message
+    s3.start()
+    s3.forget_calls()
+    assert "cannot be reached" in error_of(ask).message
+    assert not s3.calls, "nobody was asked"
+    monkeypatch.setattr(s3vectors, "QUERY_PAUSE_S", 0.0)
+    assert len(ask()) == 2
+
+
+def test_renewed_credentials_are_read_from_the_file(
+    s3: FakeS3Vectors, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:  # fmt: skip
+    file = tmp_path / "credentials"
+    write = lambda key: file.write_text(f"[default]\naws_access_key_id={key}\naws_secret_access_key=s\n")  # noqa: E731
+    write("OLDKEY")
+    monkeypatch.delenv("AWS_ACCESS_KEY_ID")
+    monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(file))
+    it = opened(s3)
+    s3.only_key = "NEWKEY"
+    assert isinstance(error_of(lambda: it.put_vectors("sss", vectors(1))), BackendRefused)
+    write("NEWKEY")
+    assert it.put_vectors("sss", vectors(1)) == 1
+
+
+def test_without_credentials_or_region_the_way_out_is_named(
+    s3: FakeS3Vectors, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:  # fmt: skip
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert "profile" in error_of(lambda: opened(s3, profile="nosuch")).hint
+    monkeypatch.delenv("AWS_DEFAULT_REGION")
+    assert "region:" in error_of(lambda: opened(s3)).hint
+    monkeypatch.delenv("AWS_ACCESS_KEY_ID")
+    assert "aws configure" in error_of(lambda: opened(s3, region="us-east-1")).hint
+
+
+def test_an_index_made_by_somebody_else_is_refused_and_left_alone(s3: FakeS3Vectors) -> None:
+    it = opened(s3)  # without a space, as another tool would
+    it.put_vectors("sss", vectors(3))
+    error = error_of(lambda: it.create_store("sss", DIM, "cosine", space="a" * 32, model="builtin/x"))
+    assert isinstance(error, StoreMismatch)
+    assert "was not made by vragd" in error.message
+    assert len(s3.keys("bbb", "sss")) == 3
+
+
+def test_two_writers_with_different_models_at_once_leave_one_refused(s3: FakeS3Vectors) -> None:
+    one, two = backend(s3), backend(s3)
+    assert one.create_store("sss", DIM, "cosine", space="1" * 32, model="builtin/one").space == "1" * 32
+    s3.fail(404, "NotFoundException", operations=["GetIndex"])  # it had looked before the other created
+    error = error_of(lambda: two.create_store("sss", DIM, "cosine", space="2" * 32, model="ollama/two"))
+    assert "builtin-one" in error.message
+
+
+def test_writes_keep_below_the_rate_aws_grants(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = [100.0]
+    monkeypatch.setattr(budget.time, "monotonic", lambda: now[0])
+    monkeypatch.setattr(budget.time, "sleep", lambda s: now.__setitem__(0, now[0] + s))
+    rate = budget.Budget(s3vectors.REQUESTS_PER_S, s3vectors.VECTORS_PER_S)
+    for _ in range(40):
+        rate.take(500)
+    assert 40 * 500 / (now[0] - 100.0) <= 2_500
+    start = now[0]
+    for _ in range(4_000):
+        rate.take(1)
+    assert 4_000 / (now[0] - start) <= 1_000
+
+
+def test_settings_take_no_endpoint_that_is_neither_encrypted_nor_here() -> None:
+    for url in ("http://example.org", "ftp://127.0.0.1", "http://127.0.0.1.evil.org", "https://a b"):
+        with pytest.raises(ValueError, match="unencrypted"):
+            Settings(type="s3vectors", bucket="bbb", endpoint_url=url)
+    assert Settings(type="s3vectors", bucket="bbb", endpoint_url="http://127.0.0.1:5000").endpoint_url

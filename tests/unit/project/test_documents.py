@@ -1,0 +1,83 @@
+"""What is written down is so: the example configuration, the README's commands, the sizes."""
+
+from __future__ import annotations
+
+import argparse
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from pydantic import BaseModel
+
+from tests.sizes import complaints
+from vragd.cli.main import parser
+from vragd.config import load, settings
+
+ROOT = Path(__file__).parents[3]
+EXAMPLE = ROOT / "config.example.yaml"
+
+
+def test_the_example_configuration_is_valid() -> None:
+    parsed = load.parse(EXAMPLE.read_text(), str(EXAMPLE))
+    assert set(parsed.stores) == {"notes", "work", "shared"}
+
+
+def keys(document: Any) -> set[str]:
+    if isinstance(document, dict):
+        return set(document) | {key for value in document.values() for key in keys(value)}
+    if isinstance(document, list):
+        return {key for value in document for key in keys(value)}
+    return set()
+
+
+def test_the_example_configuration_names_every_key() -> None:
+    models = [m for m in vars(settings).values() if isinstance(m, type) and issubclass(m, BaseModel)]
+    known = {field for model in models for field in model.model_fields}
+    assert known - keys(yaml.safe_load(EXAMPLE.read_text())) == set()
+
+
+def test_the_example_configuration_shows_the_defaults() -> None:
+    document = yaml.safe_load(EXAMPLE.read_text())
+    for section in ("watch", "limits", "paths", "log"):
+        shown = load.parse(yaml.safe_dump({section: document[section]}), "x")
+        assert getattr(shown, section) == getattr(settings.Config(), section)
+    assert settings.FaissBackend(**document["stores"]["notes"]["backend"]) == settings.FaissBackend()
+    assert settings.BuiltinEmbedder(**document["stores"]["notes"]["embedder"]) == settings.BuiltinEmbedder()
+
+
+def commands(top: argparse.ArgumentParser) -> list[str]:
+    (group,) = [a for a in top._actions if isinstance(a, argparse._SubParsersAction)]
+    return list(group.choices)
+
+
+def test_the_readme_names_every_command() -> None:
+    readme = (ROOT / "README.md").read_text()
+    assert [name for name in commands(parser()) if f"vragd {name}" not in readme] == []
+
+
+def test_every_command_has_help(capsys: pytest.CaptureFixture[str]) -> None:
+    for name in commands(parser()):
+        with pytest.raises(SystemExit) as ended:
+            parser().parse_args([name, "--help"])
+        assert ended.value.code == 0
+        assert f"vragd {name}" in capsys.readouterr().out
+
+
+def test_the_readme_explains_every_reason_for_a_degraded_answer() -> None:
+    sources = [(ROOT / f"src/vragd/{name}.py").read_text() for name in ("stores/watched", "stores/loops", "search/ask")]
+    reasons = set(re.findall(r'(?:distrust\(|append\(|: )"([a-z]+(?:_[a-z]+)+)"', "\n".join(sources)))
+    assert {"source_offline", "initial_scan", "semantic_unavailable", "space_rebuilding"} <= reasons
+    readme = (ROOT / "README.md").read_text()
+    assert [reason for reason in reasons if f"`{reason}`" not in readme] == []
+
+
+def test_the_size_check_notices_a_giant(tmp_path: Path) -> None:
+    for folder in ("src/vragd", "tests", "bench"):
+        (tmp_path / folder).mkdir(parents=True)
+    assert complaints(tmp_path) == []
+    (tmp_path / "src/vragd/giant.py").write_text("def f():\n" + "    x = 1\n" * 401)
+    found = "\n".join(complaints(tmp_path))
+    assert "giant.py: 402 lines" in found
+    assert "f has 402 lines" in found

@@ -1,0 +1,235 @@
+"""Query → hits: what is joined, narrowed, blended and merged, and what a commit in between does to an answer."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from tests.world import World
+from vragd.backends.base import Vector
+from vragd.catalog.model import Ranked
+from vragd.catalog.reader import Snapshot
+from vragd.errors import BackendUnavailable, EmbedderUnavailable, UsageError
+from vragd.search.ask import TRIES, Answer, Hit, Place, Question, Target, _Look, ask, check, fuse, merge
+from vragd.stores.service import QUERY_THREADS
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> Iterator[World]:
+    world = World(tmp_path)
+    yield world
+    world.store.close()
+
+
+def target(world: World) -> Target:
+    store, source = world.store, world.source
+    places = {source.label: Place(source.uid, source.path, in_obsidian=False)}
+    return Target(store.name, store.reader, store.backend, store.space, world.embedder.embed_query, places)
+
+
+def shown(answer: Answer) -> list[tuple[str, str]]:
+    return [(hit.path, hit.text) for hit in answer.hits]
+
+
+def at_each_query(world: World, monkeypatch: pytest.MonkeyPatch, then: Callable[[int], Any]) -> list[int]:
+    """Have `then` happen between the backend's answer and the join; the numbers of the queries so far."""
+    query, asked = world.backend.query, list[int]()
+
+    def slow(*args: Any, **kwargs: Any) -> Any:
+        matches = query(*args, **kwargs)
+        asked.append(len(asked))
+        then(asked[-1])
+        return matches
+
+    monkeypatch.setattr(world.backend, "query", slow)
+    return asked
+
+
+# -- one generation --------------------------------------------------------------------------------
+
+
+def test_a_note_saved_between_the_two_halves_of_a_query_is_in_the_answer_once_and_as_it_is_now(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.write("a.md", "alpha old")
+    world.write("z.md", "zzz")
+    world.apply("a.md", "z.md")
+
+    def save(n: int) -> None:
+        if n == 0:
+            world.write("a.md", "alpha new")
+            world.apply("a.md")
+
+    at_each_query(world, monkeypatch, save)
+    answer = ask(target(world), Question("alpha", mode="vector"))
+    assert sorted(shown(answer)) == [("a.md", "alpha new"), ("z.md", "zzz")]
+    assert answer.generation == world.store.reader.generation()
+
+
+def test_a_hybrid_answer_never_holds_two_versions_of_a_note(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    world.write("a.md", "# one\n\nalpha 0\n\n# two\n\nbeta 0")
+    world.apply("a.md")
+
+    def save(n: int) -> None:
+        world.write("a.md", f"# one\n\nalpha {n + 1}\n\n# two\n\nbeta {n + 1}")
+        world.apply("a.md")
+
+    asked = at_each_query(world, monkeypatch, save)
+    for _ in range(3):
+        answer = ask(target(world), Question("alpha beta"))
+        versions = {text[-1] for _, text in shown(answer)}
+        assert len(versions) == 1
+    assert len(asked) == 3 * TRIES, "it looks again, and not for ever"
+
+
+def test_without_a_commit_in_between_the_backend_is_asked_once(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    world.write("a.md", "alpha")
+    world.apply("a.md")
+    asked = at_each_query(world, monkeypatch, lambda n: None)
+    assert shown(ask(target(world), Question("alpha"))) == [("a.md", "alpha")]
+    assert len(asked) == 1
+
+
+def test_as_many_questions_as_run_at_once_look_for_words_while_they_compare_vectors(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.write("a.md", "alpha")
+    world.apply("a.md")
+    compared, keyword = threading.Barrier(QUERY_THREADS + 1), Snapshot.keyword
+
+    def patient(*args: Any, **kwargs: Any) -> Any:
+        all_compared.wait(30)
+        return keyword(*args, **kwargs)
+
+    all_compared = threading.Event()
+    monkeypatch.setattr(Snapshot, "keyword", patient)
+    at_each_query(world, monkeypatch, lambda n: compared.wait(30))
+    with ThreadPoolExecutor(QUERY_THREADS) as pool:
+        answers = [pool.submit(ask, target(world), Question("alpha")) for _ in range(QUERY_THREADS)]
+        compared.wait(30)
+        world.store.reader.counts()  # others find a connection, too
+        all_compared.set()
+        assert [shown(answer.result()) for answer in answers] == [[("a.md", "alpha")]] * QUERY_THREADS
+
+
+def test_where_no_connection_was_free_beside_words_are_looked_for_in_turn(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.write("a.md", "alpha")
+    world.apply("a.md")
+    monkeypatch.setattr(_Look, "_early_words", raising(BackendUnavailable("the catalog is busy")))
+    answer = ask(target(world), Question("alpha"))
+    assert (shown(answer), answer.degraded) == ([("a.md", "alpha")], ())
+
+
+# -- what is live ----------------------------------------------------------------------------------
+
+
+def test_vectors_that_are_in_no_note_are_no_hits_and_take_nobodys_place(world: World) -> None:
+    for i in range(5):
+        world.write(f"n{i}.md", f"text {i}")
+    world.apply(*(f"n{i}.md" for i in range(5)))
+    values = world.embedder.embed_query("text 3")
+    world.backend.put_vectors("sss", [Vector(f"stranger-{i}", values) for i in range(200)])
+    answer = ask(target(world), Question(vector=tuple(map(float, values)), top_k=5, mode="vector"))
+    assert sorted(hit.path for hit in answer.hits) == [f"n{i}.md" for i in range(5)]
+
+
+def test_a_question_is_narrowed_to_a_folder_in_both_lists(world: World) -> None:
+    for path in ("in/a.md", "in/deep/b.md", "inside/c.md", "d.md"):
+        world.write(path, f"alpha in {path}")
+    world.apply("in/a.md", "in/deep/b.md", "inside/c.md", "d.md")
+    for mode in ("vector", "keyword", "hybrid"):
+        answer = ask(target(world), Question("alpha", mode=mode, folder="in/"))  # type: ignore[arg-type]
+        assert {hit.path for hit in answer.hits} == {"in/a.md", "in/deep/b.md"}, mode
+    nowhere = ask(target(world), Question("alpha", sources=frozenset({"elsewhere"})))
+    assert nowhere.hits == ()
+
+
+# -- when something is out -------------------------------------------------------------------------
+
+
+def raising(error: Exception) -> Callable[..., Any]:
+    def call(*_: Any, **__: Any) -> Any:
+        raise error
+
+    return call
+
+
+def test_without_an_embedder_or_a_backend_words_answer_and_it_is_said(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.write("a.md", "alpha")
+    world.apply("a.md")
+    no_embedder = replace(target(world), embed_query=raising(EmbedderUnavailable("out")))
+    monkeypatch.setattr(world.backend, "query", raising(BackendUnavailable("out")))
+    for broken in (no_embedder, target(world), replace(target(world), space=None)):
+        answer = ask(broken, Question("alpha"))
+        assert (shown(answer), answer.degraded) == ([("a.md", "alpha")], ("semantic_unavailable",))
+        answer = ask(broken, Question("alpha", mode="vector"))
+        assert (answer.hits, answer.degraded) == ((), ("semantic_unavailable",))
+        assert ask(broken, Question("alpha", mode="keyword")).degraded == ()
+
+
+@pytest.mark.parametrize(
+    "question",
+    [
+        Question(" \n"), Question("a", top_k=0), Question("a", top_k=101), Question("a" * 32_769),
+        Question(vector=(1.0,), mode="hybrid"),
+    ],
+    ids=["empty", "no hits", "too many hits", "too long", "vector and words"],
+)  # fmt: skip
+def test_a_question_that_cannot_be_asked_is_refused(question: Question) -> None:
+    with pytest.raises(UsageError):
+        check(question)
+
+
+def test_a_vector_of_another_dimension_is_refused(world: World) -> None:
+    with pytest.raises(UsageError, match="32"):
+        ask(target(world), Question(vector=(1.0, 0.0), mode="vector"))
+
+
+# -- blending and merging --------------------------------------------------------------------------
+
+
+def test_the_blend_prefers_what_both_lists_have_and_weighs_vectors_more() -> None:
+    vectors = [Ranked("both", 0.9), Ranked("vector", 0.8), Ranked("last", 0.1)]
+    words = [Ranked("word", 9.0), Ranked("both", 8.0), Ranked("tail", 1.0)]
+    order = [key for key, _ in fuse(vectors, words)]
+    assert order[:3] == ["both", "vector", "word"]
+    scores = [score for _, score in fuse(vectors, words)]
+    assert scores == sorted(scores, reverse=True)
+    assert all(0.0 <= score <= 1.0 for score in scores)
+
+
+def test_one_list_alone_keeps_its_order_and_equal_ranks_are_all_best() -> None:
+    assert [key for key, _ in fuse([], [Ranked("a", 3.0), Ranked("b", 2.0)])] == ["a", "b"]
+    assert [score for _, score in fuse([Ranked("a", 1.0), Ranked("b", 1.0)], [])] == [1.0, 1.0]
+    assert fuse([], []) == []
+
+
+def test_stores_of_one_space_are_merged_by_score_and_of_several_take_turns() -> None:
+    def hits(store: str, *scores: float) -> Answer:
+        return Answer(tuple(Hit(store, "s", f"{score}", "t", (), (1, 1), score, "", "") for score in scores))
+
+    left, right = hits("left", 0.9, 0.8, 0.7), hits("right", 0.3, 0.2)
+    assert [hit.store for hit in merge([("x", left), ("x", right)], 4)] == ["left", "left", "left", "right"]
+    assert [hit.store for hit in merge([("x", left), ("y", right)], 4)] == ["left", "right", "left", "right"]
+    assert merge([], 4) == ()
+
+
+def test_a_question_finds_its_own_text_first(world: World) -> None:
+    for i in range(30):
+        world.write(f"n{i}.md", f"text {i}")
+    world.apply(*(f"n{i}.md" for i in range(30)))
+    for i in range(0, 30, 7):
+        assert shown(ask(target(world), Question(f"text {i}", top_k=1, mode="vector"))) == [(f"n{i}.md", f"text {i}")]
+    vector = tuple(float(value) for value in np.asarray(world.embedder.embed_query("text 3")))
+    assert ask(target(world), Question(vector=vector, top_k=1, mode="vector")).hits[0].score == pytest.approx(1.0)

@@ -1,0 +1,123 @@
+"""From one embedding space to the next: who writes, who answers, and what holds nothing up."""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tests.world import WordEmbedder, World
+from vragd.backends.base import Vector
+from vragd.backends.faiss.backend import FaissBackend
+from vragd.catalog.model import SpaceRow
+from vragd.config.settings import BuiltinEmbedder, OllamaEmbedder
+from vragd.embed.pool import Embedders
+from vragd.errors import BackendUnavailable, DiskFull, EmbedderUnavailable, UnknownStore
+from vragd.store.spaces import Answering
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> World:
+    return World(tmp_path)
+
+
+def test_a_switch_that_fails_half_way_writes_into_the_new_space_afterwards(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.write("a.md", "old")
+    world.apply("a.md")
+    world.embedder.digest = "2"
+    with monkeypatch.context() as full:
+
+        def no_room(*_: object) -> SpaceRow:
+            raise DiskFull("no space left")
+
+        full.setattr(world.store.catalog, "record_embedder", no_room)
+        world.store.spaces._settings = "other settings"
+        with pytest.raises(DiskFull):
+            world.store.prepare()
+    world.store.prepare()
+    world.write("b.md", "new")
+    world.apply("a.md", "b.md")
+    assert not world.store.rebuilding
+    assert world.texts() == [("a.md", "old"), ("b.md", "new")]
+
+
+def test_a_note_that_cannot_be_read_does_not_hold_up_the_switch(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("a", "b"):
+        world.write(f"{name}.md", f"text of {name}")
+    world.apply("a.md", "b.md")
+    world.embedder.digest = "2"
+    world.store.prepare()
+    with monkeypatch.context() as blind:
+        blind.setattr("vragd.sync.change.read_note", lambda *_: 1 / 0)
+        world.apply("b.md")
+    world.apply("a.md")
+    answering = world.store.answering
+    assert answering is not None
+    assert answering.space == world.store.space
+    assert world.store.rebuilding, "the old vectors of the other are kept"
+    world.apply("b.md")
+    assert not world.store.rebuilding
+
+
+class Slow(WordEmbedder):
+    """Takes its time to say who it is."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.asked, self.go = threading.Event(), threading.Event()
+
+    def still_makes(self, space: object) -> bool:
+        self.asked.set()
+        assert self.go.wait(30)
+        return super().still_makes(space)  # type: ignore[arg-type]
+
+
+def test_no_question_is_embedded_before_the_embedder_has_said_who_it_is(world: World) -> None:
+    assert world.store.space is not None
+    embedder = Slow()
+    embedder.digest = "another model"
+    answering = Answering(world.store.space, lambda: embedder)
+    found: list[object] = []
+
+    def ask() -> None:
+        try:
+            found.append(answering.embed_query("a question"))
+        except EmbedderUnavailable as error:
+            found.append(error)
+
+    threads = [threading.Thread(target=ask) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    assert embedder.asked.wait(30)
+    embedder.go.set()
+    for thread in threads:
+        thread.join()
+    assert [type(each).__name__ for each in found] == ["EmbedderChanged"] * 4
+
+
+def test_a_recorded_embedder_that_may_be_elsewhere_is_sent_nothing() -> None:
+    embedders = Embedders()
+    there = OllamaEmbedder(type="ollama", model="m", url="https://example.org", allow_remote=True)
+    here = OllamaEmbedder(type="ollama", model="m")
+    assert embedders.recorded(there.model_dump_json()) is None
+    assert embedders.recorded(here.model_dump_json()) is not None
+    assert embedders.recorded(BuiltinEmbedder(threads=1).model_dump_json()) is not None
+    assert embedders.recorded('{"type": "of a later version"}') is None
+    embedders.close()
+
+
+def test_whoever_comes_too_late_for_a_store_is_told_and_reopens_nothing(tmp_path: Path) -> None:
+    backend = FaissBackend("flat", tmp_path)
+    backend.create_store("sss", 2, "cosine")
+    backend.put_vectors("sss", [Vector("a", np.array([1, 0], dtype=np.float32))])
+    held = backend._store("sss")
+    backend.delete_store("sss")
+    with pytest.raises(UnknownStore):
+        held.query(np.array([1, 0], dtype=np.float32), 1, None, with_metadata=False)
+    backend.close()
+    with pytest.raises(BackendUnavailable):
+        backend.query("sss", np.array([1, 0], dtype=np.float32), 1)

@@ -1,0 +1,306 @@
+"""When the notes that are missing from a directory are believed to be gone."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from vragd.config.settings import BuiltinEmbedder, LimitSettings, MemoryBackend, SourceSettings, StoreSettings
+from vragd.embed.base import Embedder, create_embedder
+from vragd.store.store import Store
+from vragd.sync.change import Job
+from vragd.sync.difference import GUARD_AT_LEAST, GUARD_CONFIRM_S, DeleteGuard, Difference, compare
+from vragd.vault.ignore import Rules
+from vragd.vault.read import Content
+from vragd.vault.root import Root, Spot
+from vragd.vault.scan import scan
+from vragd.vault.source import Source
+
+N = 30  # above what the guard lets pass at once
+NAMES = [f"n{i}.md" for i in range(N)]
+
+
+@pytest.fixture(scope="module")
+def embedder() -> Iterator[Embedder]:
+    made = create_embedder("builtin", BuiltinEmbedder())
+    yield made
+    made.close()
+
+
+class World:
+    """A store on a folder that is no Obsidian vault, all its notes indexed."""
+
+    def __init__(self, home: Path, embedder: Embedder, *, watch: bool = True) -> None:
+        self.folder, self.away = home / "folder", home / "away"
+        self._home, self._embedder, self._watch = home, embedder, watch
+        self.folder.mkdir()
+        for name in NAMES:
+            (self.folder / name).write_text(f"note {name}")
+        self.open()
+        self.apply(*self.scan())
+
+    def open(self) -> None:
+        sources = (SourceSettings(path=self.folder, watch=self._watch),)
+        settings = StoreSettings(sources=sources, backend=MemoryBackend(type="memory"))
+        limits = LimitSettings(min_free_mib=0)
+        self.store = Store("abc", settings, self._home / "store", limits, lambda: self._embedder)
+        self.store.open()
+        (self.source,) = self.store.sources.values()
+        assert self.store.connect(self.source)
+        self.store.prepare()
+
+    def reopen(self) -> None:
+        self.store.close()
+        self.open()
+
+    def unmount(self) -> None:
+        """What an unmount leaves: an empty folder, and not the one we know."""
+        self.folder.rename(self.away)
+        self.folder.mkdir()
+        assert not self.source.healthy()
+        assert self.store.connect(self.source)
+
+    def mount(self) -> None:
+        shutil.rmtree(self.folder)
+        self.away.rename(self.folder)
+        assert self.store.connect(self.source)
+
+    def scan(self, folder: str = "", **how: bool) -> list[str]:
+        return self.store.scan_source(self.source, folder, **how)[0]
+
+    def apply(self, *paths: str) -> int:
+        """How many of the paths cannot be decided yet."""
+        report = self.store.apply([Job(self.source, path) for path in paths])
+        later = len(report.later)
+        while report.deferred:
+            report = self.store.apply(report.deferred)
+            later += len(report.later)
+        return later
+
+    @property
+    def notes(self) -> int:
+        return self.store.reader.counts().notes
+
+    @property
+    def guard(self) -> DeleteGuard:
+        return self.store.guards[self.source.id]
+
+
+Make = Callable[..., World]
+
+
+@pytest.fixture
+def make(tmp_path: Path, embedder: Embedder) -> Iterator[Make]:
+    made: list[World] = []
+
+    def make(**how: bool) -> World:
+        made.append(World(tmp_path, embedder, **how))
+        return made[-1]
+
+    yield make
+    for world in made:
+        world.store.close()
+
+
+@pytest.fixture
+def world(make: Make) -> World:
+    return make()
+
+
+@pytest.mark.parametrize("restart", [False, True])
+def test_in_an_empty_folder_in_the_roots_place_nothing_that_was_queued_is_gone(world: World, restart: bool) -> None:
+    world.unmount()
+    if restart:
+        world.reopen()
+    assert world.apply(*NAMES) == N
+    assert world.scan() == []
+    assert world.guard.n_held == N
+    assert world.apply(*NAMES) == N, "a scan that is held proves nothing"
+    assert world.notes == N
+    world.mount()
+    (world.folder / "n0.md").unlink()
+    assert world.apply("n0.md") == 1
+    assert world.apply(*world.scan()) == 0
+    assert world.notes == N - 1, "in the folder we know, it is gone"
+
+
+def test_in_another_folder_what_a_scan_of_a_part_misses_is_not_gone(world: World) -> None:
+    (world.folder / "sub").mkdir()
+    (world.folder / "sub" / "m.md").write_text("m")
+    world.apply("sub/m.md")
+    world.unmount()
+    (world.folder / "sub").mkdir()
+    assert world.scan("sub") == []
+    world.mount()
+    world.scan()
+    (world.folder / "sub" / "m.md").unlink()
+    assert world.scan("sub") == ["sub/m.md"]
+
+
+def test_a_vault_that_came_back_from_a_backup_is_the_one_we_know_after_a_scan(world: World) -> None:
+    world.folder.rename(world.away)
+    shutil.copytree(world.away, world.folder)
+    (world.folder / "n1.md").unlink()
+    assert world.store.connect(world.source)
+    assert world.apply("n1.md") == 1
+    found = world.scan()
+    assert "n1.md" in found
+    assert world.apply(*found) == 0
+    assert world.notes == N - 1
+
+
+def test_after_a_restart_a_scan_comes_before_any_removal(world: World) -> None:
+    (world.folder / "n1.md").unlink()
+    world.reopen()  # device and inode may be those of another folder by now
+    assert world.apply("n1.md") == 1
+    assert world.apply(*world.scan()) == 0
+    assert world.notes == N - 1
+
+
+def test_a_vault_that_a_sync_tool_fills_again_converges(world: World) -> None:
+    world.unmount()
+    for name in NAMES[:3]:
+        shutil.copy(world.away / name, world.folder)
+    assert sorted(world.scan()) == sorted(NAMES[:3])
+    assert world.apply(*NAMES) == N - 3
+    for name in NAMES[3:]:
+        shutil.copy(world.away / name, world.folder)
+    assert world.apply(*world.scan()) == 0
+    assert world.guard.n_held == 0
+    (world.folder / "n0.md").unlink()
+    assert world.apply("n0.md") == 0
+    assert world.notes == N - 1
+
+
+def test_what_is_confirmed_is_one_scan_of_one_folder(world: World) -> None:
+    world.unmount()
+    assert sorted(world.scan(confirmed=True)) == sorted(NAMES)
+    assert world.apply(*NAMES) == 0
+    assert world.notes == 0
+    for name in NAMES:
+        (world.folder / name).write_text(f"new {name}")
+    world.apply(*world.scan())
+    shutil.rmtree(world.folder)
+    world.folder.mkdir()
+    world.store.connect(world.source)
+    assert world.scan() == [], "nobody confirmed this one"
+
+
+def test_a_scan_of_a_folder_that_is_not_the_open_root_proves_nothing(world: World) -> None:
+    world.folder.rename(world.away)
+    world.folder.mkdir()
+    paths, found = world.store.scan_source(world.source)
+    assert (paths, found.unreadable) == ([], {"": "root_replaced"})
+
+
+def test_what_was_missing_in_one_folder_is_no_second_sighting_of_it_in_another(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.rmtree(world.folder)
+    world.folder.mkdir()
+    (world.folder / "other.md").write_text("x")
+    world.store.connect(world.source)
+    assert world.scan() == ["other.md"]
+    shutil.rmtree(world.folder)
+    world.folder.mkdir()
+    (world.folder / "other.md").write_text("x")
+    world.store.connect(world.source)
+    monkeypatch.setattr(world.guard, "_since", world.guard._since - 2 * GUARD_CONFIRM_S)
+    assert world.scan() == ["other.md"]
+
+
+@pytest.mark.parametrize("restart", [False, True])
+def test_a_one_shot_index_means_what_it_finds_but_not_in_another_folder(make: Make, restart: bool) -> None:
+    world = make(watch=False)
+    for name in NAMES[1:]:
+        (world.folder / name).unlink()
+    if restart:
+        world.reopen()
+    assert set(world.scan()) <= {"n0.md"}, "nobody asked"
+    assert set(world.scan(asked=True)) >= set(NAMES[1:])
+    world.unmount()
+    (world.folder / "stray.md").write_text("x")
+    (world.folder / "n0.md").write_text("x")
+    assert sorted(world.scan(asked=True)) == ["n0.md", "stray.md"]
+
+
+def test_a_file_that_happens_to_have_the_inode_of_a_missing_one_has_not_moved(tmp_path: Path, world: World) -> None:
+    known = world.store.reader.stamps(world.source.id, "", None, 10**6)
+    found = scan(world.folder, Rules(("*.md",), ()))
+    moved = {f"moved/{path}": stamp for path, stamp in found.notes.items()}
+    found.notes = dict(moved)
+    assert compare(found, known, Rules(("*.md",), ())).n_moved == N
+    found.notes = {path: stamp._replace(mtime_ns=stamp.mtime_ns + 1) for path, stamp in moved.items()}
+    assert compare(found, known, Rules(("*.md",), ())).n_moved == 0
+
+
+def test_the_guard_counts_notes_below_a_mount_that_is_away() -> None:
+    guard = DeleteGuard(0.25)
+    guard.n_unmounted = 3
+    many = [str(i) for i in range(GUARD_AT_LEAST + 1)]
+    assert not guard.allows(Difference(missing=many), len(many), 1)
+    assert guard.n_held == len(many) + 3
+
+
+def test_a_source_that_was_away_for_a_moment_is_ok_again_when_it_is_connected(world: World) -> None:
+    world.folder.rename(world.away)
+    assert not world.source.healthy()
+    assert world.source.state == "offline"
+    world.away.rename(world.folder)
+    assert world.store.connect(world.source)
+    assert world.source.state == "ok"
+
+
+def test_a_root_that_was_replaced_stays_open_for_whoever_reads_in_it(world: World) -> None:
+    root = world.source.find(False)
+    assert root is not None
+    fd = root.fd
+    world.folder.rename(world.away)
+    world.folder.mkdir()
+    world.store.connect(world.source)
+    assert os.listdir(fd), "the reader holds it"
+    del root
+    with pytest.raises(OSError, match="Bad file descriptor"):
+        os.fstat(fd)
+
+
+def test_a_closed_root_is_closed_once(tmp_path: Path) -> None:
+    root = Root(tmp_path)
+    root.close()
+    other = os.open(tmp_path, os.O_RDONLY)  # the same number again
+    del root
+    os.fstat(other)
+    os.close(other)
+
+
+def test_reading_goes_on_in_a_source_that_is_let_go(world: World) -> None:
+    assert isinstance(world.source.read("n0.md"), Content)
+    world.source.close()
+    assert not isinstance(world.source.read("n0.md"), Content)
+
+
+@pytest.mark.parametrize(
+    ("named", "inside"),
+    [
+        ("folder", ""), ("folder/", ""), ("folder/sub/..", ""), ("folder/sub/.", "sub"), ("folder/sub/../n.md", "n.md"),
+        ("folder/sub/x.md", "sub/x.md"), ("folder/link.md", "link.md"), ("link/n.md", "n.md"), ("link", ""),
+        ("folder/..", None), ("folder/sub/../..", None), ("folder2", None), ("/", None),
+    ],
+)  # fmt: skip
+def test_a_named_path_is_found_below_the_root_whatever_dots_and_links_are_in_it(
+    tmp_path: Path, named: str, inside: str | None
+) -> None:
+    (tmp_path / "folder" / "sub").mkdir(parents=True)
+    (tmp_path / "folder2").mkdir()
+    (tmp_path / "folder" / "link.md").symlink_to(tmp_path / "elsewhere.md")
+    (tmp_path / "link").symlink_to("folder")
+    spot = Spot.of(f"{tmp_path}/{named}" if named != "/" else "/")
+    source = Source(SourceSettings(path=tmp_path / "link"), 1, "u", 1000)
+    root = source.find(False)
+    assert root is not None
+    source.take(root)
+    assert source.inside(spot) == inside

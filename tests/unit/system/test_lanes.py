@@ -1,0 +1,151 @@
+"""Lanes: named threads, and a cancellation that waits for the work."""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import threading
+from collections.abc import Iterator
+
+import pytest
+
+from vragd.system.lanes import Lane
+
+DEADLINE_S = 20.0
+
+
+@pytest.fixture
+def lane() -> Iterator[Lane]:
+    made = Lane("writer")
+    yield made
+    made.close()
+
+
+class Work:
+    """Something that runs until it is let go."""
+
+    def __init__(self, error: Exception | None = None) -> None:
+        self.begun, self.go, self.done = threading.Event(), threading.Event(), threading.Event()
+        self._error = error
+
+    def __call__(self) -> str:
+        self.begun.set()
+        assert self.go.wait(DEADLINE_S)
+        self.done.set()
+        if self._error:
+            raise self._error
+        return "result"
+
+
+async def begun(work: Work) -> None:
+    async with asyncio.timeout(DEADLINE_S):
+        while not work.begun.is_set():
+            await asyncio.sleep(0)
+
+
+def test_work_runs_on_the_named_thread_and_its_result_comes_back(lane: Lane) -> None:
+    def add(a: int, *, b: int) -> tuple[str, int]:
+        return threading.current_thread().name, a + b
+
+    name, total = asyncio.run(lane.run(add, 1, b=2))
+    assert name.startswith("writer")
+    assert total == 3
+
+
+def test_an_exception_of_the_work_is_the_callers(lane: Lane) -> None:
+    def fail() -> None:
+        raise KeyError("x")
+
+    with pytest.raises(KeyError):
+        asyncio.run(lane.run(fail))
+
+
+def test_one_thread_does_one_thing_after_another_in_order(lane: Lane) -> None:
+    seen: list[tuple[int, str]] = []
+
+    async def all_at_once() -> None:
+        await asyncio.gather(
+            *(lane.run(lambda i=i: seen.append((i, threading.current_thread().name))) for i in range(50))
+        )
+
+    asyncio.run(all_at_once())
+    assert [i for i, _ in seen] == list(range(50))
+    assert len({name for _, name in seen}) == 1
+
+
+def test_context_variables_reach_the_work_and_do_not_leak_back(lane: Lane) -> None:
+    variable = contextvars.ContextVar("variable", default="unset")
+
+    async def main() -> tuple[str, str]:
+        variable.set("caller")
+        seen = await lane.run(variable.get)
+        await lane.run(variable.set, "work")
+        return seen, variable.get()
+
+    assert asyncio.run(main()) == ("caller", "caller")
+
+
+@pytest.mark.parametrize("times", [1, 3])
+@pytest.mark.parametrize("error", [None, ValueError("the cancellation wins")])
+def test_a_cancelled_await_waits_for_the_work_however_often_it_is_cancelled(
+    lane: Lane, times: int, error: Exception | None
+) -> None:
+    work = Work(error)
+
+    async def main() -> None:
+        task = asyncio.create_task(lane.run(work))
+        await begun(work)
+        for _ in range(times):
+            task.cancel()
+            for _ in range(20):  # every chance to give up
+                await asyncio.sleep(0)
+            assert not task.done()
+        work.go.set()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        assert work.done.is_set()
+
+    asyncio.run(main())
+
+
+def test_a_timeout_waits_for_the_work_too(lane: Lane) -> None:
+    work = Work()
+
+    async def main() -> None:
+        asyncio.get_running_loop().call_later(0.05, work.go.set)
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0.01):
+                await lane.run(work)
+        assert work.done.is_set()
+
+    asyncio.run(main())
+
+
+def test_close_finishes_what_runs_and_drops_what_waits() -> None:
+    lane = Lane("writer")
+    running, waiting = Work(), Work()
+
+    async def main() -> None:
+        first = asyncio.create_task(lane.run(running))
+        await begun(running)
+        second = asyncio.create_task(lane.run(waiting))
+        await asyncio.sleep(0)
+        asyncio.get_running_loop().call_later(0.05, running.go.set)
+        await asyncio.to_thread(lane.close)
+        assert await first == "result"
+        with pytest.raises(asyncio.CancelledError):
+            await second
+
+    asyncio.run(main())
+    assert not waiting.begun.is_set()
+
+
+def test_several_threads_work_at_once() -> None:
+    lane = Lane("readers", threads=3)
+    barrier = threading.Barrier(3, timeout=DEADLINE_S)
+
+    async def main() -> None:
+        await asyncio.gather(*(lane.run(barrier.wait) for _ in range(3)))
+
+    asyncio.run(main())
+    lane.close()

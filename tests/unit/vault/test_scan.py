@@ -1,0 +1,293 @@
+"""Scanning a real tree."""
+
+from __future__ import annotations
+
+import errno
+import os
+import socket
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from vragd.config.settings import DEFAULT_INCLUDE
+from vragd.vault import scan as scan_module
+from vragd.vault.ignore import Rules
+from vragd.vault.read import StatKey
+from vragd.vault.scan import Scan, scan
+
+RULES = Rules(DEFAULT_INCLUDE, ())
+ASKED_FOR_TMP = Rules(("*.md", "*.tmp"), ())
+
+
+@pytest.fixture
+def vault(tmp_path: Path) -> Path:
+    for path in ("a.md", "b/c.md", "b/d/e.txt", "b/d/p.png", ".obsidian/x.md", "z z/ü.MD"):
+        (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / path).write_text(path)
+    return tmp_path
+
+
+NAMES = (
+    "a.md", "b.MD", "c.txt", ".d.md", "~e.md", "~$f.md", ".#g.md", "#h.md", "#i.md#", "j.md~", "k.md.tmp", "4913",
+    "x.TMP", "l.sync-conflict-1.md", "m (conflicted copy).md", "conflict.md", "n.tmp", "#", "o", "p.", ".md", "q.pdf",
+    "tmp.md",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "rules",
+    [RULES, ASKED_FOR_TMP, Rules(("*.md", "o*"), ("tmp*",)), Rules(("*.md",), (), ("a.", "/^b/"))],
+    ids=["plain", "temporary ones asked for", "patterns", "obsidian's"],
+)
+def test_a_scan_and_the_rules_agree_on_every_name(tmp_path: Path, rules: Rules) -> None:
+    for name in NAMES:
+        (tmp_path / name).touch()
+    taken = {name for name in NAMES if rules.excluded(name) is None}
+    assert set(scan(tmp_path, rules).notes) == taken
+    assert ("x.TMP" in taken) == (rules is ASKED_FOR_TMP)  # the case of a temporary file's ending counts
+    assert "conflict.md" in taken and not taken & {".d.md", "~$f.md", "j.md~", "l.sync-conflict-1.md", "n.tmp", ".md"}
+
+
+def test_a_scan_lists_every_note_with_its_key(vault: Path) -> None:
+    found = scan(vault, RULES)
+    assert set(found.notes) == {"a.md", "b/c.md", "b/d/e.txt", "z z/ü.MD"}
+    assert all(key == StatKey.of((vault / path).stat()) for path, key in found.notes.items())
+    assert not found.unreadable
+    assert not found.skipped
+    assert not found.stopped
+
+
+def test_a_folder_is_scanned_alone_with_paths_from_the_root(vault: Path) -> None:
+    assert set(scan(vault, RULES, "b").notes) == {"b/c.md", "b/d/e.txt"}
+    assert set(scan(vault, RULES, "b/d").notes) == {"b/d/e.txt"}
+
+
+def test_the_root_itself_may_be_a_link(vault: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
+    link = tmp_path_factory.mktemp("links") / "vault"
+    link.symlink_to(vault)
+    assert scan(link, RULES).notes == scan(vault, RULES).notes
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="macOS names are UTF-8")
+def test_any_name_the_system_allows_is_listed_as_it_is(tmp_path: Path) -> None:
+    names = [
+        b"bad\xff.md",
+        b"two\nlines.md",
+        b"dir\xfe\n/n.md",
+        "nfc-\u00e9.md".encode(),
+        "nfc-e\u0301.md".encode(),
+    ]
+    for name in names:
+        path = tmp_path / os.fsdecode(name)
+        path.parent.mkdir(exist_ok=True)
+        path.write_text("x")
+    found = scan(tmp_path, RULES)
+    assert sorted(os.fsencode(path) for path in found.notes) == sorted(names)
+
+
+def test_what_is_no_regular_file_is_skipped_with_the_reason(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "fifo.md")
+    (tmp_path / "link.md").symlink_to("/etc/hostname")
+    (tmp_path / "dangling.md").symlink_to("nowhere")
+    (tmp_path / "folder.md").mkdir()
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(tmp_path / "socket.md"))
+        found = scan(tmp_path, RULES)
+    assert not found.notes
+    assert found.skipped == {
+        "fifo.md": "not_a_regular_file",
+        "link.md": "symbolic_link",
+        "dangling.md": "symbolic_link",
+        "socket.md": "not_a_regular_file",
+    }
+
+
+@pytest.fixture
+def linked(vault: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    outside = tmp_path_factory.mktemp("outside")
+    (outside / "sub").mkdir()
+    (outside / "secret.md").write_text("secret")
+    (outside / "sub" / "secret.md").write_text("secret")
+    (vault / "b" / "link").symlink_to(outside)
+    return vault
+
+
+def test_linked_folders_are_not_entered(linked: Path) -> None:
+    assert set(scan(linked, RULES).notes) == {"a.md", "b/c.md", "b/d/e.txt", "z z/ü.MD"}
+
+
+@pytest.mark.parametrize("folder", ["b/link", "b/link/sub"])
+def test_a_folder_that_became_a_link_is_gone_and_not_followed(linked: Path, folder: str) -> None:
+    found = scan(linked, RULES, folder)
+    assert not found.notes
+    assert found.covers(f"{folder}/known.md")
+
+
+def test_a_folder_that_is_gone_proves_its_notes_gone(vault: Path) -> None:
+    for folder in ("never", "a.md", "never/was"):
+        found = scan(vault, RULES, folder)
+        assert not found.notes
+        assert found.covers(f"{folder}/known.md")
+
+
+def test_a_missing_root_proves_nothing(tmp_path: Path) -> None:
+    for folder in ("", "b"):
+        found = scan(tmp_path / "unmounted", RULES, folder)
+        assert found.unreadable == {"": "enoent"}
+        assert not found.covers("b/known.md")
+        assert not found.covers("known.md")
+
+
+def test_covers_only_what_is_below_the_scanned_folder() -> None:
+    assert Scan("").covers("a.md")
+    assert Scan("b").covers("b/c.md")
+    assert not Scan("b").covers("a.md")
+    assert not Scan("b").covers("bc/d.md")
+    assert not Scan("b").covers("b")
+
+
+def test_covers_nothing_below_an_unreadable_folder_but_everything_beside_it() -> None:
+    found = Scan("", unreadable={"b/closed": "eacces", "one.md": "eio"})
+    assert not found.covers("b/closed/n.md")
+    assert not found.covers("b/closed/deep/n.md")
+    assert not found.covers("one.md")
+    assert found.covers("b/closedness/n.md")
+    assert found.covers("b/n.md")
+    assert not Scan("", unreadable={"": "eio"}).covers("a.md")
+
+
+def test_a_stopped_scan_covers_nothing(vault: Path) -> None:
+    answers: Iterator[bool] = iter([False, True])
+    found = scan(vault, RULES, stop=lambda: next(answers))
+    assert found.stopped
+    assert not found.covers("gone.md")
+
+
+def test_an_unreadable_folder_is_told_and_the_rest_is_listed(vault: Path) -> None:
+    if os.geteuid() == 0 and os.fork() == 0:
+        status = 99
+        try:  # root reads everything: ask as somebody else
+            for path in (vault, *vault.rglob("*")):
+                path.chmod(0o755)
+            (vault / "b" / "d").chmod(0o700)
+            os.chdir(vault)  # the folders above belong to root
+            os.setgroups([])
+            os.setgid(65534)
+            os.setuid(65534)
+            status = int(not _sees_closed_folder(Path()))
+        finally:
+            os._exit(status)
+    elif os.geteuid() == 0:
+        assert os.waitstatus_to_exitcode(os.wait()[1]) == 0
+    else:
+        (vault / "b" / "d").chmod(0)
+        try:
+            assert _sees_closed_folder(vault)
+        finally:
+            (vault / "b" / "d").chmod(0o755)
+
+
+def _sees_closed_folder(vault: Path) -> bool:
+    found = scan(vault, RULES)
+    return (
+        set(found.notes) == {"a.md", "b/c.md", "z z/ü.MD"}
+        and found.unreadable == {"b/d": "eacces"}
+        and not found.covers("b/d/e.txt")
+        and found.covers("b/x.md")
+    )
+
+
+class _Failing:
+    """A listing that gives what it has and then fails, as a dying disk does."""
+
+    def __init__(self, entries: Any, error: int) -> None:
+        self._entries, self._error = entries, error
+
+    def __enter__(self) -> Iterator[os.DirEntry[str]]:
+        def give() -> Iterator[os.DirEntry[str]]:
+            yield from self._entries
+            raise OSError(self._error, os.strerror(self._error))
+
+        return give()
+
+    def __exit__(self, *_: object) -> None:
+        self._entries.close()
+
+
+def _fail_second_listing(monkeypatch: pytest.MonkeyPatch, error: int) -> None:
+    real: Callable[[Any], Any] = os.scandir
+    calls = iter(range(100))
+    monkeypatch.setattr(
+        scan_module.os, "scandir", lambda fd: _Failing(real(fd), error) if next(calls) == 1 else real(fd)
+    )
+
+
+def test_a_listing_that_fails_half_way_makes_its_folder_unknown(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "only").mkdir()
+    (tmp_path / "only" / "n.md").write_text("x")
+    _fail_second_listing(monkeypatch, errno.EIO)
+    found = scan(tmp_path, RULES)
+    assert found.unreadable == {"only": "eio"}
+    assert not found.covers("only/known.md")
+    assert found.covers("known.md")
+
+
+def test_a_note_whose_status_cannot_be_had_is_unknown(vault: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    real = StatKey.of
+
+    def of(info: os.stat_result) -> StatKey:
+        if info.st_ino == (vault / "a.md").stat().st_ino:
+            raise OSError(errno.EIO, "Input/output error")
+        return real(info)
+
+    monkeypatch.setattr(scan_module.StatKey, "of", of)
+    found = scan(vault, RULES)
+    assert found.unreadable == {"a.md": "eio"}
+    assert not found.covers("a.md")
+    assert "b/c.md" in found.notes
+
+
+def test_what_rules_exclude_is_told_unless_it_is_noise(vault: Path) -> None:
+    (vault / "b" / "n.sync-conflict-x.md").write_text("x")
+    rules = Rules(DEFAULT_INCLUDE, ["b/d/"], ["z z/", "/^a/"])
+    found = scan(vault, rules)
+    assert set(found.notes) == {"b/c.md"}
+    assert found.skipped == {
+        "b/d/": "excluded_by_config",
+        "z z/": "excluded_by_obsidian",
+        "a.md": "excluded_by_obsidian",
+    }
+
+
+def test_the_list_of_skipped_paths_is_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(scan_module, "MAX_SKIPPED", 5)
+    for i in range(20):
+        (tmp_path / f"{i}.md").symlink_to("nowhere")
+    assert len(scan(tmp_path, RULES).skipped) == 5
+
+
+def test_a_tree_deeper_than_the_longest_path_is_scanned(tmp_path: Path) -> None:
+    # a path longer than the 4096 bytes the system takes in one call
+    name = "d" * 30
+    fd = os.open(tmp_path, os.O_RDONLY)
+    for _ in range(200):
+        os.mkdir(name, dir_fd=fd)
+        deeper = os.open(name, os.O_RDONLY, dir_fd=fd)
+        os.close(fd)
+        fd = deeper
+    os.close(os.open("n.md", os.O_CREAT | os.O_WRONLY, dir_fd=fd))
+    os.close(fd)
+    assert list(scan(tmp_path, RULES).notes) == [f"{name}/" * 200 + "n.md"]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="counts descriptors in /proc")
+def test_a_scan_leaves_no_descriptor_open(linked: Path) -> None:
+    before = len(os.listdir("/proc/self/fd"))
+    for folder in ("", "b/link", "never", "a.md"):
+        scan(linked, RULES, folder)
+    assert len(os.listdir("/proc/self/fd")) == before
