@@ -8,6 +8,8 @@ from pathlib import Path
 
 import apsw
 
+from vragd.catalog.indexing import index_all
+
 
 def check(db: apsw.Connection) -> list[str]:
     """What SQLite's own checks say against the file, and full text without chunk or the reverse; [] if sound."""
@@ -20,6 +22,15 @@ def check(db: apsw.Connection) -> list[str]:
         (
             "select count(*) from chunk_text where rowid not in (select id from chunk)",
             "full text without chunk",
+        ),
+        (
+            "select count(*) from (select distinct note_id from chunk) where note_id not in (select rowid from note_text)"
+            " or note_id not in (select note_id from note_words)",
+            "notes not in full text",
+        ),
+        (
+            "select count(*) from note_text where rowid not in (select note_id from note_words)",
+            "full text without note",
         ),
     ):
         ((count,),) = db.execute(sql)
@@ -46,11 +57,7 @@ def mend(db: apsw.Connection) -> int:
 
     They are then dirty to the next scan, which reads them again from the vault. To be called in a transaction.
     """
-    db.execute("insert into chunk_text(chunk_text) values ('delete-all')")
-    db.execute(
-        "insert into chunk_text(rowid, title, heading, text)"
-        " select c.id, n.title, c.heading, c.text from chunk c join note n on n.id = c.note_id"
-    )
+    index_all(db)
     db.execute(
         "update note set state = 'failed', reason = 'an embedding was lost', retry_at = 0, size = -1"
         " where id in (select c.note_id from chunk c join note n on n.id = c.note_id where c.embedded"

@@ -2,45 +2,35 @@
 
 from __future__ import annotations
 
-import json
 import queue
-import re
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import apsw
 
+from vragd.catalog.asked import Asked, asked
+from vragd.catalog.lookup import OF_CHUNK, Lookup, Narrow, below, found_from, marks
 from vragd.catalog.model import (
     KNOWN_COLUMNS,
     Counts,
     FileRow,
     Found,
     Known,
-    Ranked,
     StampRow,
     from_blob,
     known_from,
-    to_blob,
 )
-from vragd.catalog.words import ENOUGH, Words
+from vragd.catalog.resolve import resolve
+from vragd.catalog.words import Statistics, Words
 from vragd.errors import BackendUnavailable, CatalogCorrupt
 from vragd.system.sqlite import open_read_only, translated
 
-# A title names the whole note, a heading its section: a word there says more than one in the text.
-TITLE_WEIGHT, HEADING_WEIGHT, TEXT_WEIGHT = 4.0, 2.0, 1.0
-MAX_QUERY_TOKENS = 64
-
-_TOKEN = re.compile(r"\w+", re.UNICODE)
-_OF_CHUNK = "join note n on n.id = c.note_id join source s on s.id = n.source_id"
-
-
 class Snapshot:
-    """The catalog at one instant, whatever is committed meanwhile. See `Reader.snapshot`."""
+    """The catalog at one instant, whatever is committed meanwhile. `lookup` is for words. See `Reader.snapshot`."""
 
     def __init__(self, db: apsw.Connection, words: Words) -> None:
-        self._db, self._words = db, words
+        self._db, self.lookup = db, Lookup(db, words)
 
     def generation(self) -> int:
         """How many commits changed an answer, ever. Grows by each."""
@@ -49,44 +39,17 @@ class Snapshot:
 
     def live(self, keys: Sequence[str]) -> set[str]:
         """Those of `keys` that are there. A key that is not must not become a hit."""
-        rows = self._db.execute(f"select key from chunk where key in ({_marks(keys)})", tuple(keys))
+        rows = self._db.execute(f"select key from chunk where key in ({marks(keys)})", tuple(keys))
         return {key for (key,) in rows}
 
     def join(self, keys: Sequence[str]) -> dict[str, Found]:
         """The live chunks among `keys`, in full: several times the cost of `live`."""
         rows = self._db.execute(
             "select c.key, s.label, n.path, n.title, c.heading, c.line_from, c.line_to, c.text"
-            f" from chunk c {_OF_CHUNK} where c.key in ({_marks(keys)})",
+            f" from chunk c {OF_CHUNK} where c.key in ({marks(keys)})",
             tuple(keys),
         )
-        return {row[0]: _found(row) for row in rows}
-
-    def keyword(self, text: str, limit: int, sources: Collection[str] = (), folder: str = "") -> list[Ranked]:
-        """
-        The best chunks by BM25 for the words of `text` that `Words` chooses, any of which may match.
-
-        `sources` (labels) and `folder` narrow the search; empty means everywhere.
-        """
-        tokens = list(dict.fromkeys(_TOKEN.findall(text.lower())))[:MAX_QUERY_TOKENS]
-        if not tokens:
-            return []
-        chosen = self._words.choose(self._db, tokens)
-        found = self._matching(chosen, limit, sources, folder)
-        if len(found) < min(limit, ENOUGH) and len(chosen) < len(tokens):
-            found = self._matching(tokens, limit, sources, folder)
-        return found
-
-    def _matching(self, words: Sequence[str], limit: int, sources: Collection[str], folder: str) -> list[Ranked]:
-        match = " OR ".join(f'"{word}"' for word in words)
-        where, bound = _narrow(sources, folder)
-        sql = (
-            f"with hit as (select rowid, bm25(chunk_text, {TITLE_WEIGHT}, {HEADING_WEIGHT}, {TEXT_WEIGHT}) as rank"
-            " from chunk_text where chunk_text match ? order by rank limit ?)"
-            f" select c.key, hit.rank from hit join chunk c on c.id = hit.rowid {where} order by hit.rank limit ?"
-        )
-        # A narrowed search must look further, as the words are ranked before the place is known.
-        depth = limit if not where else -1
-        return [Ranked(key, -rank) for key, rank in self._db.execute(sql, (match, depth, *bound, limit))]
+        return {row[0]: found_from(row) for row in rows}
 
 
 class Reader:
@@ -150,12 +113,21 @@ class Reader:
         with self.snapshot() as now:
             return now.join(keys)
 
-    def keyword(self, text: str, limit: int, sources: Collection[str] = (), folder: str = "") -> list[Found]:
-        """The chunks `Snapshot.keyword` finds now, in full."""
+    def statistics(self, question: Asked, fingerprint: str = "") -> tuple[Statistics, str | None]:
+        """How rare the words of a question are here, and what was measured of a space, if it was."""
         with self.snapshot() as now:
-            keys = [found.key for found in now.keyword(text, limit, sources, folder)]
-            chunks = now.join(keys)
-        return [chunks[key] for key in keys]
+            return now.lookup.statistics(question), now.lookup.calibration(fingerprint)
+
+    def keyword(self, text: str, limit: int, sources: Collection[str] = (), folder: str = "") -> list[Found]:
+        """The chunks full text finds for the words of `text`, the best first, in full; an answer is scored better."""
+        question = asked(text)
+        with self.snapshot() as now:
+            terms = resolve(question, now.lookup.statistics(question)).terms
+            found = now.lookup.find(question, terms, limit, Narrow(sources, folder))
+            of_phrases = [chunk for chunks, _ in found.phrases for chunk in sorted(chunks)]
+            wanted = list(dict.fromkeys([*found.chunks, *of_phrases]))[:limit]
+            chunks = now.lookup.passages(wanted)
+        return [chunks[chunk] for chunk in wanted]
 
     def files(self, states: Collection[str] = ()) -> list[FileRow]:
         """Every note with its state, or those in `states`, by source and path."""
@@ -191,7 +163,7 @@ class Reader:
         bound: tuple[int | bytes | None, ...] = (space_id, max_file_bytes, source_id)
         if folder:
             sql += " and path >= ? and path < ?"
-            bound += _below(folder)
+            bound += below(folder)
         with self._borrow() as db:
             rows = list(db.execute(sql, bound))
         return {from_blob(row[5]): row for row in rows}
@@ -201,29 +173,3 @@ class Reader:
         sql = f"select {KNOWN_COLUMNS}, path from note where source_id = ?"
         with self._borrow() as db:
             return {from_blob(row[-1]): known_from(row[:-1]) for row in db.execute(sql, (source_id,))}
-
-
-def _below(folder: str) -> tuple[bytes, bytes]:
-    prefix = to_blob(folder.strip("/"))
-    return prefix + b"/", prefix + b"0"  # '0' follows '/'
-
-
-def _narrow(sources: Collection[str], folder: str) -> tuple[str, tuple[str | bytes, ...]]:
-    parts: list[str] = []
-    bound: tuple[str | bytes, ...] = ()
-    if sources:
-        parts.append(f"s.label in ({','.join('?' * len(sources))})")
-        bound += tuple(sources)
-    if folder:
-        parts.append("n.path >= ? and n.path < ?")
-        bound += _below(folder)
-    return (f"{_OF_CHUNK} where " + " and ".join(parts) if parts else ""), bound
-
-
-def _marks(values: Sequence[object]) -> str:
-    return ",".join("?" * len(values))
-
-
-def _found(row: Sequence[Any]) -> Found:
-    key, label, path, title, heading, line_from, line_to, text = row
-    return Found(key, label, from_blob(path), title, tuple(json.loads(heading)), (line_from, line_to), text)

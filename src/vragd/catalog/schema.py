@@ -7,6 +7,7 @@ from typing import Any
 import apsw
 import numpy as np
 
+from vragd.catalog.words_schema import m006_words_folded
 from vragd.system import packed
 from vragd.system.sqlite import Migration
 
@@ -126,3 +127,6 @@ def m003_packed_vectors(db: apsw.Connection) -> None:
 def m004_notes_by_space(db: apsw.Connection) -> None:
     """Whether any note is left in an old space is asked at each round of moving over."""
     db.execute("create index note_space on note(space_id)")
+
+
+migration(m006_words_folded)

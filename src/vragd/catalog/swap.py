@@ -7,7 +7,8 @@ import time
 
 import apsw
 
-from vragd.catalog.model import ChunkRow, NoteChange, to_blob
+from vragd.catalog.indexing import Named, Terms, forget_note, index_chunk, index_note
+from vragd.catalog.model import NoteChange, to_blob
 
 
 def upsert(db: apsw.Connection, change: NoteChange) -> int:
@@ -37,12 +38,14 @@ def upsert(db: apsw.Connection, change: NoteChange) -> int:
     return note_id
 
 
-def swap_chunks(db: apsw.Connection, note_id: int, change: NoteChange, *, retitled: bool) -> set[str]:
+def swap_chunks(db: apsw.Connection, note_id: int, change: NoteChange) -> set[str]:
     """Exchange the note's chunks for those of `change`, touching only what differs; the keys that are no more."""
     assert change.chunks is not None
     rows = db.execute("select key, id, heading from chunk where note_id = ?", (note_id,))
     old = {key: (rowid, heading) for key, rowid, heading in rows}
+    rows_now: list[tuple[int, Terms]] = []
     for ordinal, chunk in enumerate(change.chunks):
+        terms = Terms.of(chunk.text, chunk.heading)
         heading = json.dumps(chunk.heading, ensure_ascii=False)
         place = (int(chunk.embedded), ordinal, heading, *chunk.lines)
         if had := old.pop(chunk.key, None):
@@ -50,30 +53,30 @@ def swap_chunks(db: apsw.Connection, note_id: int, change: NoteChange, *, retitl
                 "update chunk set embedded = ?, ordinal = ?, heading = ?, line_from = ?, line_to = ? where id = ?",
                 (*place, had[0]),
             )
-            if had[1] != heading or retitled:
-                db.execute("delete from chunk_text where rowid = ?", (had[0],))
-                _index_text(db, had[0], change.title, chunk)
+            rowid = had[0]
+            if had[1] != heading:
+                db.execute("delete from chunk_text where rowid = ?", (rowid,))
+                index_chunk(db, rowid, terms)
         else:
             db.execute(
                 "insert into chunk(note_id, key, text_hash, embedded, ordinal, heading, line_from, line_to, text)"
                 " values (?,?,?,?,?,?,?,?,?)",
                 (note_id, chunk.key, chunk.text_hash, *place, chunk.text),
             )
-            _index_text(db, db.last_insert_rowid(), change.title, chunk)
+            rowid = db.last_insert_rowid()
+            index_chunk(db, rowid, terms)
+        rows_now.append((rowid, terms))
+    forget_note(db, note_id)
+    if change.state != "skipped":
+        index_note(db, note_id, Named(change.path, change.title), rows_now)
     return _drop_chunks(db, {key: had[0] for key, had in old.items()})
-
-
-def _index_text(db: apsw.Connection, rowid: int, title: str, chunk: ChunkRow) -> None:
-    db.execute(
-        "insert into chunk_text(rowid, title, heading, text) values (?, ?, ?, ?)",
-        (rowid, title, " ".join(chunk.heading), chunk.text),
-    )
 
 
 def remove(db: apsw.Connection, note_id: int) -> set[str]:
     """Forget the note; the keys of the chunks it had."""
     rows = db.execute("select key, id from chunk where note_id = ?", (note_id,))
     dead = _drop_chunks(db, dict(rows))
+    forget_note(db, note_id)
     db.execute("delete from note where id = ?", (note_id,))
     return dead
 

@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from vragd.catalog import sweep
+from vragd.catalog import sweep, titles
 from vragd.catalog.check import check, mend
 from vragd.catalog.model import (
     KNOWN_COLUMNS,
@@ -160,6 +160,7 @@ class Catalog:
         """Remove a space no note uses, its embeddings included."""
         with self._transaction():
             self._db.execute("delete from embedding where space_id = ?", (space_id,))
+            self._db.execute("delete from title_embedding where space_id = ?", (space_id,))
             self._db.execute("delete from space where id = ?", (space_id,))
 
     def any_outside(self, space_id: int, away: Collection[int] = (), *, or_failed: bool = True) -> bool:
@@ -219,6 +220,21 @@ class Catalog:
                 *some,
             )
 
+    def titles_without_vector(self, space_id: int, limit: int) -> list[tuple[bytes, str]]:
+        """As `titles.missing`."""
+        with self._transaction():
+            return titles.missing(self._db, space_id, limit)
+
+    def save_titles(self, space_id: int, vectors: Iterable[tuple[bytes, np.ndarray | None]]) -> None:
+        """As `titles.save`."""
+        with self._transaction():
+            titles.save(self._db, space_id, vectors)
+
+    def calibrate(self, space: SpaceRow) -> bool:
+        """As `titles.calibrate`."""
+        with self._transaction():
+            return titles.calibrate(self._db, space)
+
     def sweep_embeddings(self, now: float, keep_s: float) -> int:
         """
         Forget embeddings that no chunk has used for `keep_s` seconds; returns how many.
@@ -266,7 +282,7 @@ class Catalog:
         with self._transaction():
             for change in changes:
                 known = self._db.execute(
-                    "select id, seq, title from note where source_id = ? and path = ?",
+                    "select id, seq from note where source_id = ? and path = ?",
                     (change.source_id, to_blob(change.path)),
                 ).fetchone()
                 if known and known[1] >= change.seq:
@@ -278,8 +294,7 @@ class Catalog:
                 else:
                     note_id = upsert(self._db, change)
                     if change.chunks is not None:
-                        retitled = known is not None and known[2] != change.title
-                        dead |= swap_chunks(self._db, note_id, change, retitled=retitled)
+                        dead |= swap_chunks(self._db, note_id, change)
                         dead.difference_update(chunk.key for chunk in change.chunks)
                         answers_change = True
             self._intend(collection, dead)

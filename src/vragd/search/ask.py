@@ -1,5 +1,5 @@
 """
-Query → hits. The other place that knows a whole order: embed, search vectors and words, fuse, join.
+Query → hits. The other place that knows a whole order: embed, search vectors and words, score, join.
 
 Every hit is joined with the catalog before it is returned, so that a stale vector never becomes an
 answer. Runs on a reader lane, and looks for words on a thread beside it.
@@ -7,19 +7,19 @@ answer. Runs on a reader lane, and looks for words on a thread beside it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Literal
 
 import numpy as np
 import structlog
 
-from vragd.backends.base import Filter, Match, VectorBackend
-from vragd.catalog.model import Found, Ranked, SpaceRow
-from vragd.catalog.reader import Reader, Snapshot
+from vragd.backends.base import Filter, Match
+from vragd.catalog.asked import asked
+from vragd.catalog.lookup import ByWords, Lookup, Narrow
+from vragd.catalog.reader import Snapshot
+from vragd.catalog.resolve import Resolved, phrase_weights, resolve
+from vragd.catalog.words import Statistics
 from vragd.errors import (
     BackendUnavailable,
     EmbedderRejected,
@@ -27,96 +27,37 @@ from vragd.errors import (
     StoreMismatch,
     UnknownStore,
     UsageError,
+    VragdError,
 )
+from vragd.search.question import (
+    MAX_QUERY_CHARS,
+    MAX_TOP_K,
+    Answer,
+    Hit,
+    Mode,
+    Passage,
+    Place,
+    Question,
+    Target,
+    check,
+)
+from vragd.search.rank import Candidates, rank
+from vragd.search.score import Calibration, calibration_of, pooled
+from vragd.search.show import shown_hits
 from vragd.system.log import error_fields
-from vragd.terms.names import link
+
+__all__ = [
+    "MAX_QUERY_CHARS", "MAX_TOP_K", "TRIES", "Answer", "Hit", "Mode", "Passage", "Place", "Question", "Target", "ask",
+    "check",
+]  # fmt: skip
 
 log = structlog.get_logger()
 
-Mode = Literal["hybrid", "vector", "keyword"]
-MAX_TOP_K = 100
-MAX_QUERY_CHARS = 32_768
 CANDIDATES = 100
-# A blend of normalised scores is steadier across collections than reciprocal ranks; vectors are usually
-# the better list. Measured on four collections, see docs/architecture.md, "Ranking".
-VECTOR_SHARE = 0.7
 WORD_THREADS = 4
 TRIES = 3  # a commit between the backend's answer and the catalog's may hide a note: look again
 
 _beside = ThreadPoolExecutor(WORD_THREADS, "words")
-
-
-@dataclass(frozen=True, slots=True)
-class Question:
-    """What is asked. `sources` are labels, `folder` is relative to a source; empty means everywhere."""
-
-    text: str = ""
-    vector: tuple[float, ...] | None = None
-    top_k: int = 5
-    mode: Mode = "hybrid"
-    sources: frozenset[str] = frozenset()
-    folder: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Place:
-    """A source as links and filters need it."""
-
-    uid: str
-    root: Path
-    in_obsidian: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Target:
-    """A store as a query sees it at one moment."""
-
-    name: str
-    reader: Reader
-    backend: VectorBackend
-    space: SpaceRow | None
-    embed_query: Callable[[str], np.ndarray]
-    places: Mapping[str, Place]
-
-
-@dataclass(frozen=True, slots=True)
-class Hit:
-    """One answer. `score` is higher for better hits; what it measures depends on the mode."""
-
-    store: str
-    source: str
-    path: str
-    title: str
-    heading: tuple[str, ...]
-    lines: tuple[int, int]
-    score: float
-    text: str
-    uri: str
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """
-    The hits of one store, best first, and why they may be fewer or worse than they should be.
-
-    `generation` is that of the catalog they were joined with.
-    """
-
-    hits: tuple[Hit, ...]
-    degraded: tuple[str, ...] = ()
-    generation: int = 0
-
-
-def check(question: Question) -> None:
-    """Raise UsageError for a question that cannot be asked."""
-    if not 1 <= question.top_k <= MAX_TOP_K:
-        raise UsageError(f"top_k is {question.top_k}, expected 1 to {MAX_TOP_K}")
-    if question.vector is None and not question.text.strip():
-        raise UsageError("the query is empty", hint='vragd query "a few words"')
-    if len(question.text) > MAX_QUERY_CHARS:
-        raise UsageError(f"the query has {len(question.text)} characters, the limit is {MAX_QUERY_CHARS}")
-    if question.vector is not None and question.mode != "vector":
-        raise UsageError("a query by vector needs mode 'vector'")
 
 
 def ask(target: Target, question: Question) -> Answer:
@@ -144,9 +85,14 @@ class _Look:
         self._target, self._question = target, question
         self._degraded: list[str] = []
         self._where = _filter(target, question)
-        self._early: Future[tuple[int, list[Ranked]]] | None = None
+        self._asked = asked(question.text)
+        self._calibration = Calibration(0.0, 0.0)
+        self._resolved = Resolved((), (), 0.0)
+        self._early: Future[tuple[int, ByWords]] | None = None
         if question.mode == "hybrid" and question.text:  # embedding and vectors take another core about as long
             self._early = _beside.submit(self._early_words)
+        else:
+            self._weigh()
         self._vector = self._embedded() if question.mode != "keyword" else None
 
     def _embedded(self) -> np.ndarray | None:
@@ -156,7 +102,7 @@ class _Look:
             return None
         if question.vector is None:
             with self._without_vectors():
-                return target.embed_query(question.text)
+                return target.embed_query(self._asked.plain or question.text)
             return None
         vector = np.asarray(question.vector, dtype=np.float32)
         if vector.shape != (target.space.dimension,):
@@ -175,35 +121,55 @@ class _Look:
             self._degraded.append("semantic_unavailable")
             self._vector = None
 
-    def _early_result(self) -> tuple[int, list[Ranked]] | None:
+    # -- words -------------------------------------------------------------------------------------
+
+    def _weigh(self) -> None:
+        """Count how rare the words are, over all stores of the machine: the same for the same question in each."""
+        space = self._target.space.fingerprint if self._target.space else ""
+        statistics, calibrations = Statistics(), list[Calibration]()
+        for reader in self._target.peers or (self._target.reader,):
+            try:
+                counted, said = reader.statistics(self._asked, space)
+            except VragdError:
+                if reader is self._target.reader:
+                    raise
+                continue  # its own answer says what is wrong with it
+            statistics += counted
+            calibrations += [calibration_of(said)] if said else []
+        self._statistics = statistics
+        self._resolved = resolve(self._asked, statistics)
+        self._calibration = pooled(calibrations)
+
+    def _early_result(self) -> tuple[int, ByWords] | None:
         try:
             return self._early.result() if self._early else None
         except BackendUnavailable:  # no connection was free in time: one will be looked for again
             return None
 
-    def _early_words(self) -> tuple[int, list[Ranked]]:
+    def _early_words(self) -> tuple[int, ByWords]:
+        self._weigh()
         with self._target.reader.snapshot() as now:
-            return now.generation(), self._words(now)
+            return now.generation(), self._words(now.lookup)
 
-    def _words(self, now: Snapshot) -> list[Ranked]:
-        question = self._question
-        limit = CANDIDATES if question.mode == "hybrid" else question.top_k
-        return now.keyword(question.text, limit, question.sources, question.folder)
+    def _words(self, now: Lookup) -> ByWords:
+        where = Narrow(self._question.sources, self._question.folder)
+        return now.find(self._asked, self._resolved.terms, CANDIDATES, where)
+
+    # -- the answer --------------------------------------------------------------------------------
 
     def once(self) -> Answer:
         """The answer as of one instant of the catalog; the backend's matches may be of a moment before."""
-        wanted = self._question.top_k if self._question.mode == "vector" else CANDIDATES
-        most = self._target.backend.max_top_k or 64 * wanted
-        depth = min(wanted + 10, most)
+        most = self._target.backend.max_top_k or 64 * CANDIDATES
+        depth = min(CANDIDATES + 10, most)
         while True:
             matches = self._matches(depth)
             early = self._early_result()  # before a connection is taken: it needs one
             with self._target.reader.snapshot() as now:
-                live = now.live([match.key for match in matches])
+                live = now.lookup.chunks_of([match.key for match in matches])
                 # Matches that are no longer, or not yet, in the catalog take up places: look further when they do.
-                if len(live) >= wanted or len(matches) < depth or depth >= most:
-                    by_vector = [Ranked(match.key, match.score) for match in matches if match.key in live]
-                    return self._answer(now, by_vector[:wanted], early)
+                if len(live) >= CANDIDATES or len(matches) < depth or depth >= most:
+                    near = [live[match.key] for match in matches if match.key in live]
+                    return self._answer(now, near[:CANDIDATES], early)
             depth = min(4 * depth, most)
 
     def _matches(self, depth: int) -> Sequence[Match]:
@@ -214,18 +180,25 @@ class _Look:
             return self._target.backend.query(self._target.space.collection, self._vector, depth, self._where)
         return ()
 
-    def _answer(self, now: Snapshot, by_vector: list[Ranked], early: tuple[int, list[Ranked]] | None) -> Answer:
-        question, generation = self._question, now.generation()
-        by_words: list[Ranked] = []
+    def _answer(self, now: Snapshot, near: list[tuple[int, int]], early: tuple[int, ByWords] | None) -> Answer:
+        target, question, generation = self._target, self._question, now.generation()
+        by_words: ByWords | None = None
         if early is not None and early[0] == generation:
             by_words = early[1]
         elif question.mode != "vector":
-            by_words = self._words(now)
-        ranked = fuse(by_vector, by_words) if question.mode == "hybrid" else by_vector or by_words
-        best = ranked[: question.top_k]
-        chunks = now.join([one.key for one in best])
-        hits = tuple(_hit(self._target, chunks[one.key], one.score) for one in best)
-        return Answer(hits, tuple(self._degraded), generation)
+            by_words = self._words(now.lookup)
+        mode = question.mode
+        if self._vector is None:
+            if mode == "vector":
+                return Answer((), tuple(self._degraded), generation)
+            mode = "keyword"
+        resolved = self._resolved.with_phrases(phrase_weights(self._statistics, by_words.phrases) if by_words else ())
+        space_id = target.space.id if target.space else None
+        ranked = rank(
+            now.lookup, Candidates(near, by_words), resolved, space_id, self._vector, self._calibration, mode
+        )  # fmt: skip
+        hits, n_weak = shown_hits(now.lookup, target, question, ranked, self._asked, resolved, mode)
+        return Answer(hits, tuple(dict.fromkeys(self._degraded)), generation, n_weak, resolved.instead or None)
 
 
 def _filter(target: Target, question: Question) -> Filter | None:
@@ -237,40 +210,3 @@ def _filter(target: Target, question: Question) -> Filter | None:
     if question.folder:
         where["folder"] = frozenset({question.folder.strip("/")})
     return where or None
-
-
-def fuse(by_vector: Sequence[Ranked], by_words: Sequence[Ranked]) -> list[Ranked]:
-    """
-    Both lists as one, best first, scores in [0, 1]: a blend of the lists' own scores, each scaled to [0, 1].
-
-    A chunk missing from a list counts 0 there. With one list empty the other stands alone.
-    """
-    shares = (VECTOR_SHARE, 1 - VECTOR_SHARE) if by_vector and by_words else (1.0, 1.0)
-    scores: dict[str, float] = {}
-    for found, share in zip((by_vector, by_words), shares, strict=True):
-        low = min((one.score for one in found), default=0.0)
-        span = max((one.score for one in found), default=0.0) - low
-        for key, score in found:
-            scaled = (score - low) / span if span > 0 else 1.0
-            scores[key] = scores.get(key, 0.0) + share * scaled
-    return [Ranked(key, -cost) for cost, key in sorted((-score, key) for key, score in scores.items())]
-
-
-def merge(answers: Sequence[tuple[str, Answer]], top_k: int) -> tuple[Hit, ...]:
-    """
-    The hits of several stores as one list; each answer comes with its space's fingerprint.
-
-    Scores of one space are compared; scores of different spaces mean nothing to each other, so those
-    stores take turns.
-    """
-    if len({space for space, _ in answers}) <= 1:
-        hits = [hit for _, answer in answers for hit in answer.hits]
-        return tuple(sorted(hits, key=lambda hit: -hit.score)[:top_k])
-    turns = [(rank, i, hit) for i, (_, answer) in enumerate(answers) for rank, hit in enumerate(answer.hits)]
-    return tuple(hit for _, _, hit in sorted(turns, key=lambda turn: turn[:2])[:top_k])
-
-
-def _hit(target: Target, found: Found, score: float) -> Hit:
-    place = target.places.get(found.source)
-    uri = link(place.root, found.path, in_obsidian=place.in_obsidian) if place else ""
-    return Hit(target.name, found.source, found.path, found.title, found.heading, found.lines, score, found.text, uri)

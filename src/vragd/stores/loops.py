@@ -24,6 +24,7 @@ from vragd.errors import (
     VragdError,
 )
 from vragd.store.store import Store
+from vragd.store.titles import embed_titles
 from vragd.stores.watched import Keeper
 from vragd.sync.change import Job
 from vragd.sync.queue import DirtyPaths
@@ -244,6 +245,8 @@ class Worker:
                 return 0
             if self._prepared_at is None:
                 return self._next_pause()
+            if self.trouble is None and await self.writer.run(embed_titles, self.store):
+                return 0
             if self.trouble is not None and self.dirty.pending() == 0:
                 self._recovered()
             return self.dirty.next_path_in()

@@ -29,7 +29,8 @@ from vragd.errors import (
     UsageError,
     VragdError,
 )
-from vragd.search.ask import Answer, Place, Question, Target, ask, check, merge
+from vragd.search.ask import Answer, Place, Question, Target, ask, check
+from vragd.search.merge import merge
 from vragd.store.store import Store
 from vragd.store.verify import Problem, compare_backend, compare_vault, mend_backend
 from vragd.stores.loops import Worker

@@ -1,0 +1,119 @@
+"""A note's words into full text, its profile and its names: the steps of a commit, inside its transaction."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import apsw
+import xxhash
+
+from vragd.catalog.model import from_blob
+from vragd.catalog.profile import NAMES, OTHER, group, packed
+from vragd.catalog.stems import extras, stems
+from vragd.terms.fold import name_key
+from vragd.terms.names import shown
+
+MAX_NAMES = 64
+_DATE = re.compile(r"(?<!\d)(\d{4})[-._ ]?(0[1-9]|1[0-2])[-._ ]?(0[1-9]|[12]\d|3[01])(?!\d)")
+
+
+@dataclass(frozen=True, slots=True)
+class Named:
+    """What a note is called, and what else belongs to it as a whole. `aliases` and `values` (of its properties)."""
+
+    path: str
+    title: str
+    aliases: tuple[str, ...] = ()
+    values: tuple[str, ...] = ()
+
+    @property
+    def stem(self) -> str:
+        """The file's name without its suffix, as text."""
+        return shown(self.path).rpartition("/")[2].rpartition(".")[0] or shown(self.path)
+
+    @property
+    def folders(self) -> str:
+        return " ".join(shown(self.path).split("/")[:-1])
+
+    def keys(self) -> set[str]:
+        """By what it is found as a whole: each name, the path, the date in its file's name."""
+        path = shown(self.path)
+        names = [self.title, self.stem, path.rpartition("/")[2], path, path.removesuffix(".md"), *self.aliases[:MAX_NAMES]]
+        dates = [f"date {date}" for date in dates_in(self.stem)]
+        return {key for name in names if (key := name_key(name))} | set(dates)
+
+
+def dates_in(text: str) -> list[str]:
+    """The days in a text, as 2024-04-09."""
+    return ["-".join(match.groups()) for match in _DATE.finditer(text)]
+
+
+def title_hash(title: str) -> bytes:
+    """That of a title's embedding: the title is embedded as any text is."""
+    return xxhash.xxh3_128_digest(title.encode("utf-8", "surrogatepass"))
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """The terms of a chunk, or of what else belongs to a note."""
+
+    heading: list[str]
+    text: list[str]
+    parts: list[str]
+
+    @classmethod
+    def of(cls, text: str, heading: Sequence[str] = ()) -> Terms:
+        return cls(stems(" \n ".join(heading)) if heading else [], stems(text), extras(text))
+
+
+def index_chunk(db: apsw.Connection, rowid: int, terms: Terms) -> None:
+    """Full text of one chunk."""
+    db.execute(
+        "insert into chunk_text(rowid, heading, text, parts) values (?, ?, ?, ?)",
+        (rowid, " ".join(terms.heading), " ".join(terms.text), " ".join(terms.parts)),
+    )
+
+
+def index_note(db: apsw.Connection, note_id: int, note: Named, chunks: Iterable[tuple[int, Terms]]) -> None:
+    """Words, profile and names of a note; `chunks` are (row id, terms) in order. It must have none."""
+    names = Terms.of(" \n ".join(dict.fromkeys((note.title, note.stem, *note.aliases))))
+    others = Terms.of(" \n ".join((note.folders, *note.values)))
+    groups = [group(NAMES, [*names.text, *names.parts]), group(OTHER, [*others.text, *others.parts])]
+    everything = dict.fromkeys([*names.parts, *others.parts])
+    for rowid, terms in chunks:
+        of_text = [*terms.text, *terms.parts]
+        groups.append(group(rowid, of_text, terms.heading))
+        everything |= dict.fromkeys(of_text)
+    # names in full, so that they are found as phrases; of the text each term once, as its counts are in the profile
+    first = [*names.text, *others.text]
+    terms_of_note = " ".join([*first, *(everything.keys() - set(first))])
+    db.execute(
+        "insert into note_words(note_id, title_hash, profile) values (?, ?, ?)",
+        (note_id, title_hash(note.title), packed(groups)),
+    )
+    db.execute("insert into note_text(rowid, terms) values (?, ?)", (note_id, terms_of_note))
+    db.executemany("insert into note_name(name, note_id) values (?, ?)", ((key, note_id) for key in note.keys()))
+
+
+def forget_note(db: apsw.Connection, note_id: int) -> None:
+    """What `index_note` wrote, if it did."""
+    db.execute("delete from note_text where rowid = ?", (note_id,))
+    db.execute("delete from note_words where note_id = ?", (note_id,))
+    db.execute("delete from note_name where note_id = ?", (note_id,))
+
+
+def index_all(db: apsw.Connection) -> None:
+    """Every note and chunk anew, from what the catalog holds; embeds nothing. About 20 s for 100,000 chunks."""
+    db.execute("insert into chunk_text(chunk_text) values ('delete-all')")
+    db.execute("insert into note_text(note_text) values ('delete-all')")
+    db.execute("delete from note_words")
+    db.execute("delete from note_name")
+    for note_id, path, title in list(db.execute("select id, path, title from note where state != 'skipped'")):
+        rows = db.execute("select id, heading, text from chunk where note_id = ? order by ordinal", (note_id,))
+        chunks = [(rowid, Terms.of(text, json.loads(heading))) for rowid, heading, text in rows]
+        for rowid, terms in chunks:
+            index_chunk(db, rowid, terms)
+        index_note(db, note_id, Named(from_blob(path), title), chunks)

@@ -1,0 +1,204 @@
+"""What full text and profiles say about a question, at one instant of the catalog. Any thread, one at a time."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import apsw
+import numpy as np
+
+from vragd.catalog.asked import Asked, expression
+from vragd.catalog.model import Found, from_blob, to_blob
+from vragd.catalog.profile import Counts, counted
+from vragd.catalog.words import ENOUGH, Statistics, Words, chosen
+from vragd.system import packed
+
+HEADING_WEIGHT, TEXT_WEIGHT, PARTS_WEIGHT = 2.0, 1.0, 1.0
+OF_CHUNK = "join note n on n.id = c.note_id join source s on s.id = n.source_id"
+MOST_OF_A_PHRASE = 300  # places that are looked at
+
+
+@dataclass(frozen=True, slots=True)
+class ByWords:
+    """
+    What words found: chunks and notes by row id, the best first; of each phrase the chunks and the notes that have it.
+
+    `named` are the notes that are called what was asked, `quoted` the chunks and notes that have all that was quoted.
+    """
+
+    chunks: list[int]
+    notes: list[int]
+    phrases: list[tuple[set[int], set[int]]]
+    quoted: tuple[set[int], set[int]] | None
+    named: set[int]
+
+
+@dataclass(frozen=True, slots=True)
+class Narrow:
+    """Where to look: labels of sources, and a folder; empty means everywhere."""
+
+    sources: Collection[str] = ()
+    folder: str = ""
+
+    def sql(self) -> tuple[str, tuple[str | bytes, ...]]:
+        """A condition on `n` and `s`, and what is bound to it; "" for everywhere."""
+        parts: list[str] = []
+        bound: tuple[str | bytes, ...] = ()
+        if self.sources:
+            parts.append(f"s.label in ({','.join('?' * len(self.sources))})")
+            bound += tuple(self.sources)
+        if self.folder:
+            parts.append("n.path >= ? and n.path < ?")
+            bound += below(self.folder)
+        return " and ".join(parts), bound
+
+
+def below(folder: str) -> tuple[bytes, bytes]:
+    """Every path below a folder is at least the first and less than the second."""
+    prefix = to_blob(folder.strip("/"))
+    return prefix + b"/", prefix + b"0"  # '0' follows '/'
+
+
+class Lookup:
+    """Reads of one connection inside a transaction."""
+
+    def __init__(self, db: apsw.Connection, words: Words) -> None:
+        self._db, self._words = db, words
+
+    def statistics(self, question: Asked) -> Statistics:
+        """How rare the words of a question are in this store, and those they may stand for."""
+        terms = {term for word in question.words for term in (word.term, *word.parts)}
+        return self._words.statistics(self._db, sorted(terms))
+
+    def find(self, question: Asked, terms: Sequence[str], limit: int, where: Narrow) -> ByWords:
+        """The best `limit` chunks and notes by the rarer of `terms`, and what has the phrases."""
+        counts = self._words.statistics(self._db, terms).counts
+        rare = chosen(counts)
+        chunks, notes = self._ranked(rare, limit, where)
+        if len(chunks) < min(limit, ENOUGH) and len(rare) < sum(map(bool, counts.values())):
+            chunks, notes = self._ranked(list(counts), limit, where)
+        phrases = [self._having(phrase, where) for phrase in question.phrases]
+        quoted = [self._having(phrase, where) for phrase in question.quoted]
+        both = (set.intersection(*(q[0] for q in quoted)), set.intersection(*(q[1] for q in quoted))) if quoted else None
+        return ByWords(chunks, notes, phrases, both, self._named(question.names, where))
+
+    def _ranked(self, terms: Sequence[str], limit: int, where: Narrow) -> tuple[list[int], list[int]]:
+        if not terms:
+            return [], []
+        match = " OR ".join(expression([term]) for term in terms)
+        weights = f"{HEADING_WEIGHT}, {TEXT_WEIGHT}, {PARTS_WEIGHT}"
+        return (
+            self._rows("chunk_text", match, f"order by bm25(chunk_text, {weights})", limit, where),
+            self._rows("note_text", match, "order by rank", limit, where),
+        )
+
+    def _having(self, terms: Sequence[str], where: Narrow) -> tuple[set[int], set[int]]:
+        match = expression(terms)
+        chunks = set(self._rows("chunk_text", match, "", MOST_OF_A_PHRASE, where))
+        notes = set(self._rows("note_text", match, "", MOST_OF_A_PHRASE, where))
+        rows = self._db.execute(f"select note_id from chunk where id in ({marks(chunks)})", tuple(chunks))
+        return chunks, notes | {note for (note,) in rows}
+
+    def _rows(self, table: str, match: str, order: str, limit: int, where: Narrow) -> list[int]:
+        condition, bound = where.sql()
+        if not condition:
+            sql = f"select rowid from {table} where {table} match ? {order} limit ?"
+            return [rowid for (rowid,) in self._db.execute(sql, (match, limit))]
+        of_note = "hit.rowid" if table == "note_text" else "(select note_id from chunk c where c.id = hit.rowid)"
+        sql = (
+            f"with hit as (select rowid from {table} where {table} match ? {order} limit -1)"
+            f" select hit.rowid from hit join note n on n.id = {of_note} join source s on s.id = n.source_id"
+            f" where {condition} limit ?"
+        )
+        return [rowid for (rowid,) in self._db.execute(sql, (match, *bound, limit))]
+
+    def _named(self, names: Sequence[str], where: Narrow) -> set[int]:
+        condition, bound = where.sql()
+        narrowed = f"and {condition}" if condition else ""
+        rows = self._db.execute(
+            "select x.note_id from note_name x join note n on n.id = x.note_id join source s on s.id = n.source_id"
+            f" where x.name in ({marks(names)}) {narrowed} limit {MOST_OF_A_PHRASE}",
+            (*names, *bound),
+        )
+        return {note for (note,) in rows}
+
+    # -- facts about candidates ----------------------------------------------------------------------
+
+    def profiles(self, notes: Sequence[int], terms: Sequence[str]) -> tuple[list[int], Counts]:
+        """The notes that have a profile, and how often each term stands in their groups."""
+        rows = list(
+            self._db.execute(f"select note_id, profile from note_words where note_id in ({marks(notes)})", tuple(notes))
+        )
+        columns = {term: column for column, term in enumerate(terms)}
+        return [note for note, _ in rows], counted((profile for _, profile in rows), columns)
+
+    def chunks_of(self, keys: Sequence[str]) -> dict[str, tuple[int, int]]:
+        """(row id, note id) of those of `keys` that are live."""
+        rows = self._db.execute(f"select key, id, note_id from chunk where key in ({marks(keys)})", tuple(keys))
+        return {key: (rowid, note) for key, rowid, note in rows}
+
+    def notes_of(self, chunks: Sequence[int]) -> dict[int, int]:
+        """The note of each chunk, by row id."""
+        return dict(self._db.execute(f"select id, note_id from chunk where id in ({marks(chunks)})", tuple(chunks)))
+
+    def vectors(self, space_id: int, chunks: Sequence[int]) -> tuple[list[int], np.ndarray]:
+        """The chunks that have an embedding in the space, and these: float32, shape (n, dimension)."""
+        return self._unpacked(
+            "select c.id, e.vector from chunk c join embedding e on e.space_id = ? and e.text_hash = c.text_hash"
+            f" where c.embedded and c.id in ({marks(chunks)})",
+            (space_id, *chunks),
+        )
+
+    def title_vectors(self, space_id: int, notes: Sequence[int]) -> tuple[list[int], np.ndarray]:
+        """The notes whose title has a vector in the space, and these: float32, shape (n, dimension)."""
+        return self._unpacked(
+            "select w.note_id, e.vector from note_words w join title_embedding e"
+            f" on e.space_id = ? and e.text_hash = w.title_hash where w.note_id in ({marks(notes)})",
+            (space_id, *notes),
+        )
+
+    def _unpacked(self, sql: str, bound: tuple[int, ...]) -> tuple[list[int], np.ndarray]:
+        rows: list[tuple[int, bytes]] = list(self._db.execute(sql, bound))
+        lengths = [len(vector) for _, vector in rows]
+        rows = [row for row in rows if len(row[1]) == max(lengths)]  # of a damaged row nothing is said
+        if not rows:
+            return [], np.empty((0, 0), dtype=np.float32)
+        dimension = (len(rows[0][1]) - packed.bytes_of(0)) // 2
+        values = np.frombuffer(b"".join(vector for _, vector in rows), dtype=packed.kind(dimension))
+        return [row for row, _ in rows], packed.unpack(values)
+
+    def passages(self, chunks: Sequence[int]) -> dict[int, Found]:
+        """Chunks in full, by row id."""
+        rows = self._db.execute(
+            "select c.id, c.key, s.label, n.path, n.title, c.heading, c.line_from, c.line_to, c.text"
+            f" from chunk c {OF_CHUNK} where c.id in ({marks(chunks)})",
+            tuple(chunks),
+        )
+        return {row[0]: found_from(row[1:]) for row in rows}
+
+    def notes(self, notes: Sequence[int]) -> dict[int, tuple[str, str, str]]:
+        """(label of the source, path, title) of notes, by row id."""
+        rows = self._db.execute(
+            "select n.id, s.label, n.path, n.title from note n join source s on s.id = n.source_id"
+            f" where n.id in ({marks(notes)})",
+            tuple(notes),
+        )
+        return {note: (label, from_blob(path), title) for note, label, path, title in rows}
+
+    def calibration(self, fingerprint: str) -> str | None:
+        """What was measured of a space's cosines, as `calibrate` wrote it."""
+        rows = list(self._db.execute("select value from meta where key = ?", (f"calibration.{fingerprint}",)))
+        return rows[0][0] if rows else None
+
+
+def marks(values: Collection[object]) -> str:
+    return ",".join("?" * len(values))
+
+
+def found_from(row: Sequence[Any]) -> Found:
+    """A row of key, source, path, title, heading, lines and text."""
+    key, label, path, title, heading, line_from, line_to, text = row
+    return Found(key, label, from_blob(path), title, tuple(json.loads(heading)), (line_from, line_to), text)

@@ -1,0 +1,91 @@
+"""
+How often which term stands in which chunk of a note: one packed row a note, from which any of its chunks is scored.
+
+Full text finds chunks, but cannot be asked cheaply how well a chunk that something else found has the words: it would
+walk through every place of every word. A profile is read by the note's id.
+
+A row: how many groups; of each its id, its number of terms in the text and of distinct ones; then the terms, 26 bits of
+a hash and 6 of a count, which ends at 63. Group NAMES are the note's names, OTHER what else belongs to the note (its
+folders, the values of its properties); any other id is that of a chunk.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import xxhash
+
+NAMES, OTHER = 0, -1
+HEADING_COUNTS = 2  # a heading names its section: a word there says more than one in the text
+_COUNT_BITS = 6
+_MOST = (1 << _COUNT_BITS) - 1
+_GROUP = np.dtype([("id", "<i8"), ("length", "<u4"), ("distinct", "<u4")])
+_SIEVE = 4096
+
+_known: dict[str, int] = {}
+
+
+def term_hash(term: str) -> int:
+    """26 bits: two of the thousand words of a note, or of the ten of a question, are one in a hundred thousand notes."""
+    found = _known.get(term)
+    if found is None:
+        if len(_known) > 50_000:
+            _known.clear()
+        found = _known[term] = xxhash.xxh32_intdigest(term.encode("utf-8", "replace")) >> _COUNT_BITS
+    return found
+
+
+def group(group_id: int, terms: Sequence[str], heading: Sequence[str] = ()) -> tuple[int, int, np.ndarray]:
+    """One group: its id, its length, its packed terms."""
+    counts = Counter(terms)
+    for term in heading:
+        counts[term] += HEADING_COUNTS
+    packed = [term_hash(term) << _COUNT_BITS | min(count, _MOST) for term, count in counts.items()]
+    return group_id, len(terms), np.array(packed, dtype="<u4")
+
+
+def packed(groups: Sequence[tuple[int, int, np.ndarray]]) -> bytes:
+    """The row of these groups."""
+    heads = np.array([(group_id, length, len(terms)) for group_id, length, terms in groups], dtype=_GROUP)
+    return b"".join([len(groups).to_bytes(4, "little"), heads.tobytes(), *(terms.tobytes() for _, _, terms in groups)])
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """
+    Of some notes: `ids`, `notes` (which of them, by place), `lengths`, one a group; `tf`, shape (groups, terms).
+    """
+
+    ids: np.ndarray
+    notes: np.ndarray
+    lengths: np.ndarray
+    tf: np.ndarray
+
+
+def counted(rows: Iterable[bytes], terms: Mapping[str, int]) -> Counts:
+    """How often each of the `terms` (by column of `tf`) stands in each group of the rows."""
+    heads, bodies, notes = [], [], []
+    for at, row in enumerate(rows):
+        n = int.from_bytes(row[:4], "little")
+        end = 4 + n * _GROUP.itemsize
+        heads.append(np.frombuffer(row, dtype=_GROUP, count=n, offset=4))
+        bodies.append(np.frombuffer(row, dtype="<u4", offset=end))
+        notes.append(np.full(n, at, dtype=np.int32))
+    if not heads:
+        nothing = np.empty(0, dtype=np.int64)
+        return Counts(nothing, nothing, nothing, np.zeros((0, len(terms)), dtype=np.float32))
+    head, body = np.concatenate(heads), np.concatenate(bodies)
+    tf = np.zeros((len(head), len(terms)), dtype=np.float32)
+    hashes = {term_hash(term): column for term, column in terms.items()}
+    sieve = np.zeros(_SIEVE, dtype=bool)
+    sieve[[value % _SIEVE for value in hashes]] = True
+    places = np.flatnonzero(sieve[(body >> _COUNT_BITS) & (_SIEVE - 1)])
+    ends = np.cumsum(head["distinct"])
+    values = body[places]
+    for value, column in hashes.items():
+        hit = (values >> _COUNT_BITS) == value
+        tf[np.searchsorted(ends, places[hit], side="right"), column] = values[hit] & _MOST
+    return Counts(head["id"].astype(np.int64), np.concatenate(notes), head["length"].astype(np.float32), tf)

@@ -1,0 +1,51 @@
+"""The tables of words: full text of chunks and of notes, profiles, names. Made anew from notes and chunks at any time."""
+
+from __future__ import annotations
+
+import apsw
+
+from vragd.catalog.stems import TOKENIZER
+
+TABLES = f"""
+create virtual table chunk_text using fts5(
+    heading, text, parts,
+    content='', contentless_delete=1, tokenize="{TOKENIZER}"
+);
+create virtual table note_text using fts5(
+    terms,
+    content='', contentless_delete=1, tokenize="{TOKENIZER}"
+);
+create virtual table note_terms using fts5vocab('note_text', 'row');
+
+create table note_words (
+    note_id integer primary key references note(id),
+    title_hash blob not null,           -- of the title, see title_embedding
+    profile blob not null               -- see catalog/profile.py
+) strict;
+create index note_words_title on note_words(title_hash);
+
+create table title_embedding (
+    space_id integer not null references space(id),
+    text_hash blob not null,
+    vector blob not null,               -- as in embedding
+    unused_since real,
+    primary key (space_id, text_hash)
+) strict, without rowid;
+
+-- by what a note is asked for when it is asked for by its name: folded; see terms/fold.py
+create table note_name (
+    name text not null,
+    note_id integer not null references note(id),
+    primary key (name, note_id)
+) strict, without rowid;
+create index note_name_note on note_name(note_id);
+"""
+
+
+def m006_words_folded(db: apsw.Connection) -> None:
+    """Words are folded by us, notes have words and names of their own; nothing is embedded for it."""
+    from vragd.catalog.indexing import index_all  # it needs what stands above
+
+    db.execute("drop table chunk_text")
+    db.execute(TABLES)
+    index_all(db)

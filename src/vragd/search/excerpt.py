@@ -1,0 +1,166 @@
+"""The part of a passage that was asked for, in the spelling of the note, without marks of formatting."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from vragd.catalog.asked import Asked
+from vragd.catalog.resolve import Resolved
+from vragd.catalog.stems import stem
+from vragd.terms.fold import fold, is_unspaced, parts, runs, symbols
+
+MAX_CHARS, LEAD = 240, 60
+
+_RULES = tuple(
+    (re.compile(pattern), by)
+    for pattern, by in (
+        (r"%%.*?%%|<!--.*?-->|!\[\[[^\]\n]*\]\]", ""),
+        (r"^\s*(?:>\s*)+", ""),
+        (r"^\s*\[![\w-]+\][+-]?\s*", ""),
+        (r"^\s*#{1,6}(?:\s+|$)", ""),
+        (r"^\s*(?:[-*+]|\d{1,9}[.)])\s+(?:\[.\]\s+)?", ""),
+        (r"^\s*(?:`{3,}|~{3,}).*$|^\s*(?:[-*_]\s*){3,}$|^[\s|:-]+$|^\s*\$\$\s*$", ""),
+        (r"!?\[([^\[\]\n]*)\]\((?:[^()\n]|\([^()\n]*\))*\)", r"\1"),
+        (r"\[\[(?:[^\]|\n]*\|)?([^\]|\n]*)\]\]", r"\1"),
+        (r"(?<!\w)(\*{1,3}|_{1,3}|~~|==)(?=\S)(.+?)(?<=\S)\1(?!\w)", r"\2"),
+        (r"(`+)([^`\n]+)\1", r"\2"),
+        (r"</?[A-Za-z][^<>\n]{0,200}>", ""),
+        (r"\s\^[A-Za-z0-9-]+\s*$", ""),
+        (r"\s*\|\s*", " "),
+    )
+)
+_WORD = re.compile(r"[^\W_]+(?:[\u0300-\u036f\u0900-\u0dff\u0e00-\u0eff\u1000-\u109f\u1780-\u17dd\u3099\u309a]+[^\W_]*)*")
+# A character with the marks that belong to it: folded together, as a mark alone folds to nothing.
+_CLUSTER = re.compile(r".[\u0300-\u036f\u3099\u309a\u1160-\u11ff]*", re.DOTALL)
+
+
+@dataclass(frozen=True, slots=True)
+class Matched:
+    """What is marked: words by their `terms`, and wherever they stand `runs` of scripts without blanks, and symbols."""
+
+    terms: frozenset[str] = frozenset()
+    runs: tuple[str, ...] = ()
+
+    @classmethod
+    def of(cls, asked: Asked, resolved: Resolved) -> Matched:
+        pieces = [piece for piece in asked.plain.split()]
+        unspaced = [run for piece in pieces for run in runs(fold(piece)) if is_unspaced(run)]
+        pairs = [word.term for word in asked.words if is_unspaced(word.term)]
+        marks = [symbol for piece in pieces for symbol in symbols(piece)]
+        spaced = [stem(run) for phrase in pieces for run in runs(fold(phrase)) if not is_unspaced(run)]
+        known = {*resolved.terms, *(spaced if len(spaced) != len(asked.words) else ())}
+        return cls(frozenset(term for term in known if not is_unspaced(term)), tuple(dict.fromkeys([*unspaced, *pairs, *marks])))
+
+
+@dataclass(frozen=True, slots=True)
+class Cut:
+    """An excerpt, the words of it that matched, and the lines of the file it is from."""
+
+    text: str
+    spans: tuple[tuple[int, int], ...]
+    lines: tuple[int, int]
+
+
+def excerpt(text: str, first_line: int, matched: Matched) -> Cut:
+    """The stretch of at most MAX_CHARS characters of `text`, which begins in line `first_line`, that has most of it."""
+    plain, starts = _plain(text, first_line)
+    spans = _spans(plain, matched)
+    start = _best(plain, spans, [line for line, _ in starts])
+    end = min(len(plain), start + MAX_CHARS)
+    start, end = _at_words(plain, start, end)
+    before, after = "…" if start else "", "…" if end < len(plain) else ""
+    shift = len(before) - start
+    inside = tuple((a + shift, b + shift) for a, b, _ in spans if a >= start and b <= end)
+    lines = [line for at, line in starts if at < end]
+    first = [line for at, line in starts if at <= start]
+    return Cut(f"{before}{plain[start:end]}{after}", inside, (first[-1] if first else first_line, lines[-1] if lines else first_line))
+
+
+def _plain(text: str, first_line: int) -> tuple[str, list[tuple[int, int]]]:
+    """The text as it is read, on one line, and where in it each of its lines that is left begins."""
+    parts_, starts, at = [], list[tuple[int, int]](), 0
+    lines = text.split("\n")
+    skip = _front_matter(lines)
+    for number, line in enumerate(lines):
+        if number < skip:
+            continue
+        clean = line[:4_000]
+        for rule, by in _RULES:
+            clean = rule.sub(by, clean)
+        clean = " ".join(clean.split())
+        if clean:
+            starts.append((at, first_line + number))
+            parts_.append(clean)
+            at += len(clean) + 1
+    return " ".join(parts_), starts
+
+
+def _front_matter(lines: Sequence[str]) -> int:
+    if lines and lines[0].strip() == "---":
+        for number, line in enumerate(lines[1:], 1):
+            if line.strip() in ("---", "..."):
+                return number + 1
+    return 0
+
+
+def _spans(plain: str, matched: Matched) -> list[tuple[int, int, str]]:
+    """What matched and where, in order, no two overlapping."""
+    found: list[tuple[int, int, str]] = []
+    if matched.terms:
+        for word in _WORD.finditer(plain):
+            folded = fold(word[0])
+            term = stem(folded)
+            if term in matched.terms or any(stem(part) in matched.terms for part in parts(word[0])):
+                found.append((word.start(), word.end(), term))
+    if matched.runs:
+        folded, places = _mapped(plain)
+        for run in matched.runs:
+            at = folded.find(run)
+            while at >= 0:
+                found.append((places[at], places[at + len(run)], run))
+                at = folded.find(run, at + 1)
+    found.sort(key=lambda span: (span[0], -span[1]))
+    kept: list[tuple[int, int, str]] = []
+    for start, end, what in found:
+        if kept and start < kept[-1][1]:
+            kept[-1] = (kept[-1][0], max(end, kept[-1][1]), kept[-1][2])
+        else:
+            kept.append((start, end, what))
+    return kept
+
+
+def _mapped(plain: str) -> tuple[str, list[int]]:
+    """The folded text, and of each of its characters, and its end, the place in `plain`."""
+    folded, places = [], list[int]()
+    for cluster in _CLUSTER.finditer(plain):
+        piece = fold(cluster[0])
+        folded.append(piece)
+        places += [cluster.start()] * len(piece)
+    return "".join(folded), [*places, len(plain)]
+
+
+def _best(plain: str, spans: Sequence[tuple[int, int, str]], lines: Sequence[int]) -> int:
+    """Where the stretch with most different words begins, a little before the first of them."""
+    best, where = 0.0, 0
+    for i, (start, _, _) in enumerate(spans):
+        inside = [what for a, b, what in spans[i:] if b <= start + MAX_CHARS - LEAD]
+        worth = len(set(inside)) + 0.01 * len(inside)
+        if worth > best:
+            best, where = worth, start
+    if where + MAX_CHARS - LEAD > len(plain) and len(plain) <= MAX_CHARS:
+        return 0
+    begins = max((line for line in lines if line <= where), default=0)
+    if where - begins <= LEAD:
+        return begins  # where the line begins
+    return max(0, min(where - LEAD, len(plain) - MAX_CHARS))
+
+
+def _at_words(plain: str, start: int, end: int) -> tuple[int, int]:
+    """Not within a word, where there is a blank nearby."""
+    if 0 < start and plain[start - 1] != " " and 0 <= (blank := plain.find(" ", start, start + 20)):
+        start = blank + 1
+    if end < len(plain) and plain[end] != " " and (blank := plain.rfind(" ", max(start, end - 20), end)) > 0:
+        end = blank
+    return start, end

@@ -1,0 +1,49 @@
+"""
+The floor: under it a hit is no good match, and shown only if that is asked for.
+
+No absolute cosine separates nonsense from a question; a shared word does, but a question in another language shares
+none. So a note passes if it has nearly all of what was asked for, or if it is near enough in meaning, which is a
+little less where it shares words, and much less where the question is in a language the vault is not.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from vragd.search.score import Parts
+
+COVER = 0.9  # of the weight of the question's words, those that are nowhere included
+NEAR, NEAR_BY_COVER = 0.35, 0.1
+NEAR_IN_ANOTHER_LANGUAGE = 0.19
+
+# What nearly every question in these languages has one of, and no English one has.
+_FUNCTION_WORDS = frozenset(
+    "der die das und ist wie wer wann warum welche ich nicht ein eine einen des dem den mit für fur zum zur auf von im "
+    "le la les des du et est une un pour quel quelle comment pourquoi quand que qui dans sur avec mon ma mes d l j où ou "
+    "el los las una del por para qué que cómo como cuando donde y es en con mi "
+    "il lo gli della dei per che come quando dove perché perche non è mio "
+    "o os as uma do da dos em não nao com meu minha "
+    "het een van voor hoe waarom welke niet ik "
+    "och är ar hur varför varfor för att "
+    "jak dlaczego kiedy gdzie czy nie na się sie".split()
+)  # fmt: skip
+_ALSO_ENGLISH = frozenset("die des on a as do per come no in is an o y es la le l d j en un da em".split())
+
+
+def in_another_language(spelt: Sequence[str], nowhere: Sequence[str]) -> bool:
+    """Whether most words of a question are nowhere, and it looks like a language: a function word, or another script."""
+    if not nowhere or 2 * len(nowhere) < len(spelt):
+        return False
+    if any(ord(character) > 0x36F for word in nowhere for character in word):  # neither Latin nor its marks
+        return True
+    return any(word in _FUNCTION_WORDS for word in spelt if word not in _ALSO_ENGLISH or len(spelt) > 2)
+
+
+def is_weak(parts: Parts, mode: str, *, foreign: bool = False) -> bool:
+    """Whether a note that is scored so is no good match. By words alone, or by vectors alone, nothing is."""
+    if mode != "hybrid" or parts.first or parts.chunk is None:
+        return False
+    if parts.cover >= COVER:
+        return False
+    near = max(parts.chunk, parts.title if parts.title is not None and foreign else parts.chunk)
+    return near + NEAR_BY_COVER * parts.cover < (NEAR_IN_ANOTHER_LANGUAGE if foreign else NEAR)

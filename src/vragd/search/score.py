@@ -1,0 +1,180 @@
+"""
+How well a note and its passages answer a question: four numbers, each on a scale of its own, none of which depends on
+what else was found.
+
+    score = (chunk + TITLE·title + WORDS·words + NOTE·note) / (1 + TITLE + WORDS + NOTE)
+
+`chunk` and `title` are cosines with the question, calibrated per space (`Calibration`). `words` and `note` are BM25 of
+the passage and of the whole note, divided by the most that BM25 can give for the question's words, of which those that
+are nowhere count half: in [0, 1], how much of what is asked for is there. A note that is called what was asked, or has what was quoted, comes
+first: 1 is added. docs/architecture.md, "Ranking", has the measurements.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from vragd.catalog.profile import NAMES, OTHER, Counts
+
+TITLE, WORDS, NOTE = 0.3, 0.4, 0.9
+FIRST = 1.0
+CHOICE = 1.2  # of a note's passages the one is shown that is best by `chunk + CHOICE·words`: words point at the place
+MISSING = 0.5  # the share at which a word that is nowhere counts: one that is left of five is no answer to all five
+K1 = 1.5
+# The length at which a text is neither long nor short; the same everywhere, so that a score does not depend on the store.
+CHUNK_LENGTH, CHUNK_B = 120.0, 0.5
+NOTE_LENGTH, NOTE_B = 400.0, 0.75
+NAME_COUNTS, OTHER_COUNTS = 4.0, 1.0  # a name says what the whole note is about
+
+
+@dataclass(frozen=True, slots=True)
+class Calibration:
+    """The mean and the deviation of cosines of titles with any chunk, in one space; `n` pairs were looked at."""
+
+    mean: float
+    deviation: float
+    n: int = 0
+
+    def scaled(self, cosines: np.ndarray) -> np.ndarray:
+        """What the cosines would be in the space the weights were measured in."""
+        scaled: np.ndarray = MEASURED.mean + MEASURED.deviation * (cosines - self.mean) / self.deviation
+        return np.clip(scaled, -1.0, 1.0)
+
+
+MEASURED = Calibration(0.08, 0.10)  # all-MiniLM-L6-v2, two vaults
+
+
+@dataclass(frozen=True, slots=True)
+class OfWords:
+    """
+    By row id: `words` of each chunk and `note` of each note, in [0, 1]; `cover`, the share of all that was asked for,
+    what is nowhere included, that a note has.
+    """
+
+    words: dict[int, float]
+    note: dict[int, float]
+    cover: dict[int, float]
+    chunks: dict[int, list[int]]
+    """The chunks of each note, the best by words first."""
+
+
+def of_words(
+    notes: Sequence[int],
+    counts: Counts,
+    weights: np.ndarray,
+    missing: float,
+    phrases: Sequence[tuple[set[int], set[int]]],
+    phrase_weights: np.ndarray,
+) -> OfWords:
+    """
+    Scores by words of the notes whose profiles were counted. `weights` are those of the columns, `missing` the
+    weight of all words that stand nowhere; phrases come with the chunks and notes that have them.
+    """
+    all_weights = np.concatenate([weights, phrase_weights]).astype(np.float32)
+    most = (float(all_weights.sum()) + MISSING * missing) * (K1 + 1)
+    n_notes = len(notes)
+    is_chunk = (counts.ids != NAMES) & (counts.ids != OTHER)
+    own = np.where(counts.ids == NAMES, NAME_COUNTS, OTHER_COUNTS)[:, None] * counts.tf * ~is_chunk[:, None]
+    tf_names = np.zeros((n_notes, counts.tf.shape[1]), dtype=np.float32)
+    np.add.at(tf_names, counts.notes, own)
+    tf_note, length = tf_names.copy(), np.zeros(n_notes, dtype=np.float32)
+    np.add.at(tf_note, counts.notes[is_chunk], counts.tf[is_chunk])
+    np.add.at(length, counts.notes[is_chunk], counts.lengths[is_chunk])
+    ids, owner = counts.ids[is_chunk], counts.notes[is_chunk]
+    tf_chunk = counts.tf[is_chunk] + tf_names[owner]
+    tf_note = np.hstack([tf_note, _flags(notes, [having for _, having in phrases])])
+    tf_chunk = np.hstack([tf_chunk, _flags(ids.tolist(), [having for having, _ in phrases])])
+    note = _bm25(tf_note, length, NOTE_LENGTH, NOTE_B, all_weights, most)
+    words = _bm25(tf_chunk, counts.lengths[is_chunk], CHUNK_LENGTH, CHUNK_B, all_weights, most)
+    asked_for = float(all_weights.sum()) + missing
+    cover = (tf_note > 0) @ all_weights / asked_for if asked_for else np.zeros(n_notes)
+    order = np.lexsort((-words, owner))
+    chunks: dict[int, list[int]] = {note_id: [] for note_id in notes}
+    for at in order.tolist():
+        chunks[notes[owner[at]]].append(int(ids[at]))
+    return OfWords(
+        dict(zip(ids.tolist(), words.tolist(), strict=True)),
+        dict(zip(notes, note.tolist(), strict=True)),
+        dict(zip(notes, cover.tolist(), strict=True)),
+        chunks,
+    )
+
+
+def _flags(ids: Sequence[int], sets: Sequence[set[int]]) -> np.ndarray:
+    """1 where an id is in a set, shape (ids, sets): twice said is not twice as good for what is long."""
+    flags = [[float(one in having) for having in sets] for one in ids]
+    return np.array(flags, dtype=np.float32).reshape(len(ids), len(sets))
+
+
+def _bm25(
+    tf: np.ndarray, length: np.ndarray, usual: float, b: float, weights: np.ndarray, most: float
+) -> np.ndarray:  # fmt: skip
+    if not most:
+        return np.zeros(len(tf), dtype=np.float32)
+    norm = K1 * (1 - b + b * length / usual)
+    score: np.ndarray = (tf * (K1 + 1) / (tf + norm[:, None])) @ weights / most
+    return score
+
+
+def cosines(vectors: tuple[list[int], np.ndarray], question: np.ndarray, calibration: Calibration) -> dict[int, float]:
+    """The calibrated cosine of each row with the question, by row id."""
+    ids, rows = vectors
+    if not ids or rows.shape[1] != len(question):
+        return {}
+    lengths = np.linalg.norm(rows, axis=1) * (float(np.linalg.norm(question)) or 1.0)
+    found = rows @ question / np.where(lengths > 0, lengths, 1)
+    return dict(zip(ids, calibration.scaled(found).tolist(), strict=True))
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What a score is made of. None where it could not be had: no vector, no words."""
+
+    chunk: float | None
+    title: float | None
+    words: float | None
+    note: float | None
+    first: bool = False
+    cover: float = 0.0
+
+    def score(self, mode: str) -> float:
+        """By which hits are ordered: at most 1, or 2 for what comes first."""
+        if mode == "vector":
+            total, most = (self.chunk or 0.0) + TITLE * (self.title or 0.0), 1 + TITLE
+        elif mode == "keyword":
+            total, most = WORDS * (self.words or 0.0) + NOTE * (self.note or 0.0), WORDS + NOTE
+        else:
+            total = (self.chunk or 0.0) + TITLE * (self.title or 0.0) + WORDS * (self.words or 0.0) + NOTE * (self.note or 0.0)
+            most = 1 + TITLE + WORDS + NOTE
+        return total / most + (FIRST if self.first else 0.0)
+
+
+    def worth(self, mode: str) -> float:
+        """By which the passages of one note are ordered."""
+        if mode == "vector" or self.chunk is None:
+            return self.chunk or self.words or 0.0
+        return self.chunk + CHOICE * (self.words or 0.0)
+
+    def explained(self) -> Mapping[str, float | bool | None]:
+        """For people and programs, to four digits."""
+        numbers = {"chunk": self.chunk, "title": self.title, "words": self.words, "note": self.note, "cover": self.cover}
+        return {"first": self.first} | {name: None if n is None else round(n, 4) for name, n in numbers.items()}
+
+
+def pooled(calibrations: Sequence[Calibration]) -> Calibration:
+    """Of several stores of a space: their means, by how many pairs each saw."""
+    n = sum(one.n for one in calibrations)
+    if not n:
+        return MEASURED
+    mean = sum(one.mean * one.n for one in calibrations) / n
+    return Calibration(mean, sum(one.deviation * one.n for one in calibrations) / n, n)
+
+
+def calibration_of(said: str) -> Calibration:
+    """As it is kept in the catalog."""
+    return Calibration(**json.loads(said))
+

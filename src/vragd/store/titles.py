@@ -1,0 +1,58 @@
+"""Titles → vectors, while there is nothing else to do. Runs on the store's writer lane."""
+
+from __future__ import annotations
+
+import json
+import time
+
+import numpy as np
+
+from vragd.embed.base import Embedder
+from vragd.errors import EmbedderRejected, EmbedderUnavailable
+from vragd.notes import chunk
+from vragd.store.store import Store
+from vragd.system.failpoints import reach
+
+SLICE_S = 0.25  # a note saved meanwhile waits for it
+SLICE = 64
+
+
+def embed_titles(store: Store) -> bool:
+    """
+    Embed a slice of the titles that have no vector; whether there are more. An outage leaves them for another time.
+
+    A rename costs this, one short text, and no chunk; a title that was seen before costs nothing.
+    """
+    space = store.space
+    if space is None:
+        return False
+    waiting = store.catalog.titles_without_vector(space.id, SLICE)
+    if not waiting:
+        if json.loads(space.identity).get("provider") != "builtin":  # its cosines are known: `search.score.MEASURED`
+            store.catalog.calibrate(space)
+        return False
+    try:
+        embedder = store.embedder
+        if embedder.space(chunk.VERSION).fingerprint() != space.fingerprint:
+            return False  # it is noticed where chunks are embedded
+        began = time.monotonic()
+        for start in range(0, len(waiting), embedder.batch_size):
+            some = waiting[start : start + embedder.batch_size]
+            rows = _embedded(embedder, [title for _, title in some])
+            store.catalog.save_titles(space.id, [(key, row) for (key, _), row in zip(some, rows, strict=True)])
+            reach("titles.saved")
+            if time.monotonic() - began > SLICE_S:
+                break
+    except EmbedderUnavailable:
+        return False
+    return True
+
+
+def _embedded(embedder: Embedder, titles: list[str]) -> list[np.ndarray | None]:
+    """A vector of each, None for one that is refused."""
+    try:
+        return list(embedder.embed_documents(titles))
+    except EmbedderRejected:
+        if len(titles) == 1:
+            return [None]
+        return [row for title in titles for row in _embedded(embedder, [title])]
