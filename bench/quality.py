@@ -1,5 +1,5 @@
 """
-How well questions are answered: `--vault DIR --questions FILE`, or `--dataset DIR`; a vault and questions of your own too.
+How well questions are answered: `--vault DIR --questions FILE`, or `--dataset DIR`; also a vault of your own.
 
 The vault is indexed by the real pipeline and asked by the real search, in process, in each mode. Questions are a JSON
 list with the keys `id`, `query`, `relevant_paths` (gain 1.0), `partial_paths` (0.5), `category`, and where the answer
@@ -95,7 +95,9 @@ def target_of(store: Store) -> Target:
 
 def ranked(target: Target, asked: Set, mode: Any) -> dict[str, Any]:
     """The figures of one mode: in all, and by category where there are any."""
-    rows = [(one, _figures(one, list(ask(target, Question(one.text, top_k=DEPTH, mode=mode)).hits))) for one in asked.asked]
+    rows = [
+        (one, _figures(one, list(ask(target, Question(one.text, top_k=DEPTH, mode=mode)).hits))) for one in asked.asked
+    ]
     categories = sorted({one.category for one, _ in rows} - {""})
     of = {name: mean([row for one, row in rows if one.category == name]) for name in categories}
     return {"all": mean([row for _, row in rows]), **({"categories": of} if of else {})}
@@ -115,12 +117,14 @@ def questions(vault: Path, file: Path) -> Set:
     found = Set(vault.resolve().name, vault.resolve())
     for row in json.loads(file.read_text("utf-8")):
         gains = dict.fromkeys(row.get("partial_paths", ()), PARTIAL) | dict.fromkeys(row["relevant_paths"], RELEVANT)
-        found.asked.append(Asked(row["query"], gains, row.get("category", ""), row["relevant_paths"][0], row.get("line")))
+        found.asked.append(
+            Asked(row["query"], gains, row.get("category", ""), row["relevant_paths"][0], row.get("line"))
+        )
     return found
 
 
 def dataset(folder: Path, place: Path) -> Set:
-    """The set in a folder, its documents written as notes below `place`: a title is a file's name, the id its folder."""
+    """The set in a folder, its documents as notes below `place`: a title is a file's name, the id its folder."""
     found = Set(folder.resolve().name, place / folder.resolve().name / "vault")
     paths: dict[str, str] = {}
     for row in _rows(folder / "documents.jsonl"):

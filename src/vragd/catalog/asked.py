@@ -65,7 +65,9 @@ def _words(piece: str, found: list[str], in_quotes: set[str]) -> Iterator[Word]:
     for run in found:
         if is_unspaced(run):
             yield from (Word(pair, pair) for pair in pairs(run))
-        elif not (together and (len(run) == 1 or run.isdecimal())):  # of 1.2.3 and e.g.: next to each other or not at all
+        elif not (
+            together and (len(run) == 1 or run.isdecimal())
+        ):  # of 1.2.3 and e.g.: next to each other or not at all
             plain = run.isalpha() and not together and not seams and run not in in_quotes
             yield Word(stem(run), run, seams if not together else (), plain)
     yield from (Word(symbol, symbol) for symbol in symbols(piece))

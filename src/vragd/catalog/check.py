@@ -24,8 +24,8 @@ def check(db: apsw.Connection) -> list[str]:
             "full text without chunk",
         ),
         (
-            "select count(*) from (select distinct note_id from chunk) where note_id not in (select rowid from note_text)"
-            " or note_id not in (select note_id from note_words)",
+            "select count(*) from (select distinct note_id from chunk)"
+            " where note_id not in (select rowid from note_text) or note_id not in (select note_id from note_words)",
             "notes not in full text",
         ),
         (

@@ -38,10 +38,17 @@ class Named:
     def folders(self) -> str:
         return " ".join(shown(self.path).split("/")[:-1])
 
-    def keys(self) -> set[str]:
+    def called(self) -> set[str]:
         """By what it is found as a whole: each name, the path, the date in its file's name."""
         path = shown(self.path)
-        names = [self.title, self.stem, path.rpartition("/")[2], path, path.removesuffix(".md"), *self.aliases[:MAX_NAMES]]
+        names = [
+            self.title,
+            self.stem,
+            path.rpartition("/")[2],
+            path,
+            path.removesuffix(".md"),
+            *self.aliases[:MAX_NAMES],
+        ]
         dates = [f"date {date}" for date in dates_in(self.stem)]
         return {key for name in names if (key := name_key(name))} | set(dates)
 
@@ -95,7 +102,7 @@ def index_note(db: apsw.Connection, note_id: int, note: Named, chunks: Iterable[
         (note_id, title_hash(note.title), packed(groups)),
     )
     db.execute("insert into note_text(rowid, terms) values (?, ?)", (note_id, terms_of_note))
-    db.executemany("insert into note_name(name, note_id) values (?, ?)", ((key, note_id) for key in note.keys()))
+    db.executemany("insert into note_name(name, note_id) values (?, ?)", ((key, note_id) for key in note.called()))
 
 
 def forget_note(db: apsw.Connection, note_id: int) -> None:

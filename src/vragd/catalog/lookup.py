@@ -13,6 +13,8 @@ import numpy as np
 from vragd.catalog.asked import Asked, expression
 from vragd.catalog.model import Found, from_blob, to_blob
 from vragd.catalog.profile import Counts, counted
+from vragd.catalog.resolve import Resolved
+from vragd.catalog.standins import with_stand_ins
 from vragd.catalog.words import ENOUGH, Statistics, Words, chosen
 from vragd.system import packed
 
@@ -73,6 +75,10 @@ class Lookup:
         terms = {term for word in question.words for term in (word.term, *word.parts)}
         return self._words.statistics(self._db, sorted(terms))
 
+    def stand_ins(self, question: Asked, resolved: Resolved, statistics: Statistics, *, exact: bool) -> Resolved:
+        """As `with_stand_ins`."""
+        return with_stand_ins(self._db, resolved, statistics, len(question.words), exact=exact)
+
     def find(self, question: Asked, terms: Sequence[str], limit: int, where: Narrow) -> ByWords:
         """The best `limit` chunks and notes by the rarer of `terms`, and what has the phrases."""
         counts = self._words.statistics(self._db, terms).counts
@@ -82,7 +88,9 @@ class Lookup:
             chunks, notes = self._ranked(list(counts), limit, where)
         phrases = [self._having(phrase, where) for phrase in question.phrases]
         quoted = [self._having(phrase, where) for phrase in question.quoted]
-        both = (set.intersection(*(q[0] for q in quoted)), set.intersection(*(q[1] for q in quoted))) if quoted else None
+        both = (
+            (set.intersection(*(q[0] for q in quoted)), set.intersection(*(q[1] for q in quoted))) if quoted else None
+        )
         return ByWords(chunks, notes, phrases, both, self._named(question.names, where))
 
     def _ranked(self, terms: Sequence[str], limit: int, where: Narrow) -> tuple[list[int], list[int]]:

@@ -29,7 +29,7 @@ _known: dict[str, int] = {}
 
 
 def term_hash(term: str) -> int:
-    """26 bits: two of the thousand words of a note, or of the ten of a question, are one in a hundred thousand notes."""
+    """26 bits: that a word of a note is taken for one of the question happens in one note of ten thousand."""
     found = _known.get(term)
     if found is None:
         if len(_known) > 50_000:

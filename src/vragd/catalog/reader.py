@@ -26,6 +26,7 @@ from vragd.catalog.words import Statistics, Words
 from vragd.errors import BackendUnavailable, CatalogCorrupt
 from vragd.system.sqlite import open_read_only, translated
 
+
 class Snapshot:
     """The catalog at one instant, whatever is committed meanwhile. `lookup` is for words. See `Reader.snapshot`."""
 

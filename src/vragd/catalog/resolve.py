@@ -14,7 +14,8 @@ class Resolved:
     """
     `terms` and their `weights`; `missing` is the weight of the words that are nowhere, which are `nowhere`.
 
-    `phrase_weights` are those of the question's phrases, 0 for one that is nowhere; to be set when they were looked for.
+    `phrase_weights` are those of the question's phrases, 0 for one that is nowhere; set when they were looked for.
+    `instead` names, by the word, a term that is another word.
     """
 
     terms: tuple[str, ...]

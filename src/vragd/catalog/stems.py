@@ -46,6 +46,10 @@ def _stemmed(plain: str) -> list[str]:
         _mine.cut = _mine.db.fts5_tokenizer("porter", _CUT)
     cut = cast(Callable[..., Sequence[Any]], _mine.cut)
     tokens = cut(
-        plain.encode("utf-8", "replace"), apsw.FTS5_TOKENIZE_DOCUMENT, None, include_offsets=False, include_colocated=False
+        plain.encode("utf-8", "replace"),
+        apsw.FTS5_TOKENIZE_DOCUMENT,
+        None,
+        include_offsets=False,
+        include_colocated=False,
     )
     return list(tokens)

@@ -72,4 +72,5 @@ def _sample(db: apsw.Connection, table: str, row: str, space: SpaceRow, n: int) 
         (space.id, length, n),
     )
     found = packed.unpack(np.frombuffer(b"".join(vector for (vector,) in rows), dtype=packed.kind(space.dimension)))
-    return found / np.maximum(np.linalg.norm(found, axis=1, keepdims=True), 1e-9)
+    unit: np.ndarray = found / np.maximum(np.linalg.norm(found, axis=1, keepdims=True), 1e-9)
+    return unit

@@ -34,7 +34,9 @@ class Statistics:
         return math.log(1 + (max(self.n_notes, count) - count + 0.5) / (count + 0.5))
 
     def __add__(self, other: Statistics) -> Statistics:
-        counts = {term: self.counts.get(term, 0) + other.counts.get(term, 0) for term in {**self.counts, **other.counts}}
+        counts = {
+            term: self.counts.get(term, 0) + other.counts.get(term, 0) for term in {**self.counts, **other.counts}
+        }
         return Statistics(self.n_notes + other.n_notes, counts)
 
 

@@ -1,4 +1,4 @@
-"""The tables of words: full text of chunks and of notes, profiles, names. Made anew from notes and chunks at any time."""
+"""The tables of words: full text of chunks and notes, profiles, names. Made anew from notes and chunks at any time."""
 
 from __future__ import annotations
 

@@ -13,9 +13,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
 
+import apsw
 import numpy as np
 
-from vragd.catalog import sweep, titles
+from vragd.catalog import sweep
 from vragd.catalog.check import check, mend
 from vragd.catalog.model import (
     KNOWN_COLUMNS,
@@ -220,20 +221,11 @@ class Catalog:
                 *some,
             )
 
-    def titles_without_vector(self, space_id: int, limit: int) -> list[tuple[bytes, str]]:
-        """As `titles.missing`."""
+    @contextmanager
+    def writing(self) -> Iterator[apsw.Connection]:
+        """One transaction for what another module of the catalog reads and writes: `titles`."""
         with self._transaction():
-            return titles.missing(self._db, space_id, limit)
-
-    def save_titles(self, space_id: int, vectors: Iterable[tuple[bytes, np.ndarray | None]]) -> None:
-        """As `titles.save`."""
-        with self._transaction():
-            titles.save(self._db, space_id, vectors)
-
-    def calibrate(self, space: SpaceRow) -> bool:
-        """As `titles.calibrate`."""
-        with self._transaction():
-            return titles.calibrate(self._db, space)
+            yield self._db
 
     def sweep_embeddings(self, now: float, keep_s: float) -> int:
         """

@@ -3,15 +3,31 @@
 from __future__ import annotations
 
 import json
+import os
+import re
 import sys
 from typing import Any
 
 from vragd.errors import VragdError
 
+_DIRECTIONS = re.compile("[\u202a-\u202e\u2066-\u2069]")
+BOLD, PLAIN = "\x02", "\x03"
+"""Where bold begins and ends in what `out` is told is marked."""
 
-def out(text: str = "") -> None:
-    """A line of the answer, on standard output."""
-    print(_printable(text, sys.stdout.encoding))
+
+def bold() -> bool:
+    """Whether standard output is a terminal that shows it, and the user has not said no."""
+    return sys.stdout.isatty() and os.environ.get("TERM") != "dumb" and not os.environ.get("NO_COLOR")
+
+
+def out(text: str = "", *, marked: bool = False) -> None:
+    """A line of the answer, on standard output; `marked` if it has BOLD and PLAIN in it, of ours and nobody else's."""
+    if not marked:
+        print(_printable(text, sys.stdout.encoding))
+        return
+    pieces = re.split(f"([{BOLD}{PLAIN}])", text)
+    shown = {BOLD: "\033[1m", PLAIN: "\033[0m"}
+    print("".join(shown.get(piece) or _printable(piece, sys.stdout.encoding) for piece in pieces))
 
 
 def say(text: str) -> None:
@@ -49,6 +65,7 @@ def _is_utf8(encoding: str | None) -> bool:
 
 
 def _printable(text: str, encoding: str | None) -> str:
-    # What notes hold goes to a terminal: no escape sequences, and nothing its encoding cannot show.
+    # What notes hold goes to a terminal: no escape sequences, nothing that turns the line, or that it cannot show.
+    text = _DIRECTIONS.sub("", text)
     clean = "".join(c if c in "\n\t" or (ord(c) >= 32 and not 127 <= ord(c) < 160) else "�" for c in text)
     return clean.encode(encoding or "utf-8", "replace").decode(encoding or "utf-8")

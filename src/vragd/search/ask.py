@@ -43,7 +43,7 @@ from vragd.search.question import (
 )
 from vragd.search.rank import Candidates, rank
 from vragd.search.score import Calibration, calibration_of, pooled
-from vragd.search.show import shown_hits
+from vragd.search.show import shown_hits, spelling
 from vragd.system.log import error_fields
 
 __all__ = [
@@ -152,7 +152,9 @@ class _Look:
             return now.generation(), self._words(now.lookup)
 
     def _words(self, now: Lookup) -> ByWords:
-        where = Narrow(self._question.sources, self._question.folder)
+        question, counted = self._question, self._statistics
+        self._resolved = now.stand_ins(self._asked, self._resolved, counted, exact=question.exact)
+        where = Narrow(question.sources, question.folder)
         return now.find(self._asked, self._resolved.terms, CANDIDATES, where)
 
     # -- the answer --------------------------------------------------------------------------------
@@ -198,7 +200,8 @@ class _Look:
             now.lookup, Candidates(near, by_words), resolved, space_id, self._vector, self._calibration, mode
         )  # fmt: skip
         hits, n_weak = shown_hits(now.lookup, target, question, ranked, self._asked, resolved, mode)
-        return Answer(hits, tuple(dict.fromkeys(self._degraded)), generation, n_weak, resolved.instead or None)
+        instead = {word: spelling(term, hits) for word, term in resolved.instead.items()}
+        return Answer(hits, tuple(dict.fromkeys(self._degraded)), generation, n_weak, instead)
 
 
 def _filter(target: Target, question: Question) -> Filter | None:

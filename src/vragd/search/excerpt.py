@@ -31,7 +31,9 @@ _RULES = tuple(
         (r"\s*\|\s*", " "),
     )
 )
-_WORD = re.compile(r"[^\W_]+(?:[\u0300-\u036f\u0900-\u0dff\u0e00-\u0eff\u1000-\u109f\u1780-\u17dd\u3099\u309a]+[^\W_]*)*")
+_WORD = re.compile(
+    r"[^\W_]+(?:[\u0300-\u036f\u0900-\u0dff\u0e00-\u0eff\u1000-\u109f\u1780-\u17dd\u3099\u309a]+[^\W_]*)*"
+)
 # A character with the marks that belong to it: folded together, as a mark alone folds to nothing.
 _CLUSTER = re.compile(r".[\u0300-\u036f\u3099\u309a\u1160-\u11ff]*", re.DOTALL)
 
@@ -45,13 +47,16 @@ class Matched:
 
     @classmethod
     def of(cls, asked: Asked, resolved: Resolved) -> Matched:
-        pieces = [piece for piece in asked.plain.split()]
+        pieces = asked.plain.split()
         unspaced = [run for piece in pieces for run in runs(fold(piece)) if is_unspaced(run)]
         pairs = [word.term for word in asked.words if is_unspaced(word.term)]
         marks = [symbol for piece in pieces for symbol in symbols(piece)]
         spaced = [stem(run) for phrase in pieces for run in runs(fold(phrase)) if not is_unspaced(run)]
         known = {*resolved.terms, *(spaced if len(spaced) != len(asked.words) else ())}
-        return cls(frozenset(term for term in known if not is_unspaced(term)), tuple(dict.fromkeys([*unspaced, *pairs, *marks])))
+        return cls(
+            frozenset(term for term in known if not is_unspaced(term)),
+            tuple(dict.fromkeys([*unspaced, *pairs, *marks])),
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +80,11 @@ def excerpt(text: str, first_line: int, matched: Matched) -> Cut:
     inside = tuple((a + shift, b + shift) for a, b, _ in spans if a >= start and b <= end)
     lines = [line for at, line in starts if at < end]
     first = [line for at, line in starts if at <= start]
-    return Cut(f"{before}{plain[start:end]}{after}", inside, (first[-1] if first else first_line, lines[-1] if lines else first_line))
+    return Cut(
+        f"{before}{plain[start:end]}{after}",
+        inside,
+        (first[-1] if first else first_line, lines[-1] if lines else first_line),
+    )
 
 
 def _plain(text: str, first_line: int) -> tuple[str, list[tuple[int, int]]]:
@@ -159,7 +168,7 @@ def _best(plain: str, spans: Sequence[tuple[int, int, str]], lines: Sequence[int
 
 def _at_words(plain: str, start: int, end: int) -> tuple[int, int]:
     """Not within a word, where there is a blank nearby."""
-    if 0 < start and plain[start - 1] != " " and 0 <= (blank := plain.find(" ", start, start + 20)):
+    if start > 0 and plain[start - 1] != " " and (blank := plain.find(" ", start, start + 20)) >= 0:
         start = blank + 1
     if end < len(plain) and plain[end] != " " and (blank := plain.rfind(" ", max(start, end - 20), end)) > 0:
         end = blank

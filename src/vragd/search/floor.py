@@ -17,26 +17,24 @@ NEAR, NEAR_BY_COVER = 0.35, 0.1
 NEAR_IN_ANOTHER_LANGUAGE = 0.19
 
 # What nearly every question in these languages has one of, and no English one has.
-_FUNCTION_WORDS = frozenset(
-    "der die das und ist wie wer wann warum welche ich nicht ein eine einen des dem den mit für fur zum zur auf von im "
-    "le la les des du et est une un pour quel quelle comment pourquoi quand que qui dans sur avec mon ma mes d l j où ou "
-    "el los las una del por para qué que cómo como cuando donde y es en con mi "
-    "il lo gli della dei per che come quando dove perché perche non è mio "
-    "o os as uma do da dos em não nao com meu minha "
-    "het een van voor hoe waarom welke niet ik "
-    "och är ar hur varför varfor för att "
-    "jak dlaczego kiedy gdzie czy nie na się sie".split()
-)  # fmt: skip
-_ALSO_ENGLISH = frozenset("die des on a as do per come no in is an o y es la le l d j en un da em".split())
+_TOLD_BY = """
+der und ist wie wer wann warum welche ich nicht ein eine einen dem den mit für fur zum zur auf von im
+les du et est une pour quel quelle comment pourquoi quand que qui dans sur avec mon ma où ou
+el los las una del por para qué cómo como cuando donde con mi il lo gli della dei che quando dove perché perche non
+os uma dos em não nao com meu minha het een van voor hoe waarom welke niet ik och är ar hur varför varfor för att
+jak dlaczego kiedy gdzie czy nie się sie
+"""
+_RARE_IN_ENGLISH = "die des la le l d j un da em y es de en i o"
+_FUNCTION_WORDS, _RARER = frozenset(_TOLD_BY.split()), frozenset(_RARE_IN_ENGLISH.split())
 
 
 def in_another_language(spelt: Sequence[str], nowhere: Sequence[str]) -> bool:
-    """Whether most words of a question are nowhere, and it looks like a language: a function word, or another script."""
+    """Whether most words of a question are nowhere, and it looks like a language: by its script or a function word."""
     if not nowhere or 2 * len(nowhere) < len(spelt):
         return False
     if any(ord(character) > 0x36F for word in nowhere for character in word):  # neither Latin nor its marks
         return True
-    return any(word in _FUNCTION_WORDS for word in spelt if word not in _ALSO_ENGLISH or len(spelt) > 2)
+    return any(word in _FUNCTION_WORDS or (word in _RARER and len(spelt) > 2) for word in spelt)
 
 
 def is_weak(parts: Parts, mode: str, *, foreign: bool = False) -> bool:

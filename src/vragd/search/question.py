@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
@@ -37,6 +37,7 @@ class Question:
     chunks: bool = False
     weak: bool = False
     exact: bool = False
+    explain: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +72,7 @@ class Target:
 class Passage:
     """
     A passage of a note. `excerpt` is the part of it that was asked for, as it is spelt, without marks of formatting;
-    `spans` are the words that matched, half-open, in code points of the excerpt; `excerpt_lines` where it is in the file.
+    `spans` are the words that matched, half-open, in code points of the excerpt; `excerpt_lines` its lines in the file.
     """
 
     heading: tuple[str, ...]
@@ -122,7 +123,7 @@ class Answer:
     degraded: tuple[str, ...] = ()
     generation: int = 0
     n_weak: int = 0
-    instead: Mapping[str, str] | None = None
+    instead: Mapping[str, str] = field(default_factory=dict)
 
 
 def check(question: Question) -> None:

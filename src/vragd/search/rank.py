@@ -76,7 +76,10 @@ def rank(
     ranked = []
     for note in notes:
         common = (titles.get(note), words.note.get(note, 0.0), words.cover.get(note, 0.0), note in first)
-        passages = [(chunk, _parts(near.get(chunk), words.words.get(chunk, 0.0), *common, question)) for chunk in looked_at[note]]
+        passages = [
+            (chunk, _parts(near.get(chunk), words.words.get(chunk, 0.0), *common, question))
+            for chunk in looked_at[note]
+        ]
         if not passages:
             passages = [(0, _parts(None, 0.0, *common, question))]
         best = max(passages, key=lambda one: one[1].score(mode))
@@ -89,8 +92,14 @@ def rank(
 
 
 def _parts(
-    near: float | None, words: float, title: float | None, note: float, cover: float, first: bool, question: np.ndarray | None
-) -> Parts:  # fmt: skip
+    near: float | None,
+    words: float,
+    title: float | None,
+    note: float,
+    cover: float,
+    first: bool,
+    question: np.ndarray | None,
+) -> Parts:
     if question is None:
         return Parts(None, None, words, note, first, cover)
     # what has no vector is taken for what any text is to any question; a title not embedded yet for its passage
@@ -127,5 +136,3 @@ def _first(found: ByWords | None, notes: Sequence[int]) -> set[int]:
     if found is None:
         return set()
     return (found.named | (found.quoted[1] if found.quoted else set())) & set(notes)
-
-

@@ -6,8 +6,8 @@ what else was found.
 
 `chunk` and `title` are cosines with the question, calibrated per space (`Calibration`). `words` and `note` are BM25 of
 the passage and of the whole note, divided by the most that BM25 can give for the question's words, of which those that
-are nowhere count half: in [0, 1], how much of what is asked for is there. A note that is called what was asked, or has what was quoted, comes
-first: 1 is added. docs/architecture.md, "Ranking", has the measurements.
+are nowhere count half: in [0, 1], how much of what is asked for is there. A note that is called what was asked, or has
+what was quoted, comes first: 1 is added. docs/architecture.md, "Ranking", has the measurements.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ FIRST = 1.0
 CHOICE = 1.2  # of a note's passages the one is shown that is best by `chunk + CHOICE·words`: words point at the place
 MISSING = 0.5  # the share at which a word that is nowhere counts: one that is left of five is no answer to all five
 K1 = 1.5
-# The length at which a text is neither long nor short; the same everywhere, so that a score does not depend on the store.
+# Where a text is neither long nor short: the same everywhere, so that a score does not depend on the store.
 CHUNK_LENGTH, CHUNK_B = 120.0, 0.5
 NOTE_LENGTH, NOTE_B = 400.0, 0.75
 NAME_COUNTS, OTHER_COUNTS = 4.0, 1.0  # a name says what the whole note is about
@@ -42,7 +42,8 @@ class Calibration:
     def scaled(self, cosines: np.ndarray) -> np.ndarray:
         """What the cosines would be in the space the weights were measured in."""
         scaled: np.ndarray = MEASURED.mean + MEASURED.deviation * (cosines - self.mean) / self.deviation
-        return np.clip(scaled, -1.0, 1.0)
+        clipped: np.ndarray = np.clip(scaled, -1.0, 1.0)
+        return clipped
 
 
 MEASURED = Calibration(0.08, 0.10)  # all-MiniLM-L6-v2, two vaults
@@ -148,10 +149,14 @@ class Parts:
         elif mode == "keyword":
             total, most = WORDS * (self.words or 0.0) + NOTE * (self.note or 0.0), WORDS + NOTE
         else:
-            total = (self.chunk or 0.0) + TITLE * (self.title or 0.0) + WORDS * (self.words or 0.0) + NOTE * (self.note or 0.0)
+            total = (
+                (self.chunk or 0.0)
+                + TITLE * (self.title or 0.0)
+                + WORDS * (self.words or 0.0)
+                + NOTE * (self.note or 0.0)
+            )
             most = 1 + TITLE + WORDS + NOTE
         return total / most + (FIRST if self.first else 0.0)
-
 
     def worth(self, mode: str) -> float:
         """By which the passages of one note are ordered."""
@@ -161,7 +166,13 @@ class Parts:
 
     def explained(self) -> Mapping[str, float | bool | None]:
         """For people and programs, to four digits."""
-        numbers = {"chunk": self.chunk, "title": self.title, "words": self.words, "note": self.note, "cover": self.cover}
+        numbers = {
+            "chunk": self.chunk,
+            "title": self.title,
+            "words": self.words,
+            "note": self.note,
+            "cover": self.cover,
+        }
         return {"first": self.first} | {name: None if n is None else round(n, 4) for name, n in numbers.items()}
 
 
@@ -177,4 +188,3 @@ def pooled(calibrations: Sequence[Calibration]) -> Calibration:
 def calibration_of(said: str) -> Calibration:
     """As it is kept in the catalog."""
     return Calibration(**json.loads(said))
-

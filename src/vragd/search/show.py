@@ -10,12 +10,14 @@ from vragd.catalog.asked import Asked
 from vragd.catalog.lookup import Lookup
 from vragd.catalog.model import Found
 from vragd.catalog.resolve import Resolved
-from vragd.search.floor import in_another_language, is_weak
+from vragd.catalog.stems import stem
 from vragd.search.excerpt import Matched, excerpt
+from vragd.search.floor import in_another_language, is_weak
 from vragd.search.merge import once
 from vragd.search.question import Hit, Passage, Question, Target
 from vragd.search.rank import Ranked
 from vragd.search.score import Parts
+from vragd.terms.fold import fold
 from vragd.terms.names import link
 
 MORE_PASSAGES = 2  # of a note, beside its best
@@ -55,13 +57,15 @@ def shown_hits(
     wanted = question.top_k
     waiting = iter(chosen)
     while len(found) < wanted and (batch := list(islice(waiting, BATCH))):
-        for hit in _hits(now, target, batch, matched, mode):
+        for hit in _hits(now, target, batch, matched, mode, explain=question.explain):
             (templates if hit.template else found).append(hit)
         found = once(found)
     return tuple(once([*found, *templates])[:wanted]), len(rows) - len(chosen)
 
 
-def _hits(now: Lookup, target: Target, rows: Sequence[Row], matched: Matched, mode: str) -> list[Hit]:
+def _hits(
+    now: Lookup, target: Target, rows: Sequence[Row], matched: Matched, mode: str, *, explain: bool
+) -> list[Hit]:  # fmt: skip
     texts = now.passages([chunk for row in rows for chunk, _ in row.passages[: 1 + MORE_PASSAGES]])
     bare = now.notes([row.note for row in rows if row.passages[0][0] not in texts])
     hits = []
@@ -73,7 +77,8 @@ def _hits(now: Lookup, target: Target, rows: Sequence[Row], matched: Matched, mo
         if found is not None:
             others = row.passages[1 : 1 + MORE_PASSAGES]
             more = [texts[chunk] for chunk, parts in others if chunk in texts and parts.words]
-            hits.append(_hit(target, found, row, mode, more, matched))
+            hit = _hit(target, found, row, mode, more, matched)
+            hits.append(replace(hit, parts=row.parts.explained()) if explain else hit)
     return hits
 
 
@@ -83,12 +88,14 @@ def _hit(target: Target, found: Found, row: Row, mode: str, more: Sequence[Found
     uri = ""
     if place:
         uri = link(place.root, found.path, in_obsidian=place.in_obsidian, heading=found.heading)
-    is_template = bool(place) and not parts.first and any(_is_below(found.path, folder) for folder in place.templates)
+    folders = place.templates if place and not parts.first else ()
+    is_template = any(_is_below(found.path, folder) for folder in folders)
     cut = excerpt(found.text, found.lines[0], matched)
     return Hit(
-        target.name, found.source, found.path, found.title, found.heading, found.lines, parts.score(mode), found.text, uri,
+        target.name, found.source, found.path, found.title, found.heading, found.lines, parts.score(mode), found.text,
+        uri,
         cut.text, cut.spans, cut.lines, tuple(_passage(one, matched) for one in more),
-        weak=row.weak, template=is_template, parts=parts.explained(),
+        weak=row.weak, template=is_template,
     )  # fmt: skip
 
 
@@ -99,3 +106,13 @@ def _is_below(path: str, folder: str) -> bool:
 def _passage(found: Found, matched: Matched) -> Passage:
     cut = excerpt(found.text, found.lines[0], matched)
     return Passage(found.heading, found.lines, cut.text, cut.spans, cut.lines)
+
+
+def spelling(term: str, hits: Sequence[Hit]) -> str:
+    """A word of the hits that `term` is of; the term itself if none is marked."""
+    for hit in hits:
+        for start, end in hit.spans:
+            word = hit.excerpt[start:end]
+            if stem(fold(word)) == term:
+                return word.lower()
+    return term

@@ -68,7 +68,10 @@ class Reply:
 async def query(call: Call) -> Any:
     """Search"""
     b: s.QueryRequest = call.body
-    question = Question(b.text, b.vector, b.top_k, b.mode, frozenset(b.sources), b.folder)
+    question = Question(
+        b.text, b.vector, b.top_k, b.mode, frozenset(b.sources), b.folder,
+        chunks=b.chunks, weak=b.weak, exact=b.exact, explain=b.explain,
+    )  # fmt: skip
     return await call.service.query(question, b.stores)
 
 

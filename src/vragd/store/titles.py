@@ -7,6 +7,7 @@ import time
 
 import numpy as np
 
+from vragd.catalog import titles
 from vragd.embed.base import Embedder
 from vragd.errors import EmbedderRejected, EmbedderUnavailable
 from vragd.notes import chunk
@@ -26,10 +27,12 @@ def embed_titles(store: Store) -> bool:
     space = store.space
     if space is None:
         return False
-    waiting = store.catalog.titles_without_vector(space.id, SLICE)
+    with store.catalog.writing() as db:
+        waiting = titles.missing(db, space.id, SLICE)
     if not waiting:
         if json.loads(space.identity).get("provider") != "builtin":  # its cosines are known: `search.score.MEASURED`
-            store.catalog.calibrate(space)
+            with store.catalog.writing() as db:
+                titles.calibrate(db, space)
         return False
     try:
         embedder = store.embedder
@@ -39,7 +42,8 @@ def embed_titles(store: Store) -> bool:
         for start in range(0, len(waiting), embedder.batch_size):
             some = waiting[start : start + embedder.batch_size]
             rows = _embedded(embedder, [title for _, title in some])
-            store.catalog.save_titles(space.id, [(key, row) for (key, _), row in zip(some, rows, strict=True)])
+            with store.catalog.writing() as db:
+                titles.save(db, space.id, [(key, row) for (key, _), row in zip(some, rows, strict=True)])
             reach("titles.saved")
             if time.monotonic() - began > SLICE_S:
                 break
@@ -48,11 +52,11 @@ def embed_titles(store: Store) -> bool:
     return True
 
 
-def _embedded(embedder: Embedder, titles: list[str]) -> list[np.ndarray | None]:
+def _embedded(embedder: Embedder, texts: list[str]) -> list[np.ndarray | None]:
     """A vector of each, None for one that is refused."""
     try:
-        return list(embedder.embed_documents(titles))
+        return list(embedder.embed_documents(texts))
     except EmbedderRejected:
-        if len(titles) == 1:
+        if len(texts) == 1:
             return [None]
-        return [row for title in titles for row in _embedded(embedder, [title])]
+        return [row for text in texts for row in _embedded(embedder, [text])]

@@ -151,6 +151,8 @@ class Service:
         degraded += ["store_restarting"] if self.away and not stores else []
         return {
             "hits": merge(found, question.top_k),
+            "n_weak": sum(answer.n_weak for answer in answers),
+            "instead": {word: other for answer in answers for word, other in answer.instead.items()},
             "generation": sum(answer.generation for answer in answers),
             "pending": sum(worker.dirty.pending() for worker in workers),
             "degraded": list(dict.fromkeys(degraded)),
@@ -204,10 +206,12 @@ class Service:
             raise UnknownStore(f"store {name!r} has data but no settings", hint=f"vragd store delete {name}")
         return self.workers[name]
 
-    @staticmethod
-    def _target(worker: Worker) -> Target:
+    def _target(self, worker: Worker) -> Target:
         store, answering = worker.store, worker.store.answering
-        places = {source.label: Place(source.uid, source.path, source.in_obsidian) for source in store.sources.values()}
+        places = {
+            source.label: Place(source.uid, source.path, source.in_obsidian, source.templates)
+            for source in store.sources.values()
+        }
         return Target(
             store.name,
             store.reader,
@@ -215,6 +219,7 @@ class Service:
             answering.space if answering else None,
             answering.embed_query if answering else _nobody,
             places,
+            tuple(other.store.reader for other in self.workers.values()),
         )
 
     # -- sync --------------------------------------------------------------------------------------

@@ -24,7 +24,7 @@ _UNSEEN = re.compile(
     "[\u00ad\u034f\u061c\u180e\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufe00-\ufe0f\ufeff\ufff9-\ufffb\U000e0000-\U000e0fff]"
 )
 _SOME_UNSPACED = (
-    "\u2e80-\u2fdf\u3005-\u3007\u3021-\u3029\u3038-\u303c\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"  # Han
+    "\u2e80-\u2fdf\u3005-\u3007\u3021-\u3029\u3038-\u303c\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"
     "\u3041-\u309a\u309d-\u309f\u30a1-\u30fa\u30fc-\u30ff\u31f0-\u31ff"  # kana
     "\u1100-\u11ff\u3131-\u318e\ua960-\ua97c\uac00-\ud7fb"  # Hangul: words carry endings
     "\u0e01-\u0e3a\u0e40-\u0e4e\u0e81-\u0ecf\u0edc-\u0edf"  # Thai, Lao
@@ -32,7 +32,9 @@ _SOME_UNSPACED = (
 )
 _UNSPACED = re.compile(f"[{_SOME_UNSPACED}]+")
 # Letters, digits and the marks that belong to them; a run of an unspaced script is a word here, too.
-_RUN = re.compile(f"[{_SOME_UNSPACED}]+|(?:(?![{_SOME_UNSPACED}_])[\\w\u0300-\u036f\u0900-\u0dff\u0e00-\u0eff\u0f00-\u0fff])+")
+_RUN = re.compile(
+    f"[{_SOME_UNSPACED}]+|(?:(?![{_SOME_UNSPACED}_])[\\w\u0300-\u036f\u0900-\u0dff\u0e00-\u0eff\u0f00-\u0fff])+"
+)
 # Where a word written together has a seam: camelCase, HTTPServer, test1user.
 _SEAM = re.compile(r"(?<=[A-Za-z])(?=\d)|(?<=\d)(?=[A-Za-z])|(?<=[a-z])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 _SEAMS = (b"aA", b"a0", b"0a", b"0A", b"A0")
@@ -43,7 +45,9 @@ _MARK = re.compile(r"(?:\+\+|#)(?![\w#+])")
 _BEFORE_MARK = re.compile(r"\w{1,12}$")
 _PICTOGRAM = re.compile("[\u2190-\u2bff\U0001f000-\U0001faff]")
 _FOREIGN = re.compile(r"[^\x00-\x7f]+")
-_SAME_MARKS = str.maketrans({"‘": "'", "’": "'", "ʼ": "'", "´": "'", "`": "'", "“": '"', "”": '"', "„": '"', "«": '"', "»": '"'})
+_SAME_MARKS = str.maketrans(
+    {"‘": "'", "’": "'", "ʼ": "'", "´": "'", "`": "'", "“": '"', "”": '"', "„": '"', "«": '"', "»": '"'}
+)
 _BETWEEN = re.compile(r"[\s_‐-―-]+")
 
 MIN_PART, MAX_SEAMED = 2, 80
@@ -69,7 +73,7 @@ _folded_short = lru_cache(4096)(_folded)  # accents within words, quotes, dashes
 
 
 def name_key(text: str) -> str:
-    """What two names have in common that are the same to whoever asks for one: blanks, hyphens and underscores are one."""
+    """What names have in common that are the same to whoever asks for one: blanks, hyphens and underscores are one."""
     return _BETWEEN.sub(" ", fold(text).translate(_SAME_MARKS)).strip()
 
 

@@ -33,5 +33,7 @@ def link(root: Path, path: str, *, in_obsidian: bool, heading: Sequence[str] = (
         # Obsidian writes a link to a heading without what means something in a link
         place = " ".join(_NO_LINK.sub(" ", heading[-1]).split()) if heading else ""
         at = quote(f"#{place}", safe="", errors="replace") if place else ""
-        return f"obsidian://open?vault={quote(root.name, safe='')}&file={quote_from_bytes(os.fsencode(file), safe='')}{at}"
+        return (
+            f"obsidian://open?vault={quote(root.name, safe='')}&file={quote_from_bytes(os.fsencode(file), safe='')}{at}"
+        )
     return "file://" + quote_from_bytes(os.fsencode(root / path))

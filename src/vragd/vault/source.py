@@ -11,6 +11,7 @@ from vragd.config.settings import SourceSettings
 from vragd.vault.ignore import APP_JSON, Rules, obsidian_filters
 from vragd.vault.read import Outcome, StatKey, Unreadable, read_note, stamp_of
 from vragd.vault.root import Root, Spot, sees_events, stamp_resolution_s
+from vragd.vault.templates import template_folders
 
 SourceState = Literal["new", "ok", "offline", "permission", "root_changed"]
 
@@ -35,6 +36,8 @@ class Source:
         self.rules_trouble = ""
         self.rules_known = False
         """Whether the rules were ever read whole. Until then anything may be what the user excludes."""
+        self.templates: tuple[str, ...] = ()
+        """Folders of notes that are there to be copied."""
         self.proven: Root | None = None
         """The directory whose gaps mean that notes are gone. See `vragd.sync.proof`."""
         self.mounts: dict[str, tuple[int, int]] = {}
@@ -125,6 +128,7 @@ class Source:
         root = root or self._root
         if root is None:
             return False
+        self.templates = template_folders(root.read, self.templates)
         try:
             found = root.read(APP_JSON)
             raw = b"{}" if found is None else found

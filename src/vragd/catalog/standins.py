@@ -1,0 +1,103 @@
+"""
+What is looked for in place of a word that stands nowhere: words that contain it, or else one it may be misspelt for.
+
+Reads the vocabulary, some ten thousand terms: only for a question with such a word.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+import apsw
+
+from vragd.catalog.asked import Word
+from vragd.catalog.resolve import Resolved
+from vragd.catalog.words import Statistics
+
+LEAST_PART, LEAST_MISSPELT, LEAST_TWICE_WRONG = 4, 4, 9  # letters
+MOST = 8  # terms for one word
+
+
+def with_stand_ins(
+    db: apsw.Connection, resolved: Resolved, statistics: Statistics, n_words: int, *, exact: bool
+) -> Resolved:
+    """
+    `resolved` with terms for those of its words that are nowhere.
+
+    Where most words of a question are nowhere it is of another language, and nothing stands in. Nor does anything for
+    what was quoted, has a digit in it or is written together; with `exact` nothing does that is not part of a word.
+    """
+    if not resolved.nowhere or (n_words > 2 and 2 * len(resolved.nowhere) > n_words):
+        return resolved
+    terms, weights = list(resolved.terms), list(resolved.weights)
+    nowhere, instead = list[Word](), dict[str, str]()
+    for word in resolved.nowhere:
+        found = [] if len(word.spelt) < LEAST_PART else list(_containing(db, word))
+        if not found and word.may_be_wrong and not exact and len(word.spelt) >= LEAST_MISSPELT:
+            found = list(_misspelt(db, word))
+            if found:
+                instead[word.spelt] = found[0][0]
+        if not found:
+            nowhere.append(word)
+        for term, count in found:
+            if term not in terms:
+                terms.append(term)
+                weights.append(statistics.weight(count) / len(found))
+    missing = statistics.weight(0) * len(nowhere)
+    return replace(
+        resolved, terms=tuple(terms), weights=tuple(weights), missing=missing, nowhere=tuple(nowhere), instead=instead
+    )
+
+
+def _containing(db: apsw.Connection, word: Word) -> Iterator[tuple[str, int]]:
+    """Terms that begin with the word as it was typed; or, if none does, that have it in their middle."""
+    for condition in ("substr(term, 1, length(?1)) = ?1", "instr(term, ?1) > 0"):
+        rows = list(
+            db.execute(
+                f"select term, doc from note_terms where {condition} order by doc desc limit {MOST}", (word.spelt,)
+            )
+        )
+        if rows:
+            yield from rows
+            return
+
+
+def _misspelt(db: apsw.Connection, word: Word) -> Iterator[tuple[str, int]]:
+    """The term that is least far from the word: one step, or two for a long one; of several the most frequent."""
+    steps = 2 if len(word.spelt) >= LEAST_TWICE_WRONG else 1
+    rows = db.execute(
+        "select term, doc from note_terms where length(term) between ? and ?"
+        " and (substr(term, 1, 1) = ? or substr(term, 2, 1) in (?, ?))",
+        (len(word.term) - steps, len(word.spelt) + steps, word.term[0], word.term[:1], word.term[1:2]),
+    )
+    best: tuple[int, int, str] | None = None
+    for term, count in rows:
+        if not term.isalpha():
+            continue
+        far = min(distance(word.term, term, steps), distance(word.spelt, term, steps))
+        if far <= steps and (best is None or (far, -count) < best[:2]):
+            best = (far, -count, term)
+    if best is not None:
+        yield best[2], -best[1]
+
+
+def distance(one: str, other: str, most: int) -> int:
+    """How many letters are wrong, missing, too many, or swapped with the next; `most` + 1 for more than `most`."""
+    if abs(len(one) - len(other)) > most:
+        return most + 1
+    start = 0
+    while start < min(len(one), len(other)) and one[start] == other[start]:
+        start += 1
+    one, other = one[start:], other[start:]
+    before, row = list[int](), list(range(len(other) + 1))
+    for i, a in enumerate(one, 1):
+        previous, before, row = before, row, [i]
+        for j, b in enumerate(other, 1):
+            cost = min(before[j] + 1, row[j - 1] + 1, before[j - 1] + (a != b))
+            if i > 1 and j > 1 and a == other[j - 2] and one[i - 2] == b:
+                cost = min(cost, previous[j - 2] + 1)
+            row.append(cost)
+        if min(row) > most:
+            return most + 1
+    return row[-1]
