@@ -12,19 +12,20 @@ from vragd.terms.fold import fold, is_unspaced, name_key, pairs, parts, runs, sy
 
 MAX_WORDS, MAX_PHRASES = 64, 16
 LONGEST_RUN = 12  # of an unspaced script: what is longer is a sentence, and no word that stands anywhere as it is
+LONGEST_LONE = 6
 _QUOTED = re.compile(r'"([^"]*)"|“([^”]*)”|„([^“”]*)[“”]|«([^»]*)»')
 
 
 @dataclass(frozen=True, slots=True)
 class Word:
     """
-    A term that may match. `spelt` is what was typed, folded; `parts` its own parts, where it was written together.
+    A term that may match: what was typed, folded. Its `stem`, if it may have other forms; its `parts`, if it has seams.
 
     `may_be_wrong`: a plain word, so that another may be meant where this one is nowhere.
     """
 
     term: str
-    spelt: str
+    stem: str = ""
     parts: tuple[str, ...] = ()
     may_be_wrong: bool = False
 
@@ -38,6 +39,14 @@ class Asked:
     quoted: tuple[tuple[str, ...], ...]
     names: tuple[str, ...]
     plain: str
+
+    @property
+    def is_lone(self) -> bool:
+        """Whether it is one word, or what is written as one: whoever asks so wants what has it."""
+        pieces = self.plain.split()
+        if len(pieces) != 1:
+            return False
+        return not any(is_unspaced(run) and len(run) > LONGEST_LONE for run in runs(fold(pieces[0])))
 
 
 def asked(text: str) -> Asked:
@@ -61,16 +70,16 @@ def asked(text: str) -> Asked:
 
 def _words(piece: str, found: list[str], in_quotes: set[str]) -> Iterator[Word]:
     together = len(found) > 1
-    seams = tuple(dict.fromkeys(stem(part) for part in parts(piece)))
+    seams = tuple(dict.fromkeys(parts(piece)))
     for run in found:
         if is_unspaced(run):
-            yield from (Word(pair, pair) for pair in pairs(run))
+            yield from (Word(pair, pair if len(pair) == 1 else "") for pair in pairs(run))
         elif not (
             together and (len(run) == 1 or run.isdecimal())
         ):  # of 1.2.3 and e.g.: next to each other or not at all
             plain = run.isalpha() and not together and not seams and run not in in_quotes
-            yield Word(stem(run), run, seams if not together else (), plain)
-    yield from (Word(symbol, symbol) for symbol in symbols(piece))
+            yield Word(run, stem(run) if run.isascii() and run.isalpha() else "", seams if not together else (), plain)
+    yield from (Word(symbol) for symbol in symbols(piece))
 
 
 def _phrases(found: list[str]) -> Iterator[tuple[str, ...]]:
@@ -87,7 +96,7 @@ def _terms(found: Iterable[str]) -> list[str]:
     trailing = ""
     for run in found:
         terms += [trailing] if trailing else []
-        terms += pairs(run) if is_unspaced(run) else [stem(run)]
+        terms += pairs(run) if is_unspaced(run) else [run]
         trailing = run[-1] if is_unspaced(run) and len(run) > 1 else ""
     return terms
 

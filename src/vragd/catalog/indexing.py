@@ -12,7 +12,8 @@ import xxhash
 
 from vragd.catalog.model import from_blob
 from vragd.catalog.profile import NAMES, OTHER, group, packed
-from vragd.catalog.stems import extras, stems
+from vragd.catalog.stems import extras, forms
+from vragd.catalog.stems import terms as terms_in
 from vragd.terms.fold import name_key
 from vragd.terms.names import shown
 
@@ -73,7 +74,7 @@ class Terms:
 
     @classmethod
     def of(cls, text: str, heading: Sequence[str] = ()) -> Terms:
-        return cls(stems(" \n ".join(heading)) if heading else [], stems(text), extras(text))
+        return cls(terms_in(" \n ".join(heading)) if heading else [], terms_in(text), extras(text))
 
 
 def index_chunk(db: apsw.Connection, rowid: int, terms: Terms) -> None:
@@ -93,7 +94,7 @@ def index_note(db: apsw.Connection, note_id: int, note: Named, chunks: Iterable[
     for rowid, terms in chunks:
         of_text = [*terms.text, *terms.parts]
         groups.append(group(rowid, of_text, terms.heading))
-        everything |= dict.fromkeys(of_text)
+        everything |= dict.fromkeys([*of_text, *terms.heading])
     # names in full, so that they are found as phrases; of the text each term once, as its counts are in the profile
     first = [*names.text, *others.text]
     terms_of_note = " ".join([*first, *(everything.keys() - set(first))])
@@ -102,6 +103,7 @@ def index_note(db: apsw.Connection, note_id: int, note: Named, chunks: Iterable[
         (note_id, title_hash(note.title), packed(groups)),
     )
     db.execute("insert into note_text(rowid, terms) values (?, ?)", (note_id, terms_of_note))
+    db.executemany("insert or ignore into word_form(stem, word) values (?, ?)", forms(terms_of_note.split()))
     db.executemany("insert into note_name(name, note_id) values (?, ?)", ((key, note_id) for key in note.called()))
 
 
@@ -118,6 +120,7 @@ def index_all(db: apsw.Connection) -> None:
     db.execute("insert into note_text(note_text) values ('delete-all')")
     db.execute("delete from note_words")
     db.execute("delete from note_name")
+    db.execute("delete from word_form")
     for note_id, path, title in list(db.execute("select id, path, title from note where state != 'skipped'")):
         rows = db.execute("select id, heading, text from chunk where note_id = ? order by ordinal", (note_id,))
         chunks = [(rowid, Terms.of(text, json.loads(heading))) for rowid, heading, text in rows]

@@ -13,13 +13,16 @@ import numpy as np
 from vragd.catalog.asked import Asked, expression
 from vragd.catalog.model import Found, from_blob, to_blob
 from vragd.catalog.profile import Counts, counted
-from vragd.catalog.resolve import Resolved
+from vragd.catalog.resolve import Column, Resolved
 from vragd.catalog.standins import with_stand_ins
-from vragd.catalog.words import ENOUGH, Statistics, Words, chosen
+from vragd.catalog.words import ENOUGH, Statistics, Words, chosen, group_of
 from vragd.system import packed
+from vragd.terms.fold import is_unspaced
 
 HEADING_WEIGHT, TEXT_WEIGHT, PARTS_WEIGHT = 2.0, 1.0, 1.0
 OF_CHUNK = "join note n on n.id = c.note_id join source s on s.id = n.source_id"
+MOST_PAIRS = 200  # that begin with a character
+MOST_FORMS = 24  # of one word
 MOST_OF_A_PHRASE = 300  # places that are looked at
 
 
@@ -73,19 +76,33 @@ class Lookup:
     def statistics(self, question: Asked) -> Statistics:
         """How rare the words of a question are in this store, and those they may stand for."""
         terms = {term for word in question.words for term in (word.term, *word.parts)}
-        return self._words.statistics(self._db, sorted(terms))
+        groups = {group_of(stem): (stem, *forms) for stem, forms in self.forms(question).items()}
+        return self._words.statistics(self._db, sorted(terms), groups)
+
+    def forms(self, question: Asked) -> dict[str, list[str]]:
+        """By stem, the forms of the words of a question that stand somewhere, their stem among them."""
+        stems = {word.stem for word in question.words if word.stem}
+        rows = self._db.execute(f"select stem, word from word_form where stem in ({marks(stems)})", tuple(stems))
+        found = {stem: [stem] for stem in stems}
+        for one in filter(is_unspaced, stems):  # a single character: in whatever pair
+            beginning = "select term from note_terms where term > ? and term < ? limit ?"
+            found[one] += [term for (term,) in self._db.execute(beginning, (one, one + chr(0x10FFFF), MOST_PAIRS))]
+        for stem, word in rows:
+            if len(found[stem]) < MOST_FORMS:
+                found[stem].append(word)
+        return found
 
     def stand_ins(self, question: Asked, resolved: Resolved, statistics: Statistics, *, exact: bool) -> Resolved:
         """As `with_stand_ins`."""
         return with_stand_ins(self._db, resolved, statistics, len(question.words), exact=exact)
 
-    def find(self, question: Asked, terms: Sequence[str], limit: int, where: Narrow) -> ByWords:
-        """The best `limit` chunks and notes by the rarer of `terms`, and what has the phrases."""
-        counts = self._words.statistics(self._db, terms).counts
-        rare = chosen(counts)
+    def find(self, question: Asked, columns: Sequence[Column], limit: int, where: Narrow) -> ByWords:
+        """The best `limit` chunks and notes by the rarer of the words, and what has the phrases."""
+        whole = [column for column in columns if not column.extra]
+        rare = [whole[at] for at in chosen([column.count for column in whole])]
         chunks, notes = self._ranked(rare, limit, where)
-        if len(chunks) < min(limit, ENOUGH) and len(rare) < sum(map(bool, counts.values())):
-            chunks, notes = self._ranked(list(counts), limit, where)
+        if len(chunks) < min(limit, ENOUGH) and len(rare) < len(whole):
+            chunks, notes = self._ranked(whole, limit, where)
         phrases = [self._having(phrase, where) for phrase in question.phrases]
         quoted = [self._having(phrase, where) for phrase in question.quoted]
         both = (
@@ -93,7 +110,8 @@ class Lookup:
         )
         return ByWords(chunks, notes, phrases, both, self._named(question.names, where))
 
-    def _ranked(self, terms: Sequence[str], limit: int, where: Narrow) -> tuple[list[int], list[int]]:
+    def _ranked(self, columns: Sequence[Column], limit: int, where: Narrow) -> tuple[list[int], list[int]]:
+        terms = dict.fromkeys(term for column in columns for term in column.terms)
         if not terms:
             return [], []
         match = " OR ".join(expression([term]) for term in terms)
@@ -135,13 +153,13 @@ class Lookup:
 
     # -- facts about candidates ----------------------------------------------------------------------
 
-    def profiles(self, notes: Sequence[int], terms: Sequence[str]) -> tuple[list[int], Counts]:
-        """The notes that have a profile, and how often each term stands in their groups."""
+    def profiles(self, notes: Sequence[int], columns: Sequence[Column]) -> tuple[list[int], Counts]:
+        """The notes that have a profile, and how often the terms of each column stand in their groups."""
         rows = list(
             self._db.execute(f"select note_id, profile from note_words where note_id in ({marks(notes)})", tuple(notes))
         )
-        columns = {term: column for column, term in enumerate(terms)}
-        return [note for note, _ in rows], counted((profile for _, profile in rows), columns)
+        terms = [column.terms for column in columns]
+        return [note for note, _ in rows], counted((profile for _, profile in rows), terms)
 
     def chunks_of(self, keys: Sequence[str]) -> dict[str, tuple[int, int]]:
         """(row id, note id) of those of `keys` that are live."""
@@ -151,6 +169,11 @@ class Lookup:
     def notes_of(self, chunks: Sequence[int]) -> dict[int, int]:
         """The note of each chunk, by row id."""
         return dict(self._db.execute(f"select id, note_id from chunk where id in ({marks(chunks)})", tuple(chunks)))
+
+    def chunks_in(self, notes: Sequence[int]) -> list[int]:
+        """Every chunk of these notes, in order."""
+        sql = f"select id from chunk where note_id in ({marks(notes)}) order by note_id, ordinal"
+        return [chunk for (chunk,) in self._db.execute(sql, tuple(notes))]
 
     def vectors(self, space_id: int, chunks: Sequence[int]) -> tuple[list[int], np.ndarray]:
         """The chunks that have an embedding in the space, and these: float32, shape (n, dimension)."""

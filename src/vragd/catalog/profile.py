@@ -12,7 +12,7 @@ folders, the values of its properties); any other id is that of a chunk.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -65,8 +65,8 @@ class Counts:
     tf: np.ndarray
 
 
-def counted(rows: Iterable[bytes], terms: Mapping[str, int]) -> Counts:
-    """How often each of the `terms` (by column of `tf`) stands in each group of the rows."""
+def counted(rows: Iterable[bytes], columns: Sequence[Sequence[str]]) -> Counts:
+    """How often the terms of each column of `tf` stand in each group of the rows."""
     heads, bodies, notes = [], [], []
     for at, row in enumerate(rows):
         n = int.from_bytes(row[:4], "little")
@@ -76,16 +76,17 @@ def counted(rows: Iterable[bytes], terms: Mapping[str, int]) -> Counts:
         notes.append(np.full(n, at, dtype=np.int32))
     if not heads:
         nothing = np.empty(0, dtype=np.int64)
-        return Counts(nothing, nothing, nothing, np.zeros((0, len(terms)), dtype=np.float32))
+        return Counts(nothing, nothing, nothing, np.zeros((0, len(columns)), dtype=np.float32))
     head, body = np.concatenate(heads), np.concatenate(bodies)
-    tf = np.zeros((len(head), len(terms)), dtype=np.float32)
-    hashes = {term_hash(term): column for term, column in terms.items()}
+    tf = np.zeros((len(head), len(columns)), dtype=np.float32)
+    hashes = {(term_hash(term), column) for column, terms in enumerate(columns) for term in terms}
     sieve = np.zeros(_SIEVE, dtype=bool)
-    sieve[[value % _SIEVE for value in hashes]] = True
+    sieve[[value % _SIEVE for value, _ in hashes]] = True
     places = np.flatnonzero(sieve[(body >> _COUNT_BITS) & (_SIEVE - 1)])
     ends = np.cumsum(head["distinct"])
     values = body[places]
-    for value, column in hashes.items():
+    groups = np.searchsorted(ends, places, side="right")
+    for value, column in hashes:
         hit = (values >> _COUNT_BITS) == value
-        tf[np.searchsorted(ends, places[hit], side="right"), column] = values[hit] & _MOST
+        tf[groups[hit], column] += values[hit] & _MOST  # of a group each term is there once
     return Counts(head["id"].astype(np.int64), np.concatenate(notes), head["length"].astype(np.float32), tf)

@@ -52,6 +52,21 @@ class Snapshot:
         )
         return {row[0]: found_from(row) for row in rows}
 
+    def keyword(self, text: str, limit: int, sources: Collection[str] = (), folder: str = "") -> list[Found]:
+        """
+        What full text alone finds for the words of `text`, in full: chunks, the best first, then those of notes that
+        have them in their names or spread over them. An answer is scored by more than that; see `search`.
+        """
+        question = asked(text)
+        columns = resolve(question, self.lookup.statistics(question), self.lookup.forms(question)).columns
+        found = self.lookup.find(question, columns, limit, Narrow(sources, folder))
+        phrases = [chunk for chunks, _ in found.phrases for chunk in sorted(chunks)]
+        wanted = list(dict.fromkeys([*found.chunks, *phrases]))
+        if len(wanted) < limit:
+            wanted = list(dict.fromkeys([*wanted, *self.lookup.chunks_in([*found.named, *found.notes])]))
+        chunks = self.lookup.passages(wanted[:limit])
+        return [chunks[chunk] for chunk in wanted[:limit]]
+
 
 class Reader:
     """A pool of read-only connections to one catalog."""
@@ -120,15 +135,9 @@ class Reader:
             return now.lookup.statistics(question), now.lookup.calibration(fingerprint)
 
     def keyword(self, text: str, limit: int, sources: Collection[str] = (), folder: str = "") -> list[Found]:
-        """The chunks full text finds for the words of `text`, the best first, in full; an answer is scored better."""
-        question = asked(text)
+        """As `Snapshot.keyword`, now."""
         with self.snapshot() as now:
-            terms = resolve(question, now.lookup.statistics(question)).terms
-            found = now.lookup.find(question, terms, limit, Narrow(sources, folder))
-            of_phrases = [chunk for chunks, _ in found.phrases for chunk in sorted(chunks)]
-            wanted = list(dict.fromkeys([*found.chunks, *of_phrases]))[:limit]
-            chunks = now.lookup.passages(wanted)
-        return [chunks[chunk] for chunk in wanted]
+            return now.keyword(text, limit, sources, folder)
 
     def files(self, states: Collection[str] = ()) -> list[FileRow]:
         """Every note with its state, or those in `states`, by source and path."""

@@ -12,7 +12,7 @@ from dataclasses import replace
 import apsw
 
 from vragd.catalog.asked import Word
-from vragd.catalog.resolve import Resolved
+from vragd.catalog.resolve import Column, Resolved
 from vragd.catalog.words import Statistics
 
 LEAST_PART, LEAST_MISSPELT, LEAST_TWICE_WRONG = 4, 4, 9  # letters
@@ -30,52 +30,45 @@ def with_stand_ins(
     """
     if not resolved.nowhere or (n_words > 2 and 2 * len(resolved.nowhere) > n_words):
         return resolved
-    terms, weights = list(resolved.terms), list(resolved.weights)
-    nowhere, instead = list[Word](), dict[str, str]()
+    columns, nowhere, instead = list(resolved.columns), list[Word](), dict[str, str]()
     for word in resolved.nowhere:
-        found = [] if len(word.spelt) < LEAST_PART else list(_containing(db, word))
-        if not found and word.may_be_wrong and not exact and len(word.spelt) >= LEAST_MISSPELT:
-            found = list(_misspelt(db, word))
-            if found:
-                instead[word.spelt] = found[0][0]
-        if not found:
+        found = [] if len(word.term) < LEAST_PART else list(_containing(db, word.term))
+        if not found and word.may_be_wrong and not exact and len(word.term) >= LEAST_MISSPELT:
+            found = list(_misspelt(db, word.term))
+            instead |= {word.term: other for other, _ in found[:1]}  # noqa: B035
+        if found:
+            count = sum(count for _, count in found)
+            columns.append(Column(tuple(term for term, _ in found), statistics.weight(count), count))
+        else:
             nowhere.append(word)
-        for term, count in found:
-            if term not in terms:
-                terms.append(term)
-                weights.append(statistics.weight(count) / len(found))
     missing = statistics.weight(0) * len(nowhere)
-    return replace(
-        resolved, terms=tuple(terms), weights=tuple(weights), missing=missing, nowhere=tuple(nowhere), instead=instead
-    )
+    return replace(resolved, columns=tuple(columns), missing=missing, nowhere=tuple(nowhere), instead=instead)
 
 
-def _containing(db: apsw.Connection, word: Word) -> Iterator[tuple[str, int]]:
+def _containing(db: apsw.Connection, word: str) -> Iterator[tuple[str, int]]:
     """Terms that begin with the word as it was typed; or, if none does, that have it in their middle."""
     for condition in ("substr(term, 1, length(?1)) = ?1", "instr(term, ?1) > 0"):
         rows = list(
-            db.execute(
-                f"select term, doc from note_terms where {condition} order by doc desc limit {MOST}", (word.spelt,)
-            )
+            db.execute(f"select term, doc from note_terms where {condition} order by doc desc limit {MOST}", (word,))
         )
         if rows:
             yield from rows
             return
 
 
-def _misspelt(db: apsw.Connection, word: Word) -> Iterator[tuple[str, int]]:
+def _misspelt(db: apsw.Connection, word: str) -> Iterator[tuple[str, int]]:
     """The term that is least far from the word: one step, or two for a long one; of several the most frequent."""
-    steps = 2 if len(word.spelt) >= LEAST_TWICE_WRONG else 1
+    steps = 2 if len(word) >= LEAST_TWICE_WRONG else 1
     rows = db.execute(
         "select term, doc from note_terms where length(term) between ? and ?"
         " and (substr(term, 1, 1) = ? or substr(term, 2, 1) in (?, ?))",
-        (len(word.term) - steps, len(word.spelt) + steps, word.term[0], word.term[:1], word.term[1:2]),
+        (len(word) - steps, len(word) + steps, word[0], word[:1], word[1:2]),
     )
     best: tuple[int, int, str] | None = None
     for term, count in rows:
         if not term.isalpha():
             continue
-        far = min(distance(word.term, term, steps), distance(word.spelt, term, steps))
+        far = distance(word, term, steps)
         if far <= steps and (best is None or (far, -count) < best[:2]):
             best = (far, -count, term)
     if best is not None:

@@ -27,3 +27,4 @@ def words(db: apsw.Connection) -> None:
     """
     db.execute("insert into chunk_text(chunk_text) values ('optimize')")
     db.execute("insert into note_text(note_text) values ('optimize')")
+    db.execute("delete from word_form where word not in (select term from note_terms)")

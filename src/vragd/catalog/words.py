@@ -46,15 +46,20 @@ class Words:
     def __init__(self) -> None:
         self._counted: dict[str, tuple[float, int]] = {}
 
-    def statistics(self, db: apsw.Connection, terms: Sequence[str]) -> Statistics:
-        """Of this store. A count is of some time in the last COUNTED_FOR_S, but that something is nowhere is of now."""
-        n_notes = self._remembered(db, "", "select count(*) from note_words", ())
-        return Statistics(n_notes, {term: self.count(db, term) for term in terms})
+    def statistics(self, db: apsw.Connection, terms: Sequence[str], groups: Mapping[str, Sequence[str]]) -> Statistics:
+        """
+        Of this store: of each term and, by its name, of each group of terms of which a note has any.
 
-    def count(self, db: apsw.Connection, term: str) -> int:
-        """In how many notes a term stands."""
-        expression = '"' + term.replace('"', '""') + '"'
-        return self._remembered(db, term, "select count(*) from note_text where note_text match ?", (expression,))
+        A count is of some time in the last COUNTED_FOR_S, but that something is nowhere is of now.
+        """
+        n_notes = self._remembered(db, "", "select count(*) from note_words", ())
+        counts = {term: self.count(db, term, [term]) for term in terms}
+        return Statistics(n_notes, counts | {name: self.count(db, name, group) for name, group in groups.items()})
+
+    def count(self, db: apsw.Connection, name: str, terms: Sequence[str]) -> int:
+        """In how many notes any of the terms stands; `name` is what that is remembered by."""
+        match = " OR ".join('"' + term.replace('"', '""') + '"' for term in terms)
+        return self._remembered(db, name, "select count(*) from note_text where note_text match ?", (match,))
 
     def _remembered(self, db: apsw.Connection, key: str, sql: str, bound: tuple[str, ...]) -> int:
         now = time.monotonic()
@@ -68,13 +73,18 @@ class Words:
         return int(count)
 
 
-def chosen(counts: Mapping[str, int]) -> list[str]:
-    """The terms worth asking for: one at least, if there are any that stand somewhere."""
-    found: list[str] = []
+def group_of(stem: str) -> str:
+    """The name of the group of the forms of a word: no term has it, terms have no blanks."""
+    return f"{stem} *"
+
+
+def chosen(counts: Sequence[int]) -> list[int]:
+    """Which of the groups of terms are worth asking for: one at least, if there are any that stand somewhere."""
+    found: list[int] = []
     left = BUDGET
-    for term in sorted((term for term, count in counts.items() if count), key=counts.__getitem__):
-        if found and counts[term] > left and sum(counts.values()) > BUDGET:
+    for at in sorted((at for at, count in enumerate(counts) if count), key=counts.__getitem__):
+        if found and counts[at] > left and sum(counts) > BUDGET:
             break
-        found.append(term)
-        left -= counts[term]
+        found.append(at)
+        left -= counts[at]
     return found

@@ -24,6 +24,13 @@ create table note_words (
 ) strict;
 create index note_words_title on note_words(title_hash);
 
+-- words that are not their own stem: what else is asked for with one of the same
+create table word_form (
+    stem text not null,
+    word text not null,
+    primary key (stem, word)
+) strict, without rowid;
+
 create table title_embedding (
     space_id integer not null references space(id),
     text_hash blob not null,

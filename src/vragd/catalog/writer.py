@@ -160,9 +160,8 @@ class Catalog:
     def forget_space(self, space_id: int) -> None:
         """Remove a space no note uses, its embeddings included."""
         with self._transaction():
-            self._db.execute("delete from embedding where space_id = ?", (space_id,))
-            self._db.execute("delete from title_embedding where space_id = ?", (space_id,))
-            self._db.execute("delete from space where id = ?", (space_id,))
+            for place in ("embedding where space_id", "title_embedding where space_id", "space where id"):
+                self._db.execute(f"delete from {place} = ?", (space_id,))
 
     def any_outside(self, space_id: int, away: Collection[int] = (), *, or_failed: bool = True) -> bool:
         """Whether there is a note whose chunks are of another space; in no source that is `away`, if any is."""
@@ -228,13 +227,9 @@ class Catalog:
             yield self._db
 
     def sweep_embeddings(self, now: float, keep_s: float) -> int:
-        """
-        Forget embeddings that no chunk has used for `keep_s` seconds; returns how many.
-
-        Until then an undo, or a note that comes back, costs no embedding.
-        """
-        with self._transaction():
-            return sweep.embeddings(self._db, now, keep_s)
+        """Forget embeddings unused for `keep_s` seconds; how many. Until then an undo costs no embedding."""
+        with self.writing() as db:
+            return sweep.embeddings(db, now, keep_s)
 
     def sweep_words(self, now: float, every_s: float) -> None:
         """Forget the words of chunks that are gone, unless that was done in the last `every_s` seconds."""

@@ -42,8 +42,8 @@ from vragd.search.question import (
     check,
 )
 from vragd.search.rank import Candidates, rank
-from vragd.search.score import Calibration, calibration_of, pooled
-from vragd.search.show import shown_hits, spelling
+from vragd.search.score import MEASURED, Calibration, calibration_of, pooled
+from vragd.search.show import shown_hits
 from vragd.system.log import error_fields
 
 __all__ = [
@@ -86,8 +86,7 @@ class _Look:
         self._degraded: list[str] = []
         self._where = _filter(target, question)
         self._asked = asked(question.text)
-        self._calibration = Calibration(0.0, 0.0)
-        self._resolved = Resolved((), (), 0.0)
+        self._statistics, self._calibration, self._resolved = Statistics(), MEASURED, Resolved()
         self._early: Future[tuple[int, ByWords]] | None = None
         if question.mode == "hybrid" and question.text:  # embedding and vectors take another core about as long
             self._early = _beside.submit(self._early_words)
@@ -137,13 +136,14 @@ class _Look:
             statistics += counted
             calibrations += [calibration_of(said)] if said else []
         self._statistics = statistics
-        self._resolved = resolve(self._asked, statistics)
         self._calibration = pooled(calibrations)
 
     def _early_result(self) -> tuple[int, ByWords] | None:
         try:
             return self._early.result() if self._early else None
         except BackendUnavailable:  # no connection was free in time: one will be looked for again
+            self._early = None
+            self._weigh()
             return None
 
     def _early_words(self) -> tuple[int, ByWords]:
@@ -152,10 +152,11 @@ class _Look:
             return now.generation(), self._words(now.lookup)
 
     def _words(self, now: Lookup) -> ByWords:
-        question, counted = self._question, self._statistics
-        self._resolved = now.stand_ins(self._asked, self._resolved, counted, exact=question.exact)
+        question = self._question
+        resolved = resolve(self._asked, self._statistics, now.forms(self._asked))
+        self._resolved = now.stand_ins(self._asked, resolved, self._statistics, exact=question.exact)
         where = Narrow(question.sources, question.folder)
-        return now.find(self._asked, self._resolved.terms, CANDIDATES, where)
+        return now.find(self._asked, self._resolved.columns, CANDIDATES, where)
 
     # -- the answer --------------------------------------------------------------------------------
 
@@ -196,12 +197,10 @@ class _Look:
             mode = "keyword"
         resolved = self._resolved.with_phrases(phrase_weights(self._statistics, by_words.phrases) if by_words else ())
         space_id = target.space.id if target.space else None
-        ranked = rank(
-            now.lookup, Candidates(near, by_words), resolved, space_id, self._vector, self._calibration, mode
-        )  # fmt: skip
+        found, lone = Candidates(near, by_words), self._asked.is_lone and bool(resolved.columns)
+        ranked = rank(now.lookup, found, resolved, space_id, self._vector, self._calibration, mode, lone=lone)
         hits, n_weak = shown_hits(now.lookup, target, question, ranked, self._asked, resolved, mode)
-        instead = {word: spelling(term, hits) for word, term in resolved.instead.items()}
-        return Answer(hits, tuple(dict.fromkeys(self._degraded)), generation, n_weak, instead)
+        return Answer(hits, tuple(dict.fromkeys(self._degraded)), generation, n_weak, resolved.instead)
 
 
 def _filter(target: Target, question: Question) -> Filter | None:

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 
 from vragd.catalog.asked import Asked
 from vragd.catalog.resolve import Resolved
-from vragd.catalog.stems import stem
 from vragd.terms.fold import fold, is_unspaced, parts, runs, symbols
 
 MAX_CHARS, LEAD = 240, 60
@@ -51,8 +50,8 @@ class Matched:
         unspaced = [run for piece in pieces for run in runs(fold(piece)) if is_unspaced(run)]
         pairs = [word.term for word in asked.words if is_unspaced(word.term)]
         marks = [symbol for piece in pieces for symbol in symbols(piece)]
-        spaced = [stem(run) for phrase in pieces for run in runs(fold(phrase)) if not is_unspaced(run)]
-        known = {*resolved.terms, *(spaced if len(spaced) != len(asked.words) else ())}
+        in_phrases = [run for phrase in (*asked.phrases, *asked.quoted) for run in phrase]
+        known = {*resolved.terms, *in_phrases}
         return cls(
             frozenset(term for term in known if not is_unspaced(term)),
             tuple(dict.fromkeys([*unspaced, *pairs, *marks])),
@@ -120,9 +119,8 @@ def _spans(plain: str, matched: Matched) -> list[tuple[int, int, str]]:
     if matched.terms:
         for word in _WORD.finditer(plain):
             folded = fold(word[0])
-            term = stem(folded)
-            if term in matched.terms or any(stem(part) in matched.terms for part in parts(word[0])):
-                found.append((word.start(), word.end(), term))
+            if folded in matched.terms or any(part in matched.terms for part in parts(word[0])):
+                found.append((word.start(), word.end(), folded))
     if matched.runs:
         folded, places = _mapped(plain)
         for run in matched.runs:

@@ -58,6 +58,8 @@ def rank(
     question: np.ndarray | None,
     calibration: Calibration,
     mode: str,
+    *,
+    lone: bool = False,
 ) -> list[Ranked]:
     """Every note that was found, the best first; its passages likewise. Ties are broken by what came first."""
     notes = candidates.gather(now)
@@ -69,13 +71,13 @@ def rank(
     if question is not None and space_id is not None:
         chunks = [chunk for some in looked_at.values() for chunk in some]
         near = cosines(now.vectors(space_id, chunks), question, calibration)
-        if resolved.terms or mode != "vector":
+        if resolved.columns or mode != "vector":
             titles = cosines(now.title_vectors(space_id, notes), question, calibration)
     found = candidates.by_words
     first = _first(found, notes)
     ranked = []
     for note in notes:
-        common = (titles.get(note), words.note.get(note, 0.0), words.cover.get(note, 0.0), note in first)
+        common = (titles.get(note), words.note.get(note, 0.0), words.cover.get(note, 0.0), note in first, lone)
         passages = [
             (chunk, _parts(near.get(chunk), words.words.get(chunk, 0.0), *common, question))
             for chunk in looked_at[note]
@@ -98,13 +100,14 @@ def _parts(
     note: float,
     cover: float,
     first: bool,
+    lone: bool,
     question: np.ndarray | None,
 ) -> Parts:
     if question is None:
-        return Parts(None, None, words, note, first, cover)
+        return Parts(None, None, words, note, first, cover, lone)
     # what has no vector is taken for what any text is to any question; a title not embedded yet for its passage
     chunk = near if near is not None else title if title is not None else MEASURED.mean
-    return Parts(chunk, title if title is not None else chunk, words, note, first, cover)
+    return Parts(chunk, title if title is not None else chunk, words, note, first, cover, lone)
 
 
 def _looked_at(note: int, candidates: Candidates, words: OfWords | None) -> list[int]:
@@ -119,12 +122,13 @@ def _words(now: Lookup, candidates: Candidates, notes: Sequence[int], resolved: 
     found = candidates.by_words
     if found is None:
         return OfWords({}, {}, {}, {})
-    known, counts = now.profiles(notes, resolved.terms)
+    known, counts = now.profiles(notes, resolved.columns)
     pairs = [pair for pair in zip(found.phrases, resolved.phrase_weights, strict=True) if pair[1]]
     return of_words(
         known,
         counts,
-        np.array(resolved.weights, dtype=np.float32),
+        np.array([column.weight for column in resolved.columns], dtype=np.float32),
+        np.array([not column.extra for column in resolved.columns], dtype=bool),
         resolved.missing,
         [having for having, _ in pairs],
         np.array([weight for _, weight in pairs], dtype=np.float32),

@@ -23,6 +23,7 @@ from vragd.catalog.profile import NAMES, OTHER, Counts
 TITLE, WORDS, NOTE = 0.3, 0.4, 0.9
 FIRST = 1.0
 CHOICE = 1.2  # of a note's passages the one is shown that is best by `chunk + CHOICE·words`: words point at the place
+NEAR_LONE = 0.5  # what is near counts half for one word that stands somewhere: what has it is wanted
 MISSING = 0.5  # the share at which a word that is nowhere counts: one that is left of five is no answer to all five
 K1 = 1.5
 # Where a text is neither long nor short: the same everywhere, so that a score does not depend on the store.
@@ -67,13 +68,15 @@ def of_words(
     notes: Sequence[int],
     counts: Counts,
     weights: np.ndarray,
+    whole: np.ndarray,
     missing: float,
     phrases: Sequence[tuple[set[int], set[int]]],
     phrase_weights: np.ndarray,
 ) -> OfWords:
     """
-    Scores by words of the notes whose profiles were counted. `weights` are those of the columns, `missing` the
-    weight of all words that stand nowhere; phrases come with the chunks and notes that have them.
+    Scores by words of the notes whose profiles were counted. `weights` are those of the columns, of which
+    `whole` are no extra, `missing` is that of all words that are nowhere; phrases come with the chunks and notes that
+    have them.
     """
     all_weights = np.concatenate([weights, phrase_weights]).astype(np.float32)
     most = (float(all_weights.sum()) + MISSING * missing) * (K1 + 1)
@@ -91,8 +94,9 @@ def of_words(
     tf_chunk = np.hstack([tf_chunk, _flags(ids.tolist(), [having for having, _ in phrases])])
     note = _bm25(tf_note, length, NOTE_LENGTH, NOTE_B, all_weights, most)
     words = _bm25(tf_chunk, counts.lengths[is_chunk], CHUNK_LENGTH, CHUNK_B, all_weights, most)
-    asked_for = float(all_weights.sum()) + missing
-    cover = (tf_note > 0) @ all_weights / asked_for if asked_for else np.zeros(n_notes)
+    by_word = all_weights * np.concatenate([whole, np.ones(len(phrases), dtype=bool)])
+    asked_for = float(by_word.sum()) + missing
+    cover = (tf_note > 0) @ by_word / asked_for if asked_for else np.zeros(n_notes)
     order = np.lexsort((-words, owner))
     chunks: dict[int, list[int]] = {note_id: [] for note_id in notes}
     for at in order.tolist():
@@ -141,6 +145,7 @@ class Parts:
     note: float | None
     first: bool = False
     cover: float = 0.0
+    lone: bool = False
 
     def score(self, mode: str) -> float:
         """By which hits are ordered: at most 1, or 2 for what comes first."""
@@ -149,12 +154,8 @@ class Parts:
         elif mode == "keyword":
             total, most = WORDS * (self.words or 0.0) + NOTE * (self.note or 0.0), WORDS + NOTE
         else:
-            total = (
-                (self.chunk or 0.0)
-                + TITLE * (self.title or 0.0)
-                + WORDS * (self.words or 0.0)
-                + NOTE * (self.note or 0.0)
-            )
+            near = (self.chunk or 0.0) + TITLE * (self.title or 0.0)
+            total = (NEAR_LONE if self.lone else 1.0) * near + WORDS * (self.words or 0.0) + NOTE * (self.note or 0.0)
             most = 1 + TITLE + WORDS + NOTE
         return total / most + (FIRST if self.first else 0.0)
 
@@ -162,7 +163,7 @@ class Parts:
         """By which the passages of one note are ordered."""
         if mode == "vector" or self.chunk is None:
             return self.chunk or self.words or 0.0
-        return self.chunk + CHOICE * (self.words or 0.0)
+        return (NEAR_LONE if self.lone else 1.0) * self.chunk + CHOICE * (self.words or 0.0)
 
     def explained(self) -> Mapping[str, float | bool | None]:
         """For people and programs, to four digits."""

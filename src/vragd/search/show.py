@@ -10,14 +10,12 @@ from vragd.catalog.asked import Asked
 from vragd.catalog.lookup import Lookup
 from vragd.catalog.model import Found
 from vragd.catalog.resolve import Resolved
-from vragd.catalog.stems import stem
 from vragd.search.excerpt import Matched, excerpt
 from vragd.search.floor import in_another_language, is_weak
 from vragd.search.merge import once
 from vragd.search.question import Hit, Passage, Question, Target
 from vragd.search.rank import Ranked
 from vragd.search.score import Parts
-from vragd.terms.fold import fold
 from vragd.terms.names import link
 
 MORE_PASSAGES = 2  # of a note, beside its best
@@ -48,7 +46,7 @@ def shown_hits(
     if question.chunks:
         rows = [Row(one.note, [passage], passage[1]) for one in ranked for passage in one.passages]
         rows.sort(key=lambda row: -row.parts.score(mode))
-    foreign = in_another_language([word.spelt for word in asked.words], [word.spelt for word in resolved.nowhere])
+    foreign = in_another_language([word.term for word in asked.words], [word.term for word in resolved.nowhere])
     strong = [replace(row, weak=is_weak(row.parts, mode, foreign=foreign)) for row in rows]
     chosen = [row for row in strong if question.weak or not row.weak]
     matched = Matched.of(asked, resolved)
@@ -106,13 +104,3 @@ def _is_below(path: str, folder: str) -> bool:
 def _passage(found: Found, matched: Matched) -> Passage:
     cut = excerpt(found.text, found.lines[0], matched)
     return Passage(found.heading, found.lines, cut.text, cut.spans, cut.lines)
-
-
-def spelling(term: str, hits: Sequence[Hit]) -> str:
-    """A word of the hits that `term` is of; the term itself if none is marked."""
-    for hit in hits:
-        for start, end in hit.spans:
-            word = hit.excerpt[start:end]
-            if stem(fold(word)) == term:
-                return word.lower()
-    return term
