@@ -110,6 +110,11 @@ def _names(text: str) -> Iterator[str]:
         yield f"date {dates[0]}"
 
 
+def lone_terms(question: Asked) -> tuple[str, ...]:
+    """What is asked for by one word: its terms, in their order."""
+    return tuple(_terms(runs(fold(question.plain)))) or tuple(word.term for word in question.words)
+
+
 def expression(terms: Iterable[str]) -> str:
     """The terms next to each other, as full text is asked for them."""
     return '"' + " ".join(term.replace('"', '""') for term in terms) + '"'

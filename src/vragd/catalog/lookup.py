@@ -10,7 +10,7 @@ from typing import Any
 import apsw
 import numpy as np
 
-from vragd.catalog.asked import Asked, expression
+from vragd.catalog.asked import Asked, expression, lone_terms
 from vragd.catalog.model import Found, from_blob, to_blob
 from vragd.catalog.profile import Counts, counted
 from vragd.catalog.resolve import Column, Resolved
@@ -22,6 +22,7 @@ from vragd.terms.fold import is_unspaced
 HEADING_WEIGHT, TEXT_WEIGHT, PARTS_WEIGHT = 2.0, 1.0, 1.0
 OF_CHUNK = "join note n on n.id = c.note_id join source s on s.id = n.source_id"
 MOST_PAIRS = 200  # that begin with a character
+FEW = 10  # notes with a word: it is a rare one
 MOST_FORMS = 24  # of one word
 MOST_OF_A_PHRASE = 300  # places that are looked at
 
@@ -31,7 +32,8 @@ class ByWords:
     """
     What words found: chunks and notes by row id, the best first; of each phrase the chunks and the notes that have it.
 
-    `named` are the notes that are called what was asked, `quoted` the chunks and notes that have all that was quoted.
+    `named` are the notes that are called what was asked, `quoted` the chunks and notes that have all that was quoted,
+    `lone` those that have the one word that was asked for, if they are few.
     """
 
     chunks: list[int]
@@ -39,6 +41,7 @@ class ByWords:
     phrases: list[tuple[set[int], set[int]]]
     quoted: tuple[set[int], set[int]] | None
     named: set[int]
+    lone: tuple[set[int], set[int]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +111,11 @@ class Lookup:
         both = (
             (set.intersection(*(q[0] for q in quoted)), set.intersection(*(q[1] for q in quoted))) if quoted else None
         )
-        return ByWords(chunks, notes, phrases, both, self._named(question.names, where))
+        lone: tuple[set[int], set[int]] = (set(), set())
+        if question.is_lone and (terms := lone_terms(question)):
+            having = self._having(terms, where)
+            lone = having if len(having[1]) <= FEW else lone
+        return ByWords(chunks, notes, phrases, both, self._named(question.names, where), lone)
 
     def _ranked(self, columns: Sequence[Column], limit: int, where: Narrow) -> tuple[list[int], list[int]]:
         terms = dict.fromkeys(term for column in columns for term in column.terms)

@@ -39,6 +39,8 @@ class Resolved:
     nowhere: tuple[Word, ...] = ()
     phrase_weights: tuple[float, ...] = ()
     instead: Mapping[str, str] = field(default_factory=dict)
+    foreign: bool = False
+    """Whether the question is in a language the vault is not; for whoever can tell to set."""
 
     @property
     def terms(self) -> list[str]:

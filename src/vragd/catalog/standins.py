@@ -28,7 +28,7 @@ def with_stand_ins(
     Where most words of a question are nowhere it is of another language, and nothing stands in. Nor does anything for
     what was quoted, has a digit in it or is written together; with `exact` nothing does that is not part of a word.
     """
-    if not resolved.nowhere or (n_words > 2 and 2 * len(resolved.nowhere) > n_words):
+    if not resolved.nowhere or resolved.foreign or (n_words > 2 and 2 * len(resolved.nowhere) > n_words):
         return resolved
     columns, nowhere, instead = list(resolved.columns), list[Word](), dict[str, str]()
     for word in resolved.nowhere:

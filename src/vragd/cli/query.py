@@ -96,8 +96,8 @@ def _print_more(hit: dict[str, Any]) -> None:
     if hit.get("copies"):
         out(f"   and {plural(hit['copies'], 'equal passage')} elsewhere")
     if parts := hit.get("parts"):
-        numbers = (f"{name} {value:.3f}" for name, value in parts.items() if name != "first" and value is not None)
-        out(f"   {'named so, or quoted: first. ' if parts['first'] else ''}{', '.join(numbers)}")
+        numbers = (f"{name} {value:.3f}" for name, value in parts.items() if value is not None)
+        out(f"   {', '.join(numbers)}")
 
 
 def below_title(title: str, heading: list[str]) -> list[str]:

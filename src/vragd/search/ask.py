@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
+from dataclasses import replace
 
 import numpy as np
 import structlog
@@ -29,6 +30,7 @@ from vragd.errors import (
     UsageError,
     VragdError,
 )
+from vragd.search.floor import in_another_language
 from vragd.search.question import (
     MAX_QUERY_CHARS,
     MAX_TOP_K,
@@ -154,6 +156,9 @@ class _Look:
     def _words(self, now: Lookup) -> ByWords:
         question = self._question
         resolved = resolve(self._asked, self._statistics, now.forms(self._asked))
+        words, nowhere = self._asked.words, resolved.nowhere
+        foreign = in_another_language([word.term for word in words], [word.term for word in nowhere])
+        resolved = replace(resolved, foreign=foreign)
         self._resolved = now.stand_ins(self._asked, resolved, self._statistics, exact=question.exact)
         where = Narrow(question.sources, question.folder)
         return now.find(self._asked, self._resolved.columns, CANDIDATES, where)

@@ -14,6 +14,7 @@ from vragd.search.score import Parts
 
 COVER = 0.9  # of the weight of the question's words, those that are nowhere included
 NEAR, NEAR_BY_COVER = 0.35, 0.1
+NEAR_BY_NOWHERE = 0.15
 NEAR_IN_ANOTHER_LANGUAGE = 0.19
 
 # What nearly every question in these languages has one of, and no English one has.
@@ -29,19 +30,25 @@ _FUNCTION_WORDS, _RARER = frozenset(_TOLD_BY.split()), frozenset(_RARE_IN_ENGLIS
 
 
 def in_another_language(spelt: Sequence[str], nowhere: Sequence[str]) -> bool:
-    """Whether most words of a question are nowhere, and it looks like a language: by its script or a function word."""
-    if not nowhere or 2 * len(nowhere) < len(spelt):
+    """Whether many words of a question are nowhere, and it looks like a language: by its script or function words."""
+    if not nowhere or 3 * len(nowhere) < len(spelt):
         return False
     if any(ord(character) > 0x36F for word in nowhere for character in word):  # neither Latin nor its marks
         return True
-    return any(word in _FUNCTION_WORDS or (word in _RARER and len(spelt) > 2) for word in spelt)
+    n_told = sum(word in _FUNCTION_WORDS or (word in _RARER and len(spelt) > 2) for word in spelt)
+    return n_told >= (1 if 2 * len(nowhere) >= len(spelt) else 2)
 
 
-def is_weak(parts: Parts, mode: str, *, foreign: bool = False) -> bool:
-    """Whether a note that is scored so is no good match. By words alone, or by vectors alone, nothing is."""
-    if mode != "hybrid" or parts.first or parts.chunk is None:
+def is_weak(parts: Parts, mode: str, *, foreign: bool = False, nowhere: float = 0.0) -> bool:
+    """
+    Whether a note that is scored so is no good match. By words alone, or by vectors alone, nothing is.
+
+    `nowhere` is the share of the question's words that stand nowhere: a model finds something near for any letters.
+    """
+    if mode != "hybrid" or parts.ahead or parts.chunk is None:
         return False
     if parts.cover >= COVER:
         return False
     near = max(parts.chunk, parts.title if parts.title is not None and foreign else parts.chunk)
-    return near + NEAR_BY_COVER * parts.cover < (NEAR_IN_ANOTHER_LANGUAGE if foreign else NEAR)
+    least = NEAR + (NEAR_BY_NOWHERE * nowhere if nowhere >= 0.5 else 0.0)
+    return near + NEAR_BY_COVER * parts.cover < (NEAR_IN_ANOTHER_LANGUAGE if foreign else least)

@@ -107,7 +107,7 @@ class Hit:
     copies: int = 0
     weak: bool = False
     template: bool = False
-    parts: Mapping[str, float | bool | None] | None = None
+    parts: Mapping[str, float | None] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ import numpy as np
 
 from vragd.catalog.lookup import ByWords, Lookup
 from vragd.catalog.resolve import Resolved
-from vragd.search.score import MEASURED, Calibration, OfWords, Parts, cosines, of_words
+from vragd.search.score import FIRST, LONE_WORD, MEASURED, Calibration, OfWords, Parts, cosines, of_words
 
 PASSAGES_BY_WORDS = 2  # of a note, besides those that were found one by one
 
@@ -42,8 +42,8 @@ class Candidates:
         if found is not None:
             notes |= dict.fromkeys([*sorted(found.named), *found.notes])
             quoted = found.quoted or (set(), set())
-            notes |= dict.fromkeys(sorted(quoted[1]))
-            for chunk, note in now.notes_of([*found.chunks, *quoted[0]]).items():
+            notes |= dict.fromkeys(sorted(quoted[1] | found.lone[1]))
+            for chunk, note in now.notes_of([*found.chunks, *sorted(quoted[0] | found.lone[0])]).items():
                 self.chunks.setdefault(note, []).append(chunk)
         for chunk, note in self.near:
             self.chunks.setdefault(note, []).append(chunk)
@@ -74,10 +74,11 @@ def rank(
         if resolved.columns or mode != "vector":
             titles = cosines(now.title_vectors(space_id, notes), question, calibration)
     found = candidates.by_words
-    first = _first(found, notes)
+    ahead = _ahead(found)
+    having = found.lone[0] | (found.quoted[0] if found.quoted else set()) if found else set()
     ranked = []
     for note in notes:
-        common = (titles.get(note), words.note.get(note, 0.0), words.cover.get(note, 0.0), note in first, lone)
+        common = (titles.get(note), words.note.get(note, 0.0), words.cover.get(note, 0.0), ahead.get(note, 0.0), lone)
         passages = [
             (chunk, _parts(near.get(chunk), words.words.get(chunk, 0.0), *common, question))
             for chunk in looked_at[note]
@@ -85,10 +86,10 @@ def rank(
         if not passages:
             passages = [(0, _parts(None, 0.0, *common, question))]
         best = max(passages, key=lambda one: one[1].score(mode))
-        passages.sort(key=lambda one: -one[1].worth(mode))
+        passages.sort(key=lambda one: (one[0] not in having, -one[1].worth(mode)))
         ranked.append(Ranked(note, passages, best[1]))
     if mode == "keyword":
-        ranked = [one for one in ranked if one.parts.cover > 0 or one.note in first]
+        ranked = [one for one in ranked if one.parts.cover > 0 or one.note in ahead]
     ranked.sort(key=lambda one: -one.parts.score(mode))
     return ranked
 
@@ -99,15 +100,15 @@ def _parts(
     title: float | None,
     note: float,
     cover: float,
-    first: bool,
+    ahead: float,
     lone: bool,
     question: np.ndarray | None,
 ) -> Parts:
     if question is None:
-        return Parts(None, None, words, note, first, cover, lone)
+        return Parts(None, None, words, note, ahead, cover, lone)
     # what has no vector is taken for what any text is to any question; a title not embedded yet for its passage
     chunk = near if near is not None else title if title is not None else MEASURED.mean
-    return Parts(chunk, title if title is not None else chunk, words, note, first, cover, lone)
+    return Parts(chunk, title if title is not None else chunk, words, note, ahead, cover, lone)
 
 
 def _looked_at(note: int, candidates: Candidates, words: OfWords | None) -> list[int]:
@@ -135,8 +136,9 @@ def _words(now: Lookup, candidates: Candidates, notes: Sequence[int], resolved: 
     )
 
 
-def _first(found: ByWords | None, notes: Sequence[int]) -> set[int]:
-    """Notes that are called what was asked, and those that have what was quoted."""
+def _ahead(found: ByWords | None) -> dict[int, float]:
+    """By note, how far it is ahead: called what was asked, having what was quoted, or the one rare word asked for."""
     if found is None:
-        return set()
-    return (found.named | (found.quoted[1] if found.quoted else set())) & set(notes)
+        return {}
+    quoted = found.quoted[1] if found.quoted else set()
+    return dict.fromkeys(found.lone[1], LONE_WORD) | dict.fromkeys(found.named | quoted, FIRST)

@@ -7,7 +7,8 @@ what else was found.
 `chunk` and `title` are cosines with the question, calibrated per space (`Calibration`). `words` and `note` are BM25 of
 the passage and of the whole note, divided by the most that BM25 can give for the question's words, of which those that
 are nowhere count half: in [0, 1], how much of what is asked for is there. A note that is called what was asked, or has
-what was quoted, comes first: 1 is added. docs/architecture.md, "Ranking", has the measurements.
+what was quoted, comes first: 1 is added; 0.5 is to the few that have the one rare word that was asked for.
+docs/architecture.md, "Ranking", has the measurements.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ import numpy as np
 from vragd.catalog.profile import NAMES, OTHER, Counts
 
 TITLE, WORDS, NOTE = 0.3, 0.4, 0.9
-FIRST = 1.0
+FIRST, LONE_WORD = 1.0, 0.5
 CHOICE = 1.2  # of a note's passages the one is shown that is best by `chunk + CHOICE·words`: words point at the place
 NEAR_LONE = 0.5  # what is near counts half for one word that stands somewhere: what has it is wanted
 MISSING = 0.5  # the share at which a word that is nowhere counts: one that is left of five is no answer to all five
@@ -143,7 +144,7 @@ class Parts:
     title: float | None
     words: float | None
     note: float | None
-    first: bool = False
+    ahead: float = 0.0
     cover: float = 0.0
     lone: bool = False
 
@@ -157,7 +158,7 @@ class Parts:
             near = (self.chunk or 0.0) + TITLE * (self.title or 0.0)
             total = (NEAR_LONE if self.lone else 1.0) * near + WORDS * (self.words or 0.0) + NOTE * (self.note or 0.0)
             most = 1 + TITLE + WORDS + NOTE
-        return total / most + (FIRST if self.first else 0.0)
+        return total / most + self.ahead
 
     def worth(self, mode: str) -> float:
         """By which the passages of one note are ordered."""
@@ -165,7 +166,7 @@ class Parts:
             return self.chunk or self.words or 0.0
         return (NEAR_LONE if self.lone else 1.0) * self.chunk + CHOICE * (self.words or 0.0)
 
-    def explained(self) -> Mapping[str, float | bool | None]:
+    def explained(self) -> Mapping[str, float | None]:
         """For people and programs, to four digits."""
         numbers = {
             "chunk": self.chunk,
@@ -174,7 +175,7 @@ class Parts:
             "note": self.note,
             "cover": self.cover,
         }
-        return {"first": self.first} | {name: None if n is None else round(n, 4) for name, n in numbers.items()}
+        return {"ahead": self.ahead} | {name: None if n is None else round(n, 4) for name, n in numbers.items()}
 
 
 def pooled(calibrations: Sequence[Calibration]) -> Calibration:

@@ -11,11 +11,11 @@ from vragd.catalog.lookup import Lookup
 from vragd.catalog.model import Found
 from vragd.catalog.resolve import Resolved
 from vragd.search.excerpt import Matched, excerpt
-from vragd.search.floor import in_another_language, is_weak
+from vragd.search.floor import is_weak
 from vragd.search.merge import once
 from vragd.search.question import Hit, Passage, Question, Target
 from vragd.search.rank import Ranked
-from vragd.search.score import Parts
+from vragd.search.score import FIRST, Parts
 from vragd.terms.names import link
 
 MORE_PASSAGES = 2  # of a note, beside its best
@@ -46,8 +46,8 @@ def shown_hits(
     if question.chunks:
         rows = [Row(one.note, [passage], passage[1]) for one in ranked for passage in one.passages]
         rows.sort(key=lambda row: -row.parts.score(mode))
-    foreign = in_another_language([word.term for word in asked.words], [word.term for word in resolved.nowhere])
-    strong = [replace(row, weak=is_weak(row.parts, mode, foreign=foreign)) for row in rows]
+    nowhere = len(resolved.nowhere) / max(1, len(asked.words))
+    strong = [replace(row, weak=is_weak(row.parts, mode, foreign=resolved.foreign, nowhere=nowhere)) for row in rows]
     chosen = [row for row in strong if question.weak or not row.weak]
     matched = Matched.of(asked, resolved)
     found: list[Hit] = []
@@ -86,7 +86,7 @@ def _hit(target: Target, found: Found, row: Row, mode: str, more: Sequence[Found
     uri = ""
     if place:
         uri = link(place.root, found.path, in_obsidian=place.in_obsidian, heading=found.heading)
-    folders = place.templates if place and not parts.first else ()
+    folders = place.templates if place and parts.ahead < FIRST else ()
     is_template = any(_is_below(found.path, folder) for folder in folders)
     cut = excerpt(found.text, found.lines[0], matched)
     return Hit(

@@ -84,7 +84,7 @@ class PassageModel(Body):
 class PartsModel(Body):
     """What a score is made of; null where it could not be had. `cover`: the share of what was asked that is there."""
 
-    first: bool
+    ahead: float
     chunk: float | None
     title: float | None
     words: float | None

@@ -37,7 +37,7 @@ _RUN = re.compile(
 )
 # Where a word written together has a seam: camelCase, HTTPServer, test1user.
 _SEAM = re.compile(r"(?<=[A-Za-z])(?=\d)|(?<=\d)(?=[A-Za-z])|(?<=[a-z])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
-_SEAMS = (b"aA", b"a0", b"0a", b"0A", b"A0")
+_SEAMS = (b"aA", b"a0", b"0a", b"0A", b"A0", b"AAa")
 _KINDS = bytes(
     ord("a") if 97 <= c < 123 else ord("A") if 65 <= c < 91 else ord("0") if 48 <= c < 58 else 32 for c in range(256)
 )

@@ -10,7 +10,10 @@ import pytest
 from vragd.catalog import words
 from vragd.catalog.model import ChunkRow, NoteChange, NoteRemoval
 from vragd.catalog.reader import Reader
+from vragd.catalog.schema import MIGRATIONS
+from vragd.catalog.words_schema import m006_words_folded
 from vragd.catalog.writer import Catalog
+from vragd.system.sqlite import open_read_write
 
 Opened = tuple[Catalog, Reader]
 
@@ -70,3 +73,45 @@ def test_words_of_a_note_that_is_gone_leave_the_file_once_a_day(opened: Opened) 
     before = catalog.path.read_bytes()
     catalog.sweep_words(150_000.0, 86_400.0)
     assert catalog.path.read_bytes() == before, "not twice a day"
+
+
+def test_a_catalog_of_before_is_rebuilt_for_words_without_embedding(tmp_path: Path) -> None:
+    path = tmp_path / "catalog.db"
+    at = next(i for i, step in enumerate(MIGRATIONS) if step is m006_words_folded)
+    db = open_read_write(path, MIGRATIONS[:at])
+    db.execute("insert into source(id, uid, label) values (1, 'uid', 'vault')")
+    db.execute("insert into space(id, fingerprint, identity, dimension, collection) values (1, 'f', '{}', 4, 'sss')")
+    db.execute(
+        "insert into note(id, source_id, path, inode, size, mtime_ns, ctime_ns, racy, title, space_id, state, attempts,"
+        " seq, changed_at) values (1, 1, ?, 1, 2, 3, 4, 0, 'Le café', 1, 'indexed', 0, 1, 0)",
+        (b"Notes/2024-04-09.md",),
+    )
+    db.execute(
+        "insert into chunk(id, note_id, key, text_hash, embedded, ordinal, heading, line_from, line_to, text)"
+        " values (7, 1, 'k', x'00', 1, 0, '[\"Part\"]', 1, 2, '我喝咖啡 in C++')"
+    )
+    db.execute("insert into chunk_text(rowid, title, heading, text) values (7, 'Le café', 'Part', 'words')")
+    db.close()
+    catalog = Catalog(path)
+    reader = Reader(path)
+    assert catalog.check() == []
+    for word in ("咖啡", "cafe", "C++", "part", "notes", "2024-04-09"):
+        assert [found.key for found in reader.keyword(word, 5)] == ["k"], word
+    assert next(catalog.rows_for(["k"]))[1] == b"\0", "chunks and their embeddings stay as they were"
+    reader.close()
+    catalog.close()
+
+
+def test_the_words_of_a_note_go_with_it(opened: Opened) -> None:
+    catalog, reader = opened
+    catalog.commit("sss", [note(catalog, "a.md", "walrus"), note(catalog, "b.md", "seal")])
+    catalog.commit("sss", [NoteRemoval(1, "a.md", catalog.next_seq())])
+    for table in ("note_text", "note_words", "chunk_text"):
+        ((count,),) = catalog._db.execute(f"select count(*) from {table}")
+        assert count == 1, table
+    assert reader.keyword("walrus", 5) == reader.keyword("a", 5) == []
+    assert catalog.check() == []
+    catalog._db.execute("delete from note_words")
+    assert any("notes not in full text" in problem for problem in catalog.check())
+    catalog.mend()
+    assert catalog.check() == []
