@@ -47,6 +47,9 @@ def parser() -> argparse.ArgumentParser:
     found.add_argument("--questions", type=Path, help="for quality: what is asked of it, and where the answers are")
     found.add_argument("--dataset", type=Path, help="for quality: documents, queries and judgements")
     found.add_argument("--kept", type=Path, help="for quality: where the index stays between runs")
+    found.add_argument(
+        "--drawn", action="store_true", help="for quality: also words, names and nonsense of the vault's own"
+    )
     found.add_argument("--document", type=Path, default=report.DOCUMENT, help="for all: what to write into")
     found.add_argument("--json", action="store_true", help="one JSON object on one line")
     return found

@@ -5,7 +5,8 @@ The vault is indexed by the real pipeline and asked by the real search, in proce
 list with the keys `id`, `query`, `relevant_paths` (gain 1.0), `partial_paths` (0.5), `category`, and where the answer
 is one passage `line`, 1-based, of the first of the relevant paths. A data set is `documents.jsonl` (id, text; the first
 line is the title), `queries.jsonl` (id, text) and `qrels.tsv` (query, document, grade): each document becomes a note.
-`--kept DIR` keeps the index between runs: then only what changed is embedded.
+`--kept DIR` keeps the index between runs: then only what changed is embedded. `--drawn` also asks for words of one
+passage, names and days of the vault, and nonsense.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from bench.drawn import drawn
 from bench.homes import index_all, open_store, scratch
 from bench.measures import RELEVANT, mean, measured
 from vragd.config.settings import BuiltinEmbedder
@@ -58,7 +60,9 @@ def run(args: argparse.Namespace) -> tuple[dict[str, Any], dict[str, Any]]:
     with _place(args.kept) as place:
         asked = dataset(args.dataset, place) if args.dataset else questions(args.vault, args.questions)
         with indexed(asked.vault, place / asked.name) as (target, counts):
-            figures = {mode: ranked(target, asked, mode) for mode in MODES}
+            figures: dict[str, Any] = {mode: ranked(target, asked, mode) for mode in MODES}
+            if args.drawn:
+                figures["drawn"] = drawn(target)
     return {"set": asked.name, "questions": len(asked.asked), **counts}, figures
 
 

@@ -42,6 +42,7 @@ from vragd.config.settings import (
 )
 from vragd.embed.base import Embedder
 from vragd.store.store import Store
+from vragd.store.titles import embed_titles
 from vragd.stores.registry import Registry
 from vragd.sync.change import Job
 from vragd.system import failpoints
@@ -211,6 +212,8 @@ class Life:
                 report = store.apply(jobs)
                 assert not report.later, report.later
                 jobs = report.deferred
+        while embed_titles(store):
+            pass
         store.sweep()
         if note:
             self._note(synced=True)

@@ -95,7 +95,8 @@ def test_what_is_written_together_is_asked_together_and_its_parts_are_found(worl
     notes = {
         "version.md": "Release 1.2.3 is out.",
         "other.md": "1, then 3, then 2, and 1 3 2.",
-        "cpp.md": "Templates in C++.",        "csharp.md": "Delegates in C#.", "clang.md": "Pointers in C are addresses.",
+        "cpp.md": "Templates in C++.",
+        "csharp.md": "Delegates in C#.", "clang.md": "Pointers in C are addresses.",
         "camel.md": "call getUserName twice",
         "test.md": "log in as test1admin", "snake.md": "set max_file_bytes", "emoji.md": "Launch 🚀 party",
     }  # fmt: skip
