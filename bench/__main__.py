@@ -48,7 +48,7 @@ def parser() -> argparse.ArgumentParser:
     found.add_argument("--dataset", type=Path, help="for quality: documents, queries and judgements")
     found.add_argument("--kept", type=Path, help="for quality: where the index stays between runs")
     found.add_argument(
-        "--drawn", action="store_true", help="for quality: also words, names and nonsense of the vault's own"
+        "--drawn", action="store_true", help="for quality: also words and names of the vault, and nonsense"
     )
     found.add_argument("--document", type=Path, default=report.DOCUMENT, help="for all: what to write into")
     found.add_argument("--json", action="store_true", help="one JSON object on one line")
