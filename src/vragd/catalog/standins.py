@@ -57,12 +57,13 @@ def _containing(db: apsw.Connection, word: str) -> Iterator[tuple[str, int]]:
 
 
 def _misspelt(db: apsw.Connection, word: str) -> Iterator[tuple[str, int]]:
-    """The term that is least far from the word: one step, or two for a long one; of several the most frequent."""
+    """The term that is least far from the word: one step, or two for a long one; of several the
+    most frequent. People get the first letter right, or swap it with the second."""
     steps = 2 if len(word) >= LEAST_TWICE_WRONG else 1
     rows = db.execute(
         "select term, doc from note_terms where length(term) between ? and ?"
-        " and (substr(term, 1, 1) = ? or substr(term, 2, 1) in (?, ?))",
-        (len(word) - steps, len(word) + steps, word[0], word[:1], word[1:2]),
+        " and (substr(term, 1, 1) = ? or substr(term, 1, 2) = ?)",
+        (len(word) - steps, len(word) + steps, word[0], word[1] + word[0]),
     )
     best: tuple[int, int, str] | None = None
     for term, count in rows:

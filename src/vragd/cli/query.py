@@ -94,7 +94,8 @@ def _print_more(hit: dict[str, Any]) -> None:
     if places:
         out(f"   also {', '.join(places)}")
     if hit.get("copies"):
-        out(f"   and {plural(hit['copies'], 'equal passage')} elsewhere")
+        named = ", ".join(hit["copies"][:3]) + ("…" if len(hit["copies"]) > 3 else "")
+        out(f"   the same in {plural(len(hit['copies']), 'other place')}: {named}")
     if parts := hit.get("parts"):
         numbers = (f"{name} {value:.3f}" for name, value in parts.items() if value is not None)
         out(f"   {', '.join(numbers)}")

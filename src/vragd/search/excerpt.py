@@ -119,7 +119,8 @@ def _spans(plain: str, matched: Matched) -> list[tuple[int, int, str]]:
     if matched.terms:
         for word in _WORD.finditer(plain):
             folded = fold(word[0])
-            if folded in matched.terms or any(part in matched.terms for part in parts(word[0])):
+            has_seams = not word[0][1:].islower()  # or capitals, or digits
+            if folded in matched.terms or (has_seams and any(part in matched.terms for part in parts(word[0]))):
                 found.append((word.start(), word.end(), folded))
     if matched.runs:
         folded, places = _mapped(plain)

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from vragd.search.question import Answer, Hit
+from vragd.terms.names import shown
 
 
 def merge(answers: Sequence[tuple[str, Answer]], top_k: int) -> tuple[Hit, ...]:
@@ -24,7 +25,7 @@ def merge(answers: Sequence[tuple[str, Answer]], top_k: int) -> tuple[Hit, ...]:
 
 
 def once(hits: Sequence[Hit]) -> list[Hit]:
-    """Each passage once, where it comes first; the others are counted."""
+    """Each passage once, where it comes first; the others are named there."""
     places: dict[str, int] = {}
     found: list[Hit] = []
     for hit in hits:
@@ -32,5 +33,5 @@ def once(hits: Sequence[Hit]) -> list[Hit]:
         if at == len(found):
             found.append(hit)
         else:
-            found[at] = replace(found[at], copies=found[at].copies + 1 + hit.copies)
+            found[at] = replace(found[at], copies=(*found[at].copies, shown(hit.path), *hit.copies))
     return found

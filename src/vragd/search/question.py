@@ -87,7 +87,7 @@ class Hit:
     """
     One answer: a note with its best passage. `score` is higher for better hits; see `search.score`.
 
-    `passages` are further ones of the note, `copies` how many other notes' passages were left out for being equal,
+    `passages` are further ones of the note, `copies` the paths of what was left out for its text being equal,
     `weak` whether the hit is below the floor. `parts` is what the score is made of.
     """
 
@@ -104,7 +104,7 @@ class Hit:
     spans: tuple[tuple[int, int], ...] = ()
     excerpt_lines: tuple[int, int] = (0, 0)
     passages: tuple[Passage, ...] = ()
-    copies: int = 0
+    copies: tuple[str, ...] = ()
     weak: bool = False
     template: bool = False
     parts: Mapping[str, float | None] | None = None

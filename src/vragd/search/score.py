@@ -30,6 +30,7 @@ K1 = 1.5
 # Where a text is neither long nor short: the same everywhere, so that a score does not depend on the store.
 CHUNK_LENGTH, CHUNK_B = 120.0, 0.5
 NOTE_LENGTH, NOTE_B = 400.0, 0.75
+BEST = 3  # passages of a note that are looked at for their words
 NAME_COUNTS, OTHER_COUNTS = 4.0, 1.0  # a name says what the whole note is about
 
 
@@ -62,7 +63,7 @@ class OfWords:
     note: dict[int, float]
     cover: dict[int, float]
     chunks: dict[int, list[int]]
-    """The chunks of each note, the best by words first."""
+    """The BEST chunks of each note by words, the best first."""
 
 
 def of_words(
@@ -84,11 +85,12 @@ def of_words(
     n_notes = len(notes)
     is_chunk = (counts.ids != NAMES) & (counts.ids != OTHER)
     own = np.where(counts.ids == NAMES, NAME_COUNTS, OTHER_COUNTS)[:, None] * counts.tf * ~is_chunk[:, None]
-    tf_names = np.zeros((n_notes, counts.tf.shape[1]), dtype=np.float32)
-    np.add.at(tf_names, counts.notes, own)
-    tf_note, length = tf_names.copy(), np.zeros(n_notes, dtype=np.float32)
-    np.add.at(tf_note, counts.notes[is_chunk], counts.tf[is_chunk])
-    np.add.at(length, counts.notes[is_chunk], counts.lengths[is_chunk])
+    if not n_notes:
+        return OfWords({}, {}, {}, {})
+    starts = np.searchsorted(counts.notes, np.arange(n_notes))  # every note has groups, one behind the other
+    tf_names = np.add.reduceat(own, starts, axis=0)
+    tf_note = tf_names + np.add.reduceat(counts.tf * is_chunk[:, None], starts, axis=0)
+    length = np.add.reduceat(counts.lengths * is_chunk, starts)
     ids, owner = counts.ids[is_chunk], counts.notes[is_chunk]
     tf_chunk = counts.tf[is_chunk] + tf_names[owner]
     tf_note = np.hstack([tf_note, _flags(notes, [having for _, having in phrases])])
@@ -99,9 +101,13 @@ def of_words(
     asked_for = float(by_word.sum()) + missing
     cover = (tf_note > 0) @ by_word / asked_for if asked_for else np.zeros(n_notes)
     order = np.lexsort((-words, owner))
-    chunks: dict[int, list[int]] = {note_id: [] for note_id in notes}
-    for at in order.tolist():
-        chunks[notes[owner[at]]].append(int(ids[at]))
+    begins = np.searchsorted(owner[order], np.arange(n_notes))
+    ends = np.append(begins[1:], len(order))
+    ordered = ids[order].tolist()
+    chunks = {
+        note: ordered[begin : min(end, begin + BEST)]
+        for note, begin, end in zip(notes, begins.tolist(), ends.tolist(), strict=True)
+    }
     return OfWords(
         dict(zip(ids.tolist(), words.tolist(), strict=True)),
         dict(zip(notes, note.tolist(), strict=True)),
@@ -112,8 +118,8 @@ def of_words(
 
 def _flags(ids: Sequence[int], sets: Sequence[set[int]]) -> np.ndarray:
     """1 where an id is in a set, shape (ids, sets): twice said is not twice as good for what is long."""
-    flags = [[float(one in having) for having in sets] for one in ids]
-    return np.array(flags, dtype=np.float32).reshape(len(ids), len(sets))
+    having = [np.isin(np.asarray(ids, dtype=np.int64), list(one)) for one in sets]
+    return np.array(having, dtype=np.float32).reshape(len(sets), len(ids)).T
 
 
 def _bm25(

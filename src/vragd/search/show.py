@@ -19,7 +19,7 @@ from vragd.search.score import FIRST, Parts
 from vragd.terms.names import link
 
 MORE_PASSAGES = 2  # of a note, beside its best
-BATCH = 20
+SPARE = 2  # for equal texts: excerpts are made of what is shown, and little else
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +54,7 @@ def shown_hits(
     templates: list[Hit] = []
     wanted = question.top_k
     waiting = iter(chosen)
-    while len(found) < wanted and (batch := list(islice(waiting, BATCH))):
+    while len(found) < wanted and (batch := list(islice(waiting, wanted - len(found) + SPARE))):
         for hit in _hits(now, target, batch, matched, mode, explain=question.explain):
             (templates if hit.template else found).append(hit)
         found = once(found)

@@ -94,7 +94,7 @@ class PartsModel(Body):
 
 class HitModel(PassageModel):
     """
-    A note with its best passage, `text` in full; `passages` are further ones, `copies` equal ones left out.
+    A note with its best passage, `text` in full; `passages` are further ones, `copies` paths of equal ones left out.
 
     `score` is at most 1; 1 more for a note that is called what was asked, or has what was quoted. See the README.
     """
@@ -107,7 +107,7 @@ class HitModel(PassageModel):
     text: str
     uri: str
     passages: tuple[PassageModel, ...]
-    copies: int
+    copies: tuple[str, ...]
     weak: bool
     template: bool
     parts: PartsModel | None

@@ -14,7 +14,7 @@ from vragd.cli.render import out
 HIT = {
     "source": "Vault", "path": "Go.md", "title": "Go", "heading": ["Google Cloud", "Billing"], "lines": [3, 9],
     "score": 0.61, "text": "long text", "excerpt": "Deploy billing with terraform.", "spans": [[7, 14]], "passages": [],
-    "copies": 0, "weak": False, "template": False, "parts": None,
+    "copies": [], "weak": False, "template": False, "parts": None,
 }  # fmt: skip
 
 
@@ -35,10 +35,10 @@ def test_what_was_left_out_and_what_stands_in_is_said(capsys: pytest.CaptureFixt
     said = capsys.readouterr().err
     assert "no good match (3 weak ones with --weak)" in said
     assert "showing results for 'restaurant'" in said
-    more = {"passages": [{"lines": [20, 22], "heading": ["Other"]}], "copies": 2, "weak": True}
+    more = {"passages": [{"lines": [20, 22], "heading": ["Other"]}], "copies": ["b.md", "c.md"], "weak": True}
     print_hits(answer(HIT | more | {"parts": {"ahead": 0.0, "chunk": 0.5, "title": None}}))
     shown = capsys.readouterr().out
-    for part in ("(0.610  weak)", "also 20-22 Other", "2 equal passages elsewhere", "chunk 0.500"):
+    for part in ("(0.610  weak)", "also 20-22 Other", "the same in 2 other places: b.md, c.md", "chunk 0.500"):
         assert part in shown
 
 
