@@ -88,7 +88,7 @@ class Lookup:
         rows = self._db.execute(f"select stem, word from word_form where stem in ({marks(stems)})", tuple(stems))
         found = {stem: [stem] for stem in stems}
         for one in filter(is_unspaced, stems):  # a single character: in whatever pair
-            beginning = "select term from note_terms where term > ? and term < ? limit ?"
+            beginning = "select word from word_form where stem > ? and stem < ? limit ?"
             found[one] += [term for (term,) in self._db.execute(beginning, (one, one + chr(0x10FFFF), MOST_PAIRS))]
         for stem, word in rows:
             if len(found[stem]) < MOST_FORMS:

@@ -11,7 +11,7 @@ from dataclasses import replace
 
 import apsw
 
-from vragd.catalog.asked import Word
+from vragd.catalog.asked import Word, expression
 from vragd.catalog.resolve import Column, Resolved
 from vragd.catalog.words import Statistics
 
@@ -47,33 +47,41 @@ def with_stand_ins(
 
 def _containing(db: apsw.Connection, word: str) -> Iterator[tuple[str, int]]:
     """Terms that begin with the word as it was typed; or, if none does, that have it in their middle."""
-    for condition in ("substr(term, 1, length(?1)) = ?1", "instr(term, ?1) > 0"):
-        rows = list(
-            db.execute(f"select term, doc from note_terms where {condition} order by doc desc limit {MOST}", (word,))
-        )
-        if rows:
-            yield from rows
+    for condition in ("substr(word, 1, length(?1)) = ?1", "instr(word, ?1) > 0"):
+        rows = db.execute(f"select word from word_form where {condition} order by length(word) limit {MOST}", (word,))
+        found = [(term, count) for (term,) in rows if (count := _count(db, term))]
+        if found:
+            yield from found
             return
 
 
 def _misspelt(db: apsw.Connection, word: str) -> Iterator[tuple[str, int]]:
-    """The term that is least far from the word: one step, or two for a long one; of several the
-    most frequent. People get the first letter right, or swap it with the second."""
+    """
+    The term that is least far from the word: one step, or two for a long one; of several the most frequent. People get
+    the first letter right, or swap it with the second.
+    """
     steps = 2 if len(word) >= LEAST_TWICE_WRONG else 1
     rows = db.execute(
-        "select term, doc from note_terms where length(term) between ? and ?"
-        " and (substr(term, 1, 1) = ? or substr(term, 1, 2) = ?)",
+        "select word from word_form where length(word) between ? and ?"
+        " and (substr(word, 1, 1) = ? or substr(word, 1, 2) = ?)",
         (len(word) - steps, len(word) + steps, word[0], word[1] + word[0]),
     )
-    best: tuple[int, int, str] | None = None
-    for term, count in rows:
-        if not term.isalpha():
-            continue
-        far = distance(word, term, steps)
-        if far <= steps and (best is None or (far, -count) < best[:2]):
-            best = (far, -count, term)
-    if best is not None:
-        yield best[2], -best[1]
+    near: dict[int, list[str]] = {}
+    for (term,) in rows:
+        if term.isalpha() and (far := distance(word, term, steps)) <= steps:
+            near.setdefault(far, []).append(term)
+    for far in sorted(near):
+        counted = [(count, term) for term in near[far][:MOST] if (count := _count(db, term))]
+        if counted:
+            count, term = max(counted)
+            yield term, count
+            return
+
+
+def _count(db: apsw.Connection, term: str) -> int:
+    """In how many notes a term stands: a word of a note that is gone stays among the forms for a while."""
+    ((count,),) = db.execute("select count(*) from note_text where note_text match ?", (expression([term]),))
+    return int(count)
 
 
 def distance(one: str, other: str, most: int) -> int:

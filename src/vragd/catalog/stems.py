@@ -40,9 +40,11 @@ def stem(word: str) -> str:
 
 
 def forms(words: Iterable[str]) -> list[tuple[str, str]]:
-    """(stem, word) of those words that are not their own stem."""
-    plain = [word for word in words if word.isascii() and word.isalpha()]
-    return [(root, word) for root, word in zip(_cut("porter", " ".join(plain)), plain, strict=True) if root != word]
+    """(stem, word) of each word; one that is not English letters is its own stem."""
+    plain, others = list[str](), list[str]()
+    for word in words:
+        (plain if word.isascii() and word.isalpha() else others).append(word)
+    return [*zip(_cut("porter", " ".join(plain)), plain, strict=True), *((word, word) for word in others)]
 
 
 def _cut(how: str, plain: str) -> list[str]:

@@ -24,7 +24,7 @@ create table note_words (
 ) strict;
 create index note_words_title on note_words(title_hash);
 
--- words that are not their own stem: what else is asked for with one of the same
+-- every term there was, by what its forms have in common: what is asked for with it, and what may stand in for another
 create table word_form (
     stem text not null,
     word text not null,
