@@ -15,7 +15,7 @@ from pathlib import Path
 import apsw
 
 import vragd
-from tests.faults.model_vault import MAX_BYTES, Part, Version, in_order
+from tests.faults.model_vault import MAX_BYTES, Part, Vault, Version, in_order
 from tests.world import WordEmbedder
 from vragd.config.settings import LimitSettings, SourceSettings, StoreSettings
 from vragd.errors import EmbedderChanged, EmbedderUnavailable, VragdError
@@ -40,8 +40,8 @@ def places() -> list[str]:
 class Process:
     """A store in `folder`, opened by `start`."""
 
-    def __init__(self, folder: Path, vault: Path, embedder: WordEmbedder) -> None:
-        self.folder, self.embedder = folder, embedder
+    def __init__(self, folder: Path, vault: Vault, embedder: WordEmbedder) -> None:
+        self.folder, self._vault, self.embedder = folder, vault, embedder
         self.queue: dict[str, bool] = {}
         """Paths to look at, and whether to be patient with them."""
         self.later: dict[str, bool] = {}
@@ -49,7 +49,7 @@ class Process:
         self.is_up = False
         self.n_changes = 0
         """Notes changed or removed by `work`."""
-        settings = StoreSettings(sources=(SourceSettings(path=vault),))
+        settings = StoreSettings(sources=(SourceSettings(path=vault.root),))
         limits = LimitSettings(min_free_mib=0, max_file_bytes=MAX_BYTES)
         self.store = Store("sss", settings, folder, limits, lambda: embedder)
 
@@ -59,6 +59,7 @@ class Process:
             sweep_temporary(self.folder)
         self.store.open()
         (self.source,) = self.store.sources.values()
+        self.source.clock = self._vault.clock
         self.is_up = True
         self.check()
 

@@ -10,6 +10,7 @@ import json
 import os
 import shutil
 import stat
+import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
@@ -65,7 +66,29 @@ class Vault:
             (self.outside / folder / "a.md").write_text(f"lantern of {folder}\n")
             (self.outside / folder / "Deep" / "b.md").write_text("lantern below\n")
         (self.outside / "secret.md").write_text(SECRET)
+        self._stamper = home / "stamper"
+        self.settled = False
+        """Whether time has passed since the last change: what changes next has other stamps than all that is there."""
         self.tree = self._look()
+
+    # -- time
+
+    def clock(self) -> int:
+        """
+        Nanoseconds: so late that no stamp is fresh, or so early that each is.
+
+        By the real clock it would depend on the machine's load what is read again.
+        """
+        return 1 << 62 if self.settled else 0
+
+    def time_passes(self) -> None:
+        """Until a change of a file has another stamp than every earlier one."""
+        self._stamper.touch()
+        last = self._stamper.stat().st_ctime_ns
+        while self._stamper.stat().st_ctime_ns == last:
+            time.sleep(0.001)
+            self._stamper.touch()
+        self.settled = True
 
     # -- what is there -------------------------------------------------------------------------------
 
@@ -110,6 +133,7 @@ class Vault:
 
     def changed(self) -> None:
         """Remember what a change made: to be called after each."""
+        self.settled = False
         self.tree = self._look()
         if self.away:
             return

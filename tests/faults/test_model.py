@@ -13,15 +13,15 @@ from typing import Any
 import pytest
 import structlog
 from hypothesis import HealthCheck, Phase, settings
+from hypothesis.errors import Flaky
 from hypothesis.stateful import run_state_machine_as_test
 
 import vragd.backends.faiss.backend
 import vragd.store.filling
 import vragd.sync.difference
 import vragd.sync.embedding
-import vragd.vault.source
-from tests.faults.model import PLACES, TICK_S, Model
-from tests.faults.model_lives import COUNTS
+from tests.faults.model import PLACES, Model
+from tests.faults.model_lives import COUNTS, RUNS, Run
 from vragd.sync.change import Prepared
 from vragd.sync.round import Report, Syncer
 from vragd.sync.vectors import to_vector
@@ -93,12 +93,12 @@ TOUR: list[tuple[str, dict[str, Any]]] = [
 def small(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Thresholds so low that a handful of notes passes them, and silence."""
     COUNTS.clear()
+    RUNS.clear()
     for name, value in {"FLUSH_AT_LEAST": 3, "FLUSH_SHARE": 0.01, "COMPACT_AT_LEAST": 4, "SCAN_FROM": 16}.items():
         monkeypatch.setattr(vragd.backends.faiss.backend, name, value)
     monkeypatch.setattr(vragd.sync.difference, "GUARD_AT_LEAST", 3)
     monkeypatch.setattr(vragd.sync.difference, "GUARD_CONFIRM_S", 0.0)
     monkeypatch.setattr(vragd.sync.embedding, "ROUND_S", 0.0)  # one batch a round: long notes take several
-    monkeypatch.setattr(vragd.vault.source, "stamp_resolution_s", lambda _: TICK_S * 0.9)
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(50))
     yield
     structlog.reset_defaults()
@@ -109,9 +109,32 @@ def silent() -> list[str]:
     return [name for name in RULES if not any(said.startswith(f"rule {name.replace('_', ' ')}") for said in COUNTS)]
 
 
+def unlike(runs: Sequence[Run]) -> str:
+    """What the last run did and how it ended, beside the earlier one it shares most of its steps with."""
+    *earlier, last = runs
+
+    def shared(run: Run) -> int:
+        return len(os.path.commonprefix([run.steps, last.steps]))
+
+    first = max(earlier, key=shared)
+    return "\n\n".join(
+        f"{name} run, {shared(first)} steps of {len(run.steps)} as in the other:\n" + "\n".join(run.steps) + f"\n{how}"
+        for name, run in (("first", first), ("second", last))
+        for how in (run.ended or "it ended well",)
+    )
+
+
+def examples(tried: settings) -> None:
+    """Run the model. Hypothesis keeps to itself what went wrong if the same steps went otherwise before: not here."""
+    try:
+        run_state_machine_as_test(Model, settings=tried)
+    except Flaky as flaky:
+        raise RuntimeError(f"the same steps had two outcomes ({flaky})\n\n{unlike(RUNS)}") from flaky
+
+
 @pytest.mark.timeout(0 if LONGER else 600)
 def test_the_index_is_what_a_dictionary_of_the_notes_says(capsys: pytest.CaptureFixture[str]) -> None:
-    run_state_machine_as_test(Model, settings=SETTINGS)
+    examples(SETTINGS)
     crashes = {name: n for name, n in COUNTS.items() if name.startswith("crash ")}
     with capsys.disabled():
         print(f"\nmodel: {COUNTS['steps']} steps, {sum(crashes.values())} crashes at {len(crashes)} places,", end=" ")
@@ -168,7 +191,7 @@ def test_a_death_at_each_place_is_survived(place: str) -> None:
 def found() -> str:
     """What the model finds wrong."""
     with pytest.raises(AssertionError) as caught:
-        run_state_machine_as_test(Model, settings=FINDS)
+        examples(FINDS)
     return str(caught.value)
 
 

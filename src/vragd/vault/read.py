@@ -11,7 +11,7 @@ import errno
 import os
 import stat
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -73,9 +73,11 @@ class Unreadable:
 Outcome = Content | Gone | Skipped | Unreadable
 
 
-def read_note(root_fd: int, path: str, max_bytes: int, racy_window_s: float) -> Outcome:
+def read_note(
+    root_fd: int, path: str, max_bytes: int, racy_window_s: float, clock: Callable[[], int] = time.time_ns
+) -> Outcome:
     """
-    What is at `path` below the directory `root_fd`.
+    What is at `path` below the directory `root_fd`; racy if its stamps lie within the window before the `clock`'s now.
 
     Blocks for the read, and 6 ms more for a file that changes while it is read.
     """
@@ -85,7 +87,7 @@ def read_note(root_fd: int, path: str, max_bytes: int, racy_window_s: float) -> 
         return _trouble(error)
     try:
         for pause in (*_TORN_RETRIES_S, None):
-            outcome = _read_once(parent, name, max_bytes, racy_window_s)
+            outcome = _read_once(parent, name, max_bytes, racy_window_s, clock)
             if not (isinstance(outcome, Unreadable) and outcome.torn) or pause is None:
                 return outcome
             time.sleep(pause)
@@ -134,7 +136,7 @@ def _descend(root_fd: int, folders: Sequence[str]) -> int:
     return fd
 
 
-def _read_once(parent: int, name: str, max_bytes: int, racy_window_s: float) -> Outcome:
+def _read_once(parent: int, name: str, max_bytes: int, racy_window_s: float, clock: Callable[[], int]) -> Outcome:
     try:
         listed = os.stat(name, dir_fd=parent, follow_symlinks=False)
         if getattr(listed, "st_flags", 0) & _SF_DATALESS:
@@ -152,7 +154,7 @@ def _read_once(parent: int, name: str, max_bytes: int, racy_window_s: float) -> 
         if before.st_size > max_bytes:
             return Skipped("too_large", key)
         data = _read_all(fd, before.st_size + 1)  # one more tells that it grows, without running after it
-        seen_at_ns = time.time_ns()
+        seen_at_ns = clock()
         still = (
             StatKey.of(os.fstat(fd)) == key and StatKey.of(os.stat(name, dir_fd=parent, follow_symlinks=False)) == key
         )

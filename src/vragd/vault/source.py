@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import errno
 import os
+import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Literal
 
@@ -43,6 +45,8 @@ class Source:
         self._root: Root | None = None
         self._app_json: bytes | None = None
         self._racy_window_s = 2.0
+        self.clock: Callable[[], int] = time.time_ns
+        """What time it is, by the clock that stamps files."""
 
     @property
     def root(self) -> Root | None:
@@ -151,7 +155,7 @@ class Source:
         root = self._root
         if root is None:
             return Unreadable("source_offline")
-        return read_note(root.fd, path, self._max_file_bytes, self._racy_window_s)
+        return read_note(root.fd, path, self._max_file_bytes, self._racy_window_s, self.clock)
 
     def stamp(self, path: str) -> StatKey | None:
         """The stamp of the file at `path`, which is not opened; None if nobody knows."""
