@@ -22,6 +22,8 @@ from vragd.errors import NoDaemon
 
 VAULTS = Path(__file__).parent / "vaults"
 DEADLINE_S = 30.0
+PYTHONS = (sys.executable, f"/usr/bin/python{sys.version_info.major}.{sys.version_info.minor}")
+"""Of the version that runs the tests: its own, and one that every user can read, if there is one."""
 fork_daemons = False  # an interpreter for each; see tests/forked.py
 
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import signal
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -53,11 +53,10 @@ def test_when_watches_run_out_the_source_is_polled(tmp_path: Path) -> None:
         (daemon.vault / f"folder{i}").mkdir()
     with daemon.log_file.open("ab") as log:
         daemon.process = subprocess.Popen(
-            ["unshare", "-Ur", "sh", "-c", f"{limit}; exec python3 -m vragd run"],
-            env=daemon.env | {"PATH": f"{Path(shutil.which('python3') or '').parent}:{os.environ['PATH']}"}
-            | {"PYTHONPATH": os.pathsep.join(p for p in __import__("sys").path if p)},
+            ["unshare", "-Ur", "sh", "-c", f'{limit}; exec "$0" -m vragd run', sys.executable],
+            env=daemon.env,
             stderr=log,
-        )  # fmt: skip
+        )
     try:
         until(daemon.answers, "the daemon to answer")
         until(lambda: daemon.store["sources"][0]["watching"] == "polling", "polling")

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
+from itertools import takewhile
 from typing import Any
 
 import pytest
@@ -21,7 +22,7 @@ import vragd.store.filling
 import vragd.sync.difference
 import vragd.sync.embedding
 from tests.faults.model import PLACES, Model
-from tests.faults.model_lives import COUNTS, RUNS, Run
+from tests.faults.model_lives import COUNTS, RUNS, Lives, Run, rule
 from vragd.sync.change import Prepared
 from vragd.sync.round import Report, Syncer
 from vragd.sync.vectors import to_vector
@@ -114,7 +115,7 @@ def unlike(runs: Sequence[Run]) -> str:
     *earlier, last = runs
 
     def shared(run: Run) -> int:
-        return len(os.path.commonprefix([run.steps, last.steps]))
+        return sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(run.steps, last.steps, strict=False)))
 
     first = max(earlier, key=shared)
     return "\n\n".join(
@@ -124,10 +125,10 @@ def unlike(runs: Sequence[Run]) -> str:
     )
 
 
-def examples(tried: settings) -> None:
+def examples(tried: settings, machine: type[Lives] = Model) -> None:
     """Run the model. Hypothesis keeps to itself what went wrong if the same steps went otherwise before: not here."""
     try:
-        run_state_machine_as_test(Model, settings=tried)
+        run_state_machine_as_test(machine, settings=tried)
     except Flaky as flaky:
         raise RuntimeError(f"the same steps had two outcomes ({flaky})\n\n{unlike(RUNS)}") from flaky
 
@@ -183,6 +184,26 @@ def test_a_death_at_each_place_is_survived(place: str) -> None:
     finally:
         model.teardown()
     assert COUNTS[f"crash {place}"], "it never got there"
+
+
+class Wavering(Lives):
+    """Goes wrong in its first example, and not when that is tried again."""
+
+    @rule()
+    def go(self) -> None:
+        assert len(RUNS) > 1, "only once"
+
+    def holds(self) -> None:
+        """There is no vault."""
+
+
+def test_the_same_steps_with_two_outcomes_are_told_with_both() -> None:
+    with pytest.raises(RuntimeError, match="the same steps had two outcomes") as caught:
+        examples(SETTINGS, Wavering)
+    first, second = str(caught.value).partition("second run")[::2]
+    assert "AssertionError: only once" in first
+    assert "go()" in second
+    assert "it ended well" in second
 
 
 # -- what it must find -----------------------------------------------------------------------------------
