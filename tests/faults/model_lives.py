@@ -20,6 +20,7 @@ from typing import Any
 import apsw
 import xxhash
 from hypothesis import stateful
+from hypothesis.errors import StopTest
 from hypothesis.stateful import RuleBasedStateMachine, invariant
 
 from tests.faults.model_process import MOST, Process
@@ -322,7 +323,8 @@ class Lives(RuleBasedStateMachine):
             error = late
             raise
         finally:
-            self.run.ended = "".join(traceback.format_exception(error)) if error is not None else ""
+            went_on = error is None or isinstance(error, StopTest)  # of which it wants no more steps
+            self.run.ended = "" if went_on else "".join(traceback.format_exception(error))
             failpoints.install(None)
             if hasattr(self, "home"):
                 if self.process is not None:
