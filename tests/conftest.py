@@ -57,7 +57,6 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "--backend", action="append", choices=sorted(FACTORIES), help="only this backend's conformance (default: all)"
     )
 
-
     parser.addoption("--quick", action="store_true", help="only what is not slow, and it may start no process")
 
 

@@ -57,6 +57,7 @@ class Vragd:
         self.data, self.socket = home / "data", home / "run" / "s"
         self.config_file, self.log_file = home / "config.yaml", home / "log"
         self.process: subprocess.Popen[bytes] | Forked | None = None
+        self.fork = fork_daemons
         self.client = Client(self.socket)
         self.configure(**config)
 
@@ -83,7 +84,7 @@ class Vragd:
         """Start the daemon; wait until it answers and, with `idle`, until everything is indexed."""
         env = self.env
         with self.log_file.open("ab") as log:
-            if fork_daemons and can_fork(env):
+            if self.fork and can_fork(env):
                 remote = "s3vectors" in self.config_file.read_text()
                 self.process = fork_daemon(env, log, ["boto3", "vragd.backends.s3vectors.backend"] if remote else [])
             else:

@@ -1,8 +1,8 @@
 """
-`python -m tests.rooms ...`: pytest with these arguments, and which share of each room's lines ran, child processes included.
+`python -m tests.rooms ...`: pytest with these arguments, and the share of each room's lines they ran, children included.
 
-Exits 1 if a room is below 80 % or has fallen; `--record` as the first argument writes down what they have now. A process
-that is killed takes its lines with it. The closing line of pytest comes last.
+Exits 1 if a room is below 80 % or has fallen; `--record` as the first argument writes down what they have now. A
+process that is killed takes its lines with it. The closing line of pytest comes last.
 """
 
 from __future__ import annotations

@@ -1,5 +1,5 @@
 """
-`python -m tests.seams`: where tests reach for what is not offered to them. Exits 1 when there is more of it than there was.
+`python -m tests.seams`: where tests reach for what is not offered to them. Exits 1 when it has become more.
 
 A patched attribute and another object's private field are each a sign that a parameter is missing. `--list` names them.
 """
@@ -19,7 +19,8 @@ OFFERED = frozenset({"_exit", "_replace", "_asdict", "_fields", "_make"})
 def patched(tree: ast.AST) -> list[int]:
     """The lines of calls of `monkeypatch.setattr`, under whatever name, and of `mock.patch`."""
     calls = (node for node in ast.walk(tree) if isinstance(node, ast.Call))
-    return [node.lineno for node in calls if ast.unparse(node.func).endswith((".setattr", "mock.patch", "patch.object"))]
+    names = (".setattr", "mock.patch", "patch.object")
+    return [node.lineno for node in calls if ast.unparse(node.func).endswith(names)]
 
 
 def private(tree: ast.AST) -> list[int]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +27,8 @@ class WordEmbedder:
         self.texts: list[str] = []
         self.dimension, self.digest = 32, "1"
         self.down = False
+        self.claims: int | None = None
+        """The dimension it says it has, if that is not the truth."""
         self.poison: str | None = None
         """Refused, and with it every batch it is in."""
         self.deadly: str | None = None
@@ -35,7 +37,7 @@ class WordEmbedder:
     def space(self, chunker: str) -> Space:
         if self.down:
             raise EmbedderUnavailable("down")
-        return Space("test", "words", self.digest, self.dimension, "", chunker)
+        return Space("test", "words", self.digest, self.claims or self.dimension, "", chunker)
 
     def still_makes(self, space: Space) -> bool:
         return self.space("").meaning == space.meaning
@@ -63,6 +65,8 @@ class Recording(MemoryBackend):
         super().__init__()
         self.log: list[str] = []
         self.fail = ""
+        self.after_query: Callable[[], None] = lambda: None
+        """Happens between the answer and whatever is made of it."""
 
     def _step(self, name: str) -> None:
         self.log.append(name)
@@ -74,6 +78,13 @@ class Recording(MemoryBackend):
         done = super().put_vectors(store, vectors)
         self._step("after put")
         return done
+
+    def query(self, *args: Any, **named: Any) -> Any:
+        if self.fail == "before query":
+            raise BackendUnavailable("out")
+        matches = super().query(*args, **named)
+        self.after_query()
+        return matches
 
     def delete_vectors(self, store: str, keys: Collection[str]) -> int:
         self._step("before delete")

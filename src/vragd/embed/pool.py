@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from contextlib import suppress
 
 from pydantic import TypeAdapter, ValidationError
@@ -17,7 +18,8 @@ LOADING_S = 5.0  # by far the longest that loading takes
 class Embedders:
     """One embedder per distinct settings, shared by stores. Thread-safe."""
 
-    def __init__(self) -> None:
+    def __init__(self, create: Callable[[str, EmbedderSettings], Embedder] = create_embedder) -> None:
+        self._create = create
         self._lock = threading.Lock()
         self._made: dict[str, Embedder] = {}
         self._loading: dict[str, threading.Thread] = {}
@@ -30,7 +32,7 @@ class Embedders:
                 raise EmbedderUnavailable("vragd is stopping")
             key = settings.model_dump_json()
             if key not in self._made:
-                self._made[key] = create_embedder(settings.type, settings)
+                self._made[key] = self._create(settings.type, settings)
             return self._made[key]
 
     def expect(self, settings: EmbedderSettings) -> None:

@@ -13,6 +13,7 @@ import stat
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from types import ModuleType
 from typing import NamedTuple
 
 import xxhash
@@ -74,7 +75,12 @@ Outcome = Content | Gone | Skipped | Unreadable
 
 
 def read_note(
-    root_fd: int, path: str, max_bytes: int, racy_window_s: float, clock: Callable[[], int] = time.time_ns
+    root_fd: int,
+    path: str,
+    max_bytes: int,
+    racy_window_s: float,
+    clock: Callable[[], int] = time.time_ns,
+    system: ModuleType = os,
 ) -> Outcome:
     """
     What is at `path` below the directory `root_fd`; racy if its stamps lie within the window before the `clock`'s now.
@@ -87,7 +93,7 @@ def read_note(
         return _trouble(error)
     try:
         for pause in (*_TORN_RETRIES_S, None):
-            outcome = _read_once(parent, name, max_bytes, racy_window_s, clock)
+            outcome = _read_once(parent, name, max_bytes, lambda: clock() - int(racy_window_s * 1e9), system)
             if not (isinstance(outcome, Unreadable) and outcome.torn) or pause is None:
                 return outcome
             time.sleep(pause)
@@ -136,14 +142,14 @@ def _descend(root_fd: int, folders: Sequence[str]) -> int:
     return fd
 
 
-def _read_once(parent: int, name: str, max_bytes: int, racy_window_s: float, clock: Callable[[], int]) -> Outcome:
+def _read_once(parent: int, name: str, max_bytes: int, fresh_since: Callable[[], int], system: ModuleType) -> Outcome:
     try:
-        listed = os.stat(name, dir_fd=parent, follow_symlinks=False)
+        listed = system.stat(name, dir_fd=parent, follow_symlinks=False)
         if getattr(listed, "st_flags", 0) & _SF_DATALESS:
             return Unreadable("only_in_the_cloud")
         if not (stat.S_ISREG(listed.st_mode) or stat.S_ISLNK(listed.st_mode)):
             return Skipped("not_a_regular_file")  # opened, a FIFO lets its writer go on and a device does who knows
-        fd = os.open(name, _FILE_FLAGS, dir_fd=parent)
+        fd = system.open(name, _FILE_FLAGS, dir_fd=parent)
     except OSError as error:
         return _trouble(error)
     try:
@@ -153,8 +159,8 @@ def _read_once(parent: int, name: str, max_bytes: int, racy_window_s: float, clo
             return Skipped("not_a_regular_file")
         if before.st_size > max_bytes:
             return Skipped("too_large", key)
-        data = _read_all(fd, before.st_size + 1)  # one more tells that it grows, without running after it
-        seen_at_ns = clock()
+        data = _read_all(fd, before.st_size + 1, system)  # one more tells that it grows, without running after it
+        racy_from_ns = fresh_since()
         still = (
             StatKey.of(os.fstat(fd)) == key and StatKey.of(os.stat(name, dir_fd=parent, follow_symlinks=False)) == key
         )
@@ -165,13 +171,13 @@ def _read_once(parent: int, name: str, max_bytes: int, racy_window_s: float, clo
     finally:
         os.close(fd)
     newest = max(key.mtime_ns, key.ctime_ns)
-    racy = newest > seen_at_ns - int(racy_window_s * 1e9)
+    racy = newest > racy_from_ns
     return Content(data, key, xxhash.xxh3_128_digest(data), racy)
 
 
-def _read_all(fd: int, limit: int) -> bytes:
+def _read_all(fd: int, limit: int, system: ModuleType) -> bytes:
     parts = []
-    while limit > 0 and (part := os.read(fd, min(limit, 1 << 20))):
+    while limit > 0 and (part := system.read(fd, min(limit, 1 << 20))):
         parts.append(part)
         limit -= len(part)
     return b"".join(parts)

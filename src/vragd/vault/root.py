@@ -16,6 +16,7 @@ from typing import Literal
 from vragd.vault.read import open_folder
 
 # inotify sees every change made through these; on any other (NFS, SMB, FUSE, 9p) only polling does.
+MOUNTINFO = Path("/proc/self/mountinfo")
 _LOCAL_FILE_SYSTEMS = frozenset({"ext2", "ext3", "ext4", "xfs", "btrfs", "zfs", "tmpfs", "f2fs", "overlay", "bcachefs"})
 
 Health = Literal["ok", "missing", "replaced", "permission"]
@@ -138,7 +139,7 @@ def _has_obsidian(fd: int) -> bool:
     return True
 
 
-def file_system(path: Path, mountinfo: Path = Path("/proc/self/mountinfo")) -> str | None:
+def file_system(path: Path, mountinfo: Path = MOUNTINFO) -> str | None:
     """The type of the file system `path` is on, or None where the system does not tell (macOS)."""
     try:
         lines = mountinfo.read_bytes().split(b"\n")
@@ -158,12 +159,12 @@ def file_system(path: Path, mountinfo: Path = Path("/proc/self/mountinfo")) -> s
     return kind
 
 
-def sees_events(path: Path) -> bool:
+def sees_events(path: Path, mountinfo: Path = MOUNTINFO) -> bool:
     """Whether the system can be trusted to report changes below `path` made by any local program."""
-    kind = file_system(path)
+    kind = file_system(path, mountinfo)
     return kind is None or kind in _LOCAL_FILE_SYSTEMS
 
 
-def stamp_resolution_s(path: Path) -> float:
+def stamp_resolution_s(path: Path, mountinfo: Path = MOUNTINFO) -> float:
     """How far apart two changes of a file must be for its times to differ: a tick, or 2 s for FAT and NFS."""
-    return 0.05 if sees_events(path) else 2.0
+    return 0.05 if sees_events(path, mountinfo) else 2.0

@@ -92,9 +92,8 @@ def test_sentences_that_mean_the_same_are_nearer(embedder: MiniLM) -> None:
 
 
 def test_a_query_is_answered_while_bulk_work_goes_on() -> None:
-    embedder = MiniLM(threads=2)
     begun, answered = threading.Event(), threading.Event()
-    real = embedder._bulk
+    real = builtin.session(2)
 
     class Held:
         """The bulk session, which does not return before the query was answered."""
@@ -104,7 +103,7 @@ def test_a_query_is_answered_while_bulk_work_goes_on() -> None:
             assert answered.wait(30), "the query waits for the bulk work"
             return real.run(*args)
 
-    embedder._bulk = Held()  # type: ignore[assignment]
+    embedder = MiniLM(2, open_session=lambda threads, _: Held() if threads == 2 else builtin.session(threads))
     bulk = threading.Thread(target=embedder.embed_documents, args=(["text"],))
     bulk.start()
     assert begun.wait(30)
@@ -137,10 +136,14 @@ def test_the_registry_makes_it_from_settings() -> None:
     made.close()
 
 
-def test_a_damaged_model_is_told_without_a_path(monkeypatch: pytest.MonkeyPatch, tmp_path: object) -> None:
-    monkeypatch.setattr(builtin, "MODEL_DIR", tmp_path)
+@pytest.mark.parametrize("broken", ["model.onnx", "tokenizer.json"])
+def test_a_damaged_model_is_told_without_a_path(tmp_path: Path, broken: str) -> None:
+    for file in builtin.MODEL_DIR.glob("*.*"):
+        (tmp_path / file.name).symlink_to(file)
+    (tmp_path / broken).unlink()
+    (tmp_path / broken).write_bytes(b"no such thing")
     with pytest.raises(EmbedderUnavailable, match="cannot be loaded") as caught:
-        builtin._session(1)
+        MiniLM(1, tmp_path)
     assert caught.value.hint
     assert str(tmp_path) not in caught.value.message
 

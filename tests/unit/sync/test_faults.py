@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +11,6 @@ import pytest
 
 from tests.world import World
 from vragd.errors import DiskFull, EmbedderChanged, EmbedderUnavailable
-from vragd.notes import chunk
 from vragd.sync import change
 from vragd.sync.change import Job
 from vragd.vault.source import Source
@@ -153,12 +151,11 @@ def test_a_note_that_is_well_again_has_no_attempts_on_record(world: World, monke
 # -- another model ---------------------------------------------------------------------------------
 
 
-def test_vectors_of_another_dimension_are_not_kept(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_vectors_of_another_dimension_are_not_kept(world: World) -> None:
     world.write("a.md", "old")
     world.apply("a.md")
     world.embedder.dimension = 16  # under the same digest: nothing but the vectors themselves tells
-    claimed = replace(world.embedder.space(chunk.VERSION), dimension=32)
-    monkeypatch.setattr(world.embedder, "space", lambda chunker: claimed)
+    world.embedder.claims = 32
     world.write("b.md", "new")
     with pytest.raises(EmbedderChanged):
         world.apply("b.md")
