@@ -85,6 +85,7 @@ def pytest_runtest_setup() -> None:
     watch.started = ""
 
 
+@pytest.hookimpl(trylast=True)
 def pytest_runtest_teardown(item: pytest.Item) -> None:
     if item.config.getoption("--quick") and watch.started:
         pytest.fail(f"it is not marked slow and started a process: {watch.started}", pytrace=False)

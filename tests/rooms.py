@@ -1,5 +1,5 @@
 """
-`python -m tests.rooms ...`: pytest with these arguments, and the share of each room's lines they ran, children included.
+`python -m tests.rooms ...`: pytest with these arguments, and the share of each room that it and its children ran.
 
 Exits 1 if a room is below 80 % or has fallen; `--record` as the first argument writes down what they have now. A
 process that is killed takes its lines with it. The closing line of pytest comes last.

@@ -53,6 +53,7 @@ def test_every_registered_backend_is_under_test() -> None:
     assert {name.partition("-")[0] for name in FACTORIES} == set(REGISTRY)
 
 
+@pytest.mark.slow
 def test_a_typo_in_the_backend_fails_the_run() -> None:
     root = Path(__file__).parents[2]
     run = subprocess.run(

@@ -219,6 +219,7 @@ except DiskFull:
 
 
 @pytest.mark.parametrize(("then", "held"), [("crash", 200), ("retry", 3_200)])
+@pytest.mark.slow
 def test_a_full_disk_fails_the_flush_and_leaves_the_old_file(
     then: str, held: int, opened: Open, tmp_path: Path
 ) -> None:
@@ -265,6 +266,7 @@ def test_values_that_were_deleted_leave_the_file(opened: Open, tmp_path: Path) -
 # --- layouts -----------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_hnsw_is_built_anew_once_a_quarter_is_deleted(opened: Open, tmp_path: Path) -> None:
     backend = opened("hnsw")
     rows = filled(backend, 2_000)

@@ -126,6 +126,7 @@ PATHS, TEXTS = st.sampled_from(["a.md", "b.md", "c.md"]), st.lists(st.sampled_fr
 
 @settings(max_examples=60, deadline=None)
 @given(rounds=st.lists(st.lists(st.tuples(PATHS, st.none() | TEXTS, st.integers(-3, 3)), max_size=4), max_size=6))
+@pytest.mark.slow
 def test_after_any_commits_the_catalog_is_the_newest_reading_of_each_note(
     rounds: list[list[tuple[str, list[str] | None, int]]], tmp_path_factory: pytest.TempPathFactory
 ) -> None:

@@ -53,6 +53,7 @@ def test_rows_are_unit_vectors_in_the_order_of_the_texts(embedder: MiniLM) -> No
         assert np.array_equal(row, embedder.embed_query(text)), "a vector depends on its text and nothing else"
 
 
+@pytest.mark.slow
 def test_the_order_of_a_batch_does_not_matter(embedder: MiniLM) -> None:
     texts = [f"note {i} about " + "rain and rivers " * (i * 7 % 40) for i in range(24)]
     rows = embedder.embed_documents(texts)
@@ -148,6 +149,7 @@ def test_a_damaged_model_is_told_without_a_path(tmp_path: Path, broken: str) -> 
     assert str(tmp_path) not in caught.value.message
 
 
+@pytest.mark.slow
 def test_the_model_leaves_nothing_behind_and_calls_nobody(tmp_path: Path) -> None:
     script = (
         "from vragd.embed.builtin.embedder import create; from vragd.config.settings import BuiltinEmbedder;"

@@ -318,6 +318,7 @@ def test_notes_are_cut_where_their_sections_end() -> None:
     assert len(rows) >= 3
 
 
+@pytest.mark.slow
 def test_a_run_finds_what_was_planted(tmp_path: Path) -> None:
     soak = [sys.executable, "-m", "tests.soak", "--minutes", "0.2", "--every", "1", "--small", "--backend", "faiss"]
     ran = subprocess.run(

@@ -175,6 +175,7 @@ def test_another_model_moves_the_notes_of_sources_on_demand_too(home: Home) -> N
 # -- scans that come to nothing ------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_a_scan_that_fails_is_made_again_and_waited_for(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
     folder = home.folder("folder")
 
@@ -232,6 +233,7 @@ def test_a_source_seen_away_for_a_moment_is_connected_and_scanned_again(home: Ho
     asyncio.run(check())
 
 
+@pytest.mark.slow
 def test_nobody_waits_for_ever_for_a_file_that_is_written_without_end(home: Home) -> None:
     folder, stop = home.folder("folder", 2), threading.Event()
 
@@ -263,6 +265,7 @@ def test_nobody_waits_for_ever_for_a_file_that_is_written_without_end(home: Home
 # -- a root that is replaced ---------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_an_unmount_while_notes_are_queued_deletes_nothing(home: Home) -> None:
     folder = home.folder("folder")
 

@@ -12,6 +12,8 @@ from typing import Any
 
 from vragd.config.load import load
 
+pytestmark = pytest.mark.slow
+
 
 def run(code: str, file: Path, *, before: str = "", **popen: Any) -> subprocess.CompletedProcess[str]:
     """`code` in a process of its own that logs to `file`, 20,000 bytes and two older ones."""

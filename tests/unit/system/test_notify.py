@@ -120,14 +120,17 @@ def listened(pid: str, count: str) -> list[str]:
     return done.stdout.splitlines()
 
 
+@pytest.mark.slow
 def test_a_passed_descriptor_is_taken_once_and_kept_from_children() -> None:
     assert listened("", "1") == ["[(3, 'vragd.socket')] [False] []", "[]"]
 
 
 @pytest.mark.parametrize(("pid", "count"), [("1", "1"), ("", "0"), ("", "many"), ("", "")])
+@pytest.mark.slow
 def test_what_is_meant_for_another_process_or_nobody_is_not_taken(pid: str, count: str) -> None:
     assert listened(pid, count) == ["[] [] []", "[]"]
 
 
+@pytest.mark.slow
 def test_descriptors_that_were_promised_and_are_not_there_are_left_out() -> None:
     assert listened("", "1000000")[0].startswith("[(3, 'vragd.socket')")

@@ -128,6 +128,7 @@ print(sorted({"yaml", "pydantic", "structlog", "numpy", "vragd.config.load"} & s
         ("paths:\n  socket: /s\n", "['yaml']"),
     ],
 )
+@pytest.mark.slow
 def test_a_client_loads_no_yaml_unless_the_file_names_a_socket(home: Path, text: str, loaded: str) -> None:
     (home / "c.yaml").write_text(text)
     environment = {**os.environ, "XDG_RUNTIME_DIR": "/run/user/1"}

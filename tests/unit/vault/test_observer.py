@@ -163,6 +163,7 @@ def watch() -> Iterator[Callable[[Path], Seen]]:
         until(lambda seen=seen: not seen.watcher._observer.is_alive())
 
 
+@pytest.mark.slow
 def test_an_overflow_is_reported_and_later_changes_are_seen(tmp_path: Path, child: Callable[..., Child]) -> None:
     limit = int(Path("/proc/sys/fs/inotify/max_queued_events").read_text())
     if limit > 100_000:
@@ -186,6 +187,7 @@ def test_an_overflow_is_reported_and_later_changes_are_seen(tmp_path: Path, chil
     assert watching.until("healthy")[-1] == "healthy True"
 
 
+@pytest.mark.slow
 def test_a_watch_limit_below_the_root_is_reported_and_the_rest_is_watched(
     tmp_path: Path, child: Callable[..., Child]
 ) -> None:
@@ -200,6 +202,7 @@ def test_a_watch_limit_below_the_root_is_reported_and_the_rest_is_watched(
     watching.until("hint n.md")
 
 
+@pytest.mark.slow
 def test_a_watch_limit_met_later_is_reported(tmp_path: Path, child: Callable[..., Child]) -> None:
     watching = child(tmp_path, *_few_watches(5))
     watching.run("watcher.start(); tell('ready')")
@@ -208,12 +211,14 @@ def test_a_watch_limit_met_later_is_reported(tmp_path: Path, child: Callable[...
     watching.until("trouble watch_failed 28")
 
 
+@pytest.mark.slow
 def test_a_watch_limit_at_the_root_fails_the_start(tmp_path: Path, child: Callable[..., Child]) -> None:
     watching = child(tmp_path, *_few_watches(0))
     watching.run("watcher.start(); tell('ready')")
     assert watching.until("failed 28") == ["trouble watch_failed 28", "failed 28"]
 
 
+@pytest.mark.slow
 def test_a_folder_that_may_not_be_watched_is_reported(tmp_path: Path) -> None:
     if os.geteuid() != 0:
         pytest.skip("needs root, to become somebody else in a child")
@@ -245,6 +250,7 @@ def test_a_folder_that_may_not_be_watched_is_reported(tmp_path: Path) -> None:
     assert "Traceback" not in done.stderr  # watchdog may remark that it was stopped at once
 
 
+@pytest.mark.slow
 def test_an_unmount_is_reported(tmp_path: Path, child: Callable[..., Child]) -> None:
     mounted = tmp_path / "mounted"
     mounted.mkdir()

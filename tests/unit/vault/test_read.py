@@ -297,6 +297,7 @@ def test_a_name_beyond_the_systems_limit_is_unreadable_not_gone(root_fd: int) ->
     assert read_note(root_fd, "a" * 300 + ".md", MAX, 0.05) == Unreadable("enametoolong")
 
 
+@pytest.mark.slow
 def test_what_may_not_be_read_is_unreadable_not_gone(tmp_path: Path) -> None:
     tmp_path.chmod(0o755)
     (tmp_path / "closed").mkdir()

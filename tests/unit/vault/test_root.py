@@ -83,6 +83,7 @@ def test_a_link_to_another_vault_is_replaced(root: Root, path: Path) -> None:
     assert root.health() == "replaced"
 
 
+@pytest.mark.slow
 def test_a_root_behind_a_closed_folder_is_a_matter_of_permission() -> None:
     if os.geteuid() != 0:
         pytest.skip("needs root, to become somebody else in a child")

@@ -166,6 +166,7 @@ def test_a_stopped_scan_covers_nothing(vault: Path) -> None:
     assert not found.covers("gone.md")
 
 
+@pytest.mark.slow
 def test_an_unreadable_folder_is_told_and_the_rest_is_listed(vault: Path) -> None:
     if os.geteuid() == 0 and os.fork() == 0:
         status = 99

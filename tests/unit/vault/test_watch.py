@@ -138,6 +138,7 @@ def test_a_save_as_vim_does_it_is_hinted_under_the_notes_name(vault: Path, hints
     hints.until(("n.md", False), ("n.md~", False))
 
 
+@pytest.mark.slow
 def test_sed_in_place_is_hinted(vault: Path, hints: Hints) -> None:
     subprocess.run(["sed", "-i", "s/old/new/", str(vault / "n.md")], check=True)
     hints.until(("n.md", False))
