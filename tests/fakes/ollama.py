@@ -138,6 +138,19 @@ class FakeOllama:
         with self._lock:
             self._failures.extend([(path, (status, body))] * n)
 
+    def n_failing(self) -> int:
+        """How many requests are yet to fail."""
+        return len(self._failures)
+
+    def fail_no_more(self) -> None:
+        self._failures.clear()
+
+    def forget_requests(self) -> None:
+        """What it was asked so far."""
+        with self._lock:
+            self.requests.clear()
+            self.embedded_texts.clear()
+
     def release(self) -> None:
         """Answer what hangs, and let nothing hang from now on."""
         self.hang, self.hang_word = False, None

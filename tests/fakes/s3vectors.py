@@ -21,7 +21,7 @@ import sys
 import threading
 import time
 from collections import Counter, deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -91,6 +91,8 @@ class FakeS3Vectors:
         self.on_call: Callable[[str, str], None] = lambda operation, when: None
         """Called with ('PutVectors', 'before') and ('PutVectors', 'after') around each mutation."""
 
+        self.refuses: Callable[[Sequence[Mapping[str, Any]], str], bool] = poisoned
+        """Whether vectors are refused for the poison."""
         self._faults: deque[tuple[int, str, frozenset[str]]] = deque()
         self._lock = threading.RLock()
         self._unseen: deque[tuple[float, str, dict[str, Any]]] = deque()
@@ -120,6 +122,13 @@ class FakeS3Vectors:
     def fail(self, status: int, code: str, *, times: int = 1, operations: Iterable[str] = ()) -> None:
         """Answer the next `times` requests (of these operations) with an error, doing nothing."""
         self._faults.extend([(status, code, frozenset(operations))] * times)
+
+    def n_failing(self) -> int:
+        """How many requests are yet to fail."""
+        return len(self._faults)
+
+    def fail_no_more(self) -> None:
+        self._faults.clear()
 
     @property
     def moto(self) -> S3VectorsBackend:
@@ -199,7 +208,7 @@ class FakeS3Vectors:
                 return _error(404, "NotFoundException", "The specified index could not be found")
             if operation == "PutVectors":
                 check_put(body["vectors"], index, non_filterable(index))
-                if self.poison is not None and poisoned(body["vectors"], self.poison):
+                if self.poison is not None and self.refuses(body["vectors"], self.poison):
                     return _error(400, "ValidationException", "Invalid record")
             n = len(body.get("vectors", body.get("keys", ())))
             if not self._within_rate(n):

@@ -214,19 +214,16 @@ def logged(log: Path, daemon: Vragd) -> str:
     return "".join(path.read_text() for path in log.parent.iterdir()) + daemon.log()
 
 
-def test_what_a_remote_backend_quotes_is_not_logged(
-    tmp_path: Path, canaries: Canaries, s3: FakeS3Vectors, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_what_a_remote_backend_quotes_is_not_logged(tmp_path: Path, canaries: Canaries, s3: FakeS3Vectors) -> None:
     sent: list[Any] = []
 
     def quoting(vectors: Any, poison: str) -> bool:
         sent.extend(vector["metadata"] for vector in vectors)
         raise Refused(f"Invalid record {sent[0]}")  # also when the client has left out what may be at fault
 
-    from tests.fakes import s3vectors as fake
     from tests.fakes.s3vectors_rules import Refused
 
-    monkeypatch.setattr(fake, "poisoned", quoting)
+    s3.refuses = quoting
     with vragd(tmp_path) as daemon:
         (daemon.vault / canaries["folder"]).mkdir()
         (daemon.vault / canaries["folder"] / f"{canaries['title']}.md").write_text(canaries.note())

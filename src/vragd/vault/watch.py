@@ -88,6 +88,11 @@ class Watcher(FileSystemEventHandler):
         if observer is not None:
             threading.Thread(target=lambda: _stop(observer), name="watch-stop", daemon=True).start()
 
+    def wait_stopped(self, timeout_s: float) -> bool:
+        """Whether the thread that brings events has ended, waited for as long as that."""
+        self._observer.join(timeout_s)
+        return not self._observer.is_alive()
+
     def dispatch(self, event: FileSystemEvent) -> None:
         """Called by watchdog on its thread for each event; an exception here would end that thread."""
         for raw in (event.src_path, event.dest_path):

@@ -252,7 +252,7 @@ def ask(book: Book, answers: Answers, n: int = 30, **knobs: Any) -> Counter[str]
     lives: Any = SimpleNamespace(up=up, n=1, calm_since=0.0, daemon=SimpleNamespace(socket="nowhere"))
     findings = Findings(1)
     asker = Asker(lives, book, findings, ["notes", "far"], 1)
-    asker._client = answers  # type: ignore[assignment]
+    asker.client = answers  # type: ignore[assignment]
     for name, value in knobs.items():
         setattr(asker, name, value)
     for _ in range(n):

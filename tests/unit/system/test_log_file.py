@@ -10,6 +10,8 @@ import textwrap
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from vragd.config.load import load
 
 pytestmark = pytest.mark.slow

@@ -160,7 +160,7 @@ def watch() -> Iterator[Callable[[Path], Seen]]:
     yield start
     for seen in made:
         seen.watcher.stop()
-        until(lambda seen=seen: not seen.watcher._observer.is_alive())
+        assert seen.watcher.wait_stopped(30)
 
 
 @pytest.mark.slow
