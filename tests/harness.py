@@ -39,6 +39,11 @@ def until(condition: Callable[[], Any], what: str, timeout_s: float = DEADLINE_S
         time.sleep(min(0.05, max(0.01, waited / 10)))  # asking costs what is waited for its processor time
 
 
+def unmeasured() -> dict[str, str]:
+    """The environment of a child that may leave no file and no word of another: which lines it ran is not told."""
+    return {name: value for name, value in os.environ.items() if not name.startswith("COVERAGE_")}
+
+
 def tree(folder: Path) -> dict[str, tuple[bytes | None, int]]:
     """Every path below `folder` with its bytes and mtime: what vragd must never change."""
     return {

@@ -7,6 +7,7 @@ from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 from typing import Any
 
+import apsw
 import numpy as np
 
 from vragd.backends.base import Vector
@@ -91,6 +92,15 @@ class Recording(MemoryBackend):
         done = super().delete_vectors(store, keys)
         self._step("after delete")
         return done
+
+
+def sql(folder: Path, statement: str, *values: Any) -> list[Any]:
+    """What the catalog in `folder` answers to somebody else's connection."""
+    db = apsw.Connection(str(folder / "catalog.db"))
+    try:
+        return list(db.execute(statement, values))
+    finally:
+        db.close()
 
 
 class World:

@@ -142,6 +142,10 @@ class FakeS3Vectors:
     def metadata(self, bucket: str, index: str) -> dict[str, dict[str, Any]]:
         return {key: vector.metadata for key, vector in self.moto.get_index(bucket, index, "").vectors.items()}
 
+    def moved(self) -> None:
+        """What moto holds was replaced behind its back: nothing that was computed from it holds."""
+        self._matrices.clear()
+
     def forget_calls(self) -> None:
         self.calls.clear()
         self.n_put = self.n_deleted = 0

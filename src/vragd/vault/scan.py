@@ -7,6 +7,7 @@ import os
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import ModuleType
 
 from vragd.vault.ignore import SUSPECT, SUSPECT_BEGINNINGS, Rules
 from vragd.vault.read import StatKey, open_folder
@@ -32,6 +33,7 @@ class Scan:
     skipped: dict[str, str] = field(default_factory=dict)
     mounts: dict[str, tuple[int, int]] = field(default_factory=dict)
     stopped: bool = False
+    max_skipped: int = MAX_SKIPPED
 
     def covers(self, path: str) -> bool:
         """Whether the absence of `path` from `notes` proves that it is no longer a note."""
@@ -46,6 +48,9 @@ def scan(
     folder: str = "",
     stop: Callable[[], bool] = lambda: False,
     expected: tuple[int, int] | None = None,
+    *,
+    max_skipped: int = MAX_SKIPPED,
+    system: ModuleType = os,
 ) -> Scan:
     """
     List the notes below `folder` of `root`. Links are not followed.
@@ -53,7 +58,7 @@ def scan(
     Blocks: about 5 µs an entry. `stop` is asked once a folder; a stopped scan proves nothing. Neither does
     one of a directory that is not the `expected` one (device, inode).
     """
-    found = Scan(folder)
+    found = Scan(folder, max_skipped=max_skipped)
     waiting: list[tuple[str, int | None]] = [(folder, None)]
     try:
         root_fd = os.open(root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
@@ -69,14 +74,20 @@ def scan(
             if stop():
                 found.stopped = True
                 break
-            _list(root_fd, *waiting.pop(), rules, found, waiting)
+            _list(root_fd, *waiting.pop(), rules, found, waiting, system)
     finally:
         os.close(root_fd)
     return found
 
 
 def _list(
-    root_fd: int, folder: str, device: int | None, rules: Rules, found: Scan, waiting: list[tuple[str, int | None]]
+    root_fd: int,
+    folder: str,
+    device: int | None,
+    rules: Rules,
+    found: Scan,
+    waiting: list[tuple[str, int | None]],
+    system: ModuleType,
 ) -> None:
     """List one folder; `device` is that of the folder around it, if it was listed too."""
     prefix = folder + "/" if folder else ""
@@ -90,7 +101,7 @@ def _list(
                 device = os.stat("..", dir_fd=fd).st_dev
             if folder and own != device:
                 found.mounts[folder] = (own, info.st_ino)
-            with os.scandir(fd) as entries:
+            with system.scandir(fd) as entries:
                 for entry in entries:
                     name = entry.name
                     # of a hundred thousand notes nearly all are of this kind: nothing is called for them
@@ -144,5 +155,5 @@ def _name(error: OSError) -> str:
 
 
 def _skip(found: Scan, path: str, reason: str) -> None:
-    if len(found.skipped) < MAX_SKIPPED:
+    if len(found.skipped) < found.max_skipped:
         found.skipped[path] = reason

@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.world import World
+from tests.world import World, sql
 from vragd.catalog.check import move_aside
 from vragd.catalog.model import ChunkRow, NoteChange, NoteRemoval
 from vragd.catalog.reader import Reader
@@ -178,11 +178,11 @@ def test_an_embedding_unused_for_long_is_forgotten_and_one_used_again_is_kept(op
     assert catalog.embedded(1, [b"one", b"two"]) == {b"two"}
 
 
-def test_mending_has_notes_without_an_embedding_read_again(opened: Opened) -> None:
+def test_mending_has_notes_without_an_embedding_read_again(opened: Opened, tmp_path: Path) -> None:
     catalog, reader = opened
     catalog.save(1, [(b"one", np.ones(4)), (b"two", np.ones(4))], "sss", ())
     catalog.commit("sss", [note(catalog, "a.md", "one"), note(catalog, "b.md", "two"), note(catalog, "c.md", "three")])
-    catalog._db.execute("update embedding set vector = x'00' where text_hash = ?", (b"two",))
+    sql(tmp_path, "update embedding set vector = x'00' where text_hash = ?", b"two")
     assert catalog.mend() == 2
     assert sorted(path for _, path in catalog.due_for_retry(0.0)) == ["b.md", "c.md"]
     assert catalog.live_keys(1) == {"a.md:one"}
@@ -254,7 +254,7 @@ def index_until_whole(world: World) -> None:
 
 def test_a_catalog_that_is_damaged_while_it_is_open_is_begun_anew_with_the_same_sources(filled: World) -> None:
     catalog = filled.store.catalog
-    catalog._db.execute("pragma wal_checkpoint(truncate)")
+    sql(filled.folder, "pragma wal_checkpoint(truncate)")
     blot(filled.folder / "catalog.db", "chunk")
     catalog._db.execute("pragma shrink_memory")
     with pytest.raises(CatalogCorrupt) as caught:
@@ -306,7 +306,7 @@ def test_a_kill_while_the_damaged_file_is_moved_leaves_no_old_log_for_a_new_file
 def test_a_file_of_a_newer_vragd_is_refused_and_left_as_it_is(tmp_path: Path) -> None:
     catalog, reader = open_both(tmp_path / "catalog.db")
     reader.close()
-    catalog._db.execute("pragma user_version = 99")
+    sql(tmp_path, "pragma user_version = 99")
     catalog.close()
     before = (tmp_path / "catalog.db").read_bytes()
     with pytest.raises(NewerFormat):
@@ -314,9 +314,9 @@ def test_a_file_of_a_newer_vragd_is_refused_and_left_as_it_is(tmp_path: Path) ->
     assert (tmp_path / "catalog.db").read_bytes() == before
 
 
-def test_text_that_is_no_longer_utf8_counts_as_damage(opened: Opened) -> None:
+def test_text_that_is_no_longer_utf8_counts_as_damage(opened: Opened, tmp_path: Path) -> None:
     catalog, _ = opened
-    catalog._db.execute("insert into meta values ('bad', cast(x'ff' as text))")
+    sql(tmp_path, "insert into meta values ('bad', cast(x'ff' as text))")
     with pytest.raises(CatalogCorrupt):
         catalog.meta("bad")
 

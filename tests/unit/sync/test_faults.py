@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.world import World
+from tests.world import World, sql
 from vragd.errors import DiskFull, EmbedderChanged, EmbedderUnavailable
 from vragd.sync import change
 from vragd.sync.change import Job
@@ -170,9 +170,8 @@ def test_a_stored_vector_of_the_wrong_length_is_made_anew(world: World) -> None:
     world.apply("a.md")
     catalog, space = world.store.catalog, world.store.space
     assert space is not None
-    db = catalog._db
-    db.execute("update embedding set vector = x'00000000'")
-    ((text_hash,),) = db.execute("select text_hash from embedding")
+    sql(world.folder, "update embedding set vector = x'00000000'")
+    ((text_hash,),) = sql(world.folder, "select text_hash from embedding")
     assert catalog.embedded(space.id, [text_hash]) == set()
     assert catalog.embeddings(space.id, [text_hash]) == {}
     world.write("b.md", "text")
@@ -270,7 +269,7 @@ def test_of_several_unfinished_notes_one_is_kept(world: World, monkeypatch: pyte
 
 def _wait_out_racy_stamps(world: World, path: str) -> None:
     os.utime(world.vault / path, (1_600_000_000, 1_600_000_000))
-    world.source._racy_window_s = -1e9  # as if the change time, which nobody can set, were old too
+    world.source.clock = lambda: 1 << 62  # as if the change time, which nobody can set, were old too
 
 
 def test_a_higher_limit_of_size_takes_in_what_was_too_large_and_a_lower_one_puts_it_out(world: World) -> None:
@@ -295,7 +294,7 @@ def test_a_higher_limit_of_size_takes_in_what_was_too_large_and_a_lower_one_puts
 
 
 def _believe_stamps(world: World) -> None:
-    world.store.catalog._db.execute("update note set racy = 0")
+    sql(world.folder, "update note set racy = 0")
 
 
 # -- what the user excludes ------------------------------------------------------------------------
