@@ -87,6 +87,7 @@ def test_nothing_asked_for_is_no_hook() -> None:
 
 
 @pytest.mark.parametrize("spec", ["sync.put", "sync.put:", "sync.put:often"])
+@pytest.mark.slow
 def test_a_place_without_a_number_is_refused(spec: str) -> None:
     with pytest.raises(ValueError, match="invalid literal"):
         asked_for(spec)
