@@ -20,14 +20,16 @@ import apsw
 import boto3
 import structlog
 
-import vragd.backends.faiss.backend
+import vragd.backends.faiss.collection
 import vragd.backends.s3vectors.backend
 import vragd.backends.s3vectors.wire
 import vragd.store.filling
 import vragd.sync.embedding
 import vragd.vault.source
+from tests.backends import keys, values
 from tests.faults import crash_plants
 from tests.world import WordEmbedder
+from vragd.backends.faiss.collection import Tuning
 from vragd.catalog.schema import MIGRATIONS
 from vragd.config.load import Loaded
 from vragd.config.settings import (
@@ -51,8 +53,7 @@ from vragd.system.sqlite import open_read_write
 NAME, BUCKET = "notes", "crashes"
 KNOWN = len(MIGRATIONS)
 SMALL = (
-    (vragd.backends.faiss.backend, "FLUSH_AT_LEAST", 1),
-    (vragd.backends.faiss.backend, "FLUSH_SHARE", 0.0),
+    (vragd.backends.faiss.collection, "TUNING", Tuning(flush_at_least=1, flush_share=0.0)),
     (vragd.backends.s3vectors.backend, "DELETE_KEYS", 3),
     (vragd.backends.s3vectors.wire, "PUT_VECTORS", 6),
     (vragd.sync.embedding, "ROUND_S", 0.0),  # one batch a round
@@ -115,11 +116,11 @@ def go_on(life: Life) -> None:
     collection, live_keys = store.space.collection, store.catalog.live_keys(store.space.id)
     seen |= {
         "final": life.answers(),
-        "keys": set(store.backend.list_keys(collection)),
+        "keys": set(keys(store.backend, collection)),
         "live": live_keys,
-        "vectors": {key: row.tolist() for key, row in store.backend.get_vectors(collection, live_keys).items()},
+        "vectors": {key: row.tolist() for key, row in values(store.backend, collection, live_keys).items()},
         "collection": collection,
-        "collections": store.backend.list_stores(),
+        "collections": store.backend.list_collections(),
         "model": life.embedder.digest,
         "backend": last.backend,
         "problems": store.catalog.check(),
@@ -184,7 +185,9 @@ class Life:
             recorded=recorded if setup.named else lambda _: None,
         )
         self.store.open()
-        self.before = None if self.store.backend.remote else self.answers()  # that one was not asked anything yet
+        self.before = (
+            None if self.store.backend.traits.networked else self.answers()  # that one was not asked anything yet
+        )
         if setup.backend == "s3":
             self.registry.remember_remote(NAME, f"bucket {BUCKET}")
         (self.source,) = self.store.sources.values()
@@ -229,7 +232,7 @@ class Life:
         held = store.answering.space
         partial = store.behind or (store.rebuilding and store.space == held)
         old_space = held.fingerprint if held != store.space else ""
-        return {"keys": set(store.backend.list_keys(held.collection)), "partial": partial, "old_space": old_space}
+        return {"keys": set(keys(store.backend, held.collection)), "partial": partial, "old_space": old_space}
 
     # -- ends, and what somebody else does between two lives ---------------------------------------
 

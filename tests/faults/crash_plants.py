@@ -9,7 +9,7 @@ import apsw
 
 import vragd.store.filling
 import vragd.system.sqlite
-from vragd.backends.base import Vector
+from vragd.backends.base import Batch, Entry
 from vragd.catalog.model import NoteChange, NoteRemoval
 from vragd.catalog.writer import Catalog
 from vragd.store.filling import Refiller
@@ -20,7 +20,7 @@ from vragd.sync.vectors import to_vector
 from vragd.system.failpoints import reach
 
 
-def _puts(syncer: Syncer, ready: Sequence[Prepared]) -> list[Vector]:
+def _puts(syncer: Syncer, ready: Sequence[Prepared]) -> list[Entry]:
     fresh = [(item, chunk) for item in ready for chunk in item.fresh]
     vectors = syncer._catalog.embeddings(syncer._space.id, {chunk.text_hash for _, chunk in fresh})
     return [
@@ -42,7 +42,7 @@ def commit_before_put() -> None:
         collection, puts = self._space.collection, _puts(self, ready)
         done = self._catalog.commit(collection, [item.change for item in self._proven(ready, report)])
         reach("sync.committed")
-        self._backend.put_vectors(collection, puts)
+        self._backend.put_vectors(collection, Batch.of(puts))
         self._backend.delete_vectors(collection, done.dead)
         self._catalog.clear(collection, done.dead)
 

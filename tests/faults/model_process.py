@@ -15,6 +15,7 @@ from pathlib import Path
 import apsw
 
 import vragd
+from tests.backends import delete
 from tests.faults.model_vault import MAX_BYTES, Part, Version, in_order
 from tests.world import WordEmbedder
 from vragd.config.settings import LimitSettings, SourceSettings, StoreSettings
@@ -193,8 +194,8 @@ class Process:
             if connection.filename.startswith(str(self.folder)):
                 connection.close(True)
         with suppress(VragdError, AssertionError, OSError):
-            for name in self.store.backend.list_stores():
-                self.store.backend.delete_store(name)  # closes its cache file
+            for name in self.store.backend.list_collections():
+                delete(self.store.backend, name)  # closes its cache file
         shutil.rmtree(self.folder)
 
 

@@ -15,13 +15,15 @@ import structlog
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis.stateful import run_state_machine_as_test
 
-import vragd.backends.faiss.backend
+import vragd.backends.faiss.collection
 import vragd.store.filling
 import vragd.sync.difference
 import vragd.sync.embedding
 import vragd.vault.source
+from tests.backends import put
 from tests.faults.model import PLACES, TICK_S, Model
 from tests.faults.model_lives import COUNTS
+from vragd.backends.faiss.collection import Tuning
 from vragd.sync.change import Prepared
 from vragd.sync.round import Report, Syncer
 from vragd.sync.vectors import to_vector
@@ -93,8 +95,8 @@ TOUR: list[tuple[str, dict[str, Any]]] = [
 def small(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Thresholds so low that a handful of notes passes them, and silence."""
     COUNTS.clear()
-    for name, value in {"FLUSH_AT_LEAST": 3, "FLUSH_SHARE": 0.01, "COMPACT_AT_LEAST": 4, "SCAN_FROM": 16}.items():
-        monkeypatch.setattr(vragd.backends.faiss.backend, name, value)
+    tuning = Tuning(flush_at_least=3, flush_share=0.01, compact_at_least=4, scan_from=16)
+    monkeypatch.setattr(vragd.backends.faiss.collection, "TUNING", tuning)
     monkeypatch.setattr(vragd.sync.difference, "GUARD_AT_LEAST", 3)
     monkeypatch.setattr(vragd.sync.difference, "GUARD_CONFIRM_S", 0.0)
     monkeypatch.setattr(vragd.sync.embedding, "ROUND_S", 0.0)  # one batch a round: long notes take several
@@ -188,7 +190,7 @@ def delete_first(self: Syncer, ready: Sequence[Prepared], report: Report) -> Non
     catalog.save(self._space.id, (), collection, [*(vector.key for vector in vectors), *(had - stay)])
     backend.delete_vectors(collection, had - stay)
     reach("sync.deleted")
-    backend.put_vectors(collection, vectors)
+    put(backend, collection, vectors)
     reach("sync.put")
     done = catalog.commit(collection, changes)
     reach("sync.committed")

@@ -92,7 +92,7 @@ def list_stores(args: argparse.Namespace) -> int:
     from vragd.stores import elsewhere
 
     with opened(args) as backend:
-        rows = [elsewhere.described(backend.get_store_info(name)) for name in backend.list_stores()]
+        rows = [elsewhere.described(backend.collection_info(name)) for name in backend.list_collections()]
     if args.json:
         json_out({"stores": rows})
         return 0
@@ -110,7 +110,7 @@ def create(args: argparse.Namespace) -> int:
         raise UsageError("--source and --index are for stores of this machine", hint="vragd index fills an index")
     with opened(args) as backend:
         info = elsewhere.create(backend, args.name, embedders(args)[0], args.metric)
-    say(f"index {info.store} of bucket {args.bucket} is there: {info.dimension}-d {info.metric}, {info.model}")
+    say(f"index {info.name} of bucket {args.bucket} is there: {info.dimension}-d {info.metric}, {info.model}")
     return 0
 
 
@@ -119,11 +119,11 @@ def delete(args: argparse.Namespace) -> int:
 
     with opened(args) as backend:
         doomed = elsewhere.to_delete(backend, args.name)
-        what = f"index {', '.join(doomed)} of bucket {args.bucket}, whoever feeds it"
+        what = f"index {', '.join(info.name for info in doomed)} of bucket {args.bucket}, whoever feeds it"
         if not confirmed(f"Delete {what}?", what, yes=args.yes):
             return 1
-        for name in doomed:
-            backend.delete_store(name)
+        for info in doomed:
+            backend.delete_collection(info.name, identity=info.identity)
     say(f"{what}: deleted")
     return 0
 

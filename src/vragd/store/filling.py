@@ -11,7 +11,7 @@ from collections.abc import Mapping
 
 import structlog
 
-from vragd.backends.base import VectorBackend
+from vragd.backends.base import Batch, CollectionInfo, VectorBackend
 from vragd.catalog.model import SpaceRow
 from vragd.catalog.writer import Catalog
 from vragd.store.collections import Collections
@@ -68,14 +68,13 @@ class Refiller:
         rows = list(self._catalog.rows_for(keys))
         values = self._catalog.embeddings(space.id, {row[1] for row in rows})
         names = {source.id: (source.uid, source.label) for source in self._sources.values()}
-        return self._backend.put_vectors(
-            space.collection,
-            [
-                to_vector(*names[source], path, title, chunk_row, values[text_hash])
-                for _, text_hash, source, path, title, chunk_row in rows
-                if text_hash in values
-            ],
-        )
+        entries = [
+            to_vector(*names[source], path, title, chunk_row, values[text_hash])
+            for _, text_hash, source, path, title, chunk_row in rows
+            if text_hash in values
+        ]
+        self._backend.put_vectors(space.collection, Batch.of(entries))
+        return len(entries)
 
     def recover(self, space: SpaceRow) -> None:
         """See `sync.recover`."""
@@ -83,9 +82,9 @@ class Refiller:
 
     # -- a slice at a time -------------------------------------------------------------------------
 
-    def begin(self, space: SpaceRow, identity: str) -> None:
-        """See whether the collection, which is the one of this `identity`, has to be filled."""
-        self._target = f"{self._backend.place} {space.collection} {identity}"
+    def begin(self, space: SpaceRow, info: CollectionInfo) -> None:
+        """See whether the collection has to be filled."""
+        self._target = f"{info.place} {space.collection} {info.identity}"
         self.unswept = bool(self._catalog.meta("unswept"))
         if self._catalog.meta("filled") == self._target:
             self.n_left = None

@@ -140,8 +140,8 @@ class Spaces:
     def _open(self, space: SpaceRow) -> None:
         info = self._collections.open(space)
         self._refiller.recover(space)
-        if self._backend.durable:
-            self._refiller.begin(space, info.identity)
+        if self._backend.traits.durable:
+            self._refiller.begin(space, info)
         else:
             self._refiller.put_off()
             self.refill(space)
@@ -154,7 +154,7 @@ class Spaces:
 
     def _open_old(self, old: SpaceRow) -> None:
         """Have the old space answer with every chunk it has a vector for, whatever space its note is in by now."""
-        if not self._backend.durable:
+        if not self._backend.traits.durable:
             self._collections.open(old)
             self._refiller.refill(old, self._catalog.embedded_keys(old.id))
 
@@ -172,7 +172,7 @@ class Spaces:
         if changed:
             self._begin(space)
         else:
-            self._attached = self._attached and not self._backend.remote  # somebody may have deleted it
+            self._attached = self._attached and self._backend.traits.private  # somebody may have deleted it
             self.attach()
         assert self.current is not None
         if self.current.embedder != self._settings:
@@ -209,7 +209,7 @@ class Spaces:
 
     def _can_be_asked(self, row: SpaceRow) -> bool:
         try:
-            if self._backend.durable and not self._backend.store_exists(row.collection):
+            if self._backend.traits.durable and self._collections.info(row.collection) is None:
                 return False  # the backend is another by now
             return self._embedder_of(row).still_makes(Space(**json.loads(row.identity)))
         except VragdError as error:

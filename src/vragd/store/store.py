@@ -23,7 +23,7 @@ from vragd.catalog.reader import Reader
 from vragd.catalog.writer import Catalog
 from vragd.config.settings import BackendSettings, LimitSettings, StoreSettings
 from vragd.embed.base import Embedder
-from vragd.errors import BackendUnavailable, CatalogCorrupt, DiskFull, StoreMismatch, UnknownStore, VragdError
+from vragd.errors import BackendUnavailable, CatalogCorrupt, DiskFull, StoreMismatch, UnknownCollection, VragdError
 from vragd.store.collections import Collections
 from vragd.store.filling import Refiller
 from vragd.store.spaces import Answering, Recorded, Spaces
@@ -206,9 +206,11 @@ class Store:
             self.refiller.put_off()
             log.warning("store.machine_changed", store=self.name)
         self._register_sources()
-        if not self.backend.remote:
-            for stranger in set(self.backend.list_stores()) - {row.collection for row in self._catalog.spaces()}:
-                self.backend.delete_store(stranger)  # of a catalog before this one
+        if self.backend.traits.private:
+            for stranger in set(self.backend.list_collections()) - {row.collection for row in self._catalog.spaces()}:
+                info = self.backend.collection_info(stranger)  # of a catalog before this one
+                self.backend.delete_collection(stranger, identity=info.identity)
+        if not self.backend.traits.networked:
             self.attach()
 
     def _register_sources(self) -> None:
@@ -342,7 +344,7 @@ class Store:
         assert self.space is not None
         with self._doubting():
             self.refiller.go_on(self.space)
-        if not self.behind and self.backend.remote:
+        if not self.behind and not self.backend.traits.private:
             shutil.rmtree(self.folder / "index", ignore_errors=True)  # of a local backend, before the store moved
 
     def sweep(self) -> None:
@@ -356,7 +358,7 @@ class Store:
         """Remember what a failure puts in doubt: the intents, and whether the collection is there at all."""
         try:
             yield
-        except (UnknownStore, StoreMismatch):
+        except (UnknownCollection, StoreMismatch):
             self._needs_recovery = True
             self.spaces.doubt()
             raise
@@ -384,7 +386,7 @@ class Store:
     def flush(self) -> None:
         """Let the backend write its cache, if it finds that worthwhile."""
         if self.space is not None:
-            self.backend.flush(self.space.collection)
+            self.backend.tend(self.space.collection)
 
     def close(self) -> None:
         """Flush and close everything. Raises if the last flush failed, after closing the rest."""

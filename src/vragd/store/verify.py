@@ -20,8 +20,7 @@ from vragd.vault.scan import scan
 from vragd.vault.source import Source
 
 _BATCH = 1_000
-# The cosine of a stored vector and the catalog's; a quantised index may keep less than every bit.
-_SAME_VECTOR = 0.999
+_ROUNDING = 1e-4  # of unit rows that were packed, unpacked and scaled on the way
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,18 +117,22 @@ def _compare_vectors(store: Store, keys: list[str]) -> Iterator[Problem]:
     assert store.space is not None
     for start in range(0, len(keys), _BATCH):
         some = keys[start : start + _BATCH]
-        held = store.backend.get_vectors(store.space.collection, some)
+        held = store.backend.get(store.space.collection, some)
         rows = list(store.catalog.rows_for(some))
         truth = store.catalog.embeddings(store.space.id, {row[1] for row in rows})
         for key, text_hash, *_ in rows:
             if text_hash not in truth:
                 yield Problem("missing_embedding", detail=key)
-            elif key in held and _cosine(held[key], truth[text_hash]) < _SAME_VECTOR:
+            elif key in held and _differ(held[key].values, truth[text_hash], store.backend.traits.value_error):
                 yield Problem("wrong_vector", detail=key)
 
 
-def _cosine(a: np.ndarray, b: np.ndarray) -> float:
-    return float(a @ b / (np.linalg.norm(a) * np.linalg.norm(b) + 1e-12))
+def _differ(held: np.ndarray | None, truth: np.ndarray, value_error: float | None) -> bool:
+    """Whether two rows have different directions, beyond what the backend's own numbers are off by."""
+    if held is None or value_error is None:
+        return False
+    a, b = (row / max(float(np.linalg.norm(row)), 1e-12) for row in (held, truth))
+    return float(np.abs(a - b).max()) > 4 * value_error * float(np.abs(b).max()) + _ROUNDING
 
 
 def mend_backend(store: Store, problems: list[Problem]) -> None:

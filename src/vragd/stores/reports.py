@@ -128,12 +128,12 @@ async def store_info(service: Service, name: str) -> dict[str, Any]:
     store = worker.store
     if store.space is not None:
         try:
-            shape = await service.readers.run(store.backend.get_store_info, store.space.collection)
+            shape = await service.readers.run(store.backend.collection_info, store.space.collection)
         except VragdError as error:
             info["index"] = {"collection": store.space.collection, "unavailable": error.message}
         else:
             info["index"] = {
-                "collection": shape.store, "dimension": shape.dimension, "metric": shape.metric,
+                "collection": shape.name, "dimension": shape.dimension, "metric": shape.metric,
                 "vectors": shape.count, **shape.detail,
             }  # fmt: skip
     info["folder"] = str(store.folder)

@@ -148,7 +148,7 @@ class Preparer:
     def _held(self, known: Known, chunks: Iterable[ChunkRow], title: str) -> set[str]:
         """Keys of chunks the backend holds as they are now; a remote one answers with title, heading and lines."""
         places = self._catalog.embedded_chunks(known.note_id)
-        if not self._backend.remote:
+        if not self._backend.traits.keeps_payload:
             return set(places)
         if known.title != title:
             return set()

@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
-from vragd.backends.base import VectorBackend
+from vragd.backends.base import Batch, VectorBackend
 from vragd.catalog.model import NoteChange, NoteRemoval, SpaceRow
 from vragd.catalog.writer import Catalog
 from vragd.embed.base import Embedder
@@ -134,7 +134,8 @@ class Syncer:
         if puts:
             self._catalog.save(self._space.id, (), collection, [vector.key for vector in puts])
             reach("sync.intended")
-            report.n_put = self._backend.put_vectors(collection, puts)
+            self._backend.put_vectors(collection, Batch.of(puts))
+            report.n_put = len(puts)
             reach("sync.put")
         changes = [item.change for item in self._proven(ready, report)]
         if not changes and not puts:
@@ -142,7 +143,8 @@ class Syncer:
         done = self._catalog.commit(collection, changes)
         reach("sync.committed")
         if done.dead:
-            report.n_deleted = self._backend.delete_vectors(collection, done.dead)
+            self._backend.delete_vectors(collection, done.dead)
+            report.n_deleted = len(done.dead)
             reach("sync.deleted")
         if done.n_stale:
             self._recover()  # a key put for a change that was dropped is live in nobody's note
@@ -186,7 +188,7 @@ def recover(catalog: Catalog, backend: VectorBackend, space: SpaceRow, put: Call
     if dead:
         backend.delete_vectors(space.collection, dead)
         reach("recover.deleted")
-    if backend.remote and len(dead) < len(intents):
+    if backend.traits.keeps_payload and len(dead) < len(intents):
         put([key for key in intents if key in live])
         reach("recover.put")
     catalog.clear(space.collection, intents)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import xxhash
 
-from vragd.backends.base import Vector
+from vragd.backends.base import Entry
 from vragd.catalog.model import ChunkRow
 
 
@@ -33,7 +33,7 @@ def metadata_of(source_uid: str, path: str) -> dict[str, str | tuple[str, ...]]:
 
 def to_vector(
     source_uid: str, source_name: str, path: str, title: str, chunk: ChunkRow, values: np.ndarray
-) -> Vector:  # fmt: skip
+) -> Entry:  # fmt: skip
     """A chunk as a backend gets it. Whether its text is kept elsewhere is for the backend's settings to say."""
     shown = path.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
     payload: dict[str, str | int | tuple[str, ...]] = {
@@ -45,4 +45,4 @@ def to_vector(
         "line_from": chunk.lines[0],
         "line_to": chunk.lines[1],
     }
-    return Vector(chunk.key, values, metadata_of(source_uid, path), payload)
+    return Entry(chunk.key, values, metadata_of(source_uid, path), payload)

@@ -273,11 +273,11 @@ def test_a_catalog_that_is_damaged_while_it_is_open_is_begun_anew_with_the_same_
 def test_what_the_backend_holds_of_a_catalog_that_is_gone_goes_too(filled: World) -> None:
     filled.embedder.dimension, filled.embedder.digest = 16, "2"
     filled.store.prepare()
-    assert len(filled.backend.list_stores()) == 2
+    assert len(filled.backend.list_collections()) == 2
     filled.store._spared_at = time.monotonic()  # it seemed damaged a moment ago
     filled.store.begin_anew(CatalogCorrupt("as if"))
     filled.store.prepare()
-    assert filled.backend.list_stores() == ["sss"]
+    assert filled.backend.list_collections() == ["sss"]
     index_until_whole(filled)
     assert filled.is_sound()
 

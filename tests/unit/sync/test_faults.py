@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from tests.backends import keys, values
 from tests.world import World
 from vragd.errors import DiskFull, EmbedderChanged, EmbedderUnavailable
 from vragd.notes import chunk
@@ -198,7 +199,7 @@ def test_a_model_replaced_by_one_of_equal_dimension_puts_nothing_into_the_old_sp
     world.apply("a.md", "b.md")
     assert not world.store.rebuilding
     assert world.texts() == [("a.md", "old"), ("b.md", "new")]
-    vectors = world.backend.get_vectors(world.collection, list(world.backend.list_keys(world.collection)))
+    vectors = values(world.backend, world.collection, keys(world.backend, world.collection))
     wanted = [world.embedder.embed_query(text) for text in ("old", "new")]
     assert all(any(np.allclose(row, want, atol=2e-5) for want in wanted) for row in vectors.values())
 
@@ -217,14 +218,14 @@ def test_an_old_space_goes_also_when_the_crash_came_just_before(world: World, mo
     world.store.prepare()
     assert len(world.store.catalog.spaces()) == 1
     assert not world.store.rebuilding
-    assert world.backend.list_stores() == [world.collection]
+    assert world.backend.list_collections() == [world.collection]
 
 
 def test_another_model_for_an_empty_store_leaves_nothing_of_the_first(world: World) -> None:
     world.embedder.digest = "2"
     world.store.prepare()
     assert [space.collection for space in world.store.catalog.spaces()] == [world.collection]
-    assert world.backend.list_stores() == [world.collection]
+    assert world.backend.list_collections() == [world.collection]
     assert not world.store.rebuilding
 
 
