@@ -64,7 +64,7 @@ class Connection:
             self.damage = error
             raise
 
-    def _one(self, sql: str, *bound: int) -> int:
+    def _one(self, sql: str, *bound: int | str) -> int:
         ((value,),) = self._read(sql, *bound)
         assert isinstance(value, int)
         return value

@@ -8,12 +8,11 @@ from typing import Any
 import numpy as np
 
 from vragd.catalog import sweep
-from vragd.catalog.connection import batched
-from vragd.catalog.intents import Intents
+from vragd.catalog.connection import Connection, batched
 from vragd.system import packed
 
 
-class Embeddings(Intents):
+class Embeddings(Connection):
     """Kept while a chunk has the text, and for some days after."""
 
     def embedded(self, space_id: int, hashes: Collection[bytes]) -> set[bytes]:
@@ -40,21 +39,14 @@ class Embeddings(Intents):
                 *some,
             )
 
-    def save(
-        self,
-        space_id: int,
-        vectors: Iterable[tuple[bytes, np.ndarray]],
-        collection: str,
-        intents: Iterable[str],
-    ) -> None:
-        """Keep new embeddings and, in the same transaction, name the keys about to be put."""
+    def save(self, space_id: int, vectors: Iterable[tuple[bytes, np.ndarray]]) -> None:
+        """Keep new embeddings, by the hash of their text."""
         with self._transaction():
             self._db.executemany(
                 "insert into embedding(space_id, text_hash, vector) values (?, ?, ?)"
                 " on conflict do update set vector = excluded.vector where length(vector) != length(excluded.vector)",
                 ((space_id, text_hash, packed.pack(vector[None]).tobytes()) for text_hash, vector in vectors),
             )
-            self._intend(collection, intents)
 
     def sweep_embeddings(self, now: float, keep_s: float) -> int:
         """

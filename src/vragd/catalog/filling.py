@@ -1,4 +1,4 @@
-"""What a backend is to hold, as far as the catalog says."""
+"""What a target is to hold, and how far it is filled."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator, Sequence
 
 from vragd.catalog.connection import Connection, batched
-from vragd.catalog.model import ChunkRow, from_blob
+from vragd.catalog.model import ChunkRow, LiveRow, TargetRow, from_blob
 
 
 class Filling(Connection):
@@ -39,14 +39,58 @@ class Filling(Connection):
         )
         return [found for (found,) in rows]
 
-    def rows_for(self, keys: Sequence[str]) -> Iterator[tuple[str, bytes, int, str, str, ChunkRow]]:
-        """(key, text hash, source id, path, title, chunk) of live chunks among `keys`."""
+    def rows_for(self, keys: Sequence[str]) -> Iterator[LiveRow]:
+        """The live chunks among `keys`, with all that a put needs but their vectors."""
         for some in batched(keys):
             marks = ",".join("?" * len(some))
-            for key, text_hash, source, path, title, heading, line_from, line_to, text in self._read(
-                "select c.key, c.text_hash, n.source_id, n.path, n.title, c.heading, c.line_from, c.line_to, c.text"
-                f" from chunk c join note n on n.id = c.note_id where c.key in ({marks})",
+            for key, text_hash, uid, label, path, title, heading, first, last, text, meta_hash in self._read(
+                "select c.key, c.text_hash, s.uid, s.label, n.path, n.title, c.heading, c.line_from, c.line_to, c.text,"
+                " c.meta_hash from chunk c join note n on n.id = c.note_id join source s on s.id = n.source_id"
+                f" where c.key in ({marks})",
                 *some,
             ):
-                chunk = ChunkRow(key, text_hash, tuple(json.loads(heading)), (line_from, line_to), text)
-                yield key, text_hash, source, from_blob(path), title, chunk
+                chunk = ChunkRow(key, text_hash, tuple(json.loads(heading)), (first, last), text, meta_hash=meta_hash)
+                yield LiveRow(uid, label, from_blob(path), title, chunk)
+
+    # -- how far a target is -----------------------------------------------------------------------
+
+    def target(self, collection: str) -> TargetRow | None:
+        """The target that keeps its vectors in this collection, also one that was left."""
+        rows = self._read(
+            "select id, collection, kind, identity, place, filled_to, swept from target where collection = ?",
+            collection,
+        )
+        return TargetRow(*rows[0]) if rows else None
+
+    def remember_opened(self, collection: str, kind: str, identity: str) -> None:
+        """The collection was opened, and is the one of this identity; another than before has to be filled anew."""
+        with self._transaction():
+            self._db.execute(
+                "insert into target(role, kind, place, collection, identity, swept, applied)"
+                " values ('primary', ?, '', ?, ?, 1, 0) on conflict(collection) do update set"
+                " place = case when identity = excluded.identity then place else '' end,"
+                " kind = excluded.kind, identity = excluded.identity",
+                (kind, collection, identity),
+            )
+
+    def begin_filling(self, target: int, place: str) -> None:
+        """From now on the target is filled at `place`, from the first key; what is in any other one falls behind."""
+        with self._transaction():
+            self._db.execute("update target set place = '' where id != ?", (target,))
+            self._db.execute("update target set place = ?, filled_to = '', swept = 0 where id = ?", (place, target))
+
+    def put_off_filling(self) -> bool:
+        """Whatever is filled falls behind from now on, and has to be filled anew; whether anything was."""
+        with self._transaction():
+            self._db.execute("update target set place = '' where place != ''")
+            return self._db.changes() > 0
+
+    def remember_filled(self, target: int, to: str | None) -> None:
+        """All live keys up to `to` are there; None for all."""
+        with self._transaction():
+            self._db.execute("update target set filled_to = ? where id = ?", (to, target))
+
+    def remember_swept(self, target: int) -> None:
+        """It holds no key of ours from before it was filled."""
+        with self._transaction():
+            self._db.execute("update target set swept = 1 where id = ?", (target,))

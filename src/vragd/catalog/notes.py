@@ -41,18 +41,19 @@ class Notes(Intents):
         rows = self._read("select source_id, path from note where retry_at <= ?", now)
         return [(source, from_blob(path)) for source, path in rows]
 
-    def commit(self, collection: str, changes: Sequence[NoteChange | NoteRemoval]) -> Committed:
+    def commit(self, target: int, changes: Sequence[NoteChange | NoteRemoval]) -> Committed:
         """
-        Swap each note's chunks for the new ones, all or nothing; keys that die by it become intents.
+        Swap each note's chunks for the new ones, all or nothing; keys that die by it become intents of the target.
 
         A change whose `seq` is not above the stored one is dropped: somebody read the note later.
         """
         dead: set[str] = set()
         n_stale, answers_change = 0, False
         with self._transaction():
+            before = self._one("select generation from store")
             for change in changes:
                 known = self._db.execute(
-                    "select id, seq, title from note where source_id = ? and path = ?",
+                    "select id, seq, title, space_id from note where source_id = ? and path = ?",
                     (change.source_id, to_blob(change.path)),
                 ).fetchone()
                 if known and known[1] >= change.seq:
@@ -64,12 +65,20 @@ class Notes(Intents):
                 else:
                     note_id = upsert(self._db, change)
                     if change.chunks is not None:
-                        retitled = known is not None and known[2] != change.title
-                        dead |= swap_chunks(self._db, note_id, change, retitled=retitled)
+                        had = None if known is None else (known[2], known[3])
+                        dead |= swap_chunks(self._db, note_id, change, had, before + 1)
                         dead.difference_update(chunk.key for chunk in change.chunks)
                         answers_change = True
-            self._intend(collection, dead)
+            self._intend(target, dead)
             if answers_change:
-                self._db.execute("update meta set value = value + 1 where key = 'generation'")
-            generation = self._one("select cast(value as integer) from meta where key = 'generation'")
-        return Committed(generation, tuple(dead), n_stale)
+                self._bury(dead, changes, before + 1)
+                self._db.execute("update store set generation = generation + 1")
+        return Committed(before + answers_change, tuple(dead), n_stale)
+
+    def _bury(self, dead: set[str], changes: Sequence[NoteChange | NoteRemoval], generation: int) -> None:
+        """Replicas that are behind look for what died since. Where there are none, nobody would ever forget it."""
+        if not self._one("select exists (select 1 from target where role = 'replica')"):
+            return
+        live = (chunk.key for change in changes if isinstance(change, NoteChange) for chunk in change.chunks or ())
+        self._db.executemany("delete from tombstone where key = ?", ((key,) for key in live))
+        self._db.executemany("insert or replace into tombstone values (?, ?)", ((key, generation) for key in dead))

@@ -21,22 +21,14 @@ from vragd.system.sqlite import translated
 class Catalog(Notes, Embeddings, Filling, Sources, Spaces):
     """Reads and writes of the writer lane. See `Reader` for queries."""
 
-    def meta(self, key: str) -> str | None:
-        """A remembered value."""
-        rows = self._read("select value from meta where key = ?", key)
-        return str(rows[0][0]) if rows else None
-
-    def set_meta(self, key: str, value: str) -> None:
-        with self._transaction():
-            self._db.execute("insert or replace into meta values (?, ?)", (key, value))
-
     def sweep_words(self, now: float, every_s: float) -> None:
         """Forget the words of chunks that are gone, unless that was done in the last `every_s` seconds."""
-        if now - float(self.meta("words_swept") or 0) < every_s:
+        ((swept,),) = self._read("select words_swept from store")
+        if now - (swept or 0) < every_s:
             return
         with self._transaction():
             sweep.words(self._db)
-            self._db.execute("insert or replace into meta values ('words_swept', ?)", (str(now),))
+            self._db.execute("update store set words_swept = ?", (now,))
         self._read("pragma wal_checkpoint(truncate)")  # what was deleted stands in the log as it was written
 
     def check(self) -> list[str]:

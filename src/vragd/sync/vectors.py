@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import numpy as np
 import xxhash
 
@@ -18,6 +20,18 @@ def chunk_key(source_uid: str, path: str, text_hash: bytes, occurrence: int) -> 
     """
     place = b"\0".join((path.encode("utf-8", "surrogateescape"), text_hash, str(occurrence).encode()))
     return f"{source_uid}-{xxhash.xxh3_128_hexdigest(place)}"
+
+
+def meta_hash(
+    source_name: str, path: str, title: str, heading: tuple[str, ...], lines: tuple[int, int], text_hash: bytes
+) -> bytes:
+    """
+    8 bytes that differ when what a backend is told of a chunk beside its vector differs: metadata and payload.
+
+    The source's identity is left out: it is in the key.
+    """
+    told = json.dumps((source_name, path, title, heading, lines, text_hash.hex()))
+    return xxhash.xxh3_64_digest(told.encode())
 
 
 def source_of(key: str) -> str:
