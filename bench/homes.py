@@ -37,7 +37,7 @@ from vragd.embed.base import Embedder, Space, create_embedder
 from vragd.notes import chunk
 from vragd.search.ask import Target
 from vragd.store.store import Store
-from vragd.sync.change import Job
+from vragd.sync.change import Visit
 from vragd.vault.read import StatKey
 
 CHUNKS_PER_NOTE = 20
@@ -205,8 +205,9 @@ def open_store(vault: Path, folder: Path, embedder: Callable[[], Any], index: st
 def index_all(store: Store, after_round: Callable[[], object] = lambda: None) -> None:
     """Scan, and apply what is dirty in rounds, as the worker does."""
     (source,) = store.sources.values()
-    dirty, _ = store.scan_source(source, asked=True, confirmed=True)
-    waiting = [Job(source, path) for path in sorted(dirty)]
+    store.proofs[source.id].ask_scan(confirm=True)
+    dirty, _ = store.scan_source(source)
+    waiting = [Visit(source, path) for path in sorted(dirty)]
     while waiting:
         report = store.apply(waiting[:JOBS])
         waiting = [*report.deferred, *waiting[JOBS:]]

@@ -16,7 +16,7 @@ from vragd.config.settings import LimitSettings, SourceSettings, StoreSettings
 from vragd.embed.base import Space
 from vragd.errors import BackendUnavailable, EmbedderRejected, EmbedderUnavailable
 from vragd.store.store import Store
-from vragd.sync.change import Job
+from vragd.sync.change import Visit
 
 
 class WordEmbedder:
@@ -118,7 +118,7 @@ class World:
         return sorted(self.store.scan_source(self.source)[0])
 
     def apply(self, *paths: str, patient: bool = True) -> Any:
-        report = self.store.apply([Job(self.source, path, patient) for path in paths])
+        report = self.store.apply([Visit(self.source, path, patient) for path in paths])
         while report.deferred:
             report = self.store.apply(report.deferred)
         return report
@@ -137,4 +137,4 @@ class World:
         assert self.store.space is not None
         live = self.store.catalog.live_keys(self.store.space.id)
         held = set(keys(self.backend, self.collection))
-        return live == held and not self.store.catalog.intents(self.collection)
+        return live == held and not self.store.catalog.intents(self.store.space.target)

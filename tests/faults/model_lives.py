@@ -175,7 +175,7 @@ class Lives(RuleBasedStateMachine):
         if store.space is None:
             return
         live, held = store.catalog.live_keys(store.space.id), set(keys(store.backend, store.space.collection))
-        intended = set(store.catalog.intents(store.space.collection))
+        intended = set(store.catalog.intents(store.space.target))
         assert live <= held, f"live but not held: {live - held}"
         assert held - live <= intended, f"held, but neither live nor intended: {held - live - intended}"
 
@@ -209,11 +209,12 @@ class Lives(RuleBasedStateMachine):
         process.n_changes = 0
         process.check()
         process.scan()
-        if process.store.guards[process.source.id].n_held:
+        if process.proof.n_held:
             process.scan()  # the next one misses the same
-            if process.store.guards[process.source.id].n_held:
+            if process.proof.n_held:
                 assert not self.vault.notes(), "deletions are held back although there are notes, and the scans agree"
-                process.scan(confirmed=True)
+                process.proof.ask_scan(confirm=True)
+                process.scan()
         process.prepared = False  # the model is looked at now and then
         for _ in range(ROUNDS):
             if process.prepared and not (process.queue or process.later):

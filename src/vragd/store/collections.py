@@ -18,7 +18,7 @@ from vragd.catalog.model import SpaceRow
 from vragd.catalog.writer import Catalog
 from vragd.embed.base import Space
 from vragd.errors import BackendRefused, StoreMismatch, UnknownCollection
-from vragd.sync.vectors import source_of
+from vragd.sync import order
 from vragd.system.log import error_fields
 from vragd.system.machine import machine_id, source_uid
 from vragd.terms.metric import Metric
@@ -27,10 +27,11 @@ log = structlog.get_logger()
 
 
 class Collections:
-    """Those of one store."""
+    """Those of one store. `kind` is the backend's type."""
 
-    def __init__(self, catalog: Catalog, backend: VectorBackend, store: str, metric: Metric) -> None:
-        self._catalog, self._backend, self._store, self._metric = catalog, backend, store, metric
+    def __init__(self, catalog: Catalog, backend: VectorBackend, store: str, kind: str, metric: Metric) -> None:
+        self._catalog, self._backend = catalog, backend
+        self._store, self._kind, self._metric = store, kind, metric
 
     def mind_the_machine(self, folder: Path) -> bool:
         """
@@ -38,40 +39,16 @@ class Collections:
 
         The other goes on with the old ones: what either puts into a remote collection must not be mixed up.
         """
-        here, was = machine_id(), self._catalog.meta("machine")
+        here, was = machine_id(), self._catalog.machine()
         if not here or here == was:
             return False
-        if was:
-            rows = self._catalog.sources()
-            self._catalog.rename_sources({row.uid: source_uid(folder, row.label) for row in rows})
-            self._catalog.set_meta("uids", "[]")
-        self._catalog.set_meta("machine", here)
+        rows = self._catalog.sources() if was else []
+        self._catalog.settle(here, {row.uid: source_uid(folder, row.label) for row in rows})
         return was is not None
-
-    # -- whose -------------------------------------------------------------------------------------
-
-    def add_own(self, uid: str) -> None:
-        """Remember a source as ours, also when it is no longer configured: what it put may still be there."""
-        uids = self.own_uids()
-        if uid not in uids:
-            self._catalog.set_meta("uids", json.dumps(sorted({*uids, uid})))
-
-    def own_uids(self) -> set[str]:
-        """Every source this catalog ever had."""
-        return set(json.loads(self._catalog.meta("uids") or "[]"))
 
     def own_keys(self, collection: str) -> set[str]:
         """The keys a collection holds for this store."""
-        return self._split(collection)[0]
-
-    def _split(self, collection: str) -> tuple[set[str], bool]:
-        """Our keys in a collection, and whether there are others."""
-        keys = {key for key, _ in self._backend.list_keys(collection)}
-        if self._backend.traits.private:
-            return keys, False
-        uids = self.own_uids()
-        own = {key for key in keys if source_of(key) in uids}
-        return own, len(own) < len(keys)
+        return order.own_keys(self._catalog, self._backend, collection)[0]
 
     # -- opening -----------------------------------------------------------------------------------
 
@@ -89,7 +66,7 @@ class Collections:
         """
         fingerprint = space.fingerprint()
         row = next((row for row in self._catalog.spaces() if row.fingerprint == fingerprint), None)
-        if row is not None:
+        if row is not None and row.target:
             return row
         info = self._make(self._name_for(space), space)
         self._remember(info)
@@ -102,9 +79,9 @@ class Collections:
         )
 
     def _remember(self, info: CollectionInfo) -> None:
-        key = f"opened {info.name}"
-        if self._catalog.meta(key) != info.identity:
-            self._catalog.set_meta(key, info.identity)
+        target = self._catalog.target(info.name)
+        if target is None or (target.kind, target.identity) != (self._kind, info.identity):
+            self._catalog.remember_opened(info.name, self._kind, info.identity)
 
     def _name_for(self, space: Space) -> str:
         """
@@ -113,7 +90,7 @@ class Collections:
         In a remote backend the one that holds this space already, whoever made it. Where ours holds
         another, the next stands beside it; where others feed it too, they would be left behind.
         """
-        taken = {row.collection for row in self._catalog.spaces()}
+        taken = {row.collection for row in self._catalog.spaces() if row.target}
         if self._backend.traits.private:
             return f"{self._store[:54]}.{space.fingerprint()[:8]}" if taken else self._store
         successor = f"{self._store[:54]}.{space.meaning[:8]}"
@@ -124,7 +101,7 @@ class Collections:
         had = there.get(self._store)
         if had is None or not self._is_ours(had):
             return self._store
-        if self._split(had.name)[1]:
+        if order.own_keys(self._catalog, self._backend, had.name)[1]:
             raise StoreMismatch(
                 f"others feed index {had.name!r} too, with vectors of {had.model}, not of {space.title}",
                 hint="change the model on every machine at once, to a store of another name",
@@ -140,7 +117,8 @@ class Collections:
 
     def _is_ours(self, info: CollectionInfo) -> bool:
         """Whether this catalog opened that very collection; not one of its name in another place or time."""
-        return self._catalog.meta(f"opened {info.name}") == info.identity
+        target = self._catalog.target(info.name)
+        return target is not None and target.identity == info.identity
 
     # -- leaving -----------------------------------------------------------------------------------
 
@@ -153,13 +131,12 @@ class Collections:
             self._backend.delete_collection(collection, identity=info.identity)
             return
         try:
-            own, others = self._split(collection)
-            if not others:
+            if not order.own_keys(self._catalog, self._backend, collection)[1]:
                 try:
                     self._backend.delete_collection(collection, identity=info.identity)
                     return
                 except BackendRefused as error:  # without that permission an empty index stays
                     log.warning("backend.index_left", **error_fields(error))
-            self._backend.delete_vectors(collection, own)
+            order.withdraw(self._catalog, self._backend, collection)
         except UnknownCollection:
             return

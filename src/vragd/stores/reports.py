@@ -59,7 +59,7 @@ async def _store_status(service: Service, worker: Worker) -> dict[str, Any]:
             "hint": trouble.hint,
             "for_s": round(time.monotonic() - worker.trouble_since, 1),
         },
-        "n_vectors_behind": store.refiller.n_left or 0,
+        "n_vectors_behind": store.filling.n_left or 0,
         "embedder": store.settings.embedder.model_dump(mode="json"),
         "backend": store.settings.backend.model_dump(mode="json"),
         "space": store.space.fingerprint if store.space else None,
@@ -70,7 +70,7 @@ async def _store_status(service: Service, worker: Worker) -> dict[str, Any]:
                 "state": keeper.source.state,
                 "watching": keeper.watching,
                 "scanned_s_ago": None if keeper.scanned_at is None else round(time.monotonic() - keeper.scanned_at, 1),
-                "n_deletes_held": store.guards[keeper.source.id].n_held,
+                "n_deletes_held": keeper.proof.n_held,
                 "rules_trouble": keeper.source.rules_trouble or None,
             }
             for keeper in worker.keepers.values()

@@ -24,7 +24,7 @@ from vragd.errors import EmbedderUnavailable, StoreMismatch, UnknownStore, Usage
 from vragd.notes.chunk import VERSION
 from vragd.search.ask import Place, Question, Target, ask
 from vragd.stores import elsewhere
-from vragd.sync.vectors import to_vector
+from vragd.sync.vectors import to_entry
 
 BUCKET = "my-vectors"
 SPACE = "20240101" + 24 * "0"
@@ -205,7 +205,7 @@ def filled(bucket: VectorBackend, fake: FakeOllama, index: str = "notes") -> Non
     for i, (path, text) in enumerate(texts.items()):
         values = embedder.embed_documents([text])[0]
         chunk = ChunkRow(f"{'s' * 12}-{i}", b"", ("Steps", "First"), (3, 5), text)
-        put(bucket, index, [to_vector("s" * 12, "Vault", path, path[:-3], chunk, values)])
+        put(bucket, index, [to_entry("s" * 12, "Vault", path, path[:-3], chunk, values)])
     embedder.close()
 
 
