@@ -10,8 +10,11 @@ from pathlib import Path
 
 import xxhash
 
-from vragd.backends.base import VectorBackend, create_backend
-from vragd.config.settings import FaissBackend, MemoryBackend, S3VectorsBackend
+from vragd.backends.base import VectorBackend
+from vragd.backends.faiss.settings import FaissBackend
+from vragd.backends.memory.settings import MemoryBackend
+from vragd.backends.registry import create_backend
+from vragd.backends.s3vectors.settings import S3VectorsBackend
 
 
 @functools.cache

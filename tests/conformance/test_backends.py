@@ -12,8 +12,8 @@ import pytest
 from tests.conformance.broken import BROKEN
 from tests.conformance.factories import FACTORIES
 from tests.conformance.suite import CHECKS
-from vragd.backends.base import REGISTRY
 from vragd.backends.faiss import backend as faiss
+from vragd.backends.registry import REGISTRY
 
 
 @pytest.mark.parametrize("check", CHECKS, ids=lambda fn: fn.__name__)

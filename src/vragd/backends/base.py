@@ -1,23 +1,20 @@
 """
-The backend contract and the registry.
+The backend contract.
 
 A backend holds vectors by key and finds the nearest. It is derived from the catalog: whatever it
-loses is put again from there, without embedding anything. Adding a backend is one module with a
-`create(settings, data_dir) -> VectorBackend`, one line in `REGISTRY`, one factory in
-`tests/conformance`.
+loses is put again from there, without embedding anything. Adding a backend is one folder, one line in
+`registry.py`, one factory in `tests/conformance`.
 """
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any, Literal, Protocol
 
 import numpy as np
 
-from vragd.errors import ConfigError, StoreMismatch
+from vragd.errors import StoreMismatch
 
 Metric = Literal["cosine", "euclidean", "dot"]
 
@@ -221,19 +218,4 @@ def check_metric(metric: Metric, metrics: frozenset[Metric], kind: str) -> None:
         raise StoreMismatch(f"{kind} cannot do metric {metric!r}", hint=f"metric: {' or '.join(sorted(metrics))}")
 
 
-# Modules, not classes: boto3 is not imported to run FAISS.
-REGISTRY: Mapping[str, str] = {
-    "faiss": "vragd.backends.faiss.backend",
-    "memory": "vragd.backends.memory.backend",
-    "s3vectors": "vragd.backends.s3vectors.backend",
-}
-
 ALL_METRICS: frozenset[Metric] = frozenset({"cosine", "euclidean", "dot"})
-
-
-def create_backend(kind: str, settings: Any, data_dir: Path) -> VectorBackend:
-    """The backend of type `kind`, keeping local files below `data_dir`. ConfigError for an unknown type."""
-    if kind not in REGISTRY:
-        raise ConfigError(f"unknown backend type {kind!r}", hint=f"known: {', '.join(sorted(REGISTRY))}")
-    backend: VectorBackend = importlib.import_module(REGISTRY[kind]).create(settings, data_dir)
-    return backend

@@ -10,7 +10,9 @@ from typing import Any
 import pytest
 
 from vragd.config.load import Loaded, load, parse
-from vragd.config.settings import BuiltinEmbedder, Config, OllamaEmbedder
+from vragd.config.settings import Config
+from vragd.embed.builtin.settings import BuiltinEmbedder
+from vragd.embed.ollama.settings import OllamaEmbedder
 from vragd.errors import ConfigError
 
 

@@ -27,8 +27,8 @@ from vragd.backends.faiss.file import Header, Table
 from vragd.backends.faiss.index import build, load
 from vragd.backends.faiss.layout import Layout
 from vragd.backends.faiss.rwlock import ReadWriteLock
+from vragd.backends.faiss.settings import Settings
 from vragd.backends.memory.backend import exact_scores, prepared
-from vragd.config.settings import FaissBackend as Settings
 from vragd.errors import BackendUnavailable, StoreMismatch, UnknownStore
 from vragd.system.failpoints import reach
 from vragd.system.files import private_dir, write_atomic

@@ -25,7 +25,7 @@ from vragd.backends.base import (
     matrix,
     passes,
 )
-from vragd.config.settings import MemoryBackend as Settings
+from vragd.backends.memory.settings import Settings
 from vragd.errors import UnknownStore
 
 _BLOCK = 4096  # rows scored at once: bounds the float64 copy

@@ -46,7 +46,7 @@ from vragd.backends.s3vectors.errors import (
     from_elsewhere,
     from_library,
 )
-from vragd.config.settings import S3VectorsBackend as Settings
+from vragd.backends.s3vectors.settings import Settings
 from vragd.errors import StoreMismatch, UnknownStore, VragdError
 from vragd.system.failpoints import reach
 from vragd.system.lanes import progress

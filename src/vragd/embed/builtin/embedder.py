@@ -24,8 +24,8 @@ os.environ["ORT_DISABLE_TELEMETRY"] = "1"
 import onnxruntime
 from tokenizers import Tokenizer
 
-from vragd.config.settings import BuiltinEmbedder
 from vragd.embed.base import Space, checked
+from vragd.embed.builtin.settings import BuiltinEmbedder
 from vragd.errors import EmbedderUnavailable
 
 MODEL_DIR = Path(__file__).with_name("minilm")
