@@ -1,4 +1,4 @@
-"""What is wrong with a configuration: errors that name file, line, key, what was expected, and the nearest known key."""
+"""What is wrong with a configuration: errors that name file, line, key, what was expected and the nearest known key."""
 
 from __future__ import annotations
 

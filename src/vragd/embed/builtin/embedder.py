@@ -88,7 +88,8 @@ class MiniLM:
     def _windows(self, texts: Sequence[str]) -> Iterator[tuple[int, list[int]]]:
         """The index of a text and the token ids of each of its windows."""
         step = WINDOW - 2
-        for owner, encoding in enumerate(self._tokenizer.encode_batch(list(texts), add_special_tokens=False)):
+        proper = [text.encode("utf-8", "replace").decode() for text in texts]  # a lone surrogate is a TypeError
+        for owner, encoding in enumerate(self._tokenizer.encode_batch(proper, add_special_tokens=False)):
             ids = encoding.ids
             for start in range(0, max(len(ids), 1), step):
                 yield owner, [_CLS, *ids[start : start + step], _SEP]
