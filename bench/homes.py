@@ -25,15 +25,12 @@ import xxhash
 from bench.text import DIMENSION, cache_dir, corpus, question_rows, questions, rows
 from tests.fakes.ollama import FakeOllama
 from tests.harness import Vragd
-from vragd.config.settings import (
-    BuiltinEmbedder,
-    FaissBackend,
-    LimitSettings,
-    OllamaEmbedder,
-    SourceSettings,
-    StoreSettings,
-)
-from vragd.embed.base import Embedder, Space, create_embedder
+from vragd.backends.faiss.settings import FaissBackend
+from vragd.config.settings import LimitSettings, SourceSettings, StoreSettings
+from vragd.embed.base import Embedder, Space
+from vragd.embed.builtin.settings import BuiltinEmbedder
+from vragd.embed.ollama.settings import OllamaEmbedder
+from vragd.embed.registry import create_embedder
 from vragd.notes import chunk
 from vragd.search.ask import Target
 from vragd.store.store import Store

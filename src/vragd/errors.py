@@ -40,12 +40,16 @@ class TooLarge(UsageError):
 
 
 class ConfigError(VragdError):
-    """The configuration file cannot be used as it stands."""
+    """The configuration file cannot be used as it stands. `line`: the (first) line of it that is at fault."""
 
     code = "config"
     exit_status = 2
     daemon_status = 78
     http_status = 500
+
+    def __init__(self, message: str, *, hint: str = "", line: int | None = None) -> None:
+        super().__init__(message, hint=hint)
+        self.line = line
 
 
 class NoDaemon(VragdError):

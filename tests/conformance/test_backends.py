@@ -12,9 +12,9 @@ import pytest
 from tests.conformance.broken import BROKEN
 from tests.conformance.checks import CHECKS
 from tests.conformance.factories import FACTORIES
-from vragd.backends.base import REGISTRY
 from vragd.backends.faiss.backend import FaissBackend
 from vragd.backends.faiss.collection import Tuning
+from vragd.backends.registry import REGISTRY
 
 
 @pytest.mark.parametrize("check", CHECKS, ids=lambda fn: fn.__name__)

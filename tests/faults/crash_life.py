@@ -31,19 +31,14 @@ from tests.backends import keys, values
 from tests.faults import crash_plants
 from tests.world import WordEmbedder
 from vragd.backends.faiss.collection import Tuning
+from vragd.backends.faiss.settings import FaissBackend
+from vragd.backends.s3vectors.settings import S3VectorsBackend
 from vragd.catalog.schema import MIGRATIONS
 from vragd.config.load import Loaded
-from vragd.config.settings import (
-    BuiltinEmbedder,
-    Config,
-    FaissBackend,
-    LimitSettings,
-    OllamaEmbedder,
-    S3VectorsBackend,
-    SourceSettings,
-    StoreSettings,
-)
+from vragd.config.settings import Config, LimitSettings, SourceSettings, StoreSettings
 from vragd.embed.base import Embedder
+from vragd.embed.builtin.settings import BuiltinEmbedder
+from vragd.embed.ollama.settings import OllamaEmbedder
 from vragd.store.store import Store
 from vragd.stores.registry import Registry
 from vragd.sync.change import Visit

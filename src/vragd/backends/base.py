@@ -3,22 +3,20 @@ The backend contract, second edition.
 
 A backend holds vectors by key in collections and finds the nearest. It is derived from the catalog: whatever it
 loses is put again from there, without embedding anything. Adding a backend is one folder with a
-`create(settings, data_dir) -> VectorBackend`, one line in `REGISTRY`, one factory in `tests/conformance`.
+`create(settings, data_dir) -> VectorBackend`, one line in `registry.py`, one factory in `tests/conformance`.
 """
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any, Literal, Protocol
 
 import numpy as np
 import xxhash
 
-from vragd.errors import ConfigError, VectorsRefused
+from vragd.errors import VectorsRefused
 from vragd.terms.filter import Filter, Metadata
 from vragd.terms.metric import Metric
 
@@ -287,19 +285,3 @@ class VectorBackend(Protocol):
 
     def close(self) -> None:
         """Free everything; calls in flight end with BackendUnavailable. Nothing may be called afterwards."""
-
-
-# Modules, not classes: boto3 is not imported to run FAISS.
-REGISTRY: Mapping[str, str] = {
-    "faiss": "vragd.backends.faiss.backend",
-    "memory": "vragd.backends.memory.backend",
-    "s3vectors": "vragd.backends.s3vectors.backend",
-}
-
-
-def create_backend(kind: str, settings: Any, data_dir: Path) -> VectorBackend:
-    """The backend of type `kind`, keeping local files below `data_dir`. ConfigError for an unknown type."""
-    if kind not in REGISTRY:
-        raise ConfigError(f"unknown backend type {kind!r}", hint=f"known: {', '.join(sorted(REGISTRY))}")
-    backend: VectorBackend = importlib.import_module(REGISTRY[kind]).create(settings, data_dir)
-    return backend

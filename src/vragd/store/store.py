@@ -16,12 +16,13 @@ from pathlib import Path
 
 import structlog
 
-from vragd.backends.base import VectorBackend, create_backend
+from vragd.backends.base import VectorBackend
+from vragd.backends.registry import MakeBackend, create_backend
 from vragd.catalog.check import is_sound, move_aside
 from vragd.catalog.model import SpaceRow
 from vragd.catalog.reader import Reader
 from vragd.catalog.writer import Catalog
-from vragd.config.settings import BackendSettings, LimitSettings, StoreSettings
+from vragd.config.settings import LimitSettings, StoreSettings
 from vragd.embed.base import Embedder
 from vragd.errors import BackendUnavailable, CatalogCorrupt, DiskFull, StoreMismatch, UnknownCollection, VragdError
 from vragd.store.collections import Collections
@@ -54,7 +55,7 @@ class Store:
         limits: LimitSettings,
         make_embedder: Callable[[], Embedder],
         stop: Callable[[], bool] = lambda: False,
-        make_backend: Callable[[str, BackendSettings, Path], VectorBackend] = create_backend,
+        make_backend: MakeBackend = create_backend,
         recorded: Recorded = lambda _: None,
     ) -> None:
         self.name, self.settings, self.folder, self.limits = name, settings, folder, limits
@@ -146,9 +147,8 @@ class Store:
         DataDirError, DiskFull.
         """
         private_dir(self.folder)
-        self._backend = self._make_backend(
-            self.settings.backend.type, self.settings.backend, private_dir(self.folder / "index")
-        )
+        settings = self.settings.backend
+        self._backend = self._make_backend(settings.type, settings, private_dir(self.folder / "index"))
         try:
             self._open_catalog()
         except CatalogCorrupt as error:

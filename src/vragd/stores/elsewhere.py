@@ -13,9 +13,12 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from vragd.backends.base import CollectionInfo, Match, VectorBackend, create_backend
-from vragd.config.settings import EmbedderSettings, OllamaEmbedder, S3VectorsBackend
-from vragd.embed.base import Embedder, create_embedder
+from vragd.backends.base import CollectionInfo, Match, VectorBackend
+from vragd.backends.registry import create_backend
+from vragd.backends.settings import BackendSettings
+from vragd.embed.base import Embedder
+from vragd.embed.registry import create_embedder
+from vragd.embed.settings import EmbedderSettings
 from vragd.errors import StoreMismatch, UnknownCollection, UnknownStore, UsageError, VragdError
 from vragd.notes.chunk import VERSION
 from vragd.search.ask import Question, check
@@ -23,8 +26,8 @@ from vragd.sync.vectors import source_of
 from vragd.terms.filter import equals
 
 
-def open_bucket(settings: S3VectorsBackend) -> VectorBackend:
-    """The bucket's backend. Contacts nobody yet; close it in the end."""
+def open_bucket(settings: BackendSettings) -> VectorBackend:
+    """The backend of a place that others use too, such as a bucket. Contacts nobody yet; close it in the end."""
     return create_backend(settings.type, settings, Path())
 
 
@@ -97,8 +100,7 @@ def embedder_for(info: CollectionInfo, candidates: Iterable[EmbedderSettings]) -
 
 def _is_likely(settings: EmbedderSettings, model: str) -> bool:
     """Whether the readable mark of an index may mean this embedder. A hint: marks are cut, and tags left out."""
-    title = f"ollama/{settings.model}" if isinstance(settings, OllamaEmbedder) else settings.type
-    mine, its = (re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-") for name in (title, model))
+    mine, its = (re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-") for name in (settings.title, model))
     return its.startswith(mine) or (bool(its) and mine.startswith(its))
 
 

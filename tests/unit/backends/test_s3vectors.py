@@ -18,7 +18,7 @@ from vragd.backends.base import Entry
 from vragd.backends.s3vectors import backend as s3vectors
 from vragd.backends.s3vectors import wire
 from vragd.backends.s3vectors.backend import S3VectorsBackend
-from vragd.config.settings import S3VectorsBackend as Settings
+from vragd.backends.s3vectors.settings import S3VectorsBackend as Settings
 from vragd.errors import BackendRefused, BackendUnavailable, StoreMismatch, UnknownCollection, VragdError
 
 DIM = 8

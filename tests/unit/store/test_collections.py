@@ -11,7 +11,9 @@ import pytest
 
 from tests.fakes.s3vectors import FakeS3Vectors
 from tests.world import WordEmbedder
-from vragd.config.settings import FaissBackend, LimitSettings, S3VectorsBackend, SourceSettings, StoreSettings
+from vragd.backends.faiss.settings import FaissBackend
+from vragd.backends.s3vectors.settings import S3VectorsBackend
+from vragd.config.settings import LimitSettings, SourceSettings, StoreSettings
 from vragd.errors import StoreMismatch
 from vragd.store.store import Store
 from vragd.sync.change import Visit

@@ -13,7 +13,8 @@ from tests.world import WordEmbedder, World
 from vragd.backends.base import Entry
 from vragd.backends.faiss.backend import FaissBackend
 from vragd.catalog.model import SpaceRow
-from vragd.config.settings import BuiltinEmbedder, OllamaEmbedder
+from vragd.embed.builtin.settings import BuiltinEmbedder
+from vragd.embed.ollama.settings import OllamaEmbedder
 from vragd.embed.pool import Embedders
 from vragd.errors import BackendUnavailable, DiskFull, EmbedderUnavailable, UnknownCollection
 from vragd.store.spaces import Answering

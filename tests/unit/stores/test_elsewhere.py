@@ -17,9 +17,13 @@ from tests.fakes.ollama import FakeOllama
 from tests.fakes.s3vectors import FakeS3Vectors
 from tests.world import World
 from vragd.backends.base import CollectionInfo, Entry, VectorBackend
+from vragd.backends.s3vectors.settings import S3VectorsBackend
 from vragd.catalog.model import ChunkRow
-from vragd.config.settings import BuiltinEmbedder, OllamaEmbedder, S3VectorsBackend, check_store_name
-from vragd.embed.base import Embedder, create_embedder
+from vragd.config.settings import check_store_name
+from vragd.embed.base import Embedder
+from vragd.embed.builtin.settings import BuiltinEmbedder
+from vragd.embed.ollama.settings import OllamaEmbedder
+from vragd.embed.registry import create_embedder
 from vragd.errors import EmbedderUnavailable, StoreMismatch, UnknownStore, UsageError
 from vragd.notes.chunk import VERSION
 from vragd.search.ask import Place, Question, Target, ask

@@ -70,7 +70,7 @@ def test_live_keys_are_put_as_the_catalog_has_them_and_others_are_not(world: Wor
     world.backend.delete_vectors(world.collection, [key])
     space = space_of(world)
     assert order.put_live(world.store.catalog, world.backend, space, [key, "of nobody"]) == 1
-    (match,) = world.backend.query(world.collection, world.embedder.embed_query("x"), 5)
+    (match,) = world.backend.query(world.collection, world.embedder.embed_query("x"), 5).items
     assert (match.key, match.metadata) == (key, {"source": world.source.uid, "folder": ("folder",)})
 
 

@@ -10,8 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from vragd.config.settings import BuiltinEmbedder, LimitSettings, MemoryBackend, SourceSettings, StoreSettings
-from vragd.embed.base import Embedder, create_embedder
+from vragd.backends.memory.settings import MemoryBackend
+from vragd.config.settings import LimitSettings, SourceSettings, StoreSettings
+from vragd.embed.base import Embedder
+from vragd.embed.builtin.settings import BuiltinEmbedder
+from vragd.embed.registry import create_embedder
 from vragd.store.store import Store
 from vragd.sync.change import Visit
 from vragd.sync.difference import Difference, compare

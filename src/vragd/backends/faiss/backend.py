@@ -25,7 +25,7 @@ from vragd.backends.base import Among, Batch, CollectionInfo, Matches, Stored, T
 from vragd.backends.checks import check_identity, check_keys, check_shape, check_traits
 from vragd.backends.faiss import collection
 from vragd.backends.faiss.collection import Collection, Tuning
-from vragd.config.settings import FaissBackend as Settings
+from vragd.backends.faiss.settings import Settings
 from vragd.errors import BackendUnavailable, CollectionMismatch, UnknownCollection
 from vragd.system.failpoints import reach
 from vragd.system.files import private_dir, write_atomic

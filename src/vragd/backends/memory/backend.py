@@ -13,8 +13,8 @@ import numpy as np
 
 from vragd.backends.base import Among, Batch, CollectionInfo, Match, Matches, Stored, Traits, key_id
 from vragd.backends.checks import check_identity, check_keys, check_shape, check_traits, checked_query, checked_rows
+from vragd.backends.memory.settings import Settings
 from vragd.backends.scores import exact_scores, prepared
-from vragd.config.settings import MemoryBackend as Settings
 from vragd.errors import UnknownCollection
 from vragd.terms.filter import Filter, Metadata, holds
 from vragd.terms.metric import METRICS, Metric

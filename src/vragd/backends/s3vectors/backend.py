@@ -45,8 +45,8 @@ from vragd.backends.s3vectors.errors import (
     from_elsewhere,
     from_library,
 )
+from vragd.backends.s3vectors.settings import Settings
 from vragd.backends.scores import prepared
-from vragd.config.settings import S3VectorsBackend as Settings
 from vragd.errors import CollectionMismatch, StoreMismatch, UnknownCollection, Unsupported, VectorsRefused, VragdError
 from vragd.system.failpoints import reach
 from vragd.system.lanes import progress
