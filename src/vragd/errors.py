@@ -40,12 +40,16 @@ class TooLarge(UsageError):
 
 
 class ConfigError(VragdError):
-    """The configuration file cannot be used as it stands."""
+    """The configuration file cannot be used as it stands. `line`: the (first) line of it that is at fault."""
 
     code = "config"
     exit_status = 2
     daemon_status = 78
     http_status = 500
+
+    def __init__(self, message: str, *, hint: str = "", line: int | None = None) -> None:
+        super().__init__(message, hint=hint)
+        self.line = line
 
 
 class NoDaemon(VragdError):
@@ -189,7 +193,11 @@ class HeadTooLarge(VragdError):
 
 
 class MethodNotAllowed(VragdError):
-    """The path is there, for another method."""
+    """The path is there, for other methods: those `allowed`."""
 
     code = "method_not_allowed"
     http_status = 405
+
+    def __init__(self, message: str, *, hint: str = "", allowed: tuple[str, ...] = ()) -> None:
+        super().__init__(message, hint=hint or f"allowed: {', '.join(allowed)}")
+        self.allowed = allowed

@@ -41,6 +41,7 @@ from vragd.config.settings import (
     StoreSettings,
 )
 from vragd.embed.base import Embedder
+from vragd.store.opening import open_store
 from vragd.store.store import Store
 from vragd.stores.registry import Registry
 from vragd.sync.change import Job
@@ -175,7 +176,7 @@ class Life:
         if entry is None or entry.settings != wanted:
             self.registry.create(NAME, wanted, replace=True)
         self.embedder = embedder_of(setup.model)
-        self.store = Store(
+        self.store: Store = open_store(
             NAME,
             wanted,
             self.registry.folder(NAME),
@@ -183,7 +184,6 @@ class Life:
             lambda: self.embedder,
             recorded=recorded if setup.named else lambda _: None,
         )
-        self.store.open()
         self.before = None if self.store.backend.remote else self.answers()  # that one was not asked anything yet
         if setup.backend == "s3":
             self.registry.remember_remote(NAME, f"bucket {BUCKET}")

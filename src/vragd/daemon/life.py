@@ -9,17 +9,14 @@ from __future__ import annotations
 
 import asyncio
 import ctypes
-import fcntl
 import gc
 import os
-import re
 import resource
 import signal
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 
 import structlog
@@ -29,14 +26,16 @@ from vragd.config.load import Loaded
 from vragd.config.settings import LogSettings
 from vragd.daemon.jobs import make_schedule, reschedule
 from vragd.daemon.watchdog import Pulse
-from vragd.errors import ConfigError, DaemonBusy, DataDirError, VragdError
+from vragd.errors import ConfigError, VragdError
 from vragd.server.http import Limits, Server
-from vragd.server.routes import Reply, dispatch, find
+from vragd.server.routes import dispatch, timeout_of
 from vragd.server.socket import adopt, bind
+from vragd.server.table import Reply
+from vragd.stores.questions import Questions
 from vragd.stores.reload import reload
-from vragd.stores.service import Service
+from vragd.stores.stores import Stores
 from vragd.system import notify
-from vragd.system.files import disk_error, private_dir, sweep_temporary
+from vragd.system.lock import holds, only_process
 from vragd.system.log import error_fields, set_up
 
 log = structlog.get_logger()
@@ -47,55 +46,6 @@ STOP_DEADLINE_S = 10.0
 EXIT_TEMPFAIL = 75  # sysexits.h: the supervisor should start us again
 SUSPEND_JUMP_S = 5.0
 _M_ARENA_MAX = -8  # malloc.h
-
-
-@contextmanager
-def only_process(data_dir: Path) -> Iterator[int]:
-    """
-    Hold the data directory for as long as the block runs; the kernel lets go of it on any death.
-
-    Raises DaemonBusy, having changed nothing, when another process holds it.
-    """
-    private_dir(data_dir)
-    path = data_dir / "lock"
-    try:
-        fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
-    except OSError as error:
-        raise DataDirError(f"cannot open {path}: {os.strerror(error.errno or 0)}") from error
-    try:
-        # flock, not lockf: a POSIX lock is lost when the process closes any descriptor of the file
-        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        holder = os.pread(fd, 32, 0).decode("ascii", "replace").strip() or "unknown"
-        os.close(fd)
-        raise DaemonBusy(
-            f"another vragd (pid {holder}) uses {data_dir}",
-            hint="stop it, or give this one another paths.data and paths.socket",
-        ) from None
-    except OSError as error:
-        os.close(fd)
-        raise DataDirError(f"cannot lock {path}: {os.strerror(error.errno or 0)}") from error
-    try:
-        if not holds(fd, path):
-            raise DaemonBusy(f"the lock {path} was replaced while it was taken", hint="try again")
-        try:
-            os.ftruncate(fd, 0)
-            os.pwrite(fd, f"{os.getpid()}\n".encode(), 0)
-            sweep_temporary(data_dir)
-        except OSError as error:
-            raise disk_error(error, str(path)) from error
-        yield fd
-    finally:
-        os.close(fd)
-
-
-def holds(fd: int, path: Path) -> bool:
-    """Whether the locked descriptor is still the file at `path`."""
-    try:
-        mine, there = os.fstat(fd), path.stat()
-    except OSError:
-        return False
-    return (mine.st_dev, mine.st_ino) == (there.st_dev, there.st_ino)
 
 
 def run(loaded: Loaded, load_again: LoadAgain, *, stuck_s: float | None = None) -> int:
@@ -166,8 +116,9 @@ class Daemon:
         self._stop = asyncio.Event()
         self._hung_up = asyncio.Event()
         self._status = 0
-        self._service = Service(loaded, watch=True)
-        self._pulse = Pulse(self._service, stuck_s)
+        self._stores = Stores(loaded, watch=True)
+        self._questions = Questions(self._stores)
+        self._pulse = Pulse(self._stores, stuck_s)
         self._tasks: list[asyncio.Task[None]] = []
         self._server: Server | None = None
         self._adopted = adopted
@@ -188,7 +139,7 @@ class Daemon:
             },
         )
         try:
-            await self._service.start()
+            await self._stores.start()
             self._listen()
             self._tasks = [asyncio.create_task(self._pulse.run()), asyncio.create_task(self._reloads())]
             schedule.start()
@@ -197,7 +148,7 @@ class Daemon:
                 "daemon.service_ready",
                 version=__version__,
                 pid=os.getpid(),
-                n_stores=len(self._service.workers),
+                n_stores=len(self._stores.indexers),
                 duration_ms=round((time.monotonic() - started) * 1000),
             )
             await self._stop.wait()
@@ -209,7 +160,7 @@ class Daemon:
 
     def _job(self, name: str) -> Callable[[], asyncio.Future[None]]:
         async def job() -> None:
-            await self._service.each(name)
+            await self._stores.each(name)
 
         return job  # type: ignore[return-value]
 
@@ -229,11 +180,11 @@ class Daemon:
         self._socket_inode = _inode(self._socket)
         self._pulse.socket = self._socket
         limits = Limits(max_connections=self._loaded.config.limits.max_connections)
-        self._server = Server(self._answer, limits, _timeout_of)
+        self._server = Server(self._answer, limits, timeout_of)
         self._server.start(listener)
 
     async def _answer(self, method: str, target: str, body: bytes) -> Reply:
-        return await dispatch(self._service, method, target, body)
+        return await dispatch(self._questions, self._stores, method, target, body)
 
     # -- heartbeat ---------------------------------------------------------------------------------
 
@@ -246,9 +197,9 @@ class Daemon:
         asleep = _asleep_s()
         if abs(asleep - self._asleep) > SUSPEND_JUMP_S:
             log.info("daemon.sleep_noticed", slept_s=round(asleep - self._asleep))
-            await self._service.each("rescan")
+            await self._stores.each("rescan")
         self._asleep = asleep
-        await self._service.each("heartbeat")
+        await self._stores.each("heartbeat")
 
     async def _mind_the_socket(self) -> None:
         """A cleaner of old files may have taken the socket's name: have one again."""
@@ -279,15 +230,17 @@ class Daemon:
         """Take the configuration as it is now; one that cannot be used changes nothing."""
         try:
             loaded = await asyncio.to_thread(self._load_again)
-            restart_for = await reload(self._service, loaded)
+            restart_for = await reload(self._stores, loaded)
         except VragdError as error:
-            log.error("daemon.reload_refused", **error_fields(error), **_line_of(error))
+            # the complaint's words may hold paths: the line says enough
+            line = {"line": error.line} if isinstance(error, ConfigError) and error.line is not None else {}
+            log.error("daemon.reload_refused", **error_fields(error), **line)
         except Exception as error:  # a bug, and no reason to end what works
             log.error("daemon.reload_failed", **error_fields(error))
         else:
             set_up_log(loaded.config.log)
             reschedule(self._schedule, loaded.config.watch)
-            log.info("daemon.config_reloaded", n_stores=len(self._service.workers), restart_for=list(restart_for))
+            log.info("daemon.config_reloaded", n_stores=len(self._stores.indexers), restart_for=list(restart_for))
 
     # -- the end -----------------------------------------------------------------------------------
 
@@ -341,7 +294,7 @@ class Daemon:
             if self._owns_socket:
                 _unlink_own(self._socket, self._socket_inode)
         try:
-            await self._service.stop()
+            await self._stores.stop()
         except Exception as error:
             log.error("daemon.flush_failed", **error_fields(error))
             self._status = self._status or 1
@@ -352,12 +305,6 @@ class Daemon:
 def _leave_now() -> None:
     log.warning("daemon.stop_overdue", deadline_s=STOP_DEADLINE_S)
     os._exit(0)
-
-
-def _line_of(error: VragdError) -> dict[str, int]:
-    """The line a complaint about the configuration is about. Its words may hold paths, so they stay here."""
-    found = re.match(r".*?:(\d+): ", error.message) if isinstance(error, ConfigError) else None
-    return {"line": int(found[1])} if found else {}
 
 
 def _unlink_own(path: Path, inode: int | None) -> None:
@@ -374,13 +321,6 @@ def _inode(path: Path) -> int | None:
         return path.lstat().st_ino
     except OSError:
         return None
-
-
-def _timeout_of(method: str, target: str) -> float:
-    try:
-        return find(method, target)[0].timeout_s
-    except VragdError:
-        return 5.0
 
 
 def _asleep_s() -> float:

@@ -16,8 +16,8 @@ import h11
 import structlog
 
 from vragd.errors import Forbidden, HeadTooLarge, Overloaded, RequestTimeout, TooLarge, UsageError, VragdError
-from vragd.server.routes import Reply, error_reply
 from vragd.server.socket import peer_uid
+from vragd.server.table import Reply, error_reply
 from vragd.system.log import error_fields
 
 log = structlog.get_logger()

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
 from vragd.config.settings import STORE_NAME, BackendSettings, BuiltinEmbedder, EmbedderSettings, FaissBackend, Patterns
-from vragd.search.ask import MAX_QUERY_CHARS, MAX_TOP_K
+from vragd.terms.bounds import MAX_QUERY_CHARS, MAX_TOP_K
 
 Strings = Annotated[tuple[str, ...], BeforeValidator(lambda v: tuple(v) if isinstance(v, list) else v)]
 

@@ -17,7 +17,6 @@ from vragd.backends.base import Match, StoreInfo, VectorBackend, create_backend
 from vragd.config.settings import EmbedderSettings, OllamaEmbedder, S3VectorsBackend
 from vragd.embed.base import Embedder, create_embedder
 from vragd.errors import StoreMismatch, UnknownStore, UsageError, VragdError
-from vragd.notes.chunk import VERSION
 from vragd.search.ask import Question, check
 from vragd.sync.vectors import source_of
 
@@ -74,7 +73,7 @@ def embedder_for(info: StoreInfo, candidates: Iterable[EmbedderSettings]) -> Emb
         try:
             embedder = create_embedder(settings.type, settings)
             try:
-                space = embedder.space(VERSION)
+                space = embedder.space("")  # its meaning does not depend on the chunker
             except VragdError:
                 embedder.close()
                 raise
@@ -161,7 +160,7 @@ def create(backend: VectorBackend, store: str, settings: EmbedderSettings, metri
         raise UsageError(f"unknown metric {metric!r}")
     embedder = create_embedder(settings.type, settings)
     try:
-        space = embedder.space(VERSION)
+        space = embedder.space("")
     finally:
         embedder.close()
     backend.create_store(store, space.dimension, metric, space=space.meaning, model=space.title)  # type: ignore[arg-type]

@@ -9,7 +9,6 @@ the reason is shown until a scan that began afterwards has ended.
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Callable, Coroutine
 
 import structlog
@@ -18,6 +17,7 @@ from vragd.config.settings import WatchSettings
 from vragd.store.store import Store
 from vragd.sync.proof import UNPROVEN
 from vragd.sync.queue import DirtyPaths
+from vragd.system.clock import SYSTEM, Clock
 from vragd.system.lanes import Lane
 from vragd.system.log import error_fields
 from vragd.vault.ignore import APP_JSON
@@ -43,12 +43,14 @@ class Keeper:
 
     def __init__(
         self, store: Store, source: Source, dirty: DirtyPaths, settings: WatchSettings, writer: Lane, *, watch: bool,
+        clock: Clock = SYSTEM,
     ) -> None:  # fmt: skip
         self.store, self.source = store, source
         self.lane = Lane(f"scan-{store.name}-{source.id}", only_reads=True)
         self.polling = False
-        self.scanned_at: float | None = None  # monotonic
+        self.scanned_at: float | None = None  # steady
         self._dirty, self._settings, self._writer = dirty, settings, writer
+        self._clock = clock
         self._watch = watch and source.settings.watch
         self._watcher: Watcher | None = None
         self._distrust: dict[str, int] = {}  # reason -> ticket of the scan that will lift it
@@ -168,7 +170,7 @@ class Keeper:
         return self.store.roots.was_asked(self.source) or bool(self.store.reader.known(self.source.id))
 
     def _rescan_if_due(self) -> None:
-        now = time.monotonic()
+        now = self._clock.steady()
         polled = self._watch and self.polling and now - (self.scanned_at or 0) >= self._settings.poll_s
         if polled or (self._rescan_at is not None and now >= self._rescan_at):
             self._rescan_at = None
@@ -273,7 +275,7 @@ class Keeper:
         return done
 
     async def _scan_all(self, ticket: int, asked: bool, confirmed: Root | None) -> bool:
-        began, started = self._dirty.ticket(), time.monotonic()
+        began, started = self._dirty.ticket(), self._clock.steady()
         await self.lane.run(self.source.refresh_rules)
         paths, found = await self.lane.run(
             self.store.scan_source,
@@ -286,7 +288,7 @@ class Keeper:
             return False
         self._unreadable = set(found.unreadable)
         await self._writer.run(self.store.roots.remember, self.source)
-        self.scanned_at = time.monotonic()
+        self.scanned_at = self._clock.steady()
         if self.store.guards[self.source.id].n_held:
             self._rescan_at = self.scanned_at + CONFIRM_SCAN_S
         self._distrust = {reason: since for reason, since in self._distrust.items() if since > began}

@@ -14,7 +14,7 @@ import pytest
 
 from tests.harness import until
 from vragd.server.http import Limits, Server
-from vragd.server.routes import Reply
+from vragd.server.table import Reply
 from vragd.system.lanes import Lane
 
 Handle = Callable[[str], Awaitable[Reply]]

@@ -11,7 +11,7 @@ import pytest
 
 from vragd.config.settings import BuiltinEmbedder, LimitSettings, MemoryBackend, SourceSettings, StoreSettings
 from vragd.embed.base import Embedder, create_embedder
-from vragd.store.store import Store
+from vragd.store.opening import open_store
 from vragd.sync.change import Job
 from vragd.sync.difference import GUARD_AT_LEAST, GUARD_CONFIRM_S, DeleteGuard, Difference, compare
 from vragd.vault.ignore import Rules
@@ -47,8 +47,7 @@ class World:
         sources = (SourceSettings(path=self.folder, watch=self._watch),)
         settings = StoreSettings(sources=sources, backend=MemoryBackend(type="memory"))
         limits = LimitSettings(min_free_mib=0)
-        self.store = Store("abc", settings, self._home / "store", limits, lambda: self._embedder)
-        self.store.open()
+        self.store = open_store("abc", settings, self._home / "store", limits, lambda: self._embedder)
         (self.source,) = self.store.sources.values()
         assert self.store.connect(self.source)
         self.store.prepare()
