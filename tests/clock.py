@@ -12,11 +12,14 @@ class FakeClock(Clock):
     """Starts at an ordinary moment. `advance` is called on the event loop of those who wait."""
 
     def __init__(self, *, steady: float = 1_000.0, wall: float = 1_750_000_000.0) -> None:
-        self._steady, self._wall = steady, wall
+        self._steady, self._wall, self._asleep = steady, wall, 0.0
         self._waiting: set[asyncio.Future[None]] = set()
 
     def steady(self) -> float:
         return self._steady
+
+    def awake(self) -> float:
+        return self._steady - self._asleep
 
     def wall(self) -> float:
         return self._wall
@@ -25,14 +28,15 @@ class FakeClock(Clock):
         """Somebody sets the clock: no time passes."""
         self._wall = seconds
 
-    def pass_(self, seconds: float) -> None:
-        """So much time passes, asleep or awake, and nobody had a turn yet."""
+    def pass_(self, seconds: float, *, asleep: bool = False) -> None:
+        """So much time passes, and nobody had a turn yet."""
         self._steady += seconds
         self._wall += seconds
+        self._asleep += seconds if asleep else 0.0
 
-    async def advance(self, seconds: float) -> None:
+    async def advance(self, seconds: float, *, asleep: bool = False) -> None:
         """The same; whoever was due has had its turn when this returns."""
-        self.pass_(seconds)
+        self.pass_(seconds, asleep=asleep)
         await self.turn()
 
     async def turn(self) -> None:

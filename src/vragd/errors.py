@@ -16,6 +16,8 @@ class VragdError(Exception):
     exit_status = 1
     daemon_status = 70
     http_status = 500
+    transient = False
+    """Whether it may pass by itself, so that trying again is worth while."""
 
     def __init__(self, message: str, *, hint: str = "") -> None:
         super().__init__(message)
@@ -85,6 +87,16 @@ class DiskFull(VragdError):
     code = "disk_full"
     http_status = 503
     daemon_status = 74
+    transient = True
+
+
+class CatalogLocked(DataDirError):
+    """Another program holds the catalog's lock: a backup, a browser of databases."""
+
+    code = "catalog_locked"
+    http_status = 503
+    daemon_status = 75
+    transient = True
 
 
 class NewerFormat(VragdError):
@@ -129,12 +141,14 @@ class BackendUnavailable(VragdError):
 
     code = "backend_unavailable"
     http_status = 503
+    transient = True
 
 
 class BackendRefused(BackendUnavailable):
     """The backend answers and will not do it: credentials, permission, quota, key. The user must act."""
 
     code = "backend_refused"
+    transient = False
 
 
 class EmbedderUnavailable(VragdError):
@@ -142,6 +156,7 @@ class EmbedderUnavailable(VragdError):
 
     code = "embedder_unavailable"
     http_status = 503
+    transient = True
 
 
 class EmbedderChanged(EmbedderUnavailable):
@@ -169,6 +184,7 @@ class Overloaded(VragdError):
 
     code = "overloaded"
     http_status = 503
+    transient = True
 
 
 class RequestTimeout(VragdError):

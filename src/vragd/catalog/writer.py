@@ -189,8 +189,9 @@ class Catalog:
         return {key: (tuple(json.loads(heading)), (first, last)) for key, heading, first, last in rows}
 
     def due_for_retry(self, now: float) -> list[tuple[int, str]]:
-        """(source id, path) of failed notes whose time has come."""
-        rows = self._read("select source_id, path from note where retry_at <= ?", now)
+        """(source id, path) of failed notes whose time has come, or was put down by a clock that was wrong."""
+        sql = "select source_id, path from note where retry_at <= ? or retry_at > ?"
+        rows = self._read(sql, now, now + sweep.AHEAD_S)
         return [(source, from_blob(path)) for source, path in rows]
 
     # -- embeddings --------------------------------------------------------------------------------
@@ -225,12 +226,17 @@ class Catalog:
 
         Until then an undo, or a note that comes back, costs no embedding.
         """
+        found = sweep.find_unused(self._db, now, keep_s)
+        return sum(self.forget_unused(some, now) for some in found.slices())
+
+    def forget_unused(self, found: sweep.Unused, now: float) -> int:
+        """The same for what `Reader.find_unused` found, if nothing was committed since."""
         with self._transaction():
-            return sweep.embeddings(self._db, now, keep_s)
+            return sweep.embeddings(self._db, found, now)
 
     def sweep_words(self, now: float, every_s: float) -> None:
         """Forget the words of chunks that are gone, unless that was done in the last `every_s` seconds."""
-        if now - float(self.meta("words_swept") or 0) < every_s:
+        if -sweep.AHEAD_S <= now - float(self.meta("words_swept") or 0) < every_s:
             return
         with self._transaction():
             sweep.words(self._db)

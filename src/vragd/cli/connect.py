@@ -13,9 +13,10 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from vragd.client import Client, error_of
+from vragd.client import Client, error_of, user_name
 from vragd.errors import NoDaemon
-from vragd.system.places import config_path, socket_path
+from vragd.system.lock import holder
+from vragd.system.places import config_path, data_dir, socket_path
 
 if TYPE_CHECKING:
     from vragd.config.load import Loaded
@@ -25,8 +26,25 @@ T = TypeVar("T")
 
 
 def client(args: argparse.Namespace) -> Client:
-    """A client of the daemon these arguments mean."""
-    return Client(client_socket(args.socket, args.config))
+    """
+    A client of the daemon these arguments mean, also where that was started with another XDG_RUNTIME_DIR.
+
+    Raises NoDaemon, when it asks, for a daemon of another user.
+    """
+    path = client_socket(args.socket, args.config)
+    if args.socket or os.environ.get("VRAGD_SOCKET"):
+        return Client(path)
+    return Client(path, lambda: _recorded_socket(args))
+
+
+def _recorded_socket(args: argparse.Namespace) -> Path | None:
+    """Where the holder of the data directory says that it answers."""
+    directory = data_dir(args.data_dir, _configured(args.config, "data"))
+    found = holder(directory)
+    if found is not None and found.uid != os.geteuid():
+        whose = f"user {user_name(found.uid)}"
+        raise NoDaemon(f"the data directory {directory} is that of {whose}", hint=f"ask as {whose}, or see HOME")
+    return found.socket if found else None
 
 
 def client_socket(flag: str | None, config_flag: str | None) -> Path:
@@ -38,20 +56,24 @@ def client_socket(flag: str | None, config_flag: str | None) -> Path:
     """
     if flag or os.environ.get("VRAGD_SOCKET"):
         return socket_path(flag, None)
+    return socket_path(None, _configured(config_flag, "socket"))
+
+
+def _configured(config_flag: str | None, key: str) -> Path | None:
+    """What the file says of `paths`; None where it says nothing, or cannot be understood: the daemon complains."""
     try:
         text = config_path(config_flag).read_text("utf-8")
     except (OSError, UnicodeDecodeError):
-        return socket_path(None, None)
-    configured = None
-    if re.search(r"^[^#\n]*\bsocket[\"']?\s*:", text, re.MULTILINE):
-        import yaml
+        return None
+    if not re.search(rf"^[^#\n]*\b{key}[\"']?\s*:", text, re.MULTILINE):
+        return None
+    import yaml
 
-        try:
-            document = yaml.safe_load(text)
-            configured = Path(document["paths"]["socket"]).expanduser()
-        except (yaml.YAMLError, LookupError, TypeError, ValueError, RuntimeError):
-            configured = None  # the daemon is the one to complain about its file
-    return socket_path(None, configured)
+    try:
+        document = yaml.safe_load(text)
+        return Path(document["paths"][key]).expanduser()
+    except (yaml.YAMLError, LookupError, TypeError, ValueError, RuntimeError):
+        return None
 
 
 def load(args: argparse.Namespace, *, required: bool = False) -> Loaded:

@@ -124,7 +124,9 @@ def _parse(text: str, name: str) -> tuple[Config, dict[Loc, int]]:
         return Config.model_validate(document), lines
     except ValidationError as error:
         complaints = [_complaint(dict(item), lines, name) for item in error.errors()]
-        raise ConfigError("\n".join(complaints), hint="vragd config check tries a file without starting") from None
+        hint = "vragd config check tries a file without starting"
+        line = int(complaints[0].removeprefix(f"{name}:").partition(":")[0])
+        raise ConfigError("\n".join(complaints), hint=hint, line=line) from None
 
 
 class _Loader(yaml.SafeLoader):

@@ -14,6 +14,8 @@ from typing import Annotated, Literal
 from pathspec import GitIgnoreSpec
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
 
+from vragd.terms import crontab
+
 DEFAULT_INCLUDE = ("*.md", "*.markdown", "*.txt")
 STORE_NAME = r"^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$"  # the strictest backend's rule (an index of S3 Vectors)
 BUCKET_NAME = r"^[a-z0-9][a-z0-9-]{1,61}[a-z0-9]$"  # AWS's rule, which has no dots here
@@ -166,12 +168,28 @@ class StoreSettings(Settings):
         return self
 
 
+def _crontab(text: str) -> str:
+    crontab.parse(text)
+    return text
+
+
+CrontabText = Annotated[str, AfterValidator(_crontab)]
+
+
+class ScheduleSettings(Settings):
+    """What is done at times of the calendar, each as crontab(5) has it, in the zone of the machine."""
+
+    rescan: CrontabText | None = None
+    verify: CrontabText | None = None
+
+
 class WatchSettings(Settings):
     settle_ms: int = Field(default=250, ge=10, le=10_000)
     settle_max_s: Seconds = 10.0
     rescan_minutes: Seconds = 60.0
     poll_s: Seconds = 30.0
     mode: Literal["auto", "poll"] = "auto"
+    schedule: ScheduleSettings = ScheduleSettings()
 
 
 class LimitSettings(Settings):

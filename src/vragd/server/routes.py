@@ -18,7 +18,7 @@ from vragd.config.settings import SourceSettings, StoreSettings
 from vragd.errors import ConfigError, UsageError, VragdError
 from vragd.server import schemas as s
 from vragd.server.openapi import document
-from vragd.server.table import Call, Reply, Route, complaint, encode, error_reply, find, parse
+from vragd.server.table import Call, Encoded, Reply, Route, complaint, encode, error_reply, find, parse
 from vragd.stores import changes, reports, verifying
 from vragd.stores.questions import Questions
 from vragd.stores.stores import Stores
@@ -28,13 +28,14 @@ from vragd.terms.names import exact
 log = structlog.get_logger()
 
 NO_ROUTE_S = 5.0
+ROWS_AT_ONCE = 500
 
 
 async def query(call: Call) -> Any:
     """Search"""
     b: s.QueryRequest = call.body
     asked = b.model_dump(exclude={"stores", "sources"})
-    return await call.questions.query(b.stores, **asked, sources=frozenset(b.sources))
+    return await call.questions.query(b.stores, peer=call.peer, **asked, sources=frozenset(b.sources))
 
 
 async def status(call: Call) -> Any:
@@ -48,7 +49,16 @@ async def files(call: Call) -> Any:
     if unknown := set(states) - set(_STATES):
         raise UsageError(f"unknown state {unknown.pop()!r}", hint="indexed, failed, pending or skipped")
     rows = await reports.files(call.stores, call.query.get("store", []), states)
-    return {"files": [{**row, "path_b64": exact(row["path"])} for row in rows]}
+    return await call.stores.aside.run(_files_encoded, rows)
+
+
+def _files_encoded(rows: list[dict[str, Any]]) -> Encoded:
+    """In slices: encoding a hundred thousand rows at a stroke holds up every thread for half a second."""
+    parts = []
+    for start in range(0, len(rows), ROWS_AT_ONCE):
+        some = [{**row, "path_b64": exact(row["path"])} for row in rows[start : start + ROWS_AT_ONCE]]
+        parts.append(encode(some)[1:-1])
+    return Encoded(b'{"files":[' + b",".join(parts) + b"]}")
 
 
 async def sync(call: Call) -> Any:
@@ -167,13 +177,15 @@ def timeout_of(method: str, target: str) -> float:
         return NO_ROUTE_S
 
 
-async def dispatch(questions: Questions, stores: Stores, method: str, target: str, body: bytes) -> Reply:
-    """Answer one request. Never raises: every error becomes a reply, an unforeseen one with an id for the log."""
+async def dispatch(questions: Questions, stores: Stores, method: str, target: str, body: bytes, peer: int = 0) -> Reply:
+    """
+    Answer one request of the process `peer`; 0 is nobody in particular.
+     Never raises: every error becomes a reply, an unforeseen one with an id for the log."""
     try:
         route, path, parameters = find(ROUTES, method, target)
         request = parse(route, body)
-        answer = await route.handler(Call(stores, questions, request, path, parameters))
-        return Reply(200, encode(answer))
+        answer = await route.handler(Call(stores, questions, request, path, parameters, peer))
+        return Reply(200, answer.body if isinstance(answer, Encoded) else encode(answer))
     except VragdError as error:
         return error_reply(error)
     except Exception as error:

@@ -31,6 +31,7 @@ class Call:
     body: Any
     path: Mapping[str, str]
     query: Mapping[str, list[str]]
+    peer: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +45,13 @@ class Route:
     request: type[BaseModel] | None = None
     query: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     timeout_s: float = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class Encoded:
+    """An answer that is JSON already."""
+
+    body: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,13 +71,13 @@ def find(routes: Sequence[Route], method: str, target: str) -> tuple[Route, dict
     for route in routes:
         pattern = re.sub(r"\{(\w+)\}", r"(?P<\1>[^/]+)", re.escape(route.path).replace(r"\{", "{").replace(r"\}", "}"))
         if match := re.fullmatch(pattern, path):
-            if route.method == method:
+            if route.method == ("GET" if method == "HEAD" else method):
                 return (
                     route,
                     {k: unquote(v) for k, v in match.groupdict().items()},
                     _parameters(route, search),
                 )
-            allowed.append(route.method)
+            allowed += [route.method] + ["HEAD"] * (route.method == "GET")
     if allowed:
         raise MethodNotAllowed(f"{method} is not for this path", allowed=tuple(allowed))
     raise NotFound("no such path", hint="GET /openapi.json lists them")

@@ -19,6 +19,7 @@ import structlog
 from vragd.backends.base import VectorBackend
 from vragd.catalog.model import SpaceRow
 from vragd.catalog.reader import Reader
+from vragd.catalog.sweep import Unused
 from vragd.catalog.writer import Catalog
 from vragd.config.settings import LimitSettings, StoreSettings
 from vragd.embed.base import Embedder
@@ -37,7 +38,7 @@ from vragd.vault.source import Source
 
 log = structlog.get_logger()
 
-WORDS_SWEPT_EVERY_S = 86_400.0
+WORDS_SWEPT_WITHIN_S, WORDS_SWEPT_AGAIN_S = 86_400.0, 43_200.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -261,11 +262,27 @@ class Store:
             raise
 
     def tend(self) -> None:
-        """Housekeeping, about hourly: forget embeddings nobody has used for long and, once a day, deleted words."""
+        """Housekeeping, about hourly, all of it at a stroke: what `find_unused` finds is forgotten, and words."""
+        for found in self.find_unused():
+            self.forget_unused(*found)
+        self.sweep_words(WORDS_SWEPT_WITHIN_S)
+
+    def find_unused(self) -> list[tuple[int, Unused]]:
+        """What nobody has used for long, a slice at a time, and the generation that is true in. Any thread; slow."""
         keep_s = self.limits.keep_embeddings_days * 86_400.0
-        if n := self.catalog.sweep_embeddings(self.given.clock.wall(), keep_s):
+        generation, found = self.reader.find_unused(self.given.clock.wall(), keep_s)
+        return [(generation, some) for some in found.slices()]
+
+    def forget_unused(self, generation: int, found: Unused) -> None:
+        """Do what was found; nothing is forgotten if there was a commit since, which may use it again."""
+        if found.forgotten and self.reader.generation() != generation:
+            return
+        if n := self.catalog.forget_unused(found, self.given.clock.wall()):
             log.info("catalog.embeddings_swept", store=self.name, n_swept=n)
-        self.catalog.sweep_words(self.given.clock.wall(), WORDS_SWEPT_EVERY_S)
+
+    def sweep_words(self, every_s: float = WORDS_SWEPT_AGAIN_S) -> None:
+        """Forget the words of notes that are gone, unless that was done in the last `every_s` seconds."""
+        self.catalog.sweep_words(self.given.clock.wall(), every_s)
 
     def due_for_retry(self) -> Iterator[tuple[int, str]]:
         """(source id, path) of failed notes whose time has come."""

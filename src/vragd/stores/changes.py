@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -9,12 +10,12 @@ import structlog
 
 from vragd.config.settings import BackendSettings, StoreSettings
 from vragd.errors import DataDirError, DiskFull, UsageError, VragdError
-from vragd.stores.registry import with_given, with_once
+from vragd.stores.registry import Entry, with_given, with_once
 from vragd.stores.state import State
 from vragd.stores.stores import Stores
 from vragd.system.log import error_fields
 from vragd.vault.ignore import Rules
-from vragd.vault.scan import scan
+from vragd.vault.scan import Scan, scan
 
 log = structlog.get_logger()
 
@@ -26,16 +27,25 @@ async def create_store(stores: Stores, name: str, settings: StoreSettings, *, re
 
 
 async def _create(stores: Stores, name: str, settings: StoreSettings, *, replace: bool) -> None:
-    entry = stores.registry.create(name, settings, replace=replace)
-    assert entry.settings is not None
+    await stores.outside.run(stores.registry.check, name, settings, replace=replace)
+    is_new = name not in stores.registry.entries()
+    stores.registry.create(name, settings)
+    await stop_for(stores, name, State.REPLACING)
     try:
-        await stores.stop_store(name, State.REPLACING)
-        await stores.start_store(name, entry.settings)
-    except VragdError:
-        if not replace:
+        await stores.start_store(name, settings)
+    except BaseException:
+        if is_new:  # one that was there is kept, and opened when it can be
             stores.registry.delete(name)
             stores.drop(name)
         raise
+
+
+async def stop_for(stores: Stores, name: str, to: State) -> None:
+    """Stop a store that is to be started again: a last flush that fails costs a cache, and the store nothing."""
+    try:
+        await stores.stop_store(name, to)
+    except Exception as error:  # it is closed all the same
+        log.error("store.flush_failed", store=name, **error_fields(error))
 
 
 async def index_once(
@@ -55,7 +65,7 @@ async def index_once(
             chosen = settings.model_copy(update={"backend": with_given(settings.backend, backend)})
             wider = with_once(chosen, Path(path), include)
             if wider != settings:
-                if not (await stores.readers.run(scan, Path(path), Rules(include, ()))).notes:
+                if not (await _found(stores, path, include)).notes:
                     raise UsageError(
                         f"nothing below {path} matches {' '.join(include)!r}",
                         hint="a quoted pattern, such as '**/*.md'",
@@ -67,6 +77,13 @@ async def index_once(
                 hint="change its backend there, or use another store name",
             )
     return await stores.sync([name], path)
+
+
+async def _found(stores: Stores, path: str, include: Sequence[str]) -> Scan:
+    try:
+        return await stores.outside.walk(path, lambda: scan(Path(path), Rules(include, ())))
+    except OSError as error:
+        raise UsageError(f"{path} cannot be looked at: {os.strerror(error.errno or 0)}") from error
 
 
 async def delete_store(stores: Stores, name: str, *, keep_remote: bool = False) -> str:
@@ -88,11 +105,23 @@ async def delete_store(stores: Stores, name: str, *, keep_remote: bool = False) 
         except (DiskFull, DataDirError) as error:  # of a last flush, and deleting is what makes room
             log.warning("store.flush_failed", store=name, **error_fields(error))
         except VragdError as error:
-            assert entry.settings is not None
-            await stores.start_store(name, entry.settings)
+            await _keep(stores, entry)
             hint = "vragd store delete --keep-remote leaves there what cannot be deleted now"
             raise type(error)(f"the store is kept: {error.message}", hint=hint) from error
-        stores.registry.delete(name)
+        try:
+            stores.registry.delete(name)
+        except VragdError:
+            await _keep(stores, entry)
+            raise
         stores.drop(name)
     log.info("store.files_deleted", store=name)
     return entry.origin
+
+
+async def _keep(stores: Stores, entry: Entry) -> None:
+    """Start a store again that could not be deleted; if that fails too it has failed, and is opened when it can be."""
+    if entry.settings is not None:
+        try:
+            await stores.start_store(entry.name, entry.settings)
+        except VragdError as error:
+            log.error("store.start_failed", store=entry.name, **error_fields(error))

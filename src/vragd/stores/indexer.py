@@ -23,7 +23,7 @@ from vragd.errors import (
     VragdError,
 )
 from vragd.store.opening import replace_catalog
-from vragd.store.store import Store
+from vragd.store.store import WORDS_SWEPT_WITHIN_S, Store
 from vragd.stores.loops import BROKEN_RETRY_S, Loops
 from vragd.stores.state import Standing, State
 from vragd.stores.watched import Keeper
@@ -83,6 +83,7 @@ class Indexer:
             wake=self.loops.wake_from_any_thread,
             clock=clock.steady,
         )
+        self.verifying = asyncio.Lock()
         self._prepared_at: float | None = None
         self._pause_s = PAUSE_FIRST_S
         self.loops.begin("apply", self._apply_once)
@@ -116,10 +117,15 @@ class Indexer:
         finally:
             self.writer.close()
 
-    async def heartbeat(self) -> None:
-        """`beat`, and wait until it is done."""
+    async def heartbeat(self, timeout_s: float) -> None:
+        """`beat`, and wait until it is done, as far as file systems answer in time."""
         self.beat()
-        await asyncio.gather(*(keeper.check() for keeper in self.keepers.values()))
+        checks = [asyncio.ensure_future(keeper.check()) for keeper in self.keepers.values()]
+        if checks:
+            _, late = await asyncio.wait(checks, timeout=timeout_s)
+            for check in late:
+                check.cancel()
+            await asyncio.gather(*checks, return_exceptions=True)
 
     def beat(self) -> None:
         """See that every source is connected and watched. A file system that hangs holds up its own source only."""
@@ -188,6 +194,12 @@ class Indexer:
     async def retry_failed(self) -> None:
         """Queue the failed notes whose time has come."""
         self.dirty.add(await self.writer.run(lambda: list(self.store.due_for_retry())))
+
+    async def tend(self, aside: Lane) -> None:
+        """Housekeeping, a slice at a time, so that what is saved goes in between; all of a store is read `aside`."""
+        for found in await aside.run(self.store.find_unused):
+            await self.writer.run(self.store.forget_unused, *found)
+        await self.writer.run(self.store.sweep_words, WORDS_SWEPT_WITHIN_S)
 
     # -- the loops ---------------------------------------------------------------------------------
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from typing import Any, Never
 
 from vragd.errors import BackendUnavailable, EmbedderUnavailable, Overloaded, UsageError
@@ -11,7 +13,8 @@ from vragd.search.ask import Answer, Place, Question, Target, ask, check, merge
 from vragd.stores.indexer import Indexer
 from vragd.stores.stores import QUERY_THREADS, Stores
 
-MAX_WAITING = 16
+PLACES = QUERY_THREADS + 16  # those that are answered, and those that wait
+HALF = PLACES // 2
 REST_S = 10.0  # how long a question waits for a store that is being started again
 
 
@@ -20,10 +23,17 @@ class Questions:
 
     def __init__(self, stores: Stores) -> None:
         self._stores = stores
-        self._n = 0
+        self._places: Counter[int] = Counter()  # those taken, by the process that asks
+        self._before: Counter[int] = Counter()  # how many wait for a place, because their own process has its half
+        self._freed = asyncio.Condition()
 
-    async def query(self, names: Sequence[str], **asked: Any) -> dict[str, Any]:
-        """The answer of one store, several, or all (none named), to a `Question` of these fields."""
+    async def query(self, names: Sequence[str], *, peer: int = 0, **asked: Any) -> dict[str, Any]:
+        """
+        The answer of one store, several, or all (none named), to a `Question` of these fields.
+
+        The process `peer`, if it is known, holds no more than half of the places, and waits for one of them to be
+        free: others want to ask too.
+        """
         question = Question(**asked)
         check(question)
         await self._stores.at_rest(names, REST_S)
@@ -33,13 +43,8 @@ class Questions:
             raise UsageError(
                 f"there is no source {sorted(unknown)[0]!r}", hint=f"one of: {', '.join(sorted(labels)) or 'none yet'}"
             )
-        if self._n >= QUERY_THREADS + MAX_WAITING:
-            raise Overloaded("too many queries at once", hint="try again in a moment")
-        self._n += 1
-        try:
+        async with self._place(peer):
             found = await asyncio.gather(*(self._ask(indexer, question) for indexer in indexers))
-        finally:
-            self._n -= 1
         answers = [answer for _, answer in found]
         degraded = [reason for indexer in indexers for reason in indexer.degraded()]
         degraded += [reason for answer in answers for reason in answer.degraded]
@@ -50,6 +55,30 @@ class Questions:
             "pending": sum(indexer.dirty.pending() for indexer in indexers),
             "degraded": list(dict.fromkeys(degraded)),
         }
+
+    @asynccontextmanager
+    async def _place(self, peer: int) -> AsyncIterator[None]:
+        if peer and self._places[peer] >= HALF:
+            await self._wait_for_own(peer)
+        if self._places.total() >= PLACES:
+            raise Overloaded("too many queries at once", hint="try again in a moment")
+        self._places[peer] += 1
+        try:
+            yield
+        finally:
+            self._places -= Counter((peer,))  # and none are left of those that hold none
+            async with self._freed:
+                self._freed.notify_all()
+
+    async def _wait_for_own(self, peer: int) -> None:
+        if self._before[peer] >= HALF:
+            raise Overloaded("too many queries of one process at once", hint="wait for answers before you go on")
+        self._before[peer] += 1
+        try:
+            async with self._freed:
+                await self._freed.wait_for(lambda: self._places[peer] < HALF)
+        finally:
+            self._before -= Counter((peer,))
 
     async def _ask(self, indexer: Indexer, question: Question) -> tuple[str, Answer]:
         """A store's answer, and the fingerprint of the space it is from."""

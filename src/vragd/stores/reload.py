@@ -8,6 +8,7 @@ import structlog
 
 from vragd.config.load import Loaded
 from vragd.config.settings import StoreSettings
+from vragd.stores.changes import stop_for
 from vragd.stores.registry import Registry
 from vragd.stores.state import State
 from vragd.stores.stores import Stores
@@ -46,20 +47,13 @@ async def reload(stores: Stores, loaded: Loaded) -> list[str]:
         stores.loaded, stores.registry = loaded, registry
         for name, settings in before.items():
             if everywhere or after.get(name) != settings:
-                await _stop(stores, name, State.RESTARTING if name in after else State.AWAY)
+                await stop_for(stores, name, State.RESTARTING if name in after else State.AWAY)
         for name in stores.failed.keys() - after.keys():
             stores.standings[name].become(State.AWAY)
         for name, settings in after.items():
             if name not in stores.indexers:
                 await _start(stores, name, settings)
     return needs_restart
-
-
-async def _stop(stores: Stores, name: str, to: State) -> None:
-    try:
-        await stores.stop_store(name, to)
-    except Exception as error:  # its last flush failed, and it is closed all the same
-        log.error("store.flush_failed", store=name, **error_fields(error))
 
 
 async def _start(stores: Stores, name: str, settings: StoreSettings) -> None:

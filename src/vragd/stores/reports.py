@@ -9,8 +9,10 @@ from typing import Any
 
 from vragd import __version__
 from vragd.errors import VragdError
+from vragd.store.store import Store
 from vragd.stores.indexer import Indexer
 from vragd.stores.stores import Stores
+from vragd.sync.queue import DirtyPaths
 
 
 async def status(stores: Stores) -> dict[str, Any]:
@@ -38,7 +40,7 @@ async def status(stores: Stores) -> dict[str, Any]:
 
 async def _store_status(stores: Stores, indexer: Indexer) -> dict[str, Any]:
     store = indexer.store
-    counts = await stores.readers.run(store.reader.counts)
+    counts = await stores.aside.run(store.reader.counts)
     trouble, now = indexer.trouble, stores.clock.steady()
     return {
         "name": store.name,
@@ -47,7 +49,7 @@ async def _store_status(stores: Stores, indexer: Indexer) -> dict[str, Any]:
         "embeddings": counts.embeddings,
         "states": counts.states,
         "pending": indexer.dirty.pending(),
-        "generation": await stores.readers.run(store.reader.generation),
+        "generation": await stores.aside.run(store.reader.generation),
         "n_embedded": store.n_embedded,
         "degraded": indexer.degraded(),
         "trouble": None
@@ -78,24 +80,28 @@ async def _store_status(stores: Stores, indexer: Indexer) -> dict[str, Any]:
 
 
 async def files(stores: Stores, names: Sequence[str], states: Iterable[str]) -> list[dict[str, Any]]:
-    """Each file and its state: indexed, partial, failed, skipped, pending."""
-    wanted = set(states)
-    in_catalog = {"failed": ("failed", "partial"), "indexed": ("indexed",), "skipped": ("skipped",)}
+    """Each file and its state: indexed, partial, failed, skipped, pending. The loop waits for none of it."""
     rows: list[dict[str, Any]] = []
     for indexer in stores.chosen(names):
-        name = indexer.store.name
-        if not wanted or wanted & in_catalog.keys():
-            chosen = [state for key in wanted for state in in_catalog.get(key, ())]
-            for row in await stores.readers.run(indexer.store.reader.files, chosen):
-                rows.append({"store": name, **{field: getattr(row, field) for field in row.__slots__}})
-        labels = {source.id: source.label for source in indexer.store.sources.values()}
-        if not wanted or "skipped" in wanted:
-            for source_id, skipped in indexer.store.skipped.items():
-                rows += [_file(name, labels[source_id], path, "skipped", why) for path, why in skipped.items()]
-        if not wanted or "pending" in wanted:
-            reason = indexer.trouble.message if indexer.trouble else None
-            for source_id, path in indexer.dirty.pending_paths():
-                rows.append(_file(name, labels.get(source_id, ""), path, "pending", reason))
+        trouble = indexer.trouble.message if indexer.trouble else None
+        rows += await stores.aside.run(_files, indexer.store, indexer.dirty, frozenset(states), trouble)
+    return rows
+
+
+def _files(store: Store, dirty: DirtyPaths, wanted: frozenset[str], trouble: str | None) -> list[dict[str, Any]]:
+    in_catalog = {"failed": ("failed", "partial"), "indexed": ("indexed",), "skipped": ("skipped",)}
+    rows: list[dict[str, Any]] = []
+    if not wanted or wanted & in_catalog.keys():
+        chosen = [state for key in wanted for state in in_catalog.get(key, ())]
+        for row in store.reader.files(chosen):
+            rows.append({"store": store.name, **{field: getattr(row, field) for field in row.__slots__}})
+    labels = {source.id: source.label for source in list(store.sources.values())}
+    if not wanted or "skipped" in wanted:
+        for source_id, skipped in list(store.skipped.items()):
+            rows += [_file(store.name, labels[source_id], path, "skipped", why) for path, why in skipped.items()]
+    if not wanted or "pending" in wanted:
+        for source_id, path in dirty.pending_paths():
+            rows.append(_file(store.name, labels.get(source_id, ""), path, "pending", trouble))
     return rows
 
 
@@ -104,7 +110,7 @@ async def list_stores(stores: Stores) -> list[dict[str, Any]]:
     rows = []
     for entry in stores.registry.entries().values():
         indexer = stores.indexers.get(entry.name)
-        counts = await stores.readers.run(indexer.store.reader.counts) if indexer else None
+        counts = await stores.aside.run(indexer.store.reader.counts) if indexer else None
         rows.append(
             {
                 "name": entry.name,
@@ -127,7 +133,7 @@ async def store_info(stores: Stores, name: str) -> dict[str, Any]:
     store = indexer.store
     if store.space is not None:
         try:
-            shape = await stores.readers.run(store.backend.get_store_info, store.space.collection)
+            shape = await stores.aside.run(store.backend.get_store_info, store.space.collection)
         except VragdError as error:
             info["index"] = {"collection": store.space.collection, "unavailable": error.message}
         else:
@@ -136,7 +142,7 @@ async def store_info(stores: Stores, name: str) -> dict[str, Any]:
                 "vectors": shape.count, **shape.detail,
             }  # fmt: skip
     info["folder"] = str(store.folder)
-    info["bytes_on_disk"] = await stores.readers.run(_bytes_below, store.folder)
+    info["bytes_on_disk"] = await stores.aside.run(_bytes_below, store.folder)
     return info
 
 

@@ -29,7 +29,7 @@ _FOLLOW: Mapping[State, frozenset[State]] = {
     State.REPLACING: frozenset({State.OPENING}),
     State.RESTARTING: frozenset({State.OPENING}),
     State.DELETING: frozenset({State.OPENING, State.GONE}),
-    State.FAILED: _STOPPED | {State.OPENING, State.GONE},
+    State.FAILED: _STOPPED | {State.OPENING, State.GONE, State.FAILED},
     State.AWAY: _STOPPED | {State.OPENING},
     State.GONE: frozenset(),
 }

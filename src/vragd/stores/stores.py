@@ -20,6 +20,7 @@ from vragd.errors import Overloaded, UnknownStore, UsageError, VragdError
 from vragd.store.opening import open_store
 from vragd.store.store import Store
 from vragd.stores.indexer import Indexer, start
+from vragd.stores.outside import Outside
 from vragd.stores.registry import Registry
 from vragd.stores.state import COMES_BACK, Standing, State
 from vragd.system.clock import SYSTEM, Clock
@@ -31,6 +32,7 @@ from vragd.vault.root import Spot
 log = structlog.get_logger()
 
 QUERY_THREADS = 4
+ASIDE_THREADS = 2
 
 
 class Stores:
@@ -45,16 +47,26 @@ class Stores:
         self.indexers: dict[str, Indexer] = {}
         """Those of the stores that run, and of no others."""
         self.readers = Lane("reader", QUERY_THREADS)
+        """For questions, and nothing else."""
+        self.aside = Lane("aside", ASIDE_THREADS)
+        """For what reads much of a catalog: reports, housekeeping."""
+        self.outside = Outside(clock)
+        """For paths that somebody named: they may be on a mount that hangs."""
         self.changing = asyncio.Lock()
         """Held by whoever stops and starts stores."""
         self._stopping = False
         self._watch = watch
         self._embedders = Embedders()
+        self._jobs: dict[tuple[str, str], asyncio.Task[None]] = {}
 
     # -- lifecycle ---------------------------------------------------------------------------------
 
     async def start(self) -> None:
-        """Open every store and begin; one that cannot be opened has failed. Raises if that is true of all."""
+        """
+        Open every store and begin; one that cannot be opened has failed.
+
+        Raises if that is true of all and some will not open by themselves.
+        """
         private_dir(self.registry.root)
         self.registry.sweep()
         entries = self.registry.entries().values()
@@ -67,8 +79,8 @@ class Stores:
                     await self.start_store(entry.name, entry.settings)
                 except Exception as error:  # one store's fault is not the others'
                     log.error("store.start_failed", store=entry.name, **error_fields(error))
-        if self.failed and not self.indexers:
-            raise next(iter(self.failed.values()))
+        if not self.indexers and (final := [error for error in self.failed.values() if not error.transient]):
+            raise final[0]
 
     async def stop(self) -> None:
         """End every store's work and close it. Raises the first error of a last flush, after all are closed."""
@@ -79,18 +91,26 @@ class Stores:
         stopped = [indexer.stop() for indexer in self.indexers.values()]
         results = await asyncio.gather(*stopped, return_exceptions=True)
         self.readers.close()
+        self.aside.close()
+        self.outside.close()
         for result in results:
             if isinstance(result, BaseException):
                 raise result
 
     async def start_store(self, name: str, settings: StoreSettings) -> Indexer:
         """Open a store and begin. Raises what `open_store` raises; the store has failed then."""
-        standing = self.standings.setdefault(name, Standing(name, self.clock))
-        if standing.state is not State.OPENING:
-            standing.become(State.OPENING)
+        before, standing = self.standings.get(name), Standing(name, self.clock)
+        if before is not None and before.state is not State.FAILED:
+            before.become(State.OPENING)
+            standing = before
         begun = start(standing, lambda: self._open(standing, settings), self.loaded.config.watch, watch=self._watch,
                       clock=self.clock)  # fmt: skip
-        indexer = self.indexers[name] = await begun
+        if before is None:
+            self.standings[name] = standing
+        try:
+            indexer = self.indexers[name] = await begun
+        finally:
+            self.standings[name] = standing  # one that had failed is said to have failed until this attempt has ended
         if isinstance(settings.backend, S3VectorsBackend):
             self.registry.remember_remote(name, f"bucket {settings.backend.bucket}")
         return indexer
@@ -169,7 +189,7 @@ class Stores:
     async def sync(self, names: Sequence[str], path: str | None, *, confirm_deletes: bool = False) -> dict[str, int]:
         """Look at the disk now: everything, or what is at `path`. Tickets by store, for `settled`."""
         tickets: dict[str, int] = {}
-        spot = None if path is None else await asyncio.to_thread(Spot.of, path)  # it may be on a mount that hangs
+        spot = None if path is None else await self.outside.run(Spot.of, path)
         for indexer in self.chosen(names):
             for keeper in indexer.keepers.values():
                 inside = "" if spot is None else await keeper.where(spot)
@@ -192,21 +212,35 @@ class Stores:
                 return False
         return True
 
-    async def each(self, what: str) -> None:
-        """A scheduled job on every store: `heartbeat`, `rescan`, `retry`, `checkpoint`, `tend`."""
-        for indexer in list(self.indexers.values()):
-            try:
-                match what:
-                    case "heartbeat":
-                        indexer.beat()
-                    case "rescan":
-                        indexer.rescan()
-                    case "retry":
-                        await indexer.retry_failed()
-                    case "checkpoint":
-                        await indexer.writer.run(indexer.store.flush)
-                    case "tend":
-                        await indexer.writer.run(indexer.store.tend)
-            except Exception as error:  # the others' turn comes all the same
-                if not indexer.standing.ends:
-                    log.warning("schedule.job_failed", job=what, store=indexer.store.name, **error_fields(error))
+    def each(self, what: str) -> None:
+        """
+        Begin a job on every store: `heartbeat`, `rescan`, `retry`, `checkpoint`, `tend`, `sweep`.
+
+        Where the last one of the kind still goes on, none: a store that hangs holds up no other.
+        """
+        for name, indexer in self.indexers.items():
+            before = self._jobs.get((what, name))
+            if before is None or before.done():
+                job = self._job(what, indexer)
+                self._jobs[what, name] = asyncio.get_running_loop().create_task(job)
+        for key in [key for key, job in self._jobs.items() if job.done()]:
+            del self._jobs[key]
+
+    async def _job(self, what: str, indexer: Indexer) -> None:
+        try:
+            match what:
+                case "heartbeat":
+                    indexer.beat()
+                case "rescan":
+                    indexer.rescan()
+                case "retry":
+                    await indexer.retry_failed()
+                case "checkpoint":
+                    await indexer.writer.run(indexer.store.flush)
+                case "tend":
+                    await indexer.tend(self.aside)
+                case "sweep":
+                    await indexer.writer.run(indexer.store.sweep_words)
+        except Exception as error:
+            if not indexer.standing.ends:
+                log.warning("schedule.job_failed", job=what, store=indexer.store.name, **error_fields(error))

@@ -79,12 +79,17 @@ class Keeper:
         blind = self._watcher is None or not self._watcher.healthy()
         return self._watch and not self.polling and blind
 
+    @property
+    def hangs(self) -> bool:
+        """Whether its file system has not answered for long."""
+        return self.lane.silent_s() > HANGS_S
+
     def degraded(self) -> list[str]:
         """Why answers about this source may be stale."""
         reasons = list(self._distrust)
         if self._connecting:
             reasons.append("initial_scan")
-        if self.lane.silent_s() > HANGS_S:
+        if self.hangs:
             reasons.append("source_offline")
         if reason := DEGRADED_BY_STATE.get(self.source.state):
             reasons.append(reason)

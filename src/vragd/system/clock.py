@@ -35,6 +35,10 @@ class Clock:
         """Seconds since some moment; never goes back, counts sleep. Any thread."""
         return time.clock_gettime(_STEADY)
 
+    def awake(self) -> float:
+        """As `steady`, but it stands still while the machine sleeps, where the system can tell. Any thread."""
+        return time.monotonic()
+
     def wall(self) -> float:
         """Seconds since 1970 as the machine has it now: for what is stored and shown. May jump. Any thread."""
         return time.time()

@@ -6,6 +6,7 @@ import fcntl
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 from vragd.errors import DaemonBusy, DataDirError
@@ -45,8 +46,10 @@ def _take(fd: int, path: Path, data_dir: Path) -> None:
         # flock, not lockf: a POSIX lock is lost when the process closes any descriptor of the file
         fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
+        pid, socket = _record(fd)
+        where = f" and answers at {socket}" if socket else ""
         raise DaemonBusy(
-            f"another vragd (pid {_record(fd)[0] or 'unknown'}) uses {data_dir}",
+            f"another vragd (pid {pid or 'unknown'}) uses {data_dir}{where}",
             hint="stop it, or give this one another paths.data and paths.socket",
         ) from None
     except OSError as error:
@@ -55,9 +58,60 @@ def _take(fd: int, path: Path, data_dir: Path) -> None:
         raise DaemonBusy(f"the lock {path} was replaced while it was taken", hint="try again")
 
 
-def _record(fd: int) -> list[str]:
-    """The lines of the record: the pid of the holder first."""
-    return os.pread(fd, MAX_RECORD, 0).decode("utf-8", "replace").split("\n")
+def record(fd: int, socket: Path) -> None:
+    """Put down beside the lock, which is held, where its holder answers: clients look there. Raises OSError."""
+    text = os.fsencode(f"{os.getpid()}\n{socket}\n")
+    os.pwrite(fd, text, 0)
+    os.ftruncate(fd, len(text))
+
+
+@dataclass(frozen=True, slots=True)
+class Holder:
+    """Who holds, or last held, a data directory. `socket` is None for one that serves none."""
+
+    uid: int
+    pid: str
+    socket: Path | None
+
+
+def holder(data_dir: Path) -> Holder | None:
+    """
+    What is put down beside the lock; None where there is nothing that can be read. Locks nothing.
+
+    A path of another user's is not given: whoever may write the record may not choose whom we talk to.
+    """
+    try:
+        fd = os.open(data_dir / "lock", os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
+    except PermissionError:
+        return _stranger(data_dir)
+    except (OSError, ValueError):
+        return None
+    try:
+        uid = os.fstat(fd).st_uid
+        pid, socket = _record(fd)
+    except OSError:
+        return None
+    finally:
+        os.close(fd)
+    return Holder(uid, pid, socket if uid == os.geteuid() else None)
+
+
+def _stranger(data_dir: Path) -> Holder | None:
+    """Whose the data directory is that we may not look into."""
+    for place in (data_dir, *data_dir.parents):
+        try:
+            uid = place.stat().st_uid
+        except OSError:
+            continue
+        return Holder(uid, "", None) if uid != os.geteuid() else None
+    return None
+
+
+def _record(fd: int) -> tuple[str, Path | None]:
+    """The pid of the holder, and where it answers."""
+    pid, _, rest = os.pread(fd, MAX_RECORD, 0).partition(b"\n")
+    name = os.fsdecode(rest.partition(b"\n")[0])
+    return pid.decode("ascii", "replace").strip(), Path(name) if name.startswith("/") else None
 
 
 def holds(fd: int, path: Path) -> bool:
