@@ -21,14 +21,15 @@ class Healer:
     def __init__(self, stores: Stores) -> None:
         self._stores = stores
         self._tries: dict[str, tuple[int, float]] = {}  # store -> how often it was tried, and when again (steady)
-        self._task: asyncio.Task[None] | None = None
+        self.task: asyncio.Task[None] | None = None
+        """The attempt that goes on, or the last one."""
 
     def look(self) -> None:
         """Begin to open what is due; nothing while that goes on, or while stores are being changed."""
-        busy = self._task is not None and not self._task.done()
+        busy = self.task is not None and not self.task.done()
         if busy or not (self._stores.failed or self._tries) or self._stores.changing.locked():
             return
-        self._task = asyncio.get_running_loop().create_task(self._heal())
+        self.task = asyncio.get_running_loop().create_task(self._heal())
 
     async def _heal(self) -> None:
         failed, now = self._stores.failed, self._stores.clock.steady()

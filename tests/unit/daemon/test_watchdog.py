@@ -139,7 +139,7 @@ def test_a_watch_that_stays_dead_and_a_socket_that_does_not_answer_are_named(loa
             started = time.monotonic()
             await eventually(lambda: time.monotonic() - started > 0.3, "the bound to pass")
             assert await pulse.faults() == ["notes/watch", "socket"]
-            await worker.heartbeat()
+            await worker.heartbeat(20)
             assert await pulse.faults() == ["socket"]
             worker.loops.tasks["apply"].cancel()
             await asyncio.gather(worker.loops.tasks["apply"], return_exceptions=True)
