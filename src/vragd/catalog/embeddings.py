@@ -54,5 +54,10 @@ class Embeddings(Connection):
 
         Until then an undo, or a note that comes back, costs no embedding.
         """
+        found = sweep.find_unused(self._db, now, keep_s)
+        return sum(self.forget_unused(some, now) for some in found.slices())
+
+    def forget_unused(self, found: sweep.Unused, now: float) -> int:
+        """The same for what `Reader.find_unused` found, if nothing was committed since."""
         with self._transaction():
-            return sweep.embeddings(self._db, now, keep_s)
+            return sweep.embeddings(self._db, found, now)

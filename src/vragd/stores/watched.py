@@ -9,7 +9,6 @@ the reason is shown until a scan that began afterwards has ended.
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Callable, Coroutine
 
 import structlog
@@ -17,6 +16,7 @@ import structlog
 from vragd.config.settings import WatchSettings
 from vragd.store.store import Store
 from vragd.sync.queue import DirtyPaths
+from vragd.system.clock import SYSTEM, Clock
 from vragd.system.lanes import Lane
 from vragd.system.log import error_fields
 from vragd.vault.ignore import APP_JSON
@@ -42,12 +42,14 @@ class Keeper:
 
     def __init__(
         self, store: Store, source: Source, dirty: DirtyPaths, settings: WatchSettings, writer: Lane, *, watch: bool,
+        clock: Clock = SYSTEM,
     ) -> None:  # fmt: skip
         self.store, self.source, self.proof = store, source, store.proofs[source.id]
         self.lane = Lane(f"scan-{store.name}-{source.id}", only_reads=True)
         self.polling = False
-        self.scanned_at: float | None = None  # monotonic
+        self.scanned_at: float | None = None  # steady
         self._dirty, self._settings, self._writer = dirty, settings, writer
+        self._clock = clock
         self._watch = watch and source.settings.watch
         self._watcher: Watcher | None = None
         self._distrust: dict[str, int] = {}  # reason -> ticket of the scan that will lift it
@@ -74,12 +76,17 @@ class Keeper:
         blind = self._watcher is None or not self._watcher.healthy()
         return self._watch and not self.polling and blind
 
+    @property
+    def hangs(self) -> bool:
+        """Whether its file system has not answered for long."""
+        return self.lane.silent_s() > HANGS_S
+
     def degraded(self) -> list[str]:
         """Why answers about this source may be stale."""
         reasons = list(self._distrust)
         if self._connecting:
             reasons.append("initial_scan")
-        if self.lane.silent_s() > HANGS_S:
+        if self.hangs:
             reasons.append("source_offline")
         if reason := DEGRADED_BY_STATE.get(self.source.state):
             reasons.append(reason)
@@ -164,7 +171,7 @@ class Keeper:
         return self.proof.state.was_asked or bool(self.store.reader.known(self.source.id))
 
     def _rescan_if_due(self) -> None:
-        now = time.monotonic()
+        now = self._clock.steady()
         polled = self._watch and self.polling and now - (self.scanned_at or 0) >= self._settings.poll_s
         if polled or (self._rescan_at is not None and now >= self._rescan_at):
             self._rescan_at = None
@@ -260,7 +267,7 @@ class Keeper:
         return await self._scan_all(ticket)
 
     async def _scan_all(self, ticket: int) -> bool:
-        began, started = self._dirty.ticket(), time.monotonic()
+        began, started = self._dirty.ticket(), self._clock.steady()
         await self.lane.run(self.source.refresh_rules)
         paths, found = await self.lane.run(self.store.scan_source, self.source)
         self._dirty.add(((self.source.id, path) for path in paths), ticket)
@@ -268,7 +275,7 @@ class Keeper:
             return False
         self._unreadable = set(found.unreadable)
         await self._writer.run(self.proof.remember)
-        self.scanned_at = time.monotonic()
+        self.scanned_at = self._clock.steady()
         if self.proof.n_held:
             self._rescan_at = self.scanned_at + CONFIRM_SCAN_S
         self._distrust = {reason: since for reason, since in self._distrust.items() if since > began}

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import apsw
 
-from vragd.errors import CatalogCorrupt, DataDirError, DiskFull, NewerFormat, VragdError
+from vragd.errors import CatalogCorrupt, CatalogLocked, DataDirError, DiskFull, NewerFormat, VragdError
 from vragd.system.failpoints import reach
 from vragd.system.files import NO_SPACE, disk_error
 
@@ -124,6 +124,9 @@ def _ours(error: apsw.Error, what: str, errno: int) -> VragdError:
         return _damaged(what, error)
     if isinstance(error, apsw.ReadOnlyError | apsw.CantOpenError | apsw.PermissionsError):
         return DataDirError(f"cannot write {what}: {error}", hint="check the data directory's permissions")
+    if isinstance(error, apsw.BusyError | apsw.LockedError):
+        hint = "let the other program finish; vragd goes on by itself"
+        return CatalogLocked(f"another program holds the lock of {what}", hint=hint)
     if isinstance(error, apsw.IOError):
         # SQLite reports EFBIG and a quota as plain write errors, as it does a disk that breaks
         if getattr(error, "extendedresult", 0) == apsw.SQLITE_IOERR_WRITE and (not errno or errno in NO_SPACE):

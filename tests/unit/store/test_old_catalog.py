@@ -12,11 +12,13 @@ import apsw
 import pytest
 
 from tests.world import WordEmbedder
+from vragd.backends.faiss.settings import FaissBackend
 from vragd.catalog.reader import Reader
 from vragd.catalog.schema import MIGRATIONS
 from vragd.catalog.writer import Catalog
-from vragd.config.settings import FaissBackend, LimitSettings, OllamaEmbedder, SourceSettings, StoreSettings
+from vragd.config.settings import LimitSettings, SourceSettings, StoreSettings
 from vragd.embed.base import Embedder
+from vragd.embed.ollama.settings import OllamaEmbedder
 from vragd.search.ask import Place, Question, Target, ask
 from vragd.store.store import Store
 from vragd.store.verify import compare_backend, compare_vault
