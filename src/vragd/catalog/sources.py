@@ -33,20 +33,20 @@ class Sources(Connection):
         ((machine,),) = self._read("select machine from store")
         return None if machine is None else str(machine)
 
-    def settle(self, machine: str, uids: Mapping[str, str]) -> None:
+    def settle(self, machine: str, uids: Mapping[str, str] | None = None) -> None:
         """
-        The catalog is on this machine now: its sources get other identities, old to new, and their chunks the keys
-        that go with them. What it had before is no longer its own.
+        The catalog is on this machine now. With `uids` it came from another: its sources get other identities, old to
+        new, and their chunks the keys that go with them; what it had before is no longer its own.
         """
         with self._transaction():
-            for old, new in uids.items():
+            for old, new in (uids or {}).items():
                 self._db.execute("update source set uid = ? where uid = ?", (new, old))
                 theirs = "where substr(key, 1, length(?) + 1) = ? || '-'"
                 self._db.execute(
                     f"update chunk set key = ? || substr(key, length(?) + 1) {theirs}", (new, old, old, old)
                 )
                 self._db.execute(f"delete from intent {theirs}", (old, old))
-            if uids:
+            if uids is not None:
                 self._db.execute("delete from own_source")
             self._db.execute("update store set machine = ?", (machine,))
 

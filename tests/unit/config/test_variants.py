@@ -129,7 +129,7 @@ def test_settings_of_another_part_are_refused() -> None:
 @pytest.mark.parametrize("name", FACTORIES)
 def test_the_metrics_of_the_settings_are_those_of_the_backend(name: str, tmp_path: Path) -> None:
     kind = name.partition("-")[0]
-    assert backends.TYPES.settings(kind).metrics == FACTORIES[name](tmp_path).metrics
+    assert backends.TYPES.settings(kind).metrics == FACTORIES[name](tmp_path).traits.metrics
 
 
 def test_a_metric_the_backend_lacks_is_refused_with_those_it_has() -> None:

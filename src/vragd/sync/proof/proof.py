@@ -126,8 +126,8 @@ class Proof:
             self._mounts_kept = mounts
 
     def carry_over(self, catalog: Catalog) -> None:
-        """The same, in a catalog that was begun anew and knows the source by name only."""
-        self._catalog, self._root_kept, self._mounts_kept = catalog, None, []
+        """The same, in a catalog that was opened since, or begun anew and knows the source by name only."""
+        self._catalog, self._root_kept, self._mounts_kept = catalog, None, sorted(catalog.mounts(self.source.uid))
         self.remember()
         if self.state.was_asked:
             catalog.ask(self.source.uid)
