@@ -89,6 +89,19 @@ def test_a_store_made_by_a_command_keeps_all_its_settings(name: str, tmp_path: P
         assert registry.entries()["notes"].settings == settings
 
 
+def test_a_store_whose_package_is_gone_keeps_its_data_and_does_not_keep_others_from_starting(tmp_path: Path) -> None:
+    registry = Registry(Loaded(Config(), None, tmp_path / "data", tmp_path / "s"))
+    registry.root.parent.mkdir(mode=0o700)
+    for name in ("notes", "other"):
+        registry.create(name, StoreSettings())
+    file = registry.folder("notes") / "store.json"
+    written = file.read_text().replace('"faiss"', '"gone"')
+    file.write_text(written)
+    entries = registry.entries()
+    assert (entries["notes"].settings, entries["other"].settings) == (None, StoreSettings())
+    assert file.read_text() == written
+
+
 def test_an_unsaid_backend_of_an_index_request_is_none_and_a_said_one_keeps_what_was_said() -> None:
     asked = {"store": "notes", "path": "/a", "include": ["*.md"]}
     assert IndexRequest.model_validate(asked).backend is None
