@@ -43,7 +43,7 @@ class Questions:
             raise UsageError(
                 f"there is no source {sorted(unknown)[0]!r}", hint=f"one of: {', '.join(sorted(labels)) or 'none yet'}"
             )
-        async with self._place(peer):
+        async with self.place(peer):
             found = await asyncio.gather(*(self._ask(indexer, question) for indexer in indexers))
         answers = [answer for _, answer in found]
         degraded = [reason for indexer in indexers for reason in indexer.degraded()]
@@ -56,8 +56,14 @@ class Questions:
             "degraded": list(dict.fromkeys(degraded)),
         }
 
+    @property
+    def n_known(self) -> int:
+        """How many processes have a place or wait for one."""
+        return len(self._places | self._before)
+
     @asynccontextmanager
-    async def _place(self, peer: int) -> AsyncIterator[None]:
+    async def place(self, peer: int) -> AsyncIterator[None]:
+        """One of the places, for the process `peer`. Raises Overloaded."""
         if peer and self._places[peer] >= HALF:
             await self._wait_for_own(peer)
         if self._places.total() >= PLACES:

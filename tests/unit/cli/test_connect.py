@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import argparse
 import os
+import socket
 import subprocess
 import sys
+import threading
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from vragd.cli.connect import client_socket
+from vragd.cli.connect import client, client_socket
+from vragd.errors import NoDaemon
 from vragd.system import places
+from vragd.system.lock import only_process, record
 
 
 @pytest.fixture(autouse=True)
@@ -93,3 +99,77 @@ def test_a_client_loads_no_yaml_unless_the_file_names_a_socket(home: Path, text:
         env=environment,
     )
     assert done.stdout.splitlines()[1] == loaded
+
+
+# -- a daemon that was started with another environment --------------------------------------------
+
+
+@pytest.fixture
+def elsewhere(home: Path) -> Iterator[Path]:
+    """A daemon of ours, which answers somewhere else than a client looks."""
+    served = home / "s"
+    with socket.socket(socket.AF_UNIX) as listener, only_process(home / ".local/share/vragd") as lock:
+        listener.bind(str(served))
+        listener.listen()
+        record(lock, served)
+        thread = threading.Thread(target=answer_once, args=(listener,), daemon=True)
+        thread.start()
+        yield served
+        listener.close()
+
+
+def answer_once(listener: socket.socket) -> None:
+    try:
+        connection, _ = listener.accept()
+    except OSError:
+        return
+    with connection:
+        connection.recv(65_536)
+        connection.sendall(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}")
+
+
+def arguments(**given: str) -> argparse.Namespace:
+    return argparse.Namespace(**{"socket": None, "config": None, "data_dir": None} | given)
+
+
+def test_a_client_finds_the_daemon_that_holds_the_data_directory(
+    home: Path, elsewhere: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(home / "another"))
+    found = client(arguments())
+    assert found.request("GET", "/healthz") == {}
+    assert found.path == elsewhere
+
+
+def test_a_data_directory_that_the_file_names_is_looked_into(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (home / "c.yaml").write_text("paths: {data: ~/mine}\n")
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(home / "another"))
+    with socket.socket(socket.AF_UNIX) as listener, only_process(home / "mine") as lock:
+        listener.bind(str(home / "s"))
+        listener.listen()
+        record(lock, home / "s")
+        threading.Thread(target=answer_once, args=(listener,), daemon=True).start()
+        assert client(arguments(config=str(home / "c.yaml"))).request("GET", "/healthz") == {}
+
+
+def test_a_socket_that_was_named_is_the_only_one(home: Path, elsewhere: Path) -> None:
+    with pytest.raises(NoDaemon, match=r"nothing answers at .*named"):
+        client(arguments(socket=str(home / "named"))).request("GET", "/healthz")
+
+
+def test_a_record_of_a_daemon_that_is_gone_is_no_answer(home: Path) -> None:
+    with only_process(home / ".local/share/vragd") as lock:
+        record(lock, home / "gone")
+    with pytest.raises(NoDaemon, match="no vragd is running"):
+        client(arguments()).request("GET", "/healthz")
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root to give files away")
+def test_another_users_data_directory_is_named_as_such(home: Path) -> None:
+    data = home / ".local/share/vragd"
+    with only_process(data) as lock:
+        record(lock, home / "s")
+    for path in (data, data / "lock"):
+        os.chown(path, 1, 1)
+    with pytest.raises(NoDaemon, match=r"is that of user daemon|is that of user 1"):
+        client(arguments()).request("GET", "/healthz")
