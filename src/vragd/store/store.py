@@ -34,7 +34,7 @@ from vragd.sync.round import Report, Syncer
 from vragd.system.files import free_mib, private_dir
 from vragd.system.log import error_fields
 from vragd.system.machine import source_uid
-from vragd.vault.scan import Scan, scan
+from vragd.vault.scan import Scan
 from vragd.vault.source import Source
 
 log = structlog.get_logger()
@@ -277,7 +277,7 @@ class Store:
         root = source.root
         if root is None or not source.rules_known:  # what is found now may be what nobody is to see
             return [], Scan(folder, stopped=True)
-        found = scan(source.path, source.rules, folder, self._stop, root.identity.place)
+        found = source.scan(folder, self._stop)
         space_id = self.space.id if self.space else None
         known = self.reader.stamps(source.id, folder, space_id, self.limits.max_file_bytes)
         self.roots.mind_mounts(source, root, found, known, confirmed=confirmed)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from vragd.catalog.model import StampRow
 from vragd.vault.ignore import Rules
-from vragd.vault.scan import Scan
+from vragd.vault.scan import Scan, forgive_inodes
 
 # A scan that misses more than this of what was known is believed only when a later one agrees.
 GUARD_AT_LEAST = 20
@@ -32,6 +32,7 @@ def compare(found: Scan, known: Mapping[str, StampRow], rules: Rules) -> Differe
     `n_moved` counts missing paths whose file is now at a new path: an inode alone may be another file's
     by now, and is on another file system.
     """
+    forgive_inodes(found, known)
     difference = Difference()
     appeared: set[tuple[int, int, int]] = set()
     n_new = 0

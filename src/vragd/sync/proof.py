@@ -45,6 +45,7 @@ class Roots:
             self._places[source.id] = row.identity[:2]
         mounts = json.loads(self._catalog().meta(f"mounts {source.uid}") or "[]")
         source.mounts = dict.fromkeys(mounts, UNPROVEN)
+        source.recall_rules(json.loads(self._catalog().meta(f"rules {source.uid}") or "{}"))
         if self._catalog().meta(f"asked {source.uid}"):
             self._asked.add(source.id)
 
@@ -77,6 +78,8 @@ class Roots:
             value = [*self._places[source.id], self._obsidian_expected[source.id]]
             self._remember(f"root {source.uid}", value, source)
         self._remember(f"mounts {source.uid}", sorted(source.mounts), source)
+        if source.exclusions.looked:
+            self._remember(f"rules {source.uid}", source.exclusions.record(), source)
 
     def remember_all(self, source: Source) -> None:
         """The same, in a catalog that was begun anew."""
