@@ -50,10 +50,12 @@ def _compare_vault(store: Store, source: Source, pending: frozenset[str]) -> Ite
     if not source.rules_known:
         yield Problem("not_checked", source.label, detail="what Obsidian excludes cannot be read")
         return
+    for entry in source.rules.problems:
+        yield Problem("not_checked", source.label, detail=f"what this might exclude is withheld: {entry}")
     found = scan(source.path, source.rules)
     known = store.reader.known(source.id)
     for path in sorted(found.notes.keys() | known.keys()):
-        if path in pending:
+        if path in pending or source.withheld(path):
             continue
         had = known.get(path)
         if path not in found.notes and not found.covers(path):

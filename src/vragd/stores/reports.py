@@ -72,6 +72,7 @@ async def _store_status(service: Service, worker: Worker) -> dict[str, Any]:
                 "scanned_s_ago": None if keeper.scanned_at is None else round(time.monotonic() - keeper.scanned_at, 1),
                 "n_deletes_held": store.guards[keeper.source.id].n_held,
                 "rules_trouble": keeper.source.rules_trouble or None,
+                "unwatched": dict(list(keeper.watch.unwatched.items())[:20]) if keeper.watching != "off" else {},
             }
             for keeper in worker.keepers.values()
         ],

@@ -132,6 +132,11 @@ def open_folder(root_fd: int, folder: str) -> int:
         os.close(parent)
 
 
+def open_path(root_fd: int, folder: str) -> int:
+    """A descriptor that names `folder` ('' for the root) and needs no leave to read it. Raises OSError as `open_folder`."""
+    return _descend(root_fd, folder.split("/") if folder else ["."])
+
+
 def _descend(root_fd: int, folders: Sequence[str]) -> int:
     fd = os.dup(root_fd)
     try:

@@ -102,7 +102,7 @@ def _beginning(source: str) -> str:
     literal, rest = plain[0], source[1 + plain.end() :]
     if rest[:1] in ("?", "*", "{"):
         literal = re.sub(r"(?:\\/|[\w /-])$", "", literal)  # its last character may be missing
-    return r"\A" + regex.escape(literal.replace("\\/", "/"))
+    return r"\A" + "".join(_char(ord(char)) for char in literal.replace("\\/", "/"))
 
 
 class _Writer:
