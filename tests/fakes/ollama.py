@@ -26,9 +26,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
 from typing import Any, cast
 
-_ROUTES = {
-    "/": ("GET", "HEAD"), "/api/version": ("GET", "HEAD"), "/api/tags": ("GET", "HEAD"), "/api/show": ("POST",), "/api/embed": ("POST",),
-}  # fmt: skip
+_LOOKED_AT = ("/", "/api/version", "/api/tags")
+_ROUTES = dict.fromkeys(_LOOKED_AT, ("GET", "HEAD")) | dict.fromkeys(("/api/show", "/api/embed"), ("POST",))
 
 Answer = tuple[int, Any]  # status; JSON, or bytes to send as they are
 

@@ -95,9 +95,7 @@ class Watching:
             self._log.info("watch.polling_chosen")
         elif not self.polling or self.why != why:
             hint = _OUT_OF.get(why)
-            self._log.warning(
-                "watch.polling_instead", hint=hint, poll_s=self._settings.poll_s, **error_fields(error)
-            )
+            self._log.warning("watch.polling_instead", hint=hint, poll_s=self._settings.poll_s, **error_fields(error))
         self.polling, self.why = True, why
 
     def _tell(self) -> None:

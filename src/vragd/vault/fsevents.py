@@ -27,7 +27,9 @@ warnings.filterwarnings("ignore", module=r"watchdog\..*")
 class FSEvents(FileSystemEventHandler):
     """As `Inotify`; the system watches whole trees here, so that nothing is left out and nothing can fail below."""
 
-    def __init__(self, root: str, on_hint: Callable[[str, bool], None], on_trouble: Callable[[str, OSError | None], None]) -> None:
+    def __init__(
+        self, root: str, on_hint: Callable[[str, bool], None], on_trouble: Callable[[str, OSError | None], None]
+    ) -> None:
         self.unwatched: dict[str, str] = {}
         self._root, self._on_hint = root, on_hint
         self._observer = FSEventsObserver()

@@ -132,7 +132,9 @@ class _Scope:
         self._above = scope.above
         self._known = scope.known
         # Letter case is ignored here: to hide too much is the safer mistake.
-        self._beginnings = tuple(same_name_key(one, ignore_case=True) for one in scope.entries if one and not is_expression(one))
+        self._beginnings = tuple(
+            same_name_key(one, ignore_case=True) for one in scope.entries if one and not is_expression(one)
+        )
         self._expressions = [Expression(one) for one in scope.entries if is_expression(one)]
         if self._above:  # a source that is itself excluded was chosen for all that
             itself = self._above.rstrip("/")

@@ -195,7 +195,7 @@ class Inotify:
             self._remember(path, self._add(fd))
             folders, hidden = [], []
             prefix = path + "/" if path else ""
-            # a watch needs leave to read the folder, as the list does; it comes first, or what is made in between is missed
+            # the watch comes before the list, or what is made in between is missed
             listed = os.open(".", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=fd)
             try:
                 with os.scandir(listed) as entries:

@@ -20,7 +20,7 @@ _COPIES = re.compile(
     + "|".join(
         (
             r" \(Conflicted copy [^()]* ?\d{8,14}\)",  # Obsidian Sync
-            rf" \((?:[^()]*['’]s? )?[Cc]onflicted copy(?: [^()]*)?{_DATE}[^()]*\)",  # Dropbox, Nextcloud, ownCloud, Unison
+            rf" \((?:[^()]*['’]s? )?[Cc]onflicted copy(?: [^()]*)?{_DATE}[^()]*\)",  # Dropbox, Nextcloud, Unison
             r" \([^()]+['’]s? [Cc]onflicted copy(?: [^()]*)?\)",  # Dropbox, without a date
             r" \([Cc]onflicted copy(?: \d+)?\)",
             rf" \(In Konflikt stehende Kopie(?: von [^()]*)? {_DATE}[^()]*\)",  # Dropbox in German

@@ -137,7 +137,7 @@ class Exclusions:
         Only in a root that is `proven` is what is not there believed to be gone, after a while.
         """
         self._way = tuple(part for part in root.real.split("/") if part)
-        found = {path: None for path in self._candidates(root)}
+        found = dict.fromkeys(self._candidates(root))
         for path in {**found, **self._configs}:
             self._look_at(root, path, proven=proven)
         self.looked = True
@@ -183,7 +183,9 @@ class Exclusions:
             elif absent and one is not None:
                 self._missing(root, path, one, proven=proven)
             else:
-                code = "dangles" if error.errno == errno.ENOENT else errno.errorcode.get(error.errno or 0, "EIO").lower()
+                code = (
+                    "dangles" if error.errno == errno.ENOENT else errno.errorcode.get(error.errno or 0, "EIO").lower()
+                )
                 self._unknown(path, one or _Config(), code, root)
             return
         stamp = _stamp(info)
@@ -204,7 +206,11 @@ class Exclusions:
 
     def _unknown(self, path: str, one: _Config, why: str, root: Root) -> None:
         name = path.rpartition("/")[2]
-        if one.entries is None and name != CONFIG_FOLDER and not any(_exists(root.fd, f"{path}/{file}") for file in _COMPANIONS):
+        if (
+            one.entries is None
+            and name != CONFIG_FOLDER
+            and not any(_exists(root.fd, f"{path}/{file}") for file in _COMPANIONS)
+        ):
             return  # some other program's app.json
         one.trouble, one.stamp, one.missing_since = f"app_json_{why}", None, None
         self._configs[path] = one

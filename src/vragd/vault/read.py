@@ -39,7 +39,9 @@ class StatKey(NamedTuple):
     def of(cls, info: os.stat_result) -> StatKey:
         # 63 bits: SQLite's integers are signed, and some FUSE file systems use the highest bit
         mtime, ctime = info.st_mtime_ns, info.st_ctime_ns
-        if not (-_LAST <= mtime <= _LAST and -_LAST <= ctime <= _LAST):  # 2262 and later: a broken archive, a dead clock
+        if not (
+            -_LAST <= mtime <= _LAST and -_LAST <= ctime <= _LAST
+        ):  # 2262 and later: a broken archive, a dead clock
             mtime, ctime = max(-_LAST, min(mtime, _LAST)), max(-_LAST, min(ctime, _LAST))
         values = (info.st_ino & _LAST, min(info.st_size, _LAST), mtime, ctime)
         return tuple.__new__(cls, values)  # a third of the time of calling it; scans make one for every note
@@ -133,7 +135,7 @@ def open_folder(root_fd: int, folder: str) -> int:
 
 
 def open_path(root_fd: int, folder: str) -> int:
-    """A descriptor that names `folder` ('' for the root) and needs no leave to read it. Raises OSError as `open_folder`."""
+    """A descriptor that names `folder` ('' for the root), also one that may not be read. Raises as `open_folder`."""
     return _descend(root_fd, folder.split("/") if folder else ["."])
 
 

@@ -127,7 +127,7 @@ class Source:
 
     @property
     def rules_trouble(self) -> str:
-        """Why Obsidian's excluded files are not those of this moment, or are not understood; empty while all is well."""
+        """Why Obsidian's excluded files are not those of now, or are not understood; empty while all is well."""
         problems = self.rules.problems
         return self.exclusions.trouble or (f"pattern {problems[0]}" if problems else "")
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 from botocore.exceptions import ClientError
 
@@ -19,9 +20,18 @@ from vragd.errors import BackendRefused, BackendUnavailable, UnknownStore, Vragd
 @pytest.fixture(autouse=True)
 def own_aws(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """AWS's own files, empty."""
-    for name, value in {**CREDENTIALS, "AWS_CONFIG_FILE": str(tmp_path / "config"), "AWS_SHARED_CREDENTIALS_FILE": str(tmp_path / "c")}.items():
+    for name, value in {
+        **CREDENTIALS,
+        "AWS_CONFIG_FILE": str(tmp_path / "config"),
+        "AWS_SHARED_CREDENTIALS_FILE": str(tmp_path / "c"),
+    }.items():
         monkeypatch.setenv(name, value)
-    for name in ("AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3VECTORS", "AWS_PROFILE", "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS"):
+    for name in (
+        "AWS_ENDPOINT_URL",
+        "AWS_ENDPOINT_URL_S3VECTORS",
+        "AWS_PROFILE",
+        "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS",
+    ):
         monkeypatch.delenv(name, raising=False)
     return tmp_path / "config"
 
@@ -70,7 +80,10 @@ def test_so_is_one_of_a_profile(own_aws: Path) -> None:
 
 def test_the_setting_goes_before_all_of_them(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_ENDPOINT_URL", REMOTE)
-    assert make_client(settings(endpoint_url="https://here.example"), for_query=False).meta.endpoint_url == "https://here.example"
+    assert (
+        make_client(settings(endpoint_url="https://here.example"), for_query=False).meta.endpoint_url
+        == "https://here.example"
+    )
 
 
 def test_a_password_in_an_endpoint_is_not_told(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -93,12 +106,20 @@ def test_this_machine_is_asked_through_no_proxy(by: str, monkeypatch: pytest.Mon
         backend.close()
 
 
-@pytest.mark.parametrize(("status", "code"), [(403, "403"), (407, "407"), (400, "ThrottlingException"), (400, "400"), (403, "AccessDenied"), (413, "413")])
+@pytest.mark.parametrize(
+    ("status", "code"),
+    [(403, "403"), (407, "407"), (400, "ThrottlingException"), (400, "400"), (403, "AccessDenied"), (413, "413")],
+)
 def test_a_stray_refusal_cuts_no_metadata(status: int, code: str) -> None:
     with FakeS3Vectors() as fake:
         backend = Backend(settings(endpoint_url=fake.url))
         backend.create_store("notes", 4, "cosine", space="s", model="m")
-        vectors = [Vector(f"k{i}", [1.0, i, 0, 0], {"source": "s", "folder": ("A",)}, {"path": f"A/{i}.md"}) for i in range(8)]
+        vectors = [
+            Vector(
+                f"k{i}", np.array([1.0, i, 0, 0], np.float32), {"source": "s", "folder": ("A",)}, {"path": f"A/{i}.md"}
+            )
+            for i in range(8)
+        ]
         fake.fail(status, code, times=1000, operations={"PutVectors"})
         fake.forget_calls()
         with pytest.raises((BackendUnavailable, BackendRefused)):
@@ -123,12 +144,30 @@ TABLE: list[tuple[str, int, str, type[VragdError], str]] = [
     ("", 404, "", BackendUnavailable, "something between"),
     ("AccessDenied", 403, "Access Denied", BackendRefused, "denies"),
     ("AccessDeniedException", 403, "no", BackendRefused, "denies"),
-    ("InvalidSignatureException", 403, "Signature expired: 20261126T140000Z is now earlier than", BackendUnavailable, "clock"),
+    (
+        "InvalidSignatureException",
+        403,
+        "Signature expired: 20261126T140000Z is now earlier than",
+        BackendUnavailable,
+        "clock",
+    ),
     ("InvalidSignatureException", 403, "Signature not yet current: 2026", BackendUnavailable, "clock"),
-    ("RequestTimeTooSkewed", 403, "The difference between the request time and the current time is too large.", BackendUnavailable, "clock"),
+    (
+        "RequestTimeTooSkewed",
+        403,
+        "The difference between the request time and the current time is too large.",
+        BackendUnavailable,
+        "clock",
+    ),
     ("RequestExpired", 400, "Request has expired.", BackendUnavailable, "clock"),
     ("SignatureDoesNotMatch", 403, "The request signature we calculated does not match", BadCredentials, "credentials"),
-    ("ExpiredTokenException", 403, "The security token included in the request is expired", BadCredentials, "credentials"),
+    (
+        "ExpiredTokenException",
+        403,
+        "The security token included in the request is expired",
+        BadCredentials,
+        "credentials",
+    ),
     ("UnrecognizedClientException", 403, "The security token is invalid.", BadCredentials, "credentials"),
     ("OptInRequired", 403, "The AWS Access Key Id needs a subscription", BackendRefused, "OptInRequired"),
     ("UnknownOperationException", 404, "", BackendRefused, "refuses"),
@@ -140,7 +179,9 @@ TABLE: list[tuple[str, int, str, type[VragdError], str]] = [
 
 
 @pytest.mark.parametrize(("code", "status", "said", "wanted", "words"), TABLE)
-def test_an_error_is_what_the_user_must_do(code: str, status: int, said: str, wanted: type[VragdError], words: str) -> None:
+def test_an_error_is_what_the_user_must_do(
+    code: str, status: int, said: str, wanted: type[VragdError], words: str
+) -> None:
     raw = {"Error": {"Code": code, "Message": said}, "ResponseMetadata": {"HTTPStatusCode": status}}
     error = from_answer(ClientError(raw, "PutVectors"), "PutVectors", "buck", "notes")  # type: ignore[arg-type]
     assert type(error) is wanted

@@ -71,7 +71,12 @@ def _answers(embedder: Embedder) -> bool:
 
 @pytest.mark.parametrize(
     ("status", "error"),
-    [(400, 'time: unknown unit " min" in duration "10 min"'), (400, "invalid options"), (422, "no"), (400, 'Post "http://x": EOF')],
+    [
+        (400, 'time: unknown unit " min" in duration "10 min"'),
+        (400, "invalid options"),
+        (422, "no"),
+        (400, 'Post "http://x": EOF'),
+    ],
 )
 def test_a_server_that_refuses_every_text_refuses_none_in_particular(
     embedder: Embedder, fake: FakeOllama, status: int, error: str

@@ -20,7 +20,8 @@ def test_a_name_composed_and_decomposed_is_one_name(word: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("one", "other"), [("Private", "PRIVATE"), ("STRASSE", "straße"), ("ΣΊΣΥΦΟΣ", "σίσυφος"), ("E\u0301t", "ét"), ("ﬁn", "FIN")]
+    ("one", "other"),
+    [("Private", "PRIVATE"), ("STRASSE", "straße"), ("ΣΊΣΥΦΟΣ", "σίσυφος"), ("E\u0301t", "ét"), ("ﬁn", "FIN")],
 )
 def test_case_counts_only_where_it_is_said_to(one: str, other: str) -> None:
     assert same_name_key(one, ignore_case=True) == same_name_key(other, ignore_case=True)

@@ -9,9 +9,20 @@ from vragd.terms.hosts import is_here, is_loopback, origin, stays_private
 
 @pytest.mark.parametrize(
     "host",
-    ["localhost", "LOCALHOST", "localhost.", "a.localhost", "127.0.0.1", "127.1", "127.0.0.53", "0x7f000001", "::1", "[::1]",
-     "::ffff:127.0.0.1"],
-)  # fmt: skip
+    [
+        "localhost",
+        "LOCALHOST",
+        "localhost.",
+        "a.localhost",
+        "127.0.0.1",
+        "127.1",
+        "127.0.0.53",
+        "0x7f000001",
+        "::1",
+        "[::1]",
+        "::ffff:127.0.0.1",
+    ],
+)
 def test_this_machine_is_known_in_any_spelling(host: str) -> None:
     assert is_loopback(host)
     assert is_here(host)
@@ -24,18 +35,33 @@ def test_the_address_of_no_machine_is_connected_to_this_one(host: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "host", ["", "nas.lan", "localhost.example.com", "127.0.0.1.example.com", "10.0.0.1", "::ffff:10.0.0.1", "1", "notlocalhost", "fe80::1%lo"]
+    "host",
+    [
+        "",
+        "nas.lan",
+        "localhost.example.com",
+        "127.0.0.1.example.com",
+        "10.0.0.1",
+        "::ffff:10.0.0.1",
+        "1",
+        "notlocalhost",
+        "fe80::1%lo",
+    ],
 )
 def test_other_machines_are_not(host: str) -> None:
     assert not is_loopback(host)
 
 
-@pytest.mark.parametrize("url", ["https://aws.example", "http://127.0.0.1:9000", "http://localhost", "http://[::1]:80/x"])
+@pytest.mark.parametrize(
+    "url", ["https://aws.example", "http://127.0.0.1:9000", "http://localhost", "http://[::1]:80/x"]
+)
 def test_what_is_encrypted_or_stays_here_is_private(url: str) -> None:
     assert stays_private(url)
 
 
-@pytest.mark.parametrize("url", ["http://nas.lan", "ftp://localhost", "", "nas.lan:80", "http://[::1", "http://10.0.0.1:9000"])
+@pytest.mark.parametrize(
+    "url", ["http://nas.lan", "ftp://localhost", "", "nas.lan:80", "http://[::1", "http://10.0.0.1:9000"]
+)
 def test_anything_else_is_not(url: str) -> None:
     assert not stays_private(url)
 

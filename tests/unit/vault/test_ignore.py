@@ -228,7 +228,9 @@ def test_an_expression_that_takes_for_ever_is_given_up() -> None:
 
 
 def test_a_vault_inside_or_around_the_source_hides_by_its_own_paths() -> None:
-    rules = Rules(["*.md"], (), [Scope("A", "", ("Private/", "/^x/")), Scope("", "Work/Notes/", ("Work/Notes/Secret/", "Work/"))])
+    rules = Rules(
+        ["*.md"], (), [Scope("A", "", ("Private/", "/^x/")), Scope("", "Work/Notes/", ("Work/Notes/Secret/", "Work/"))]
+    )
     assert rules.excluded("A/Private/n.md") == "excluded_by_obsidian"
     assert rules.excluded("A/x.md") == "excluded_by_obsidian"
     assert rules.excluded("Private/n.md") is None

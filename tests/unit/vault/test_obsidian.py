@@ -207,7 +207,9 @@ def test_a_change_within_the_same_instant_and_of_the_same_size_is_seen(look: Loo
     assert look.hidden() == ["Bbb/"]
 
 
-@pytest.mark.parametrize("path", [".obsidian", ".obsidian/app.json", ".obsidian-x", ".work/app.json", "A/.obsidian", "A/.c/app.json"])
+@pytest.mark.parametrize(
+    "path", [".obsidian", ".obsidian/app.json", ".obsidian-x", ".work/app.json", "A/.obsidian", "A/.c/app.json"]
+)
 def test_where_settings_may_have_changed(path: str) -> None:
     assert is_config(path)
 

@@ -30,9 +30,10 @@ def vault(tmp_path: Path) -> Path:
     return tmp_path
 
 
+SYNCTHINGS = "l.sync-conflict-20260101-120000-ABCDEFG.md"
 NAMES = (
     "a.md", "b.MD", "c.txt", ".d.md", "~e.md", "~$f.md", ".#g.md", "#h.md", "#i.md#", "j.md~", "k.md.tmp", "4913",
-    "x.TMP", "l.sync-conflict-20260101-120000-ABCDEFG.md", "m (conflicted copy).md", "conflict.md", "n.tmp", "#", "o", "p.", ".md", "q.pdf",
+    "x.TMP", SYNCTHINGS, "m (conflicted copy).md", "conflict.md", "n.tmp", "#", "o", "p.", ".md", "q.pdf",
     "tmp.md",
 )  # fmt: skip
 
@@ -48,7 +49,14 @@ def test_a_scan_and_the_rules_agree_on_every_name(tmp_path: Path, rules: Rules) 
     taken = {name for name in NAMES if rules.excluded(name) is None}
     assert set(scan(tmp_path, rules).notes) == taken
     assert ("x.TMP" in taken) == (rules is ASKED_FOR_TMP)  # the case of a temporary file's ending counts
-    assert "conflict.md" in taken and not taken & {".d.md", "~$f.md", "j.md~", "l.sync-conflict-20260101-120000-ABCDEFG.md", "n.tmp", ".md"}
+    assert "conflict.md" in taken and not taken & {
+        ".d.md",
+        "~$f.md",
+        "j.md~",
+        SYNCTHINGS,
+        "n.tmp",
+        ".md",
+    }
 
 
 def test_a_scan_lists_every_note_with_its_key(vault: Path) -> None:
@@ -299,7 +307,13 @@ def test_links_are_listed_whatever_they_lead_to_and_not_followed_to_tell(vault: 
     outside = tmp_path.parent / f"{tmp_path.name}-outside"
     (outside / "deep").mkdir(parents=True)
     (outside / "n.md").write_text("x")
-    for name, target in {"Folder": outside, "v1.2 notes": outside, "gone": outside / "never", "n.md": outside / "n.md", ".hidden": outside}.items():
+    for name, target in {
+        "Folder": outside,
+        "v1.2 notes": outside,
+        "gone": outside / "never",
+        "n.md": outside / "n.md",
+        ".hidden": outside,
+    }.items():
         (vault / name).symlink_to(target)
     found = scan(vault, RULES)
     assert found.skipped == dict.fromkeys(["Folder", "v1.2 notes", "gone", "n.md"], "symbolic_link")

@@ -32,10 +32,12 @@ def make_client(settings: Settings, *, for_query: bool) -> Any:
     if not stays_private(url):
         client.close()
         raise BackendRefused(
-            f"S3 Vectors is to be reached at {_without_secrets(url)}, where vectors would leave this machine unencrypted",
-            hint="use https: endpoint_url, AWS_ENDPOINT_URL_S3VECTORS, AWS_ENDPOINT_URL and ~/.aws/config say where it is",
+            f"S3 Vectors is to be reached at {_without_secrets(url)}: vectors would leave this machine unencrypted",
+            hint="use https: endpoint_url, AWS_ENDPOINT_URL_S3VECTORS, AWS_ENDPOINT_URL or ~/.aws/config says where",
         )
-    if not direct and is_here(urlsplit(url).hostname or ""):  # a proxy could not reach it, and would see what is in the notes
+    if not direct and is_here(
+        urlsplit(url).hostname or ""
+    ):  # a proxy could not reach it, and would see what is in the notes
         client.close()
         client = _client(settings, for_query=for_query, direct=True)
     return client

@@ -18,12 +18,15 @@ NO_CREDENTIALS = (
 )
 _BAD_CREDENTIALS = re.compile(r"Expired|Token|Signature|UnrecognizedClient|AccessKey|Credential|AuthFailure")
 _WORTH_A_RETRY = frozenset({408, 425, 429, 500, 502, 503, 504, 509, 529})
-_BUSY = re.compile(r"Throttl|TooManyRequests|SlowDown|RequestLimit|BandwidthLimit|ProvisionedThroughput|Unavailable|Timeout|InternalError"
-                   r"|InternalServer|InternalFailure|PriorRequestNotComplete|TransactionInProgress")  # fmt: skip
+_BUSY = re.compile(
+    r"Throttl|TooManyRequests|SlowDown|RequestLimit|BandwidthLimit|ProvisionedThroughput|Unavailable|Timeout"
+    r"|InternalError|InternalServer|InternalFailure|PriorRequestNotComplete|TransactionInProgress"
+)
 _CLOCK = re.compile(r"RequestTimeTooSkewed|RequestExpired|RequestInTheFuture")
 _CLOCK_SAID = re.compile(r"Signature (expired|not yet current)|time.{0,40}too (large|skewed|far)", re.I)
-_OF_THE_REQUEST = frozenset({"ValidationException", "ValidationError", "SerializationException", "InvalidParameterValue",
-                             "InvalidParameterException", "InvalidRequestException", "InvalidRequest"})  # fmt: skip
+_OF_THE_REQUEST = re.compile(
+    "ValidationException|ValidationError|SerializationException|InvalidParameter(Value|Exception)|InvalidRequest(Exception)?"
+)
 _DENIED = frozenset({"AccessDeniedException", "AccessDenied", "UnauthorizedOperation", "NotAuthorized"})
 
 
@@ -77,7 +80,7 @@ def from_answer(error: aws.ClientError, operation: str, bucket: str, store: str 
         return BackendRefused(f"a quota of S3 Vectors is reached: {said}", hint="ask AWS for more, or make room")
     if status in _WORTH_A_RETRY or _BUSY.search(code):
         return BackendUnavailable(f"S3 Vectors is busy ({operation}: {code})", hint="it is tried again by itself")
-    if code in _OF_THE_REQUEST:
+    if _OF_THE_REQUEST.fullmatch(code):
         return Invalid(f"S3 Vectors refuses {operation}: {code}: {said}")
     if not code or code.isdigit():  # an answer without a code of AWS's is not AWS's
         return BackendUnavailable(

@@ -166,7 +166,8 @@ class Ollama:
                 line.embed([PROBE])
             except EmbedderRejected:
                 raise EmbedderUnavailable(
-                    f"Ollama refuses every text: {error.message}", hint="Ollama's log says why; see model and keep_alive"
+                    f"Ollama refuses every text: {error.message}",
+                    hint="Ollama's log says why; see model and keep_alive",
                 ) from None
             raise
 
@@ -275,5 +276,3 @@ def _full_name(model: str) -> str:
     """`model` as Ollama compares names: with a tag, without its default registry, in lower case."""
     name = model.lower().removeprefix("registry.ollama.ai/").removeprefix("library/")
     return name if ":" in name.rsplit("/", 1)[-1] else f"{name}:latest"
-
-

@@ -66,7 +66,9 @@ class Line:
         self._client = ollama.Client(
             settings.url,
             timeout=httpx.Timeout(timeout_s, connect=self._connect_s),
-            trust_env=not (is_local or is_here(urlsplit(settings.url).hostname or "")),  # a proxy could not reach our loopback, and would see the notes
+            trust_env=not (
+                is_local or is_here(urlsplit(settings.url).hostname or "")
+            ),  # a proxy could not reach our loopback, and would see the notes
             follow_redirects=False,  # whoever listens must not send the notes on to another host
             # where there is no TLS to verify, the list of authorities need not be read: a tenth of a second
             verify=not (is_local and urlsplit(settings.url).scheme == "http"),

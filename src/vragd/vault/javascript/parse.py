@@ -145,7 +145,12 @@ class Parser:
     def _group(self) -> Node:
         node: Node
         index, on, off = None, "", ""
-        for mark, ahead, negated in (("?=", True, False), ("?!", True, True), ("?<=", False, False), ("?<!", False, True)):
+        for mark, ahead, negated in (
+            ("?=", True, False),
+            ("?!", True, True),
+            ("?<=", False, False),
+            ("?<!", False, True),
+        ):
             if self._eat(mark):
                 node = Look(ahead, negated, self._choice())
                 break
@@ -219,7 +224,9 @@ class Parser:
 
     def _control(self, *, in_class: bool) -> int:
         following = self._peek()
-        if following.isascii() and (following.isalpha() or (in_class and not self._unicode and (following.isdigit() or following == "_"))):
+        if following.isascii() and (
+            following.isalpha() or (in_class and not self._unicode and (following.isdigit() or following == "_"))
+        ):
             return ord(self._take()) % 32
         if self._unicode:
             raise NotJavaScript("an escape that means nothing: \\c")
@@ -264,7 +271,9 @@ class Parser:
     def _class(self) -> Node:
         found = Set([], [], negated=self._eat("^"))
         while not self._eat("]"):
-            if self._sets and (self._peek() in tuple("[()|{}/-") or self._text[self._at : self._at + 2] in _LEAST_UNUSED_IN_V):
+            if self._sets and (
+                self._peek() in tuple("[()|{}/-") or self._text[self._at : self._at + 2] in _LEAST_UNUSED_IN_V
+            ):
                 raise NotJavaScript("a set made of sets (flag v)")
             low = self._member()
             if self._peek() == "-" and self._text[self._at + 1 : self._at + 2] not in ("", "]"):

@@ -40,13 +40,61 @@ _KINDS = {
 }
 _CATEGORY = re.compile(r"(C[cfnos]?|L[CMlmotu]?|M[cen]?|N[dlo]?|P[cdefios]?|S[ckmo]?|Z[lps]?)$")
 _CATEGORY_NAMES = frozenset(
-    "Letter Cased_Letter Uppercase_Letter Lowercase_Letter Titlecase_Letter Modifier_Letter Other_Letter Mark"
-    " Nonspacing_Mark Spacing_Mark Enclosing_Mark Number Decimal_Number Letter_Number Other_Number Punctuation"
-    " Connector_Punctuation Dash_Punctuation Open_Punctuation Close_Punctuation Initial_Punctuation"
-    " Final_Punctuation Other_Punctuation Symbol Math_Symbol Currency_Symbol Modifier_Symbol Other_Symbol Separator"
-    " Space_Separator Line_Separator Paragraph_Separator Other Control Format Surrogate Private_Use Unassigned".split()
+    [
+        "Letter",
+        "Cased_Letter",
+        "Uppercase_Letter",
+        "Lowercase_Letter",
+        "Titlecase_Letter",
+        "Modifier_Letter",
+        "Other_Letter",
+        "Mark",
+        "Nonspacing_Mark",
+        "Spacing_Mark",
+        "Enclosing_Mark",
+        "Number",
+        "Decimal_Number",
+        "Letter_Number",
+        "Other_Number",
+        "Punctuation",
+        "Connector_Punctuation",
+        "Dash_Punctuation",
+        "Open_Punctuation",
+        "Close_Punctuation",
+        "Initial_Punctuation",
+        "Final_Punctuation",
+        "Other_Punctuation",
+        "Symbol",
+        "Math_Symbol",
+        "Currency_Symbol",
+        "Modifier_Symbol",
+        "Other_Symbol",
+        "Separator",
+        "Space_Separator",
+        "Line_Separator",
+        "Paragraph_Separator",
+        "Other",
+        "Control",
+        "Format",
+        "Surrogate",
+        "Private_Use",
+        "Unassigned",
+    ]
 )
-_BINARY = frozenset("Alphabetic Alpha Lowercase Lower Uppercase Upper White_Space Emoji Ideographic ID_Start".split())
+_BINARY = frozenset(
+    [
+        "Alphabetic",
+        "Alpha",
+        "Lowercase",
+        "Lower",
+        "Uppercase",
+        "Upper",
+        "White_Space",
+        "Emoji",
+        "Ideographic",
+        "ID_Start",
+    ]
+)
 _MOST = 65_535  # characters of a path, and far more than any has
 
 
@@ -80,7 +128,9 @@ def translate(source: str, flags: str = "") -> Translation:
     except NotJavaScript as error:
         return Translation(_beginning(source), str(error), grows=False, units=False)
     except (regex.error, RecursionError, OverflowError, MemoryError) as error:
-        return Translation(_beginning(source), f"it cannot be compiled ({type(error).__name__})", grows=False, units=False)
+        return Translation(
+            _beginning(source), f"it cannot be compiled ({type(error).__name__})", grows=False, units=False
+        )
     return Translation(pattern, writer.problem, grows=writer.grows, units=not unicode)
 
 
@@ -89,7 +139,8 @@ def units(text: str) -> str:
     if text.isascii() or max(text) <= "\uffff":
         return text
     return "".join(
-        char if char <= "\uffff" else chr(0xD7C0 + (ord(char) >> 10)) + chr(0xDC00 + (ord(char) & 0x3FF)) for char in text
+        char if char <= "\uffff" else chr(0xD7C0 + (ord(char) >> 10)) + chr(0xDC00 + (ord(char) & 0x3FF))
+        for char in text
     )
 
 
