@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping
 
 from vragd.catalog.connection import Connection
@@ -69,7 +70,7 @@ class Sources(Connection):
         """Remember a source as ours: what it put may still be there when it is configured no longer."""
         if uid not in self.own_uids():
             with self._transaction():
-                self._db.execute("insert into own_source values (?, 0)", (uid,))
+                self._db.execute("insert into own_source(uid, asked) values (?, 0)", (uid,))
 
     def own_uids(self) -> set[str]:
         """Every source this catalog ever had."""
@@ -83,6 +84,15 @@ class Sources(Connection):
         """Somebody has it indexed on demand."""
         with self._transaction():
             self._db.execute("update own_source set asked = 1 where uid = ?", (uid,))
+
+    def rules(self, uid: str) -> dict[str, list[str]]:
+        """What Obsidian's settings excluded when they were last read, as `set_rules` was given it."""
+        rows = self._read("select rules from own_source where uid = ?", uid)
+        return json.loads(rows[0][0]) if rows else {}
+
+    def set_rules(self, uid: str, rules: Mapping[str, list[str]]) -> None:
+        with self._transaction():
+            self._db.execute("update own_source set rules = ? where uid = ?", (json.dumps(rules), uid))
 
     def mounts(self, uid: str) -> list[str]:
         """The folders on which other file systems were mounted."""

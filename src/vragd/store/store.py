@@ -32,7 +32,7 @@ from vragd.sync.proof.proof import Proof
 from vragd.sync.round import Report, Syncer
 from vragd.system.clock import Clock
 from vragd.system.files import free_mib
-from vragd.vault.scan import Scan, scan
+from vragd.vault.scan import Scan
 from vragd.vault.source import Source
 
 log = structlog.get_logger()
@@ -171,7 +171,7 @@ class Store:
         if root is None or not source.rules_known:  # what is found now may be what nobody is to see
             return [], Scan(folder, stopped=True)
         mark = proof.mark()
-        found = scan(source.path, source.rules, folder, self.given.stop, root.identity.place)
+        found = source.scan(folder, self.given.stop, proven=root is proof.state.proven)
         space_id = self.space.id if self.space else None
         known = self.reader.stamps(source.id, folder, space_id, self.limits.max_file_bytes)
         difference, is_gone = proof.judge(root, found, known, mark)

@@ -73,6 +73,7 @@ async def _store_status(stores: Stores, indexer: Indexer) -> dict[str, Any]:
                 "scanned_s_ago": None if keeper.scanned_at is None else round(now - keeper.scanned_at, 1),
                 "n_deletes_held": keeper.proof.n_held,
                 "rules_trouble": keeper.source.rules_trouble or None,
+                "unwatched": dict(list(keeper.watch.unwatched.items())[:20]) if keeper.watching != "off" else {},
             }
             for keeper in indexer.keepers.values()
         ],

@@ -13,6 +13,7 @@ from vragd.backends.base import VectorBackend
 from vragd.catalog.model import NoteChange, NoteRemoval, SpaceRow
 from vragd.catalog.writer import Catalog
 from vragd.embed.base import Embedder
+from vragd.errors import VragdError
 from vragd.sync import order
 from vragd.sync.change import RETRY_FIRST_S, Later, Prepared, Preparer, Visit
 from vragd.sync.embedding import Bulk
@@ -88,7 +89,14 @@ class Syncer:
             (ready if whole else unfinished).append(item.without(found.refused) if whole else item)
         self._preparer.keep(unfinished)
         report.deferred[:0] = [item.visit for item in unfinished]  # what has begun is to be finished first
-        self._write(ready, report)
+        try:
+            self._write(ready, report)
+        except VragdError:
+            raise
+        except Exception as error:
+            if len(visits) > 1:
+                raise  # whoever called applies them one by one then
+            self._write([self._preparer.unexpected(visits[0], error)], report)
         if found.outage is not None:
             raise found.outage
         return report

@@ -132,8 +132,8 @@ def test_a_watch_that_stays_dead_and_a_socket_that_does_not_answer_are_named(loa
             (keeper,) = worker.keepers.values()
             await worker.settled(worker.rescan(), 20)
             assert await pulse.faults() == ["socket"], "nobody serves one here"
-            assert keeper._watcher is not None
-            keeper._watcher.stop()
+            assert keeper.watch.watcher is not None
+            keeper.watch.watcher.stop()
             await eventually(lambda: keeper.unwatched, "the watch to die")
             assert await pulse.faults() == ["socket"], "the next heartbeat may yet mend it"
             started = time.monotonic()

@@ -358,10 +358,10 @@ def test_a_watch_that_is_cancelled_while_it_is_armed_leaves_no_inotify_instance(
             keeper = keeper_of(worker, folder)
             await eventually(lambda: keeper.watching == "events" and idle(worker), "the watch")
             with monkeypatch.context() as patched:
-                patched.setattr("vragd.vault.watch.os.path.realpath", realpath)
-                keeper.polling, keeper._settings = False, WatchSettings(settle_ms=20)
+                patched.setattr("vragd.vault.root.os.path.realpath", realpath)
+                keeper.watch.polling, keeper.watch._settings = False, WatchSettings(settle_ms=20)
                 patched.setattr(Source, "sees_events", lambda source: True)
-                arming = asyncio.create_task(keeper._arm())
+                arming = asyncio.create_task(keeper.watch.arm())
                 await eventually(begun.is_set, "the watch to be armed")
                 arming.cancel()
                 await asyncio.gather(arming, return_exceptions=True)
