@@ -62,6 +62,8 @@ class Syncer:
         self._stop = stop
         self._preparer = Preparer(catalog, backend, space)
         self._bulk = Bulk(catalog, embedder, space, stop)
+        self.later: list[tuple[Job, float]] = []
+        """What the last round put off, also when it raised in the end: `Report.later`."""
 
     @property
     def n_embedded(self) -> int:
@@ -78,6 +80,7 @@ class Syncer:
         `only_freeing` nothing is done but what makes room, the rest is deferred.
         """
         report = Report()
+        self.later = report.later
         prepared = list(self._prepare_some(jobs, report, only_freeing))
         if only_freeing:
             report.deferred += [item.job for item in prepared if not item.frees]
