@@ -190,6 +190,8 @@ class Store:
 
         What needs no embedder is done without one, once the space is known; what makes room also below the floor.
         """
+        if self._syncer is not None:
+            self._syncer.later = []
         if self.space is None:
             self.prepare()
         self.attach()
@@ -222,6 +224,11 @@ class Store:
                 hint="free some space, or lower limits.min_free_mib",
             )
         return report
+
+    @property
+    def put_off(self) -> list[tuple[Visit, float]]:
+        """What the last `apply` put off, and for how many seconds, also when it raised. Between two of them only."""
+        return self._syncer.later if self._syncer else []
 
     @property
     def behind(self) -> bool:

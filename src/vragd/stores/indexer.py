@@ -253,7 +253,9 @@ class Indexer:
         try:
             await self._round(visits)
         except VragdError as error:
-            self.dirty.put_back(places, 0)
+            later = {(visit.source.id, visit.path) for visit, _ in self.store.put_off}
+            self._put_off(self.store.put_off)
+            self.dirty.put_back((place for place in places if place not in later), 0)
             self._in_trouble(error)
             return await self._pause()
         finally:
@@ -332,8 +334,7 @@ class Indexer:
 
     def _after(self, report: Report, took_s: float) -> None:
         self.dirty.put_back(((visit.source.id, visit.path) for visit in report.deferred), 0, begun=True)
-        for visit, delay_s in report.later:
-            self.dirty.put_back([(visit.source.id, visit.path)], delay_s, patient=visit.patient)
+        self._put_off(report.later)
         if report.n_changed or report.n_removed or report.n_embedded:
             log.info(
                 "sync.round_applied",
@@ -347,6 +348,10 @@ class Indexer:
                 generation=report.generation,
                 duration_ms=round(took_s * 1000),
             )
+
+    def _put_off(self, later: list[tuple[Visit, float]]) -> None:
+        for visit, delay_s in later:
+            self.dirty.put_back([(visit.source.id, visit.path)], delay_s, patient=visit.patient)
 
     def _in_trouble(self, error: VragdError) -> None:
         if self.trouble is None or self.trouble.code != error.code:

@@ -259,6 +259,31 @@ def test_nobody_waits_for_ever_for_a_file_that_is_written_without_end(home: Home
     asyncio.run(check())
 
 
+# -- outages -------------------------------------------------------------------------------------------
+
+
+def test_a_note_that_was_emptied_is_believed_although_another_cannot_be_embedded(
+    home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A round that ends in an outage forgets nothing of what it put off."""
+    monkeypatch.setattr("vragd.sync.change.EMPTY_HOLD_S", 0.3)
+    folder = home.folder("folder", 5)
+
+    async def check() -> None:
+        async with home.worker(SourceSettings(path=folder)) as worker:
+            await eventually(lambda: len(paths(worker, folder)) == 5 and idle(worker), "the notes")
+            home.ollama.stop()
+            (folder / "new.md").write_text("a text that nobody can embed now")
+            (folder / "n0.md").write_text("")
+            await eventually(lambda: worker.trouble is not None, "the outage")
+            found = lambda: {hit.path for hit in worker.store.reader.keyword("folder 0", 10)}  # noqa: E731
+            await eventually(lambda: "n0.md" not in found(), "its text to go")
+            home.ollama.start()
+            await eventually(lambda: "new.md" in paths(worker, folder) and idle(worker), "the other one")
+
+    asyncio.run(check())
+
+
 # -- a root that is replaced ---------------------------------------------------------------------------
 
 
