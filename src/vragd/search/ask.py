@@ -29,6 +29,7 @@ from vragd.errors import (
     UsageError,
 )
 from vragd.system.log import error_fields
+from vragd.terms.fold import spellings
 from vragd.terms.names import link
 
 log = structlog.get_logger()
@@ -235,7 +236,7 @@ def _filter(target: Target, question: Question) -> Filter | None:
     elif target.backend.remote:  # others may feed the same store: theirs would take up places and join to nothing
         where["source"] = frozenset(place.uid for place in target.places.values())
     if question.folder:
-        where["folder"] = frozenset({question.folder.strip("/")})
+        where["folder"] = frozenset(spellings(question.folder.strip("/")))  # as a disk may have it
     return where or None
 
 
