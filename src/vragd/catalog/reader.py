@@ -28,6 +28,7 @@ from vragd.catalog.model import (
 from vragd.catalog.words import ENOUGH, Words
 from vragd.errors import BackendUnavailable, CatalogCorrupt
 from vragd.system.sqlite import open_read_only, translated
+from vragd.terms.fold import spellings
 
 # A title names the whole note, a heading its section: a word there says more than one in the text.
 TITLE_WEIGHT, HEADING_WEIGHT, TEXT_WEIGHT = 4.0, 2.0, 1.0
@@ -221,8 +222,9 @@ def _narrow(sources: Collection[str], folder: str) -> tuple[str, tuple[str | byt
         parts.append(f"s.label in ({','.join('?' * len(sources))})")
         bound += tuple(sources)
     if folder:
-        parts.append("n.path >= ? and n.path < ?")
-        bound += _below(folder)
+        either = spellings(folder)  # as a disk may have it
+        parts.append("(" + " or ".join(["(n.path >= ? and n.path < ?)"] * len(either)) + ")")
+        bound += tuple(edge for one in either for edge in _below(one))
     return (f"{_OF_CHUNK} where " + " and ".join(parts) if parts else ""), bound
 
 

@@ -30,7 +30,8 @@ from vragd.errors import (
 )
 from vragd.system.log import error_fields
 from vragd.terms.bounds import MAX_QUERY_CHARS, MAX_TOP_K
-from vragd.terms.filter import Filter, equals, every, one_of
+from vragd.terms.filter import Filter, every, one_of
+from vragd.terms.fold import spellings
 from vragd.terms.names import link
 
 log = structlog.get_logger()
@@ -241,7 +242,10 @@ def _filter(target: Target, question: Question) -> Filter | None:
         sources = one_of("source", {p.uid for label, p in target.places.items() if label in question.sources})
     elif not target.backend.traits.private:  # others may feed it too: theirs would take up places and join to nothing
         sources = one_of("source", {place.uid for place in target.places.values()})
-    return every(sources, equals("folder", question.folder.strip("/")) if question.folder else None)
+    folder = (
+        one_of("folder", spellings(question.folder.strip("/"))) if question.folder else None
+    )  # as a disk may have it
+    return every(sources, folder)
 
 
 def fuse(by_vector: Sequence[Ranked], by_words: Sequence[Ranked]) -> list[Ranked]:
