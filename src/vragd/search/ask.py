@@ -68,6 +68,8 @@ class Place:
     uid: str
     root: Path
     in_obsidian: bool
+    withheld: Callable[[str], bool] | None = None
+    """Which of its notes nobody may be shown, though they are indexed; None where that is none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,7 +194,7 @@ class _Look:
 
     def _words(self, now: Snapshot) -> list[Ranked]:
         question = self._question
-        limit = CANDIDATES if question.mode == "hybrid" else question.top_k
+        limit = CANDIDATES if question.mode == "hybrid" or self._withholds else question.top_k
         return now.keyword(question.text, limit, question.sources, question.folder)
 
     def once(self) -> Answer:
@@ -204,12 +206,28 @@ class _Look:
             matches = self._matches(depth)
             early = self._early_result()  # before a connection is taken: it needs one
             with self._target.reader.snapshot() as now:
-                live = now.live([match.key for match in matches.items])
+                live = self._shown(now, now.live([match.key for match in matches.items]))
                 # Matches that are no longer, or not yet, in the catalog take up places: look further when they do.
                 if len(live) >= wanted or matches.end != "more" or depth >= most:
                     by_vector = [Ranked(match.key, match.score) for match in matches.items if match.key in live]
                     return self._answer(now, by_vector[:wanted], early)
             depth = min(4 * depth, most)
+
+    @property
+    def _withholds(self) -> bool:
+        return any(place.withheld for place in self._target.places.values())
+
+    def _shown(self, now: Snapshot, keys: set[str]) -> set[str]:
+        """Those of the live `keys` whose notes are not withheld."""
+        if not self._withholds:
+            return keys
+        places = self._target.places
+
+        def is_shown(found: Found) -> bool:
+            place = places.get(found.source)
+            return place is None or place.withheld is None or not place.withheld(found.path)
+
+        return {key for key, found in now.join(sorted(keys)).items() if is_shown(found)}
 
     def _matches(self, depth: int) -> Matches:
         """Chunks near the question, live or not, best first."""
@@ -226,6 +244,9 @@ class _Look:
             by_words = early[1]
         elif question.mode != "vector":
             by_words = self._words(now)
+        if by_words and self._withholds:
+            shown = self._shown(now, {one.key for one in by_words})
+            by_words = [one for one in by_words if one.key in shown]
         ranked = fuse(by_vector, by_words) if question.mode == "hybrid" else by_vector or by_words
         best = ranked[: question.top_k]
         chunks = now.join([one.key for one in best])

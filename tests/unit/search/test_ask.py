@@ -18,7 +18,7 @@ from vragd.backends.base import Entry
 from vragd.catalog.model import Ranked
 from vragd.catalog.reader import Snapshot
 from vragd.errors import BackendUnavailable, EmbedderUnavailable, UsageError
-from vragd.search.ask import TRIES, Answer, Hit, Place, Question, Target, _Look, ask, check, fuse, merge
+from vragd.search.ask import TRIES, Answer, Hit, Mode, Place, Question, Target, _Look, ask, check, fuse, merge
 from vragd.stores.stores import QUERY_THREADS
 
 
@@ -234,3 +234,20 @@ def test_a_question_finds_its_own_text_first(world: World) -> None:
         assert shown(ask(target(world), Question(f"text {i}", top_k=1, mode="vector"))) == [(f"n{i}.md", f"text {i}")]
     vector = tuple(float(value) for value in np.asarray(world.embedder.embed_query("text 3")))
     assert ask(target(world), Question(vector=vector, top_k=1, mode="vector")).hits[0].score == pytest.approx(1.0)
+
+
+# -- what nobody may be shown ------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("mode", ["hybrid", "vector", "keyword"])
+def test_a_withheld_note_is_in_no_answer_and_takes_up_no_place(world: World, mode: Mode) -> None:
+    for i in range(12):
+        world.write(f"private/{i}.md", f"wombat {i}")
+    world.write("open.md", "a wombat in the open")
+    world.apply(*(f"private/{i}.md" for i in range(12)), "open.md")
+    asked = Question("wombat 3", mode=mode, top_k=3)
+    assert "private" in str(shown(ask(target(world), asked))), "or there is nothing to withhold"
+    (label, place), = target(world).places.items()  # fmt: skip
+    hidden = replace(place, withheld=lambda path: path.startswith("private/"))
+    answer = ask(replace(target(world), places={label: hidden}), asked)
+    assert shown(answer) == [("open.md", "a wombat in the open")]
