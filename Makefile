@@ -20,7 +20,7 @@ test-quick: $(VENV)/dev.done
 
 # After a change that raises it: make coverage COVERAGE=--record
 coverage: $(VENV)/dev.done
-	$(BIN)/python -m tests.rooms $(COVERAGE) -n 3 --dist worksteal
+	$(BIN)/python -m tests.covered $(COVERAGE) -n 3 --dist worksteal
 
 lint: $(VENV)/dev.done
 	$(BIN)/ruff check src tests bench
@@ -28,6 +28,7 @@ lint: $(VENV)/dev.done
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/python -m tests.sizes
+	$(BIN)/python -m tests.rooms
 	$(BIN)/python -m tests.seams
 	$(BIN)/python -m pytest --quiet tests/unit/project/test_log_names.py
 

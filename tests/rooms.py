@@ -1,96 +1,74 @@
 """
-`python -m tests.rooms ...`: pytest with these arguments, and the share of each room that it and its children ran.
+`python -m tests.rooms`: which rooms of `src/vragd` import which, and what needs more than the standard library.
 
-Exits 1 if a room is below 80 % or has fallen; `--record` as the first argument writes down what they have now. A
-process that is killed takes its lines with it. The closing line of pytest comes last.
+A room is a package; `system` is everybody's and not counted. Exits 1 above the bound, where two rooms import each
+other, and for a library where none belongs.
 """
 
 from __future__ import annotations
 
-import json
-import os
-import subprocess
+import ast
 import sys
-import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
-import coverage
-
-LEAST = 80.0
-GIVES_WAY = 1.0
-"""Points a room may fall: who is killed before it says what it ran differs from run to run."""
-DATA = "lines"
-"""Each process adds to this name who it is."""
-ROOT = Path(__file__).parents[1]
-RECORD = Path(__file__).with_name("rooms.json")
+MOST_PAIRS = 37
+EVERYBODYS = "system"
+STANDARD_ONLY = ("errors.py", "client.py", "system")
+EXCEPT = {"system/log.py": {"structlog", "xxhash"}, "system/machine.py": {"xxhash"}, "system/packed.py": {"numpy"},
+          "system/sqlite.py": {"apsw"}}  # fmt: skip
 
 
-def room(file: str) -> str:
-    """The room a file is in: its folder, or its own name where it is a public module."""
-    return Path(file).relative_to("src/vragd").parts[0]
+def imported(tree: ast.AST) -> Iterator[str]:
+    """The modules of vragd that a module imports, wherever in it that stands."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module is not None and not node.level:
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
 
 
-def shares(files: dict[str, tuple[int, int]]) -> dict[str, float]:
-    """Per cent of the lines that ran, by room, of (lines, lines that ran) by file."""
-    sums: dict[str, tuple[int, int]] = {}
-    for file, (n, n_ran) in files.items():
-        before = sums.get(room(file), (0, 0))
-        sums[room(file)] = (before[0] + n, before[1] + n_ran)
-    return {name: round(100 * n_ran / n, 1) for name, (n, n_ran) in sorted(sums.items()) if n}
+def room_of(module: str, rooms: frozenset[str]) -> str | None:
+    """`store` for `vragd.store.verify`; None for what is no room of ours."""
+    parts = module.split(".")
+    return parts[1] if parts[0] == "vragd" and len(parts) > 1 and parts[1] in rooms else None
 
 
-def complaints(now: dict[str, float], before: dict[str, float]) -> list[str]:
-    """The rooms that are too low, or lower than they were."""
-    found = [f"{name}: {share} %, at least {LEAST} %" for name, share in now.items() if share < LEAST]
-    fallen = ((name, share, now.get(name, share)) for name, share in before.items())
-    found += [f"{name}: {is_now} %, it was {was} %" for name, was, is_now in fallen if is_now < was - GIVES_WAY]
+def pairs(src: Path) -> set[tuple[str, str]]:
+    """Each (room, room that it imports)."""
+    rooms = frozenset(p.parent.name for p in src.glob("*/__init__.py"))
+    found = set()
+    for path in sorted(src.rglob("*.py")):
+        room = path.relative_to(src).parts[0]
+        if room in rooms:
+            names = imported(ast.parse(path.read_text("utf-8")))
+            found |= {(room, other) for name in names if (other := room_of(name, rooms)) and other != room}
+    return {pair for pair in found if EVERYBODYS not in pair}
+
+
+def foreign(src: Path) -> list[str]:
+    """The libraries that modules import which are to do without."""
+    found = []
+    for place in STANDARD_ONLY:
+        for path in sorted((src / place).rglob("*.py")) or [src / place]:
+            name = path.relative_to(src).as_posix()
+            used = {module.partition(".")[0] for module in imported(ast.parse(path.read_text("utf-8")))}
+            extra = used - sys.stdlib_module_names - {"vragd"} - EXCEPT.get(name, set())
+            found += [f"{name} imports {library}" for library in sorted(extra)]
     return found
 
 
-def measured(folder: Path) -> dict[str, tuple[int, int]]:
-    """(lines, lines that ran) by file, of all processes that left their data in `folder`."""
-    whole = coverage.Coverage(data_file=str(folder / DATA), config_file=str(ROOT / "pyproject.toml"))
-    whole.combine([str(folder)])
-    report = folder / "report.json"
-    whole.json_report(outfile=str(report))
-    files = json.loads(report.read_text())["files"]
-    return {
-        name: (of["summary"]["num_statements"], of["summary"]["covered_lines"])
-        for name, of in files.items()
-        if name.startswith("src/vragd/") and not name.startswith("src/vragd/__")
-    }
-
-
-def run(arguments: list[str], folder: Path) -> tuple[int, str]:
-    """pytest's status, and its closing line, which is not printed."""
-    core = {"COVERAGE_CORE": "sysmon"} if sys.version_info >= (3, 12) else {}
-    command = [sys.executable, "-m", "coverage", "run", f"--data-file={folder / DATA}", "-m", "pytest", *arguments]
-    closing = ""
-    with subprocess.Popen(command, env=os.environ | core, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdout is not None
-        for line in process.stdout:
-            print(closing, end="", flush=True)
-            closing = line
-    return process.returncode, closing
-
-
-def main(arguments: list[str]) -> int:
-    record = arguments[:1] == ["--record"]
-    with tempfile.TemporaryDirectory(prefix="vragd-coverage-") as place:
-        Path(place).chmod(0o777)  # some of the children are other users
-        status, closing = run(arguments[record:], Path(place))
-        n_processes = len(list(Path(place).iterdir()))
-        now = shares(measured(Path(place)))
-    before: dict[str, float] = json.loads(RECORD.read_text()) if RECORD.exists() else {}
-    found = [] if record else complaints(now, before)
-    if record:
-        RECORD.write_text(json.dumps(now, indent=2) + "\n")
-    print(f"coverage: lines that ran, of {n_processes} processes")
-    print("\n".join(f"  {name:<12} {share:5.1f} %" for name, share in now.items()))
-    print("".join(f"coverage: {each}\n" for each in found), end="")
-    print(closing, end="", flush=True)
-    return status or bool(found)
+def main(root: Path = Path()) -> int:
+    found = pairs(root / "src/vragd")
+    for room in sorted({room for room, _ in found}):
+        print(f"{room:>10} -> {' '.join(sorted(other for one, other in found if one == room))}")
+    both = sorted(pair for pair in found if pair[::-1] in found and pair[0] < pair[1])
+    for one, other in both:
+        print(f"{one} and {other} import each other")
+    libraries = foreign(root / "src/vragd")
+    print("".join(f"{line}\n" for line in libraries) + f"rooms: {len(found)} pairs, at most {MOST_PAIRS}")
+    return 1 if both or libraries or len(found) > MOST_PAIRS else 0
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(main())

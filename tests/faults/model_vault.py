@@ -19,6 +19,8 @@ from vragd.notes.model import NotIndexable
 
 MAX_BYTES = 8_000
 """What is larger is no note."""
+ERA_S = 1e9
+"""Thirty years: as far from now as no stamp in the vault is."""
 SECRET = "what stands outside of the vault is nobody's business, lantern"
 
 Part = tuple[str, tuple[str, ...], tuple[int, int], str]
@@ -75,11 +77,11 @@ class Vault:
 
     def clock(self) -> int:
         """
-        Nanoseconds: so late that no stamp is fresh, or so early that each is.
+        Nanoseconds: so late that no stamp is fresh, or now, when within `ERA_S` each is.
 
-        By the real clock it would depend on the machine's load what is read again.
+        By the real window it would depend on the machine's load what is read again.
         """
-        return 1 << 62 if self.settled else 0
+        return 1 << 62 if self.settled else time.time_ns()
 
     def time_passes(self) -> None:
         """Until a change of a file has another stamp than every earlier one."""

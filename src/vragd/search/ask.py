@@ -17,7 +17,7 @@ from typing import Literal
 import numpy as np
 import structlog
 
-from vragd.backends.base import Filter, Match, VectorBackend
+from vragd.backends.base import Matches, VectorBackend
 from vragd.catalog.model import Found, Ranked, SpaceRow
 from vragd.catalog.reader import Reader, Snapshot
 from vragd.errors import (
@@ -25,23 +25,26 @@ from vragd.errors import (
     EmbedderRejected,
     EmbedderUnavailable,
     StoreMismatch,
-    UnknownStore,
+    UnknownCollection,
     UsageError,
 )
 from vragd.system.log import error_fields
+from vragd.terms.bounds import MAX_QUERY_CHARS, MAX_TOP_K
+from vragd.terms.filter import Filter, every, one_of
+from vragd.terms.fold import spellings
 from vragd.terms.names import link
 
 log = structlog.get_logger()
 
 Mode = Literal["hybrid", "vector", "keyword"]
-MAX_TOP_K = 100
-MAX_QUERY_CHARS = 32_768
 CANDIDATES = 100
 # A blend of normalised scores is steadier across collections than reciprocal ranks; vectors are usually
 # the better list. Measured on four collections, see docs/architecture.md, "Ranking".
 VECTOR_SHARE = 0.7
 WORD_THREADS = 4
 TRIES = 3  # a commit between the backend's answer and the catalog's may hide a note: look again
+
+NO_MATCHES = Matches((), "exhausted")
 
 _beside = ThreadPoolExecutor(WORD_THREADS, "words")
 
@@ -65,6 +68,8 @@ class Place:
     uid: str
     root: Path
     in_obsidian: bool
+    withheld: Callable[[str], bool] | None = None
+    """Which of its notes nobody may be shown, though they are indexed; None where that is none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,12 +104,14 @@ class Answer:
     """
     The hits of one store, best first, and why they may be fewer or worse than they should be.
 
-    `generation` is that of the catalog they were joined with.
+    `generation` is that of the catalog they were joined with; `semantic` is whether vectors could be asked, where they
+    were to be.
     """
 
     hits: tuple[Hit, ...]
     degraded: tuple[str, ...] = ()
     generation: int = 0
+    semantic: bool = True
 
 
 def check(question: Question) -> None:
@@ -142,7 +149,7 @@ class _Look:
 
     def __init__(self, target: Target, question: Question) -> None:
         self._target, self._question = target, question
-        self._degraded: list[str] = []
+        self._semantic = True
         self._where = _filter(target, question)
         self._early: Future[tuple[int, list[Ranked]]] | None = None
         if question.mode == "hybrid" and question.text:  # embedding and vectors take another core about as long
@@ -152,7 +159,7 @@ class _Look:
     def _embedded(self) -> np.ndarray | None:
         target, question = self._target, self._question
         if target.space is None:
-            self._degraded.append("semantic_unavailable")
+            self._semantic = False
             return None
         if question.vector is None:
             with self._without_vectors():
@@ -170,9 +177,9 @@ class _Look:
         """Go on with words alone when the embedder or the backend fails."""
         try:
             yield
-        except (EmbedderUnavailable, EmbedderRejected, BackendUnavailable, UnknownStore, StoreMismatch) as error:
+        except (EmbedderUnavailable, EmbedderRejected, BackendUnavailable, UnknownCollection, StoreMismatch) as error:
             log.warning("search.vectors_unavailable", store=self._target.name, **error_fields(error))
-            self._degraded.append("semantic_unavailable")
+            self._semantic = False
             self._vector = None
 
     def _early_result(self) -> tuple[int, list[Ranked]] | None:
@@ -187,32 +194,48 @@ class _Look:
 
     def _words(self, now: Snapshot) -> list[Ranked]:
         question = self._question
-        limit = CANDIDATES if question.mode == "hybrid" else question.top_k
+        limit = CANDIDATES if question.mode == "hybrid" or self._withholds else question.top_k
         return now.keyword(question.text, limit, question.sources, question.folder)
 
     def once(self) -> Answer:
         """The answer as of one instant of the catalog; the backend's matches may be of a moment before."""
         wanted = self._question.top_k if self._question.mode == "vector" else CANDIDATES
-        most = self._target.backend.max_top_k or 64 * wanted
+        most = self._target.backend.traits.max_matches or 64 * wanted
         depth = min(wanted + 10, most)
         while True:
             matches = self._matches(depth)
             early = self._early_result()  # before a connection is taken: it needs one
             with self._target.reader.snapshot() as now:
-                live = now.live([match.key for match in matches])
+                live = self._shown(now, now.live([match.key for match in matches.items]))
                 # Matches that are no longer, or not yet, in the catalog take up places: look further when they do.
-                if len(live) >= wanted or len(matches) < depth or depth >= most:
-                    by_vector = [Ranked(match.key, match.score) for match in matches if match.key in live]
+                if len(live) >= wanted or matches.end != "more" or depth >= most:
+                    by_vector = [Ranked(match.key, match.score) for match in matches.items if match.key in live]
                     return self._answer(now, by_vector[:wanted], early)
             depth = min(4 * depth, most)
 
-    def _matches(self, depth: int) -> Sequence[Match]:
+    @property
+    def _withholds(self) -> bool:
+        return any(place.withheld for place in self._target.places.values())
+
+    def _shown(self, now: Snapshot, keys: set[str]) -> set[str]:
+        """Those of the live `keys` whose notes are not withheld."""
+        if not self._withholds:
+            return keys
+        places = self._target.places
+
+        def is_shown(found: Found) -> bool:
+            place = places.get(found.source)
+            return place is None or place.withheld is None or not place.withheld(found.path)
+
+        return {key for key, found in now.join(sorted(keys)).items() if is_shown(found)}
+
+    def _matches(self, depth: int) -> Matches:
         """Chunks near the question, live or not, best first."""
         if self._vector is None or self._target.space is None:
-            return ()
+            return NO_MATCHES
         with self._without_vectors():
-            return self._target.backend.query(self._target.space.collection, self._vector, depth, self._where)
-        return ()
+            return self._target.backend.query(self._target.space.collection, self._vector, depth, where=self._where)
+        return NO_MATCHES
 
     def _answer(self, now: Snapshot, by_vector: list[Ranked], early: tuple[int, list[Ranked]] | None) -> Answer:
         question, generation = self._question, now.generation()
@@ -221,22 +244,29 @@ class _Look:
             by_words = early[1]
         elif question.mode != "vector":
             by_words = self._words(now)
+        if by_words and self._withholds:
+            shown = self._shown(now, {one.key for one in by_words})
+            by_words = [one for one in by_words if one.key in shown]
         ranked = fuse(by_vector, by_words) if question.mode == "hybrid" else by_vector or by_words
         best = ranked[: question.top_k]
         chunks = now.join([one.key for one in best])
         hits = tuple(_hit(self._target, chunks[one.key], one.score) for one in best)
-        return Answer(hits, tuple(self._degraded), generation)
+        degraded = []
+        if not self._semantic:
+            degraded.append("semantic_unavailable")
+        return Answer(hits, tuple(degraded), generation, self._semantic)
 
 
 def _filter(target: Target, question: Question) -> Filter | None:
-    where: dict[str, frozenset[str]] = {}
+    sources = None
     if question.sources:
-        where["source"] = frozenset(place.uid for label, place in target.places.items() if label in question.sources)
-    elif target.backend.remote:  # others may feed the same store: theirs would take up places and join to nothing
-        where["source"] = frozenset(place.uid for place in target.places.values())
-    if question.folder:
-        where["folder"] = frozenset({question.folder.strip("/")})
-    return where or None
+        sources = one_of("source", {p.uid for label, p in target.places.items() if label in question.sources})
+    elif not target.backend.traits.private:  # others may feed it too: theirs would take up places and join to nothing
+        sources = one_of("source", {place.uid for place in target.places.values()})
+    folder = (
+        one_of("folder", spellings(question.folder.strip("/"))) if question.folder else None
+    )  # as a disk may have it
+    return every(sources, folder)
 
 
 def fuse(by_vector: Sequence[Ranked], by_words: Sequence[Ranked]) -> list[Ranked]:

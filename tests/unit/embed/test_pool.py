@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from vragd.config.settings import BuiltinEmbedder
+from vragd.embed.builtin.settings import BuiltinEmbedder
 from vragd.embed.pool import Embedders
 from vragd.errors import EmbedderUnavailable
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 from pathlib import Path
 
-from tests import rooms, seams
+from tests import covered, seams
 
 PATCHED = """
 def test_it(monkeypatch, mp):
@@ -38,13 +38,13 @@ def test_more_seams_than_there_were_fail(tmp_path: Path) -> None:
 
 def test_a_rooms_share_is_that_of_all_its_files() -> None:
     files = {"src/vragd/sync/a.py": (30, 30), "src/vragd/sync/deep/b.py": (10, 2), "src/vragd/client.py": (4, 4)}
-    assert rooms.shares(files) == {"client.py": 100.0, "sync": 80.0}
+    assert covered.shares(files) == {"client.py": 100.0, "sync": 80.0}
 
 
 def test_a_room_that_is_low_or_has_fallen_is_named() -> None:
     before = {"sync": 99.0, "search": 95.0, "gone": 90.0}
-    assert rooms.complaints({"sync": 98.5, "search": 95.0}, before) == []
-    assert rooms.complaints({"sync": 97.5, "search": 79.0}, before) == [
+    assert covered.complaints({"sync": 98.5, "search": 95.0}, before) == []
+    assert covered.complaints({"sync": 97.5, "search": 79.0}, before) == [
         "search: 79.0 %, at least 80.0 %",
         "sync: 97.5 %, it was 99.0 %",
         "search: 79.0 %, it was 95.0 %",

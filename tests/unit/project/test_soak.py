@@ -126,7 +126,7 @@ def test_memory_at_the_same_age_is_compared_over_lives() -> None:
     [
         ("a.md", True), ("Deep/er/A.MD", True), ("a.txt", True), ("a.markdown", True), ("a.png", False),
         (".obsidian/a.md", False), ("x/.hidden.md", False), ("a.md~", False), ("a.md.tmp", False), ("4913", False),
-        ("a.sync-conflict-1.md", False),
+        ("a.sync-conflict-20260101-120000-ABCDEFG.md", False),
     ],
 )  # fmt: skip
 def test_the_soak_knows_what_a_note_is(path: str, is_one: bool) -> None:

@@ -12,13 +12,14 @@ from typing import Any
 import numpy as np
 import pytest
 
+from tests.backends import put
 from tests.world import World
-from vragd.backends.base import Vector
+from vragd.backends.base import Entry
 from vragd.catalog.model import Ranked
 from vragd.catalog.reader import Snapshot
 from vragd.errors import BackendUnavailable, EmbedderUnavailable, UsageError
-from vragd.search.ask import TRIES, Answer, Hit, Place, Question, Target, _Look, ask, check, fuse, merge
-from vragd.stores.service import QUERY_THREADS
+from vragd.search.ask import TRIES, Answer, Hit, Mode, Place, Question, Target, _Look, ask, check, fuse, merge
+from vragd.stores.stores import QUERY_THREADS
 
 
 @pytest.fixture
@@ -135,7 +136,7 @@ def test_vectors_that_are_in_no_note_are_no_hits_and_take_nobodys_place(world: W
         world.write(f"n{i}.md", f"text {i}")
     world.apply(*(f"n{i}.md" for i in range(5)))
     values = world.embedder.embed_query("text 3")
-    world.backend.put_vectors("sss", [Vector(f"stranger-{i}", values) for i in range(200)])
+    put(world.backend, "sss", [Entry(f"stranger-{i}", values) for i in range(200)])
     answer = ask(target(world), Question(vector=tuple(map(float, values)), top_k=5, mode="vector"))
     assert sorted(hit.path for hit in answer.hits) == [f"n{i}.md" for i in range(5)]
 
@@ -231,3 +232,20 @@ def test_a_question_finds_its_own_text_first(world: World) -> None:
         assert shown(ask(target(world), Question(f"text {i}", top_k=1, mode="vector"))) == [(f"n{i}.md", f"text {i}")]
     vector = tuple(float(value) for value in np.asarray(world.embedder.embed_query("text 3")))
     assert ask(target(world), Question(vector=vector, top_k=1, mode="vector")).hits[0].score == pytest.approx(1.0)
+
+
+# -- what nobody may be shown ------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("mode", ["hybrid", "vector", "keyword"])
+def test_a_withheld_note_is_in_no_answer_and_takes_up_no_place(world: World, mode: Mode) -> None:
+    for i in range(12):
+        world.write(f"private/{i}.md", f"wombat {i}")
+    world.write("open.md", "a wombat in the open")
+    world.apply(*(f"private/{i}.md" for i in range(12)), "open.md")
+    asked = Question("wombat 3", mode=mode, top_k=3)
+    assert "private" in str(shown(ask(target(world), asked))), "or there is nothing to withhold"
+    (label, place), = target(world).places.items()  # fmt: skip
+    hidden = replace(place, withheld=lambda path: path.startswith("private/"))
+    answer = ask(replace(target(world), places={label: hidden}), asked)
+    assert shown(answer) == [("open.md", "a wombat in the open")]

@@ -5,14 +5,17 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
+from tests.backends import keys, values
 from tests.world import World, sql
+from vragd.catalog.model import NoteChange
 from vragd.errors import DiskFull, EmbedderChanged, EmbedderUnavailable
 from vragd.sync import change
-from vragd.sync.change import Job
+from vragd.sync.change import Visit
 from vragd.vault.source import Source
 
 NO_ROOM = 1 << 40  # MiB
@@ -87,10 +90,10 @@ def test_below_the_floor_of_free_space_what_makes_room_is_done_and_nothing_else(
     gone = take_away(world)
     n = len(world.embedder.texts)
     with pytest.raises(DiskFull):
-        world.store.apply([Job(world.source, path) for path in gone])
+        world.store.apply([Visit(world.source, path) for path in gone])
     assert {path for path, _ in world.texts()} == {"stays.md", "changes.md"}
     assert len(world.embedder.texts) == n
-    assert world.store.apply([Job(world.source, "deleted.md")]).deferred == []
+    assert world.store.apply([Visit(world.source, "deleted.md")]).deferred == []
 
 
 # -- texts that crash the model --------------------------------------------------------------------
@@ -194,7 +197,7 @@ def test_a_model_replaced_by_one_of_equal_dimension_puts_nothing_into_the_old_sp
     world.apply("a.md", "b.md")
     assert not world.store.rebuilding
     assert world.texts() == [("a.md", "old"), ("b.md", "new")]
-    vectors = world.backend.get_vectors(world.collection, list(world.backend.list_keys(world.collection)))
+    vectors = values(world.backend, world.collection, keys(world.backend, world.collection))
     wanted = [world.embedder.embed_query(text) for text in ("old", "new")]
     assert all(any(np.allclose(row, want, atol=2e-5) for want in wanted) for row in vectors.values())
 
@@ -213,14 +216,14 @@ def test_an_old_space_goes_also_when_the_crash_came_just_before(world: World, mo
     world.store.prepare()
     assert len(world.store.catalog.spaces()) == 1
     assert not world.store.rebuilding
-    assert world.backend.list_stores() == [world.collection]
+    assert world.backend.list_collections() == [world.collection]
 
 
 def test_another_model_for_an_empty_store_leaves_nothing_of_the_first(world: World) -> None:
     world.embedder.digest = "2"
     world.store.prepare()
     assert [space.collection for space in world.store.catalog.spaces()] == [world.collection]
-    assert world.backend.list_stores() == [world.collection]
+    assert world.backend.list_collections() == [world.collection]
     assert not world.store.rebuilding
 
 
@@ -234,7 +237,7 @@ def test_a_note_of_many_rounds_is_read_and_cut_once(world: World, monkeypatch: p
     monkeypatch.setattr("vragd.sync.change.read_note", lambda *args: (n_cut.append(1), cut(*args))[1])
     _wait_out_racy_stamps(world, "a.md")
     n_rounds = 1
-    report = world.store.apply([Job(world.source, "a.md")])
+    report = world.store.apply([Visit(world.source, "a.md")])
     while report.deferred:
         report = world.store.apply(report.deferred)
         n_rounds += 1
@@ -249,7 +252,7 @@ def test_a_note_of_many_rounds_that_changes_in_between_is_read_again(
     monkeypatch.setattr("vragd.sync.embedding.ROUND_S", 0.0)  # a batch a round
     world.write("a.md", "\n\n".join(f"# Part {i}\n\nwords of part {i}" for i in range(40)))
     _wait_out_racy_stamps(world, "a.md")
-    assert world.store.apply([Job(world.source, "a.md")]).deferred
+    assert world.store.apply([Visit(world.source, "a.md")]).deferred
     world.write("a.md", "all new")
     world.apply("a.md")
     assert world.texts() == [("a.md", "all new")]
@@ -297,53 +300,36 @@ def _believe_stamps(world: World) -> None:
     sql(world.folder, "update note set racy = 0")
 
 
-# -- what the user excludes ------------------------------------------------------------------------
+# -- what nobody thought of ------------------------------------------------------------------------
 
 
-def vault_with_secret(world: World, app_json: str) -> Source:
-    world.write("Private/secret.md", "secret text")
-    world.write("open.md", "open text")
-    world.write(".obsidian/app.json", app_json)
-    world.restart()
-    world.store.prepare()
-    return world.source
+class Bug(Exception):
+    """Of a kind nobody expects."""
 
 
-RULES = '{"userIgnoreFilters": ["Private/"]}'
+@pytest.mark.parametrize("where", ["read", "write"])
+def test_a_bug_met_with_one_note_is_a_state_of_that_note_with_its_reason(
+    world: World, where: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.write("a.md", "first text")
+    world.write("b.md", "other text")
+    world.apply("a.md", "b.md")
+    world.write("a.md", "second text")
+    if where == "read":
+        monkeypatch.setattr(change, "read_note", lambda *_: (_ for _ in ()).throw(Bug()))
+        monkeypatch.setattr(change, "_chunk_rows", lambda *_: (_ for _ in ()).throw(Bug()))
+        monkeypatch.setattr(Source, "read", lambda *_: (_ for _ in ()).throw(Bug()))
+    else:
+        real = world.store.catalog.commit
 
+        def commit(collection: str, changes: list[NoteChange]) -> Any:
+            if any(one.path == "a.md" and one.state == "indexed" for one in changes):
+                raise Bug
+            return real(collection, changes)
 
-@pytest.mark.parametrize("torn", ["", RULES[:-3], "[]"], ids=["empty", "torn", "no object"])
-def test_rules_that_cannot_be_read_now_leave_the_last_good_ones_in_force(world: World, torn: str) -> None:
-    source = vault_with_secret(world, RULES)
-    assert world.scan() == ["open.md"]
-    world.write(".obsidian/app.json", torn)
-    assert not source.refresh_rules()
-    assert source.rules_trouble == "app_json_not_understood"
-    assert world.scan() == ["open.md"]
-    world.apply("open.md", "Private/secret.md")
-    assert world.texts() == [("open.md", "open text")]
-
-
-@pytest.mark.parametrize("torn", ["", RULES[:-3]], ids=["empty", "torn"])
-def test_nothing_is_indexed_before_the_rules_were_read_once(world: World, torn: str) -> None:
-    source = vault_with_secret(world, torn)
-    assert not source.rules_known
-    assert source.rules_trouble == "app_json_not_understood"
-    paths, found = world.store.scan_source(source)
-    assert (paths, found.stopped) == ([], True)
-    report = world.apply("open.md", "Private/secret.md")
-    assert [job.path for job, _ in report.later] == ["open.md", "Private/secret.md"]
-    world.write(".obsidian/app.json", RULES)
-    assert source.refresh_rules(), "known for the first time: a scan is due"
-    assert world.scan() == ["open.md"]
-
-
-def test_a_vault_without_app_json_and_a_folder_without_obsidian_have_no_rules(world: World) -> None:
-    assert world.source.rules_known
-    (world.vault / ".obsidian").mkdir()
-    world.restart()
-    assert world.source.rules_known
-    (world.vault / ".obsidian").rmdir()
-    world.write(".obsidian", "a file")
-    world.source.refresh_rules()
-    assert world.source.rules_known
+        monkeypatch.setattr(world.store.catalog, "commit", commit)
+    world.apply("a.md")
+    (row,) = [row for row in world.store.reader.files() if row.path == "a.md"]
+    assert (row.state, row.reason) == ("failed", "unexpected_Bug")
+    assert row.retry_at is not None
+    assert ("a.md", "first text") in world.texts(), "its last good version stays"

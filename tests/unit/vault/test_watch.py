@@ -76,7 +76,8 @@ def watch() -> Iterator[Callable[[Path], Hints]]:
     for hints in made:
         assert not hints.troubles
         hints.watcher.stop()
-        assert hints.watcher.wait_stopped(DEADLINE_S), "the observer does not stop"
+        hints.watcher.join(DEADLINE_S)
+        assert not hints.watcher.healthy(), "the observer does not stop"
 
 
 @pytest.fixture
@@ -295,7 +296,7 @@ def test_after_stop_nothing_is_hinted_and_stopping_twice_or_unstarted_is_harmles
     hints.settled()
     hints.watcher.stop()
     hints.watcher.stop()
-    assert hints.watcher.wait_stopped(DEADLINE_S)
+    hints.watcher.join(DEADLINE_S)
     assert not hints.watcher.healthy()
     before = list(hints.seen)
     (tmp_path / "n.md").write_text("x")
