@@ -26,6 +26,7 @@ from vragd.server.socket import bind
 
 STRANGER = 65533
 UNFORESEEN = {"server.request_failed", "server.connection_failed", "library.warning_logged"}
+LAZY = 4  # connections of the catalog's pool that open its log when they are first used, in a burst
 MAX_GROWTH_KIB = 48 * 1024  # the bodies sent here are many times as large
 QUERY = json.dumps({"text": "numbats", "top_k": 100}).encode()
 
@@ -57,7 +58,7 @@ def harmed_nobody(request: pytest.FixtureRequest) -> Iterator[None]:
     assert running.answers()
     assert running.paths("numbats", top_k=1)
     assert running.client.request("GET", "/healthz")["pid"] == pid
-    until(lambda: n_fds(pid) <= fds, f"the descriptors to be {fds} again")
+    until(lambda: n_fds(pid) <= fds + LAZY, f"the descriptors to be {fds} again")
     assert rss_kib(pid) - kib < MAX_GROWTH_KIB
     assert "Traceback" not in running.log()
     assert [line for line in running.log_lines()[log_before:] if line["event"] in UNFORESEEN] == []
@@ -396,7 +397,7 @@ def test_what_is_nearly_http_gets_an_answer_or_a_close_and_never_a_hang(daemon: 
             answer = rest(connection)
         assert not answer or answer.startswith(b"HTTP/1.1 "), answer[:100]
         status = answer[9:12]
-        assert status in (b"", b"200", b"400", b"403", b"404", b"405", b"408", b"413", b"422", b"431", b"501"), answer
+        assert status in (b"", b"100", b"200", b"400", b"403", b"404", b"405", b"408", b"413", b"422", b"431", b"501"), answer
         seen[status] += 1
 
     check()

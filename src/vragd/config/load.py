@@ -108,18 +108,18 @@ def _parse(text: str, name: str) -> tuple[Config, dict[Loc, int]]:
         document = yaml.load(text, Loader=_Loader)  # noqa: S506  a SafeLoader
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 1
-        raise ConfigError(f"{name}:{line}: not valid YAML: {error.problem}") from error
+        raise ConfigError(f"{name}:{line}: not valid YAML: {error.problem}", line=line) from error
     except yaml.reader.ReaderError as error:
         line = text.count("\n", 0, error.position) + 1
-        raise ConfigError(f"{name}:{line}: not valid YAML: {error.reason}") from error
+        raise ConfigError(f"{name}:{line}: not valid YAML: {error.reason}", line=line) from error
     except yaml.YAMLError as error:
-        raise ConfigError(f"{name}:1: not valid YAML: {error}") from error
+        raise ConfigError(f"{name}:1: not valid YAML: {error}", line=1) from error
     except RecursionError:
-        raise ConfigError(f"{name}:1: nested too deeply") from None
+        raise ConfigError(f"{name}:1: nested too deeply", line=1) from None
     if document is None:
         document = {}
     if not isinstance(document, dict):
-        raise ConfigError(f"{name}:1: expected keys like 'stores:', found a {type(document).__name__}")
+        raise ConfigError(f"{name}:1: expected keys like 'stores:', found a {type(document).__name__}", line=1)
     try:
         return Config.model_validate(document), lines
     except ValidationError as error:
@@ -152,7 +152,8 @@ def _lines(node: yaml.Node, at: Loc, name: str) -> dict[Loc, int]:
         for key, value in node.value:
             path = (*at, str(key.value))  # a list as a key is refused by the loader
             if path in found:
-                raise ConfigError(f"{name}:{key.start_mark.line + 1}: {_dotted(path)} is given twice")
+                line = key.start_mark.line + 1
+                raise ConfigError(f"{name}:{line}: {_dotted(path)} is given twice", line=line)
             found |= _lines(value, path, name)
             found[path] = key.start_mark.line + 1
     elif isinstance(node, yaml.SequenceNode):
