@@ -190,8 +190,8 @@ class Catalog:
 
     def due_for_retry(self, now: float) -> list[tuple[int, str]]:
         """(source id, path) of failed notes whose time has come, or was put down by a clock that was wrong."""
-        sql = "select source_id, path from note where retry_at <= ? or retry_at > ?"
-        rows = self._read(sql, now, now + sweep.AHEAD_S)
+        due = "retry_at <= ? or retry_at > ?"
+        rows = self._read(f"select source_id, path from note where {due}", now, now + sweep.AHEAD_S)
         return [(source, from_blob(path)) for source, path in rows]
 
     # -- embeddings --------------------------------------------------------------------------------
@@ -221,16 +221,12 @@ class Catalog:
             )
 
     def sweep_embeddings(self, now: float, keep_s: float) -> int:
-        """
-        Forget embeddings that no chunk has used for `keep_s` seconds; returns how many.
-
-        Until then an undo, or a note that comes back, costs no embedding.
-        """
+        """Forget embeddings unused for `keep_s` seconds, so long does an undo cost none; returns how many."""
         found = sweep.find_unused(self._db, now, keep_s)
         return sum(self.forget_unused(some, now) for some in found.slices())
 
     def forget_unused(self, found: sweep.Unused, now: float) -> int:
-        """The same for what `Reader.find_unused` found, if nothing was committed since."""
+        """The same for what `Reader.find_unused` found."""
         with self._transaction():
             return sweep.embeddings(self._db, found, now)
 

@@ -3,16 +3,11 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from vragd.cli.connect import load
 from vragd.cli.render import json_out, out, say
-from vragd.errors import ConfigError, VragdError
 from vragd.system.places import config_path
-
-if TYPE_CHECKING:
-    from vragd.config.load import Loaded
 
 
 def add(commands: Any, common: argparse.ArgumentParser) -> None:
@@ -50,28 +45,11 @@ def _check(args: argparse.Namespace) -> int:
                 say(f"note: source {source.path} of store {name} is not there now")
     if not loaded.config.stores:
         say("note: it names no store")
-    _can_run(loaded)
+    from vragd.stores.rehearsal import could_run
+
+    could_run(loaded)
     out(f"{loaded.file}: fine")
     return 0
-
-
-def _can_run(loaded: Loaded) -> None:
-    """Raise what the daemon would: for places it cannot use, for an embedder or a backend it cannot make."""
-    from tempfile import TemporaryDirectory
-
-    from vragd.backends.base import create_backend
-    from vragd.embed.base import create_embedder
-    from vragd.system.files import could_be_private
-
-    could_be_private(loaded.data_dir)
-    could_be_private(loaded.socket.parent)
-    for name, store in loaded.config.stores.items():
-        try:
-            create_embedder(store.embedder.type, store.embedder).close()
-            with TemporaryDirectory() as empty:
-                create_backend(store.backend.type, store.backend, Path(empty)).close()
-        except VragdError as error:
-            raise ConfigError(f"store {name!r}: {error.message}", hint=error.hint) from error
 
 
 def _path(args: argparse.Namespace) -> int:

@@ -14,7 +14,7 @@ from typing import Annotated, Literal
 from pathspec import GitIgnoreSpec
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
 
-from vragd.terms import crontab
+from vragd.config import crontab
 
 DEFAULT_INCLUDE = ("*.md", "*.markdown", "*.txt")
 STORE_NAME = r"^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$"  # the strictest backend's rule (an index of S3 Vectors)
