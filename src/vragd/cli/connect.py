@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from vragd.client import Client, error_of, user_name
 from vragd.errors import NoDaemon
-from vragd.system.lock import holder
 from vragd.system.places import config_path, data_dir, socket_path
 
 if TYPE_CHECKING:
@@ -39,6 +38,8 @@ def client(args: argparse.Namespace) -> Client:
 
 def _recorded_socket(args: argparse.Namespace) -> Path | None:
     """Where the holder of the data directory says that it answers."""
+    from vragd.system.lock import holder
+
     directory = data_dir(args.data_dir, _configured(args.config, "data"))
     found = holder(directory)
     if found is not None and found.uid != os.geteuid():

@@ -14,8 +14,8 @@ from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 # The one import upwards: what a backend or an embedder takes is written in its own folder.
 from vragd.backends.settings import AnyBackend, default_backend
+from vragd.config import crontab
 from vragd.embed.settings import AnyEmbedder, default_embedder
-from vragd.terms import crontab
 from vragd.terms.fields import AbsolutePath, Patterns, Seconds, Settings, as_tuple
 from vragd.terms.metric import Metric
 
