@@ -17,6 +17,8 @@ from typing import NamedTuple
 
 import xxhash
 
+from vragd.system import beneath
+
 _DIR_FLAGS = getattr(os, "O_PATH", os.O_RDONLY) | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _LIST_FLAGS = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _FILE_FLAGS = os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -142,8 +144,8 @@ def open_path(root_fd: int, folder: str) -> int:
 def _descend(root_fd: int, folders: Sequence[str]) -> int:
     fd = os.dup(root_fd)
     try:
-        for folder in folders:
-            deeper = os.open(folder, _DIR_FLAGS, dir_fd=fd)
+        for step in beneath.steps(folders):
+            deeper = beneath.open_step(fd, step, _DIR_FLAGS)
             os.close(fd)
             fd = deeper
     except OSError:
