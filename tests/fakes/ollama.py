@@ -308,6 +308,8 @@ def _unreadable(body: Mapping[str, Any]) -> str:
         return "missing request body"
     keep_alive = body.get("keep_alive", "5m")
     if isinstance(keep_alive, str) and not DURATION.fullmatch(keep_alive):
+        if not re.match(r"[-+]?[\d.]", keep_alive):
+            return f'time: invalid duration "{keep_alive}"'
         unit = re.sub(r"^[-+]?[\d.]+", "", keep_alive)
         return f'time: {f"unknown unit {json.dumps(unit)}" if unit else "missing unit"} in duration "{keep_alive}"'
     given = body.get("input")
