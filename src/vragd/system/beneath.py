@@ -10,7 +10,7 @@ import ctypes
 import errno
 import os
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 FEW = 4
 """Up to so many levels the plain calls are as quick."""
@@ -27,21 +27,19 @@ _libc = ctypes.CDLL(None, use_errno=True)
 _is_possible = sys.platform == "linux"
 
 
-def steps(folders: Sequence[str]) -> Iterator[str]:
-    """`folders`, each inside the one before, as paths to be opened one after the other by `open_step`."""
-    if len(folders) <= FEW or not _is_possible:
-        yield from folders
+def steps(path: str) -> Iterator[str]:
+    """`path`, of folders each inside the one before, in parts to be opened one after the other by `open_step`."""
+    if not _is_possible or path.count("/") < FEW:
+        yield from path.split("/")
         return
-    some, size = list[str](), 0
-    for folder in folders:
-        length = len(os.fsencode(folder)) + 1
-        if some and size + length > _AT_ONCE:
-            yield "/".join(some)
-            some, size = [], 0
-        some.append(folder)
-        size += length
-    if some:
-        yield "/".join(some)
+    raw = os.fsencode(path)
+    while len(raw) > _AT_ONCE:
+        cut = raw.rfind(b"/", 0, _AT_ONCE)
+        if cut < 0:
+            break  # a name longer than any: the system says so
+        yield os.fsdecode(raw[:cut])
+        raw = raw[cut + 1 :]
+    yield os.fsdecode(raw)
 
 
 def open_step(fd: int, step: str, flags: int) -> int:

@@ -106,11 +106,12 @@ class Rules:
 
     def excluded_folder(self, path: str) -> str | None:
         """Why nothing below the folder `path` is looked at, the folders above it considered, or None."""
-        parts = path.split("/")
-        for i in range(len(parts)):
-            if reason := self.excluded_dir("/".join(parts[: i + 1])):
+        end = path.find("/")
+        while end >= 0:
+            if reason := self.excluded_dir(path[:end]):
                 return reason
-        return None
+            end = path.find("/", end + 1)
+        return self.excluded_dir(path)
 
     def withheld(self, path: str) -> bool:
         """

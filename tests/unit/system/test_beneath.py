@@ -20,7 +20,7 @@ def possible(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) ->
 
 def opened(root: Path, path: str) -> Path:
     fd = os.open(root, FLAGS)
-    for step in beneath.steps(path.split("/")):
+    for step in beneath.steps(path):
         above, fd = fd, beneath.open_step(fd, step, FLAGS)
         os.close(above)
     try:
@@ -53,6 +53,12 @@ def test_what_is_missing_is_said_to_be(tmp_path: Path) -> None:
 
 
 def test_paths_longer_than_the_system_takes_are_cut(tmp_path: Path) -> None:
-    folders = ["d" * 200] * 60
-    assert all(len(step) < 4_096 for step in beneath.steps(folders))
-    assert "/".join(beneath.steps(folders)).split("/") == folders
+    path = "/".join(["d" * 200] * 60)
+    assert all(len(step) < 4_096 for step in beneath.steps(path))
+    assert "/".join(beneath.steps(path)) == path
+
+
+def test_a_name_longer_than_any_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(OSError, match=r".") as caught:
+        opened(tmp_path, "a/b/c/d/" + "x" * 9_000 + "/e")
+    assert caught.value.errno in (errno.ENOENT, errno.ENAMETOOLONG)
