@@ -6,7 +6,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN = $(VENV)/bin
 
-.PHONY: try test test-quick coverage lint format bench soak clean
+.PHONY: try test test-quick coverage test-servers lint format bench soak clean
 
 try: $(VENV)/run.done
 	$(BIN)/vragd demo
@@ -21,6 +21,10 @@ test-quick: $(VENV)/dev.done
 # After a change that raises it: make coverage COVERAGE=--record
 coverage: $(VENV)/dev.done
 	$(BIN)/python -m tests.covered $(COVERAGE) -n 3 --dist worksteal
+
+# Real servers, built from package registries the first time (minutes); skipped with a reason where that cannot be.
+test-servers: $(VENV)/dev.done
+	VRAGD_SERVERS=$(abspath $(VENV))/servers $(BIN)/python -m pytest -rs tests/servers
 
 lint: $(VENV)/dev.done
 	$(BIN)/ruff check src tests bench

@@ -26,7 +26,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
 from typing import Any, cast
 
-from tests.fakes.ollama_rules import DURATION, full_name, texts_of, unreadable
+from tests.fakes.ollama_rules import full_name, texts_of, unreadable
 
 _LOOKED_AT = ("/", "/api/version", "/api/tags")
 _ROUTES = dict.fromkeys(_LOOKED_AT, ("GET", "HEAD")) | dict.fromkeys(("/api/show", "/api/embed"), ("POST",))
@@ -264,9 +264,6 @@ class FakeOllama:
             self._stopped.wait(self.delay_s)
 
     def _embed(self, model: str, body: Mapping[str, Any]) -> Answer:
-        keep_alive = body.get("keep_alive", "5m")
-        if isinstance(keep_alive, str) and not DURATION.fullmatch(keep_alive):
-            return 400, {"error": f'time: missing unit in duration "{keep_alive}"'}
         texts = texts_of(body)
         if not texts:
             return 200, {"model": model, "embeddings": []}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping
 from typing import Any
@@ -18,6 +19,12 @@ def unreadable(body: Mapping[str, Any]) -> str:
     """What is wrong with a request to embed before anybody looks for its model."""
     if not body:
         return "missing request body"
+    keep_alive = body.get("keep_alive", "5m")
+    if isinstance(keep_alive, str) and not DURATION.fullmatch(keep_alive):
+        if not re.match(r"[-+]?[\d.]", keep_alive):
+            return f'time: invalid duration "{keep_alive}"'
+        unit = re.sub(r"^[-+]?[\d.]+", "", keep_alive)
+        return f'time: {f"unknown unit {json.dumps(unit)}" if unit else "missing unit"} in duration "{keep_alive}"'
     given = body.get("input")
     texts = given if isinstance(given, list) else [given]
     return "" if given is None or all(isinstance(text, str) for text in texts) else "invalid input type"

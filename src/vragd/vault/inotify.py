@@ -308,8 +308,11 @@ class Inotify:
         for kind, happened in (("overflow", overflow), ("unmount", unmounted), ("root_gone", gone)):
             if happened:
                 self._on_trouble(kind, None)
+        for path in _outermost([path for path, is_folder in hints if is_folder]):  # whose scan is one of all below
+            self._on_hint(path, True)
         for path, is_folder in hints:
-            self._on_hint(path, is_folder)
+            if not is_folder:
+                self._on_hint(path, False)
         return not gone
 
     def _is_failed_near(self, path: str) -> bool:

@@ -11,12 +11,14 @@ import errno
 import os
 import stat
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from types import ModuleType
 from typing import NamedTuple
 
 import xxhash
+
+from vragd.system import beneath
 
 _DIR_FLAGS = getattr(os, "O_PATH", os.O_RDONLY) | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _LIST_FLAGS = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -129,29 +131,29 @@ def stamp_of(root_fd: int, path: str) -> StatKey | None:
 
 def _open_parent(root_fd: int, path: str) -> tuple[int, str]:
     folder, _, name = path.rpartition("/")
-    return _descend(root_fd, folder.split("/") if folder else []), name
+    return _descend(root_fd, folder), name
 
 
 def open_folder(root_fd: int, folder: str) -> int:
     """A descriptor to list `folder` ('' for the root) by. Raises OSError, ENOTDIR for a link on the way."""
-    *above, name = folder.split("/") if folder else ["."]
+    above, _, name = folder.rpartition("/")
     parent = _descend(root_fd, above)
     try:
-        return os.open(name, _LIST_FLAGS, dir_fd=parent)
+        return os.open(name or ".", _LIST_FLAGS, dir_fd=parent)
     finally:
         os.close(parent)
 
 
 def open_path(root_fd: int, folder: str) -> int:
     """A descriptor that names `folder` ('' for the root), also one that may not be read. Raises as `open_folder`."""
-    return _descend(root_fd, folder.split("/") if folder else ["."])
+    return _descend(root_fd, folder)
 
 
-def _descend(root_fd: int, folders: Sequence[str]) -> int:
+def _descend(root_fd: int, folder: str) -> int:
     fd = os.dup(root_fd)
     try:
-        for folder in folders:
-            deeper = os.open(folder, _DIR_FLAGS, dir_fd=fd)
+        for step in beneath.steps(folder) if folder else ():
+            deeper = beneath.open_step(fd, step, _DIR_FLAGS)
             os.close(fd)
             fd = deeper
     except OSError:
