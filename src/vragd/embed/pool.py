@@ -6,11 +6,9 @@ import threading
 from collections.abc import Callable
 from contextlib import suppress
 
-from pydantic import TypeAdapter, ValidationError
-
 from vragd.embed.base import Embedder
 from vragd.embed.registry import create_embedder
-from vragd.embed.settings import AnyEmbedder, EmbedderSettings
+from vragd.embed.settings import EmbedderSettings, of_record
 from vragd.errors import EmbedderUnavailable, VragdError
 
 LOADING_S = 5.0  # by far the longest that loading takes
@@ -54,11 +52,11 @@ class Embedders:
         None for one that may be elsewhere, too: that it was allowed once is no leave to send it questions now.
         """
         try:
-            settings: EmbedderSettings = TypeAdapter(AnyEmbedder).validate_json(record)
+            settings = of_record(record)
             if settings.leaves_machine():
                 return None
             return self.get(settings)
-        except (ValidationError, VragdError):
+        except (ValueError, VragdError):
             return None
 
     def close(self) -> None:

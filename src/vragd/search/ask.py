@@ -28,10 +28,10 @@ from vragd.errors import (
     UnknownCollection,
     UsageError,
 )
+from vragd.search.folder import spellings, within
 from vragd.system.log import error_fields
 from vragd.terms.bounds import MAX_QUERY_CHARS, MAX_TOP_K
 from vragd.terms.filter import Filter, every, one_of
-from vragd.terms.fold import spellings
 from vragd.terms.names import link
 
 log = structlog.get_logger()
@@ -195,7 +195,8 @@ class _Look:
     def _words(self, now: Snapshot) -> list[Ranked]:
         question = self._question
         limit = CANDIDATES if question.mode == "hybrid" or self._withholds else question.top_k
-        return now.keyword(question.text, limit, question.sources, question.folder)
+        folders = spellings(question.folder) if question.folder else ()
+        return now.keyword(question.text, limit, question.sources, folders)
 
     def once(self) -> Answer:
         """The answer as of one instant of the catalog; the backend's matches may be of a moment before."""
@@ -263,10 +264,7 @@ def _filter(target: Target, question: Question) -> Filter | None:
         sources = one_of("source", {p.uid for label, p in target.places.items() if label in question.sources})
     elif not target.backend.traits.private:  # others may feed it too: theirs would take up places and join to nothing
         sources = one_of("source", {place.uid for place in target.places.values()})
-    folder = (
-        one_of("folder", spellings(question.folder.strip("/"))) if question.folder else None
-    )  # as a disk may have it
-    return every(sources, folder)
+    return every(sources, within(question.folder))
 
 
 def fuse(by_vector: Sequence[Ranked], by_words: Sequence[Ranked]) -> list[Ranked]:

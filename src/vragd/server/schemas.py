@@ -6,9 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
-from vragd.backends.settings import AnyBackend, default_backend
-from vragd.config.settings import STORE_NAME
-from vragd.embed.settings import AnyEmbedder, default_embedder
+from vragd.config.settings import STORE_NAME, AnyBackend, AnyEmbedder, default_backend, default_embedder
 from vragd.terms.bounds import MAX_QUERY_CHARS, MAX_TOP_K
 from vragd.terms.fields import Patterns
 from vragd.terms.metric import Metric

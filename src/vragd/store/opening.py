@@ -130,8 +130,7 @@ def _forget_strangers(backend: VectorBackend, known: set[str]) -> None:
 
 
 def _parts(given: Given, lasting: Lasting, catalog: Catalog, reader: Reader) -> Parts:
-    kind, metric = given.settings.backend.type, given.settings.metric
-    collections = Collections(catalog, lasting.backend, given.name, kind, metric)
+    collections = Collections(catalog, lasting.backend, given.name, given.settings)
     filling = Filling(catalog, lasting.backend)
     settings = given.settings.embedder.model_dump_json()
     spaces = Spaces(
@@ -155,7 +154,16 @@ def _register_sources(given: Given, lasting: Lasting, parts: Parts) -> None:
         if source is not None:
             lasting.proofs[source.id].carry_over(catalog)
             continue
-        lasting.sources[row.id] = Source(settings, row.id, row.uid, given.limits.max_file_bytes)
+        lasting.sources[row.id] = Source(
+            settings.path,
+            row.id,
+            row.uid,
+            label=label,
+            include=settings.include,
+            exclude=settings.exclude,
+            watch=settings.watch,
+            max_file_bytes=given.limits.max_file_bytes,
+        )
         share = given.limits.delete_guard_share
         lasting.proofs[row.id] = Proof(catalog, lasting.sources[row.id], row, share, given.clock.steady)
 

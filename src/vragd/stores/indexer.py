@@ -175,7 +175,7 @@ class Indexer:
     def rescan(self) -> int:
         """Ask for a full scan of every watched source; the ticket to wait for."""
         for keeper in self.keepers.values():
-            if keeper.source.settings.watch:
+            if keeper.source.watch:
                 self.dirty.hint(keeper.source.id, "", folder=True, settle=False)
         return self.dirty.ticket()
 

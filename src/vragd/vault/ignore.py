@@ -13,8 +13,8 @@ from typing import NamedTuple
 
 from pathspec import GitIgnoreSpec
 
-from vragd.terms.fold import same_name_key
 from vragd.vault.expression import Expression, is_expression
+from vragd.vault.fold import same_name_key
 from vragd.vault.names import ENDS, SUSPECT, SUSPECT_BEGINNINGS, no_note
 
 __all__ = ["SUSPECT", "SUSPECT_BEGINNINGS", "Rules", "Scope"]

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from vragd.terms.fold import same_name_key
+from vragd.vault.fold import same_name_key
 from vragd.vault.read import open_folder
 
 MOUNTINFO = Path("/proc/self/mountinfo")

@@ -5,11 +5,10 @@ from __future__ import annotations
 import errno
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Literal
 
-from vragd.config.settings import SourceSettings
 from vragd.vault.ignore import Rules
 from vragd.vault.links import Links
 from vragd.vault.obsidian import Exclusions
@@ -29,14 +28,25 @@ class Source:
     may delete. The rest is replaced whole and may be read anywhere.
     """
 
-    def __init__(self, settings: SourceSettings, row_id: int, uid: str, max_file_bytes: int) -> None:
-        self.settings = settings
-        self.path: Path = settings.path
-        self.label = settings.label
-        self.id = row_id
-        self.uid = uid
+    def __init__(
+        self,
+        path: Path,
+        row_id: int,
+        uid: str,
+        *,
+        label: str,
+        include: Sequence[str],
+        exclude: Sequence[str] = (),
+        watch: bool = True,
+        max_file_bytes: int,
+    ) -> None:
+        self.path, self.label = path, label
+        self.id, self.uid = row_id, uid
+        self.watch = watch
+        """Whether anybody looks at it unasked."""
+        self._include, self._exclude = include, exclude
         self.state: SourceState = "new"
-        self.rules = Rules(settings.include, settings.exclude)
+        self.rules = Rules(include, exclude)
         self.exclusions = Exclusions()
         self.links = Links()
         self._max_file_bytes = max_file_bytes
@@ -151,7 +161,7 @@ class Source:
         scopes = tuple(self.exclusions.scopes())
         if before.obsidian == scopes and before.ignore_case == self._ignore_case:
             return False
-        self.rules = Rules(self.settings.include, self.settings.exclude, scopes, ignore_case=self._ignore_case)
+        self.rules = Rules(self._include, self._exclude, scopes, ignore_case=self._ignore_case)
         return True
 
     def scan(

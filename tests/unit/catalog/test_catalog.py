@@ -245,7 +245,7 @@ def test_a_narrowed_search_looks_in_the_folder_only_and_past_better_hits_elsewhe
     catalog, reader = opened
     others = [note(catalog, f"x{i}.md", f"quokka {i}", title="quokka") for i in range(20)]
     catalog.commit(1, [*others, note(catalog, "f/a.md", "one quokka"), note(catalog, "fg/b.md", "one quokka too")])
-    assert [found.path for found in reader.keyword("quokka", 3, folder="f")] == ["f/a.md"]
+    assert [found.path for found in reader.keyword("quokka", 3, folders=["f"])] == ["f/a.md"]
     assert reader.keyword("quokka", 3, sources=["elsewhere"]) == []
 
 

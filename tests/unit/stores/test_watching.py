@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from vragd.config.settings import SourceSettings, WatchSettings
+from vragd.config.settings import WatchSettings
 from vragd.stores import watching
 from vragd.stores.watching import AGAIN_FIRST_S, Watching
 from vragd.system.lanes import Lane
@@ -29,7 +29,8 @@ Do = Callable[[Watching, Clock], Awaitable[None]]
 
 def with_watching(folder: Path, do: Do, **settings: object) -> None:
     async def run() -> None:
-        source, lane, clock = Source(SourceSettings(path=folder), 1, "uid", 1 << 20), Lane("scan"), Clock()
+        source = Source(folder, 1, "uid", label=folder.name, include=["*.md"], max_file_bytes=1 << 20)
+        lane, clock = Lane("scan"), Clock()
         root = source.find(expect_obsidian=False)
         assert root is not None
         source.take(root)

@@ -17,10 +17,3 @@ def same_name_key(name: str, *, ignore_case: bool = False) -> str:
     if ignore_case:
         name = unicodedata.normalize("NFD", name).casefold()
     return unicodedata.normalize("NFC", name)
-
-
-def spellings(name: str) -> tuple[str, ...]:
-    """`name` as it was typed, composed and decomposed: what a disk may call it. One of each kind."""
-    if name.isascii():
-        return (name,)
-    return tuple(dict.fromkeys((name, unicodedata.normalize("NFC", name), unicodedata.normalize("NFD", name))))
