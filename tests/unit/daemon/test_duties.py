@@ -10,11 +10,11 @@ from typing import Any
 import pytest
 
 from tests.clock import FakeClock
+from vragd.backends.memory.settings import MemoryBackend
 from vragd.config.load import Loaded
 from vragd.config.settings import (
     Config,
     LimitSettings,
-    MemoryBackend,
     ScheduleSettings,
     SourceSettings,
     StoreSettings,

@@ -11,8 +11,9 @@ from typing import Any
 import pytest
 
 from tests.workers import eventually
+from vragd.backends.memory.settings import MemoryBackend
 from vragd.config.load import Loaded
-from vragd.config.settings import Config, LimitSettings, MemoryBackend, SourceSettings, StoreSettings
+from vragd.config.settings import Config, LimitSettings, SourceSettings, StoreSettings
 from vragd.errors import Overloaded
 from vragd.server.routes import ROWS_AT_ONCE, dispatch
 from vragd.stores.questions import Questions
