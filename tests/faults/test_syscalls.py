@@ -7,6 +7,7 @@ unmounted in tests/daemon/test_mounts.py and tests/faults/test_namespaces.py.
 
 from __future__ import annotations
 
+import os
 import signal
 import subprocess
 import sys
@@ -376,9 +377,28 @@ def test_a_daemon_that_cannot_start_ends_as_documented_and_leaves_what_is_there(
     with vragd(tmp_path) as daemon:
         (daemon.vault / "a.md").write_text("about aardvarks\n")
         assert begun(daemon, "pwrite64:error=ENOSPC", paths=(daemon.data / "lock",)) == 74
-        assert begun(daemon, "pwrite64:error=ENOSPC", paths=(daemon.data / "stores/notes/catalog.db",)) == 74
         assert begun(daemon, "openat:error=EIO", paths=(daemon.data / "stores/notes/catalog.db",)) == 73
         assert "Traceback" not in daemon.log()
-        assert daemon.log().count("Error: ") == 3
+        assert daemon.log().count("Error: ") == 2
+        daemon.start()
+        converged(daemon)
+
+
+def test_a_store_whose_disk_is_full_keeps_no_daemon_from_running(tmp_path: Path) -> None:
+    rule = "pwrite64:error=ENOSPC"
+    with vragd(tmp_path) as daemon:
+        (daemon.vault / "a.md").write_text("about aardvarks\n")
+        log, catalog = daemon.home / "strace", daemon.data / "stores/notes/catalog.db"
+        with daemon.log_file.open("ab") as stderr:
+            command = launch([sys.executable, "-m", "vragd", "run"], log, rule, paths=(catalog,))
+            traced = daemon.process = subprocess.Popen(command, env=daemon.env, stderr=stderr)
+        until(daemon.answers, "the daemon to answer all the same")
+        status = daemon.status()
+        assert [(failed["name"], failed["code"]) for failed in status["failed"]] == [("notes", "disk_full")]
+        assert status["degraded"] == ["store_failed"]
+        os.kill(status["pid"], signal.SIGTERM)
+        assert traced.wait(30) == 0
+        strace.must_have_struck((rule,), log)
+        assert "Traceback" not in daemon.log()
         daemon.start()
         converged(daemon)

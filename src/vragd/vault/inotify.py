@@ -119,7 +119,8 @@ class Inotify:
         self._ending = True
         with self._pipe:
             if self._woken >= 0:
-                os.write(self._woken, b"x")
+                os.close(self._woken)  # which wakes the other end as a byte would, and cannot fail
+                self._woken = -1
 
     def join(self, timeout_s: float) -> None:
         """Wait for its end."""
