@@ -224,7 +224,6 @@ def _joined(operator: str, parts: list[dict[str, Any]]) -> dict[str, Any]:
 def _equal(field: str, values: Sequence[Scalar]) -> dict[str, Any]:
     """Equal to one of `values`, alone or in a list, whose elements may be shortened."""
     forms = [form for value in values for form in (_alone(value), _text(value), _short(_text(value)))]
-    forms += [value for value in values if isinstance(value, str)]  # as an index of before has one that begins with @
     distinct = {(type(form).__name__, form): form for form in forms}
     return _joined("$or", [{field: {"$eq": form}} for form in distinct.values()])
 
