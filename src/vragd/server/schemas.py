@@ -95,7 +95,7 @@ class SyncRequest(Body):
 
     stores: Strings = ()
     path: AnyPath | None = None
-    wait_s: float = Field(default=0, ge=0, le=25)
+    wait_s: float = Field(default=0, ge=0, le=25, strict=True)
     tickets: dict[str, int] | None = None
     confirm_deletes: bool = False
 
