@@ -17,8 +17,8 @@ from pathlib import Path
 import coverage
 
 LEAST = 80.0
-GIVES_WAY = 3.0
-"""Points a room may fall: processes are killed before they say what they ran, and machines lack this or that."""
+GIVES_WAY = 1.0
+"""Points a room may fall: who is killed before it says what it ran differs from run to run."""
 DATA = "lines"
 """Each process adds to this name who it is."""
 ROOT = Path(__file__).parents[1]

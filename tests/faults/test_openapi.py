@@ -41,7 +41,7 @@ SETTINGS = ("in .gitignore", "expected something like http", "expected https://"
 UNSAID = {  # what no schema can say, or ours does not: why data that fits the document is refused all the same
     "POST /v1/query": ("dimensions, store 'notes' has 384", "there is no source"),
     "POST /v1/sync": ("is in no source",),
-    "POST /v1/stores": (*SETTINGS, "a valid integer", "the root of", "home directory", "is inside"),
+    "POST /v1/stores": (*SETTINGS, "the root of", "home directory", "is inside"),
     "POST /v1/index": (*SETTINGS, "nothing below"),
 }
 
