@@ -163,15 +163,21 @@ def test_after_any_commits_the_catalog_is_the_newest_reading_of_each_note(
 # -- embeddings ------------------------------------------------------------------------------------
 
 
+def forget_unused(opened: Opened, now: float, keep_s: float) -> int:
+    catalog, reader = opened
+    _, found = reader.find_unused(now, keep_s)
+    return sum(catalog.forget_unused(some, now) for some in found.slices())
+
+
 def test_an_embedding_unused_for_long_is_forgotten_and_one_used_again_is_kept(opened: Opened) -> None:
     catalog, _ = opened
     catalog.save(1, [(text.encode(), np.ones(4)) for text in ("one", "two")])
     catalog.commit(1, [note(catalog, "a.md", "one")])
-    assert catalog.sweep_embeddings(1000.0, 60.0) == 0
+    assert forget_unused(opened, 1000.0, 60.0) == 0
     catalog.commit(1, [note(catalog, "a.md", "two")])
-    assert catalog.sweep_embeddings(1030.0, 60.0) == 0
-    assert catalog.sweep_embeddings(1070.0, 60.0) == 0, "two is used, one is unused for 40 s"
-    assert catalog.sweep_embeddings(1100.0, 60.0) == 1
+    assert forget_unused(opened, 1030.0, 60.0) == 0
+    assert forget_unused(opened, 1070.0, 60.0) == 0, "two is used, one is unused for 40 s"
+    assert forget_unused(opened, 1100.0, 60.0) == 1
     assert catalog.embedded(1, [b"one", b"two"]) == {b"two"}
 
 
@@ -179,9 +185,9 @@ def test_what_a_clock_that_was_ahead_put_off_is_done_when_it_is_right_again(open
     catalog, _ = opened
     now, years = 1_000_000.0, 315_360_000.0
     catalog.save(1, [(text.encode(), np.ones(4)) for text in ("one", "two")])
-    catalog.sweep_embeddings(now + years, 60.0)
-    catalog.sweep_embeddings(now, 60.0)
-    assert catalog.sweep_embeddings(now + 61.0, 60.0) == 2, "unused since the clock was put right"
+    forget_unused(opened, now + years, 60.0)
+    forget_unused(opened, now, 60.0)
+    assert forget_unused(opened, now + 61.0, 60.0) == 2, "unused since the clock was put right"
     catalog.commit(1, [note(catalog, "a.md", "one")])
     for retry_at, is_due in ((now + 3_500.0, False), (now + 3_700.0, True), (now - 1.0, True), (None, False)):
         sql(tmp_path, "update note set state = 'failed', retry_at = ?", retry_at)
