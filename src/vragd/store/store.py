@@ -263,12 +263,6 @@ class Store:
             self._needs_recovery = True
             raise
 
-    def tend(self) -> None:
-        """Housekeeping, about hourly, all of it at a stroke: what `find_unused` finds is forgotten, and words."""
-        for found in self.find_unused():
-            self.forget_unused(*found)
-        self.sweep_words(WORDS_SWEPT_WITHIN_S)
-
     def find_unused(self) -> list[tuple[int, Unused]]:
         """What nobody has used for long, a slice at a time, and the generation that is true in. Any thread; slow."""
         keep_s = self.limits.keep_embeddings_days * 86_400.0

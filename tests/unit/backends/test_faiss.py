@@ -12,37 +12,18 @@ import numpy as np
 import pytest
 
 from tests.backends import keys, nearest, values
+from tests.unit.backends.faiss_folder import NAME, Open, put
 from vragd.backends.base import Batch, Entry
 from vragd.backends.faiss.backend import FaissBackend
 from vragd.backends.faiss.collection import Tuning
 
 DIM = 16
-NAME = "notes"
-
-
-class Open:
-    """Opens the backend over the same folder each time; those that were not closed are like a crash."""
-
-    def __init__(self, folder: Path) -> None:
-        self._folder, self.tuning = folder, Tuning()
-
-    def __call__(self, index: str = "flat") -> FaissBackend:
-        return FaissBackend(index, self._folder, self.tuning)
-
-
-@pytest.fixture
-def opened(tmp_path: Path) -> Open:
-    return Open(tmp_path)
 
 
 def rows_of(n: int, seed: int = 0) -> np.ndarray:
     rows = np.random.default_rng(seed).normal(size=(n, DIM)).astype(np.float32)
     unit: np.ndarray = (rows / np.linalg.norm(rows, axis=1, keepdims=True)).astype(np.float32)
     return unit
-
-
-def put(backend: FaissBackend, rows: np.ndarray, first: int = 0) -> None:
-    backend.put_vectors(NAME, Batch.of([Entry(f"k{first + i}", row) for i, row in enumerate(rows)]))
 
 
 def filled(backend: FaissBackend, n: int) -> np.ndarray:
