@@ -149,7 +149,8 @@ def _register_sources(given: Given, lasting: Lasting, parts: Parts) -> None:
             _purge_source(given, parts, row.id)
     for label, settings in wanted.items():
         source = had.get(label)
-        row = catalog.register_source(label, source_uid(given.folder, label), source.id if source else None)
+        uid = source.uid if source else source_uid(given.folder, label)  # a host may have another name by now
+        row = catalog.register_source(label, uid, source.id if source else None)
         catalog.add_own(row.uid)
         if source is not None:
             lasting.proofs[source.id].carry_over(catalog)

@@ -288,7 +288,8 @@ class Store:
         """Delete what the backend holds for us, before the store's files go. Can be done again, or undone by `fill`."""
         self.filling.put_off()
         for space in self.catalog.spaces():
-            self.collections.leave(space.collection)
+            if space.target:
+                self.collections.leave(space.collection)
 
     def flush(self) -> None:
         """Let the backend write its cache, if it finds that worthwhile."""

@@ -19,7 +19,7 @@ from vragd.errors import (
     CatalogCorrupt,
     EmbedderUnavailable,
     StoreMismatch,
-    UnknownStore,
+    UnknownCollection,
     VragdError,
 )
 from vragd.store.opening import replace_catalog
@@ -39,7 +39,7 @@ log = structlog.get_logger()
 JOBS_PER_ROUND = 64
 PAUSE_FIRST_S, PAUSE_LAST_S = 1.0, 15.0
 SCAN_AGAIN_S = 1.0
-OF_THE_BACKEND = (BackendUnavailable, UnknownStore, StoreMismatch)
+OF_THE_BACKEND = (BackendUnavailable, UnknownCollection, StoreMismatch)
 PREPARE_AGAIN_S = 600.0  # how often the model's digest and a remote index are looked at while all is well
 DOUBT_AGAIN_S = 15.0
 

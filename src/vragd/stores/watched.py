@@ -246,7 +246,8 @@ class Keeper:
 
     async def _scan_all(self, ticket: int) -> bool:
         began, started = self._dirty.ticket(), self._clock.steady()
-        await self.lane.run(self.proof.refresh_rules)
+        if await self.lane.run(self.proof.refresh_rules):
+            await self.watch.rearm()  # what is excluded no longer was not watched
         paths, found = await self.lane.run(self.store.scan_source, self.source)
         self._dirty.add(((self.source.id, path) for path in paths), ticket)
         if found.stopped or "" in found.unreadable:

@@ -60,7 +60,8 @@ class Rules:
         scopes = [entry for entry in given if isinstance(entry, Scope)] + ([Scope("", "", plain)] if plain else [])
         self.obsidian = tuple(scopes)
         self._scopes = [_Scope(scope) for scope in scopes]
-        self._may_be_vague = any(scope.may_be_vague for scope in self._scopes)
+        self.may_be_vague = any(scope.may_be_vague for scope in self._scopes)
+        """Whether `withheld` may be true of anything: a pattern may turn out to take too long at any path."""
         self.sure: tuple[str, ...] = ()
         """Ends of a name by which alone it is a note's, unless `SUSPECT` or `SUSPECT_BEGINNINGS` are in it."""
         if self._exclude is None and not self._scopes:
@@ -117,7 +118,7 @@ class Rules:
         """
         Whether nobody can tell if Obsidian hides the file `path`: it is neither read nor answered with, nor forgotten.
         """
-        if not self._may_be_vague:
+        if not self.may_be_vague:
             return False
         verdicts = [scope.hides(path) for scope in self._scopes]
         return None in verdicts and True not in verdicts

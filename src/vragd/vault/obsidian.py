@@ -88,7 +88,9 @@ class Exclusions:
 
     def record(self) -> dict[str, list[str]]:
         """What to give to `recall` in the next process."""
-        return {path: list(one.entries) for path, one in sorted(self._configs.items()) if one.entries is not None}
+        return {
+            path: list(one.entries) for path, one in sorted(self._configs.copy().items()) if one.entries is not None
+        }
 
     def recall(self, record: dict[str, list[str]]) -> None:
         """Begin with what an earlier process had read: it holds until something else is known."""
@@ -109,17 +111,19 @@ class Exclusions:
         """Whether what the source's own vault excludes was ever read whole."""
         if not self.looked and not self._configs:
             return False
-        return all(one.entries is not None for path, one in self._configs.items() if _vault_of(path) not in self.vaults)
+        return all(
+            one.entries is not None for path, one in list(self._configs.items()) if _vault_of(path) not in self.vaults
+        )
 
     @property
     def trouble(self) -> str:
         """Why what was read last still holds; empty while all is well. A stable code."""
-        return next((one.trouble for _, one in sorted(self._configs.items()) if one.trouble), "")
+        return next((one.trouble for _, one in sorted(self._configs.copy().items()) if one.trouble), "")
 
     def scopes(self) -> list[Scope]:
         """What is excluded where."""
         made = []
-        for path, one in sorted(self._configs.items()):
+        for path, one in sorted(self._configs.copy().items()):
             vault = _vault_of(path)
             steps = vault.count("..")
             above = "".join(f"{part}/" for part in self._way[len(self._way) - steps :]) if steps else ""
