@@ -22,8 +22,8 @@ from typing import Any
 from bench.drawn import drawn
 from bench.homes import index_all, open_store, scratch
 from bench.measures import RELEVANT, mean, measured
-from vragd.config.settings import BuiltinEmbedder
-from vragd.embed.base import create_embedder
+from vragd.embed.builtin.settings import BuiltinEmbedder
+from vragd.embed.registry import create_embedder
 from vragd.search.ask import Hit, Place, Question, Target, ask
 from vragd.store.store import Store
 from vragd.store.titles import embed_titles

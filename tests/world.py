@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 from typing import Any
 
+import apsw
 import numpy as np
 
-from vragd.backends.base import Vector
+from tests.backends import keys
+from vragd.backends.base import Batch
 from vragd.backends.memory.backend import MemoryBackend
 from vragd.config.settings import LimitSettings, SourceSettings, StoreSettings
 from vragd.embed.base import Space
 from vragd.errors import BackendUnavailable, EmbedderRejected, EmbedderUnavailable
-from vragd.store.store import Store
-from vragd.sync.change import Job
+from vragd.store.opening import open_store
+from vragd.sync.change import Visit
 
 
 class WordEmbedder:
@@ -27,6 +29,8 @@ class WordEmbedder:
         self.texts: list[str] = []
         self.dimension, self.digest = 32, "1"
         self.down = False
+        self.claims: int | None = None
+        """The dimension it says it has, if that is not the truth."""
         self.poison: str | None = None
         """Refused, and with it every batch it is in."""
         self.deadly: str | None = None
@@ -35,7 +39,7 @@ class WordEmbedder:
     def space(self, chunker: str) -> Space:
         if self.down:
             raise EmbedderUnavailable("down")
-        return Space("test", "words", self.digest, self.dimension, "", chunker)
+        return Space("test", "words", self.digest, self.claims or self.dimension, "", chunker)
 
     def still_makes(self, space: Space) -> bool:
         return self.space("").meaning == space.meaning
@@ -63,23 +67,39 @@ class Recording(MemoryBackend):
         super().__init__()
         self.log: list[str] = []
         self.fail = ""
+        self.after_query: Callable[[], None] = lambda: None
+        """Happens between the answer and whatever is made of it."""
 
     def _step(self, name: str) -> None:
         self.log.append(name)
         if self.fail == name:
             raise BackendUnavailable(f"failed at {name}")
 
-    def put_vectors(self, store: str, vectors: Sequence[Vector]) -> int:
+    def put_vectors(self, name: str, batch: Batch, *, visible: bool = True) -> None:
         self._step("before put")
-        done = super().put_vectors(store, vectors)
+        super().put_vectors(name, batch, visible=visible)
         self._step("after put")
-        return done
 
-    def delete_vectors(self, store: str, keys: Collection[str]) -> int:
+    def query(self, *args: Any, **named: Any) -> Any:
+        if self.fail == "before query":
+            raise BackendUnavailable("out")
+        matches = super().query(*args, **named)
+        self.after_query()
+        return matches
+
+    def delete_vectors(self, name: str, keys: Collection[str]) -> None:
         self._step("before delete")
-        done = super().delete_vectors(store, keys)
+        super().delete_vectors(name, keys)
         self._step("after delete")
-        return done
+
+
+def sql(folder: Path, statement: str, *values: Any) -> list[Any]:
+    """What the catalog in `folder` answers to somebody else's connection."""
+    db = apsw.Connection(str(folder / "catalog.db"))
+    try:
+        return list(db.execute(statement, values))
+    finally:
+        db.close()
 
 
 class World:
@@ -96,11 +116,10 @@ class World:
     def open(self, **limits: int) -> None:
         """The store as it is after a start, before the embedder was asked anything."""
         settings = StoreSettings(sources=(SourceSettings(path=self.vault),))
-        self.store = Store(
+        self.store = open_store(
             "sss", settings, self.folder, LimitSettings(**{"min_free_mib": 0} | limits),
             lambda: self.embedder, make_backend=lambda *_: self.backend,
         )  # fmt: skip
-        self.store.open()
         (self.source,) = self.store.sources.values()
         self.store.connect(self.source)
         self.store.scan_source(self.source)  # a directory that was just opened proves nothing before
@@ -119,7 +138,7 @@ class World:
         return sorted(self.store.scan_source(self.source)[0])
 
     def apply(self, *paths: str, patient: bool = True) -> Any:
-        report = self.store.apply([Job(self.source, path, patient) for path in paths])
+        report = self.store.apply([Visit(self.source, path, patient) for path in paths])
         while report.deferred:
             report = self.store.apply(report.deferred)
         return report
@@ -131,11 +150,11 @@ class World:
 
     def texts(self) -> list[tuple[str, str]]:
         """(path, text) of every chunk that a query by vector could find."""
-        keys = list(self.backend.list_keys(self.collection))
-        return sorted((found.path, found.text) for found in self.store.reader.join(keys).values())
+        found = self.store.reader.join(keys(self.backend, self.collection)).values()
+        return sorted((chunk.path, chunk.text) for chunk in found)
 
     def is_sound(self) -> bool:
         assert self.store.space is not None
         live = self.store.catalog.live_keys(self.store.space.id)
-        held = set(self.backend.list_keys(self.collection))
-        return live == held and not self.store.catalog.intents(self.collection)
+        held = set(keys(self.backend, self.collection))
+        return live == held and not self.store.catalog.intents(self.store.space.target)

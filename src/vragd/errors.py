@@ -16,6 +16,8 @@ class VragdError(Exception):
     exit_status = 1
     daemon_status = 70
     http_status = 500
+    transient = False
+    """Whether it may pass by itself, so that trying again is worth while."""
 
     def __init__(self, message: str, *, hint: str = "") -> None:
         super().__init__(message)
@@ -40,12 +42,16 @@ class TooLarge(UsageError):
 
 
 class ConfigError(VragdError):
-    """The configuration file cannot be used as it stands."""
+    """The configuration file cannot be used as it stands. `line`: the (first) line of it that is at fault."""
 
     code = "config"
     exit_status = 2
     daemon_status = 78
     http_status = 500
+
+    def __init__(self, message: str, *, hint: str = "", line: int | None = None) -> None:
+        super().__init__(message, hint=hint)
+        self.line = line
 
 
 class NoDaemon(VragdError):
@@ -81,6 +87,16 @@ class DiskFull(VragdError):
     code = "disk_full"
     http_status = 503
     daemon_status = 74
+    transient = True
+
+
+class CatalogLocked(DataDirError):
+    """Another program holds the catalog's lock: a backup, a browser of databases."""
+
+    code = "catalog_locked"
+    http_status = 503
+    daemon_status = 75
+    transient = True
 
 
 class NewerFormat(VragdError):
@@ -120,17 +136,76 @@ class StoreMismatch(VragdError):
     http_status = 409
 
 
+class UnknownCollection(VragdError):
+    """The backend has no collection of this name: it was never made, or somebody else deleted it."""
+
+    code = "unknown_collection"
+    http_status = 404
+
+
+class CollectionMismatch(StoreMismatch):
+    """
+    The collection is not the one that was meant.
+
+    `what` differs: `dimension`, `metric`, `space`, `identity`, `owner`, `name`, or `query` for a question.
+    """
+
+    def __init__(self, message: str, *, what: str = "", hint: str = "") -> None:
+        super().__init__(message, hint=hint)
+        self.what = what
+
+
+class VectorsRefused(StoreMismatch):
+    """
+    The backend finds fault with some entries of a batch, whose `keys` these are.
+
+    `part` is what is wrong with them: `key`, `values` or `metadata`. Only metadata may be cut and tried again.
+    """
+
+    def __init__(self, message: str, *, keys: tuple[str, ...] = (), part: str = "", hint: str = "") -> None:
+        super().__init__(message, hint=hint)
+        self.keys, self.part = keys, part
+
+
+class Unsupported(VragdError):
+    """The backend cannot do this at all: `condition` says what. Nobody needs to ask twice."""
+
+    code = "unsupported"
+    http_status = 422
+
+    def __init__(self, message: str, *, condition: str = "", hint: str = "") -> None:
+        super().__init__(message, hint=hint)
+        self.condition = condition
+
+
 class BackendUnavailable(VragdError):
-    """The backend cannot be reached now. Safe to retry: puts and deletes are idempotent."""
+    """
+    The backend cannot be reached now. Safe to retry: puts and deletes are idempotent.
+
+    `retry_after_s`: the backend said for how long it is not worth while.
+    """
 
     code = "backend_unavailable"
     http_status = 503
+    transient = True
+    retry_after_s: float | None = None
+
+    def __init__(self, message: str, *, hint: str = "", retry_after_s: float | None = None) -> None:
+        super().__init__(message, hint=hint)
+        self.retry_after_s = retry_after_s
+
+
+class BackendFull(BackendUnavailable):
+    """The backend has no room for more. It heals when somebody makes room there."""
+
+    code = "backend_full"
 
 
 class BackendRefused(BackendUnavailable):
     """The backend answers and will not do it: credentials, permission, quota, key. The user must act."""
 
     code = "backend_refused"
+    transient = False
 
 
 class EmbedderUnavailable(VragdError):
@@ -138,6 +213,7 @@ class EmbedderUnavailable(VragdError):
 
     code = "embedder_unavailable"
     http_status = 503
+    transient = True
 
 
 class EmbedderChanged(EmbedderUnavailable):
@@ -165,6 +241,7 @@ class Overloaded(VragdError):
 
     code = "overloaded"
     http_status = 503
+    transient = True
 
 
 class RequestTimeout(VragdError):
@@ -189,7 +266,11 @@ class HeadTooLarge(VragdError):
 
 
 class MethodNotAllowed(VragdError):
-    """The path is there, for another method."""
+    """The path is there, for other methods: those `allowed`."""
 
     code = "method_not_allowed"
     http_status = 405
+
+    def __init__(self, message: str, *, hint: str = "", allowed: tuple[str, ...] = ()) -> None:
+        super().__init__(message, hint=hint or f"allowed: {', '.join(allowed)}")
+        self.allowed = allowed

@@ -46,10 +46,10 @@ class ByWords:
 
 @dataclass(frozen=True, slots=True)
 class Narrow:
-    """Where to look: labels of sources, and a folder; empty means everywhere."""
+    """Where to look: labels of sources, and folders, any of each; empty means everywhere."""
 
     sources: Collection[str] = ()
-    folder: str = ""
+    folders: Collection[str] = ()
 
     def sql(self) -> tuple[str, tuple[str | bytes, ...]]:
         """A condition on `n` and `s`, and what is bound to it; "" for everywhere."""
@@ -58,9 +58,9 @@ class Narrow:
         if self.sources:
             parts.append(f"s.label in ({','.join('?' * len(self.sources))})")
             bound += tuple(self.sources)
-        if self.folder:
-            parts.append("n.path >= ? and n.path < ?")
-            bound += below(self.folder)
+        if self.folders:
+            parts.append("(" + " or ".join(["(n.path >= ? and n.path < ?)"] * len(self.folders)) + ")")
+            bound += tuple(edge for folder in self.folders for edge in below(folder))
         return " and ".join(parts), bound
 
 
@@ -228,7 +228,7 @@ class Lookup:
 
     def calibration(self, fingerprint: str) -> str | None:
         """What was measured of a space's cosines, as `calibrate` wrote it."""
-        rows = list(self._db.execute("select value from meta where key = ?", (f"calibration.{fingerprint}",)))
+        rows = list(self._db.execute("select calibration from space where fingerprint = ?", (fingerprint,)))
         return rows[0][0] if rows else None
 
 

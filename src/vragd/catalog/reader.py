@@ -9,57 +9,54 @@ from pathlib import Path
 
 import apsw
 
+from vragd.catalog import sweep
 from vragd.catalog.asked import Asked, asked
 from vragd.catalog.lookup import OF_CHUNK, Lookup, Narrow, below, found_from, marks
-from vragd.catalog.model import (
-    KNOWN_COLUMNS,
-    Counts,
-    FileRow,
-    Found,
-    Known,
-    StampRow,
-    from_blob,
-    known_from,
-)
+from vragd.catalog.model import KNOWN_COLUMNS, Counts, FileRow, Found, Known, StampRow, from_blob, known_from
 from vragd.catalog.resolve import resolve
 from vragd.catalog.words import Statistics, Words
 from vragd.errors import BackendUnavailable, CatalogCorrupt
 from vragd.system.sqlite import open_read_only, translated
 
 
+
 class Snapshot:
     """The catalog at one instant, whatever is committed meanwhile. `lookup` is for words. See `Reader.snapshot`."""
 
     def __init__(self, db: apsw.Connection, words: Words) -> None:
-        self._db, self.lookup = db, Lookup(db, words)
+        self.db, self.lookup = db, Lookup(db, words)
 
     def generation(self) -> int:
         """How many commits changed an answer, ever. Grows by each."""
-        ((value,),) = self._db.execute("select cast(value as integer) from meta where key = 'generation'")
+        ((value,),) = self.db.execute("select generation from store")
         return int(value)
 
     def live(self, keys: Sequence[str]) -> set[str]:
         """Those of `keys` that are there. A key that is not must not become a hit."""
-        rows = self._db.execute(f"select key from chunk where key in ({marks(keys)})", tuple(keys))
+        rows = self.db.execute(f"select key from chunk where key in ({marks(keys)})", tuple(keys))
         return {key for (key,) in rows}
 
     def join(self, keys: Sequence[str]) -> dict[str, Found]:
         """The live chunks among `keys`, in full: several times the cost of `live`."""
-        rows = self._db.execute(
+        rows = self.db.execute(
             "select c.key, s.label, n.path, n.title, c.heading, c.line_from, c.line_to, c.text"
             f" from chunk c {OF_CHUNK} where c.key in ({marks(keys)})",
             tuple(keys),
         )
         return {row[0]: found_from(row) for row in rows}
 
-    def keyword(self, text: str, limit: int, sources: Collection[str] = (), folder: str = "") -> list[Found]:
+    def keyword(
+        self, text: str, limit: int, sources: Collection[str] = (), folders: Collection[str] = ()
+    ) -> list[Found]:  # fmt: skip
         """
         What full text alone finds for the words of `text`, in full: chunks, the best first, then those of notes that
         have them in their names or spread over them. An answer is scored by more than that; see `search`.
+
+        `sources` (labels) and `folders` narrow the search to any of each; empty means everywhere.
         """
         question = asked(text)
         columns = resolve(question, self.lookup.statistics(question), self.lookup.forms(question)).columns
-        found = self.lookup.find(question, columns, limit, Narrow(sources, folder))
+        found = self.lookup.find(question, columns, limit, Narrow(sources, folders))
         phrases = [chunk for chunks, _ in found.phrases for chunk in sorted(chunks)]
         wanted = list(dict.fromkeys([*found.chunks, *phrases]))
         if len(wanted) < limit:
@@ -134,10 +131,12 @@ class Reader:
         with self.snapshot() as now:
             return now.lookup.statistics(question), now.lookup.calibration(fingerprint)
 
-    def keyword(self, text: str, limit: int, sources: Collection[str] = (), folder: str = "") -> list[Found]:
+    def keyword(
+        self, text: str, limit: int, sources: Collection[str] = (), folders: Collection[str] = ()
+    ) -> list[Found]:  # fmt: skip
         """As `Snapshot.keyword`, now."""
         with self.snapshot() as now:
-            return now.keyword(text, limit, sources, folder)
+            return now.keyword(text, limit, sources, folders)
 
     def files(self, states: Collection[str] = ()) -> list[FileRow]:
         """Every note with its state, or those in `states`, by source and path."""
@@ -158,6 +157,11 @@ class Reader:
             ((chunks,),) = db.execute("select count(*) from chunk")
             ((embeddings,),) = db.execute("select count(*) from embedding")
         return Counts(sum(states.values()), chunks, embeddings, states)
+
+    def find_unused(self, now: float, keep_s: float, table: str = sweep.OF_CHUNKS) -> tuple[int, sweep.Unused]:
+        """The generation, and in it the embeddings to be marked or forgotten. Slow: reads every chunk."""
+        with self.snapshot() as snapshot:
+            return snapshot.generation(), sweep.find_unused(snapshot.db, now, keep_s, table)
 
     def stamps(self, source_id: int, folder: str, space_id: int | None, max_file_bytes: int) -> dict[str, StampRow]:
         """

@@ -38,30 +38,40 @@ def upsert(db: apsw.Connection, change: NoteChange) -> int:
     return note_id
 
 
-def swap_chunks(db: apsw.Connection, note_id: int, change: NoteChange) -> set[str]:
-    """Exchange the note's chunks for those of `change`, touching only what differs; the keys that are no more."""
+def swap_chunks(
+    db: apsw.Connection, note_id: int, change: NoteChange, had_space: int | None, generation: int
+) -> set[str]:
+    """
+    Exchange the note's chunks for those of `change`, touching only what differs; the keys that are no more.
+
+    `had_space` is the space of the note before, if there was one. What a backend has to be told again is of this
+    `generation`.
+    """
     assert change.chunks is not None
+    moved = had_space is not None and had_space != change.space_id
     rows = db.execute("select key, id, heading from chunk where note_id = ?", (note_id,))
     old = {key: (rowid, heading) for key, rowid, heading in rows}
     rows_now: list[tuple[int, Terms]] = []
     for ordinal, chunk in enumerate(change.chunks):
         terms = Terms.of(chunk.text, chunk.heading)
         heading = json.dumps(chunk.heading, ensure_ascii=False)
-        place = (int(chunk.embedded), ordinal, heading, *chunk.lines)
-        if had := old.pop(chunk.key, None):
+        columns = (int(chunk.embedded), ordinal, heading, *chunk.lines, chunk.meta_hash)
+        if before := old.pop(chunk.key, None):
             db.execute(
-                "update chunk set embedded = ?, ordinal = ?, heading = ?, line_from = ?, line_to = ? where id = ?",
-                (*place, had[0]),
+                "update chunk set changed = case when ?7 or embedded != ?1 or meta_hash is not ?6 then ?8 else changed"
+                " end, embedded = ?1, ordinal = ?2, heading = ?3, line_from = ?4, line_to = ?5, meta_hash = ?6"
+                " where id = ?9",
+                (*columns, moved, generation, before[0]),
             )
-            rowid = had[0]
-            if had[1] != heading:
+            rowid = before[0]
+            if before[1] != heading:
                 db.execute("delete from chunk_text where rowid = ?", (rowid,))
                 index_chunk(db, rowid, terms)
         else:
             db.execute(
-                "insert into chunk(note_id, key, text_hash, embedded, ordinal, heading, line_from, line_to, text)"
-                " values (?,?,?,?,?,?,?,?,?)",
-                (note_id, chunk.key, chunk.text_hash, *place, chunk.text),
+                "insert into chunk(note_id, key, text_hash, embedded, ordinal, heading, line_from, line_to, meta_hash,"
+                " text, changed) values (?,?,?,?,?,?,?,?,?,?,?)",
+                (note_id, chunk.key, chunk.text_hash, *columns, chunk.text, generation),
             )
             rowid = db.last_insert_rowid()
             index_chunk(db, rowid, terms)
@@ -69,7 +79,7 @@ def swap_chunks(db: apsw.Connection, note_id: int, change: NoteChange) -> set[st
     forget_note(db, note_id)
     if change.state != "skipped":
         index_note(db, note_id, Named(change.path, change.title), rows_now)
-    return _drop_chunks(db, {key: had[0] for key, had in old.items()})
+    return _drop_chunks(db, {key: rowid for key, (rowid, _) in old.items()})
 
 
 def remove(db: apsw.Connection, note_id: int) -> set[str]:

@@ -1,22 +1,69 @@
-"""What a catalog forgets by and by. For the writer lane's connection, inside a transaction."""
+"""
+What a catalog forgets by and by.
+
+Finding out what is unused reads all of it: that is done on a connection that reads, at one instant, and what was
+found is then done a slice at a time by the connection that writes.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+
 import apsw
 
+AHEAD_S = 3_600.0
+"""A stored time further ahead than this was written by a clock that was wrong: what it puts off is due."""
+SLICE = 1_000
+OF_CHUNKS, OF_TITLES = "embedding", "title_embedding"
 
-def embeddings(db: apsw.Connection, now: float, keep_s: float) -> int:
-    """Forget embeddings that no chunk, or no title, has used for `keep_s` seconds; returns how many of chunks."""
-    _sweep(db, "title_embedding", "select title_hash from note_words", now, keep_s)
-    return _sweep(db, "embedding", "select text_hash from chunk", now, keep_s)
+
+@dataclass(slots=True)
+class Unused:
+    """Rows of a table of embeddings: those `used` again, those unused since now, and those to be forgotten."""
+
+    table: str = OF_CHUNKS
+    used: list[int] = field(default_factory=list)
+    unused: list[int] = field(default_factory=list)
+    forgotten: list[int] = field(default_factory=list)
+
+    def slices(self) -> Iterator[Unused]:
+        """The same, a little at a time; what is to be forgotten comes last."""
+        for start in range(0, len(self.used), SLICE):
+            yield Unused(self.table, used=self.used[start : start + SLICE])
+        for start in range(0, len(self.unused), SLICE):
+            yield Unused(self.table, unused=self.unused[start : start + SLICE])
+        for start in range(0, len(self.forgotten), SLICE):
+            yield Unused(self.table, forgotten=self.forgotten[start : start + SLICE])
 
 
-def _sweep(db: apsw.Connection, table: str, used: str, now: float, keep_s: float) -> int:
-    unused = f"not in ({used})"
-    db.execute(f"update {table} set unused_since = null where unused_since is not null and not (text_hash {unused})")
-    db.execute(f"update {table} set unused_since = ? where unused_since is null and text_hash {unused}", (now,))
-    db.execute(f"delete from {table} where unused_since <= ?", (now - keep_s,))
-    return db.changes()
+def find_unused(db: apsw.Connection, now: float, keep_s: float, table: str = OF_CHUNKS) -> Unused:
+    """What is to be done so that no embedding outlives its last use by more than `keep_s` seconds. Only reads."""
+    uses = "select distinct text_hash from chunk" if table == OF_CHUNKS else "select title_hash from note_words"
+    live = {text_hash for (text_hash,) in db.execute(uses)}
+    found = Unused(table)
+    for row, text_hash, since in db.execute(f"select id, text_hash, unused_since from {table}"):
+        if text_hash in live:
+            if since is not None:
+                found.used.append(row)
+        elif since is None or since > now + AHEAD_S:
+            (found.forgotten if keep_s <= 0 else found.unused).append(row)
+        elif since <= now - keep_s:
+            found.forgotten.append(row)
+    return found
+
+
+def embeddings(db: apsw.Connection, found: Unused, now: float) -> int:
+    """Do what was found, of which nothing may be used again since; how many were forgotten. In a transaction."""
+    _each(db, f"update {found.table} set unused_since = null where id", found.used)
+    _each(db, f"update {found.table} set unused_since = ? where id", found.unused, now)
+    _each(db, f"delete from {found.table} where id", found.forgotten)
+    return len(found.forgotten)
+
+
+def _each(db: apsw.Connection, statement: str, rows: Sequence[int], *bound: float) -> None:
+    if rows:
+        db.execute(f"{statement} in ({','.join('?' * len(rows))})", (*bound, *rows))
 
 
 def words(db: apsw.Connection) -> None:

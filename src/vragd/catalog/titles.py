@@ -44,10 +44,9 @@ def calibrate(db: apsw.Connection, space: SpaceRow) -> bool:
     Measure mean and deviation of the cosines of titles with chunks of the space, if there are enough, and twice as
     many as when it was done last. Whether that was done. Titles are as questions are: short, about something.
     """
-    key = f"calibration.{space.fingerprint}"
     ((n_titles,),) = db.execute("select count(*) from title_embedding where space_id = ?", (space.id,))
-    said = list(db.execute("select value from meta where key = ?", (key,)))
-    if n_titles < LEAST_TITLES or (said and n_titles < 2 * json.loads(said[0][0])["n"]):
+    ((said,),) = db.execute("select calibration from space where id = ?", (space.id,))
+    if n_titles < LEAST_TITLES or (said is not None and n_titles < 2 * json.loads(said)["n"]):
         return False
     titles = _sample(db, "title_embedding", "text_hash", space, MOST_TITLES)
     chunks = _sample(db, "embedding", "id", space, MOST_CHUNKS)
@@ -57,7 +56,7 @@ def calibrate(db: apsw.Connection, space: SpaceRow) -> bool:
     found = {"mean": float(cosines.mean()), "deviation": float(cosines.std()), "n": n_titles}
     if not found["deviation"] > 0:
         return False
-    db.execute("insert or replace into meta values (?, ?)", (key, json.dumps(found)))
+    db.execute("update space set calibration = ? where id = ?", (json.dumps(found), space.id))
     return True
 
 

@@ -32,12 +32,15 @@ create table word_form (
 ) strict, without rowid;
 
 create table title_embedding (
+    id integer primary key,
     space_id integer not null references space(id),
     text_hash blob not null,
     vector blob not null,               -- as in embedding
     unused_since real,
-    primary key (space_id, text_hash)
-) strict, without rowid;
+    unique (space_id, text_hash)
+) strict;
+
+alter table space add column calibration text;    -- JSON: what its cosines are like; see catalog/titles.py
 
 -- by what a note is asked for when it is asked for by its name: folded; see terms/fold.py
 create table note_name (

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from vragd.cli.connect import load
@@ -13,69 +11,56 @@ from vragd.cli.render import json_out, out, plural, say
 from vragd.errors import UsageError
 
 if TYPE_CHECKING:
-    from vragd.backends.base import VectorBackend
-    from vragd.config.settings import EmbedderSettings
+    from vragd.stores.elsewhere import Place
 
 
 def add_flags(parser: argparse.ArgumentParser) -> None:
     """`--bucket` and what belongs to it."""
     group = parser.add_argument_group("an index in Amazon S3 Vectors")
-    group.add_argument("--bucket", help="the vector bucket; the index has the store's name")
+    group.add_argument(
+        "--bucket", help="the vector bucket; the index has the store's name. Or TYPE://PLACE of another backend"
+    )
     group.add_argument("--region", help="its AWS region (default: that of the profile or environment)")
     group.add_argument("--profile", help="the AWS profile to use")
     group.add_argument("--endpoint-url", metavar="URL", help="another service than AWS, for instance an emulator")
 
 
-def settings_of(args: argparse.Namespace) -> dict[str, Any] | None:
-    """The backend these flags mean; None without `--bucket`."""
-    given = {"region": args.region, "profile": args.profile, "endpoint_url": args.endpoint_url}
-    chosen = {key: value for key, value in given.items() if value is not None}
-    if args.bucket is None:
-        if chosen:
-            raise UsageError(f"--{next(iter(chosen)).replace('_', '-')} needs --bucket")
-        return None
-    return {"type": "s3vectors", "bucket": args.bucket, **chosen}
+def wanted(args: argparse.Namespace) -> bool:
+    """Whether these flags mean an index elsewhere. Raises UsageError for flags that only make sense there."""
+    if args.bucket is None and (given := _given(args)):
+        raise UsageError(f"--{next(iter(given)).replace('_', '-')} needs --bucket")
+    return args.bucket is not None
 
 
-@contextmanager
-def opened(args: argparse.Namespace) -> Iterator[VectorBackend]:
-    """The bucket's backend, closed in the end."""
+def _given(args: argparse.Namespace) -> dict[str, str]:
+    flags = {"region": args.region, "profile": args.profile, "endpoint_url": args.endpoint_url}
+    return {key: value for key, value in flags.items() if value is not None}
+
+
+def chosen(args: argparse.Namespace) -> Place:
+    """The place these flags mean. Raises UsageError naming the flag at fault."""
     from pydantic import ValidationError
 
-    from vragd.config.settings import S3VectorsBackend
-    from vragd.stores import elsewhere
-    from vragd.system import log
+    from vragd.stores.elsewhere import Place
 
-    log.set_up(level="error")
     try:
-        settings = S3VectorsBackend.model_validate(settings_of(args))
+        return Place.named(args.bucket, _given(args))
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         flag = str(first["loc"][-1]).replace("_", "-")
         raise UsageError(f"--{flag}: {first['msg'].removeprefix('Value error, ')}") from None
-    backend = elsewhere.open_bucket(settings)
-    try:
-        yield backend
-    finally:
-        backend.close()
 
 
-def embedders(args: argparse.Namespace) -> list[EmbedderSettings]:
-    """The model that was named; else the builtin one and those of the configuration, if there is one."""
-    from vragd.config.settings import BuiltinEmbedder, OllamaEmbedder
+def _quietly(args: argparse.Namespace) -> Place:
+    """`chosen`, for a command that shows an answer and no log."""
+    from vragd.system import log
 
-    configured = [store.embedder for store in load(args).config.stores.values()]
-    if args.ollama:
-        for embedder in configured:
-            if isinstance(embedder, OllamaEmbedder) and embedder.model == args.ollama:
-                return [embedder]  # with its url
-        return [OllamaEmbedder(type="ollama", model=args.ollama)]
-    return [BuiltinEmbedder(), *configured]
+    log.set_up(level="error")
+    return chosen(args)
 
 
 def query(args: argparse.Namespace) -> dict[str, Any]:
     """The answer of an index to `vragd query --bucket`."""
-    from vragd.search.ask import Question
     from vragd.stores import elsewhere
 
     if len(args.store) != 1:
@@ -83,23 +68,24 @@ def query(args: argparse.Namespace) -> dict[str, Any]:
     if args.source or args.mode not in (None, "vector"):
         what = "--source" if args.source else f"--mode {args.mode}"
         raise UsageError(f"{what} needs the catalog, and --bucket asks the index alone", hint="--folder works")
-    question = Question(" ".join(args.text), top_k=args.top_k, mode="vector", folder=args.folder)
-    with opened(args) as backend:
-        return elsewhere.query(backend, args.store[0], question, embedders(args))
+    with _quietly(args) as place:
+        embedders = elsewhere.embedders(load(args).config, args.model)
+        text = " ".join(args.text)
+        return elsewhere.query(place.backend, args.store[0], text, embedders, top_k=args.top_k, folder=args.folder)
 
 
 def list_stores(args: argparse.Namespace) -> int:
     from vragd.stores import elsewhere
 
-    with opened(args) as backend:
-        rows = [elsewhere.described(backend.get_store_info(name)) for name in backend.list_stores()]
+    with _quietly(args) as place:
+        rows = [elsewhere.described(place.backend.collection_info(name)) for name in place.backend.list_collections()]
     if args.json:
         json_out({"stores": rows})
         return 0
     for row in rows:
         out(f"{row['name']:20} {row['dimension']}-d {row['metric']}  {row['model'] or 'not made by vragd'}")
     if not rows:
-        say(f"bucket {args.bucket} has no index")
+        say(f"{place.where()} has no index")
     return 0
 
 
@@ -108,22 +94,23 @@ def create(args: argparse.Namespace) -> int:
 
     if args.source or args.index != "auto":
         raise UsageError("--source and --index are for stores of this machine", hint="vragd index fills an index")
-    with opened(args) as backend:
-        info = elsewhere.create(backend, args.name, embedders(args)[0], args.metric)
-    say(f"index {info.store} of bucket {args.bucket} is there: {info.dimension}-d {info.metric}, {info.model}")
+    with _quietly(args) as place:
+        embedder, *_ = elsewhere.embedders(load(args).config, args.model)
+        info = elsewhere.create(place.backend, args.name, embedder, args.metric)
+    say(f"index {info.name} of {place.where()} is there: {info.dimension}-d {info.metric}, {info.model}")
     return 0
 
 
 def delete(args: argparse.Namespace) -> int:
     from vragd.stores import elsewhere
 
-    with opened(args) as backend:
-        doomed = elsewhere.to_delete(backend, args.name)
-        what = f"index {', '.join(doomed)} of bucket {args.bucket}, whoever feeds it"
+    with _quietly(args) as place:
+        doomed = elsewhere.to_delete(place.backend, args.name)
+        what = f"index {', '.join(info.name for info in doomed)} of {place.where()}, whoever feeds it"
         if not confirmed(f"Delete {what}?", what, yes=args.yes):
             return 1
-        for name in doomed:
-            backend.delete_store(name)
+        for info in doomed:
+            place.backend.delete_collection(info.name, identity=info.identity)
     say(f"{what}: deleted")
     return 0
 
@@ -131,12 +118,13 @@ def delete(args: argparse.Namespace) -> int:
 def info(args: argparse.Namespace) -> int:
     from vragd.stores import elsewhere
 
-    with opened(args) as backend:
-        found = elsewhere.counted(backend, elsewhere.resolve(backend, args.name))
+    with _quietly(args) as place:
+        found = elsewhere.counted(place.backend, elsewhere.resolve(place.backend, args.name))
     if args.json:
         json_out(found)
         return 0
-    out(f"{found['name']}, in bucket {found['bucket']}, made {found['created']}")
+    made = f", made {found['created']}" if found.get("created") else ""
+    out(f"{found['name']}, in {place.where()}{made}")
     out(f"  {found['dimension']}-d {found['metric']}, {found['model'] or 'not made by vragd'}")
     out(f"  {plural(found['vectors'], 'vector')}")
     for source, count in found["sources"].items():

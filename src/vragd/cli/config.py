@@ -38,6 +38,8 @@ def _show(args: argparse.Namespace) -> int:
 
 
 def _check(args: argparse.Namespace) -> int:
+    from vragd.stores import trial
+
     loaded = load(args, required=True)
     for name, store in loaded.config.stores.items():
         for source in store.sources:
@@ -45,6 +47,9 @@ def _check(args: argparse.Namespace) -> int:
                 say(f"note: source {source.path} of store {name} is not there now")
     if not loaded.config.stores:
         say("note: it names no store")
+    for fault in trial.packages(loaded.config):
+        say(f"note: {fault}")
+    trial.can_run(loaded)
     out(f"{loaded.file}: fine")
     return 0
 

@@ -12,6 +12,7 @@ from typing import Any
 
 from vragd.cli.render import out, say
 from vragd.errors import UsageError
+from vragd.system.files import disk_error
 from vragd.system.places import MACOS, config_path, data_dir
 
 # Where Obsidian keeps the list of vaults it knows: native, Flatpak, Snap, macOS.
@@ -38,11 +39,11 @@ stores:
         # exclude: ["Private/", "*.draft.md"]
         # Obsidian's own "Excluded files" are left out without being named here.
     embedder:
-      type: builtin               # English, in this process; no server, no network
-      # type: ollama              # any model Ollama serves, for instance:
+      type: {embedder:22}# English, in this process; no server, no network
+      # type: {by_model:20}# any model Ollama serves, for instance:
       # model: embeddinggemma
     backend:
-      type: faiss
+      type: {backend}
 """
 
 
@@ -60,8 +61,15 @@ def _init(args: argparse.Namespace) -> int:
     vault = Path(args.vault).expanduser().absolute() if args.vault else _choose(known_vaults())
     if not vault.is_dir():
         raise UsageError(f"{vault} is not a folder", hint="name the vault's own folder")
-    text = TEMPLATE.format(path=json.dumps(str(vault), ensure_ascii=False), label=re.sub(r"\s+", " ", vault.name))
-    from vragd.config import load
+    from vragd.config import load, settings
+
+    text = TEMPLATE.format(
+        path=json.dumps(str(vault), ensure_ascii=False),
+        label=re.sub(r"\s+", " ", vault.name),
+        embedder=settings.default_embedder().type,
+        by_model=settings.of_model("embeddinggemma").type,
+        backend=settings.default_backend().type,
+    )
 
     parsed = load.parse(text, str(file))
     load.check_places(
@@ -70,10 +78,13 @@ def _init(args: argparse.Namespace) -> int:
     )
     if not (vault / ".obsidian").is_dir():
         say(f"note: {vault} has no .obsidian folder; it is indexed all the same")
-    file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    fd = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
-    with os.fdopen(fd, "w", encoding="utf-8") as stream:
-        stream.write(text)
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        fd = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+        with os.fdopen(fd, "w", encoding="utf-8") as stream:
+            stream.write(text)
+    except OSError as error:
+        raise disk_error(error, str(file)) from error
     out(f"wrote {file}")
     out("next: vragd run, or vragd service install")
     return 0

@@ -26,13 +26,15 @@ def add(commands: Any, common: argparse.ArgumentParser) -> None:
     sub.add_argument("--exact", action="store_true", help="a word that is nowhere stands for no other")
     sub.add_argument("--explain", action="store_true", help="what each score is made of")
     sub.add_argument("--json", action="store_true", help="the daemon's answer as JSON")
-    sub.add_argument("--ollama", metavar="MODEL", help="with --bucket: the Ollama model the index was written with")
+    sub.add_argument(
+        "--ollama", dest="model", metavar="MODEL", help="with --bucket: the Ollama model the index was written with"
+    )
     bucket.add_flags(sub)
     sub.set_defaults(command=_query)
 
 
 def _query(args: argparse.Namespace) -> int:
-    answer = bucket.query(args) if bucket.settings_of(args) else _ask_daemon(args)
+    answer = bucket.query(args) if bucket.wanted(args) else _ask_daemon(args)
     if args.json:
         json_out(answer)
     else:
@@ -41,7 +43,7 @@ def _query(args: argparse.Namespace) -> int:
 
 
 def _ask_daemon(args: argparse.Namespace) -> Any:
-    if args.ollama:
+    if args.model:
         raise UsageError("--ollama needs --bucket", hint="a store's own model is in its configuration")
     return client(args).request(
         "POST",

@@ -6,7 +6,7 @@ import json
 import os
 import re
 import sys
-from typing import Any
+from typing import Any, TextIO
 
 from vragd.errors import VragdError
 
@@ -17,17 +17,22 @@ BOLD, PLAIN = "\x02", "\x03"
 
 def bold() -> bool:
     """Whether standard output is a terminal that shows it, and the user has not said no."""
-    return sys.stdout.isatty() and os.environ.get("TERM") != "dumb" and not os.environ.get("NO_COLOR")
+    return _output().isatty() and os.environ.get("TERM") != "dumb" and not os.environ.get("NO_COLOR")
 
 
 def out(text: str = "", *, marked: bool = False) -> None:
-    """A line of the answer, on standard output; `marked` if it has BOLD and PLAIN in it, of ours and nobody else's."""
+    """
+    A line of the answer, on standard output; `marked` if it has BOLD and PLAIN in it, of ours and nobody else's.
+
+    Raises VragdError where there is none.
+    """
+    encoding = _output().encoding
     if not marked:
-        print(_printable(text, sys.stdout.encoding))
+        print(_printable(text, encoding))
         return
     pieces = re.split(f"([{BOLD}{PLAIN}])", text)
     shown = {BOLD: "\033[1m", PLAIN: "\033[0m"}
-    print("".join(shown.get(piece) or _printable(piece, sys.stdout.encoding) for piece in pieces))
+    print("".join(shown.get(piece) or _printable(piece, encoding) for piece in pieces))
 
 
 def say(text: str) -> None:
@@ -36,8 +41,14 @@ def say(text: str) -> None:
 
 
 def json_out(document: Any) -> None:
-    """One JSON document on standard output."""
-    print(json.dumps(document, indent=2, ensure_ascii=not _is_utf8(sys.stdout.encoding)))
+    """One JSON document on standard output. Raises VragdError where there is none."""
+    print(json.dumps(document, indent=2, ensure_ascii=not _is_utf8(_output().encoding)))
+
+
+def _output() -> TextIO:
+    if sys.stdout is None:
+        raise VragdError("standard output is closed: there is nobody to answer")
+    return sys.stdout
 
 
 def complain(error: VragdError) -> None:

@@ -20,6 +20,7 @@ import xxhash
 
 from vragd.notes.markdown import Block, decode, front_matter, properties, sections
 from vragd.notes.model import Chunk, Note, NotIndexable
+from vragd.notes.optout import opts_out
 
 VERSION = "markdown-1"  # part of the space: change it with anything that moves a boundary
 
@@ -41,7 +42,7 @@ def read_note(data: bytes, stem: str) -> Note:
     lines = text.split("\n")
     body = front_matter(lines)
     fields = properties(lines[1 : body - 1]) if body else {}
-    if fields.get("vragd", "").lower() in ("false", "no"):
+    if opts_out(lines):
         raise NotIndexable("opted_out")
     return Note(title=fields.get("title") or stem, chunks=tuple(_chunks(lines, body)), lossy=lossy)
 

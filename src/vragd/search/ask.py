@@ -7,15 +7,16 @@ answer. Runs on a reader lane, and looks for words on a thread beside it.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import structlog
 
-from vragd.backends.base import Filter, Match
+from vragd.backends.base import Matches
 from vragd.catalog.asked import asked
 from vragd.catalog.lookup import ByWords, Lookup, Narrow
 from vragd.catalog.reader import Snapshot
@@ -26,10 +27,11 @@ from vragd.errors import (
     EmbedderRejected,
     EmbedderUnavailable,
     StoreMismatch,
-    UnknownStore,
+    UnknownCollection,
     UsageError,
     VragdError,
 )
+from vragd.search.folder import spellings, within
 from vragd.search.floor import in_another_language
 from vragd.search.question import (
     MAX_QUERY_CHARS,
@@ -47,6 +49,7 @@ from vragd.search.rank import Candidates, rank
 from vragd.search.score import MEASURED, Calibration, calibration_of, pooled
 from vragd.search.show import shown_hits
 from vragd.system.log import error_fields
+from vragd.terms.filter import Filter, every, one_of
 
 __all__ = [
     "MAX_QUERY_CHARS", "MAX_TOP_K", "TRIES", "Answer", "Hit", "Mode", "Passage", "Place", "Question", "Target", "ask",
@@ -58,6 +61,8 @@ log = structlog.get_logger()
 CANDIDATES = 100
 WORD_THREADS = 4
 TRIES = 3  # a commit between the backend's answer and the catalog's may hide a note: look again
+
+NO_MATCHES = Matches((), "exhausted")
 
 _beside = ThreadPoolExecutor(WORD_THREADS, "words")
 
@@ -85,7 +90,7 @@ class _Look:
 
     def __init__(self, target: Target, question: Question) -> None:
         self._target, self._question = target, question
-        self._degraded: list[str] = []
+        self._semantic = True
         self._where = _filter(target, question)
         self._asked = asked(question.text)
         self._statistics, self._calibration, self._resolved = Statistics(), MEASURED, Resolved()
@@ -99,7 +104,7 @@ class _Look:
     def _embedded(self) -> np.ndarray | None:
         target, question = self._target, self._question
         if target.space is None:
-            self._degraded.append("semantic_unavailable")
+            self._semantic = False
             return None
         if question.vector is None:
             with self._without_vectors():
@@ -117,9 +122,9 @@ class _Look:
         """Go on with words alone when the embedder or the backend fails."""
         try:
             yield
-        except (EmbedderUnavailable, EmbedderRejected, BackendUnavailable, UnknownStore, StoreMismatch) as error:
+        except (EmbedderUnavailable, EmbedderRejected, BackendUnavailable, UnknownCollection, StoreMismatch) as error:
             log.warning("search.vectors_unavailable", store=self._target.name, **error_fields(error))
-            self._degraded.append("semantic_unavailable")
+            self._semantic = False
             self._vector = None
 
     # -- words -------------------------------------------------------------------------------------
@@ -160,33 +165,43 @@ class _Look:
         foreign = in_another_language([word.term for word in words], [word.term for word in nowhere])
         resolved = replace(resolved, foreign=foreign)
         self._resolved = now.stand_ins(self._asked, resolved, self._statistics, exact=question.exact)
-        where = Narrow(question.sources, question.folder)
+        where = Narrow(question.sources, spellings(question.folder) if question.folder else ())
         return now.find(self._asked, self._resolved.columns, CANDIDATES, where)
 
     # -- the answer --------------------------------------------------------------------------------
 
     def once(self) -> Answer:
         """The answer as of one instant of the catalog; the backend's matches may be of a moment before."""
-        most = self._target.backend.max_top_k or 64 * CANDIDATES
+        most = self._target.backend.traits.max_matches or 64 * CANDIDATES
         depth = min(CANDIDATES + 10, most)
         while True:
             matches = self._matches(depth)
             early = self._early_result()  # before a connection is taken: it needs one
             with self._target.reader.snapshot() as now:
-                live = now.lookup.chunks_of([match.key for match in matches])
+                live = now.lookup.chunks_of([match.key for match in matches.items])
+                hidden = self._hidden(now.lookup, {note for _, note in live.values()})
+                live = {key: one for key, one in live.items() if one[1] not in hidden}
                 # Matches that are no longer, or not yet, in the catalog take up places: look further when they do.
-                if len(live) >= CANDIDATES or len(matches) < depth or depth >= most:
-                    near = [live[match.key] for match in matches if match.key in live]
+                if len(live) >= CANDIDATES or matches.end != "more" or depth >= most:
+                    near = [live[match.key] for match in matches.items if match.key in live]
                     return self._answer(now, near[:CANDIDATES], early)
             depth = min(4 * depth, most)
 
-    def _matches(self, depth: int) -> Sequence[Match]:
+    def _hidden(self, now: Lookup, notes: Collection[int]) -> set[int]:
+        """Those of the notes that nobody may be shown."""
+        withheld = {label: place.withheld for label, place in self._target.places.items() if place.withheld}
+        if not withheld:
+            return set()
+        found = now.notes(list(notes))
+        return {note for note, (label, path, _) in found.items() if label in withheld and withheld[label](path)}
+
+    def _matches(self, depth: int) -> Matches:
         """Chunks near the question, live or not, best first."""
         if self._vector is None or self._target.space is None:
-            return ()
+            return NO_MATCHES
         with self._without_vectors():
-            return self._target.backend.query(self._target.space.collection, self._vector, depth, self._where)
-        return ()
+            return self._target.backend.query(self._target.space.collection, self._vector, depth, where=self._where)
+        return NO_MATCHES
 
     def _answer(self, now: Snapshot, near: list[tuple[int, int]], early: tuple[int, ByWords] | None) -> Answer:
         target, question, generation = self._target, self._question, now.generation()
@@ -198,22 +213,23 @@ class _Look:
         mode = question.mode
         if self._vector is None:
             if mode == "vector":
-                return Answer((), tuple(self._degraded), generation)
+                return Answer((), self._degraded(), generation, self._semantic)
             mode = "keyword"
         resolved = self._resolved.with_phrases(phrase_weights(self._statistics, by_words.phrases) if by_words else ())
         space_id = target.space.id if target.space else None
-        found, lone = Candidates(near, by_words), self._asked.is_lone and bool(resolved.columns)
+        found, lone = Candidates(near, by_words, partial(self._hidden, now.lookup)), self._asked.is_lone and bool(resolved.columns)
         ranked = rank(now.lookup, found, resolved, space_id, self._vector, self._calibration, mode, lone=lone)
         hits, n_weak = shown_hits(now.lookup, target, question, ranked, self._asked, resolved, mode)
-        return Answer(hits, tuple(dict.fromkeys(self._degraded)), generation, n_weak, resolved.instead)
+        return Answer(hits, self._degraded(), generation, self._semantic, n_weak, resolved.instead)
+
+    def _degraded(self) -> tuple[str, ...]:
+        return () if self._semantic else ("semantic_unavailable",)
 
 
 def _filter(target: Target, question: Question) -> Filter | None:
-    where: dict[str, frozenset[str]] = {}
+    sources = None
     if question.sources:
-        where["source"] = frozenset(place.uid for label, place in target.places.items() if label in question.sources)
-    elif target.backend.remote:  # others may feed the same store: theirs would take up places and join to nothing
-        where["source"] = frozenset(place.uid for place in target.places.values())
-    if question.folder:
-        where["folder"] = frozenset({question.folder.strip("/")})
-    return where or None
+        sources = one_of("source", {p.uid for label, p in target.places.items() if label in question.sources})
+    elif not target.backend.traits.private:  # others may feed it too: theirs would take up places and join to nothing
+        sources = one_of("source", {place.uid for place in target.places.values()})
+    return every(sources, within(question.folder))

@@ -13,10 +13,9 @@ from vragd.backends.base import VectorBackend
 from vragd.catalog.model import SpaceRow
 from vragd.catalog.reader import Reader
 from vragd.errors import UsageError
+from vragd.terms.bounds import MAX_QUERY_CHARS, MAX_TOP_K
 
 Mode = Literal["hybrid", "vector", "keyword"]
-MAX_TOP_K = 100
-MAX_QUERY_CHARS = 32_768
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +46,8 @@ class Place:
     uid: str
     root: Path
     in_obsidian: bool
+    withheld: Callable[[str], bool] | None = None
+    """Which of its notes nobody may be shown, though they are indexed; None where that is none."""
     templates: tuple[str, ...] = ()
 
 
@@ -115,13 +116,15 @@ class Answer:
     """
     The hits of one store, best first, and why they may be fewer or worse than they should be.
 
-    `generation` is that of the catalog they were joined with. `n_weak` hits were left out as no good match. `instead`
+    `generation` is that of the catalog they were joined with; `semantic` is whether vectors could be asked, where they
+    were to be. `n_weak` hits were left out as no good match. `instead`
     names what was looked for in place of words that are nowhere.
     """
 
     hits: tuple[Hit, ...]
     degraded: tuple[str, ...] = ()
     generation: int = 0
+    semantic: bool = True
     n_weak: int = 0
     instead: Mapping[str, str] = field(default_factory=dict)
 

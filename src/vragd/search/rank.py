@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -32,6 +32,8 @@ class Candidates:
 
     near: Sequence[tuple[int, int]] = ()
     by_words: ByWords | None = None
+    hidden: Callable[[Collection[int]], Collection[int]] = lambda _: ()
+    """Those of some notes that nobody may be shown."""
     chunks: dict[int, list[int]] = field(default_factory=dict)
     """By note, the passages that are looked at."""
 
@@ -47,7 +49,9 @@ class Candidates:
                 self.chunks.setdefault(note, []).append(chunk)
         for chunk, note in self.near:
             self.chunks.setdefault(note, []).append(chunk)
-        return list(notes | dict.fromkeys(self.chunks))
+        notes |= dict.fromkeys(self.chunks)
+        hidden = self.hidden(notes)
+        return [note for note in notes if note not in hidden]
 
 
 def rank(

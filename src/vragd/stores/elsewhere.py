@@ -11,32 +11,74 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
+from urllib.parse import quote, urlencode
 
-from vragd.backends.base import Match, StoreInfo, VectorBackend, create_backend
-from vragd.config.settings import EmbedderSettings, OllamaEmbedder, S3VectorsBackend
-from vragd.embed.base import Embedder, create_embedder
-from vragd.errors import StoreMismatch, UnknownStore, UsageError, VragdError
-from vragd.notes.chunk import VERSION
+from vragd.backends.base import CollectionInfo, Match, VectorBackend
+from vragd.backends.registry import BUCKET, TYPES, create_backend
+from vragd.backends.settings import BackendSettings
+from vragd.config.settings import Config, default_embedder, of_model
+from vragd.embed.base import Embedder
+from vragd.embed.registry import create_embedder
+from vragd.embed.settings import EmbedderSettings
+from vragd.errors import StoreMismatch, UnknownCollection, UnknownStore, UsageError, VragdError
 from vragd.search.ask import Question, check
+from vragd.search.folder import within
 from vragd.sync.vectors import source_of
 
 
-def open_bucket(settings: S3VectorsBackend) -> VectorBackend:
-    """The bucket's backend. Contacts nobody yet; close it in the end."""
-    return create_backend(settings.type, settings, Path())
+class Place:
+    """A place that others use too, such as a bucket. A context manager, in which `backend` is what is there."""
+
+    def __init__(self, settings: BackendSettings) -> None:
+        self.settings = settings
+
+    @classmethod
+    def named(cls, name: str, how: Mapping[str, str]) -> Place:
+        """
+        That of the command line: TYPE://PLACE?KEY=VALUE, or a bucket's name; `how` are further keys and values.
+
+        Raises ConfigError for an unknown type, UsageError for one that has no places, pydantic's ValidationError
+        for values that cannot be.
+        """
+        url = name if "://" in name else f"{BUCKET}://{quote(name, safe='')}"
+        if how:
+            url += ("&" if "?" in url else "?") + urlencode(how)
+        settings = TYPES.settings(url.partition("://")[0])
+        assert issubclass(settings, BackendSettings)
+        return cls(settings.from_url(url))
+
+    def where(self) -> str:
+        """For people, such as "bucket NAME"."""
+        return self.settings.where()
+
+    def __enter__(self) -> Self:
+        self.backend: VectorBackend = create_backend(self.settings.type, self.settings, Path())  # contacts nobody yet
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.backend.close()
 
 
-def resolve(backend: VectorBackend, store: str) -> StoreInfo:
+def embedders(config: Config, model: str | None = None) -> list[EmbedderSettings]:
+    """Who may have made an index: the model that was named; else the default one and those of the configuration."""
+    configured = [store.embedder for store in config.stores.values()]
+    if model:
+        named = of_model(model)
+        return [next((embedder for embedder in configured if embedder.title == named.title), named)]  # with its url
+    return [default_embedder(), *configured]
+
+
+def resolve(backend: VectorBackend, store: str) -> CollectionInfo:
     """
     The index of a store: of its name or, where the store changed its model, one that succeeded it.
 
     Of several, the oldest: the next is being filled, and the old one goes when that is done. Raises UnknownStore.
     """
     try:
-        return backend.get_store_info(store)
-    except UnknownStore as error:
-        names = backend.list_stores()
+        return backend.collection_info(store)
+    except UnknownCollection as error:
+        names = backend.list_collections()
         found = _successors(backend, store, names)
         if not found:
             raise UnknownStore(
@@ -45,7 +87,7 @@ def resolve(backend: VectorBackend, store: str) -> StoreInfo:
         return min(found, key=lambda info: str(info.detail.get("created")))
 
 
-def _successors(backend: VectorBackend, store: str, names: Iterable[str]) -> list[StoreInfo]:
+def _successors(backend: VectorBackend, store: str, names: Iterable[str]) -> list[CollectionInfo]:
     """
     The indexes that took a store's place when its model changed: STORE.XXXXXXXX, of a space that begins so.
 
@@ -55,14 +97,14 @@ def _successors(backend: VectorBackend, store: str, names: Iterable[str]) -> lis
     found = []
     for name in names:
         if mark := form.fullmatch(name):
-            with suppress(UnknownStore):  # deleted since it was listed
-                info = backend.get_store_info(name)
+            with suppress(UnknownCollection):  # deleted since it was listed
+                info = backend.collection_info(name)
                 if info.space.startswith(mark[1]):
                     found.append(info)
     return found
 
 
-def embedder_for(info: StoreInfo, candidates: Iterable[EmbedderSettings]) -> Embedder:
+def embedder_for(info: CollectionInfo, candidates: Iterable[EmbedderSettings]) -> Embedder:
     """
     The one of `candidates` that makes vectors of the index's space; those its model mark speaks for come first.
 
@@ -74,7 +116,7 @@ def embedder_for(info: StoreInfo, candidates: Iterable[EmbedderSettings]) -> Emb
         try:
             embedder = create_embedder(settings.type, settings)
             try:
-                space = embedder.space(VERSION)
+                space = embedder.space("")  # its meaning does not depend on the chunker
             except VragdError:
                 embedder.close()
                 raise
@@ -88,7 +130,7 @@ def embedder_for(info: StoreInfo, candidates: Iterable[EmbedderSettings]) -> Emb
     if away is not None:
         raise away
     raise StoreMismatch(
-        f"index {info.store!r} holds vectors of {info.model or 'a model vragd does not know'},"
+        f"index {info.name!r} holds vectors of {info.model or 'a model vragd does not know'},"
         f" not of {' or '.join(tried)}",
         hint="vragd query --ollama MODEL names the model it was written with",
     )
@@ -96,25 +138,29 @@ def embedder_for(info: StoreInfo, candidates: Iterable[EmbedderSettings]) -> Emb
 
 def _is_likely(settings: EmbedderSettings, model: str) -> bool:
     """Whether the readable mark of an index may mean this embedder. A hint: marks are cut, and tags left out."""
-    title = f"ollama/{settings.model}" if isinstance(settings, OllamaEmbedder) else settings.type
-    mine, its = (re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-") for name in (title, model))
+    mine, its = (re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-") for name in (settings.title, model))
     return its.startswith(mine) or (bool(its) and mine.startswith(its))
 
 
 def query(
-    backend: VectorBackend, store: str, question: Question, candidates: Iterable[EmbedderSettings]
-) -> dict[str, Any]:  # fmt: skip
+    backend: VectorBackend,
+    store: str,
+    text: str,
+    candidates: Iterable[EmbedderSettings],
+    *,
+    top_k: int = 5,
+    folder: str = "",
+) -> dict[str, Any]:
     """An answer like the daemon's, by vectors only. Raises what the backend and the embedder raise."""
-    check(question)
+    check(Question(text, top_k=top_k, mode="vector", folder=folder))
     info = resolve(backend, store)
     embedder = embedder_for(info, candidates)
     try:
-        vector = embedder.embed_query(question.text)
+        vector = embedder.embed_query(text)
     finally:
         embedder.close()
-    where = {"folder": frozenset({question.folder.strip("/")})} if question.folder else None
-    matches = backend.query(info.store, vector, question.top_k, where, payload=True)
-    return {"hits": [_hit(store, match) for match in matches], "generation": 0, "pending": 0, "degraded": []}
+    matches = backend.query(info.name, vector, top_k, where=within(folder), payload=True)
+    return {"hits": [_hit(store, match) for match in matches.items], "generation": 0, "pending": 0, "degraded": []}
 
 
 def _hit(store: str, match: Match) -> dict[str, Any]:
@@ -138,10 +184,10 @@ def _number(value: object) -> int:
     return int(value) if isinstance(value, int | float) else 0
 
 
-def described(info: StoreInfo) -> dict[str, Any]:
+def described(info: CollectionInfo) -> dict[str, Any]:
     """An index as `store list` and `store info` show it."""
     return {
-        "name": info.store,
+        "name": info.name,
         "dimension": info.dimension,
         "metric": info.metric,
         "model": info.model,
@@ -149,29 +195,29 @@ def described(info: StoreInfo) -> dict[str, Any]:
     }
 
 
-def counted(backend: VectorBackend, info: StoreInfo) -> dict[str, Any]:
+def counted(backend: VectorBackend, info: CollectionInfo) -> dict[str, Any]:
     """`described`, and how many vectors each source has there: lists every key, a request per 1,000."""
-    sources: Mapping[str, int] = Counter(source_of(key) for key in backend.list_keys(info.store))
+    sources: Mapping[str, int] = Counter(source_of(key) for key, _ in backend.list_keys(info.name))
     return described(info) | {"vectors": sum(sources.values()), "sources": dict(sorted(sources.items()))}
 
 
-def create(backend: VectorBackend, store: str, settings: EmbedderSettings, metric: str) -> StoreInfo:
+def create(backend: VectorBackend, store: str, settings: EmbedderSettings, metric: str) -> CollectionInfo:
     """Make an empty index for a store. One that is there already with the same shape is left as it is."""
     if metric not in ("cosine", "euclidean", "dot"):
         raise UsageError(f"unknown metric {metric!r}")
     embedder = create_embedder(settings.type, settings)
     try:
-        space = embedder.space(VERSION)
+        space = embedder.space("")
     finally:
         embedder.close()
-    backend.create_store(store, space.dimension, metric, space=space.meaning, model=space.title)  # type: ignore[arg-type]
-    return backend.get_store_info(store)
+    backend.create_collection(store, space.dimension, metric, space=space.meaning, model=space.title)  # type: ignore[arg-type]
+    return backend.collection_info(store)
 
 
-def to_delete(backend: VectorBackend, store: str) -> list[str]:
+def to_delete(backend: VectorBackend, store: str) -> list[CollectionInfo]:
     """Every index of a store. Raises UnknownStore if there is none."""
-    names = backend.list_stores()
-    found = [name for name in names if name == store] + [info.store for info in _successors(backend, store, names)]
+    names = backend.list_collections()
+    found = [backend.collection_info(name) for name in names if name == store] + _successors(backend, store, names)
     if not found:
         raise UnknownStore(
             f"the bucket has no index of store {store!r}", hint=f"there are: {', '.join(names) or 'none'}"

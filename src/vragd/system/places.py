@@ -7,7 +7,6 @@ Flags come before environment variables, these before the configuration file, th
 from __future__ import annotations
 
 import os
-import re
 import sys
 from pathlib import Path
 
@@ -26,23 +25,24 @@ def config_path(flag: str | None = None) -> Path:
     return Path(base).expanduser() / "vragd" / "config.yaml"
 
 
-def default_data_dir() -> Path:
+def default_data_dir(*, macos: bool = MACOS) -> Path:
     """The default data directory; $XDG_DATA_HOME or the platform's place for application data."""
-    if MACOS:
+    if macos:
         return Path("~/Library/Application Support/vragd").expanduser()
     base = os.environ.get("XDG_DATA_HOME") or "~/.local/share"
     return Path(base).expanduser() / "vragd"
 
 
-def default_socket() -> Path:
+def default_socket(*, macos: bool = MACOS, uid: int | None = None) -> Path:
     """The default socket: below $XDG_RUNTIME_DIR, /run/user/UID if that is ours, or the home directory."""
-    if MACOS:
+    if macos:
         return Path("~/Library/Caches/vragd/run/vragd.sock").expanduser()
     if runtime := os.environ.get("XDG_RUNTIME_DIR"):
         return Path(runtime) / "vragd" / "vragd.sock"
     # cron and su start without the variable; the daemon of the same user had it from its session
-    session = Path(f"/run/user/{os.getuid()}")
-    if session.is_dir() and session.stat().st_uid == os.getuid():
+    uid = os.getuid() if uid is None else uid
+    session = Path(f"/run/user/{uid}")
+    if session.is_dir() and session.stat().st_uid == uid:
         return session / "vragd" / "vragd.sock"
     return Path("~/.local/state/vragd/run/vragd.sock").expanduser()
 
@@ -66,28 +66,3 @@ def socket_path(flag: str | None, configured: Path | None) -> Path:
             hint="set paths.socket in the configuration, or VRAGD_SOCKET, to a shorter path",
         )
     return path
-
-
-def client_socket(flag: str | None, config_flag: str | None) -> Path:
-    """
-    The socket a client should try, found without loading the configuration where it can be helped.
-
-    Validating a configuration takes longer than a whole query, so the file is only parsed when it
-    seems to name a socket at all.
-    """
-    if flag or os.environ.get("VRAGD_SOCKET"):
-        return socket_path(flag, None)
-    try:
-        text = config_path(config_flag).read_text("utf-8")
-    except (OSError, UnicodeDecodeError):
-        return socket_path(None, None)
-    configured = None
-    if re.search(r"^[^#\n]*\bsocket[\"']?\s*:", text, re.MULTILINE):
-        import yaml
-
-        try:
-            document = yaml.safe_load(text)
-            configured = Path(document["paths"]["socket"]).expanduser()
-        except (yaml.YAMLError, LookupError, TypeError, ValueError, RuntimeError):
-            configured = None  # the daemon is the one to complain about its file
-    return socket_path(None, configured)

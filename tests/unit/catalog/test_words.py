@@ -39,11 +39,11 @@ def test_of_a_large_store_only_the_rarer_words_of_a_question_are_asked_for(
 ) -> None:
     catalog, reader = opened
     for i in range(30):
-        catalog.commit("sss", [note(catalog, f"{i}.md", f"the note {i} {'walrus' if i == 7 else 'seal'}")])
+        catalog.commit(1, [note(catalog, f"{i}.md", f"the note {i} {'walrus' if i == 7 else 'seal'}")])
     in_all = len(reader.keyword("the walrus", 50))
     assert in_all == 30, "of a small one all are"
     monkeypatch.setattr(words, "BUDGET", 10)
-    catalog.commit("sss", [note(catalog, "more.md", "a walrus without article")])
+    catalog.commit(1, [note(catalog, "more.md", "a walrus without article")])
     again = Reader(catalog.path)
     assert {found.path for found in again.keyword("the walrus", 2)} == {"7.md", "more.md"}
     with again.snapshot() as now:
@@ -57,9 +57,9 @@ def test_of_a_large_store_only_the_rarer_words_of_a_question_are_asked_for(
 def test_words_of_a_note_that_is_gone_leave_the_file_once_a_day(opened: Opened) -> None:
     catalog, _ = opened
     for i in range(3):
-        catalog.commit("sss", [note(catalog, f"{i}.md", f"xylophone{i} stays a while")])
-    catalog.commit("sss", [NoteRemoval(1, "1.md", catalog.next_seq())])
-    catalog.clear_all("sss")  # keys of these tests hold the text
+        catalog.commit(1, [note(catalog, f"{i}.md", f"xylophone{i} stays a while")])
+    catalog.commit(1, [NoteRemoval(1, "1.md", catalog.next_seq())])
+    catalog.clear_all(1)  # keys of these tests hold the text
 
     def is_there() -> bool:
         files = [file for file in catalog.path.parent.iterdir() if file.name.startswith(catalog.path.name)]
@@ -69,10 +69,12 @@ def test_words_of_a_note_that_is_gone_leave_the_file_once_a_day(opened: Opened) 
     catalog.sweep_words(100_000.0, 86_400.0)
     assert not is_there()
     assert catalog.check() == []
-    catalog.commit("sss", [NoteRemoval(1, "2.md", catalog.next_seq())])
+    catalog.commit(1, [NoteRemoval(1, "2.md", catalog.next_seq())])
     before = catalog.path.read_bytes()
     catalog.sweep_words(150_000.0, 86_400.0)
     assert catalog.path.read_bytes() == before, "not twice a day"
+    catalog.sweep_words(90_000.0, 86_400.0)
+    assert catalog.path.read_bytes() != before, "that it was done tomorrow is a wrong clock's word"
 
 
 def test_a_catalog_of_before_is_rebuilt_for_words_without_embedding(tmp_path: Path) -> None:
@@ -97,21 +99,22 @@ def test_a_catalog_of_before_is_rebuilt_for_words_without_embedding(tmp_path: Pa
     assert catalog.check() == []
     for word in ("咖啡", "cafe", "C++", "part", "notes", "2024-04-09"):
         assert [found.key for found in reader.keyword(word, 5)] == ["k"], word
-    assert next(catalog.rows_for(["k"]))[1] == b"\0", "chunks and their embeddings stay as they were"
+    assert next(catalog.rows_for(["k"])).chunk.text_hash == b"\0", "chunks and their embeddings stay as they were"
     reader.close()
     catalog.close()
 
 
 def test_the_words_of_a_note_go_with_it(opened: Opened) -> None:
     catalog, reader = opened
-    catalog.commit("sss", [note(catalog, "a.md", "walrus"), note(catalog, "b.md", "seal")])
-    catalog.commit("sss", [NoteRemoval(1, "a.md", catalog.next_seq())])
-    for table in ("note_text", "note_words", "chunk_text"):
-        ((count,),) = catalog._db.execute(f"select count(*) from {table}")
-        assert count == 1, table
+    catalog.commit(1, [note(catalog, "a.md", "walrus"), note(catalog, "b.md", "seal")])
+    catalog.commit(1, [NoteRemoval(1, "a.md", catalog.next_seq())])
+    with reader.snapshot() as now:
+        for table in ("note_text", "note_words", "chunk_text"):
+            assert list(now.db.execute(f"select count(*) from {table}")) == [(1,)], table
     assert reader.keyword("walrus", 5) == reader.keyword("a", 5) == []
     assert catalog.check() == []
-    catalog._db.execute("delete from note_words")
+    with catalog.writing() as db:
+        db.execute("delete from note_words")
     assert any("notes not in full text" in problem for problem in catalog.check())
     catalog.mend()
     assert catalog.check() == []

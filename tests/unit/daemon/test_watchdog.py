@@ -16,12 +16,42 @@ import yaml
 from tests.harness import until
 from vragd.config import load
 from vragd.daemon.watchdog import STUCK_S, Pulse, bound_s
-from vragd.stores.service import Service
+from vragd.stores.loops import Loops
+from vragd.stores.stores import Stores
+from vragd.system.clock import Clock
 from vragd.system.lanes import Lane, progress
 
 
 async def eventually(condition: Callable[[], object], what: str) -> None:
     await asyncio.get_running_loop().run_in_executor(None, until, condition, what)
+
+
+def test_a_loop_whose_long_call_has_just_ended_is_not_hanging_before_it_can_go_on() -> None:
+    go, lane, bound = threading.Event(), Lane("writer"), 1.0
+
+    async def check() -> None:
+        loops = Loops("notes", Clock())
+
+        async def once() -> None:
+            await lane.run(go.wait, 20)
+            await asyncio.Event().wait()  # hangs indeed, and on no lane
+
+        def is_over() -> bool:
+            return list(loops.overdue(bound)) == [("apply", False)]
+
+        loops.begin("apply", once)
+        await eventually(is_over, "the call to last")
+        go.set()
+        until(lambda: not lane.busy, "its end, while the event loop does nothing")
+        assert not is_over()
+        await eventually(is_over, "what hangs without a lane to be seen")
+        await loops.stop()
+
+    try:
+        asyncio.run(check())
+    finally:
+        go.set()
+        lane.close()
 
 
 def test_a_call_that_says_nothing_grows_stuck_and_one_word_of_it_ends_that() -> None:
@@ -124,29 +154,29 @@ def loaded(tmp_path: Path) -> load.Loaded:
 
 def test_a_watch_that_stays_dead_and_a_socket_that_does_not_answer_are_named(loaded: load.Loaded) -> None:
     async def check() -> None:
-        service = Service(loaded, watch=True)
-        pulse = Pulse(service, stuck_s=0.2)
-        await service.start()
+        stores = Stores(loaded, watch=True)
+        pulse = Pulse(stores, stuck_s=0.2)
+        await stores.start()
         try:
-            worker = service.workers["notes"]
+            worker = stores.indexers["notes"]
             (keeper,) = worker.keepers.values()
             await worker.settled(worker.rescan(), 20)
             assert await pulse.faults() == ["socket"], "nobody serves one here"
-            assert keeper._watcher is not None
-            keeper._watcher.stop()
+            assert keeper.watch.watcher is not None
+            keeper.watch.watcher.stop()
             await eventually(lambda: keeper.unwatched, "the watch to die")
             assert await pulse.faults() == ["socket"], "the next heartbeat may yet mend it"
             started = time.monotonic()
             await eventually(lambda: time.monotonic() - started > 0.3, "the bound to pass")
             assert await pulse.faults() == ["notes/watch", "socket"]
-            await worker.heartbeat()
+            await worker.heartbeat(20)
             assert await pulse.faults() == ["socket"]
-            worker._tasks["apply"].cancel()
-            await asyncio.gather(worker._tasks["apply"], return_exceptions=True)
+            worker.loops.tasks["apply"].cancel()
+            await asyncio.gather(worker.loops.tasks["apply"], return_exceptions=True)
             assert await pulse.faults() == ["notes/apply_loop", "socket"]
         finally:
             pulse.close()
-            await service.stop()
+            await stores.stop()
 
     asyncio.run(check())
 

@@ -271,6 +271,7 @@ SIZE = 1024 * 1024
         ("日。", SIZE // 2 // MAX_CHARS),
     ],
 )
+@pytest.mark.slow
 def test_a_megabyte_of_anything_are_cut(unit: str, least: int) -> None:
     assert len(chunks(unit * (SIZE // len(unit)))) >= least
 

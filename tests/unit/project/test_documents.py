@@ -12,8 +12,10 @@ import yaml
 from pydantic import BaseModel
 
 from tests.sizes import complaints
+from vragd.backends import registry as backends
 from vragd.cli.main import parser
 from vragd.config import load, settings
+from vragd.embed import registry as embedders
 
 ROOT = Path(__file__).parents[3]
 EXAMPLE = ROOT / "config.example.yaml"
@@ -34,6 +36,7 @@ def keys(document: Any) -> set[str]:
 
 def test_the_example_configuration_names_every_key() -> None:
     models = [m for m in vars(settings).values() if isinstance(m, type) and issubclass(m, BaseModel)]
+    models += [types.settings(name) for types in (backends.TYPES, embedders.TYPES) for name in types.ours]
     known = {field for model in models for field in model.model_fields}
     assert known - keys(yaml.safe_load(EXAMPLE.read_text())) == set()
 
@@ -43,8 +46,8 @@ def test_the_example_configuration_shows_the_defaults() -> None:
     for section in ("watch", "limits", "paths", "log"):
         shown = load.parse(yaml.safe_dump({section: document[section]}), "x")
         assert getattr(shown, section) == getattr(settings.Config(), section)
-    assert settings.FaissBackend(**document["stores"]["notes"]["backend"]) == settings.FaissBackend()
-    assert settings.BuiltinEmbedder(**document["stores"]["notes"]["embedder"]) == settings.BuiltinEmbedder()
+    shown = load.parse(yaml.safe_dump({"stores": {"notes": document["stores"]["notes"]}}), "x").stores["notes"]
+    assert (shown.backend, shown.embedder) == (settings.default_backend(), settings.default_embedder())
 
 
 def commands(top: argparse.ArgumentParser) -> list[str]:
@@ -66,7 +69,9 @@ def test_every_command_has_help(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_the_readme_explains_every_reason_for_a_degraded_answer() -> None:
-    sources = [(ROOT / f"src/vragd/{name}.py").read_text() for name in ("stores/watched", "stores/loops", "search/ask")]
+    sources = [
+        (ROOT / f"src/vragd/{name}.py").read_text() for name in ("stores/watched", "stores/indexer", "search/ask")
+    ]
     reasons = set(re.findall(r'(?:distrust\(|append\(|: )"([a-z]+(?:_[a-z]+)+)"', "\n".join(sources)))
     assert {"source_offline", "initial_scan", "semantic_unavailable", "space_rebuilding"} <= reasons
     readme = (ROOT / "README.md").read_text()

@@ -4,26 +4,32 @@ from __future__ import annotations
 
 import datetime
 import socket
-from collections.abc import Iterator
+import unicodedata
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 from pydantic import ValidationError
 
+from tests.backends import delete, keys, put
 from tests.fakes.ollama import FakeOllama
 from tests.fakes.s3vectors import FakeS3Vectors
 from tests.world import World
-from vragd.backends.base import StoreInfo, Vector, VectorBackend
+from vragd.backends.base import CollectionInfo, Entry, VectorBackend
+from vragd.backends.s3vectors.settings import S3VectorsBackend
 from vragd.catalog.model import ChunkRow
-from vragd.config.settings import BuiltinEmbedder, OllamaEmbedder, S3VectorsBackend, check_store_name
-from vragd.embed.base import Embedder, create_embedder
+from vragd.config.settings import check_store_name
+from vragd.embed.base import Embedder
+from vragd.embed.builtin.settings import BuiltinEmbedder
+from vragd.embed.ollama.settings import OllamaEmbedder
+from vragd.embed.registry import create_embedder
 from vragd.errors import EmbedderUnavailable, StoreMismatch, UnknownStore, UsageError
 from vragd.notes.chunk import VERSION
 from vragd.search.ask import Place, Question, Target, ask
 from vragd.stores import elsewhere
-from vragd.sync.vectors import to_vector
+from vragd.sync.vectors import to_entry
 
 BUCKET = "my-vectors"
 SPACE = "20240101" + 24 * "0"
@@ -32,14 +38,13 @@ SPACE = "20240101" + 24 * "0"
 @pytest.fixture
 def bucket(s3: FakeS3Vectors) -> Iterator[VectorBackend]:
     settings = S3VectorsBackend(type="s3vectors", bucket=BUCKET, endpoint_url=s3.url, remote_text=True)
-    backend = elsewhere.open_bucket(settings)
-    yield backend
-    backend.close()
+    with elsewhere.Place(settings) as place:
+        yield place.backend
 
 
 def made(bucket: VectorBackend, name: str, space: str = "") -> str:
     """An index of that name, made by vragd if it has a space."""
-    bucket.create_store(name, 8, "cosine", space=space, model="test/words" if space else "")
+    bucket.create_collection(name, 8, "cosine", space=space, model="test/words" if space else "")
     return name
 
 
@@ -53,21 +58,21 @@ def age(s3: FakeS3Vectors, index: str, year: int) -> None:
 def test_a_store_is_the_index_of_its_name(bucket: VectorBackend) -> None:
     made(bucket, "notes.20240101", SPACE)
     made(bucket, "notes", "a" * 32)
-    assert elsewhere.resolve(bucket, "notes").store == "notes"
-    assert elsewhere.resolve(bucket, "notes.20240101").store == "notes.20240101"
+    assert elsewhere.resolve(bucket, "notes").name == "notes"
+    assert elsewhere.resolve(bucket, "notes.20240101").name == "notes.20240101"
 
 
 def test_without_that_it_is_the_oldest_of_those_that_succeeded_it(s3: FakeS3Vectors, bucket: VectorBackend) -> None:
     age(s3, made(bucket, "notes.aaaaaaaa", "a" * 32), 2026)
     age(s3, made(bucket, "notes.bbbbbbbb", "b" * 32), 2025)
     age(s3, made(bucket, "notes.cccccccc", "d" * 32), 2024)
-    assert elsewhere.resolve(bucket, "notes").store == "notes.bbbbbbbb"
+    assert elsewhere.resolve(bucket, "notes").name == "notes.bbbbbbbb"
 
 
 def test_a_successor_of_a_long_name_is_found_by_what_is_left_of_the_name(bucket: VectorBackend) -> None:
     name = made(bucket, "n" * 54 + ".aaaaaaaa", "a" * 32)
-    assert elsewhere.resolve(bucket, "n" * 63).store == name
-    assert elsewhere.to_delete(bucket, "n" * 63) == [name]
+    assert elsewhere.resolve(bucket, "n" * 63).name == name
+    assert [info.name for info in elsewhere.to_delete(bucket, "n" * 63)] == [name]
 
 
 @pytest.mark.parametrize("space", ["", "a" * 32], ids=["not made by vragd", "of another space"])
@@ -79,17 +84,17 @@ def test_another_store_whose_name_ends_like_a_successors_is_left_alone(bucket: V
     with pytest.raises(UnknownStore):
         elsewhere.to_delete(bucket, "notes")
     made(bucket, "notes", SPACE)
-    assert elsewhere.to_delete(bucket, "notes") == ["notes"]
+    assert [info.name for info in elsewhere.to_delete(bucket, "notes")] == ["notes"]
 
 
 def test_a_store_is_deleted_with_what_succeeded_it(bucket: VectorBackend) -> None:
     for name in ("notes", "notes.20240101", "notes.2024010", "notes.20240101x", "my-notes.20240101"):
         made(bucket, name, SPACE)
-    assert elsewhere.to_delete(bucket, "notes") == ["notes", "notes.20240101"]
+    assert [info.name for info in elsewhere.to_delete(bucket, "notes")] == ["notes", "notes.20240101"]
 
 
 def test_a_bucket_without_indexes_says_so(bucket: VectorBackend) -> None:
-    bucket.delete_store(made(bucket, "notes"))
+    delete(bucket, made(bucket, "notes"))
     with pytest.raises(UnknownStore, match="notes") as caught:
         elsewhere.resolve(bucket, "notes")
     assert caught.value.hint == "the bucket has no index"
@@ -161,7 +166,7 @@ def test_the_builtin_model_is_first_for_an_index_of_its_own(bucket: VectorBacken
 
 def test_the_mark_is_only_a_hint(fake: FakeOllama, embedders: Made) -> None:
     embedder = create_embedder("ollama", here(fake))
-    info = StoreInfo("notes", 64, "cosine", None, embedder.space(VERSION).meaning, "builtin-all-minilm-l6-v2")
+    info = CollectionInfo("notes", 64, "cosine", None, embedder.space(VERSION).meaning, "builtin-all-minilm-l6-v2")
     embedder.close()
     elsewhere.embedder_for(info, [here(fake), BuiltinEmbedder()]).close()
     assert embedders.types == ["builtin", "ollama"]
@@ -195,22 +200,26 @@ def test_an_embedder_that_is_away_is_the_error_where_no_other_is_the_one(
 # -- asking ------------------------------------------------------------------------------------------
 
 
-def filled(bucket: VectorBackend, fake: FakeOllama, index: str = "notes") -> None:
+TEXTS = {"Cooking/coffee.md": "brew coffee slowly", "Garden/roses.md": "prune roses in march"}
+
+
+def filled(
+    bucket: VectorBackend, fake: FakeOllama, index: str = "notes", texts: Mapping[str, str] = TEXTS
+) -> None:  # fmt: skip
     """An index as a daemon fills it."""
     embedder = create_embedder("ollama", here(fake))
     space = embedder.space(VERSION)
-    bucket.create_store(index, space.dimension, "cosine", space=space.meaning, model=space.title)
-    texts = {"Cooking/coffee.md": "brew coffee slowly", "Garden/roses.md": "prune roses in march"}
+    bucket.create_collection(index, space.dimension, "cosine", space=space.meaning, model=space.title)
     for i, (path, text) in enumerate(texts.items()):
         values = embedder.embed_documents([text])[0]
         chunk = ChunkRow(f"{'s' * 12}-{i}", b"", ("Steps", "First"), (3, 5), text)
-        bucket.put_vectors(index, [to_vector("s" * 12, "Vault", path, path[:-3], chunk, values)])
+        put(bucket, index, [to_entry("s" * 12, "Vault", path, path[:-3], chunk, values)])
     embedder.close()
 
 
 def test_an_answer_is_made_of_what_the_index_holds(bucket: VectorBackend, fake: FakeOllama) -> None:
     filled(bucket, fake)
-    answer = elsewhere.query(bucket, "notes", Question("brew coffee slowly", mode="vector"), [here(fake)])
+    answer = elsewhere.query(bucket, "notes", "brew coffee slowly", [here(fake)])
     first = answer["hits"][0]
     assert first.pop("score") == pytest.approx(1.0, abs=1e-3)
     assert first == {
@@ -232,8 +241,8 @@ def test_an_answer_can_be_narrowed_to_a_folder_and_a_number(
     filled(bucket, fake)
 
     def paths(**narrowed: Any) -> list[str]:
-        question = Question("brew coffee slowly", mode="vector", **narrowed)
-        return [hit["path"] for hit in elsewhere.query(bucket, "notes", question, [here(fake)])["hits"]]
+        answer = elsewhere.query(bucket, "notes", "brew coffee slowly", [here(fake)], **narrowed)
+        return [hit["path"] for hit in answer["hits"]]
 
     assert paths(folder="/Garden/") == ["Garden/roses.md"]
     assert paths(folder="Nowhere") == []
@@ -243,12 +252,23 @@ def test_an_answer_can_be_narrowed_to_a_folder_and_a_number(
     assert s3.violations == []
 
 
+@pytest.mark.parametrize("form", ["NFC", "NFD"])
+def test_a_folder_is_found_however_whoever_asks_composes_its_letters(
+    bucket: VectorBackend, fake: FakeOllama, form: Literal["NFC", "NFD"]
+) -> None:
+    decomposed = unicodedata.normalize("NFD", "Café/crème")
+    filled(bucket, fake, texts={f"{decomposed}/beans.md": "roast beans", "Cafe/x.md": "sweep floors"})
+    folder = unicodedata.normalize(form, "Café/crème")
+    hits = elsewhere.query(bucket, "notes", "beans", [here(fake)], folder=folder)["hits"]
+    assert [hit["text"] for hit in hits] == ["roast beans"]
+
+
 def test_a_successor_answers_for_its_store(bucket: VectorBackend, fake: FakeOllama) -> None:
     embedder = create_embedder("ollama", here(fake))
     index = f"notes.{embedder.space(VERSION).meaning[:8]}"
     embedder.close()
     filled(bucket, fake, index)
-    hits = elsewhere.query(bucket, "notes", Question("roses", mode="vector"), [here(fake)])["hits"]
+    hits = elsewhere.query(bucket, "notes", "roses", [here(fake)])["hits"]
     assert {hit["store"] for hit in hits} == {"notes"}
     assert elsewhere.counted(bucket, elsewhere.resolve(bucket, "notes"))["sources"] == {"s" * 12: 2}
 
@@ -260,9 +280,9 @@ def test_a_question_narrowed_to_a_source_the_store_has_not_asks_no_backend(
     world.write("a.md", "alpha")
     world.apply("a.md")
     store, source = world.store, world.source
-    (key,) = world.backend.list_keys(world.collection)
-    bucket.create_store(world.collection, world.embedder.dimension, "cosine")
-    bucket.put_vectors(world.collection, [Vector(key, world.embedder.embed_query("alpha"), {"source": source.uid})])
+    (key,) = keys(world.backend, world.collection)
+    bucket.create_collection(world.collection, world.embedder.dimension, "cosine")
+    put(bucket, world.collection, [Entry(key, world.embedder.embed_query("alpha"), {"source": source.uid})])
     places = {source.label: Place(source.uid, source.path, in_obsidian=False)}
     target = Target("sss", store.reader, bucket, store.space, world.embedder.embed_query, places)
 

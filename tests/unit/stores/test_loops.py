@@ -162,8 +162,7 @@ def test_another_model_moves_the_notes_of_sources_on_demand_too(home: Home) -> N
             assert await worker.settled(await keeper_of(worker, folder).ask(), 30)
             before, scanned_at = worker.store.space, keeper_of(worker, folder).scanned_at
             home.ollama.dimension, home.ollama.digest = 48, "f" * 64
-            worker._prepared_at = None
-            worker._wake()
+            worker.look_again()
             await eventually(lambda: worker.store.space != before, "the other space")
             await eventually(lambda: idle(worker), "all to move over")
             assert len(await worker.writer.run(worker.store.catalog.live_keys, worker.store.space.id)) == N
@@ -175,6 +174,7 @@ def test_another_model_moves_the_notes_of_sources_on_demand_too(home: Home) -> N
 # -- scans that come to nothing ------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_a_scan_that_fails_is_made_again_and_waited_for(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
     folder = home.folder("folder")
 
@@ -232,6 +232,7 @@ def test_a_source_seen_away_for_a_moment_is_connected_and_scanned_again(home: Ho
     asyncio.run(check())
 
 
+@pytest.mark.slow
 def test_nobody_waits_for_ever_for_a_file_that_is_written_without_end(home: Home) -> None:
     folder, stop = home.folder("folder", 2), threading.Event()
 
@@ -260,9 +261,35 @@ def test_nobody_waits_for_ever_for_a_file_that_is_written_without_end(home: Home
     asyncio.run(check())
 
 
+# -- outages -------------------------------------------------------------------------------------------
+
+
+def test_a_note_that_was_emptied_is_believed_although_another_cannot_be_embedded(
+    home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A round that ends in an outage forgets nothing of what it put off."""
+    monkeypatch.setattr("vragd.sync.change.EMPTY_HOLD_S", 0.3)
+    folder = home.folder("folder", 5)
+
+    async def check() -> None:
+        async with home.worker(SourceSettings(path=folder)) as worker:
+            await eventually(lambda: len(paths(worker, folder)) == 5 and idle(worker), "the notes")
+            home.ollama.stop()
+            (folder / "new.md").write_text("a text that nobody can embed now")
+            (folder / "n0.md").write_text("")
+            await eventually(lambda: worker.trouble is not None, "the outage")
+            found = lambda: {hit.path for hit in worker.store.reader.keyword("folder 0", 10)}  # noqa: E731
+            await eventually(lambda: "n0.md" not in found(), "its text to go")
+            home.ollama.start()
+            await eventually(lambda: "new.md" in paths(worker, folder) and idle(worker), "the other one")
+
+    asyncio.run(check())
+
+
 # -- a root that is replaced ---------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_an_unmount_while_notes_are_queued_deletes_nothing(home: Home) -> None:
     folder = home.folder("folder")
 
@@ -272,7 +299,7 @@ def test_an_unmount_while_notes_are_queued_deletes_nothing(home: Home) -> None:
             await eventually(lambda: len(paths(worker, folder)) == N and idle(worker), "the notes")
             home.ollama.digest = "b" * 64  # all are dirty, and move over as the embedder allows
             home.ollama.hang = True
-            worker._prepared_at = None
+            worker.look_again()
             for i in range(N):
                 (folder / f"n{i}.md").write_text(f"changed {i}")
             await eventually(lambda: worker.dirty.pending() >= N, "all to be queued")
@@ -345,8 +372,7 @@ def test_a_watch_that_is_cancelled_while_it_is_armed_leaves_no_inotify_instance(
         return sum("inotify" in link for link in links)
 
     folder = home.folder("folder", 1)
-    go, begun = threading.Event(), threading.Event()
-    real = os.path.realpath
+    go, begun, real = threading.Event(), threading.Event(), os.path.realpath
 
     def realpath(path: Any) -> str:
         if threading.current_thread().name.startswith("scan-"):
@@ -359,10 +385,10 @@ def test_a_watch_that_is_cancelled_while_it_is_armed_leaves_no_inotify_instance(
             keeper = keeper_of(worker, folder)
             await eventually(lambda: keeper.watching == "events" and idle(worker), "the watch")
             with monkeypatch.context() as patched:
-                patched.setattr("vragd.vault.watch.os.path.realpath", realpath)
-                keeper.polling, keeper._settings = False, WatchSettings(settle_ms=20)
+                patched.setattr("vragd.vault.root.os.path.realpath", realpath)
+                keeper.watch.polling, keeper.watch._settings = False, WatchSettings(settle_ms=20)
                 patched.setattr(Source, "sees_events", lambda source: True)
-                arming = asyncio.create_task(keeper._arm())
+                arming = asyncio.create_task(keeper.watch.arm())
                 await eventually(begun.is_set, "the watch to be armed")
                 arming.cancel()
                 await asyncio.gather(arming, return_exceptions=True)

@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from tests.world import World
+from tests.backends import keys, values
+from tests.world import World, sql
 from vragd.errors import DiskFull, EmbedderChanged, EmbedderUnavailable
-from vragd.notes import chunk
 from vragd.sync import change
-from vragd.sync.change import Job
-from vragd.vault.source import Source
+from vragd.sync.change import Visit
 
 NO_ROOM = 1 << 40  # MiB
 
@@ -89,10 +87,10 @@ def test_below_the_floor_of_free_space_what_makes_room_is_done_and_nothing_else(
     gone = take_away(world)
     n = len(world.embedder.texts)
     with pytest.raises(DiskFull):
-        world.store.apply([Job(world.source, path) for path in gone])
+        world.store.apply([Visit(world.source, path) for path in gone])
     assert {path for path, _ in world.texts()} == {"stays.md", "changes.md"}
     assert len(world.embedder.texts) == n
-    assert world.store.apply([Job(world.source, "deleted.md")]).deferred == []
+    assert world.store.apply([Visit(world.source, "deleted.md")]).deferred == []
 
 
 # -- texts that crash the model --------------------------------------------------------------------
@@ -153,12 +151,11 @@ def test_a_note_that_is_well_again_has_no_attempts_on_record(world: World, monke
 # -- another model ---------------------------------------------------------------------------------
 
 
-def test_vectors_of_another_dimension_are_not_kept(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_vectors_of_another_dimension_are_not_kept(world: World) -> None:
     world.write("a.md", "old")
     world.apply("a.md")
     world.embedder.dimension = 16  # under the same digest: nothing but the vectors themselves tells
-    claimed = replace(world.embedder.space(chunk.VERSION), dimension=32)
-    monkeypatch.setattr(world.embedder, "space", lambda chunker: claimed)
+    world.embedder.claims = 32
     world.write("b.md", "new")
     with pytest.raises(EmbedderChanged):
         world.apply("b.md")
@@ -173,9 +170,8 @@ def test_a_stored_vector_of_the_wrong_length_is_made_anew(world: World) -> None:
     world.apply("a.md")
     catalog, space = world.store.catalog, world.store.space
     assert space is not None
-    db = catalog._db
-    db.execute("update embedding set vector = x'00000000'")
-    ((text_hash,),) = db.execute("select text_hash from embedding")
+    sql(world.folder, "update embedding set vector = x'00000000'")
+    ((text_hash,),) = sql(world.folder, "select text_hash from embedding")
     assert catalog.embedded(space.id, [text_hash]) == set()
     assert catalog.embeddings(space.id, [text_hash]) == {}
     world.write("b.md", "text")
@@ -198,7 +194,7 @@ def test_a_model_replaced_by_one_of_equal_dimension_puts_nothing_into_the_old_sp
     world.apply("a.md", "b.md")
     assert not world.store.rebuilding
     assert world.texts() == [("a.md", "old"), ("b.md", "new")]
-    vectors = world.backend.get_vectors(world.collection, list(world.backend.list_keys(world.collection)))
+    vectors = values(world.backend, world.collection, keys(world.backend, world.collection))
     wanted = [world.embedder.embed_query(text) for text in ("old", "new")]
     assert all(any(np.allclose(row, want, atol=2e-5) for want in wanted) for row in vectors.values())
 
@@ -217,14 +213,14 @@ def test_an_old_space_goes_also_when_the_crash_came_just_before(world: World, mo
     world.store.prepare()
     assert len(world.store.catalog.spaces()) == 1
     assert not world.store.rebuilding
-    assert world.backend.list_stores() == [world.collection]
+    assert world.backend.list_collections() == [world.collection]
 
 
 def test_another_model_for_an_empty_store_leaves_nothing_of_the_first(world: World) -> None:
     world.embedder.digest = "2"
     world.store.prepare()
     assert [space.collection for space in world.store.catalog.spaces()] == [world.collection]
-    assert world.backend.list_stores() == [world.collection]
+    assert world.backend.list_collections() == [world.collection]
     assert not world.store.rebuilding
 
 
@@ -238,7 +234,7 @@ def test_a_note_of_many_rounds_is_read_and_cut_once(world: World, monkeypatch: p
     monkeypatch.setattr("vragd.sync.change.read_note", lambda *args: (n_cut.append(1), cut(*args))[1])
     _wait_out_racy_stamps(world, "a.md")
     n_rounds = 1
-    report = world.store.apply([Job(world.source, "a.md")])
+    report = world.store.apply([Visit(world.source, "a.md")])
     while report.deferred:
         report = world.store.apply(report.deferred)
         n_rounds += 1
@@ -253,7 +249,7 @@ def test_a_note_of_many_rounds_that_changes_in_between_is_read_again(
     monkeypatch.setattr("vragd.sync.embedding.ROUND_S", 0.0)  # a batch a round
     world.write("a.md", "\n\n".join(f"# Part {i}\n\nwords of part {i}" for i in range(40)))
     _wait_out_racy_stamps(world, "a.md")
-    assert world.store.apply([Job(world.source, "a.md")]).deferred
+    assert world.store.apply([Visit(world.source, "a.md")]).deferred
     world.write("a.md", "all new")
     world.apply("a.md")
     assert world.texts() == [("a.md", "all new")]
@@ -273,7 +269,7 @@ def test_of_several_unfinished_notes_one_is_kept(world: World, monkeypatch: pyte
 
 def _wait_out_racy_stamps(world: World, path: str) -> None:
     os.utime(world.vault / path, (1_600_000_000, 1_600_000_000))
-    world.source._racy_window_s = -1e9  # as if the change time, which nobody can set, were old too
+    world.source.clock = lambda: 1 << 62  # as if the change time, which nobody can set, were old too
 
 
 def test_a_higher_limit_of_size_takes_in_what_was_too_large_and_a_lower_one_puts_it_out(world: World) -> None:
@@ -298,56 +294,4 @@ def test_a_higher_limit_of_size_takes_in_what_was_too_large_and_a_lower_one_puts
 
 
 def _believe_stamps(world: World) -> None:
-    world.store.catalog._db.execute("update note set racy = 0")
-
-
-# -- what the user excludes ------------------------------------------------------------------------
-
-
-def vault_with_secret(world: World, app_json: str) -> Source:
-    world.write("Private/secret.md", "secret text")
-    world.write("open.md", "open text")
-    world.write(".obsidian/app.json", app_json)
-    world.restart()
-    world.store.prepare()
-    return world.source
-
-
-RULES = '{"userIgnoreFilters": ["Private/"]}'
-
-
-@pytest.mark.parametrize("torn", ["", RULES[:-3], "[]"], ids=["empty", "torn", "no object"])
-def test_rules_that_cannot_be_read_now_leave_the_last_good_ones_in_force(world: World, torn: str) -> None:
-    source = vault_with_secret(world, RULES)
-    assert world.scan() == ["open.md"]
-    world.write(".obsidian/app.json", torn)
-    assert not source.refresh_rules()
-    assert source.rules_trouble == "app_json_not_understood"
-    assert world.scan() == ["open.md"]
-    world.apply("open.md", "Private/secret.md")
-    assert world.texts() == [("open.md", "open text")]
-
-
-@pytest.mark.parametrize("torn", ["", RULES[:-3]], ids=["empty", "torn"])
-def test_nothing_is_indexed_before_the_rules_were_read_once(world: World, torn: str) -> None:
-    source = vault_with_secret(world, torn)
-    assert not source.rules_known
-    assert source.rules_trouble == "app_json_not_understood"
-    paths, found = world.store.scan_source(source)
-    assert (paths, found.stopped) == ([], True)
-    report = world.apply("open.md", "Private/secret.md")
-    assert [job.path for job, _ in report.later] == ["open.md", "Private/secret.md"]
-    world.write(".obsidian/app.json", RULES)
-    assert source.refresh_rules(), "known for the first time: a scan is due"
-    assert world.scan() == ["open.md"]
-
-
-def test_a_vault_without_app_json_and_a_folder_without_obsidian_have_no_rules(world: World) -> None:
-    assert world.source.rules_known
-    (world.vault / ".obsidian").mkdir()
-    world.restart()
-    assert world.source.rules_known
-    (world.vault / ".obsidian").rmdir()
-    world.write(".obsidian", "a file")
-    world.source.refresh_rules()
-    assert world.source.rules_known
+    sql(world.folder, "update note set racy = 0")
