@@ -6,9 +6,9 @@ import random
 from collections import Counter, defaultdict
 from typing import Any
 
+from vragd.catalog.fold import fold, runs
 from vragd.catalog.indexing import Named, dates_in
 from vragd.search.ask import Question, Target, ask
-from vragd.terms.fold import fold, runs
 
 SEED, MOST = 7, 200
 LEAST_LETTERS = 5

@@ -6,9 +6,9 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
+from vragd.catalog.fold import fold, is_unspaced, name_key, pairs, parts, runs, symbols
 from vragd.catalog.indexing import dates_in
 from vragd.catalog.stems import stem
-from vragd.terms.fold import fold, is_unspaced, name_key, pairs, parts, runs, symbols
 
 MAX_WORDS, MAX_PHRASES = 64, 16
 LONGEST_RUN = 12  # of an unspaced script: what is longer is a sentence, and no word that stands anywhere as it is
@@ -118,3 +118,8 @@ def lone_terms(question: Asked) -> tuple[str, ...]:
 def expression(terms: Iterable[str]) -> str:
     """The terms next to each other, as full text is asked for them."""
     return '"' + " ".join(term.replace('"', '""') for term in terms) + '"'
+
+
+def any_of(terms: Iterable[str]) -> str:
+    """Any of the terms, as full text is asked for them."""
+    return " OR ".join(expression([term]) for term in terms)

@@ -10,12 +10,11 @@ from dataclasses import dataclass
 import apsw
 import xxhash
 
+from vragd.catalog.fold import name_key
 from vragd.catalog.model import from_blob
 from vragd.catalog.profile import NAMES, OTHER, group, packed
 from vragd.catalog.stems import extras, forms
 from vragd.catalog.stems import terms as terms_in
-from vragd.terms.fold import name_key
-from vragd.terms.names import shown
 
 MAX_NAMES = 64
 _DATE = re.compile(r"(?<!\d)(\d{4})[-._ ]?(0[1-9]|1[0-2])[-._ ]?(0[1-9]|[12]\d|3[01])(?!\d)")
@@ -23,25 +22,30 @@ _DATE = re.compile(r"(?<!\d)(\d{4})[-._ ]?(0[1-9]|1[0-2])[-._ ]?(0[1-9]|[12]\d|3
 
 @dataclass(frozen=True, slots=True)
 class Named:
-    """What a note is called, and what else belongs to it as a whole. `aliases` and `values` (of its properties)."""
+    """What a note is called, and the `words` that belong to it as a whole: the values of its properties."""
 
     path: str
     title: str
     aliases: tuple[str, ...] = ()
-    values: tuple[str, ...] = ()
+    words: str = ""
+
+    @property
+    def shown(self) -> str:
+        """The path as text: of a name that is no UTF-8 what is."""
+        return self.path.encode("utf-8", "replace").decode("utf-8")
 
     @property
     def stem(self) -> str:
         """The file's name without its suffix, as text."""
-        return shown(self.path).rpartition("/")[2].rpartition(".")[0] or shown(self.path)
+        return self.shown.rpartition("/")[2].rpartition(".")[0] or self.shown
 
     @property
     def folders(self) -> str:
-        return " ".join(shown(self.path).split("/")[:-1])
+        return " ".join(self.shown.split("/")[:-1])
 
     def called(self) -> set[str]:
         """By what it is found as a whole: each name, the path, the date in its file's name."""
-        path = shown(self.path)
+        path = self.shown
         names = [
             self.title,
             self.stem,
@@ -88,22 +92,24 @@ def index_chunk(db: apsw.Connection, rowid: int, terms: Terms) -> None:
 def index_note(db: apsw.Connection, note_id: int, note: Named, chunks: Iterable[tuple[int, Terms]]) -> None:
     """Words, profile and names of a note; `chunks` are (row id, terms) in order. It must have none."""
     names = Terms.of(" \n ".join(dict.fromkeys((note.title, note.stem, *note.aliases))))
-    others = Terms.of(" \n ".join((note.folders, *note.values)))
+    others = Terms.of(" \n ".join((note.folders, note.words)))
     groups = [group(NAMES, [*names.text, *names.parts]), group(OTHER, [*others.text, *others.parts])]
     everything = dict.fromkeys([*names.parts, *others.parts])
     for rowid, terms in chunks:
         of_text = [*terms.text, *terms.parts]
         groups.append(group(rowid, of_text, terms.heading))
         everything |= dict.fromkeys([*of_text, *terms.heading])
-    # names in full, so that they are found as phrases; of the text each term once, as its counts are in the profile
-    first = [*names.text, *others.text]
-    terms_of_note = " ".join([*first, *(everything.keys() - set(first))])
+    # names in full, so that they are found as phrases; of the text each term once, in no order that means anything
+    whole = [*names.text, *others.text]
+    known = set(whole)
+    rest = [term for term in everything if term not in known]
     db.execute(
         "insert into note_words(note_id, title_hash, profile) values (?, ?, ?)",
         (note_id, title_hash(note.title), packed(groups)),
     )
-    db.execute("insert into note_text(rowid, terms) values (?, ?)", (note_id, terms_of_note))
-    db.executemany("insert or ignore into word_form(stem, word) values (?, ?)", forms(terms_of_note.split()))
+    in_full, once = " ".join(whole), " ".join(rest)
+    db.execute("insert into note_text(rowid, names, terms) values (?, ?, ?)", (note_id, in_full, once))
+    db.executemany("insert or ignore into word_form(stem, word) values (?, ?)", forms(f"{in_full} {once}".split()))
     db.executemany("insert into note_name(name, note_id) values (?, ?)", ((key, note_id) for key in note.called()))
 
 
@@ -121,9 +127,10 @@ def index_all(db: apsw.Connection) -> None:
     db.execute("delete from note_words")
     db.execute("delete from note_name")
     db.execute("delete from word_form")
-    for note_id, path, title in list(db.execute("select id, path, title from note where state != 'skipped'")):
+    notes = list(db.execute("select id, path, title, names, words from note where state != 'skipped'"))
+    for note_id, path, title, names, words in notes:
         rows = db.execute("select id, heading, text from chunk where note_id = ? order by ordinal", (note_id,))
         chunks = [(rowid, Terms.of(text, json.loads(heading))) for rowid, heading, text in rows]
         for rowid, terms in chunks:
             index_chunk(db, rowid, terms)
-        index_note(db, note_id, Named(from_blob(path), title), chunks)
+        index_note(db, note_id, Named(from_blob(path), title, tuple(json.loads(names)), words), chunks)

@@ -10,16 +10,20 @@ from typing import Any
 import apsw
 import numpy as np
 
-from vragd.catalog.asked import Asked, expression, lone_terms
+from vragd.catalog.asked import Asked, any_of, expression, lone_terms
+from vragd.catalog.fold import is_unspaced
 from vragd.catalog.model import Found, from_blob, to_blob
-from vragd.catalog.profile import Counts, counted
+from vragd.catalog.profile import NOTHING, Counts, counted
 from vragd.catalog.resolve import Column, Resolved
 from vragd.catalog.standins import with_stand_ins
 from vragd.catalog.words import ENOUGH, Statistics, Words, chosen, group_of
 from vragd.system import packed
-from vragd.terms.fold import is_unspaced
 
 HEADING_WEIGHT, TEXT_WEIGHT, PARTS_WEIGHT = 2.0, 1.0, 1.0
+ORDER = {
+    "chunk_text": f"order by bm25(chunk_text, {HEADING_WEIGHT}, {TEXT_WEIGHT}, {PARTS_WEIGHT})",
+    "note_text": "order by rank",
+}
 OF_CHUNK = "join note n on n.id = c.note_id join source s on s.id = n.source_id"
 MOST_PAIRS = 200  # that begin with a character
 FEW = 10  # notes with a word: it is a rare one
@@ -50,6 +54,9 @@ class Narrow:
 
     sources: Collection[str] = ()
     folders: Collection[str] = ()
+
+    def __bool__(self) -> bool:
+        return bool(self.sources or self.folders)
 
     def sql(self) -> tuple[str, tuple[str | bytes, ...]]:
         """A condition on `n` and `s`, and what is bound to it; "" for everywhere."""
@@ -101,11 +108,9 @@ class Lookup:
 
     def find(self, question: Asked, columns: Sequence[Column], limit: int, where: Narrow) -> ByWords:
         """The best `limit` chunks and notes by the rarer of the words, and what has the phrases."""
-        whole = [column for column in columns if not column.extra]
-        rare = [whole[at] for at in chosen([column.count for column in whole])]
-        chunks, notes = self._ranked(rare, limit, where)
-        if len(chunks) < min(limit, ENOUGH) and len(rare) < len(whole):
-            chunks, notes = self._ranked(whole, limit, where)
+        matches = [any_of(column.terms) for column in columns if not column.extra]
+        chunks = self._ranked("chunk_text", matches, limit, where)
+        notes = self._ranked("note_text", matches, limit, where)
         phrases = [self._having(phrase, where) for phrase in question.phrases]
         quoted = [self._having(phrase, where) for phrase in question.quoted]
         both = (
@@ -117,21 +122,21 @@ class Lookup:
             lone = having if len(having[1]) <= FEW else lone
         return ByWords(chunks, notes, phrases, both, self._named(question.names, where), lone)
 
-    def _ranked(self, columns: Sequence[Column], limit: int, where: Narrow) -> tuple[list[int], list[int]]:
-        terms = dict.fromkeys(term for column in columns for term in column.terms)
-        if not terms:
-            return [], []
-        match = " OR ".join(expression([term]) for term in terms)
-        weights = f"{HEADING_WEIGHT}, {TEXT_WEIGHT}, {PARTS_WEIGHT}"
-        return (
-            self._rows("chunk_text", match, f"order by bm25(chunk_text, {weights})", limit, where),
-            self._rows("note_text", match, "order by rank", limit, where),
-        )
+    def _ranked(self, table: str, matches: Sequence[str], limit: int, where: Narrow) -> list[int]:
+        """The best rows by the rarest of what may match; by all of it where that finds next to nothing there."""
+        budget = self._words.budgets[table]
+        rare = chosen([self._words.at_most(self._db, table, match, budget) for match in matches], budget)
+        found = self._rows(table, " OR ".join(matches[at] for at in rare), ORDER[table], limit, where) if rare else []
+        if where and len(found) < min(limit, ENOUGH) and len(rare) < len(matches):
+            found = self._rows(table, " OR ".join(matches), ORDER[table], limit, where)
+        return found
 
     def _having(self, terms: Sequence[str], where: Narrow) -> tuple[set[int], set[int]]:
         match = expression(terms)
         chunks = set(self._rows("chunk_text", match, "", MOST_OF_A_PHRASE, where))
-        notes = set(self._rows("note_text", match, "", MOST_OF_A_PHRASE, where))
+        # of the text of a note each term is there once, next to any other
+        named = f"names : {match}" if len(terms) > 1 else match
+        notes = set(self._rows("note_text", named, "", MOST_OF_A_PHRASE, where))
         rows = self._db.execute(f"select note_id from chunk where id in ({marks(chunks)})", tuple(chunks))
         return chunks, notes | {note for (note,) in rows}
 
@@ -160,13 +165,11 @@ class Lookup:
 
     # -- facts about candidates ----------------------------------------------------------------------
 
-    def profiles(self, notes: Sequence[int], columns: Sequence[Column]) -> tuple[list[int], Counts]:
-        """The notes that have a profile, and how often the terms of each column stand in their groups."""
-        rows = list(
-            self._db.execute(f"select note_id, profile from note_words where note_id in ({marks(notes)})", tuple(notes))
-        )
-        terms = [column.terms for column in columns]
-        return [note for note, _ in rows], counted((profile for _, profile in rows), terms)
+    def profiles(self, notes: Sequence[int], columns: Sequence[Column]) -> Counts:
+        """How often the terms of each column stand in the groups of some notes, at least one."""
+        sql = f"select note_id, profile from note_words where note_id in ({marks(notes)})"
+        rows = dict(self._db.execute(sql, tuple(notes)))
+        return counted([rows.get(note, NOTHING) for note in notes], [column.terms for column in columns])
 
     def chunks_of(self, keys: Sequence[str]) -> dict[str, tuple[int, int]]:
         """(row id, note id) of those of `keys` that are live."""

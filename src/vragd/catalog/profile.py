@@ -12,7 +12,7 @@ folders, the values of its properties); any other id is that of a chunk.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -24,6 +24,9 @@ _COUNT_BITS = 6
 _MOST = (1 << _COUNT_BITS) - 1
 _GROUP = np.dtype([("id", "<i8"), ("length", "<u4"), ("distinct", "<u4")])
 _SIEVE = 4096
+
+NOTHING = (0).to_bytes(4, "little")
+"""The row of a note without any words."""
 
 _known: dict[str, int] = {}
 
@@ -65,28 +68,28 @@ class Counts:
     tf: np.ndarray
 
 
-def counted(rows: Iterable[bytes], columns: Sequence[Sequence[str]]) -> Counts:
+def counted(rows: Sequence[bytes], columns: Sequence[Sequence[str]]) -> Counts:
     """How often the terms of each column of `tf` stand in each group of the rows."""
-    heads, bodies, notes = [], [], []
-    for at, row in enumerate(rows):
-        n = int.from_bytes(row[:4], "little")
-        end = 4 + n * _GROUP.itemsize
-        heads.append(np.frombuffer(row, dtype=_GROUP, count=n, offset=4))
-        bodies.append(np.frombuffer(row, dtype="<u4", offset=end))
-        notes.append(np.full(n, at, dtype=np.int32))
-    if not heads:
-        nothing = np.empty(0, dtype=np.int64)
-        return Counts(nothing, nothing, nothing, np.zeros((0, len(columns)), dtype=np.float32))
-    head, body = np.concatenate(heads), np.concatenate(bodies)
+    flat = np.frombuffer(b"".join(rows), dtype="<u4")
+    ends = np.cumsum([len(row) // 4 for row in rows], dtype=np.int64)
+    starts = np.concatenate([np.zeros(1, dtype=np.int64), ends[:-1]])
+    n_groups = flat[starts].astype(np.int64)
+    notes = np.repeat(np.arange(len(rows)), n_groups)
+    within = np.arange(len(notes)) - np.repeat(np.cumsum(n_groups) - n_groups, n_groups)
+    head = flat[(starts[notes] + 1 + 4 * within)[:, None] + np.arange(4)].astype(np.int64)
+    distinct = head[:, 3]
+    before = np.cumsum(distinct) - distinct
+    first = (np.cumsum(n_groups) - n_groups)[notes]
+    begins = starts[notes] + 1 + 4 * n_groups[notes] + before - before[first]
     tf = np.zeros((len(head), len(columns)), dtype=np.float32)
     hashes = {(term_hash(term), column) for column, terms in enumerate(columns) for term in terms}
     sieve = np.zeros(_SIEVE, dtype=bool)
     sieve[[value % _SIEVE for value, _ in hashes]] = True
-    places = np.flatnonzero(sieve[(body >> _COUNT_BITS) & (_SIEVE - 1)])
-    ends = np.cumsum(head["distinct"])
-    values = body[places]
-    groups = np.searchsorted(ends, places, side="right")
+    found = np.flatnonzero(sieve[(flat >> _COUNT_BITS) & (_SIEVE - 1)])
+    groups = np.searchsorted(begins, found, side="right") - 1
+    inside = (groups >= 0) & (found < (begins + distinct)[groups])  # and in no head
+    groups, values = groups[inside], flat[found[inside]]
     for value, column in hashes:
         hit = (values >> _COUNT_BITS) == value
         tf[groups[hit], column] += values[hit] & _MOST  # of a group each term is there once
-    return Counts(head["id"].astype(np.int64), np.concatenate(notes), head["length"].astype(np.float32), tf)
+    return Counts((head[:, 0] | head[:, 1] << 32), notes, head[:, 2].astype(np.float32), tf)

@@ -19,7 +19,6 @@ from vragd.errors import BackendUnavailable, CatalogCorrupt
 from vragd.system.sqlite import open_read_only, translated
 
 
-
 class Snapshot:
     """The catalog at one instant, whatever is committed meanwhile. `lookup` is for words. See `Reader.snapshot`."""
 
@@ -68,11 +67,13 @@ class Snapshot:
 class Reader:
     """A pool of read-only connections to one catalog."""
 
-    def __init__(self, path: Path, size: int = 10) -> None:  # four questions take two each; a scan and a status
+    def __init__(  # four questions take two each; a scan and a status
+        self, path: Path, size: int = 10, words: Words | None = None
+    ) -> None:
         self.damage: CatalogCorrupt | None = None
         """What a read last said of a damaged file."""
         self._closed = False
-        self._words = Words()
+        self._words = words or Words()
         self._connections = [open_read_only(path) for _ in range(size)]
         self._free: queue.LifoQueue[apsw.Connection] = queue.LifoQueue()
         for connection in self._connections:

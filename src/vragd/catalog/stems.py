@@ -14,7 +14,7 @@ from typing import Any, cast
 
 import apsw
 
-from vragd.terms.fold import fold, is_unspaced, parts, spaced, symbols
+from vragd.catalog.fold import fold, is_unspaced, parts, spaced, symbols
 
 TOKENIZER = "unicode61 remove_diacritics 0 categories 'L* N* Co M* S* P*'"
 """Full text's own, for text that is terms already, with a blank between any two."""

@@ -76,9 +76,12 @@ def swap_chunks(
             rowid = db.last_insert_rowid()
             index_chunk(db, rowid, terms)
         rows_now.append((rowid, terms))
+    names = json.dumps(change.names, ensure_ascii=False)
+    db.execute("update note set names = ?1, words = ?2 where id = ?3 and (names, words) != (?1, ?2)",
+               (names, change.words, note_id))  # fmt: skip
     forget_note(db, note_id)
     if change.state != "skipped":
-        index_note(db, note_id, Named(change.path, change.title), rows_now)
+        index_note(db, note_id, Named(change.path, change.title, change.names, change.words), rows_now)
     return _drop_chunks(db, {key: rowid for key, (rowid, _) in old.items()})
 
 

@@ -1,10 +1,9 @@
 """
 Which words of a question full text is asked for, and how rare each is.
 
-Ranking looks at every chunk that holds any of the words asked for: with the words that nearly every chunk holds it
-would look at the whole store, each time. BM25 gives such a word next to no weight, so candidates are found by a
-question's rarest words, as many of them as together are in BUDGET notes; by all of them where that finds next to
-nothing. What is found is scored by all of them.
+Full text ranks every row that holds any of the words asked for: with the words that nearly every row holds it would
+look at the whole store, each time. BM25 gives such a word next to no weight, so candidates are found by a question's
+rarest words, as many of them as together are in a budget of rows. What is found is scored by all of them.
 """
 
 from __future__ import annotations
@@ -16,8 +15,11 @@ from dataclasses import dataclass, field
 
 import apsw
 
-BUDGET = 3_000  # notes
-ENOUGH = 10  # found by the rarest; with fewer all words are asked for, whatever it costs
+from vragd.catalog.asked import any_of
+
+CHUNKS_RANKED, NOTES_RANKED = 2_000, 1_000
+"""Rows, for one question. About 2 µs each."""
+ENOUGH = 10  # rows: with fewer another word is asked for, if that one is in the budget alone
 COUNTED_FOR_S = 600.0
 MAX_COUNTED = 20_000
 
@@ -43,7 +45,8 @@ class Statistics:
 class Words:
     """Counts of notes with a term, for a while. Any thread: a lost race counts once more."""
 
-    def __init__(self) -> None:
+    def __init__(self, chunks_ranked: int = CHUNKS_RANKED, notes_ranked: int = NOTES_RANKED) -> None:
+        self.budgets = {"chunk_text": chunks_ranked, "note_text": notes_ranked}
         self._counted: dict[str, tuple[float, int]] = {}
 
     def statistics(self, db: apsw.Connection, terms: Sequence[str], groups: Mapping[str, Sequence[str]]) -> Statistics:
@@ -58,8 +61,13 @@ class Words:
 
     def count(self, db: apsw.Connection, name: str, terms: Sequence[str]) -> int:
         """In how many notes any of the terms stands; `name` is what that is remembered by."""
-        match = " OR ".join('"' + term.replace('"', '""') + '"' for term in terms)
+        match = any_of(terms)
         return self._remembered(db, name, "select count(*) from note_text where note_text match ?", (match,))
+
+    def at_most(self, db: apsw.Connection, table: str, match: str, most: int) -> int:
+        """How many rows of full text match; `most` + 1 for more."""
+        sql = f"select count(*) from (select 1 from {table} where {table} match ? limit {most + 1})"
+        return self._remembered(db, f"{table} {match}", sql, (match,))
 
     def _remembered(self, db: apsw.Connection, key: str, sql: str, bound: tuple[str, ...]) -> int:
         now = time.monotonic()
@@ -78,13 +86,13 @@ def group_of(stem: str) -> str:
     return f"{stem} *"
 
 
-def chosen(counts: Sequence[int]) -> list[int]:
+def chosen(counts: Sequence[int], budget: int) -> list[int]:
     """Which of the groups of terms are worth asking for: one at least, if there are any that stand somewhere."""
     found: list[int] = []
-    left = BUDGET
+    total = 0
     for at in sorted((at for at, count in enumerate(counts) if count), key=counts.__getitem__):
-        if found and counts[at] > left and sum(counts) > BUDGET:
+        if found and total + counts[at] > budget and (total >= ENOUGH or counts[at] > budget):
             break
         found.append(at)
-        left -= counts[at]
+        total += counts[at]
     return found

@@ -12,7 +12,7 @@ create virtual table chunk_text using fts5(
     content='', contentless_delete=1, tokenize="{TOKENIZER}"
 );
 create virtual table note_text using fts5(
-    terms,
+    names, terms,
     content='', contentless_delete=1, tokenize="{TOKENIZER}"
 );
 create virtual table note_terms using fts5vocab('note_text', 'row');
@@ -40,9 +40,13 @@ create table title_embedding (
     unique (space_id, text_hash)
 ) strict;
 
+-- what finds a note beside its chunks: by what else it is called (JSON), and words that are in none
+alter table note add column names text not null default '[]';
+alter table note add column words text not null default '';
+
 alter table space add column calibration text;    -- JSON: what its cosines are like; see catalog/titles.py
 
--- by what a note is asked for when it is asked for by its name: folded; see terms/fold.py
+-- by what a note is asked for when it is asked for by its name: folded; see catalog/fold.py
 create table note_name (
     name text not null,
     note_id integer not null references note(id),

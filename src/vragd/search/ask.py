@@ -31,11 +31,10 @@ from vragd.errors import (
     UsageError,
     VragdError,
 )
-from vragd.search.folder import spellings, within
+from vragd.search.excerpt import Matched
 from vragd.search.floor import in_another_language
+from vragd.search.folder import spellings, within
 from vragd.search.question import (
-    MAX_QUERY_CHARS,
-    MAX_TOP_K,
     Answer,
     Hit,
     Mode,
@@ -49,6 +48,7 @@ from vragd.search.rank import Candidates, rank
 from vragd.search.score import MEASURED, Calibration, calibration_of, pooled
 from vragd.search.show import shown_hits
 from vragd.system.log import error_fields
+from vragd.terms.bounds import MAX_QUERY_CHARS, MAX_TOP_K
 from vragd.terms.filter import Filter, every, one_of
 
 __all__ = [
@@ -217,9 +217,15 @@ class _Look:
             mode = "keyword"
         resolved = self._resolved.with_phrases(phrase_weights(self._statistics, by_words.phrases) if by_words else ())
         space_id = target.space.id if target.space else None
-        found, lone = Candidates(near, by_words, partial(self._hidden, now.lookup)), self._asked.is_lone and bool(resolved.columns)
-        ranked = rank(now.lookup, found, resolved, space_id, self._vector, self._calibration, mode, lone=lone)
-        hits, n_weak = shown_hits(now.lookup, target, question, ranked, self._asked, resolved, mode)
+        found, lone = (
+            Candidates(near, by_words, partial(self._hidden, now.lookup)),
+            self._asked.is_lone and bool(resolved.columns),
+        )
+        ranking = rank(
+            now.lookup, found, resolved, space_id, self._vector, self._calibration, mode,
+            lone=lone, n_asked=len(self._asked.words),
+        )  # fmt: skip
+        hits, n_weak = shown_hits(now.lookup, target, question, ranking, Matched.of(self._asked, resolved))
         return Answer(hits, self._degraded(), generation, self._semantic, n_weak, resolved.instead)
 
     def _degraded(self) -> tuple[str, ...]:

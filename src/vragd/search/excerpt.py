@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from vragd.catalog.asked import Asked
+from vragd.catalog.fold import fold, is_unspaced, parts, runs, symbols
 from vragd.catalog.resolve import Resolved
-from vragd.terms.fold import fold, is_unspaced, parts, runs, symbols
 
 MAX_CHARS, LEAD = 240, 60
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from vragd.search.score import Parts
+import numpy as np
 
 COVER = 0.9  # of the weight of the question's words, those that are nowhere included
 NEAR, NEAR_BY_COVER = 0.35, 0.1
@@ -39,16 +39,25 @@ def in_another_language(spelt: Sequence[str], nowhere: Sequence[str]) -> bool:
     return n_told >= (1 if 2 * len(nowhere) >= len(spelt) else 2)
 
 
-def is_weak(parts: Parts, mode: str, *, foreign: bool = False, nowhere: float = 0.0) -> bool:
+def weak(
+    mode: str,
+    chunk: np.ndarray,
+    title: np.ndarray,
+    cover: np.ndarray,
+    ahead: np.ndarray,
+    *,
+    foreign: bool = False,
+    nowhere: float = 0.0,
+) -> np.ndarray:
     """
-    Whether a note that is scored so is no good match. By words alone, or by vectors alone, nothing is.
+    Which passages are no good match, by what their scores are made of. By words alone, or by vectors alone, none is.
 
     `nowhere` is the share of the question's words that stand nowhere: a model finds something near for any letters.
     """
-    if mode != "hybrid" or parts.ahead or parts.chunk is None:
-        return False
-    if parts.cover >= COVER:
-        return False
-    near = max(parts.chunk, parts.title if parts.title is not None and foreign else parts.chunk)
+    if mode != "hybrid":
+        return np.zeros(len(chunk), dtype=bool)
+    near = np.maximum(chunk, title) if foreign else chunk
     least = NEAR + (NEAR_BY_NOWHERE * nowhere if nowhere >= 0.5 else 0.0)
-    return near + NEAR_BY_COVER * parts.cover < (NEAR_IN_ANOTHER_LANGUAGE if foreign else least)
+    far = near + NEAR_BY_COVER * cover < (NEAR_IN_ANOTHER_LANGUAGE if foreign else least)
+    found: np.ndarray = far & (cover < COVER) & (ahead <= 0)
+    return found

@@ -16,6 +16,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -30,7 +31,6 @@ K1 = 1.5
 # Where a text is neither long nor short: the same everywhere, so that a score does not depend on the store.
 CHUNK_LENGTH, CHUNK_B = 120.0, 0.5
 NOTE_LENGTH, NOTE_B = 400.0, 0.75
-BEST = 3  # passages of a note that are looked at for their words
 NAME_COUNTS, OTHER_COUNTS = 4.0, 1.0  # a name says what the whole note is about
 
 
@@ -55,71 +55,73 @@ MEASURED = Calibration(0.08, 0.10)  # all-MiniLM-L6-v2, two vaults
 @dataclass(frozen=True, slots=True)
 class OfWords:
     """
-    By row id: `words` of each chunk and `note` of each note, in [0, 1]; `cover`, the share of all that was asked for,
-    what is nowhere included, that a note has.
+    What words say of some notes: `ids` of their passages and `owner`, the place of each passage's note; `words` of each
+    passage and `note` of each note, in [0, 1]; `cover`, the share of all that was asked for, what is nowhere included,
+    that a note has. `place` is how many of its note's passages have the words better.
     """
 
-    words: dict[int, float]
-    note: dict[int, float]
-    cover: dict[int, float]
-    chunks: dict[int, list[int]]
-    """The BEST chunks of each note by words, the best first."""
+    ids: np.ndarray
+    owner: np.ndarray
+    words: np.ndarray
+    place: np.ndarray
+    note: np.ndarray
+    cover: np.ndarray
 
 
 def of_words(
-    notes: Sequence[int],
+    n_notes: int,
     counts: Counts,
     weights: np.ndarray,
     whole: np.ndarray,
     missing: float,
-    phrases: Sequence[tuple[set[int], set[int]]],
+    flags: tuple[np.ndarray, np.ndarray],
     phrase_weights: np.ndarray,
 ) -> OfWords:
     """
     Scores by words of the notes whose profiles were counted. `weights` are those of the columns, of which
-    `whole` are no extra, `missing` is that of all words that are nowhere; phrases come with the chunks and notes that
-    have them.
+    `whole` are no extra, `missing` is that of all words that are nowhere. `flags` are 1 where a note, and where a group
+    of `counts`, has a phrase: shape (notes, phrases) and (groups, phrases).
     """
     all_weights = np.concatenate([weights, phrase_weights]).astype(np.float32)
     most = (float(all_weights.sum()) + MISSING * missing) * (K1 + 1)
-    n_notes = len(notes)
     is_chunk = (counts.ids != NAMES) & (counts.ids != OTHER)
-    own = np.where(counts.ids == NAMES, NAME_COUNTS, OTHER_COUNTS)[:, None] * counts.tf * ~is_chunk[:, None]
-    if not n_notes:
-        return OfWords({}, {}, {}, {})
-    starts = np.searchsorted(counts.notes, np.arange(n_notes))  # every note has groups, one behind the other
-    tf_names = np.add.reduceat(own, starts, axis=0)
-    tf_note = tf_names + np.add.reduceat(counts.tf * is_chunk[:, None], starts, axis=0)
-    length = np.add.reduceat(counts.lengths * is_chunk, starts)
-    ids, owner = counts.ids[is_chunk], counts.notes[is_chunk]
-    tf_chunk = counts.tf[is_chunk] + tf_names[owner]
-    tf_note = np.hstack([tf_note, _flags(notes, [having for _, having in phrases])])
-    tf_chunk = np.hstack([tf_chunk, _flags(ids.tolist(), [having for having, _ in phrases])])
-    note = _bm25(tf_note, length, NOTE_LENGTH, NOTE_B, all_weights, most)
+    of_note = np.where(is_chunk, 1.0, np.where(counts.ids == NAMES, NAME_COUNTS, OTHER_COUNTS)).astype(np.float32)
+    # every note has groups, one behind the other
+    starts = np.searchsorted(counts.notes, np.arange(n_notes))
+    tf_names = _summed(counts.tf * (of_note * ~is_chunk)[:, None], starts)
+    tf_note = _summed(counts.tf * of_note[:, None], starts)
+    length = _summed((counts.lengths * is_chunk)[:, None], starts)[:, 0]
+    owner = counts.notes[is_chunk]
+    tf_chunk = np.hstack([counts.tf[is_chunk] + tf_names[owner], flags[1][is_chunk]])
+    tf_note = np.hstack([tf_note, flags[0]])
     words = _bm25(tf_chunk, counts.lengths[is_chunk], CHUNK_LENGTH, CHUNK_B, all_weights, most)
-    by_word = all_weights * np.concatenate([whole, np.ones(len(phrases), dtype=bool)])
+    by_word = all_weights * np.concatenate([whole, np.ones(len(phrase_weights), dtype=bool)])
     asked_for = float(by_word.sum()) + missing
-    cover = (tf_note > 0) @ by_word / asked_for if asked_for else np.zeros(n_notes)
-    order = np.lexsort((-words, owner))
-    begins = np.searchsorted(owner[order], np.arange(n_notes))
-    ends = np.append(begins[1:], len(order))
-    ordered = ids[order].tolist()
-    chunks = {
-        note: ordered[begin : min(end, begin + BEST)]
-        for note, begin, end in zip(notes, begins.tolist(), ends.tolist(), strict=True)
-    }
     return OfWords(
-        dict(zip(ids.tolist(), words.tolist(), strict=True)),
-        dict(zip(notes, note.tolist(), strict=True)),
-        dict(zip(notes, cover.tolist(), strict=True)),
-        chunks,
+        counts.ids[is_chunk],
+        owner,
+        words,
+        places(owner, -words),
+        _bm25(tf_note, length, NOTE_LENGTH, NOTE_B, all_weights, most),
+        (tf_note > 0) @ by_word / asked_for if asked_for else np.zeros(n_notes, dtype=np.float32),
     )
 
 
-def _flags(ids: Sequence[int], sets: Sequence[set[int]]) -> np.ndarray:
-    """1 where an id is in a set, shape (ids, sets): twice said is not twice as good for what is long."""
-    having = [np.isin(np.asarray(ids, dtype=np.int64), list(one)) for one in sets]
-    return np.array(having, dtype=np.float32).reshape(len(sets), len(ids)).T
+def _summed(rows: np.ndarray, starts: np.ndarray) -> np.ndarray:
+    """The rows that belong together as one."""
+    if not len(rows):
+        return np.zeros((len(starts), rows.shape[1]), dtype=rows.dtype)
+    found: np.ndarray = np.add.reduceat(rows, starts, axis=0)
+    return found
+
+
+def places(owner: np.ndarray, *by: np.ndarray) -> np.ndarray:
+    """How many rows of its owner come before each row, least first by each of `by`, the first of these first."""
+    order = np.lexsort((*reversed(by), owner))
+    begins = np.searchsorted(owner[order], owner[order])
+    found = np.empty(len(owner), dtype=np.int64)
+    found[order] = np.arange(len(owner)) - begins
+    return found
 
 
 def _bm25(
@@ -132,14 +134,27 @@ def _bm25(
     return score
 
 
-def cosines(vectors: tuple[list[int], np.ndarray], question: np.ndarray, calibration: Calibration) -> dict[int, float]:
-    """The calibrated cosine of each row with the question, by row id."""
-    ids, rows = vectors
-    if not ids or rows.shape[1] != len(question):
-        return {}
+def cosines(rows: np.ndarray, question: np.ndarray, calibration: Calibration) -> np.ndarray:
+    """The calibrated cosine of each row with the question."""
     lengths = np.linalg.norm(rows, axis=1) * (float(np.linalg.norm(question)) or 1.0)
-    found = rows @ question / np.where(lengths > 0, lengths, 1)
-    return dict(zip(ids, calibration.scaled(found).tolist(), strict=True))
+    return calibration.scaled(rows @ question / np.where(lengths > 0, lengths, 1))
+
+
+def total(mode: str, chunk: Any, title: Any, words: Any, note: Any, *, lone: bool) -> Any:
+    """The score, but for what comes first, of numbers or of columns of them."""
+    near = chunk + TITLE * title
+    if mode == "vector":
+        return near / (1 + TITLE)
+    if mode == "keyword":
+        return (WORDS * words + NOTE * note) / (WORDS + NOTE)
+    return ((NEAR_LONE if lone else 1.0) * near + WORDS * words + NOTE * note) / (1 + TITLE + WORDS + NOTE)
+
+
+def worth(mode: str, chunk: Any, words: Any, *, lone: bool) -> Any:
+    """By which the passages of one note are ordered."""
+    if mode == "vector":
+        return chunk
+    return words if mode == "keyword" else (NEAR_LONE if lone else 1.0) * chunk + CHOICE * words
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,21 +171,8 @@ class Parts:
 
     def score(self, mode: str) -> float:
         """By which hits are ordered: at most 1, or 2 for what comes first."""
-        if mode == "vector":
-            total, most = (self.chunk or 0.0) + TITLE * (self.title or 0.0), 1 + TITLE
-        elif mode == "keyword":
-            total, most = WORDS * (self.words or 0.0) + NOTE * (self.note or 0.0), WORDS + NOTE
-        else:
-            near = (self.chunk or 0.0) + TITLE * (self.title or 0.0)
-            total = (NEAR_LONE if self.lone else 1.0) * near + WORDS * (self.words or 0.0) + NOTE * (self.note or 0.0)
-            most = 1 + TITLE + WORDS + NOTE
-        return total / most + self.ahead
-
-    def worth(self, mode: str) -> float:
-        """By which the passages of one note are ordered."""
-        if mode == "vector" or self.chunk is None:
-            return self.chunk or self.words or 0.0
-        return (NEAR_LONE if self.lone else 1.0) * self.chunk + CHOICE * (self.words or 0.0)
+        numbers = (self.chunk or 0.0, self.title or 0.0, self.words or 0.0, self.note or 0.0)
+        return float(total(mode, *numbers, lone=self.lone)) + self.ahead
 
     def explained(self) -> Mapping[str, float | None]:
         """For people and programs, to four digits."""

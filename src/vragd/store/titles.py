@@ -10,8 +10,8 @@ import numpy as np
 from vragd.catalog import titles
 from vragd.embed.base import Embedder
 from vragd.errors import EmbedderRejected, EmbedderUnavailable
-from vragd.notes import chunk
 from vragd.store.store import Store
+from vragd.sync.embedding import space_of
 from vragd.system.failpoints import reach
 
 SLICE_S = 0.25  # a note saved meanwhile waits for it
@@ -36,7 +36,7 @@ def embed_titles(store: Store) -> bool:
         return False
     try:
         embedder = store.embedder
-        if embedder.space(chunk.VERSION).fingerprint() != space.fingerprint:
+        if space_of(embedder).fingerprint() != space.fingerprint:
             return False  # it is noticed where chunks are embedded
         began = time.monotonic()
         for start in range(0, len(waiting), embedder.batch_size):

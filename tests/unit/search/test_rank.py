@@ -7,13 +7,14 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from tests.world import World
 from vragd.search.ask import Answer, Place, Question, Target, ask
-from vragd.search.floor import in_another_language, is_weak
+from vragd.search.floor import in_another_language, weak
 from vragd.search.merge import merge
-from vragd.search.score import Calibration, Parts, pooled
+from vragd.search.score import Calibration, pooled
 from vragd.store.titles import embed_titles
 
 FILLER = {f"f{i}.md": f"Paragraph {i} about a garden shed with pots, ropes and number {i}." for i in range(30)}
@@ -177,7 +178,8 @@ def test_a_rename_embeds_its_title_and_no_chunk_and_a_title_seen_before_nothing(
     for old, new in (("a.md", "c.md"), ("c.md", "a.md")):
         (world.vault / new).write_text((world.vault / old).read_text())
         (world.vault / old).unlink()
-        world.store.scan_source(world.source, asked=True, confirmed=True)
+        world.store.proofs[world.source.id].ask_scan(confirm=True)
+        world.store.scan_source(world.source)
         fill(world, {})
         world.apply(new, old)
         fill(world, {})
@@ -185,13 +187,13 @@ def test_a_rename_embeds_its_title_and_no_chunk_and_a_title_seen_before_nothing(
 
 
 def test_no_good_match_is_told_by_meaning_words_and_language() -> None:
-    near, some = Parts(0.5, 0.2, 0.0, 0.0), Parts(0.3, 0.2, 0.1, 0.1, cover=0.3)
-    assert [is_weak(parts, "hybrid") for parts in (near, some, Parts(0.1, 0.1, 0.9, 0.9, cover=1.0))] == [
-        False, True, False,
-    ]  # fmt: skip
-    assert is_weak(Parts(0.45, 0.1, 0.0, 0.0), "hybrid", nowhere=1.0), "any letters are near to something"
-    assert not is_weak(some, "hybrid", foreign=True)
-    assert not any(is_weak(some, mode) for mode in ("keyword", "vector"))
+    near, some, whole = (0.5, 0.2, 0.0, 0.0), (0.3, 0.2, 0.3, 0.0), (0.1, 0.1, 1.0, 0.0)
+    columns = [np.array(column) for column in zip(near, some, whole, strict=True)]
+    assert weak("hybrid", *columns).tolist() == [False, True, False]
+    assert weak("hybrid", *columns, nowhere=1.0).tolist() == [False, True, False]
+    assert weak("hybrid", *(np.array([x]) for x in (0.45, 0.1, 0.0, 0.0)), nowhere=1.0).all(), "any letters are near"
+    assert not weak("hybrid", *columns, foreign=True)[1]
+    assert not any(weak(mode, *columns).any() for mode in ("keyword", "vector"))
     assert in_another_language(["pourquoi", "ma", "photo"], ["pourquoi", "ma"])
     assert in_another_language(["中文", "文房"], ["中文"])
     assert not in_another_language(["zxcvb", "qwrtp"], ["zxcvb", "qwrtp"])
@@ -200,7 +202,7 @@ def test_no_good_match_is_told_by_meaning_words_and_language() -> None:
 
 def test_cosines_of_a_narrow_space_are_spread_and_stores_measure_together() -> None:
     narrow = Calibration(0.81, 0.024, 100)
-    low, high = narrow.scaled(pytest.importorskip("numpy").array([0.81, 0.90]))
+    low, high = narrow.scaled(np.array([0.81, 0.90]))
     assert low == pytest.approx(0.08)
     assert high > 0.4
     assert pooled([narrow, Calibration(0.83, 0.024, 100)]).mean == pytest.approx(0.82)

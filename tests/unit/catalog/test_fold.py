@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vragd.terms.fold import fold, name_key, pairs, parts, runs, spaced, symbols
+from vragd.catalog.fold import fold, name_key, pairs, parts, runs, spaced, symbols
 
 
 @pytest.mark.parametrize(
