@@ -187,8 +187,9 @@ class Lookup:
 
     def vectors(self, space_id: int, chunks: Sequence[int]) -> tuple[list[int], np.ndarray]:
         """The chunks that have an embedding in the space, and these: float32, shape (n, dimension)."""
+        # `cross`: these rows first, whatever SQLite takes the tables to be like
         return self._unpacked(
-            "select c.id, e.vector from chunk c join embedding e on e.space_id = ? and e.text_hash = c.text_hash"
+            "select c.id, e.vector from chunk c cross join embedding e on e.space_id = ? and e.text_hash = c.text_hash"
             f" where c.embedded and c.id in ({marks(chunks)})",
             (space_id, *chunks),
         )
@@ -196,15 +197,15 @@ class Lookup:
     def title_vectors(self, space_id: int, notes: Sequence[int]) -> tuple[list[int], np.ndarray]:
         """The notes whose title has a vector in the space, and these: float32, shape (n, dimension)."""
         return self._unpacked(
-            "select w.note_id, e.vector from note_words w join title_embedding e"
+            "select w.note_id, e.vector from note_words w cross join title_embedding e"
             f" on e.space_id = ? and e.text_hash = w.title_hash where w.note_id in ({marks(notes)})",
             (space_id, *notes),
         )
 
     def _unpacked(self, sql: str, bound: tuple[int, ...]) -> tuple[list[int], np.ndarray]:
         rows: list[tuple[int, bytes]] = list(self._db.execute(sql, bound))
-        lengths = [len(vector) for _, vector in rows]
-        rows = [row for row in rows if len(row[1]) == max(lengths)]  # of a damaged row nothing is said
+        longest = max((len(vector) for _, vector in rows), default=0)
+        rows = [row for row in rows if len(row[1]) == longest]  # of a damaged row nothing is said
         if not rows:
             return [], np.empty((0, 0), dtype=np.float32)
         dimension = (len(rows[0][1]) - packed.bytes_of(0)) // 2

@@ -67,8 +67,10 @@ def _misspelt(db: apsw.Connection, word: str) -> Iterator[tuple[str, int]]:
         (len(word) - steps, len(word) + steps, word[0], word[1] + word[0]),
     )
     near: dict[int, list[str]] = {}
+    letters = set(word)
     for (term,) in rows:
-        if term.isalpha() and (far := distance(word, term, steps)) <= steps:
+        # a wrong letter is one that the other has not, twice at most: nearly all differ by more
+        if len(letters ^ set(term)) <= 2 * steps and term.isalpha() and (far := distance(word, term, steps)) <= steps:
             near.setdefault(far, []).append(term)
     for far in sorted(near):
         counted = [(count, term) for term in near[far][:MOST] if (count := _count(db, term))]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from vragd.catalog.asked import Asked
@@ -30,6 +30,7 @@ _RULES = tuple(
         (r"\s*\|\s*", " "),
     )
 )
+_MARKED = re.compile(r"[%<>!\[\]#*_`~=|$^]|^\s*(?:[-+]|\d{1,9}[.)]\s)|^[\s:-]+$")  # else no rule finds anything
 _WORD = re.compile(
     r"[^\W_]+(?:[\u0300-\u036f\u0900-\u0dff\u0e00-\u0eff\u1000-\u109f\u1780-\u17dd\u3099\u309a]+[^\W_]*)*"
 )
@@ -95,8 +96,9 @@ def _plain(text: str, first_line: int) -> tuple[str, list[tuple[int, int]]]:
         if number < skip:
             continue
         clean = line[:4_000]
-        for rule, by in _RULES:
-            clean = rule.sub(by, clean)
+        if _MARKED.search(clean):
+            for rule, by in _RULES:
+                clean = rule.sub(by, clean)
         clean = " ".join(clean.split())
         if clean:
             starts.append((at, first_line + number))
@@ -117,11 +119,7 @@ def _spans(plain: str, matched: Matched) -> list[tuple[int, int, str]]:
     """What matched and where, in order, no two overlapping."""
     found: list[tuple[int, int, str]] = []
     if matched.terms:
-        for word in _WORD.finditer(plain):
-            folded = fold(word[0])
-            has_seams = not word[0][1:].islower()  # or capitals, or digits
-            if folded in matched.terms or (has_seams and any(part in matched.terms for part in parts(word[0]))):
-                found.append((word.start(), word.end(), folded))
+        found += _in_ascii(plain, matched.terms) if plain.isascii() else _by_words(plain, matched.terms)
     if matched.runs:
         folded, places = _mapped(plain)
         for run in matched.runs:
@@ -137,6 +135,33 @@ def _spans(plain: str, matched: Matched) -> list[tuple[int, int, str]]:
         else:
             kept.append((start, end, what))
     return kept
+
+
+def _by_words(plain: str, terms: frozenset[str]) -> Iterator[tuple[int, int, str]]:
+    for word in _WORD.finditer(plain):
+        if (folded := fold(word[0])) in terms or _has_part(word[0], terms):
+            yield word.start(), word.end(), folded
+
+
+def _in_ascii(plain: str, terms: frozenset[str]) -> Iterator[tuple[int, int, str]]:
+    """As `_by_words`, looking for each term: most of a text is none of them."""
+    folded = plain.lower()
+    for term in terms:
+        at = folded.find(term)
+        while at >= 0:
+            start, end = at, at + len(term)
+            while start > 0 and folded[start - 1].isalnum():
+                start -= 1
+            while end < len(folded) and folded[end].isalnum():
+                end += 1
+            if end - start == len(term) or _has_part(plain[start:end], frozenset({term})):
+                yield start, end, folded[start:end]
+            at = folded.find(term, end)
+
+
+def _has_part(word: str, terms: frozenset[str]) -> bool:
+    """Whether one of the terms is a part of a word with seams: it has capitals or digits in it."""
+    return len(word) > 1 and not word[1:].islower() and any(part in terms for part in parts(word))
 
 
 def _mapped(plain: str) -> tuple[str, list[int]]:
