@@ -108,9 +108,9 @@ class Lookup:
 
     def find(self, question: Asked, columns: Sequence[Column], limit: int, where: Narrow) -> ByWords:
         """The best `limit` chunks and notes by the rarer of the words, and what has the phrases."""
-        matches = [any_of(column.terms) for column in columns if not column.extra]
-        chunks = self._ranked("chunk_text", matches, limit, where)
-        notes = self._ranked("note_text", matches, limit, where)
+        whole = [column for column in columns if not column.extra]
+        chunks = self._ranked("chunk_text", whole, limit, where)
+        notes = self._ranked("note_text", whole, limit, where)
         phrases = [self._having(phrase, where) for phrase in question.phrases]
         quoted = [self._having(phrase, where) for phrase in question.quoted]
         both = (
@@ -122,14 +122,24 @@ class Lookup:
             lone = having if len(having[1]) <= FEW else lone
         return ByWords(chunks, notes, phrases, both, self._named(question.names, where), lone)
 
-    def _ranked(self, table: str, matches: Sequence[str], limit: int, where: Narrow) -> list[int]:
+    def _ranked(self, table: str, columns: Sequence[Column], limit: int, where: Narrow) -> list[int]:
         """The best rows by the rarest of what may match; by all of it where that finds next to nothing there."""
         budget = self._words.budgets[table]
+        matches = [any_of(column.terms) for column in columns]
         rare = chosen([self._words.at_most(self._db, table, match, budget) for match in matches], budget)
+        if len(rare) > 2 and not where:
+            having = [(self._all(table, matches[at]), columns[at].weight) for at in rare]
+            if (best := most_of(having, limit)) is not None:
+                return best
         found = self._rows(table, " OR ".join(matches[at] for at in rare), ORDER[table], limit, where) if rare else []
         if where and len(found) < min(limit, ENOUGH) and len(rare) < len(matches):
             found = self._rows(table, " OR ".join(matches), ORDER[table], limit, where)
         return found
+
+    def _all(self, table: str, match: str) -> np.ndarray:
+        sql = f"select group_concat(rowid) from (select rowid from {table} where {table} match ?)"
+        ((rows,),) = self._db.execute(sql, (match,))
+        return np.fromstring(rows or "", dtype=np.int64, sep=",")
 
     def _having(self, terms: Sequence[str], where: Narrow) -> tuple[set[int], set[int]]:
         match = expression(terms)
@@ -244,3 +254,19 @@ def found_from(row: Sequence[Any]) -> Found:
     """A row of key, source, path, title, heading, lines and text."""
     key, label, path, title, heading, line_from, line_to, text = row
     return Found(key, label, from_blob(path), title, tuple(json.loads(heading)), (line_from, line_to), text)
+
+
+def most_of(having: Sequence[tuple[np.ndarray, float]], limit: int) -> list[int] | None:
+    """
+    The rows that have most of what was asked for, by weight; each part comes with all the rows that have it.
+
+    None where that does not tell which are best: ranking by BM25 does, and costs twice as much.
+    """
+    rows, places = np.unique(np.concatenate([rows for rows, _ in having]), return_inverse=True)
+    weights = np.concatenate([np.full(len(rows), weight) for rows, weight in having])
+    score = np.bincount(places, weights)
+    order = np.argsort(-score, kind="stable")
+    if len(order) > limit and (score >= score[order[limit]]).sum() > 1.5 * limit:
+        return None
+    found: list[int] = rows[order[:limit]].tolist()
+    return found

@@ -47,10 +47,15 @@ def with_stand_ins(
 
 def _containing(db: apsw.Connection, word: str) -> Iterator[tuple[str, int]]:
     """Terms that begin with the word as it was typed; or, if none does, that have it in their middle."""
-    for condition in ("substr(word, 1, length(?1)) = ?1", "instr(word, ?1) > 0"):
-        rows = db.execute(f"select word from word_form where {condition} order by length(word) limit {MOST}", (word,))
-        found = [(term, count) for (term,) in rows if (count := _count(db, term))]
-        if found:
+    rows = list(
+        db.execute(
+            "select word, instr(word, ?1) as at from word_form where at > 0 order by at > 1, length(word) limit ?2",
+            (word, 4 * MOST),
+        )
+    )
+    for beginning in (True, False):
+        some = [term for term, at in rows if (at == 1) is beginning][:MOST]
+        if found := [(term, count) for term in some if (count := _count(db, term))]:
             yield from found
             return
 

@@ -58,7 +58,8 @@ __all__ = [
 
 log = structlog.get_logger()
 
-CANDIDATES = 100
+CANDIDATES, SPARE = 40, 20
+"""Of each kind, for a question; with `top_k` hits asked for as many, and SPARE more."""
 WORD_THREADS = 4
 TRIES = 3  # a commit between the backend's answer and the catalog's may hide a note: look again
 
@@ -91,6 +92,7 @@ class _Look:
     def __init__(self, target: Target, question: Question) -> None:
         self._target, self._question = target, question
         self._semantic = True
+        self._n = max(CANDIDATES, question.top_k + SPARE)
         self._where = _filter(target, question)
         self._asked = asked(question.text)
         self._statistics, self._calibration, self._resolved = Statistics(), MEASURED, Resolved()
@@ -166,14 +168,14 @@ class _Look:
         resolved = replace(resolved, foreign=foreign)
         self._resolved = now.stand_ins(self._asked, resolved, self._statistics, exact=question.exact)
         where = Narrow(question.sources, spellings(question.folder) if question.folder else ())
-        return now.find(self._asked, self._resolved.columns, CANDIDATES, where)
+        return now.find(self._asked, self._resolved.columns, self._n, where)
 
     # -- the answer --------------------------------------------------------------------------------
 
     def once(self) -> Answer:
         """The answer as of one instant of the catalog; the backend's matches may be of a moment before."""
-        most = self._target.backend.traits.max_matches or 64 * CANDIDATES
-        depth = min(CANDIDATES + 10, most)
+        most = self._target.backend.traits.max_matches or 64 * self._n
+        depth = min(self._n + 10, most)
         while True:
             matches = self._matches(depth)
             early = self._early_result()  # before a connection is taken: it needs one
@@ -182,9 +184,9 @@ class _Look:
                 hidden = self._hidden(now.lookup, {note for _, note in live.values()})
                 live = {key: one for key, one in live.items() if one[1] not in hidden}
                 # Matches that are no longer, or not yet, in the catalog take up places: look further when they do.
-                if len(live) >= CANDIDATES or matches.end != "more" or depth >= most:
+                if len(live) >= self._n or matches.end != "more" or depth >= most:
                     near = [live[match.key] for match in matches.items if match.key in live]
-                    return self._answer(now, near[:CANDIDATES], early)
+                    return self._answer(now, near[: self._n], early)
             depth = min(4 * depth, most)
 
     def _hidden(self, now: Lookup, notes: Collection[int]) -> set[int]:

@@ -150,6 +150,9 @@ def _in_ascii(plain: str, terms: frozenset[str]) -> Iterator[tuple[int, int, str
         at = folded.find(term)
         while at >= 0:
             start, end = at, at + len(term)
+            if at > 0 and plain[at - 1 : at + 1].isalpha() and plain[at - 1 : at + 1].islower():
+                at = folded.find(term, end)  # within a word, and at no seam of it
+                continue
             while start > 0 and folded[start - 1].isalnum():
                 start -= 1
             while end < len(folded) and folded[end].isalnum():

@@ -29,7 +29,7 @@ from vragd.search.score import (
     worth,
 )
 
-PASSAGES_BY_WORDS = 2  # of a note, besides those that were found one by one
+PASSAGES_BY_WORDS = 2  # of a note of which none was found by itself; one more of any other
 NO_PASSAGE = 0
 
 
@@ -215,7 +215,9 @@ def _passages(
     """The passages that are looked at, the places of their notes, and their scores by words."""
     place = {note: at for at, note in enumerate(notes)}
     own = {chunk: place[note] for chunk, note in candidates.passages.items() if note in place}
-    looked_at = np.isin(words.ids, list(own)) | (words.place < (PASSAGES_BY_WORDS if with_text else 0))
+    most = np.full(len(notes), PASSAGES_BY_WORDS if with_text else 0)
+    most[list(own.values())] -= with_text
+    looked_at = np.isin(words.ids, list(own)) | (words.place < most[words.owner])
     ids, owner, by_words = words.ids[looked_at], words.owner[looked_at], words.words[looked_at]
     known = set(ids.tolist())
     others = [chunk for chunk in own if chunk not in known]
