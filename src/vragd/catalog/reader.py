@@ -127,10 +127,11 @@ class Reader:
         with self.snapshot() as now:
             return now.join(keys)
 
-    def statistics(self, question: Asked, fingerprint: str = "") -> tuple[Statistics, str | None]:
-        """How rare the words of a question are here, and what was measured of a space, if it was."""
+    def statistics(self, question: Asked | None, fingerprint: str = "") -> tuple[Statistics, str | None]:
+        """How rare the words of a question are here, if there is one, and what was measured of a space, if it was."""
         with self.snapshot() as now:
-            return now.lookup.statistics(question), now.lookup.calibration(fingerprint)
+            counted = Statistics() if question is None else now.lookup.statistics(question)
+            return counted, now.lookup.calibration(fingerprint)
 
     def keyword(
         self, text: str, limit: int, sources: Collection[str] = (), folders: Collection[str] = ()

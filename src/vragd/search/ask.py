@@ -137,7 +137,7 @@ class _Look:
         statistics, calibrations = Statistics(), list[Calibration]()
         for reader in self._target.peers or (self._target.reader,):
             try:
-                counted, said = reader.statistics(self._asked, space)
+                counted, said = reader.statistics(None if self._question.mode == "vector" else self._asked, space)
             except VragdError:
                 if reader is self._target.reader:
                     raise

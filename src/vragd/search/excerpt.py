@@ -34,6 +34,7 @@ _MARKED = re.compile(r"[%<>!\[\]#*_`~=|$^]|^\s*(?:[-+]|\d{1,9}[.)]\s)|^[\s:-]+$"
 _WORD = re.compile(
     r"[^\W_]+(?:[\u0300-\u036f\u0900-\u0dff\u0e00-\u0eff\u1000-\u109f\u1780-\u17dd\u3099\u309a]+[^\W_]*)*"
 )
+_PLAIN = re.compile("[a-z0-9]+")
 # A character with the marks that belong to it: folded together, as a mark alone folds to nothing.
 _CLUSTER = re.compile(r".[\u0300-\u036f\u3099\u309a\u1160-\u11ff]*", re.DOTALL)
 
@@ -144,9 +145,9 @@ def _by_words(plain: str, terms: frozenset[str]) -> Iterator[tuple[int, int, str
 
 
 def _in_ascii(plain: str, terms: frozenset[str]) -> Iterator[tuple[int, int, str]]:
-    """As `_by_words`, looking for each term: most of a text is none of them."""
+    """As `_by_words`, looking for each term that is there: most of a text is none of them."""
     folded = plain.lower()
-    for term in terms:
+    for term in terms & {*_PLAIN.findall(folded), *parts(plain)}:
         at = folded.find(term)
         while at >= 0:
             start, end = at, at + len(term)
