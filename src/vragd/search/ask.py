@@ -231,7 +231,10 @@ class _Look:
         return Answer(hits, self._degraded(), generation, self._semantic, n_weak, resolved.instead)
 
     def _degraded(self) -> tuple[str, ...]:
-        return () if self._semantic else ("semantic_unavailable",)
+        reasons: list[str] = []
+        if not self._semantic:
+            reasons.append("semantic_unavailable")
+        return tuple(reasons)
 
 
 def _filter(target: Target, question: Question) -> Filter | None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 
 import numpy as np
@@ -30,7 +29,7 @@ def embed_titles(store: Store) -> bool:
     with store.catalog.writing() as db:
         waiting = titles.missing(db, space.id, SLICE)
     if not waiting:
-        if json.loads(space.identity).get("provider") != "builtin":  # its cosines are known: `search.score.MEASURED`
+        if not store.settings.embedder.sets_the_scale:
             with store.catalog.writing() as db:
                 titles.calibrate(db, space)
         return False
