@@ -17,7 +17,7 @@ import apsw
 
 from vragd.catalog.asked import any_of
 
-CHUNKS_RANKED, NOTES_RANKED = 2_000, 1_000
+CHUNKS_RANKED, NOTES_RANKED = 1_200, 500
 """Rows, for one question. About 2 µs each."""
 ENOUGH = 10  # rows: with fewer another word is asked for, if that one is in the budget alone
 COUNTED_FOR_S = 600.0

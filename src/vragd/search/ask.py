@@ -58,7 +58,7 @@ __all__ = [
 
 log = structlog.get_logger()
 
-CANDIDATES, SPARE = 40, 20
+CANDIDATES, SPARE = 24, 14
 """Of each kind, for a question; with `top_k` hits asked for as many, and SPARE more."""
 WORD_THREADS = 4
 TRIES = 3  # a commit between the backend's answer and the catalog's may hide a note: look again
