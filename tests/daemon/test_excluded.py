@@ -26,7 +26,7 @@ def two_notes(daemon: Vragd, folder: str = "Private") -> None:
 
 
 def shows(daemon: Vragd) -> list[str]:
-    return sorted(daemon.paths("wombat", mode="keyword"))
+    return sorted(daemon.paths("wombat", mode="keyword", chunks=True))
 
 
 BOTH, OPEN = ["Private/secret.md", "open.md"], ["open.md"]

@@ -21,6 +21,7 @@ from vragd.config.settings import LimitSettings, SourceSettings, StoreSettings
 from vragd.errors import EmbedderChanged, EmbedderUnavailable, VragdError
 from vragd.search.ask import Hit, Place, Question, Target, ask
 from vragd.store.opening import open_store
+from vragd.store.titles import embed_titles
 from vragd.sync.change import Visit
 from vragd.system.files import sweep_temporary
 
@@ -120,6 +121,8 @@ class Process:
             visits = [Visit(self.source, path, patient) for path, patient in list(self.queue.items())[:limit]]
             for _ in range(MOST_ROUNDS):
                 if not visits:
+                    while embed_titles(self.store):
+                        pass
                     return
                 visits = self._round(visits)
             raise AssertionError(f"after {MOST_ROUNDS} rounds {[visit.path for visit in visits]} is still deferred")
@@ -154,7 +157,7 @@ class Process:
 
     def by_words(self) -> dict[str, Version]:
         """By path all that can be found, asked for by the word that is everywhere."""
-        return _by_path(ask(self._target(), Question(text=COMMON, mode="keyword", top_k=MOST)).hits)
+        return _by_path(ask(self._target(), Question(text=COMMON, mode="keyword", top_k=MOST, chunks=True)).hits)
 
     def by_vector(self) -> dict[str, Version] | None:
         """By path all that can be found, asked for by a vector; None before there is a space."""
@@ -162,7 +165,7 @@ class Process:
         if target.space is None:
             return None
         vector = tuple(float(value) for value in WordEmbedder().embed_query("x")[: target.space.dimension])
-        answer = ask(target, Question(vector=vector, mode="vector", top_k=MOST))
+        answer = ask(target, Question(vector=vector, mode="vector", top_k=MOST, chunks=True))
         assert not answer.degraded, answer.degraded
         return _by_path(answer.hits)
 

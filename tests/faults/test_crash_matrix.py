@@ -110,7 +110,7 @@ FINDS: dict[str, tuple[str, str, tuple[str, ...]]] = {
     "sweep: remember before delete": ("lost-s3", "too much", ("sweep.remembered",)),
     "delete_before_put": ("edits-s3", "answers without", ("s3.deleted", "sync.deleted")),
     "no_intents": ("edits-s3", "too much", ()),
-    "commit_in_halves": ("edits-faiss", "neither its old nor its new", ("transaction.committed",)),
+    "commit_in_halves": ("edits-faiss", "(neither its old nor its new|too much)", ("transaction.committed",)),
     "clear_before_all": ("edits-s3", "the restart at .* too much", ()),
     "forget_before_leaving": ("named_model-s3", "too much", ("space.forgotten",)),
     "version_apart": ("migration-faiss", "schema", ("migration.applied",)),

@@ -9,19 +9,20 @@ from vragd.search.question import Answer, Hit
 from vragd.terms.names import shown
 
 
-def merge(answers: Sequence[tuple[str, Answer]], top_k: int) -> tuple[Hit, ...]:
+def merge(answers: Sequence[tuple[str, Answer]], top_k: int, *, chunks: bool = False) -> tuple[Hit, ...]:
     """
     The hits of several stores as one list; each answer comes with its space's fingerprint.
 
     Scores of one space are compared; scores of different spaces mean nothing to each other, so those
-    stores take turns. Templates stay last, and a passage that two stores have is shown once.
+    stores take turns. Templates stay last, and a passage that two stores have is shown once, but where `chunks` are
+    asked for.
     """
     if len({space for space, _ in answers}) <= 1:
         hits = sorted((hit for _, answer in answers for hit in answer.hits), key=lambda hit: (hit.template, -hit.score))
     else:
         turns = [(rank, i, hit) for i, (_, answer) in enumerate(answers) for rank, hit in enumerate(answer.hits)]
         hits = [hit for _, _, hit in sorted(turns, key=lambda turn: (turn[2].template, *turn[:2]))]
-    return tuple(once(hits)[:top_k])
+    return tuple((hits if chunks else once(hits))[:top_k])
 
 
 def once(hits: Sequence[Hit]) -> list[Hit]:

@@ -35,8 +35,9 @@ def shown_hits(
     while len(found) < wanted and (batch := list(islice(rows, wanted - len(found) + SPARE))):
         for hit in _hits(now, target, batch, ranking.mode, explain=question.explain):
             (templates if hit.template else found).append(hit)
-        found = once(found)
-    return tuple(_with_excerpts(hit, matched) for hit in once([*found, *templates])[:wanted]), n_left_out
+        found = found if question.chunks else once(found)
+    hits = [*found, *templates]
+    return tuple(_with_excerpts(hit, matched) for hit in (hits if question.chunks else once(hits))[:wanted]), n_left_out
 
 
 def _hits(now: Lookup, target: Target, rows: Sequence[Ranked], mode: str, *, explain: bool) -> list[Hit]:

@@ -51,7 +51,7 @@ class Questions:
         degraded += [reason for answer in answers for reason in answer.degraded]
         degraded += ["store_restarting"] if self._stores.coming and not names else []
         return {
-            "hits": merge(found, question.top_k),
+            "hits": merge(found, question.top_k, chunks=question.chunks),
             "n_weak": sum(answer.n_weak for answer in answers),
             "instead": {word: other for answer in answers for word, other in answer.instead.items()},
             "generation": sum(answer.generation for answer in answers),
