@@ -18,6 +18,7 @@ from vragd.embed.base import Space
 from vragd.errors import BackendUnavailable, EmbedderRejected, EmbedderUnavailable
 from vragd.store.opening import open_store
 from vragd.sync.change import Visit
+from vragd.sync.pace import PACE, Pace
 
 
 class WordEmbedder:
@@ -105,11 +106,11 @@ def sql(folder: Path, statement: str, *values: Any) -> list[Any]:
 class World:
     """A store on a vault, with everything that can be turned."""
 
-    def __init__(self, home: Path) -> None:
+    def __init__(self, home: Path, pace: Pace = PACE) -> None:
         self.vault = home / "vault"
         self.vault.mkdir()
         self.folder = home / "store"
-        self.embedder, self.backend = WordEmbedder(), Recording()
+        self.embedder, self.backend, self._pace = WordEmbedder(), Recording(), pace
         self.open()
         self.store.prepare()
 
@@ -118,7 +119,7 @@ class World:
         settings = StoreSettings(sources=(SourceSettings(path=self.vault),))
         self.store = open_store(
             "sss", settings, self.folder, LimitSettings(**{"min_free_mib": 0} | limits),
-            lambda: self.embedder, make_backend=lambda *_: self.backend,
+            lambda: self.embedder, make_backend=lambda *_: self.backend, pace=self._pace,
         )  # fmt: skip
         (self.source,) = self.store.sources.values()
         self.store.connect(self.source)

@@ -23,8 +23,6 @@ import structlog
 import vragd.backends.faiss.collection
 import vragd.backends.s3vectors.backend
 import vragd.backends.s3vectors.wire
-import vragd.store.filling
-import vragd.sync.embedding
 import vragd.sync.order
 import vragd.vault.source
 from tests.backends import keys, values
@@ -43,6 +41,7 @@ from vragd.store.opening import open_store
 from vragd.store.store import Store
 from vragd.stores.registry import Registry
 from vragd.sync.change import Visit
+from vragd.sync.pace import Pace
 from vragd.system import failpoints
 from vragd.system.files import private_dir, sweep_temporary
 from vragd.system.sqlite import open_read_write
@@ -66,12 +65,11 @@ SMALL = (
     (vragd.backends.faiss.collection, "TUNING", Tuning(flush_at_least=1, flush_share=0.0)),
     (vragd.backends.s3vectors.backend, "DELETE_KEYS", 3),
     (vragd.backends.s3vectors.wire, "PUT_VECTORS", 6),
-    (vragd.sync.embedding, "ROUND_S", 0.0),  # one batch a round
     (vragd.sync.order, "BATCH", 4),
-    (vragd.store.filling, "SLICE", 8),
     (vragd.vault.source, "stamp_resolution_s", lambda _: 0.0),  # else what is done depends on how long it takes
 )
-"""So that a handful of notes takes several batches of everything."""
+HASTY = Pace(round_s=0.0, fill_slice=8)
+"""So that a handful of notes takes several batches of everything, one a round."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,6 +191,7 @@ class Life:
             config.limits,
             lambda: self.embedder,
             recorded=recorded if setup.named else lambda _: None,
+            pace=HASTY,
         )
         self.before = (
             None if self.store.backend.traits.networked else self.answers()  # that one was not asked anything yet

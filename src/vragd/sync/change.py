@@ -19,6 +19,7 @@ from vragd.catalog.writer import Catalog
 from vragd.errors import VragdError
 from vragd.notes.chunk import read_note
 from vragd.notes.model import Note, NotIndexable
+from vragd.sync.pace import PACE, Pace
 from vragd.sync.vectors import chunk_key, meta_hash
 from vragd.system.log import error_fields, path_id
 from vragd.vault.read import Content, Gone, Skipped, Unreadable
@@ -27,7 +28,6 @@ from vragd.vault.source import Source
 log = structlog.get_logger()
 
 TORN_RETRY_S = 0.2
-EMPTY_HOLD_S = 5.0
 RETRY_FIRST_S, RETRY_LAST_S = 5.0, 3600.0
 
 
@@ -81,8 +81,8 @@ class Prepared:
 class Preparer:
     """Prepares the visits of one store in one space."""
 
-    def __init__(self, catalog: Catalog, backend: VectorBackend, space: SpaceRow) -> None:
-        self._catalog, self._backend, self._space = catalog, backend, space
+    def __init__(self, catalog: Catalog, backend: VectorBackend, space: SpaceRow, pace: Pace = PACE) -> None:
+        self._catalog, self._backend, self._space, self._pace = catalog, backend, space, pace
         self._kept: Prepared | None = None
 
     def prepare(self, visit: Visit) -> Prepared | Later | None:
@@ -134,7 +134,7 @@ class Preparer:
             change = _plain_change(visit, seq, known, known.state, None, stamp=content.key, chunks=None)
             return Prepared(visit, replace(change, racy=content.racy))
         if known and known.stamp[1] > 0 and not content.data and visit.patient:
-            return Later(replace(visit, patient=False), EMPTY_HOLD_S)
+            return Later(replace(visit, patient=False), self._pace.empty_hold_s)
         stem = visit.path.rpartition("/")[2].rpartition(".")[0] or visit.path
         try:
             note = read_note(content.data, stem.encode("utf-8", "surrogateescape").decode("utf-8", "replace"))

@@ -17,6 +17,7 @@ from vragd.errors import VragdError
 from vragd.sync import order
 from vragd.sync.change import RETRY_FIRST_S, Later, Prepared, Preparer, Visit
 from vragd.sync.embedding import Bulk
+from vragd.sync.pace import PACE, Pace
 from vragd.sync.proof.proof import Proof
 from vragd.sync.vectors import to_entry
 
@@ -51,14 +52,15 @@ class Syncer:
         space: SpaceRow,
         proofs: Mapping[int, Proof],
         stop: Callable[[], bool] = lambda: False,
+        pace: Pace = PACE,
     ) -> None:
         self._catalog = catalog
         self._backend = backend
         self._space = space
         self._proofs = proofs
         self._stop = stop
-        self._preparer = Preparer(catalog, backend, space)
-        self._bulk = Bulk(catalog, embedder, space, stop)
+        self._preparer = Preparer(catalog, backend, space, pace)
+        self._bulk = Bulk(catalog, embedder, space, stop, pace)
         self.later: list[tuple[Visit, float]] = []
         """What the last round put off, also when it raised in the end: `Report.later`."""
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -24,9 +26,11 @@ from vragd.errors import BackendRefused, BackendUnavailable, StoreMismatch, Unkn
 DIM = 8
 
 
-def backend(s3: FakeS3Vectors, **settings: Any) -> S3VectorsBackend:
+def backend(
+    s3: FakeS3Vectors, *, clock: Callable[[], float] = time.monotonic, **settings: Any
+) -> S3VectorsBackend:  # fmt: skip
     given = {"type": "s3vectors", "bucket": "bbb", "endpoint_url": s3.url, **settings}
-    return S3VectorsBackend(Settings.model_validate(given))
+    return S3VectorsBackend(Settings.model_validate(given), clock)
 
 
 def opened(s3: FakeS3Vectors, **settings: Any) -> S3VectorsBackend:
@@ -63,14 +67,12 @@ def test_content_is_declared_not_filterable_and_kept_only_when_asked(s3: FakeS3V
     assert s3.violations == []
 
 
-def test_requests_stay_within_bytes(s3: FakeS3Vectors, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_requests_stay_within_bytes(s3: FakeS3Vectors) -> None:
     assert wire.BODY_BYTES < s3vectors_rules.BODY == 20 * 1024 * 1024
-    monkeypatch.setattr(wire, "BODY_BYTES", 1024 * 1024)  # the same with less to send
-    monkeypatch.setattr(s3vectors_rules, "BODY", 1024 * 1024 + 64 * 1024)
     it = backend(s3)
     it.create_collection("wide", 4_096, "cosine")
     s3.forget_calls()
-    put(it, "wide", vectors(30, 4_096))
+    put(it, "wide", vectors(450, 4_096))
     assert s3.calls["PutVectors"] == 2
     assert s3.violations == []
 
@@ -141,10 +143,9 @@ def test_a_write_whose_answer_was_lost_is_repeated(s3: FakeS3Vectors) -> None:
     assert s3.calls["PutVectors"] == s3.calls["DeleteVectors"] == 2
 
 
-def test_a_query_does_not_wait_again_for_what_was_just_out_of_reach(
-    s3: FakeS3Vectors, monkeypatch: pytest.MonkeyPatch
-) -> None:  # fmt: skip
-    it = opened(s3)
+def test_a_query_does_not_wait_again_for_what_was_just_out_of_reach(s3: FakeS3Vectors) -> None:
+    now = [100.0]
+    it = opened(s3, clock=lambda: now[0])
     put(it, "sss", vectors(2))
     s3.stop()
     ask = lambda: nearest(it, "sss", vectors(1)[0].values, 5)  # noqa: E731
@@ -153,7 +154,7 @@ def test_a_query_does_not_wait_again_for_what_was_just_out_of_reach(
     s3.forget_calls()
     assert "cannot be reached" in error_of(ask).message
     assert not s3.calls, "nobody was asked"
-    monkeypatch.setattr(s3vectors, "QUERY_PAUSE_S", 0.0)
+    now[0] += s3vectors.QUERY_PAUSE_S
     assert len(ask()) == 2
 
 
@@ -201,11 +202,12 @@ def test_two_writers_with_different_models_at_once_leave_one_refused(s3: FakeS3V
     assert "builtin-one" in error.message
 
 
-def test_writes_keep_below_the_rate_aws_grants(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_writes_keep_below_the_rate_aws_grants() -> None:
     now = [100.0]
-    monkeypatch.setattr(budget.time, "monotonic", lambda: now[0])
-    monkeypatch.setattr(budget.time, "sleep", lambda s: now.__setitem__(0, now[0] + s))
-    rate = budget.Budget(s3vectors.REQUESTS_PER_S, s3vectors.VECTORS_PER_S)
+    rate = budget.Budget(
+        s3vectors.REQUESTS_PER_S, s3vectors.VECTORS_PER_S,
+        clock=lambda: now[0], sleep=lambda s: now.__setitem__(0, now[0] + s),
+    )  # fmt: skip
     for _ in range(40):
         rate.take(500)
     assert 40 * 500 / (now[0] - 100.0) <= 2_500

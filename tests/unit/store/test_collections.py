@@ -17,12 +17,15 @@ from vragd.config.settings import LimitSettings, SourceSettings, StoreSettings
 from vragd.errors import StoreMismatch
 from vragd.store.opening import open_store
 from vragd.sync.change import Visit
+from vragd.sync.pace import PACE, Pace
 
 BUCKET = "shared"
 
 
 class Machine:
     """A store `notes` with vaults of its own, and the steps its worker would take."""
+
+    pace = PACE
 
     def __init__(self, s3: FakeS3Vectors, home: Path, digest: str = "1", vaults: tuple[str, ...] = ("vault",)) -> None:
         self.s3, self.home, self.vaults = s3, home, vaults
@@ -40,7 +43,7 @@ class Machine:
         sources = tuple(SourceSettings(path=self.home / name) for name in self.vaults)
         settings = StoreSettings(sources=sources, backend=backend)
         limits = LimitSettings(min_free_mib=0)
-        self.store = open_store("notes", settings, self.home / "store", limits, lambda: self.embedder)
+        self.store = open_store("notes", settings, self.home / "store", limits, lambda: self.embedder, pace=self.pace)
         return self
 
     def reopen(self, **changes: Any) -> Machine:
@@ -238,11 +241,8 @@ def test_one_vector_aws_finds_fault_with_keeps_nobody_out(s3: FakeS3Vectors, one
     assert not any("Cursed" in str(metadata) for metadata in s3.metadata(BUCKET, "notes").values())
 
 
-def test_filling_reads_the_catalog_once_and_goes_on_after_a_restart(
-    s3: FakeS3Vectors, one: Machine, monkeypatch: pytest.MonkeyPatch
-) -> None:  # fmt: skip
-    monkeypatch.setattr("vragd.store.filling.SLICE", 1)
-    one.reopen(bucket="another")
+def test_filling_reads_the_catalog_once_and_goes_on_after_a_restart(s3: FakeS3Vectors, one: Machine) -> None:
+    one.reopen(bucket="another", pace=Pace(fill_slice=1))
     one.store.prepare()
     one.store.fill()
     s3.forget_calls()

@@ -12,7 +12,7 @@ import json
 import re
 import threading
 import time
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
@@ -88,8 +88,8 @@ class S3VectorsBackend:
 
     traits = TRAITS
 
-    def __init__(self, settings: Settings) -> None:
-        self._settings = settings
+    def __init__(self, settings: Settings, clock: Callable[[], float] = time.monotonic) -> None:
+        self._settings, self._clock = settings, clock
         self._place = f"s3vectors {settings.endpoint_url or 'aws'} text={settings.remote_text}"
         self._lock = threading.Lock()
         self._clients: dict[str, Any] = {}
@@ -257,7 +257,7 @@ class S3VectorsBackend:
                 returnDistance=True, returnMetadata=payload, for_query=True, **condition,
             )  # fmt: skip
         except Unreachable as error:
-            self._query_failed = (time.monotonic(), error)
+            self._query_failed = (self._clock(), error)
             raise
         matches = [wire.match(item, info.metric) for item in answer["vectors"]]
         return Matches(sorted(matches, key=lambda match: (-match.score, match.key)), _end(len(matches), top_k, where))
@@ -265,7 +265,7 @@ class S3VectorsBackend:
     def _wait_out_an_outage(self) -> None:
         if self._query_failed is not None:
             at, error = self._query_failed
-            if time.monotonic() - at < QUERY_PAUSE_S:
+            if self._clock() - at < QUERY_PAUSE_S:
                 raise type(error)(error.message, hint=error.hint)
             self._query_failed = None
 

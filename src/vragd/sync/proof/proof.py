@@ -17,6 +17,7 @@ from typing import Any
 from vragd.catalog.model import SourceRow, StampRow
 from vragd.catalog.writer import Catalog
 from vragd.sync.difference import Difference, compare
+from vragd.sync.pace import PACE, Pace
 from vragd.sync.proof.guard import NOTHING, Held, guarded
 from vragd.vault.root import Root
 from vragd.vault.scan import Scan
@@ -58,11 +59,11 @@ class Proof:
 
     def __init__(
         self, catalog: Catalog, source: Source, row: SourceRow, share: float,
-        clock: Callable[[], float] = time.monotonic,
+        clock: Callable[[], float] = time.monotonic, pace: Pace = PACE,
     ) -> None:  # fmt: skip
         """Begin with what the catalog remembers. `share` of the notes may be missing at once."""
         self.source = source
-        self._catalog, self._share, self._clock = catalog, share, clock
+        self._catalog, self._share, self._clock, self._pace = catalog, share, clock, pace
         self._lock = threading.Lock()
         self.state = State(
             place=row.identity[:2] if row.identity else None,
@@ -222,7 +223,7 @@ class Proof:
             return difference, False
         same = root.identity.place == before.place
         is_asked = mark > before.n_answered and same and not self.source.watch and bool(found.notes)
-        held = guarded(before.held, difference, len(known), len(found.notes), self._share, self._clock())
+        held = guarded(before.held, difference, len(known), len(found.notes), self._share, self._clock(), self._pace)
         self._answered(mark)
         if is_asked or is_confirmed or held is None:
             self._prove(root)
