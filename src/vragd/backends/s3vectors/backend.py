@@ -175,13 +175,18 @@ class S3VectorsBackend:
             Entry(key, rows[i], batch.metadata[i], batch.payload[i], batch.versions[i]) for key, i in last.items()
         )
         with_text = self._settings.remote_text
+        refused: dict[str, Invalid] = {}
         for some in wire.batches(wire.item(entry, with_text=with_text, packed=shape.packed) for entry in entries):
-            self._put(name, some)
+            self._put(name, some, refused)
+        if refused:
+            error = next(iter(refused.values()))
+            raise VectorsRefused(error.message, keys=tuple(refused), part="values", hint=error.hint) from error
 
-    def _put(self, name: str, batch: list[dict[str, Any]]) -> None:
+    def _put(self, name: str, batch: list[dict[str, Any]], refused: dict[str, Invalid]) -> None:
         """
         Put a batch. Where AWS finds fault with it, the vector at fault is found and put with less metadata:
-        how AWS counts that is not documented to the byte, and one note must not keep the others out.
+        how AWS counts that is not documented to the byte, and one note must not keep the others out. What is `refused`
+        with the least, too, is noted there.
         """
         self._budget.take(len(batch))
         try:
@@ -189,14 +194,25 @@ class S3VectorsBackend:
             reach("s3.put")
         except Invalid as error:
             if len(batch) > 1:
-                self._put(name, batch[: len(batch) // 2])
-                self._put(name, batch[len(batch) // 2 :])
+                self._put(name, batch[: len(batch) // 2], refused)
+                self._put(name, batch[len(batch) // 2 :], refused)
                 return
             kept = wire.least(batch[0]["metadata"])
             if kept == batch[0]["metadata"]:
-                raise VectorsRefused(error.message, keys=(batch[0]["key"],), part="values", hint=error.hint) from error
+                self._check_length(name, len(batch[0]["data"]["float32"]))
+                refused[batch[0]["key"]] = error
+                return
             log.warning("backend.metadata_cut", store=name, n_bytes=len(json.dumps(batch[0]["metadata"])))
-            self._put(name, [{**batch[0], "metadata": kept}])
+            self._put(name, [{**batch[0], "metadata": kept}], refused)
+
+    def _check_length(self, name: str, dimension: int) -> None:
+        """Raise CollectionMismatch if the index is by now one of another dimension: then no vector is at fault."""
+        if (have := self._describe(name).info.dimension) != dimension:
+            raise CollectionMismatch(
+                f"index {name!r} holds {have}-d vectors by now, these have {dimension}",
+                what="dimension",
+                hint="somebody deleted it and made it anew; delete it, and vragd makes and fills it again",
+            )
 
     def put_metadata(self, name: str, batch: Batch) -> frozenset[str]:
         raise Unsupported("S3 Vectors replaces whole vectors only", condition="put_metadata")
