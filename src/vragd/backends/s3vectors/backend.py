@@ -182,11 +182,13 @@ class S3VectorsBackend:
             error = next(iter(refused.values()))
             raise VectorsRefused(error.message, keys=tuple(refused), part="values", hint=error.hint) from error
 
-    def _put(self, name: str, batch: list[dict[str, Any]], refused: dict[str, Invalid]) -> None:
+    def _put(
+        self, name: str, batch: list[dict[str, Any]], refused: dict[str, Invalid], *, again: bool = False
+    ) -> None:  # fmt: skip
         """
         Put a batch. Where AWS finds fault with it, the vector at fault is found and put with less metadata:
-        how AWS counts that is not documented to the byte, and one note must not keep the others out. What is `refused`
-        with the least, too, is noted there.
+        how AWS counts that is not documented to the byte, and one note must not keep the others out. It has to be refused
+        twice as it is. What is `refused` with the least, too, is noted there.
         """
         self._budget.take(len(batch))
         try:
@@ -196,6 +198,9 @@ class S3VectorsBackend:
             if len(batch) > 1:
                 self._put(name, batch[: len(batch) // 2], refused)
                 self._put(name, batch[len(batch) // 2 :], refused)
+                return
+            if not again:
+                self._put(name, batch, refused, again=True)
                 return
             kept = wire.least(batch[0]["metadata"])
             if kept == batch[0]["metadata"]:

@@ -26,7 +26,7 @@ SPACE, MODEL = "vragd-space-", "vragd-model-"
 # The payload as one JSON text: AWS takes ten names that are not filterable, fixed when an index is made. Indexes
 # made before this was thought of have a name for each part, and go on with that.
 PACKED, VERSION = "payload", "version"
-LEAST_METADATA = frozenset({"source", VERSION, PACKED, "source_name", "line_from", "line_to"})
+LEAST_METADATA = frozenset({"source", PACKED, "source_name", "line_from", "line_to"})
 LEAST_PAYLOAD = frozenset({"source_name", "line_from", "line_to"})
 PUSHES = frozenset({"And", "Or", "Compare", "In"})
 
@@ -65,7 +65,7 @@ def item(entry: Entry, *, with_text: bool, packed: bool) -> dict[str, Any]:
 
 
 def least(metadata: Mapping[str, Any]) -> dict[str, Any]:
-    """What a vector cannot do without, of metadata that AWS finds too much."""
+    """What a vector cannot do without, of metadata that AWS finds too much. It has no version: it is none of ours whole."""
     kept = {key: value for key, value in metadata.items() if key in LEAST_METADATA}
     if PACKED in kept:
         few = {key: value for key, value in json.loads(kept[PACKED]).items() if key in LEAST_PAYLOAD}
