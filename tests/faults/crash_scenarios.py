@@ -137,6 +137,8 @@ def refused(life: Life, setup: Setup) -> None:
     life.open(Setup(setup.backend, refuses="two"))
     life.edit({"a.md": "\n\n" + FIRST["a.md"], "new.md": note("new", "two", "four")})
     life.sync()
+    life.edit(delete=["folder/d.md"])
+    life.sync()
     life.close()
     life.open(Setup(setup.backend, refuses="two", text=True))
     life.edit({"new.md": note("new", "four")}, delete=["c.md"])
