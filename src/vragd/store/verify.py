@@ -18,7 +18,6 @@ from vragd.errors import CatalogCorrupt, VragdError
 from vragd.store.store import Store
 from vragd.sync import order
 from vragd.sync.vectors import to_entry
-from vragd.terms.filter import Value
 from vragd.vault.read import Content, Gone, Skipped
 from vragd.vault.scan import scan
 from vragd.vault.source import Source
@@ -172,7 +171,7 @@ def _is_told(held: Stored, entry: Entry, *, keeps_payload: bool) -> bool:
     return all(_says(kept.get(part), told) for part, told in entry.payload.items() if part in kept or part != "content")
 
 
-def _says(held: Value | None, told: Value) -> bool:
+def _says(held: object, told: object) -> bool:
     match held, told:
         case _, "" | ():
             return True

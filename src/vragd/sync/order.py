@@ -52,8 +52,8 @@ class Write:
     What a round writes into one space, and what became of it.
 
     `puts` are the chunks the backend does not hold yet as they are now, but for those that it refused when they were
-    put before. `proofs` by source id: a removal is committed only if its source's proof says that the note is gone; what
-    it does not say so of is `unproven` afterwards.
+    put before. `proofs` by source id: a removal is committed only if its source's proof says that the note is gone;
+    what it does not say so of is `unproven` afterwards.
     """
 
     catalog: Catalog

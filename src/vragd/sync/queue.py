@@ -111,7 +111,7 @@ class DirtyPaths:
         waiting.ticket = min(waiting.ticket, earliest)
 
     def _hint_folder(self, place: SourcePath, now: float, settle: bool) -> _Waiting:
-        """What will look at `place`: its own scan, or that of a folder around it that waits. Those below it are dropped."""
+        """What will look at `place`: its own scan, or that of a folder around it that waits. Those below it go."""
         if place not in self._folders and (around := self._around(place)) is not None:
             waiting = self._folders[around]
             if not settle:

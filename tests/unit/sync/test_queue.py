@@ -6,7 +6,15 @@ import itertools
 
 import pytest
 
-from vragd.sync.queue import BACK_OFF_LAST_S, MAX_FOLDERS, MAX_HINTS, MAX_PER_FOLDER, TRIES_WAITED_FOR, DirtyPaths, SourcePath
+from vragd.sync.queue import (
+    BACK_OFF_LAST_S,
+    MAX_FOLDERS,
+    MAX_HINTS,
+    MAX_PER_FOLDER,
+    TRIES_WAITED_FOR,
+    DirtyPaths,
+    SourcePath,
+)
 
 
 class Clock:
@@ -288,7 +296,7 @@ def test_a_folder_below_one_that_waits_is_not_scanned_besides(dirty: Queue) -> N
 
 
 @pytest.mark.parametrize("outer", ["", "a"])
-def test_a_folder_that_is_to_be_scanned_takes_in_those_below_it_with_the_oldest_ticket(dirty: Queue, outer: str) -> None:
+def test_a_folder_to_be_scanned_takes_in_those_below_it_with_the_oldest_ticket(dirty: Queue, outer: str) -> None:
     first = dirty.hint(1, "a/b", folder=True)
     dirty.hint(1, "a/c/d", folder=True)
     last = dirty.hint(1, outer, folder=True)

@@ -187,8 +187,8 @@ class S3VectorsBackend:
     ) -> None:  # fmt: skip
         """
         Put a batch. Where AWS finds fault with it, the vector at fault is found and put with less metadata:
-        how AWS counts that is not documented to the byte, and one note must not keep the others out. It has to be refused
-        twice as it is. What is `refused` with the least, too, is noted there.
+        how AWS counts that is not documented to the byte, and one note must not keep the others out. It has to be
+        refused twice as it is. What is `refused` with the least, too, is noted there.
         """
         self._budget.take(len(batch))
         try:

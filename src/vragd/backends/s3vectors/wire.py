@@ -65,7 +65,7 @@ def item(entry: Entry, *, with_text: bool, packed: bool) -> dict[str, Any]:
 
 
 def least(metadata: Mapping[str, Any]) -> dict[str, Any]:
-    """What a vector cannot do without, of metadata that AWS finds too much. It has no version: it is none of ours whole."""
+    """What a vector cannot do without, of metadata that AWS finds too much. Without a version: that is of the whole."""
     kept = {key: value for key, value in metadata.items() if key in LEAST_METADATA}
     if PACKED in kept:
         few = {key: value for key, value in json.loads(kept[PACKED]).items() if key in LEAST_PAYLOAD}
