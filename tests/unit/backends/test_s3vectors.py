@@ -27,6 +27,7 @@ from vragd.errors import (
     VectorsRefused,
     VragdError,
 )
+from vragd.terms.filter import every, one_of
 
 DIM = 8
 
@@ -177,6 +178,37 @@ def test_all_that_is_refused_is_named_and_the_rest_is_there(s3: FakeS3Vectors) -
     assert isinstance(error, VectorsRefused)
     assert (sorted(error.keys), error.part) == (["k1200", "k3", "k400"], "values")
     assert len(s3.keys("bbb", "sss")) == 1_198
+
+
+def test_a_request_that_is_too_large_for_somebody_is_halved_and_nothing_is_cut(s3: FakeS3Vectors) -> None:
+    it = opened(s3)
+    entries = [Entry(v.key, v.values, {"source": "s"}, {"path": f"{v.key}.md"}, "f" * 16) for v in vectors(8)]
+    s3.fail(413, "413", times=3, operations=["PutVectors"])
+    put(it, "sss", entries)
+    assert all("path" in data["payload"] and data["version"] for data in s3.metadata("bbb", "sss").values())
+    assert len(s3.keys("bbb", "sss")) == 8
+    s3.fail(413, "413", operations=["PutVectors"])
+    error = error_of(lambda: put(it, "sss", entries[:1]))
+    assert isinstance(error, VectorsRefused)
+    assert (error.keys, "413" in error.message) == (("k0",), True)
+
+
+def test_a_filter_of_more_conditions_than_aws_takes_is_asked_in_parts(s3: FakeS3Vectors) -> None:
+    it = opened(s3)
+    rows = vectors(250)
+    put(it, "sss", [Entry(v.key, v.values, {"source": f"s{i}", "folder": ("A",)}) for i, v in enumerate(rows)])
+    question = rows[0].values
+    assert question is not None
+    sources = one_of("source", [f"s{i}" for i in range(240)])
+    for where in (sources, every(sources, one_of("folder", ["A", "B"]))):
+        found = it.query("sss", question, 20, where=where)
+        everything = it.query("sss", question, 40)
+        expected = [match.key for match in everything.items if int(match.key[1:]) < 240][:20]
+        assert [match.key for match in found.items] == expected
+        assert found.end == "more"
+    wide = every(sources, one_of("folder", [f"folder {i}" for i in range(101)]))
+    assert "100 conditions" in error_of(lambda: it.query("sss", question, 5, where=wide)).message
+    assert s3.violations == []
 
 
 def test_a_short_throttle_is_not_even_noticed(s3: FakeS3Vectors) -> None:

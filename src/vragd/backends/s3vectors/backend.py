@@ -27,6 +27,7 @@ from vragd.backends.base import (
     CollectionInfo,
     End,
     Entry,
+    Match,
     Matches,
     Stored,
     Traits,
@@ -39,6 +40,7 @@ from vragd.backends.s3vectors.errors import (
     BadCredentials,
     Conflict,
     Invalid,
+    TooMuch,
     Unreachable,
     from_answer,
     from_elsewhere,
@@ -199,6 +201,9 @@ class S3VectorsBackend:
                 self._put(name, batch[: len(batch) // 2], refused)
                 self._put(name, batch[len(batch) // 2 :], refused)
                 return
+            if isinstance(error, TooMuch):  # that is not about what is in it: nothing may be cut
+                refused[batch[0]["key"]] = error
+                return
             if not again:
                 self._put(name, batch, refused, again=True)
                 return
@@ -272,16 +277,21 @@ class S3VectorsBackend:
                 return Matches((), "more")
             if where is not None and wire.never(where):
                 return Matches((), "exhausted")  # AWS takes no empty list
-            condition = {"filter": made} if where is not None and (made := wire.condition(where)) else {}
-            answer = self._call(
-                "QueryVectors", name, queryVector={"float32": values.tolist()}, topK=min(top_k, TOP_K),
-                returnDistance=True, returnMetadata=payload, for_query=True, **condition,
-            )  # fmt: skip
+            found: dict[str, Match] = {}
+            ends = set()
+            for condition in [{}] if where is None else wire.conditions(where):
+                answer = self._call(
+                    "QueryVectors", name, queryVector={"float32": values.tolist()}, topK=min(top_k, TOP_K),
+                    returnDistance=True, returnMetadata=payload, for_query=True,
+                    **({"filter": condition} if condition else {}),
+                )  # fmt: skip
+                found |= {item["key"]: wire.match(item, info.metric) for item in answer["vectors"]}
+                ends.add(_end(len(answer["vectors"]), top_k, where))
         except Unreachable as error:
             self._query_failed = (time.monotonic(), error)
             raise
-        matches = [wire.match(item, info.metric) for item in answer["vectors"]]
-        return Matches(sorted(matches, key=lambda match: (-match.score, match.key)), _end(len(matches), top_k, where))
+        best = sorted(found.values(), key=lambda match: (-match.score, match.key))[:top_k]
+        return Matches(best, next(end for end in ("limit", "more", "exhausted") if end in ends))
 
     def _wait_out_an_outage(self) -> None:
         if self._query_failed is not None:

@@ -50,6 +50,10 @@ class Invalid(StoreMismatch):
     """
 
 
+class TooMuch(Invalid):
+    """A request of so many bytes is not let through, by AWS or by whoever is in between: less may be."""
+
+
 def from_answer(error: aws.ClientError, operation: str, bucket: str, store: str | None) -> VragdError:
     """The error AWS answered with. `code` and status are those of the service's API reference."""
     code = error.response.get("Error", {}).get("Code", "")
@@ -58,6 +62,8 @@ def from_answer(error: aws.ClientError, operation: str, bucket: str, store: str 
     if code == "NotFoundException":
         what = f"bucket {bucket!r} has no index {store!r}" if store else f"there is no vector bucket {bucket!r}"
         return UnknownCollection(f"{what} in this region", hint="check bucket and region")
+    if status == 413 and operation == "PutVectors":
+        return TooMuch("something between here and S3 Vectors, or AWS, finds a request too large (status 413)")
     if code == "ConflictException":
         return Conflict(f"{operation}: {said}")
     if _CLOCK.search(code) or _CLOCK_SAID.search(said):
