@@ -235,7 +235,7 @@ def test_a_place_that_hangs_stops_neither_a_change_for_ever_nor_the_end(
 def test_a_place_that_cannot_be_a_source_is_refused_before_anything_is_looked_for_in_it(home: Home, name: str) -> None:
     async def check(stores: Stores) -> None:
         await create_store(stores, "abc", MEMORY)
-        with pytest.raises(ConfigError, match="the data directory .* is inside"):  # not that nothing was found there
+        with pytest.raises(ConfigError, match=r"the data directory .* is inside"):  # not that nothing was found there
             await index_once(stores, name, str(home.place), ["**/*.md"])
         with pytest.raises(ConfigError, match="the root of the file system"):
             await index_once(stores, name, "/", ["**/no such note.md"])
