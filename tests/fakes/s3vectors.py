@@ -87,6 +87,8 @@ class FakeS3Vectors:
         """Any of `MUTATIONS`."""
         self.poison: str | None = None
         """PutVectors with this in a key or in a string of metadata is refused whole: for a limit nobody knows."""
+        self.query_page: int | None = None
+        """A question is answered in pages of so many."""
         self.visible_after_s = 0.0
         """Writes are acknowledged at once and seen so much later."""
         self.on_call: Callable[[str, str], None] = lambda operation, when: None
@@ -270,7 +272,10 @@ class FakeS3Vectors:
             if body.get("returnMetadata"):
                 item["metadata"] = index.vectors[item["key"]].metadata
             found.append(item)
-        return _Answer(200, {"vectors": found, "distanceMetric": index.distance_metric})
+        start = int(body.get("nextToken") or 0)
+        end = start + (self.query_page or len(found))
+        more = {"nextToken": str(end)} if end < len(found) else {}
+        return _Answer(200, {"vectors": found[start:end], "distanceMetric": index.distance_metric, **more})
 
     def _matrix(self, index: Index) -> tuple[list[str], np.ndarray]:
         if index.index_arn not in self._matrices or len(self._matrices[index.index_arn][0]) != len(index.vectors):

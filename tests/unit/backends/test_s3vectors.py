@@ -211,6 +211,15 @@ def test_a_filter_of_more_conditions_than_aws_takes_is_asked_in_parts(s3: FakeS3
     assert s3.violations == []
 
 
+def test_a_question_that_is_answered_in_pages_is_answered_whole(s3: FakeS3Vectors) -> None:
+    it = opened(s3)
+    put(it, "sss", vectors(200))
+    whole = nearest(it, "sss", vectors(1)[0].values, 100)
+    s3.query_page = 40
+    assert nearest(it, "sss", vectors(1)[0].values, 100) == whole
+    assert len(whole) == 100
+
+
 def test_a_short_throttle_is_not_even_noticed(s3: FakeS3Vectors) -> None:
     it = opened(s3)
     s3.fail(429, "TooManyRequestsException", times=2, operations=["PutVectors"])

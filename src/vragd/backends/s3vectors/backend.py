@@ -280,13 +280,14 @@ class S3VectorsBackend:
             found: dict[str, Match] = {}
             ends = set()
             for condition in [{}] if where is None else wire.conditions(where):
-                answer = self._call(
-                    "QueryVectors", name, queryVector={"float32": values.tolist()}, topK=min(top_k, TOP_K),
+                pages = self._pages(
+                    "QueryVectors", "vectors", name, queryVector={"float32": values.tolist()}, topK=min(top_k, TOP_K),
                     returnDistance=True, returnMetadata=payload, for_query=True,
                     **({"filter": condition} if condition else {}),
                 )  # fmt: skip
-                found |= {item["key"]: wire.match(item, info.metric) for item in answer["vectors"]}
-                ends.add(_end(len(answer["vectors"]), top_k, where))
+                some = {item["key"]: wire.match(item, info.metric) for item in pages}
+                found |= some
+                ends.add(_end(len(some), top_k, where))
         except Unreachable as error:
             self._query_failed = (time.monotonic(), error)
             raise
