@@ -187,10 +187,14 @@ def test_a_request_that_is_too_large_for_somebody_is_halved_and_nothing_is_cut(s
     put(it, "sss", entries)
     assert all("path" in data["payload"] and data["version"] for data in s3.metadata("bbb", "sss").values())
     assert len(s3.keys("bbb", "sss")) == 8
-    s3.fail(413, "413", operations=["PutVectors"])
-    error = error_of(lambda: put(it, "sss", entries[:1]))
+    s3.fail(413, "413", times=3, operations=["PutVectors"])
+    error = error_of(lambda: put(it, "sss", entries[:4]))  # all four, two, and the first
     assert isinstance(error, VectorsRefused)
     assert (error.keys, "413" in error.message) == (("k0",), True)
+    s3.fail(413, "413", times=99, operations=["PutVectors"])
+    error = error_of(lambda: put(it, "sss", entries))
+    assert isinstance(error, BackendUnavailable), "whoever lets nothing through says nothing of any note"
+    s3.fail_no_more()
 
 
 def test_a_filter_of_more_conditions_than_aws_takes_is_asked_in_parts(s3: FakeS3Vectors) -> None:

@@ -50,6 +50,7 @@ from vragd.backends.s3vectors.settings import Settings
 from vragd.backends.scores import prepared
 from vragd.errors import (
     BackendRefused,
+    BackendUnavailable,
     CollectionMismatch,
     StoreMismatch,
     UnknownCollection,
@@ -182,6 +183,10 @@ class S3VectorsBackend:
             self._put(name, some, refused)
         if refused:
             error = next(iter(refused.values()))
+            if len(refused) == len(last) and all(isinstance(one, TooMuch) for one in refused.values()):
+                raise BackendUnavailable(
+                    error.message, hint="check proxy and endpoint_url; it is tried again by itself"
+                )
             raise VectorsRefused(error.message, keys=tuple(refused), part="values", hint=error.hint) from error
 
     def _put(
