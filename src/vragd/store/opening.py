@@ -103,7 +103,7 @@ def _open_again(given: Given, lasting: Lasting, error: CatalogCorrupt) -> Store:
 
 def _open(given: Given, lasting: Lasting) -> Store:
     path = given.folder / "catalog.db"
-    catalog = Catalog(path)
+    catalog = Catalog(path, given.clock)
     opened: list[Catalog | Reader] = [catalog]
     try:
         opened.insert(0, reader := Reader(path))

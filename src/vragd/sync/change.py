@@ -7,7 +7,7 @@ Writes nothing. Everything here runs on the store's writer lane.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
 import structlog
@@ -66,16 +66,27 @@ class Prepared:
         """Whether the note takes no more room afterwards than nothing at all."""
         return isinstance(self.change, NoteRemoval) or self.change.chunks == ()
 
-    def without(self, refused: set[bytes]) -> Prepared:
-        """The note with those of its chunks that the embedder will not take marked: found by their words only."""
-        bad = {chunk.text_hash for chunk in self.fresh} & refused
+    def without(self, texts: set[bytes]) -> Prepared:
+        """The note with those of its chunks that the embedder will not take, by the hash of their text, marked."""
+        return self._marked({chunk.key for chunk in self.fresh if chunk.text_hash in texts}, "the embedder", "")
+
+    def without_keys(self, keys: Collection[str], why: str) -> Prepared:
+        """The note with those of its chunks that the backend will not take marked."""
+        return self._marked({chunk.key for chunk in self.fresh if chunk.key in keys}, "the backend", f" ({why})")
+
+    def _marked(self, bad: set[str], who: str, why: str) -> Prepared:
+        """These chunks are found by their words only, and the note says so."""
         if not bad or not isinstance(self.change, NoteChange) or self.change.chunks is None:
             return self
-        chunks = tuple(replace(c, embedded=c.text_hash not in bad) for c in self.change.chunks)
-        reason = f"the embedder refuses {len(bad)} of {len(chunks)} chunks"
-        change = replace(self.change, chunks=chunks, state="partial", reason=reason)
-        log.warning("sync.chunks_refused", note=path_id(self.visit.source.uid, self.visit.path), n_refused=len(bad))
-        return replace(self, change=_with_retry(change, self.attempts))
+        chunks = tuple(replace(c, embedded=c.embedded and c.key not in bad) for c in self.change.chunks)
+        reasons = [self.change.reason] if self.change.state == "partial" and self.change.reason else []
+        reasons.append(f"{who} refuses {len(bad)} of {len(chunks)} chunks{why}")
+        change = replace(self.change, chunks=chunks, state="partial", reason="; ".join(reasons))
+        log.warning(
+            "sync.chunks_refused", note=path_id(self.visit.source.uid, self.visit.path), by=who, n_refused=len(bad)
+        )
+        fresh = [chunk for chunk in self.fresh if chunk.key not in bad]
+        return replace(self, change=_with_retry(change, self.attempts), fresh=fresh)
 
 
 class Preparer:

@@ -345,3 +345,18 @@ def test_a_named_path_is_found_below_the_root_whatever_dots_and_links_are_in_it(
     assert root is not None
     source.take(root)
     assert source.inside(spot) == inside
+
+
+def test_what_is_unmounted_while_a_scan_is_judged_is_not_believed_to_be_there(world: World) -> None:
+    def unmounted_meanwhile() -> float:
+        proof.unmounted()
+        return 0.0
+
+    (row,) = world.store.catalog.sources()
+    proof = Proof(world.store.catalog, world.source, row, 0.25, unmounted_meanwhile)
+    root, found = world.source.root, world.source.scan()
+    assert root is not None
+    found.mounts["disk"] = (5, 7)
+    known = world.store.reader.stamps(world.source.id, "", None, 1 << 20)
+    proof.judge(root, found, known, proof.mark())
+    assert proof.state.mounts == {"disk": (0, 0)}
