@@ -16,8 +16,7 @@ from vragd.cli import bucket
 from vragd.cli.connect import Session, client
 from vragd.cli.render import plural, say
 from vragd.errors import UsageError, VragdError
-from vragd.system.places import expanded
-from vragd.terms.names import literal
+from vragd.system.places import expanded, literal
 
 POLL_S = 2.0
 # Reasons for which no amount of waiting makes the paths searchable.

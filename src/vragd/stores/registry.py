@@ -24,7 +24,7 @@ from vragd.errors import StoreExists, UnknownStore, UsageError, VragdError
 from vragd.system.failpoints import reach
 from vragd.system.files import disk_error, private_dir, write_atomic
 from vragd.system.log import error_fields
-from vragd.terms.names import literal
+from vragd.system.places import literal
 
 log = structlog.get_logger()
 

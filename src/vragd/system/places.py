@@ -8,6 +8,7 @@ the XDG specification that is not absolute is ignored, as it demands: it would b
 from __future__ import annotations
 
 import os
+import re
 import sys
 from pathlib import Path
 
@@ -97,3 +98,8 @@ def socket_path(flag: str | None, configured: Path | None) -> Path:
             hint="set paths.socket in the configuration, or VRAGD_SOCKET, to a shorter path",
         )
     return path
+
+
+def literal(path: str) -> str:
+    """The .gitignore pattern that matches the text `path` and nothing else."""
+    return re.sub(r"([\[\]*?!#\\ ])", r"\\\1", path)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import os
-import re
 from pathlib import Path
 from urllib.parse import quote, quote_from_bytes
 
@@ -29,8 +28,3 @@ def link(root: Path, path: str, *, in_obsidian: bool) -> str:
         file = path.removesuffix(".md")
         return f"obsidian://open?vault={quote(root.name, safe='')}&file={quote_from_bytes(os.fsencode(file), safe='')}"
     return "file://" + quote_from_bytes(os.fsencode(root / path))
-
-
-def literal(path: str) -> str:
-    """The .gitignore pattern that matches the text `path` and nothing else."""
-    return re.sub(r"([\[\]*?!#\\ ])", r"\\\1", path)
