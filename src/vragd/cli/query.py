@@ -7,7 +7,7 @@ from typing import Any
 
 from vragd.cli import bucket
 from vragd.cli.connect import client
-from vragd.cli.render import json_out, out, plural, say
+from vragd.cli.render import json_out, out, plural, say, within
 from vragd.errors import UsageError
 
 EXCERPT_CHARS = 240
@@ -60,8 +60,8 @@ def print_hits(answer: dict[str, Any]) -> None:
     for number, hit in enumerate(answer["hits"], 1):
         where = f"{hit['path']}:{hit['lines'][0]}-{hit['lines'][1]}"
         heading = " › ".join(hit["heading"]).removeprefix(hit["title"]).removeprefix(" › ")
-        out(f"{number}. {hit['title']}{'  ' + heading if heading else ''}  ({hit['score']:.3f})")
-        out(f"   {hit['source']}/{where}")
+        out(within(f"{number}. {hit['title']}{'  ' + heading if heading else ''}  ({hit['score']:.3f})"))
+        out(within(f"   {hit['source']}/{where}"))
         if text := " ".join(hit["text"].split()):
             out(f"   {text[:EXCERPT_CHARS]}{'…' if len(text) > EXCERPT_CHARS else ''}")
     if not answer["hits"]:

@@ -8,6 +8,8 @@ from typing import Any, TextIO
 
 from vragd.errors import VragdError
 
+_LINE_ENDS = dict.fromkeys(map(ord, "\n\t\u2028\u2029"), "\ufffd")
+
 
 def out(text: str = "") -> None:
     """A line of the answer, on standard output. Raises VragdError where there is none."""
@@ -35,6 +37,11 @@ def complain(error: VragdError) -> None:
     say(f"Error: {error.message}")
     if error.hint:
         say(f"Try: {error.hint}")
+
+
+def within(text: str) -> str:
+    """A name as it may stand within a line: a line end in it would begin a line of its own."""
+    return text.translate(_LINE_ENDS)
 
 
 def plural(count: int, one: str, many: str = "") -> str:

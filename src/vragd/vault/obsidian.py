@@ -51,7 +51,9 @@ def obsidian_filters(app_json: bytes) -> tuple[str, ...]:
         return ()
     if not isinstance(filters, list):
         raise ValueError("userIgnoreFilters is not a list")  # noqa: TRY004
-    return tuple(entry for entry in filters if isinstance(entry, str))
+    if not all(isinstance(entry, str) for entry in filters):
+        raise ValueError("userIgnoreFilters holds what is no text")  # a rule nobody can tell the meaning of
+    return tuple(filters)
 
 
 def is_config(path: str) -> bool:
