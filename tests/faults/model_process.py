@@ -17,18 +17,29 @@ import apsw
 from tests.backends import delete
 from tests.faults.model_vault import ERA_S, MAX_BYTES, Part, Vault, Version, in_order
 from tests.world import WordEmbedder
+from vragd.backends.faiss.backend import FaissBackend
+from vragd.backends.faiss.collection import Tuning
 from vragd.config.settings import LimitSettings, SourceSettings, StoreSettings
 from vragd.errors import EmbedderChanged, EmbedderUnavailable, VragdError
 from vragd.search.ask import Hit, Place, Question, Target, ask
 from vragd.store.opening import open_store
 from vragd.store.titles import embed_titles
 from vragd.sync.change import Visit
+from vragd.sync.pace import Pace
 from vragd.system.files import sweep_temporary
 
 COMMON = "lantern"
 """Stands in every chunk that the model writes, so that one question by words brings them all."""
 MOST = 100
 MOST_ROUNDS = 100
+HASTY = Pace(round_s=0.0, guard_at_least=3, guard_confirm_s=0.0)
+"""A handful of notes passes its thresholds, and long notes take several rounds: one batch each."""
+
+
+def _faiss(_: str, settings: Any, folder: Path) -> FaissBackend:
+    """With thresholds that a handful of chunks passes."""
+    tuning = Tuning(flush_at_least=3, flush_share=0.01, compact_at_least=4, scan_from=16)
+    return FaissBackend(settings.index, folder, tuning)
 
 
 class Process:
@@ -47,7 +58,9 @@ class Process:
         limits = LimitSettings(min_free_mib=0, max_file_bytes=MAX_BYTES)
         self.store: Any = None
         """Not before it is open: a crash may come first."""
-        self._open = lambda: open_store("sss", settings, folder, limits, lambda: embedder)
+        self._open = lambda: open_store(
+            "sss", settings, folder, limits, lambda: embedder, make_backend=_faiss, pace=HASTY
+        )
 
     def start(self) -> None:
         """Open, connect, look at everything, as each start does."""

@@ -109,6 +109,7 @@ FINDS: dict[str, tuple[str, str, tuple[str, ...]]] = {
     "fill: remember before put": ("move-s3", "missing", ("filling.remembered",)),
     "sweep: remember before delete": ("lost-s3", "too much", ("sweep.remembered",)),
     "delete_before_put": ("edits-s3", "answers without", ("s3.deleted", "sync.deleted")),
+    "forget_refused": ("refused-s3", "too much", ("sync.cleared", "sync.deleted")),
     "no_intents": ("edits-s3", "too much", ()),
     "commit_in_halves": ("edits-faiss", "(neither its old nor its new|too much)", ("transaction.committed",)),
     "clear_before_all": ("edits-s3", "the restart at .* too much", ()),

@@ -11,6 +11,7 @@ import apsw
 
 from vragd.catalog.schema import MIGRATIONS
 from vragd.errors import CatalogCorrupt
+from vragd.system.clock import SYSTEM, Clock
 from vragd.system.sqlite import open_read_write, transaction, translated
 
 _BATCH = 500  # bound parameters in one statement, well below SQLite's limit
@@ -21,9 +22,9 @@ Item = TypeVar("Item", str, bytes)
 class Connection:
     """One read-write connection to one file."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, clock: Clock = SYSTEM) -> None:
         """Open or make the file. Raises as `open_read_write`."""
-        self.path = path
+        self.path, self.clock = path, clock
         self.damage: CatalogCorrupt | None = None
         """What a read or write last said of a damaged file. May be looked at from any thread."""
         self._closed = False

@@ -7,7 +7,7 @@ from typing import Any
 
 from vragd.cli import bucket
 from vragd.cli.connect import client
-from vragd.cli.render import BOLD, PLAIN, bold, json_out, out, plural, say
+from vragd.cli.render import BOLD, PLAIN, bold, json_out, out, plural, say, within
 from vragd.errors import UsageError
 
 EXCERPT_CHARS = 240
@@ -71,8 +71,8 @@ def print_hits(answer: dict[str, Any]) -> None:
         where = f"{hit['path']}:{hit['lines'][0]}-{hit['lines'][1]}"
         heading = " › ".join(below_title(hit["title"], hit["heading"]))
         weak = "  weak" if hit.get("weak") else ""
-        out(f"{number}. {hit['title']}{'  ' + heading if heading else ''}  ({hit['score']:.3f}{weak})")
-        out(f"   {hit['source']}/{where}")
+        out(within(f"{number}. {hit['title']}{'  ' + heading if heading else ''}  ({hit['score']:.3f}{weak})"))
+        out(within(f"   {hit['source']}/{where}"))
         if "excerpt" in hit:
             if hit["excerpt"]:
                 out(f"   {marked(hit['excerpt'], hit['spans'])}", marked=True)
@@ -94,10 +94,10 @@ def _print_more(hit: dict[str, Any]) -> None:
         for passage in hit.get("passages", ())
     ]
     if places:
-        out(f"   also {', '.join(places)}")
+        out(within(f"   also {', '.join(places)}"))
     if hit.get("copies"):
         named = ", ".join(hit["copies"][:3]) + ("…" if len(hit["copies"]) > 3 else "")
-        out(f"   the same in {plural(len(hit['copies']), 'other place')}: {named}")
+        out(within(f"   the same in {plural(len(hit['copies']), 'other place')}: {named}"))
     if parts := hit.get("parts"):
         numbers = (f"{name} {value:.3f}" for name, value in parts.items() if value is not None)
         out(f"   {', '.join(numbers)}")

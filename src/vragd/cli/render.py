@@ -13,6 +13,7 @@ from vragd.errors import VragdError
 _DIRECTIONS = re.compile("[\u202a-\u202e\u2066-\u2069]")
 BOLD, PLAIN = "\x02", "\x03"
 """Where bold begins and ends in what `out` is told is marked."""
+_LINE_ENDS = dict.fromkeys(map(ord, "\n\t\u2028\u2029"), "\ufffd")
 
 
 def bold() -> bool:
@@ -56,6 +57,11 @@ def complain(error: VragdError) -> None:
     say(f"Error: {error.message}")
     if error.hint:
         say(f"Try: {error.hint}")
+
+
+def within(text: str) -> str:
+    """A name as it may stand within a line: a line end in it would begin a line of its own."""
+    return text.translate(_LINE_ENDS)
 
 
 def plural(count: int, one: str, many: str = "") -> str:

@@ -28,6 +28,7 @@ from vragd.store.collections import Collections
 from vragd.store.filling import Filling
 from vragd.store.spaces import Answering, Recorded, Spaces
 from vragd.sync.change import Visit
+from vragd.sync.pace import Pace
 from vragd.sync.proof.proof import Proof
 from vragd.sync.round import Report, Syncer
 from vragd.system.clock import Clock
@@ -52,6 +53,7 @@ class Given:
     stop: Callable[[], bool]
     recorded: Recorded
     clock: Clock
+    pace: Pace
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,6 +206,7 @@ class Store:
                 self.space,
                 self.proofs,
                 self.given.stop,
+                self.given.pace,
             )
         is_full = free_mib(self.folder) < self.limits.min_free_mib
         embedded_before = self._syncer.n_embedded

@@ -16,13 +16,12 @@ from vragd.catalog.writer import Catalog
 from vragd.embed.base import Embedder, Space
 from vragd.errors import EmbedderChanged, EmbedderRejected, EmbedderUnavailable
 from vragd.notes import chunk
+from vragd.sync.pace import PACE, Pace
 from vragd.system.failpoints import reach
 
-# How long a round embeds before the writer lane looks at the queue again, and what it may prepare for that.
-ROUND_S = 0.5
+# What a round may prepare.
 LEAST_TEXTS, MOST_TEXTS = 8, 256
 STRIKES = 3
-REFUSED_FOR_S = 4.0  # below the first retry of a note, so that a retry asks again
 
 Batch = Sequence[tuple[bytes, str]]
 
@@ -51,6 +50,7 @@ class Bulk:
     """Makes it when it is first needed: what lacks no text needs none."""
     space: SpaceRow
     stop: Callable[[], bool]
+    pace: Pace = PACE
     texts_per_round: int = 64
     n_embedded: int = 0
     """Texts embedded so far, also by rounds that failed afterwards."""
@@ -61,7 +61,7 @@ class Bulk:
 
     def embed(self, texts: Mapping[bytes, str]) -> Embedded:
         """Embed as many of the texts, by hash, as a round allows. An outage is told, not raised."""
-        cutoff = time.monotonic() - REFUSED_FOR_S
+        cutoff = time.monotonic() - self.pace.refused_for_s
         self._refused = {text_hash: at for text_hash, at in self._refused.items() if at > cutoff}
         found = Embedded(self.catalog.embedded(self.space.id, texts.keys()), texts.keys() & self._refused.keys())
         missing = [text_hash for text_hash in texts if text_hash not in found.done | found.refused]
@@ -81,7 +81,7 @@ class Bulk:
         self._see_who_it_is(embedder)
         began = time.monotonic()
         for start in range(0, len(missing), embedder.batch_size):
-            if self.stop() or (start and time.monotonic() - began > ROUND_S):
+            if self.stop() or (start and time.monotonic() - began > self.pace.round_s):
                 return
             self._embed_batch(embedder, missing[start : start + embedder.batch_size], found)
 

@@ -11,7 +11,7 @@ from typing import Literal
 
 from vragd.vault.ignore import Rules
 from vragd.vault.links import Links
-from vragd.vault.obsidian import Exclusions
+from vragd.vault.obsidian import Exclusions, Record
 from vragd.vault.read import Content, Outcome, StatKey, Unreadable, read_note, stamp_of
 from vragd.vault.root import Root, Spot, as_on_disk, sees_events, stamp_resolution_s
 from vragd.vault.scan import Scan, scan
@@ -156,7 +156,7 @@ class Source:
         self.exclusions.look(root, proven=proven)
         return self._apply_rules(before) or was_known != self.rules_known
 
-    def recall_rules(self, record: dict[str, list[str]]) -> None:
+    def recall_rules(self, record: Record) -> None:
         """Begin with what an earlier process knew of Obsidian's rules."""
         self.exclusions.recall(record)
         self._apply_rules(self.rules)
