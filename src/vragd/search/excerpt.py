@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -12,29 +13,32 @@ from vragd.catalog.resolve import Resolved
 
 MAX_CHARS, LEAD = 240, 60
 
+# A rule is tried where one of its characters is: most lines have next to none.
 _RULES = tuple(
-    (re.compile(pattern), by)
-    for pattern, by in (
-        (r"%%.*?%%|<!--.*?-->|!\[\[[^\]\n]*\]\]", ""),
-        (r"^\s*(?:>\s*)+", ""),
-        (r"^\s*\[![\w-]+\][+-]?\s*", ""),
-        (r"^\s*#{1,6}(?:\s+|$)", ""),
-        (r"^\s*(?:[-*+]|\d{1,9}[.)])\s+(?:\[.\]\s+)?", ""),
-        (r"^\s*(?:`{3,}|~{3,}).*$|^\s*(?:[-*_]\s*){3,}$|^[\s|:-]+$|^\s*\$\$\s*$", ""),
-        (r"!?\[([^\[\]\n]*)\]\((?:[^()\n]|\([^()\n]*\))*\)", r"\1"),
-        (r"\[\[(?:[^\]|\n]*\|)?([^\]|\n]*)\]\]", r"\1"),
-        (r"(?<!\w)(\*{1,3}|_{1,3}|~~|==)(?=\S)(.+?)(?<=\S)\1(?!\w)", r"\2"),
-        (r"(`+)([^`\n]+)\1", r"\2"),
-        (r"</?[A-Za-z][^<>\n]{0,200}>", ""),
-        (r"\s\^[A-Za-z0-9-]+\s*$", ""),
-        (r"\s*\|\s*", " "),
+    (frozenset(marks), re.compile(pattern), by)
+    for marks, pattern, by in (
+        ("%<!", r"%%.*?%%|<!--.*?-->|!\[\[[^\]\n]*\]\]", ""),
+        (">", r"^\s*(?:>\s*)+", ""),
+        ("!", r"^\s*\[![\w-]+\][+-]?\s*", ""),
+        ("#", r"^\s*#{1,6}(?:\s+|$)", ""),
+        ("-*+.)", r"^\s*(?:[-*+]|\d{1,9}[.)])\s+(?:\[.\]\s+)?", ""),
+        ("`~", r"^\s*(?:`{3,}|~{3,}).*$", ""),
+        ("-*_|:$", r"^\s*(?:[-*_]\s*){3,}$|^[\s|:-]+$|^\s*\$\$\s*$", ""),
+        ("[", r"!?\[([^\[\]\n]*)\]\((?:[^()\n]|\([^()\n]*\))*\)", r"\1"),
+        ("[", r"\[\[(?:[^\]|\n]*\|)?([^\]|\n]*)\]\]", r"\1"),
+        ("*_~=", r"(?<!\w)(\*{1,3}|_{1,3}|~~|==)(?=\S)(.+?)(?<=\S)\1(?!\w)", r"\2"),
+        ("`", r"(`+)([^`\n]+)\1", r"\2"),
+        ("<", r"</?[A-Za-z][^<>\n]{0,200}>", ""),
+        ("^", r"\s\^[A-Za-z0-9-]+\s*$", ""),
+        ("|", r"\s*\|\s*", " "),
     )
 )
-_MARKED = re.compile(r"[%<>!\[\]#*_`~=|$^]|^\s*(?:[-+]|\d{1,9}[.)]\s)|^[\s:-]+$")  # else no rule finds anything
+_MARKS = re.compile(r"[%<!>#*+.)`~_|:$\[=^-]")
 _WORD = re.compile(
     r"[^\W_]+(?:[\u0300-\u036f\u0900-\u0dff\u0e00-\u0eff\u1000-\u109f\u1780-\u17dd\u3099\u309a]+[^\W_]*)*"
 )
 _PLAIN = re.compile("[a-z0-9]+")
+_SEAMED = re.compile("(?<![A-Za-z0-9])[A-Za-z0-9][a-z]*+[A-Z0-9][A-Za-z0-9]*+")  # fooBar, x86; HTTP too
 # A character with the marks that belong to it: folded together, as a mark alone folds to nothing.
 _CLUSTER = re.compile(r".[\u0300-\u036f\u3099\u309a\u1160-\u11ff]*", re.DOTALL)
 
@@ -97,9 +101,10 @@ def _plain(text: str, first_line: int) -> tuple[str, list[tuple[int, int]]]:
         if number < skip:
             continue
         clean = line[:4_000]
-        if _MARKED.search(clean):
-            for rule, by in _RULES:
-                clean = rule.sub(by, clean)
+        if marks := _MARKS.findall(clean):
+            for needed, rule, by in _RULES:
+                if not needed.isdisjoint(marks):
+                    clean = rule.sub(by, clean)
         clean = " ".join(clean.split())
         if clean:
             starts.append((at, first_line + number))
@@ -145,22 +150,14 @@ def _by_words(plain: str, terms: frozenset[str]) -> Iterator[tuple[int, int, str
 
 
 def _in_ascii(plain: str, terms: frozenset[str]) -> Iterator[tuple[int, int, str]]:
-    """As `_by_words`, looking for each term that is there: most of a text is none of them."""
+    """As `_by_words`, where a word is letters and digits, and its folded form as long as it is."""
     folded = plain.lower()
-    for term in terms & {*_PLAIN.findall(folded), *parts(plain)}:
-        at = folded.find(term)
-        while at >= 0:
-            start, end = at, at + len(term)
-            if at > 0 and plain[at - 1 : at + 1].isalpha() and plain[at - 1 : at + 1].islower():
-                at = folded.find(term, end)  # within a word, and at no seam of it
-                continue
-            while start > 0 and folded[start - 1].isalnum():
-                start -= 1
-            while end < len(folded) and folded[end].isalnum():
-                end += 1
-            if end - start == len(term) or _has_part(plain[start:end], frozenset({term})):
-                yield start, end, folded[start:end]
-            at = folded.find(term, end)
+    for word in _PLAIN.finditer(folded):
+        if word[0] in terms:
+            yield word.start(), word.end(), word[0]
+    for word in _SEAMED.finditer(plain):
+        if (lower := word[0].lower()) not in terms and _has_part(word[0], terms):
+            yield word.start(), word.end(), lower
 
 
 def _has_part(word: str, terms: frozenset[str]) -> bool:
@@ -180,12 +177,19 @@ def _mapped(plain: str) -> tuple[str, list[int]]:
 
 def _best(plain: str, spans: Sequence[tuple[int, int, str]], lines: Sequence[int]) -> int:
     """Where the stretch with most different words begins, a little before the first of them."""
-    best, where = 0.0, 0
-    for i, (start, _, _) in enumerate(spans):
-        inside = [what for a, b, what in spans[i:] if b <= start + MAX_CHARS - LEAD]
-        worth = len(set(inside)) + 0.01 * len(inside)
+    best, where, end = 0.0, 0, 0
+    inside: Counter[str] = Counter()
+    for i, (start, _, what) in enumerate(spans):
+        while end < len(spans) and spans[end][1] <= start + MAX_CHARS - LEAD:
+            inside[spans[end][2]] += 1
+            end += 1
+        worth = len(inside) + 0.01 * (end - i)
         if worth > best:
             best, where = worth, start
+        inside[what] -= 1
+        if not inside[what]:
+            del inside[what]
+        end = max(end, i + 1)
     if where + MAX_CHARS - LEAD > len(plain) and len(plain) <= MAX_CHARS:
         return 0
     begins = max((line for line in lines if line <= where), default=0)
