@@ -6,13 +6,14 @@ import json
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import apsw
 import xxhash
 
 from vragd.catalog.fold import name_key
 from vragd.catalog.model import from_blob
-from vragd.catalog.profile import NAMES, OTHER, group, packed
+from vragd.catalog.profile import NAMES, OTHER, Group, group, packed
 from vragd.catalog.stems import extras, forms
 from vragd.catalog.stems import terms as terms_in
 
@@ -70,15 +71,32 @@ def title_hash(title: str) -> bytes:
 
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """The terms of a chunk, or of what else belongs to a note."""
+    """The terms of a chunk, or of what else belongs to a note, and how often each is there."""
 
     heading: list[str]
     text: list[str]
     parts: list[str]
+    counted: Group
 
     @classmethod
     def of(cls, text: str, heading: Sequence[str] = ()) -> Terms:
-        return cls(terms_in(" \n ".join(heading)) if heading else [], terms_in(text), extras(text))
+        (of_heading, of_text, of_parts) = (
+            terms_in(" \n ".join(heading)) if heading else [],
+            terms_in(text),
+            extras(text),
+        )
+        return cls(of_heading, of_text, of_parts, group([*of_text, *of_parts], of_heading))
+
+    @property
+    def distinct(self) -> dict[str, None]:
+        """Each once, in order."""
+        return dict.fromkeys([*self.text, *self.parts, *self.heading])
+
+
+@lru_cache(256)
+def terms_of_chunk(text: str, heading: tuple[str, ...]) -> Terms:
+    """As `Terms.of`. A note that is being written is saved again and again, and nearly all of it is as it was."""
+    return Terms.of(text, heading)
 
 
 def index_chunk(db: apsw.Connection, rowid: int, terms: Terms) -> None:
@@ -87,18 +105,22 @@ def index_chunk(db: apsw.Connection, rowid: int, terms: Terms) -> None:
         "insert into chunk_text(rowid, heading, text, parts) values (?, ?, ?, ?)",
         (rowid, " ".join(terms.heading), " ".join(terms.text), " ".join(terms.parts)),
     )
+    _know_forms(db, terms.distinct)
+
+
+def _know_forms(db: apsw.Connection, terms: Iterable[str]) -> None:
+    db.executemany("insert or ignore into word_form(stem, word) values (?, ?)", forms(terms))
 
 
 def index_note(db: apsw.Connection, note_id: int, note: Named, chunks: Iterable[tuple[int, Terms]]) -> None:
     """Words, profile and names of a note; `chunks` are (row id, terms) in order. It must have none."""
     names = Terms.of(" \n ".join(dict.fromkeys((note.title, note.stem, *note.aliases))))
     others = Terms.of(" \n ".join((note.folders, note.words)))
-    groups = [group(NAMES, [*names.text, *names.parts]), group(OTHER, [*others.text, *others.parts])]
+    groups = [(NAMES, names.counted), (OTHER, others.counted)]
     everything = dict.fromkeys([*names.parts, *others.parts])
     for rowid, terms in chunks:
-        of_text = [*terms.text, *terms.parts]
-        groups.append(group(rowid, of_text, terms.heading))
-        everything |= dict.fromkeys([*of_text, *terms.heading])
+        groups.append((rowid, terms.counted))
+        everything |= terms.distinct
     # names in full, so that they are found as phrases; of the text each term once, in no order that means anything
     whole = [*names.text, *others.text]
     known = set(whole)
@@ -107,9 +129,10 @@ def index_note(db: apsw.Connection, note_id: int, note: Named, chunks: Iterable[
         "insert into note_words(note_id, title_hash, profile) values (?, ?, ?)",
         (note_id, title_hash(note.title), packed(groups)),
     )
-    in_full, once = " ".join(whole), " ".join(rest)
-    db.execute("insert into note_text(rowid, names, terms) values (?, ?, ?)", (note_id, in_full, once))
-    db.executemany("insert or ignore into word_form(stem, word) values (?, ?)", forms(f"{in_full} {once}".split()))
+    db.execute(
+        "insert into note_text(rowid, names, terms) values (?, ?, ?)", (note_id, " ".join(whole), " ".join(rest))
+    )
+    _know_forms(db, {**names.distinct, **others.distinct})
     db.executemany("insert into note_name(name, note_id) values (?, ?)", ((key, note_id) for key in note.called()))
 
 
@@ -130,7 +153,7 @@ def index_all(db: apsw.Connection) -> None:
     notes = list(db.execute("select id, path, title, names, words from note where state != 'skipped'"))
     for note_id, path, title, names, words in notes:
         rows = db.execute("select id, heading, text from chunk where note_id = ? order by ordinal", (note_id,))
-        chunks = [(rowid, Terms.of(text, json.loads(heading))) for rowid, heading, text in rows]
+        chunks = [(rowid, terms_of_chunk(text, tuple(json.loads(heading)))) for rowid, heading, text in rows]
         for rowid, terms in chunks:
             index_chunk(db, rowid, terms)
         index_note(db, note_id, Named(from_blob(path), title, tuple(json.loads(names)), words), chunks)

@@ -41,19 +41,23 @@ def term_hash(term: str) -> int:
     return found
 
 
-def group(group_id: int, terms: Sequence[str], heading: Sequence[str] = ()) -> tuple[int, int, np.ndarray]:
-    """One group: its id, its length, its packed terms."""
+Group = tuple[int, bytes]
+"""The length of a text in terms, and its distinct ones, packed."""
+
+
+def group(terms: Sequence[str], heading: Sequence[str] = ()) -> Group:
+    """Of the terms of one text."""
     counts = Counter(terms)
     for term in heading:
         counts[term] += HEADING_COUNTS
     packed = [term_hash(term) << _COUNT_BITS | min(count, _MOST) for term, count in counts.items()]
-    return group_id, len(terms), np.array(packed, dtype="<u4")
+    return len(terms), np.array(packed, dtype="<u4").tobytes()
 
 
-def packed(groups: Sequence[tuple[int, int, np.ndarray]]) -> bytes:
-    """The row of these groups."""
-    heads = np.array([(group_id, length, len(terms)) for group_id, length, terms in groups], dtype=_GROUP)
-    return b"".join([len(groups).to_bytes(4, "little"), heads.tobytes(), *(terms.tobytes() for _, _, terms in groups)])
+def packed(groups: Sequence[tuple[int, Group]]) -> bytes:
+    """The row of these groups, each with its id."""
+    heads = np.array([(group_id, length, len(terms) // 4) for group_id, (length, terms) in groups], dtype=_GROUP)
+    return b"".join([len(groups).to_bytes(4, "little"), heads.tobytes(), *(terms for _, (_, terms) in groups)])
 
 
 @dataclass(frozen=True, slots=True)

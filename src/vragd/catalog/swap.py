@@ -7,7 +7,7 @@ import time
 
 import apsw
 
-from vragd.catalog.indexing import Named, Terms, forget_note, index_chunk, index_note
+from vragd.catalog.indexing import Named, Terms, forget_note, index_chunk, index_note, terms_of_chunk
 from vragd.catalog.model import NoteChange, to_blob
 
 
@@ -53,7 +53,7 @@ def swap_chunks(
     old = {key: (rowid, heading) for key, rowid, heading in rows}
     rows_now: list[tuple[int, Terms]] = []
     for ordinal, chunk in enumerate(change.chunks):
-        terms = Terms.of(chunk.text, chunk.heading)
+        terms = terms_of_chunk(chunk.text, tuple(chunk.heading))
         heading = json.dumps(chunk.heading, ensure_ascii=False)
         columns = (int(chunk.embedded), ordinal, heading, *chunk.lines, chunk.meta_hash)
         if before := old.pop(chunk.key, None):
