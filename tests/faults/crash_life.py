@@ -41,9 +41,9 @@ from vragd.embed.base import Embedder
 from vragd.embed.builtin.settings import BuiltinEmbedder
 from vragd.embed.ollama.settings import OllamaEmbedder
 from vragd.errors import VectorsRefused
+from vragd.store.idle import while_idle
 from vragd.store.opening import open_store
 from vragd.store.store import Store
-from vragd.store.titles import embed_titles
 from vragd.stores.registry import Registry
 from vragd.sync.change import Visit
 from vragd.sync.pace import Pace
@@ -255,7 +255,7 @@ class Life:
                 report = store.apply(visits)
                 assert not report.later, report.later
                 visits = report.deferred
-        while embed_titles(store):
+        while while_idle(store):
             pass
         store.sweep()
         if note:

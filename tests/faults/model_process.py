@@ -22,8 +22,8 @@ from vragd.backends.faiss.collection import Tuning
 from vragd.config.settings import LimitSettings, SourceSettings, StoreSettings
 from vragd.errors import EmbedderChanged, EmbedderUnavailable, VragdError
 from vragd.search.ask import Hit, Place, Question, Target, ask
+from vragd.store.idle import while_idle
 from vragd.store.opening import open_store
-from vragd.store.titles import embed_titles
 from vragd.sync.change import Visit
 from vragd.sync.pace import Pace
 from vragd.system.files import sweep_temporary
@@ -134,7 +134,7 @@ class Process:
             visits = [Visit(self.source, path, patient) for path, patient in list(self.queue.items())[:limit]]
             for _ in range(MOST_ROUNDS):
                 if not visits:
-                    while embed_titles(self.store):
+                    while while_idle(self.store):
                         pass
                     return
                 visits = self._round(visits)

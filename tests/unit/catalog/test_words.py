@@ -130,3 +130,23 @@ def test_a_note_is_found_by_its_other_names_and_by_words_that_are_in_no_chunk_al
         with reader.snapshot() as now:
             assert list(now.db.execute("select count(*) from note_name where name = 'the other name'")) == [(1,)]
         catalog.mend()
+
+
+def test_parts_of_full_text_are_merged_after_commits_and_then_no_more(opened: Opened) -> None:
+    catalog, reader = opened
+
+    def parts(table: str) -> int:
+        with reader.snapshot() as now:
+            ((n,),) = now.db.execute(f"select count(distinct segid) from {table}_idx")
+        return int(n)
+
+    for i in range(12):
+        catalog.commit(1, [note(catalog, f"{i}.md", f"each a part of its own {i}")])
+    assert parts("note_text") > 4
+    while catalog.merge_words():
+        pass
+    assert (parts("note_text"), parts("chunk_text")) == (1, 1)
+    assert len(reader.keyword("own", 20)) == 12
+    before = catalog.path.with_name(catalog.path.name + "-wal").read_bytes()
+    assert not catalog.merge_words()
+    assert catalog.path.with_name(catalog.path.name + "-wal").read_bytes() == before

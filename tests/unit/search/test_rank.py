@@ -15,7 +15,7 @@ from vragd.search.ask import Answer, Place, Question, Target, ask
 from vragd.search.floor import in_another_language, weak
 from vragd.search.merge import merge
 from vragd.search.score import Calibration, pooled
-from vragd.store.titles import embed_titles
+from vragd.store.idle import while_idle
 
 FILLER = {f"f{i}.md": f"Paragraph {i} about a garden shed with pots, ropes and number {i}." for i in range(30)}
 
@@ -31,7 +31,7 @@ def fill(world: World, notes: dict[str, str]) -> None:
     for path, text in notes.items():
         world.write(path, text)
     world.apply(*notes)
-    while embed_titles(world.store):
+    while while_idle(world.store):
         pass
 
 
