@@ -153,11 +153,13 @@ def _in_ascii(plain: str, terms: frozenset[str]) -> Iterator[tuple[int, int, str
     """As `_by_words`, where a word is letters and digits, and its folded form as long as it is."""
     folded = plain.lower()
     for word in _PLAIN.finditer(folded):
-        if word[0] in terms:
-            yield word.start(), word.end(), word[0]
-    for word in _SEAMED.finditer(plain):
-        if (lower := word[0].lower()) not in terms and _has_part(word[0], terms):
-            yield word.start(), word.end(), lower
+        if (found := word[0]) in terms:
+            start, end = word.span()
+            yield start, end, found
+    if not terms.isdisjoint(parts(plain)):
+        for word in _SEAMED.finditer(plain):
+            if (found := word[0].lower()) not in terms and _has_part(word[0], terms):
+                yield word.start(), word.end(), found
 
 
 def _has_part(word: str, terms: frozenset[str]) -> bool:
