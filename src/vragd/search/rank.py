@@ -114,14 +114,14 @@ class Ranking:
 
     def _score(self) -> np.ndarray:
         of = self.owner
-        parts = (self.chunk, self.title[of], self.words, self.note[of])
+        parts = (self.chunk, self.title, self.words, self.note[of])
         score: np.ndarray = self.ahead[of] + total(self.mode, *parts, lone=self.lone)
         return score
 
     def _weak(self) -> np.ndarray:
         of = self.owner
         return weak(
-            self.mode, self.chunk, self.title[of], self.cover[of], self.ahead[of],
+            self.mode, self.chunk, self.title, self.cover[of], self.ahead[of],
             foreign=self.foreign, nowhere=self.nowhere,
         )  # fmt: skip
 
@@ -142,7 +142,7 @@ class Ranking:
         of = int(self.owner[passage])
         return Parts(
             float(self.chunk[passage]) if self.semantic else None,
-            float(self.title[of]) if self.semantic else None,
+            float(self.title[passage]) if self.semantic else None,
             float(self.words[passage]),
             float(self.note[of]),
             float(self.ahead[of]),
@@ -175,9 +175,8 @@ def rank(
         if resolved.columns or mode != "vector":
             _fill(title, np.array(notes), now.title_vectors(space_id, notes), question, calibration)
     # what has no vector is taken for what any text is to any question; a title not embedded yet for its passage
-    chunk = np.where(np.isnan(chunk), np.where(np.isnan(title), MEASURED.mean, title)[owner], chunk)
-    best = np.full(len(notes), -1.0, dtype=np.float32)
-    np.maximum.at(best, owner, chunk)
+    title = title[owner]
+    chunk = np.where(np.isnan(chunk), np.where(np.isnan(title), MEASURED.mean, title), chunk)
     ahead = _ahead(found)
     having = found.lone[0] | (found.quoted[0] if found.quoted else set()) if found else set()
     return Ranking(
@@ -189,7 +188,7 @@ def rank(
         owner,
         chunk,
         by_words,
-        np.where(np.isnan(title), best, title),
+        np.where(np.isnan(title), chunk, title),
         words.note,
         words.cover,
         np.array([ahead.get(note, 0.0) for note in notes], dtype=np.float32),
