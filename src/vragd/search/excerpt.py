@@ -37,7 +37,6 @@ _MARKS = re.compile(r"[%<!>#*+.)`~_|:$\[=^-]")
 _WORD = re.compile(
     r"[^\W_]+(?:[\u0300-\u036f\u0900-\u0dff\u0e00-\u0eff\u1000-\u109f\u1780-\u17dd\u3099\u309a]+[^\W_]*)*"
 )
-_PLAIN = re.compile("[a-z0-9]+")
 _SEAMED = re.compile("(?<![A-Za-z0-9])[A-Za-z0-9][a-z]*+[A-Z0-9][A-Za-z0-9]*+")  # fooBar, x86; HTTP too
 # A character with the marks that belong to it: folded together, as a mark alone folds to nothing.
 _CLUSTER = re.compile(r".[\u0300-\u036f\u3099\u309a\u1160-\u11ff]*", re.DOTALL)
@@ -152,10 +151,13 @@ def _by_words(plain: str, terms: frozenset[str]) -> Iterator[tuple[int, int, str
 def _in_ascii(plain: str, terms: frozenset[str]) -> Iterator[tuple[int, int, str]]:
     """As `_by_words`, where a word is letters and digits, and its folded form as long as it is."""
     folded = plain.lower()
-    for word in _PLAIN.finditer(folded):
-        if (found := word[0]) in terms:
-            start, end = word.span()
-            yield start, end, found
+    for term in terms:
+        at = folded.find(term)
+        while at >= 0:
+            end = at + len(term)
+            if not folded[at - 1 : at].isalnum() and not folded[end : end + 1].isalnum():
+                yield at, end, term
+            at = folded.find(term, at + 1)
     if not terms.isdisjoint(parts(plain)):
         for word in _SEAMED.finditer(plain):
             if (found := word[0].lower()) not in terms and _has_part(word[0], terms):
