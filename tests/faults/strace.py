@@ -207,7 +207,9 @@ def wal(daemon: Vragd) -> Path:
 
 
 def found(daemon: Vragd, word: str) -> list[str]:
-    return daemon.paths(word, mode="keyword")
+    """The notes whose text has the word: a name that has it is found before the text is written."""
+    hits = daemon.query(word, mode="keyword", chunks=True)["hits"]
+    return [hit["path"] for hit in hits if word in hit["text"]]
 
 
 def converged(daemon: Vragd) -> None:

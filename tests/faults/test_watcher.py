@@ -298,7 +298,7 @@ def test_a_note_of_any_name_is_found_edited_renamed_and_deleted_by_events(daemon
         for name in names:
             (daemon.vault / name).write_text(f"{word}\n")
         until(lambda: daemon.shown() == kept | {(name, word) for name in names}, f"every {word}")  # noqa: B023
-        assert len(daemon.paths(word, mode="keyword")) == 3
+        assert len(daemon.paths(word, mode="keyword", chunks=True)) == 3
     renamed = [name.replace(".md", os.fsdecode(b"\xfd.md")) for name in names]
     for old, new in zip(names, renamed, strict=True):
         (daemon.vault / old).rename(daemon.vault / new)
@@ -340,7 +340,7 @@ def test_what_is_no_file_blocks_nobody_and_a_note_it_replaces_goes(daemon: Vragd
         kinds["device"] = _device
     for name in kinds:
         (daemon.vault / f"{name}.md").write_text("a note: a numbat\n")
-    until(lambda: len(daemon.paths("numbat", mode="keyword")) == len(kinds), "the notes")
+    until(lambda: len(daemon.paths("numbat", mode="keyword", chunks=True)) == len(kinds), "the notes")
     for name, make in kinds.items():
         make(daemon.vault / f"new {name}.md")
         (daemon.vault / f"{name}.md").unlink()
