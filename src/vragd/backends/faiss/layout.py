@@ -23,6 +23,7 @@ import numpy as np
 
 from vragd.backends.faiss.file import Body, Header
 from vragd.backends.faiss.rows import Rows
+from vragd.system.cores import usable_cores
 from vragd.terms.metric import Metric
 
 _BLOCK = 4096  # rows moved at once
@@ -39,7 +40,7 @@ METRICS = {
 Take = Callable[[np.ndarray], np.ndarray]
 
 # Two cores take 0.6 of the time of one; more of them wait for memory.
-_N_PARTS = min(4, os.cpu_count() or 1)
+_N_PARTS = min(4, usable_cores())
 _scanning = ThreadPoolExecutor(_N_PARTS, "scan", initializer=lambda: faiss.omp_set_num_threads(1))
 
 

@@ -27,6 +27,7 @@ from tokenizers import Tokenizer
 from vragd.embed.base import Space, checked
 from vragd.embed.builtin.settings import BuiltinEmbedder
 from vragd.errors import EmbedderUnavailable
+from vragd.system.cores import usable_cores
 
 MODEL_DIR = Path(__file__).with_name("minilm")
 MODEL_SHA256 = "b3b74181fefc4ee89e127f6738620e193884be370139a3b3b6bfec35166639c8"
@@ -37,7 +38,7 @@ _CLS, _SEP = 101, 102
 
 def create(settings: BuiltinEmbedder) -> MiniLM:
     """The embedder; loads the model (0.2 s, 90 MB)."""
-    return MiniLM(settings.threads or max(1, min(4, (os.cpu_count() or 2) - 1)))
+    return MiniLM(settings.threads or max(1, min(4, usable_cores() - 1)))
 
 
 class MiniLM:
