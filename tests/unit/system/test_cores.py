@@ -24,7 +24,7 @@ def groups(tmp_path: Path, own: str, **files: str) -> tuple[Path, Path]:
 
 
 def test_without_groups_all_cores_it_may_run_on_count() -> None:
-    assert ALL == (len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count())
+    assert (len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()) == ALL
 
 
 @pytest.mark.parametrize(
