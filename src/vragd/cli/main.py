@@ -32,6 +32,12 @@ MODULES = {
 }
 """Each command and the module of vragd.cli it is in."""
 
+NAMES = (
+    "path", "vault", "pattern", "store", "name", "source", "config", "data_dir", "socket", "log_file",
+    "bucket", "region", "profile", "endpoint_url", "model",
+)  # fmt: skip
+"""The arguments that name something."""
+
 EPILOG = """\
 exit status: 0 done, 1 failed, 2 wrong usage or configuration, 3 no daemon is running.
 `vragd run` ends with those of sysexits.h: 75 another daemon runs, 78 configuration, 73 data directory,
@@ -70,6 +76,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = parser(words[0] if words else "").parse_args(words)
     command: Command = args.command
     try:
+        _refuse_empty(args)
         status = command(args)
         if sys.stdout is not None:
             sys.stdout.flush()
@@ -84,6 +91,15 @@ def main(argv: Sequence[str] | None = None) -> int:
         _let_go_of_output()
         return _refused(args, _of_the_system(error))
     return status
+
+
+def _refuse_empty(args: argparse.Namespace) -> None:
+    """A name that is an empty text is a variable that is not set: it is not to mean everything, as none at all does."""
+    for name in NAMES:
+        given = getattr(args, name, None)
+        if given == "" or (isinstance(given, list) and "" in given):
+            hint = "is a variable of the shell not set? leave it out to mean all"
+            raise UsageError(f"what is given for {name.replace('_', '-')} is empty", hint=hint)
 
 
 def _refused(args: argparse.Namespace, error: VragdError) -> int:
