@@ -222,7 +222,8 @@ class DirtyPaths:
                 if settled or taken.tries >= TRIES_WAITED_FOR:
                     self._ticket += 1
                     taken.ticket = self._ticket
-                taken.due, taken.latest = now + wait_s, now + max(wait_s, self._settle_max_s)
+                waited_for = 0 < taken.tries < TRIES_WAITED_FOR  # it has had its time to settle
+                taken.due, taken.latest = now + wait_s, now + max(wait_s, 0 if waited_for else self._settle_max_s)
                 if patient or now >= (taken.empty_from or taken.due):
                     taken.not_before = taken.due
                 else:  # empty: to be looked at again as soon as a hint says that it was written
@@ -235,6 +236,8 @@ class DirtyPaths:
     def _wait_again(self, place: SourcePath, taken: _Waiting, bulk: dict[SourcePath, _Waiting]) -> None:
         if waiting := self._hinted.get(place) or self._bulk.get(place):
             waiting.merge(taken)
+            waiting.latest = min(waiting.latest, taken.latest)
+            waiting.due = max(min(waiting.due, waiting.latest), waiting.not_before)
             return
         folder = (place[0], place[1].rpartition("/")[0])
         if taken.saved and len(self._hinted) < MAX_HINTS and self._per_folder[folder] < MAX_PER_FOLDER:

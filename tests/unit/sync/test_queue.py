@@ -167,22 +167,28 @@ def test_what_is_put_back_counts_towards_the_bounds_of_hints(dirty: Queue) -> No
     assert len([place for place in dirty.pending_paths() if place[0] == 2]) <= MAX_HINTS
 
 
-def test_a_file_written_without_end_is_tried_less_and_less_and_nobody_is_kept_waiting(dirty: Queue) -> None:
+@pytest.mark.parametrize("hinted_meanwhile", [False, True])
+def test_a_file_written_without_end_is_tried_less_and_less_and_nobody_is_kept_waiting(
+    dirty: Queue, hinted_meanwhile: bool
+) -> None:
     ticket = dirty.hint(1, "a.md", settle=False)
-    tries, waits, settled_after = 0, [], None
+    tries, waits, settled_after = 0, list[float](), 0
     since = dirty.clock.now
     while dirty.clock.now < since + 60:
         if dirty.paths():
             tries += 1
             waits.append(dirty.clock.now)
+            if hinted_meanwhile:
+                dirty.hint(1, "a.md")
             dirty.put_back([A], 0.2)
             dirty.done([A])
-            if settled_after is None and dirty.settled(ticket):
+            if not settled_after and dirty.settled(ticket):
                 settled_after = tries
         assert dirty.pending_paths() == [A]
         dirty.hint(1, "a.md")  # each write is an event
         dirty.wait(0.05)
     assert settled_after == TRIES_WAITED_FOR
+    assert waits[settled_after - 1] - since < 2, "it had settled for as long as it may: the next tries are soon"
     gaps = [b - a for a, b in itertools.pairwise(waits)]
     assert gaps == sorted(gaps), "first soon, then later and later"
     assert BACK_OFF_LAST_S <= gaps[-1] <= 10.1, "as long as it is written it is looked at each settle_max_s"
