@@ -52,7 +52,8 @@ def _told(item: Mapping[str, Any], lines: Mapping[Loc, int]) -> tuple[int, str]:
     if item["type"] == "missing":
         return line, f"{dotted(shown) or 'the file'} needs the key {str(loc[-1])!r}"
     message = str(item["msg"]).removeprefix("Value error, ")
-    message = message[0].lower() + message[1:]
+    if item["type"] != "value_error":  # ours may begin with what was given
+        message = message[0].lower() + message[1:]
     value = item.get("input")
     found = f", found {value!r}" if isinstance(value, str | int | float | bool | None) else ""
     return line, f"{dotted(shown)}: {message}{found}"

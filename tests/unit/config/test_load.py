@@ -375,3 +375,8 @@ def test_an_unknown_log_level_from_outside_is_refused(file: Path, monkeypatch: p
     monkeypatch.setenv("VRAGD_LOG_LEVEL", "loud")
     with pytest.raises(ConfigError, match="'loud' is not one of debug"):
         accepted(file, "")
+
+
+def test_what_was_given_is_told_as_it_was_given() -> None:
+    told = complaint("stores:\n  notes:\n    sources:\n      - path: Vault\n")
+    assert "sources.0.path: Vault is not an absolute path" in told
