@@ -228,7 +228,9 @@ class _Look:
             lone=lone, n_asked=len(self._asked.words),
         )  # fmt: skip
         hits, n_weak = shown_hits(now.lookup, target, question, ranking, Matched.of(self._asked, resolved))
-        return Answer(hits, self._degraded(), generation, self._semantic, n_weak, resolved.instead)
+        # a word that only notes have that were not asked for, or are nobody's to see, is not said
+        instead = {word: other for word, other in resolved.instead.items() if other in ranking.standing}
+        return Answer(hits, self._degraded(), generation, self._semantic, n_weak, instead)
 
     def _degraded(self) -> tuple[str, ...]:
         reasons: list[str] = []

@@ -35,7 +35,8 @@ _RULES = tuple(
 )
 _MARKS = re.compile(r"[%<!>#*+.)`~_|:$\[=^-]")
 _WORD = re.compile(
-    r"[^\W_]+(?:[\u0300-\u036f\u0900-\u0dff\u0e00-\u0eff\u1000-\u109f\u1780-\u17dd\u3099\u309a]+[^\W_]*)*"
+    r"[^\W_]+(?:[\u00ad\u0300-\u036f\u0591-\u05c7\u0610-\u061a\u064b-\u065f\u0670\u06d6-\u06ed\u0900-\u0dff"
+    r"\u0e00-\u0eff\u1000-\u109f\u1780-\u17dd\u200b-\u200f\u2060\u3099\u309a]+[^\W_]*)*"
 )
 _SEAMED = re.compile("(?<![A-Za-z0-9])[A-Za-z0-9][a-z]*+[A-Z0-9][A-Za-z0-9]*+")  # fooBar, x86; HTTP too
 # A character with the marks that belong to it: folded together, as a mark alone folds to nothing.
@@ -130,7 +131,7 @@ def _spans(plain: str, matched: Matched) -> list[tuple[int, int, str]]:
         for run in matched.runs:
             at = folded.find(run)
             while at >= 0:
-                found.append((places[at], places[at + len(run)], run))
+                found.append((places[at][0], places[at + len(run) - 1][1], run))
                 at = folded.find(run, at + 1)
     found.sort(key=lambda span: (span[0], -span[1]))
     kept: list[tuple[int, int, str]] = []
@@ -169,14 +170,14 @@ def _has_part(word: str, terms: frozenset[str]) -> bool:
     return len(word) > 1 and not word[1:].islower() and any(part in terms for part in parts(word))
 
 
-def _mapped(plain: str) -> tuple[str, list[int]]:
-    """The folded text, and of each of its characters, and its end, the place in `plain`."""
-    folded, places = [], list[int]()
+def _mapped(plain: str) -> tuple[str, list[tuple[int, int]]]:
+    """The folded text, and of each of its characters where in `plain` what it is made of begins and ends."""
+    folded, places = [], list[tuple[int, int]]()
     for cluster in _CLUSTER.finditer(plain):
         piece = fold(cluster[0])
         folded.append(piece)
-        places += [cluster.start()] * len(piece)
-    return "".join(folded), [*places, len(plain)]
+        places += [cluster.span()] * len(piece)
+    return "".join(folded), places
 
 
 def _best(plain: str, spans: Sequence[tuple[int, int, str]], lines: Sequence[int]) -> int:

@@ -206,3 +206,20 @@ def test_cosines_of_a_narrow_space_are_spread_and_stores_measure_together() -> N
     assert low == pytest.approx(0.08)
     assert high > 0.4
     assert pooled([narrow, Calibration(0.83, 0.024, 100)]).mean == pytest.approx(0.82)
+
+
+def test_what_stands_in_is_only_said_where_a_note_that_may_be_shown_has_it(world: World) -> None:
+    fill(world, FILLER | {"Private/zoo.md": "A platypus lays eggs.", "Open/day.md": "The dentist was kind."})
+    assert ask(target(world), Question("platypos")).instead == {"platypos": "platypus"}
+    assert ask(target(world), Question("platypos dentist", folder="Private")).instead == {"platypos": "platypus"}
+    for question in (Question("platypos", folder="Open"), Question("platypos dentist", folder="Open", weak=True)):
+        assert ask(target(world), question).instead == {}
+    of_all = target(world)
+    places = {
+        label: replace(place, withheld=lambda path: path.startswith("Private/"))
+        for label, place in of_all.places.items()
+    }
+    for mode in ("hybrid", "keyword"):
+        answer = ask(replace(of_all, places=places), Question("platypos dentist", mode=mode, weak=True))
+        assert answer.instead == {}
+        assert "Private/zoo.md" not in {hit.path for hit in answer.hits}
