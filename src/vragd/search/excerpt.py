@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from vragd.catalog.asked import Asked
-from vragd.catalog.fold import fold, is_unspaced, parts, runs, symbols
+from vragd.catalog.fold import SOME_MARKS, fold, is_unspaced, parts, runs, symbols
 from vragd.catalog.resolve import Resolved
 
 MAX_CHARS, LEAD = 240, 60
@@ -34,10 +34,8 @@ _RULES = tuple(
     )
 )
 _MARKS = re.compile(r"[%<!>#*+.)`~_|:$\[=^-]")
-_WORD = re.compile(
-    r"[^\W_]+(?:[\u00ad\u0300-\u036f\u0591-\u05c7\u0610-\u061a\u064b-\u065f\u0670\u06d6-\u06ed\u0900-\u0dff"
-    r"\u0e00-\u0eff\u1000-\u109f\u1780-\u17dd\u200b-\u200f\u2060\u3099\u309a]+[^\W_]*)*"
-)
+# A word with what folding drops within it: soft hyphens, joiners.
+_WORD = re.compile(rf"[^\W_]+(?:[\u00ad\u200b-\u200f\u2060{SOME_MARKS}]+[^\W_]*)*")
 _SEAMED = re.compile("(?<![A-Za-z0-9])[A-Za-z0-9][a-z]*+[A-Z0-9][A-Za-z0-9]*+")  # fooBar, x86; HTTP too
 # A character with the marks that belong to it: folded together, as a mark alone folds to nothing.
 _CLUSTER = re.compile(r".[\u0300-\u036f\u3099\u309a\u1160-\u11ff]*", re.DOTALL)

@@ -106,7 +106,7 @@ def of_words(
         places(owner, -words),
         _bm25(tf_note, length, NOTE_LENGTH, NOTE_B, all_weights, most),
         (tf_note > 0) @ by_word / asked_for if asked_for else np.zeros(n_notes, dtype=np.float32),
-        counts.tf.any(axis=0),
+        (counts.tf > 0).sum(axis=0) > 0,
     )
 
 
