@@ -223,3 +223,10 @@ def test_what_stands_in_is_only_said_where_a_note_that_may_be_shown_has_it(world
         answer = ask(replace(of_all, places=places), Question("platypos dentist", mode=mode, weak=True))
         assert answer.instead == {}
         assert "Private/zoo.md" not in {hit.path for hit in answer.hits}
+
+
+def test_notes_that_differ_in_the_last_digits_of_their_score_alone_keep_the_order_of_the_stores(world: World) -> None:
+    fill(world, {"a.md": "A wombat digs burrows."})
+    answer = ask(target(world), Question("wombat"))
+    other = replace(answer, hits=tuple(replace(hit, store="other", score=hit.score + 1e-8) for hit in answer.hits))
+    assert [hit.store for hit in merge([("s", answer), ("s", other)], 5, chunks=True)] == [world.store.name, "other"]
