@@ -78,7 +78,7 @@ def _misspelt(db: apsw.Connection, word: str) -> Iterator[tuple[str, int]]:
         if len(letters ^ set(term)) <= 2 * steps and term.isalpha() and (far := distance(word, term, steps)) <= steps:
             near.setdefault(far, []).append(term)
     for far in sorted(near):
-        counted = [(count, term) for term in near[far][:MOST] if (count := _count(db, term))]
+        counted = [(count, term) for term in near[far][: 4 * MOST] if (count := _count(db, term))]
         if counted:
             count, term = max(counted)
             yield term, count
