@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from tests.world import World
+from vragd.catalog.standins import MOST_WORDS
 from vragd.search.ask import Answer, Place, Question, Target, ask
 from vragd.search.floor import in_another_language, weak
 from vragd.search.merge import merge
@@ -230,3 +231,12 @@ def test_notes_that_differ_in_the_last_digits_of_their_score_alone_keep_the_orde
     answer = ask(target(world), Question("wombat"))
     other = replace(answer, hits=tuple(replace(hit, store="other", score=hit.score + 1e-8) for hit in answer.hits))
     assert [hit.store for hit in merge([("s", answer), ("s", other)], 5, chunks=True)] == [world.store.name, "other"]
+
+
+def test_of_a_long_question_a_few_words_are_looked_for_in_other_spellings(world: World) -> None:
+    known = ["platypus", "dentist", "wombat", "burrow", "marzipan", "cathedral", "umbrella", "lighthouse", "violin"]
+    fill(world, FILLER | {"animals.md": " ".join(known)})
+    wrong = [word[:-2] + "q" + word[-1] for word in known]
+    answer = ask(target(world), Question(" ".join([*known, *wrong])))
+    assert list(answer.instead.items()) == list(zip(wrong, known, strict=True))[: len(answer.instead)]
+    assert len(answer.instead) == MOST_WORDS
