@@ -228,8 +228,9 @@ class _Look:
             lone=lone, n_asked=len(self._asked.words),
         )  # fmt: skip
         hits, n_weak = shown_hits(now.lookup, target, question, ranking, Matched.of(self._asked, resolved))
-        # a word that only notes have that were not asked for, or are nobody's to see, is not said
-        instead = {word: other for word, other in resolved.instead.items() if other in ranking.standing}
+        # nothing is said of a word that only withheld notes have, or ones not asked for; nor where there are no hits
+        said = resolved.instead.items() if hits else ()
+        instead = {word: other for word, other in said if other in ranking.standing}
         return Answer(hits, self._degraded(), generation, self._semantic, n_weak, instead)
 
     def _degraded(self) -> tuple[str, ...]:

@@ -211,8 +211,10 @@ def test_cosines_of_a_narrow_space_are_spread_and_stores_measure_together() -> N
 
 def test_what_stands_in_is_only_said_where_a_note_that_may_be_shown_has_it(world: World) -> None:
     fill(world, FILLER | {"Private/zoo.md": "A platypus lays eggs.", "Open/day.md": "The dentist was kind."})
-    assert ask(target(world), Question("platypos")).instead == {"platypos": "platypus"}
-    assert ask(target(world), Question("platypos dentist", folder="Private")).instead == {"platypos": "platypus"}
+    assert ask(target(world), Question("platypos", weak=True)).instead == {"platypos": "platypus"}
+    assert ask(target(world), Question("platypos dentist", folder="Private", weak=True)).instead == {
+        "platypos": "platypus"
+    }
     for question in (Question("platypos", folder="Open"), Question("platypos dentist", folder="Open", weak=True)):
         assert ask(target(world), question).instead == {}
     of_all = target(world)
@@ -237,6 +239,15 @@ def test_of_a_long_question_a_few_words_are_looked_for_in_other_spellings(world:
     known = ["platypus", "dentist", "wombat", "burrow", "marzipan", "cathedral", "umbrella", "lighthouse", "violin"]
     fill(world, FILLER | {"animals.md": " ".join(known)})
     wrong = [word[:-2] + "q" + word[-1] for word in known]
-    answer = ask(target(world), Question(" ".join([*known, *wrong])))
+    answer = ask(target(world), Question(" ".join([*known, *wrong]), weak=True))
     assert list(answer.instead.items()) == list(zip(wrong, known, strict=True))[: len(answer.instead)]
     assert len(answer.instead) == MOST_WORDS
+
+
+def test_nothing_is_said_to_stand_in_where_no_hit_is_shown(world: World) -> None:
+    fill(world, FILLER | {"party.md": "We launch the boat."})
+    question = Question("paragraph about a garden at lunch")
+    shown = ask(target(world), replace(question, weak=True))
+    assert shown.hits and shown.instead == {"lunch": "launch"}, shown.instead
+    below = ask(target(world), question)
+    assert (below.hits, below.instead) == ((), {})
