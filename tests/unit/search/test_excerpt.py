@@ -85,3 +85,7 @@ def test_what_is_marked_is_whole_characters_with_their_marks_and_no_more(
     text: str, question: str, expected: list[str]
 ) -> None:  # fmt: skip
     assert marked(text, question) == expected
+
+
+def test_of_nested_brackets_the_inner_link_is_one() -> None:
+    assert excerpt("See [[A [[Target|wombat]] C]] there", 1, matched("wombat")).text == "See [[A wombat C]] there"
