@@ -31,10 +31,15 @@ _SOME_UNSPACED = (
     "\u1780-\u17d3\u17d7\u17dc\u17dd\u1000-\u103f\u1050-\u109f"  # Khmer, Burmese
 )
 _UNSPACED = re.compile(f"[{_SOME_UNSPACED}]+")
-# Letters, digits and the marks that belong to them; a run of an unspaced script is a word here, too.
-_RUN = re.compile(
-    f"[{_SOME_UNSPACED}]+|(?:(?![{_SOME_UNSPACED}_])[\\w\u0300-\u036f\u0900-\u0dff\u0e00-\u0eff\u0f00-\u0fff])+"
+# Every mark that belongs to a letter, as full text's tokenizer has them ('M*'): `re` has no class for it.
+SOME_MARKS = "".join(
+    chr(at)
+    for first, end in ((0x300, 0x3100), (0xA66F, 0xAC00), (0xFB1E, 0xFB1F), (0xFE00, 0xFE30), (0x10A00, 0x12000))
+    for at in range(first, end)
+    if unicodedata.category(chr(at))[0] == "M"
 )
+# Letters, digits and the marks that belong to them; a run of an unspaced script is a word here, too.
+_RUN = re.compile(f"[{_SOME_UNSPACED}]+|(?:(?![{_SOME_UNSPACED}_])[\\w{SOME_MARKS}])+")
 # Where a word written together has a seam: camelCase, HTTPServer, test1user.
 _SEAM = re.compile(r"(?<=[A-Za-z])(?=\d)|(?<=\d)(?=[A-Za-z])|(?<=[a-z])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 _SEAMS = (b"aA", b"a0", b"0a", b"0A", b"A0", b"AAa")
@@ -44,6 +49,10 @@ _KINDS = bytes(
 _MARK = re.compile(r"(?:\+\+|#)(?![\w#+])")
 _BEFORE_MARK = re.compile(r"\w{1,12}$")
 _PICTOGRAM = re.compile("[\u2190-\u2bff\U0001f000-\U0001faff]")
+# Full text's tokenizer takes what its own, older Unicode does not know for letters: ₽, ₿, most pictograms.
+_NO_LETTER = re.compile(
+    r"(?!\w)[\u20a0-\u20cf\u2190-\u2bff\u2e00-\u2e7f\ufd40-\ufd4f\ufdfd-\ufdff\U0001f000-\U0001faff]+"
+)
 _FOREIGN = re.compile(r"[^\x00-\x7f]+")
 _SAME_MARKS = str.maketrans(
     {"‘": "'", "’": "'", "ʼ": "'", "´": "'", "`": "'", "“": '"', "”": '"', "„": '"', "«": '"', "»": '"'}
@@ -96,7 +105,7 @@ def spaced(folded: str) -> str:
     """A folded text with blanks where its words end: runs of unspaced scripts as pairs, and their last character."""
     if folded.isascii():
         return folded
-    return _UNSPACED.sub(_as_pairs, folded)
+    return _UNSPACED.sub(_as_pairs, _NO_LETTER.sub(" ", folded))
 
 
 def _as_pairs(match: re.Match[str]) -> str:

@@ -228,7 +228,10 @@ class _Look:
             lone=lone, n_asked=len(self._asked.words),
         )  # fmt: skip
         hits, n_weak = shown_hits(now.lookup, target, question, ranking, Matched.of(self._asked, resolved))
-        return Answer(hits, self._degraded(), generation, self._semantic, n_weak, resolved.instead)
+        # nothing is said of a word that only withheld notes have, or ones not asked for; nor where there are no hits
+        said = resolved.instead.items() if hits else ()
+        instead = {word: other for word, other in said if other in ranking.standing}
+        return Answer(hits, self._degraded(), generation, self._semantic, n_weak, instead)
 
     def _degraded(self) -> tuple[str, ...]:
         reasons: list[str] = []

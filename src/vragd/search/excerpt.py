@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from vragd.catalog.asked import Asked
-from vragd.catalog.fold import fold, is_unspaced, parts, runs, symbols
+from vragd.catalog.fold import SOME_MARKS, fold, is_unspaced, parts, runs, symbols
 from vragd.catalog.resolve import Resolved
 
 MAX_CHARS, LEAD = 240, 60
@@ -25,7 +25,7 @@ _RULES = tuple(
         ("`~", r"^\s*(?:`{3,}|~{3,}).*$", ""),
         ("-*_|:$", r"^\s*(?:[-*_]\s*){3,}$|^[\s|:-]+$|^\s*\$\$\s*$", ""),
         ("[", r"!?\[([^\[\]\n]*)\]\((?:[^()\n]|\([^()\n]*\))*\)", r"\1"),
-        ("[", r"\[\[(?:[^\]|\n]*\|)?([^\]|\n]*)\]\]", r"\1"),
+        ("[", r"\[\[(?:[^\[\]|\n]*\|)?([^\[\]|\n]*)\]\]", r"\1"),
         ("*_~=", r"(?<!\w)(\*{1,3}|_{1,3}|~~|==)(?=\S)(.+?)(?<=\S)\1(?!\w)", r"\2"),
         ("`", r"(`+)([^`\n]+)\1", r"\2"),
         ("<", r"</?[A-Za-z][^<>\n]{0,200}>", ""),
@@ -34,9 +34,8 @@ _RULES = tuple(
     )
 )
 _MARKS = re.compile(r"[%<!>#*+.)`~_|:$\[=^-]")
-_WORD = re.compile(
-    r"[^\W_]+(?:[\u0300-\u036f\u0900-\u0dff\u0e00-\u0eff\u1000-\u109f\u1780-\u17dd\u3099\u309a]+[^\W_]*)*"
-)
+# A word with what folding drops within it: soft hyphens, joiners.
+_WORD = re.compile(rf"[^\W_]+(?:[\u00ad\u200b-\u200f\u2060{SOME_MARKS}]+[^\W_]*)*")
 _SEAMED = re.compile("(?<![A-Za-z0-9])[A-Za-z0-9][a-z]*+[A-Z0-9][A-Za-z0-9]*+")  # fooBar, x86; HTTP too
 # A character with the marks that belong to it: folded together, as a mark alone folds to nothing.
 _CLUSTER = re.compile(r".[\u0300-\u036f\u3099\u309a\u1160-\u11ff]*", re.DOTALL)
@@ -130,7 +129,7 @@ def _spans(plain: str, matched: Matched) -> list[tuple[int, int, str]]:
         for run in matched.runs:
             at = folded.find(run)
             while at >= 0:
-                found.append((places[at], places[at + len(run)], run))
+                found.append((places[at][0], places[at + len(run) - 1][1], run))
                 at = folded.find(run, at + 1)
     found.sort(key=lambda span: (span[0], -span[1]))
     kept: list[tuple[int, int, str]] = []
@@ -169,14 +168,14 @@ def _has_part(word: str, terms: frozenset[str]) -> bool:
     return len(word) > 1 and not word[1:].islower() and any(part in terms for part in parts(word))
 
 
-def _mapped(plain: str) -> tuple[str, list[int]]:
-    """The folded text, and of each of its characters, and its end, the place in `plain`."""
-    folded, places = [], list[int]()
+def _mapped(plain: str) -> tuple[str, list[tuple[int, int]]]:
+    """The folded text, and of each of its characters where in `plain` what it is made of begins and ends."""
+    folded, places = [], list[tuple[int, int]]()
     for cluster in _CLUSTER.finditer(plain):
         piece = fold(cluster[0])
         folded.append(piece)
-        places += [cluster.start()] * len(piece)
-    return "".join(folded), [*places, len(plain)]
+        places += [cluster.span()] * len(piece)
+    return "".join(folded), places
 
 
 def _best(plain: str, spans: Sequence[tuple[int, int, str]], lines: Sequence[int]) -> int:

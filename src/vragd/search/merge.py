@@ -18,11 +18,16 @@ def merge(answers: Sequence[tuple[str, Answer]], top_k: int, *, chunks: bool = F
     asked for.
     """
     if len({space for space, _ in answers}) <= 1:
-        hits = sorted((hit for _, answer in answers for hit in answer.hits), key=lambda hit: (hit.template, -hit.score))
+        hits = sorted((hit for _, answer in answers for hit in answer.hits), key=_by_score)
     else:
         turns = [(rank, i, hit) for i, (_, answer) in enumerate(answers) for rank, hit in enumerate(answer.hits)]
         hits = [hit for _, _, hit in sorted(turns, key=lambda turn: (turn[2].template, *turn[:2]))]
     return tuple((hits if chunks else once(hits))[:top_k])
+
+
+def _by_score(hit: Hit) -> tuple[bool, float]:
+    # the last digits of a cosine differ with what it was computed beside: of equal notes the first store's comes first
+    return hit.template, -round(hit.score, 5)
 
 
 def once(hits: Sequence[Hit]) -> list[Hit]:

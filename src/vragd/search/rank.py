@@ -97,6 +97,8 @@ class Ranking:
     """The passages that have the one word, or what was quoted."""
     foreign: bool = False
     nowhere: float = 0.0
+    standing: frozenset[str] = frozenset()
+    """The terms of the columns that any of the notes has."""
 
     def best(self, *, chunks: bool) -> tuple[list[int], int]:
         """
@@ -195,6 +197,9 @@ def rank(
         np.isin(ids, list(having)),
         resolved.foreign,
         len(resolved.nowhere) / max(1, n_asked),
+        frozenset(
+            term for column, has in zip(resolved.columns, words.has, strict=False) if has for term in column.terms
+        ),
     )
 
 
@@ -234,7 +239,7 @@ def _words(now: Lookup, found: ByWords | None, notes: Sequence[int], resolved: R
     nothing = np.empty(0, dtype=np.int64)
     if found is None or not notes:
         zeros = np.zeros(len(notes), dtype=np.float32)
-        return OfWords(nothing, nothing, np.empty(0, dtype=np.float32), nothing, zeros, zeros)
+        return OfWords(nothing, nothing, np.empty(0, dtype=np.float32), nothing, zeros, zeros, nothing)
     counts = now.profiles(notes, resolved.columns)
     pairs = [pair for pair in zip(found.phrases, resolved.phrase_weights, strict=True) if pair[1]]
     return of_words(

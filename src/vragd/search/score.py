@@ -57,7 +57,8 @@ class OfWords:
     """
     What words say of some notes: `ids` of their passages and `owner`, the place of each passage's note; `words` of each
     passage and `note` of each note, in [0, 1]; `cover`, the share of all that was asked for, what is nowhere included,
-    that a note has. `place` is how many of its note's passages have the words better.
+    that a note has. `place` is how many of its note's passages have the words better. `has` is, of each column, whether
+    any of the notes has it.
     """
 
     ids: np.ndarray
@@ -66,6 +67,7 @@ class OfWords:
     place: np.ndarray
     note: np.ndarray
     cover: np.ndarray
+    has: np.ndarray
 
 
 def of_words(
@@ -104,6 +106,7 @@ def of_words(
         places(owner, -words),
         _bm25(tf_note, length, NOTE_LENGTH, NOTE_B, all_weights, most),
         (tf_note > 0) @ by_word / asked_for if asked_for else np.zeros(n_notes, dtype=np.float32),
+        (counts.tf > 0).sum(axis=0) > 0,
     )
 
 

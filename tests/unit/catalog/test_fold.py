@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vragd.catalog.fold import fold, name_key, pairs, parts, runs, spaced, symbols
+from vragd.catalog.stems import terms
 
 
 @pytest.mark.parametrize(
@@ -61,3 +62,16 @@ def test_a_name_is_the_same_with_hyphens_underscores_and_curly_marks() -> None:
     assert name_key("Zooko’s Triangle") == name_key("zooko's  triangle")
     assert name_key("stash-a_single file") == name_key("Stash a single file")
     assert name_key("C++") != name_key("C")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "मैं चाय पीता हूँ।", "বাংলা ভাষা।", "བོད་ཡིག་", "ދިވެހި ބަސް", "ᠮᠣᠩᠭᠣᠯ", "ܠܫܢܐ ܣܘܪܝܝܐ", "ߒߞߏ ߞߊ߲ߜߍ", "தமிழ் மொழி", "ꦧꦱꦗꦮ",
+        "සිංහල භාෂාව෴", "naïve Zu\u0308rich", "1.2.3 snake_case c++", "日本語とEnglish。", "กาแฟ ฿50",
+        "launch🥳 at ₽500, ₿2", "a⏻b 🫠ok",
+    ],
+)  # fmt: skip
+def test_a_question_has_the_words_the_index_cuts_the_same_text_into(text: str) -> None:
+    asked_for = [term for run in runs(fold(text)) for term in (spaced(run).split())]
+    assert asked_for == terms(text)

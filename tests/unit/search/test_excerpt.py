@@ -68,3 +68,24 @@ def test_spans_are_in_order_and_inside(text: str, question: str) -> None:
     for start, end in cut.spans:
         assert at <= start < end <= len(cut.text)
         at = end
+
+
+@pytest.mark.parametrize(
+    ("text", "question", "expected"),
+    [
+        ("شربت القَهْوَة هنا", "القهوة", ["القَهْوَة"]),
+        ("ספר שָׁלוֹם עולם", "שלום", ["שָׁלוֹם"]),
+        ("a co\u00adoper\u00adate b é", "cooperate", ["co\u00adoper\u00adate"]),
+        ("with 👨\u200d👩\u200d👧 and", "👩", ["👩"]),
+        ("by ㍿ abc", "株式", ["㍿"]),
+        ("使用㌔の", "キロ", ["㌔"]),
+    ],
+)
+def test_what_is_marked_is_whole_characters_with_their_marks_and_no_more(
+    text: str, question: str, expected: list[str]
+) -> None:  # fmt: skip
+    assert marked(text, question) == expected
+
+
+def test_of_nested_brackets_the_inner_link_is_one() -> None:
+    assert excerpt("See [[A [[Target|wombat]] C]] there", 1, matched("wombat")).text == "See [[A wombat C]] there"

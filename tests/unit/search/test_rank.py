@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from tests.world import World
+from vragd.catalog.standins import MOST_WORDS
 from vragd.search.ask import Answer, Place, Question, Target, ask
 from vragd.search.floor import in_another_language, weak
 from vragd.search.merge import merge
@@ -206,3 +207,47 @@ def test_cosines_of_a_narrow_space_are_spread_and_stores_measure_together() -> N
     assert low == pytest.approx(0.08)
     assert high > 0.4
     assert pooled([narrow, Calibration(0.83, 0.024, 100)]).mean == pytest.approx(0.82)
+
+
+def test_what_stands_in_is_only_said_where_a_note_that_may_be_shown_has_it(world: World) -> None:
+    fill(world, FILLER | {"Private/zoo.md": "A platypus lays eggs.", "Open/day.md": "The dentist was kind."})
+    assert ask(target(world), Question("platypos", weak=True)).instead == {"platypos": "platypus"}
+    assert ask(target(world), Question("platypos dentist", folder="Private", weak=True)).instead == {
+        "platypos": "platypus"
+    }
+    for question in (Question("platypos", folder="Open"), Question("platypos dentist", folder="Open", weak=True)):
+        assert ask(target(world), question).instead == {}
+    of_all = target(world)
+    places = {
+        label: replace(place, withheld=lambda path: path.startswith("Private/"))
+        for label, place in of_all.places.items()
+    }
+    for mode in ("hybrid", "keyword"):
+        answer = ask(replace(of_all, places=places), Question("platypos dentist", mode=mode, weak=True))
+        assert answer.instead == {}
+        assert "Private/zoo.md" not in {hit.path for hit in answer.hits}
+
+
+def test_notes_that_differ_in_the_last_digits_of_their_score_alone_keep_the_order_of_the_stores(world: World) -> None:
+    fill(world, {"a.md": "A wombat digs burrows."})
+    answer = ask(target(world), Question("wombat"))
+    other = replace(answer, hits=tuple(replace(hit, store="other", score=hit.score + 1e-8) for hit in answer.hits))
+    assert [hit.store for hit in merge([("s", answer), ("s", other)], 5, chunks=True)] == [world.store.name, "other"]
+
+
+def test_of_a_long_question_a_few_words_are_looked_for_in_other_spellings(world: World) -> None:
+    known = ["platypus", "dentist", "wombat", "burrow", "marzipan", "cathedral", "umbrella", "lighthouse", "violin"]
+    fill(world, FILLER | {"animals.md": " ".join(known)})
+    wrong = [word[:-2] + "q" + word[-1] for word in known]
+    answer = ask(target(world), Question(" ".join([*known, *wrong]), weak=True))
+    assert list(answer.instead.items()) == list(zip(wrong, known, strict=True))[: len(answer.instead)]
+    assert len(answer.instead) == MOST_WORDS
+
+
+def test_nothing_is_said_to_stand_in_where_no_hit_is_shown(world: World) -> None:
+    fill(world, FILLER | {"party.md": "We launch the boat."})
+    question = Question("paragraph about a garden at lunch")
+    shown = ask(target(world), replace(question, weak=True))
+    assert shown.hits and shown.instead == {"lunch": "launch"}, shown.instead
+    below = ask(target(world), question)
+    assert (below.hits, below.instead) == ((), {})
