@@ -10,8 +10,9 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import lru_cache
+from itertools import pairwise
 
 # Latin letters that readers and keyboards take for another, and that Unicode does not decompose.
 _LETTERS = str.maketrans({"ı": "i", "ø": "o", "ł": "l", "đ": "d", "ð": "d", "ħ": "h", "æ": "ae", "œ": "oe", "þ": "th"})
@@ -31,13 +32,19 @@ _SOME_UNSPACED = (
     "\u1780-\u17d3\u17d7\u17dc\u17dd\u1000-\u103f\u1050-\u109f"  # Khmer, Burmese
 )
 _UNSPACED = re.compile(f"[{_SOME_UNSPACED}]+")
+_MARKED = ((0x300, 0x3100), (0xA66F, 0xAC00), (0xFB1E, 0xFB1F), (0xFE00, 0xFE30), (0x10A00, 0x12000))
+
+
+def _ranges(blocks: Iterable[tuple[int, int]]) -> Iterator[str]:
+    """The marks in some blocks, those that follow one another as one range of a class."""
+    for first, end in blocks:
+        is_mark = [unicodedata.category(chr(at))[0] == "M" for at in range(first, end)]
+        edges = [first + at for at, (a, b) in enumerate(pairwise([False, *is_mark, False])) if a != b]
+        yield from (f"{chr(a)}-{chr(b - 1)}" for a, b in zip(edges[::2], edges[1::2], strict=True))
+
+
 # Every mark that belongs to a letter, as full text's tokenizer has them ('M*'): `re` has no class for it.
-SOME_MARKS = "".join(
-    chr(at)
-    for first, end in ((0x300, 0x3100), (0xA66F, 0xAC00), (0xFB1E, 0xFB1F), (0xFE00, 0xFE30), (0x10A00, 0x12000))
-    for at in range(first, end)
-    if unicodedata.category(chr(at))[0] == "M"
-)
+SOME_MARKS = "".join(_ranges(_MARKED))
 # Letters, digits and the marks that belong to them; a run of an unspaced script is a word here, too.
 _RUN = re.compile(f"[{_SOME_UNSPACED}]+|(?:(?![{_SOME_UNSPACED}_])[\\w{SOME_MARKS}])+")
 # Where a word written together has a seam: camelCase, HTTPServer, test1user.
