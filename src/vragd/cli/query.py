@@ -95,9 +95,9 @@ def _print_more(hit: dict[str, Any]) -> None:
     ]
     if places:
         out(within(f"   also {', '.join(places)}"))
-    if hit.get("copies"):
-        named = ", ".join(hit["copies"][:3]) + ("…" if len(hit["copies"]) > 3 else "")
-        out(within(f"   the same in {plural(len(hit['copies']), 'other place')}: {named}"))
+    if copies := hit.get("copies"):
+        named = ", ".join(f"{copy['source']}/{copy['path']}" for copy in copies[:3]) + ("…" if len(copies) > 3 else "")
+        out(within(f"   the same in {plural(len(copies), 'other place')}: {named}"))
     if parts := hit.get("parts"):
         numbers = (f"{name} {value:.3f}" for name, value in parts.items() if value is not None)
         out(f"   {', '.join(numbers)}")

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from vragd.search.question import Answer, Hit
-from vragd.terms.names import shown
+from vragd.search.question import Answer, Copy, Hit
 
 
 def merge(answers: Sequence[tuple[str, Answer]], top_k: int, *, chunks: bool = False) -> tuple[Hit, ...]:
@@ -39,5 +38,6 @@ def once(hits: Sequence[Hit]) -> list[Hit]:
         if at == len(found):
             found.append(hit)
         else:
-            found[at] = replace(found[at], copies=(*found[at].copies, shown(hit.path), *hit.copies))
+            copy = Copy(hit.store, hit.source, hit.path)
+            found[at] = replace(found[at], copies=(*found[at].copies, copy, *hit.copies))
     return found

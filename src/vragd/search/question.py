@@ -84,11 +84,20 @@ class Passage:
 
 
 @dataclass(frozen=True, slots=True)
+class Copy:
+    """Another place of the same text."""
+
+    store: str
+    source: str
+    path: str
+
+
+@dataclass(frozen=True, slots=True)
 class Hit:
     """
     One answer: a note with its best passage. `score` is higher for better hits; see `search.score`.
 
-    `passages` are further ones of the note, `copies` the paths of what was left out for its text being equal,
+    `passages` are further ones of the note, `copies` are left out for their text being equal,
     `weak` whether the hit is below the floor. `parts` is what the score is made of.
     """
 
@@ -105,7 +114,7 @@ class Hit:
     spans: tuple[tuple[int, int], ...] = ()
     excerpt_lines: tuple[int, int] = (0, 0)
     passages: tuple[Passage, ...] = ()
-    copies: tuple[str, ...] = ()
+    copies: tuple[Copy, ...] = ()
     weak: bool = False
     template: bool = False
     parts: Mapping[str, float | None] | None = None

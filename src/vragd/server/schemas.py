@@ -99,9 +99,17 @@ class PartsModel(Body):
     cover: float | None
 
 
+class CopyModel(Body):
+    """Another place of the same text."""
+
+    store: str
+    source: str
+    path: str
+
+
 class HitModel(PassageModel):
     """
-    A note with its best passage, `text` in full; `passages` are further ones, `copies` paths of equal ones left out.
+    A note with its best passage, `text` in full; `passages` are further ones, `copies` equal ones that were left out.
 
     `score` is at most 1; 1 more for a note that is called what was asked, or has what was quoted. See the README.
     """
@@ -114,7 +122,7 @@ class HitModel(PassageModel):
     text: str
     uri: str
     passages: tuple[PassageModel, ...]
-    copies: tuple[str, ...]
+    copies: tuple[CopyModel, ...]
     weak: bool
     template: bool
     parts: PartsModel | None

@@ -35,10 +35,12 @@ def test_what_was_left_out_and_what_stands_in_is_said(capsys: pytest.CaptureFixt
     said = capsys.readouterr().err
     assert "no good match (3 weak ones with --weak)" in said
     assert "showing results for 'restaurant'" in said
-    more = {"passages": [{"lines": [20, 22], "heading": ["Other"]}], "copies": ["b.md", "c.md"], "weak": True}
+    copies = [{"store": "notes", "source": "Vault", "path": path} for path in ("b.md", "c.md")]
+    more = {"passages": [{"lines": [20, 22], "heading": ["Other"]}], "copies": copies, "weak": True}
     print_hits(answer(HIT | more | {"parts": {"ahead": 0.0, "chunk": 0.5, "title": None}}))
     shown = capsys.readouterr().out
-    for part in ("(0.610  weak)", "also 20-22 Other", "the same in 2 other places: b.md, c.md", "chunk 0.500"):
+    same = "the same in 2 other places: Vault/b.md, Vault/c.md"
+    for part in ("(0.610  weak)", "also 20-22 Other", same, "chunk 0.500"):
         assert part in shown
 
 

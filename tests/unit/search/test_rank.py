@@ -15,6 +15,7 @@ from vragd.catalog.standins import MOST_WORDS
 from vragd.search.ask import Answer, Place, Question, Target, ask
 from vragd.search.floor import in_another_language, weak
 from vragd.search.merge import merge
+from vragd.search.question import Copy
 from vragd.search.score import Calibration, pooled
 from vragd.store.idle import while_idle
 
@@ -136,7 +137,7 @@ def test_equal_texts_are_shown_once_and_templates_last(world: World) -> None:
     assert sum(hit.text == "A quokka sits here." for hit in hits) == 1
     (copies,) = [hit.copies for hit in hits if hit.copies]
     assert len(copies) == 2
-    assert set(copies) <= same.keys()
+    assert {copy.path for copy in copies} <= same.keys()
     assert [hit.path for hit in hits if hit.template] == [hits[-1].path] == ["Templates/t.md"]
     assert first_of(ask(target(world, templates=("Templates",)), Question("templates/t"))) == "Templates/t.md"
 
@@ -168,7 +169,7 @@ def test_a_note_has_the_same_score_in_whichever_store_it_is(tmp_path: Path) -> N
     assert found[0].score == pytest.approx(found[1].score, abs=1e-6)
     assert found[0].parts == pytest.approx(found[1].parts)
     merged = merge([("s", ask(target(one, two), asked)), ("s", ask(target(two, one), asked))], 5)
-    assert [hit.copies for hit in merged if hit.path == "n.md"] == [("n.md",)]
+    assert [hit.copies for hit in merged if hit.path == "n.md"] == [(Copy(two.store.name, "vault", "n.md"),)]
     one.store.close()
     two.store.close()
 
