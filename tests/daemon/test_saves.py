@@ -120,7 +120,8 @@ def test_a_copy_embeds_nothing_and_both_are_found(running: Vragd) -> None:
     text = (running.vault / "Copy of hands.md").read_text()[-200:]
 
     def found() -> bool:
-        return any({hit["path"], *(copy["path"] for copy in hit["copies"])} >= both for hit in running.query(text, top_k=5)["hits"])
+        hits = running.query(text, top_k=5)["hits"]
+        return any({hit["path"], *(copy["path"] for copy in hit["copies"])} >= both for hit in hits)
 
     assert counting.after(found, "both copies, the text shown once") == 0
 

@@ -7,6 +7,7 @@ answer. Runs on a reader lane, and looks for words on a thread beside it.
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Collection, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
@@ -110,7 +111,8 @@ class _Look:
             return None
         if question.vector is None:
             with self._without_vectors():
-                return target.embed_query(self._asked.plain or question.text)
+                # models do not know letters of full width, and what else folding takes for one with others
+                return target.embed_query(unicodedata.normalize("NFKC", self._asked.plain or question.text))
             return None
         vector = np.asarray(question.vector, dtype=np.float32)
         if vector.shape != (target.space.dimension,):
