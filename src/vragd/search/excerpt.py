@@ -6,6 +6,7 @@ import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 from vragd.catalog.asked import Asked
 from vragd.catalog.fold import SOME_MARKS, fold, is_unspaced, parts, runs, symbols
@@ -43,10 +44,15 @@ _CLUSTER = re.compile(r".[\u0300-\u036f\u3099\u309a\u1160-\u11ff]*", re.DOTALL)
 
 @dataclass(frozen=True, slots=True)
 class Matched:
-    """What is marked: words by their `terms`, and wherever they stand `runs` of scripts without blanks, and symbols."""
+    """
+    What is marked: words by their `terms`, and wherever they stand `runs` of scripts without blanks, and symbols. Of
+    `phrases`, such as 1.2.3, the words that are not `alone` are marked where they stand together.
+    """
 
     terms: frozenset[str] = frozenset()
     runs: tuple[str, ...] = ()
+    phrases: tuple[tuple[str, ...], ...] = ()
+    alone: frozenset[str] = frozenset()
 
     @classmethod
     def of(cls, asked: Asked, resolved: Resolved) -> Matched:
@@ -54,12 +60,10 @@ class Matched:
         unspaced = [run for piece in pieces for run in runs(fold(piece)) if is_unspaced(run)]
         pairs = [word.term for word in asked.words if is_unspaced(word.term)]
         marks = [symbol for piece in pieces for symbol in symbols(piece)]
-        in_phrases = [run for phrase in (*asked.phrases, *asked.quoted) for run in phrase]
-        known = {*resolved.terms, *in_phrases}
-        return cls(
-            frozenset(term for term in known if not is_unspaced(term)),
-            tuple(dict.fromkeys([*unspaced, *pairs, *marks])),
-        )
+        alone = frozenset(term for term in resolved.terms if not is_unspaced(term))
+        phrases = tuple(p for p in (*asked.phrases, *asked.quoted) if not any(map(is_unspaced, p)))
+        known = alone.union(*phrases)
+        return cls(known, tuple(dict.fromkeys([*unspaced, *pairs, *marks])), phrases, alone)
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,6 +136,8 @@ def _spans(plain: str, matched: Matched) -> list[tuple[int, int, str]]:
                 found.append((places[at][0], places[at + len(run) - 1][1], run))
                 at = folded.find(run, at + 1)
     found.sort(key=lambda span: (span[0], -span[1]))
+    if len(matched.alone) < len(matched.terms):
+        found = _together(plain, found, matched)
     kept: list[tuple[int, int, str]] = []
     for start, end, what in found:
         if kept and start < kept[-1][1]:
@@ -139,6 +145,19 @@ def _spans(plain: str, matched: Matched) -> list[tuple[int, int, str]]:
         else:
             kept.append((start, end, what))
     return kept
+
+
+def _together(plain: str, spans: Sequence[tuple[int, int, str]], matched: Matched) -> list[tuple[int, int, str]]:
+    """Without words of a phrase that stand elsewhere."""
+    in_phrase = set[int]()
+    for phrase in matched.phrases:
+        for i in range(len(spans) - len(phrase) + 1):
+            some = spans[i : i + len(phrase)]
+            if tuple(what for _, _, what in some) == phrase and not any(
+                any(map(str.isalnum, plain[before[1] : after[0]])) for before, after in pairwise(some)
+            ):
+                in_phrase.update(range(i, i + len(phrase)))
+    return [s for i, s in enumerate(spans) if i in in_phrase or s[2] in matched.alone or s[2] not in matched.terms]
 
 
 def _by_words(plain: str, terms: frozenset[str]) -> Iterator[tuple[int, int, str]]:

@@ -130,6 +130,11 @@ def test_a_misspelt_word_finds_what_is_meant_and_that_is_said_unless_exact(world
     assert ask(target(world), Question("restaurant")).instead == {}
 
 
+def test_a_question_in_full_width_is_embedded_as_its_usual_letters(world: World) -> None:
+    fill(world, FILLER | {"a.md": "ferry", "b.md": "tram"})
+    assert paths(world, "ｆｅｒｒｙ", mode="vector") == paths(world, "ferry", mode="vector")
+
+
 def test_equal_texts_are_shown_once_and_templates_last(world: World) -> None:
     same = {f"copy{i}.md": "A quokka sits here." for i in range(3)}
     fill(world, FILLER | same | {"Templates/t.md": "quokka quokka template"})
