@@ -1,37 +1,17 @@
-"""Bytes to lines, lines to sections of blocks: just enough Markdown to know where a text may be cut."""
+"""Bytes to lines, and where the properties of a note end."""
 
 from __future__ import annotations
 
 import codecs
 import re
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
 
 from vragd.notes.model import NotIndexable
 
 MAX_FRONT_MATTER_LINES = 2_000
 _NUL_SHARE = 0.01
 
-# None may backtrack over a run of blanks or marks: a line can be megabytes long.
-_HEADING = re.compile(r"^ {0,3}(#{1,6})(?=[ \t]|$)")
-_FENCE = re.compile(r"^ {0,3}(`{3,}+(?!.*`)|~{3,}+)")  # with a backtick behind it, it is code within a line
 _PROPERTY = re.compile(r"^([A-Za-z][\w-]*):(.*)$")
-
-
-@dataclass(frozen=True, slots=True)
-class Block:
-    """Lines that belong together: a paragraph, list, table, fenced code. Indices into the lines, end excluded."""
-
-    start: int
-    end: int
-
-
-@dataclass(slots=True)
-class Section:
-    """What stands below one heading, that heading's line included; `heading` from the outermost in."""
-
-    heading: tuple[str, ...]
-    blocks: list[Block] = field(default_factory=list)
 
 
 def decode(data: bytes) -> tuple[str, bool]:
@@ -82,63 +62,3 @@ def properties(lines: Sequence[str]) -> dict[str, str]:
 
 def _quoted(value: str) -> bool:
     return len(value) >= 2 and value[0] == value[-1] and value[0] in "\"'"
-
-
-def sections(lines: Sequence[str], start: int) -> Iterator[Section]:
-    """Cut `lines[start:]` at its headings. A heading with nothing below it opens the next one's section."""
-    path: list[tuple[int, str]] = []
-    current, has_text = Section(()), False
-    for block, heading in _blocks(lines, start):
-        if heading is not None:
-            level, title = heading
-            if has_text:
-                yield current
-                current, has_text = Section(()), False
-            path = [(lv, t) for lv, t in path if lv < level] + [(level, title)]
-            current.heading = tuple(t for _, t in path)
-        else:
-            has_text = True
-        current.blocks.append(block)
-    if current.blocks:
-        yield current
-
-
-def _blocks(lines: Sequence[str], start: int) -> Iterator[tuple[Block, tuple[int, str] | None]]:
-    """Each block and, for a heading, its level and title."""
-    i, opened = start, -1
-    while i < len(lines):
-        line = lines[i]
-        mark = line.lstrip(" ")[:1]
-        heading = _HEADING.match(line) if mark == "#" else None
-        fence = _FENCE.match(line) if mark in ("`", "~") else None
-        blank = not line.strip()
-        if opened >= 0 and (heading or fence or blank):
-            yield Block(opened, i), None
-            opened = -1
-        if fence:
-            end = _fence_end(lines, i, fence[1])
-            yield Block(i, end), None
-            i = end
-            continue
-        if heading:
-            yield Block(i, i + 1), (len(heading[1]), _title(line[heading.end() :]))
-        elif not blank and opened < 0:
-            opened = i
-        i += 1
-    if opened >= 0:
-        yield Block(opened, len(lines)), None
-
-
-def _title(text: str) -> str:
-    title = text.strip()
-    bare = title.rstrip("#")
-    return bare.rstrip() if not bare or bare[-1] in " \t" else title  # closing marks stand apart
-
-
-def _fence_end(lines: Sequence[str], start: int, marker: str) -> int:
-    """The line after the fence opened at `start`; a fence never closed goes on to the end, as in CommonMark."""
-    for i in range(start + 1, len(lines)):
-        line = lines[i].strip()
-        if line.startswith(marker) and not line.strip(marker[0]):
-            return i + 1
-    return len(lines)
