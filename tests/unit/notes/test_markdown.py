@@ -7,7 +7,7 @@ import codecs
 import pytest
 
 from vragd.notes.chunk import read_note
-from vragd.notes.markdown import Block, decode, front_matter, properties, sections
+from vragd.notes.markdown import decode, front_matter, properties
 from vragd.notes.model import NotIndexable
 
 
