@@ -20,8 +20,9 @@ from bench import naive
 from bench.common import percentiles, ratio
 from bench.homes import index_all, open_store, random_bank, scratch, write_notes
 from tests.harness import copy_vault
-from vragd.config.settings import BuiltinEmbedder
-from vragd.embed.base import Embedder, create_embedder
+from vragd.embed.base import Embedder
+from vragd.embed.builtin.settings import BuiltinEmbedder
+from vragd.embed.registry import create_embedder
 
 
 class Clocked:

@@ -25,19 +25,16 @@ import xxhash
 from bench.text import DIMENSION, cache_dir, corpus, question_rows, questions, rows
 from tests.fakes.ollama import FakeOllama
 from tests.harness import Vragd
-from vragd.config.settings import (
-    BuiltinEmbedder,
-    FaissBackend,
-    LimitSettings,
-    OllamaEmbedder,
-    SourceSettings,
-    StoreSettings,
-)
-from vragd.embed.base import Embedder, Space, create_embedder
+from vragd.backends.faiss.settings import FaissBackend
+from vragd.config.settings import LimitSettings, SourceSettings, StoreSettings
+from vragd.embed.base import Embedder, Space
+from vragd.embed.builtin.settings import BuiltinEmbedder
+from vragd.embed.ollama.settings import OllamaEmbedder
+from vragd.embed.registry import create_embedder
 from vragd.notes import chunk
 from vragd.search.ask import Target
 from vragd.store.store import Store
-from vragd.sync.change import Job
+from vragd.sync.change import Visit
 from vragd.vault.read import StatKey
 
 CHUNKS_PER_NOTE = 20
@@ -205,8 +202,9 @@ def open_store(vault: Path, folder: Path, embedder: Callable[[], Any], index: st
 def index_all(store: Store, after_round: Callable[[], object] = lambda: None) -> None:
     """Scan, and apply what is dirty in rounds, as the worker does."""
     (source,) = store.sources.values()
-    dirty, _ = store.scan_source(source, asked=True, confirmed=True)
-    waiting = [Job(source, path) for path in sorted(dirty)]
+    store.proofs[source.id].ask_scan(confirm=True)
+    dirty, _ = store.scan_source(source)
+    waiting = [Visit(source, path) for path in sorted(dirty)]
     while waiting:
         report = store.apply(waiting[:JOBS])
         waiting = [*report.deferred, *waiting[JOBS:]]

@@ -84,7 +84,7 @@ def _index(home: Home, index: str, best: np.ndarray) -> dict[str, Any]:
 
 def _detail(store: Store) -> Any:
     assert store.space is not None
-    return store.backend.get_store_info(store.space.collection).detail
+    return store.backend.collection_info(store.space.collection).detail
 
 
 def recall(target: Target, best: np.ndarray, dim: int) -> float:

@@ -22,7 +22,7 @@ from bench import naive
 from bench.common import bytes_written, ms, percentiles, ratio, timed
 from bench.homes import Home, daemon, filled
 from vragd.store.store import Store
-from vragd.sync.change import Job
+from vragd.sync.change import Visit
 
 SIZES = (1_000, 10_000, 50_000, 100_000)
 ROUNDS, WARM, NAIVE_ROUNDS, END_TO_END_ROUNDS, TRACED = 200, 5, 3, 20, 20
@@ -68,7 +68,7 @@ def _saves(store: Store, rounds: int, first: int = 0) -> Iterator[tuple[float, i
     for i in range(-WARM, rounds):  # the first ones make the note and warm the pages
         (source.path / "note.md").write_text(note_text(first + i))
         before, started = bytes_written(), time.perf_counter()
-        report = store.apply([Job(source, "note.md")])
+        report = store.apply([Visit(source, "note.md")])
         took, written = time.perf_counter() - started, bytes_written() - before
         assert i == -WARM or report.n_embedded == 1, report
         if i >= 0:

@@ -109,4 +109,4 @@ def _remember(store: Store, source: Source) -> None:
         for path, stamp in found.notes.items()
     ]
     for start in range(0, len(changes), 5_000):
-        store.catalog.commit(store.space.collection, changes[start : start + 5_000])
+        store.catalog.commit(store.space.target, changes[start : start + 5_000])

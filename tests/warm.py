@@ -33,7 +33,7 @@ def warm(daemon: Vragd, vault: str = "kepano") -> None:
     row = catalog.register_space(
         "notes", space.fingerprint(), json.dumps(asdict(space), sort_keys=True), space.dimension
     )
-    catalog.save(row.id, zip(hashes, vectors, strict=True), row.collection, [])
+    catalog.save(row.id, zip(hashes, vectors, strict=True))
     catalog.close()
 
 

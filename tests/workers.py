@@ -9,15 +9,10 @@ from pathlib import Path
 
 from tests.fakes.ollama import FakeOllama
 from tests.harness import until
-from vragd.config.settings import (
-    LimitSettings,
-    MemoryBackend,
-    OllamaEmbedder,
-    SourceSettings,
-    StoreSettings,
-    WatchSettings,
-)
-from vragd.embed.base import create_embedder
+from vragd.backends.memory.settings import MemoryBackend
+from vragd.config.settings import LimitSettings, SourceSettings, StoreSettings, WatchSettings
+from vragd.embed.ollama.settings import OllamaEmbedder
+from vragd.embed.registry import create_embedder
 from vragd.store.store import Store
 from vragd.stores.loops import Worker
 from vragd.stores.watched import Keeper

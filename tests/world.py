@@ -9,13 +9,14 @@ from typing import Any
 
 import numpy as np
 
-from vragd.backends.base import Vector
+from tests.backends import keys
+from vragd.backends.base import Batch
 from vragd.backends.memory.backend import MemoryBackend
 from vragd.config.settings import LimitSettings, SourceSettings, StoreSettings
 from vragd.embed.base import Space
 from vragd.errors import BackendUnavailable, EmbedderRejected, EmbedderUnavailable
 from vragd.store.store import Store
-from vragd.sync.change import Job
+from vragd.sync.change import Visit
 
 
 class WordEmbedder:
@@ -69,17 +70,15 @@ class Recording(MemoryBackend):
         if self.fail == name:
             raise BackendUnavailable(f"failed at {name}")
 
-    def put_vectors(self, store: str, vectors: Sequence[Vector]) -> int:
+    def put_vectors(self, name: str, batch: Batch, *, visible: bool = True) -> None:
         self._step("before put")
-        done = super().put_vectors(store, vectors)
+        super().put_vectors(name, batch, visible=visible)
         self._step("after put")
-        return done
 
-    def delete_vectors(self, store: str, keys: Collection[str]) -> int:
+    def delete_vectors(self, name: str, keys: Collection[str]) -> None:
         self._step("before delete")
-        done = super().delete_vectors(store, keys)
+        super().delete_vectors(name, keys)
         self._step("after delete")
-        return done
 
 
 class World:
@@ -119,7 +118,7 @@ class World:
         return sorted(self.store.scan_source(self.source)[0])
 
     def apply(self, *paths: str, patient: bool = True) -> Any:
-        report = self.store.apply([Job(self.source, path, patient) for path in paths])
+        report = self.store.apply([Visit(self.source, path, patient) for path in paths])
         while report.deferred:
             report = self.store.apply(report.deferred)
         return report
@@ -131,11 +130,11 @@ class World:
 
     def texts(self) -> list[tuple[str, str]]:
         """(path, text) of every chunk that a query by vector could find."""
-        keys = list(self.backend.list_keys(self.collection))
-        return sorted((found.path, found.text) for found in self.store.reader.join(keys).values())
+        found = self.store.reader.join(keys(self.backend, self.collection)).values()
+        return sorted((chunk.path, chunk.text) for chunk in found)
 
     def is_sound(self) -> bool:
         assert self.store.space is not None
         live = self.store.catalog.live_keys(self.store.space.id)
-        held = set(self.backend.list_keys(self.collection))
-        return live == held and not self.store.catalog.intents(self.collection)
+        held = set(keys(self.backend, self.collection))
+        return live == held and not self.store.catalog.intents(self.store.space.target)

@@ -40,12 +40,16 @@ class TooLarge(UsageError):
 
 
 class ConfigError(VragdError):
-    """The configuration file cannot be used as it stands."""
+    """The configuration file cannot be used as it stands. `line`: the (first) line of it that is at fault."""
 
     code = "config"
     exit_status = 2
     daemon_status = 78
     http_status = 500
+
+    def __init__(self, message: str, *, hint: str = "", line: int | None = None) -> None:
+        super().__init__(message, hint=hint)
+        self.line = line
 
 
 class NoDaemon(VragdError):
@@ -120,11 +124,68 @@ class StoreMismatch(VragdError):
     http_status = 409
 
 
+class UnknownCollection(VragdError):
+    """The backend has no collection of this name: it was never made, or somebody else deleted it."""
+
+    code = "unknown_collection"
+    http_status = 404
+
+
+class CollectionMismatch(StoreMismatch):
+    """
+    The collection is not the one that was meant.
+
+    `what` differs: `dimension`, `metric`, `space`, `identity`, `owner`, `name`, or `query` for a question.
+    """
+
+    def __init__(self, message: str, *, what: str = "", hint: str = "") -> None:
+        super().__init__(message, hint=hint)
+        self.what = what
+
+
+class VectorsRefused(StoreMismatch):
+    """
+    The backend finds fault with some entries of a batch, whose `keys` these are.
+
+    `part` is what is wrong with them: `key`, `values` or `metadata`. Only metadata may be cut and tried again.
+    """
+
+    def __init__(self, message: str, *, keys: tuple[str, ...] = (), part: str = "", hint: str = "") -> None:
+        super().__init__(message, hint=hint)
+        self.keys, self.part = keys, part
+
+
+class Unsupported(VragdError):
+    """The backend cannot do this at all: `condition` says what. Nobody needs to ask twice."""
+
+    code = "unsupported"
+    http_status = 422
+
+    def __init__(self, message: str, *, condition: str = "", hint: str = "") -> None:
+        super().__init__(message, hint=hint)
+        self.condition = condition
+
+
 class BackendUnavailable(VragdError):
-    """The backend cannot be reached now. Safe to retry: puts and deletes are idempotent."""
+    """
+    The backend cannot be reached now. Safe to retry: puts and deletes are idempotent.
+
+    `retry_after_s`: the backend said for how long it is not worth while.
+    """
 
     code = "backend_unavailable"
     http_status = 503
+    retry_after_s: float | None = None
+
+    def __init__(self, message: str, *, hint: str = "", retry_after_s: float | None = None) -> None:
+        super().__init__(message, hint=hint)
+        self.retry_after_s = retry_after_s
+
+
+class BackendFull(BackendUnavailable):
+    """The backend has no room for more. It heals when somebody makes room there."""
+
+    code = "backend_full"
 
 
 class BackendRefused(BackendUnavailable):

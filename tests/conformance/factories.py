@@ -7,11 +7,13 @@ import functools
 import os
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import xxhash
 
-from vragd.backends.base import VectorBackend, create_backend
-from vragd.config.settings import FaissBackend, MemoryBackend, S3VectorsBackend
+from vragd.backends.base import VectorBackend
+from vragd.backends.registry import TYPES, create_backend
+from vragd.backends.s3vectors.settings import S3VectorsBackend
 
 
 @functools.cache
@@ -30,11 +32,17 @@ def _s3vectors(path: Path) -> VectorBackend:
     return create_backend("s3vectors", settings, path)
 
 
+def local(kind: str, **given: Any) -> Callable[[Path], VectorBackend]:
+    """A backend that needs nothing but a folder and these settings."""
+    settings = TYPES.settings(kind).model_validate({"type": kind, **given})
+    return lambda path: create_backend(kind, settings, path)
+
+
 FACTORIES: dict[str, Callable[[Path], VectorBackend]] = {
-    "faiss": lambda path: create_backend("faiss", FaissBackend(), path),
-    "faiss-flat": lambda path: create_backend("faiss", FaissBackend(index="flat"), path),
-    "faiss-hnsw": lambda path: create_backend("faiss", FaissBackend(index="hnsw"), path),
-    "faiss-ivf": lambda path: create_backend("faiss", FaissBackend(index="ivf"), path),
-    "memory": lambda path: create_backend("memory", MemoryBackend(type="memory"), path),
+    "faiss": local("faiss"),
+    "faiss-flat": local("faiss", index="flat"),
+    "faiss-hnsw": local("faiss", index="hnsw"),
+    "faiss-ivf": local("faiss", index="ivf"),
+    "memory": local("memory"),
     "s3vectors": _s3vectors,
 }

@@ -53,7 +53,7 @@ def test_a_catalog_damaged_while_the_daemon_runs_is_replaced_and_everything_inde
             for root in roots:
                 raw.seek((root - 1) * page)
                 raw.write(b"\xa5" * 200)
-        change(catalog, "update meta set value = value where key = 'generation'")  # and caches are no longer trusted
+        change(catalog, "update store set generation = generation")  # and caches are no longer trusted
         (daemon.vault / "new.md").write_text("A new quokka.\n")
         until(lambda: list(catalog.parent.glob("catalog.db.corrupt-*")), "the damage to be found", 60)
         until(lambda: new_note_found(daemon), "the new note", 60)

@@ -133,9 +133,14 @@ def _holds(operator: str, have: Any, wanted: Any) -> bool:
     if operator == "$exists":
         return (have is not None) is wanted
     if operator == "$eq":
-        return wanted in have if isinstance(have, list) else bool(have == wanted and have is not None)
+        return any(_same(part, wanted) for part in (have if isinstance(have, list) else [have]))
     if operator == "$ne":
         return not _holds("$eq", have, wanted)
     if operator in ("$in", "$nin"):
         return (not isinstance(have, list) and have in wanted) is (operator == "$in")
     return isinstance(have, int | float) and COMPARE[operator](float(have), float(wanted))
+
+
+def _same(have: Any, wanted: Any) -> bool:
+    """Booleans, numbers and strings are types of their own."""
+    return have is not None and isinstance(have, bool) == isinstance(wanted, bool) and bool(have == wanted)

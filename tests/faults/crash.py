@@ -6,7 +6,6 @@ import copy
 import multiprocessing
 import os
 import pickle
-import re
 import shutil
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
@@ -27,7 +26,7 @@ from tests.faults.crash_checks import (
     check_reader,
     check_restart,
 )
-from tests.faults.crash_life import BUCKET, Life, Task, change, clear_home, go_on, live, vault_of
+from tests.faults.crash_life import BUCKET, Life, Task, change, clear_home, go_on, journal, live, vault_of
 from tests.faults.crash_scenarios import FIRST_DONE, Scenario, note
 from vragd.system.failpoints import EXIT_STATUS
 
@@ -49,12 +48,6 @@ SAME_COMMIT = (
 ONCE = ("bulk.", "catalog.", "registry.created", "registry.folder_made")
 LOCAL = (*ONCE, "file.", "migration.", "transaction.filled")
 """What has to do neither with the scenario nor the backend is left to one scenario, what is local to those on FAISS."""
-
-
-def places_in_source() -> set[str]:
-    """Every place the code names."""
-    named = re.compile(r'\breach\("([a-z0-9_.]+)"\)')
-    return {place for file in (REPOSITORY / "src/vragd").rglob("*.py") for place in named.findall(file.read_text())}
 
 
 @contextmanager
@@ -214,13 +207,18 @@ class Matrix:
                 self._restart(f"{what}, the restart at {again}, the vault changed", allowed, left)
         return self.tally
 
-    def run_restarts(self, places: Iterable[FromTheEnd]) -> Tally:
-        """A crash at each of these, a change of the vault, and each time a crash at every point of the restart."""
+    def run_restarts(self, places: Iterable[FromTheEnd], *, undo: bool = False) -> Tally:
+        """
+        A crash at each of these, a change of the vault, and each time a crash at every point of the restart.
+
+        `undo`: the change takes back what the crash interrupted.
+        """
         log = self.clean()
         self.tally.n_points = len(log)
         for point in [from_the_end(log, *place) for place in places]:
             what, allowed, left = self._crash(point)
-            self._meddle()  # else the next process does what this one began, and nothing is too much
+            # else the next process does what this one began, and nothing is too much
+            (self._undo if undo else self._meddle)()
             allowed = allowed.and_now(self.home)
             for again in self._restart(what, allowed, left):
                 left = self._crash_again(what, again, allowed)
@@ -281,6 +279,16 @@ class Matrix:
             check_payloads(what, after, self.fake.metadata(BUCKET, seen["collection"]))
             assert not self.fake.violations, self.fake.violations
         return self._worth(log)
+
+    def _undo(self) -> None:
+        """The vault as it was when it was last indexed whole."""
+        then: dict[str, str] = {}
+        now: dict[str, str] = {}
+        for line in journal(self.home):
+            now = line.get("vault", now)
+            then = now if "synced" in line else then
+        vault = self.home / "vault"
+        change(vault, then, [], [path for path in vault_of(vault) if path not in then])
 
     def _meddle(self) -> None:
         """The vault as somebody leaves it who worked while nobody watched."""

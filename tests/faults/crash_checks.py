@@ -19,6 +19,10 @@ Version = tuple[str, tuple[tuple[tuple[str, ...], tuple[int, int], str], ...]]
 """Title, and (headings, lines, text) of each chunk in order."""
 
 
+TYPED = 5
+"""The schema from which on there are columns where there were strings."""
+
+
 class Violated(AssertionError):
     """A promise that was not kept."""
 
@@ -38,9 +42,13 @@ class Catalog:
     """Of the chunks that are to have a vector, by path."""
     places: Mapping[str, tuple[str, str, int, int]]
     """Path, title and lines by key."""
-    meta: Mapping[str, str]
+    written: str
+    """The fingerprint of the space that is written, and of the one that answers."""
+    answers: str
     spaces: Mapping[str, str]
     """The collection by fingerprint."""
+    filled: frozenset[str]
+    """The collections on S3 Vectors that hold all live keys."""
     embedded: Mapping[str, frozenset[str]]
     """The keys of the chunks there is a vector for, by fingerprint of the space."""
     intents: frozenset[str]
@@ -79,8 +87,7 @@ def catalog_of(home: Path) -> Catalog | None:
             {path: (title, tuple(chunks)) for path, (title, chunks) in notes.items()},
             {path: frozenset(some) for path, some in keys.items()},
             places,
-            dict(db.execute("select key, value from meta")),
-            dict(db.execute("select fingerprint, collection from space")),
+            *_chosen(db, schema),
             {
                 fingerprint: frozenset(
                     key
@@ -99,6 +106,22 @@ def catalog_of(home: Path) -> Catalog | None:
         )
     finally:
         db.close()
+
+
+def _chosen(db: apsw.Connection, schema: int) -> tuple[str, str, dict[str, str], frozenset[str]]:
+    """Which space is written and which answers, the collection of each, and which collections are filled."""
+    if schema < TYPED:
+        meta = dict(db.execute("select key, value from meta"))
+        spaces = dict(db.execute("select fingerprint, collection from space"))
+        assert "filled" not in meta, "no scenario has an old catalog on S3 Vectors"
+        return meta.get("space", ""), meta.get("answers", ""), spaces, frozenset()
+    ((written, answers),) = db.execute(
+        "select coalesce((select fingerprint from space where id = space_id), ''),"
+        " coalesce((select fingerprint from space where id = answers_id), '') from store"
+    )
+    spaces = dict(db.execute("select fingerprint, collection from space join target on space_id = space.id"))
+    filled = db.execute("select collection from target where place like 's3vectors%' and filled_to is null")
+    return written, answers, spaces, frozenset(collection for (collection,) in filled)
 
 
 def _one(db: apsw.Connection, sql: str) -> int:
@@ -175,11 +198,10 @@ def check_bucket(what: str, allowed: Allowed, catalog: Catalog | None, fake: Fak
     keys: set[str] | None = None
     old_space = ""
     if catalog:
-        answering = catalog.meta.get("answers", "")
-        is_old = answering != catalog.meta.get("space")
-        collection = catalog.spaces.get(answering)
-        old_space = answering if is_old else ""
-        if collection and (is_old or catalog.meta.get("filled", "").startswith("s3vectors")):
+        is_old = catalog.answers != catalog.written
+        collection = catalog.spaces.get(catalog.answers)
+        old_space = catalog.answers if is_old else ""
+        if collection and (is_old or collection in catalog.filled):
             keys = fake.keys(bucket, collection) if has_index(fake, bucket, collection) else set()
     check_reader(what, allowed, catalog, keys, old_space)
 

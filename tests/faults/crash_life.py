@@ -20,43 +20,53 @@ import apsw
 import boto3
 import structlog
 
-import vragd.backends.faiss.backend
+import vragd.backends.faiss.collection
 import vragd.backends.s3vectors.backend
 import vragd.backends.s3vectors.wire
 import vragd.store.filling
 import vragd.sync.embedding
+import vragd.sync.order
 import vragd.vault.source
+from tests.backends import keys, values
 from tests.faults import crash_plants
 from tests.world import WordEmbedder
+from vragd.backends.faiss.collection import Tuning
+from vragd.backends.faiss.settings import FaissBackend
+from vragd.backends.s3vectors.settings import S3VectorsBackend
 from vragd.catalog.schema import MIGRATIONS
 from vragd.config.load import Loaded
-from vragd.config.settings import (
-    BuiltinEmbedder,
-    Config,
-    FaissBackend,
-    LimitSettings,
-    OllamaEmbedder,
-    S3VectorsBackend,
-    SourceSettings,
-    StoreSettings,
-)
+from vragd.config.settings import Config, LimitSettings, SourceSettings, StoreSettings
 from vragd.embed.base import Embedder
+from vragd.embed.builtin.settings import BuiltinEmbedder
+from vragd.embed.ollama.settings import OllamaEmbedder
 from vragd.store.store import Store
 from vragd.stores.registry import Registry
-from vragd.sync.change import Job
+from vragd.sync.change import Visit
 from vragd.system import failpoints
 from vragd.system.files import private_dir, sweep_temporary
 from vragd.system.sqlite import open_read_write
 
 NAME, BUCKET = "notes", "crashes"
 KNOWN = len(MIGRATIONS)
+AS_IT_WAS = """
+insert into main.space(id, fingerprint, identity, dimension, collection)
+    select s.id, fingerprint, s.identity, dimension, t.collection
+    from now.space s join now.target t on t.space_id = s.id;
+insert into main.intent select collection, key from now.intent join now.target t on t.id = target;
+update main.meta set value = (select generation from now.store) where key = 'generation';
+insert into main.meta select 'machine', machine from now.store where machine is not null;
+insert into main.meta select 'space', fingerprint from now.space where id = (select space_id from now.store);
+insert into main.meta select 'answers', fingerprint from now.space where id = (select answers_id from now.store);
+insert into main.meta select 'uids', json_group_array(uid) from now.own_source;
+insert into main.meta select 'opened ' || collection, identity from now.target;
+"""
+"""What has other tables and columns by now, as the first schema had it."""
 SMALL = (
-    (vragd.backends.faiss.backend, "FLUSH_AT_LEAST", 1),
-    (vragd.backends.faiss.backend, "FLUSH_SHARE", 0.0),
+    (vragd.backends.faiss.collection, "TUNING", Tuning(flush_at_least=1, flush_share=0.0)),
     (vragd.backends.s3vectors.backend, "DELETE_KEYS", 3),
     (vragd.backends.s3vectors.wire, "PUT_VECTORS", 6),
     (vragd.sync.embedding, "ROUND_S", 0.0),  # one batch a round
-    (vragd.store.filling, "BATCH", 4),
+    (vragd.sync.order, "BATCH", 4),
     (vragd.store.filling, "SLICE", 8),
     (vragd.vault.source, "stamp_resolution_s", lambda _: 0.0),  # else what is done depends on how long it takes
 )
@@ -115,11 +125,11 @@ def go_on(life: Life) -> None:
     collection, live_keys = store.space.collection, store.catalog.live_keys(store.space.id)
     seen |= {
         "final": life.answers(),
-        "keys": set(store.backend.list_keys(collection)),
+        "keys": set(keys(store.backend, collection)),
         "live": live_keys,
-        "vectors": {key: row.tolist() for key, row in store.backend.get_vectors(collection, live_keys).items()},
+        "vectors": {key: row.tolist() for key, row in values(store.backend, collection, live_keys).items()},
         "collection": collection,
-        "collections": store.backend.list_stores(),
+        "collections": store.backend.list_collections(),
         "model": life.embedder.digest,
         "backend": last.backend,
         "problems": store.catalog.check(),
@@ -184,7 +194,9 @@ class Life:
             recorded=recorded if setup.named else lambda _: None,
         )
         self.store.open()
-        self.before = None if self.store.backend.remote else self.answers()  # that one was not asked anything yet
+        self.before = (
+            None if self.store.backend.traits.networked else self.answers()  # that one was not asked anything yet
+        )
         if setup.backend == "s3":
             self.registry.remember_remote(NAME, f"bucket {BUCKET}")
         (self.source,) = self.store.sources.values()
@@ -203,14 +215,14 @@ class Life:
     def sync(self, *, note: bool = True) -> None:
         """Scan and work until the index is the vault, in the order of the worker's steps."""
         store = self.store
-        jobs = [Job(self.source, path, patient=False) for path in sorted(store.scan_source(self.source)[0])]
-        while jobs or store.behind:
+        visits = [Visit(self.source, path, patient=False) for path in sorted(store.scan_source(self.source)[0])]
+        while visits or store.behind:
             if store.behind:
                 store.fill()
-            if jobs:
-                report = store.apply(jobs)
+            if visits:
+                report = store.apply(visits)
                 assert not report.later, report.later
-                jobs = report.deferred
+                visits = report.deferred
         store.sweep()
         if note:
             self._note(synced=True)
@@ -229,7 +241,7 @@ class Life:
         held = store.answering.space
         partial = store.behind or (store.rebuilding and store.space == held)
         old_space = held.fingerprint if held != store.space else ""
-        return {"keys": set(store.backend.list_keys(held.collection)), "partial": partial, "old_space": old_space}
+        return {"keys": set(keys(store.backend, held.collection)), "partial": partial, "old_space": old_space}
 
     # -- ends, and what somebody else does between two lives ---------------------------------------
 
@@ -260,9 +272,10 @@ class Life:
         db = open_read_write(first, MIGRATIONS[:1])
         db.execute("pragma foreign_keys = off")
         db.execute("attach ? as now", (str(file),))
-        for table in ("meta", "source", "space", "note", "chunk", "embedding", "intent"):
+        for table in ("source", "note", "chunk", "embedding"):
             names = ", ".join(row[1] for row in db.execute(f"pragma main.table_info({table})"))
-            db.execute(f"insert or replace into main.{table} ({names}) select {names} from now.{table}")
+            db.execute(f"insert into main.{table} ({names}) select {names} from now.{table}")
+        db.execute(AS_IT_WAS)
         for text_hash, text in list(db.execute("select text_hash, text from main.chunk")):
             vector = self.embedder.embed_query(text).astype("<f4").tobytes()
             db.execute("update main.embedding set vector = ? where text_hash = ?", (vector, text_hash))

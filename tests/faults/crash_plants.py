@@ -1,67 +1,74 @@
-"""Wrong orders of things, to be planted in a process of the crash matrix: each must be found."""
+"""
+Wrong orders of things, to be planted in a process of the crash matrix: each must be found.
+
+`SWAPS` are all that two neighbours of a list of steps can be exchanged for; the others are wrong in ways of their own.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
+from itertools import pairwise
+from types import ModuleType
 from typing import Any
 
 import apsw
 
-import vragd.store.filling
+import vragd.store.spaces
 import vragd.system.sqlite
-from vragd.backends.base import Vector
 from vragd.catalog.model import NoteChange, NoteRemoval
 from vragd.catalog.writer import Catalog
-from vragd.store.filling import Refiller
 from vragd.store.spaces import Spaces
-from vragd.sync.change import Prepared
-from vragd.sync.round import Syncer
-from vragd.sync.vectors import to_vector
+from vragd.sync import order
 from vragd.system.failpoints import reach
 
-
-def _puts(syncer: Syncer, ready: Sequence[Prepared]) -> list[Vector]:
-    fresh = [(item, chunk) for item in ready for chunk in item.fresh]
-    vectors = syncer._catalog.embeddings(syncer._space.id, {chunk.text_hash for _, chunk in fresh})
-    return [
-        to_vector(
-            item.job.source.uid,
-            item.job.source.label,
-            item.job.path,
-            item.change.title,
-            chunk,
-            vectors[chunk.text_hash],
-        )
-        for item, chunk in fresh
-        if isinstance(item.change, NoteChange)
-    ]
+LISTS: dict[str, tuple[ModuleType, str]] = {
+    "write": (order, "WRITE"),
+    "recover": (order, "RECOVER"),
+    "fill": (order, "FILL"),
+    "sweep": (order, "SWEEP"),
+    "leave": (vragd.store.spaces, "LEAVE"),
+}
+"""Every list of steps there is."""
 
 
-def commit_before_put() -> None:
-    def write(self: Syncer, ready: Sequence[Prepared], report: Any) -> None:
-        collection, puts = self._space.collection, _puts(self, ready)
-        done = self._catalog.commit(collection, [item.change for item in self._proven(ready, report)])
-        reach("sync.committed")
-        self._backend.put_vectors(collection, puts)
-        self._backend.delete_vectors(collection, done.dead)
-        self._catalog.clear(collection, done.dead)
+def reorder(which: str, names: Sequence[str]) -> None:
+    """The list with its steps in this order."""
+    module, attribute = LISTS[which]
+    steps = {step.name: step for step in getattr(module, attribute)}
+    assert steps.keys() == set(names)
+    setattr(module, attribute, tuple(steps[name] for name in names))
 
-    Syncer._write = write  # type: ignore[method-assign]
+
+def _swaps() -> dict[str, Callable[[], None]]:
+    found: dict[str, Callable[[], None]] = {}
+    for which, (module, attribute) in LISTS.items():
+        names = [step.name for step in getattr(module, attribute)]
+        for i, (first, second) in enumerate(pairwise(names)):
+            swapped = [*names[:i], second, first, *names[i + 2 :]]
+            found[f"{which}: {second} before {first}"] = partial(reorder, which, swapped)
+    return found
+
+
+SWAPS = _swaps()
 
 
 def delete_before_put() -> None:
-    right = Syncer._write
+    """What a note had is deleted before what it is to have is put."""
+    put = {step.name: step for step in order.WRITE}["put"]
 
-    def write(self: Syncer, ready: Sequence[Prepared], report: Any) -> None:
-        for item in ready:
-            known = self._catalog.known_note(item.job.source.id, item.job.path)
+    def delete_and_put(write: order.Write) -> None:
+        dying = set()
+        for change in write.changes:
+            known = write.catalog.known_note(change.source_id, change.path)
             if known:
-                self._backend.delete_vectors(self._space.collection, self._catalog.embedded_chunks(known.note_id))
-                item.fresh = list(item.change.chunks or ()) if isinstance(item.change, NoteChange) else []
+                dying |= write.catalog.embedded_chunks(known.note_id).keys()
+        stay = {chunk.key for change in write.changes for chunk in getattr(change, "chunks", ()) or ()}
+        write.backend.delete_vectors(write.space.collection, dying - stay)
         reach("sync.deleted")
-        right(self, ready, report)
+        put.run(write)
 
-    Syncer._write = write  # type: ignore[method-assign]
+    order.WRITE = tuple(step._replace(run=delete_and_put) if step is put else step for step in order.WRITE)
 
 
 def no_intents() -> None:
@@ -71,42 +78,26 @@ def no_intents() -> None:
 def commit_in_halves() -> None:
     right = Catalog.commit
 
-    def commit(self: Catalog, collection: str, changes: Sequence[NoteChange | NoteRemoval]) -> Any:
-        right(self, collection, [NoteRemoval(c.source_id, c.path, c.seq - 1) for c in changes])
-        return right(self, collection, changes)
+    def commit(self: Catalog, target: int, changes: Sequence[NoteChange | NoteRemoval]) -> Any:
+        right(self, target, [NoteRemoval(c.source_id, c.path, c.seq - 1) for c in changes])
+        return right(self, target, changes)
 
     Catalog.commit = commit  # type: ignore[method-assign]
 
 
-def clear_before_delete() -> None:
-    def recover(catalog: Catalog, backend: Any, space: Any, put: Callable[[list[str]], object]) -> int:
-        intents, live = catalog.intents(space.collection), catalog.live_keys(space.id)
-        catalog.clear(space.collection, intents)
-        reach("recover.cleared")
-        backend.delete_vectors(space.collection, [key for key in intents if key not in live])
-        put([key for key in intents if key in live])
-        return 0
-
-    vragd.store.filling.recover = recover
+def clear_before_all() -> None:
+    reorder("recover", ["clear", "delete", "put"])
 
 
-def remember_before_put() -> None:
-    put = Refiller.put
-
-    def go_on(self: Refiller, space: Any) -> None:
-        keys = self._catalog.live_keys_after(space.id, self._catalog.meta("filled_to") or "", vragd.store.filling.SLICE)
-        self._catalog.set_meta("filled_to" if keys else "filled", keys[-1] if keys else self._target)
-        reach("filling.remembered")
-        put(self, space, keys)
-        self.n_left = len(keys) or None
-
-    Refiller.go_on = go_on  # type: ignore[method-assign]
+def forget_before_leaving() -> None:
+    reorder("leave", ["forget", "leave", "clear"])
 
 
 def version_apart() -> None:
     def migrate(db: apsw.Connection, migrations: list[Callable[[apsw.Connection], None]]) -> None:
         while (version := vragd.system.sqlite._pragma(db, "user_version")) < len(migrations):
-            migrations[version](db)
+            with vragd.system.sqlite.transaction(db):
+                migrations[version](db)
             reach("migration.applied")
             db.execute(f"pragma user_version = {version + 1}")
 
@@ -131,15 +122,17 @@ def plant(name: str) -> None:
 
 
 PLANTS: dict[str, Callable[[], None]] = {
-    function.__name__: function
-    for function in (
-        commit_before_put,
-        delete_before_put,
-        no_intents,
-        commit_in_halves,
-        clear_before_delete,
-        remember_before_put,
-        version_apart,
-        switch_at_once,
-    )
+    **SWAPS,
+    **{
+        function.__name__: function
+        for function in (
+            delete_before_put,
+            no_intents,
+            commit_in_halves,
+            clear_before_all,
+            forget_before_leaving,
+            version_apart,
+            switch_at_once,
+        )
+    },
 }

@@ -77,7 +77,7 @@ def checkpoint(life: Life, setup: Setup) -> None:
 
 
 def migration(life: Life, setup: Setup) -> None:
-    """A catalog of the first schema is opened by a version that is three further."""
+    """A catalog of the first schema is opened by a version two steps beyond the newest."""
     first(life, setup)
     life.close()
     life.downgrade()

@@ -23,12 +23,13 @@ from hypothesis import strategies as st
 from hypothesis.stateful import initialize, rule
 
 from tests.faults.model_lives import Lives, Step
-from tests.faults.model_process import COMMON, Process, places
+from tests.faults.model_process import COMMON, Process
 from tests.faults.model_vault import MAX_BYTES
+from tests.faults.places import places_in_source
 
 REMOTE = ("filling.", "sweep.", "s3.", "registry.")
 """Places on the way to a backend that keeps what it was given, or that several stores have: those here do not."""
-PLACES = tuple(place for place in places() if not place.startswith(REMOTE))
+PLACES = tuple(place for place in sorted(places_in_source()) if not place.startswith(REMOTE))
 AREAS = tuple(dict.fromkeys(place.partition(".")[0] + "." for place in PLACES))
 TICK_S = 0.012
 """Two changes of a file that lie this far apart have different stamps."""

@@ -17,6 +17,7 @@ import apsw
 import xxhash
 from hypothesis.stateful import RuleBasedStateMachine, invariant
 
+from tests.backends import keys, values
 from tests.faults.model_process import MOST, Process
 from tests.faults.model_vault import MAX_BYTES, SECRET, Vault, version_of
 from tests.world import WordEmbedder
@@ -173,8 +174,8 @@ class Lives(RuleBasedStateMachine):
         store = process.store
         if store.space is None:
             return
-        live, held = store.catalog.live_keys(store.space.id), set(store.backend.list_keys(store.space.collection))
-        intended = set(store.catalog.intents(store.space.collection))
+        live, held = store.catalog.live_keys(store.space.id), set(keys(store.backend, store.space.collection))
+        intended = set(store.catalog.intents(store.space.target))
         assert live <= held, f"live but not held: {live - held}"
         assert held - live <= intended, f"held, but neither live nor intended: {held - live - intended}"
 
@@ -208,11 +209,12 @@ class Lives(RuleBasedStateMachine):
         process.n_changes = 0
         process.check()
         process.scan()
-        if process.store.guards[process.source.id].n_held:
+        if process.proof.n_held:
             process.scan()  # the next one misses the same
-            if process.store.guards[process.source.id].n_held:
+            if process.proof.n_held:
                 assert not self.vault.notes(), "deletions are held back although there are notes, and the scans agree"
-                process.scan(confirmed=True)
+                process.proof.ask_scan(confirm=True)
+                process.scan()
         process.prepared = False  # the model is looked at now and then
         for _ in range(ROUNDS):
             if process.prepared and not (process.queue or process.later):
@@ -236,9 +238,9 @@ class Lives(RuleBasedStateMachine):
         texts = self._compare_catalog(notes)
         assert sorted(texts.values()) == sorted(part[3] for version in wanted.values() for part in version)
         assert SECRET not in "".join(texts.values())
-        assert store.backend.list_stores() == [store.space.collection]
-        held = store.backend.get_vectors(store.space.collection, list(texts))
-        assert set(store.backend.list_keys(store.space.collection)) == set(texts) == set(held)
+        assert store.backend.list_collections() == [store.space.collection]
+        held = values(store.backend, store.space.collection, list(texts))
+        assert set(keys(store.backend, store.space.collection)) == set(texts) == set(held)
         for key, told in texts.items():
             cosine = float(held[key] @ self.embedder.embed_query(told))
             assert cosine > 0.999, f"a vector of another text or model: {cosine}"  # some layouts keep 8 bits

@@ -6,7 +6,6 @@ Ends by `stop`, or as kill -9 would end it: `abandon` lets nothing be written wh
 
 from __future__ import annotations
 
-import re
 import shutil
 from collections.abc import Iterable
 from contextlib import suppress
@@ -14,27 +13,20 @@ from pathlib import Path
 
 import apsw
 
-import vragd
+from tests.backends import delete
 from tests.faults.model_vault import MAX_BYTES, Part, Version, in_order
 from tests.world import WordEmbedder
 from vragd.config.settings import LimitSettings, SourceSettings, StoreSettings
 from vragd.errors import EmbedderChanged, EmbedderUnavailable, VragdError
 from vragd.search.ask import Hit, Place, Question, Target, ask
 from vragd.store.store import Store
-from vragd.sync.change import Job
+from vragd.sync.change import Visit
 from vragd.system.files import sweep_temporary
 
 COMMON = "lantern"
 """Stands in every chunk that the model writes, so that one question by words brings them all."""
 MOST = 100
 MOST_ROUNDS = 100
-_REACH = re.compile(r'\breach\("([a-z_.]+)"\)')
-
-
-def places() -> list[str]:
-    """Every place in the code at which a test can end the process."""
-    package = Path(vragd.__file__).parent
-    return sorted({name for file in package.rglob("*.py") for name in _REACH.findall(file.read_text())})
 
 
 class Process:
@@ -59,6 +51,7 @@ class Process:
             sweep_temporary(self.folder)
         self.store.open()
         (self.source,) = self.store.sources.values()
+        self.proof = self.store.proofs[self.source.id]
         self.is_up = True
         self.check()
 
@@ -69,11 +62,11 @@ class Process:
         if self.source.healthy() and self.source.state == "ok":
             return
         is_first = self.source.state == "new"
-        root = self.store.roots.find(self.source)
+        root = self.proof.find()
         if root is None:
             self._forget()
             return
-        if self.store.roots.take(self.source, root) and not is_first:
+        if self.proof.take(root) and not is_first:
             self._forget()
         self.scan()
 
@@ -81,17 +74,17 @@ class Process:
         self.queue.clear()
         self.later.clear()
 
-    def scan(self, folder: str = "", *, confirmed: bool = False) -> None:
+    def scan(self, folder: str = "") -> None:
         """What differs from the catalog is queued."""
         if not self.source.healthy():
             self.check()
             return
         if not folder:
             self.source.refresh_rules()
-        paths, found = self.store.scan_source(self.source, folder, confirmed=confirmed)
+        paths, found = self.store.scan_source(self.source, folder)
         self.hint(*paths)
         if not folder and not found.stopped and "" not in found.unreadable:
-            self.store.roots.remember(self.source)
+            self.proof.remember()
 
     def hint(self, *paths: str) -> None:
         """As an event does."""
@@ -120,12 +113,12 @@ class Process:
             self._prepare()
             if self.store.space is None:
                 return
-            jobs = [Job(self.source, path, patient) for path, patient in list(self.queue.items())[:limit]]
+            visits = [Visit(self.source, path, patient) for path, patient in list(self.queue.items())[:limit]]
             for _ in range(MOST_ROUNDS):
-                if not jobs:
+                if not visits:
                     return
-                jobs = self._round(jobs)
-            raise AssertionError(f"after {MOST_ROUNDS} rounds {[job.path for job in jobs]} is still deferred")
+                visits = self._round(visits)
+            raise AssertionError(f"after {MOST_ROUNDS} rounds {[visit.path for visit in visits]} is still deferred")
         except EmbedderUnavailable as error:
             self.prepared = False
             assert self.embedder.down or isinstance(error, EmbedderChanged), error
@@ -144,12 +137,12 @@ class Process:
             assert self.store.space is not None
             self.hint(*(path for _, path in self.store.catalog.notes_outside(self.store.space.id)))
 
-    def _round(self, jobs: list[Job]) -> list[Job]:
-        report = self.store.apply(jobs)
-        for job in jobs:
-            self.queue.pop(job.path, None)
-        self.queue.update({job.path: job.patient for job in report.deferred})
-        self.later.update({job.path: job.patient for job, _ in report.later})
+    def _round(self, visits: list[Visit]) -> list[Visit]:
+        report = self.store.apply(visits)
+        for visit in visits:
+            self.queue.pop(visit.path, None)
+        self.queue.update({visit.path: visit.patient for visit in report.deferred})
+        self.later.update({visit.path: visit.patient for visit, _ in report.later})
         self.n_changes += report.n_changed + report.n_removed
         return report.deferred
 
@@ -193,8 +186,8 @@ class Process:
             if connection.filename.startswith(str(self.folder)):
                 connection.close(True)
         with suppress(VragdError, AssertionError, OSError):
-            for name in self.store.backend.list_stores():
-                self.store.backend.delete_store(name)  # closes its cache file
+            for name in self.store.backend.list_collections():
+                delete(self.store.backend, name)  # closes its cache file
         shutil.rmtree(self.folder)
 
 

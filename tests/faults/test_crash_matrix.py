@@ -17,10 +17,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.faults.crash import FromTheEnd, Matrix, Tally, places_in_source, process_server
+from tests.faults.crash import FromTheEnd, Matrix, Tally, process_server
 from tests.faults.crash_checks import Violated
 from tests.faults.crash_plants import PLANTS
 from tests.faults.crash_scenarios import ALL, Scenario
+from tests.faults.places import places_in_source
 
 if TYPE_CHECKING:
     from tests.fakes.s3vectors import FakeS3Vectors
@@ -77,15 +78,15 @@ RECOVERIES: dict[str, tuple[FromTheEnd, ...]] = {
 """Where a first crash leaves much to be mended."""
 
 
-@pytest.mark.parametrize("name", RECOVERIES)
+@pytest.mark.parametrize(("name", "undo"), [*((name, False) for name in RECOVERIES), ("edits-s3", True)])
 def test_a_crash_anywhere_in_the_recovery_of_a_crash_loses_nothing(
-    name: str, home: Path, request: pytest.FixtureRequest, capsys: pytest.CaptureFixture[str]
+    name: str, undo: bool, home: Path, request: pytest.FixtureRequest, capsys: pytest.CaptureFixture[str]
 ) -> None:
     scenario = BY_NAME[name]
     matrix = Matrix(home, scenario, s3_for(scenario, request))
-    tally = matrix.run_restarts(RECOVERIES[name])
+    tally = matrix.run_restarts(RECOVERIES[name], undo=undo)
     assert tally.n_restart_kills > 5
-    tell(f"{name}, recoveries", tally, capsys)
+    tell(f"{name}, recoveries{' of what was undone' if undo else ''}", tally, capsys)
 
 
 def test_every_place_in_the_code_is_reached(home: Path, s3: FakeS3Vectors) -> None:
@@ -97,42 +98,58 @@ def test_every_place_in_the_code_is_reached(home: Path, s3: FakeS3Vectors) -> No
     assert places_in_source() - reached == set()
 
 
-FINDS = {
-    "commit_before_put": ("edits-s3", "answers without"),
-    "delete_before_put": ("edits-s3", "answers without"),
-    "no_intents": ("edits-s3", "too much"),
-    "commit_in_halves": ("edits-faiss", "neither its old nor its new"),
-    "clear_before_delete": ("edits-s3", "the restart at .* too much"),
-    "remember_before_put": ("move-s3", "missing"),
-    "version_apart": ("migration-faiss", "schema"),
-    "switch_at_once": ("named_model-faiss", "answers without"),
+UNDONE = ("undone",)
+"""What was interrupted is taken back before the restart."""
+FINDS: dict[str, tuple[str, str, tuple[str, ...]]] = {
+    "write: put before intent": ("edits-s3", "too much", ()),
+    "write: commit before put": ("edits-s3", "answers without", ("sync.committed",)),
+    "write: delete before commit": ("edits-s3", "too much", ("sync.cleared",)),
+    "write: clear before delete": ("edits-s3", "too much", ("sync.cleared",)),
+    "recover: clear before put": ("edits-s3", "the restart at .*recover.cleared.* payloads", UNDONE),
+    "fill: remember before put": ("move-s3", "missing", ("filling.remembered",)),
+    "sweep: remember before delete": ("lost-s3", "too much", ("sweep.remembered",)),
+    "delete_before_put": ("edits-s3", "answers without", ("s3.deleted", "sync.deleted")),
+    "no_intents": ("edits-s3", "too much", ()),
+    "commit_in_halves": ("edits-faiss", "neither its old nor its new", ("transaction.committed",)),
+    "clear_before_all": ("edits-s3", "the restart at .* too much", ()),
+    "forget_before_leaving": ("named_model-s3", "too much", ("space.forgotten",)),
+    "version_apart": ("migration-faiss", "schema", ("migration.applied",)),
+    "switch_at_once": ("named_model-faiss", "answers without", ("space.switched",)),
 }
-"""In which scenario a wrong order is to be found, and by what."""
-TELLING = {
-    "commit_before_put": ("sync.committed",),
-    "delete_before_put": ("s3.deleted", "sync.deleted"),
-    "commit_in_halves": ("transaction.committed",),
-    "remember_before_put": ("filling.remembered",),
-    "version_apart": ("migration.applied",),
-    "switch_at_once": ("space.switched",),
+"""In which scenario a wrong order is found, by what, and by crashes at which places; without, at those of a restart."""
+HARMLESS: dict[str, tuple[str, tuple[str, ...]]] = {
+    "recover: put before delete": ("edits-s3", ()),
+    "leave: clear before leave": ("named_model-s3", ("space.",)),
+    "leave: forget before clear": ("named_model-s3", ("space.",)),
 }
-"""Between which steps a crash shows it; the others show in what becomes of a crash."""
+"""Neighbours that may stand either way: neither needs what the other leaves."""
 
 
 def test_every_wrong_order_is_looked_for() -> None:
-    assert FINDS.keys() == PLANTS.keys()
+    assert FINDS.keys() | HARMLESS.keys() == PLANTS.keys()
+
+
+def crashed(plant: str, name: str, places: tuple[str, ...], home: Path, request: pytest.FixtureRequest) -> Tally:
+    scenario = BY_NAME[name]
+    matrix = Matrix(home, scenario, s3_for(scenario, request), plant)
+    if not places or places == UNDONE:
+        return matrix.run_restarts(RECOVERIES[name], undo=places == UNDONE)
+    return matrix.run(lambda points: [point for point in points if point[0].startswith(places)])
 
 
 @pytest.mark.parametrize("plant", FINDS)
 def test_a_wrong_order_is_found(plant: str, home: Path, request: pytest.FixtureRequest) -> None:
-    name, said = FINDS[plant]
-    scenario = BY_NAME[name]
-    matrix = Matrix(home, scenario, s3_for(scenario, request), plant)
+    name, said, places = FINDS[plant]
     with pytest.raises(Violated, match=f"killed at .*{said}"):
-        if plant in TELLING:
-            matrix.run(lambda points: [point for point in points if point[0] in TELLING[plant]])
-        else:
-            matrix.run_restarts(RECOVERIES[name])
+        crashed(plant, name, places, home, request)
+
+
+@pytest.mark.parametrize("plant", HARMLESS)
+def test_neighbours_that_may_stand_either_way_lose_nothing(
+    plant: str, home: Path, request: pytest.FixtureRequest
+) -> None:
+    name, places = HARMLESS[plant]
+    assert crashed(plant, name, places, home, request).n_kills
 
 
 def test_a_crash_that_does_not_happen_is_a_failure(home: Path) -> None:

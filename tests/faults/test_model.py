@@ -7,7 +7,7 @@ Whatever is done to a vault, and wherever the process dies: the index is what a 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -15,17 +15,16 @@ import structlog
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis.stateful import run_state_machine_as_test
 
-import vragd.backends.faiss.backend
-import vragd.store.filling
-import vragd.sync.difference
+import vragd.backends.faiss.collection
 import vragd.sync.embedding
+import vragd.sync.proof.guard
 import vragd.vault.source
+from tests.faults import crash_plants
 from tests.faults.model import PLACES, TICK_S, Model
 from tests.faults.model_lives import COUNTS
-from vragd.sync.change import Prepared
-from vragd.sync.round import Report, Syncer
-from vragd.sync.vectors import to_vector
-from vragd.system.failpoints import reach
+from vragd.backends.faiss.collection import Tuning
+from vragd.sync import order
+from vragd.sync.proof.proof import Proof
 
 LONGER = int(os.environ.get("VRAGD_MODEL_EXAMPLES", "0"))
 """So many examples, other ones in each run; without it the same few in each."""
@@ -93,10 +92,10 @@ TOUR: list[tuple[str, dict[str, Any]]] = [
 def small(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Thresholds so low that a handful of notes passes them, and silence."""
     COUNTS.clear()
-    for name, value in {"FLUSH_AT_LEAST": 3, "FLUSH_SHARE": 0.01, "COMPACT_AT_LEAST": 4, "SCAN_FROM": 16}.items():
-        monkeypatch.setattr(vragd.backends.faiss.backend, name, value)
-    monkeypatch.setattr(vragd.sync.difference, "GUARD_AT_LEAST", 3)
-    monkeypatch.setattr(vragd.sync.difference, "GUARD_CONFIRM_S", 0.0)
+    tuning = Tuning(flush_at_least=3, flush_share=0.01, compact_at_least=4, scan_from=16)
+    monkeypatch.setattr(vragd.backends.faiss.collection, "TUNING", tuning)
+    monkeypatch.setattr(vragd.sync.proof.guard, "GUARD_AT_LEAST", 3)
+    monkeypatch.setattr(vragd.sync.proof.guard, "GUARD_CONFIRM_S", 0.0)
     monkeypatch.setattr(vragd.sync.embedding, "ROUND_S", 0.0)  # one batch a round: long notes take several
     monkeypatch.setattr(vragd.vault.source, "stamp_resolution_s", lambda _: TICK_S * 0.9)
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(50))
@@ -172,40 +171,17 @@ def found() -> str:
     return str(caught.value)
 
 
-def delete_first(self: Syncer, ready: Sequence[Prepared], report: Report) -> None:
-    """What a note had is deleted before what it is to have is put: all the rest is as it should be."""
-    catalog, backend, collection = self._catalog, self._backend, self._space.collection
-    wanted = [(item, chunk) for item in ready for chunk in item.fresh]
-    values = catalog.embeddings(self._space.id, {chunk.text_hash for _, chunk in wanted})
-    vectors = [
-        to_vector(item.job.source.uid, item.job.source.label, item.job.path, "", chunk, values[chunk.text_hash])
-        for item, chunk in wanted
-    ]
-    changes = [item.change for item in self._proven(ready, report)]
-    known = [catalog.known_note(change.source_id, change.path) for change in changes]
-    had = {key for note in known if note for key in catalog.embedded_chunks(note.note_id)}
-    stay = {chunk.key for change in changes for chunk in getattr(change, "chunks", ()) or ()}
-    catalog.save(self._space.id, (), collection, [*(vector.key for vector in vectors), *(had - stay)])
-    backend.delete_vectors(collection, had - stay)
-    reach("sync.deleted")
-    backend.put_vectors(collection, vectors)
-    reach("sync.put")
-    done = catalog.commit(collection, changes)
-    reach("sync.committed")
-    catalog.clear(collection, [*done.dead, *had, *(vector.key for vector in vectors)])
-    report.n_changed = len(changes)
-
-
 def test_the_model_finds_a_delete_before_the_put(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Syncer, "_write", delete_first)
+    monkeypatch.setattr(order, "WRITE", order.WRITE)  # to have it back afterwards
+    crash_plants.delete_before_put()
     assert "live but not held" in found()
 
 
 def test_the_model_finds_a_recovery_that_is_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(vragd.store.filling, "recover", lambda *_: 0)
+    monkeypatch.setattr(order, "recover", lambda *_: 0)
     assert "is still intended" in found()
 
 
 def test_the_model_finds_a_deletion_without_proof(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Syncer, "_proven", lambda _self, ready, _report: ready)
+    monkeypatch.setattr(Proof, "gone", lambda _self, paths: set(paths))
     assert "is answered: ()" in found()

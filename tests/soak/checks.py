@@ -141,7 +141,7 @@ class Check:
             return
         with catalog(self._daemon, "far") as db:
             live = {key for (key,) in db.execute("select key from chunk where embedded")}
-            sql = "select collection from space where fingerprint = (select value from meta where key = 'space')"
+            sql = "select collection from target where space_id = (select space_id from store)"
             collection = db.execute(sql).get
             self.n_partial = db.execute("select count(*) from note where state = 'partial'").get
         for index in self._s3.moto.list_indexes(self._bucket, ""):

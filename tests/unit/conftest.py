@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 
 from tests.fakes.ollama import FakeOllama
-from vragd.config.settings import OllamaEmbedder
-from vragd.embed.base import Embedder, create_embedder
+from vragd.embed.base import Embedder
+from vragd.embed.ollama.settings import OllamaEmbedder
+from vragd.embed.registry import create_embedder
 
 CHUNKER = "chunker-1"
 

@@ -1,53 +1,132 @@
 """
-The backend contract and the registry.
+The backend contract, second edition.
 
-A backend holds vectors by key and finds the nearest. It is derived from the catalog: whatever it
-loses is put again from there, without embedding anything. Adding a backend is one module with a
-`create(settings, data_dir) -> VectorBackend`, one line in `REGISTRY`, one factory in
-`tests/conformance`.
+A backend holds vectors by key in collections and finds the nearest. It is derived from the catalog: whatever it
+loses is put again from there, without embedding anything. Adding a backend is one folder with a
+`create(settings, data_dir) -> VectorBackend`, one line in `registry.py`, one factory in `tests/conformance`.
 """
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any, Literal, Protocol
 
 import numpy as np
+import xxhash
 
-from vragd.errors import ConfigError, StoreMismatch
-
-Metric = Literal["cosine", "euclidean", "dot"]
-
-Scalar = str | int | float | bool
-MetadataValue = Scalar | tuple[str, ...]
-Metadata = Mapping[str, MetadataValue]
-
-# Every condition must hold. A condition holds when the vector's value equals one of the wanted
-# values, or, for a tuple, contains one of them. A vector without the key never matches.
-Filter = Mapping[str, Collection[Scalar]]
+from vragd.errors import VectorsRefused
+from vragd.terms.filter import Filter, Metadata
+from vragd.terms.metric import Metric
 
 MAX_KEY_BYTES = 1024  # S3 Vectors' limit, the smallest of any backend
 
-# All that a payload may hold. A remote backend declares them where it must be told beforehand.
+# All that a payload may hold. A backend that keeps payloads declares them where it must be told beforehand.
 PAYLOAD_KEYS = ("content", "path", "title", "heading", "line_from", "line_to", "source_name")
 
 
 @dataclass(frozen=True, slots=True)
-class Vector:
-    """
-    A vector to store: `values` is float32, shape (dimension,).
+class Traits:
+    """What can be relied on in a backend, whatever its settings. A test pins them for each type."""
 
-    `metadata` can be filtered on and is small. `payload`, of `PAYLOAD_KEYS`, is what a remote backend
-    answers those with who have no catalog beside it; a local backend drops it.
+    private: bool
+    """It keeps everything below our own data directory: only then may collections nobody knows be deleted."""
+    networked: bool
+    """A call may wait for a network: it is attached late, and words answer while it is out of reach."""
+    keeps_payload: bool
+    """It answers those who have no catalog; others may put into the same collection."""
+    durable: bool
+    """A returned put survives a crash. If not, whoever holds the catalog compares keys at start."""
+    patches: bool
+    """`put_metadata` is there."""
+    value_error: float | None
+    """By how much of a row's largest value a number may be off that is given back; None: none is given back."""
+    metrics: frozenset[Metric]
+    max_dimension: int
+    max_matches: int | None
+    """The most matches one query can give."""
+    max_among: int | None
+    """The most keys a query can be narrowed to; 0 where it cannot. None: any number."""
+
+
+@dataclass(frozen=True, slots=True)
+class CollectionInfo:
+    """
+    A collection as it is. `count` is None where the service does not say.
+
+    `space` is what it was made with, `model` a readable form of it; empty where nothing was. `identity` names this
+    very collection: one that was deleted and made again has another. `place` says where and how vectors are kept:
+    when it is another than before, everything is put again. `exact`: a query without a filter finds the very
+    nearest. `pushes`: the kinds of conditions (`Compare`, `In`, …) that `split` may leave to it. `detail` is the
+    backend's own, for `store info`.
+    """
+
+    name: str
+    dimension: int
+    metric: Metric
+    count: int | None = None
+    space: str = ""
+    model: str = ""
+    identity: str = ""
+    place: str = ""
+    exact: bool = True
+    pushes: frozenset[str] = frozenset()
+    detail: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """
+    What is put under a key: `values` is float32, shape (dimension,); None where only metadata is.
+
+    `metadata` can be filtered on and is small. `payload`, of `PAYLOAD_KEYS`, is what a backend that keeps payloads
+    answers with; others drop it. `version` changes with either: 16 hexadecimal digits, or empty.
     """
 
     key: str
-    values: np.ndarray
+    values: np.ndarray | None = None
     metadata: Metadata = field(default_factory=dict)
     payload: Metadata = field(default_factory=dict)
+    version: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Entries, column by column, all of one length; `values` has shape (n, dimension), or is None for metadata only."""
+
+    keys: Sequence[str]
+    values: np.ndarray | None
+    metadata: Sequence[Metadata]
+    payload: Sequence[Metadata]
+    versions: Sequence[str]
+
+    @classmethod
+    def of(cls, entries: Sequence[Entry]) -> Batch:
+        """A batch of entries. Raises VectorsRefused if they have not values of one length all, or none of them any."""
+        shapes = {None if entry.values is None else entry.values.shape for entry in entries}
+        if len(shapes) > 1:
+            keys = tuple(entry.key for entry in entries)
+            raise VectorsRefused(f"vectors of {len(shapes)} shapes in one batch", keys=keys, part="values")
+        rows = [entry.values for entry in entries if entry.values is not None]
+        values = np.stack(rows).astype(np.float32, copy=False) if rows else None
+        return cls(
+            [entry.key for entry in entries], values, [entry.metadata for entry in entries],
+            [entry.payload for entry in entries], [entry.version for entry in entries],
+        )  # fmt: skip
+
+    def __len__(self) -> int:
+        return len(self.keys)
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """What is held under a key: what was asked for of it, and where the backend keeps it."""
+
+    values: np.ndarray | None = None
+    metadata: Metadata = field(default_factory=dict)
+    payload: Metadata = field(default_factory=dict)
+    version: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,176 +143,145 @@ class Match:
     payload: Metadata = field(default_factory=dict)
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Among:
+    """
+    The keys a query is narrowed to, as numbers: `ids` holds `key_id` of each, int64, ascending, each once.
+
+    50,000 of them are no 50,000 Python strings. Should two keys have one number, whoever joins the matches with
+    the catalog leaves the other out.
+    """
+
+    ids: np.ndarray
+
+    @classmethod
+    def of(cls, keys: Collection[str]) -> Among:
+        return cls(key_ids(keys))
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def has(self, ids: np.ndarray) -> np.ndarray:
+        """For each of `ids`, int64, whether it is among them: bool."""
+        if not len(self.ids):
+            return np.zeros(len(ids), dtype=bool)
+        places = np.minimum(np.searchsorted(self.ids, ids), len(self.ids) - 1)
+        found: np.ndarray = self.ids[places] == ids
+        return found
+
+
+def key_id(key: str) -> int:
+    """A number of 64 bits, signed, for a key."""
+    return int.from_bytes(xxhash.xxh3_64_digest(key.encode("ascii")), "big", signed=True)
+
+
+def key_ids(keys: Collection[str]) -> np.ndarray:
+    """`key_id` of each, int64, ascending, each once."""
+    return np.unique(np.fromiter((key_id(key) for key in keys), dtype=np.int64, count=len(keys)))
+
+
+End = Literal["exhausted", "more", "limit"]
+
+
 @dataclass(frozen=True, slots=True)
-class StoreInfo:
+class Matches:
     """
-    `count` is None where the service does not say. `detail` is the backend's own, for `store info`.
+    Matches, best first, and why there are no more of them.
 
-    `space` is what `create_store` was given, `model` a readable form of it; empty where nothing was.
-    `identity` names this very store: one that was deleted and made again has another. Empty where nobody
-    else can do that.
+    `exhausted`: nothing else passes. `more`: a larger `top_k`, or `cursor` where there is one, may find others.
+    `limit`: there may be others, which this backend does not give.
     """
 
-    store: str
-    dimension: int
-    metric: Metric
-    count: int | None
-    space: str = ""
-    model: str = ""
-    identity: str = ""
-    detail: Mapping[str, Any] = field(default_factory=dict)
+    items: Sequence[Match]
+    end: End
+    cursor: str | None = None
 
 
 class VectorBackend(Protocol):
     """
     Synchronous; every method may be called from any thread, queries beside writes included.
 
-    Any batch size is accepted: a backend splits into its own request sizes. Raises UnknownStore for a
-    store that was not created (or that somebody else deleted), StoreMismatch for vectors that do not
-    fit, BackendUnavailable when a retry may help, BackendRefused when the user must act, DiskFull.
+    Any batch size is accepted: a backend splits into its own request sizes. Raises UnknownCollection for one that
+    was not created (or that somebody else deleted), CollectionMismatch for one that is not what was meant,
+    VectorsRefused for entries it will not take, BackendUnavailable when a retry may help, BackendFull when somebody
+    must make room, BackendRefused when the user must act, Unsupported for what it never does, DiskFull.
     """
 
-    durable: bool
-    """Whether a returned put survives a crash. If not, whoever holds the catalog compares keys at start."""
+    traits: Traits
 
-    remote: bool
-    """
-    Kept elsewhere: a call may wait for a network, others may put into the same store and delete it, and
-    payloads are kept, to be asked for with `query(..., payload=True)`.
-    """
-
-    place: str
-    """Where and how vectors are kept. When it is another than before, everything is put again."""
-
-    metrics: frozenset[Metric]
-    max_top_k: int | None
-    """The most matches one query can give; more are not given when more are asked for."""
-
-    def create_store(
-        self, store: str, dimension: int, metric: Metric, *, space: str = "", model: str = ""
-    ) -> StoreInfo:  # fmt: skip
+    def create_collection(
+        self, name: str, dimension: int, metric: Metric, *, space: str = "", model: str = ""
+    ) -> CollectionInfo:  # fmt: skip
         """
-        Make an empty store, and say what is there. One that is there already is left as it is.
+        Make an empty collection, and say what is there. One that is there already is left as it is.
 
-        `space` says what the vectors mean, up to 32 characters of a-z and 0-9, and `model` the same for
-        people. Raises StoreMismatch for a store of another dimension, metric or space, and for a metric
-        that is not among `metrics`.
+        `space` says what the vectors mean, up to 32 characters of a-z and 0-9, and `model` the same for people. Of
+        two at the same time one is made, and both are told its identity. Raises CollectionMismatch for a collection
+        of another dimension, metric or space, and for a metric or dimension that `traits` rules out.
         """
 
-    def delete_store(self, store: str) -> None:
-        """Forget the store and all that is in it. One that is not there is no error."""
+    def delete_collection(self, name: str, *, identity: str) -> None:
+        """
+        Forget the collection of this identity and all that is in it. One that is not there is no error.
 
-    def list_stores(self) -> list[str]:
+        Raises CollectionMismatch, leaving it, if it is another one by now.
+        """
+
+    def list_collections(self) -> list[str]:
         """Names, sorted."""
 
-    def store_exists(self, store: str) -> bool: ...
+    def collection_info(self, name: str) -> CollectionInfo: ...
 
-    def put_vectors(self, store: str, vectors: Sequence[Vector]) -> int:
-        """Upsert by key; the last of equal keys wins. Validates all before writing any. Returns how many keys."""
+    def put_vectors(self, name: str, batch: Batch, *, visible: bool = True) -> None:
+        """
+        Upsert by key; the last of equal keys wins. Checks all before writing any.
 
-    def delete_vectors(self, store: str, keys: Collection[str]) -> int:
-        """Forget keys. Unknown keys are ignored: a retry is safe. Returns how many were there, if known."""
+        `visible`: a query that begins after the return sees it. Without, it may take a while.
+        """
 
-    def get_vectors(self, store: str, keys: Collection[str]) -> dict[str, np.ndarray]:
-        """The stored values, float32, of those keys that are there; off by a 50,000th of the row's largest at most."""
+    def put_metadata(self, name: str, batch: Batch) -> frozenset[str]:
+        """
+        Replace metadata, payload and version of keys that are there; the keys that were not.
 
-    def list_keys(self, store: str) -> Iterator[str]:
-        """Every key, once, in no order."""
+        Raises Unsupported where `traits.patches` is false: the caller puts the vectors again.
+        """
+
+    def delete_vectors(self, name: str, keys: Collection[str]) -> None:
+        """Forget keys; a query that begins after the return does not see them. Unknown keys are ignored."""
+
+    def get(
+        self, name: str, keys: Collection[str], *, values: bool = True, metadata: bool = False
+    ) -> dict[str, Stored]:  # fmt: skip
+        """What is held of those keys that are there. Values are float32, off by `traits.value_error` at most."""
+
+    def list_keys(
+        self, name: str, prefix: str = "", after: str = "", *, versions: bool = False
+    ) -> Iterator[tuple[str, str]]:  # fmt: skip
+        """
+        Every key that begins so and is above `after`, once, with its version if `versions` are asked for.
+
+        In order where `after` is given; otherwise in none.
+        """
+
+    def bulk(self, name: str, expect: int) -> AbstractContextManager[None]:
+        """About `expect` vectors are put inside, which need not be visible before its end."""
+
+    def tend(self, name: str) -> None:
+        """Make what was put cheap to search and to open again. Never needed for correctness."""
+
+    def split(self, name: str, where: Filter | None) -> tuple[Filter | None, Filter | None]:
+        """What of `where` the backend evaluates exactly, before the best are chosen, and what is left to the caller."""
 
     def query(
-        self, store: str, vector: np.ndarray, top_k: int, filter: Filter | None = None, *, payload: bool = False  # noqa: A002
-    ) -> list[Match]:  # fmt: skip
+        self, name: str, vector: np.ndarray, top_k: int, *, among: Among | None = None,
+        where: Filter | None = None, payload: bool = False, cursor: str | None = None, timeout_s: float | None = None,
+    ) -> Matches:  # fmt: skip
         """
-        At most `top_k` and `max_top_k` nearest vectors that pass `filter`, best first.
+        At most `top_k` nearest vectors that pass `where` and whose keys are `among` those, best first.
 
-        Without `payload` a match need not carry metadata or payload.
+        Without `payload` a match need not carry metadata or payload. Raises Unsupported for a condition that
+        `split` does not leave to it, and for more keys than `traits.max_among`.
         """
-
-    def get_store_info(self, store: str) -> StoreInfo: ...
-
-    def flush(self, store: str) -> None:
-        """Make what was put cheap to open again. Never needed for correctness."""
 
     def close(self) -> None:
-        """Flush and free. Nothing may be called afterwards."""
-
-
-def matrix(vectors: Sequence[Vector], dimension: int) -> np.ndarray:
-    """
-    The values as one float32 matrix, shape (len(vectors), dimension); StoreMismatch names the first misfit.
-
-    The check every backend makes before it writes any of a batch: key, dimension, finite, not zero.
-    """
-    for vector in vectors:
-        if not vector.key or not vector.key.isascii() or len(vector.key) > MAX_KEY_BYTES:
-            raise StoreMismatch(f"key {vector.key[:40]!r} is not 1 to {MAX_KEY_BYTES} ASCII characters")
-        if vector.values.shape != (dimension,):
-            raise StoreMismatch(
-                f"vector {vector.key!r} has shape {vector.values.shape}, the store holds ({dimension},)",
-                hint="this store was made by another model",
-            )
-    rows = np.array([v.values for v in vectors], dtype=np.float32).reshape(len(vectors), dimension)
-    good = np.isfinite(rows).all(axis=1) & (rows != 0).any(axis=1)
-    if not good.all():
-        key = vectors[int(np.argmin(good))].key
-        raise StoreMismatch(f"vector {key!r} is zero or holds a value that is not a finite number")
-    return rows
-
-
-def check_query(vector: np.ndarray, dimension: int) -> np.ndarray:
-    """`vector` as float32 of shape (dimension,), or StoreMismatch."""
-    row = np.asarray(vector, dtype=np.float32)
-    if row.shape != (dimension,):
-        raise StoreMismatch(f"the query has shape {row.shape}, the store holds ({dimension},)")
-    if not np.isfinite(row).all():
-        raise StoreMismatch("the query holds a value that is not a finite number")
-    return row
-
-
-def passes(metadata: Metadata, filter: Filter) -> bool:  # noqa: A002
-    """Whether `metadata` satisfies every condition of `filter`."""
-    for name, wanted in filter.items():
-        have = metadata.get(name)
-        values = have if isinstance(have, tuple) else () if have is None else (have,)
-        if not any(value in wanted for value in values):
-            return False
-    return True
-
-
-def check_shape(asked: StoreInfo, have: StoreInfo) -> None:
-    """Raise StoreMismatch if the store that is there (`have`) is not the one that was asked for."""
-    if (have.dimension, have.metric) != (asked.dimension, asked.metric):
-        raise StoreMismatch(
-            f"store {have.store!r} holds {have.dimension}-d {have.metric} vectors,"
-            f" asked for {asked.dimension}-d {asked.metric}",
-            hint=f"delete the store and index again: vragd store delete {have.store}",
-        )
-    if asked.space and have.space and have.space != asked.space:
-        raise StoreMismatch(
-            f"store {have.store!r} holds vectors of {have.model or 'another model'}, not of {asked.model}",
-            hint="use the embedder it was made with, or another store name",
-        )
-
-
-def check_metric(metric: Metric, metrics: frozenset[Metric], kind: str) -> None:
-    """Raise StoreMismatch if a backend of this kind cannot do `metric`."""
-    if metric not in metrics:
-        raise StoreMismatch(f"{kind} cannot do metric {metric!r}", hint=f"metric: {' or '.join(sorted(metrics))}")
-
-
-# Modules, not classes: boto3 is not imported to run FAISS.
-REGISTRY: Mapping[str, str] = {
-    "faiss": "vragd.backends.faiss.backend",
-    "memory": "vragd.backends.memory.backend",
-    "s3vectors": "vragd.backends.s3vectors.backend",
-}
-
-ALL_METRICS: frozenset[Metric] = frozenset({"cosine", "euclidean", "dot"})
-
-
-def create_backend(kind: str, settings: Any, data_dir: Path) -> VectorBackend:
-    """The backend of type `kind`, keeping local files below `data_dir`. ConfigError for an unknown type."""
-    if kind not in REGISTRY:
-        raise ConfigError(f"unknown backend type {kind!r}", hint=f"known: {', '.join(sorted(REGISTRY))}")
-    backend: VectorBackend = importlib.import_module(REGISTRY[kind]).create(settings, data_dir)
-    return backend
+        """Free everything; calls in flight end with BackendUnavailable. Nothing may be called afterwards."""

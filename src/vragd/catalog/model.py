@@ -27,7 +27,12 @@ class SourceRow:
 
 @dataclass(frozen=True, slots=True)
 class SpaceRow:
-    """A space as registered; `identity` is all that it consists of, `embedder` the settings that made it; both JSON."""
+    """
+    A space as registered; `identity` is all that it consists of, `embedder` the settings that made it; both JSON.
+
+    `target` (an id) is where its vectors are kept, `collection` the name of that in the backend; 0 and '' for a space
+    that lost its collection to another.
+    """
 
     id: int
     fingerprint: str
@@ -35,6 +40,25 @@ class SpaceRow:
     collection: str
     identity: str
     embedder: str = ""
+    target: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class TargetRow:
+    """
+    A collection of a backend of some `kind`, the one of this `identity`, and how far it is filled with the live keys.
+
+    `place` is where and how it keeps them, '' if it has to be filled anew; `filled_to` the last key of those put so
+    far, None when all are. Until it is `swept` it may hold keys of ours from before.
+    """
+
+    id: int
+    collection: str
+    kind: str
+    identity: str
+    place: str
+    filled_to: str | None
+    swept: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +94,19 @@ class ChunkRow:
     lines: tuple[int, int]
     text: str
     embedded: bool = True
+    meta_hash: bytes | None = None
+    """Of what a backend is told beside the vector; None if nobody knows."""
+
+
+@dataclass(frozen=True, slots=True)
+class LiveRow:
+    """A chunk with all that a backend is told of its note: the source's identity and label, path and title."""
+
+    uid: str
+    label: str
+    path: str
+    title: str
+    chunk: ChunkRow
 
 
 @dataclass(frozen=True, slots=True)

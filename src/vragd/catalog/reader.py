@@ -44,7 +44,7 @@ class Snapshot:
 
     def generation(self) -> int:
         """How many commits changed an answer, ever. Grows by each."""
-        ((value,),) = self._db.execute("select cast(value as integer) from meta where key = 'generation'")
+        ((value,),) = self._db.execute("select generation from store")
         return int(value)
 
     def live(self, keys: Sequence[str]) -> set[str]:

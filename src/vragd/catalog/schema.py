@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import apsw
 import numpy as np
 
+from vragd.catalog.model import to_blob
 from vragd.system import packed
 from vragd.system.sqlite import Migration
 
@@ -126,3 +128,133 @@ def m003_packed_vectors(db: apsw.Connection) -> None:
 def m004_notes_by_space(db: apsw.Connection) -> None:
     """Whether any note is left in an old space is asked at each round of moving over."""
     db.execute("create index note_space on note(space_id)")
+
+
+_TYPED = """
+create table store (
+    id integer primary key check (id = 1),
+    generation integer not null,        -- grows by each commit that changes an answer
+    machine text,                       -- where the catalog was opened last
+    words_swept real,                   -- seconds since 1970
+    space_id integer references space(id),    -- the one that is written
+    answers_id integer references space(id)   -- the last whole one: it answers until the other is
+) strict;
+
+-- every source the catalog ever had: what it put into a shared collection may still be there
+create table own_source (
+    uid text primary key,
+    asked integer not null              -- somebody had it indexed on demand
+) strict, without rowid;
+
+-- folders on which another file system was mounted
+create table mount (
+    uid text not null references own_source(uid) on delete cascade,
+    path blob not null,
+    primary key (uid, path)
+) strict, without rowid;
+
+-- where vectors are kept: a collection of a backend
+create table target (
+    id integer primary key,
+    role text not null check (role in ('primary', 'replica')),
+    kind text not null,                 -- the backend's type; '' until it is opened again
+    place text not null,                -- where and how it holds the live keys; '' if it has to be filled anew
+    collection text not null unique,
+    space_id integer references space(id),    -- null once it was left
+    identity text not null,             -- of the very collection that was opened
+    filled_to text,                     -- the last key of those put so far; null when all are
+    swept integer not null,             -- 0 while it may hold keys of ours from before it was filled
+    applied integer not null            -- the generation a replica has
+) strict;
+create index target_space on target(space_id) where space_id is not null;
+
+create table intent_of_target (
+    target integer not null references target(id),
+    key text not null,
+    primary key (target, key)
+) strict, without rowid;
+
+alter table chunk add column meta_hash blob;    -- of what a backend is told beside the vector; null if nobody knows
+alter table chunk add column changed integer not null default 0;    -- the generation that changed vector or metadata
+
+-- keys that died, for replicas that are behind
+create table tombstone (
+    key text primary key,
+    changed integer not null
+) strict, without rowid;
+"""
+
+_SPACE_WITHOUT_COLLECTION = """
+create table space (
+    id integer primary key,
+    fingerprint text not null unique,
+    identity text not null,             -- JSON
+    dimension integer not null,
+    embedder text not null default ''   -- JSON: the settings of who makes its vectors
+) strict;
+"""
+
+
+@migration
+def m005_typed(db: apsw.Connection) -> None:
+    """What stood as strings in `meta` gets columns; what is kept of a collection moves from the space to a target."""
+    db.execute("pragma defer_foreign_keys = on")  # `space` is gone for a moment
+    db.execute(_TYPED)
+    meta = dict(db.execute("select key, value from meta"))
+    spaces = list(db.execute("select id, fingerprint, identity, dimension, embedder, collection from space"))
+    db.execute("drop table space")
+    db.execute(_SPACE_WITHOUT_COLLECTION)
+    db.executemany(
+        "insert into space(id, fingerprint, identity, dimension, embedder) values (?, ?, ?, ?, ?)",
+        (row[:5] for row in spaces),
+    )
+    by_fingerprint = {row[1]: row[0] for row in spaces}
+    db.execute(
+        "insert into store values (1, ?, ?, ?, ?, ?)",
+        (
+            int(meta.get("generation", "0")),
+            meta.get("machine"),
+            float(meta["words_swept"]) if meta.get("words_swept") else None,
+            by_fingerprint.get(meta.get("space", "")),
+            by_fingerprint.get(meta.get("answers", "")),
+        ),
+    )
+    _type_sources(db, meta)
+    _type_targets(db, meta, {row[5]: (row[0], row[1]) for row in spaces})
+    db.execute(
+        "insert into intent_of_target select target.id, key from intent join target using (collection)"
+        " where space_id is not null"
+    )
+    db.execute("drop table intent")
+    db.execute("alter table intent_of_target rename to intent")
+    db.execute("drop table meta")
+
+
+def _type_sources(db: apsw.Connection, meta: dict[str, str]) -> None:
+    uids = {*json.loads(meta.get("uids") or "[]"), *(uid for (uid,) in db.execute("select uid from source"))}
+    for uid in uids:
+        db.execute("insert into own_source values (?, ?)", (uid, int(bool(meta.get(f"asked {uid}")))))
+        for path in json.loads(meta.get(f"mounts {uid}") or "[]"):
+            db.execute("insert into mount values (?, ?)", (uid, to_blob(path)))
+
+
+def _type_targets(db: apsw.Connection, meta: dict[str, str], spaces: dict[str, tuple[int, str]]) -> None:
+    """A target for each collection that was opened. What one was filled as was a line: place, collection, identity."""
+    opened = {key.removeprefix("opened "): value for key, value in meta.items() if key.startswith("opened ")}
+    for collection in sorted({*opened, *spaces}):
+        space_id, fingerprint = spaces.get(collection, (None, ""))
+        if fingerprint and collection == f"gone.{fingerprint[:8]}":
+            continue  # that of a space which lost its own to another
+        identity = opened.get(collection, "")
+        ending = f" {collection} {identity}"
+        place, filled_to = "", None
+        if meta.get("filled", "").endswith(ending):
+            place = meta["filled"].removesuffix(ending)
+        elif meta.get("filling", "").endswith(ending):
+            place, filled_to = meta["filling"].removesuffix(ending), meta.get("filled_to", "")
+        swept = not (meta.get("unswept") and fingerprint == meta.get("space"))
+        db.execute(
+            "insert into target(role, kind, place, collection, space_id, identity, filled_to, swept, applied)"
+            " values ('primary', '', ?, ?, ?, ?, ?, ?, 0)",
+            (place, collection, space_id, identity, filled_to, int(swept)),
+        )

@@ -37,30 +37,40 @@ def upsert(db: apsw.Connection, change: NoteChange) -> int:
     return note_id
 
 
-def swap_chunks(db: apsw.Connection, note_id: int, change: NoteChange, *, retitled: bool) -> set[str]:
-    """Exchange the note's chunks for those of `change`, touching only what differs; the keys that are no more."""
+def swap_chunks(
+    db: apsw.Connection, note_id: int, change: NoteChange, had: tuple[str, int | None] | None, generation: int
+) -> set[str]:
+    """
+    Exchange the note's chunks for those of `change`, touching only what differs; the keys that are no more.
+
+    `had` are title and space of the note before, if there was one. What a backend has to be told again is of this
+    `generation`.
+    """
     assert change.chunks is not None
+    retitled, moved = had is not None and had[0] != change.title, had is not None and had[1] != change.space_id
     rows = db.execute("select key, id, heading from chunk where note_id = ?", (note_id,))
     old = {key: (rowid, heading) for key, rowid, heading in rows}
     for ordinal, chunk in enumerate(change.chunks):
         heading = json.dumps(chunk.heading, ensure_ascii=False)
-        place = (int(chunk.embedded), ordinal, heading, *chunk.lines)
-        if had := old.pop(chunk.key, None):
+        place = (int(chunk.embedded), ordinal, heading, *chunk.lines, chunk.meta_hash)
+        if before := old.pop(chunk.key, None):
             db.execute(
-                "update chunk set embedded = ?, ordinal = ?, heading = ?, line_from = ?, line_to = ? where id = ?",
-                (*place, had[0]),
+                "update chunk set changed = case when ?7 or embedded != ?1 or meta_hash is not ?6 then ?8 else changed"
+                " end, embedded = ?1, ordinal = ?2, heading = ?3, line_from = ?4, line_to = ?5, meta_hash = ?6"
+                " where id = ?9",
+                (*place, moved, generation, before[0]),
             )
-            if had[1] != heading or retitled:
-                db.execute("delete from chunk_text where rowid = ?", (had[0],))
-                _index_text(db, had[0], change.title, chunk)
+            if before[1] != heading or retitled:
+                db.execute("delete from chunk_text where rowid = ?", (before[0],))
+                _index_text(db, before[0], change.title, chunk)
         else:
             db.execute(
-                "insert into chunk(note_id, key, text_hash, embedded, ordinal, heading, line_from, line_to, text)"
-                " values (?,?,?,?,?,?,?,?,?)",
-                (note_id, chunk.key, chunk.text_hash, *place, chunk.text),
+                "insert into chunk(note_id, key, text_hash, embedded, ordinal, heading, line_from, line_to, meta_hash,"
+                " text, changed) values (?,?,?,?,?,?,?,?,?,?,?)",
+                (note_id, chunk.key, chunk.text_hash, *place, chunk.text, generation),
             )
             _index_text(db, db.last_insert_rowid(), change.title, chunk)
-    return _drop_chunks(db, {key: had[0] for key, had in old.items()})
+    return _drop_chunks(db, {key: rowid for key, (rowid, _) in old.items()})
 
 
 def _index_text(db: apsw.Connection, rowid: int, title: str, chunk: ChunkRow) -> None:

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote, urlencode
 
 from vragd.cli.connect import load
 from vragd.cli.render import json_out, out, plural, say
@@ -14,46 +15,61 @@ from vragd.errors import UsageError
 
 if TYPE_CHECKING:
     from vragd.backends.base import VectorBackend
-    from vragd.config.settings import EmbedderSettings
+    from vragd.backends.settings import BackendSettings
+    from vragd.embed.settings import EmbedderSettings
 
 
 def add_flags(parser: argparse.ArgumentParser) -> None:
     """`--bucket` and what belongs to it."""
     group = parser.add_argument_group("an index in Amazon S3 Vectors")
-    group.add_argument("--bucket", help="the vector bucket; the index has the store's name")
+    group.add_argument(
+        "--bucket", help="the vector bucket; the index has the store's name. Or TYPE://PLACE of another backend"
+    )
     group.add_argument("--region", help="its AWS region (default: that of the profile or environment)")
     group.add_argument("--profile", help="the AWS profile to use")
     group.add_argument("--endpoint-url", metavar="URL", help="another service than AWS, for instance an emulator")
 
 
-def settings_of(args: argparse.Namespace) -> dict[str, Any] | None:
-    """The backend these flags mean; None without `--bucket`."""
-    given = {"region": args.region, "profile": args.profile, "endpoint_url": args.endpoint_url}
-    chosen = {key: value for key, value in given.items() if value is not None}
-    if args.bucket is None:
-        if chosen:
-            raise UsageError(f"--{next(iter(chosen)).replace('_', '-')} needs --bucket")
-        return None
-    return {"type": "s3vectors", "bucket": args.bucket, **chosen}
+def wanted(args: argparse.Namespace) -> bool:
+    """Whether these flags mean an index elsewhere. Raises UsageError for flags that only make sense there."""
+    if args.bucket is None and (given := _given(args)):
+        raise UsageError(f"--{next(iter(given)).replace('_', '-')} needs --bucket")
+    return args.bucket is not None
+
+
+def _given(args: argparse.Namespace) -> dict[str, str]:
+    flags = {"region": args.region, "profile": args.profile, "endpoint_url": args.endpoint_url}
+    return {key: value for key, value in flags.items() if value is not None}
+
+
+def chosen(args: argparse.Namespace) -> BackendSettings:
+    """The backend these flags mean. Raises UsageError naming the flag at fault."""
+    from pydantic import ValidationError
+
+    from vragd.backends.registry import BUCKET, TYPES
+    from vragd.backends.settings import BackendSettings
+
+    url = args.bucket if "://" in args.bucket else f"{BUCKET}://{quote(args.bucket, safe='')}"
+    if given := _given(args):
+        url += ("&" if "?" in url else "?") + urlencode(given)
+    cls = TYPES.settings(url.partition("://")[0])
+    assert issubclass(cls, BackendSettings)
+    try:
+        return cls.from_url(url)
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        flag = str(first["loc"][-1]).replace("_", "-")
+        raise UsageError(f"--{flag}: {first['msg'].removeprefix('Value error, ')}") from None
 
 
 @contextmanager
 def opened(args: argparse.Namespace) -> Iterator[VectorBackend]:
     """The bucket's backend, closed in the end."""
-    from pydantic import ValidationError
-
-    from vragd.config.settings import S3VectorsBackend
     from vragd.stores import elsewhere
     from vragd.system import log
 
     log.set_up(level="error")
-    try:
-        settings = S3VectorsBackend.model_validate(settings_of(args))
-    except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        flag = str(first["loc"][-1]).replace("_", "-")
-        raise UsageError(f"--{flag}: {first['msg'].removeprefix('Value error, ')}") from None
-    backend = elsewhere.open_bucket(settings)
+    backend = elsewhere.open_bucket(chosen(args))
     try:
         yield backend
     finally:
@@ -61,16 +77,14 @@ def opened(args: argparse.Namespace) -> Iterator[VectorBackend]:
 
 
 def embedders(args: argparse.Namespace) -> list[EmbedderSettings]:
-    """The model that was named; else the builtin one and those of the configuration, if there is one."""
-    from vragd.config.settings import BuiltinEmbedder, OllamaEmbedder
+    """The model that was named; else the default one and those of the configuration, if there is one."""
+    from vragd.embed.settings import default_embedder, of_model
 
     configured = [store.embedder for store in load(args).config.stores.values()]
-    if args.ollama:
-        for embedder in configured:
-            if isinstance(embedder, OllamaEmbedder) and embedder.model == args.ollama:
-                return [embedder]  # with its url
-        return [OllamaEmbedder(type="ollama", model=args.ollama)]
-    return [BuiltinEmbedder(), *configured]
+    if args.model:
+        named = of_model(args.model)
+        return [next((embedder for embedder in configured if embedder.title == named.title), named)]  # with its url
+    return [default_embedder(), *configured]
 
 
 def query(args: argparse.Namespace) -> dict[str, Any]:
@@ -92,14 +106,14 @@ def list_stores(args: argparse.Namespace) -> int:
     from vragd.stores import elsewhere
 
     with opened(args) as backend:
-        rows = [elsewhere.described(backend.get_store_info(name)) for name in backend.list_stores()]
+        rows = [elsewhere.described(backend.collection_info(name)) for name in backend.list_collections()]
     if args.json:
         json_out({"stores": rows})
         return 0
     for row in rows:
         out(f"{row['name']:20} {row['dimension']}-d {row['metric']}  {row['model'] or 'not made by vragd'}")
     if not rows:
-        say(f"bucket {args.bucket} has no index")
+        say(f"{chosen(args).where()} has no index")
     return 0
 
 
@@ -110,7 +124,7 @@ def create(args: argparse.Namespace) -> int:
         raise UsageError("--source and --index are for stores of this machine", hint="vragd index fills an index")
     with opened(args) as backend:
         info = elsewhere.create(backend, args.name, embedders(args)[0], args.metric)
-    say(f"index {info.store} of bucket {args.bucket} is there: {info.dimension}-d {info.metric}, {info.model}")
+    say(f"index {info.name} of {chosen(args).where()} is there: {info.dimension}-d {info.metric}, {info.model}")
     return 0
 
 
@@ -119,11 +133,11 @@ def delete(args: argparse.Namespace) -> int:
 
     with opened(args) as backend:
         doomed = elsewhere.to_delete(backend, args.name)
-        what = f"index {', '.join(doomed)} of bucket {args.bucket}, whoever feeds it"
+        what = f"index {', '.join(info.name for info in doomed)} of {chosen(args).where()}, whoever feeds it"
         if not confirmed(f"Delete {what}?", what, yes=args.yes):
             return 1
-        for name in doomed:
-            backend.delete_store(name)
+        for info in doomed:
+            backend.delete_collection(info.name, identity=info.identity)
     say(f"{what}: deleted")
     return 0
 
@@ -136,7 +150,8 @@ def info(args: argparse.Namespace) -> int:
     if args.json:
         json_out(found)
         return 0
-    out(f"{found['name']}, in bucket {found['bucket']}, made {found['created']}")
+    made = f", made {found['created']}" if found.get("created") else ""
+    out(f"{found['name']}, in {chosen(args).where()}{made}")
     out(f"  {found['dimension']}-d {found['metric']}, {found['model'] or 'not made by vragd'}")
     out(f"  {plural(found['vectors'], 'vector')}")
     for source, count in found["sources"].items():

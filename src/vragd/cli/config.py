@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import argparse
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from vragd.cli.connect import load
 from vragd.cli.render import json_out, out, say
 from vragd.system.places import config_path
+
+if TYPE_CHECKING:
+    from vragd.config.settings import Config
 
 
 def add(commands: Any, common: argparse.ArgumentParser) -> None:
@@ -45,8 +48,22 @@ def _check(args: argparse.Namespace) -> int:
                 say(f"note: source {source.path} of store {name} is not there now")
     if not loaded.config.stores:
         say("note: it names no store")
+    _check_packages(loaded.config)
     out(f"{loaded.file}: fine")
     return 0
+
+
+def _check_packages(config: Config) -> None:
+    """Notes on what installed packages register. Raises ConfigError where a store needs what cannot be used."""
+    from vragd.backends import registry as backends
+    from vragd.embed import registry as embedders
+
+    for store in config.stores.values():
+        for types, name in ((backends.TYPES, store.backend.type), (embedders.TYPES, store.embedder.type)):
+            if name not in types.ours:
+                types.load(name, types.noun)
+    for fault in (*backends.TYPES.faults(), *embedders.TYPES.faults()):
+        say(f"note: {fault}")
 
 
 def _path(args: argparse.Namespace) -> int:

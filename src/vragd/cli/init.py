@@ -38,11 +38,11 @@ stores:
         # exclude: ["Private/", "*.draft.md"]
         # Obsidian's own "Excluded files" are left out without being named here.
     embedder:
-      type: builtin               # English, in this process; no server, no network
-      # type: ollama              # any model Ollama serves, for instance:
+      type: {embedder:22}# English, in this process; no server, no network
+      # type: {by_model:20}# any model Ollama serves, for instance:
       # model: embeddinggemma
     backend:
-      type: faiss
+      type: {backend}
 """
 
 
@@ -60,8 +60,17 @@ def _init(args: argparse.Namespace) -> int:
     vault = Path(args.vault).expanduser().absolute() if args.vault else _choose(known_vaults())
     if not vault.is_dir():
         raise UsageError(f"{vault} is not a folder", hint="name the vault's own folder")
-    text = TEMPLATE.format(path=json.dumps(str(vault), ensure_ascii=False), label=re.sub(r"\s+", " ", vault.name))
+    from vragd.backends import registry as backends
     from vragd.config import load
+    from vragd.embed import registry as embedders
+
+    text = TEMPLATE.format(
+        path=json.dumps(str(vault), ensure_ascii=False),
+        label=re.sub(r"\s+", " ", vault.name),
+        embedder=embedders.DEFAULT,
+        by_model=embedders.BY_MODEL,
+        backend=backends.DEFAULT,
+    )
 
     parsed = load.parse(text, str(file))
     load.check_places(

@@ -22,13 +22,15 @@ def add(commands: Any, common: argparse.ArgumentParser) -> None:
     sub.add_argument("--source", action="append", default=[], help="only this source (may be repeated)")
     sub.add_argument("--folder", default="", help="only below this folder of a source")
     sub.add_argument("--json", action="store_true", help="the daemon's answer as JSON")
-    sub.add_argument("--ollama", metavar="MODEL", help="with --bucket: the Ollama model the index was written with")
+    sub.add_argument(
+        "--ollama", dest="model", metavar="MODEL", help="with --bucket: the Ollama model the index was written with"
+    )
     bucket.add_flags(sub)
     sub.set_defaults(command=_query)
 
 
 def _query(args: argparse.Namespace) -> int:
-    answer = bucket.query(args) if bucket.settings_of(args) else _ask_daemon(args)
+    answer = bucket.query(args) if bucket.wanted(args) else _ask_daemon(args)
     if args.json:
         json_out(answer)
     else:
@@ -37,7 +39,7 @@ def _query(args: argparse.Namespace) -> int:
 
 
 def _ask_daemon(args: argparse.Namespace) -> Any:
-    if args.ollama:
+    if args.model:
         raise UsageError("--ollama needs --bucket", hint="a store's own model is in its configuration")
     return client(args).request(
         "POST",

@@ -23,7 +23,9 @@ def add(commands: Any, common: argparse.ArgumentParser) -> None:
     sub = group.add_parser("create", parents=[common], help="make a store (those in config.yaml need no making)")
     sub.add_argument("name")
     sub.add_argument("--source", action="append", default=[], metavar="DIR", help="a folder to watch")
-    sub.add_argument("--ollama", metavar="MODEL", help="embed with this Ollama model instead of the builtin one")
+    sub.add_argument(
+        "--ollama", dest="model", metavar="MODEL", help="embed with this Ollama model instead of the builtin one"
+    )
     sub.add_argument("--index", choices=("auto", "flat", "ivf", "hnsw"), default="auto", help="FAISS index type")
     sub.add_argument("--metric", choices=("cosine", "euclidean", "dot"), default="cosine")
     bucket.add_flags(sub)
@@ -42,7 +44,7 @@ def add(commands: Any, common: argparse.ArgumentParser) -> None:
 
 
 def _list(args: argparse.Namespace) -> int:
-    if bucket.settings_of(args):
+    if bucket.wanted(args):
         return bucket.list_stores(args)
     with Session(args) as session:
         answer = session.request("GET", "/v1/stores")
@@ -59,8 +61,11 @@ def _list(args: argparse.Namespace) -> int:
 
 
 def _create(args: argparse.Namespace) -> int:
-    if bucket.settings_of(args):
+    if bucket.wanted(args):
         return bucket.create(args)
+    from vragd.backends import registry as backends
+    from vragd.embed import registry as embedders
+
     sources = [Path(source).expanduser().absolute() for source in args.source]
     for source in sources:
         if not source.is_dir():
@@ -68,11 +73,11 @@ def _create(args: argparse.Namespace) -> int:
     body: dict[str, Any] = {
         "name": args.name,
         "sources": [{"path": str(source)} for source in sources],
-        "backend": {"type": "faiss", "index": args.index},
+        "backend": {"type": backends.DEFAULT, "index": args.index},
         "metric": args.metric,
     }
-    if args.ollama:
-        body["embedder"] = {"type": "ollama", "model": args.ollama}
+    if args.model:
+        body["embedder"] = {"type": embedders.BY_MODEL, "model": args.model}
     with Session(args) as session:
         session.request("POST", "/v1/stores", body, timeout_s=300)
         running = session.is_daemon
@@ -81,7 +86,7 @@ def _create(args: argparse.Namespace) -> int:
 
 
 def _delete(args: argparse.Namespace) -> int:
-    if bucket.settings_of(args):
+    if bucket.wanted(args):
         return bucket.delete(args)
     with Session(args) as session:
         name = quote(args.name, safe="")
@@ -97,7 +102,7 @@ def _delete(args: argparse.Namespace) -> int:
 
 
 def _info(args: argparse.Namespace) -> int:
-    if bucket.settings_of(args):
+    if bucket.wanted(args):
         return bucket.info(args)
     with Session(args) as session:
         info = session.request("GET", f"/v1/stores/{quote(args.name, safe='')}")

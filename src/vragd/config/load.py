@@ -7,7 +7,6 @@ nearest known one.
 
 from __future__ import annotations
 
-import difflib
 import os
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
@@ -16,8 +15,9 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from pydantic import BaseModel, ValidationError
+from pydantic import ValidationError
 
+from vragd.config.complaints import Loc, complaint, dotted, refusal
 from vragd.config.settings import Config, SourceSettings
 from vragd.errors import ConfigError
 from vragd.system import places
@@ -70,7 +70,7 @@ def load(
         [(name, source) for name, store in config.stores.items() for source in store.sources],
         loaded.data_dir,
         loaded.socket,
-        lambda store, i: f"{file}:{lines.get(('stores', store, 'sources', i), 1)}: ",
+        lambda store, i: (str(file), lines.get(("stores", store, "sources", i), 1)),
         log_file=config.log.file,
     )
     return loaded
@@ -108,23 +108,22 @@ def _parse(text: str, name: str) -> tuple[Config, dict[Loc, int]]:
         document = yaml.load(text, Loader=_Loader)  # noqa: S506  a SafeLoader
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 1
-        raise ConfigError(f"{name}:{line}: not valid YAML: {error.problem}") from error
+        raise complaint(name, line, f"not valid YAML: {error.problem}") from error
     except yaml.reader.ReaderError as error:
         line = text.count("\n", 0, error.position) + 1
-        raise ConfigError(f"{name}:{line}: not valid YAML: {error.reason}") from error
+        raise complaint(name, line, f"not valid YAML: {error.reason}") from error
     except yaml.YAMLError as error:
-        raise ConfigError(f"{name}:1: not valid YAML: {error}") from error
+        raise complaint(name, 1, f"not valid YAML: {error}") from error
     except RecursionError:
-        raise ConfigError(f"{name}:1: nested too deeply") from None
+        raise complaint(name, 1, "nested too deeply") from None
     if document is None:
         document = {}
     if not isinstance(document, dict):
-        raise ConfigError(f"{name}:1: expected keys like 'stores:', found a {type(document).__name__}")
+        raise complaint(name, 1, f"expected keys like 'stores:', found a {type(document).__name__}")
     try:
         return Config.model_validate(document), lines
     except ValidationError as error:
-        complaints = [_complaint(dict(item), lines, name) for item in error.errors()]
-        raise ConfigError("\n".join(complaints), hint="vragd config check tries a file without starting") from None
+        raise refusal([dict(item) for item in error.errors()], lines, name) from None
 
 
 class _Loader(yaml.SafeLoader):
@@ -137,7 +136,6 @@ class _Loader(yaml.SafeLoader):
             raise yaml.constructor.ConstructorError(None, None, str(error), node.start_mark) from error
 
 
-Loc = tuple[str | int, ...]
 MAX_DEPTH = 6  # what the deepest key has, with one to spare; an alias may go round for ever
 
 
@@ -150,7 +148,7 @@ def _lines(node: yaml.Node, at: Loc, name: str) -> dict[Loc, int]:
         for key, value in node.value:
             path = (*at, str(key.value))  # a list as a key is refused by the loader
             if path in found:
-                raise ConfigError(f"{name}:{key.start_mark.line + 1}: {_dotted(path)} is given twice")
+                raise complaint(name, key.start_mark.line + 1, f"{dotted(path)} is given twice")
             found |= _lines(value, path, name)
             found[path] = key.start_mark.line + 1
     elif isinstance(node, yaml.SequenceNode):
@@ -159,59 +157,11 @@ def _lines(node: yaml.Node, at: Loc, name: str) -> dict[Loc, int]:
     return found
 
 
-def _dotted(path: Iterable[str | int]) -> str:
-    return ".".join(str(part) for part in path)
-
-
-def _complaint(item: Mapping[str, Any], lines: Mapping[Loc, int], name: str) -> str:
-    # pydantic puts the tag of a union ('ollama') and '[key]' into the path; the file has neither
-    loc: Loc = tuple(part for part in item["loc"])
-    shown = loc
-    while shown and shown not in lines:
-        dropped = [shown[:i] + shown[i + 1 :] for i in range(len(shown) - 1, -1, -1)]
-        shown = next((path for path in dropped if path in lines), shown[:-1])
-    where = f"{name}:{lines.get(shown, 1)}: "
-    if item["type"] == "extra_forbidden":
-        known = _known_keys(loc[:-1])
-        near = difflib.get_close_matches(str(loc[-1]), known, n=1)
-        advice = f"did you mean {near[0]!r}?" if near else f"known here: {', '.join(known)}"
-        return f"{where}unknown key {_dotted(shown)!r}; {advice}"
-    if item["type"] == "missing":
-        return f"{where}{_dotted(shown) or 'the file'} needs the key {str(loc[-1])!r}"
-    message = str(item["msg"]).removeprefix("Value error, ")
-    message = message[0].lower() + message[1:]
-    value = item.get("input")
-    found = f", found {value!r}" if isinstance(value, str | int | float | bool | None) else ""
-    return f"{where}{_dotted(shown)}: {message}{found}"
-
-
-def _known_keys(loc: Loc) -> list[str]:
-    """The keys of the model at `loc`, or of all models when a union hides which one it is."""
-    model: Any = Config
-    for part in loc:
-        models = _models_in(model.model_fields[part].annotation) if part in getattr(model, "model_fields", {}) else []
-        if len(models) == 1:
-            model = models[0]
-        elif models:
-            model = models
-        elif isinstance(model, list):
-            model = next((m for m in model if m.model_fields["type"].annotation.__args__[0] == part), model)
-    if isinstance(model, list):
-        return sorted({key for m in model for key in m.model_fields})
-    return sorted(model.model_fields)
-
-
-def _models_in(annotation: Any) -> list[type[BaseModel]]:
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        return [annotation]
-    return [model for arg in getattr(annotation, "__args__", ()) for model in _models_in(arg)]
-
-
 def check_places(
     sources: Iterable[tuple[str, SourceSettings]],
     data_dir: Path,
     socket: Path | None = None,
-    where: Callable[[str, int], str] = lambda store, i: "",
+    where: Callable[[str, int], tuple[str, int] | None] = lambda store, i: None,
     log_file: Path | None = None,
 ) -> None:
     """
@@ -220,51 +170,71 @@ def check_places(
 
     `sources` are pairs of store name and source. The same directory may stand in two stores, which
     is how two embedders are compared; a folder inside another store's source only if one of them is
-    not watched. `where(store, i)` begins
-    the complaint about source `i` of a store.
+    not watched. `where(store, i)` is the file and line of source `i` of a store, where it stands in a file.
     """
-    seen: list[tuple[str, str, Path, bool]] = []
-    data = _real(data_dir)
-    home = _real(Path.home())
+    seen: list[_Seen] = []
     counts: Counter[str] = Counter()
     for store, source in sources:
-        path = _real(source.path)
-        at = where(store, counts[store])
+        try:
+            _check_alone(store, source, data_dir, {"socket": socket, "log file": log_file})
+            seen.append(_check_beside(store, source, seen))
+        except ConfigError as error:
+            if (at := where(store, counts[store])) is None:
+                raise
+            raise complaint(*at, error.message, hint=error.hint) from None
         counts[store] += 1
-        what = f"source {source.path} of store {store!r}"
-        if path == Path(path.anchor) or path == home:
-            place = "the home directory" if path == home else "the root of the file system"
-            raise ConfigError(f"{at}{what} is {place}", hint="name the vault's own folder")
-        if data == path or path in data.parents:
+
+
+def _check_alone(store: str, source: SourceSettings, data_dir: Path, files: Mapping[str, Path | None]) -> None:
+    path, data, home = _real(source.path), _real(data_dir), _real(Path.home())
+    what = f"source {source.path} of store {store!r}"
+    if path == Path(path.anchor) or path == home:
+        place = "the home directory" if path == home else "the root of the file system"
+        raise ConfigError(f"{what} is {place}", hint="name the vault's own folder")
+    if data == path or path in data.parents:
+        raise ConfigError(
+            f"the data directory {data_dir} is inside {what}",
+            hint="set paths.data to a folder outside every vault; vragd never writes in a vault",
+        )
+    if data in path.parents:
+        raise ConfigError(
+            f"{what} is inside the data directory {data_dir}",
+            hint="the data directory is vragd's alone: move the vault, or set paths.data",
+        )
+    for thing, file in files.items():
+        if file is not None and path in _real(file).parents:
+            key = {"socket": "paths.socket", "log file": "log.file"}[thing]
             raise ConfigError(
-                f"{at}the data directory {data_dir} is inside {what}",
-                hint="set paths.data to a folder outside every vault; vragd never writes in a vault",
+                f"the {thing} {file} is inside {what}",
+                hint=f"set {key} to a place outside every vault; vragd never writes in a vault",
             )
-        if data in path.parents:
+
+
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    """A source that was checked; `path` has no links."""
+
+    store: str
+    label: str
+    path: Path
+    watch: bool
+
+
+def _check_beside(store: str, source: SourceSettings, seen: Iterable[_Seen]) -> _Seen:
+    it = _Seen(store, source.label, _real(source.path), source.watch)
+    for other in seen:
+        nested = other.path in it.path.parents or it.path in other.path.parents
+        if other.store == store and other.label == it.label:
             raise ConfigError(
-                f"{at}{what} is inside the data directory {data_dir}",
-                hint="the data directory is vragd's alone: move the vault, or set paths.data",
+                f"store {store!r} has two sources called {it.label!r}", hint="give one of them another name"
             )
-        for thing, file, key in (("socket", socket, "paths.socket"), ("log file", log_file, "log.file")):
-            if file is not None and path in _real(file).parents:
-                raise ConfigError(
-                    f"{at}the {thing} {file} is inside {what}",
-                    hint=f"set {key} to a place outside every vault; vragd never writes in a vault",
-                )
-        for other_store, other_label, other, other_watched in seen:
-            nested = other in path.parents or path in other.parents
-            if other_store == store and other_label == source.label:
-                raise ConfigError(
-                    f"{at}store {store!r} has two sources called {source.label!r}",
-                    hint="give one of them another name",
-                )
-            in_one_store = other_store == store and (nested or other == path)
-            if in_one_store or (nested and source.watch and other_watched):
-                raise ConfigError(
-                    f"{at}{what} overlaps {other} of store {other_store!r}",
-                    hint="keep the outer one and use include and exclude patterns",
-                )
-        seen.append((store, source.label, path, source.watch))
+        in_one_store = other.store == store and (nested or other.path == it.path)
+        if in_one_store or (nested and it.watch and other.watch):
+            raise ConfigError(
+                f"source {source.path} of store {store!r} overlaps {other.path} of store {other.store!r}",
+                hint="keep the outer one and use include and exclude patterns",
+            )
+    return it
 
 
 def _real(path: Path) -> Path:

@@ -8,58 +8,18 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Annotated, Literal
 
-from pathspec import GitIgnoreSpec
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
+
+# The one import upwards: what a backend or an embedder takes is written in its own folder.
+from vragd.backends.settings import AnyBackend, default_backend
+from vragd.embed.settings import AnyEmbedder, default_embedder
+from vragd.terms.fields import AbsolutePath, Patterns, Seconds, Settings, as_tuple
+from vragd.terms.metric import Metric
 
 DEFAULT_INCLUDE = ("*.md", "*.markdown", "*.txt")
 STORE_NAME = r"^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$"  # the strictest backend's rule (an index of S3 Vectors)
-BUCKET_NAME = r"^[a-z0-9][a-z0-9-]{1,61}[a-z0-9]$"  # AWS's rule, which has no dots here
-ENDPOINT = re.compile(
-    r"(https://([A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\])|http://(localhost|127\.\d+\.\d+\.\d+|\[::1\]))"
-    r"(:(?P<port>[0-9]{1,5}))?/?"
-)
-
-
-class Settings(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
-
-
-def _expanded(value: object) -> object:
-    if not isinstance(value, str | Path):
-        raise ValueError("expected a path (a ~ alone is nothing in YAML)")  # noqa: TRY004
-    try:
-        return Path(value).expanduser()
-    except RuntimeError as error:  # ~somebody
-        raise ValueError(str(error)) from None
-
-
-def _absolute(value: Path) -> Path:
-    if not value.is_absolute():
-        raise ValueError(f"{value} is not an absolute path (a leading ~ is fine)")
-    if "\0" in str(value):
-        raise ValueError("a path cannot hold a NUL character")
-    return value
-
-
-def _tuple(value: object) -> object:
-    return tuple(value) if isinstance(value, list) else value
-
-
-def _valid_patterns(value: tuple[str, ...]) -> tuple[str, ...]:
-    for pattern in value:
-        try:
-            GitIgnoreSpec.from_lines([pattern])
-        except (ValueError, re.error):
-            raise ValueError(f"{pattern!r} is not a pattern as in .gitignore") from None
-    return value
-
-
-AbsolutePath = Annotated[Path, BeforeValidator(_expanded), AfterValidator(_absolute)]
-Patterns = Annotated[tuple[str, ...], BeforeValidator(_tuple), AfterValidator(_valid_patterns)]
-Seconds = Annotated[float, Field(gt=0, strict=False, allow_inf_nan=False)]
 
 
 class SourceSettings(Settings):
@@ -77,92 +37,19 @@ class SourceSettings(Settings):
         return self.name or self.path.name
 
 
-class BuiltinEmbedder(Settings):
-    """MiniLM inside the package: English, 384 dimensions, no server, no network."""
-
-    type: Literal["builtin"] = "builtin"
-    threads: int = Field(default=0, ge=0, le=64)
-
-
-class OllamaEmbedder(Settings):
-    """A model served by Ollama."""
-
-    type: Literal["ollama"]
-    model: str = Field(min_length=1)
-    url: str = "http://127.0.0.1:11434"
-    allow_remote: bool = False
-    batch_size: int = Field(default=16, ge=1, le=512)
-    timeout_s: Seconds = 60.0
-    query_timeout_s: Seconds = 3.0
-    keep_alive: str = "10m"
-
-    @field_validator("url")
-    @classmethod
-    def _is_http(cls, value: str) -> str:
-        if not re.match(r"^https?://[^/\s]+/?$", value):
-            raise ValueError("expected something like http://127.0.0.1:11434")
-        return value.rstrip("/")
-
-
-EmbedderSettings = Annotated[BuiltinEmbedder | OllamaEmbedder, Field(discriminator="type")]
-
-
-class FaissBackend(Settings):
-    """FAISS in the daemon's memory, with a cache on disk."""
-
-    type: Literal["faiss"] = "faiss"
-    index: Literal["auto", "flat", "ivf", "hnsw"] = "auto"
-
-
-class MemoryBackend(Settings):
-    """Exact search in memory, rebuilt at every start. For small stores and for tests."""
-
-    type: Literal["memory"]
-
-
-def _bucket_name(name: str) -> str:
-    if not re.fullmatch(BUCKET_NAME, name):
-        raise ValueError(
-            f"bucket name {name!r} is not 3 to 63 characters of a-z, 0-9 and '-', beginning and ending with a-z or 0-9"
-        )
-    return name
-
-
-class S3VectorsBackend(Settings):
-    """An index of a bucket of Amazon S3 Vectors. Credentials come from AWS's own chain, never from here."""
-
-    type: Literal["s3vectors"]
-    bucket: Annotated[str, AfterValidator(_bucket_name), Field(json_schema_extra={"pattern": BUCKET_NAME})]
-    region: str | None = Field(default=None, min_length=1)
-    profile: str | None = Field(default=None, min_length=1)
-    endpoint_url: str | None = None
-    remote_text: bool = False
-    timeout_s: Seconds = 10.0
-    query_timeout_s: Seconds = 3.0
-
-    @field_validator("endpoint_url")
-    @classmethod
-    def _is_safe(cls, value: str | None) -> str | None:
-        if value is None or ((url := ENDPOINT.fullmatch(value)) and 0 < int(url["port"] or 443) < 65_536):
-            return value
-        raise ValueError("expected https://HOST[:PORT], or http:// of this machine: vectors never leave it unencrypted")
-
-
-BackendSettings = Annotated[FaissBackend | MemoryBackend | S3VectorsBackend, Field(discriminator="type")]
-
-
 class StoreSettings(Settings):
     """A searchable collection."""
 
-    sources: Annotated[tuple[SourceSettings, ...], BeforeValidator(_tuple)] = ()
-    embedder: EmbedderSettings = BuiltinEmbedder()
-    backend: BackendSettings = FaissBackend()
-    metric: Literal["cosine", "euclidean", "dot"] = "cosine"
+    sources: Annotated[tuple[SourceSettings, ...], BeforeValidator(as_tuple)] = ()
+    embedder: AnyEmbedder = default_embedder()
+    backend: AnyBackend = default_backend()
+    metric: Metric = "cosine"
 
     @model_validator(mode="after")
     def _metric_is_possible(self) -> StoreSettings:
-        if self.backend.type == "s3vectors" and self.metric == "dot":
-            raise ValueError("backend s3vectors has the metrics cosine and euclidean, not dot")
+        if self.metric not in self.backend.metrics:
+            has = " and ".join(sorted(self.backend.metrics))
+            raise ValueError(f"backend {self.backend.type} has the metrics {has}, not {self.metric}")
         return self
 
 

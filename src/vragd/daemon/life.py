@@ -12,7 +12,6 @@ import ctypes
 import fcntl
 import gc
 import os
-import re
 import resource
 import signal
 import socket
@@ -356,8 +355,8 @@ def _leave_now() -> None:
 
 def _line_of(error: VragdError) -> dict[str, int]:
     """The line a complaint about the configuration is about. Its words may hold paths, so they stay here."""
-    found = re.match(r".*?:(\d+): ", error.message) if isinstance(error, ConfigError) else None
-    return {"line": int(found[1])} if found else {}
+    line = error.line if isinstance(error, ConfigError) else None
+    return {} if line is None else {"line": line}
 
 
 def _unlink_own(path: Path, inode: int | None) -> None:

@@ -112,7 +112,7 @@ class Pulse:
         if self._stuck_s is not None:
             return self._stuck_s
         settings = worker.store.settings
-        return bound_s(getattr(settings.embedder, "timeout_s", 0.0), getattr(settings.backend, "timeout_s", 0.0))
+        return bound_s(settings.embedder.longest_call_s, settings.backend.longest_call_s)
 
     async def _answers(self) -> bool:
         """Whether our own socket is answered by this very process. Busy is an answer."""

@@ -1,21 +1,20 @@
 """
-The embedder contract, the identity of an embedding (`Space`), and the registry.
+The embedder contract, and the identity of an embedding (`Space`).
 
-Adding an embedder is one module with a `create(settings) -> Embedder` and one line in `REGISTRY`.
+Adding an embedder is one folder and one line in `registry.py`.
 """
 
 from __future__ import annotations
 
 import hashlib
-import importlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Protocol
 
 import numpy as np
 
-from vragd.errors import ConfigError, EmbedderChanged, EmbedderRejected
+from vragd.errors import EmbedderChanged, EmbedderRejected
 
 MIN_NORM = 1e-6
 
@@ -113,18 +112,3 @@ def checked(vectors: Any, *, count: int, dimension: int | None) -> np.ndarray:
     if rows.size and float(norms.min()) < MIN_NORM:
         raise EmbedderRejected("the embedder answered with a zero vector")
     return np.ascontiguousarray(rows / norms, dtype=np.float32)
-
-
-# Modules, not classes: importing an embedder may pull in a large library.
-REGISTRY: Mapping[str, str] = {
-    "builtin": "vragd.embed.builtin.embedder",
-    "ollama": "vragd.embed.ollama.embedder",
-}
-
-
-def create_embedder(kind: str, settings: Any) -> Embedder:
-    """The embedder of type `kind`. Does not contact a server. Raises ConfigError for an unknown type."""
-    if kind not in REGISTRY:
-        raise ConfigError(f"unknown embedder type {kind!r}", hint=f"known: {', '.join(sorted(REGISTRY))}")
-    embedder: Embedder = importlib.import_module(REGISTRY[kind]).create(settings)
-    return embedder

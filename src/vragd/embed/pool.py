@@ -7,8 +7,9 @@ from contextlib import suppress
 
 from pydantic import TypeAdapter, ValidationError
 
-from vragd.config.settings import EmbedderSettings, OllamaEmbedder
-from vragd.embed.base import Embedder, create_embedder
+from vragd.embed.base import Embedder
+from vragd.embed.registry import create_embedder
+from vragd.embed.settings import AnyEmbedder, EmbedderSettings
 from vragd.errors import EmbedderUnavailable, VragdError
 
 LOADING_S = 5.0  # by far the longest that loading takes
@@ -51,8 +52,8 @@ class Embedders:
         None for one that may be elsewhere, too: that it was allowed once is no leave to send it questions now.
         """
         try:
-            settings: EmbedderSettings = TypeAdapter(EmbedderSettings).validate_json(record)
-            if isinstance(settings, OllamaEmbedder) and settings.allow_remote:
+            settings: EmbedderSettings = TypeAdapter(AnyEmbedder).validate_json(record)
+            if settings.leaves_machine():
                 return None
             return self.get(settings)
         except (ValidationError, VragdError):

@@ -17,7 +17,7 @@ from typing import Literal
 import numpy as np
 import structlog
 
-from vragd.backends.base import Filter, Match, VectorBackend
+from vragd.backends.base import Matches, VectorBackend
 from vragd.catalog.model import Found, Ranked, SpaceRow
 from vragd.catalog.reader import Reader, Snapshot
 from vragd.errors import (
@@ -25,10 +25,11 @@ from vragd.errors import (
     EmbedderRejected,
     EmbedderUnavailable,
     StoreMismatch,
-    UnknownStore,
+    UnknownCollection,
     UsageError,
 )
 from vragd.system.log import error_fields
+from vragd.terms.filter import Filter, equals, every, one_of
 from vragd.terms.names import link
 
 log = structlog.get_logger()
@@ -42,6 +43,8 @@ CANDIDATES = 100
 VECTOR_SHARE = 0.7
 WORD_THREADS = 4
 TRIES = 3  # a commit between the backend's answer and the catalog's may hide a note: look again
+
+NO_MATCHES = Matches((), "exhausted")
 
 _beside = ThreadPoolExecutor(WORD_THREADS, "words")
 
@@ -170,7 +173,7 @@ class _Look:
         """Go on with words alone when the embedder or the backend fails."""
         try:
             yield
-        except (EmbedderUnavailable, EmbedderRejected, BackendUnavailable, UnknownStore, StoreMismatch) as error:
+        except (EmbedderUnavailable, EmbedderRejected, BackendUnavailable, UnknownCollection, StoreMismatch) as error:
             log.warning("search.vectors_unavailable", store=self._target.name, **error_fields(error))
             self._degraded.append("semantic_unavailable")
             self._vector = None
@@ -193,26 +196,26 @@ class _Look:
     def once(self) -> Answer:
         """The answer as of one instant of the catalog; the backend's matches may be of a moment before."""
         wanted = self._question.top_k if self._question.mode == "vector" else CANDIDATES
-        most = self._target.backend.max_top_k or 64 * wanted
+        most = self._target.backend.traits.max_matches or 64 * wanted
         depth = min(wanted + 10, most)
         while True:
             matches = self._matches(depth)
             early = self._early_result()  # before a connection is taken: it needs one
             with self._target.reader.snapshot() as now:
-                live = now.live([match.key for match in matches])
+                live = now.live([match.key for match in matches.items])
                 # Matches that are no longer, or not yet, in the catalog take up places: look further when they do.
-                if len(live) >= wanted or len(matches) < depth or depth >= most:
-                    by_vector = [Ranked(match.key, match.score) for match in matches if match.key in live]
+                if len(live) >= wanted or matches.end != "more" or depth >= most:
+                    by_vector = [Ranked(match.key, match.score) for match in matches.items if match.key in live]
                     return self._answer(now, by_vector[:wanted], early)
             depth = min(4 * depth, most)
 
-    def _matches(self, depth: int) -> Sequence[Match]:
+    def _matches(self, depth: int) -> Matches:
         """Chunks near the question, live or not, best first."""
         if self._vector is None or self._target.space is None:
-            return ()
+            return NO_MATCHES
         with self._without_vectors():
-            return self._target.backend.query(self._target.space.collection, self._vector, depth, self._where)
-        return ()
+            return self._target.backend.query(self._target.space.collection, self._vector, depth, where=self._where)
+        return NO_MATCHES
 
     def _answer(self, now: Snapshot, by_vector: list[Ranked], early: tuple[int, list[Ranked]] | None) -> Answer:
         question, generation = self._question, now.generation()
@@ -229,14 +232,12 @@ class _Look:
 
 
 def _filter(target: Target, question: Question) -> Filter | None:
-    where: dict[str, frozenset[str]] = {}
+    sources = None
     if question.sources:
-        where["source"] = frozenset(place.uid for label, place in target.places.items() if label in question.sources)
-    elif target.backend.remote:  # others may feed the same store: theirs would take up places and join to nothing
-        where["source"] = frozenset(place.uid for place in target.places.values())
-    if question.folder:
-        where["folder"] = frozenset({question.folder.strip("/")})
-    return where or None
+        sources = one_of("source", {p.uid for label, p in target.places.items() if label in question.sources})
+    elif not target.backend.traits.private:  # others may feed it too: theirs would take up places and join to nothing
+        sources = one_of("source", {place.uid for place in target.places.values()})
+    return every(sources, equals("folder", question.folder.strip("/")) if question.folder else None)
 
 
 def fuse(by_vector: Sequence[Ranked], by_words: Sequence[Ranked]) -> list[Ranked]:

@@ -6,8 +6,12 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
-from vragd.config.settings import STORE_NAME, BackendSettings, BuiltinEmbedder, EmbedderSettings, FaissBackend, Patterns
+from vragd.backends.settings import AnyBackend, default_backend
+from vragd.config.settings import STORE_NAME
+from vragd.embed.settings import AnyEmbedder, default_embedder
 from vragd.search.ask import MAX_QUERY_CHARS, MAX_TOP_K
+from vragd.terms.fields import Patterns
+from vragd.terms.metric import Metric
 
 Strings = Annotated[tuple[str, ...], BeforeValidator(lambda v: tuple(v) if isinstance(v, list) else v)]
 
@@ -118,9 +122,9 @@ class StoreRequest(Body):
 
     name: StoreName
     sources: tuple[SourceRequest, ...] = ()
-    embedder: EmbedderSettings = BuiltinEmbedder()
-    backend: BackendSettings = FaissBackend()
-    metric: Literal["cosine", "euclidean", "dot"] = "cosine"
+    embedder: AnyEmbedder = default_embedder()
+    backend: AnyBackend = default_backend()
+    metric: Metric = "cosine"
     replace: bool = False
 
 
@@ -133,7 +137,7 @@ class IndexRequest(Body):
     store: StoreName
     path: AbsolutePath
     include: Patterns
-    backend: BackendSettings | None = None
+    backend: AnyBackend | None = None
 
 
 class VerifyRequest(Body):

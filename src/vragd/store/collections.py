@@ -13,23 +13,25 @@ from pathlib import Path
 
 import structlog
 
-from vragd.backends.base import Metric, StoreInfo, VectorBackend
+from vragd.backends.base import CollectionInfo, VectorBackend
 from vragd.catalog.model import SpaceRow
 from vragd.catalog.writer import Catalog
 from vragd.embed.base import Space
-from vragd.errors import BackendRefused, StoreMismatch, UnknownStore
-from vragd.sync.vectors import source_of
+from vragd.errors import BackendRefused, StoreMismatch, UnknownCollection
+from vragd.sync import order
 from vragd.system.log import error_fields
 from vragd.system.machine import machine_id, source_uid
+from vragd.terms.metric import Metric
 
 log = structlog.get_logger()
 
 
 class Collections:
-    """Those of one store."""
+    """Those of one store. `kind` is the backend's type."""
 
-    def __init__(self, catalog: Catalog, backend: VectorBackend, store: str, metric: Metric) -> None:
-        self._catalog, self._backend, self._store, self._metric = catalog, backend, store, metric
+    def __init__(self, catalog: Catalog, backend: VectorBackend, store: str, kind: str, metric: Metric) -> None:
+        self._catalog, self._backend = catalog, backend
+        self._store, self._kind, self._metric = store, kind, metric
 
     def mind_the_machine(self, folder: Path) -> bool:
         """
@@ -37,44 +39,20 @@ class Collections:
 
         The other goes on with the old ones: what either puts into a remote collection must not be mixed up.
         """
-        here, was = machine_id(), self._catalog.meta("machine")
+        here, was = machine_id(), self._catalog.machine()
         if not here or here == was:
             return False
-        if was:
-            rows = self._catalog.sources()
-            self._catalog.rename_sources({row.uid: source_uid(folder, row.label) for row in rows})
-            self._catalog.set_meta("uids", "[]")
-        self._catalog.set_meta("machine", here)
+        rows = self._catalog.sources() if was else []
+        self._catalog.settle(here, {row.uid: source_uid(folder, row.label) for row in rows})
         return was is not None
-
-    # -- whose -------------------------------------------------------------------------------------
-
-    def add_own(self, uid: str) -> None:
-        """Remember a source as ours, also when it is no longer configured: what it put may still be there."""
-        uids = self.own_uids()
-        if uid not in uids:
-            self._catalog.set_meta("uids", json.dumps(sorted({*uids, uid})))
-
-    def own_uids(self) -> set[str]:
-        """Every source this catalog ever had."""
-        return set(json.loads(self._catalog.meta("uids") or "[]"))
 
     def own_keys(self, collection: str) -> set[str]:
         """The keys a collection holds for this store."""
-        return self._split(collection)[0]
-
-    def _split(self, collection: str) -> tuple[set[str], bool]:
-        """Our keys in a collection, and whether there are others."""
-        keys = set(self._backend.list_keys(collection))
-        if not self._backend.remote:
-            return keys, False
-        uids = self.own_uids()
-        own = {key for key in keys if source_of(key) in uids}
-        return own, len(own) < len(keys)
+        return order.own_keys(self._catalog, self._backend, collection)[0]
 
     # -- opening -----------------------------------------------------------------------------------
 
-    def open(self, row: SpaceRow) -> StoreInfo:
+    def open(self, row: SpaceRow) -> CollectionInfo:
         """Find or make the collection of a space. Raises StoreMismatch for one that holds something else."""
         info = self._make(row.collection, Space(**json.loads(row.identity)))
         self._remember(info)
@@ -88,22 +66,22 @@ class Collections:
         """
         fingerprint = space.fingerprint()
         row = next((row for row in self._catalog.spaces() if row.fingerprint == fingerprint), None)
-        if row is not None:
+        if row is not None and row.target:
             return row
         info = self._make(self._name_for(space), space)
         self._remember(info)
         identity = json.dumps(asdict(space), sort_keys=True)
-        return self._catalog.register_space(info.store, fingerprint, identity, space.dimension)
+        return self._catalog.register_space(info.name, fingerprint, identity, space.dimension)
 
-    def _make(self, collection: str, space: Space) -> StoreInfo:
-        return self._backend.create_store(
+    def _make(self, collection: str, space: Space) -> CollectionInfo:
+        return self._backend.create_collection(
             collection, space.dimension, self._metric, space=space.meaning, model=space.title
         )
 
-    def _remember(self, info: StoreInfo) -> None:
-        key = f"opened {info.store}"
-        if self._catalog.meta(key) != info.identity:
-            self._catalog.set_meta(key, info.identity)
+    def _remember(self, info: CollectionInfo) -> None:
+        target = self._catalog.target(info.name)
+        if target is None or (target.kind, target.identity) != (self._kind, info.identity):
+            self._catalog.remember_opened(info.name, self._kind, info.identity)
 
     def _name_for(self, space: Space) -> str:
         """
@@ -112,52 +90,53 @@ class Collections:
         In a remote backend the one that holds this space already, whoever made it. Where ours holds
         another, the next stands beside it; where others feed it too, they would be left behind.
         """
-        taken = {row.collection for row in self._catalog.spaces()}
-        if not self._backend.remote:
+        taken = {row.collection for row in self._catalog.spaces() if row.target}
+        if self._backend.traits.private:
             return f"{self._store[:54]}.{space.fingerprint()[:8]}" if taken else self._store
         successor = f"{self._store[:54]}.{space.meaning[:8]}"
-        there = {name: info for name in (self._store, successor) if (info := self._there(name))}
+        there = {name: info for name in (self._store, successor) if (info := self.info(name))}
         for name, info in there.items():
             if info.space == space.meaning:
                 return name
         had = there.get(self._store)
         if had is None or not self._is_ours(had):
             return self._store
-        if self._split(had.store)[1]:
+        if order.own_keys(self._catalog, self._backend, had.name)[1]:
             raise StoreMismatch(
-                f"others feed index {had.store!r} too, with vectors of {had.model}, not of {space.title}",
+                f"others feed index {had.name!r} too, with vectors of {had.model}, not of {space.title}",
                 hint="change the model on every machine at once, to a store of another name",
             )
         return successor
 
-    def _there(self, collection: str) -> StoreInfo | None:
+    def info(self, collection: str) -> CollectionInfo | None:
+        """What the backend says of a collection; None if it is not there."""
         try:
-            return self._backend.get_store_info(collection)
-        except UnknownStore:
+            return self._backend.collection_info(collection)
+        except UnknownCollection:
             return None
 
-    def _is_ours(self, info: StoreInfo) -> bool:
+    def _is_ours(self, info: CollectionInfo) -> bool:
         """Whether this catalog opened that very collection; not one of its name in another place or time."""
-        return self._catalog.meta(f"opened {info.store}") == info.identity
+        target = self._catalog.target(info.name)
+        return target is not None and target.identity == info.identity
 
     # -- leaving -----------------------------------------------------------------------------------
 
     def leave(self, collection: str) -> None:
         """Take what is ours out of a collection; it goes too, unless somebody else has something in it."""
-        if not self._backend.remote:
-            self._backend.delete_store(collection)
+        info = self.info(collection)
+        if info is None or not (self._backend.traits.private or self._is_ours(info)):
             return
-        info = self._there(collection)
-        if info is None or not self._is_ours(info):
+        if self._backend.traits.private:
+            self._backend.delete_collection(collection, identity=info.identity)
             return
         try:
-            own, others = self._split(collection)
-            if not others:
+            if not order.own_keys(self._catalog, self._backend, collection)[1]:
                 try:
-                    self._backend.delete_store(collection)
+                    self._backend.delete_collection(collection, identity=info.identity)
                     return
                 except BackendRefused as error:  # without that permission an empty index stays
                     log.warning("backend.index_left", **error_fields(error))
-            self._backend.delete_vectors(collection, own)
-        except UnknownStore:
+            order.withdraw(self._catalog, self._backend, collection)
+        except UnknownCollection:
             return

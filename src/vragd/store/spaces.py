@@ -12,6 +12,7 @@ import json
 import threading
 import time
 from collections.abc import Callable, Collection
+from dataclasses import dataclass
 
 import numpy as np
 import structlog
@@ -23,7 +24,8 @@ from vragd.embed.base import Embedder, Space
 from vragd.errors import EmbedderChanged, EmbedderUnavailable, VragdError
 from vragd.notes import chunk
 from vragd.store.collections import Collections
-from vragd.store.filling import Refiller
+from vragd.store.filling import Filling
+from vragd.sync import order
 from vragd.system.failpoints import reach
 from vragd.system.log import error_fields
 
@@ -78,6 +80,39 @@ def _changed() -> EmbedderChanged:
     return EmbedderChanged("another model answers under the embedder's name", hint="vragd takes it by itself")
 
 
+@dataclass(slots=True)
+class Leaving:
+    """A space that no note uses, on its way out."""
+
+    catalog: Catalog
+    collections: Collections
+    space: SpaceRow
+
+
+def _leave(leaving: Leaving) -> None:
+    if leaving.space.target:
+        leaving.collections.leave(leaving.space.collection)
+    reach("space.left")
+
+
+def _clear(leaving: Leaving) -> None:
+    leaving.catalog.clear_all(leaving.space.target)
+    reach("space.cleared")
+
+
+def _forget(leaving: Leaving) -> None:
+    leaving.catalog.forget_space(leaving.space.id)
+    reach("space.forgotten")
+
+
+LEAVE: tuple[order.Step[Leaving], ...] = (
+    order.Step("leave", _leave),
+    order.Step("clear", _clear),
+    order.Step("forget", _forget),
+)
+"""The space last: as long as it is known, leaving it is begun again."""
+
+
 class Spaces:
     """Those of one store's catalog. `configured` is the embedder of its settings, which are `settings` as JSON."""
 
@@ -87,21 +122,21 @@ class Spaces:
         catalog: Catalog,
         backend: VectorBackend,
         collections: Collections,
-        refiller: Refiller,
+        filling: Filling,
         configured: Callable[[], Embedder],
         settings: str,
         recorded: Recorded,
     ) -> None:
         self._store, self._settings = store, settings
-        self._catalog, self._backend, self._collections, self._refiller = catalog, backend, collections, refiller
+        self._catalog, self._backend, self._collections, self._filling = catalog, backend, collections, filling
         self._configured, self._recorded = configured, recorded
         self._attached = False  # whether the backend's collection was found or made, and nothing said otherwise
         rows = catalog.spaces()
-        named = {meta: catalog.meta(meta) for meta in ("space", "answers")}
-        self.current = next((row for row in rows if row.fingerprint == named["space"]), None)
+        written, answers = catalog.chosen_spaces()
+        self.current = next((row for row in rows if row.id == written), None)
         """The space that is written."""
         self.rebuilding = len(rows) > 1
-        self._old = next((row for row in rows if row.fingerprint == named["answers"] != named["space"]), None)
+        self._old = next((row for row in rows if row.id == answers != written), None)
         self.answering = self._answering()
         """What questions are put to; None before there is a space. Any thread."""
 
@@ -139,24 +174,29 @@ class Spaces:
 
     def _open(self, space: SpaceRow) -> None:
         info = self._collections.open(space)
-        self._refiller.recover(space)
-        if self._backend.durable:
-            self._refiller.begin(space, info.identity)
+        self.recover(space)
+        if self._backend.traits.durable:
+            self._filling.begin(space, info)
         else:
-            self._refiller.put_off()
+            self._filling.put_off()
             self.refill(space)
+
+    def recover(self, space: SpaceRow) -> None:
+        """As `order.recover`."""
+        order.recover(self._catalog, self._backend, space)
 
     def refill(self, space: SpaceRow) -> None:
         """Make the backend hold exactly the live keys, now."""
-        n_put, n_deleted = self._refiller.refill(space, self._catalog.live_keys(space.id))
+        live = self._catalog.live_keys(space.id)
+        n_put, n_deleted = order.refill(self._catalog, self._backend, space, live)
         if n_put or n_deleted:
             log.info("store.backend_refilled", store=self._store, n_put=n_put, n_deleted=n_deleted)
 
     def _open_old(self, old: SpaceRow) -> None:
         """Have the old space answer with every chunk it has a vector for, whatever space its note is in by now."""
-        if not self._backend.durable:
+        if not self._backend.traits.durable:
             self._collections.open(old)
-            self._refiller.refill(old, self._catalog.embedded_keys(old.id))
+            order.refill(self._catalog, self._backend, old, self._catalog.embedded_keys(old.id))
 
     # -- from one space to the next ----------------------------------------------------------------
 
@@ -172,7 +212,7 @@ class Spaces:
         if changed:
             self._begin(space)
         else:
-            self._attached = self._attached and not self._backend.remote  # somebody may have deleted it
+            self._attached = self._attached and self._backend.traits.private  # somebody may have deleted it
             self.attach()
         assert self.current is not None
         if self.current.embedder != self._settings:
@@ -182,15 +222,15 @@ class Spaces:
         self._see_who_answers()
 
     def _begin(self, space: Space) -> None:
-        if self.current is not None and not self.rebuilding and not self._catalog.meta("answers"):
-            self._catalog.set_meta("answers", self.current.fingerprint)  # of a catalog older than this idea
+        if self.current is not None and not self.rebuilding and self._catalog.chosen_spaces()[1] is None:
+            self._catalog.choose_answering(self.current.id)  # of a catalog older than this idea
         row = self._collections.row_for(space)
         reach("space.registered")
         self._open(row)
         reach("space.opened")
         if self.current is None:
-            self._catalog.set_meta("answers", row.fingerprint)
-        self._catalog.set_meta("space", row.fingerprint)
+            self._catalog.choose_answering(row.id)
+        self._catalog.choose_space(row.id)
         reach("space.chosen")
         self.rebuilding = len(self._catalog.spaces()) > 1  # said before anybody sees the new one
         self.current, self._attached = row, True
@@ -198,8 +238,8 @@ class Spaces:
     def _see_who_answers(self) -> None:
         """The last whole space, if it is another and there is somebody who can put a question to it."""
         assert self.current is not None
-        wanted = self._catalog.meta("answers")
-        row = next((row for row in self._catalog.spaces() if row.fingerprint == wanted), None)
+        _, wanted = self._catalog.chosen_spaces()
+        row = next((row for row in self._catalog.spaces() if row.id == wanted), None)
         if row is None or row.id == self.current.id or not self._can_be_asked(row):
             row = None
         elif self._old is None or self._old.id != row.id:
@@ -209,7 +249,7 @@ class Spaces:
 
     def _can_be_asked(self, row: SpaceRow) -> bool:
         try:
-            if self._backend.durable and not self._backend.store_exists(row.collection):
+            if self._backend.traits.durable and self._collections.info(row.collection) is None:
                 return False  # the backend is another by now
             return self._embedder_of(row).still_makes(Space(**json.loads(row.identity)))
         except VragdError as error:
@@ -225,8 +265,8 @@ class Spaces:
         assert self.current is not None
         if self._catalog.any_outside(self.current.id, away, or_failed=False):
             return
-        if self._catalog.meta("answers") != self.current.fingerprint:
-            self._catalog.set_meta("answers", self.current.fingerprint)
+        if self._catalog.chosen_spaces()[1] != self.current.id:
+            self._catalog.choose_answering(self.current.id)
             reach("space.switched")
             self._old = None
             self.answering = self._answering()
@@ -234,11 +274,6 @@ class Spaces:
             return
         for old in self._catalog.spaces():
             if old.id != self.current.id:
-                self._collections.leave(old.collection)
-                reach("space.left")
-                self._catalog.clear_all(old.collection)
-                reach("space.cleared")
-                self._catalog.forget_space(old.id)
-                reach("space.forgotten")
+                order.run(LEAVE, Leaving(self._catalog, self._collections, old))
         self.rebuilding = False
         log.info("store.space_switched", store=self._store)

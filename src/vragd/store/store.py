@@ -16,20 +16,21 @@ from pathlib import Path
 
 import structlog
 
-from vragd.backends.base import VectorBackend, create_backend
+from vragd.backends.base import VectorBackend
+from vragd.backends.registry import MakeBackend, create_backend
 from vragd.catalog.check import is_sound, move_aside
-from vragd.catalog.model import NoteRemoval, SpaceRow
+from vragd.catalog.model import SpaceRow
 from vragd.catalog.reader import Reader
 from vragd.catalog.writer import Catalog
-from vragd.config.settings import BackendSettings, LimitSettings, StoreSettings
+from vragd.config.settings import LimitSettings, StoreSettings
 from vragd.embed.base import Embedder
-from vragd.errors import BackendUnavailable, CatalogCorrupt, DiskFull, StoreMismatch, UnknownStore, VragdError
+from vragd.errors import BackendUnavailable, CatalogCorrupt, DiskFull, StoreMismatch, UnknownCollection, VragdError
 from vragd.store.collections import Collections
-from vragd.store.filling import Refiller
+from vragd.store.filling import Filling
 from vragd.store.spaces import Answering, Recorded, Spaces
-from vragd.sync.change import Job
-from vragd.sync.difference import compare
-from vragd.sync.proof import Roots
+from vragd.sync import order
+from vragd.sync.change import Visit
+from vragd.sync.proof.proof import Proof
 from vragd.sync.round import Report, Syncer
 from vragd.system.files import free_mib, private_dir
 from vragd.system.log import error_fields
@@ -54,13 +55,13 @@ class Store:
         limits: LimitSettings,
         make_embedder: Callable[[], Embedder],
         stop: Callable[[], bool] = lambda: False,
-        make_backend: Callable[[str, BackendSettings, Path], VectorBackend] = create_backend,
+        make_backend: MakeBackend = create_backend,
         recorded: Recorded = lambda _: None,
     ) -> None:
         self.name, self.settings, self.folder, self.limits = name, settings, folder, limits
         self.sources: dict[int, Source] = {}
-        self.roots = Roots(lambda: self.catalog, limits.delete_guard_share)
-        self.guards = self.roots.guards
+        self.proofs: dict[int, Proof] = {}
+        """Of each source, by its id: what asks whether a note is gone asks these."""
         self.skipped: dict[int, dict[str, str]] = {}
         self.n_embedded = 0
         self.closing = False
@@ -70,7 +71,7 @@ class Store:
         self._catalog: Catalog | None = None
         self._reader: Reader | None = None
         self._backend: VectorBackend | None = None
-        self._refiller: Refiller | None = None
+        self._filling: Filling | None = None
         self._collections: Collections | None = None
         self._syncer: Syncer | None = None
         self._damage: CatalogCorrupt | None = None  # that of a catalog which is being replaced
@@ -97,10 +98,10 @@ class Store:
         return self._catalog
 
     @property
-    def refiller(self) -> Refiller:
+    def filling(self) -> Filling:
         """For the writer lane only, but for `n_left`."""
-        assert self._refiller is not None, "open the store first"
-        return self._refiller
+        assert self._filling is not None, "open the store first"
+        return self._filling
 
     @property
     def collections(self) -> Collections:
@@ -146,9 +147,8 @@ class Store:
         DataDirError, DiskFull.
         """
         private_dir(self.folder)
-        self._backend = self._make_backend(
-            self.settings.backend.type, self.settings.backend, private_dir(self.folder / "index")
-        )
+        settings = self.settings.backend
+        self._backend = self._make_backend(settings.type, settings, private_dir(self.folder / "index"))
         try:
             self._open_catalog()
         except CatalogCorrupt as error:
@@ -195,20 +195,23 @@ class Store:
         path = self.folder / "catalog.db"
         self._catalog = Catalog(path)
         self._reader = Reader(path)
-        self._collections = Collections(self._catalog, self.backend, self.name, self.settings.metric)
-        self._refiller = Refiller(self._catalog, self.backend, self._collections, self.sources)
+        kind = self.settings.backend.type
+        self._collections = Collections(self._catalog, self.backend, self.name, kind, self.settings.metric)
+        self._filling = Filling(self._catalog, self.backend)
         settings = self.settings.embedder.model_dump_json()
         self._spaces = Spaces(
-            self.name, self._catalog, self.backend, self._collections, self._refiller, lambda: self.embedder, settings,
+            self.name, self._catalog, self.backend, self._collections, self._filling, lambda: self.embedder, settings,
             self._recorded,
         )  # fmt: skip
         if self.collections.mind_the_machine(self.folder):
-            self.refiller.put_off()
+            self.filling.put_off()
             log.warning("store.machine_changed", store=self.name)
         self._register_sources()
-        if not self.backend.remote:
-            for stranger in set(self.backend.list_stores()) - {row.collection for row in self._catalog.spaces()}:
-                self.backend.delete_store(stranger)  # of a catalog before this one
+        if self.backend.traits.private:
+            for stranger in set(self.backend.list_collections()) - {row.collection for row in self._catalog.spaces()}:
+                info = self.backend.collection_info(stranger)  # of a catalog before this one
+                self.backend.delete_collection(stranger, identity=info.identity)
+        if not self.backend.traits.networked:
             self.attach()
 
     def _register_sources(self) -> None:
@@ -216,26 +219,24 @@ class Store:
         wanted = {settings.label: settings for settings in self.settings.sources}
         had = {source.label: source for source in self.sources.values()}  # of a catalog that was damaged
         for row in catalog.sources():
-            self.collections.add_own(row.uid)
+            catalog.add_own(row.uid)
             if row.label not in wanted:
                 self._purge_source(row.id)
         for label, settings in wanted.items():
             source = had.get(label)
             row = catalog.register_source(label, source_uid(self.folder, label), source.id if source else None)
-            self.collections.add_own(row.uid)
+            catalog.add_own(row.uid)
             if source is not None:
-                self.roots.remember_all(source)
+                self.proofs[source.id].carry_over(catalog)
                 continue
             self.sources[row.id] = Source(settings, row.id, row.uid, self.limits.max_file_bytes)
-            self.roots.register(self.sources[row.id], row)
+            self.proofs[row.id] = Proof(catalog, self.sources[row.id], row, self.limits.delete_guard_share)
 
     def _purge_source(self, source_id: int) -> None:
         """A source taken out of the configuration: its notes leave the store; embeddings stay for a while."""
-        catalog = self.catalog
         paths = list(self.reader.known(source_id))
-        collection = self.space.collection if self.space else ""
-        catalog.commit(collection, [NoteRemoval(source_id, path, catalog.next_seq()) for path in paths])
-        catalog.forget_source(source_id)
+        order.purge(self.catalog, self.space, source_id, paths)
+        self.catalog.forget_source(source_id)
         log.info("store.source_removed", store=self.name, n_notes=len(paths))
 
     def attach(self) -> None:
@@ -260,30 +261,29 @@ class Store:
     # -- work --------------------------------------------------------------------------------------
 
     def connect(self, source: Source) -> bool:
-        """Open the source's root if it can be trusted, and remember by what it is recognised. See `Roots`."""
-        root = self.roots.find(source)
+        """Open the source's root if it can be trusted, and remember by what it is recognised. See `Proof`."""
+        proof = self.proofs[source.id]
+        root = proof.find()
         if root is not None:
-            self.roots.take(source, root)
+            proof.take(root)
         return root is not None
 
-    def scan_source(
-        self, source: Source, folder: str = "", *, asked: bool = False, confirmed: bool = False
-    ) -> tuple[list[str], Scan]:
+    def scan_source(self, source: Source, folder: str = "") -> tuple[list[str], Scan]:
         """
         The dirty paths of a source or folder, and the scan. Opens no file.
 
-        What is missing is among them if it is believed to be gone; it is if that is `confirmed`.
+        What is missing is among them if the source's proof says that it is gone.
         """
-        root = source.root
+        root, proof = source.root, self.proofs[source.id]
         if root is None or not source.rules_known:  # what is found now may be what nobody is to see
             return [], Scan(folder, stopped=True)
+        mark = proof.mark()
         found = scan(source.path, source.rules, folder, self._stop, root.identity.place)
         space_id = self.space.id if self.space else None
         known = self.reader.stamps(source.id, folder, space_id, self.limits.max_file_bytes)
-        self.roots.mind_mounts(source, root, found, known, confirmed=confirmed)
-        difference = compare(found, known, source.rules)
+        difference, is_gone = proof.judge(root, found, known, mark)
         dirty = difference.dirty
-        if self.roots.believes(source, root, found, difference, len(known), asked=asked, confirmed=confirmed):
+        if is_gone:
             dirty += difference.missing
         elif difference.missing:
             log.warning("source.deletes_held", store=self.name, source=source.uid, n_missing=len(difference.missing))
@@ -291,7 +291,7 @@ class Store:
             self.skipped[source.id] = found.skipped
         return dirty, found
 
-    def apply(self, jobs: list[Job]) -> Report:
+    def apply(self, visits: list[Visit]) -> Report:
         """
         One round of work. Raises what `Syncer.apply` raises, and DiskFull below the floor of free space.
 
@@ -302,25 +302,19 @@ class Store:
         self.attach()
         assert self.space is not None
         if self._syncer is None:
-            space = self.space
             self._syncer = Syncer(
-                self.catalog,
-                self.backend,
-                lambda: self.embedder,
-                space,
-                lambda: self.refiller.recover(space),
-                self._stop,
+                self.catalog, self.backend, lambda: self.embedder, self.space, self.proofs, self._stop
             )
         is_full = free_mib(self.folder) < self.limits.min_free_mib
         embedded_before = self._syncer.n_embedded
         with self._doubting():
             try:
-                report = self._syncer.apply(jobs, only_freeing=is_full)
+                report = self._syncer.apply(visits, only_freeing=is_full)
             finally:
                 self.n_embedded += self._syncer.n_embedded - embedded_before
             if self._needs_recovery:
                 # what an interrupted round had put is put again or, now that it is past, forgotten
-                self.refiller.recover(self.space)
+                self.spaces.recover(self.space)
                 self._needs_recovery = False
         if self.rebuilding:
             self._switch()
@@ -334,29 +328,29 @@ class Store:
     @property
     def behind(self) -> bool:
         """Whether the backend lacks vectors that the catalog has: `fill` puts them."""
-        return self.refiller.n_left is not None
+        return self.filling.n_left is not None
 
     def fill(self) -> None:
         """Put a slice of what a backend new to the store lacks."""
         self.attach()
         assert self.space is not None
         with self._doubting():
-            self.refiller.go_on(self.space)
-        if not self.behind and self.backend.remote:
+            self.filling.go_on(self.space)
+        if not self.behind and not self.backend.traits.private:
             shutil.rmtree(self.folder / "index", ignore_errors=True)  # of a local backend, before the store moved
 
     def sweep(self) -> None:
-        """Forget what the backend has from before it was filled, if it may have anything. See `Refiller.sweep`."""
-        if self.space is not None and self.refiller.unswept:
+        """Forget what the backend has from before it was filled, if it may have anything. See `order.sweep`."""
+        if self.space is not None and self.filling.unswept:
             with self._doubting():
-                self.refiller.sweep(self.space)
+                self.filling.sweep(self.space)
 
     @contextmanager
     def _doubting(self) -> Iterator[None]:
         """Remember what a failure puts in doubt: the intents, and whether the collection is there at all."""
         try:
             yield
-        except (UnknownStore, StoreMismatch):
+        except (UnknownCollection, StoreMismatch):
             self._needs_recovery = True
             self.spaces.doubt()
             raise
@@ -377,19 +371,19 @@ class Store:
 
     def forget(self) -> None:
         """Delete what the backend holds for us, before the store's files go. Can be done again, or undone by `fill`."""
-        self.refiller.put_off()
+        self.filling.put_off()
         for space in self.catalog.spaces():
             self.collections.leave(space.collection)
 
     def flush(self) -> None:
         """Let the backend write its cache, if it finds that worthwhile."""
         if self.space is not None:
-            self.backend.flush(self.space.collection)
+            self.backend.tend(self.space.collection)
 
     def close(self) -> None:
         """Flush and close everything. Raises if the last flush failed, after closing the rest."""
-        for source in self.sources.values():
-            source.close()
+        for proof in self.proofs.values():
+            proof.close()
         try:
             if self._backend is not None:
                 self._backend.close()

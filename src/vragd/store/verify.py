@@ -15,13 +15,13 @@ import numpy as np
 from vragd.catalog.model import Known, SpaceRow
 from vragd.errors import CatalogCorrupt, VragdError
 from vragd.store.store import Store
+from vragd.sync import order
 from vragd.vault.read import Content, Gone, Skipped
 from vragd.vault.scan import scan
 from vragd.vault.source import Source
 
 _BATCH = 1_000
-# The cosine of a stored vector and the catalog's; a quantised index may keep less than every bit.
-_SAME_VECTOR = 0.999
+_ROUNDING = 1e-4  # of unit rows that were packed, unpacked and scaled on the way
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,12 +101,12 @@ def _compare_backend(store: Store) -> Iterator[Problem]:
 
 def _compare_keys(store: Store, space: SpaceRow) -> Iterator[Problem]:
     if store.behind:
-        yield Problem("not_checked", detail=f"{store.refiller.n_left} vectors are still on their way to the backend")
+        yield Problem("not_checked", detail=f"{store.filling.n_left} vectors are still on their way to the backend")
         return
     live, held = store.catalog.live_keys(space.id), store.collections.own_keys(space.collection)
     for key in sorted(live - held):
         yield Problem("missing_vector", detail=key)
-    intended = set(store.catalog.intents(space.collection))
+    intended = set(store.catalog.intents(space.target))
     for key in sorted(held - live - intended):
         yield Problem("orphan_vector", detail=key)
     for key in sorted(intended):
@@ -118,18 +118,23 @@ def _compare_vectors(store: Store, keys: list[str]) -> Iterator[Problem]:
     assert store.space is not None
     for start in range(0, len(keys), _BATCH):
         some = keys[start : start + _BATCH]
-        held = store.backend.get_vectors(store.space.collection, some)
+        held = store.backend.get(store.space.collection, some)
+        value_error = store.backend.traits.value_error
         rows = list(store.catalog.rows_for(some))
-        truth = store.catalog.embeddings(store.space.id, {row[1] for row in rows})
-        for key, text_hash, *_ in rows:
-            if text_hash not in truth:
-                yield Problem("missing_embedding", detail=key)
-            elif key in held and _cosine(held[key], truth[text_hash]) < _SAME_VECTOR:
-                yield Problem("wrong_vector", detail=key)
+        truth = store.catalog.embeddings(store.space.id, {row.chunk.text_hash for row in rows})
+        for chunk in (row.chunk for row in rows):
+            if chunk.text_hash not in truth:
+                yield Problem("missing_embedding", detail=chunk.key)
+            elif chunk.key in held and _differ(held[chunk.key].values, truth[chunk.text_hash], value_error):
+                yield Problem("wrong_vector", detail=chunk.key)
 
 
-def _cosine(a: np.ndarray, b: np.ndarray) -> float:
-    return float(a @ b / (np.linalg.norm(a) * np.linalg.norm(b) + 1e-12))
+def _differ(held: np.ndarray | None, truth: np.ndarray, value_error: float | None) -> bool:
+    """Whether two rows have different directions, beyond what the backend's own numbers are off by."""
+    if held is None or value_error is None:
+        return False
+    a, b = (row / max(float(np.linalg.norm(row)), 1e-12) for row in (held, truth))
+    return float(np.abs(a - b).max()) > 4 * value_error * float(np.abs(b).max()) + _ROUNDING
 
 
 def mend_backend(store: Store, problems: list[Problem]) -> None:
@@ -148,7 +153,7 @@ def mend_backend(store: Store, problems: list[Problem]) -> None:
             return  # another catalog is begun, and the backend with it
     if "wrong_vector" in kinds:
         wrong = [problem.detail for problem in problems if problem.kind == "wrong_vector"]
-        store.backend.delete_vectors(store.space.collection, wrong)
+        order.put_live(store.catalog, store.backend, store.space, wrong)
     if kinds & {"missing_vector", "orphan_vector", "unfinished", "wrong_vector"}:
-        store.refiller.recover(store.space)
+        store.spaces.recover(store.space)
         store.spaces.refill(store.space)

@@ -13,30 +13,34 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from vragd.backends.base import Match, StoreInfo, VectorBackend, create_backend
-from vragd.config.settings import EmbedderSettings, OllamaEmbedder, S3VectorsBackend
-from vragd.embed.base import Embedder, create_embedder
-from vragd.errors import StoreMismatch, UnknownStore, UsageError, VragdError
+from vragd.backends.base import CollectionInfo, Match, VectorBackend
+from vragd.backends.registry import create_backend
+from vragd.backends.settings import BackendSettings
+from vragd.embed.base import Embedder
+from vragd.embed.registry import create_embedder
+from vragd.embed.settings import EmbedderSettings
+from vragd.errors import StoreMismatch, UnknownCollection, UnknownStore, UsageError, VragdError
 from vragd.notes.chunk import VERSION
 from vragd.search.ask import Question, check
 from vragd.sync.vectors import source_of
+from vragd.terms.filter import equals
 
 
-def open_bucket(settings: S3VectorsBackend) -> VectorBackend:
-    """The bucket's backend. Contacts nobody yet; close it in the end."""
+def open_bucket(settings: BackendSettings) -> VectorBackend:
+    """The backend of a place that others use too, such as a bucket. Contacts nobody yet; close it in the end."""
     return create_backend(settings.type, settings, Path())
 
 
-def resolve(backend: VectorBackend, store: str) -> StoreInfo:
+def resolve(backend: VectorBackend, store: str) -> CollectionInfo:
     """
     The index of a store: of its name or, where the store changed its model, one that succeeded it.
 
     Of several, the oldest: the next is being filled, and the old one goes when that is done. Raises UnknownStore.
     """
     try:
-        return backend.get_store_info(store)
-    except UnknownStore as error:
-        names = backend.list_stores()
+        return backend.collection_info(store)
+    except UnknownCollection as error:
+        names = backend.list_collections()
         found = _successors(backend, store, names)
         if not found:
             raise UnknownStore(
@@ -45,7 +49,7 @@ def resolve(backend: VectorBackend, store: str) -> StoreInfo:
         return min(found, key=lambda info: str(info.detail.get("created")))
 
 
-def _successors(backend: VectorBackend, store: str, names: Iterable[str]) -> list[StoreInfo]:
+def _successors(backend: VectorBackend, store: str, names: Iterable[str]) -> list[CollectionInfo]:
     """
     The indexes that took a store's place when its model changed: STORE.XXXXXXXX, of a space that begins so.
 
@@ -55,14 +59,14 @@ def _successors(backend: VectorBackend, store: str, names: Iterable[str]) -> lis
     found = []
     for name in names:
         if mark := form.fullmatch(name):
-            with suppress(UnknownStore):  # deleted since it was listed
-                info = backend.get_store_info(name)
+            with suppress(UnknownCollection):  # deleted since it was listed
+                info = backend.collection_info(name)
                 if info.space.startswith(mark[1]):
                     found.append(info)
     return found
 
 
-def embedder_for(info: StoreInfo, candidates: Iterable[EmbedderSettings]) -> Embedder:
+def embedder_for(info: CollectionInfo, candidates: Iterable[EmbedderSettings]) -> Embedder:
     """
     The one of `candidates` that makes vectors of the index's space; those its model mark speaks for come first.
 
@@ -88,7 +92,7 @@ def embedder_for(info: StoreInfo, candidates: Iterable[EmbedderSettings]) -> Emb
     if away is not None:
         raise away
     raise StoreMismatch(
-        f"index {info.store!r} holds vectors of {info.model or 'a model vragd does not know'},"
+        f"index {info.name!r} holds vectors of {info.model or 'a model vragd does not know'},"
         f" not of {' or '.join(tried)}",
         hint="vragd query --ollama MODEL names the model it was written with",
     )
@@ -96,8 +100,7 @@ def embedder_for(info: StoreInfo, candidates: Iterable[EmbedderSettings]) -> Emb
 
 def _is_likely(settings: EmbedderSettings, model: str) -> bool:
     """Whether the readable mark of an index may mean this embedder. A hint: marks are cut, and tags left out."""
-    title = f"ollama/{settings.model}" if isinstance(settings, OllamaEmbedder) else settings.type
-    mine, its = (re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-") for name in (title, model))
+    mine, its = (re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-") for name in (settings.title, model))
     return its.startswith(mine) or (bool(its) and mine.startswith(its))
 
 
@@ -112,9 +115,9 @@ def query(
         vector = embedder.embed_query(question.text)
     finally:
         embedder.close()
-    where = {"folder": frozenset({question.folder.strip("/")})} if question.folder else None
-    matches = backend.query(info.store, vector, question.top_k, where, payload=True)
-    return {"hits": [_hit(store, match) for match in matches], "generation": 0, "pending": 0, "degraded": []}
+    where = equals("folder", question.folder.strip("/")) if question.folder else None
+    matches = backend.query(info.name, vector, question.top_k, where=where, payload=True)
+    return {"hits": [_hit(store, match) for match in matches.items], "generation": 0, "pending": 0, "degraded": []}
 
 
 def _hit(store: str, match: Match) -> dict[str, Any]:
@@ -138,10 +141,10 @@ def _number(value: object) -> int:
     return int(value) if isinstance(value, int | float) else 0
 
 
-def described(info: StoreInfo) -> dict[str, Any]:
+def described(info: CollectionInfo) -> dict[str, Any]:
     """An index as `store list` and `store info` show it."""
     return {
-        "name": info.store,
+        "name": info.name,
         "dimension": info.dimension,
         "metric": info.metric,
         "model": info.model,
@@ -149,13 +152,13 @@ def described(info: StoreInfo) -> dict[str, Any]:
     }
 
 
-def counted(backend: VectorBackend, info: StoreInfo) -> dict[str, Any]:
+def counted(backend: VectorBackend, info: CollectionInfo) -> dict[str, Any]:
     """`described`, and how many vectors each source has there: lists every key, a request per 1,000."""
-    sources: Mapping[str, int] = Counter(source_of(key) for key in backend.list_keys(info.store))
+    sources: Mapping[str, int] = Counter(source_of(key) for key, _ in backend.list_keys(info.name))
     return described(info) | {"vectors": sum(sources.values()), "sources": dict(sorted(sources.items()))}
 
 
-def create(backend: VectorBackend, store: str, settings: EmbedderSettings, metric: str) -> StoreInfo:
+def create(backend: VectorBackend, store: str, settings: EmbedderSettings, metric: str) -> CollectionInfo:
     """Make an empty index for a store. One that is there already with the same shape is left as it is."""
     if metric not in ("cosine", "euclidean", "dot"):
         raise UsageError(f"unknown metric {metric!r}")
@@ -164,14 +167,14 @@ def create(backend: VectorBackend, store: str, settings: EmbedderSettings, metri
         space = embedder.space(VERSION)
     finally:
         embedder.close()
-    backend.create_store(store, space.dimension, metric, space=space.meaning, model=space.title)  # type: ignore[arg-type]
-    return backend.get_store_info(store)
+    backend.create_collection(store, space.dimension, metric, space=space.meaning, model=space.title)  # type: ignore[arg-type]
+    return backend.collection_info(store)
 
 
-def to_delete(backend: VectorBackend, store: str) -> list[str]:
+def to_delete(backend: VectorBackend, store: str) -> list[CollectionInfo]:
     """Every index of a store. Raises UnknownStore if there is none."""
-    names = backend.list_stores()
-    found = [name for name in names if name == store] + [info.store for info in _successors(backend, store, names)]
+    names = backend.list_collections()
+    found = [backend.collection_info(name) for name in names if name == store] + _successors(backend, store, names)
     if not found:
         raise UnknownStore(
             f"the bucket has no index of store {store!r}", hint=f"there are: {', '.join(names) or 'none'}"

@@ -20,12 +20,12 @@ from vragd.errors import (
     CatalogCorrupt,
     EmbedderUnavailable,
     StoreMismatch,
-    UnknownStore,
+    UnknownCollection,
     VragdError,
 )
 from vragd.store.store import Store
 from vragd.stores.watched import Keeper
-from vragd.sync.change import Job
+from vragd.sync.change import Visit
 from vragd.sync.queue import DirtyPaths
 from vragd.sync.round import Report
 from vragd.system.lanes import Lane
@@ -37,7 +37,7 @@ JOBS_PER_ROUND = 64
 PAUSE_FIRST_S, PAUSE_LAST_S = 1.0, 15.0
 BROKEN_RETRY_S = 60.0
 SCAN_AGAIN_S = 1.0
-OF_THE_BACKEND = (BackendUnavailable, UnknownStore, StoreMismatch)
+OF_THE_BACKEND = (BackendUnavailable, UnknownCollection, StoreMismatch)
 PREPARE_AGAIN_S = 600.0  # how often the model's digest and a remote index are looked at while all is well
 DOUBT_AGAIN_S = 15.0
 
@@ -233,7 +233,7 @@ class Worker:
                 await self.writer.run(self.store.fill)
                 if isinstance(self.trouble, OF_THE_BACKEND):
                     self._recovered()  # of any other trouble this says nothing
-            elif self.store.refiller.unswept and self._all_known():
+            elif self.store.filling.unswept and self._all_known():
                 await self.writer.run(self.store.sweep)
         except VragdError as error:
             self._in_trouble(error)
@@ -248,13 +248,13 @@ class Worker:
                 self._recovered()
             return self.dirty.next_path_in()
         places = [place for place, _ in taken]
-        jobs = [
-            Job(self.store.sources[source_id], path, patient)
+        visits = [
+            Visit(self.store.sources[source_id], path, patient)
             for (source_id, path), patient in taken
             if source_id in self.store.sources
         ]
         try:
-            await self._round(jobs)
+            await self._round(visits)
         except VragdError as error:
             self.dirty.put_back(places, 0)
             self._in_trouble(error)
@@ -314,28 +314,28 @@ class Worker:
         outside = await self.writer.run(self.store.catalog.notes_outside, space.id)
         self.dirty.add(place for place in outside if place[0] in sources and sources[place[0]].state == "ok")
 
-    async def _round(self, jobs: list[Job]) -> None:
+    async def _round(self, visits: list[Visit]) -> None:
         started = time.monotonic()
         try:
-            report = await self.writer.run(self.store.apply, jobs)
+            report = await self.writer.run(self.store.apply, visits)
         except VragdError:
             raise
         except Exception as error:
             # A bug met with one note must not stop the others: find it by applying them one by one.
-            log.error("worker.round_failed", store=self.store.name, n_jobs=len(jobs), **error_fields(error))
-            if len(jobs) == 1:
-                self.dirty.put_back([(jobs[0].source.id, jobs[0].path)], BROKEN_RETRY_S, settled=True)
+            log.error("worker.round_failed", store=self.store.name, n_jobs=len(visits), **error_fields(error))
+            if len(visits) == 1:
+                self.dirty.put_back([(visits[0].source.id, visits[0].path)], BROKEN_RETRY_S, settled=True)
                 return
-            for job in jobs:
-                await self._round([job])
+            for visit in visits:
+                await self._round([visit])
             return
         self._recovered()
         self._after(report, time.monotonic() - started)
 
     def _after(self, report: Report, took_s: float) -> None:
-        self.dirty.put_back(((job.source.id, job.path) for job in report.deferred), 0, begun=True)
-        for job, delay_s in report.later:
-            self.dirty.put_back([(job.source.id, job.path)], delay_s, patient=job.patient)
+        self.dirty.put_back(((visit.source.id, visit.path) for visit in report.deferred), 0, begun=True)
+        for visit, delay_s in report.later:
+            self.dirty.put_back([(visit.source.id, visit.path)], delay_s, patient=visit.patient)
         if report.n_changed or report.n_removed or report.n_embedded:
             log.info(
                 "sync.round_applied",

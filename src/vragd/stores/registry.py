@@ -18,14 +18,7 @@ from typing import Literal
 import structlog
 
 from vragd.config.load import Loaded, check_places
-from vragd.config.settings import (
-    STORE_NAME,
-    BackendSettings,
-    S3VectorsBackend,
-    SourceSettings,
-    StoreSettings,
-    check_store_name,
-)  # fmt: skip
+from vragd.config.settings import STORE_NAME, SourceSettings, StoreSettings, check_store_name
 from vragd.errors import StoreExists, UnknownStore, UsageError, VragdError
 from vragd.system.failpoints import reach
 from vragd.system.files import private_dir, write_atomic
@@ -145,15 +138,6 @@ class Registry:
             # one damaged store must not keep the others from starting
             log.error("store.settings_unreadable", store=folder.name, **error_fields(error))
             return None
-
-
-def with_given(had: BackendSettings, given: BackendSettings | None) -> BackendSettings:
-    """`given`, with what it leaves unsaid as it was where both are the same bucket."""
-    if given is None:
-        return had
-    if isinstance(had, S3VectorsBackend) and isinstance(given, S3VectorsBackend) and had.bucket == given.bucket:
-        return had.model_copy(update={key: getattr(given, key) for key in given.model_fields_set})
-    return given
 
 
 def with_once(settings: StoreSettings, path: Path, include: Sequence[str]) -> StoreSettings:

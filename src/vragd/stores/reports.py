@@ -59,7 +59,7 @@ async def _store_status(service: Service, worker: Worker) -> dict[str, Any]:
             "hint": trouble.hint,
             "for_s": round(time.monotonic() - worker.trouble_since, 1),
         },
-        "n_vectors_behind": store.refiller.n_left or 0,
+        "n_vectors_behind": store.filling.n_left or 0,
         "embedder": store.settings.embedder.model_dump(mode="json"),
         "backend": store.settings.backend.model_dump(mode="json"),
         "space": store.space.fingerprint if store.space else None,
@@ -70,7 +70,7 @@ async def _store_status(service: Service, worker: Worker) -> dict[str, Any]:
                 "state": keeper.source.state,
                 "watching": keeper.watching,
                 "scanned_s_ago": None if keeper.scanned_at is None else round(time.monotonic() - keeper.scanned_at, 1),
-                "n_deletes_held": store.guards[keeper.source.id].n_held,
+                "n_deletes_held": keeper.proof.n_held,
                 "rules_trouble": keeper.source.rules_trouble or None,
             }
             for keeper in worker.keepers.values()
@@ -128,12 +128,12 @@ async def store_info(service: Service, name: str) -> dict[str, Any]:
     store = worker.store
     if store.space is not None:
         try:
-            shape = await service.readers.run(store.backend.get_store_info, store.space.collection)
+            shape = await service.readers.run(store.backend.collection_info, store.space.collection)
         except VragdError as error:
             info["index"] = {"collection": store.space.collection, "unavailable": error.message}
         else:
             info["index"] = {
-                "collection": shape.store, "dimension": shape.dimension, "metric": shape.metric,
+                "collection": shape.name, "dimension": shape.dimension, "metric": shape.metric,
                 "vectors": shape.count, **shape.detail,
             }  # fmt: skip
     info["folder"] = str(store.folder)

@@ -16,8 +16,9 @@ from typing import Any, Never
 
 import structlog
 
+from vragd.backends.settings import BackendSettings
 from vragd.config.load import Loaded
-from vragd.config.settings import BackendSettings, S3VectorsBackend, StoreSettings
+from vragd.config.settings import StoreSettings
 from vragd.embed.pool import Embedders
 from vragd.errors import (
     BackendUnavailable,
@@ -33,7 +34,7 @@ from vragd.search.ask import Answer, Place, Question, Target, ask, check, merge
 from vragd.store.store import Store
 from vragd.store.verify import Problem, compare_backend, compare_vault, mend_backend
 from vragd.stores.loops import Worker
-from vragd.stores.registry import Registry, with_given, with_once
+from vragd.stores.registry import Registry, with_once
 from vragd.system.files import private_dir
 from vragd.system.lanes import Lane, progress
 from vragd.system.log import error_fields
@@ -111,8 +112,8 @@ class Service:
             self.away.discard(name)
         self.failed.pop(name, None)
         self.workers[name] = worker
-        if isinstance(settings.backend, S3VectorsBackend):
-            self.registry.remember_remote(name, f"bucket {settings.backend.bucket}")
+        if settings.backend.shared:
+            self.registry.remember_remote(name, settings.backend.where())
         return worker
 
     async def stop(self) -> None:
@@ -276,7 +277,7 @@ class Service:
             entry = self.registry.entries().get(name)
             if entry is None or entry.origin != "config":
                 settings = entry.settings if entry and entry.settings else StoreSettings()
-                chosen = settings.model_copy(update={"backend": with_given(settings.backend, backend)})
+                chosen = settings.model_copy(update={"backend": settings.backend.merged(backend)})
                 wider = with_once(chosen, Path(path), include)
                 if wider != settings:
                     if not (await self.readers.run(scan, Path(path), Rules(include, ()))).notes:

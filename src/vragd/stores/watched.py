@@ -16,19 +16,18 @@ import structlog
 
 from vragd.config.settings import WatchSettings
 from vragd.store.store import Store
-from vragd.sync.proof import UNPROVEN
 from vragd.sync.queue import DirtyPaths
 from vragd.system.lanes import Lane
 from vragd.system.log import error_fields
 from vragd.vault.ignore import APP_JSON
 from vragd.vault.observer import TroubleKind
-from vragd.vault.root import Root, Spot
+from vragd.vault.root import Spot
 from vragd.vault.source import Source
 from vragd.vault.watch import Watcher
 
 log = structlog.get_logger()
 
-CONFIRM_SCAN_S = 65.0  # a little over compare.GUARD_CONFIRM_S
+CONFIRM_SCAN_S = 65.0  # a little over proof.guard.GUARD_CONFIRM_S
 HANGS_S, CONNECTS_IN_S = 15.0, 5.0
 DEGRADED_BY_STATE = {
     "new": "initial_scan",
@@ -44,7 +43,7 @@ class Keeper:
     def __init__(
         self, store: Store, source: Source, dirty: DirtyPaths, settings: WatchSettings, writer: Lane, *, watch: bool,
     ) -> None:  # fmt: skip
-        self.store, self.source = store, source
+        self.store, self.source, self.proof = store, source, store.proofs[source.id]
         self.lane = Lane(f"scan-{store.name}-{source.id}", only_reads=True)
         self.polling = False
         self.scanned_at: float | None = None  # monotonic
@@ -53,9 +52,7 @@ class Keeper:
         self._watcher: Watcher | None = None
         self._distrust: dict[str, int] = {}  # reason -> ticket of the scan that will lift it
         self._rescan_at: float | None = None
-        self._asked = False  # whether somebody waits for the next full scan
         self._unreadable: set[str] = set()  # folders that could not be listed when they were last looked at
-        self._confirmed: Root | None = None  # the directory whose next full scan is to be believed
         self._mounts: dict[str, tuple[int, int]] = {}  # those the watch is known to reach below
         self._connecting = False
         self._checking = asyncio.Lock()
@@ -88,7 +85,7 @@ class Keeper:
             reasons.append(reason)
         if self.source.state == "ok" and not self.source.rules_known:
             reasons.append("rules_unknown")
-        if self.store.guards[self.source.id].n_held:
+        if self.proof.n_held:
             reasons.append("deletes_held")
         if self._unreadable:
             reasons.append("partly_unreadable")
@@ -104,7 +101,7 @@ class Keeper:
     @property
     def unsure(self) -> bool:
         """Whether there is something for `confirm_deletes` to decide."""
-        return self.source.state == "root_changed" or self.store.guards[self.source.id].n_held > 0
+        return self.source.state == "root_changed" or self.proof.n_held > 0
 
     def beat(self) -> None:
         """Begin a heartbeat, unless the last one still waits for the file system."""
@@ -146,12 +143,11 @@ class Keeper:
     async def _connect(self, accept: bool) -> None:
         self._disarm()
         is_first = self.source.state == "new"
-        root = await self.lane.run(self.store.roots.find, self.source, accept=accept)
+        root = await self.lane.run(self.proof.find, accept=accept)
         if root is None:
-            self._confirmed = None
             self._dirty.forget_source(self.source.id)
             return
-        if await self._writer.run(self.store.roots.take, self.source, root) and not is_first:
+        if await self._writer.run(self.proof.take, root) and not is_first:
             self._dirty.gather(self.source.id)  # what is queued was seen in another directory
         wants_scan = self._watch or await self.lane.run(self._was_indexed)
         try:
@@ -165,7 +161,7 @@ class Keeper:
         """Whether there is something to finish or to bring up to date in a source that is indexed on demand."""
         if self.source.settings.watch:
             return False
-        return self.store.roots.was_asked(self.source) or bool(self.store.reader.known(self.source.id))
+        return self.proof.state.was_asked or bool(self.store.reader.known(self.source.id))
 
     def _rescan_if_due(self) -> None:
         now = time.monotonic()
@@ -230,11 +226,11 @@ class Keeper:
         believed to be gone.
         """
         if not self.source.settings.watch:
-            await self._writer.run(self.store.roots.ask, self.source)
+            await self._writer.run(self.proof.ask)
         if confirm_deletes:
             await self._confirm()
         if confirm_deletes or not path:
-            self._asked = True
+            self.proof.ask_scan(confirm=confirm_deletes)
             return self._dirty.hint(self.source.id, "", folder=True, settle=False)
         if not folder:
             self._dirty.hint(self.source.id, path, settle=False)
@@ -245,7 +241,6 @@ class Keeper:
         async with self._checking:
             if not await self.lane.run(self.source.healthy):
                 await self._reconnect(accept=True)
-        self._confirmed = self.source.root
 
     async def scan(self, folder: str, ticket: int) -> bool:
         """
@@ -262,32 +257,19 @@ class Keeper:
             elsewhere = {place for place in self._unreadable if not f"{place}/".startswith(f"{folder}/")}
             self._unreadable = elsewhere | found.unreadable.keys()
             return not found.stopped and "" not in found.unreadable
-        asked, confirmed = self._asked, self._confirmed
-        self._asked, self._confirmed = False, None
-        done = False
-        try:
-            done = await self._scan_all(ticket, asked, confirmed)
-        finally:
-            if not done:
-                self._asked, self._confirmed = self._asked or asked, self._confirmed or confirmed
-        return done
+        return await self._scan_all(ticket)
 
-    async def _scan_all(self, ticket: int, asked: bool, confirmed: Root | None) -> bool:
+    async def _scan_all(self, ticket: int) -> bool:
         began, started = self._dirty.ticket(), time.monotonic()
         await self.lane.run(self.source.refresh_rules)
-        paths, found = await self.lane.run(
-            self.store.scan_source,
-            self.source,
-            asked=asked,
-            confirmed=confirmed is not None and confirmed is self.source.root,
-        )
+        paths, found = await self.lane.run(self.store.scan_source, self.source)
         self._dirty.add(((self.source.id, path) for path in paths), ticket)
         if found.stopped or "" in found.unreadable:
             return False
         self._unreadable = set(found.unreadable)
-        await self._writer.run(self.store.roots.remember, self.source)
+        await self._writer.run(self.proof.remember)
         self.scanned_at = time.monotonic()
-        if self.store.guards[self.source.id].n_held:
+        if self.proof.n_held:
             self._rescan_at = self.scanned_at + CONFIRM_SCAN_S
         self._distrust = {reason: since for reason, since in self._distrust.items() if since > began}
         await self._watch_mounts(found.mounts)
@@ -347,7 +329,7 @@ class Keeper:
     async def _unmounted(self) -> None:
         """The root's file system is away, or one below it: what was watched there is not any longer."""
         before = self._watcher
-        self.source.mounts = dict.fromkeys(self.source.mounts, UNPROVEN)
+        self.proof.unmounted()
         await self.check()
         if before is not None and self._watcher is before:
             async with self._checking:

@@ -18,7 +18,7 @@ from vragd.catalog.model import NO_STAMP, ChunkRow, Known, NoteChange, NoteRemov
 from vragd.catalog.writer import Catalog
 from vragd.notes.chunk import read_note
 from vragd.notes.model import Note, NotIndexable
-from vragd.sync.vectors import chunk_key
+from vragd.sync.vectors import chunk_key, meta_hash
 from vragd.system.log import error_fields, path_id
 from vragd.vault.read import Content, Gone, Skipped, Unreadable
 from vragd.vault.source import Source
@@ -31,7 +31,7 @@ RETRY_FIRST_S, RETRY_LAST_S = 5.0, 3600.0
 
 
 @dataclass(frozen=True, slots=True)
-class Job:
+class Visit:
     """A path to look at. `patient`: a note that was not empty and now is, is given time to be written."""
 
     source: Source
@@ -41,9 +41,9 @@ class Job:
 
 @dataclass(frozen=True, slots=True)
 class Later:
-    """A job that can only be done after so many seconds."""
+    """A visit that can only be made after so many seconds."""
 
-    job: Job
+    visit: Visit
     delay_s: float
 
 
@@ -55,7 +55,7 @@ class Prepared:
     `attempts` is how often the note failed before.
     """
 
-    job: Job
+    visit: Visit
     change: NoteChange | NoteRemoval
     fresh: list[ChunkRow] = field(default_factory=list)
     attempts: int = 0
@@ -73,65 +73,65 @@ class Prepared:
         chunks = tuple(replace(c, embedded=c.text_hash not in bad) for c in self.change.chunks)
         reason = f"the embedder refuses {len(bad)} of {len(chunks)} chunks"
         change = replace(self.change, chunks=chunks, state="partial", reason=reason)
-        log.warning("sync.chunks_refused", note=path_id(self.job.source.uid, self.job.path), n_refused=len(bad))
+        log.warning("sync.chunks_refused", note=path_id(self.visit.source.uid, self.visit.path), n_refused=len(bad))
         return replace(self, change=_with_retry(change, self.attempts))
 
 
 class Preparer:
-    """Prepares the jobs of one store in one space."""
+    """Prepares the visits of one store in one space."""
 
     def __init__(self, catalog: Catalog, backend: VectorBackend, space: SpaceRow) -> None:
         self._catalog, self._backend, self._space = catalog, backend, space
         self._kept: Prepared | None = None
 
-    def prepare(self, job: Job) -> Prepared | Later | None:
+    def prepare(self, visit: Visit) -> Prepared | Later | None:
         """What is to be done about a path; None for nothing. One bad note is prepared to be recorded as failed."""
-        if not job.source.rules_known:
-            return Later(job, RETRY_FIRST_S)  # what is read now may be what nobody is to see
-        known = self._catalog.known_note(job.source.id, job.path)
+        if not visit.source.rules_known:
+            return Later(visit, RETRY_FIRST_S)  # what is read now may be what nobody is to see
+        known = self._catalog.known_note(visit.source.id, visit.path)
         seq = self._catalog.next_seq()
-        kept = self._take_kept(job)
-        if job.source.rules.excluded(job.path) is not None:
-            return _removal(job, seq) if known else None
+        kept = self._take_kept(visit)
+        if visit.source.rules.excluded(visit.path) is not None:
+            return _removal(visit, seq) if known else None
         if kept is not None:
             return kept
-        outcome = job.source.read(job.path)
+        outcome = visit.source.read(visit.path)
         match outcome:
             case Gone() | Skipped(key=None):
-                return _removal(job, seq) if known else None
+                return _removal(visit, seq) if known else None
             case Skipped(reason, key):
                 assert key is not None
-                return Prepared(job, _plain_change(job, seq, known, "skipped", reason, stamp=key, chunks=()))
+                return Prepared(visit, _plain_change(visit, seq, known, "skipped", reason, stamp=key, chunks=()))
             case Unreadable(reason, torn):
                 if torn or reason == "source_offline":
-                    return Later(job, TORN_RETRY_S if torn else RETRY_FIRST_S)
-                return _failed(job, seq, known, reason)
+                    return Later(visit, TORN_RETRY_S if torn else RETRY_FIRST_S)
+                return _failed(visit, seq, known, reason)
             case Content():
-                return self._content(job, seq, known, outcome)
+                return self._content(visit, seq, known, outcome)
 
-    def _content(self, job: Job, seq: int, known: Known | None, content: Content) -> Prepared | Later | None:
+    def _content(self, visit: Visit, seq: int, known: Known | None, content: Content) -> Prepared | Later | None:
         current = known is not None and known.space_id == self._space.id
         if known and current and known.digest == content.digest and known.state in ("indexed", "skipped"):
             if known.stamp == content.key and known.racy == content.racy:
                 return None
-            change = _plain_change(job, seq, known, known.state, None, stamp=content.key, chunks=None)
-            return Prepared(job, replace(change, racy=content.racy))
-        if known and known.stamp[1] > 0 and not content.data and job.patient:
-            return Later(replace(job, patient=False), EMPTY_HOLD_S)
-        stem = job.path.rpartition("/")[2].rpartition(".")[0] or job.path
+            change = _plain_change(visit, seq, known, known.state, None, stamp=content.key, chunks=None)
+            return Prepared(visit, replace(change, racy=content.racy))
+        if known and known.stamp[1] > 0 and not content.data and visit.patient:
+            return Later(replace(visit, patient=False), EMPTY_HOLD_S)
+        stem = visit.path.rpartition("/")[2].rpartition(".")[0] or visit.path
         try:
             note = read_note(content.data, stem.encode("utf-8", "surrogateescape").decode("utf-8", "replace"))
         except NotIndexable as error:
-            change = _plain_change(job, seq, known, "skipped", error.reason, stamp=content.key, chunks=())
-            return Prepared(job, replace(change, digest=content.digest, space_id=self._space.id))
+            change = _plain_change(visit, seq, known, "skipped", error.reason, stamp=content.key, chunks=())
+            return Prepared(visit, replace(change, digest=content.digest, space_id=self._space.id))
         except Exception as error:
-            log.error("sync.note_unparsable", note=path_id(job.source.uid, job.path), **error_fields(error))
-            return _failed(job, seq, known, "parser_error")
-        chunks = tuple(_chunk_rows(job, note))
+            log.error("sync.note_unparsable", note=path_id(visit.source.uid, visit.path), **error_fields(error))
+            return _failed(visit, seq, known, "parser_error")
+        chunks = tuple(_chunk_rows(visit, note))
         held = self._held(known, chunks, note.title) if known and current else set()
         change = NoteChange(
-            source_id=job.source.id,
-            path=job.path,
+            source_id=visit.source.id,
+            path=visit.path,
             seq=seq,
             stamp=content.key,
             racy=content.racy,
@@ -143,12 +143,12 @@ class Preparer:
             chunks=chunks,
         )
         fresh = [chunk for chunk in chunks if chunk.key not in held]
-        return Prepared(job, change, fresh, known.attempts if known else 0)
+        return Prepared(visit, change, fresh, known.attempts if known else 0)
 
     def _held(self, known: Known, chunks: Iterable[ChunkRow], title: str) -> set[str]:
         """Keys of chunks the backend holds as they are now; a remote one answers with title, heading and lines."""
         places = self._catalog.embedded_chunks(known.note_id)
-        if not self._backend.remote:
+        if not self._backend.traits.keeps_payload:
             return set(places)
         if known.title != title:
             return set()
@@ -166,31 +166,32 @@ class Preparer:
             if isinstance(item.change, NoteChange) and not item.change.racy:
                 self._kept = max(item, self._kept or item, key=lambda kept: len(kept.fresh))
 
-    def _take_kept(self, job: Job) -> Prepared | None:
+    def _take_kept(self, visit: Visit) -> Prepared | None:
         kept = self._kept
-        if kept is None or (kept.job.source, kept.job.path) != (job.source, job.path):
+        if kept is None or (kept.visit.source, kept.visit.path) != (visit.source, visit.path):
             return None
         self._kept = None
         assert isinstance(kept.change, NoteChange)
-        return replace(kept, job=job) if job.source.stamp(job.path) == kept.change.stamp else None
+        return replace(kept, visit=visit) if visit.source.stamp(visit.path) == kept.change.stamp else None
 
 
-def _chunk_rows(job: Job, note: Note) -> Iterator[ChunkRow]:
+def _chunk_rows(visit: Visit, note: Note) -> Iterator[ChunkRow]:
     seen: dict[bytes, int] = {}
     for chunk in note.chunks:
         text_hash = xxhash.xxh3_128_digest(chunk.text.encode("utf-8", "surrogatepass"))
         occurrence = seen.get(text_hash, 0)
         seen[text_hash] = occurrence + 1
-        key = chunk_key(job.source.uid, job.path, text_hash, occurrence)
-        yield ChunkRow(key, text_hash, chunk.heading, chunk.lines, chunk.text)
+        key = chunk_key(visit.source.uid, visit.path, text_hash, occurrence)
+        told = meta_hash(visit.source.label, visit.path, note.title, chunk.heading, chunk.lines, text_hash)
+        yield ChunkRow(key, text_hash, chunk.heading, chunk.lines, chunk.text, meta_hash=told)
 
 
-def _removal(job: Job, seq: int) -> Prepared:
-    return Prepared(job, NoteRemoval(job.source.id, job.path, seq))
+def _removal(visit: Visit, seq: int) -> Prepared:
+    return Prepared(visit, NoteRemoval(visit.source.id, visit.path, seq))
 
 
 def _plain_change(
-    job: Job,
+    visit: Visit,
     seq: int,
     known: Known | None,
     state: State,
@@ -201,8 +202,8 @@ def _plain_change(
 ) -> NoteChange:
     """A change of the note's record; with `chunks=None` what is found stays as it was."""
     return NoteChange(
-        source_id=job.source.id,
-        path=job.path,
+        source_id=visit.source.id,
+        path=visit.path,
         seq=seq,
         stamp=stamp,
         racy=False,
@@ -215,11 +216,11 @@ def _plain_change(
     )
 
 
-def _failed(job: Job, seq: int, known: Known | None, reason: str) -> Prepared:
+def _failed(visit: Visit, seq: int, known: Known | None, reason: str) -> Prepared:
     """Keep the last good version, say why, try again later."""
-    change = _plain_change(job, seq, known, "failed", reason, stamp=NO_STAMP, chunks=None)
-    log.warning("sync.note_failed", note=path_id(job.source.uid, job.path), reason=reason)
-    return Prepared(job, _with_retry(change, known.attempts if known else 0))
+    change = _plain_change(visit, seq, known, "failed", reason, stamp=NO_STAMP, chunks=None)
+    log.warning("sync.note_failed", note=path_id(visit.source.uid, visit.path), reason=reason)
+    return Prepared(visit, _with_retry(change, known.attempts if known else 0))
 
 
 def _with_retry(change: NoteChange, attempts: int) -> NoteChange:

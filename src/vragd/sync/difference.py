@@ -1,18 +1,13 @@
-"""What a scan says against the catalog, and when a scan alone is not proof enough to delete."""
+"""What a scan says against the catalog. Whether what it misses is gone is for `sync.proof` to say."""
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from vragd.catalog.model import StampRow
 from vragd.vault.ignore import Rules
 from vragd.vault.scan import Scan
-
-# A scan that misses more than this of what was known is believed only when a later one agrees.
-GUARD_AT_LEAST = 20
-GUARD_CONFIRM_S = 60.0
 
 
 @dataclass(slots=True)
@@ -52,45 +47,3 @@ def compare(found: Scan, known: Mapping[str, StampRow], rules: Rules) -> Differe
             difference.missing.append(path)
             difference.n_moved += known[path][:3] in appeared
     return difference
-
-
-class DeleteGuard:
-    """
-    Holds back deletions that only a scan suggests, when they are suspiciously many.
-
-    A vault that is empty, or misses more than `share` of its notes, may be a mount that failed or a sync
-    client that has not finished. Many missing notes are believed when a scan a minute later misses
-    the same; a vault without a single note is believed only when somebody says so. Notes below a mount
-    that is away are counted here too.
-    """
-
-    def __init__(self, share: float, clock: Callable[[], float] = time.monotonic) -> None:
-        self._share, self._clock = share, clock
-        self._held: frozenset[str] = frozenset()
-        self._since = 0.0
-        self.n_unmounted = 0
-
-    @property
-    def n_held(self) -> int:
-        """How many notes are missing without being believed so."""
-        return len(self._held) + self.n_unmounted
-
-    def reset(self) -> None:
-        """Another directory took the root's place: what was missing in the last one says nothing of it."""
-        self._held = frozenset()
-
-    def allows(self, difference: Difference, n_known: int, n_found: int, *, confirmed: bool = False) -> bool:
-        """Whether the missing notes of a full scan may be deleted; `confirmed`: somebody says so for this one."""
-        n_gone = len(difference.missing) - difference.n_moved
-        empty = n_found == 0 and n_known > 0 and n_gone > 0
-        if confirmed or not (empty or n_gone > max(GUARD_AT_LEAST, self._share * n_known)):
-            self._held = frozenset()
-            return True
-        missing = frozenset(difference.missing)
-        if missing != self._held:
-            self._held, self._since = missing, self._clock()
-            return False
-        if empty or self._clock() - self._since < GUARD_CONFIRM_S:
-            return False
-        self._held = frozenset()
-        return True

@@ -105,7 +105,7 @@ class Bulk:
             self._see_who_it_is(embedder)  # it may have been replaced since the round began
             hashes = [text_hash for text_hash, _ in batch]
             reach("bulk.embedded")
-            self.catalog.save(self.space.id, zip(hashes, rows, strict=True), self.space.collection, ())
+            self.catalog.save(self.space.id, zip(hashes, rows, strict=True))
             reach("bulk.saved")
             for text_hash in hashes:
                 self._strikes.pop(text_hash, None)

@@ -21,7 +21,7 @@ MAX_HINTS = 4_096
 BACK_OFF_LAST_S, SCAN_BACK_OFF_LAST_S = 5.0, 60.0
 TRIES_WAITED_FOR = 4
 
-Place = tuple[int, str]  # source id, path
+SourcePath = tuple[int, str]  # source id, path
 
 
 @dataclass(slots=True)
@@ -60,12 +60,12 @@ class DirtyPaths:
         self._settle_s, self._settle_max_s = settle_s, settle_max_s
         self._wake, self._clock = wake, clock
         self._lock = threading.Lock()
-        self._hinted: dict[Place, _Waiting] = {}
-        self._bulk: dict[Place, _Waiting] = {}
-        self._folders: dict[Place, _Waiting] = {}
-        self._taken: dict[Place, _Waiting] = {}
-        self._scanning: dict[Place, _Waiting] = {}
-        self._per_folder: Counter[Place] = Counter()
+        self._hinted: dict[SourcePath, _Waiting] = {}
+        self._bulk: dict[SourcePath, _Waiting] = {}
+        self._folders: dict[SourcePath, _Waiting] = {}
+        self._taken: dict[SourcePath, _Waiting] = {}
+        self._scanning: dict[SourcePath, _Waiting] = {}
+        self._per_folder: Counter[SourcePath] = Counter()
         self._first = self._ticket = time.time_ns() // 1_000  # below 2**53, what JSON takes for a whole number
 
     # -- what comes in -----------------------------------------------------------------------------
@@ -100,7 +100,7 @@ class DirtyPaths:
             if not settle:
                 self._hinted[place].due = due  # somebody asks for it now
 
-    def _collapse(self, folder: Place, now: float) -> None:
+    def _collapse(self, folder: SourcePath, now: float) -> None:
         """One scan instead of many hints: those below `folder` are dropped, the scan finds them."""
         source, prefix = folder[0], folder[1] + "/" if folder[1] else ""
         earliest = self._ticket
@@ -109,14 +109,14 @@ class DirtyPaths:
         waiting = self._touch(self._folders, folder, now, settle=True)
         waiting.ticket = min(waiting.ticket, earliest)
 
-    def _drop_hint(self, place: Place) -> _Waiting:
+    def _drop_hint(self, place: SourcePath) -> _Waiting:
         folder = (place[0], place[1].rpartition("/")[0])
         self._per_folder[folder] -= 1
         if not self._per_folder[folder]:
             del self._per_folder[folder]
         return self._hinted.pop(place)
 
-    def _touch(self, table: dict[Place, _Waiting], place: Place, now: float, settle: bool) -> _Waiting:
+    def _touch(self, table: dict[SourcePath, _Waiting], place: SourcePath, now: float, settle: bool) -> _Waiting:
         waiting = table.get(place)
         if waiting is None:
             due = now + (self._settle_s if settle else 0)
@@ -127,7 +127,7 @@ class DirtyPaths:
             waiting.due = now
         return waiting
 
-    def add(self, places: Iterable[Place], ticket: int | None = None) -> None:
+    def add(self, places: Iterable[SourcePath], ticket: int | None = None) -> None:
         """
         Paths a scan found to differ: looked at after whatever was just saved.
 
@@ -145,7 +145,7 @@ class DirtyPaths:
 
     # -- paths -------------------------------------------------------------------------------------
 
-    def take(self, limit: int, *, together: bool = False) -> list[tuple[Place, bool]]:
+    def take(self, limit: int, *, together: bool = False) -> list[tuple[SourcePath, bool]]:
         """
         Up to `limit` due paths, each with whether to be patient with an empty file.
 
@@ -165,7 +165,7 @@ class DirtyPaths:
 
     def put_back(
         self,
-        places: Iterable[Place],
+        places: Iterable[SourcePath],
         delay_s: float,
         *,
         patient: bool = True,
@@ -180,7 +180,7 @@ class DirtyPaths:
         """
         now = self._clock()
         with self._lock:
-            first: dict[Place, _Waiting] = {}
+            first: dict[SourcePath, _Waiting] = {}
             for place in places:
                 taken = self._taken.pop(place, None) or _Waiting(now, now, self._ticket)
                 taken.tries = taken.tries + 1 if delay_s > 0 else 0
@@ -198,7 +198,7 @@ class DirtyPaths:
                 self._bulk = {**first, **self._bulk}
         self._wake()
 
-    def _wait_again(self, place: Place, taken: _Waiting, bulk: dict[Place, _Waiting]) -> None:
+    def _wait_again(self, place: SourcePath, taken: _Waiting, bulk: dict[SourcePath, _Waiting]) -> None:
         if waiting := self._hinted.get(place) or self._bulk.get(place):
             waiting.merge(taken)
             return
@@ -209,7 +209,7 @@ class DirtyPaths:
         else:
             bulk[place] = taken
 
-    def done(self, places: Iterable[Place]) -> None:
+    def done(self, places: Iterable[SourcePath]) -> None:
         """Taken paths that have been dealt with. Those put back in between are left alone."""
         with self._lock:
             for place in places:
@@ -233,13 +233,13 @@ class DirtyPaths:
             waiting = self._scanning[place] = self._folders.pop(place)
             return place[1], waiting.ticket
 
-    def scanned(self, place: Place) -> None:
+    def scanned(self, place: SourcePath) -> None:
         """The scan has ended and what it found was added."""
         with self._lock:
             self._scanning.pop(place, None)
         self._wake()
 
-    def scan_again(self, place: Place, delay_s: float) -> None:
+    def scan_again(self, place: SourcePath, delay_s: float) -> None:
         """The scan came to nothing: it waits for another, after `delay_s` and each time twice as long."""
         now = self._clock()
         with self._lock:
@@ -321,7 +321,7 @@ class DirtyPaths:
             waiting = len(self._hinted) + len(self._bulk) + len(self._folders)
             return waiting + len(self._taken) + len(self._scanning)
 
-    def pending_paths(self) -> list[Place]:
+    def pending_paths(self) -> list[SourcePath]:
         """The paths among them."""
         with self._lock:
             return list({**self._hinted, **self._bulk, **self._taken})
@@ -331,5 +331,5 @@ def _back_off(first_s: float, tries: int, last_s: float) -> float:
     return min(first_s * 2.0 ** min(max(tries - 1, 0), 16), max(first_s, last_s))
 
 
-def _due(table: dict[Place, _Waiting], now: float, limit: int) -> list[Place]:
+def _due(table: dict[SourcePath, _Waiting], now: float, limit: int) -> list[SourcePath]:
     return list(islice((place for place, waiting in table.items() if waiting.due <= now), limit))

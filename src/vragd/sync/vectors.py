@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
+
 import numpy as np
 import xxhash
 
-from vragd.backends.base import Vector
+from vragd.backends.base import Entry
 from vragd.catalog.model import ChunkRow
 
 
@@ -20,6 +22,18 @@ def chunk_key(source_uid: str, path: str, text_hash: bytes, occurrence: int) -> 
     return f"{source_uid}-{xxhash.xxh3_128_hexdigest(place)}"
 
 
+def meta_hash(
+    source_name: str, path: str, title: str, heading: tuple[str, ...], lines: tuple[int, int], text_hash: bytes
+) -> bytes:
+    """
+    8 bytes that differ when what a backend is told of a chunk beside its vector differs: metadata and payload.
+
+    The source's identity is left out: it is in the key.
+    """
+    told = json.dumps((source_name, path, title, heading, lines, text_hash.hex()))
+    return xxhash.xxh3_64_digest(told.encode())
+
+
 def source_of(key: str) -> str:
     """The identity of the source a key belongs to: others may feed the same remote store."""
     return key.partition("-")[0]
@@ -31,9 +45,9 @@ def metadata_of(source_uid: str, path: str) -> dict[str, str | tuple[str, ...]]:
     return {"source": source_uid, "folder": tuple("/".join(parts[: i + 1]) for i in range(len(parts)))}
 
 
-def to_vector(
+def to_entry(
     source_uid: str, source_name: str, path: str, title: str, chunk: ChunkRow, values: np.ndarray
-) -> Vector:  # fmt: skip
+) -> Entry:  # fmt: skip
     """A chunk as a backend gets it. Whether its text is kept elsewhere is for the backend's settings to say."""
     shown = path.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
     payload: dict[str, str | int | tuple[str, ...]] = {
@@ -45,4 +59,5 @@ def to_vector(
         "line_from": chunk.lines[0],
         "line_to": chunk.lines[1],
     }
-    return Vector(chunk.key, values, metadata_of(source_uid, path), payload)
+    version = meta_hash(source_name, path, title, chunk.heading, chunk.lines, chunk.text_hash).hex()
+    return Entry(chunk.key, values, metadata_of(source_uid, path), payload, version)

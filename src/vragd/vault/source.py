@@ -35,10 +35,6 @@ class Source:
         self.rules_trouble = ""
         self.rules_known = False
         """Whether the rules were ever read whole. Until then anything may be what the user excludes."""
-        self.proven: Root | None = None
-        """The directory whose gaps mean that notes are gone. See `vragd.sync.proof`."""
-        self.mounts: dict[str, tuple[int, int]] = {}
-        """Folders on which other file systems were mounted, and (device, inode) of those whose gaps are believed."""
         self._max_file_bytes = max_file_bytes
         self._root: Root | None = None
         self._app_json: bytes | None = None
@@ -100,21 +96,6 @@ class Source:
             self.state = {"missing": "offline", "permission": "permission"}.get(health, "root_changed")  # type: ignore[assignment]
         return health == "ok"
 
-    def vouches(self, path: str) -> bool:
-        """
-        Whether the root, if it is healthy, proves by what is not there that the note at `path` is gone.
-
-        One that was just opened does not until a full scan of it was believed, nor does what is mounted on a
-        folder and was not all the time since then.
-        """
-        root = self._root
-        if self.rules.excluded(path) is not None:
-            return True  # it goes whatever is there
-        if root is None or root is not self.proven:
-            return False
-        above = ((mount, place) for mount, place in self.mounts.items() if path.startswith(mount + "/"))
-        return all(root.mounted(mount) == place for mount, place in above)
-
     def refresh_rules(self, root: Root | None = None) -> bool:
         """
         Read Obsidian's *Excluded files* again; whether they changed, or are known for the first time.
@@ -164,4 +145,4 @@ class Source:
 
     def close(self) -> None:
         """Let go of the root; whoever reads in it at this moment may finish."""
-        self._root = self.proven = None
+        self._root = None

@@ -11,19 +11,28 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from vragd.backends.base import Vector
-from vragd.backends.faiss import backend as faiss
+from tests.backends import keys, nearest, values
+from vragd.backends.base import Batch, Entry
 from vragd.backends.faiss.backend import FaissBackend
+from vragd.backends.faiss.collection import Tuning
 
 DIM = 16
 NAME = "notes"
-Open = Callable[..., FaissBackend]
+
+
+class Open:
+    """Opens the backend over the same folder each time; those that were not closed are like a crash."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder, self.tuning = folder, Tuning()
+
+    def __call__(self, index: str = "flat") -> FaissBackend:
+        return FaissBackend(index, self._folder, self.tuning)
 
 
 @pytest.fixture
 def opened(tmp_path: Path) -> Open:
-    """Opens the backend over the same folder each time; those that were not closed are like a crash."""
-    return lambda index="flat": FaissBackend(index, tmp_path)
+    return Open(tmp_path)
 
 
 def rows_of(n: int, seed: int = 0) -> np.ndarray:
@@ -33,18 +42,18 @@ def rows_of(n: int, seed: int = 0) -> np.ndarray:
 
 
 def put(backend: FaissBackend, rows: np.ndarray, first: int = 0) -> None:
-    backend.put_vectors(NAME, [Vector(f"k{first + i}", row) for i, row in enumerate(rows)])
+    backend.put_vectors(NAME, Batch.of([Entry(f"k{first + i}", row) for i, row in enumerate(rows)]))
 
 
 def filled(backend: FaissBackend, n: int) -> np.ndarray:
-    backend.create_store(NAME, DIM, "cosine")
+    backend.create_collection(NAME, DIM, "cosine")
     rows = rows_of(n)
     put(backend, rows)
     return rows
 
 
 def kind(backend: FaissBackend) -> str:
-    return str(backend.get_store_info(NAME).detail["index"])
+    return str(backend.collection_info(NAME).detail["index"])
 
 
 def on_disk(folder: Path) -> dict[str, tuple[int, int, int]]:
@@ -59,7 +68,7 @@ def recall(backend: FaissBackend, rows: np.ndarray, queries: np.ndarray, gone: S
         scores = rows @ query
         scores[list(gone)] = -2
         best = {f"k{i}" for i in np.argsort(-scores)[:10]}
-        shares.append(len(best & {match.key for match in backend.query(NAME, query, 10)}) / 10)
+        shares.append(len(best & {match.key for match in nearest(backend, NAME, query, 10)}) / 10)
     return float(np.mean(shares))
 
 
@@ -92,9 +101,9 @@ DAMAGE: dict[str, Callable[[bytes], bytes]] = {
 @pytest.mark.parametrize("index", ["flat", "ivf", "hnsw"])
 @pytest.mark.parametrize("damage", DAMAGE.values(), ids=DAMAGE.keys())
 def test_a_damaged_file_is_moved_aside_and_the_store_opens_empty(
-    damage: Callable[[bytes], bytes], index: str, opened: Open, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    damage: Callable[[bytes], bytes], index: str, opened: Open, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr(faiss, "IVF_FROM", 100)
+    opened.tuning = Tuning(ivf_from=100)
     first = opened(index)
     rows = filled(first, 200)
     first.close()
@@ -102,14 +111,14 @@ def test_a_damaged_file_is_moved_aside_and_the_store_opens_empty(
     bad = damage(cache.read_bytes())
     cache.write_bytes(bad)
     again = opened(index)
-    assert list(again.list_keys(NAME)) == []
-    assert again.query(NAME, rows[0], 5) == []
-    info = again.get_store_info(NAME)
+    assert keys(again, NAME) == []
+    assert nearest(again, NAME, rows[0], 5) == []
+    info = again.collection_info(NAME)
     assert (info.dimension, info.metric, info.count) == (DIM, "cosine", 0)
     assert [path.read_bytes() for path in cache.parent.glob("*.corrupt")] == [bad]
     put(again, rows)
     again.close()
-    assert len(list(opened(index).list_keys(NAME))) == 200
+    assert len(keys(opened(index), NAME)) == 200
 
 
 def test_only_the_newest_damaged_file_is_kept(opened: Open, tmp_path: Path) -> None:
@@ -118,7 +127,7 @@ def test_only_the_newest_damaged_file_is_kept(opened: Open, tmp_path: Path) -> N
         filled(backend, 20)
         backend.close()
         (tmp_path / NAME / "vectors.faiss").write_bytes(text)
-        assert list(opened().list_keys(NAME)) == []
+        assert keys(opened(), NAME) == []
     assert [path.read_bytes() for path in (tmp_path / NAME).glob("*.corrupt")] == [b"second"]
 
 
@@ -133,17 +142,17 @@ def test_files_are_private(opened: Open, tmp_path: Path) -> None:
 
 def test_a_store_is_there_after_a_crash_before_anything_was_written(opened: Open) -> None:
     filled(opened(), 20)
-    assert opened().list_stores() == [NAME]
-    assert list(opened().list_keys(NAME)) == []
+    assert opened().list_collections() == [NAME]
+    assert keys(opened(), NAME) == []
 
 
 def test_metadata_come_back_from_the_file_with_their_types(opened: Open) -> None:
     first = opened()
-    first.create_store(NAME, DIM, "cosine")
+    first.create_collection(NAME, DIM, "cosine")
     metadata = {"folder": ("a", "a/b"), "n": 1, "share": 1.0, "yes": True, "name": "é"}
-    first.put_vectors(NAME, [Vector("k0", rows_of(1)[0], metadata), Vector("k1", rows_of(1)[0])])
+    first.put_vectors(NAME, Batch.of([Entry("k0", rows_of(1)[0], metadata), Entry("k1", rows_of(1)[0])]))
     first.close()
-    found = {match.key: dict(match.metadata) for match in opened().query(NAME, rows_of(1)[0], 5, payload=True)}
+    found = {match.key: dict(match.metadata) for match in nearest(opened(), NAME, rows_of(1)[0], 5, payload=True)}
     assert found == {"k0": metadata, "k1": {}}
     assert (type(found["k0"]["n"]), type(found["k0"]["share"]), type(found["k0"]["yes"])) == (int, float, bool)
 
@@ -152,34 +161,32 @@ def test_metadata_come_back_from_the_file_with_their_types(opened: Open) -> None
 
 
 @pytest.mark.parametrize("index", ["flat", "ivf", "hnsw"])
-def test_puts_and_deletes_write_nothing(
-    index: str, opened: Open, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(faiss, "IVF_FROM", 100)
+def test_puts_and_deletes_write_nothing(index: str, opened: Open, tmp_path: Path) -> None:
+    opened.tuning = Tuning(ivf_from=100)
     first = opened(index)
     filled(first, 300)
     first.close()
     backend, before = opened(index), on_disk(tmp_path)
     put(backend, rows_of(5, seed=1), first=298)
     backend.delete_vectors(NAME, ["k0", "k1"])
-    backend.query(NAME, rows_of(1)[0], 5)
+    nearest(backend, NAME, rows_of(1)[0], 5)
     assert on_disk(tmp_path) == before
 
 
 def test_flush_writes_when_a_tenth_and_a_thousand_have_changed(opened: Open, tmp_path: Path) -> None:
     backend = opened()
     filled(backend, 999)
-    backend.flush(NAME)
+    backend.tend(NAME)
     assert not (tmp_path / NAME / "vectors.faiss").exists()
     put(backend, rows_of(11_000, seed=1), first=999)
-    backend.flush(NAME)
+    backend.tend(NAME)
     before = on_disk(tmp_path)
     assert "vectors.faiss" in before
     put(backend, rows_of(1_100, seed=2))
-    backend.flush(NAME)
+    backend.tend(NAME)
     assert on_disk(tmp_path) == before
     put(backend, rows_of(200, seed=3), first=2_000)
-    backend.flush(NAME)
+    backend.tend(NAME)
     assert on_disk(tmp_path) != before
 
 
@@ -189,7 +196,7 @@ def test_putting_the_same_again_changes_nothing(opened: Open, tmp_path: Path) ->
     first.close()
     backend, before = opened(), on_disk(tmp_path)
     put(backend, rows)
-    assert backend.get_store_info(NAME).detail["unsaved_changes"] == 0
+    assert backend.collection_info(NAME).detail["unsaved_changes"] == 0
     backend.close()
     assert on_disk(tmp_path) == before
 
@@ -198,22 +205,23 @@ FLUSH_ON_A_FULL_DISK = """
 import resource, sys
 from pathlib import Path
 import numpy as np
-from vragd.backends.base import Vector
+from vragd.backends.base import Batch, Entry
 from vragd.backends.faiss.backend import FaissBackend
+from vragd.backends.faiss.collection import Tuning
 from vragd.errors import DiskFull
 
 most = resource.getrlimit(resource.RLIMIT_FSIZE)[1]
-backend = FaissBackend("flat", Path(sys.argv[1]))
+backend = FaissBackend("flat", Path(sys.argv[1]), Tuning())
 rows = np.random.default_rng(1).normal(size=(3_000, 16)).astype(np.float32)
-backend.put_vectors("notes", [Vector(f"new{i}", row) for i, row in enumerate(rows)])
+backend.put_vectors("notes", Batch.of([Entry(f"new{i}", row) for i, row in enumerate(rows)]))
 resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, most))
 try:
-    backend.flush("notes")
+    backend.tend("notes")
 except DiskFull:
     assert len(list(backend.list_keys("notes"))) == 3_200
     resource.setrlimit(resource.RLIMIT_FSIZE, (most, most))
     if sys.argv[2] == "retry":
-        backend.flush("notes")
+        backend.tend("notes")
     sys.exit(7)
 """
 
@@ -232,7 +240,7 @@ def test_a_full_disk_fails_the_flush_and_leaves_the_old_file(
     )  # fmt: skip
     assert (run.returncode, run.stderr) == (7, "")
     assert set(on_disk(tmp_path)) == names
-    assert len(list(opened().list_keys(NAME))) == held
+    assert len(keys(opened(), NAME)) == held
 
 
 # --- slots -----------------------------------------------------------------------------------------------
@@ -242,8 +250,8 @@ def test_free_slots_are_filled_before_new_ones_are_made(opened: Open, tmp_path: 
     sizes: list[int] = []
     for turn in range(4):
         backend = opened()
-        backend.create_store(NAME, DIM, "cosine")
-        backend.delete_vectors(NAME, list(backend.list_keys(NAME)))
+        backend.create_collection(NAME, DIM, "cosine")
+        backend.delete_vectors(NAME, keys(backend, NAME))
         put(backend, rows_of(400, seed=turn), first=400 * (turn % 2))
         backend.close()
         sizes.append((tmp_path / NAME / "vectors.faiss").stat().st_size)
@@ -274,21 +282,21 @@ def test_hnsw_is_built_anew_once_a_quarter_is_deleted(opened: Open, tmp_path: Pa
     backend.close()
     assert (tmp_path / NAME / "vectors.faiss").stat().st_size < 1_100 * (4 * DIM + 4 * 64 + 100)
     again = opened("hnsw")
-    assert set(again.list_keys(NAME)) == {f"k{i}" for i in range(1_100, 2_000)}
+    assert set(keys(again, NAME)) == {f"k{i}" for i in range(1_100, 2_000)}
     assert recall(again, rows, rows_of(30, seed=1), gone) >= 0.95
 
 
 @pytest.mark.parametrize("index", ["flat", "ivf", "hnsw"])
-def test_the_newest_value_of_a_key_is_the_only_one(index: str, opened: Open, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(faiss, "IVF_FROM", 100)
+def test_the_newest_value_of_a_key_is_the_only_one(index: str, opened: Open) -> None:
+    opened.tuning = Tuning(ivf_from=100)
     backend = opened(index)
     rows = filled(backend, 300)
     for turn in range(1, 4):
         put(backend, rows_of(300, seed=turn))
-    found = backend.query(NAME, rows[5], 300)
+    found = nearest(backend, NAME, rows[5], 300)
     assert sorted(match.key for match in found) == sorted(f"k{i}" for i in range(300))
     assert max(match.score for match in found) < 0.999
-    assert backend.query(NAME, rows_of(300, seed=3)[5], 1)[0].key == "k5"
+    assert nearest(backend, NAME, rows_of(300, seed=3)[5], 1)[0].key == "k5"
 
 
 def test_lists_begin_when_there_is_enough_to_train_on_and_lose_no_key(opened: Open) -> None:
@@ -297,46 +305,42 @@ def test_lists_begin_when_there_is_enough_to_train_on_and_lose_no_key(opened: Op
     assert kind(backend) == "flat"
     put(backend, rows[4_000:], first=4_000)
     assert kind(backend) == "ivf"
-    assert len(set(backend.list_keys(NAME))) == 5_000
-    assert all(backend.query(NAME, rows[i], 1)[0].key == f"k{i}" for i in range(0, 5_000, 25))
+    assert len(set(keys(backend, NAME))) == 5_000
+    assert all(nearest(backend, NAME, rows[i], 1)[0].key == f"k{i}" for i in range(0, 5_000, 25))
     assert recall(backend, rows, rows_of(50, seed=9)) >= 0.9
     backend.close()
     assert kind(again := opened("ivf")) == "ivf"
     assert recall(again, rows, rows_of(50, seed=9)) >= 0.9
 
 
-def test_lists_are_trained_again_when_the_store_has_grown_fourfold(
-    opened: Open, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(faiss, "IVF_FROM", 200)
+def test_lists_are_trained_again_when_the_store_has_grown_fourfold(opened: Open) -> None:
+    opened.tuning = Tuning(ivf_from=200)
     backend = opened("ivf")
     filled(backend, 200)
-    lists = backend.get_store_info(NAME).detail["lists"]
+    lists = backend.collection_info(NAME).detail["lists"]
     put(backend, rows_of(600, seed=1), first=200)
-    assert backend.get_store_info(NAME).detail["lists"] > lists
+    assert backend.collection_info(NAME).detail["lists"] > lists
 
 
 @pytest.mark.parametrize("metric", ["cosine", "dot"])
-def test_the_8_bit_scan_answers_as_the_float_scan_does(
-    metric: str, opened: Open, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(faiss, "SCAN_FROM", 500)
+def test_the_8_bit_scan_answers_as_the_float_scan_does(metric: str, opened: Open, tmp_path: Path) -> None:
+    opened.tuning = Tuning(scan_from=500)
     scan, flat = opened("auto"), FaissBackend("flat", tmp_path / "other")
     rows, newer = rows_of(3_000) + np.float32(0.3), rows_of(200, seed=1)
     for backend in (scan, flat):
-        backend.create_store(NAME, DIM, metric)  # type: ignore[arg-type]
+        backend.create_collection(NAME, DIM, metric)  # type: ignore[arg-type]
         put(backend, rows)
     assert (kind(scan), kind(flat)) == ("scan", "flat")
 
     def same(backend: FaissBackend) -> None:
         for query in rows_of(30, seed=2):
-            found, truth = backend.query(NAME, query, 10), flat.query(NAME, query, 10)
+            found, truth = nearest(backend, NAME, query, 10), nearest(flat, NAME, query, 10)
             assert [m.key for m in found] == [m.key for m in truth]
             assert [m.score for m in found] == pytest.approx([m.score for m in truth], abs=2e-5)  # 16-bit rows
 
     same(scan)  # rows in memory
-    scan.flush(NAME)
-    assert scan.get_store_info(NAME).detail["rows_in_memory"] == 0
+    scan.tend(NAME)
+    assert scan.collection_info(NAME).detail["rows_in_memory"] == 0
     same(scan)  # rows in the file
     for backend in (scan, flat):
         put(backend, newer, first=2_900)
@@ -346,29 +350,26 @@ def test_the_8_bit_scan_answers_as_the_float_scan_does(
     again = opened("auto")
     assert kind(again) == "scan"
     same(again)  # all from the file
-    assert again.get_vectors(NAME, ["k0", "k2950"]).keys() == {"k2950"}
+    assert values(again, NAME, ["k0", "k2950"]).keys() == {"k2950"}
 
 
-def test_auto_keeps_floats_for_euclidean_distances(opened: Open, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(faiss, "SCAN_FROM", 50)
+def test_auto_keeps_floats_for_euclidean_distances(opened: Open) -> None:
+    opened.tuning = Tuning(scan_from=50)
     backend = opened("auto")
-    backend.create_store(NAME, DIM, "euclidean")
+    backend.create_collection(NAME, DIM, "euclidean")
     put(backend, rows_of(100))
     assert kind(backend) == "flat"
 
 
-def test_a_store_opened_with_another_kind_of_index_keeps_everything(
-    opened: Open, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(faiss, "SCAN_FROM", 100)
-    monkeypatch.setattr(faiss, "IVF_FROM", 100)
+def test_a_store_opened_with_another_kind_of_index_keeps_everything(opened: Open) -> None:
+    opened.tuning = Tuning(scan_from=100, ivf_from=100)
     first = opened("flat")
     rows = filled(first, 400)
     first.close()
     for index, layout in (("hnsw", "hnsw"), ("ivf", "ivf"), ("auto", "scan"), ("flat", "flat")):
         backend = opened(index)
         assert kind(backend) == layout
-        values = backend.get_vectors(NAME, [f"k{i}" for i in range(400)])
-        assert np.allclose(np.stack([values[f"k{i}"] for i in range(400)]), rows, atol=2e-5)
-        assert backend.query(NAME, rows[3], 1)[0].key == "k3"
+        held = values(backend, NAME, [f"k{i}" for i in range(400)])
+        assert np.allclose(np.stack([held[f"k{i}"] for i in range(400)]), rows, atol=2e-5)
+        assert nearest(backend, NAME, rows[3], 1)[0].key == "k3"
         backend.close()

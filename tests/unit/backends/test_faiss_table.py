@@ -7,9 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from vragd.backends.base import Vector
+from tests.backends import delete, keys, put
+from vragd.backends.base import Entry
 from vragd.backends.faiss.backend import FaissBackend
-from vragd.backends.faiss.file import Table
+from vragd.backends.faiss.table import Table
 from vragd.errors import StoreMismatch
 
 
@@ -18,27 +19,27 @@ def test_a_name_that_leads_elsewhere_is_no_store(tmp_path: Path) -> None:
     (tmp_path / "precious").touch()
     for name in ("", ".", "..", "../x", "a/b"):
         with pytest.raises(StoreMismatch):
-            backend.delete_store(name)
+            delete(backend, name)
     assert (tmp_path / "precious").exists()
 
 
 def test_a_store_whose_record_is_damaged_is_made_anew(tmp_path: Path) -> None:
     backend = FaissBackend("flat", tmp_path)
-    backend.create_store("sss", 4, "cosine")
-    backend.put_vectors("sss", [Vector("a", np.ones(4, dtype=np.float32))])
+    backend.create_collection("sss", 4, "cosine")
+    put(backend, "sss", [Entry("a", np.ones(4, dtype=np.float32))])
     backend.close()
     (tmp_path / "sss/store.json").write_text("{ torn")
     again = FaissBackend("flat", tmp_path)
-    assert again.list_stores() == []
-    again.create_store("sss", 4, "cosine")
-    assert list(again.list_keys("sss")) == []
+    assert again.list_collections() == []
+    again.create_collection("sss", 4, "cosine")
+    assert keys(again, "sss") == []
 
 
 def test_what_was_deleted_is_not_in_the_file_after_a_stop(tmp_path: Path) -> None:
     backend = FaissBackend("flat", tmp_path)
-    backend.create_store("sss", 4, "dot")
+    backend.create_collection("sss", 4, "dot")
     rows = np.random.default_rng(0).normal(size=(1_000, 4)).astype(np.float32)
-    backend.put_vectors("sss", [Vector(f"k{i}", row) for i, row in enumerate(rows)])
+    put(backend, "sss", [Entry(f"k{i}", row) for i, row in enumerate(rows)])
     backend.close()
     assert rows[7].tobytes() in (tmp_path / "sss/vectors.faiss").read_bytes()
     backend = FaissBackend("flat", tmp_path)
@@ -49,25 +50,25 @@ def test_what_was_deleted_is_not_in_the_file_after_a_stop(tmp_path: Path) -> Non
 
 def test_a_table_plans_without_changing_and_reuses_what_is_free() -> None:
     table = Table()
-    table.assign(["a", "b", "c"], table.plan(["a", "b", "c"], in_place=True), [{}] * 3)
+    table.assign(["a", "b", "c"], table.plan(["a", "b", "c"], in_place=True), [{}] * 3, [""] * 3)
     table.remove(["a", "b"])
     slots = table.plan(["c", "x", "y", "z"], in_place=True)
     assert table.slots == {"c": 2}
     assert slots[0] == 2
     assert sorted(slots[1:3].tolist()) == [0, 1]
     assert slots[3] == 3
-    table.assign(["c", "x", "y", "z"], slots, [{}] * 4)
+    table.assign(["c", "x", "y", "z"], slots, [{}] * 4, [""] * 4)
     assert (table.free, table.size) == ([], 4)
 
 
 def test_a_table_holds_equal_metadata_once_and_forgets_what_is_unused() -> None:
     table = Table()
     kinds = [{"n": 1}, {"n": True}, {"n": 1.0}, {"n": 1}]
-    table.assign(list("abcd"), table.plan(list("abcd"), in_place=True), kinds)
+    table.assign(list("abcd"), table.plan(list("abcd"), in_place=True), kinds, [""] * 4)
     assert table.metadata(0) is table.metadata(3)
     assert [type(table.metadata(slot)["n"]) for slot in range(3)] == [int, bool, float]
     table.remove(["b", "c"])
-    table.assign(["e"], table.plan(["e"], in_place=True), [{"m": "x"}])
+    table.assign(["e"], table.plan(["e"], in_place=True), [{"m": "x"}], [""])
     content = table.dump({})
     assert content.count(b'{"n":1}') == 1
     assert b"true" not in content

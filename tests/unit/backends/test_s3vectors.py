@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
+import boto3
 import numpy as np
 import pytest
 
+from tests.backends import keys, nearest, put, values
 from tests.fakes import s3vectors_rules
 from tests.fakes.s3vectors import FakeS3Vectors
 from vragd.backends import budget
-from vragd.backends.base import Vector
+from vragd.backends.base import Entry
 from vragd.backends.s3vectors import backend as s3vectors
 from vragd.backends.s3vectors import wire
 from vragd.backends.s3vectors.backend import S3VectorsBackend
-from vragd.config.settings import S3VectorsBackend as Settings
-from vragd.errors import BackendRefused, BackendUnavailable, StoreMismatch, UnknownStore, VragdError
+from vragd.backends.s3vectors.settings import S3VectorsBackend as Settings
+from vragd.errors import BackendRefused, BackendUnavailable, StoreMismatch, UnknownCollection, VragdError
 
 DIM = 8
 
@@ -28,13 +31,13 @@ def backend(s3: FakeS3Vectors, **settings: Any) -> S3VectorsBackend:
 
 def opened(s3: FakeS3Vectors, **settings: Any) -> S3VectorsBackend:
     it = backend(s3, **settings)
-    it.create_store("sss", DIM, "cosine")
+    it.create_collection("sss", DIM, "cosine")
     return it
 
 
-def vectors(n: int, dim: int = DIM) -> list[Vector]:
+def vectors(n: int, dim: int = DIM) -> list[Entry]:
     rows = np.random.default_rng(3).normal(size=(n, dim)).astype(np.float32)
-    return [Vector(f"k{i}", row) for i, row in enumerate(rows)]
+    return [Entry(f"k{i}", row) for i, row in enumerate(rows)]
 
 
 def error_of(call: Any) -> VragdError:
@@ -52,11 +55,11 @@ def test_creating_costs_one_call_when_the_index_is_there(s3: FakeS3Vectors) -> N
 
 
 def test_content_is_declared_not_filterable_and_kept_only_when_asked(s3: FakeS3Vectors) -> None:
-    vector = Vector("a", np.ones(DIM, dtype=np.float32), {"source": "s"}, {"content": "c" * 5_000, "path": "n.md"})
-    opened(s3).put_vectors("sss", [vector])
-    assert s3.metadata("bbb", "sss")["a"] == {"source": "s", "path": "n.md"}
-    opened(s3, remote_text=True).put_vectors("sss", [vector])
-    assert s3.metadata("bbb", "sss")["a"]["content"] == "c" * 5_000
+    vector = Entry("a", np.ones(DIM, dtype=np.float32), {"source": "s"}, {"content": "c" * 5_000, "path": "n.md"})
+    put(opened(s3), "sss", [vector])
+    assert s3.metadata("bbb", "sss")["a"] == {"source": "s", "payload": '{"path":"n.md"}'}
+    put(opened(s3, remote_text=True), "sss", [vector])
+    assert json.loads(s3.metadata("bbb", "sss")["a"]["payload"])["content"] == "c" * 5_000
     assert s3.violations == []
 
 
@@ -65,9 +68,9 @@ def test_requests_stay_within_bytes(s3: FakeS3Vectors, monkeypatch: pytest.Monke
     monkeypatch.setattr(wire, "BODY_BYTES", 1024 * 1024)  # the same with less to send
     monkeypatch.setattr(s3vectors_rules, "BODY", 1024 * 1024 + 64 * 1024)
     it = backend(s3)
-    it.create_store("wide", 4_096, "cosine")
+    it.create_collection("wide", 4_096, "cosine")
     s3.forget_calls()
-    assert it.put_vectors("wide", vectors(30, 4_096)) == 30
+    put(it, "wide", vectors(30, 4_096))
     assert s3.calls["PutVectors"] == 2
     assert s3.violations == []
 
@@ -75,9 +78,9 @@ def test_requests_stay_within_bytes(s3: FakeS3Vectors, monkeypatch: pytest.Monke
 def test_requests_stay_within_counts(s3: FakeS3Vectors) -> None:
     it = opened(s3)
     s3.forget_calls()
-    it.put_vectors("sss", vectors(1_201))
-    it.get_vectors("sss", [f"k{i}" for i in range(1_201)])
-    assert len(list(it.list_keys("sss"))) == 1_201
+    put(it, "sss", vectors(1_201))
+    values(it, "sss", [f"k{i}" for i in range(1_201)])
+    assert len(keys(it, "sss")) == 1_201
     it.delete_vectors("sss", [f"k{i}" for i in range(1_201)])
     assert s3.calls == {"PutVectors": 3, "GetVectors": 13, "ListVectors": 2, "DeleteVectors": 3}
     assert s3.violations == []
@@ -85,9 +88,9 @@ def test_requests_stay_within_counts(s3: FakeS3Vectors) -> None:
 
 def test_every_bit_of_a_float_arrives(s3: FakeS3Vectors) -> None:
     it = backend(s3)
-    it.create_store("eee", DIM, "euclidean")
+    it.create_collection("eee", DIM, "euclidean")
     rows = {v.key: v.values for v in vectors(200)}
-    it.put_vectors("eee", vectors(200))
+    put(it, "eee", vectors(200))
     stored = s3.moto.get_index("bbb", "eee", "").vectors
     for key, row in rows.items():
         assert np.array_equal(np.array(stored[key].data["float32"], dtype=np.float32), row)
@@ -106,7 +109,7 @@ def test_every_bit_of_a_float_arrives(s3: FakeS3Vectors) -> None:
         (400, "KmsDisabledException", BackendRefused, "KMS"),
         (402, "ServiceQuotaExceededException", BackendRefused, "quota"),
         (400, "ValidationException", StoreMismatch, "PutVectors"),
-        (404, "NotFoundException", UnknownStore, "bucket"),
+        (404, "NotFoundException", UnknownCollection, "bucket"),
     ],
 )
 def test_an_error_says_what_to_do(
@@ -114,24 +117,24 @@ def test_an_error_says_what_to_do(
 ) -> None:  # fmt: skip
     it = opened(s3)
     s3.fail(status, code, times=9, operations=["PutVectors"])
-    error = error_of(lambda: it.put_vectors("sss", vectors(1)))
+    error = error_of(lambda: put(it, "sss", vectors(1)))
     assert isinstance(error, kind)
     assert isinstance(error, BackendRefused) == (kind is BackendRefused)
     assert says in error.message + error.hint
-    assert error.code in ("backend_unavailable", "backend_refused", "store_mismatch", "unknown_store")
+    assert error.code in ("backend_unavailable", "backend_refused", "store_mismatch", "unknown_collection")
 
 
 def test_a_short_throttle_is_not_even_noticed(s3: FakeS3Vectors) -> None:
     it = opened(s3)
     s3.fail(429, "TooManyRequestsException", times=2, operations=["PutVectors"])
-    assert it.put_vectors("sss", vectors(1)) == 1
+    put(it, "sss", vectors(1))
     assert s3.keys("bbb", "sss") == {"k0"}
 
 
 def test_a_write_whose_answer_was_lost_is_repeated(s3: FakeS3Vectors) -> None:
     it = opened(s3)
     s3.apply_then_drop = 1
-    it.put_vectors("sss", vectors(3))
+    put(it, "sss", vectors(3))
     s3.apply_then_drop = 1
     it.delete_vectors("sss", ["k0"])
     assert s3.keys("bbb", "sss") == {"k1", "k2"}
@@ -142,9 +145,9 @@ def test_a_query_does_not_wait_again_for_what_was_just_out_of_reach(
     s3: FakeS3Vectors, monkeypatch: pytest.MonkeyPatch
 ) -> None:  # fmt: skip
     it = opened(s3)
-    it.put_vectors("sss", vectors(2))
+    put(it, "sss", vectors(2))
     s3.stop()
-    ask = lambda: it.query("sss", vectors(1)[0].values, 5)  # noqa: E731
+    ask = lambda: nearest(it, "sss", vectors(1)[0].values, 5)  # noqa: E731
     assert "cannot be reached" in error_of(ask).message
     s3.start()
     s3.forget_calls()
@@ -165,9 +168,9 @@ def test_renewed_credentials_are_read_from_the_file(
     monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(file))
     it = opened(s3)
     s3.only_key = "NEWKEY"
-    assert isinstance(error_of(lambda: it.put_vectors("sss", vectors(1))), BackendRefused)
+    assert isinstance(error_of(lambda: put(it, "sss", vectors(1))), BackendRefused)
     write("NEWKEY")
-    assert it.put_vectors("sss", vectors(1)) == 1
+    put(it, "sss", vectors(1))
 
 
 def test_without_credentials_or_region_the_way_out_is_named(
@@ -183,8 +186,8 @@ def test_without_credentials_or_region_the_way_out_is_named(
 
 def test_an_index_made_by_somebody_else_is_refused_and_left_alone(s3: FakeS3Vectors) -> None:
     it = opened(s3)  # without a space, as another tool would
-    it.put_vectors("sss", vectors(3))
-    error = error_of(lambda: it.create_store("sss", DIM, "cosine", space="a" * 32, model="builtin/x"))
+    put(it, "sss", vectors(3))
+    error = error_of(lambda: it.create_collection("sss", DIM, "cosine", space="a" * 32, model="builtin/x"))
     assert isinstance(error, StoreMismatch)
     assert "was not made by vragd" in error.message
     assert len(s3.keys("bbb", "sss")) == 3
@@ -192,9 +195,9 @@ def test_an_index_made_by_somebody_else_is_refused_and_left_alone(s3: FakeS3Vect
 
 def test_two_writers_with_different_models_at_once_leave_one_refused(s3: FakeS3Vectors) -> None:
     one, two = backend(s3), backend(s3)
-    assert one.create_store("sss", DIM, "cosine", space="1" * 32, model="builtin/one").space == "1" * 32
+    assert one.create_collection("sss", DIM, "cosine", space="1" * 32, model="builtin/one").space == "1" * 32
     s3.fail(404, "NotFoundException", operations=["GetIndex"])  # it had looked before the other created
-    error = error_of(lambda: two.create_store("sss", DIM, "cosine", space="2" * 32, model="ollama/two"))
+    error = error_of(lambda: two.create_collection("sss", DIM, "cosine", space="2" * 32, model="ollama/two"))
     assert "builtin-one" in error.message
 
 
@@ -217,3 +220,28 @@ def test_settings_take_no_endpoint_that_is_neither_encrypted_nor_here() -> None:
         with pytest.raises(ValueError, match="unencrypted"):
             Settings(type="s3vectors", bucket="bbb", endpoint_url=url)
     assert Settings(type="s3vectors", bucket="bbb", endpoint_url="http://127.0.0.1:5000").endpoint_url
+
+
+def test_an_index_made_before_payloads_were_packed_goes_on_as_it_was(s3: FakeS3Vectors) -> None:
+    it = backend(s3)
+    it.create_collection("other", DIM, "cosine")  # which makes the bucket
+    client = boto3.client("s3vectors", endpoint_url=s3.url, region_name="us-east-1")
+    names = ["content", "path", "title", "heading", "line_from", "line_to", "source_name", f"vragd-space-{'a' * 32}"]
+    client.create_index(
+        vectorBucketName="bbb", indexName="old", dataType="float32", dimension=DIM, distanceMetric="cosine",
+        metadataConfiguration={"nonFilterableMetadataKeys": names},
+    )  # fmt: skip
+    row = np.ones(DIM, dtype=np.float32)
+    client.put_vectors(
+        vectorBucketName="bbb", indexName="old",
+        vectors=[{"key": "was", "data": {"float32": row.tolist()}, "metadata": {"source": "s", "path": "was.md"}}],
+    )  # fmt: skip
+    assert it.create_collection("old", DIM, "cosine", space="a" * 32).space == "a" * 32
+    payload = {"path": "x/" * 2_000 + "n.md", "title": "N", "heading": ("A", "B"), "line_from": 3}
+    put(it, "old", [Entry("new", row, {"source": "s"}, payload, "f" * 16)])
+    assert "payload" not in s3.metadata("bbb", "old")["new"], "there it would be filterable, and too long"
+    found = {match.key: match for match in it.query("old", row, 5, payload=True).items}
+    assert found["was"].payload == {"path": "was.md"}
+    assert found["new"].payload == payload
+    assert dict(it.list_keys("old", versions=True)) == {"was": "", "new": "f" * 16}
+    assert s3.violations == []

@@ -20,7 +20,7 @@ from vragd.catalog.model import ChunkRow, NoteChange, NoteRemoval
 from vragd.catalog.reader import Reader
 from vragd.catalog.writer import Catalog
 from vragd.errors import BackendUnavailable, CatalogCorrupt, DataDirError, NewerFormat
-from vragd.sync.change import Job
+from vragd.sync.change import Visit
 
 Opened = tuple[Catalog, Reader]
 
@@ -55,69 +55,69 @@ def note(catalog: Catalog, path: str, *texts: str, title: str = "", seq: int | N
 
 def test_a_commit_leaves_what_stays_names_what_dies_and_intends_its_deletion(opened: Opened) -> None:
     catalog, reader = opened
-    catalog.commit("sss", [note(catalog, "a.md", "one", "two")])
-    done = catalog.commit("sss", [note(catalog, "a.md", "two", "three")])
+    catalog.commit(1, [note(catalog, "a.md", "one", "two")])
+    done = catalog.commit(1, [note(catalog, "a.md", "two", "three")])
     assert done.dead == ("a.md:one",)
-    assert catalog.intents("sss") == ["a.md:one"]
+    assert catalog.intents(1) == ["a.md:one"]
     assert catalog.live_keys(1) == {"a.md:two", "a.md:three"}
     assert set(reader.join(["a.md:one", "a.md:two"])) == {"a.md:two"}
-    catalog.clear("sss", done.dead)
-    assert catalog.intents("sss") == []
+    catalog.clear(1, done.dead)
+    assert catalog.intents(1) == []
 
 
 def test_a_reading_that_is_not_newer_is_dropped_and_counted(opened: Opened) -> None:
     catalog, reader = opened
     early = note(catalog, "a.md", "old")
-    catalog.commit("sss", [note(catalog, "a.md", "new")])
+    catalog.commit(1, [note(catalog, "a.md", "new")])
     before = reader.generation()
     for stale in (early, NoteRemoval(1, "a.md", early.seq)):
-        done = catalog.commit("sss", [stale])
+        done = catalog.commit(1, [stale])
         assert (done.n_stale, done.dead, done.generation) == (1, (), before)
     assert catalog.live_keys(1) == {"a.md:new"}
 
 
 def test_what_dies_and_lives_again_in_one_commit_is_not_dead(opened: Opened) -> None:
     catalog, _ = opened
-    catalog.commit("sss", [note(catalog, "a.md", "one", "two")])
+    catalog.commit(1, [note(catalog, "a.md", "one", "two")])
     gone = NoteRemoval(1, "a.md", catalog.next_seq())
-    done = catalog.commit("sss", [gone, note(catalog, "a.md", "two")])
+    done = catalog.commit(1, [gone, note(catalog, "a.md", "two")])
     assert done.dead == ("a.md:one",)
 
 
 def test_words_of_an_old_title_or_heading_are_forgotten(opened: Opened) -> None:
     catalog, reader = opened
     old = replace(note(catalog, "a.md", title="wombat"), chunks=(row("text", "k", ("numbat",)),))
-    catalog.commit("sss", [old])
+    catalog.commit(1, [old])
     new = replace(note(catalog, "a.md", title="quokka"), chunks=(row("text", "k", ("bilby",)),))
-    assert catalog.commit("sss", [new]).dead == ()
+    assert catalog.commit(1, [new]).dead == ()
     assert [bool(reader.keyword(word, 5)) for word in ("wombat", "numbat", "quokka", "bilby")] == [
         False,
         False,
         True,
         True,
     ]
-    catalog.commit("sss", [replace(new, seq=catalog.next_seq(), chunks=(row("text", "k", ("dunnart",)),))])
+    catalog.commit(1, [replace(new, seq=catalog.next_seq(), chunks=(row("text", "k", ("dunnart",)),))])
     assert [bool(reader.keyword(word, 5)) for word in ("bilby", "dunnart")] == [False, True]
 
 
 def test_only_what_changes_an_answer_makes_a_generation(opened: Opened) -> None:
     catalog, _ = opened
-    first = catalog.commit("sss", [note(catalog, "a.md", "one")]).generation
+    first = catalog.commit(1, [note(catalog, "a.md", "one")]).generation
     stamped = replace(note(catalog, "a.md"), chunks=None)
-    assert catalog.commit("sss", [stamped]).generation == first
+    assert catalog.commit(1, [stamped]).generation == first
     assert catalog.live_keys(1) == {"a.md:one"}
-    assert catalog.commit("sss", [NoteRemoval(1, "b.md", catalog.next_seq())]).generation == first
-    assert catalog.commit("sss", [NoteRemoval(1, "a.md", catalog.next_seq())]).generation == first + 1
+    assert catalog.commit(1, [NoteRemoval(1, "b.md", catalog.next_seq())]).generation == first
+    assert catalog.commit(1, [NoteRemoval(1, "a.md", catalog.next_seq())]).generation == first + 1
 
 
 def test_a_commit_that_fails_half_way_changes_nothing(opened: Opened) -> None:
     catalog, reader = opened
-    catalog.commit("sss", [note(catalog, "a.md", "one")])
+    catalog.commit(1, [note(catalog, "a.md", "one")])
     clash = replace(note(catalog, "c.md"), chunks=(row("x", "b.md:three"),))  # a key of another note
     with pytest.raises(DataDirError, match="UNIQUE"):
-        catalog.commit("sss", [note(catalog, "a.md", "two"), note(catalog, "b.md", "three"), clash])
+        catalog.commit(1, [note(catalog, "a.md", "two"), note(catalog, "b.md", "three"), clash])
     assert catalog.live_keys(1) == {"a.md:one"}
-    assert catalog.intents("sss") == []
+    assert catalog.intents(1) == []
     assert sorted(reader.known(1)) == ["a.md"]
 
 
@@ -149,13 +149,13 @@ def test_after_any_commits_the_catalog_is_the_newest_reading_of_each_note(
                 batch.append(note(catalog, path, *texts, seq=at))
                 if newer:
                     model[path] = at, frozenset(f"{path}:{text}" for text in texts)
-        done = catalog.commit("sss", batch)
+        done = catalog.commit(1, batch)
         live = {key for _, keys in model.values() for key in keys}
         ever |= live
         assert catalog.live_keys(1) == live
         assert set(reader.join(sorted(ever))) == live if ever else True
         assert not live & set(done.dead)
-        assert live_before - live <= set(done.dead) <= set(catalog.intents("sss"))
+        assert live_before - live <= set(done.dead) <= set(catalog.intents(1))
         assert done.n_stale == n_stale
         assert catalog.check() == [], "full text and chunks are of one mind"
     reader.close()
@@ -167,10 +167,10 @@ def test_after_any_commits_the_catalog_is_the_newest_reading_of_each_note(
 
 def test_an_embedding_unused_for_long_is_forgotten_and_one_used_again_is_kept(opened: Opened) -> None:
     catalog, _ = opened
-    catalog.save(1, [(text.encode(), np.ones(4)) for text in ("one", "two")], "sss", ())
-    catalog.commit("sss", [note(catalog, "a.md", "one")])
+    catalog.save(1, [(text.encode(), np.ones(4)) for text in ("one", "two")])
+    catalog.commit(1, [note(catalog, "a.md", "one")])
     assert catalog.sweep_embeddings(1000.0, 60.0) == 0
-    catalog.commit("sss", [note(catalog, "a.md", "two")])
+    catalog.commit(1, [note(catalog, "a.md", "two")])
     assert catalog.sweep_embeddings(1030.0, 60.0) == 0
     assert catalog.sweep_embeddings(1070.0, 60.0) == 0, "two is used, one is unused for 40 s"
     assert catalog.sweep_embeddings(1100.0, 60.0) == 1
@@ -179,8 +179,8 @@ def test_an_embedding_unused_for_long_is_forgotten_and_one_used_again_is_kept(op
 
 def test_mending_has_notes_without_an_embedding_read_again(opened: Opened) -> None:
     catalog, reader = opened
-    catalog.save(1, [(b"one", np.ones(4)), (b"two", np.ones(4))], "sss", ())
-    catalog.commit("sss", [note(catalog, "a.md", "one"), note(catalog, "b.md", "two"), note(catalog, "c.md", "three")])
+    catalog.save(1, [(b"one", np.ones(4)), (b"two", np.ones(4))])
+    catalog.commit(1, [note(catalog, "a.md", "one"), note(catalog, "b.md", "two"), note(catalog, "c.md", "three")])
     catalog._db.execute("update embedding set vector = x'00' where text_hash = ?", (b"two",))
     assert catalog.mend() == 2
     assert sorted(path for _, path in catalog.due_for_retry(0.0)) == ["b.md", "c.md"]
@@ -191,6 +191,7 @@ def test_mending_has_notes_without_an_embedding_read_again(opened: Opened) -> No
 # -- a file that is damaged ------------------------------------------------------------------------
 
 N_NOTES = 300
+TABLES = ("note", "chunk", "source", "space", "store", "target", "own_source", "intent")
 
 
 @pytest.fixture
@@ -222,7 +223,7 @@ def halve(file: Path, _: str) -> None:
 
 @pytest.mark.parametrize(
     ("damage", "table"),
-    [(blot, "note"), (blot, "chunk"), (blot, "source"), (blot, "space"), (blot, "meta"), (blot, "intent"), (halve, "")],
+    [*((blot, table) for table in TABLES), (halve, "")],
     ids=lambda part: part if isinstance(part, str) else part.__name__,
 )
 def test_a_store_with_a_damaged_catalog_opens_and_indexes_anew(
@@ -257,7 +258,7 @@ def test_a_catalog_that_is_damaged_while_it_is_open_is_begun_anew_with_the_same_
     blot(filled.folder / "catalog.db", "chunk")
     catalog._db.execute("pragma shrink_memory")
     with pytest.raises(CatalogCorrupt) as caught:
-        for read in (lambda: catalog.live_keys(1), lambda: catalog.commit("sss", [note(catalog, "n1.md", "x")])):
+        for read in (lambda: catalog.live_keys(1), lambda: catalog.commit(1, [note(catalog, "n1.md", "x")])):
             read()
     source, reader = filled.source, filled.store.reader
     filled.store.begin_anew(caught.value)
@@ -273,11 +274,11 @@ def test_a_catalog_that_is_damaged_while_it_is_open_is_begun_anew_with_the_same_
 def test_what_the_backend_holds_of_a_catalog_that_is_gone_goes_too(filled: World) -> None:
     filled.embedder.dimension, filled.embedder.digest = 16, "2"
     filled.store.prepare()
-    assert len(filled.backend.list_stores()) == 2
+    assert len(filled.backend.list_collections()) == 2
     filled.store._spared_at = time.monotonic()  # it seemed damaged a moment ago
     filled.store.begin_anew(CatalogCorrupt("as if"))
     filled.store.prepare()
-    assert filled.backend.list_stores() == ["sss"]
+    assert filled.backend.list_collections() == ["sss"]
     index_until_whole(filled)
     assert filled.is_sound()
 
@@ -315,9 +316,9 @@ def test_a_file_of_a_newer_vragd_is_refused_and_left_as_it_is(tmp_path: Path) ->
 
 def test_text_that_is_no_longer_utf8_counts_as_damage(opened: Opened) -> None:
     catalog, _ = opened
-    catalog._db.execute("insert into meta values ('bad', cast(x'ff' as text))")
+    catalog._db.execute("insert into intent values (1, cast(x'ff' as text))")
     with pytest.raises(CatalogCorrupt):
-        catalog.meta("bad")
+        catalog.intents(1)
 
 
 # -- reading ---------------------------------------------------------------------------------------
@@ -325,10 +326,10 @@ def test_text_that_is_no_longer_utf8_counts_as_damage(opened: Opened) -> None:
 
 def test_a_snapshot_is_of_one_instant_whatever_is_committed_meanwhile(opened: Opened) -> None:
     catalog, reader = opened
-    catalog.commit("sss", [note(catalog, "a.md", "alpha old")])
+    catalog.commit(1, [note(catalog, "a.md", "alpha old")])
     with reader.snapshot() as now:
         before = now.generation()
-        catalog.commit("sss", [note(catalog, "a.md", "alpha new")])
+        catalog.commit(1, [note(catalog, "a.md", "alpha new")])
         assert now.generation() == before
         assert [key for key, _ in now.keyword("alpha", 5)] == ["a.md:alpha old"]
         assert now.live(["a.md:alpha old", "a.md:alpha new"]) == {"a.md:alpha old"}
@@ -340,21 +341,21 @@ def test_title_and_heading_count_for_more_than_text(opened: Opened) -> None:
     catalog, reader = opened
     in_text = note(catalog, "text.md", "a quokka among many other words here", title="other")
     in_title = note(catalog, "title.md", "many other words, and some more of them here", title="quokka")
-    catalog.commit("sss", [in_text, in_title])
+    catalog.commit(1, [in_text, in_title])
     assert [found.path for found in reader.keyword("quokka", 5)] == ["title.md", "text.md"]
 
 
 @pytest.mark.parametrize("text", ['"', "a OR", "NEAR(", "col:x", "* - ^", "\x00", "ÄÖÜ", "日本語"])
 def test_no_text_is_a_syntax_error(opened: Opened, text: str) -> None:
     catalog, reader = opened
-    catalog.commit("sss", [note(catalog, "a.md", "a or near col x äöü 日本語")])
+    catalog.commit(1, [note(catalog, "a.md", "a or near col x äöü 日本語")])
     assert len(reader.keyword(text, 5)) <= 1
 
 
 def test_a_narrowed_search_looks_in_the_folder_only_and_past_better_hits_elsewhere(opened: Opened) -> None:
     catalog, reader = opened
     others = [note(catalog, f"x{i}.md", f"quokka {i}", title="quokka") for i in range(20)]
-    catalog.commit("sss", [*others, note(catalog, "f/a.md", "one quokka"), note(catalog, "fg/b.md", "one quokka too")])
+    catalog.commit(1, [*others, note(catalog, "f/a.md", "one quokka"), note(catalog, "fg/b.md", "one quokka too")])
     assert [found.path for found in reader.keyword("quokka", 3, folder="f")] == ["f/a.md"]
     assert reader.keyword("quokka", 3, sources=["elsewhere"]) == []
 
@@ -362,7 +363,7 @@ def test_a_narrowed_search_looks_in_the_folder_only_and_past_better_hits_elsewhe
 def test_a_path_that_is_no_utf8_comes_back_as_it_was(opened: Opened) -> None:
     catalog, reader = opened
     path = b"caf\xe9.md".decode("utf-8", "surrogateescape")
-    catalog.commit("sss", [replace(note(catalog, path), title="café", chunks=(row("text"),))])
+    catalog.commit(1, [replace(note(catalog, path), title="café", chunks=(row("text"),))])
     assert list(reader.known(1)) == [path]
     assert reader.files()[0].path == path
 
@@ -372,6 +373,6 @@ def test_a_note_that_moves_between_spaces_leaves_the_first(filled: World) -> Non
     filled.store.prepare()
     first, second = filled.store.catalog.spaces()
     assert filled.store.catalog.any_outside(second.id)
-    filled.store.apply([Job(filled.source, "n1.md")])
+    filled.store.apply([Visit(filled.source, "n1.md")])
     assert len(filled.store.catalog.live_keys(first.id)) == N_NOTES - 1
     assert len(filled.store.catalog.live_keys(second.id)) == 1

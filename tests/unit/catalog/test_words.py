@@ -36,11 +36,11 @@ def test_of_a_large_store_only_the_rarer_words_of_a_question_are_asked_for(
 ) -> None:
     catalog, reader = opened
     for i in range(30):
-        catalog.commit("sss", [note(catalog, f"{i}.md", f"the note {i} {'walrus' if i == 7 else 'seal'}")])
+        catalog.commit(1, [note(catalog, f"{i}.md", f"the note {i} {'walrus' if i == 7 else 'seal'}")])
     in_all = len(reader.keyword("the walrus", 50))
     assert in_all == 30, "of a small one all are"
     monkeypatch.setattr(words, "BUDGET", 10)
-    catalog.commit("sss", [note(catalog, "more.md", "a walrus without article")])
+    catalog.commit(1, [note(catalog, "more.md", "a walrus without article")])
     again = Reader(catalog.path)
     assert {found.path for found in again.keyword("the walrus", 2)} == {"7.md", "more.md"}
     with again.snapshot() as now:
@@ -54,9 +54,9 @@ def test_of_a_large_store_only_the_rarer_words_of_a_question_are_asked_for(
 def test_words_of_a_note_that_is_gone_leave_the_file_once_a_day(opened: Opened) -> None:
     catalog, _ = opened
     for i in range(3):
-        catalog.commit("sss", [note(catalog, f"{i}.md", f"xylophone{i} stays a while")])
-    catalog.commit("sss", [NoteRemoval(1, "1.md", catalog.next_seq())])
-    catalog.clear_all("sss")  # keys of these tests hold the text
+        catalog.commit(1, [note(catalog, f"{i}.md", f"xylophone{i} stays a while")])
+    catalog.commit(1, [NoteRemoval(1, "1.md", catalog.next_seq())])
+    catalog.clear_all(1)  # keys of these tests hold the text
 
     def is_there() -> bool:
         files = [file for file in catalog.path.parent.iterdir() if file.name.startswith(catalog.path.name)]
@@ -66,7 +66,7 @@ def test_words_of_a_note_that_is_gone_leave_the_file_once_a_day(opened: Opened) 
     catalog.sweep_words(100_000.0, 86_400.0)
     assert not is_there()
     assert catalog.check() == []
-    catalog.commit("sss", [NoteRemoval(1, "2.md", catalog.next_seq())])
+    catalog.commit(1, [NoteRemoval(1, "2.md", catalog.next_seq())])
     before = catalog.path.read_bytes()
     catalog.sweep_words(150_000.0, 86_400.0)
     assert catalog.path.read_bytes() == before, "not twice a day"

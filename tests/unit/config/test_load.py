@@ -10,7 +10,9 @@ from typing import Any
 import pytest
 
 from vragd.config.load import Loaded, load, parse
-from vragd.config.settings import BuiltinEmbedder, Config, OllamaEmbedder
+from vragd.config.settings import Config
+from vragd.embed.builtin.settings import BuiltinEmbedder
+from vragd.embed.ollama.settings import OllamaEmbedder
 from vragd.errors import ConfigError
 
 
@@ -42,6 +44,7 @@ def complaint(text: str) -> str:
         match = re.match(r"c\.yaml:(\d+): ", line)
         assert match, line
         assert 1 <= int(match[1]) <= text.count("\n") + 1
+    assert caught.value.message.startswith(f"c.yaml:{caught.value.line}: ")
     return caught.value.message
 
 
@@ -50,7 +53,7 @@ def refused(file: Path, text: str, **flags: Any) -> str:
     with pytest.raises(ConfigError) as caught:
         load(file, **flags)
     assert caught.value.hint
-    assert caught.value.message.startswith(f"{file}:")
+    assert caught.value.message.startswith(f"{file}:{caught.value.line}: ")
     return caught.value.message.removeprefix(f"{file}:")
 
 

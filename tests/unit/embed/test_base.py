@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from vragd.embed.base import Space, checked, create_embedder
+from vragd.embed.base import Space, checked
+from vragd.embed.registry import create_embedder
 from vragd.errors import ConfigError, EmbedderChanged, EmbedderRejected
 
 

@@ -12,10 +12,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from vragd.config.settings import BuiltinEmbedder
-from vragd.embed.base import create_embedder
 from vragd.embed.builtin import embedder as builtin
 from vragd.embed.builtin.embedder import DIMENSION, MODEL_DIR, MODEL_SHA256, MiniLM
+from vragd.embed.builtin.settings import BuiltinEmbedder
+from vragd.embed.registry import create_embedder
 from vragd.errors import EmbedderUnavailable
 
 
@@ -147,7 +147,7 @@ def test_a_damaged_model_is_told_without_a_path(monkeypatch: pytest.MonkeyPatch,
 
 def test_the_model_leaves_nothing_behind_and_calls_nobody(tmp_path: Path) -> None:
     script = (
-        "from vragd.embed.builtin.embedder import create; from vragd.config.settings import BuiltinEmbedder;"
+        "from vragd.embed.builtin.embedder import create; from vragd.embed.builtin.settings import BuiltinEmbedder;"
         "create(BuiltinEmbedder()).embed_query('a question')"
     )
     home = {"HOME": str(tmp_path), "XDG_CACHE_HOME": str(tmp_path / "cache"), "ORT_DISABLE_TELEMETRY": "0"}

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from vragd.config.settings import BuiltinEmbedder
 from vragd.embed import pool as module
+from vragd.embed.builtin.settings import BuiltinEmbedder
 from vragd.embed.pool import Embedders
 from vragd.errors import EmbedderUnavailable
 

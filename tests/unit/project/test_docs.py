@@ -8,7 +8,10 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[3]
-DOCUMENTS = [ROOT / name for name in ("README.md", "AGENTS.md", "docs/architecture.md", "docs/reliability.md")]
+DOCUMENTS = [
+    ROOT / name
+    for name in ("README.md", "AGENTS.md", "docs/architecture.md", "docs/backends.md", "docs/reliability.md")
+]
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)

@@ -12,8 +12,12 @@ import yaml
 from pydantic import BaseModel
 
 from tests.sizes import complaints
+from vragd.backends import registry as backends
+from vragd.backends.settings import default_backend
 from vragd.cli.main import parser
 from vragd.config import load, settings
+from vragd.embed import registry as embedders
+from vragd.embed.settings import default_embedder
 
 ROOT = Path(__file__).parents[3]
 EXAMPLE = ROOT / "config.example.yaml"
@@ -34,6 +38,7 @@ def keys(document: Any) -> set[str]:
 
 def test_the_example_configuration_names_every_key() -> None:
     models = [m for m in vars(settings).values() if isinstance(m, type) and issubclass(m, BaseModel)]
+    models += [types.settings(name) for types in (backends.TYPES, embedders.TYPES) for name in types.ours]
     known = {field for model in models for field in model.model_fields}
     assert known - keys(yaml.safe_load(EXAMPLE.read_text())) == set()
 
@@ -43,8 +48,8 @@ def test_the_example_configuration_shows_the_defaults() -> None:
     for section in ("watch", "limits", "paths", "log"):
         shown = load.parse(yaml.safe_dump({section: document[section]}), "x")
         assert getattr(shown, section) == getattr(settings.Config(), section)
-    assert settings.FaissBackend(**document["stores"]["notes"]["backend"]) == settings.FaissBackend()
-    assert settings.BuiltinEmbedder(**document["stores"]["notes"]["embedder"]) == settings.BuiltinEmbedder()
+    shown = load.parse(yaml.safe_dump({"stores": {"notes": document["stores"]["notes"]}}), "x").stores["notes"]
+    assert (shown.backend, shown.embedder) == (default_backend(), default_embedder())
 
 
 def commands(top: argparse.ArgumentParser) -> list[str]:

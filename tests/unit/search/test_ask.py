@@ -12,8 +12,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from tests.backends import put
 from tests.world import World
-from vragd.backends.base import Vector
+from vragd.backends.base import Entry
 from vragd.catalog.model import Ranked
 from vragd.catalog.reader import Snapshot
 from vragd.errors import BackendUnavailable, EmbedderUnavailable, UsageError
@@ -137,7 +138,7 @@ def test_vectors_that_are_in_no_note_are_no_hits_and_take_nobodys_place(world: W
         world.write(f"n{i}.md", f"text {i}")
     world.apply(*(f"n{i}.md" for i in range(5)))
     values = world.embedder.embed_query("text 3")
-    world.backend.put_vectors("sss", [Vector(f"stranger-{i}", values) for i in range(200)])
+    put(world.backend, "sss", [Entry(f"stranger-{i}", values) for i in range(200)])
     answer = ask(target(world), Question(vector=tuple(map(float, values)), top_k=5, mode="vector"))
     assert sorted(hit.path for hit in answer.hits) == [f"n{i}.md" for i in range(5)]
 

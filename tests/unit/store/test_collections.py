@@ -11,10 +11,12 @@ import pytest
 
 from tests.fakes.s3vectors import FakeS3Vectors
 from tests.world import WordEmbedder
-from vragd.config.settings import FaissBackend, LimitSettings, S3VectorsBackend, SourceSettings, StoreSettings
+from vragd.backends.faiss.settings import FaissBackend
+from vragd.backends.s3vectors.settings import S3VectorsBackend
+from vragd.config.settings import LimitSettings, SourceSettings, StoreSettings
 from vragd.errors import StoreMismatch
 from vragd.store.store import Store
-from vragd.sync.change import Job
+from vragd.sync.change import Visit
 
 BUCKET = "shared"
 
@@ -56,13 +58,13 @@ class Machine:
         self.store.prepare()
         while self.store.behind:
             self.store.fill()
-        jobs = []
+        visits = []
         for source in self.store.sources.values():
             self.store.connect(source)
-            jobs += [Job(source, path) for path in self.store.scan_source(source)[0]]
-            jobs += [Job(source, path) for path in self.store.scan_source(source)[0]]
-        while jobs:
-            jobs = self.store.apply(jobs).deferred
+            visits += [Visit(source, path) for path in self.store.scan_source(source)[0]]
+            visits += [Visit(source, path) for path in self.store.scan_source(source)[0]]
+        while visits:
+            visits = self.store.apply(visits).deferred
         self.store.prepare()
         while self.store.behind:
             self.store.fill()
@@ -246,7 +248,7 @@ def test_filling_reads_the_catalog_once_and_goes_on_after_a_restart(
     s3.forget_calls()
     one.reopen()
     one.store.attach()
-    assert one.store.refiller.n_left == 2
+    assert one.store.filling.n_left == 2
     one.embedder.down = True
     while one.store.behind:
         one.store.fill()

@@ -8,13 +8,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from tests.backends import delete, put
 from tests.world import WordEmbedder, World
-from vragd.backends.base import Vector
+from vragd.backends.base import Entry
 from vragd.backends.faiss.backend import FaissBackend
 from vragd.catalog.model import SpaceRow
-from vragd.config.settings import BuiltinEmbedder, OllamaEmbedder
+from vragd.embed.builtin.settings import BuiltinEmbedder
+from vragd.embed.ollama.settings import OllamaEmbedder
 from vragd.embed.pool import Embedders
-from vragd.errors import BackendUnavailable, DiskFull, EmbedderUnavailable, UnknownStore
+from vragd.errors import BackendUnavailable, DiskFull, EmbedderUnavailable, UnknownCollection
 from vragd.store.spaces import Answering
 
 
@@ -112,12 +114,12 @@ def test_a_recorded_embedder_that_may_be_elsewhere_is_sent_nothing() -> None:
 
 def test_whoever_comes_too_late_for_a_store_is_told_and_reopens_nothing(tmp_path: Path) -> None:
     backend = FaissBackend("flat", tmp_path)
-    backend.create_store("sss", 2, "cosine")
-    backend.put_vectors("sss", [Vector("a", np.array([1, 0], dtype=np.float32))])
-    held = backend._store("sss")
-    backend.delete_store("sss")
-    with pytest.raises(UnknownStore):
-        held.query(np.array([1, 0], dtype=np.float32), 1, None, with_metadata=False)
+    backend.create_collection("sss", 2, "cosine")
+    put(backend, "sss", [Entry("a", np.array([1, 0], dtype=np.float32))])
+    held = backend._collection("sss")
+    delete(backend, "sss")
+    with pytest.raises(UnknownCollection):
+        held.query(np.array([1, 0], dtype=np.float32), 1, None, None, with_metadata=False)
     backend.close()
     with pytest.raises(BackendUnavailable):
         backend.query("sss", np.array([1, 0], dtype=np.float32), 1)

@@ -12,18 +12,23 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
+from tests.backends import delete, keys, put
 from tests.fakes.ollama import FakeOllama
 from tests.fakes.s3vectors import FakeS3Vectors
 from tests.world import World
-from vragd.backends.base import StoreInfo, Vector, VectorBackend
+from vragd.backends.base import CollectionInfo, Entry, VectorBackend
+from vragd.backends.s3vectors.settings import S3VectorsBackend
 from vragd.catalog.model import ChunkRow
-from vragd.config.settings import BuiltinEmbedder, OllamaEmbedder, S3VectorsBackend, check_store_name
-from vragd.embed.base import Embedder, create_embedder
+from vragd.config.settings import check_store_name
+from vragd.embed.base import Embedder
+from vragd.embed.builtin.settings import BuiltinEmbedder
+from vragd.embed.ollama.settings import OllamaEmbedder
+from vragd.embed.registry import create_embedder
 from vragd.errors import EmbedderUnavailable, StoreMismatch, UnknownStore, UsageError
 from vragd.notes.chunk import VERSION
 from vragd.search.ask import Place, Question, Target, ask
 from vragd.stores import elsewhere
-from vragd.sync.vectors import to_vector
+from vragd.sync.vectors import to_entry
 
 BUCKET = "my-vectors"
 SPACE = "20240101" + 24 * "0"
@@ -39,7 +44,7 @@ def bucket(s3: FakeS3Vectors) -> Iterator[VectorBackend]:
 
 def made(bucket: VectorBackend, name: str, space: str = "") -> str:
     """An index of that name, made by vragd if it has a space."""
-    bucket.create_store(name, 8, "cosine", space=space, model="test/words" if space else "")
+    bucket.create_collection(name, 8, "cosine", space=space, model="test/words" if space else "")
     return name
 
 
@@ -53,21 +58,21 @@ def age(s3: FakeS3Vectors, index: str, year: int) -> None:
 def test_a_store_is_the_index_of_its_name(bucket: VectorBackend) -> None:
     made(bucket, "notes.20240101", SPACE)
     made(bucket, "notes", "a" * 32)
-    assert elsewhere.resolve(bucket, "notes").store == "notes"
-    assert elsewhere.resolve(bucket, "notes.20240101").store == "notes.20240101"
+    assert elsewhere.resolve(bucket, "notes").name == "notes"
+    assert elsewhere.resolve(bucket, "notes.20240101").name == "notes.20240101"
 
 
 def test_without_that_it_is_the_oldest_of_those_that_succeeded_it(s3: FakeS3Vectors, bucket: VectorBackend) -> None:
     age(s3, made(bucket, "notes.aaaaaaaa", "a" * 32), 2026)
     age(s3, made(bucket, "notes.bbbbbbbb", "b" * 32), 2025)
     age(s3, made(bucket, "notes.cccccccc", "d" * 32), 2024)
-    assert elsewhere.resolve(bucket, "notes").store == "notes.bbbbbbbb"
+    assert elsewhere.resolve(bucket, "notes").name == "notes.bbbbbbbb"
 
 
 def test_a_successor_of_a_long_name_is_found_by_what_is_left_of_the_name(bucket: VectorBackend) -> None:
     name = made(bucket, "n" * 54 + ".aaaaaaaa", "a" * 32)
-    assert elsewhere.resolve(bucket, "n" * 63).store == name
-    assert elsewhere.to_delete(bucket, "n" * 63) == [name]
+    assert elsewhere.resolve(bucket, "n" * 63).name == name
+    assert [info.name for info in elsewhere.to_delete(bucket, "n" * 63)] == [name]
 
 
 @pytest.mark.parametrize("space", ["", "a" * 32], ids=["not made by vragd", "of another space"])
@@ -79,17 +84,17 @@ def test_another_store_whose_name_ends_like_a_successors_is_left_alone(bucket: V
     with pytest.raises(UnknownStore):
         elsewhere.to_delete(bucket, "notes")
     made(bucket, "notes", SPACE)
-    assert elsewhere.to_delete(bucket, "notes") == ["notes"]
+    assert [info.name for info in elsewhere.to_delete(bucket, "notes")] == ["notes"]
 
 
 def test_a_store_is_deleted_with_what_succeeded_it(bucket: VectorBackend) -> None:
     for name in ("notes", "notes.20240101", "notes.2024010", "notes.20240101x", "my-notes.20240101"):
         made(bucket, name, SPACE)
-    assert elsewhere.to_delete(bucket, "notes") == ["notes", "notes.20240101"]
+    assert [info.name for info in elsewhere.to_delete(bucket, "notes")] == ["notes", "notes.20240101"]
 
 
 def test_a_bucket_without_indexes_says_so(bucket: VectorBackend) -> None:
-    bucket.delete_store(made(bucket, "notes"))
+    delete(bucket, made(bucket, "notes"))
     with pytest.raises(UnknownStore, match="notes") as caught:
         elsewhere.resolve(bucket, "notes")
     assert caught.value.hint == "the bucket has no index"
@@ -161,7 +166,7 @@ def test_the_builtin_model_is_first_for_an_index_of_its_own(bucket: VectorBacken
 
 def test_the_mark_is_only_a_hint(fake: FakeOllama, embedders: Made) -> None:
     embedder = create_embedder("ollama", here(fake))
-    info = StoreInfo("notes", 64, "cosine", None, embedder.space(VERSION).meaning, "builtin-all-minilm-l6-v2")
+    info = CollectionInfo("notes", 64, "cosine", None, embedder.space(VERSION).meaning, "builtin-all-minilm-l6-v2")
     embedder.close()
     elsewhere.embedder_for(info, [here(fake), BuiltinEmbedder()]).close()
     assert embedders.types == ["builtin", "ollama"]
@@ -199,12 +204,12 @@ def filled(bucket: VectorBackend, fake: FakeOllama, index: str = "notes") -> Non
     """An index as a daemon fills it."""
     embedder = create_embedder("ollama", here(fake))
     space = embedder.space(VERSION)
-    bucket.create_store(index, space.dimension, "cosine", space=space.meaning, model=space.title)
+    bucket.create_collection(index, space.dimension, "cosine", space=space.meaning, model=space.title)
     texts = {"Cooking/coffee.md": "brew coffee slowly", "Garden/roses.md": "prune roses in march"}
     for i, (path, text) in enumerate(texts.items()):
         values = embedder.embed_documents([text])[0]
         chunk = ChunkRow(f"{'s' * 12}-{i}", b"", ("Steps", "First"), (3, 5), text)
-        bucket.put_vectors(index, [to_vector("s" * 12, "Vault", path, path[:-3], chunk, values)])
+        put(bucket, index, [to_entry("s" * 12, "Vault", path, path[:-3], chunk, values)])
     embedder.close()
 
 
@@ -260,9 +265,9 @@ def test_a_question_narrowed_to_a_source_the_store_has_not_asks_no_backend(
     world.write("a.md", "alpha")
     world.apply("a.md")
     store, source = world.store, world.source
-    (key,) = world.backend.list_keys(world.collection)
-    bucket.create_store(world.collection, world.embedder.dimension, "cosine")
-    bucket.put_vectors(world.collection, [Vector(key, world.embedder.embed_query("alpha"), {"source": source.uid})])
+    (key,) = keys(world.backend, world.collection)
+    bucket.create_collection(world.collection, world.embedder.dimension, "cosine")
+    put(bucket, world.collection, [Entry(key, world.embedder.embed_query("alpha"), {"source": source.uid})])
     places = {source.label: Place(source.uid, source.path, in_obsidian=False)}
     target = Target("sss", store.reader, bucket, store.space, world.embedder.embed_query, places)
 

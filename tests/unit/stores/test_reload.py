@@ -11,16 +11,10 @@ import pytest
 
 from tests.fakes.ollama import FakeOllama
 from tests.workers import eventually, idle
+from vragd.backends.memory.settings import MemoryBackend
 from vragd.config.load import Loaded
-from vragd.config.settings import (
-    Config,
-    LimitSettings,
-    MemoryBackend,
-    OllamaEmbedder,
-    SourceSettings,
-    StoreSettings,
-    WatchSettings,
-)
+from vragd.config.settings import Config, LimitSettings, SourceSettings, StoreSettings, WatchSettings
+from vragd.embed.ollama.settings import OllamaEmbedder
 from vragd.errors import UnknownStore, VragdError
 from vragd.search.ask import Question
 from vragd.stores.loops import Worker

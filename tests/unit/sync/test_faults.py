@@ -10,11 +10,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from tests.backends import keys, values
 from tests.world import World
 from vragd.errors import DiskFull, EmbedderChanged, EmbedderUnavailable
 from vragd.notes import chunk
 from vragd.sync import change
-from vragd.sync.change import Job
+from vragd.sync.change import Visit
 from vragd.vault.source import Source
 
 NO_ROOM = 1 << 40  # MiB
@@ -89,10 +90,10 @@ def test_below_the_floor_of_free_space_what_makes_room_is_done_and_nothing_else(
     gone = take_away(world)
     n = len(world.embedder.texts)
     with pytest.raises(DiskFull):
-        world.store.apply([Job(world.source, path) for path in gone])
+        world.store.apply([Visit(world.source, path) for path in gone])
     assert {path for path, _ in world.texts()} == {"stays.md", "changes.md"}
     assert len(world.embedder.texts) == n
-    assert world.store.apply([Job(world.source, "deleted.md")]).deferred == []
+    assert world.store.apply([Visit(world.source, "deleted.md")]).deferred == []
 
 
 # -- texts that crash the model --------------------------------------------------------------------
@@ -198,7 +199,7 @@ def test_a_model_replaced_by_one_of_equal_dimension_puts_nothing_into_the_old_sp
     world.apply("a.md", "b.md")
     assert not world.store.rebuilding
     assert world.texts() == [("a.md", "old"), ("b.md", "new")]
-    vectors = world.backend.get_vectors(world.collection, list(world.backend.list_keys(world.collection)))
+    vectors = values(world.backend, world.collection, keys(world.backend, world.collection))
     wanted = [world.embedder.embed_query(text) for text in ("old", "new")]
     assert all(any(np.allclose(row, want, atol=2e-5) for want in wanted) for row in vectors.values())
 
@@ -217,14 +218,14 @@ def test_an_old_space_goes_also_when_the_crash_came_just_before(world: World, mo
     world.store.prepare()
     assert len(world.store.catalog.spaces()) == 1
     assert not world.store.rebuilding
-    assert world.backend.list_stores() == [world.collection]
+    assert world.backend.list_collections() == [world.collection]
 
 
 def test_another_model_for_an_empty_store_leaves_nothing_of_the_first(world: World) -> None:
     world.embedder.digest = "2"
     world.store.prepare()
     assert [space.collection for space in world.store.catalog.spaces()] == [world.collection]
-    assert world.backend.list_stores() == [world.collection]
+    assert world.backend.list_collections() == [world.collection]
     assert not world.store.rebuilding
 
 
@@ -238,7 +239,7 @@ def test_a_note_of_many_rounds_is_read_and_cut_once(world: World, monkeypatch: p
     monkeypatch.setattr("vragd.sync.change.read_note", lambda *args: (n_cut.append(1), cut(*args))[1])
     _wait_out_racy_stamps(world, "a.md")
     n_rounds = 1
-    report = world.store.apply([Job(world.source, "a.md")])
+    report = world.store.apply([Visit(world.source, "a.md")])
     while report.deferred:
         report = world.store.apply(report.deferred)
         n_rounds += 1
@@ -253,7 +254,7 @@ def test_a_note_of_many_rounds_that_changes_in_between_is_read_again(
     monkeypatch.setattr("vragd.sync.embedding.ROUND_S", 0.0)  # a batch a round
     world.write("a.md", "\n\n".join(f"# Part {i}\n\nwords of part {i}" for i in range(40)))
     _wait_out_racy_stamps(world, "a.md")
-    assert world.store.apply([Job(world.source, "a.md")]).deferred
+    assert world.store.apply([Visit(world.source, "a.md")]).deferred
     world.write("a.md", "all new")
     world.apply("a.md")
     assert world.texts() == [("a.md", "all new")]
@@ -336,7 +337,7 @@ def test_nothing_is_indexed_before_the_rules_were_read_once(world: World, torn: 
     paths, found = world.store.scan_source(source)
     assert (paths, found.stopped) == ([], True)
     report = world.apply("open.md", "Private/secret.md")
-    assert [job.path for job, _ in report.later] == ["open.md", "Private/secret.md"]
+    assert [visit.path for visit, _ in report.later] == ["open.md", "Private/secret.md"]
     world.write(".obsidian/app.json", RULES)
     assert source.refresh_rules(), "known for the first time: a scan is due"
     assert world.scan() == ["open.md"]

@@ -5,19 +5,25 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from vragd.config.settings import BuiltinEmbedder, LimitSettings, MemoryBackend, SourceSettings, StoreSettings
-from vragd.embed.base import Embedder, create_embedder
+from vragd.backends.memory.settings import MemoryBackend
+from vragd.config.settings import LimitSettings, SourceSettings, StoreSettings
+from vragd.embed.base import Embedder
+from vragd.embed.builtin.settings import BuiltinEmbedder
+from vragd.embed.registry import create_embedder
 from vragd.store.store import Store
-from vragd.sync.change import Job
-from vragd.sync.difference import GUARD_AT_LEAST, GUARD_CONFIRM_S, DeleteGuard, Difference, compare
+from vragd.sync.change import Visit
+from vragd.sync.difference import Difference, compare
+from vragd.sync.proof.guard import GUARD_AT_LEAST, GUARD_CONFIRM_S, NOTHING, Held, guarded
+from vragd.sync.proof.proof import Proof
 from vragd.vault.ignore import Rules
 from vragd.vault.read import Content
 from vragd.vault.root import Root, Spot
-from vragd.vault.scan import scan
+from vragd.vault.scan import Scan, scan
 from vragd.vault.source import Source
 
 N = 30  # above what the guard lets pass at once
@@ -69,12 +75,14 @@ class World:
         self.away.rename(self.folder)
         assert self.store.connect(self.source)
 
-    def scan(self, folder: str = "", **how: bool) -> list[str]:
-        return self.store.scan_source(self.source, folder, **how)[0]
+    def scan(self, folder: str = "", *, asked: bool = False, confirmed: bool = False) -> list[str]:
+        if asked or confirmed:
+            self.proof.ask_scan(confirm=confirmed)
+        return self.store.scan_source(self.source, folder)[0]
 
     def apply(self, *paths: str) -> int:
         """How many of the paths cannot be decided yet."""
-        report = self.store.apply([Job(self.source, path) for path in paths])
+        report = self.store.apply([Visit(self.source, path) for path in paths])
         later = len(report.later)
         while report.deferred:
             report = self.store.apply(report.deferred)
@@ -86,8 +94,8 @@ class World:
         return self.store.reader.counts().notes
 
     @property
-    def guard(self) -> DeleteGuard:
-        return self.store.guards[self.source.id]
+    def proof(self) -> Proof:
+        return self.store.proofs[self.source.id]
 
 
 Make = Callable[..., World]
@@ -118,7 +126,7 @@ def test_in_an_empty_folder_in_the_roots_place_nothing_that_was_queued_is_gone(w
         world.reopen()
     assert world.apply(*NAMES) == N
     assert world.scan() == []
-    assert world.guard.n_held == N
+    assert world.proof.n_held == N
     assert world.apply(*NAMES) == N, "a scan that is held proves nothing"
     assert world.notes == N
     world.mount()
@@ -170,7 +178,7 @@ def test_a_vault_that_a_sync_tool_fills_again_converges(world: World) -> None:
     for name in NAMES[3:]:
         shutil.copy(world.away / name, world.folder)
     assert world.apply(*world.scan()) == 0
-    assert world.guard.n_held == 0
+    assert world.proof.n_held == 0
     (world.folder / "n0.md").unlink()
     assert world.apply("n0.md") == 0
     assert world.notes == N - 1
@@ -197,9 +205,7 @@ def test_a_scan_of_a_folder_that_is_not_the_open_root_proves_nothing(world: Worl
     assert (paths, found.unreadable) == ([], {"": "root_replaced"})
 
 
-def test_what_was_missing_in_one_folder_is_no_second_sighting_of_it_in_another(
-    world: World, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_what_was_missing_in_one_folder_is_no_second_sighting_of_it_in_another(world: World) -> None:
     shutil.rmtree(world.folder)
     world.folder.mkdir()
     (world.folder / "other.md").write_text("x")
@@ -209,7 +215,7 @@ def test_what_was_missing_in_one_folder_is_no_second_sighting_of_it_in_another(
     world.folder.mkdir()
     (world.folder / "other.md").write_text("x")
     world.store.connect(world.source)
-    monkeypatch.setattr(world.guard, "_since", world.guard._since - 2 * GUARD_CONFIRM_S)
+    world.proof.state = replace(world.proof.state, held=long_ago(world.proof.state.held))
     assert world.scan() == ["other.md"]
 
 
@@ -238,12 +244,47 @@ def test_a_file_that_happens_to_have_the_inode_of_a_missing_one_has_not_moved(tm
     assert compare(found, known, Rules(("*.md",), ())).n_moved == 0
 
 
-def test_the_guard_counts_notes_below_a_mount_that_is_away() -> None:
-    guard = DeleteGuard(0.25)
-    guard.n_unmounted = 3
+def long_ago(held: Held) -> Held:
+    return replace(held, since=held.since - 2 * GUARD_CONFIRM_S)
+
+
+def test_many_missing_notes_are_held_until_a_scan_a_minute_later_misses_the_same() -> None:
     many = [str(i) for i in range(GUARD_AT_LEAST + 1)]
-    assert not guard.allows(Difference(missing=many), len(many), 1)
-    assert guard.n_held == len(many) + 3
+    more = Difference(missing=[*many, "another"])
+    held = guarded(NOTHING, Difference(missing=many), len(many), 1, 0.25, 100.0)
+    assert held == Held(frozenset(many), 100.0)
+    assert guarded(held, Difference(missing=many), len(many), 1, 0.25, 100.0 + GUARD_CONFIRM_S - 1) == held
+    assert guarded(held, Difference(missing=many), len(many), 1, 0.25, 100.0 + GUARD_CONFIRM_S) is None
+    assert guarded(held, more, len(many) + 1, 1, 0.25, 900.0) == Held(frozenset(more.missing), 900.0)
+    assert guarded(held, Difference(missing=many), len(many), 0, 0.25, 900.0) == held, "nothing at all is found"
+
+
+def test_notes_below_a_mount_that_is_away_count_as_held(world: World) -> None:
+    world.proof.state = replace(world.proof.state, n_unmounted=3, held=Held(frozenset(NAMES)))
+    assert world.proof.n_held == N + 3
+
+
+def test_whoever_asks_while_a_scan_runs_waits_for_the_next_one(world: World) -> None:
+    root = world.source.root
+    assert root is not None
+    for name in NAMES:
+        (world.folder / name).unlink()
+    mark = world.proof.mark()
+    found = scan(world.folder, world.source.rules)
+    known = world.store.reader.stamps(world.source.id, "", None, 10**6)
+    world.proof.ask_scan(confirm=True)
+    assert world.proof.judge(root, found, known, mark)[1] is False
+    assert world.proof.judge(root, found, known, world.proof.mark())[1] is True
+    assert world.proof.state.confirmed is None, "it was of one scan"
+
+
+def test_a_scan_that_came_to_nothing_leaves_the_question_open(world: World) -> None:
+    root = world.source.root
+    assert root is not None
+    world.proof.ask_scan(confirm=True)
+    assert world.proof.judge(root, Scan("", stopped=True), {}, world.proof.mark())[1] is False
+    assert world.proof.state.confirmed is not None
+    assert world.proof.state.n_answered == 0
 
 
 def test_a_source_that_was_away_for_a_moment_is_ok_again_when_it_is_connected(world: World) -> None:

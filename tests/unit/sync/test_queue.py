@@ -6,7 +6,7 @@ import itertools
 
 import pytest
 
-from vragd.sync.queue import BACK_OFF_LAST_S, MAX_HINTS, MAX_PER_FOLDER, TRIES_WAITED_FOR, DirtyPaths, Place
+from vragd.sync.queue import BACK_OFF_LAST_S, MAX_HINTS, MAX_PER_FOLDER, TRIES_WAITED_FOR, DirtyPaths, SourcePath
 
 
 class Clock:
@@ -35,7 +35,7 @@ def dirty() -> Queue:
     return Queue()
 
 
-A: Place = (1, "a.md")
+A: SourcePath = (1, "a.md")
 
 
 def test_whoever_waits_for_a_scan_waits_for_what_it_found_also_if_a_note_is_saved_meanwhile(dirty: Queue) -> None:

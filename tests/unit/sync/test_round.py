@@ -10,7 +10,7 @@ import pytest
 from tests.world import World
 from vragd.catalog.model import NoteChange
 from vragd.errors import BackendUnavailable, EmbedderUnavailable
-from vragd.sync.change import Job
+from vragd.sync.change import Visit
 
 
 @pytest.fixture
@@ -97,7 +97,7 @@ def test_a_stale_reading_never_overwrites_a_newer_one(world: World) -> None:
     space = world.store.space
     assert space is not None
     stale = NoteChange(world.source.id, "a.md", early, (1, 1, 1, 1), False, b"x", "a", space.id, "indexed")
-    assert world.store.catalog.commit("sss", [stale]).n_stale == 1
+    assert world.store.catalog.commit(1, [stale]).n_stale == 1
     assert world.texts() == [("a.md", "newer")]
 
 
@@ -134,7 +134,7 @@ def test_a_removal_is_not_committed_while_the_root_is_another_folder(world: Worl
     world.vault.mkdir()
     report = world.apply("a.md")
     assert world.texts() == [("a.md", "stays")]
-    assert [job.path for job, _ in report.later] == ["a.md"]
+    assert [visit.path for visit, _ in report.later] == ["a.md"]
 
 
 def test_a_note_that_becomes_empty_is_given_time(world: World) -> None:
@@ -143,8 +143,8 @@ def test_a_note_that_becomes_empty_is_given_time(world: World) -> None:
     world.write("a.md", "")
     report = world.apply("a.md")
     assert world.texts() == [("a.md", "text")]
-    ((job, delay_s),) = report.later
-    assert (job.patient, delay_s) == (False, 5.0)
+    ((visit, delay_s),) = report.later
+    assert (visit.patient, delay_s) == (False, 5.0)
     world.apply("a.md", patient=False)
     assert world.texts() == []
 
@@ -154,7 +154,7 @@ def test_a_giant_note_is_indexed_over_several_rounds_and_shows_whole_or_not_at_a
     world.write("a.md", text)
     world.write("b.md", "small")
     seen = []
-    report = world.store.apply([Job(world.source, "a.md"), Job(world.source, "b.md")])
+    report = world.store.apply([Visit(world.source, "a.md"), Visit(world.source, "b.md")])
     while report.deferred:
         seen.append(sum(path == "a.md" for path, _ in world.texts()))
         report = world.store.apply(report.deferred)

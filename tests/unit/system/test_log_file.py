@@ -111,7 +111,8 @@ def test_a_folder_that_is_gone_costs_lines_and_nothing_else(tmp_path: Path) -> N
 
 
 def test_a_standard_error_that_is_full_or_closed_does_not_even_spoil_the_exit_status() -> None:
-    code = "import structlog\nfrom vragd.system import log\nlog.set_up()\nstructlog.get_logger().info('a.b_c')\nprint('alive')"
+    code = "import structlog\nfrom vragd.system import log\nlog.set_up()\n"
+    code += "structlog.get_logger().info('a.b_c')\nprint('alive')"
     for redirect in ("2>/dev/full", "2>&-"):
         done = subprocess.run(
             ["sh", "-c", f'exec "$0" -c "$1" {redirect}', sys.executable, code],

@@ -1,5 +1,5 @@
 """
-The cache file of one FAISS store, and the table of what lies where in it.
+The cache file of one FAISS collection.
 
     header   magic, sizes, and what the rows are                       _HEADER
     table    JSON: the key and metadata of each slot, and the layout's own notes
@@ -14,24 +14,22 @@ from __future__ import annotations
 import json
 import os
 import struct
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any
 
 import numpy as np
 import xxhash
 
-from vragd.backends.base import Filter, Metadata, Metric, passes
 from vragd.system.failpoints import reach
 from vragd.system.files import write_atomic
+from vragd.terms.metric import Metric
 
 _MAGIC = 0x5652_4147_4641_4902  # "VRAGFAI" and the version of this format
 _HEADER = struct.Struct("=Q8s16sQQQQQ")  # magic, layout, metric, dimension, slots, keys, bytes of table, of body
 _DIGEST_BYTES = 16
 _BLOCK = 4 * 1024 * 1024
-_NOTHING: Metadata = MappingProxyType({})
 
 
 class Unreadable(Exception):
@@ -40,163 +38,6 @@ class Unreadable(Exception):
 
 class OtherVersion(Unreadable):
     """The file is one of another version of this program, or of a machine with another order of bytes."""
-
-
-class Table:
-    """
-    Which key and metadata each slot holds. A slot is a row's place; it never moves.
-
-    Equal metadata is held once. Not locked: its owner's lock guards it.
-    """
-
-    def __init__(self) -> None:
-        self.slots: dict[str, int] = {}
-        self.free: list[int] = []
-        self._keys: list[str | None] = []
-        self._metadata_of = np.empty(0, dtype=np.int32)  # -1 for a free slot
-        self._metadata: list[Metadata | None] = []
-        self._uses: list[int] = []
-        self._ids: dict[str, int] = {}
-        self._free_ids: list[int] = []
-
-    @property
-    def size(self) -> int:
-        """Slots, free ones included."""
-        return len(self._keys)
-
-    def plan(self, keys: Sequence[str], *, in_place: bool) -> np.ndarray:
-        """A slot for each of the distinct `keys`: its own, else a free one, else a new one. Changes nothing."""
-        slots = np.empty(len(keys), dtype=np.int64)
-        reused, new = 0, self.size
-        for i, key in enumerate(keys):
-            have = self.slots.get(key) if in_place else None
-            if have is not None:
-                slots[i] = have
-            elif in_place and reused < len(self.free):
-                reused += 1
-                slots[i] = self.free[-reused]
-            else:
-                slots[i] = new
-                new += 1
-        return slots
-
-    def assign(self, keys: Sequence[str], slots: np.ndarray, metadata: Sequence[Metadata]) -> None:
-        """Carry out a `plan`. A key that moves leaves its old slot free."""
-        places: list[int] = slots.tolist()
-        reused = sum(slot < self.size and self._keys[slot] is None for slot in places)
-        del self.free[len(self.free) - reused :]  # `plan` takes from the end
-        self._grow(max(places, default=-1) + 1)
-        for key, slot, data in zip(keys, places, metadata, strict=True):
-            old = self.slots.get(key)
-            if old is not None and old != slot:
-                self._release(old)
-            self._keys[slot] = key
-            self.slots[key] = slot
-            self._set_metadata(slot, data)
-
-    def remove(self, keys: Iterable[str]) -> None:
-        """Forget these keys, which are all there."""
-        for key in keys:
-            self._release(self.slots.pop(key))
-
-    def key(self, slot: int) -> str:
-        """What lies there; the slot is not free."""
-        key = self._keys[slot]
-        assert key is not None
-        return key
-
-    def metadata(self, slot: int) -> Metadata:
-        return self._metadata[self._metadata_of[slot]] or _NOTHING
-
-    def same_metadata(self, slot: int, metadata: Metadata) -> bool:
-        return bool(self._ids.get(_canonical(metadata)) == self._metadata_of[slot])
-
-    def allowed(self, filter: Filter | None) -> np.ndarray:  # noqa: A002
-        """For each slot whether it holds a key that passes: bool, shape (size,). One look per distinct metadata."""
-        ids = self._metadata_of[: self.size]
-        live: np.ndarray = ids >= 0
-        if not filter or not self._metadata:
-            return live
-        good = np.array([data is not None and passes(data, filter) for data in self._metadata], dtype=bool)
-        chosen: np.ndarray = live & good[ids]
-        return chosen
-
-    def dump(self, extra: Mapping[str, Any]) -> bytes:
-        """Everything, as JSON."""
-        kept = [dict(data) if data is not None else None for data in self._metadata]
-        content = {
-            "keys": self._keys,
-            "ids": self._metadata_of[: self.size].tolist(),
-            "metadata": kept,
-            **extra,
-        }
-        return json.dumps(content, separators=(",", ":")).encode()
-
-    @classmethod
-    def load(cls, content: Mapping[str, Any]) -> Table:
-        """The table that was dumped as `content`."""
-        table = cls()
-        table._keys, ids = content["keys"], np.array(content["ids"], dtype=np.int32)
-        table._metadata_of = ids
-        table.slots = {key: slot for slot, key in enumerate(table._keys) if key is not None}
-        table.free = np.flatnonzero(ids < 0).tolist()
-        table._metadata = [None if d is None else MappingProxyType(_from_json(d)) for d in content["metadata"]]
-        table._uses = np.bincount(ids[ids >= 0], minlength=len(table._metadata)).tolist()
-        for i, data in enumerate(table._metadata):
-            if data is None or not table._uses[i]:
-                table._metadata[i] = None
-                table._free_ids.append(i)
-            else:
-                table._ids[_canonical(data)] = i
-        return table
-
-    def _grow(self, size: int) -> None:
-        self._keys.extend([None] * max(0, size - len(self._keys)))
-        if size > len(self._metadata_of):
-            wider = np.full(max(64, size, 2 * len(self._metadata_of)), -1, dtype=np.int32)
-            wider[: len(self._metadata_of)] = self._metadata_of
-            self._metadata_of = wider
-
-    def _release(self, slot: int) -> None:
-        self._drop_metadata(slot)
-        self._keys[slot] = None
-        self.free.append(slot)
-
-    def _set_metadata(self, slot: int, metadata: Metadata) -> None:
-        name = _canonical(metadata)
-        i = self._ids.get(name)
-        if i is None:
-            if self._free_ids:
-                i = self._free_ids.pop()
-            else:
-                i = len(self._metadata)
-                self._metadata.append(None)
-                self._uses.append(0)
-            self._ids[name] = i
-            self._metadata[i] = MappingProxyType(dict(metadata))
-        self._uses[i] += 1
-        self._drop_metadata(slot)
-        self._metadata_of[slot] = i
-
-    def _drop_metadata(self, slot: int) -> None:
-        i = int(self._metadata_of[slot])
-        if i < 0:
-            return
-        self._metadata_of[slot] = -1
-        self._uses[i] -= 1
-        if not self._uses[i]:
-            del self._ids[_canonical(self._metadata[i] or _NOTHING)]
-            self._metadata[i] = None
-            self._free_ids.append(i)
-
-
-def _canonical(metadata: Metadata) -> str:
-    """One text for equal metadata. JSON tells 1 from 1.0 and True, which a dictionary's key would not."""
-    return json.dumps(dict(metadata), sort_keys=True, separators=(",", ":"))
-
-
-def _from_json(data: dict[str, Any]) -> Metadata:
-    return {k: tuple(v) if isinstance(v, list) else v for k, v in data.items()}
 
 
 @dataclass(frozen=True, slots=True)

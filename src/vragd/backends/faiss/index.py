@@ -10,7 +10,6 @@ from typing import Any
 import faiss
 import numpy as np
 
-from vragd.backends.base import Metric
 from vragd.backends.faiss.file import Body, Header
 from vragd.backends.faiss.layout import (
     METRICS,
@@ -25,6 +24,7 @@ from vragd.backends.faiss.layout import (
     selector,
     spread,
 )
+from vragd.terms.metric import Metric
 
 _RECALL = 0.95  # of the ten nearest, what approximate layouts are tuned to find
 

@@ -21,9 +21,9 @@ from typing import Any, ClassVar
 import faiss
 import numpy as np
 
-from vragd.backends.base import Metric
 from vragd.backends.faiss.file import Body, Header
 from vragd.backends.faiss.rows import Rows
+from vragd.terms.metric import Metric
 
 _BLOCK = 4096  # rows moved at once
 _ROOM = np.float32(1.2)  # times the range of the sample: what comes later and lies outside is cut off

@@ -1,159 +1,160 @@
-"""
-Exact search in memory: nothing on disk, rebuilt from the catalog at every start.
-
-Also where scores are defined: FAISS finds candidates, and has them scored here.
-"""
+"""Exact search in memory: nothing on disk, rebuilt from the catalog at every start."""
 
 from __future__ import annotations
 
+import secrets
 import threading
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
 
-from vragd.backends.base import (
-    ALL_METRICS,
-    Filter,
-    Match,
-    Metric,
-    StoreInfo,
-    Vector,
-    check_query,
-    check_shape,
-    matrix,
-    passes,
-)
-from vragd.config.settings import MemoryBackend as Settings
-from vragd.errors import UnknownStore
+from vragd.backends.base import Among, Batch, CollectionInfo, Match, Matches, Stored, Traits, key_id
+from vragd.backends.checks import check_identity, check_keys, check_shape, check_traits, checked_query, checked_rows
+from vragd.backends.memory.settings import Settings
+from vragd.backends.scores import exact_scores, prepared
+from vragd.errors import UnknownCollection
+from vragd.terms.filter import Filter, Metadata, holds
+from vragd.terms.metric import METRICS, Metric
 
-_BLOCK = 4096  # rows scored at once: bounds the float64 copy
+TRAITS = Traits(
+    private=True, networked=False, keeps_payload=False, durable=False, patches=True, value_error=1e-6,
+    metrics=METRICS, max_dimension=65_536, max_matches=None, max_among=None,
+)  # fmt: skip
+PUSHES = frozenset({"And", "Or", "Not", "Compare", "In", "Prefix", "Exists"})
 
 
 def create(settings: Settings, data_dir: Path) -> MemoryBackend:
-    """A backend with no stores, whatever `data_dir` holds."""
+    """A backend with no collections, whatever `data_dir` holds."""
     return MemoryBackend()
 
 
-def prepared(rows: np.ndarray, metric: Metric) -> np.ndarray:
-    """`rows` as they are stored: of length 1 for cosine, as they are otherwise. A zero row stays zero."""
-    if metric != "cosine":
-        return rows
-    wide = rows.astype(np.float64)  # the square of a small float32 is zero
-    length = np.sqrt((wide * wide).sum(axis=-1, keepdims=True))
-    unit: np.ndarray = (wide / np.where(length == 0, 1, length)).astype(np.float32)
-    return unit
-
-
-def exact_scores(rows: np.ndarray, query: np.ndarray, metric: Metric) -> np.ndarray:
-    """
-    The score of each of `rows`, shape (n,), float64, as `Match.score` defines it. Both are `prepared`.
-
-    Equal rows get equal scores wherever they stand; a BLAS product does not promise that.
-    """
-    scores = np.empty(len(rows), dtype=np.float64)
-    wide = query.astype(np.float64)
-    for start in range(0, len(rows), _BLOCK):
-        block = rows[start : start + _BLOCK].astype(np.float64)
-        if metric == "euclidean":
-            distance = np.sqrt(((block - wide) ** 2).sum(axis=1))
-            scores[start : start + _BLOCK] = 1 / (1 + distance)
-        else:
-            scores[start : start + _BLOCK] = (block * wide).sum(axis=1)
-    return scores.clip(-1, 1) if metric == "cosine" else scores
+@dataclass(slots=True)
+class _Held:
+    values: np.ndarray
+    metadata: Metadata
+    version: str
 
 
 @dataclass(slots=True)
-class _Store:
-    shape: StoreInfo
-    vectors: dict[str, Vector] = field(default_factory=dict)
+class _Collection:
+    info: CollectionInfo
+    rows: dict[str, _Held] = field(default_factory=dict)
 
 
 class MemoryBackend:
-    """A dictionary of vectors behind one lock; a query costs a copy of the store."""
+    """A dictionary of vectors behind one lock; a query costs a copy of the collection."""
 
-    durable = False
-    remote = False
-    place = "memory"
-    metrics = ALL_METRICS
-    max_top_k = None
+    traits = TRAITS
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._stores: dict[str, _Store] = {}
+        self._collections: dict[str, _Collection] = {}
 
-    def create_store(
-        self, store: str, dimension: int, metric: Metric, *, space: str = "", model: str = ""
-    ) -> StoreInfo:  # fmt: skip
-        asked = StoreInfo(store, dimension, metric, 0, space, model)
+    def create_collection(
+        self, name: str, dimension: int, metric: Metric, *, space: str = "", model: str = ""
+    ) -> CollectionInfo:  # fmt: skip
+        check_traits(self.traits, dimension, metric, "memory")
+        identity = secrets.token_hex(8)
+        asked = CollectionInfo(name, dimension, metric, 0, space, model, identity, "memory", True, PUSHES)
         with self._lock:
-            made = self._stores.setdefault(store, _Store(asked))
-            check_shape(asked, made.shape)
-            return made.shape
+            made = self._collections.setdefault(name, _Collection(asked))
+            check_shape(asked, made.info)
+            return made.info
 
-    def delete_store(self, store: str) -> None:
+    def delete_collection(self, name: str, *, identity: str) -> None:
         with self._lock:
-            self._stores.pop(store, None)
+            if held := self._collections.get(name):
+                check_identity(name, held.info.identity, identity)
+                del self._collections[name]
 
-    def list_stores(self) -> list[str]:
+    def list_collections(self) -> list[str]:
         with self._lock:
-            return sorted(self._stores)
+            return sorted(self._collections)
 
-    def store_exists(self, store: str) -> bool:
+    def collection_info(self, name: str) -> CollectionInfo:
         with self._lock:
-            return store in self._stores
+            held = self._held(name)
+            return replace(held.info, count=len(held.rows), detail={"index": "memory"})
 
-    def put_vectors(self, store: str, vectors: Sequence[Vector]) -> int:
+    def put_vectors(self, name: str, batch: Batch, *, visible: bool = True) -> None:
         with self._lock:
-            held = self._held(store)
-            rows = prepared(matrix(vectors, held.shape.dimension), held.shape.metric)
-            new = {v.key: Vector(v.key, row, dict(v.metadata)) for v, row in zip(vectors, rows, strict=True)}
-            held.vectors.update(new)
-        return len(new)
+            held = self._held(name)
+            rows = prepared(checked_rows(batch, held.info.dimension), held.info.metric)
+            new = zip(batch.keys, rows, batch.metadata, batch.versions, strict=True)
+            held.rows.update({key: _Held(row, dict(data), version) for key, row, data, version in new})
 
-    def delete_vectors(self, store: str, keys: Collection[str]) -> int:
+    def put_metadata(self, name: str, batch: Batch) -> frozenset[str]:
+        check_keys(batch)
         with self._lock:
-            vectors = self._held(store).vectors
-            return sum(vectors.pop(key, None) is not None for key in set(keys))
+            rows = self._held(name).rows
+            for key, data, version in zip(batch.keys, batch.metadata, batch.versions, strict=True):
+                if had := rows.get(key):
+                    rows[key] = _Held(had.values, dict(data), version)
+            return frozenset(batch.keys) - rows.keys()
 
-    def get_vectors(self, store: str, keys: Collection[str]) -> dict[str, np.ndarray]:
+    def delete_vectors(self, name: str, keys: Collection[str]) -> None:
         with self._lock:
-            vectors = self._held(store).vectors
-            return {key: vectors[key].values.copy() for key in keys if key in vectors}
+            rows = self._held(name).rows
+            for key in keys:
+                rows.pop(key, None)
 
-    def list_keys(self, store: str) -> Iterator[str]:
+    def get(
+        self, name: str, keys: Collection[str], *, values: bool = True, metadata: bool = False
+    ) -> dict[str, Stored]:  # fmt: skip
         with self._lock:
-            return iter(list(self._held(store).vectors))
+            rows = self._held(name).rows
+            found = {key: held for key in keys if (held := rows.get(key))}
+        return {
+            key: Stored(held.values.copy() if values else None, held.metadata if metadata else {}, {}, held.version)
+            for key, held in found.items()
+        }
+
+    def list_keys(
+        self, name: str, prefix: str = "", after: str = "", *, versions: bool = False
+    ) -> Iterator[tuple[str, str]]:  # fmt: skip
+        with self._lock:
+            rows = self._held(name).rows.items()
+            found = [(key, held.version) for key, held in rows if key > after and key.startswith(prefix)]
+        return iter(sorted(found))
+
+    def bulk(self, name: str, expect: int) -> AbstractContextManager[None]:
+        return nullcontext()
+
+    def tend(self, name: str) -> None:
+        with self._lock:
+            self._held(name)
+
+    def split(self, name: str, where: Filter | None) -> tuple[Filter | None, Filter | None]:
+        return where, None
 
     def query(
-        self, store: str, vector: np.ndarray, top_k: int, filter: Filter | None = None, *, payload: bool = False  # noqa: A002
-    ) -> list[Match]:  # fmt: skip
+        self, name: str, vector: np.ndarray, top_k: int, *, among: Among | None = None, where: Filter | None = None,
+        payload: bool = False, cursor: str | None = None, timeout_s: float | None = None,
+    ) -> Matches:  # fmt: skip
         with self._lock:
-            held = self._held(store)
-            found = [v for v in held.vectors.values() if not filter or passes(v.metadata, filter)]
-        query = prepared(check_query(vector, held.shape.dimension), held.shape.metric)
+            held = self._held(name)
+            found = [
+                (key, row) for key, row in held.rows.items()
+                if (where is None or holds(where, row.metadata))
+                and (among is None or bool(among.has(np.array([key_id(key)]))[0]))
+            ]  # fmt: skip
+        query = prepared(checked_query(vector, held.info.dimension), held.info.metric)
         if not found or top_k <= 0:
-            return []
-        scores = exact_scores(np.stack([v.values for v in found]), query, held.shape.metric)
-        best = sorted(zip(-scores, found, strict=True), key=lambda pair: (pair[0], pair[1].key))[:top_k]
-        return [Match(v.key, float(-cost), v.metadata) for cost, v in best]
-
-    def get_store_info(self, store: str) -> StoreInfo:
-        with self._lock:
-            held = self._held(store)
-            return replace(held.shape, count=len(held.vectors), detail={"index": "memory"})
-
-    def flush(self, store: str) -> None:
-        with self._lock:
-            self._held(store)
+            return Matches((), "more" if found else "exhausted")
+        scores = exact_scores(np.stack([row.values for _, row in found]), query, held.info.metric)
+        best = sorted(zip((-scores).tolist(), found, strict=True), key=lambda pair: (pair[0], pair[1][0]))[:top_k]
+        items = [Match(key, -cost, row.metadata) for cost, (key, row) in best]
+        return Matches(items, "exhausted" if len(items) == len(found) else "more")
 
     def close(self) -> None:
         with self._lock:
-            self._stores.clear()
+            self._collections.clear()
 
-    def _held(self, store: str) -> _Store:
-        """The store, under the lock."""
-        if store not in self._stores:
-            raise UnknownStore(f"the backend has no store {store!r}")
-        return self._stores[store]
+    def _held(self, name: str) -> _Collection:
+        """The collection, under the lock."""
+        if name not in self._collections:
+            raise UnknownCollection(f"the backend has no store {name!r}")
+        return self._collections[name]

@@ -1,5 +1,5 @@
 """
-Amazon S3 Vectors: one bucket, one index per store, through boto3.
+Amazon S3 Vectors: one bucket, one index per collection, through boto3.
 
 The limits are those of "Limitations and restrictions" in the Amazon S3 User Guide. What a space is, an
 index tells by the names of two of its non-filterable metadata keys: they are fixed when it is created, so
@@ -12,7 +12,8 @@ import json
 import re
 import threading
 import time
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -23,20 +24,18 @@ from botocore import exceptions as aws
 from botocore.config import Config
 
 from vragd.backends.base import (
-    PAYLOAD_KEYS,
-    Filter,
-    Match,
-    Metric,
-    StoreInfo,
-    Vector,
-    check_metric,
-    check_query,
-    check_shape,
-    matrix,
+    Among,
+    Batch,
+    CollectionInfo,
+    End,
+    Entry,
+    Matches,
+    Stored,
+    Traits,
 )
 from vragd.backends.budget import Budget
-from vragd.backends.memory.backend import prepared
-from vragd.backends.s3vectors import wire as wire
+from vragd.backends.checks import check_identity, check_shape, check_traits, checked_query, checked_rows, refuse
+from vragd.backends.s3vectors import wire
 from vragd.backends.s3vectors.errors import (
     BadCredentials,
     Conflict,
@@ -46,10 +45,13 @@ from vragd.backends.s3vectors.errors import (
     from_elsewhere,
     from_library,
 )
-from vragd.config.settings import S3VectorsBackend as Settings
-from vragd.errors import StoreMismatch, UnknownStore, VragdError
+from vragd.backends.s3vectors.settings import Settings
+from vragd.backends.scores import prepared
+from vragd.errors import CollectionMismatch, StoreMismatch, UnknownCollection, Unsupported, VectorsRefused, VragdError
 from vragd.system.failpoints import reach
 from vragd.system.lanes import progress
+from vragd.terms.filter import Filter, split
+from vragd.terms.metric import Metric
 
 log = structlog.get_logger()
 
@@ -58,7 +60,6 @@ GET_KEYS = 100
 PAGE = 1_000
 TOP_K = 100
 MAX_DIMENSION = 4_096
-LEAST_METADATA = frozenset({"source", "source_name", "line_from", "line_to"})
 # Per index AWS takes 1,000 writes and 2,500 vectors a second, from all machines together.
 REQUESTS_PER_S, VECTORS_PER_S = 800.0, 2_000.0
 CONNECT_TIMEOUT_S = 3.0
@@ -71,187 +72,190 @@ def create(settings: Settings, data_dir: Path) -> S3VectorsBackend:
     return S3VectorsBackend(settings)
 
 
+TRAITS = Traits(
+    private=False, networked=True, keeps_payload=True, durable=True, patches=False, value_error=1e-6,
+    metrics=frozenset({"cosine", "euclidean"}), max_dimension=MAX_DIMENSION, max_matches=TOP_K, max_among=0,
+)  # fmt: skip
+
+
 class S3VectorsBackend:
     """Writes have retries and a budget; queries have short timeouts and connections of their own."""
 
-    durable = True
-    remote = True
-    metrics: frozenset[Metric] = frozenset({"cosine", "euclidean"})
-    max_top_k = TOP_K
+    traits = TRAITS
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self.place = f"s3vectors {settings.endpoint_url or 'aws'} text={settings.remote_text}"
+        self._place = f"s3vectors {settings.endpoint_url or 'aws'} text={settings.remote_text}"
         self._lock = threading.Lock()
         self._clients: dict[str, Any] = {}
-        self._shapes: dict[str, StoreInfo] = {}
+        self._shapes: dict[str, wire.Shape] = {}
         self._budget = Budget(REQUESTS_PER_S, VECTORS_PER_S)
         self._query_failed: tuple[float, VragdError] | None = None
 
-    # -- stores ------------------------------------------------------------------------------------
+    # -- collections -------------------------------------------------------------------------------
 
-    def create_store(
-        self, store: str, dimension: int, metric: Metric, *, space: str = "", model: str = ""
-    ) -> StoreInfo:  # fmt: skip
-        check_metric(metric, self.metrics, "S3 Vectors")
-        if dimension > MAX_DIMENSION:
-            raise StoreMismatch(f"S3 Vectors takes up to {MAX_DIMENSION} dimensions, asked for {dimension}")
-        asked = StoreInfo(store, dimension, metric, None, space, model)
+    def create_collection(
+        self, name: str, dimension: int, metric: Metric, *, space: str = "", model: str = ""
+    ) -> CollectionInfo:  # fmt: skip
+        check_traits(self.traits, dimension, metric, "S3 Vectors")
+        asked = CollectionInfo(name, dimension, metric, None, space, model)
         try:
-            have = self._describe(store)
-        except UnknownStore:
+            have = self._describe(name).info
+        except UnknownCollection:
             self._create_index(asked)
-            have = self._describe(store)  # which is somebody else's if that was quicker
+            have = self._describe(name).info  # which is somebody else's if that was quicker
         if asked.space and not have.space:
-            raise StoreMismatch(
-                f"index {store!r} of bucket {self._settings.bucket!r} was not made by vragd",
+            raise CollectionMismatch(
+                f"index {name!r} of bucket {self._settings.bucket!r} was not made by vragd",
+                what="owner",
                 hint="use another store name, or another bucket",
             )
         check_shape(asked, have)
         return have
 
-    def _create_index(self, asked: StoreInfo) -> None:
+    def _create_index(self, asked: CollectionInfo) -> None:
         """Make the index unless it is there already, and the bucket if need be."""
+        hidden = [wire.PACKED, *wire.marks(asked.space, asked.model)]
         parameters: dict[str, Any] = {
             "dataType": "float32",
             "dimension": asked.dimension,
             "distanceMetric": asked.metric,
-            "metadataConfiguration": {
-                "nonFilterableMetadataKeys": [*PAYLOAD_KEYS, *wire.marks(asked.space, asked.model)]
-            },
+            "metadataConfiguration": {"nonFilterableMetadataKeys": hidden},
         }
         try:
             try:
-                self._call("CreateIndex", asked.store, **parameters)
-            except UnknownStore:
+                self._call("CreateIndex", asked.name, **parameters)
+            except UnknownCollection:
                 try:
                     self._call("CreateVectorBucket")
                     reach("s3.bucket_created")
                     log.info("backend.bucket_created", bucket=self._settings.bucket)
                 except Conflict:
                     pass
-                self._call("CreateIndex", asked.store, **parameters)
+                self._call("CreateIndex", asked.name, **parameters)
         except Conflict:
             return
         reach("s3.index_created")
-        log.info("backend.index_created", bucket=self._settings.bucket, store=asked.store, dimension=asked.dimension)
+        log.info("backend.index_created", bucket=self._settings.bucket, store=asked.name, dimension=asked.dimension)
 
-    def delete_store(self, store: str) -> None:
+    def delete_collection(self, name: str, *, identity: str) -> None:
         try:
-            self._call("DeleteIndex", store)
+            check_identity(name, self._describe(name).info.identity, identity)
+            self._call("DeleteIndex", name)
             reach("s3.index_deleted")
-        except UnknownStore:
+        except UnknownCollection:
             return
 
-    def list_stores(self) -> list[str]:
+    def list_collections(self) -> list[str]:
         return sorted(index["indexName"] for index in self._pages("ListIndexes", "indexes", None, maxResults=500))
 
-    def store_exists(self, store: str) -> bool:
-        try:
-            self._describe(store)
-        except UnknownStore:
-            return False
-        return True
+    def collection_info(self, name: str) -> CollectionInfo:
+        return self._describe(name).info
 
-    def get_store_info(self, store: str) -> StoreInfo:
-        return self._describe(store)
-
-    def _describe(self, store: str, *, for_query: bool = False) -> StoreInfo:
-        index = self._call("GetIndex", store, for_query=for_query)["index"]
-        marks = index.get("metadataConfiguration", {}).get("nonFilterableMetadataKeys", [])
-        shape = StoreInfo(
-            store,
-            index["dimension"],
-            index["distanceMetric"],
-            None,
-            *wire.of_marks(marks),
-            f"{index.get('indexArn')} {index.get('creationTime')}",
-            {"bucket": self._settings.bucket, "created": str(index.get("creationTime", ""))},
-        )
-        self._shapes[store] = shape
+    def _describe(self, name: str, *, for_query: bool = False) -> wire.Shape:
+        index = self._call("GetIndex", name, for_query=for_query)["index"]
+        shape = self._shapes[name] = wire.shape(name, index, self._settings.bucket, self._place)
         return shape
 
-    def _shape(self, store: str) -> StoreInfo:
-        return self._shapes.get(store) or self._describe(store)
+    def _shape(self, name: str) -> wire.Shape:
+        return self._shapes.get(name) or self._describe(name)
 
     # -- vectors -----------------------------------------------------------------------------------
 
-    def put_vectors(self, store: str, vectors: Sequence[Vector]) -> int:
-        shape = self._shape(store)
-        rows = prepared(matrix(vectors, shape.dimension), shape.metric)
-        last = {vector.key: i for i, vector in enumerate(vectors)}
-        for batch in wire.batches(self._item(vectors[i], rows[i]) for i in last.values()):
-            self._put(store, batch)
-        return len(last)
+    def put_vectors(self, name: str, batch: Batch, *, visible: bool = True) -> None:
+        shape = self._shape(name)
+        rows = prepared(checked_rows(batch, shape.info.dimension), shape.info.metric)
+        last = {key: i for i, key in enumerate(batch.keys)}
+        entries = (
+            Entry(key, rows[i], batch.metadata[i], batch.payload[i], batch.versions[i]) for key, i in last.items()
+        )
+        with_text = self._settings.remote_text
+        for some in wire.batches(wire.item(entry, with_text=with_text, packed=shape.packed) for entry in entries):
+            self._put(name, some)
 
-    def _put(self, store: str, batch: list[dict[str, Any]]) -> None:
+    def _put(self, name: str, batch: list[dict[str, Any]]) -> None:
         """
         Put a batch. Where AWS finds fault with it, the vector at fault is found and put with less metadata:
         how AWS counts that is not documented to the byte, and one note must not keep the others out.
         """
         self._budget.take(len(batch))
         try:
-            self._call("PutVectors", store, vectors=batch)
+            self._call("PutVectors", name, vectors=batch)
             reach("s3.put")
-        except Invalid:
+        except Invalid as error:
             if len(batch) > 1:
-                self._put(store, batch[: len(batch) // 2])
-                self._put(store, batch[len(batch) // 2 :])
+                self._put(name, batch[: len(batch) // 2])
+                self._put(name, batch[len(batch) // 2 :])
                 return
-            kept = {key: value for key, value in batch[0]["metadata"].items() if key in LEAST_METADATA}
+            kept = wire.least(batch[0]["metadata"])
             if kept == batch[0]["metadata"]:
-                raise
-            log.warning("backend.metadata_cut", store=store, n_bytes=len(json.dumps(batch[0]["metadata"])))
-            self._put(store, [{**batch[0], "metadata": kept}])
+                raise VectorsRefused(error.message, keys=(batch[0]["key"],), part="values", hint=error.hint) from error
+            log.warning("backend.metadata_cut", store=name, n_bytes=len(json.dumps(batch[0]["metadata"])))
+            self._put(name, [{**batch[0], "metadata": kept}])
 
-    def _item(self, vector: Vector, row: np.ndarray) -> dict[str, Any]:
-        # nine digits are every bit of a float32, and two thirds of the bytes a double would take
-        values = [float(f"{value:.9g}") for value in row.tolist()]
-        metadata = wire.filterable(vector.metadata) | wire.payload(vector.payload, self._settings.remote_text)
-        return {"key": vector.key, "data": {"float32": values}, "metadata": metadata}
+    def put_metadata(self, name: str, batch: Batch) -> frozenset[str]:
+        raise Unsupported("S3 Vectors replaces whole vectors only", condition="put_metadata")
 
-    def delete_vectors(self, store: str, keys: Collection[str]) -> int:
+    def delete_vectors(self, name: str, keys: Collection[str]) -> None:
         unique = sorted(set(keys))
         for start in range(0, len(unique), DELETE_KEYS):
             some = unique[start : start + DELETE_KEYS]
             self._budget.take(len(some))
-            self._call("DeleteVectors", store, keys=some)
+            self._call("DeleteVectors", name, keys=some)
             reach("s3.deleted")
-        return len(unique)
 
-    def get_vectors(self, store: str, keys: Collection[str]) -> dict[str, np.ndarray]:
+    def get(
+        self, name: str, keys: Collection[str], *, values: bool = True, metadata: bool = False
+    ) -> dict[str, Stored]:  # fmt: skip
         unique = sorted(set(keys))
-        found: dict[str, np.ndarray] = {}
+        found: dict[str, Stored] = {}
         for start in range(0, len(unique), GET_KEYS):
-            answer = self._call("GetVectors", store, keys=unique[start : start + GET_KEYS], returnData=True)
-            found |= {item["key"]: np.array(item["data"]["float32"], dtype=np.float32) for item in answer["vectors"]}
+            answer = self._call(
+                "GetVectors", name, keys=unique[start : start + GET_KEYS], returnData=values, returnMetadata=metadata
+            )
+            found |= {item["key"]: wire.stored(item) for item in answer["vectors"]}
         return found
 
-    def list_keys(self, store: str) -> Iterator[str]:
-        for item in self._pages("ListVectors", "vectors", store, maxResults=PAGE):
-            yield item["key"]
+    def list_keys(
+        self, name: str, prefix: str = "", after: str = "", *, versions: bool = False
+    ) -> Iterator[tuple[str, str]]:  # fmt: skip
+        items = self._pages("ListVectors", "vectors", name, maxResults=PAGE, returnMetadata=versions)
+        found = ((item["key"], wire.stored(item).version) for item in items if item["key"].startswith(prefix))
+        return iter(sorted(pair for pair in found if pair[0] > after)) if after else found
+
+    def bulk(self, name: str, expect: int) -> AbstractContextManager[None]:
+        return nullcontext()
+
+    def split(self, name: str, where: Filter | None) -> tuple[Filter | None, Filter | None]:
+        return split(where, wire.can)
 
     def query(
-        self, store: str, vector: np.ndarray, top_k: int, filter: Filter | None = None, *, payload: bool = False  # noqa: A002
-    ) -> list[Match]:  # fmt: skip
+        self, name: str, vector: np.ndarray, top_k: int, *, among: Among | None = None, where: Filter | None = None,
+        payload: bool = False, cursor: str | None = None, timeout_s: float | None = None,
+    ) -> Matches:  # fmt: skip
+        if among is not None:
+            raise Unsupported("S3 Vectors cannot be narrowed to keys", condition="among")
+        refuse(self.split(name, where)[1], "S3 Vectors")
         self._wait_out_an_outage()
         try:
-            shape = self._shapes.get(store) or self._describe(store, for_query=True)
-            values = check_query(vector, shape.dimension)
-            if shape.metric == "cosine" and not values.any():
-                raise StoreMismatch("the query is zero, and has no direction to compare")
-            if top_k <= 0 or (filter and not all(filter.values())):
-                return []  # nothing wanted, or wanted of nothing: AWS takes no empty list
-            parameters: dict[str, Any] = {"filter": wire.condition(filter)} if filter else {}
+            info = (self._shapes.get(name) or self._describe(name, for_query=True)).info
+            values = checked_query(vector, info.dimension)
+            if info.metric == "cosine" and not values.any():
+                raise CollectionMismatch("the query is zero, and has no direction to compare", what="query")
+            if top_k <= 0:
+                return Matches((), "more")
+            if where is not None and wire.never(where):
+                return Matches((), "exhausted")  # AWS takes no empty list
+            condition = {"filter": made} if where is not None and (made := wire.condition(where)) else {}
             answer = self._call(
-                "QueryVectors", store, queryVector={"float32": values.tolist()}, topK=min(top_k, TOP_K),
-                returnDistance=True, returnMetadata=payload, for_query=True, **parameters,
+                "QueryVectors", name, queryVector={"float32": values.tolist()}, topK=min(top_k, TOP_K),
+                returnDistance=True, returnMetadata=payload, for_query=True, **condition,
             )  # fmt: skip
         except Unreachable as error:
             self._query_failed = (time.monotonic(), error)
             raise
-        matches = [wire.match(item, shape.metric) for item in answer["vectors"]]
-        return sorted(matches, key=lambda match: (-match.score, match.key))
+        matches = [wire.match(item, info.metric) for item in answer["vectors"]]
+        return Matches(sorted(matches, key=lambda match: (-match.score, match.key)), _end(len(matches), top_k, where))
 
     def _wait_out_an_outage(self) -> None:
         if self._query_failed is not None:
@@ -260,7 +264,7 @@ class S3VectorsBackend:
                 raise type(error)(error.message, hint=error.hint)
             self._query_failed = None
 
-    def flush(self, store: str) -> None:
+    def tend(self, name: str) -> None:
         """Nothing is held back."""
 
     def close(self) -> None:
@@ -271,27 +275,27 @@ class S3VectorsBackend:
 
     # -- calls -------------------------------------------------------------------------------------
 
-    def _pages(self, operation: str, field: str, store: str | None, **parameters: Any) -> Iterator[dict[str, Any]]:
+    def _pages(self, operation: str, field: str, name: str | None, **parameters: Any) -> Iterator[dict[str, Any]]:
         token: dict[str, Any] = {}
         while True:
-            answer = self._call(operation, store, **parameters, **token)
+            answer = self._call(operation, name, **parameters, **token)
             yield from answer[field]
             if not answer.get("nextToken"):
                 return
             token = {"nextToken": answer["nextToken"]}
 
     def _call(
-        self, operation: str, store: str | None = None, *, for_query: bool = False, **parameters: Any
+        self, operation: str, name: str | None = None, *, for_query: bool = False, **parameters: Any
     ) -> dict[str, Any]:
         """One request, its errors turned into ours: what the user must do, or that a retry may help."""
         progress()
-        place = {"indexName": store} if store is not None else {}
+        place = {"indexName": name} if name is not None else {}
         try:
             client = self._client("query" if for_query else "write")
             method = getattr(client, re.sub(r"(?<!^)(?=[A-Z])", "_", operation).lower())
             answer: dict[str, Any] = method(vectorBucketName=self._settings.bucket, **place, **parameters)
         except aws.ClientError as error:
-            ours = from_answer(error, operation, self._settings.bucket, store)
+            ours = from_answer(error, operation, self._settings.bucket, name)
             cause: Exception = error
         except aws.BotoCoreError as error:
             ours = from_library(error, self._settings.region, self._settings.endpoint_url)
@@ -301,8 +305,8 @@ class S3VectorsBackend:
             cause = error
         else:
             return answer
-        if isinstance(ours, UnknownStore | StoreMismatch) and store is not None:
-            self._shapes.pop(store, None)  # it may be another index by now
+        if isinstance(ours, UnknownCollection | StoreMismatch) and name is not None:
+            self._shapes.pop(name, None)  # it may be another index by now
         if isinstance(ours, BadCredentials):
             with self._lock:
                 self._clients.clear()  # they keep what they once read of a file: the next call reads it again
@@ -322,3 +326,12 @@ class S3VectorsBackend:
                 session = boto3.Session(profile_name=s.profile, region_name=s.region)
                 self._clients[purpose] = session.client("s3vectors", endpoint_url=s.endpoint_url, config=config)
             return self._clients[purpose]
+
+
+def _end(n: int, top_k: int, where: Filter | None) -> End:
+    """Why an answer ends. Under a filter the service's search may give up before it has seen everything."""
+    if n >= TOP_K:
+        return "limit"
+    if n >= top_k:
+        return "more"
+    return "exhausted" if where is None else "limit"

@@ -6,7 +6,7 @@ import re
 
 from botocore import exceptions as aws
 
-from vragd.errors import BackendRefused, BackendUnavailable, StoreMismatch, UnknownStore, VragdError
+from vragd.errors import BackendRefused, BackendUnavailable, StoreMismatch, UnknownCollection, VragdError
 
 NO_CREDENTIALS = (
     aws.NoCredentialsError,
@@ -43,7 +43,7 @@ def from_answer(error: aws.ClientError, operation: str, bucket: str, store: str 
     status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
     if code == "NotFoundException":
         what = f"bucket {bucket!r} has no index {store!r}" if store else f"there is no vector bucket {bucket!r}"
-        return UnknownStore(f"{what} in this region", hint="check bucket and region")
+        return UnknownCollection(f"{what} in this region", hint="check bucket and region")
     if code == "ConflictException":
         return Conflict(f"{operation}: {said}")
     if code == "AccessDeniedException":

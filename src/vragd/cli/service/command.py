@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from vragd.config.load import Loaded
 
 NOT_RUNNING = 3  # as systemctl has it
-AWS_CACHES = (".aws/sso/cache", ".aws/cli/cache")  # where botocore keeps the tokens it renews
 ACTIONS = {
     "install": "write the unit, start it now and at every login",
     "uninstall": "stop it and remove the unit; configuration and data stay",
@@ -108,14 +107,14 @@ def plan_of(args: argparse.Namespace, loaded: Loaded) -> Plan:
         words += ["--log-file", str(loaded.config.log.file)]
     stores = loaded.config.stores.values()
     sources = [source.path for store in stores for source in store.sources]
-    with_aws = any(store.backend.type == "s3vectors" for store in stores)
+    caches = dict.fromkeys(cache for store in stores for cache in store.backend.caches)
     return Plan(
         argv=(*program(), *words),
         data_dir=loaded.data_dir.absolute(),
         socket=loaded.socket,
         log_file=loaded.config.log.file,
         needed=(config_path(args.config).absolute(), *sources),
-        caches=tuple(Path.home() / cache for cache in AWS_CACHES) if with_aws else (),
+        caches=tuple(Path.home() / cache for cache in caches),
     )
 
 

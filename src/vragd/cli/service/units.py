@@ -72,7 +72,7 @@ RestrictNamespaces=true
 RestrictRealtime=true
 LockPersonality=true
 MemoryDenyWriteExecute=true
-# The socket; Ollama or S3 Vectors, if the configuration names one.
+# The socket; embedders and backends that are asked over a network, if the configuration names any.
 RestrictAddressFamilies=AF_UNIX AF_INET AF_INET6
 SystemCallArchitectures=native
 SystemCallFilter=@system-service
@@ -170,8 +170,8 @@ SystemCallFilter=~@privileged @resources
 # A call that is refused fails; numerical libraries ask for a processor affinity and do without.
 SystemCallErrorNumber=EPERM
 
-# Ollama on this machine, and nothing beyond it. A store in S3 Vectors needs the network: remove both lines
-# then, and hand it its credentials in a file that only it can see:
+# A server of models on this machine, and nothing beyond it. A store whose backend is elsewhere needs the network:
+# remove both lines then, and hand it its credentials in a file that only it can see, those of AWS for instance:
 #LoadCredential=aws:/etc/vragd/aws-credentials
 #Environment=AWS_SHARED_CREDENTIALS_FILE=%d/aws
 IPAddressDeny=any

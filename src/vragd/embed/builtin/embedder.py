@@ -24,8 +24,8 @@ os.environ["ORT_DISABLE_TELEMETRY"] = "1"
 import onnxruntime
 from tokenizers import Tokenizer
 
-from vragd.config.settings import BuiltinEmbedder
 from vragd.embed.base import Space, checked
+from vragd.embed.builtin.settings import BuiltinEmbedder
 from vragd.errors import EmbedderUnavailable
 
 MODEL_DIR = Path(__file__).with_name("minilm")
@@ -88,7 +88,8 @@ class MiniLM:
     def _windows(self, texts: Sequence[str]) -> Iterator[tuple[int, list[int]]]:
         """The index of a text and the token ids of each of its windows."""
         step = WINDOW - 2
-        for owner, encoding in enumerate(self._tokenizer.encode_batch(list(texts), add_special_tokens=False)):
+        proper = [text.encode("utf-8", "replace").decode() for text in texts]  # a lone surrogate is a TypeError
+        for owner, encoding in enumerate(self._tokenizer.encode_batch(proper, add_special_tokens=False)):
             ids = encoding.ids
             for start in range(0, max(len(ids), 1), step):
                 yield owner, [_CLS, *ids[start : start + step], _SEP]

@@ -22,8 +22,8 @@ import numpy as np
 import ollama
 from pydantic import ValidationError
 
-from vragd.config.settings import OllamaEmbedder
 from vragd.embed.base import Embedder, Space, checked
+from vragd.embed.ollama.settings import OllamaEmbedder
 from vragd.embed.prompts import prompts_for
 from vragd.errors import ConfigError, EmbedderRejected, EmbedderUnavailable
 from vragd.system.lanes import progress

@@ -1,0 +1,17 @@
+"""The settings of FAISS."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from vragd.backends.settings import BackendSettings
+
+
+class FaissBackend(BackendSettings):
+    """FAISS in the daemon's memory, with a cache on disk."""
+
+    type: Literal["faiss"] = "faiss"
+    index: Literal["auto", "flat", "ivf", "hnsw"] = "auto"
+
+
+Settings = FaissBackend

@@ -1,0 +1,39 @@
+"""
+The types of backends. Standard library only, so that commands may look here.
+
+A type is a folder: `settings.py` with a class `Settings`, and `backend.py` with `create(settings, data_dir)`.
+docs/backends.md says how to write one, here or in a package of its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from vragd.system.packages import Types
+
+if TYPE_CHECKING:
+    from vragd.backends.base import VectorBackend
+
+REGISTRY = {
+    "faiss": "vragd.backends.faiss",
+    "memory": "vragd.backends.memory",
+    "s3vectors": "vragd.backends.s3vectors",
+}
+
+DEFAULT = "faiss"
+BUCKET = "s3vectors"
+"""What a place means that is named on the command line without a type: `--bucket NAME`."""
+
+TYPES = Types("backend", REGISTRY, "vragd.backends")
+
+
+MakeBackend = Callable[[str, Any, Path], "VectorBackend"]
+"""Makes the backend of a type from its settings, keeping local files below a folder."""
+
+
+def create_backend(kind: str, settings: Any, data_dir: Path) -> VectorBackend:
+    """The backend of type `kind`, keeping local files below `data_dir`. ConfigError for an unknown type."""
+    backend: VectorBackend = TYPES.load(kind, "backend").create(settings, data_dir)
+    return backend

@@ -1,0 +1,66 @@
+"""
+What the settings of every type of backend say, whatever else they hold.
+
+Loads no backend: the configuration is read by commands that never search.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, ClassVar, Self
+
+from vragd.backends.registry import DEFAULT, TYPES
+from vragd.errors import UsageError
+from vragd.terms.fields import Settings
+from vragd.terms.metric import METRICS, Metric
+from vragd.terms.variants import OneOf
+
+
+class BackendSettings(Settings):
+    """The settings of a backend. A subclass has a field `type: Literal["NAME"]`."""
+
+    type: str
+
+    metrics: ClassVar[frozenset[Metric]] = METRICS
+    shared: ClassVar[bool] = False
+    """Whether stores of other machines may use the same place: what is left there outlives our data directory."""
+    caches: ClassVar[tuple[str, ...]] = ()
+    """Folders below the home directory that a client library writes, for credentials it renews."""
+
+    @classmethod
+    def from_url(cls, url: str) -> Self:
+        """
+        The settings that `TYPE://PLACE?KEY=VALUE` means, as given on the command line.
+
+        Raises pydantic's ValidationError for settings that cannot be, UsageError for a type that has no places.
+        """
+        raise UsageError(f"{url.partition('://')[0]} is no backend that others reach by a name")
+
+    def where(self) -> str:
+        """The place, for people, such as "bucket NAME"; empty below our data directory."""
+        return ""
+
+    def merged(self, given: BackendSettings | None) -> BackendSettings:
+        """`given`; where it means the very same place, with what it leaves unsaid as it is here."""
+        if given is None:
+            return self
+        if self.shared and type(given) is type(self) and given.where() == self.where():
+            return self.model_copy(update={key: getattr(given, key) for key in given.model_fields_set})
+        return given
+
+    def leaves_machine(self) -> bool:
+        """Whether vectors and what belongs to them may be sent to another machine."""
+        return False
+
+    @property
+    def longest_call_s(self) -> float:
+        """How long one call may wait for somebody else; 0 if it never does."""
+        return 0.0
+
+
+AnyBackend = Annotated[BackendSettings, OneOf(TYPES)]
+
+
+def default_backend() -> BackendSettings:
+    """The settings of a store that says nothing of a backend."""
+    settings: BackendSettings = TYPES.settings(DEFAULT).model_validate({"type": DEFAULT})
+    return settings

@@ -1,0 +1,58 @@
+"""Vectors by space and hash of their text."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from typing import Any
+
+import numpy as np
+
+from vragd.catalog import sweep
+from vragd.catalog.connection import Connection, batched
+from vragd.system import packed
+
+
+class Embeddings(Connection):
+    """Kept while a chunk has the text, and for some days after."""
+
+    def embedded(self, space_id: int, hashes: Collection[bytes]) -> set[bytes]:
+        """Those of `hashes` that have an embedding in the space."""
+        return {found for (found,) in self._in("select text_hash from embedding", space_id, hashes)}
+
+    def embeddings(self, space_id: int, hashes: Collection[bytes]) -> dict[bytes, np.ndarray]:
+        """The vectors of those of `hashes` that have one: float32, shape (dimension,)."""
+        found = list(self._in("select text_hash, vector from embedding", space_id, hashes))
+        if not found:
+            return {}
+        dimension = (len(found[0][1]) - packed.bytes_of(0)) // 2
+        rows = packed.unpack(np.frombuffer(b"".join(row[1] for row in found), dtype=packed.kind(dimension)))
+        return {text_hash: row for (text_hash, _), row in zip(found, rows, strict=True)}
+
+    def _in(self, select: str, space_id: int, hashes: Collection[bytes]) -> Iterator[Sequence[Any]]:
+        for some in batched(list(hashes)):
+            marks = ",".join("?" * len(some))
+            # a vector of another length is none: it was made by another model than the space's
+            yield from self._read(
+                f"{select} where space_id = ? and text_hash in ({marks})"
+                " and length(vector) = (select 4 + 2 * dimension from space where id = space_id)",
+                space_id,
+                *some,
+            )
+
+    def save(self, space_id: int, vectors: Iterable[tuple[bytes, np.ndarray]]) -> None:
+        """Keep new embeddings, by the hash of their text."""
+        with self._transaction():
+            self._db.executemany(
+                "insert into embedding(space_id, text_hash, vector) values (?, ?, ?)"
+                " on conflict do update set vector = excluded.vector where length(vector) != length(excluded.vector)",
+                ((space_id, text_hash, packed.pack(vector[None]).tobytes()) for text_hash, vector in vectors),
+            )
+
+    def sweep_embeddings(self, now: float, keep_s: float) -> int:
+        """
+        Forget embeddings that no chunk has used for `keep_s` seconds; returns how many.
+
+        Until then an undo, or a note that comes back, costs no embedding.
+        """
+        with self._transaction():
+            return sweep.embeddings(self._db, now, keep_s)

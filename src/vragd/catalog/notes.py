@@ -1,0 +1,84 @@
+"""Notes and their chunks: what is remembered of each, and the commit that changes them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+
+from vragd.catalog.intents import Intents
+from vragd.catalog.model import KNOWN_COLUMNS, Committed, Known, NoteChange, NoteRemoval, from_blob, known_from, to_blob
+from vragd.catalog.swap import remove, swap_chunks, upsert
+
+Span = tuple[tuple[str, ...], tuple[int, int]]
+"""Heading path, and first and last line, of a chunk."""
+
+
+class Notes(Intents):
+    """Swapped whole: a reader sees the old note or the new one."""
+
+    def _begin(self) -> None:
+        self._seq = self._one("select coalesce(max(seq), 0) from note")
+
+    def next_seq(self) -> int:
+        """A number above every earlier one, to be taken when a note's bytes are read."""
+        self._seq += 1
+        return self._seq
+
+    def known_note(self, source_id: int, path: str) -> Known | None:
+        """What is remembered of one note."""
+        rows = self._read(
+            f"select {KNOWN_COLUMNS} from note where source_id = ? and path = ?", source_id, to_blob(path)
+        )
+        return known_from(rows[0]) if rows else None
+
+    def embedded_chunks(self, note_id: int) -> dict[str, Span]:
+        """Where a note's chunks that have a vector are: (heading path, (first, last line)) by key."""
+        rows = self._read("select key, heading, line_from, line_to from chunk where note_id = ? and embedded", note_id)
+        return {key: (tuple(json.loads(heading)), (first, last)) for key, heading, first, last in rows}
+
+    def due_for_retry(self, now: float) -> list[tuple[int, str]]:
+        """(source id, path) of failed notes whose time has come."""
+        rows = self._read("select source_id, path from note where retry_at <= ?", now)
+        return [(source, from_blob(path)) for source, path in rows]
+
+    def commit(self, target: int, changes: Sequence[NoteChange | NoteRemoval]) -> Committed:
+        """
+        Swap each note's chunks for the new ones, all or nothing; keys that die by it become intents of the target.
+
+        A change whose `seq` is not above the stored one is dropped: somebody read the note later.
+        """
+        dead: set[str] = set()
+        n_stale, answers_change = 0, False
+        with self._transaction():
+            before = self._one("select generation from store")
+            for change in changes:
+                known = self._db.execute(
+                    "select id, seq, title, space_id from note where source_id = ? and path = ?",
+                    (change.source_id, to_blob(change.path)),
+                ).fetchone()
+                if known and known[1] >= change.seq:
+                    n_stale += 1
+                elif isinstance(change, NoteRemoval):
+                    if known:
+                        dead |= remove(self._db, known[0])
+                        answers_change = True
+                else:
+                    note_id = upsert(self._db, change)
+                    if change.chunks is not None:
+                        had = None if known is None else (known[2], known[3])
+                        dead |= swap_chunks(self._db, note_id, change, had, before + 1)
+                        dead.difference_update(chunk.key for chunk in change.chunks)
+                        answers_change = True
+            self._intend(target, dead)
+            if answers_change:
+                self._bury(dead, changes, before + 1)
+                self._db.execute("update store set generation = generation + 1")
+        return Committed(before + answers_change, tuple(dead), n_stale)
+
+    def _bury(self, dead: set[str], changes: Sequence[NoteChange | NoteRemoval], generation: int) -> None:
+        """Replicas that are behind look for what died since. Where there are none, nobody would ever forget it."""
+        if not self._one("select exists (select 1 from target where role = 'replica')"):
+            return
+        live = (chunk.key for change in changes if isinstance(change, NoteChange) for chunk in change.chunks or ())
+        self._db.executemany("delete from tombstone where key = ?", ((key,) for key in live))
+        self._db.executemany("insert or replace into tombstone values (?, ?)", ((key, generation) for key in dead))

@@ -1,0 +1,95 @@
+"""What the catalog remembers of a store's sources."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from vragd.catalog.connection import Connection
+from vragd.catalog.model import SourceRow, from_blob, to_blob
+
+
+class Sources(Connection):
+    """Those that are configured, and what they are recognised by."""
+
+    def sources(self) -> list[SourceRow]:
+        """Every registered source."""
+        rows = self._read("select id, uid, label, device, inode, obsidian from source order by id")
+        return [
+            SourceRow(i, uid, label, None if device is None else (device, inode, bool(obsidian)))
+            for i, uid, label, device, inode, obsidian in rows
+        ]
+
+    def register_source(self, label: str, uid: str, source_id: int | None = None) -> SourceRow:
+        """The source called `label`, made with `uid` if it is new, and with `source_id` if it had one before."""
+        with self._transaction():
+            self._db.execute(
+                "insert into source(id, uid, label) values (?, ?, ?) on conflict(label) do nothing",
+                (source_id, uid, label),
+            )
+        return next(row for row in self.sources() if row.label == label)
+
+    def machine(self) -> str | None:
+        """The machine the catalog was opened on last."""
+        ((machine,),) = self._read("select machine from store")
+        return None if machine is None else str(machine)
+
+    def settle(self, machine: str, uids: Mapping[str, str]) -> None:
+        """
+        The catalog is on this machine now: its sources get other identities, old to new, and their chunks the keys
+        that go with them. What it had before is no longer its own.
+        """
+        with self._transaction():
+            for old, new in uids.items():
+                self._db.execute("update source set uid = ? where uid = ?", (new, old))
+                theirs = "where substr(key, 1, length(?) + 1) = ? || '-'"
+                self._db.execute(
+                    f"update chunk set key = ? || substr(key, length(?) + 1) {theirs}", (new, old, old, old)
+                )
+                self._db.execute(f"delete from intent {theirs}", (old, old))
+            if uids:
+                self._db.execute("delete from own_source")
+            self._db.execute("update store set machine = ?", (machine,))
+
+    def set_identity(self, source_id: int, device: int, inode: int, obsidian: bool) -> None:
+        """Remember by what the source's root is recognised."""
+        with self._transaction():
+            self._db.execute(
+                "update source set device = ?, inode = ?, obsidian = ? where id = ?",
+                (device, inode, int(obsidian), source_id),
+            )
+
+    def forget_source(self, source_id: int) -> None:
+        """Remove a source that has no notes left."""
+        with self._transaction():
+            self._db.execute("delete from source where id = ?", (source_id,))
+
+    # -- by their identity: what is remembered also of those that are configured no longer -----------
+
+    def add_own(self, uid: str) -> None:
+        """Remember a source as ours: what it put may still be there when it is configured no longer."""
+        if uid not in self.own_uids():
+            with self._transaction():
+                self._db.execute("insert into own_source values (?, 0)", (uid,))
+
+    def own_uids(self) -> set[str]:
+        """Every source this catalog ever had."""
+        return {uid for (uid,) in self._read("select uid from own_source")}
+
+    def was_asked(self, uid: str) -> bool:
+        """Whether anybody ever had the source indexed on demand."""
+        return bool(self._one("select exists (select 1 from own_source where uid = ? and asked)", uid))
+
+    def ask(self, uid: str) -> None:
+        """Somebody has it indexed on demand."""
+        with self._transaction():
+            self._db.execute("update own_source set asked = 1 where uid = ?", (uid,))
+
+    def mounts(self, uid: str) -> list[str]:
+        """The folders on which other file systems were mounted."""
+        return [from_blob(path) for (path,) in self._read("select path from mount where uid = ?", uid)]
+
+    def set_mounts(self, uid: str, folders: Iterable[str]) -> None:
+        """Remember these folders, and no others."""
+        with self._transaction():
+            self._db.execute("delete from mount where uid = ?", (uid,))
+            self._db.executemany("insert into mount values (?, ?)", ((uid, to_blob(path)) for path in folders))

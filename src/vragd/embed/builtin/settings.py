@@ -1,0 +1,19 @@
+"""The settings of the builtin model."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from vragd.embed.settings import EmbedderSettings
+
+
+class BuiltinEmbedder(EmbedderSettings):
+    """MiniLM inside the package: English, 384 dimensions, no server, no network."""
+
+    type: Literal["builtin"] = "builtin"
+    threads: int = Field(default=0, ge=0, le=64)
+
+
+Settings = BuiltinEmbedder

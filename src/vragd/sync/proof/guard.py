@@ -1,0 +1,40 @@
+"""Holds back deletions that only a scan suggests, when they are suspiciously many."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from vragd.sync.difference import Difference
+
+# A scan that misses more than this of what was known is believed only when a later one agrees.
+GUARD_AT_LEAST = 20
+GUARD_CONFIRM_S = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """Notes that are missing without being believed so, and when they were first (monotonic)."""
+
+    paths: frozenset[str] = frozenset()
+    since: float = 0.0
+
+
+NOTHING = Held()
+
+
+def guarded(held: Held, difference: Difference, n_known: int, n_found: int, share: float, now: float) -> Held | None:
+    """
+    What is held back after a full scan, given what was before; None if its missing notes may be deleted.
+
+    A vault that is empty, or misses more than `share` of its notes, may be a mount that failed or a sync client that
+    has not finished. Many missing notes are believed when a scan a minute later misses the same; a vault without a
+    single note is believed only when somebody says so.
+    """
+    n_gone = len(difference.missing) - difference.n_moved
+    is_empty = n_found == 0 and n_known > 0 and n_gone > 0
+    if not (is_empty or n_gone > max(GUARD_AT_LEAST, share * n_known)):
+        return None
+    missing = frozenset(difference.missing)
+    if missing != held.paths:
+        return Held(missing, now)
+    return held if is_empty or now - held.since < GUARD_CONFIRM_S else None

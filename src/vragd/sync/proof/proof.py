@@ -1,0 +1,248 @@
+"""
+Whether what is missing from a source is gone, and by what its directory is recognised.
+
+An event or a scan of a folder is believed while the very directory is open that a full scan has proven. A directory
+that was opened since, as an empty mount point may be, proves nothing by its gaps until one full scan of it has passed
+the delete guard; likewise what is mounted on a folder inside. Device and inode are no proof: both are used again.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from vragd.catalog.model import SourceRow, StampRow
+from vragd.catalog.writer import Catalog
+from vragd.sync.difference import Difference, compare
+from vragd.sync.proof.guard import NOTHING, Held, guarded
+from vragd.vault.root import Root
+from vragd.vault.scan import Scan
+from vragd.vault.source import Source
+
+UNPROVEN = (0, 0)
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """All that is known of a source to tell what is gone from what cannot be seen. Replaced whole."""
+
+    proven: Root | None = None
+    """The directory whose gaps mean that notes are gone."""
+    place: tuple[int, int] | None = None
+    """(device, inode) of what was proven last, also before a restart."""
+    had_obsidian: bool = False
+    """A directory without `.obsidian` in the place of one that had it is another."""
+    mounts: Mapping[str, tuple[int, int]] = field(default_factory=dict)
+    """Folders on which other file systems were mounted, and (device, inode) of those whose gaps are believed."""
+    held: Held = NOTHING
+    n_unmounted: int = 0
+    """Notes below mounts that are away."""
+    was_asked: bool = False
+    """Whether anybody ever had the source indexed on demand."""
+    n_asked: int = 0
+    """How often somebody asked for a full scan."""
+    n_answered: int = 0
+    """How many of these a full scan has answered: it answers those asked before it began."""
+    confirmed: tuple[Root, int] | None = None
+    """The directory whose next full scan is to be believed, and which asking that was."""
+
+
+class Proof:
+    """
+    That of one source. `find` and `judge` are called on the source's own lane, `ask_scan`, `unmounted` and what is
+    read of `state` on any thread, the rest on the store's writer lane.
+    """
+
+    def __init__(
+        self, catalog: Catalog, source: Source, row: SourceRow, share: float,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:  # fmt: skip
+        """Begin with what the catalog remembers. `share` of the notes may be missing at once."""
+        self.source = source
+        self._catalog, self._share, self._clock = catalog, share, clock
+        self._lock = threading.Lock()
+        self.state = State(
+            place=row.identity[:2] if row.identity else None,
+            had_obsidian=row.identity is not None and row.identity[2],
+            mounts=dict.fromkeys(catalog.mounts(source.uid), UNPROVEN),
+            was_asked=catalog.was_asked(source.uid),
+        )
+        self._root_kept, self._mounts_kept = row.identity, sorted(self.state.mounts)
+
+    def _change(self, **changes: Any) -> None:
+        with self._lock:
+            self.state = replace(self.state, **changes)
+
+    @property
+    def n_held(self) -> int:
+        """How many notes are missing without being believed so."""
+        return len(self.state.held.paths) + self.state.n_unmounted
+
+    # -- the directory -----------------------------------------------------------------------------
+
+    def find(self, *, accept: bool = False) -> Root | None:
+        """The directory at the source's path if it may be its root; `accept`: also if it is no vault any longer."""
+        root = self.source.find(self.state.had_obsidian and not accept)
+        if self.source.root is None:
+            self._change(proven=None)  # which would keep it open
+        if root is None:
+            self._change(confirmed=None)
+        return root
+
+    def take(self, root: Root) -> bool:
+        """Make `root` the source's; whether it is another than before."""
+        is_other = self.source.root is not root
+        self.source.take(root)
+        self._change(had_obsidian=root.identity.obsidian)
+        if self.state.place is None:
+            self._prove(root)  # nothing of it is known, so nothing can be missing
+        elif is_other:
+            self._change(proven=None, held=NOTHING)  # what was missing in the last one says nothing of this one
+        self.remember()
+        return is_other
+
+    def _prove(self, root: Root) -> None:
+        self._change(proven=root, place=root.identity.place)
+
+    def close(self) -> None:
+        """Let go of the directory."""
+        self.source.close()
+        self._change(proven=None, confirmed=None)
+
+    # -- beyond a restart --------------------------------------------------------------------------
+
+    def remember(self) -> None:
+        """Keep what is known of the source. Cheap when nothing has changed."""
+        state = self.state
+        root = None if state.place is None else (*state.place, state.had_obsidian)
+        if root is not None and root != self._root_kept:
+            self._catalog.set_identity(self.source.id, *root)
+            self._root_kept = root
+        if (mounts := sorted(state.mounts)) != self._mounts_kept:
+            self._catalog.set_mounts(self.source.uid, mounts)
+            self._mounts_kept = mounts
+
+    def carry_over(self, catalog: Catalog) -> None:
+        """The same, in a catalog that was begun anew and knows the source by name only."""
+        self._catalog, self._root_kept, self._mounts_kept = catalog, None, []
+        self.remember()
+        if self.state.was_asked:
+            catalog.ask(self.source.uid)
+
+    def ask(self) -> None:
+        """Somebody wants the source indexed on demand: the next process is to finish that if this one does not."""
+        if not self.state.was_asked:
+            self._catalog.ask(self.source.uid)
+            self._change(was_asked=True)
+
+    # -- what a full scan is to mean ---------------------------------------------------------------
+
+    def ask_scan(self, *, confirm: bool = False) -> None:
+        """
+        Somebody waits for what the next full scan finds. `confirm`: what it misses is gone, if it is of the directory
+        that is open now.
+        """
+        with self._lock:
+            n, root = self.state.n_asked + 1, self.source.root
+            confirmed = (root, n) if confirm and root is not None else self.state.confirmed
+            self.state = replace(self.state, n_asked=n, confirmed=confirmed)
+
+    def unmounted(self) -> None:
+        """A file system below the root is away, or was: nothing below a mount proves anything until a full scan."""
+        with self._lock:
+            self.state = replace(self.state, mounts=dict.fromkeys(self.state.mounts, UNPROVEN))
+
+    # -- is it gone? -------------------------------------------------------------------------------
+
+    def gone(self, paths: Iterable[str]) -> set[str]:
+        """
+        Those of `paths` whose notes may be removed now. Blocks: whether the root is the one we know is looked at.
+
+        One that was just opened proves nothing until a full scan of it was believed, nor does what is mounted on a
+        folder and was not all the time since then. What the rules exclude goes whatever is there.
+        """
+        if not self.source.healthy():
+            return set()
+        root, state, rules = self.source.root, self.state, self.source.rules
+        is_proven = root is not None and root is state.proven
+        now: dict[str, bool] = {}
+
+        def is_there(mount: str, place: tuple[int, int]) -> bool:
+            if mount not in now:
+                now[mount] = root is not None and root.mounted(mount) == place
+            return now[mount]
+
+        def is_gone(path: str) -> bool:
+            if rules.excluded(path) is not None:
+                return True
+            above = ((mount, place) for mount, place in state.mounts.items() if path.startswith(mount + "/"))
+            return is_proven and all(is_there(*mount) for mount in above)
+
+        return {path for path in paths if is_gone(path)}
+
+    def mark(self) -> int:
+        """To be taken before a scan and given to `judge`: whoever asks meanwhile waits for the next one."""
+        return self.state.n_asked
+
+    def judge(self, root: Root, found: Scan, known: Mapping[str, StampRow], mark: int) -> tuple[Difference, bool]:
+        """
+        What a scan says against the catalog, and whether what it misses is to be taken for gone.
+
+        A full scan that is believed proves its root. What somebody asked for is a one-shot index means what it finds,
+        if it finds anything and where it did before.
+        """
+        before = self.state
+        is_confirmed = (
+            not found.folder
+            and before.confirmed is not None
+            and before.confirmed[0] is root
+            and before.confirmed[1] <= mark
+        )
+        self._mind_mounts(root, found, known, confirmed=is_confirmed)
+        difference = compare(found, known, self.source.rules)
+        if found.folder:
+            return difference, root is self.state.proven
+        if found.stopped or "" in found.unreadable:
+            return difference, False
+        same = root.identity.place == before.place
+        is_asked = mark > before.n_answered and same and not self.source.settings.watch and bool(found.notes)
+        held = guarded(before.held, difference, len(known), len(found.notes), self._share, self._clock())
+        self._answered(mark)
+        if is_asked or is_confirmed or held is None:
+            self._prove(root)
+            self._change(held=NOTHING, mounts={**self.state.mounts, **found.mounts})
+            return difference, True
+        self._change(held=held, mounts={**dict.fromkeys(found.mounts, UNPROVEN), **self.state.mounts})
+        return difference, False
+
+    def _answered(self, mark: int) -> None:
+        with self._lock:
+            confirmed = self.state.confirmed
+            if confirmed is not None and confirmed[1] <= mark:
+                confirmed = None
+            self.state = replace(self.state, n_answered=mark, confirmed=confirmed)
+
+    def _mind_mounts(self, root: Root, found: Scan, known: Iterable[str], *, confirmed: bool) -> None:
+        """
+        Take what lies below a mount that is away out of what the scan proves; unless its loss is `confirmed`.
+
+        When it is back, or another in its place, only a full scan proves something.
+        """
+        mounts = dict(self.state.mounts)
+        now = {mount: root.mounted(mount) for mount in mounts}
+        away = {mount for mount, place in now.items() if place is None}
+        if confirmed:
+            mounts = {mount: place for mount, place in mounts.items() if mount not in away}
+            away = set()
+        mounts |= dict.fromkeys(away, UNPROVEN)
+        changed = {mount for mount, place in mounts.items() if found.folder and place != now[mount]}
+        for mount in away | changed:
+            found.unreadable[mount] = "unmounted"
+        if not (found.folder or found.stopped):
+            hidden = {mount: sum(path.startswith(mount + "/") for path in known) for mount in away}
+            mounts = {mount: place for mount, place in mounts.items() if hidden.get(mount, 1)}
+            self._change(n_unmounted=sum(hidden.values()))
+        self._change(mounts=mounts)

@@ -1,0 +1,52 @@
+"""Types of settings: what a value in the configuration may be, and how it is read from YAML and JSON."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Annotated
+
+from pathspec import GitIgnoreSpec
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+
+
+class Settings(BaseModel):
+    """Frozen; unknown keys are refused, and so is a value of another type than asked for."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+def _expanded(value: object) -> object:
+    if not isinstance(value, str | Path):
+        raise ValueError("expected a path (a ~ alone is nothing in YAML)")  # noqa: TRY004
+    try:
+        return Path(value).expanduser()
+    except RuntimeError as error:  # ~somebody
+        raise ValueError(str(error)) from None
+
+
+def _absolute(value: Path) -> Path:
+    if not value.is_absolute():
+        raise ValueError(f"{value} is not an absolute path (a leading ~ is fine)")
+    if "\0" in str(value):
+        raise ValueError("a path cannot hold a NUL character")
+    return value
+
+
+def as_tuple(value: object) -> object:
+    """`value`, a list of YAML or JSON as the tuple that a frozen setting holds."""
+    return tuple(value) if isinstance(value, list) else value
+
+
+def _valid_patterns(value: tuple[str, ...]) -> tuple[str, ...]:
+    for pattern in value:
+        try:
+            GitIgnoreSpec.from_lines([pattern])
+        except (ValueError, re.error):
+            raise ValueError(f"{pattern!r} is not a pattern as in .gitignore") from None
+    return value
+
+
+AbsolutePath = Annotated[Path, BeforeValidator(_expanded), AfterValidator(_absolute)]
+Patterns = Annotated[tuple[str, ...], BeforeValidator(as_tuple), AfterValidator(_valid_patterns)]
+Seconds = Annotated[float, Field(gt=0, strict=False, allow_inf_nan=False)]

@@ -1,0 +1,30 @@
+"""What each type of backend claims, pinned: an empty claim would let it off the suite."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.conformance.factories import FACTORIES
+from vragd.backends.base import Traits
+
+LOCAL = {"private": True, "networked": False, "keeps_payload": False, "durable": False, "patches": True}
+EVERY_METRIC = frozenset({"cosine", "euclidean", "dot"})
+PINNED = {
+    "faiss": Traits(
+        **LOCAL, value_error=1 / 50_000, metrics=EVERY_METRIC, max_dimension=65_536, max_matches=None, max_among=None
+    ),
+    "memory": Traits(
+        **LOCAL, value_error=1e-6, metrics=EVERY_METRIC, max_dimension=65_536, max_matches=None, max_among=None
+    ),
+    "s3vectors": Traits(
+        private=False, networked=True, keeps_payload=True, durable=True, patches=False, value_error=1e-6,
+        metrics=frozenset({"cosine", "euclidean"}), max_dimension=4_096, max_matches=100, max_among=0,
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", sorted(FACTORIES))
+def test_a_type_claims_what_it_always_did(name: str, tmp_path: Path) -> None:
+    assert FACTORIES[name](tmp_path).traits == PINNED[name.partition("-")[0]]

@@ -1,0 +1,1 @@
+"""Words hashed into a vector: no model, no server."""

@@ -1,0 +1,1 @@
+"""Exact search over files of JSON lines, one a store."""

@@ -1,0 +1,59 @@
+"""What `--bucket` and the flags beside it mean."""
+
+from __future__ import annotations
+
+import argparse
+
+import pytest
+
+from vragd.cli import bucket
+from vragd.cli.main import parser
+from vragd.errors import ConfigError, UsageError
+
+
+def given(*flags: str) -> argparse.Namespace:
+    return parser().parse_args(["store", "list", *flags])
+
+
+def test_a_name_is_a_bucket_and_flags_say_how_it_is_reached() -> None:
+    flags = ("--region", "eu-central-1", "--profile", "me & you", "--endpoint-url", "http://127.0.0.1:9000")
+    chosen = bucket.chosen(given("--bucket", "my-vectors", *flags))
+    assert chosen.model_dump(mode="json", exclude_unset=True) == {
+        "type": "s3vectors", "bucket": "my-vectors", "region": "eu-central-1", "profile": "me & you",
+        "endpoint_url": "http://127.0.0.1:9000",
+    }  # fmt: skip
+
+
+def test_a_url_says_the_type_too() -> None:
+    chosen = bucket.chosen(given("--bucket", "s3vectors://my-vectors?region=eu-central-1", "--profile", "work"))
+    assert chosen.model_dump(exclude_unset=True) == {
+        "type": "s3vectors", "bucket": "my-vectors", "region": "eu-central-1", "profile": "work",
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("name", ["My_Vectors", "a/b", "a?region=x", "a#b", "a%2Fb", "ab", "", "my vectors", "é" * 5])
+def test_a_name_that_cannot_be_a_bucket_is_refused_as_it_was_given(name: str) -> None:
+    with pytest.raises(UsageError, match="--bucket: bucket name") as caught:
+        bucket.chosen(given("--bucket", name))
+    assert f"{name!r} is not 3 to 63" in caught.value.message
+
+
+def test_the_flag_at_fault_is_named() -> None:
+    with pytest.raises(UsageError, match="--endpoint-url: expected https://"):
+        bucket.chosen(given("--bucket", "my-vectors", "--endpoint-url", "http://example.org"))
+    with pytest.raises(UsageError, match="--profile: "):
+        bucket.chosen(given("--bucket", "my-vectors", "--profile", ""))
+
+
+def test_a_type_that_is_unknown_or_has_no_places_is_refused() -> None:
+    with pytest.raises(ConfigError, match="unknown backend type 'qdrant'"):
+        bucket.chosen(given("--bucket", "qdrant://here"))
+    with pytest.raises(UsageError, match="faiss is no backend that others reach by a name"):
+        bucket.chosen(given("--bucket", "faiss://here"))
+
+
+def test_flags_of_a_bucket_need_one() -> None:
+    assert not bucket.wanted(given())
+    assert bucket.wanted(given("--bucket", "my-vectors"))
+    with pytest.raises(UsageError, match="--endpoint-url needs --bucket"):
+        bucket.wanted(given("--endpoint-url", "https://x"))

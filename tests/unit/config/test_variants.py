@@ -1,0 +1,219 @@
+"""What each type of backend and embedder says of itself by its settings, and that nothing of them is lost."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pydantic import TypeAdapter, ValidationError
+
+from tests.conformance.factories import FACTORIES
+from vragd.backends import registry as backends
+from vragd.backends.settings import BackendSettings, default_backend
+from vragd.config.load import Loaded, parse
+from vragd.config.settings import Config, StoreSettings
+from vragd.embed import registry as embedders
+from vragd.embed.settings import AnyEmbedder, EmbedderSettings, default_embedder, of_model
+from vragd.errors import ConfigError, UsageError
+from vragd.server.schemas import IndexRequest, StoreRequest
+from vragd.stores.registry import Registry
+from vragd.system.packages import Types
+
+# Every field of every type, none with its default: what is dropped on the way is missed.
+BACKENDS: dict[str, dict[str, Any]] = {
+    "faiss": {"index": "hnsw"},
+    "memory": {},
+    "s3vectors": {
+        "bucket": "my-vectors", "region": "eu-central-1", "profile": "work", "endpoint_url": "http://127.0.0.1:9000",
+        "remote_text": True, "timeout_s": 20.0, "query_timeout_s": 5.0,
+    },
+}  # fmt: skip
+EMBEDDERS: dict[str, dict[str, Any]] = {
+    "builtin": {"threads": 3},
+    "ollama": {
+        "model": "embeddinggemma", "url": "http://10.0.0.1:11434", "allow_remote": True, "batch_size": 3,
+        "timeout_s": 90.0, "query_timeout_s": 4.0, "keep_alive": "1h",
+    },
+}  # fmt: skip
+EVERY = [(backends.TYPES, name, given) for name, given in BACKENDS.items()]
+EVERY += [(embedders.TYPES, name, given) for name, given in EMBEDDERS.items()]
+
+
+def made(types: Types, name: str, given: dict[str, Any]) -> Any:
+    return types.settings(name).model_validate({"type": name, **given})
+
+
+def backend(name: str, **changes: Any) -> BackendSettings:
+    settings: BackendSettings = made(backends.TYPES, name, BACKENDS[name] | changes)
+    return settings
+
+
+def embedder(name: str, **changes: Any) -> EmbedderSettings:
+    settings: EmbedderSettings = made(embedders.TYPES, name, EMBEDDERS[name] | changes)
+    return settings
+
+
+def test_every_type_and_every_field_is_tried_here_with_another_value_than_its_default() -> None:
+    assert set(BACKENDS) == set(backends.REGISTRY)
+    assert set(EMBEDDERS) == set(embedders.REGISTRY)
+    for types, name, given in EVERY:
+        fields = types.settings(name).model_fields
+        assert {"type", *given} == set(fields)
+        assert [key for key, value in given.items() if fields[key].default == value] == []
+
+
+@pytest.mark.parametrize(("types", "name", "given"), EVERY, ids=lambda it: it if isinstance(it, str) else "")
+def test_settings_of_a_store_come_back_whole_from_json(types: Types, name: str, given: dict[str, Any]) -> None:
+    store = StoreSettings(**{types.noun: {"type": name, **given}})
+    wanted = made(types, name, given)
+    assert getattr(store, types.noun) == wanted
+    assert json.loads(store.model_dump_json())[types.noun] == {"type": name, **given}
+    assert store.model_dump()[types.noun] == store.model_dump(mode="json")[types.noun] == {"type": name, **given}
+    assert StoreSettings.model_validate_json(store.model_dump_json()) == store
+    assert StoreSettings.model_validate(json.loads(store.model_dump_json())) == store
+    assert Config(stores={"notes": store}).model_dump()["stores"]["notes"][types.noun] == {"type": name, **given}
+    assert getattr(StoreRequest.model_validate({"name": "notes", types.noun: {"type": name, **given}}), types.noun)
+
+
+@pytest.mark.parametrize("name", BACKENDS)
+def test_a_store_made_by_a_command_keeps_all_its_settings(name: str, tmp_path: Path) -> None:
+    for other in EMBEDDERS:
+        registry = Registry(Loaded(Config(), None, tmp_path / f"data-{other}", tmp_path / "s"))
+        (registry.root.parent).mkdir(mode=0o700)
+        settings = StoreSettings(backend=backend(name), embedder=embedder(other))
+        registry.create("notes", settings)
+        assert registry.entries()["notes"].settings == settings
+
+
+def test_an_unsaid_backend_of_an_index_request_is_none_and_a_said_one_keeps_what_was_said() -> None:
+    asked = {"store": "notes", "path": "/a", "include": ["*.md"]}
+    assert IndexRequest.model_validate(asked).backend is None
+    said = {"type": "s3vectors", "bucket": "my-vectors"}
+    chosen = IndexRequest.model_validate({**asked, "backend": said}).backend
+    assert chosen is not None
+    assert chosen.model_fields_set == {"type", "bucket"}
+
+
+def test_an_embedder_that_was_recorded_is_read_again() -> None:
+    for name in EMBEDDERS:
+        settings = embedder(name)
+        assert TypeAdapter(AnyEmbedder).validate_json(settings.model_dump_json()) == settings
+
+
+def test_a_store_that_says_nothing_gets_the_defaults() -> None:
+    assert (StoreSettings().backend, StoreSettings().embedder) == (default_backend(), default_embedder())
+    assert (default_backend().type, default_embedder().type) == (backends.DEFAULT, embedders.DEFAULT)
+
+
+@pytest.mark.parametrize("value", [None, 3, [], "faiss", {}, {"type": 3}, {"type": None}, {"type": ["faiss"]}])
+def test_what_has_no_type_is_refused(value: Any) -> None:
+    for key in ("backend", "embedder"):
+        with pytest.raises(ValidationError):
+            StoreSettings(**{key: value})
+
+
+def test_settings_of_another_part_are_refused() -> None:
+    with pytest.raises(ValidationError):
+        StoreSettings(backend=embedder("builtin"))
+    with pytest.raises(ValidationError):
+        StoreSettings(embedder=backend("faiss"))
+
+
+# -- what they say ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", FACTORIES)
+def test_the_metrics_of_the_settings_are_those_of_the_backend(name: str, tmp_path: Path) -> None:
+    kind = name.partition("-")[0]
+    assert backends.TYPES.settings(kind).metrics == FACTORIES[name](tmp_path).metrics
+
+
+def test_a_metric_the_backend_lacks_is_refused_with_those_it_has() -> None:
+    text = "stores:\n  notes:\n    metric: dot\n    backend: {type: s3vectors, bucket: my-vectors}\n"
+    with pytest.raises(ConfigError, match="backend s3vectors has the metrics cosine and euclidean, not dot"):
+        parse(text, "c.yaml")
+
+
+def test_only_a_shared_place_has_a_name() -> None:
+    for name in BACKENDS:
+        assert bool(backend(name).where()) == backend(name).shared
+    assert backend("s3vectors").where() == "bucket my-vectors"
+
+
+def test_what_leaves_the_machine_says_so() -> None:
+    assert [name for name in BACKENDS if backend(name).leaves_machine()] == []
+    assert backend("s3vectors", endpoint_url=None).leaves_machine()
+    assert backend("s3vectors", endpoint_url="https://s3.example.org").leaves_machine()
+    assert not backend("s3vectors", endpoint_url="http://localhost").leaves_machine()
+    assert not embedder("builtin").leaves_machine()
+    assert embedder("ollama").leaves_machine()
+    assert not embedder("ollama", allow_remote=False).leaves_machine()
+
+
+def test_the_longest_call_is_that_of_the_timeout() -> None:
+    assert {name: backend(name).longest_call_s for name in BACKENDS} == {"faiss": 0, "memory": 0, "s3vectors": 20}
+    assert {name: embedder(name).longest_call_s for name in EMBEDDERS} == {"builtin": 0, "ollama": 90}
+
+
+def test_the_same_place_keeps_what_is_not_said_anew() -> None:
+    had = backend("s3vectors")
+    given = backends.TYPES.settings("s3vectors")(type="s3vectors", bucket="my-vectors", region="us-east-1")
+    assert had.merged(given) == backend("s3vectors", region="us-east-1")
+    elsewhere = backends.TYPES.settings("s3vectors")(type="s3vectors", bucket="other")
+    assert had.merged(elsewhere) == elsewhere
+    assert had.merged(None) == had
+    assert had.merged(backend("faiss")) == backend("faiss")
+    assert backend("faiss").merged(default_backend()) == default_backend()
+    assert backend("faiss").merged(had) == had
+
+
+def test_a_url_names_a_place_and_how_it_is_reached() -> None:
+    s3vectors = backends.TYPES.settings("s3vectors")
+    url = "s3vectors://my-vectors?region=eu-central-1&profile=work&endpoint_url=http%3A%2F%2F127.0.0.1%3A9000"
+    assert s3vectors.from_url(url) == backend("s3vectors", remote_text=False, timeout_s=10, query_timeout_s=3)
+    assert s3vectors.from_url("s3vectors://my-vectors").model_fields_set == {"type", "bucket"}
+    for wrong in ("My_Vectors", "a%2Fb-c", "my-vectors/x", "my-vectors?regoin=x", "", "my-vectors?region="):
+        with pytest.raises(ValidationError):
+            s3vectors.from_url(f"s3vectors://{wrong}")
+    with pytest.raises(UsageError, match="faiss is no backend that others reach by a name"):
+        backends.TYPES.settings("faiss").from_url("faiss://here")
+
+
+def test_the_title_begins_like_that_of_the_space() -> None:
+    assert default_embedder().title == "builtin"
+    assert of_model("embeddinggemma").title == "ollama/embeddinggemma"
+    with pytest.raises(ValidationError):
+        of_model("")
+
+
+# -- what is loaded ----------------------------------------------------------------------------------------
+
+
+def test_the_settings_of_every_type_load_nothing_of_what_they_configure() -> None:
+    code = (
+        "import sys; import vragd.config.load, vragd.server.schemas\n"
+        "heavy = {'faiss', 'boto3', 'botocore', 'onnxruntime', 'tokenizers', 'ollama', 'httpx'}\n"
+        "print(sorted(heavy & set(sys.modules)), 'importlib.metadata' in sys.modules)"
+    )
+    light = "import sys; import vragd.config.load; print(sorted({'numpy', 'faiss', 'boto3'} & set(sys.modules)))"
+    run = [sys.executable, "-c"]
+    assert subprocess.run([*run, code], capture_output=True, text=True, check=True).stdout.startswith("[] ")
+    assert subprocess.run([*run, light], capture_output=True, text=True, check=True).stdout == "[]\n"
+
+
+def test_the_registries_load_the_standard_library_alone() -> None:
+    code = (
+        "import sys; import vragd.backends.registry, vragd.embed.registry\n"
+        "print(sorted({'pydantic', 'numpy', 'yaml', 'importlib.metadata'} & set(sys.modules)))"
+    )
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "[]\n"
+
+
+def test_an_unknown_type_lists_those_there_are() -> None:
+    with pytest.raises(ConfigError, match="unknown backend type 'fais'") as caught:
+        backends.create_backend("fais", None, Path())
+    assert caught.value.hint == "known: faiss, memory, s3vectors"

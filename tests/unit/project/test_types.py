@@ -1,0 +1,108 @@
+"""A backend or an embedder is one folder: nobody else names its type, or imports what is in it."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from vragd.backends import registry as backends
+from vragd.embed import registry as embedders
+
+SOURCE = Path(__file__).parents[3] / "src" / "vragd"
+ROOMS = {"backends": backends.REGISTRY, "embed": embedders.REGISTRY}
+REGISTRIES = {SOURCE / room / "registry.py" for room in ROOMS}
+# Words that mean other things too: only whole strings and folders count, and a class only beside what it is a type of.
+PLAIN = {"memory", "builtin"}
+PARTS = {"backend", "embedder"}
+STILL_SHARED = "vragd.backends.memory.backend"  # where the scores are that every exact search shares
+
+
+def named(text: str, types: set[str]) -> Iterator[str]:
+    """What names one of `types` in a module: a string that is a type, a folder of one, a name made of one."""
+    tree = ast.parse(text)
+    docs = {id(body[0].value) for body in bodies(tree) if isinstance(body[0], ast.Expr)}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in docs:
+            words = re.split(r"[./:]", node.value)
+            if words[0] in types or (words[0] == "vragd" and types & set(words)):
+                yield f"{node.lineno}: {node.value!r}"
+            continue
+        for name in names_in(node):
+            parts = set(re.findall(r"[a-z0-9]+", re.sub(r"(?<=[a-z0-9])([A-Z])", r"_\1", name).lower()))
+            joined = re.sub(r"[^a-z0-9]", "", name.lower())
+            for kind in types:
+                if (kind in parts and parts & PARTS) if kind in PLAIN else kind in joined:
+                    yield f"{node.lineno}: {name}"
+
+
+def bodies(tree: ast.AST) -> Iterator[list[ast.stmt]]:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef) and node.body:
+            yield node.body
+
+
+def names_in(node: ast.AST) -> Iterator[str]:
+    match node:
+        case ast.Name():
+            yield node.id
+        case ast.Attribute():
+            yield node.attr
+        case ast.arg():
+            yield node.arg
+        case ast.keyword():
+            yield node.arg or ""
+        case ast.ClassDef() | ast.FunctionDef() | ast.AsyncFunctionDef():
+            yield node.name
+        case ast.ImportFrom():
+            yield node.module or ""
+            yield from (alias.name for alias in node.names)
+        case ast.Import():
+            yield from (alias.name for alias in node.names)
+
+
+def test_nobody_names_a_type_outside_its_folder_and_the_registry() -> None:
+    found = []
+    for path in SOURCE.rglob("*.py"):
+        room, *inside = path.relative_to(SOURCE).parts
+        own = inside[0] if room in ROOMS and inside[0] in ROOMS[room] else ""
+        types = {name for registry in ROOMS.values() for name in registry if name != own}
+        if path not in REGISTRIES:
+            found += [f"{path.relative_to(SOURCE)}:{it}" for it in named(path.read_text("utf-8"), types)]
+    assert [it for it in found if not it.endswith(STILL_SHARED)] == []
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        'if kind == "memory": pass',
+        'TYPE = "s3vectors"',
+        'title = f"ollama/{model}"',
+        'module = "vragd.backends.faiss.backend"',
+        "from vragd.backends.faiss.settings import Settings",
+        "import vragd.embed.ollama",
+        "x = isinstance(it, S3VectorsBackend)",
+        "def f(memory_backend): pass",
+        "x = args.ollama",
+        "f(BuiltinEmbedder())",
+        "class OllamaLike: pass",
+    ],
+)
+def test_a_type_that_is_named_is_found(line: str) -> None:
+    assert list(named(line, {name for registry in ROOMS.values() for name in registry}))
+
+
+def test_prose_may_speak_of_a_type() -> None:
+    text = '"""Such as faiss."""\nx = "an index of FAISS"\nmemory_mib = 3\nimport builtins\n# ollama\n'
+    assert list(named(text, {"faiss", "memory", "builtin", "ollama"})) == []
+
+
+def test_every_type_is_a_folder_with_a_docstring_alone_at_its_door() -> None:
+    for room, registry in ROOMS.items():
+        for name, folder in registry.items():
+            assert folder == f"vragd.{room}.{name}"
+            (only,) = ast.parse((SOURCE / room / name / "__init__.py").read_text("utf-8")).body
+            assert isinstance(only, ast.Expr)
