@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import Any
 
@@ -16,8 +17,41 @@ class Embeddings(Connection):
     """Kept while a chunk has the text, and for some days after."""
 
     def embedded(self, space_id: int, hashes: Collection[bytes]) -> set[bytes]:
-        """Those of `hashes` that have an embedding in the space."""
-        return {found for (found,) in self._in("select text_hash from embedding", space_id, hashes)}
+        """
+        Those of `hashes` that have an embedding in the space.
+
+        What was embedded by the same model for texts that were cut otherwise is taken over first: the same text has
+        the same vector.
+        """
+        found = {found for (found,) in self._in("select text_hash from embedding", space_id, hashes)}
+        missing = [text_hash for text_hash in hashes if text_hash not in found]
+        if missing and (kin := self._kin(space_id)):
+            self._take_over(space_id, kin, missing)
+            found |= {taken for (taken,) in self._in("select text_hash from embedding", space_id, missing)}
+        return found
+
+    def _kin(self, space_id: int) -> list[int]:
+        """The other spaces whose vectors mean the same."""
+        meanings: dict[int, object] = {}
+        for found, identity in self._read("select id, identity from space"):
+            try:
+                meaning = json.loads(identity)
+            except ValueError:
+                continue
+            if isinstance(meaning, dict):
+                meaning.pop("chunker", None)
+                meanings[found] = meaning
+        mine = meanings.pop(space_id, None)
+        return [found for found, meaning in meanings.items() if meaning and meaning == mine]
+
+    def _take_over(self, space_id: int, kin: Sequence[int], hashes: Sequence[bytes]) -> None:
+        marks = ",".join("?" * len(kin))
+        with self._transaction():
+            self._db.executemany(
+                "insert or ignore into embedding(space_id, text_hash, vector)"
+                f" select ?, text_hash, vector from embedding where text_hash = ? and space_id in ({marks}) limit 1",
+                ((space_id, text_hash, *kin) for text_hash in hashes),
+            )
 
     def embeddings(self, space_id: int, hashes: Collection[bytes]) -> dict[bytes, np.ndarray]:
         """The vectors of those of `hashes` that have one: float32, shape (dimension,)."""

@@ -96,6 +96,8 @@ class ChunkRow:
     embedded: bool = True
     meta_hash: bytes | None = None
     """Of what a backend is told beside the vector; None if nobody knows."""
+    embed_text: str = ""
+    """What is embedded, where that is not `text`: known when a note was read, and not kept."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -48,8 +48,8 @@ def swap_chunks(
     """
     assert change.chunks is not None
     retitled, moved = had is not None and had[0] != change.title, had is not None and had[1] != change.space_id
-    rows = db.execute("select key, id, heading from chunk where note_id = ?", (note_id,))
-    old = {key: (rowid, heading) for key, rowid, heading in rows}
+    rows = db.execute("select key, id, heading, text from chunk where note_id = ?", (note_id,))
+    old = {key: (rowid, heading, text) for key, rowid, heading, text in rows}
     for ordinal, chunk in enumerate(change.chunks):
         heading = json.dumps(chunk.heading, ensure_ascii=False)
         place = (int(chunk.embedded), ordinal, heading, *chunk.lines, chunk.meta_hash)
@@ -60,7 +60,9 @@ def swap_chunks(
                 " where id = ?9",
                 (*place, moved, generation, before[0]),
             )
-            if before[1] != heading or retitled:
+            if before[2] != chunk.text:  # marks only: what is embedded is the same
+                db.execute("update chunk set text = ? where id = ?", (chunk.text, before[0]))
+            if before[1:] != (heading, chunk.text) or retitled:
                 db.execute("delete from chunk_text where rowid = ?", (before[0],))
                 _index_text(db, before[0], change.title, chunk)
         else:
@@ -70,7 +72,7 @@ def swap_chunks(
                 (note_id, chunk.key, chunk.text_hash, *place, chunk.text, generation),
             )
             _index_text(db, db.last_insert_rowid(), change.title, chunk)
-    return _drop_chunks(db, {key: rowid for key, (rowid, _) in old.items()})
+    return _drop_chunks(db, {key: rowid for key, (rowid, _, _) in old.items()})
 
 
 def _index_text(db: apsw.Connection, rowid: int, title: str, chunk: ChunkRow) -> None:

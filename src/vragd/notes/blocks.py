@@ -9,14 +9,13 @@ from __future__ import annotations
 import re
 from bisect import bisect_left
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from itertools import pairwise
-from typing import Literal
+
+from vragd.notes.html import BLANK_LINE, html_end
+from vragd.notes.model import Block, Blocks, Kind
 
 MAX_DEPTH = 32
 """Quotes and list items within one another; what is deeper is text."""
-
-Kind = Literal["text", "heading", "code", "html", "math", "comment"]
 
 _ATX = re.compile(r"(#{1,6})(?=[ \t]|$)")
 _FENCE = re.compile(r"(`{3,}+)([^`]*+)$|(~{3,}+)(.*)$")
@@ -27,56 +26,7 @@ _TASK = re.compile(r"\[(.)\](?: +|$)")
 _CALLOUT = re.compile(r"\[!([^\]\[]{1,64}+)\][+-]?(?: +|$)")
 _DEFINITION = re.compile(r"[ \t>]*+(?:(?:[-+*]|\d{1,9}[.)])[ \t]++)*+\[[^\]\[]{1,999}+\]:")
 _DELIMITERS = re.compile(r"[ \t>|:-]*+$")  # of a table's columns
-_HTML_ENDS = (
-    (re.compile(r"<(?:script|pre|style|textarea)(?=[\s>]|$)", re.I), re.compile(r"</(?:script|pre|style|textarea)>", re.I)),
-    (re.compile(r"<!--"), re.compile(r"-->")),
-    (re.compile(r"<\?"), re.compile(r"\?>")),
-    (re.compile(r"<![A-Za-z]"), re.compile(r">")),
-    (re.compile(r"<!\[CDATA\["), re.compile(r"\]\]>")),
-)
-_HTML_BLOCK = re.compile(
-    r"</?(?:address|article|aside|base|basefont|blockquote|body|caption|center|col|colgroup|dd|details|dialog|dir|div|dl|"
-    r"dt|fieldset|figcaption|figure|footer|form|frame|frameset|h[1-6]|head|header|hr|html|iframe|legend|li|link|main|"
-    r"menu|menuitem|nav|noframes|ol|optgroup|option|p|param|search|section|summary|table|tbody|td|tfoot|th|thead|title|"
-    r"tr|track|ul)(?=[\s>]|/>|$)",
-    re.I,
-)
-_ATTRIBUTE = r"(?:\s++[A-Za-z_:][\w.:-]*+(?:\s*+=\s*+(?:[^\s\"'=<>`]++|'[^']*+'|\"[^\"]*+\"))?)"
-_HTML_ANY = re.compile(rf"(?:<[A-Za-z][A-Za-z0-9-]*+{_ATTRIBUTE}*+\s*+/?>|</[A-Za-z][A-Za-z0-9-]*+\s*+>)\s*+$")
 _QUOTE = -1  # a container; list items are the width of what stands before their text
-
-
-@dataclass(slots=True)
-class Block:
-    """
-    Lines that belong together: a paragraph, list, table, fenced code. Indices into the lines, end excluded.
-
-    `heading` is its level and title for one that is outside of quotes and lists.
-    """
-
-    start: int
-    end: int
-    kind: Kind = "text"
-    heading: tuple[int, str] | None = None
-
-
-@dataclass(slots=True)
-class Blocks:
-    """
-    `blocks` cover every line that is not blank, in order. `inline` are stretches of lines whose marks mean something
-    together: (start, end, kind), kind `text`, `html` or `comment`. `inner` are headings within quotes and lists:
-    (line, level, title).
-    """
-
-    blocks: list[Block] = field(default_factory=list)
-    inline: list[tuple[int, int, Kind]] = field(default_factory=list)
-    inner: list[tuple[int, int, str]] = field(default_factory=list)
-    tasks: list[tuple[int, str, int]] = field(default_factory=list)
-    """(line, state, column of the text)."""
-    callouts: list[tuple[int, str, int, int]] = field(default_factory=list)
-    """(line, kind, column of the mark, column of the title)."""
-    fences: list[tuple[int, int, str]] = field(default_factory=list)
-    """(first line, line behind the last, what stands behind the opening marks)."""
 
 
 def blocks_of(lines: Sequence[str], start: int = 0) -> Blocks:
@@ -213,18 +163,18 @@ class _Scan:
         if mark in "`~" and (fence := _FENCE.match(line, here)):
             self._fence(depth, here - position, fence[1] or fence[3], (fence[2] or fence[4] or "").strip())
             return True
-        if mark in "=-" and self.paragraph >= 0 and not lazy and depth == self.paragraph_depth:
-            if _SETEXT.match(line, here) and not self._no_title():
-                first = self.paragraph
-                title = " ".join(part.strip(" \t>") for part in self.lines[first : self.at])
-                self._heading(depth, first, 1 if mark == "=" else 2, title)
-                return True
+        in_its_container = self.paragraph >= 0 and not lazy and depth == self.paragraph_depth
+        if mark in "=-" and in_its_container and _SETEXT.match(line, here) and not self._no_title():
+            first = self.paragraph
+            title = " ".join(part.strip(" \t>") for part in self.lines[first : self.at])
+            self._heading(depth, first, 1 if mark == "=" else 2, title)
+            return True
         if mark in "-_*" and _BREAK.match(line, here):
             self._end_paragraph()
             del self.stack[depth:]
             self._grow()
             return True
-        if mark == "<" and (end := self._html(line, here)) is not None:
+        if mark == "<" and (end := html_end(line, here, self.paragraph >= 0)) is not None:
             self._until("html", depth, end)
             return True
         if mark in "$%" and line.startswith(mark * 2, here) and mark * 2 not in line[here + 2 :]:
@@ -363,15 +313,6 @@ class _Scan:
             self.open = None
         self.found.fences.append((first, self.at + 1, info))
 
-    def _html(self, line: str, here: int) -> re.Pattern[str] | None:
-        """What ends the HTML block that begins here; a pattern nothing matches for one that a blank line ends."""
-        for begins, ends in _HTML_ENDS:
-            if begins.match(line, here):
-                return ends
-        if _HTML_BLOCK.match(line, here) or (self.paragraph < 0 and _HTML_ANY.match(line, here)):
-            return _NEVER
-        return None
-
     def _until(self, kind: Kind, depth: int, end: re.Pattern[str]) -> None:
         """Lines to the one with `end` in it, or a blank one where that is never; no further than the container."""
         self._end_paragraph()
@@ -382,7 +323,7 @@ class _Scan:
         self._grow()
         while not end.search(self.lines[self.at]) and self.at + 1 < len(self.lines):
             line = self.lines[self.at + 1]
-            if not line and end is _NEVER:
+            if not line and end is BLANK_LINE:
                 break
             if depth and (line or _QUOTE in self.stack) and self._continued(line)[1] < depth:
                 break
@@ -419,7 +360,6 @@ class _Scan:
         return True
 
 
-_NEVER = re.compile(r"(?!)")
 _MARKED = frozenset(" \t#`~<>$%=-_*+0123456789")
 
 

@@ -39,7 +39,7 @@ class Cutter:
 
     def cut(self, units: Sequence[Span], hold: int) -> Iterator[Span]:
         """
-        Spans of at most MAX_CHARS that cover `units` in order. What stands before `hold` is not cut from what is behind.
+        Spans of at most MAX_CHARS that cover `units` in order. What is before `hold` is not cut from what is behind.
 
         A unit that does not fit is cut between lines, a line between sentences, those at blanks, the rest wherever.
         """

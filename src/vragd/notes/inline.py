@@ -1,5 +1,5 @@
 """
-What stands within lines: links, tags, comments, code, formulas, footnotes, block ids, fields, and the marks of emphasis.
+What stands within lines: links, tags, comments, code, formulas, footnotes, block ids, fields, marks of emphasis.
 
 One pass over a stretch of text. Whatever is looked for further on is looked for in a table made once, so that it stays
 linear however many openings are never closed.
@@ -92,7 +92,9 @@ def tag_in(text: str) -> str:
     if len(tag) > MAX_TAG:
         return ""
     if not tag.isascii():
-        end = next((i for i, c in enumerate(tag) if c not in "-_/\u200d" and unicodedata.category(c)[0] in "PZC"), len(tag))
+        end = next(
+            (i for i, c in enumerate(tag) if c not in "-_/\u200d" and unicodedata.category(c)[0] in "PZC"), len(tag)
+        )
         tag = tag[:end]
     tag = tag.strip("/")
     return "" if not tag or tag.isdigit() else tag
@@ -170,6 +172,8 @@ class Inline:
 
     def _wiki(self, match: re.Match[str], inner: str, embed: bool) -> None:
         target, subpath, alias = split_link(inner)
+        if not (target or subpath):
+            return
         self.found.links.append((match.start(), "wiki", target, subpath, alias, embed))
         self.found.edits.append((match.start(), match.end(), shown(target, subpath, alias)))
 

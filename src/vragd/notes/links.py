@@ -2,9 +2,9 @@
 Where a link leads, as Obsidian decides it, over every file of a vault.
 
 In this order: a path from the vault's root; a match in the folder of the linking note; the shortest path that ends in
-the target. Of equally short ones Obsidian takes any: here it is the first in the order of the alphabet. Case is ignored,
-and how a letter with marks is composed. Only Markdown may be named without its ending. An alias is asked for when no
-file has the name, and said to be one: in Obsidian such a link is unresolved.
+the target. Of equally short ones Obsidian takes any: here it is the first in the order of the alphabet. Case is
+ignored, and how a letter with marks is composed. Only Markdown may be named without its ending. An alias is asked for
+when no file has the name, and said to be one: in Obsidian such a link is unresolved.
 """
 
 from __future__ import annotations
@@ -21,7 +21,9 @@ How = Literal["self", "path", "alias", "none"]
 
 def fold(name: str) -> str:
     """A name or path as names are compared."""
-    return name.lower() if name.isascii() else unicodedata.normalize("NFC", unicodedata.normalize("NFC", name).casefold())
+    return (
+        name.lower() if name.isascii() else unicodedata.normalize("NFC", unicodedata.normalize("NFC", name).casefold())
+    )
 
 
 def name_key(path: str) -> str:

@@ -18,9 +18,9 @@ ROW, ROWS = 60, 3  # lines of base64 as PEM files, mails and drawings wrap it, a
 MINIFIED = 500
 SHOWN = "…"
 
-_ENCODED = re.compile(r"[A-Za-z0-9+/_-]{%d,}+={0,2}" % LEAST)
+_ENCODED = re.compile(rf"[A-Za-z0-9+/_-]{{{LEAST},}}+={{0,2}}")
 _DATA_URI = re.compile(r"data:[\w.+-]{1,64}/[\w.+-]{1,64}(?:;[\w=.+-]{1,64}){0,4},[^\s\"'()<>\]]{64,}+")
-_ROW = re.compile(r"[A-Za-z0-9+/_-]{%d,%d}+={0,2}" % (ROW, LEAST - 1))
+_ROW = re.compile(rf"[A-Za-z0-9+/_-]{{{ROW},{LEAST - 1}}}+={{0,2}}")
 _LAST_ROW = re.compile(r"[A-Za-z0-9+/_-]{2,}+={0,2}")
 _PUNCTUATION = str.maketrans("", "", "{}();=[]<>")
 _COMPRESSED = re.compile(r"^\s*(?:`{3,}|~{3,})\s*compressed-json\s*$")
@@ -116,7 +116,7 @@ def _drawings(lines: Sequence[str], gone: set[int], count: Count) -> None:
 
 
 def looks_encoded(text: str) -> bool:
-    """Whether a run of base64's (or base16's) letters is random: no words parted by marks, no case that means something."""
+    """Whether a run of base64's or base16's letters is random: no words parted by marks, no case with a meaning."""
     n = len(text)
     marks = n - len(text.translate(_MARKS))
     digits = n - len(text.translate(_DIGITS))

@@ -12,6 +12,7 @@ Scalar = bool | int | float | str | date  # a datetime is a date too
 Value = Scalar | tuple["Value", ...] | None
 """Of a property. A list is a tuple; what is nested otherwise is its text as written."""
 
+Kind = Literal["text", "heading", "code", "html", "math", "comment"]
 LinkKind = Literal["wiki", "markdown", "property", "canvas"]
 
 EMPTY: Mapping[str, Value] = MappingProxyType({})
@@ -23,7 +24,7 @@ class Chunk:
     A span of a note: `text` is what is shown, less machine text and block comments, without blanks at line ends.
 
     `lines` are 1-based and inclusive, `heading` goes from the outermost in. Two chunks may share a line when a single
-    line is longer than a chunk. `embed_text` is the text without marks: what is embedded, hashed and keyed; never empty.
+    line is longer than a chunk. `embed_text` is the text without marks: what is embedded, hashed and keyed.
     """
 
     text: str
@@ -39,7 +40,7 @@ class Chunk:
 @dataclass(frozen=True, slots=True)
 class Link:
     """
-    A link to something in the vault. `target` is the path as written, percent-decoded if `markdown`; "" is the note itself.
+    A link to something in the vault. `target` is the path as written, decoded if `markdown`; "" is the note itself.
 
     `subpath` is what stands behind the first `#`: headings parted by `#`, or `^` and a block's id. `line` is 1-based.
     """
@@ -142,6 +143,39 @@ class Note:
     words: str = ""
     left_out: tuple[LeftOut, ...] = ()
     remarks: tuple[str, ...] = ()
+
+
+@dataclass(slots=True)
+class Block:
+    """
+    Lines that belong together: a paragraph, list, table, fenced code. Indices into the lines, end excluded.
+
+    `heading` is its level and title for one that is outside of quotes and lists.
+    """
+
+    start: int
+    end: int
+    kind: Kind = "text"
+    heading: tuple[int, str] | None = None
+
+
+@dataclass(slots=True)
+class Blocks:
+    """
+    `blocks` cover every line that is not blank, in order. `inline` are stretches of lines whose marks mean something
+    together: (start, end, kind), kind `text`, `html` or `comment`. `inner` are headings within quotes and lists:
+    (line, level, title).
+    """
+
+    blocks: list[Block] = field(default_factory=list)
+    inline: list[tuple[int, int, Kind]] = field(default_factory=list)
+    inner: list[tuple[int, int, str]] = field(default_factory=list)
+    tasks: list[tuple[int, str, int]] = field(default_factory=list)
+    """(line, state, column of the text)."""
+    callouts: list[tuple[int, str, int, int]] = field(default_factory=list)
+    """(line, kind, column of the mark, column of the title)."""
+    fences: list[tuple[int, int, str]] = field(default_factory=list)
+    """(first line, line behind the last, what stands behind the opening marks)."""
 
 
 class NotIndexable(Exception):

@@ -8,11 +8,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import accumulate
 
-from vragd.notes.blocks import Block, Blocks, blocks_of
+from vragd.notes.blocks import blocks_of
 from vragd.notes.cut import Cutter, Span
 from vragd.notes.inline import Edit, Found, Inline
 from vragd.notes.machine import Count, strip_machine_text
-from vragd.notes.model import Callout, Chunk, Field, Heading, LeftOut, Link, Marks, Task
+from vragd.notes.model import Block, Blocks, Callout, Chunk, Field, Heading, LeftOut, Link, Marks, Task
 
 _A_WORD = re.compile(r"[^\W_]")
 _QUOTES = re.compile(r"^[ \t]*+(?:>[ \t]?+)++", re.M)
@@ -24,7 +24,7 @@ class Page:
     """What was read: `words` are of the comments, `tags` as written, repeated ones too."""
 
     chunks: list[Chunk] = field(default_factory=list)
-    marks: Marks = Marks()
+    marks: Marks = field(default_factory=Marks)
     tags: list[str] = field(default_factory=list)
     words: list[str] = field(default_factory=list)
     left_out: tuple[LeftOut, ...] = ()
@@ -113,10 +113,8 @@ class _Reading:
                     edits.append((start, start + len(line) - len(line.lstrip(" #")), ""))
                 else:
                     edits.append((starts[block.end - 1], starts[block.end] - 1, ""))
-        for line, _, mark, title in self.blocks.callouts:
-            edits.append(self._on(line, mark, title))
-        for line, _, title in self.blocks.tasks:
-            edits.append(self._on(line, title - 4, title))
+        edits += [self._on(i, mark, title) for i, _, mark, title in self.blocks.callouts]
+        edits += [self._on(i, title - 4, title) for i, _, title in self.blocks.tasks]
         if ">" in text:
             edits += [(match.start(), match.end(), "") for match in _QUOTES.finditer(text)]
         if "|" in text:
@@ -185,8 +183,8 @@ class _Reading:
         else:
             text = self.text[start:end]
         if not edits and "\n\n" not in text:
-            return text
-        return "\n".join([line for part in text.split("\n") if (line := part.rstrip())])
+            return text.strip()
+        return "\n".join([line for part in text.split("\n") if (line := part.rstrip())]).strip()
 
     # -- chunks -------------------------------------------------------------------------------------
 
@@ -201,42 +199,10 @@ class _Reading:
 
     def _chunks(self) -> Iterator[Chunk]:
         cutter = Cutter(self.text)
-        for path, blocks in self._sections():
+        for path, blocks in sections_of(self.blocks.blocks):
             units, hold = self._units(blocks)
             for span in cutter.cut(units, hold):
                 yield from self._chunk(span, path)
-
-    def _sections(self) -> Iterator[tuple[tuple[str, ...], list[Block]]]:
-        """
-        Heading paths with their blocks. A heading with nothing below it opens the next one's section.
-
-        Those at the end with nothing below go with the section before; a page of headings only has what they share.
-        """
-        path: list[tuple[int, str]] = []
-        sections: list[tuple[tuple[str, ...], list[Block]]] = []
-        current: list[Block] = []
-        has_text, n_headings = False, 0
-        paths: list[tuple[str, ...]] = []
-        for block in self.blocks.blocks:
-            if block.heading is not None:
-                level, title = block.heading
-                if has_text:
-                    sections.append((tuple(t for _, t in path), current))
-                    current, has_text, n_headings, paths = [], False, 0, []
-                path = [(lv, t) for lv, t in path if lv < level] + [(level, title)]
-                paths.append(tuple(t for _, t in path))
-                n_headings += 1
-                current.append(block)
-            else:
-                has_text = True
-                current.append(block)
-        if has_text:
-            sections.append((tuple(t for _, t in path), current))
-        elif current and sections:
-            sections[-1][1].extend(current)
-        elif current:
-            sections.append((_shared(paths), current))
-        yield from sections
 
     def _units(self, blocks: Sequence[Block]) -> tuple[list[Span], int]:
         """
@@ -279,6 +245,38 @@ class _Reading:
                 count.add(line)
         if _A_WORD.search(text):
             self.words.append(text)
+
+
+def sections_of(blocks: Sequence[Block]) -> Iterator[tuple[tuple[str, ...], list[Block]]]:
+    """
+    Heading paths with their blocks. A heading with nothing below it opens the next one's section.
+
+    Those at the end with nothing below go with the section before; a page of headings only has what they share.
+    """
+    path: list[tuple[int, str]] = []
+    sections: list[tuple[tuple[str, ...], list[Block]]] = []
+    current: list[Block] = []
+    has_text = False
+    paths: list[tuple[str, ...]] = []
+    for block in blocks:
+        if block.heading is not None:
+            level, title = block.heading
+            if has_text:
+                sections.append((tuple(t for _, t in path), current))
+                current, has_text, paths = [], False, []
+            path = [(lv, t) for lv, t in path if lv < level] + [(level, title)]
+            paths.append(tuple(t for _, t in path))
+            current.append(block)
+        else:
+            has_text = True
+            current.append(block)
+    if has_text:
+        sections.append((tuple(t for _, t in path), current))
+    elif current and sections:
+        sections[-1][1].extend(current)
+    elif current:
+        sections.append((_shared(paths), current))
+    yield from sections
 
 
 def _shared(paths: Sequence[tuple[str, ...]]) -> tuple[str, ...]:

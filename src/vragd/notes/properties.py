@@ -12,17 +12,16 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
-from itertools import islice
 
 import yaml
 
 from vragd.notes.model import Value
 
-MAX_BYTES, MAX_EVENTS, MAX_DEPTH = 256 * 1024, 50_000, 16
+MAX_BYTES, MAX_EVENTS, MAX_DEPTH, MAX_NUMBER = 256 * 1024, 50_000, 16, 400
 
 _Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-_INT = re.compile(r"[-+]?[0-9]{1,4000}")
-_BASED = re.compile(r"0o[0-7]{1,200}|0x[0-9a-fA-F]{1,200}")
+_INT = re.compile(r"[-+]?[0-9]+")
+_BASED = re.compile(r"0o[0-7]+|0x[0-9a-fA-F]+")
 _FLOAT = re.compile(r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?")
 _SPECIAL = {
     **dict.fromkeys(("", "~", "null", "Null", "NULL")),
@@ -113,10 +112,8 @@ def _mapping(text: str) -> dict[str, _Node] | None:
 
 
 def _bounded(events: Iterable[yaml.Event]) -> Iterator[yaml.Event]:
-    n = 0
-    for event in islice(events, MAX_EVENTS + 1):
-        n += 1
-        if n > MAX_EVENTS:
+    for n, event in enumerate(events):
+        if n >= MAX_EVENTS:
             raise _TooMuch
         yield event
 
@@ -126,9 +123,11 @@ def _node(
 ) -> _Node:  # fmt: skip
     if depth > MAX_DEPTH:
         raise _TooMuch
-    line = event.start_mark.line
+    begin = event.start_mark
+    assert begin is not None
+    line = begin.line
     if isinstance(event, yaml.AliasEvent):
-        known = anchors.get(event.anchor)
+        known = anchors.get(event.anchor or "")
         return known if known is not None and known.items is None else _Node(f"*{event.anchor}", line)
     if isinstance(event, yaml.ScalarEvent):
         plain = event.style is None or event.style == ""
@@ -148,7 +147,9 @@ def _node(
             if isinstance(end, yaml.MappingStartEvent | yaml.SequenceStartEvent):
                 _node(end, events, text, anchors, depth + 1)
                 end = event
-        node = _Node(text[event.start_mark.index : end.end_mark.index].strip(), line, nested=True)
+        last = end.end_mark
+        assert last is not None
+        node = _Node(text[begin.index : last.index].strip(), line, nested=True)
     if anchor := getattr(event, "anchor", None):
         anchors[anchor] = node
     return node
@@ -221,6 +222,8 @@ def scalar(text: str) -> Value:
     if text in _SPECIAL:
         return _SPECIAL[text]
     first = text[0]
+    if len(text) > MAX_NUMBER:
+        return text
     if first.isdigit() or first in "+-.":
         if _INT.fullmatch(text):
             return int(text)

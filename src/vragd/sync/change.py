@@ -11,14 +11,13 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
 import structlog
-import xxhash
 
 from vragd.backends.base import VectorBackend
 from vragd.catalog.model import NO_STAMP, ChunkRow, Known, NoteChange, NoteRemoval, SpaceRow, State
 from vragd.catalog.writer import Catalog
 from vragd.notes.chunk import read_note
 from vragd.notes.model import Note, NotIndexable
-from vragd.sync.vectors import chunk_key, meta_hash
+from vragd.sync.vectors import chunk_key, hash_of, meta_hash
 from vragd.system.log import error_fields, path_id
 from vragd.vault.read import Content, Gone, Skipped, Unreadable
 from vragd.vault.source import Source
@@ -118,9 +117,10 @@ class Preparer:
             return Prepared(visit, replace(change, racy=content.racy))
         if known and known.stamp[1] > 0 and not content.data and visit.patient:
             return Later(replace(visit, patient=False), EMPTY_HOLD_S)
-        stem = visit.path.rpartition("/")[2].rpartition(".")[0] or visit.path
+        stem, _, suffix = visit.path.rpartition("/")[2].rpartition(".")
+        name = (stem or visit.path).encode("utf-8", "surrogateescape").decode("utf-8", "replace")
         try:
-            note = read_note(content.data, stem.encode("utf-8", "surrogateescape").decode("utf-8", "replace"))
+            note = read_note(content.data, name, f".{suffix.lower()}")
         except NotIndexable as error:
             change = _plain_change(visit, seq, known, "skipped", error.reason, stamp=content.key, chunks=())
             return Prepared(visit, replace(change, digest=content.digest, space_id=self._space.id))
@@ -146,13 +146,13 @@ class Preparer:
         return Prepared(visit, change, fresh, known.attempts if known else 0)
 
     def _held(self, known: Known, chunks: Iterable[ChunkRow], title: str) -> set[str]:
-        """Keys of chunks the backend holds as they are now; a remote one answers with title, heading and lines."""
+        """Keys of chunks the backend holds as they are now; a remote one answers with their title, lines, text."""
         places = self._catalog.embedded_chunks(known.note_id)
         if not self._backend.traits.keeps_payload:
             return set(places)
         if known.title != title:
             return set()
-        return {chunk.key for chunk in chunks if places.get(chunk.key) == (chunk.heading, chunk.lines)}
+        return {chunk.key for chunk in chunks if places.get(chunk.key) == (chunk.heading, chunk.lines, chunk.text)}
 
     # -- a note that takes many rounds -------------------------------------------------------------
 
@@ -178,12 +178,14 @@ class Preparer:
 def _chunk_rows(visit: Visit, note: Note) -> Iterator[ChunkRow]:
     seen: dict[bytes, int] = {}
     for chunk in note.chunks:
-        text_hash = xxhash.xxh3_128_digest(chunk.text.encode("utf-8", "surrogatepass"))
+        text_hash = hash_of(chunk.embed_text)
         occurrence = seen.get(text_hash, 0)
         seen[text_hash] = occurrence + 1
         key = chunk_key(visit.source.uid, visit.path, text_hash, occurrence)
-        told = meta_hash(visit.source.label, visit.path, note.title, chunk.heading, chunk.lines, text_hash)
-        yield ChunkRow(key, text_hash, chunk.heading, chunk.lines, chunk.text, meta_hash=told)
+        told = meta_hash(visit.source.label, visit.path, note.title, chunk.heading, chunk.lines, hash_of(chunk.text))
+        yield ChunkRow(
+            key, text_hash, chunk.heading, chunk.lines, chunk.text, meta_hash=told, embed_text=chunk.embed_text
+        )
 
 
 def _removal(visit: Visit, seq: int) -> Prepared:

@@ -78,7 +78,9 @@ class Syncer:
         if only_freeing:
             report.deferred += [item.visit for item in prepared if not item.frees]
             prepared = [item for item in prepared if item.frees]
-        found = self._bulk.embed({chunk.text_hash: chunk.text for item in prepared for chunk in item.fresh})
+        found = self._bulk.embed(
+            {chunk.text_hash: chunk.embed_text or chunk.text for item in prepared for chunk in item.fresh}
+        )
         report.n_embedded = found.n_new
         settled = found.done | found.refused
         ready: list[Prepared] = []
