@@ -107,6 +107,7 @@ class _Scan:
             mark = line[here]
             if mark == ">" and depth < MAX_DEPTH:
                 self._open(depth, _QUOTE)
+                self.found.has_quotes = True
                 lazy = False
                 position = here + 1 + (line[here + 1 : here + 2] == " ")
                 depth += 1

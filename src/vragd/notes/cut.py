@@ -20,7 +20,7 @@ import xxhash
 
 MAX_CHARS = 1_500
 MIN_CHARS = 400
-_WORDS_HASHED = 24
+_WORDS_HASHED = 16
 
 Span = tuple[int, int]
 """Offsets into a text, end excluded."""

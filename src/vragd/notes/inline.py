@@ -19,6 +19,7 @@ MAX_TAG = 200
 _TOKEN = re.compile(
     r"""
     \\[!-/:-@\[-`{-~](?P<escape>)
+  | `(?<!``)[^`]++`(?!`)(?P<span>)
   | `++(?P<code>)
   | %%(?P<comment>)
   | \$\$?(?P<math>)
@@ -39,6 +40,7 @@ _TOKEN = re.compile(
     """,
     re.X,
 )
+_NOTHING = frozenset(("escape", "url", "span"))
 _EMPHASIS = frozenset(("stars", "line", "bright", "struck"))
 _RUNS = re.compile("`++")
 _TAG = re.compile(r"[^\u2000-\u200c\u200e-\u206f\u2e00-\u2e7f'!\"\#$%&()*+,.:;<=>?@^`{|}~\[\]\\\s]++")
@@ -52,7 +54,7 @@ _BRACKET_KEY = re.compile(rf"[\[(]{_KEY}$")
 MAX_FIELD = 1_000
 
 Edit = tuple[int, int, str]
-"""(start, end, what is embedded in its place)."""
+"""(start, end, what is embedded in its place). Backticks have none: they are left out wherever they stand."""
 
 
 @dataclass(slots=True)
@@ -119,14 +121,15 @@ class Inline:
             if kind in _EMPHASIS:
                 self._mark(match, start, end)
             elif kind == "code":
-                at = self._code(stretch, match)
+                closing = stretch.closing_run(at, at - match.start())
+                at = closing + at - match.start() if closing >= 0 else at
             elif kind == "open" or kind == "image":
                 stretch.brackets.append(match.start())
             elif kind == "close":
                 self._close(stretch, match)
             elif kind == "wiki" or kind == "embed":
                 self._wiki(match, match["inner"] or match["shown"], kind == "embed")
-            elif kind != "escape" and kind != "url":
+            elif kind not in _NOTHING:
                 at = self._rare(stretch, match, kind)
             match = search(self.text, at, end)
         if stretch.unordered:
@@ -161,14 +164,6 @@ class Inline:
         if last - first == 1 and before.isalnum() and after.isalnum():
             return  # 2*3
         self.found.edits.append((first, last, ""))
-
-    def _code(self, stretch: _Stretch, match: re.Match[str]) -> int:
-        first, last = match.span()
-        closing = stretch.closing_run(last, last - first)
-        if closing < 0:
-            return last
-        self.found.edits += [(first, last, ""), (closing, closing + last - first, "")]
-        return closing + last - first
 
     def _wiki(self, match: re.Match[str], inner: str, embed: bool) -> None:
         target, subpath, alias = split_link(inner)
@@ -262,6 +257,18 @@ _WIKI = re.compile(r"!?\[\[((?:[^\[\]\n]|\](?!\])|\[(?!\[))++)\]\]")
 
 class _Stretch:
     """What is open in a stretch, and where what closes it stands."""
+
+    __slots__ = (
+        "_no_formula_before",
+        "_none",
+        "_runs",
+        "brackets",
+        "end",
+        "n_before",
+        "start",
+        "text",
+        "unordered",
+    )
 
     def __init__(self, text: str, start: int, end: int, n_before: int) -> None:
         self.text, self.start, self.end, self.n_before = text, start, end, n_before

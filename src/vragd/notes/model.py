@@ -176,6 +176,7 @@ class Blocks:
     """(line, kind, column of the mark, column of the title)."""
     fences: list[tuple[int, int, str]] = field(default_factory=list)
     """(first line, line behind the last, what stands behind the opening marks)."""
+    has_quotes: bool = False
 
 
 class NotIndexable(Exception):

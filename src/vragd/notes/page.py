@@ -115,9 +115,9 @@ class _Reading:
                     edits.append((starts[block.end - 1], starts[block.end] - 1, ""))
         edits += [self._on(i, mark, title) for i, _, mark, title in self.blocks.callouts]
         edits += [self._on(i, title - 4, title) for i, _, title in self.blocks.tasks]
-        if ">" in text:
+        if self.blocks.has_quotes:
             edits += [(match.start(), match.end(), "") for match in _QUOTES.finditer(text)]
-        if "|" in text:
+        if "-|" in text or "- |" in text or "|-" in text or "| -" in text:
             edits += [(match.start(), match.end(), "") for match in _DELIMITERS.finditer(text)]
         if len(edits) > n:
             reader.found.edits = _merged(edits)
@@ -182,6 +182,8 @@ class _Reading:
             text = "".join(parts)
         else:
             text = self.text[start:end]
+        if "`" in text:
+            text = text.replace("`", "")
         if not edits and "\n\n" not in text:
             return text.strip()
         return "\n".join([line for part in text.split("\n") if (line := part.rstrip())]).strip()
