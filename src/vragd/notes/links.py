@@ -10,7 +10,7 @@ when no file has the name, and said to be one: in Obsidian such a link is unreso
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -29,6 +29,17 @@ def fold(name: str) -> str:
 def name_key(path: str) -> str:
     """What a link to the file, or with this target, is looked up by: its last part, without `.md`."""
     return fold(path.rpartition("/")[2]).removesuffix(".md")
+
+
+def looked_up(target: str) -> tuple[str, str, bool]:
+    """
+    How a target is looked up: its folded path without a first `/`, its `name_key`, and whether it is relative.
+
+    What is to resolve links by a join keeps these; the note itself is ("", "", False).
+    """
+    key = fold(target).replace("\\", "/")
+    relative = key.startswith(("./", "../"))
+    return (key if relative else key.lstrip("/") or key), name_key(key), relative
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,19 +72,19 @@ class Files:
         """Where `link`, in the note at `source`, leads."""
         if not link.target:
             return Resolved("self", source)
-        path = self._find(fold(link.target).replace("\\", "/"), source)
+        key, _, relative = looked_up(link.target)
+        path = self._find(key, relative, source)
         if path is not None:
             return Resolved("path", path)
         alias = self._aliases.get(fold(link.target.strip()))
         return Resolved("none", None) if alias is None else Resolved("alias", alias)
 
-    def _find(self, target: str, source: str) -> str | None:
+    def _find(self, target: str, relative: bool, source: str) -> str | None:
         folder = fold(source).rpartition("/")[0]
-        if target.startswith(("./", "../")):
+        if relative:
             joined = _joined(folder, target)
             return None if joined is None else self._at(joined)
-        target = target.lstrip("/")
-        if not target or target.endswith("/"):
+        if target.endswith("/"):
             return None
         if (path := self._at(target)) is not None:
             return path
@@ -116,12 +127,3 @@ def heading_key(title: str) -> str:
     """A heading as links compare it."""
     bare = "".join(c if c.isalnum() or unicodedata.category(c)[0] == "M" else " " for c in title)
     return fold(" ".join(bare.split()))
-
-
-def counts(found: Mapping[str, Iterable[Resolved]]) -> dict[How, int]:
-    """How many links of a vault resolve which way."""
-    tally: dict[How, int] = {"self": 0, "path": 0, "alias": 0, "none": 0}
-    for links in found.values():
-        for link in links:
-            tally[link.how] += 1
-    return tally
