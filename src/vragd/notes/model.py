@@ -123,7 +123,7 @@ class Marks:
 @dataclass(frozen=True, slots=True)
 class Note:
     """
-    A note's text, cut, and what it says of itself. `lossy`: some bytes were not text and were replaced.
+    A note's text, cut, and what it says of itself. `lossy`: some bytes were not UTF-8, and were guessed or replaced.
 
     `title` is that of its properties if they name one in plain text, else the file's name. `names` are all it goes by:
     the file's name first, `title`, aliases. `properties` are typed, by name in lower case. `tags` are as first written,

@@ -31,11 +31,20 @@ def test_utf16_that_ends_half_way_is_lossy() -> None:
     assert decode(codecs.BOM_UTF16_LE + "ab".encode("utf-16-le") + b"c") == ("ab\ufffd", True)
 
 
-@pytest.mark.parametrize("raw", [b"caf\xe9 au lait", b"\xed\xa0\x80 surrogate", b"cut \xe6\x97"])
+@pytest.mark.parametrize(
+    "raw", [b"\xed\xa0\x80 surrogate", b"cut \xe6\x97", "naïve 日本".encode() + b" \xe9", b"\xe9\x81"]
+)
 def test_what_is_not_utf8_is_text_with_a_loss(raw: bytes) -> None:
     text, lossy = decode(raw)
     assert lossy
     assert "\ufffd" in text
+
+
+@pytest.mark.parametrize(
+    ("raw", "text"), [(b"caf\xe9 au lait", "café au lait"), (b"\x93na\xefve\x94 \x80 5", "“naïve” € 5")]
+)
+def test_letters_with_marks_that_stand_alone_are_guessed(raw: bytes, text: str) -> None:
+    assert decode(raw) == (text, True)
 
 
 def test_a_stray_nul_is_text_and_many_are_binary() -> None:
