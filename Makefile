@@ -19,6 +19,7 @@ lint: $(VENV)/dev.done
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/python -m tests.sizes
+	$(BIN)/python -m tests.rooms
 	$(BIN)/python -m pytest --quiet tests/unit/project/test_log_names.py
 
 format: $(VENV)/dev.done

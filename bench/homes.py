@@ -33,6 +33,7 @@ from vragd.embed.ollama.settings import OllamaEmbedder
 from vragd.embed.registry import create_embedder
 from vragd.notes import chunk
 from vragd.search.ask import Target
+from vragd.store import opening
 from vragd.store.store import Store
 from vragd.sync.change import Visit
 from vragd.vault.read import StatKey
@@ -191,8 +192,7 @@ def open_store(vault: Path, folder: Path, embedder: Callable[[], Any], index: st
     settings = StoreSettings(
         sources=(SourceSettings(path=vault),), backend=FaissBackend.model_validate({"type": "faiss", "index": index})
     )
-    store = Store("notes", settings, folder, LimitSettings(), embedder)
-    store.open()
+    store = opening.open_store("notes", settings, folder, LimitSettings(), embedder)
     for source in store.sources.values():
         store.connect(source)
     store.prepare()

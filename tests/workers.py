@@ -1,4 +1,4 @@
-"""A worker in this process, on folders of notes and a stand-in for Ollama."""
+"""An indexer in this process, on folders of notes and a stand-in for Ollama."""
 
 from __future__ import annotations
 
@@ -13,9 +13,11 @@ from vragd.backends.memory.settings import MemoryBackend
 from vragd.config.settings import LimitSettings, SourceSettings, StoreSettings, WatchSettings
 from vragd.embed.ollama.settings import OllamaEmbedder
 from vragd.embed.registry import create_embedder
-from vragd.store.store import Store
-from vragd.stores.loops import Worker
+from vragd.store.opening import open_store
+from vragd.stores.indexer import Indexer, start
+from vragd.stores.state import Standing, State
 from vragd.stores.watched import Keeper
+from vragd.system.clock import SYSTEM, Clock
 
 N = 30  # above what the delete guard lets pass at once
 
@@ -34,22 +36,31 @@ class Home:
         return folder
 
     @asynccontextmanager
-    async def worker(self, *sources: SourceSettings, watch: bool = True) -> AsyncIterator[Worker]:
+    async def worker(
+        self, *sources: SourceSettings, watch: bool = True, clock: Clock = SYSTEM
+    ) -> AsyncIterator[Indexer]:
         settings = OllamaEmbedder(type="ollama", model="fake-embed", url=self.ollama.url, batch_size=4)
         embedder = create_embedder("ollama", settings)
-        store = Store(
-            "abc",
-            StoreSettings(sources=sources, embedder=settings, backend=MemoryBackend(type="memory")),
-            self.place / "store",
-            LimitSettings(min_free_mib=0),
-            lambda: embedder,
+        standing = Standing("abc", clock)
+        worker = await start(
+            standing,
+            lambda: open_store(
+                "abc",
+                StoreSettings(sources=sources, embedder=settings, backend=MemoryBackend(type="memory")),
+                self.place / "store",
+                LimitSettings(min_free_mib=0),
+                lambda: embedder,
+                stop=lambda: standing.ends,
+                clock=clock,
+            ),
+            WatchSettings(settle_ms=20),
+            watch=watch,
+            clock=clock,
         )
-        worker = Worker(store, WatchSettings(settle_ms=20), watch=watch)
-        await worker.start()
         try:
             yield worker
         finally:
-            store.closing = True
+            standing.become(State.AWAY)
             await worker.stop()
             embedder.close()
 
@@ -58,13 +69,13 @@ async def eventually(condition: Callable[[], object], what: str) -> None:
     await asyncio.get_running_loop().run_in_executor(None, until, condition, what)
 
 
-def keeper_of(worker: Worker, path: Path) -> Keeper:
+def keeper_of(worker: Indexer, path: Path) -> Keeper:
     return next(keeper for keeper in worker.keepers.values() if keeper.source.path == path)
 
 
-def paths(worker: Worker, path: Path) -> set[str]:
+def paths(worker: Indexer, path: Path) -> set[str]:
     return set(worker.store.reader.known(keeper_of(worker, path).source.id))
 
 
-def idle(worker: Worker) -> bool:
+def idle(worker: Indexer) -> bool:
     return not worker.dirty.pending() and not worker.degraded()

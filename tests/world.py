@@ -15,7 +15,7 @@ from vragd.backends.memory.backend import MemoryBackend
 from vragd.config.settings import LimitSettings, SourceSettings, StoreSettings
 from vragd.embed.base import Space
 from vragd.errors import BackendUnavailable, EmbedderRejected, EmbedderUnavailable
-from vragd.store.store import Store
+from vragd.store.opening import open_store
 from vragd.sync.change import Visit
 
 
@@ -95,11 +95,10 @@ class World:
     def open(self, **limits: int) -> None:
         """The store as it is after a start, before the embedder was asked anything."""
         settings = StoreSettings(sources=(SourceSettings(path=self.vault),))
-        self.store = Store(
+        self.store = open_store(
             "sss", settings, self.folder, LimitSettings(**{"min_free_mib": 0} | limits),
             lambda: self.embedder, make_backend=lambda *_: self.backend,
         )  # fmt: skip
-        self.store.open()
         (self.source,) = self.store.sources.values()
         self.store.connect(self.source)
         self.store.scan_source(self.source)  # a directory that was just opened proves nothing before

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import os
 import socket
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -20,10 +21,15 @@ _LINE_BYTES, _MOST_LINES, _MOST_BYTES = 65_536, 100, 1 << 30  # of an answer
 
 
 class Client:
-    """Talks to the daemon at `path`. One connection a request; safe to use from several threads."""
+    """
+    Talks to the daemon at `path`. One connection a request; safe to use from several threads.
 
-    def __init__(self, path: Path | str) -> None:
+    Where nobody is at `path`, `elsewhere` is asked for another one: None if there is none.
+    """
+
+    def __init__(self, path: Path | str, elsewhere: Callable[[], Path | None] = lambda: None) -> None:
         self.path = Path(path)
+        self._elsewhere = elsewhere
 
     def request(self, method: str, target: str, body: Any = None, *, timeout_s: float = 35.0) -> Any:
         """
@@ -36,7 +42,7 @@ class Client:
         try:
             with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
                 connection.settimeout(timeout_s)
-                connection.connect(str(self.path))
+                self._connect(connection)
                 status, raw = _exchange(connection, head.encode("ascii") + data)
         except TimeoutError as error:
             raise NoDaemon(
@@ -47,6 +53,16 @@ class Client:
         except ValueError as error:
             raise _stranger("no HTTP") from error
         return _decode(status, raw)
+
+    def _connect(self, connection: socket.socket) -> None:
+        try:
+            connection.connect(str(self.path))
+        except (FileNotFoundError, ConnectionRefusedError):
+            other = self._elsewhere()
+            if other is None or other == self.path:
+                raise
+            connection.connect(str(other))
+            self.path = other
 
 
 def _exchange(connection: socket.socket, request: bytes) -> tuple[int, bytes]:
@@ -84,10 +100,30 @@ def _head(answer: BinaryIO) -> list[bytes]:
 def _unreachable(path: Path, error: Exception) -> NoDaemon:
     if isinstance(error, FileNotFoundError | ConnectionRefusedError):
         return NoDaemon(f"no vragd is running (nothing answers at {path})", hint="vragd run")
-    if isinstance(error, PermissionError):
-        return NoDaemon(f"the socket {path} belongs to another user", hint="run as the user whose daemon it is")
+    if (owner := _other_owner(path)) or isinstance(error, PermissionError):
+        whose = f"user {owner}" if owner else "another user"
+        return NoDaemon(f"the daemon at {path} is that of {whose}", hint=f"ask as {whose}: it answers nobody else")
     reason = os.strerror(error.errno) if isinstance(error, OSError) and error.errno else type(error).__name__
     return NoDaemon(f"the daemon at {path} broke off: {reason}", hint="see its log")
+
+
+def _other_owner(path: Path) -> str:
+    """The name of the user whose socket that is, if it is not ours; empty where it is or nobody can tell."""
+    try:
+        uid = path.lstat().st_uid
+    except OSError:
+        return ""
+    return user_name(uid) if uid != os.geteuid() else ""
+
+
+def user_name(uid: int) -> str:
+    """What the system calls a user; the number where it has no name."""
+    import pwd
+
+    try:
+        return pwd.getpwuid(uid).pw_name
+    except KeyError:
+        return str(uid)
 
 
 def _stranger(answered: str) -> NoDaemon:

@@ -16,6 +16,8 @@ class VragdError(Exception):
     exit_status = 1
     daemon_status = 70
     http_status = 500
+    transient = False
+    """Whether it may pass by itself, so that trying again is worth while."""
 
     def __init__(self, message: str, *, hint: str = "") -> None:
         super().__init__(message)
@@ -85,6 +87,16 @@ class DiskFull(VragdError):
     code = "disk_full"
     http_status = 503
     daemon_status = 74
+    transient = True
+
+
+class CatalogLocked(DataDirError):
+    """Another program holds the catalog's lock: a backup, a browser of databases."""
+
+    code = "catalog_locked"
+    http_status = 503
+    daemon_status = 75
+    transient = True
 
 
 class NewerFormat(VragdError):
@@ -175,6 +187,7 @@ class BackendUnavailable(VragdError):
 
     code = "backend_unavailable"
     http_status = 503
+    transient = True
     retry_after_s: float | None = None
 
     def __init__(self, message: str, *, hint: str = "", retry_after_s: float | None = None) -> None:
@@ -192,6 +205,7 @@ class BackendRefused(BackendUnavailable):
     """The backend answers and will not do it: credentials, permission, quota, key. The user must act."""
 
     code = "backend_refused"
+    transient = False
 
 
 class EmbedderUnavailable(VragdError):
@@ -199,6 +213,7 @@ class EmbedderUnavailable(VragdError):
 
     code = "embedder_unavailable"
     http_status = 503
+    transient = True
 
 
 class EmbedderChanged(EmbedderUnavailable):
@@ -226,6 +241,7 @@ class Overloaded(VragdError):
 
     code = "overloaded"
     http_status = 503
+    transient = True
 
 
 class RequestTimeout(VragdError):
@@ -250,7 +266,11 @@ class HeadTooLarge(VragdError):
 
 
 class MethodNotAllowed(VragdError):
-    """The path is there, for another method."""
+    """The path is there, for other methods: those `allowed`."""
 
     code = "method_not_allowed"
     http_status = 405
+
+    def __init__(self, message: str, *, hint: str = "", allowed: tuple[str, ...] = ()) -> None:
+        super().__init__(message, hint=hint or f"allowed: {', '.join(allowed)}")
+        self.allowed = allowed

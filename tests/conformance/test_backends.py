@@ -10,11 +10,11 @@ from pathlib import Path
 import pytest
 
 from tests.conformance.broken import BROKEN
-from tests.conformance.checks import CHECKS
 from tests.conformance.factories import FACTORIES
 from vragd.backends.faiss.backend import FaissBackend
 from vragd.backends.faiss.collection import Tuning
 from vragd.backends.registry import REGISTRY
+from vragd.conformance.backends import CHECKS
 
 
 @pytest.mark.parametrize("check", CHECKS, ids=lambda fn: fn.__name__)

@@ -7,7 +7,8 @@ from contextlib import ExitStack, closing
 
 import pytest
 
-from tests.conformance.embedders import BROKEN, CHECKS, FACTORIES
+from tests.conformance.embedders import BROKEN, FACTORIES
+from vragd.conformance.embedders import CHECKS
 from vragd.embed.base import Embedder
 from vragd.embed.registry import REGISTRY
 

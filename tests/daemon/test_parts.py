@@ -17,10 +17,10 @@ from pathlib import Path
 import pytest
 
 from tests.harness import Vragd, until
+from tests.parts import PARTS, install
 from vragd.client import Client
 
 ROOT = Path(__file__).parents[2]
-PARTS = ROOT / "tests" / "data" / "parts"
 NOTES = {"bread.md": "knead the dough, let it rise\n", "bikes.md": "oil the chain of the bicycle\n"}
 STORE = {"embedder": {"type": "hashed", "dimension": 128}, "backend": {"type": "jsonl"}}
 
@@ -84,22 +84,6 @@ def add_line(file: Path, table: str, line: str) -> None:
 def installed(tmp_path: Path) -> Path:
     """A folder for PYTHONPATH with the two as a package that registers them: what pip would make of it."""
     return install(tmp_path / "site", "vragd-parts", {"vragd.backends": "jsonl", "vragd.embedders": "hashed"})
-
-
-def install(site: Path, package: str, groups: dict[str, str]) -> Path:
-    """Put a package with these entry points below `site`; its module is `package` with underscores."""
-    module = package.replace("-", "_")
-    info = site / f"{module}-1.0.dist-info"
-    info.mkdir(parents=True)
-    (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {package}\nVersion: 1.0\n")
-    lines = [f"[{group}]\n{part} = {module}.{part}\n" for group, part in groups.items()]
-    (info / "entry_points.txt").write_text("\n".join(lines))
-    (site / module).mkdir()
-    (site / module / "__init__.py").write_text('"""Parts of vragd."""\n')
-    for part in groups.values():
-        if (PARTS / part).is_dir():
-            shutil.copytree(PARTS / part, site / module / part, ignore=shutil.ignore_patterns("__pycache__"))
-    return site
 
 
 @pytest.fixture

@@ -1,5 +1,5 @@
 """
-An Ollama server on 127.0.0.1 that speaks its real JSON, with knobs for its real faults.
+An Ollama server on 127.0.0.1 that speaks the real one's JSON (0.17), with knobs for its real faults.
 
     with FakeOllama() as fake:
         fake.poison = "cursed"
@@ -14,9 +14,11 @@ import hashlib
 import json
 import math
 import re
+import select
 import socket
 import struct
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -24,9 +26,12 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
 from typing import Any, cast
 
+_LOOKED_AT = ("/", "/api/version", "/api/tags")
+_ROUTES = dict.fromkeys(_LOOKED_AT, ("GET", "HEAD")) | dict.fromkeys(("/api/show", "/api/embed"), ("POST",))
+
 Answer = tuple[int, Any]  # status; JSON, or bytes to send as they are
 
-NAN = "failed to encode response: json: unsupported value: NaN"
+NAN = "embedding contains NaN or Inf values"
 TOO_LONG = "the input length exceeds the context length"
 FIRST_DIGEST = "a" * 64
 DURATION = re.compile(r"-?(\d+(\.\d+)?(ns|us|ms|s|m|h))+")
@@ -51,6 +56,11 @@ class FakeOllama:
     """Of the weights behind every name: others make other vectors."""
     context_chars: int | None = None
     """Longest text the model takes, prompt included; longer is cut, or refused when truncate is false."""
+
+    stubborn: str | None = None
+    """A text with this word that is longer is refused even where it may be cut, as of many symbols."""
+    load_s: float | None = None
+    """How long an unloaded model takes to load; whoever waits for it and leaves ends the load. None: it is loaded."""
 
     delay_s: float = 0.0
     """Every answer comes this much later."""
@@ -86,6 +96,12 @@ class FakeOllama:
     requests: list[Request] = field(default_factory=list)
     embedded_texts: list[str] = field(default_factory=list)
     """Texts that got a vector, prompts included, in the order of the answers."""
+    headers: list[Mapping[str, str]] = field(default_factory=list)
+    """Those of every request, names in lower case."""
+    loaded: bool = False
+    """Whether the model is in memory; set to False it is unloaded, as after `keep_alive`."""
+    n_loads: int = 0
+    n_loads_aborted: int = 0
 
     def __post_init__(self) -> None:
         self._lock = threading.Lock()
@@ -188,16 +204,41 @@ class FakeOllama:
             return 200, self.garbage
         if self.error_page is not None and path == "/api/embed":
             return self.error_page
+        if path == "/":
+            return 200, b"Ollama is running"
         if path == "/api/version":
-            return 200, {"version": "0.12.6"}
+            return 200, {"version": "0.17.4"}
         if path == "/api/tags":
             return 200, {"models": [self._described(name) for name in sorted(self.models)]}
         if path not in ("/api/show", "/api/embed"):
             return 404, b"404 page not found"
+        if path == "/api/embed" and (error := _unreadable(body)):
+            return 400, {"error": error}
         model = str(body.get("model", ""))
         if _full_name(model) not in {_full_name(known) for known in self.models}:
-            return 404, {"error": f'model "{model}" not found, try pulling it first'}
+            return 404, {"error": f"model '{model}' not found"}
         return (200, self._shown()) if path == "/api/show" else self._embed(model, body)
+
+    def wait_for_load(self, path: str, body: Mapping[str, Any], connection: socket.socket) -> bool:
+        """
+        Load the model a request needs; False if its client left before that was done, and the load with it.
+
+        As the real one: after the request was understood and its model found, before anything is embedded.
+        """
+        known = _full_name(str(body.get("model", ""))) in {_full_name(name) for name in self.models}
+        if self.load_s is None or self.loaded or path != "/api/embed" or not known or _unreadable(body):
+            return True
+        with self._lock:
+            self.n_loads += 1
+        end = time.monotonic() + self.load_s
+        while time.monotonic() < end and not self._stopped.is_set():
+            readable, _, _ = select.select([connection], [], [], 0.02)
+            if readable and not connection.recv(1, socket.MSG_PEEK):
+                with self._lock:
+                    self.n_loads_aborted += 1
+                return False
+        self.loaded = True
+        return True
 
     def _dawdle(self, path: str, body: Mapping[str, Any]) -> None:
         word = self.hang_word
@@ -213,13 +254,16 @@ class FakeOllama:
         if isinstance(keep_alive, str) and not DURATION.fullmatch(keep_alive):
             return 400, {"error": f'time: missing unit in duration "{keep_alive}"'}
         texts = _texts(body)
+        if not texts:
+            return 200, {"model": model, "embeddings": []}
         limit = self.context_chars
         if limit is not None and any(len(text) > limit for text in texts):
-            if body.get("truncate") is False:
+            stubborn = self.stubborn is not None and any(self.stubborn in text for text in texts)
+            if body.get("truncate") is False or stubborn:
                 return 400, {"error": TOO_LONG}
             texts = [text[:limit] for text in texts]
         if self.poison and any(self.poison in text for text in texts):
-            return 500, {"error": NAN}
+            return 400, {"error": NAN}
         vectors = self._spoilt([self.vector(text) for text in texts])
         with self._lock:
             self.embedded_texts.extend(texts)
@@ -257,8 +301,17 @@ class FakeOllama:
 
 
 def _texts(body: Mapping[str, Any]) -> list[str]:
-    given = body.get("input", [])
+    given = body.get("input") or []
     return [given] if isinstance(given, str) else list(given)
+
+
+def _unreadable(body: Mapping[str, Any]) -> str:
+    """What is wrong with a request to embed before anybody looks for its model."""
+    if not body:
+        return "missing request body"
+    given = body.get("input")
+    texts = given if isinstance(given, list) else [given]
+    return "" if given is None or all(isinstance(text, str) for text in texts) else "invalid input type"
 
 
 def _full_name(model: str) -> str:
@@ -302,12 +355,22 @@ class _Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         self._serve({})
 
+    def do_HEAD(self) -> None:
+        self._serve({})
+
     def do_POST(self) -> None:
         self._serve(json.loads(self.rfile.read(int(self.headers.get("Content-Length", 0))) or b"{}"))
 
     def _serve(self, body: Mapping[str, Any]) -> None:
         fake = cast(_Server, self.server).fake
-        status, answer = fake.answer(self.path, body)
+        fake.headers.append({name.lower(): value for name, value in self.headers.items()})
+        if (self.path in _ROUTES) and self.command not in _ROUTES[self.path]:
+            status, answer = 405, b"405 method not allowed"
+        elif not fake.wait_for_load(self.path, body, self.connection):
+            self.close_connection = True
+            return
+        else:
+            status, answer = fake.answer(self.path, body)
         content = answer if isinstance(answer, bytes) else json.dumps(answer).encode()
         is_vectors = isinstance(answer, dict) and "embeddings" in answer
         if fake.truncated and is_vectors:
@@ -318,6 +381,8 @@ class _Handler(BaseHTTPRequestHandler):
         if fake.redirect_to is not None:
             self.send_header("Location", fake.redirect_to + self.path)
         self.end_headers()
+        if self.command == "HEAD":
+            return
         if fake.reset and is_vectors:
             self.wfile.write(content[: len(content) // 2])
             self.wfile.flush()

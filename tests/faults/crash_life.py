@@ -39,6 +39,7 @@ from vragd.config.settings import Config, LimitSettings, SourceSettings, StoreSe
 from vragd.embed.base import Embedder
 from vragd.embed.builtin.settings import BuiltinEmbedder
 from vragd.embed.ollama.settings import OllamaEmbedder
+from vragd.store.opening import open_store
 from vragd.store.store import Store
 from vragd.stores.registry import Registry
 from vragd.sync.change import Visit
@@ -185,7 +186,7 @@ class Life:
         if entry is None or entry.settings != wanted:
             self.registry.create(NAME, wanted, replace=True)
         self.embedder = embedder_of(setup.model)
-        self.store = Store(
+        self.store: Store = open_store(
             NAME,
             wanted,
             self.registry.folder(NAME),
@@ -193,7 +194,6 @@ class Life:
             lambda: self.embedder,
             recorded=recorded if setup.named else lambda _: None,
         )
-        self.store.open()
         self.before = (
             None if self.store.backend.traits.networked else self.answers()  # that one was not asked anything yet
         )

@@ -94,7 +94,7 @@ def forget_before_leaving() -> None:
 
 
 def version_apart() -> None:
-    def migrate(db: apsw.Connection, migrations: list[Callable[[apsw.Connection], None]]) -> None:
+    def migrate(db: apsw.Connection, migrations: list[Callable[[apsw.Connection], None]], *_: object) -> None:
         while (version := vragd.system.sqlite._pragma(db, "user_version")) < len(migrations):
             with vragd.system.sqlite.transaction(db):
                 migrations[version](db)

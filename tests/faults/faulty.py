@@ -15,25 +15,23 @@ import time
 from pathlib import Path
 from typing import Any
 
-from watchdog.observers.inotify import InotifyEmitter
-from watchdog.observers.inotify_c import InotifyFD
-
 from vragd.cli.main import main
 from vragd.vault import read, scan
+from vragd.vault.inotify import Inotify
 from vragd.vault.watch import Watcher
 
 HOME = Path(os.environ.get("HOME", "/"))
-THREADS = {"reader": "inotify_c.py", "emitter": "inotify.py", "dispatcher": "api.py"}
-"""Those of the watch, and the module whose loop each runs."""
+PLACES = ("reader", "dispatcher")
+"""Where a thread of the watch may end: while events are read, or while somebody is told of them."""
 
 
-def poison(owner: type, method: str, thread: str) -> None:
+def poison(owner: type, method: str, place: str) -> None:
     real = getattr(owner, method)
 
-    def call(self: object, event: object, **rest: Any) -> Any:
-        if f".poison-{thread}" in str(event):
+    def call(self: object, event: object, *rest: Any) -> Any:
+        if f".poison-{place}" in str(event):
             raise RuntimeError("poison")
-        return real(self, event, **rest)
+        return real(self, event, *rest)
 
     setattr(owner, method, call)
 
@@ -47,15 +45,16 @@ def hold(place: str) -> None:
             (HOME / name).unlink()
 
 
-_list, _read_all = scan._list, read._read_all
+_list_next, _read_all = scan._Walk.list_next, read._read_all
 _here = threading.local()  # .folder: what this thread lists
 
 
-def list_when_told(root_fd: int, folder: str, *rest: Any) -> None:
+def list_when_told(walk: scan._Walk) -> None:
+    folder = walk.waiting[-1][0]
     if folder == "folder":
         hold("before")
     _here.folder = folder
-    _list(root_fd, folder, *rest)
+    _list_next(walk)
 
 
 class KeyWhenTold(read.StatKey):
@@ -79,9 +78,8 @@ def grow_while_read(fd: int, limit: int) -> bytes:
 
 
 if __name__ == "__main__":
-    poison(InotifyFD, "handle_event", "reader")
-    poison(InotifyEmitter, "build_and_queue_event", "emitter")
-    poison(Watcher, "dispatch", "dispatcher")
-    scan._list, read._read_all = list_when_told, grow_while_read
+    poison(Inotify, "_take", "reader")
+    poison(Watcher, "_dispatch", "dispatcher")
+    scan._Walk.list_next, read._read_all = list_when_told, grow_while_read  # type: ignore[method-assign]
     scan.StatKey = KeyWhenTold  # type: ignore[misc]
     sys.exit(main())

@@ -19,7 +19,7 @@ from tests.world import WordEmbedder
 from vragd.config.settings import LimitSettings, SourceSettings, StoreSettings
 from vragd.errors import EmbedderChanged, EmbedderUnavailable, VragdError
 from vragd.search.ask import Hit, Place, Question, Target, ask
-from vragd.store.store import Store
+from vragd.store.opening import open_store
 from vragd.sync.change import Visit
 from vragd.system.files import sweep_temporary
 
@@ -43,13 +43,13 @@ class Process:
         """Notes changed or removed by `work`."""
         settings = StoreSettings(sources=(SourceSettings(path=vault),))
         limits = LimitSettings(min_free_mib=0, max_file_bytes=MAX_BYTES)
-        self.store = Store("sss", settings, folder, limits, lambda: embedder)
+        self._open = lambda: open_store("sss", settings, folder, limits, lambda: embedder)
 
     def start(self) -> None:
         """Open, connect, look at everything, as each start does."""
         if self.folder.exists():
             sweep_temporary(self.folder)
-        self.store.open()
+        self.store = self._open()
         (self.source,) = self.store.sources.values()
         self.proof = self.store.proofs[self.source.id]
         self.is_up = True

@@ -81,9 +81,11 @@ class Filling(Connection):
 
     def put_off_filling(self) -> bool:
         """Whatever is filled falls behind from now on, and has to be filled anew; whether anything was."""
+        if not self._one("select exists (select 1 from target where place != '')"):
+            return False
         with self._transaction():
-            self._db.execute("update target set place = '' where place != ''")
-            return self._db.changes() > 0
+            self._db.execute("update target set place = ''")
+        return True
 
     def remember_filled(self, target: int, to: str | None) -> None:
         """All live keys up to `to` are there; None for all."""

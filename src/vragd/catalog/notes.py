@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 
+from vragd.catalog import sweep
 from vragd.catalog.intents import Intents
 from vragd.catalog.model import KNOWN_COLUMNS, Committed, Known, NoteChange, NoteRemoval, from_blob, known_from, to_blob
 from vragd.catalog.swap import remove, swap_chunks, upsert
@@ -38,8 +39,9 @@ class Notes(Intents):
         return {key: (tuple(json.loads(heading)), (first, last), text) for key, heading, first, last, text in rows}
 
     def due_for_retry(self, now: float) -> list[tuple[int, str]]:
-        """(source id, path) of failed notes whose time has come."""
-        rows = self._read("select source_id, path from note where retry_at <= ?", now)
+        """(source id, path) of failed notes whose time has come, or was put down by a clock that was wrong."""
+        sql = "select source_id, path from note where retry_at <= ? or retry_at > ?"
+        rows = self._read(sql, now, now + sweep.AHEAD_S)
         return [(source, from_blob(path)) for source, path in rows]
 
     def commit(self, target: int, changes: Sequence[NoteChange | NoteRemoval]) -> Committed:

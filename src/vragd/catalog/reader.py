@@ -12,6 +12,7 @@ from typing import Any
 
 import apsw
 
+from vragd.catalog import sweep
 from vragd.catalog.model import (
     KNOWN_COLUMNS,
     Counts,
@@ -40,21 +41,21 @@ class Snapshot:
     """The catalog at one instant, whatever is committed meanwhile. See `Reader.snapshot`."""
 
     def __init__(self, db: apsw.Connection, words: Words) -> None:
-        self._db, self._words = db, words
+        self.db, self._words = db, words
 
     def generation(self) -> int:
         """How many commits changed an answer, ever. Grows by each."""
-        ((value,),) = self._db.execute("select generation from store")
+        ((value,),) = self.db.execute("select generation from store")
         return int(value)
 
     def live(self, keys: Sequence[str]) -> set[str]:
         """Those of `keys` that are there. A key that is not must not become a hit."""
-        rows = self._db.execute(f"select key from chunk where key in ({_marks(keys)})", tuple(keys))
+        rows = self.db.execute(f"select key from chunk where key in ({_marks(keys)})", tuple(keys))
         return {key for (key,) in rows}
 
     def join(self, keys: Sequence[str]) -> dict[str, Found]:
         """The live chunks among `keys`, in full: several times the cost of `live`."""
-        rows = self._db.execute(
+        rows = self.db.execute(
             "select c.key, s.label, n.path, n.title, c.heading, c.line_from, c.line_to, c.text"
             f" from chunk c {_OF_CHUNK} where c.key in ({_marks(keys)})",
             tuple(keys),
@@ -70,7 +71,7 @@ class Snapshot:
         tokens = list(dict.fromkeys(_TOKEN.findall(text.lower())))[:MAX_QUERY_TOKENS]
         if not tokens:
             return []
-        chosen = self._words.choose(self._db, tokens)
+        chosen = self._words.choose(self.db, tokens)
         found = self._matching(chosen, limit, sources, folder)
         if len(found) < min(limit, ENOUGH) and len(chosen) < len(tokens):
             found = self._matching(tokens, limit, sources, folder)
@@ -86,7 +87,7 @@ class Snapshot:
         )
         # A narrowed search must look further, as the words are ranked before the place is known.
         depth = limit if not where else -1
-        return [Ranked(key, -rank) for key, rank in self._db.execute(sql, (match, depth, *bound, limit))]
+        return [Ranked(key, -rank) for key, rank in self.db.execute(sql, (match, depth, *bound, limit))]
 
 
 class Reader:
@@ -176,6 +177,11 @@ class Reader:
             ((chunks,),) = db.execute("select count(*) from chunk")
             ((embeddings,),) = db.execute("select count(*) from embedding")
         return Counts(sum(states.values()), chunks, embeddings, states)
+
+    def find_unused(self, now: float, keep_s: float) -> tuple[int, sweep.Unused]:
+        """The generation, and in it the embeddings to be marked or forgotten. Slow: reads every chunk."""
+        with self.snapshot() as snapshot:
+            return snapshot.generation(), sweep.find_unused(snapshot.db, now, keep_s)
 
     def stamps(self, source_id: int, folder: str, space_id: int | None, max_file_bytes: int) -> dict[str, StampRow]:
         """

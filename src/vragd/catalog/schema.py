@@ -143,7 +143,8 @@ create table store (
 -- every source the catalog ever had: what it put into a shared collection may still be there
 create table own_source (
     uid text primary key,
-    asked integer not null              -- somebody had it indexed on demand
+    asked integer not null,             -- somebody had it indexed on demand
+    rules text not null default '{}'    -- JSON: what Obsidian's settings excluded when they were last read
 ) strict, without rowid;
 
 -- folders on which another file system was mounted
@@ -233,7 +234,7 @@ def m005_typed(db: apsw.Connection) -> None:
 def _type_sources(db: apsw.Connection, meta: dict[str, str]) -> None:
     uids = {*json.loads(meta.get("uids") or "[]"), *(uid for (uid,) in db.execute("select uid from source"))}
     for uid in uids:
-        db.execute("insert into own_source values (?, ?)", (uid, int(bool(meta.get(f"asked {uid}")))))
+        db.execute("insert into own_source(uid, asked) values (?, ?)", (uid, int(bool(meta.get(f"asked {uid}")))))
         for path in json.loads(meta.get(f"mounts {uid}") or "[]"):
             db.execute("insert into mount values (?, ?)", (uid, to_blob(path)))
 

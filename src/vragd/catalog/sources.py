@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping
 
 from vragd.catalog.connection import Connection
@@ -33,20 +34,20 @@ class Sources(Connection):
         ((machine,),) = self._read("select machine from store")
         return None if machine is None else str(machine)
 
-    def settle(self, machine: str, uids: Mapping[str, str]) -> None:
+    def settle(self, machine: str, uids: Mapping[str, str] | None = None) -> None:
         """
-        The catalog is on this machine now: its sources get other identities, old to new, and their chunks the keys
-        that go with them. What it had before is no longer its own.
+        The catalog is on this machine now. With `uids` it came from another: its sources get other identities, old to
+        new, and their chunks the keys that go with them; what it had before is no longer its own.
         """
         with self._transaction():
-            for old, new in uids.items():
+            for old, new in (uids or {}).items():
                 self._db.execute("update source set uid = ? where uid = ?", (new, old))
                 theirs = "where substr(key, 1, length(?) + 1) = ? || '-'"
                 self._db.execute(
                     f"update chunk set key = ? || substr(key, length(?) + 1) {theirs}", (new, old, old, old)
                 )
                 self._db.execute(f"delete from intent {theirs}", (old, old))
-            if uids:
+            if uids is not None:
                 self._db.execute("delete from own_source")
             self._db.execute("update store set machine = ?", (machine,))
 
@@ -69,7 +70,7 @@ class Sources(Connection):
         """Remember a source as ours: what it put may still be there when it is configured no longer."""
         if uid not in self.own_uids():
             with self._transaction():
-                self._db.execute("insert into own_source values (?, 0)", (uid,))
+                self._db.execute("insert into own_source(uid, asked) values (?, 0)", (uid,))
 
     def own_uids(self) -> set[str]:
         """Every source this catalog ever had."""
@@ -83,6 +84,15 @@ class Sources(Connection):
         """Somebody has it indexed on demand."""
         with self._transaction():
             self._db.execute("update own_source set asked = 1 where uid = ?", (uid,))
+
+    def rules(self, uid: str) -> dict[str, list[str]]:
+        """What Obsidian's settings excluded when they were last read, as `set_rules` was given it."""
+        rows = self._read("select rules from own_source where uid = ?", uid)
+        return json.loads(rows[0][0]) if rows else {}
+
+    def set_rules(self, uid: str, rules: Mapping[str, list[str]]) -> None:
+        with self._transaction():
+            self._db.execute("update own_source set rules = ? where uid = ?", (json.dumps(rules), uid))
 
     def mounts(self, uid: str) -> list[str]:
         """The folders on which other file systems were mounted."""

@@ -52,13 +52,13 @@ def swap_chunks(
     old = {key: (rowid, heading, text) for key, rowid, heading, text in rows}
     for ordinal, chunk in enumerate(change.chunks):
         heading = json.dumps(chunk.heading, ensure_ascii=False)
-        place = (int(chunk.embedded), ordinal, heading, *chunk.lines, chunk.meta_hash)
+        columns = (int(chunk.embedded), ordinal, heading, *chunk.lines, chunk.meta_hash)
         if before := old.pop(chunk.key, None):
             db.execute(
                 "update chunk set changed = case when ?7 or embedded != ?1 or meta_hash is not ?6 then ?8 else changed"
                 " end, embedded = ?1, ordinal = ?2, heading = ?3, line_from = ?4, line_to = ?5, meta_hash = ?6"
                 " where id = ?9",
-                (*place, moved, generation, before[0]),
+                (*columns, moved, generation, before[0]),
             )
             if before[2] != chunk.text:  # marks only: what is embedded is the same
                 db.execute("update chunk set text = ? where id = ?", (chunk.text, before[0]))
@@ -69,7 +69,7 @@ def swap_chunks(
             db.execute(
                 "insert into chunk(note_id, key, text_hash, embedded, ordinal, heading, line_from, line_to, meta_hash,"
                 " text, changed) values (?,?,?,?,?,?,?,?,?,?,?)",
-                (note_id, chunk.key, chunk.text_hash, *place, chunk.text, generation),
+                (note_id, chunk.key, chunk.text_hash, *columns, chunk.text, generation),
             )
             _index_text(db, db.last_insert_rowid(), change.title, chunk)
     return _drop_chunks(db, {key: rowid for key, (rowid, _, _) in old.items()})

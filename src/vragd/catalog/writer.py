@@ -24,7 +24,7 @@ class Catalog(Notes, Embeddings, Filling, Sources, Spaces):
     def sweep_words(self, now: float, every_s: float) -> None:
         """Forget the words of chunks that are gone, unless that was done in the last `every_s` seconds."""
         ((swept,),) = self._read("select words_swept from store")
-        if now - (swept or 0) < every_s:
+        if -sweep.AHEAD_S <= now - (swept or 0) < every_s:
             return
         with self._transaction():
             sweep.words(self._db)

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import argparse
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from vragd.cli.connect import load
 from vragd.cli.render import json_out, out, say
+from vragd.errors import ConfigError, VragdError
 from vragd.system.places import config_path
 
 if TYPE_CHECKING:
+    from vragd.config.load import Loaded
     from vragd.config.settings import Config
 
 
@@ -49,6 +52,7 @@ def _check(args: argparse.Namespace) -> int:
     if not loaded.config.stores:
         say("note: it names no store")
     _check_packages(loaded.config)
+    _can_run(loaded)
     out(f"{loaded.file}: fine")
     return 0
 
@@ -64,6 +68,25 @@ def _check_packages(config: Config) -> None:
                 types.load(name, types.noun)
     for fault in (*backends.TYPES.faults(), *embedders.TYPES.faults()):
         say(f"note: {fault}")
+
+
+def _can_run(loaded: Loaded) -> None:
+    """Raise what the daemon would: for places it cannot use, for an embedder or a backend it cannot make."""
+    from tempfile import TemporaryDirectory
+
+    from vragd.backends.registry import create_backend
+    from vragd.embed.registry import create_embedder
+    from vragd.system.files import could_be_private
+
+    could_be_private(loaded.data_dir)
+    could_be_private(loaded.socket.parent)
+    for name, store in loaded.config.stores.items():
+        try:
+            create_embedder(store.embedder.type, store.embedder).close()
+            with TemporaryDirectory() as empty:
+                create_backend(store.backend.type, store.backend, Path(empty)).close()
+        except VragdError as error:
+            raise ConfigError(f"store {name!r}: {error.message}", hint=error.hint) from error
 
 
 def _path(args: argparse.Namespace) -> int:

@@ -12,6 +12,7 @@ from typing import Any
 
 from vragd.cli.render import out, say
 from vragd.errors import UsageError
+from vragd.system.files import disk_error
 from vragd.system.places import MACOS, config_path, data_dir
 
 # Where Obsidian keeps the list of vaults it knows: native, Flatpak, Snap, macOS.
@@ -79,10 +80,13 @@ def _init(args: argparse.Namespace) -> int:
     )
     if not (vault / ".obsidian").is_dir():
         say(f"note: {vault} has no .obsidian folder; it is indexed all the same")
-    file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    fd = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
-    with os.fdopen(fd, "w", encoding="utf-8") as stream:
-        stream.write(text)
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        fd = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+        with os.fdopen(fd, "w", encoding="utf-8") as stream:
+            stream.write(text)
+    except OSError as error:
+        raise disk_error(error, str(file)) from error
     out(f"wrote {file}")
     out("next: vragd run, or vragd service install")
     return 0

@@ -7,10 +7,11 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 from importlib import import_module
+from pathlib import Path
 
 from vragd import __version__
 from vragd.cli.render import complain
-from vragd.errors import VragdError
+from vragd.errors import DataDirError, UsageError, VragdError
 
 Command = Callable[[argparse.Namespace], int]
 
@@ -64,20 +65,63 @@ def parser(only: str = "") -> argparse.ArgumentParser:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; its exit status."""
+    _stand_in()
     words = sys.argv[1:] if argv is None else argv
     args = parser(words[0] if words else "").parse_args(words)
     command: Command = args.command
     try:
-        return command(args)
+        status = command(args)
+        if sys.stdout is not None:
+            sys.stdout.flush()
     except VragdError as error:
-        complain(error)
-        return error.daemon_status if getattr(args, "is_daemon", False) else error.exit_status
+        return _refused(args, error)
     except KeyboardInterrupt:
         return 130
     except BrokenPipeError:
-        # the reader of our output has gone, which is its right
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _let_go_of_output()  # its reader has gone, which is its right
         return 0
+    except OSError as error:
+        _let_go_of_output()
+        return _refused(args, _of_the_system(error))
+    return status
+
+
+def _refused(args: argparse.Namespace, error: VragdError) -> int:
+    complain(error)
+    return error.daemon_status if getattr(args, "is_daemon", False) else error.exit_status
+
+
+def _of_the_system(error: OSError) -> VragdError:
+    """What the system refused, in words: whatever was to be done did not come to its own complaint."""
+    try:
+        Path.cwd()
+    except OSError:
+        return UsageError("the current folder is gone, or cannot be looked at", hint="cd to one that is there")
+    what = f"cannot use {os.fsdecode(error.filename)}" if isinstance(error.filename, str | bytes) else "the system says"
+    hint = "is HOME that of the user who asks?" if isinstance(error, PermissionError) else ""
+    return DataDirError(f"{what}: {error.strerror or type(error).__name__}", hint=hint)
+
+
+def _stand_in() -> None:
+    """What was closed before we began is not to be a file or a socket of ours by its number."""
+    for fd in range(3):
+        try:
+            os.fstat(fd)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # takes the lowest number there is
+    if sys.stderr is None:
+        sys.stderr = open(os.devnull, "w")  # noqa: SIM115  for as long as the process lives
+    if sys.stdin is None:
+        sys.stdin = open(os.devnull)  # noqa: SIM115
+
+
+def _let_go_of_output() -> None:
+    """What is still to be written there would fail again at the end of the process."""
+    if sys.stdout is not None:
+        try:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        except (OSError, ValueError):
+            return
 
 
 if __name__ == "__main__":

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import json
 import sys
-from typing import Any
+from typing import Any, TextIO
 
 from vragd.errors import VragdError
 
 
 def out(text: str = "") -> None:
-    """A line of the answer, on standard output."""
-    print(_printable(text, sys.stdout.encoding))
+    """A line of the answer, on standard output. Raises VragdError where there is none."""
+    print(_printable(text, _output().encoding))
 
 
 def say(text: str) -> None:
@@ -20,8 +20,14 @@ def say(text: str) -> None:
 
 
 def json_out(document: Any) -> None:
-    """One JSON document on standard output."""
-    print(json.dumps(document, indent=2, ensure_ascii=not _is_utf8(sys.stdout.encoding)))
+    """One JSON document on standard output. Raises VragdError where there is none."""
+    print(json.dumps(document, indent=2, ensure_ascii=not _is_utf8(_output().encoding)))
+
+
+def _output() -> TextIO:
+    if sys.stdout is None:
+        raise VragdError("standard output is closed: there is nobody to answer")
+    return sys.stdout
 
 
 def complain(error: VragdError) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import gc
+import os
 import signal
 from typing import Any
 
@@ -21,11 +22,18 @@ def add(commands: Any, common: argparse.ArgumentParser) -> None:
 def _run(args: argparse.Namespace) -> int:
     # A reload may be asked for before there is anything to reload; the signal's default is death.
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
-    if not config_path(args.config).exists():
+    try:
+        config_path(args.config).stat()
+    except (FileNotFoundError, NotADirectoryError):
         raise ConfigError(
             f"there is no configuration file at {config_path(args.config)}",
             hint="vragd init ~/path/to/your/vault writes one; then run this again",
-        )
+        ) from None
+    except OSError as error:
+        raise ConfigError(
+            f"cannot look at {config_path(args.config)}: {os.strerror(error.errno or 0)}",
+            hint="is HOME that of the user who asks? else --config FILE",
+        ) from error
     gc.disable()  # until the daemon stands: what is loaded meanwhile stays, and looking through it takes long
     from vragd.daemon import life
 

@@ -53,8 +53,11 @@ def _store(store: dict[str, Any]) -> None:
                 f"    {plural(source['n_deletes_held'], 'note is', 'notes are')} missing all at once and kept for now;"
                 " if that is meant: vragd sync --confirm-deletes"
             )
+        for folder, why in list(source["unwatched"].items())[:3]:
+            if why != "asked_for":
+                out(f"    {folder or 'the source'} is looked at now and then, as it cannot be watched: {why}")
         if source["rules_trouble"]:
-            out(f"    Obsidian's excluded files cannot be read: {source['rules_trouble']}")
+            out(f"    not all that Obsidian excludes is known, and the last rules hold: {source['rules_trouble']}")
     if trouble := store["trouble"]:
         out(f"  waiting for {ago(trouble['for_s'])}: {trouble['message']}")
         if trouble["hint"]:

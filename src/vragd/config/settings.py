@@ -15,6 +15,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 # The one import upwards: what a backend or an embedder takes is written in its own folder.
 from vragd.backends.settings import AnyBackend, default_backend
 from vragd.embed.settings import AnyEmbedder, default_embedder
+from vragd.terms import crontab
 from vragd.terms.fields import AbsolutePath, Patterns, Seconds, Settings, as_tuple
 from vragd.terms.metric import Metric
 
@@ -53,12 +54,28 @@ class StoreSettings(Settings):
         return self
 
 
+def _crontab(text: str) -> str:
+    crontab.parse(text)
+    return text
+
+
+CrontabText = Annotated[str, AfterValidator(_crontab)]
+
+
+class ScheduleSettings(Settings):
+    """What is done at times of the calendar, each as crontab(5) has it, in the zone of the machine."""
+
+    rescan: CrontabText | None = None
+    verify: CrontabText | None = None
+
+
 class WatchSettings(Settings):
     settle_ms: int = Field(default=250, ge=10, le=10_000)
     settle_max_s: Seconds = 10.0
     rescan_minutes: Seconds = 60.0
     poll_s: Seconds = 30.0
     mode: Literal["auto", "poll"] = "auto"
+    schedule: ScheduleSettings = ScheduleSettings()
 
 
 class LimitSettings(Settings):

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import ctypes
-import fcntl
 import gc
 import os
 import resource
@@ -17,8 +16,7 @@ import signal
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 
 import structlog
@@ -26,16 +24,18 @@ import structlog
 from vragd import __version__
 from vragd.config.load import Loaded
 from vragd.config.settings import LogSettings
-from vragd.daemon.jobs import make_schedule, reschedule
+from vragd.daemon.duties import Duties
 from vragd.daemon.watchdog import Pulse
-from vragd.errors import ConfigError, DaemonBusy, DataDirError, VragdError
+from vragd.errors import ConfigError, VragdError
 from vragd.server.http import Limits, Server
-from vragd.server.routes import Reply, dispatch, find
-from vragd.server.socket import adopt, bind
+from vragd.server.routes import dispatch, timeout_of
+from vragd.server.socket import Peer, adopt, bind
+from vragd.server.table import Reply
+from vragd.stores.questions import Questions
 from vragd.stores.reload import reload
-from vragd.stores.service import Service
+from vragd.stores.stores import Stores
 from vragd.system import notify
-from vragd.system.files import disk_error, private_dir, sweep_temporary
+from vragd.system.lock import holds, only_process, record
 from vragd.system.log import error_fields, set_up
 
 log = structlog.get_logger()
@@ -44,57 +44,7 @@ LoadAgain = Callable[[], Loaded]
 
 STOP_DEADLINE_S = 10.0
 EXIT_TEMPFAIL = 75  # sysexits.h: the supervisor should start us again
-SUSPEND_JUMP_S = 5.0
 _M_ARENA_MAX = -8  # malloc.h
-
-
-@contextmanager
-def only_process(data_dir: Path) -> Iterator[int]:
-    """
-    Hold the data directory for as long as the block runs; the kernel lets go of it on any death.
-
-    Raises DaemonBusy, having changed nothing, when another process holds it.
-    """
-    private_dir(data_dir)
-    path = data_dir / "lock"
-    try:
-        fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
-    except OSError as error:
-        raise DataDirError(f"cannot open {path}: {os.strerror(error.errno or 0)}") from error
-    try:
-        # flock, not lockf: a POSIX lock is lost when the process closes any descriptor of the file
-        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        holder = os.pread(fd, 32, 0).decode("ascii", "replace").strip() or "unknown"
-        os.close(fd)
-        raise DaemonBusy(
-            f"another vragd (pid {holder}) uses {data_dir}",
-            hint="stop it, or give this one another paths.data and paths.socket",
-        ) from None
-    except OSError as error:
-        os.close(fd)
-        raise DataDirError(f"cannot lock {path}: {os.strerror(error.errno or 0)}") from error
-    try:
-        if not holds(fd, path):
-            raise DaemonBusy(f"the lock {path} was replaced while it was taken", hint="try again")
-        try:
-            os.ftruncate(fd, 0)
-            os.pwrite(fd, f"{os.getpid()}\n".encode(), 0)
-            sweep_temporary(data_dir)
-        except OSError as error:
-            raise disk_error(error, str(path)) from error
-        yield fd
-    finally:
-        os.close(fd)
-
-
-def holds(fd: int, path: Path) -> bool:
-    """Whether the locked descriptor is still the file at `path`."""
-    try:
-        mine, there = os.fstat(fd), path.stat()
-    except OSError:
-        return False
-    return (mine.st_dev, mine.st_ino) == (there.st_dev, there.st_ino)
 
 
 def run(loaded: Loaded, load_again: LoadAgain, *, stuck_s: float | None = None) -> int:
@@ -165,52 +115,38 @@ class Daemon:
         self._stop = asyncio.Event()
         self._hung_up = asyncio.Event()
         self._status = 0
-        self._service = Service(loaded, watch=True)
-        self._pulse = Pulse(self._service, stuck_s)
+        self._stores = Stores(loaded, watch=True)
+        self._questions = Questions(self._stores)
+        self._pulse = Pulse(self._stores, stuck_s)
         self._tasks: list[asyncio.Task[None]] = []
         self._server: Server | None = None
         self._adopted = adopted
         self._socket = loaded.socket
         self._socket_inode: int | None = None
         self._owns_socket = False  # whether the name at `_socket` is ours to remove
-        self._asleep = _asleep_s()
+        self._duties = Duties(self._stores, self._stands)
 
     async def main(self) -> int:
         """Start, wait for a signal, stop; the exit status."""
         self._handle_signals()
         started = time.monotonic()
-        self._schedule = schedule = make_schedule(
-            self._loaded.config.watch,
-            {
-                "heartbeat": self._heartbeat,
-                **{name: self._job(name) for name in ("rescan", "retry", "checkpoint", "tend")},
-            },
-        )
         try:
-            await self._service.start()
+            await self._stores.start()
             self._listen()
             self._tasks = [asyncio.create_task(self._pulse.run()), asyncio.create_task(self._reloads())]
-            schedule.start()
+            self._duties.begin(self._stores.loaded.config.watch)
             gc.enable()  # off since `vragd run` began
             log.info(
                 "daemon.service_ready",
                 version=__version__,
                 pid=os.getpid(),
-                n_stores=len(self._service.workers),
+                n_stores=len(self._stores.indexers),
                 duration_ms=round((time.monotonic() - started) * 1000),
             )
             await self._stop.wait()
         finally:
-            if schedule.running:
-                schedule.shutdown(wait=False)
             await self._goodbye()
         return self._status
-
-    def _job(self, name: str) -> Callable[[], asyncio.Future[None]]:
-        async def job() -> None:
-            await self._service.each(name)
-
-        return job  # type: ignore[return-value]
 
     # -- socket ------------------------------------------------------------------------------------
 
@@ -226,28 +162,28 @@ class Daemon:
             listener, self._owns_socket = bind(self._loaded.socket), True
             self._socket = self._loaded.socket
         self._socket_inode = _inode(self._socket)
+        try:
+            record(self._lock, self._socket)
+        except OSError as error:  # a full disk: only who looks elsewhere does not find us
+            log.warning("daemon.socket_unrecorded", **error_fields(error))
         self._pulse.socket = self._socket
         limits = Limits(max_connections=self._loaded.config.limits.max_connections)
-        self._server = Server(self._answer, limits, _timeout_of)
+        self._server = Server(self._answer, limits, timeout_of)
         self._server.start(listener)
 
-    async def _answer(self, method: str, target: str, body: bytes) -> Reply:
-        return await dispatch(self._service, method, target, body)
+    async def _answer(self, method: str, target: str, body: bytes, peer: Peer) -> Reply:
+        return await dispatch(self._questions, self._stores, method, target, body, peer.pid)
 
     # -- heartbeat ---------------------------------------------------------------------------------
 
-    async def _heartbeat(self) -> None:
+    async def _stands(self) -> bool:
+        """Whether the lock is held and the socket answers, again if need be. What cannot be had again ends the run."""
         if not holds(self._lock, self._loaded.data_dir / "lock"):
             log.error("daemon.lock_lost")  # somebody removed the data directory: whatever we write is nobody's
             self._end(EXIT_TEMPFAIL)
-            return
+            return False
         await self._mind_the_socket()
-        asleep = _asleep_s()
-        if abs(asleep - self._asleep) > SUSPEND_JUMP_S:
-            log.info("daemon.sleep_noticed", slept_s=round(asleep - self._asleep))
-            await self._service.each("rescan")
-        self._asleep = asleep
-        await self._service.each("heartbeat")
+        return True
 
     async def _mind_the_socket(self) -> None:
         """A cleaner of old files may have taken the socket's name: have one again."""
@@ -277,16 +213,18 @@ class Daemon:
     async def _reload(self) -> None:
         """Take the configuration as it is now; one that cannot be used changes nothing."""
         try:
-            loaded = await asyncio.to_thread(self._load_again)
-            restart_for = await reload(self._service, loaded)
+            loaded = await self._stores.outside.run(self._load_again)
+            restart_for = await reload(self._stores, loaded)
         except VragdError as error:
-            log.error("daemon.reload_refused", **error_fields(error), **_line_of(error))
+            # the complaint's words may hold paths: the line says enough
+            line = {"line": error.line} if isinstance(error, ConfigError) and error.line is not None else {}
+            log.error("daemon.reload_refused", **error_fields(error), **line)
         except Exception as error:  # a bug, and no reason to end what works
             log.error("daemon.reload_failed", **error_fields(error))
         else:
             set_up_log(loaded.config.log)
-            reschedule(self._schedule, loaded.config.watch)
-            log.info("daemon.config_reloaded", n_stores=len(self._service.workers), restart_for=list(restart_for))
+            self._duties.take(loaded.config.watch)
+            log.info("daemon.config_reloaded", n_stores=len(self._stores.indexers), restart_for=list(restart_for))
 
     # -- the end -----------------------------------------------------------------------------------
 
@@ -327,10 +265,11 @@ class Daemon:
 
     async def _goodbye(self) -> None:
         """Stop within the deadline; past it, leave. Exit status 1 if a last flush failed."""
-        deadline = threading.Timer(STOP_DEADLINE_S, _leave_now)  # not the loop's: it may be what hangs
+        deadline = threading.Timer(STOP_DEADLINE_S, self._leave_now)  # not the loop's: it may be what hangs
         deadline.daemon = True
         deadline.start()
         notify.stopping()
+        await self._duties.stop()
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -340,23 +279,16 @@ class Daemon:
             if self._owns_socket:
                 _unlink_own(self._socket, self._socket_inode)
         try:
-            await self._service.stop()
+            await self._stores.stop()
         except Exception as error:
             log.error("daemon.flush_failed", **error_fields(error))
             self._status = self._status or 1
         if self._server is not None:
             log.info("daemon.service_stopped", status=self._status)
 
-
-def _leave_now() -> None:
-    log.warning("daemon.stop_overdue", deadline_s=STOP_DEADLINE_S)
-    os._exit(0)
-
-
-def _line_of(error: VragdError) -> dict[str, int]:
-    """The line a complaint about the configuration is about. Its words may hold paths, so they stay here."""
-    line = error.line if isinstance(error, ConfigError) else None
-    return {} if line is None else {"line": line}
+    def _leave_now(self) -> None:
+        log.warning("daemon.stop_overdue", deadline_s=STOP_DEADLINE_S, status=self._status)
+        os._exit(self._status)  # a restart that was wanted is wanted still
 
 
 def _unlink_own(path: Path, inode: int | None) -> None:
@@ -373,17 +305,3 @@ def _inode(path: Path) -> int | None:
         return path.lstat().st_ino
     except OSError:
         return None
-
-
-def _timeout_of(method: str, target: str) -> float:
-    try:
-        return find(method, target)[0].timeout_s
-    except VragdError:
-        return 5.0
-
-
-def _asleep_s() -> float:
-    """How long the machine has slept since it booted, in seconds; constant where the system cannot tell."""
-    if hasattr(time, "CLOCK_BOOTTIME"):
-        return time.clock_gettime(time.CLOCK_BOOTTIME) - time.monotonic()
-    return time.time() - time.monotonic()

@@ -16,8 +16,8 @@ import structlog
 
 from vragd.client import Client
 from vragd.errors import NoDaemon, VragdError
-from vragd.stores.loops import Worker
-from vragd.stores.service import Service
+from vragd.stores.indexer import Indexer
+from vragd.stores.stores import Stores
 from vragd.system import notify
 from vragd.system.lanes import Lane
 from vragd.system.log import error_fields
@@ -37,9 +37,9 @@ BEGIN_RETRY_S = 0.05
 class Pulse:
     """Says `READY`, then feeds the watchdog for as long as everything moves. `socket` may change under it."""
 
-    def __init__(self, service: Service, stuck_s: float | None) -> None:
+    def __init__(self, stores: Stores, stuck_s: float | None) -> None:
         self.socket: Path | None = None  # set by the daemon, before `run` and whenever it moves
-        self._service, self._stuck_s = service, stuck_s
+        self._stores, self._stuck_s = stores, stuck_s
         self.announced = asyncio.Event()  # READY was said, or nobody wants to hear it
         self._lane = Lane("pulse")  # a cancelled check ends first: a client that is left behind would start us again
         self._blind_since: dict[tuple[str, int], float] = {}  # (store, source) -> first seen unwatched
@@ -64,8 +64,8 @@ class Pulse:
 
     def _looked(self) -> bool:
         """Whether every source was found or missed; what was found is being watched and scanned."""
-        workers = self._service.workers.values()
-        return not any(keeper.source.state == "new" for worker in workers for keeper in worker.keepers.values())
+        indexers = self._stores.indexers.values()
+        return not any(keeper.source.state == "new" for indexer in indexers for keeper in indexer.keepers.values())
 
     def close(self) -> None:
         """After `run` has ended."""
@@ -73,7 +73,7 @@ class Pulse:
 
     def say_ready(self) -> None:
         """Started, or done with reloading."""
-        n = len(self._service.workers)
+        n = len(self._stores.indexers)
         notify.ready(f"Serving {n} {'store' if n == 1 else 'stores'}")
 
     async def _beat(self) -> None:
@@ -95,11 +95,11 @@ class Pulse:
     async def faults(self) -> list[str]:
         """What does not work, as `part` or `store/part`; empty when all is well."""
         found, blind, now = [], [], time.monotonic()
-        for name, worker in list(self._service.workers.items()):
-            limit_s = self._limit_s(worker)
-            found += [f"{name}/{part}" for part in worker.stuck(limit_s)]
+        for name, indexer in list(self._stores.indexers.items()):
+            limit_s = self._limit_s(indexer)
+            found += [f"{name}/{part}" for part in indexer.stuck(limit_s)]
             # a watch that died is armed again by the next heartbeat, which may have to wait for a scan
-            places = [(name, id_) for id_, k in worker.keepers.items() if k.unwatched and k.source.state == "ok"]
+            places = [(name, id_) for id_, k in indexer.keepers.items() if k.unwatched and k.source.state == "ok"]
             if any(now - self._blind_since.get(place, now) > limit_s for place in places):
                 found.append(f"{name}/watch")
             blind += places
@@ -108,10 +108,10 @@ class Pulse:
             found.append("socket")
         return found
 
-    def _limit_s(self, worker: Worker) -> float:
+    def _limit_s(self, indexer: Indexer) -> float:
         if self._stuck_s is not None:
             return self._stuck_s
-        settings = worker.store.settings
+        settings = indexer.store.settings
         return bound_s(settings.embedder.longest_call_s, settings.backend.longest_call_s)
 
     async def _answers(self) -> bool:

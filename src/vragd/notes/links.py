@@ -15,15 +15,14 @@ from dataclasses import dataclass
 from typing import Literal
 
 from vragd.notes.model import Link
+from vragd.terms.fold import same_name_key
 
 How = Literal["self", "path", "alias", "none"]
 
 
 def fold(name: str) -> str:
     """A name or path as names are compared."""
-    return (
-        name.lower() if name.isascii() else unicodedata.normalize("NFC", unicodedata.normalize("NFC", name).casefold())
-    )
+    return same_name_key(name, ignore_case=True)
 
 
 def name_key(path: str) -> str:

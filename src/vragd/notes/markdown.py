@@ -13,8 +13,6 @@ _NUL_SHARE = 0.01
 _HIGH = re.compile(rb"[\x80-\xff]+")
 _UNUSED = frozenset(b"\x81\x8d\x8f\x90\x9d")  # of Windows-1252
 
-_PROPERTY = re.compile(r"^([A-Za-z][\w-]*):(.*)$")
-
 
 def decode(data: bytes) -> tuple[str, bool]:
     """
@@ -57,23 +55,3 @@ def front_matter(lines: Sequence[str]) -> int:
         if lines[i].rstrip() in ("---", "..."):
             return i + 1
     return 0
-
-
-def properties(lines: Sequence[str]) -> dict[str, str]:
-    """
-    The top-level `key: value` pairs of front matter, keys in lower case, values as written less their quotes.
-
-    Not a YAML parser on purpose: it cannot be made to fail, recurse or expand by what a note holds.
-    """
-    found: dict[str, str] = {}
-    for line in lines:
-        if match := _PROPERTY.match(line):
-            value = match[2].strip(" \t")
-            if not _quoted(value):
-                value = f" {value}".partition(" #")[0].strip(" \t")  # a comment: `vragd: false # private`
-            found.setdefault(match[1].lower(), value[1:-1] if _quoted(value) else value)
-    return found
-
-
-def _quoted(value: str) -> bool:
-    return len(value) >= 2 and value[0] == value[-1] and value[0] in "\"'"

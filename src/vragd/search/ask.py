@@ -29,14 +29,13 @@ from vragd.errors import (
     UsageError,
 )
 from vragd.system.log import error_fields
+from vragd.terms.bounds import MAX_QUERY_CHARS, MAX_TOP_K
 from vragd.terms.filter import Filter, equals, every, one_of
 from vragd.terms.names import link
 
 log = structlog.get_logger()
 
 Mode = Literal["hybrid", "vector", "keyword"]
-MAX_TOP_K = 100
-MAX_QUERY_CHARS = 32_768
 CANDIDATES = 100
 # A blend of normalised scores is steadier across collections than reciprocal ranks; vectors are usually
 # the better list. Measured on four collections, see docs/architecture.md, "Ranking".
@@ -102,12 +101,14 @@ class Answer:
     """
     The hits of one store, best first, and why they may be fewer or worse than they should be.
 
-    `generation` is that of the catalog they were joined with.
+    `generation` is that of the catalog they were joined with; `semantic` is whether vectors could be asked, where they
+    were to be.
     """
 
     hits: tuple[Hit, ...]
     degraded: tuple[str, ...] = ()
     generation: int = 0
+    semantic: bool = True
 
 
 def check(question: Question) -> None:
@@ -145,7 +146,7 @@ class _Look:
 
     def __init__(self, target: Target, question: Question) -> None:
         self._target, self._question = target, question
-        self._degraded: list[str] = []
+        self._semantic = True
         self._where = _filter(target, question)
         self._early: Future[tuple[int, list[Ranked]]] | None = None
         if question.mode == "hybrid" and question.text:  # embedding and vectors take another core about as long
@@ -155,7 +156,7 @@ class _Look:
     def _embedded(self) -> np.ndarray | None:
         target, question = self._target, self._question
         if target.space is None:
-            self._degraded.append("semantic_unavailable")
+            self._semantic = False
             return None
         if question.vector is None:
             with self._without_vectors():
@@ -175,7 +176,7 @@ class _Look:
             yield
         except (EmbedderUnavailable, EmbedderRejected, BackendUnavailable, UnknownCollection, StoreMismatch) as error:
             log.warning("search.vectors_unavailable", store=self._target.name, **error_fields(error))
-            self._degraded.append("semantic_unavailable")
+            self._semantic = False
             self._vector = None
 
     def _early_result(self) -> tuple[int, list[Ranked]] | None:
@@ -228,7 +229,10 @@ class _Look:
         best = ranked[: question.top_k]
         chunks = now.join([one.key for one in best])
         hits = tuple(_hit(self._target, chunks[one.key], one.score) for one in best)
-        return Answer(hits, tuple(self._degraded), generation)
+        degraded = []
+        if not self._semantic:
+            degraded.append("semantic_unavailable")
+        return Answer(hits, tuple(degraded), generation, self._semantic)
 
 
 def _filter(target: Target, question: Question) -> Filter | None:

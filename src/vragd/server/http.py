@@ -16,13 +16,15 @@ import h11
 import structlog
 
 from vragd.errors import Forbidden, HeadTooLarge, Overloaded, RequestTimeout, TooLarge, UsageError, VragdError
-from vragd.server.routes import Reply, error_reply
-from vragd.server.socket import peer_uid
+from vragd.server.socket import Peer, peer_of
+from vragd.server.table import Reply, error_reply
 from vragd.system.log import error_fields
 
 log = structlog.get_logger()
 
-Answer = Callable[[str, str, bytes], Awaitable[Reply]]
+IDLE_GRACE_S = 1.0  # a request that was sent when the time announced was nearly up is still answered
+
+Answer = Callable[[str, str, bytes, Peer], Awaitable[Reply]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +49,7 @@ class _Close(Exception):
 
 
 class Server:
-    """Accepts on a listening socket. `answer(method, target, body)` must not raise."""
+    """Accepts on a listening socket. `answer(method, target, body, peer)` must not raise."""
 
     def __init__(self, answer: Answer, limits: Limits, timeout_of: Callable[[str, str], float]) -> None:
         self._answer, self._limits, self._timeout_of = answer, limits, timeout_of
@@ -90,13 +92,14 @@ class Server:
                 log.warning("server.accept_failed", errno=error.errno)
                 await asyncio.sleep(0.1)
                 continue
-            if not _allowed(connection):
+            peer = _allowed(connection)
+            if peer is None:
                 connection.close()
                 continue
             if len(self._tasks) >= self._limits.max_connections and not self._make_room():
                 _refuse(connection)
                 continue
-            task = loop.create_task(self._connection(connection))
+            task = loop.create_task(self._connection(connection, peer))
             self._tasks.add(task)
             self._silent[task] = connection
             task.add_done_callback(self._ended)
@@ -119,7 +122,7 @@ class Server:
             return True
         return False
 
-    async def _connection(self, connection: socket.socket) -> None:
+    async def _connection(self, connection: socket.socket, peer: Peer) -> None:
         try:
             said = await self._first_word(connection)
             reader, writer = await asyncio.open_unix_connection(sock=connection)
@@ -131,7 +134,7 @@ class Server:
         protocol = h11.Connection(h11.SERVER, max_incomplete_event_size=self._limits.max_header_bytes)
         protocol.receive_data(said)
         try:
-            while await self._request(protocol, reader, writer):
+            while await self._request(protocol, reader, writer, peer):
                 protocol.start_next_cycle()
         except (_Close, OSError, asyncio.IncompleteReadError):
             pass
@@ -157,13 +160,16 @@ class Server:
             self._silent.pop(_this_task(), None)
 
     async def _request(
-        self, protocol: h11.Connection, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+        self, protocol: h11.Connection, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, peer: Peer
     ) -> bool:
         """Serve one request; whether another may follow on this connection."""
         request: h11.Request | None = None
         try:
             request = await self._read_head(protocol, reader)
             _check_head(request, self._limits.max_header_bytes)
+            self._refuse_too_large(request)
+            if protocol.they_are_waiting_for_100_continue:
+                writer.write(protocol.send(h11.InformationalResponse(status_code=100, headers=[])))
             body = await self._read_body(protocol, reader)
         except h11.RemoteProtocolError as error:
             await self._send(protocol, writer, request, _protocol_reply(error), last=True)
@@ -172,11 +178,11 @@ class Server:
             await self._send(protocol, writer, request, error_reply(error), last=True)
             return False
         method, target = request.method.decode("ascii"), request.target.decode("latin-1")
-        reply = await self._work(method, target, body)
+        reply = await self._work(method, target, body, peer)
         await self._send(protocol, writer, request, reply, last=False)
         return protocol.our_state is h11.DONE and protocol.their_state is h11.DONE
 
-    async def _work(self, method: str, target: str, body: bytes) -> Reply:
+    async def _work(self, method: str, target: str, body: bytes, peer: Peer) -> Reply:
         """
         The answer, or when time is up that it is overdue.
 
@@ -185,7 +191,7 @@ class Server:
         """
         if len(self._overdue) >= self._limits.max_overdue:
             return error_reply(Overloaded("too much work hangs", hint="vragd status says what is offline"))
-        work = asyncio.ensure_future(self._answer(method, target, body))
+        work = asyncio.ensure_future(self._answer(method, target, body, peer))
         try:
             done, _ = await asyncio.wait([work], timeout=self._timeout_of(method, target))
         except asyncio.CancelledError:
@@ -227,12 +233,22 @@ class Server:
         task = _this_task()
         self._silent[task] = None
         try:
-            async with asyncio.timeout(self._limits.idle_s):
+            async with asyncio.timeout(self._limits.idle_s + IDLE_GRACE_S):
                 return await reader.read(65_536)
         except TimeoutError:
             raise _Close from None
         finally:
             self._silent.pop(task, None)
+
+    def _refuse_too_large(self, request: h11.Request) -> None:
+        """By what its head says: whoever waits to be told to go on sends nothing in vain."""
+        lengths = [int(value) for name, value in request.headers if name == b"content-length"]
+        if lengths and lengths[0] > self._limits.max_body_bytes:
+            raise self._too_large()
+
+    def _too_large(self) -> TooLarge:
+        limit = self._limits.max_body_bytes
+        return TooLarge(f"the request has more than {limit} bytes", hint="a query is a few words, not a document")
 
     async def _read_body(self, protocol: h11.Connection, reader: asyncio.StreamReader) -> bytes:
         parts: list[bytes] = []
@@ -246,10 +262,7 @@ class Server:
                 parts.append(bytes(event.data))
                 size += len(event.data)
                 if size > self._limits.max_body_bytes:
-                    raise TooLarge(
-                        f"the request has more than {self._limits.max_body_bytes} bytes",
-                        hint="a query is a few words, not a document",
-                    )
+                    raise self._too_large()
                 continue
             if event is not h11.NEED_DATA:
                 raise _Close
@@ -278,6 +291,8 @@ class Server:
         ]
         if last:
             headers.append(("connection", "close"))
+        elif self._limits.idle_s >= 1:
+            headers.append(("keep-alive", f"timeout={int(self._limits.idle_s)}"))
         if reply.allow:
             headers.append(("allow", reply.allow))
         if reply.status == 503:
@@ -333,15 +348,15 @@ def _protocol_reply(error: h11.RemoteProtocolError) -> Reply:
     return Reply(status, reply.body)
 
 
-def _allowed(connection: socket.socket) -> bool:
+def _allowed(connection: socket.socket) -> Peer | None:
     try:
-        uid = peer_uid(connection)
+        peer = peer_of(connection)
     except OSError:
-        return False
-    if uid != os.geteuid():
-        log.warning("server.peer_refused", uid=uid)
-        return False
-    return True
+        return None
+    if peer.uid != os.geteuid():
+        log.warning("server.peer_refused", uid=peer.uid)
+        return None
+    return peer
 
 
 def _refuse(connection: socket.socket) -> None:

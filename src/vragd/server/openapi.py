@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from typing import Any
 
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
 from vragd import __version__
-from vragd.server.routes import ROUTES, Route
 from vragd.server.schemas import ErrorAnswer
+from vragd.server.table import Route
 
 _REF = "#/components/schemas/{model}"
 # Most are of the connection rather than the route: any request may be too slow, too large or no HTTP.
@@ -20,10 +21,10 @@ _ERRORS = (
 )
 
 
-def document() -> dict[str, Any]:
+def document(routes: Sequence[Route]) -> dict[str, Any]:
     """What `GET /openapi.json` answers."""
     models: set[type[BaseModel]] = {ErrorAnswer}
-    for route in ROUTES:
+    for route in routes:
         models |= {model for model in (route.request, route.answer) if model is not None}
     ordered = sorted(models, key=lambda model: model.__name__)
     _, schema = models_json_schema([(model, "validation") for model in ordered], ref_template=_REF)
@@ -32,7 +33,7 @@ def document() -> dict[str, Any]:
         if "const" in tagged.get("properties", {}).get("type", {}):
             tagged["required"] = sorted({"type", *tagged.get("required", ())})
     paths: dict[str, Any] = {}
-    for route in ROUTES:
+    for route in routes:
         paths.setdefault(route.path, {})[route.method.lower()] = _operation(route)
     return {
         "openapi": "3.1.0",

@@ -5,76 +5,42 @@ find no daemon.
 
 from __future__ import annotations
 
-import json
 import os
-import re
 import secrets
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field, is_dataclass, replace
 from typing import Any
-from urllib.parse import parse_qs, unquote
 
 import structlog
-from pydantic import BaseModel, ValidationError
+from pydantic import ValidationError
 
 from vragd.config.settings import SourceSettings, StoreSettings
-from vragd.errors import ConfigError, MethodNotAllowed, NotFound, UsageError, VragdError
-from vragd.search.ask import Question
+from vragd.errors import ConfigError, UsageError, VragdError
 from vragd.server import schemas as s
-from vragd.stores import reports as reports
-from vragd.stores.service import Service
+from vragd.server.openapi import document
+from vragd.server.table import Call, Encoded, Reply, Route, complaint, encode, error_reply, find, parse
+from vragd.stores import changes, reports, verifying
+from vragd.stores.questions import Questions
+from vragd.stores.stores import Stores
 from vragd.system.log import error_fields
-from vragd.terms.names import exact, shown
+from vragd.terms.names import exact
 
 log = structlog.get_logger()
 
-Handler = Callable[["Call"], Awaitable[Any]]
-
-
-@dataclass(frozen=True, slots=True)
-class Call:
-    """A request that found its route. `body` is an instance of the route's request model."""
-
-    service: Service
-    body: Any
-    path: Mapping[str, str]
-    query: Mapping[str, list[str]]
-
-
-@dataclass(frozen=True, slots=True)
-class Route:
-    """`timeout_s` bounds the handler; `answer` and the schemas of `query` are what `/openapi.json` promises."""
-
-    method: str
-    path: str
-    handler: Handler
-    answer: type[BaseModel] | None
-    request: type[BaseModel] | None = None
-    query: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
-    timeout_s: float = 30.0
-
-
-@dataclass(frozen=True, slots=True)
-class Reply:
-    """What goes back: a status and a JSON body; `allow` names the methods there are, where the asked one is not."""
-
-    status: int
-    body: bytes
-    media_type: str = "application/json"
-    allow: str = ""
+NO_ROUTE_S = 5.0
+ROWS_AT_ONCE = 500
 
 
 async def query(call: Call) -> Any:
     """Search"""
     b: s.QueryRequest = call.body
-    question = Question(b.text, b.vector, b.top_k, b.mode, frozenset(b.sources), b.folder)
-    return await call.service.query(question, b.stores)
+    asked = b.model_dump(exclude={"stores", "sources"})
+    return await call.questions.query(b.stores, peer=call.peer, **asked, sources=frozenset(b.sources))
 
 
 async def status(call: Call) -> Any:
     """What runs, how far it is, and what is wrong"""
-    return await reports.status(call.service)
+    return await reports.status(call.stores)
 
 
 async def files(call: Call) -> Any:
@@ -82,36 +48,45 @@ async def files(call: Call) -> Any:
     states = call.query.get("state", [])
     if unknown := set(states) - set(_STATES):
         raise UsageError(f"unknown state {unknown.pop()!r}", hint="indexed, failed, pending or skipped")
-    rows = await reports.files(call.service, call.query.get("store", []), states)
-    return {"files": [{**row, "path_b64": exact(row["path"])} for row in rows]}
+    rows = await reports.files(call.stores, call.query.get("store", []), states)
+    return await call.stores.aside.run(_files_encoded, rows)
+
+
+def _files_encoded(rows: list[dict[str, Any]]) -> Encoded:
+    """In slices: encoding a hundred thousand rows at a stroke holds up every thread for half a second."""
+    parts = []
+    for start in range(0, len(rows), ROWS_AT_ONCE):
+        some = [{**row, "path_b64": exact(row["path"])} for row in rows[start : start + ROWS_AT_ONCE]]
+        parts.append(encode(some)[1:-1])
+    return Encoded(b'{"files":[' + b",".join(parts) + b"]}")
 
 
 async def sync(call: Call) -> Any:
     """Scan now; optionally wait until what was found is searchable"""
     b: s.SyncRequest = call.body
-    service = call.service
+    stores = call.stores
     tickets = b.tickets
     if tickets is None:
-        tickets = await service.sync(b.stores, b.path, confirm_deletes=b.confirm_deletes)
-    done = await service.settled(tickets, b.wait_s)
-    workers = [service.workers[name] for name in tickets if name in service.workers]
-    degraded = dict.fromkeys(reason for worker in workers for reason in worker.degraded())
+        tickets = await stores.sync(b.stores, b.path, confirm_deletes=b.confirm_deletes)
+    done = await stores.settled(tickets, b.wait_s)
+    indexers = [stores.indexers[name] for name in tickets if name in stores.indexers]
+    degraded = dict.fromkeys(reason for indexer in indexers for reason in indexer.degraded())
     return {
         "done": done,
         "tickets": tickets,
-        "pending": sum(worker.dirty.pending() for worker in workers),
+        "pending": sum(indexer.dirty.pending() for indexer in indexers),
         "degraded": tuple(degraded),
     }
 
 
 async def list_stores(call: Call) -> Any:
     """Every store"""
-    return {"stores": await reports.list_stores(call.service)}
+    return {"stores": await reports.list_stores(call.stores)}
 
 
 async def store_info(call: Call) -> Any:
     """One store in full"""
-    return await reports.store_info(call.service, call.path["name"])
+    return await reports.store_info(call.stores, call.path["name"])
 
 
 async def create_store(call: Call) -> Any:
@@ -124,8 +99,8 @@ async def create_store(call: Call) -> Any:
             backend=b.backend,
             metric=b.metric,
         )
-        await call.service.create_store(b.name, settings, replace=b.replace)
-    return await reports.store_info(call.service, b.name)
+        await changes.create_store(call.stores, b.name, settings, replace=b.replace)
+    return await reports.store_info(call.stores, b.name)
 
 
 @contextmanager
@@ -134,7 +109,7 @@ def _as_the_caller_put_it() -> Iterator[None]:
     try:
         yield
     except ValidationError as error:
-        raise UsageError(_complaint(error)) from None
+        raise UsageError(complaint(error)) from None
     except ConfigError as error:
         raise UsageError(error.message, hint=error.hint) from None
 
@@ -145,21 +120,21 @@ async def delete_store(call: Call) -> Any:
     said = call.query.get("keep_remote", ["false"])[-1]
     if said not in _TRUTH:
         raise UsageError(f"keep_remote is {said[:40]!r}, expected true or false")
-    return {"deleted": name, "origin": await call.service.delete_store(name, keep_remote=_TRUTH[said])}
+    return {"deleted": name, "origin": await changes.delete_store(call.stores, name, keep_remote=_TRUTH[said])}
 
 
 async def index(call: Call) -> Any:
     """Index what matches a pattern, once"""
     b: s.IndexRequest = call.body
     with _as_the_caller_put_it():
-        tickets = await call.service.index(b.store, b.path, b.include, b.backend)
+        tickets = await changes.index_once(call.stores, b.store, b.path, b.include, b.backend)
     return {"done": False, "tickets": tickets, "pending": 0, "degraded": ()}
 
 
 async def verify(call: Call) -> Any:
     """Compare vault, catalog and backend; optionally mend"""
     b: s.VerifyRequest = call.body
-    return await call.service.verify(b.stores, repair=b.repair)
+    return await verifying.verify(call.stores, b.stores, repair=b.repair)
 
 
 async def healthz(call: Call) -> Any:
@@ -169,9 +144,7 @@ async def healthz(call: Call) -> Any:
 
 async def openapi(call: Call) -> Any:
     """This document"""
-    from vragd.server.openapi import document
-
-    return document()
+    return document(ROUTES)
 
 
 _STATES = ("indexed", "failed", "pending", "skipped")
@@ -196,47 +169,23 @@ ROUTES: tuple[Route, ...] = (
 )
 
 
-def find(method: str, target: str) -> tuple[Route, dict[str, str], dict[str, list[str]]]:
-    """The route of a request line, its path and its query parameters. Raises NotFound, UsageError."""
-    path, _, search = target.partition("?")
-    allowed = []
-    for route in ROUTES:
-        pattern = re.sub(r"\{(\w+)\}", r"(?P<\1>[^/]+)", re.escape(route.path).replace(r"\{", "{").replace(r"\}", "}"))
-        if match := re.fullmatch(pattern, path):
-            if route.method == method:
-                return (
-                    route,
-                    {k: unquote(v) for k, v in match.groupdict().items()},
-                    _parameters(route, search),
-                )
-            allowed.append(route.method)
-    if allowed:
-        raise MethodNotAllowed(f"{method} is not for this path", hint=f"allowed: {', '.join(allowed)}")
-    raise NotFound("no such path", hint="GET /openapi.json lists them")
-
-
-def _parameters(route: Route, search: str) -> dict[str, list[str]]:
+def timeout_of(method: str, target: str) -> float:
+    """How long a request may be worked on, in seconds."""
     try:
-        found = parse_qs(search, keep_blank_values=True, strict_parsing=bool(search), max_num_fields=64)
-    except ValueError:
-        raise UsageError("the query string cannot be understood") from None
-    if unknown := set(found) - set(route.query):
-        raise UsageError(
-            f"unknown parameter {sorted(unknown)[0][:40]!r}",
-            hint=f"known: {', '.join(route.query) or 'none'}",
-        )
-    return found
+        return find(ROUTES, method, target)[0].timeout_s
+    except VragdError:
+        return NO_ROUTE_S
 
 
-async def dispatch(service: Service, method: str, target: str, body: bytes) -> Reply:
-    """Answer one request. Never raises: every error becomes a reply, an unforeseen one with an id for the log."""
+async def dispatch(questions: Questions, stores: Stores, method: str, target: str, body: bytes, peer: int = 0) -> Reply:
+    """
+    Answer one request of the process `peer`; 0 is nobody in particular.
+     Never raises: every error becomes a reply, an unforeseen one with an id for the log."""
     try:
-        route, path, parameters = find(method, target)
-        request = _parse(route, body)
-        answer = await route.handler(Call(service, request, path, parameters))
-        return Reply(200, _encode(answer))
-    except MethodNotAllowed as error:
-        return replace(error_reply(error), allow=error.hint.removeprefix("allowed: "))
+        route, path, parameters = find(ROUTES, method, target)
+        request = parse(route, body)
+        answer = await route.handler(Call(stores, questions, request, path, parameters, peer))
+        return Reply(200, answer.body if isinstance(answer, Encoded) else encode(answer))
     except VragdError as error:
         return error_reply(error)
     except Exception as error:
@@ -245,42 +194,3 @@ async def dispatch(service: Service, method: str, target: str, body: bytes) -> R
         return error_reply(
             VragdError(f"something went wrong in vragd (incident {incident})", hint="see the daemon's log")
         )
-
-
-def _parse(route: Route, body: bytes) -> BaseModel | None:
-    if route.request is None:
-        return None
-    try:
-        return route.request.model_validate_json(body or b"{}")
-    except ValidationError as error:
-        raise UsageError(_complaint(error), hint="GET /openapi.json describes every request") from None
-    except RecursionError:
-        raise UsageError("the request is nested too deeply") from None
-
-
-def _complaint(error: ValidationError) -> str:
-    first = error.errors(include_url=False, include_input=False)[0]
-    where = ".".join(str(part) for part in first["loc"])
-    return f"{where}: {first['msg']}" if where else str(first["msg"])
-
-
-def error_reply(error: VragdError) -> Reply:
-    """The body every error has."""
-    body = {"error": {"code": error.code, "message": error.message, "hint": error.hint}}
-    return Reply(error.http_status, _encode(body))
-
-
-def _encode(answer: Any) -> bytes:
-    text = json.dumps(answer, default=_plain, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
-    return text.encode("utf-8", "replace")
-
-
-def _plain(value: Any) -> Any:
-    if is_dataclass(value) and not isinstance(value, type):
-        fields = asdict(value)
-        if "path" in fields:
-            fields["path"] = shown(fields["path"])
-        return fields
-    if isinstance(value, BaseModel):
-        return value.model_dump(mode="json")
-    raise TypeError(f"cannot encode {type(value).__name__}")

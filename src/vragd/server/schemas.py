@@ -9,7 +9,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from vragd.backends.settings import AnyBackend, default_backend
 from vragd.config.settings import STORE_NAME
 from vragd.embed.settings import AnyEmbedder, default_embedder
-from vragd.search.ask import MAX_QUERY_CHARS, MAX_TOP_K
+from vragd.terms.bounds import MAX_QUERY_CHARS, MAX_TOP_K
 from vragd.terms.fields import Patterns
 from vragd.terms.metric import Metric
 

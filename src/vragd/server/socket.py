@@ -9,6 +9,7 @@ import struct
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 from vragd.errors import DaemonBusy, DataDirError
 from vragd.system.files import private_dir
@@ -118,11 +119,23 @@ def _remove_leftover(path: Path) -> None:
     )
 
 
-def peer_uid(connection: socket.socket) -> int:
-    """The uid of the process at the other end, as it was when it connected. Raises OSError."""
+class Peer(NamedTuple):
+    """Who is at the other end of a connection, as it was when it connected. `pid` is 0 where that is not told."""
+
+    uid: int
+    pid: int
+
+
+def peer_of(connection: socket.socket) -> Peer:
+    """The process at the other end. Raises OSError."""
     if sys.platform == "darwin":
-        # LOCAL_PEERCRED at level SOL_LOCAL gives a struct xucred: version, uid, … (sys/un.h, sys/ucred.h)
+        # at level SOL_LOCAL, LOCAL_PEERCRED gives a struct xucred (version, uid, …), LOCAL_PEERPID a pid (sys/un.h)
         raw = connection.getsockopt(0, 1, 76)
-        return int(struct.unpack_from("=II", raw)[1])
+        try:
+            pid = connection.getsockopt(0, 2)
+        except OSError:
+            pid = 0
+        return Peer(int(struct.unpack_from("=II", raw)[1]), pid)
     raw = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i"))
-    return int(struct.unpack("3i", raw)[1])
+    pid, uid, _ = struct.unpack("3i", raw)
+    return Peer(uid, pid)

@@ -42,9 +42,12 @@ class Collections:
         here, was = machine_id(), self._catalog.machine()
         if not here or here == was:
             return False
-        rows = self._catalog.sources() if was else []
+        if was is None:
+            self._catalog.settle(here)
+            return False
+        rows = self._catalog.sources()
         self._catalog.settle(here, {row.uid: source_uid(folder, row.label) for row in rows})
-        return was is not None
+        return True
 
     def own_keys(self, collection: str) -> set[str]:
         """The keys a collection holds for this store."""

@@ -1,26 +1,25 @@
 """
 A store as a running thing: catalog, embedder, backend, sources, and the one place that ties them.
 
-Blocking throughout. `open`, `prepare`, `apply`, `fill`, `tend`, `flush` and `close` run on the store's
-writer lane; `scan_source` runs on its scan lane; what a query needs (`reader`, `backend`, `embedder`,
-`space`) may be used from any thread.
+Made by `opening`. Blocking throughout. `prepare`, `apply`, `fill`, `tend`, `flush` and `close` run on the store's
+writer lane; `scan_source` runs on its scan lane; what a query needs (`reader`, `backend`, `answering`) may be used
+from any thread.
 """
 
 from __future__ import annotations
 
 import shutil
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 
 import structlog
 
 from vragd.backends.base import VectorBackend
-from vragd.backends.registry import MakeBackend, create_backend
-from vragd.catalog.check import is_sound, move_aside
 from vragd.catalog.model import SpaceRow
 from vragd.catalog.reader import Reader
+from vragd.catalog.sweep import Unused
 from vragd.catalog.writer import Catalog
 from vragd.config.settings import LimitSettings, StoreSettings
 from vragd.embed.base import Embedder
@@ -28,216 +27,110 @@ from vragd.errors import BackendUnavailable, CatalogCorrupt, DiskFull, StoreMism
 from vragd.store.collections import Collections
 from vragd.store.filling import Filling
 from vragd.store.spaces import Answering, Recorded, Spaces
-from vragd.sync import order
 from vragd.sync.change import Visit
 from vragd.sync.proof.proof import Proof
 from vragd.sync.round import Report, Syncer
-from vragd.system.files import free_mib, private_dir
-from vragd.system.log import error_fields
-from vragd.system.machine import source_uid
-from vragd.vault.scan import Scan, scan
+from vragd.system.clock import Clock
+from vragd.system.files import free_mib
+from vragd.vault.scan import Scan
 from vragd.vault.source import Source
 
 log = structlog.get_logger()
 
-WORDS_SWEPT_EVERY_S = 86_400.0
-SPARED_AGAIN_S = 600.0  # a catalog that seems damaged so soon again is replaced, whatever a check says
+WORDS_SWEPT_WITHIN_S, WORDS_SWEPT_AGAIN_S = 86_400.0, 43_200.0
 
 
-class Store:
-    """One store. Made closed; `open` before anything else."""
+@dataclass(frozen=True, slots=True)
+class Given:
+    """What a store is opened with. `embedder` makes the configured one when it is first needed, and keeps it."""
 
-    def __init__(
-        self,
-        name: str,
-        settings: StoreSettings,
-        folder: Path,
-        limits: LimitSettings,
-        make_embedder: Callable[[], Embedder],
-        stop: Callable[[], bool] = lambda: False,
-        make_backend: MakeBackend = create_backend,
-        recorded: Recorded = lambda _: None,
-    ) -> None:
-        self.name, self.settings, self.folder, self.limits = name, settings, folder, limits
+    name: str
+    settings: StoreSettings
+    folder: Path
+    limits: LimitSettings
+    embedder: Callable[[], Embedder]
+    stop: Callable[[], bool]
+    recorded: Recorded
+    clock: Clock
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What belongs to one catalog. `catalog`, `collections`, `filling` and `spaces` are the writer lane's."""
+
+    catalog: Catalog
+    reader: Reader
+    collections: Collections
+    filling: Filling
+    spaces: Spaces
+
+
+class Lasting:
+    """What outlives a damaged catalog: the backend, the sources, and what is proven of them."""
+
+    def __init__(self, backend: VectorBackend) -> None:
+        self.backend = backend
         self.sources: dict[int, Source] = {}
         self.proofs: dict[int, Proof] = {}
         """Of each source, by its id: what asks whether a note is gone asks these."""
         self.skipped: dict[int, dict[str, str]] = {}
         self.n_embedded = 0
-        self.closing = False
-        self._make_embedder, self._make_backend, self._stop = make_embedder, make_backend, stop
-        self._recorded = recorded
-        self._embedder: Embedder | None = None
-        self._catalog: Catalog | None = None
-        self._reader: Reader | None = None
-        self._backend: VectorBackend | None = None
-        self._filling: Filling | None = None
-        self._collections: Collections | None = None
-        self._syncer: Syncer | None = None
-        self._damage: CatalogCorrupt | None = None  # that of a catalog which is being replaced
-        self._spaces: Spaces | None = None
+        self.spared_at: float | None = None  # steady: when a catalog that seemed damaged was found sound
+
+    def close(self) -> None:
+        """Close sources and backend. Raises if its last flush failed."""
+        for proof in self.proofs.values():
+            proof.close()
+        self.backend.close()
+
+
+class Store:
+    """One store, open until `close`."""
+
+    def __init__(self, given: Given, lasting: Lasting, parts: Parts) -> None:
+        self.given, self.lasting = given, lasting
+        self.name, self.settings, self.folder, self.limits = given.name, given.settings, given.folder, given.limits
+        self.backend, self.sources, self.proofs = lasting.backend, lasting.sources, lasting.proofs
+        self.skipped = lasting.skipped
+        self.catalog, self.reader = parts.catalog, parts.reader
+        self.collections, self.filling, self.spaces = parts.collections, parts.filling, parts.spaces
+        self._syncer: Syncer | None = None  # of the space that is written; made for the first round in it
+        self._shut_for: CatalogCorrupt | None = None
         self._needs_recovery = False
-        self._spared_at = -SPARED_AGAIN_S  # monotonic
 
     # -- what queries use --------------------------------------------------------------------------
 
     @property
-    def reader(self) -> Reader:
-        assert self._reader is not None, "open the store first"
-        return self._reader
-
-    @property
-    def backend(self) -> VectorBackend:
-        assert self._backend is not None, "open the store first"
-        return self._backend
-
-    @property
-    def catalog(self) -> Catalog:
-        """For the writer lane only."""
-        assert self._catalog is not None, "open the store first"
-        return self._catalog
-
-    @property
-    def filling(self) -> Filling:
-        """For the writer lane only, but for `n_left`."""
-        assert self._filling is not None, "open the store first"
-        return self._filling
-
-    @property
-    def collections(self) -> Collections:
-        """For the writer lane only."""
-        assert self._collections is not None, "open the store first"
-        return self._collections
-
-    @property
     def space(self) -> SpaceRow | None:
         """The space that is written; None before the embedder was first asked."""
-        return self._spaces.current if self._spaces else None
+        return self.spaces.current
 
     @property
     def answering(self) -> Answering | None:
         """What questions are put to: the space, or while another is being built the one before."""
-        return self._spaces.answering if self._spaces else None
+        return self.spaces.answering
 
     @property
     def rebuilding(self) -> bool:
         """Whether there is an old space besides."""
-        return self._spaces is not None and self._spaces.rebuilding
-
-    @property
-    def spaces(self) -> Spaces:
-        """For the writer lane only."""
-        assert self._spaces is not None, "open the store first"
-        return self._spaces
+        return self.spaces.rebuilding
 
     @property
     def embedder(self) -> Embedder:
         """The configured embedder, loaded when it is first needed."""
-        if self._embedder is None:
-            self._embedder = self._make_embedder()
-        return self._embedder
+        return self.given.embedder()
 
-    # -- lifecycle ---------------------------------------------------------------------------------
-
-    def open(self) -> None:
-        """
-        Open what is on disk and finish what a crash interrupted. Waits for no embedder and no network.
-
-        A damaged catalog is moved aside and begun anew: the vault is the source. Raises NewerFormat,
-        DataDirError, DiskFull.
-        """
-        private_dir(self.folder)
-        settings = self.settings.backend
-        self._backend = self._make_backend(settings.type, settings, private_dir(self.folder / "index"))
-        try:
-            self._open_catalog()
-        except CatalogCorrupt as error:
-            self.begin_anew(error)
-
-    def begin_anew(self, error: CatalogCorrupt) -> None:
-        """
-        Put the damaged catalog aside and begin another, with the same sources. Raises as `open`.
-
-        It knows no note: every source must be scanned in full. What it had embedded is embedded again. One that
-        a second look finds sound is opened again instead, once in a while: the disk may have failed for a moment.
-        """
-        self._damage = error
-        self._shut_catalog()
-        if time.monotonic() - self._spared_at > SPARED_AGAIN_S and is_sound(self.folder / "catalog.db"):
-            self._spared_at = time.monotonic()
-            try:
-                self._open_catalog()
-            except CatalogCorrupt as again:
-                error = again
-                self._shut_catalog()
-            else:
-                log.warning("catalog.file_spared", store=self.name, **error_fields(error))
-                self._damage = None
-                return
-        log.error("catalog.file_replaced", store=self.name, **error_fields(error))
-        move_aside(self.folder / "catalog.db")
-        self._open_catalog()
-        self._damage = None
-
-    def _shut_catalog(self) -> None:
-        for opened in (self._reader, self._catalog):  # the last to close tidies up beside the file, by its name
-            with suppress(VragdError):
-                if opened is not None:
-                    opened.close()
-        self._syncer, self._spaces, self._needs_recovery = None, None, False
+    @property
+    def n_embedded(self) -> int:
+        """Texts embedded since the store was opened."""
+        return self.lasting.n_embedded
 
     @property
     def damage(self) -> CatalogCorrupt | None:
-        """That the catalog is damaged, whoever found that out: `begin_anew` is due. From any thread."""
-        return self._damage or self.catalog.damage or self.reader.damage
+        """That the catalog is damaged, whoever found that out: it is to be replaced. From any thread."""
+        return self._shut_for or self.catalog.damage or self.reader.damage
 
-    def _open_catalog(self) -> None:
-        path = self.folder / "catalog.db"
-        self._catalog = Catalog(path)
-        self._reader = Reader(path)
-        kind = self.settings.backend.type
-        self._collections = Collections(self._catalog, self.backend, self.name, kind, self.settings.metric)
-        self._filling = Filling(self._catalog, self.backend)
-        settings = self.settings.embedder.model_dump_json()
-        self._spaces = Spaces(
-            self.name, self._catalog, self.backend, self._collections, self._filling, lambda: self.embedder, settings,
-            self._recorded,
-        )  # fmt: skip
-        if self.collections.mind_the_machine(self.folder):
-            self.filling.put_off()
-            log.warning("store.machine_changed", store=self.name)
-        self._register_sources()
-        if self.backend.traits.private:
-            for stranger in set(self.backend.list_collections()) - {row.collection for row in self._catalog.spaces()}:
-                info = self.backend.collection_info(stranger)  # of a catalog before this one
-                self.backend.delete_collection(stranger, identity=info.identity)
-        if not self.backend.traits.networked:
-            self.attach()
-
-    def _register_sources(self) -> None:
-        catalog = self.catalog
-        wanted = {settings.label: settings for settings in self.settings.sources}
-        had = {source.label: source for source in self.sources.values()}  # of a catalog that was damaged
-        for row in catalog.sources():
-            catalog.add_own(row.uid)
-            if row.label not in wanted:
-                self._purge_source(row.id)
-        for label, settings in wanted.items():
-            source = had.get(label)
-            row = catalog.register_source(label, source_uid(self.folder, label), source.id if source else None)
-            catalog.add_own(row.uid)
-            if source is not None:
-                self.proofs[source.id].carry_over(catalog)
-                continue
-            self.sources[row.id] = Source(settings, row.id, row.uid, self.limits.max_file_bytes)
-            self.proofs[row.id] = Proof(catalog, self.sources[row.id], row, self.limits.delete_guard_share)
-
-    def _purge_source(self, source_id: int) -> None:
-        """A source taken out of the configuration: its notes leave the store; embeddings stay for a while."""
-        paths = list(self.reader.known(source_id))
-        order.purge(self.catalog, self.space, source_id, paths)
-        self.catalog.forget_source(source_id)
-        log.info("store.source_removed", store=self.name, n_notes=len(paths))
+    # -- lifecycle ---------------------------------------------------------------------------------
 
     def attach(self) -> None:
         """As `Spaces.attach`."""
@@ -278,7 +171,7 @@ class Store:
         if root is None or not source.rules_known:  # what is found now may be what nobody is to see
             return [], Scan(folder, stopped=True)
         mark = proof.mark()
-        found = scan(source.path, source.rules, folder, self._stop, root.identity.place)
+        found = source.scan(folder, self.given.stop, proven=root is proof.state.proven)
         space_id = self.space.id if self.space else None
         known = self.reader.stamps(source.id, folder, space_id, self.limits.max_file_bytes)
         difference, is_gone = proof.judge(root, found, known, mark)
@@ -303,7 +196,12 @@ class Store:
         assert self.space is not None
         if self._syncer is None:
             self._syncer = Syncer(
-                self.catalog, self.backend, lambda: self.embedder, self.space, self.proofs, self._stop
+                self.catalog,
+                self.backend,
+                lambda: self.embedder,
+                self.space,
+                self.proofs,
+                self.given.stop,
             )
         is_full = free_mib(self.folder) < self.limits.min_free_mib
         embedded_before = self._syncer.n_embedded
@@ -311,7 +209,7 @@ class Store:
             try:
                 report = self._syncer.apply(visits, only_freeing=is_full)
             finally:
-                self.n_embedded += self._syncer.n_embedded - embedded_before
+                self.lasting.n_embedded += self._syncer.n_embedded - embedded_before
             if self._needs_recovery:
                 # what an interrupted round had put is put again or, now that it is past, forgotten
                 self.spaces.recover(self.space)
@@ -359,15 +257,31 @@ class Store:
             raise
 
     def tend(self) -> None:
-        """Housekeeping, about hourly: forget embeddings nobody has used for long and, once a day, deleted words."""
+        """Housekeeping, about hourly, all of it at a stroke: what `find_unused` finds is forgotten, and words."""
+        for found in self.find_unused():
+            self.forget_unused(*found)
+        self.sweep_words(WORDS_SWEPT_WITHIN_S)
+
+    def find_unused(self) -> list[tuple[int, Unused]]:
+        """What nobody has used for long, a slice at a time, and the generation that is true in. Any thread; slow."""
         keep_s = self.limits.keep_embeddings_days * 86_400.0
-        if n := self.catalog.sweep_embeddings(time.time(), keep_s):
+        generation, found = self.reader.find_unused(self.given.clock.wall(), keep_s)
+        return [(generation, some) for some in found.slices()]
+
+    def forget_unused(self, generation: int, found: Unused) -> None:
+        """Do what was found; nothing is forgotten if there was a commit since, which may use it again."""
+        if found.forgotten and self.reader.generation() != generation:
+            return
+        if n := self.catalog.forget_unused(found, self.given.clock.wall()):
             log.info("catalog.embeddings_swept", store=self.name, n_swept=n)
-        self.catalog.sweep_words(time.time(), WORDS_SWEPT_EVERY_S)
+
+    def sweep_words(self, every_s: float = WORDS_SWEPT_AGAIN_S) -> None:
+        """Forget the words of notes that are gone, unless that was done in the last `every_s` seconds."""
+        self.catalog.sweep_words(self.given.clock.wall(), every_s)
 
     def due_for_retry(self) -> Iterator[tuple[int, str]]:
         """(source id, path) of failed notes whose time has come."""
-        yield from self.catalog.due_for_retry(time.time())
+        yield from self.catalog.due_for_retry(self.given.clock.wall())
 
     def forget(self) -> None:
         """Delete what the backend holds for us, before the store's files go. Can be done again, or undone by `fill`."""
@@ -380,15 +294,17 @@ class Store:
         if self.space is not None:
             self.backend.tend(self.space.collection)
 
+    def shut(self, error: CatalogCorrupt) -> None:
+        """Close the damaged catalog, and nothing else: whoever reads meanwhile is told that it is busy."""
+        self._shut_for = error
+        for opened in (self.reader, self.catalog):  # the last to close tidies up beside the file, by its name
+            with suppress(VragdError):
+                opened.close()
+
     def close(self) -> None:
         """Flush and close everything. Raises if the last flush failed, after closing the rest."""
-        for proof in self.proofs.values():
-            proof.close()
         try:
-            if self._backend is not None:
-                self._backend.close()
+            self.lasting.close()
         finally:
-            if self._reader is not None:
-                self._reader.close()
-            if self._catalog is not None:
-                self._catalog.close()
+            self.reader.close()
+            self.catalog.close()

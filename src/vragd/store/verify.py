@@ -50,10 +50,15 @@ def _compare_vault(store: Store, source: Source, pending: frozenset[str]) -> Ite
     if not source.rules_known:
         yield Problem("not_checked", source.label, detail="what Obsidian excludes cannot be read")
         return
-    found = scan(source.path, source.rules)
+    for entry in source.rules.problems:
+        yield Problem("not_checked", source.label, detail=f"what this might exclude is withheld: {entry}")
+    found = scan(source.path, source.rules, stop=store.given.stop)
     known = store.reader.known(source.id)
     for path in sorted(found.notes.keys() | known.keys()):
-        if path in pending:
+        if store.given.stop():  # which says besides that this moves
+            yield Problem("not_checked", source.label, detail="the store is being stopped")
+            return
+        if path in pending or source.withheld(path):
             continue
         had = known.get(path)
         if path not in found.notes and not found.covers(path):

@@ -20,7 +20,6 @@ from vragd.embed.base import Embedder
 from vragd.embed.registry import create_embedder
 from vragd.embed.settings import EmbedderSettings
 from vragd.errors import StoreMismatch, UnknownCollection, UnknownStore, UsageError, VragdError
-from vragd.notes.chunk import VERSION
 from vragd.search.ask import Question, check
 from vragd.sync.vectors import source_of
 from vragd.terms.filter import equals
@@ -78,7 +77,7 @@ def embedder_for(info: CollectionInfo, candidates: Iterable[EmbedderSettings]) -
         try:
             embedder = create_embedder(settings.type, settings)
             try:
-                space = embedder.space(VERSION)
+                space = embedder.space("")  # its meaning does not depend on the chunker
             except VragdError:
                 embedder.close()
                 raise
@@ -164,7 +163,7 @@ def create(backend: VectorBackend, store: str, settings: EmbedderSettings, metri
         raise UsageError(f"unknown metric {metric!r}")
     embedder = create_embedder(settings.type, settings)
     try:
-        space = embedder.space(VERSION)
+        space = embedder.space("")
     finally:
         embedder.close()
     backend.create_collection(store, space.dimension, metric, space=space.meaning, model=space.title)  # type: ignore[arg-type]

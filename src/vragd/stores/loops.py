@@ -1,385 +1,92 @@
-"""
-The work of one store on the event loop: scans what was hinted, applies what is dirty, waits out outages.
-
-Owns the store's lanes. All state here belongs to the loop's thread.
-"""
+"""Loops that do one thing over and over until there is nothing to do, and then wait to be woken. On the event loop."""
 
 from __future__ import annotations
 
 import asyncio
-import random
-import time
-from collections.abc import Awaitable, Callable
-from functools import partial
+from collections.abc import Awaitable, Callable, Iterator
 
 import structlog
 
-from vragd.config.settings import WatchSettings
-from vragd.errors import (
-    BackendUnavailable,
-    CatalogCorrupt,
-    EmbedderUnavailable,
-    StoreMismatch,
-    UnknownCollection,
-    VragdError,
-)
-from vragd.store.store import Store
-from vragd.stores.watched import Keeper
-from vragd.sync.change import Visit
-from vragd.sync.queue import DirtyPaths
-from vragd.sync.round import Report
-from vragd.system.lanes import Lane
+from vragd.system.clock import Clock
 from vragd.system.log import error_fields
 
 log = structlog.get_logger()
 
-JOBS_PER_ROUND = 64
-PAUSE_FIRST_S, PAUSE_LAST_S = 1.0, 15.0
 BROKEN_RETRY_S = 60.0
-SCAN_AGAIN_S = 1.0
-OF_THE_BACKEND = (BackendUnavailable, UnknownCollection, StoreMismatch)
-PREPARE_AGAIN_S = 600.0  # how often the model's digest and a remote index are looked at while all is well
-DOUBT_AGAIN_S = 15.0
+
+Once = Callable[[], Awaitable[float | None]]
+"""One step; what it gives is for how many seconds there is nothing to do, None for until it is woken."""
 
 
-class Worker:
-    """Runs one store from `start` to `stop`."""
+class Loops:
+    """Those of the store `name`, from `begin` to `stop`."""
 
-    def __init__(self, store: Store, settings: WatchSettings, *, watch: bool) -> None:
-        self.store = store
-        self.keepers: dict[int, Keeper] = {}
-        self.trouble: VragdError | None = None
-        self.trouble_since = 0.0  # monotonic; means something while there is trouble
-        self._settings, self._watch = settings, watch
+    def __init__(self, name: str, clock: Clock) -> None:
+        self._name, self._clock = name, clock
         self._loop = asyncio.get_running_loop()
         self._woken: dict[str, asyncio.Event] = {}
+        self.tasks: dict[str, asyncio.Task[None]] = {}
+        self._step_began: dict[str, float] = {}  # on the loop's clock: a machine that slept hung nowhere
         self._moved = asyncio.Condition()
         self._wake_sent = False
-        self.dirty = DirtyPaths(
-            settle_s=settings.settle_ms / 1000,
-            settle_max_s=settings.settle_max_s,
-            wake=self._wake_from_any_thread,
-        )
-        self.writer = Lane(f"writer-{store.name}")
-        self._tasks: dict[str, asyncio.Task[None]] = {}
-        self._step_began: dict[str, float] = {}
-        self._prepared_at: float | None = None
-        self._pause_s = PAUSE_FIRST_S
 
-    # -- lifecycle ---------------------------------------------------------------------------------
-
-    async def start(self) -> None:
-        """
-        Open the store and begin. Raises what `Store.open` raises.
-
-        Does not wait for the sources: each is connected, watched and then scanned as soon as its file system lets it.
-        """
-        await self.writer.run(self.store.open)
-        self._begin("apply", self._apply_once)
-        for source in self.store.sources.values():
-            keeper = Keeper(self.store, source, self.dirty, self._settings, self.writer, watch=self._watch)
-            self.keepers[source.id] = keeper
-            self._begin(f"scan {source.id}", partial(self._scan_once, keeper))
-            keeper.beat()
-
-    def _begin(self, name: str, once: Callable[[], Awaitable[float | None]]) -> None:
+    def begin(self, name: str, once: Once) -> None:
+        """Another loop."""
         self._woken[name] = asyncio.Event()
-        self._tasks[name] = self._loop.create_task(self._forever(name, once))
+        self.tasks[name] = self._loop.create_task(self._forever(name, once))
 
-    async def stop(self, *, forget: bool = False) -> None:
-        """
-        End the work at the next safe point, close the store. Raises if its last flush failed.
-
-        With `forget` the backend forgets the store first; when it cannot, that is raised.
-        """
-        for task in self._tasks.values():
+    async def stop(self) -> None:
+        """End all of them, each at its next safe point."""
+        for task in self.tasks.values():
             task.cancel()
-        await asyncio.gather(*self._tasks.values(), return_exceptions=True)
-        await asyncio.gather(*(keeper.stop() for keeper in self.keepers.values()))
-        try:
-            try:
-                if forget:
-                    await self.writer.run(self.store.forget)
-            finally:
-                await self.writer.run(self.store.close)
-        finally:
-            self.writer.close()
+        await asyncio.gather(*self.tasks.values(), return_exceptions=True)
 
-    async def heartbeat(self) -> None:
-        """`beat`, and wait until it is done."""
-        self.beat()
-        await asyncio.gather(*(keeper.check() for keeper in self.keepers.values()))
-
-    def beat(self) -> None:
-        """See that every source is connected and watched. A file system that hangs holds up its own source only."""
-        for keeper in self.keepers.values():
-            keeper.beat()
-        if self._prepared_at is not None and time.monotonic() - self._prepared_at > PREPARE_AGAIN_S:
-            self._prepared_at = None
-            self._wake()
-        if self.store.damage is not None:
-            self._wake()
-
-    # -- asking and waiting ------------------------------------------------------------------------
-
-    def degraded(self) -> list[str]:
-        """Why answers may be stale or incomplete, as stable codes."""
-        reasons = [self.trouble.code] if self.trouble else []
-        if self.store.rebuilding:
-            reasons.append("space_rebuilding")
-        if self.store.behind:
-            reasons.append("backend_filling")
-        for keeper in self.keepers.values():
-            reasons += keeper.degraded()
-        return list(dict.fromkeys(reasons))
-
-    def stuck(self, bound_s: float) -> list[str]:
-        """What has not moved for `bound_s` seconds, or ended: `writer_lane`, `scan_lane`, `apply_loop`, `scan_loop`."""
-        lanes = {"apply": [self.writer]}
-        lanes |= {f"scan {id_}": [self.writer, keeper.lane] for id_, keeper in self.keepers.items()}
-        found = ["writer_lane"] if self.writer.stuck_s() > bound_s else []
-        if any(keeper.lane.stuck_s() > bound_s for keeper in self.keepers.values()):
-            found += ["scan_lane"]
-        for name, task in self._tasks.items():
-            idle = not any(lane.busy for lane in lanes[name])  # while one works, a long step is waiting for it
-            began = self._step_began.get(name)
-            if task.done() or (idle and began is not None and time.monotonic() - began > bound_s):
-                found.append(f"{name.partition(' ')[0]}_loop")
-        return list(dict.fromkeys(found))
-
-    def doubt(self) -> None:
-        """A query met trouble with backend or embedder: look at them now, though not at every such query."""
-        at = self._prepared_at
-        if self.trouble is None and at is not None and time.monotonic() - at > DOUBT_AGAIN_S:
-            self._prepared_at = None
-            self._wake()
-
-    def rescan(self) -> int:
-        """Ask for a full scan of every watched source; the ticket to wait for."""
-        for keeper in self.keepers.values():
-            if keeper.source.settings.watch:
-                self.dirty.hint(keeper.source.id, "", folder=True, settle=False)
-        return self.dirty.ticket()
-
-    async def settled(self, ticket: int, timeout_s: float) -> bool:
-        """Wait until everything dirty at `ticket` is searchable; False when time ran out first."""
-        try:
-            async with asyncio.timeout(timeout_s), self._moved:
-                await self._moved.wait_for(lambda: self._searchable(ticket))
-        except TimeoutError:
-            return self._searchable(ticket)
-        return True
-
-    def _searchable(self, ticket: int) -> bool:
-        if not self.dirty.issued(ticket):
-            # of a worker before this one, or of another process: what it had queued the first scans find again
-            if any(keeper.begins for keeper in self.keepers.values()):
-                return False
-            ticket = self.dirty.ticket()
-        return self.dirty.settled(ticket) and not self.store.behind and self.store.damage is None
-
-    async def retry_failed(self) -> None:
-        """Queue the failed notes whose time has come."""
-        self.dirty.add(await self.writer.run(lambda: list(self.store.due_for_retry())))
-
-    # -- the loops ---------------------------------------------------------------------------------
-
-    async def _forever(self, name: str, once: Callable[[], Awaitable[float | None]]) -> None:
-        """Call `once` until it has nothing to do, then wait: for a wake-up, or as many seconds as it says."""
+    async def _forever(self, name: str, once: Once) -> None:
         woken = self._woken[name]
         while True:
             woken.clear()
-            self._step_began[name] = time.monotonic()
+            self._step_began[name] = self._loop.time()
             try:
                 wait_s = await once()
             except Exception as error:  # a bug must not end the loop that keeps the promise
-                log.error("worker.step_failed", store=self.store.name, step=name, **error_fields(error))
+                log.error("worker.step_failed", store=self._name, step=name, **error_fields(error))
                 wait_s = BROKEN_RETRY_S
             self._step_began.pop(name)
             async with self._moved:
                 self._moved.notify_all()
-            if wait_s == 0:
-                continue
-            try:
-                async with asyncio.timeout(wait_s):
-                    await woken.wait()
-            except TimeoutError:
-                continue
+            if wait_s != 0:
+                await self._clock.wait(woken, wait_s)
 
-    async def _scan_once(self, keeper: Keeper) -> float | None:
-        source_id = keeper.source.id
-        taken = self.dirty.take_folder(source_id)
-        if taken is None:
-            return self.dirty.next_folder_in(source_id)
-        folder, ticket = taken
+    async def moved(self, condition: Callable[[], bool], timeout_s: float) -> bool:
+        """Whether `condition` holds; looks after each step of a loop, and waits up to `timeout_s`."""
         try:
-            done = await keeper.scan(folder, ticket)
-        except Exception as error:
-            log.error("source.scan_failed", store=self.store.name, source=keeper.source.uid, **error_fields(error))
-            done = False
-        if done:
-            self.dirty.scanned((source_id, folder))
-        else:
-            self.dirty.scan_again((source_id, folder), SCAN_AGAIN_S)
-        return 0
-
-    async def _apply_once(self) -> float | None:
-        if (damage := self.store.damage) is not None and not await self._begin_anew(damage):
-            return await self._pause()
-        if self._prepared_at is None and not await self._prepare() and not self._only_lacks_embedder():
-            return await self._pause()
-        try:
-            if self.store.behind:
-                await self.writer.run(self.store.fill)
-                if isinstance(self.trouble, OF_THE_BACKEND):
-                    self._recovered()  # of any other trouble this says nothing
-            elif self.store.filling.unswept and self._all_known():
-                await self.writer.run(self.store.sweep)
-        except VragdError as error:
-            self._in_trouble(error)
-            return await self._pause()
-        taken = self.dirty.take(JOBS_PER_ROUND, together=self.trouble is not None)
-        if not taken:
-            if self.store.behind:
-                return 0
-            if self._prepared_at is None:
-                return self._next_pause()
-            if self.trouble is not None and self.dirty.pending() == 0:
-                self._recovered()
-            return self.dirty.next_path_in()
-        places = [place for place, _ in taken]
-        visits = [
-            Visit(self.store.sources[source_id], path, patient)
-            for (source_id, path), patient in taken
-            if source_id in self.store.sources
-        ]
-        try:
-            await self._round(visits)
-        except VragdError as error:
-            self.dirty.put_back(places, 0)
-            self._in_trouble(error)
-            return await self._pause()
-        finally:
-            self.dirty.done(places)
-        return 0
-
-    def _all_known(self) -> bool:
-        """Whether the catalog has seen all of every source."""
-        return not self.dirty.pending() and all(keeper.scanned_at is not None for keeper in self.keepers.values())
-
-    async def _pause(self) -> float:
-        await asyncio.sleep(self._next_pause())
-        return 0
-
-    def _next_pause(self) -> float:
-        pause_s = self._pause_s * random.uniform(0.75, 1.25)  # noqa: S311
-        self._pause_s = min(PAUSE_LAST_S, self._pause_s * 2)
-        return pause_s
-
-    def _only_lacks_embedder(self) -> bool:
-        """Whether what needs no embedder, such as a deletion, can be done meanwhile."""
-        return isinstance(self.trouble, EmbedderUnavailable) and self.store.space is not None
-
-    async def _begin_anew(self, damage: CatalogCorrupt) -> bool:
-        """Replace a damaged catalog, and have every source scanned: the new one knows no note."""
-        try:
-            await self.writer.run(self.store.begin_anew, damage)
-        except VragdError as error:
-            self._in_trouble(error)
-            return False
-        self._prepared_at = None
-        for keeper in self.keepers.values():
-            keeper.scanned_at = None
-            keeper.distrust("initial_scan")
+            async with asyncio.timeout(timeout_s), self._moved:
+                await self._moved.wait_for(condition)
+        except TimeoutError:
+            return condition()
         return True
 
-    async def _prepare(self) -> bool:
-        try:
-            await self.writer.run(self.store.prepare)
-            if self.store.rebuilding:
-                await self._move_over()
-        except VragdError as error:
-            self._in_trouble(error)
-            return False
-        self._prepared_at = time.monotonic()
-        if not isinstance(self.trouble, EmbedderUnavailable):
-            self._recovered()  # that it says who it is does not mean that it embeds: the next round tells
-        return True
-
-    async def _move_over(self) -> None:
-        """Queue the notes that are of another space; those of a source that is away are found when it is back."""
-        space = self.store.space
-        assert space is not None
-        sources = self.store.sources
-        outside = await self.writer.run(self.store.catalog.notes_outside, space.id)
-        self.dirty.add(place for place in outside if place[0] in sources and sources[place[0]].state == "ok")
-
-    async def _round(self, visits: list[Visit]) -> None:
-        started = time.monotonic()
-        try:
-            report = await self.writer.run(self.store.apply, visits)
-        except VragdError:
-            raise
-        except Exception as error:
-            # A bug met with one note must not stop the others: find it by applying them one by one.
-            log.error("worker.round_failed", store=self.store.name, n_jobs=len(visits), **error_fields(error))
-            if len(visits) == 1:
-                self.dirty.put_back([(visits[0].source.id, visits[0].path)], BROKEN_RETRY_S, settled=True)
-                return
-            for visit in visits:
-                await self._round([visit])
-            return
-        self._recovered()
-        self._after(report, time.monotonic() - started)
-
-    def _after(self, report: Report, took_s: float) -> None:
-        self.dirty.put_back(((visit.source.id, visit.path) for visit in report.deferred), 0, begun=True)
-        for visit, delay_s in report.later:
-            self.dirty.put_back([(visit.source.id, visit.path)], delay_s, patient=visit.patient)
-        if report.n_changed or report.n_removed or report.n_embedded:
-            log.info(
-                "sync.round_applied",
-                store=self.store.name,
-                n_changed=report.n_changed,
-                n_removed=report.n_removed,
-                n_failed=report.n_failed,
-                n_embedded=report.n_embedded,
-                n_put=report.n_put,
-                n_deleted=report.n_deleted,
-                generation=report.generation,
-                duration_ms=round(took_s * 1000),
-            )
-
-    def _in_trouble(self, error: VragdError) -> None:
-        if self.trouble is None or self.trouble.code != error.code:
-            log.warning("worker.work_paused", store=self.store.name, **error_fields(error))
-        if self.trouble is None:
-            self.trouble_since = time.monotonic()
-        self.trouble = error
-        if isinstance(error, EmbedderUnavailable | StoreMismatch):
-            self._prepared_at = None  # the model may be another one when it is back
-
-    def _recovered(self) -> None:
-        if self._prepared_at is None:
-            return  # a deletion that was done meanwhile does not bring the embedder back
-        self._pause_s = PAUSE_FIRST_S
-        if self.trouble is not None:
-            log.info("worker.work_resumed", store=self.store.name, after=self.trouble.code)
-            self.trouble = None
+    def overdue(self, bound_s: float) -> Iterator[tuple[str, bool]]:
+        """Each loop that has ended, or whose step has gone on for `bound_s`; and whether it has ended."""
+        for name, task in self.tasks.items():
+            began = self._step_began.get(name)
+            if task.done() or (began is not None and self._loop.time() - began > bound_s):
+                yield name, task.done()
 
     # -- wake-ups ----------------------------------------------------------------------------------
 
-    def _wake_from_any_thread(self) -> None:
-        # A storm of events sends one wake-up, not thousands; a lost race costs one more.
+    def wake_from_any_thread(self) -> None:
+        """As `wake`. A storm of events sends one wake-up, not thousands; a lost race costs one more."""
         if self._wake_sent:
             return
         self._wake_sent = True
         try:
-            self._loop.call_soon_threadsafe(self._wake)
+            self._loop.call_soon_threadsafe(self.wake)
         except RuntimeError:
             return
 
-    def _wake(self) -> None:
+    def wake(self) -> None:
+        """Have every loop look now whether there is something to do."""
         self._wake_sent = False
         for event in self._woken.values():
             event.set()

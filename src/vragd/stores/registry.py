@@ -8,6 +8,7 @@ is never written.
 from __future__ import annotations
 
 import json
+import secrets
 import shutil
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -21,7 +22,7 @@ from vragd.config.load import Loaded, check_places
 from vragd.config.settings import STORE_NAME, SourceSettings, StoreSettings, check_store_name
 from vragd.errors import StoreExists, UnknownStore, UsageError, VragdError
 from vragd.system.failpoints import reach
-from vragd.system.files import private_dir, write_atomic
+from vragd.system.files import disk_error, private_dir, write_atomic
 from vragd.system.log import error_fields
 
 log = structlog.get_logger()
@@ -55,7 +56,7 @@ class Registry:
         found = {name: Entry(name, "config", settings) for name, settings in self._config.stores.items()}
         if self.root.is_dir():
             for folder in self.root.iterdir():
-                if folder.is_dir() and folder.name not in found:
+                if folder.is_dir() and folder.name not in found and not folder.name.startswith("."):  # a doomed one
                     settings = self._read(folder)
                     found[folder.name] = Entry(folder.name, "command" if settings else "left", settings)
         return dict(sorted(found.items()))
@@ -70,8 +71,12 @@ class Registry:
             )
         return entries[name]
 
-    def create(self, name: str, settings: StoreSettings, *, replace: bool = False) -> Entry:
-        """Remember a store made on the command line. Raises UsageError, ConfigError, StoreExists."""
+    def check(self, name: str, settings: StoreSettings, *, replace: bool = False) -> None:
+        """
+        Whether `create` may be called. Raises UsageError, ConfigError, StoreExists.
+
+        Looks at the places of every store's sources, which may hang: not for the event loop.
+        """
         try:
             check_store_name(name)
         except ValueError as error:
@@ -81,6 +86,9 @@ class Registry:
             raise StoreExists(f"store {name!r} exists already", hint=f"vragd store info {name}")
         others = {n: e.settings for n, e in entries.items() if n != name and e.settings is not None}
         self._check_places({**others, name: settings})
+
+    def create(self, name: str, settings: StoreSettings) -> Entry:
+        """Remember a store made on the command line, which was checked."""
         private_dir(self.root)
         folder = private_dir(self.folder(name))
         reach("registry.folder_made")
@@ -111,19 +119,25 @@ class Registry:
             return ""
 
     def delete(self, name: str) -> None:
-        """Remove everything kept for a store. The vault is not touched."""
+        """Remove everything kept for a store. The vault is not touched. Raises DataDirError, and the store is kept."""
         folder = self.folder(self.known(name).name)
         if folder.exists():
             # out of sight first, so that a crash leaves no half store behind its name
-            doomed = folder.with_name(f".{name}.deleted.tmp")
-            shutil.rmtree(doomed, ignore_errors=True)
-            folder.rename(doomed)
+            doomed = folder.with_name(f".{name}.{secrets.token_hex(4)}.deleted.tmp")
+            try:
+                folder.rename(doomed)
+            except OSError as error:
+                raise disk_error(error, str(folder)) from error
             reach("registry.doomed")
-            shutil.rmtree(doomed)
-            reach("registry.deleted")
+            try:
+                shutil.rmtree(doomed)
+            except OSError as error:  # it is a store no longer; the rest goes when the disk lets it
+                log.warning("registry.remains_left", store=name, **error_fields(error))
+            else:
+                reach("registry.deleted")
 
     def sweep(self) -> None:
-        """Finish deletions that a crash interrupted."""
+        """Finish deletions that a crash or a disk interrupted."""
         if self.root.is_dir():
             for doomed in self.root.glob(".*.deleted.tmp"):
                 shutil.rmtree(doomed, ignore_errors=True)

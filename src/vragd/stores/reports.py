@@ -3,61 +3,62 @@
 from __future__ import annotations
 
 import os
-import time
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
 from vragd import __version__
 from vragd.errors import VragdError
-from vragd.stores.loops import Worker
-from vragd.stores.service import Service
+from vragd.store.store import Store
+from vragd.stores.indexer import Indexer
+from vragd.stores.stores import Stores
+from vragd.sync.queue import DirtyPaths
 
 
-async def status(service: Service) -> dict[str, Any]:
+async def status(stores: Stores) -> dict[str, Any]:
     """What runs, how far it is, and what is wrong."""
-    await service.at_rest((), 1.0)
-    stores = [await _store_status(service, worker) for worker in list(service.workers.values())]
+    await stores.at_rest((), 1.0)
+    rows = [await _store_status(stores, indexer) for indexer in list(stores.indexers.values())]
     return {
         "version": __version__,
         "pid": os.getpid(),
-        "uptime_s": round(time.monotonic() - service.started_at, 1),
-        "config": str(service.loaded.file) if service.loaded.file else None,
-        "data_dir": str(service.loaded.data_dir),
-        "socket": str(service.loaded.socket),
-        "stores": stores,
+        "uptime_s": round(stores.clock.steady() - stores.started_at, 1),
+        "config": str(stores.loaded.file) if stores.loaded.file else None,
+        "data_dir": str(stores.loaded.data_dir),
+        "socket": str(stores.loaded.socket),
+        "stores": rows,
         "failed": [
             {"name": name, "code": error.code, "message": error.message, "hint": error.hint}
-            for name, error in service.failed.items()
+            for name, error in stores.failed.items()
         ],
-        "pending": sum(store["pending"] for store in stores),
-        "generation": sum(store["generation"] for store in stores),
-        "degraded": list(dict.fromkeys(reason for store in stores for reason in store["degraded"]))
-        + ["store_failed"] * bool(service.failed),
+        "pending": sum(row["pending"] for row in rows),
+        "generation": sum(row["generation"] for row in rows),
+        "degraded": list(dict.fromkeys(reason for row in rows for reason in row["degraded"]))
+        + ["store_failed"] * bool(stores.failed),
     }
 
 
-async def _store_status(service: Service, worker: Worker) -> dict[str, Any]:
-    store = worker.store
-    counts = await service.readers.run(store.reader.counts)
-    trouble = worker.trouble
+async def _store_status(stores: Stores, indexer: Indexer) -> dict[str, Any]:
+    store = indexer.store
+    counts = await stores.aside.run(store.reader.counts)
+    trouble, now = indexer.trouble, stores.clock.steady()
     return {
         "name": store.name,
         "notes": counts.notes,
         "chunks": counts.chunks,
         "embeddings": counts.embeddings,
         "states": counts.states,
-        "pending": worker.dirty.pending(),
-        "generation": await service.readers.run(store.reader.generation),
+        "pending": indexer.dirty.pending(),
+        "generation": await stores.aside.run(store.reader.generation),
         "n_embedded": store.n_embedded,
-        "degraded": worker.degraded(),
+        "degraded": indexer.degraded(),
         "trouble": None
         if trouble is None
         else {
             "code": trouble.code,
             "message": trouble.message,
             "hint": trouble.hint,
-            "for_s": round(time.monotonic() - worker.trouble_since, 1),
+            "for_s": round(indexer.standing.for_s, 1),
         },
         "n_vectors_behind": store.filling.n_left or 0,
         "embedder": store.settings.embedder.model_dump(mode="json"),
@@ -69,43 +70,48 @@ async def _store_status(service: Service, worker: Worker) -> dict[str, Any]:
                 "path": str(keeper.source.path),
                 "state": keeper.source.state,
                 "watching": keeper.watching,
-                "scanned_s_ago": None if keeper.scanned_at is None else round(time.monotonic() - keeper.scanned_at, 1),
+                "scanned_s_ago": None if keeper.scanned_at is None else round(now - keeper.scanned_at, 1),
                 "n_deletes_held": keeper.proof.n_held,
                 "rules_trouble": keeper.source.rules_trouble or None,
+                "unwatched": dict(list(keeper.watch.unwatched.items())[:20]) if keeper.watching != "off" else {},
             }
-            for keeper in worker.keepers.values()
+            for keeper in indexer.keepers.values()
         ],
     }
 
 
-async def files(service: Service, stores: Sequence[str], states: Iterable[str]) -> list[dict[str, Any]]:
-    """Each file and its state: indexed, partial, failed, skipped, pending."""
-    wanted = set(states)
-    in_catalog = {"failed": ("failed", "partial"), "indexed": ("indexed",), "skipped": ("skipped",)}
+async def files(stores: Stores, names: Sequence[str], states: Iterable[str]) -> list[dict[str, Any]]:
+    """Each file and its state: indexed, partial, failed, skipped, pending. The loop waits for none of it."""
     rows: list[dict[str, Any]] = []
-    for worker in service.chosen(stores):
-        name = worker.store.name
-        if not wanted or wanted & in_catalog.keys():
-            chosen = [state for key in wanted for state in in_catalog.get(key, ())]
-            for row in await service.readers.run(worker.store.reader.files, chosen):
-                rows.append({"store": name, **{field: getattr(row, field) for field in row.__slots__}})
-        labels = {source.id: source.label for source in worker.store.sources.values()}
-        if not wanted or "skipped" in wanted:
-            for source_id, skipped in worker.store.skipped.items():
-                rows += [_file(name, labels[source_id], path, "skipped", why) for path, why in skipped.items()]
-        if not wanted or "pending" in wanted:
-            reason = worker.trouble.message if worker.trouble else None
-            for source_id, path in worker.dirty.pending_paths():
-                rows.append(_file(name, labels.get(source_id, ""), path, "pending", reason))
+    for indexer in stores.chosen(names):
+        trouble = indexer.trouble.message if indexer.trouble else None
+        rows += await stores.aside.run(_files, indexer.store, indexer.dirty, frozenset(states), trouble)
     return rows
 
 
-async def list_stores(service: Service) -> list[dict[str, Any]]:
+def _files(store: Store, dirty: DirtyPaths, wanted: frozenset[str], trouble: str | None) -> list[dict[str, Any]]:
+    in_catalog = {"failed": ("failed", "partial"), "indexed": ("indexed",), "skipped": ("skipped",)}
+    rows: list[dict[str, Any]] = []
+    if not wanted or wanted & in_catalog.keys():
+        chosen = [state for key in wanted for state in in_catalog.get(key, ())]
+        for row in store.reader.files(chosen):
+            rows.append({"store": store.name, **{field: getattr(row, field) for field in row.__slots__}})
+    labels = {source.id: source.label for source in list(store.sources.values())}
+    if not wanted or "skipped" in wanted:
+        for source_id, skipped in list(store.skipped.items()):
+            rows += [_file(store.name, labels[source_id], path, "skipped", why) for path, why in skipped.items()]
+    if not wanted or "pending" in wanted:
+        for source_id, path in dirty.pending_paths():
+            rows.append(_file(store.name, labels.get(source_id, ""), path, "pending", trouble))
+    return rows
+
+
+async def list_stores(stores: Stores) -> list[dict[str, Any]]:
     """Every store there is, running or not."""
     rows = []
-    for entry in service.registry.entries().values():
-        worker = service.workers.get(entry.name)
-        counts = await service.readers.run(worker.store.reader.counts) if worker else None
+    for entry in stores.registry.entries().values():
+        indexer = stores.indexers.get(entry.name)
+        counts = await stores.aside.run(indexer.store.reader.counts) if indexer else None
         rows.append(
             {
                 "name": entry.name,
@@ -118,17 +124,17 @@ async def list_stores(service: Service) -> list[dict[str, Any]]:
     return rows
 
 
-async def store_info(service: Service, name: str) -> dict[str, Any]:
+async def store_info(stores: Stores, name: str) -> dict[str, Any]:
     """One store in full, the backend's own figures included."""
-    worker = service.worker(name)
+    indexer = stores.indexer(name)
     info: dict[str, Any] = {
-        "origin": service.registry.known(name).origin,
-        **await _store_status(service, worker),
+        "origin": stores.registry.known(name).origin,
+        **await _store_status(stores, indexer),
     }
-    store = worker.store
+    store = indexer.store
     if store.space is not None:
         try:
-            shape = await service.readers.run(store.backend.collection_info, store.space.collection)
+            shape = await stores.aside.run(store.backend.collection_info, store.space.collection)
         except VragdError as error:
             info["index"] = {"collection": store.space.collection, "unavailable": error.message}
         else:
@@ -137,7 +143,7 @@ async def store_info(service: Service, name: str) -> dict[str, Any]:
                 "vectors": shape.count, **shape.detail,
             }  # fmt: skip
     info["folder"] = str(store.folder)
-    info["bytes_on_disk"] = await service.readers.run(_bytes_below, store.folder)
+    info["bytes_on_disk"] = await stores.aside.run(_bytes_below, store.folder)
     return info
 
 

@@ -9,21 +9,21 @@ the reason is shown until a scan that began afterwards has ended.
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Callable, Coroutine
 
 import structlog
 
 from vragd.config.settings import WatchSettings
 from vragd.store.store import Store
+from vragd.stores.watching import Watching
 from vragd.sync.queue import DirtyPaths
+from vragd.system.clock import SYSTEM, Clock
 from vragd.system.lanes import Lane
 from vragd.system.log import error_fields
-from vragd.vault.ignore import APP_JSON
-from vragd.vault.observer import TroubleKind
+from vragd.vault.obsidian import is_config
 from vragd.vault.root import Spot
 from vragd.vault.source import Source
-from vragd.vault.watch import Watcher
+from vragd.vault.watch import TroubleKind
 
 log = structlog.get_logger()
 
@@ -42,18 +42,20 @@ class Keeper:
 
     def __init__(
         self, store: Store, source: Source, dirty: DirtyPaths, settings: WatchSettings, writer: Lane, *, watch: bool,
+        clock: Clock = SYSTEM,
     ) -> None:  # fmt: skip
         self.store, self.source, self.proof = store, source, store.proofs[source.id]
         self.lane = Lane(f"scan-{store.name}-{source.id}", only_reads=True)
-        self.polling = False
-        self.scanned_at: float | None = None  # monotonic
-        self._dirty, self._settings, self._writer = dirty, settings, writer
+        self.watch = Watching(store.name, source, self.lane, settings, self._on_hint, self._on_trouble, clock.steady)
+        self.scanned_at: float | None = None  # steady
+        self._dirty, self._writer, self._clock = dirty, writer, clock
         self._watch = watch and source.settings.watch
-        self._watcher: Watcher | None = None
+        source.links.on_unknown = self._names_unknown
         self._distrust: dict[str, int] = {}  # reason -> ticket of the scan that will lift it
         self._rescan_at: float | None = None
         self._unreadable: set[str] = set()  # folders that could not be listed when they were last looked at
         self._mounts: dict[str, tuple[int, int]] = {}  # those the watch is known to reach below
+        self._mounted: dict[str, str] | None = None  # the system's table of mounts, when it was last looked at
         self._connecting = False
         self._checking = asyncio.Lock()
         self._beating: asyncio.Task[None] | None = None
@@ -64,27 +66,31 @@ class Keeper:
     @property
     def watching(self) -> str:
         """`events`, `polling`, or `off` for a source that is indexed on demand."""
-        if not self._watch:
-            return "off"
-        return "polling" if self.polling or self._watcher is None else "events"
+        return self.watch.mode if self._watch else "off"
 
     @property
     def unwatched(self) -> bool:
         """Whether changes go unseen although events are relied on. The next heartbeat mends that."""
-        blind = self._watcher is None or not self._watcher.healthy()
-        return self._watch and not self.polling and blind
+        return self._watch and self.watch.is_blind
+
+    @property
+    def hangs(self) -> bool:
+        """Whether its file system has not answered for long."""
+        return self.lane.silent_s() > HANGS_S
 
     def degraded(self) -> list[str]:
         """Why answers about this source may be stale."""
         reasons = list(self._distrust)
         if self._connecting:
             reasons.append("initial_scan")
-        if self.lane.silent_s() > HANGS_S:
+        if self.hangs:
             reasons.append("source_offline")
         if reason := DEGRADED_BY_STATE.get(self.source.state):
             reasons.append(reason)
         if self.source.state == "ok" and not self.source.rules_known:
             reasons.append("rules_unknown")
+        if self.source.withholds:
+            reasons.append("rules_withhold")
         if self.proof.n_held:
             reasons.append("deletes_held")
         if self._unreadable:
@@ -121,7 +127,7 @@ class Keeper:
                 await self._reconnect()
             elif self.unwatched:
                 log.warning("watch.thread_died", store=self.store.name, source=self.source.uid)
-                await self._arm()
+                await self.watch.arm()
                 self.distrust("watcher_restarted")
             if self.source.state != was:
                 log.info(
@@ -131,7 +137,20 @@ class Keeper:
                     state=self.source.state,
                 )
             if self.source.state == "ok":
+                await self._refresh_rules()
+                await self._heal()
                 self._rescan_if_due()
+
+    async def _heal(self) -> None:
+        """Watch what could not be watched, and mind what was mounted meanwhile: nobody tells of either."""
+        root = self.source.root
+        mounted = await self.lane.run(root.mounts) if root is not None else None
+        before, self._mounted = self._mounted, mounted
+        if before is not None and mounted != before:
+            await self._remount()
+        if self._watch:
+            for folder in await self.watch.heal():
+                self._dirty.hint(self.source.id, folder, folder=True, settle=False)
 
     async def _reconnect(self, *, accept: bool = False) -> None:
         self._connecting = True
@@ -141,7 +160,7 @@ class Keeper:
             self._connecting = False
 
     async def _connect(self, accept: bool) -> None:
-        self._disarm()
+        self.watch.disarm()
         is_first = self.source.state == "new"
         root = await self.lane.run(self.proof.find, accept=accept)
         if root is None:
@@ -152,7 +171,8 @@ class Keeper:
         wants_scan = self._watch or await self.lane.run(self._was_indexed)
         try:
             if self._watch:
-                await self._arm()  # before the scan: what changes between the two is seen by one of them
+                self._mounts, self._mounted = {}, None
+                await self.watch.arm()  # before the scan: what changes between the two is seen by one of them
         finally:
             if wants_scan:
                 self.distrust("initial_scan")
@@ -164,47 +184,12 @@ class Keeper:
         return self.proof.state.was_asked or bool(self.store.reader.known(self.source.id))
 
     def _rescan_if_due(self) -> None:
-        now = time.monotonic()
-        polled = self._watch and self.polling and now - (self.scanned_at or 0) >= self._settings.poll_s
-        if polled or (self._rescan_at is not None and now >= self._rescan_at):
+        due = self.watch.due() if self._watch else []
+        if self._rescan_at is not None and self._clock.steady() >= self._rescan_at:
             self._rescan_at = None
-            self._dirty.hint(self.source.id, "", folder=True, settle=False)
-
-    async def _arm(self) -> None:
-        self._disarm()
-        self._mounts = {}
-        self.polling = self._settings.mode == "poll" or not await self.lane.run(self.source.sees_events)
-        if self.polling:
-            log.info("watch.polling_chosen", store=self.store.name, source=self.source.uid)
-            return
-        watcher = Watcher(self.source.path, self._on_hint, self._on_trouble)
-        try:
-            await self.lane.run(watcher.start)
-        except (OSError, ImportError) as error:
-            watcher.stop()
-            self._fall_back_to_polling(error)
-        except BaseException:
-            watcher.stop()  # it may yet start, with nobody left to stop it
-            raise
-        else:
-            self._watcher = watcher
-
-    def _fall_back_to_polling(self, error: BaseException | None) -> None:
-        if not self.polling:
-            self.polling = True
-            log.warning(
-                "watch.polling_instead",
-                store=self.store.name,
-                source=self.source.uid,
-                hint="raise fs.inotify.max_user_watches",
-                poll_s=self._settings.poll_s,
-                **(error_fields(error) if error else {}),
-            )
-
-    def _disarm(self) -> None:
-        if self._watcher is not None:
-            self._watcher.stop()
-            self._watcher = None
+            due = [""]
+        for folder in due:
+            self._dirty.hint(self.source.id, folder, folder=True, settle=False)
 
     def distrust(self, reason: str) -> int:
         """Ask for a full scan and show `reason` until it has ended. Returns the ticket to wait for."""
@@ -260,15 +245,15 @@ class Keeper:
         return await self._scan_all(ticket)
 
     async def _scan_all(self, ticket: int) -> bool:
-        began, started = self._dirty.ticket(), time.monotonic()
-        await self.lane.run(self.source.refresh_rules)
+        began, started = self._dirty.ticket(), self._clock.steady()
+        await self.lane.run(self.proof.refresh_rules)
         paths, found = await self.lane.run(self.store.scan_source, self.source)
         self._dirty.add(((self.source.id, path) for path in paths), ticket)
         if found.stopped or "" in found.unreadable:
             return False
         self._unreadable = set(found.unreadable)
         await self._writer.run(self.proof.remember)
-        self.scanned_at = time.monotonic()
+        self.scanned_at = self._clock.steady()
         if self.proof.n_held:
             self._rescan_at = self.scanned_at + CONFIRM_SCAN_S
         self._distrust = {reason: since for reason, since in self._distrust.items() if since > began}
@@ -286,22 +271,27 @@ class Keeper:
 
     async def _watch_mounts(self, mounts: dict[str, tuple[int, int]]) -> None:
         """A watch does not reach into what was mounted after it was armed."""
-        if self._watcher is not None and mounts.items() - self._mounts.items():
+        if self.watch.watcher is not None and mounts.items() - self._mounts.items():
             async with self._checking:
-                await self._arm()
+                await self.watch.rearm()
             self.distrust("watcher_restarted")
         self._mounts = mounts
 
-    # -- called on watchdog's threads: enqueue and return -------------------------------------------
+    # -- called on the watch's thread: enqueue and return ---------------------------------------------
 
     def _on_hint(self, path: str, is_folder: bool) -> None:
-        if path == APP_JSON or path == ".obsidian":
+        if is_config(path):
             self._on_loop(self._rules_changed)
         elif is_folder:
             if not path or self.source.rules.excluded_folder(path) is None:
                 self._dirty.hint(self.source.id, path, folder=True)
-        elif self.source.rules.excluded(path) is None:
-            self._dirty.hint(self.source.id, path)
+        else:
+            for name in (path, *self.source.links.others(path)):
+                if self.source.rules.excluded(name) is None:
+                    self._dirty.hint(self.source.id, name)
+
+    def _names_unknown(self) -> None:
+        self._dirty.hint(self.source.id, "", folder=True, settle=False)
 
     def _on_trouble(self, kind: TroubleKind, error: OSError | None) -> None:
         self._on_loop(lambda: self._trouble(kind, error))
@@ -316,8 +306,8 @@ class Keeper:
 
     def _trouble(self, kind: TroubleKind, error: OSError | None) -> None:
         if kind == "watch_failed":
-            self._fall_back_to_polling(error)
-        elif kind == "overflow":
+            return  # that part is polled, and tried again in a heartbeat
+        if kind == "overflow":
             log.warning("watch.events_lost", store=self.store.name, source=self.source.uid)
             self.distrust("watcher_overflow")
         elif kind == "unmount":
@@ -328,20 +318,28 @@ class Keeper:
 
     async def _unmounted(self) -> None:
         """The root's file system is away, or one below it: what was watched there is not any longer."""
-        before = self._watcher
+        before = self.watch.watcher
         self.proof.unmounted()
         await self.check()
-        if before is not None and self._watcher is before:
+        if before is not None and self.watch.watcher is before:
             async with self._checking:
-                await self._arm()
-            self.distrust("watcher_restarted")
+                await self._remount()
+
+    async def _remount(self) -> None:
+        """Something was mounted inside, or is not any longer: only a full scan tells what is there now."""
+        self.proof.unmounted()
+        if self.watch.watcher is not None:
+            await self.watch.rearm()
+        self.distrust("watcher_restarted")
 
     def _rules_changed(self) -> None:
         self._spawn(self._refresh_rules())
 
     async def _refresh_rules(self) -> None:
-        if await self.lane.run(self.source.refresh_rules):
+        if await self.lane.run(self.proof.refresh_rules):
             log.info("source.rules_changed", store=self.store.name, source=self.source.uid)
+            await self._writer.run(self.proof.remember)
+            await self.watch.rearm()
             self._dirty.hint(self.source.id, "", folder=True, settle=False)
 
     def _spawn(self, work: Coroutine[None, None, None]) -> asyncio.Task[None]:
@@ -361,5 +359,5 @@ class Keeper:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-        self._disarm()
+        self.watch.disarm()
         self.lane.close()

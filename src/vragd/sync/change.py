@@ -15,6 +15,7 @@ import structlog
 from vragd.backends.base import VectorBackend
 from vragd.catalog.model import NO_STAMP, ChunkRow, Known, NoteChange, NoteRemoval, SpaceRow, State
 from vragd.catalog.writer import Catalog
+from vragd.errors import VragdError
 from vragd.notes.chunk import read_note
 from vragd.notes.model import Note, NotIndexable
 from vragd.sync.vectors import chunk_key, hash_of, meta_hash
@@ -85,6 +86,20 @@ class Preparer:
 
     def prepare(self, visit: Visit) -> Prepared | Later | None:
         """What is to be done about a path; None for nothing. One bad note is prepared to be recorded as failed."""
+        try:
+            return self._prepare(visit)
+        except VragdError:
+            raise
+        except Exception as error:  # of a kind nobody thought of: the others go on, and this one says why it does not
+            return self.unexpected(visit, error)
+
+    def unexpected(self, visit: Visit, error: Exception) -> Prepared:
+        """The note is recorded as failed by a bug, and tried again later; its last good version stays."""
+        log.error("sync.note_unexpected", note=path_id(visit.source.uid, visit.path), **error_fields(error))
+        known = self._catalog.known_note(visit.source.id, visit.path)
+        return _failed(visit, self._catalog.next_seq(), known, f"unexpected_{type(error).__name__}")
+
+    def _prepare(self, visit: Visit) -> Prepared | Later | None:
         if not visit.source.rules_known:
             return Later(visit, RETRY_FIRST_S)  # what is read now may be what nobody is to see
         known = self._catalog.known_note(visit.source.id, visit.path)
@@ -92,6 +107,8 @@ class Preparer:
         kept = self._take_kept(visit)
         if visit.source.rules.excluded(visit.path) is not None:
             return _removal(visit, seq) if known else None
+        if visit.source.withheld(visit.path):
+            return None  # whoever changes the rule has everything scanned
         if kept is not None:
             return kept
         outcome = visit.source.read(visit.path)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from vragd.catalog.model import StampRow
 from vragd.vault.ignore import Rules
-from vragd.vault.scan import Scan
+from vragd.vault.scan import Scan, forgive_inodes
 
 
 @dataclass(slots=True)
@@ -27,6 +27,7 @@ def compare(found: Scan, known: Mapping[str, StampRow], rules: Rules) -> Differe
     `n_moved` counts missing paths whose file is now at a new path: an inode alone may be another file's
     by now, and is on another file system.
     """
+    forgive_inodes(found, known)
     difference = Difference()
     appeared: set[tuple[int, int, int]] = set()
     n_new = 0

@@ -13,11 +13,12 @@ from vragd.backends.base import VectorBackend
 from vragd.catalog.model import NoteChange, NoteRemoval, SpaceRow
 from vragd.catalog.writer import Catalog
 from vragd.embed.base import Embedder
+from vragd.errors import VragdError
 from vragd.sync import order
 from vragd.sync.change import RETRY_FIRST_S, Later, Prepared, Preparer, Visit
 from vragd.sync.embedding import Bulk
 from vragd.sync.proof.proof import Proof
-from vragd.sync.vectors import to_entry
+from vragd.sync.vectors import hash_of, to_entry
 
 
 @dataclass(slots=True)
@@ -78,8 +79,10 @@ class Syncer:
         if only_freeing:
             report.deferred += [item.visit for item in prepared if not item.frees]
             prepared = [item for item in prepared if item.frees]
+        fresh = [chunk for item in prepared for chunk in item.fresh]
         found = self._bulk.embed(
-            {chunk.text_hash: chunk.embed_text or chunk.text for item in prepared for chunk in item.fresh}
+            {chunk.text_hash: chunk.embed_text or chunk.text for chunk in fresh},
+            {chunk.text_hash: hash_of(chunk.text) for chunk in fresh if chunk.embed_text != chunk.text},
         )
         report.n_embedded = found.n_new
         settled = found.done | found.refused
@@ -90,7 +93,14 @@ class Syncer:
             (ready if whole else unfinished).append(item.without(found.refused) if whole else item)
         self._preparer.keep(unfinished)
         report.deferred[:0] = [item.visit for item in unfinished]  # what has begun is to be finished first
-        self._write(ready, report)
+        try:
+            self._write(ready, report)
+        except VragdError:
+            raise
+        except Exception as error:
+            if len(visits) > 1:
+                raise  # whoever called applies them one by one then
+            self._write([self._preparer.unexpected(visits[0], error)], report)
         if found.outage is not None:
             raise found.outage
         return report

@@ -51,6 +51,28 @@ def private_dir(path: Path) -> Path:
     return path
 
 
+def could_be_private(path: Path) -> None:
+    """Whether `private_dir` would give a directory, as far as that can be seen; makes none. Raises DataDirError."""
+    try:
+        info = path.lstat()
+    except FileNotFoundError:
+        above = next((place for place in path.parents if os.path.lexists(place)), Path("/"))
+        if not above.is_dir() or not os.access(above, os.W_OK | os.X_OK):
+            raise DataDirError(
+                f"cannot make {path}: {above} is not a directory of yours to write in",
+                hint="choose another place with paths.data or paths.socket",
+            ) from None
+        return
+    except OSError as error:
+        raise DataDirError(f"cannot use {path}: {os.strerror(error.errno or 0)}") from error
+    if not stat.S_ISDIR(info.st_mode):
+        raise DataDirError(f"{path} is not a directory", hint="move it away, or choose another path")
+    if info.st_uid != os.geteuid():
+        raise DataDirError(f"{path} belongs to uid {info.st_uid}, vragd runs as uid {os.geteuid()}")
+    if not os.access(path, os.W_OK | os.X_OK):
+        raise DataDirError(f"{path} is not writable", hint=f"chmod u+rwx {path}")
+
+
 def write_atomic(path: Path, parts: Iterable[bytes | memoryview]) -> None:
     """
     Replace `path` by the concatenation of `parts`, durably: temporary file, fsync, rename, fsync of the folder.

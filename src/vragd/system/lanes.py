@@ -10,12 +10,17 @@ import asyncio
 import contextvars
 import threading
 import time
+from collections import deque
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
-from typing import ParamSpec, TypeVar
+from concurrent.futures import Future
+from typing import Any, ParamSpec, TypeVar
+
+from vragd.errors import Overloaded
 
 P = ParamSpec("P")
 T = TypeVar("T")
+
+MOST_WAITING = 256
 
 _here = threading.local()  # .lane: the one whose thread this is
 
@@ -27,28 +32,55 @@ def progress() -> None:
         lane._running[threading.get_native_id()] = time.monotonic()
 
 
+class _Call:
+    """What is to be run, where its result goes, and the context it runs in."""
+
+    __slots__ = ("context", "result", "work")
+
+    def __init__(self, work: Callable[[], Any]) -> None:
+        self.work, self.result, self.context = work, Future[Any](), contextvars.copy_context()
+
+    def __call__(self) -> None:
+        if not self.result.set_running_or_notify_cancel():
+            return
+        try:
+            found = self.context.run(self.work)
+        except BaseException as error:
+            self.result.set_exception(error)
+        else:
+            self.result.set_result(found)
+
+
 class Lane:
     """
     A thread, or `threads` of them, with a name that shows in `py-spy` and in the logs.
 
     `only_reads`: what runs here changes nothing and may hang with its file system, so nobody has to wait
-    for it, not even `close`.
+    for it: not `close`, and not the end of the process.
     """
 
-    def __init__(self, name: str, threads: int = 1, *, only_reads: bool = False) -> None:
+    def __init__(
+        self, name: str, threads: int = 1, *, only_reads: bool = False, most_waiting: int = MOST_WAITING
+    ) -> None:
+        self._name, self._most_threads, self._most_waiting = name, threads, most_waiting
         self._only_reads = only_reads
-        self._pool = ThreadPoolExecutor(threads, thread_name_prefix=name)
+        self._waiting: deque[_Call] = deque()
+        self._changed = threading.Condition()
+        self._threads: list[threading.Thread] = []
+        self._n_idle = 0
+        self._closed = False
         self._running: dict[int, float] = {}  # thread (its number in the system) -> when its call last moved, monotonic
 
     async def run(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
         """
-        Await `fn(*args, **kwargs)` on the lane.
+        Await `fn(*args, **kwargs)` on the lane. Raises Overloaded when too much waits, or the lane is closed.
 
         If the caller is cancelled, `fn` is waited for and then the cancellation goes on: a half-applied
         batch is worse than a slow shutdown. With `only_reads` it is left alone, or never begun.
         """
-        context = contextvars.copy_context()
-        work = asyncio.get_running_loop().run_in_executor(self._pool, lambda: self._call(context, fn, *args, **kwargs))
+        call = _Call(lambda: fn(*args, **kwargs))
+        self._put(call)
+        work: asyncio.Future[T] = asyncio.wrap_future(call.result)
         try:
             return await asyncio.shield(work)
         except asyncio.CancelledError:
@@ -64,13 +96,47 @@ class Lane:
                 work.exception()  # consume it: the cancellation wins
             raise
 
-    def _call(self, context: contextvars.Context, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
-        _here.lane = self
-        progress()
+    def _put(self, call: _Call) -> None:
+        with self._changed:
+            if self._closed:
+                raise _closed()
+            if len(self._waiting) >= self._most_waiting:
+                raise Overloaded(f"too much waits for {self._name}", hint="try again in a moment")
+            if self._n_idle <= len(self._waiting) and len(self._threads) < self._most_threads:
+                self._begin_thread()
+            self._waiting.append(call)
+            self._changed.notify()
+
+    def _begin_thread(self) -> None:
+        # a daemon: the end of the process does not wait for one that hangs, and `close` waits for any that writes
+        thread = threading.Thread(target=self._serve, name=f"{self._name}_{len(self._threads)}", daemon=True)
         try:
-            return context.run(fn, *args, **kwargs)
-        finally:
-            self._running.pop(threading.get_native_id(), None)
+            thread.start()
+        except RuntimeError:  # no thread is to be had now
+            if not self._threads:
+                raise Overloaded(
+                    f"no thread can be made for {self._name}", hint="look at the limit of processes"
+                ) from None
+        else:
+            self._threads.append(thread)
+
+    def _serve(self) -> None:
+        _here.lane = self
+        while True:
+            with self._changed:
+                while not self._waiting:
+                    if self._closed:
+                        return
+                    self._n_idle += 1
+                    self._changed.wait()
+                    self._n_idle -= 1
+                call = self._waiting.popleft()
+            progress()
+            try:
+                call()
+            finally:
+                self._running.pop(threading.get_native_id(), None)
+            del call  # what it holds goes now, not with the next one
 
     @property
     def busy(self) -> bool:
@@ -93,8 +159,27 @@ class Lane:
         return max((now - at for thread, at in list(self._running.items()) if not _waits_for_disk(thread)), default=0.0)
 
     def close(self) -> None:
-        """Finish what runs, drop what waits, end the threads. Blocks, unless it `only_reads`."""
-        self._pool.shutdown(wait=not self._only_reads, cancel_futures=True)
+        """
+        Finish what runs, end the threads. Blocks, unless it `only_reads`.
+
+        Whoever waits for a call that has not begun gets Overloaded: a cancellation would be somebody else's.
+        """
+        with self._changed:
+            self._closed = True
+            dropped = list(self._waiting)
+            self._waiting.clear()
+            self._changed.notify_all()
+        for call in dropped:
+            if call.result.set_running_or_notify_cancel():
+                call.result.set_exception(_closed())
+        if not self._only_reads:
+            for thread in self._threads:
+                if thread is not threading.current_thread():
+                    thread.join()
+
+
+def _closed() -> Overloaded:
+    return Overloaded("what was asked for is being stopped", hint="try again in a moment")
 
 
 def _waits_for_disk(thread: int) -> bool:

@@ -12,8 +12,10 @@ from __future__ import annotations
 
 import errno
 import io
+import linecache
 import logging
 import os
+import re
 import stat
 import sys
 import threading
@@ -49,12 +51,36 @@ def error_fields(error: BaseException) -> dict[str, Any]:
     return fields
 
 
+LEAST_TEXT, MOST_TEXT = 8, 200
+_PLACE = re.compile(r"^.*?:[0-9]+: (\w+): ")  # file:line: Category: text
+
+
+def safe_text(record: logging.LogRecord) -> str:
+    """
+    Of what another library logged as much as is surely its own words: what stands in its source.
+
+    That is a message that was to be filled in, without what it was filled with; of one that came ready as much as is
+    found at the place it came from; of a warning of Python's its kind.
+    """
+    text = str(record.msg)
+    if record.name == "py.warnings":
+        found = _PLACE.match(record.getMessage())
+        return found[1] if found else ""
+    if not record.args:
+        source = "".join(linecache.getline(record.pathname, record.lineno + i) for i in range(-4, 5))
+        own = next((n for n in range(len(text), LEAST_TEXT, -1) if text[:n] in source), 0)
+        text = text if own == len(text) else f"{text[:own]}..."
+    return text[:MOST_TEXT]
+
+
 class _Foreign(logging.Handler):
-    """Other libraries' warnings. Their text may quote paths or bodies, so it is shown only at DEBUG."""
+    """Other libraries' warnings. Their text may quote paths or bodies, so all of it is shown only at DEBUG."""
 
     def emit(self, record: logging.LogRecord) -> None:
         log = structlog.get_logger()
-        log.warning("library.warning_logged", logger_name=record.name, level_name=record.levelname)
+        log.warning(
+            "library.warning_logged", logger_name=record.name, level_name=record.levelname, text=safe_text(record)
+        )
         log.debug("library.warning_text", logger_name=record.name, text=record.getMessage())
 
 

@@ -7,7 +7,6 @@ Flags come before environment variables, these before the configuration file, th
 from __future__ import annotations
 
 import os
-import re
 import sys
 from pathlib import Path
 
@@ -66,28 +65,3 @@ def socket_path(flag: str | None, configured: Path | None) -> Path:
             hint="set paths.socket in the configuration, or VRAGD_SOCKET, to a shorter path",
         )
     return path
-
-
-def client_socket(flag: str | None, config_flag: str | None) -> Path:
-    """
-    The socket a client should try, found without loading the configuration where it can be helped.
-
-    Validating a configuration takes longer than a whole query, so the file is only parsed when it
-    seems to name a socket at all.
-    """
-    if flag or os.environ.get("VRAGD_SOCKET"):
-        return socket_path(flag, None)
-    try:
-        text = config_path(config_flag).read_text("utf-8")
-    except (OSError, UnicodeDecodeError):
-        return socket_path(None, None)
-    configured = None
-    if re.search(r"^[^#\n]*\bsocket[\"']?\s*:", text, re.MULTILINE):
-        import yaml
-
-        try:
-            document = yaml.safe_load(text)
-            configured = Path(document["paths"]["socket"]).expanduser()
-        except (yaml.YAMLError, LookupError, TypeError, ValueError, RuntimeError):
-            configured = None  # the daemon is the one to complain about its file
-    return socket_path(None, configured)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import apsw
 
-from vragd.errors import CatalogCorrupt, DataDirError, DiskFull, NewerFormat, VragdError
+from vragd.errors import CatalogCorrupt, CatalogLocked, DataDirError, DiskFull, NewerFormat, VragdError
 from vragd.system.failpoints import reach
 from vragd.system.files import NO_SPACE, disk_error
 
@@ -18,9 +18,11 @@ APPLICATION_ID = 0x76726764  # "vrgd", so that `file` and a newer vragd know who
 Migration = Callable[[apsw.Connection], None]
 
 
-def open_read_write(path: Path, migrations: list[Migration]) -> apsw.Connection:
+def open_read_write(
+    path: Path, migrations: list[Migration], *, what: str = "the catalog", application_id: int = APPLICATION_ID
+) -> apsw.Connection:
     """
-    The one connection that writes, migrated to the newest schema.
+    The one connection that writes, migrated to the newest schema. `what` the file is, for messages.
 
     Raises NewerFormat for a file of a newer vragd and CatalogCorrupt for a damaged one, touching
     neither; DiskFull; DataDirError.
@@ -31,7 +33,7 @@ def open_read_write(path: Path, migrations: list[Migration]) -> apsw.Connection:
         db = apsw.Connection(str(path))
         try:
             # The version decides before anything may touch the file: journal_mode does.
-            _refuse_newer(db, len(migrations))
+            _refuse_newer(db, len(migrations), what, application_id)
             db.set_busy_timeout(5_000)
             db.execute("pragma journal_mode = wal")
             reach("catalog.logging")
@@ -41,7 +43,7 @@ def open_read_write(path: Path, migrations: list[Migration]) -> apsw.Connection:
             db.execute("pragma foreign_keys = on")
             db.execute("pragma secure_delete = on")
             db.execute("pragma journal_size_limit = 16777216")
-            _migrate(db, migrations)
+            _migrate(db, migrations, what, application_id)
         except BaseException:
             db.close()
             raise
@@ -57,27 +59,27 @@ def open_read_only(path: Path) -> apsw.Connection:
     return db
 
 
-def _refuse_newer(db: apsw.Connection, known: int) -> None:
+def _refuse_newer(db: apsw.Connection, known: int, what: str, application_id: int) -> None:
     version = _pragma(db, "user_version")
     application = _pragma(db, "application_id")
-    if application not in (0, APPLICATION_ID):
-        raise CatalogCorrupt(f"the catalog is some other program's file (application id {application:#x})")
+    if application not in (0, application_id):
+        raise CatalogCorrupt(f"{what} is some other program's file (application id {application:#x})")
     if version > known:
         raise NewerFormat(
-            f"the catalog has schema {version}, this vragd understands up to {known}",
+            f"{what} has schema {version}, this vragd understands up to {known}",
             hint="upgrade vragd, or move the data directory away to index anew",
         )
 
 
-def _migrate(db: apsw.Connection, migrations: list[Migration]) -> None:
+def _migrate(db: apsw.Connection, migrations: list[Migration], what: str, application_id: int) -> None:
     """Each step and its version commit together, so a crash leaves the schema before it."""
     while (version := _pragma(db, "user_version")) < len(migrations):
-        with transaction(db):
+        with transaction(db, what):
             migrations[version](db)
             if broken := list(db.execute("pragma foreign_key_check")):  # tells by rows, never raises
                 raise CatalogCorrupt(f"migration {version + 1} left {len(broken)} dangling rows")
             db.execute(f"pragma user_version = {version + 1}")
-            db.execute(f"pragma application_id = {APPLICATION_ID}")
+            db.execute(f"pragma application_id = {application_id}")
             reach("migration.applied")
         reach("migration.committed")
 
@@ -89,9 +91,9 @@ def _pragma(db: apsw.Connection, name: str) -> int:
 
 
 @contextmanager
-def transaction(db: apsw.Connection) -> Iterator[None]:
+def transaction(db: apsw.Connection, what: str = "the catalog") -> Iterator[None]:
     """Everything inside commits together, or nothing does. SQLite's errors become ours."""
-    with translated("the catalog", db):
+    with translated(what, db):
         db.execute("begin immediate")
         try:
             yield
@@ -124,6 +126,9 @@ def _ours(error: apsw.Error, what: str, errno: int) -> VragdError:
         return _damaged(what, error)
     if isinstance(error, apsw.ReadOnlyError | apsw.CantOpenError | apsw.PermissionsError):
         return DataDirError(f"cannot write {what}: {error}", hint="check the data directory's permissions")
+    if isinstance(error, apsw.BusyError | apsw.LockedError):
+        hint = "let the other program finish; vragd goes on by itself"
+        return CatalogLocked(f"another program holds the lock of {what}", hint=hint)
     if isinstance(error, apsw.IOError):
         # SQLite reports EFBIG and a quota as plain write errors, as it does a disk that breaks
         if getattr(error, "extendedresult", 0) == apsw.SQLITE_IOERR_WRITE and (not errno or errno in NO_SPACE):

@@ -1,63 +1,101 @@
 """
 Which paths of a source are notes: built-in rules, the source's patterns, Obsidian's own *Excluded files*.
 
-Asked before anything is queued, so a storm in `.git` costs nothing.
+Asked before anything is queued, so a storm in `.git` costs nothing. Names are compared as text: a folder that was typed
+composed and lies on the disk decomposed is the same folder.
 """
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterable, Sequence
+from typing import NamedTuple
 
 from pathspec import GitIgnoreSpec
 
-# Names that are never a note whatever is included: editors' and sync tools' temporary files and copies.
-_BEGINNINGS = (".", "~$")  # also .#lock, .syncthing.x.tmp, .~lock.x#
-_ENDS = ("~", ".tmp", ".swp", ".swx", ".crdownload", ".part")
-_PARTS = (".sync-conflict-", "conflicted copy")
-SUSPECT_BEGINNINGS, SUSPECT = (".", "~"), "conflict"
-_VIMS = "4913"  # vim tries whether it may write here
+from vragd.terms.fold import same_name_key
+from vragd.vault.expression import Expression, is_expression
+from vragd.vault.names import ENDS, SUSPECT, SUSPECT_BEGINNINGS, no_note
 
-APP_JSON = ".obsidian/app.json"
+__all__ = ["SUSPECT", "SUSPECT_BEGINNINGS", "Rules", "Scope"]
+
 _SUFFIX_PATTERN = re.compile(r"^(?:\*\*/)?\*(\.[A-Za-z0-9_-]+)$")
+
+
+class Scope(NamedTuple):
+    """
+    The entries of one vault. `below` is its folder in the source, '' for the whole of it; `above` is the way from the
+    vault to the source, which may be a folder of a vault, with a slash behind it.
+    """
+
+    below: str
+    above: str
+    entries: tuple[str, ...]
+    known: bool = True
+    """Whether the entries could be read. Until then whatever is below may be what they hide."""
 
 
 class Rules:
     """
-    The verdict on a path. Immutable: a changed rule is a new object.
+    The verdict on a path. A changed rule is a new object. From any thread.
 
-    Paths are relative to the source, with `/`, as listed by the system.
+    Paths are relative to the source, with `/`, as listed by the system. `ignore_case` where its file system does.
     """
 
-    def __init__(self, include: Sequence[str], exclude: Sequence[str], obsidian: Iterable[str] = ()) -> None:
-        self._suffixes, rest = _split_suffixes(include)
-        self._include = GitIgnoreSpec.from_lines(rest) if rest else None
-        self._exclude = GitIgnoreSpec.from_lines(exclude) if exclude else None
-        self.obsidian = tuple(obsidian)
-        self._obsidian = _obsidian_patterns(self.obsidian)
+    def __init__(
+        self, include: Sequence[str], exclude: Sequence[str], obsidian: Iterable[str | Scope] = (), *,
+        ignore_case: bool = False,
+    ) -> None:  # fmt: skip
+        self.ignore_case = ignore_case
+        self._suffixes: frozenset[str] = frozenset()
+        self._include: GitIgnoreSpec | _InOrder | None
+        if any(pattern.startswith("!") for pattern in include):
+            self._include = _InOrder(include, ignore_case)
+        else:
+            self._suffixes, rest = _split_suffixes(include)
+            self._include = self._spec(rest)
+        self._exclude = self._spec(exclude)
+        given = tuple(obsidian)
+        plain = tuple(entry for entry in given if isinstance(entry, str))
+        scopes = [entry for entry in given if isinstance(entry, Scope)] + ([Scope("", "", plain)] if plain else [])
+        self.obsidian = tuple(scopes)
+        self._scopes = [_Scope(scope) for scope in scopes]
         self.sure: tuple[str, ...] = ()
         """Ends of a name by which alone it is a note's, unless `SUSPECT` or `SUSPECT_BEGINNINGS` are in it."""
-        if self._exclude is None and not self._obsidian:
-            self.sure = tuple(self._suffixes.difference(_ENDS))
+        if self._exclude is None and not self._scopes:
+            self.sure = tuple(self._suffixes.difference(ENDS))
+
+    def _spec(self, patterns: Sequence[str]) -> GitIgnoreSpec | None:
+        return GitIgnoreSpec.from_lines([self._key(pattern) for pattern in patterns]) if patterns else None
+
+    def _key(self, name: str) -> str:
+        return same_name_key(name, ignore_case=self.ignore_case)
 
     def excluded_dir(self, path: str) -> str | None:
         """Why nothing below the directory `path` is looked at, or None."""
         if path.rpartition("/")[2].startswith("."):
             return "dot_folder"
-        return self._excluded(path + "/")
+        if self._exclude is not None and self._exclude.match_file(self._key(path) + "/"):
+            return "excluded_by_config"
+        if any(scope.hides_below(path) for scope in self._scopes):
+            return "excluded_by_obsidian"
+        return None
 
     def excluded_file(self, path: str) -> str | None:
         """Why the file `path` is not a note, or None. `not_included` is by far the commonest reason."""
         name = path.rpartition("/")[2]
         dot = name.rfind(".")
         if not (dot >= 0 and name[dot:].lower() in self._suffixes) and not (
-            self._include is not None and self._include.match_file(path)
+            self._include is not None and self._include.match_file(self._key(path))
         ):
             return "not_included"
-        if _is_temporary(name):
-            return "temporary_file"
-        return self._excluded(path)
+        if reason := no_note(name):
+            return reason
+        if self._exclude is not None and self._exclude.match_file(self._key(path)):
+            return "excluded_by_config"
+        if any(scope.hides(path) for scope in self._scopes):
+            return "excluded_by_obsidian"
+        return None
 
     def excluded(self, path: str) -> str | None:
         """Why the file `path` is not a note, its folders considered, or None."""
@@ -72,19 +110,90 @@ class Rules:
                 return reason
         return None
 
-    def _excluded(self, path: str) -> str | None:
-        if self._exclude is not None and self._exclude.match_file(path):
-            return "excluded_by_config"
-        for pattern in self._obsidian:
-            if pattern.search(path):
-                return "excluded_by_obsidian"
-        return None
+    def withheld(self, path: str) -> bool:
+        """
+        Whether nobody can tell if Obsidian hides the file `path`: it is neither read nor answered with, nor forgotten.
+        """
+        verdicts = [scope.hides(path) for scope in self._scopes]
+        return None in verdicts and True not in verdicts
+
+    @property
+    def problems(self) -> list[str]:
+        """Obsidian's entries that cannot be evaluated, each with the reason."""
+        found = [problem for scope in self._scopes for problem in scope.problems]
+        return list(dict.fromkeys(found))
 
 
-def _is_temporary(name: str) -> bool:
-    if name.startswith(_BEGINNINGS) or name.endswith(_ENDS) or name == _VIMS:
-        return True
-    return (len(name) > 1 and name[0] == "#" and name[-1] == "#") or any(part in name for part in _PARTS)
+class _Scope:
+    """The entries of one vault, ready to be asked."""
+
+    def __init__(self, scope: Scope) -> None:
+        self._below = scope.below + "/" if scope.below else ""
+        self._above = scope.above
+        self._known = scope.known
+        # Letter case is ignored here: to hide too much is the safer mistake.
+        self._beginnings = tuple(
+            same_name_key(one, ignore_case=True) for one in scope.entries if one and not is_expression(one)
+        )
+        self._expressions = [Expression(one) for one in scope.entries if is_expression(one)]
+        if self._above:  # a source that is itself excluded was chosen for all that
+            itself = self._above.rstrip("/")
+            self._beginnings = tuple(one for one in self._beginnings if not _key(self._above).startswith(one))
+            self._expressions = [one for one in self._expressions if one.problem or not one.hides_below(itself)]
+
+    @property
+    def problems(self) -> list[str]:
+        return [f"{one.entry}: {one.problem}" for one in self._expressions if one.problem]
+
+    def _inside(self, path: str) -> str | None:
+        if not path.startswith(self._below):
+            return None
+        return self._above + path[len(self._below) :]
+
+    def hides(self, path: str) -> bool | None:
+        inside = self._inside(path)
+        if inside is None:
+            return False
+        if not self._known:
+            return None
+        if self._beginnings and _key(inside).startswith(self._beginnings):
+            return True
+        vague: bool | None = False
+        for expression in self._expressions:
+            verdict = expression.hides(inside)
+            if verdict:
+                return True
+            vague = vague if verdict is False else None
+        return vague
+
+    def hides_below(self, folder: str) -> bool:
+        inside = self._inside(folder)
+        if inside is None or not self._known:
+            return False
+        if self._beginnings and (_key(inside) + "/").startswith(self._beginnings):
+            return True
+        return any(expression.hides_below(inside) for expression in self._expressions)
+
+
+def _key(path: str) -> str:
+    return same_name_key(path, ignore_case=True)
+
+
+class _InOrder:
+    """
+    Include patterns of which some take back (`!secret.md`): the last that matches decides, and what is taken back with
+    a folder is taken back in it.
+    """
+
+    def __init__(self, patterns: Sequence[str], ignore_case: bool) -> None:
+        self._patterns = []
+        for pattern in patterns:
+            plain = same_name_key(pattern.removeprefix("!"), ignore_case=ignore_case)
+            spec = GitIgnoreSpec.from_lines([_in_any_case(plain)])
+            self._patterns.append((spec, not pattern.startswith("!")))
+
+    def match_file(self, path: str) -> bool:
+        return next((takes for spec, takes in reversed(self._patterns) if spec.match_file(path)), False)
 
 
 def _split_suffixes(include: Sequence[str]) -> tuple[frozenset[str], list[str]]:
@@ -98,52 +207,7 @@ def _split_suffixes(include: Sequence[str]) -> tuple[frozenset[str], list[str]]:
     return frozenset(suffixes), rest
 
 
-def _obsidian_patterns(filters: Iterable[str]) -> list[re.Pattern[str]]:
-    # Obsidian: an entry between slashes is a regular expression anywhere in the path, any other the
-    # beginning of a path. Letter case is ignored here: to hide too much is the safer mistake.
-    # The expressions stay apart: joined, their groups, references and flags would get in each other's way.
-    beginnings, patterns = [], []
-    for entry in filters:
-        if _is_expression(entry):
-            if (pattern := _compiled(entry)) is not None:
-                patterns.append(pattern)
-        elif entry:
-            beginnings.append(re.escape(entry))
-    if beginnings:
-        patterns.insert(0, re.compile(f"^(?:{'|'.join(beginnings)})", re.IGNORECASE))
-    return patterns
-
-
-def _is_expression(entry: str) -> bool:
-    return len(entry) > 2 and entry.startswith("/") and entry.endswith("/")
-
-
-def _compiled(entry: str) -> re.Pattern[str] | None:
-    # None for a JavaScript-only expression; `unreadable_filters` names it
-    try:
-        return re.compile(entry[1:-1], re.IGNORECASE)
-    except (re.error, OverflowError, RecursionError):
-        return None
-
-
-def obsidian_filters(app_json: bytes) -> tuple[str, ...]:
-    """
-    The *Excluded files* in the text of Obsidian's `app.json`. ValueError if it cannot be read as such.
-
-    Each is the beginning of a path, or a regular expression between slashes.
-    """
-    try:
-        document = json.loads(app_json)
-    except RecursionError:
-        raise ValueError("app.json is nested too deeply") from None
-    if not isinstance(document, dict):
-        raise ValueError("app.json does not hold an object")  # noqa: TRY004
-    filters = document.get("userIgnoreFilters") or []
-    if not isinstance(filters, list):
-        raise ValueError("userIgnoreFilters is not a list")  # noqa: TRY004
-    return tuple(entry for entry in filters if isinstance(entry, str))
-
-
-def unreadable_filters(filters: Iterable[str]) -> list[str]:
-    """Those regular expressions among `filters` that Python cannot compile, and which therefore hide nothing."""
-    return [entry for entry in filters if _is_expression(entry) and _compiled(entry) is None]
+def _in_any_case(pattern: str) -> str:
+    if not (match := _SUFFIX_PATTERN.match(pattern)):
+        return pattern
+    return "*" + "".join(f"[{char.lower()}{char.upper()}]" if char.isalpha() else char for char in match[1])

@@ -21,6 +21,9 @@ _DIR_FLAGS = getattr(os, "O_PATH", os.O_RDONLY) | os.O_DIRECTORY | os.O_NOFOLLOW
 _LIST_FLAGS = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _FILE_FLAGS = os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC
 _TORN_RETRIES_S = (0.001, 0.005)  # other notes wait meanwhile: who writes for longer is come back to
+NOT_THERE = (errno.ENOENT, errno.ENOTDIR, errno.ENAMETOOLONG)
+"""What the system says of a path that is no file's; no folder can hold a name that is too long for it."""
+_LAST = 0x7FFF_FFFF_FFFF_FFFF
 _SF_DATALESS = 0x40000000  # macOS: the bytes are only in iCloud, and reading would fetch them
 
 
@@ -35,18 +38,28 @@ class StatKey(NamedTuple):
     @classmethod
     def of(cls, info: os.stat_result) -> StatKey:
         # 63 bits: SQLite's integers are signed, and some FUSE file systems use the highest bit
-        values = (info.st_ino & 0x7FFF_FFFF_FFFF_FFFF, info.st_size, info.st_mtime_ns, info.st_ctime_ns)
+        mtime, ctime = info.st_mtime_ns, info.st_ctime_ns
+        if not (
+            -_LAST <= mtime <= _LAST and -_LAST <= ctime <= _LAST
+        ):  # 2262 and later: a broken archive, a dead clock
+            mtime, ctime = max(-_LAST, min(mtime, _LAST)), max(-_LAST, min(ctime, _LAST))
+        values = (info.st_ino & _LAST, min(info.st_size, _LAST), mtime, ctime)
         return tuple.__new__(cls, values)  # a third of the time of calling it; scans make one for every note
 
 
 @dataclass(frozen=True, slots=True)
 class Content:
-    """The bytes of a note, whole, as they were when `key` was true. `racy`: too fresh for `key` to be trusted."""
+    """
+    The bytes of a note, whole, as they were when `key` was true. `racy`: too fresh for `key` to be trusted.
+
+    `n_links` is how many names the file has, in this source or elsewhere.
+    """
 
     data: bytes
     key: StatKey
     digest: bytes
     racy: bool
+    n_links: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +134,11 @@ def open_folder(root_fd: int, folder: str) -> int:
         os.close(parent)
 
 
+def open_path(root_fd: int, folder: str) -> int:
+    """A descriptor that names `folder` ('' for the root), also one that may not be read. Raises as `open_folder`."""
+    return _descend(root_fd, folder.split("/") if folder else ["."])
+
+
 def _descend(root_fd: int, folders: Sequence[str]) -> int:
     fd = os.dup(root_fd)
     try:
@@ -153,18 +171,25 @@ def _read_once(parent: int, name: str, max_bytes: int, racy_window_s: float) -> 
             return Skipped("too_large", key)
         data = _read_all(fd, before.st_size + 1)  # one more tells that it grows, without running after it
         seen_at_ns = time.time_ns()
-        still = (
-            StatKey.of(os.fstat(fd)) == key and StatKey.of(os.stat(name, dir_fd=parent, follow_symlinks=False)) == key
-        )
+        after, listed = os.fstat(fd), os.stat(name, dir_fd=parent, follow_symlinks=False)
+        # inodes that change under an open file are made up by its file system and say nothing
+        invented = after.st_ino != before.st_ino
+        still = _same(key, after, invented) and _same(key, listed, invented)
         if not still or len(data) != before.st_size:
             return Unreadable("being_written", torn=True)
     except OSError as error:
         return _trouble(error)
     finally:
         os.close(fd)
-    newest = max(key.mtime_ns, key.ctime_ns)
-    racy = newest > seen_at_ns - int(racy_window_s * 1e9)
-    return Content(data, key, xxhash.xxh3_128_digest(data), racy)
+    # a time that lies ahead is no sign of a change just now: whoever writes next leaves another
+    window_ns = int(racy_window_s * 1e9)
+    racy = any(abs(seen_at_ns - at_ns) < window_ns for at_ns in (key.mtime_ns, key.ctime_ns))
+    return Content(data, key, xxhash.xxh3_128_digest(data), racy, before.st_nlink)
+
+
+def _same(key: StatKey, info: os.stat_result, invented: bool) -> bool:
+    now = StatKey.of(info)
+    return now[1:] == key[1:] if invented else now == key
 
 
 def _read_all(fd: int, limit: int) -> bytes:
@@ -176,7 +201,7 @@ def _read_all(fd: int, limit: int) -> bytes:
 
 
 def _trouble(error: OSError) -> Outcome:
-    if error.errno == errno.ENOENT or error.errno == errno.ENOTDIR:
+    if error.errno in NOT_THERE:
         return Gone()  # ENOTDIR also for a folder that became a link: nothing below it is in the vault
     if error.errno == errno.ELOOP:
         return Skipped("symbolic_link")

@@ -9,10 +9,12 @@ from __future__ import annotations
 import errno
 import os
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from vragd.terms.fold import same_name_key
 from vragd.vault.read import open_folder
 
 # inotify sees every change made through these; on any other (NFS, SMB, FUSE, 9p) only polling does.
@@ -78,18 +80,47 @@ class Root:
             os.close(fd)
 
     def mounted(self, folder: str) -> tuple[int, int] | None:
-        """(device, inode) of `folder` if another file system is mounted there now."""
+        """
+        (device, inode) of `folder` if something is mounted there now: another file system, or another place of the
+        same one, which only the mount's own number tells.
+        """
         try:
             fd = open_folder(self.fd, folder)
         except OSError:
             return None
         try:
             info, around = os.fstat(fd), os.stat("..", dir_fd=fd)
+            if info.st_dev == around.st_dev and _mount_id(fd) == _mount_id_above(fd):
+                return None
         except OSError:
             return None
         finally:
             os.close(fd)
-        return (info.st_dev, info.st_ino) if info.st_dev != around.st_dev else None
+        return info.st_dev, info.st_ino
+
+    def mounts(self) -> dict[str, str]:
+        """The folders inside on which something is mounted, with its kind of file system; {} where nobody tells."""
+        inside = os.fsencode(self.real).rstrip(b"/") + b"/"
+        found = ((place, kind) for place, kind in _mount_table() if place.startswith(inside))
+        return {os.fsdecode(place[len(inside) :]): kind for place, kind in found}
+
+    def ignores_case(self) -> bool:
+        """Whether names that differ in case only are one file here."""
+        try:
+            with os.scandir(self.fd) as entries:
+                for entry, _ in zip(entries, range(64), strict=False):
+                    other = entry.name.swapcase()
+                    if other == entry.name or len(other) != len(entry.name):
+                        continue
+                    try:
+                        return os.path.samestat(
+                            os.stat(other, dir_fd=self.fd, follow_symlinks=False), entry.stat(follow_symlinks=False)
+                        )
+                    except OSError:
+                        return False
+        except OSError:
+            pass
+        return False
 
     def close(self) -> None:
         """At once, by who knows to be the only user."""
@@ -115,7 +146,8 @@ class Spot:
 
     @classmethod
     def of(cls, path: str) -> Spot:
-        """Blocks for as long as the file system does."""
+        """Of a name that is not there, the one that is the same text is meant. Blocks as the file system does."""
+        path = as_on_disk(path)
         parent, name = os.path.split(path.rstrip("/") or "/")
         real = os.path.normpath(os.path.join(os.path.realpath(parent), name))  # the name may be '..'
         return cls(real, os.path.realpath(path), os.path.isdir(path))
@@ -138,30 +170,78 @@ def _has_obsidian(fd: int) -> bool:
     return True
 
 
-def file_system(path: Path, mountinfo: Path = Path("/proc/self/mountinfo")) -> str | None:
-    """The type of the file system `path` is on, or None where the system does not tell (macOS)."""
+def as_on_disk(path: str) -> str:
+    """
+    `path` with each part that is not there replaced by the one that is the same text, if there is just one.
+
+    A folder typed composed may lie on the disk decomposed.
+    """
+    if path.isascii() or os.path.lexists(path):
+        return path
+    found = "/" if path.startswith("/") else ""
+    for part in path.split("/"):
+        deeper = os.path.join(found, part)
+        if not part.isascii() and not os.path.lexists(deeper):
+            key = same_name_key(part)
+            try:
+                same = [name for name in os.listdir(found or ".") if not name.isascii() and same_name_key(name) == key]
+            except OSError:
+                same = []
+            if len(same) == 1:
+                deeper = os.path.join(found, same[0])
+        found = deeper
+    return found
+
+
+def _mount_table(mountinfo: Path = Path("/proc/self/mountinfo")) -> Iterator[tuple[bytes, str]]:
+    """Each mount's place and kind of file system, in the order in which they were made; nothing on macOS."""
     try:
         lines = mountinfo.read_bytes().split(b"\n")
     except OSError:
-        return None
-    real = os.fsencode(os.path.realpath(path))
-    best, kind = -1, None
+        return
     for line in lines:
         left, dash, right = line.partition(b" - ")
-        if not dash:
-            continue
-        # blanks and line ends in a name stand there as three octal digits (proc(5)), the rest as it is
-        mount = re.sub(rb"\\([0-7]{3})", lambda octal: bytes([int(octal[1], 8)]), left.split(b" ")[4])
+        if dash:
+            # blanks and line ends in a name stand there as three octal digits (proc(5)), the rest as it is
+            place = re.sub(rb"\\([0-7]{3})", lambda octal: bytes([int(octal[1], 8)]), left.split(b" ")[4])
+            yield place, right.split(b" ")[0].decode("ascii", "replace")
+
+
+def _mount_id(fd: int) -> str | None:
+    try:
+        with open(f"/proc/self/fdinfo/{fd}", encoding="ascii") as file:
+            return next((line.split()[1] for line in file if line.startswith("mnt_id:")), None)
+    except OSError:
+        return None
+
+
+def _mount_id_above(fd: int) -> str | None:
+    above = os.open("..", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=fd)
+    try:
+        return _mount_id(above)
+    finally:
+        os.close(above)
+
+
+def file_system(path: Path, mountinfo: Path = Path("/proc/self/mountinfo")) -> str | None:
+    """The type of the file system `path` is on, or None where the system does not tell (macOS)."""
+    real = os.fsencode(os.path.realpath(path))
+    best, kind = -1, None
+    for mount, type_ in _mount_table(mountinfo):
         inside = real == mount or real.startswith(mount.rstrip(b"/") + b"/")
         if inside and len(mount) >= best:  # a later mount on the same place covers the earlier
-            best, kind = len(mount), right.split(b" ")[0].decode("ascii", "replace")
+            best, kind = len(mount), type_
     return kind
+
+
+def is_local(kind: str | None) -> bool:
+    """Whether every change in a file system of this kind is seen as an event, if its kind is known."""
+    return kind is None or kind in _LOCAL_FILE_SYSTEMS
 
 
 def sees_events(path: Path) -> bool:
     """Whether the system can be trusted to report changes below `path` made by any local program."""
-    kind = file_system(path)
-    return kind is None or kind in _LOCAL_FILE_SYSTEMS
+    return is_local(file_system(path))
 
 
 def stamp_resolution_s(path: Path) -> float:

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import errno
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Literal
 
 from vragd.config.settings import SourceSettings
-from vragd.vault.ignore import APP_JSON, Rules, obsidian_filters
-from vragd.vault.read import Outcome, StatKey, Unreadable, read_note, stamp_of
-from vragd.vault.root import Root, Spot, sees_events, stamp_resolution_s
+from vragd.vault.ignore import Rules
+from vragd.vault.links import Links
+from vragd.vault.obsidian import Exclusions
+from vragd.vault.read import Content, Outcome, StatKey, Unreadable, read_note, stamp_of
+from vragd.vault.root import Root, Spot, as_on_disk, sees_events, stamp_resolution_s
+from vragd.vault.scan import Scan, scan
 
 SourceState = Literal["new", "ok", "offline", "permission", "root_changed"]
 
@@ -32,12 +36,11 @@ class Source:
         self.uid = uid
         self.state: SourceState = "new"
         self.rules = Rules(settings.include, settings.exclude)
-        self.rules_trouble = ""
-        self.rules_known = False
-        """Whether the rules were ever read whole. Until then anything may be what the user excludes."""
+        self.exclusions = Exclusions()
+        self.links = Links()
         self._max_file_bytes = max_file_bytes
         self._root: Root | None = None
-        self._app_json: bytes | None = None
+        self._ignore_case = False
         self._racy_window_s = 2.0
 
     @property
@@ -67,7 +70,7 @@ class Source:
             return root
         self.close()
         try:
-            root = Root(self.path)
+            root = Root(Path(as_on_disk(str(self.path))))
         except OSError as error:
             denied = error.errno in (errno.EACCES, errno.EPERM)
             self.state = "permission" if denied else "offline"
@@ -79,7 +82,7 @@ class Source:
             self.state = "permission"
             return None
         self._racy_window_s = stamp_resolution_s(self.path)
-        self._app_json = None
+        self._ignore_case = root.ignores_case()
         self.refresh_rules(root)
         return root
 
@@ -96,43 +99,85 @@ class Source:
             self.state = {"missing": "offline", "permission": "permission"}.get(health, "root_changed")  # type: ignore[assignment]
         return health == "ok"
 
-    def refresh_rules(self, root: Root | None = None) -> bool:
-        """
-        Read Obsidian's *Excluded files* again; whether they changed, or are known for the first time.
+    @property
+    def rules_known(self) -> bool:
+        """Whether the rules were ever read whole. Until then anything may be what the user excludes."""
+        return self.exclusions.known
 
-        What cannot be read changes nothing: the last good rules stay. An empty file is no rules, it is
-        Obsidian about to write them.
+    @property
+    def rules_trouble(self) -> str:
+        """Why Obsidian's excluded files are not those of now, or are not understood; empty while all is well."""
+        problems = self.rules.problems
+        return self.exclusions.trouble or (f"pattern {problems[0]}" if problems else "")
+
+    @property
+    def withholds(self) -> bool:
+        """Whether there is a rule that nobody can evaluate, so that some notes may be what the user excludes."""
+        return bool(self.rules.problems) or any(not scope.known for scope in self.rules.obsidian)
+
+    def withheld(self, path: str) -> bool:
+        """
+        Whether the note at `path` must not be answered with, as Obsidian may hide it. From any thread.
+
+        It is not read either, and what was indexed of it stays.
+        """
+        return self.rules.withheld(path)
+
+    def refresh_rules(self, root: Root | None = None, *, proven: bool = False) -> bool:
+        """
+        Look at Obsidian's *Excluded files* again; whether they changed, or are known for the first time.
+
+        What cannot be read changes nothing: the last good rules stay. What is not there is believed to be gone only in
+        a root that is `proven`. See `Exclusions`.
         """
         root = root or self._root
         if root is None:
             return False
-        try:
-            found = root.read(APP_JSON)
-            raw = b"{}" if found is None else found
-        except NotADirectoryError:
-            raw = b"{}"  # a file called .obsidian makes no vault
-        except OSError as error:
-            self.rules_trouble = f"app_json_{errno.errorcode.get(error.errno or 0, 'EIO').lower()}"
-            return False
-        if raw == self._app_json:
-            return False
-        try:
-            filters = obsidian_filters(raw)
-        except ValueError:
-            self.rules_trouble = "app_json_not_understood"  # Obsidian is writing it; the next event reads it again
-            return False
-        self._app_json, self.rules_trouble = raw, ""
         before, was_known = self.rules, self.rules_known
-        self.rules = Rules(self.settings.include, self.settings.exclude, filters)
-        self.rules_known = True
-        return not was_known or before.obsidian != self.rules.obsidian
+        self.exclusions.look(root, proven=proven)
+        return self._apply_rules(before) or was_known != self.rules_known
+
+    def recall_rules(self, record: dict[str, list[str]]) -> None:
+        """Begin with what an earlier process knew of Obsidian's rules."""
+        self.exclusions.recall(record)
+        self._apply_rules(self.rules)
+
+    def _apply_rules(self, before: Rules) -> bool:
+        scopes = tuple(self.exclusions.scopes())
+        if before.obsidian == scopes and before.ignore_case == self._ignore_case:
+            return False
+        self.rules = Rules(self.settings.include, self.settings.exclude, scopes, ignore_case=self._ignore_case)
+        return True
+
+    def scan(
+        self, folder: str = "", stop: Callable[[], bool] = lambda: False, *, proven: bool = False
+    ) -> Scan:  # fmt: skip
+        """
+        What is below `folder` now. Proves nothing where the root is not the one that is open, or the rules are unknown.
+
+        A vault that is found inside has rules of its own: they are read before anything in it counts.
+        """
+        root = self._root
+        if root is None or not self.rules_known:  # what is found now may be what nobody is to see
+            return Scan(folder, stopped=True)
+        found = scan(self.path, self.rules, folder, stop, root.identity.place)
+        while not found.stopped:
+            self.links.learn(found.linked, whole=not folder)
+            vaults = found.vaults if not folder else found.vaults | self.exclusions.vaults
+            if not (self.exclusions.learn(vaults) and self.refresh_rules(root, proven=proven)):
+                break
+            found = scan(self.path, self.rules, folder, stop, root.identity.place)
+        return found
 
     def read(self, path: str) -> Outcome:
         """What is at `path` below the root. Blocks."""
         root = self._root
         if root is None:
             return Unreadable("source_offline")
-        return read_note(root.fd, path, self._max_file_bytes, self._racy_window_s)
+        outcome = read_note(root.fd, path, self._max_file_bytes, self._racy_window_s)
+        if isinstance(outcome, Content) and outcome.n_links > 1:
+            self.links.met(path, outcome.key.inode, outcome.n_links)
+        return outcome
 
     def stamp(self, path: str) -> StatKey | None:
         """The stamp of the file at `path`, which is not opened; None if nobody knows."""

@@ -1,109 +1,105 @@
 """
 Watching a source. Events are hints: a path to look at, never what happened to it.
 
-`on_hint` and `on_trouble` are called on watchdog's threads and must only enqueue.
+`on_hint` and `on_trouble` are called on a thread of the watch and must only enqueue.
 """
 
 from __future__ import annotations
 
-import os
-import threading
+import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Literal, Protocol
 
-from watchdog.events import (
-    DirAttribEvent,
-    DirCreatedEvent,
-    DirDeletedEvent,
-    DirMovedEvent,
-    FileAttribEvent,
-    FileClosedEvent,
-    FileCreatedEvent,
-    FileDeletedEvent,
-    FileModifiedEvent,
-    FileMovedEvent,
-    FileSystemEvent,
-    FileSystemEventHandler,
-)
+from vragd.vault.root import Root
 
-from vragd.vault.observer import OnTrouble, healthy, make_observer
-
-# Opening and reading are not asked for: our own reads would come back as events.
-_WANTED: list[type[FileSystemEvent]] = [
-    DirAttribEvent,
-    DirCreatedEvent,
-    DirDeletedEvent,
-    DirMovedEvent,
-    FileAttribEvent,
-    FileClosedEvent,
-    FileCreatedEvent,
-    FileDeletedEvent,
-    FileModifiedEvent,
-    FileMovedEvent,
-]
-
+TroubleKind = Literal["overflow", "unmount", "root_gone", "watch_failed"]
 OnHint = Callable[[str, bool], None]
+OnTrouble = Callable[[TroubleKind, OSError | None], None]
 
 
-class Watcher(FileSystemEventHandler):
+class Observer(Protocol):
+    """What a system offers to watch a tree with."""
+
+    unwatched: dict[str, str]
+
+    def start(self) -> None: ...
+    def is_alive(self) -> bool: ...
+    def retry(self) -> list[str]: ...
+    def rearm(self) -> None: ...
+    def stop(self) -> None: ...
+    def join(self, timeout_s: float) -> None: ...
+
+
+class Watcher:
     """
     Reports changes below `root` as `on_hint(path, is_folder)`, path relative to it.
 
     A folder hint means: scan it, anything below may have changed. Start it, then scan; not the other
-    way round, or what changes in between is seen by neither.
+    way round, or what changes in between is seen by neither. Nothing below a folder that is `excluded` is watched.
     """
 
-    def __init__(self, root: Path, on_hint: OnHint, on_trouble: OnTrouble) -> None:
-        self._path, self._root = root, ""
-        self._on_hint, self._on_trouble = on_hint, on_trouble
-        self._observer: Any = None
+    def __init__(
+        self, root: Path, on_hint: OnHint, on_trouble: OnTrouble, excluded: Callable[[str], str | None] = lambda _: None
+    ) -> None:
+        self._path = root
+        self._on_hint, self._on_trouble, self._excluded = on_hint, on_trouble, excluded
+        self._observer: Observer | None = None
         self._ended = False
 
     def start(self) -> None:
         """
-        Arm the watch; when this returns every folder that was there is watched. Raises OSError, ImportError.
+        Arm the watch; when this returns every folder that was there is watched, or among `unwatched`.
 
+        Raises OSError when the root itself cannot be watched, ImportError where nothing is to be had to watch with.
         Blocks for as long as the file system does; `stop` may be called meanwhile.
         """
-        self._root = os.path.realpath(self._path)
-        self._observer = make_observer(self._on_trouble)
-        try:
-            self._observer.schedule(self, self._root, recursive=True, event_filter=_WANTED)
-            self._observer.start()
-        except OSError:
-            self.stop()  # it holds an inotify instance already, of which a user has 128
-            raise
+        self._observer = self._made()
+        self._observer.start()
         if self._ended:
             self.stop()  # whoever asked before could stop only half of it
 
+    def _made(self) -> Observer:
+        if sys.platform == "darwin":
+            from vragd.vault.fsevents import FSEvents
+
+            return FSEvents(Root(self._path).real, self._dispatch, self._on_trouble)  # type: ignore[arg-type]
+        if sys.platform != "linux":
+            raise ImportError(f"there is no watching on {sys.platform}")
+        from vragd.vault.inotify import Inotify
+
+        return Inotify(self._path, self._dispatch, self._on_trouble, self._excluded)  # type: ignore[arg-type]
+
     def healthy(self) -> bool:
-        """Whether all its threads are alive."""
-        return self._observer is not None and healthy(self._observer)
+        """Whether all its threads are alive. Ask from a heartbeat."""
+        return self._observer is not None and self._observer.is_alive()
+
+    @property
+    def unwatched(self) -> dict[str, str]:
+        """Folders below which changes go unseen, each with the reason, as an errno name or `file_system_…`."""
+        return self._observer.unwatched if self._observer is not None else {}
+
+    def retry(self) -> list[str]:
+        """Try again to watch those; the folders that are watched now, and are to be scanned. Blocks."""
+        return self._observer.retry() if self._observer is not None and self.unwatched else []
+
+    def rearm(self) -> None:
+        """What is excluded, or mounted, has changed. Blocks."""
+        if self._observer is not None:
+            self._observer.rearm()
 
     def stop(self) -> None:
-        """Disarm, without waiting: watchdog's reader may take half a second to notice. From any thread."""
+        """Disarm, without waiting. From any thread."""
         self._ended = True
         observer = self._observer
         if observer is not None:
-            threading.Thread(target=lambda: _stop(observer), name="watch-stop", daemon=True).start()
+            observer.stop()
 
-    def dispatch(self, event: FileSystemEvent) -> None:
-        """Called by watchdog on its thread for each event; an exception here would end that thread."""
-        for raw in (event.src_path, event.dest_path):
-            if raw:
-                self._hint(os.fsdecode(raw), event.is_directory)
+    def join(self, timeout_s: float) -> None:
+        """Wait for the end of its threads, after `stop`."""
+        if self._observer is not None:
+            self._observer.join(timeout_s)
 
-    def _hint(self, path: str, is_folder: bool) -> None:
-        if path == self._root:
-            self._on_hint("", True)
-        elif path.startswith(self._root + "/"):
-            self._on_hint(path[len(self._root) + 1 :], is_folder)
-
-
-def _stop(observer: Any) -> None:
-    try:
-        observer.stop()
-        observer.join(5)
-    except RuntimeError:  # never started
-        return
+    def _dispatch(self, path: str, is_folder: bool) -> None:
+        if not self._ended:
+            self._on_hint(path, is_folder)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -20,6 +19,7 @@ from vragd.catalog.model import ChunkRow, NoteChange, NoteRemoval
 from vragd.catalog.reader import Reader
 from vragd.catalog.writer import Catalog
 from vragd.errors import BackendUnavailable, CatalogCorrupt, DataDirError, NewerFormat
+from vragd.store.opening import replace_catalog
 from vragd.sync.change import Visit
 
 Opened = tuple[Catalog, Reader]
@@ -247,7 +247,7 @@ def index_until_whole(world: World) -> None:
             world.apply(*world.scan())
             world.store.reader.counts()
         except CatalogCorrupt as error:
-            world.store.begin_anew(error)
+            world.store = replace_catalog(world.store, error)
             world.store.prepare()
     assert len(world.texts()) == N_NOTES
 
@@ -261,7 +261,7 @@ def test_a_catalog_that_is_damaged_while_it_is_open_is_begun_anew_with_the_same_
         for read in (lambda: catalog.live_keys(1), lambda: catalog.commit(1, [note(catalog, "n1.md", "x")])):
             read()
     source, reader = filled.source, filled.store.reader
-    filled.store.begin_anew(caught.value)
+    filled.store = replace_catalog(filled.store, caught.value)
     assert filled.store.sources == {source.id: source}
     assert filled.store.catalog.sources()[0].identity is not None
     with pytest.raises(BackendUnavailable):
@@ -275,8 +275,8 @@ def test_what_the_backend_holds_of_a_catalog_that_is_gone_goes_too(filled: World
     filled.embedder.dimension, filled.embedder.digest = 16, "2"
     filled.store.prepare()
     assert len(filled.backend.list_collections()) == 2
-    filled.store._spared_at = time.monotonic()  # it seemed damaged a moment ago
-    filled.store.begin_anew(CatalogCorrupt("as if"))
+    filled.store.lasting.spared_at = filled.store.given.clock.steady()  # it seemed damaged a moment ago
+    filled.store = replace_catalog(filled.store, CatalogCorrupt("as if"))
     filled.store.prepare()
     assert filled.backend.list_collections() == ["sss"]
     index_until_whole(filled)

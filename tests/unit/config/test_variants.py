@@ -89,6 +89,19 @@ def test_a_store_made_by_a_command_keeps_all_its_settings(name: str, tmp_path: P
         assert registry.entries()["notes"].settings == settings
 
 
+def test_a_store_whose_package_is_gone_keeps_its_data_and_does_not_keep_others_from_starting(tmp_path: Path) -> None:
+    registry = Registry(Loaded(Config(), None, tmp_path / "data", tmp_path / "s"))
+    registry.root.parent.mkdir(mode=0o700)
+    for name in ("notes", "other"):
+        registry.create(name, StoreSettings())
+    file = registry.folder("notes") / "store.json"
+    written = file.read_text().replace('"faiss"', '"gone"')
+    file.write_text(written)
+    entries = registry.entries()
+    assert (entries["notes"].settings, entries["other"].settings) == (None, StoreSettings())
+    assert file.read_text() == written
+
+
 def test_an_unsaid_backend_of_an_index_request_is_none_and_a_said_one_keeps_what_was_said() -> None:
     asked = {"store": "notes", "path": "/a", "include": ["*.md"]}
     assert IndexRequest.model_validate(asked).backend is None
@@ -129,7 +142,7 @@ def test_settings_of_another_part_are_refused() -> None:
 @pytest.mark.parametrize("name", FACTORIES)
 def test_the_metrics_of_the_settings_are_those_of_the_backend(name: str, tmp_path: Path) -> None:
     kind = name.partition("-")[0]
-    assert backends.TYPES.settings(kind).metrics == FACTORIES[name](tmp_path).metrics
+    assert backends.TYPES.settings(kind).metrics == FACTORIES[name](tmp_path).traits.metrics
 
 
 def test_a_metric_the_backend_lacks_is_refused_with_those_it_has() -> None:

@@ -16,7 +16,7 @@ import yaml
 from tests.harness import until
 from vragd.config import load
 from vragd.daemon.watchdog import STUCK_S, Pulse, bound_s
-from vragd.stores.service import Service
+from vragd.stores.stores import Stores
 from vragd.system.lanes import Lane, progress
 
 
@@ -124,29 +124,29 @@ def loaded(tmp_path: Path) -> load.Loaded:
 
 def test_a_watch_that_stays_dead_and_a_socket_that_does_not_answer_are_named(loaded: load.Loaded) -> None:
     async def check() -> None:
-        service = Service(loaded, watch=True)
-        pulse = Pulse(service, stuck_s=0.2)
-        await service.start()
+        stores = Stores(loaded, watch=True)
+        pulse = Pulse(stores, stuck_s=0.2)
+        await stores.start()
         try:
-            worker = service.workers["notes"]
+            worker = stores.indexers["notes"]
             (keeper,) = worker.keepers.values()
             await worker.settled(worker.rescan(), 20)
             assert await pulse.faults() == ["socket"], "nobody serves one here"
-            assert keeper._watcher is not None
-            keeper._watcher.stop()
+            assert keeper.watch.watcher is not None
+            keeper.watch.watcher.stop()
             await eventually(lambda: keeper.unwatched, "the watch to die")
             assert await pulse.faults() == ["socket"], "the next heartbeat may yet mend it"
             started = time.monotonic()
             await eventually(lambda: time.monotonic() - started > 0.3, "the bound to pass")
             assert await pulse.faults() == ["notes/watch", "socket"]
-            await worker.heartbeat()
+            await worker.heartbeat(20)
             assert await pulse.faults() == ["socket"]
-            worker._tasks["apply"].cancel()
-            await asyncio.gather(worker._tasks["apply"], return_exceptions=True)
+            worker.loops.tasks["apply"].cancel()
+            await asyncio.gather(worker.loops.tasks["apply"], return_exceptions=True)
             assert await pulse.faults() == ["notes/apply_loop", "socket"]
         finally:
             pulse.close()
-            await service.stop()
+            await stores.stop()
 
     asyncio.run(check())
 

@@ -7,7 +7,7 @@ import codecs
 import pytest
 
 from vragd.notes.chunk import read_note
-from vragd.notes.markdown import decode, front_matter, properties
+from vragd.notes.markdown import decode, front_matter
 from vragd.notes.model import NotIndexable
 
 # --- decode ----------------------------------------------------------------------------------------
@@ -77,35 +77,6 @@ def test_an_empty_note_is_text() -> None:
 )
 def test_front_matter_is_found_when_it_begins_the_note_and_ends(text: str, count: int) -> None:
     assert front_matter(text.split("\n")) == count
-
-
-def test_properties_are_read_without_their_quotes_and_comments() -> None:
-    lines = [
-        "title:   A long night  ",
-        'Aliases: "quoted # not a comment"',
-        "single: 'it''s'",
-        "vragd: false # private",
-        'both: "x" # why',
-        "hash: C#",
-        "empty:",
-        "only: # a comment",
-        "  nested: 1",
-        "- item: 2",
-        "title: second",
-        "url: http://x/y:z",
-        "no colon",
-    ]
-    assert properties(lines) == {
-        "title": "A long night",
-        "aliases": "quoted # not a comment",
-        "single": "it''s",
-        "vragd": "false",
-        "both": "x",
-        "hash": "C#",
-        "empty": "",
-        "only": "",
-        "url": "http://x/y:z",
-    }
 
 
 def test_the_title_is_the_property_or_the_files_name() -> None:

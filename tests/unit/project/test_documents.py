@@ -71,7 +71,9 @@ def test_every_command_has_help(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_the_readme_explains_every_reason_for_a_degraded_answer() -> None:
-    sources = [(ROOT / f"src/vragd/{name}.py").read_text() for name in ("stores/watched", "stores/loops", "search/ask")]
+    sources = [
+        (ROOT / f"src/vragd/{name}.py").read_text() for name in ("stores/watched", "stores/indexer", "search/ask")
+    ]
     reasons = set(re.findall(r'(?:distrust\(|append\(|: )"([a-z]+(?:_[a-z]+)+)"', "\n".join(sources)))
     assert {"source_offline", "initial_scan", "semantic_unavailable", "space_rebuilding"} <= reasons
     readme = (ROOT / "README.md").read_text()

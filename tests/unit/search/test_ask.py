@@ -19,7 +19,7 @@ from vragd.catalog.model import Ranked
 from vragd.catalog.reader import Snapshot
 from vragd.errors import BackendUnavailable, EmbedderUnavailable, UsageError
 from vragd.search.ask import TRIES, Answer, Hit, Place, Question, Target, _Look, ask, check, fuse, merge
-from vragd.stores.service import QUERY_THREADS
+from vragd.stores.stores import QUERY_THREADS
 
 
 @pytest.fixture

@@ -14,7 +14,8 @@ import pytest
 
 from tests.harness import until
 from vragd.server.http import Limits, Server
-from vragd.server.routes import Reply
+from vragd.server.socket import Peer
+from vragd.server.table import Reply
 from vragd.system.lanes import Lane
 
 Handle = Callable[[str], Awaitable[Reply]]
@@ -47,7 +48,7 @@ async def serve(place: Path, answer: Handle, check: Callable[[Ask, Server], Awai
     listener.listen()
     listener.setblocking(False)
 
-    async def handle(method: str, target: str, body: bytes) -> Reply:
+    async def handle(method: str, target: str, body: bytes, peer: Peer) -> Reply:
         return await answer(target)
 
     server = Server(handle, Limits(**limits), lambda method, target: 0.1 if target == "/hangs" else 20.0)

@@ -15,7 +15,7 @@ from vragd.backends.faiss.settings import FaissBackend
 from vragd.backends.s3vectors.settings import S3VectorsBackend
 from vragd.config.settings import LimitSettings, SourceSettings, StoreSettings
 from vragd.errors import StoreMismatch
-from vragd.store.store import Store
+from vragd.store.opening import open_store
 from vragd.sync.change import Visit
 
 BUCKET = "shared"
@@ -39,8 +39,8 @@ class Machine:
             backend = S3VectorsBackend(type="s3vectors", bucket=self.bucket, endpoint_url=self.s3.url)
         sources = tuple(SourceSettings(path=self.home / name) for name in self.vaults)
         settings = StoreSettings(sources=sources, backend=backend)
-        self.store = Store("notes", settings, self.home / "store", LimitSettings(min_free_mib=0), lambda: self.embedder)
-        self.store.open()
+        limits = LimitSettings(min_free_mib=0)
+        self.store = open_store("notes", settings, self.home / "store", limits, lambda: self.embedder)
         return self
 
     def reopen(self, **changes: Any) -> Machine:

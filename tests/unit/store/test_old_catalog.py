@@ -12,13 +12,15 @@ import apsw
 import pytest
 
 from tests.world import WordEmbedder
+from vragd.backends.faiss.settings import FaissBackend
 from vragd.catalog.reader import Reader
 from vragd.catalog.schema import MIGRATIONS
 from vragd.catalog.writer import Catalog
-from vragd.config.settings import FaissBackend, LimitSettings, OllamaEmbedder, SourceSettings, StoreSettings
+from vragd.config.settings import LimitSettings, SourceSettings, StoreSettings
 from vragd.embed.base import Embedder
+from vragd.embed.ollama.settings import OllamaEmbedder
 from vragd.search.ask import Place, Question, Target, ask
-from vragd.store.store import Store
+from vragd.store.opening import open_store
 from vragd.store.verify import compare_backend, compare_vault
 from vragd.sync.change import Visit
 from vragd.system.machine import machine_id
@@ -53,10 +55,10 @@ class Old:
             backend=FaissBackend(),
         )
         limits = LimitSettings(min_free_mib=0)
-        self.store = Store("notes", settings, home / "store", limits, lambda: self.embedder, recorded=recorded)
+        self._given = ("notes", settings, home / "store", limits, lambda: self.embedder)
 
     def open(self) -> None:
-        self.store.open()
+        self.store = open_store(*self._given, recorded=recorded)
         for source in self.store.sources.values():
             assert self.store.connect(source)
 

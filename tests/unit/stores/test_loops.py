@@ -162,8 +162,7 @@ def test_another_model_moves_the_notes_of_sources_on_demand_too(home: Home) -> N
             assert await worker.settled(await keeper_of(worker, folder).ask(), 30)
             before, scanned_at = worker.store.space, keeper_of(worker, folder).scanned_at
             home.ollama.dimension, home.ollama.digest = 48, "f" * 64
-            worker._prepared_at = None
-            worker._wake()
+            worker.look_again()
             await eventually(lambda: worker.store.space != before, "the other space")
             await eventually(lambda: idle(worker), "all to move over")
             assert len(await worker.writer.run(worker.store.catalog.live_keys, worker.store.space.id)) == N
@@ -272,7 +271,7 @@ def test_an_unmount_while_notes_are_queued_deletes_nothing(home: Home) -> None:
             await eventually(lambda: len(paths(worker, folder)) == N and idle(worker), "the notes")
             home.ollama.digest = "b" * 64  # all are dirty, and move over as the embedder allows
             home.ollama.hang = True
-            worker._prepared_at = None
+            worker.look_again()
             for i in range(N):
                 (folder / f"n{i}.md").write_text(f"changed {i}")
             await eventually(lambda: worker.dirty.pending() >= N, "all to be queued")
@@ -359,10 +358,10 @@ def test_a_watch_that_is_cancelled_while_it_is_armed_leaves_no_inotify_instance(
             keeper = keeper_of(worker, folder)
             await eventually(lambda: keeper.watching == "events" and idle(worker), "the watch")
             with monkeypatch.context() as patched:
-                patched.setattr("vragd.vault.watch.os.path.realpath", realpath)
-                keeper.polling, keeper._settings = False, WatchSettings(settle_ms=20)
+                patched.setattr("vragd.vault.root.os.path.realpath", realpath)
+                keeper.watch.polling, keeper.watch._settings = False, WatchSettings(settle_ms=20)
                 patched.setattr(Source, "sees_events", lambda source: True)
-                arming = asyncio.create_task(keeper._arm())
+                arming = asyncio.create_task(keeper.watch.arm())
                 await eventually(begun.is_set, "the watch to be armed")
                 arming.cancel()
                 await asyncio.gather(arming, return_exceptions=True)

@@ -1,4 +1,4 @@
-"""Another configuration in a running service: what changed is begun anew, and what did not never notices."""
+"""Another configuration while stores run: what changed is begun anew, and what did not never notices."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -16,14 +17,17 @@ from vragd.config.load import Loaded
 from vragd.config.settings import Config, LimitSettings, SourceSettings, StoreSettings, WatchSettings
 from vragd.embed.ollama.settings import OllamaEmbedder
 from vragd.errors import UnknownStore, VragdError
-from vragd.search.ask import Question
-from vragd.stores.loops import Worker
+from vragd.store.opening import open_store
+from vragd.store.store import Store
+from vragd.stores.indexer import Indexer
+from vragd.stores.questions import Questions
 from vragd.stores.reload import reload
-from vragd.stores.service import Service
+from vragd.stores.state import State
+from vragd.stores.stores import Stores
 
 
 class Home:
-    """Stores of one note each, and a service on any of them."""
+    """Stores of one note each, running as often as they are wanted."""
 
     def __init__(self, place: Path, ollama: FakeOllama) -> None:
         self.place, self.data = place, place / "data"
@@ -44,15 +48,15 @@ class Home:
         return Loaded(config, None, self.data, self.place / socket)
 
     @asynccontextmanager
-    async def service(self, *names: str) -> AsyncIterator[Service]:
-        service = Service(self.loaded({name: self.store(name) for name in names}), watch=True)
+    async def running(self, *names: str) -> AsyncIterator[Stores]:
+        stores = Stores(self.loaded({name: self.store(name) for name in names}), watch=True)
         try:
-            await service.start()
+            await stores.start()
             for name in names:
-                await indexed(service, name)
-            yield service
+                await indexed(stores, name)
+            yield stores
         finally:
-            await service.stop()
+            await stores.stop()
 
     def break_store(self, name: str) -> None:
         """A file is where the store's data should go."""
@@ -69,144 +73,141 @@ def home(tmp_path: Path) -> Iterator[Home]:
         yield Home(tmp_path, ollama)
 
 
-async def indexed(service: Service, name: str) -> None:
-    worker = service.worker(name)
+async def indexed(stores: Stores, name: str) -> None:
+    worker = stores.indexer(name)
     await eventually(lambda: worker.store.reader.counts().notes == 1 and idle(worker), f"the note of {name}")
 
 
-async def answers(service: Service, *stores: str) -> set[str]:
-    answer = await service.query(Question("a note", mode="vector"), stores)
+async def answers(stores: Stores, *names: str) -> set[str]:
+    answer = await Questions(stores).query(names, text="a note", mode="vector")
     return {hit.store for hit in answer["hits"]}
 
 
 def test_a_store_that_changed_is_restarted_and_the_others_keep_running(home: Home) -> None:
     async def check() -> None:
-        async with home.service("changed", "same") as service:
-            before = dict(service.workers)
+        async with home.running("changed", "same") as stores:
+            before = dict(stores.indexers)
             changed = home.store("changed", exclude=("drafts/",))
-            assert await reload(service, home.loaded({"changed": changed, "same": home.store("same")})) == []
-            assert service.workers["same"] is before["same"]
-            assert service.workers["changed"] is not before["changed"]
-            assert service.workers["changed"].store.settings == changed
-            assert before["changed"].store.closing
-            assert not before["same"].store.closing
-            await indexed(service, "changed")
-            assert await answers(service) == {"changed", "same"}
+            assert await reload(stores, home.loaded({"changed": changed, "same": home.store("same")})) == []
+            assert stores.indexers["same"] is before["same"]
+            assert stores.indexers["changed"] is not before["changed"]
+            assert stores.indexers["changed"].store.settings == changed
+            assert [indexer.standing.state for indexer in before.values()] == [State.RUNNING] * 2
+            await indexed(stores, "changed")
+            assert await answers(stores) == {"changed", "same"}
 
     asyncio.run(check())
 
 
 def test_what_every_store_is_run_by_restarts_every_store(home: Home) -> None:
     async def check() -> None:
-        async with home.service("one", "two") as service:
-            before = dict(service.workers)
+        async with home.running("one", "two") as stores:
+            before = dict(stores.indexers)
             same = {name: home.store(name) for name in before}
-            await reload(service, home.loaded(same, rescan_minutes=5.0))
-            assert all(service.workers[name] is not worker for name, worker in before.items())
-            assert service.loaded.config.watch.rescan_minutes == 5.0
+            await reload(stores, home.loaded(same, rescan_minutes=5.0))
+            assert all(stores.indexers[name] is not worker for name, worker in before.items())
+            assert stores.loaded.config.watch.rescan_minutes == 5.0
 
     asyncio.run(check())
 
 
 def test_a_store_that_left_the_file_stops_and_keeps_its_data_for_its_return(home: Home) -> None:
     async def check() -> None:
-        async with home.service("gone", "same") as service:
-            gone = service.workers["gone"]
-            await reload(service, home.loaded({"same": home.store("same")}))
-            assert set(service.workers) == {"same"}
-            assert gone.store.closing
+        async with home.running("gone", "same") as stores:
+            gone = stores.indexers["gone"]
+            await reload(stores, home.loaded({"same": home.store("same")}))
+            assert set(stores.indexers) == {"same"}
+            assert gone.standing.state is State.AWAY
             assert (home.data / "stores/gone/catalog.db").is_file()
-            assert await answers(service) == {"same"}
+            assert await answers(stores) == {"same"}
             with pytest.raises(UnknownStore, match="has data but no settings"):
-                service.worker("gone")
-            await reload(service, home.loaded({"gone": home.store("gone"), "same": home.store("same")}))
-            await indexed(service, "gone")
-            assert await answers(service) == {"gone", "same"}
+                stores.indexer("gone")
+            await reload(stores, home.loaded({"gone": home.store("gone"), "same": home.store("same")}))
+            await indexed(stores, "gone")
+            assert await answers(stores) == {"gone", "same"}
 
     asyncio.run(check())
 
 
 def test_a_new_store_is_started(home: Home) -> None:
     async def check() -> None:
-        async with home.service("same") as service:
-            await reload(service, home.loaded({"new": home.store("new"), "same": home.store("same")}))
-            await indexed(service, "new")
-            assert await answers(service, "new") == {"new"}
+        async with home.running("same") as stores:
+            await reload(stores, home.loaded({"new": home.store("new"), "same": home.store("same")}))
+            await indexed(stores, "new")
+            assert await answers(stores, "new") == {"new"}
 
     asyncio.run(check())
 
 
 def test_a_store_that_cannot_start_does_not_stop_the_others(home: Home) -> None:
     async def check() -> None:
-        async with home.service("changed") as service:
+        async with home.running("changed") as stores:
             home.break_store("broken")
-            stores = {name: home.store(name, exclude=("x",)) for name in ("broken", "changed", "new")}
-            await reload(service, home.loaded(stores))
-            assert set(service.workers) == {"changed", "new"}
-            assert set(service.failed) == {"broken"}
-            await indexed(service, "changed")
-            await indexed(service, "new")
-            assert await answers(service) == {"changed", "new"}
+            settings = {name: home.store(name, exclude=("x",)) for name in ("broken", "changed", "new")}
+            await reload(stores, home.loaded(settings))
+            assert set(stores.indexers) == {"changed", "new"}
+            assert set(stores.failed) == {"broken"}
+            await indexed(stores, "changed")
+            await indexed(stores, "new")
+            assert await answers(stores) == {"changed", "new"}
 
     asyncio.run(check())
 
 
 def test_neither_does_one_that_meets_a_bug(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
-    start = Worker.start
-
-    async def buggy(worker: Worker) -> None:
-        if worker.store.name == "broken":
+    def buggy(name: str, *args: Any, **kwargs: Any) -> Store:
+        if name == "broken":
             raise RuntimeError("a bug")
-        await start(worker)
+        return open_store(name, *args, **kwargs)
 
     async def check() -> None:
-        async with home.service("changed", "stopped") as service:
-            stopped = service.workers["stopped"]
+        async with home.running("changed", "stopped") as stores:
+            stopped = stores.indexers["stopped"]
 
             async def buggy_stop(*, forget: bool = False) -> None:
-                await Worker.stop(stopped, forget=forget)
+                await Indexer.stop(stopped, forget=forget)
                 raise RuntimeError("a bug")
 
             monkeypatch.setattr(stopped, "stop", buggy_stop)
-            monkeypatch.setattr(Worker, "start", buggy)
-            stores = {name: home.store(name, exclude=("x",)) for name in ("broken", "changed", "stopped")}
-            await reload(service, home.loaded(stores))
-            await indexed(service, "changed")
-            await indexed(service, "stopped")
+            settings = {name: home.store(name, exclude=("x",)) for name in ("broken", "changed", "stopped")}
+            with monkeypatch.context() as patched:
+                patched.setattr("vragd.stores.stores.open_store", buggy)
+                await reload(stores, home.loaded(settings))
+            await indexed(stores, "changed")
+            await indexed(stores, "stopped")
             with pytest.raises(VragdError, match="store 'broken' could not be started"):
-                service.worker("broken")
-            monkeypatch.setattr(Worker, "start", start)
-            await reload(service, home.loaded(stores))
-            await indexed(service, "broken")
-            assert service.failed == {}
+                stores.indexer("broken")
+            await reload(stores, home.loaded(settings))
+            await indexed(stores, "broken")
+            assert stores.failed == {}
 
     asyncio.run(check())
 
 
 def test_a_store_that_could_not_start_is_tried_again_and_forgotten_when_it_leaves_the_file(home: Home) -> None:
     async def check() -> None:
-        async with home.service("same") as service:
+        async with home.running("same") as stores:
             same = {"same": home.store("same")}
             for name in ("later", "never"):
                 home.break_store(name)
-            await reload(service, home.loaded({**same, "later": home.store("later"), "never": home.store("never")}))
-            assert set(service.failed) == {"later", "never"}
+            await reload(stores, home.loaded({**same, "later": home.store("later"), "never": home.store("never")}))
+            assert set(stores.failed) == {"later", "never"}
             home.mend_store("later")
-            await reload(service, home.loaded({**same, "later": home.store("later")}))
-            assert service.failed == {}
-            await indexed(service, "later")
+            await reload(stores, home.loaded({**same, "later": home.store("later")}))
+            assert stores.failed == {}
+            await indexed(stores, "later")
             with pytest.raises(UnknownStore, match="there is no store 'never'"):
-                service.worker("never")
+                stores.indexer("never")
 
     asyncio.run(check())
 
 
 def test_what_needs_a_restart_is_named_and_left_as_it_was(home: Home) -> None:
     async def check() -> None:
-        async with home.service("same") as service:
-            socket, worker = service.loaded.socket, service.workers["same"]
-            assert await reload(service, home.loaded({"same": home.store("same")}, socket="other")) == ["paths.socket"]
-            assert service.loaded.socket == socket
-            assert service.workers["same"] is worker
+        async with home.running("same") as stores:
+            socket, worker = stores.loaded.socket, stores.indexers["same"]
+            assert await reload(stores, home.loaded({"same": home.store("same")}, socket="other")) == ["paths.socket"]
+            assert stores.loaded.socket == socket
+            assert stores.indexers["same"] is worker
 
     asyncio.run(check())

@@ -15,7 +15,7 @@ from vragd.config.settings import LimitSettings, SourceSettings, StoreSettings
 from vragd.embed.base import Embedder
 from vragd.embed.builtin.settings import BuiltinEmbedder
 from vragd.embed.registry import create_embedder
-from vragd.store.store import Store
+from vragd.store.opening import open_store
 from vragd.sync.change import Visit
 from vragd.sync.difference import Difference, compare
 from vragd.sync.proof.guard import GUARD_AT_LEAST, GUARD_CONFIRM_S, NOTHING, Held, guarded
@@ -53,8 +53,7 @@ class World:
         sources = (SourceSettings(path=self.folder, watch=self._watch),)
         settings = StoreSettings(sources=sources, backend=MemoryBackend(type="memory"))
         limits = LimitSettings(min_free_mib=0)
-        self.store = Store("abc", settings, self._home / "store", limits, lambda: self._embedder)
-        self.store.open()
+        self.store = open_store("abc", settings, self._home / "store", limits, lambda: self._embedder)
         (self.source,) = self.store.sources.values()
         assert self.store.connect(self.source)
         self.store.prepare()

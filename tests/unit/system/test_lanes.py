@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 
 import pytest
 
+from vragd.errors import Overloaded
 from vragd.system.lanes import Lane
 
 DEADLINE_S = 20.0
@@ -121,7 +124,7 @@ def test_a_timeout_waits_for_the_work_too(lane: Lane) -> None:
     asyncio.run(main())
 
 
-def test_close_finishes_what_runs_and_drops_what_waits() -> None:
+def test_close_finishes_what_runs_and_says_to_who_waits_that_it_is_over() -> None:
     lane = Lane("writer")
     running, waiting = Work(), Work()
 
@@ -133,11 +136,64 @@ def test_close_finishes_what_runs_and_drops_what_waits() -> None:
         asyncio.get_running_loop().call_later(0.05, running.go.set)
         await asyncio.to_thread(lane.close)
         assert await first == "result"
-        with pytest.raises(asyncio.CancelledError):
+        with pytest.raises(Overloaded, match="stopped"):  # nobody cancelled it
             await second
+        with pytest.raises(Overloaded, match="stopped"):
+            await lane.run(waiting)
 
     asyncio.run(main())
     assert not waiting.begun.is_set()
+
+
+def test_no_more_than_so_many_wait() -> None:
+    lane, work = Lane("writer", most_waiting=2), Work()
+
+    async def main() -> None:
+        first = asyncio.create_task(lane.run(work))
+        await begun(work)
+        second = [asyncio.create_task(lane.run(lambda: 1)) for _ in range(2)]
+        await asyncio.sleep(0)
+        with pytest.raises(Overloaded, match="too much waits"):
+            await lane.run(lambda: 1)
+        work.go.set()
+        assert [await task for task in (first, *second)] == ["result", 1, 1]
+        assert await lane.run(lambda: 2) == 2
+
+    asyncio.run(main())
+    lane.close()
+
+
+def test_a_process_ends_although_a_lane_that_only_reads_hangs() -> None:
+    code = """
+import asyncio, threading
+from vragd.system.lanes import Lane
+
+async def main():
+    lane, begun = Lane("scan", only_reads=True), threading.Event()
+    work = asyncio.create_task(lane.run(lambda: (begun.set(), threading.Event().wait())))
+    while not begun.is_set():
+        await asyncio.sleep(0)
+    work.cancel()
+    await asyncio.gather(work, return_exceptions=True)
+    lane.close()
+
+asyncio.run(main())
+raise SystemExit(75)
+"""
+    assert subprocess.run([sys.executable, "-c", code], timeout=DEADLINE_S, check=False).returncode == 75
+
+
+def test_where_no_thread_can_be_made_that_is_said_and_later_it_works(monkeypatch: pytest.MonkeyPatch) -> None:
+    lane = Lane("writer")
+
+    def none(thread: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    with monkeypatch.context() as patched, pytest.raises(Overloaded, match="no thread"):
+        patched.setattr(threading.Thread, "start", none)
+        asyncio.run(lane.run(lambda: 1))
+    assert asyncio.run(lane.run(lambda: 1)) == 1
+    lane.close()
 
 
 def test_several_threads_work_at_once() -> None:

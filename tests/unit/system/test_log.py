@@ -107,6 +107,27 @@ def test_what_libraries_log_is_announced_without_its_text() -> None:
     assert SECRET not in json.dumps(found)
 
 
+LIBRARY = """
+import logging, os, warnings
+logger, secret = logging.getLogger("library"), os.environ["SECRET"]
+logger.warning("job %s missed its time by %d s", secret, 5)
+logger.warning("a sentence of the library's own")
+logger.warning(f"cannot read {secret} for a reason")
+logger.warning(secret)
+warnings.warn(f"about {secret}")
+"""
+
+
+def test_of_what_libraries_log_their_own_words_are_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "library.py").write_text(LIBRARY)
+    monkeypatch.setenv("SECRET", SECRET)
+    found = lines(f"import sys\nsys.path.insert(0, {str(tmp_path)!r})\nimport library")
+    assert [line["text"] for line in found] == [
+        "job %s missed its time by %d s", "a sentence of the library's own", "cannot read ...", "...", "UserWarning",
+    ]  # fmt: skip
+    assert SECRET not in json.dumps(found)
+
+
 def test_what_libraries_log_is_told_at_debug_only() -> None:
     found = lines(FOREIGN, level="debug")
     told = [line for line in found if SECRET in json.dumps(line)]

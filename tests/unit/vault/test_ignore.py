@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import time
 
 import pytest
 
 from vragd.config.settings import DEFAULT_INCLUDE
-from vragd.vault.ignore import Rules, obsidian_filters, unreadable_filters
+from vragd.vault.ignore import Rules, Scope
+from vragd.vault.obsidian import obsidian_filters
 
 PLAIN = Rules(DEFAULT_INCLUDE, ())
 
@@ -32,9 +34,6 @@ def test_other_suffixes_are_not_included(path: str) -> None:
         ".~lock.n.md",
         ".syncthing.n.md.tmp.md",
         "~$n.md",
-        "n.sync-conflict-20260101-120000-ABCDEFG.md",
-        "n (Anna's conflicted copy 2026-01-01).md",
-        "a (conflicted copy\nof).md",
     ],
 )
 def test_temporary_files_of_editors_and_sync_tools_are_no_notes(name: str) -> None:
@@ -94,23 +93,151 @@ def test_an_obsidian_entry_between_slashes_is_a_regular_expression_anywhere() ->
     assert rules.excluded("a/draft.md") is None
 
 
-def test_expressions_that_clash_when_joined_still_work() -> None:
-    # each compiles alone; in one alternation the group name, reference and flag would be errors or wrong
-    filters = ["/(?P<x>secret)/", "/(?P<x>hidden)/", r"/(z)\1/", "/(?i)late/"]
-    rules = Rules(DEFAULT_INCLUDE, (), filters)
-    assert unreadable_filters(filters) == []
-    for name in ("secret.md", "hidden.md", "zz.md", "Late.md"):
-        assert rules.excluded(name) == "excluded_by_obsidian", name
-    assert rules.excluded("z.md") is None
+@pytest.mark.parametrize(
+    "name",
+    [
+        "Plan (Conflicted copy laptop 202501021530).md",
+        "Plan (Conflicted copy Anna's phone 202501021530).md",
+        "Plan (Ann's conflicted copy 2025-01-02).md",
+        "Plan (Ann’s conflicted copy 2025-01-02) (1).md",
+        "Plan (conflicted copy 2025-01-02 153000).md",
+        "Plan (conflicted copy Ann 2025-01-02 153000).md",
+        "Plan.sync-conflict-20250102-153000-ABCDEFG.md",
+        "Plan.sync-conflict-20250102-153000-ABCDEFG.sync-conflict-20250103-153000-HIJKLMN.md",
+        "Plan_conflict-20250102-153000.md",
+        "Plan (SFConflict ann@example.org 2025-01-02-15-30-00).md",
+        "Plan_laptop_Jan-02-153000-2025_Conflict.md",
+        "Plan_laptop_Jan-02-153000-2025_CaseConflict.md",
+        "Plan.conflict1.md",
+        "Plan.Conflict.md",
+        "Plan.sync-conflict.md",
+        "Plan [conflicted].md",
+        "Plan [conflicted 2].md",
+        "Plan (Case Conflict).md",
+        "Plan (Case Conflict 1).md",
+        "Plan (Unicode Encoding Conflict).md",
+        "Plan (case clash from Ann 2025-01-02).md",
+        "Plan (In Konflikt stehende Kopie von Ann 2025-01-02).md",
+        "a\nb (Ann's conflicted copy 2025-01-02).md",
+    ],
+)
+def test_copies_that_sync_tools_make_of_a_note_in_conflict_are_no_notes(name: str) -> None:
+    assert PLAIN.excluded(name) == "conflict_copy"
+    assert Rules(["*"], ()).excluded("deep/er/" + name) == "conflict_copy"
 
 
-def test_expressions_python_cannot_read_are_named_and_hide_nothing() -> None:
-    filters = ["/(unclosed/", "/a{99999999999}/", r"/(?<name>x)/", "/fine/", "Plain ("]
-    assert unreadable_filters(filters) == filters[:3]
-    rules = Rules(DEFAULT_INCLUDE, (), filters)
-    assert rules.excluded("unclosed.md") is None
-    assert rules.excluded("fine.md") == "excluded_by_obsidian"
+@pytest.mark.parametrize(
+    "name",
+    [
+        "How Dropbox names a conflicted copy.md",
+        "Reading.sync-conflict-notes.md",
+        "Conflict of interest.md",
+        "On the (conflicted copy) of a file.md",
+        "Class conflict 2025-01-02.md",
+        "Plan (conflict).md",
+        "Conflict.md",
+        "The conflicted.md",
+        "Armed_Conflict.md",
+        "A clash (case clash).md",
+        "Konflikt.md",
+    ],
+)
+def test_titles_that_speak_of_conflicts_are_notes(name: str) -> None:
+    assert PLAIN.excluded(name) is None
+
+
+def test_a_pattern_that_takes_back_counts_in_its_place() -> None:
+    rules = Rules(["*.md", "!secret.md", "!Private/", "!drafts/**"], ())
+    assert rules.excluded("open.MD") is None
+    for path in ("secret.md", "a/secret.md", "Private/x.md", "a/Private/b/x.md", "drafts/x.md"):
+        assert rules.excluded(path) == "not_included", path
+    assert Rules(["!secret.md", "*.md"], ()).excluded("secret.md") is None
+    assert Rules(["*.md", "!secret*", "secret-open.md"], ()).excluded("secret-open.md") is None
+
+
+NFC, NFD = "Tr\u00e9sor", "Tre\u0301sor"
+
+
+@pytest.mark.parametrize(("typed", "on_disk"), [(NFC, NFD), (NFD, NFC), (f"A/{NFC}/{NFD}", f"A/{NFD}/{NFC}")])
+def test_a_name_is_the_same_however_it_is_composed(typed: str, on_disk: str) -> None:
+    path = f"{on_disk}/s.md"
+    assert Rules(["*.md"], [f"{typed}/"]).excluded(path) == "excluded_by_config"
+    assert Rules(["*.md"], [f"/{typed}/s.*"]).excluded(path) == "excluded_by_config"
+    assert Rules(["*.md"], (), [f"{typed}/"]).excluded(path) == "excluded_by_obsidian"
+    assert Rules(["*.md"], (), [f"{typed}/"]).excluded_folder(on_disk) == "excluded_by_obsidian"
+    assert Rules(["*.md"], (), [f"/^{typed.replace('/', chr(92) + '/')}/"]).excluded(path) == "excluded_by_obsidian"
+    assert Rules(["*.md", f"!{typed}/"], ()).excluded(path) == "not_included"
+    assert Rules([f"{typed}/*.any"], ()).excluded(f"{on_disk}/x.any") is None
+
+
+def test_case_counts_in_patterns_unless_the_file_system_ignores_it() -> None:
+    assert Rules(["*.md"], ["private/"]).excluded("PRIVATE/n.md") is None
+    ignoring = Rules(["*.md", "!straße.md"], ["private/"], ignore_case=True)
+    assert ignoring.excluded("PRIVATE/n.md") == "excluded_by_config"
+    assert ignoring.excluded("STRASSE.md") == "not_included"
+
+
+def test_expressions_are_javascripts() -> None:
+    rules = Rules(["*.md"], (), [r"/^Private\/[^]*/", r"/^(?<who>Anna|Bea)\//", r"/^\u0045ve\//", r"/^\d\d$/"])
+    for path in ("Private/a.md", "Bea/x.md", "Eve/x.md"):
+        assert rules.excluded(path) == "excluded_by_obsidian", path
+    assert rules.excluded("٣٤") == "not_included"
+    assert rules.excluded("Open.md") is None
+    assert not rules.problems
+
+
+def test_an_expression_hides_in_whatever_case_but_what_it_spares_it_may_hide_too() -> None:
+    assert Rules(["*.md"], (), ["/^private/"]).excluded("PRIVATE.md") == "excluded_by_obsidian"
+    assert Rules(["*.md"], (), ["/^[^a-z]/"]).excluded("Abc.md") == "excluded_by_obsidian"
+    assert Rules(["*.md"], (), ["/secret/i"]).excluded("a/SECRET.md") == "excluded_by_obsidian"
+
+
+def test_a_folder_is_left_out_by_an_expression_only_where_everything_below_is() -> None:
+    rules = Rules(["*.md"], (), [r"/^(?!Public\/Open)/", r"/^Drafts\//", r"/Old$/"])
+    assert rules.excluded("Public/Open/n.md") is None, "its folder Public alone would be hidden"
+    assert rules.excluded("Public/n.md") == "excluded_by_obsidian"
+    assert rules.excluded_dir("Drafts") == "excluded_by_obsidian"
+    assert Rules(["*.md"], (), ["/Old$/"]).excluded("Old/n.md") is None
+
+
+@pytest.mark.parametrize("entry", ["/(unclosed/", "/a**/", r"/\k<x>(?<y>a)/", "/(?P<x>fine)/"])
+def test_what_cannot_be_evaluated_is_named_and_withholds_what_it_might_hide(entry: str) -> None:
+    rules = Rules(["*.md"], (), [entry, "Plain ("])
+    assert rules.excluded("any.md") is None
+    assert rules.withheld("any.md")
+    assert not rules.withheld("Plain (1).md")
     assert rules.excluded("Plain (1).md") == "excluded_by_obsidian"
+    assert [problem.startswith(f"{entry}: ") for problem in rules.problems] == [True]
+
+
+def test_what_cannot_be_evaluated_withholds_no_more_than_it_could_hide() -> None:
+    rules = Rules(["*.md"], (), [r"/^Private\/(/", r"/^Work\/(?:(a)|b)*\1x/"])
+    assert [rules.withheld(path) for path in ("Private/n.md", "PRIVATE/n.md", "Work/bx.md", "Open/n.md")] == [
+        True, True, True, False,
+    ]  # fmt: skip
+
+
+def test_an_expression_that_takes_for_ever_is_given_up() -> None:
+    rules = Rules(["*.md"], (), [r"/^(?:a|aa|aaa)+$/"])
+    started = time.monotonic()
+    paths = [f"{'a' * 60}{i}.md" for i in range(50)]
+    assert all(rules.excluded(path) is None for path in paths)
+    assert all(rules.withheld(path) for path in paths)
+    assert time.monotonic() - started < 10
+    assert rules.problems == [r"/^(?:a|aa|aaa)+$/: it takes too long"]
+
+
+def test_a_vault_inside_or_around_the_source_hides_by_its_own_paths() -> None:
+    rules = Rules(
+        ["*.md"], (), [Scope("A", "", ("Private/", "/^x/")), Scope("", "Work/Notes/", ("Work/Notes/Secret/", "Work/"))]
+    )
+    assert rules.excluded("A/Private/n.md") == "excluded_by_obsidian"
+    assert rules.excluded("A/x.md") == "excluded_by_obsidian"
+    assert rules.excluded("Private/n.md") is None
+    assert rules.excluded("Secret/n.md") == "excluded_by_obsidian"
+    assert rules.excluded("n.md") is None, "a source that is itself excluded was chosen for all that"
+    unknown = Rules(["*.md"], (), [Scope("B", "", (), known=False)])
+    assert unknown.withheld("B/n.md") and not unknown.withheld("n.md")
 
 
 def test_excluded_files_are_read_from_app_json() -> None:

@@ -302,8 +302,18 @@ def test_any_name_the_system_allows_is_read(tmp_path: Path, root_fd: int, raw: b
     assert isinstance(read_note(root_fd, os.fsdecode(raw), MAX, 0.05), Content)
 
 
-def test_a_name_beyond_the_systems_limit_is_unreadable_not_gone(root_fd: int) -> None:
-    assert read_note(root_fd, "a" * 300 + ".md", MAX, 0.05) == Unreadable("enametoolong")
+def test_a_name_no_folder_can_hold_is_gone(root_fd: int) -> None:
+    assert read_note(root_fd, "a" * 300 + ".md", MAX, 0.05) == Gone()
+    assert read_note(root_fd, "b" * 300 + "/a.md", MAX, 0.05) == Gone()
+
+
+def test_a_time_that_lies_ahead_is_no_sign_of_a_change_just_now(tmp_path: Path, root_fd: int) -> None:
+    (tmp_path / "n.md").write_text("x")
+    os.utime(tmp_path / "n.md", (2**33, 2**33))
+    end = time.monotonic() + 20
+    while (found := read_note(root_fd, "n.md", MAX, 0.05)).racy:  # type: ignore[union-attr]
+        assert time.monotonic() < end
+    assert isinstance(found, Content)
 
 
 def test_what_may_not_be_read_is_unreadable_not_gone(tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ from vragd.config.settings import DEFAULT_INCLUDE
 from vragd.vault import scan as scan_module
 from vragd.vault.ignore import Rules
 from vragd.vault.read import StatKey
-from vragd.vault.scan import Scan, scan
+from vragd.vault.scan import Scan, forgive_inodes, scan
 
 RULES = Rules(DEFAULT_INCLUDE, ())
 ASKED_FOR_TMP = Rules(("*.md", "*.tmp"), ())
@@ -30,9 +30,10 @@ def vault(tmp_path: Path) -> Path:
     return tmp_path
 
 
+SYNCTHINGS = "l.sync-conflict-20260101-120000-ABCDEFG.md"
 NAMES = (
     "a.md", "b.MD", "c.txt", ".d.md", "~e.md", "~$f.md", ".#g.md", "#h.md", "#i.md#", "j.md~", "k.md.tmp", "4913",
-    "x.TMP", "l.sync-conflict-1.md", "m (conflicted copy).md", "conflict.md", "n.tmp", "#", "o", "p.", ".md", "q.pdf",
+    "x.TMP", SYNCTHINGS, "m (conflicted copy).md", "conflict.md", "n.tmp", "#", "o", "p.", ".md", "q.pdf",
     "tmp.md",
 )  # fmt: skip
 
@@ -48,7 +49,14 @@ def test_a_scan_and_the_rules_agree_on_every_name(tmp_path: Path, rules: Rules) 
     taken = {name for name in NAMES if rules.excluded(name) is None}
     assert set(scan(tmp_path, rules).notes) == taken
     assert ("x.TMP" in taken) == (rules is ASKED_FOR_TMP)  # the case of a temporary file's ending counts
-    assert "conflict.md" in taken and not taken & {".d.md", "~$f.md", "j.md~", "l.sync-conflict-1.md", "n.tmp", ".md"}
+    assert "conflict.md" in taken and not taken & {
+        ".d.md",
+        "~$f.md",
+        "j.md~",
+        SYNCTHINGS,
+        "n.tmp",
+        ".md",
+    }
 
 
 def test_a_scan_lists_every_note_with_its_key(vault: Path) -> None:
@@ -253,7 +261,8 @@ def test_a_note_whose_status_cannot_be_had_is_unknown(vault: Path, monkeypatch: 
 
 
 def test_what_rules_exclude_is_told_unless_it_is_noise(vault: Path) -> None:
-    (vault / "b" / "n.sync-conflict-x.md").write_text("x")
+    (vault / "b" / "n.md~").write_text("x")
+    (vault / "b" / "n (Ann's conflicted copy 2026-01-02).md").write_text("x")
     rules = Rules(DEFAULT_INCLUDE, ["b/d/"], ["z z/", "/^a/"])
     found = scan(vault, rules)
     assert set(found.notes) == {"b/c.md"}
@@ -261,6 +270,7 @@ def test_what_rules_exclude_is_told_unless_it_is_noise(vault: Path) -> None:
         "b/d/": "excluded_by_config",
         "z z/": "excluded_by_obsidian",
         "a.md": "excluded_by_obsidian",
+        "b/n (Ann's conflicted copy 2026-01-02).md": "conflict_copy",
     }
 
 
@@ -291,3 +301,75 @@ def test_a_scan_leaves_no_descriptor_open(linked: Path) -> None:
     for folder in ("", "b/link", "never", "a.md"):
         scan(linked, RULES, folder)
     assert len(os.listdir("/proc/self/fd")) == before
+
+
+def test_links_are_listed_whatever_they_lead_to_and_not_followed_to_tell(vault: Path, tmp_path: Path) -> None:
+    outside = tmp_path.parent / f"{tmp_path.name}-outside"
+    (outside / "deep").mkdir(parents=True)
+    (outside / "n.md").write_text("x")
+    for name, target in {
+        "Folder": outside,
+        "v1.2 notes": outside,
+        "gone": outside / "never",
+        "n.md": outside / "n.md",
+        ".hidden": outside,
+    }.items():
+        (vault / name).symlink_to(target)
+    found = scan(vault, RULES)
+    assert found.skipped == dict.fromkeys(["Folder", "v1.2 notes", "gone", "n.md"], "symbolic_link")
+
+
+def test_files_of_several_names_are_told_by_what_they_are(vault: Path) -> None:
+    os.link(vault / "a.md", vault / "b" / "again.md")
+    os.link(vault / "b/c.md", vault / "b" / "p2.png")
+    found = scan(vault, RULES)
+    assert sorted(map(sorted, found.linked.values())) == [["a.md", "b/again.md"], ["b/c.md"]]
+    excluding = scan(vault, Rules(DEFAULT_INCLUDE, ("nothing",)))
+    assert excluding.linked == found.linked
+
+
+def test_vaults_inside_are_told_by_their_config_folders(vault: Path) -> None:
+    (vault / "b/.obsidian").mkdir()
+    (vault / "z z/.other").mkdir()
+    (vault / "z z/.other/app.json").write_text("{}")
+    (vault / "b/d/.git").mkdir()
+    assert scan(vault, RULES).vaults == {"b", "z z"}
+
+
+def test_what_is_withheld_is_neither_there_nor_gone(vault: Path) -> None:
+    found = scan(vault, Rules(DEFAULT_INCLUDE, (), [r"/^b\/d\/(/"]))
+    assert "b/d/e.txt" in found.withheld and "b/d/e.txt" not in found.notes
+    assert found.skipped["b/d/e.txt"] == "withheld"
+    assert not found.covers("b/d/e.txt")
+    assert "a.md" in found.notes
+
+
+def key(inode: int, size: int = 1, at: int = 5) -> StatKey:
+    return StatKey(inode, size, at, at)
+
+
+def test_inodes_that_are_invented_anew_each_time_are_forgiven() -> None:
+    found = Scan("", {f"n{i}.md": key(100 + i) for i in range(9)} | {"changed.md": key(1, size=2)})
+    known = {f"n{i}.md": (*key(i), 0) for i in range(9)} | {"changed.md": (*key(7, size=1), 0)}
+    forgive_inodes(found, known)
+    assert all(found.notes[f"n{i}.md"] == key(i) for i in range(9))
+    assert found.notes["changed.md"] == key(1, size=2)
+
+
+def test_one_file_in_the_place_of_another_is_not_forgiven() -> None:
+    found = Scan("", {f"n{i}.md": key(i) for i in range(9)} | {"other.md": key(99)})
+    known = {f"n{i}.md": (*key(i), 0) for i in range(9)} | {"other.md": (*key(10), 0)}
+    forgive_inodes(found, known)
+    assert found.notes["other.md"] == key(99)
+
+
+@pytest.mark.parametrize("seconds", [-(2**33), 2**33 + 5, 9_223_372_037, 15_032_385_535, -1])
+def test_times_beyond_what_can_be_kept_are_the_nearest_that_can(seconds: int) -> None:
+    class Info:
+        st_ino, st_size = 1 << 63 | 7, 1
+        st_mtime_ns = st_ctime_ns = seconds * 10**9
+
+    made = StatKey.of(Info())  # type: ignore[arg-type]
+    assert all(-(2**63) <= value < 2**63 for value in made)
+    assert made.inode == 7
+    assert made == StatKey.of(Info())  # type: ignore[arg-type]

@@ -7,7 +7,6 @@ import shutil
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -77,10 +76,8 @@ def watch() -> Iterator[Callable[[Path], Hints]]:
     for hints in made:
         assert not hints.troubles
         hints.watcher.stop()
-        end = time.monotonic() + DEADLINE_S
-        while hints.watcher._observer.is_alive():
-            assert time.monotonic() < end, "the observer does not stop"
-            time.sleep(0.005)
+        hints.watcher.join(DEADLINE_S)
+        assert not hints.watcher.healthy(), "the observer does not stop"
 
 
 @pytest.fixture
@@ -298,7 +295,7 @@ def test_after_stop_nothing_is_hinted_and_stopping_twice_or_unstarted_is_harmles
     hints.settled()
     hints.watcher.stop()
     hints.watcher.stop()
-    hints.watcher._observer.join(DEADLINE_S)
+    hints.watcher.join(DEADLINE_S)
     assert not hints.watcher.healthy()
     before = list(hints._seen)
     (tmp_path / "n.md").write_text("x")

@@ -17,11 +17,9 @@ from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
 
-import boto3
 import numpy as np
 import structlog
 from botocore import exceptions as aws
-from botocore.config import Config
 
 from vragd.backends.base import (
     Among,
@@ -36,6 +34,7 @@ from vragd.backends.base import (
 from vragd.backends.budget import Budget
 from vragd.backends.checks import check_identity, check_shape, check_traits, checked_query, checked_rows, refuse
 from vragd.backends.s3vectors import wire
+from vragd.backends.s3vectors.connect import make_client
 from vragd.backends.s3vectors.errors import (
     BadCredentials,
     Conflict,
@@ -47,7 +46,15 @@ from vragd.backends.s3vectors.errors import (
 )
 from vragd.backends.s3vectors.settings import Settings
 from vragd.backends.scores import prepared
-from vragd.errors import CollectionMismatch, StoreMismatch, UnknownCollection, Unsupported, VectorsRefused, VragdError
+from vragd.errors import (
+    BackendRefused,
+    CollectionMismatch,
+    StoreMismatch,
+    UnknownCollection,
+    Unsupported,
+    VectorsRefused,
+    VragdError,
+)
 from vragd.system.failpoints import reach
 from vragd.system.lanes import progress
 from vragd.terms.filter import Filter, split
@@ -62,8 +69,6 @@ TOP_K = 100
 MAX_DIMENSION = 4_096
 # Per index AWS takes 1,000 writes and 2,500 vectors a second, from all machines together.
 REQUESTS_PER_S, VECTORS_PER_S = 800.0, 2_000.0
-CONNECT_TIMEOUT_S = 3.0
-ATTEMPTS, QUERY_ATTEMPTS = 3, 2
 QUERY_PAUSE_S = 5.0  # after a query that could not reach AWS, others do not wait for the same
 
 
@@ -294,6 +299,8 @@ class S3VectorsBackend:
             client = self._client("query" if for_query else "write")
             method = getattr(client, re.sub(r"(?<!^)(?=[A-Z])", "_", operation).lower())
             answer: dict[str, Any] = method(vectorBucketName=self._settings.bucket, **place, **parameters)
+        except BackendRefused:  # the endpoint is none that anything may be sent to
+            raise
         except aws.ClientError as error:
             ours = from_answer(error, operation, self._settings.bucket, name)
             cause: Exception = error
@@ -315,16 +322,7 @@ class S3VectorsBackend:
     def _client(self, purpose: str) -> Any:
         with self._lock:
             if purpose not in self._clients:
-                s = self._settings
-                retries = {"mode": "adaptive", "total_max_attempts": ATTEMPTS}
-                timeout_s = s.timeout_s
-                if purpose == "query":
-                    retries, timeout_s = {"mode": "standard", "total_max_attempts": QUERY_ATTEMPTS}, s.query_timeout_s
-                config = Config(
-                    retries=retries, read_timeout=timeout_s, connect_timeout=min(CONNECT_TIMEOUT_S, timeout_s)
-                )
-                session = boto3.Session(profile_name=s.profile, region_name=s.region)
-                self._clients[purpose] = session.client("s3vectors", endpoint_url=s.endpoint_url, config=config)
+                self._clients[purpose] = make_client(self._settings, for_query=purpose == "query")
             return self._clients[purpose]
 
 

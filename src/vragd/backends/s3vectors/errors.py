@@ -17,7 +17,17 @@ NO_CREDENTIALS = (
     aws.ProfileNotFound,
 )
 _BAD_CREDENTIALS = re.compile(r"Expired|Token|Signature|UnrecognizedClient|AccessKey|Credential|AuthFailure")
-_WORTH_A_RETRY = frozenset({408, 429, 500, 502, 503, 504})
+_WORTH_A_RETRY = frozenset({408, 425, 429, 500, 502, 503, 504, 509, 529})
+_BUSY = re.compile(
+    r"Throttl|TooManyRequests|SlowDown|RequestLimit|BandwidthLimit|ProvisionedThroughput|Unavailable|Timeout"
+    r"|InternalError|InternalServer|InternalFailure|PriorRequestNotComplete|TransactionInProgress"
+)
+_CLOCK = re.compile(r"RequestTimeTooSkewed|RequestExpired|RequestInTheFuture")
+_CLOCK_SAID = re.compile(r"Signature (expired|not yet current)|time.{0,40}too (large|skewed|far)", re.I)
+_OF_THE_REQUEST = re.compile(
+    "ValidationException|ValidationError|SerializationException|InvalidParameter(Value|Exception)|InvalidRequest(Exception)?"
+)
+_DENIED = frozenset({"AccessDeniedException", "AccessDenied", "UnauthorizedOperation", "NotAuthorized"})
 
 
 class Conflict(StoreMismatch):
@@ -33,7 +43,10 @@ class Unreachable(BackendUnavailable):
 
 
 class Invalid(StoreMismatch):
-    """AWS finds something wrong with the request itself."""
+    """
+    AWS finds something wrong with the request itself: nothing else may be taken for a fault of what is in it. A proxy's
+    refusal, a wrong clock or a service that is busy are no reason to send less.
+    """
 
 
 def from_answer(error: aws.ClientError, operation: str, bucket: str, store: str | None) -> VragdError:
@@ -46,7 +59,12 @@ def from_answer(error: aws.ClientError, operation: str, bucket: str, store: str 
         return UnknownCollection(f"{what} in this region", hint="check bucket and region")
     if code == "ConflictException":
         return Conflict(f"{operation}: {said}")
-    if code == "AccessDeniedException":
+    if _CLOCK.search(code) or _CLOCK_SAID.search(said):
+        return BackendUnavailable(
+            f"the clock of this machine is wrong: AWS refuses {operation} ({code})",
+            hint="set the clock; it is tried again by itself",
+        )
+    if code in _DENIED:
         also = " (and s3vectors:GetVectors, for filters and metadata)" if operation == "QueryVectors" else ""
         return BackendRefused(
             f"AWS denies {operation} on {bucket!r}: {said}",
@@ -60,9 +78,16 @@ def from_answer(error: aws.ClientError, operation: str, bucket: str, store: str 
         return BackendRefused(f"the key of bucket {bucket!r} cannot be used: {said}", hint="see its KMS key policy")
     if code == "ServiceQuotaExceededException":
         return BackendRefused(f"a quota of S3 Vectors is reached: {said}", hint="ask AWS for more, or make room")
-    if status in _WORTH_A_RETRY:
+    if status in _WORTH_A_RETRY or _BUSY.search(code):
         return BackendUnavailable(f"S3 Vectors is busy ({operation}: {code})", hint="it is tried again by itself")
-    return Invalid(f"S3 Vectors refuses {operation}: {code}: {said}")
+    if _OF_THE_REQUEST.fullmatch(code):
+        return Invalid(f"S3 Vectors refuses {operation}: {code}: {said}")
+    if not code or code.isdigit():  # an answer without a code of AWS's is not AWS's
+        return BackendUnavailable(
+            f"something between here and S3 Vectors answers in its place ({operation}: status {status})",
+            hint="check proxy, network log-in and endpoint_url; it is tried again by itself",
+        )
+    return BackendRefused(f"S3 Vectors refuses {operation}: {code}: {said}", hint="check the store's backend settings")
 
 
 def from_library(error: aws.BotoCoreError, region: str | None, endpoint: str | None) -> VragdError:

@@ -8,38 +8,29 @@ No message says what a text says: what a server answers about a text may quote i
 
 from __future__ import annotations
 
-import ipaddress
-import re
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from typing import Any
 from urllib.parse import urlsplit
 
 import httpx
 import numpy as np
-import ollama
-from pydantic import ValidationError
 
 from vragd.embed.base import Embedder, Space, checked
+from vragd.embed.ollama.line import Broke, Doubtful, Line, Silent, TooLong
 from vragd.embed.ollama.settings import OllamaEmbedder
 from vragd.embed.prompts import prompts_for
 from vragd.errors import ConfigError, EmbedderRejected, EmbedderUnavailable
-from vragd.system.lanes import progress
+from vragd.terms.hosts import is_loopback
 
-CONNECT_TIMEOUT_S = 2.0
 SILENT_FOR_S = 5.0
 """For so long after a question that was not answered no other is put: each would wait as long, and hold up others."""
+WARM_UP_AFTER_S, WARM_UP_S = 0.5, 600.0
+"""How long after such a silence the model is asked for once with patience, and with how much."""
 PROBE = "vragd"
 MAX_HALVINGS = 8
-
-# The wording changed over the years, and some releases say it with 500 instead of 400.
-TOO_LONG = re.compile(
-    r"exceeds? (the|maximum) context length|exceeds the available context size|too large to process", re.I
-)
-NOT_A_NUMBER = re.compile(r"\b(NaN|[+-]?Inf)\b", re.I)
-REFUSED_STATUS = frozenset({400, 413, 422})
+BROKE_HALVINGS, BROKE_CHARS = 3, 200  # where what runs the model dies of a text: how far it is cut to find out
 
 
 def create(settings: OllamaEmbedder) -> Embedder:
@@ -54,8 +45,11 @@ class Ollama:
         is_local = _checked_url(settings.url, allow_remote=settings.allow_remote)
         self._settings = settings
         self._prompts = prompts_for(settings.model)
-        self._bulk = _Line(settings, timeout_s=settings.timeout_s, is_local=is_local)
-        self._questions = _Line(settings, timeout_s=settings.query_timeout_s, is_local=is_local)
+        self._bulk = Line(settings, timeout_s=settings.timeout_s, is_local=is_local)
+        self._questions = Line(settings, timeout_s=settings.query_timeout_s, is_local=is_local)
+        self._patient = Line(settings, timeout_s=max(WARM_UP_S, settings.timeout_s), is_local=is_local)
+        self._closed = threading.Event()
+        self._warming = threading.Lock()
         self._lock = threading.Lock()  # held to read and write the two fields below, never over a request
         self._dimensions: dict[str, int] = {}  # by digest
         self._dimension: int | None = None  # that of the digest seen last
@@ -93,7 +87,7 @@ class Ollama:
             raise EmbedderUnavailable(f"Ollama at {self._settings.url} did not answer the last question in time")
         try:
             name, digest = self._identity()
-        except _Silent:
+        except Silent:
             self._silent_until = time.monotonic() + SILENT_FOR_S
             raise
         there = ("ollama", name, digest, self._prompts.identity)
@@ -109,8 +103,12 @@ class Ollama:
         dimension = self._known_dimension()
         ask = self._asking(self._bulk, self._prompts.document_text, dimension)
         rows = [np.empty((0, dimension), dtype=np.float32)]
-        for start in range(0, len(texts), self.batch_size):
-            rows.append(_embed_fitting(ask, texts[start : start + self.batch_size]))
+        try:
+            for start in range(0, len(texts), self.batch_size):
+                rows.append(self._fitting(self._bulk, ask, texts[start : start + self.batch_size]))
+        except Silent as error:
+            self._warm_up(error)
+            raise
         self._silent_until = 0.0
         return np.concatenate(rows)
 
@@ -126,16 +124,52 @@ class Ollama:
             dimension = self._dimension
         ask = self._asking(self._questions, self._prompts.query_text, dimension)
         try:
-            row: np.ndarray = _embed_fitting(ask, [text])[0]
-        except _Silent:
+            row: np.ndarray = self._fitting(self._questions, ask, [text])[0]
+        except Silent as error:
             self._silent_until = time.monotonic() + SILENT_FOR_S
+            self._warm_up(error)
             raise
         return row
 
     def close(self) -> None:
         """Close both connection pools. A call in flight may last until its timeout; later calls fail."""
-        self._bulk.close()
-        self._questions.close()
+        self._closed.set()
+        for line in (self._bulk, self._questions, self._patient):
+            line.close()
+
+    def _warm_up(self, error: Silent) -> None:
+        """
+        Have the model loaded, on a thread beside: Ollama gives a load up when whoever waited for it goes away, and
+        whoever asks a question does so long before a large model is loaded.
+        """
+        if error.connected and self._warming.acquire(blocking=False):
+            threading.Thread(target=self._load, name="ollama-load", daemon=True).start()
+
+    def _load(self) -> None:
+        try:
+            if not self._closed.wait(WARM_UP_AFTER_S):
+                self._patient.embed([PROBE])
+                self._silent_until = 0.0
+        except (EmbedderUnavailable, EmbedderRejected):
+            return  # the next silence tries again
+        finally:
+            self._warming.release()
+
+    def _fitting(self, line: Line, ask: _Ask, texts: Sequence[str]) -> np.ndarray:
+        """As `_embed_fitting`. What a server refuses of a single text it must not refuse of any."""
+        try:
+            return _embed_fitting(ask, texts)
+        except Doubtful as error:
+            if len(texts) > 1:
+                raise  # whoever called asks again with fewer
+            try:
+                line.embed([PROBE])
+            except EmbedderRejected:
+                raise EmbedderUnavailable(
+                    f"Ollama refuses every text: {error.message}",
+                    hint="Ollama's log says why; see model and keep_alive",
+                ) from None
+            raise
 
     def _identity(self) -> tuple[str, str]:
         """The model's full name as the server spells it, and its digest. Raises EmbedderUnavailable."""
@@ -163,6 +197,9 @@ class Ollama:
         """The dimension of the model's vectors. Raises EmbedderUnavailable: our own word is no poison."""
         try:
             rows = _checked_rows(self._bulk.embed([PROBE], quote=True), count=1, dimension=None)
+        except Silent as error:
+            self._warm_up(error)
+            raise
         except EmbedderRejected as error:
             raise EmbedderUnavailable(
                 f"model {self._settings.model!r} cannot embed: {error.message}",
@@ -170,127 +207,12 @@ class Ollama:
             ) from None
         return int(rows.shape[1])
 
-    def _asking(self, line: _Line, prompted: Callable[[str], str], dimension: int | None) -> _Ask:
+    def _asking(self, line: Line, prompted: Callable[[str], str], dimension: int | None) -> _Ask:
         def ask(texts: Sequence[str]) -> np.ndarray:
             answer = line.embed([prompted(text) for text in texts])
             return _checked_rows(answer, count=len(texts), dimension=dimension)
 
         return ask
-
-
-class _Silent(EmbedderUnavailable):
-    """No answer came in the time there was for it."""
-
-
-class _TooLong(EmbedderRejected):
-    """A text is longer than the model's context."""
-
-
-class _Line:
-    """One connection pool to the server, with its own patience. Every failure leaves it as one of ours."""
-
-    def __init__(self, settings: OllamaEmbedder, *, timeout_s: float, is_local: bool) -> None:
-        self._url = settings.url
-        self._model = settings.model
-        self._timeout_s = timeout_s
-        self._connect_s = min(CONNECT_TIMEOUT_S, timeout_s)
-        self._keep_alive = _keep_alive(settings.keep_alive)
-        self._client = ollama.Client(
-            settings.url,
-            timeout=httpx.Timeout(timeout_s, connect=self._connect_s),
-            trust_env=not is_local,  # a proxy could not reach our loopback, and would see the notes
-            follow_redirects=False,  # whoever listens must not send the notes on to another host
-            # where there is no TLS to verify, the list of authorities need not be read: a tenth of a second
-            verify=not (is_local and urlsplit(settings.url).scheme == "http"),
-        )
-
-    def digests(self) -> Mapping[str, str]:
-        """The digest of every model the server has, by full name. Raises EmbedderUnavailable."""
-        with self._translated(quote=True):
-            models = self._client.list().models
-        return {model.model: model.digest for model in models if model.model and model.digest}
-
-    def embed(self, texts: Sequence[str], *, quote: bool = False) -> Any:
-        """
-        The server's answer for `texts`, unchecked.
-
-        `quote` puts the server's own words into errors: only for texts that are not a user's.
-        Raises EmbedderUnavailable, EmbedderRejected, or _TooLong when one text exceeds the context.
-        """
-        with self._translated(quote=quote):
-            return self._client.embed(
-                self._model,
-                [_encodable(text) for text in texts],
-                truncate=False,
-                keep_alive=self._keep_alive,
-            ).embeddings
-
-    def close(self) -> None:
-        """Close the pool. Never raises for a second call."""
-        self._client.close()  # type: ignore[no-untyped-call]
-
-    def not_pulled(self) -> EmbedderUnavailable:
-        """The error for a model the server does not have."""
-        return EmbedderUnavailable(
-            f"Ollama at {self._url} does not have model {self._model!r}",
-            hint=f"ollama pull {self._model}",
-        )
-
-    @contextmanager
-    def _translated(self, *, quote: bool) -> Iterator[None]:
-        progress()  # each request has its own timeout: a bad text is found by many of them in one call
-        # `from None` throughout: a cause holds the server's answer, and a traceback would print it.
-        try:
-            yield
-        except ollama.ResponseError as error:
-            raise self._from_status(error, quote=quote) from None
-        except ConnectionError:
-            raise EmbedderUnavailable(f"Ollama does not answer at {self._url}", hint="start it: ollama serve") from None
-        except httpx.ConnectTimeout:
-            raise _Silent(f"Ollama at {self._url} did not accept a connection within {self._connect_s:g} s") from None
-        except httpx.TimeoutException:
-            raise _Silent(
-                f"Ollama at {self._url} did not answer within {self._timeout_s:g} s",
-                hint="it may be loading the model; a larger timeout or keep_alive helps if it recurs",
-            ) from None
-        except ValidationError as error:
-            raise self._from_shape(error) from None
-        except (ValueError, TypeError, AttributeError):
-            # The client calls .get() and ** on whatever JSON it finds: a list ends in these two.
-            raise EmbedderUnavailable(
-                f"{self._url} answered with something that is not Ollama's JSON",
-                hint="check that it is Ollama that listens there",
-            ) from None
-        except (httpx.HTTPError, RuntimeError, OSError) as error:
-            # RuntimeError: the pool was closed under the call.
-            raise EmbedderUnavailable(
-                f"the connection to Ollama at {self._url} broke off ({type(error).__name__})"
-            ) from None
-
-    def _from_status(self, error: ollama.ResponseError, *, quote: bool) -> EmbedderUnavailable | EmbedderRejected:
-        said, status = str(error.error), error.status_code
-        quoted = f": {said[:300]}" if quote and said else ""
-        if status == 404 and "model" in said:
-            return self.not_pulled()
-        if TOO_LONG.search(said):
-            return _TooLong(f"Ollama says that a text is longer than the context of {self._model!r}{quoted}")
-        if NOT_A_NUMBER.search(said):
-            return EmbedderRejected(f"model {self._model!r} made a value that is not a number{quoted}")
-        if status in REFUSED_STATUS:
-            return EmbedderRejected(f"Ollama at {self._url} refused a text with status {status}{quoted}")
-        return EmbedderUnavailable(
-            f"Ollama at {self._url} failed with status {status}{quoted}", hint="Ollama's log says why"
-        )
-
-    def _from_shape(self, error: ValidationError) -> EmbedderUnavailable | EmbedderRejected:
-        # Ollama says null for what it could not embed; an answer without the key is not Ollama's.
-        found = error.errors(include_url=False, include_context=False, include_input=False)
-        if found and all(each["loc"][:1] == ("embeddings",) and each["type"] != "missing" for each in found):
-            return EmbedderRejected("Ollama answered with a vector that is null or not made of numbers")
-        return EmbedderUnavailable(
-            f"{self._url} answered with JSON that lacks what Ollama would say",
-            hint="check that it is Ollama that listens there",
-        )
 
 
 _Ask = Callable[[Sequence[str]], np.ndarray]
@@ -307,10 +229,12 @@ def _embed_fitting(ask: _Ask, texts: Sequence[str], *, halvings: int = 0) -> np.
     """`ask(texts)`, with every text that is too long for the model embedded in parts."""
     try:
         return ask(texts)
-    except _TooLong:
+    except (TooLong, Broke) as error:
         if len(texts) > 1:  # nobody says which one it was
             return np.concatenate([_embed_fitting(ask, [text], halvings=halvings) for text in texts])
         if halvings == MAX_HALVINGS or len(texts[0].strip()) < 2:
+            raise
+        if isinstance(error, Broke) and (halvings == BROKE_HALVINGS or len(texts[0]) < BROKE_CHARS):
             raise
     halves = _halves(texts[0])
     rows = [_embed_fitting(ask, [half], halvings=halvings + 1) for half in halves]
@@ -339,7 +263,7 @@ def _checked_url(url: str, *, allow_remote: bool) -> bool:
         raise ConfigError(f"embedder url {url!r} is not a url: {error}") from error
     if parts.username is not None:
         raise ConfigError("the embedder url holds a user name, which Ollama's client does not send")
-    is_local = _is_loopback(host)
+    is_local = is_loopback(host)
     if not is_local and not allow_remote:
         raise ConfigError(
             f"embedder url {url!r} is not on this machine: the text of notes would leave it",
@@ -348,24 +272,7 @@ def _checked_url(url: str, *, allow_remote: bool) -> bool:
     return is_local
 
 
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
-
-
 def _full_name(model: str) -> str:
     """`model` as Ollama compares names: with a tag, without its default registry, in lower case."""
     name = model.lower().removeprefix("registry.ollama.ai/").removeprefix("library/")
     return name if ":" in name.rsplit("/", 1)[-1] else f"{name}:latest"
-
-
-def _keep_alive(value: str) -> float | str:
-    # Ollama takes a bare number of seconds only as a JSON number; -1 means for ever.
-    return float(value) if re.fullmatch(r"-?\d+(\.\d+)?", value) else value
-
-
-def _encodable(text: str) -> str:
-    # A lone surrogate cannot be sent as UTF-8, and the client's own error would quote the text.
-    return text.encode("utf-8", "replace").decode("utf-8")

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from vragd.notes.inline import split_link
-from vragd.notes.markdown import decode, front_matter, properties
+from vragd.notes.markdown import decode, front_matter
 from vragd.notes.model import EMPTY, Link, Note, NotIndexable
+from vragd.notes.optout import opts_out
 from vragd.notes.page import Page, read_page
 from vragd.notes.properties import Properties, load
 
@@ -16,7 +17,7 @@ def read(data: bytes, stem: str, types: Mapping[str, str]) -> Note:
     text, lossy = decode(data)
     lines = text.split("\n")
     body = front_matter(lines)
-    if body and properties(lines[1 : body - 1]).get("vragd", "").lower() in ("false", "no"):
+    if opts_out(lines):
         raise NotIndexable("opted_out")
     found = load("\n".join(lines[1 : body - 1]), types) if body else None
     remarks: tuple[str, ...] = ()

@@ -71,6 +71,8 @@ class Proof:
             was_asked=catalog.was_asked(source.uid),
         )
         self._root_kept, self._mounts_kept = row.identity, sorted(self.state.mounts)
+        self._rules_kept = catalog.rules(source.uid)
+        source.recall_rules(self._rules_kept)
 
     def _change(self, **changes: Any) -> None:
         with self._lock:
@@ -124,10 +126,14 @@ class Proof:
         if (mounts := sorted(state.mounts)) != self._mounts_kept:
             self._catalog.set_mounts(self.source.uid, mounts)
             self._mounts_kept = mounts
+        if self.source.exclusions.looked and (rules := self.source.exclusions.record()) != self._rules_kept:
+            self._catalog.set_rules(self.source.uid, rules)
+            self._rules_kept = rules
 
     def carry_over(self, catalog: Catalog) -> None:
-        """The same, in a catalog that was begun anew and knows the source by name only."""
-        self._catalog, self._root_kept, self._mounts_kept = catalog, None, []
+        """The same, in a catalog that was opened since, or begun anew and knows the source by name only."""
+        self._catalog, self._root_kept = catalog, None
+        self._mounts_kept, self._rules_kept = sorted(catalog.mounts(self.source.uid)), catalog.rules(self.source.uid)
         self.remember()
         if self.state.was_asked:
             catalog.ask(self.source.uid)
@@ -137,6 +143,11 @@ class Proof:
         if not self.state.was_asked:
             self._catalog.ask(self.source.uid)
             self._change(was_asked=True)
+
+    def refresh_rules(self) -> bool:
+        """As `Source.refresh_rules`; on the source's own lane."""
+        root = self.source.root
+        return self.source.refresh_rules(proven=root is not None and root is self.state.proven)
 
     # -- what a full scan is to mean ---------------------------------------------------------------
 
@@ -178,6 +189,8 @@ class Proof:
         def is_gone(path: str) -> bool:
             if rules.excluded(path) is not None:
                 return True
+            if rules.withheld(path):
+                return False
             above = ((mount, place) for mount, place in state.mounts.items() if path.startswith(mount + "/"))
             return is_proven and all(is_there(*mount) for mount in above)
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from tests.conformance import suite, suite_answers, suite_changes
+from vragd.conformance import answering, changing, holding
 
-CHECKS: list[Callable[[suite.NewBackend], None]] = [
+CHECKS: list[Callable[[holding.NewBackend], None]] = [
     check
-    for module in (suite, suite_answers, suite_changes)
+    for module in (holding, answering, changing)
     for name, check in sorted(vars(module).items())
     if name.startswith("check_") and check.__module__ == module.__name__
 ]

@@ -7,8 +7,8 @@ import random
 import numpy as np
 import pytest
 
-from tests.conformance.suite import DIM, EAST, NewBackend, ask, opened, put, some
 from vragd.backends.base import Among, Entry, VectorBackend
+from vragd.conformance.holding import DIM, EAST, NewBackend, ask, opened, put, some
 from vragd.errors import Unsupported
 from vragd.terms.filter import (
     And,

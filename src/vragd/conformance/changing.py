@@ -7,17 +7,17 @@ import threading
 import numpy as np
 import pytest
 
-from tests.conformance.suite import DIM, EAST, NORTH, NewBackend, ask, keys, opened, put, some, there, values_of
 from vragd.backends.base import Batch, Entry
+from vragd.conformance.holding import DIM, EAST, NORTH, NewBackend, ask, keys, opened, put, some, there, values_of
 from vragd.errors import CollectionMismatch, StoreMismatch, Unsupported, VectorsRefused, VragdError
-from vragd.terms.filter import Moment, equals
+from vragd.terms.filter import Metadata, Moment, equals
 
 OLD, NEW = "0123456789abcdef", "fedcba9876543210"
 
 
 def check_metadata_and_version_come_back(new_backend: NewBackend) -> None:
     b = opened(new_backend)
-    data = {"t": "x", "n": 3, "r": 2.5, "yes": True, "at": Moment(5, date_only=True), "l": ("a", "b")}
+    data: Metadata = {"t": "x", "n": 3, "r": 2.5, "yes": True, "at": Moment(5, date_only=True), "l": ("a", "b")}
     put(b, [Entry("a", EAST, data, {}, OLD), Entry("b", NORTH)])
     held = b.get("sss", ["a", "b", "c"], values=False, metadata=True)
     assert set(held) == {"a", "b"}

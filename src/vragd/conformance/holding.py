@@ -14,7 +14,7 @@ import pytest
 
 from vragd.backends.base import Batch, Entry, Match, VectorBackend
 from vragd.errors import StoreMismatch, UnknownCollection
-from vragd.terms.filter import Filter, equals, every, one_of
+from vragd.terms.filter import Filter, Metadata, equals, every, one_of
 
 NewBackend = Callable[[], VectorBackend]
 DIM = 16
@@ -23,7 +23,8 @@ DIM = 16
 def unit(*xs: float) -> np.ndarray:
     row = np.zeros(DIM, dtype=np.float32)
     row[: len(xs)] = xs
-    return (row / np.linalg.norm(row)).astype(np.float32)
+    found: np.ndarray = (row / np.linalg.norm(row)).astype(np.float32)
+    return found
 
 
 EAST, NORTH, BETWEEN = unit(1), unit(0, 1), unit(1, 1)
@@ -31,7 +32,8 @@ EAST, NORTH, BETWEEN = unit(1), unit(0, 1), unit(1, 1)
 
 def some(n: int, seed: int = 0) -> np.ndarray:
     rows = np.random.default_rng(seed).normal(size=(n, DIM)).astype(np.float32)
-    return (rows / np.linalg.norm(rows, axis=1, keepdims=True)).astype(np.float32)
+    unit_rows: np.ndarray = (rows / np.linalg.norm(rows, axis=1, keepdims=True)).astype(np.float32)
+    return unit_rows
 
 
 def opened(new_backend: NewBackend, metric: str = "cosine") -> VectorBackend:
@@ -187,8 +189,8 @@ def check_euclidean_scores_are_nearness(new_backend: NewBackend) -> None:
 
 def check_a_filter_is_applied_before_the_best_are_chosen(new_backend: NewBackend) -> None:
     b, rows = opened(new_backend), some(400)
-    group = lambda i: "rare" if i % 100 == 0 else "common"  # noqa: E731
-    put(b, [Entry(f"k{i}", row, {"group": group(i), "n": i % 4}) for i, row in enumerate(rows)])
+    kinds = ["rare" if i % 100 == 0 else "common" for i in range(400)]
+    put(b, [Entry(f"k{i}", row, {"group": kinds[i], "n": i % 4}) for i, row in enumerate(rows)])
     found = ask(b, rows[1], 10, equals("group", "rare"))
     assert sorted(m.key for m in found) == ["k0", "k100", "k200", "k300"]
     assert ask(b, rows[1], 10, every(equals("group", "rare"), equals("n", 1))) == []
@@ -260,22 +262,22 @@ def check_creating_again_keeps_what_is_there(new_backend: NewBackend) -> None:
 
 def check_another_space_is_refused(new_backend: NewBackend) -> None:
     b = new_backend()
-    made = b.create_collection("sss", DIM, "cosine", space="a" * 32, model="builtin/one")
+    made = b.create_collection("sss", DIM, "cosine", space="a" * 32, model="maker/one")
     assert (made.name, made.dimension, made.metric, made.space) == ("sss", DIM, "cosine", "a" * 32)
     put(b, [Entry("a", EAST)])
-    with pytest.raises(StoreMismatch, match=r"builtin.one"):
-        b.create_collection("sss", DIM, "cosine", space="b" * 32, model="ollama/two:latest")
-    assert b.create_collection("sss", DIM, "cosine", space="a" * 32, model="builtin/one").identity == made.identity
+    with pytest.raises(StoreMismatch, match=r"maker.one"):
+        b.create_collection("sss", DIM, "cosine", space="b" * 32, model="another/two:latest")
+    assert b.create_collection("sss", DIM, "cosine", space="a" * 32, model="maker/one").identity == made.identity
     assert b.collection_info("sss").space == "a" * 32
     assert keys(b) == ["a"]
     delete(b, "sss")
-    anew = b.create_collection("sss", DIM, "cosine", space="b" * 32, model="ollama/two:latest")
+    anew = b.create_collection("sss", DIM, "cosine", space="b" * 32, model="another/two:latest")
     assert anew.identity != made.identity != "", "nobody could tell that it was deleted"
 
 
 def check_a_payload_comes_back_where_it_is_kept(new_backend: NewBackend) -> None:
     b = opened(new_backend)
-    long = {"path": "x/" * 300 + "n.md", "title": "t" * 5_000, "heading": ("h" * 3_000,) * 9, "line_from": 3}
+    long: Metadata = {"path": "x/" * 300 + "n.md", "title": "t" * 5_000, "heading": ("h" * 3_000,) * 9, "line_from": 3}
     folders = tuple("/".join(["folder " + "f" * 20] * depth) for depth in range(1, 60))
     put(b, [Entry("a", EAST, {"source": "s", "folder": folders}, long)])
     for folder in (folders[0], folders[-1]):

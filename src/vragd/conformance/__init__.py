@@ -1,0 +1,1 @@
+"""The contracts of backends and embedders as checks, for tests of ours and of other packages."""

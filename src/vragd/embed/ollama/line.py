@@ -1,0 +1,202 @@
+"""
+One pool of connections to an Ollama, with its own patience, and its answers as errors of ours.
+
+No message says what a text says: what a server answers about a text may quote it, so it is not quoted.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any
+from urllib.parse import urlsplit
+
+import httpx
+import ollama
+from pydantic import ValidationError
+
+from vragd.embed.ollama.settings import OllamaEmbedder
+from vragd.errors import EmbedderRejected, EmbedderUnavailable
+from vragd.system.lanes import progress
+from vragd.terms.hosts import is_here, is_loopback, origin
+
+CONNECT_TIMEOUT_S = 2.0
+KEY_VARIABLE, HOST_VARIABLE = "OLLAMA_API_KEY", "OLLAMA_HOST"
+KEY_HOST = ("https", "ollama.com", 443)
+
+# The wording changed over the years, and some releases say it with 500 instead of 400.
+TOO_LONG = re.compile(
+    r"exceeds? (the|maximum) context length|exceeds the available context size|too large to process", re.I
+)
+NOT_A_NUMBER = re.compile(r"\b(NaN|[+-]?Inf)\b", re.I)
+NO_EMBEDDER = re.compile(r"does not support embed", re.I)
+RUNNER_DIED = re.compile(r"\bEOF\b")
+REFUSED_STATUS = frozenset({400, 413, 422})
+
+
+class Silent(EmbedderUnavailable):
+    """No answer came in the time there was for it; `connected` if somebody was there."""
+
+    connected = True
+
+
+class TooLong(EmbedderRejected):
+    """A text is longer than the model's context."""
+
+
+class Doubtful(EmbedderRejected):
+    """A refusal that may be of the text, or of any text: the server says it in the same words."""
+
+
+class Broke(Doubtful):
+    """What runs the model died of a text, or of something else: long ones do that to some releases."""
+
+
+class Line:
+    """One connection pool to the server, with its own patience. Every failure leaves it as one of ours."""
+
+    def __init__(self, settings: OllamaEmbedder, *, timeout_s: float, is_local: bool) -> None:
+        self._url = settings.url
+        self._model = settings.model
+        self._timeout_s = timeout_s
+        self._connect_s = min(CONNECT_TIMEOUT_S, timeout_s)
+        self._keep_alive = _keep_alive(settings.keep_alive)
+        self._client = ollama.Client(
+            settings.url,
+            timeout=httpx.Timeout(timeout_s, connect=self._connect_s),
+            trust_env=not (
+                is_local or is_here(urlsplit(settings.url).hostname or "")
+            ),  # a proxy could not reach our loopback, and would see the notes
+            follow_redirects=False,  # whoever listens must not send the notes on to another host
+            # where there is no TLS to verify, the list of authorities need not be read: a tenth of a second
+            verify=not (is_local and urlsplit(settings.url).scheme == "http"),
+        )
+        if not gets_key(settings.url, os.environ):
+            self._client._client.headers.pop("authorization", None)  # the library sends it to whoever it talks to
+
+    def digests(self) -> Mapping[str, str]:
+        """The digest of every model the server has, by full name. Raises EmbedderUnavailable."""
+        with self._translated(quote=True):
+            models = self._client.list().models
+        return {model.model: model.digest for model in models if model.model and model.digest}
+
+    def embed(self, texts: Sequence[str], *, quote: bool = False) -> Any:
+        """
+        The server's answer for `texts`, unchecked.
+
+        `quote` puts the server's own words into errors: only for texts that are not a user's.
+        Raises EmbedderUnavailable, EmbedderRejected, or TooLong when one text exceeds the context.
+        """
+        with self._translated(quote=quote):
+            return self._client.embed(
+                self._model,
+                [_encodable(text) for text in texts],
+                truncate=False,
+                keep_alive=self._keep_alive,
+            ).embeddings
+
+    def close(self) -> None:
+        """Close the pool. Never raises for a second call."""
+        self._client.close()  # type: ignore[no-untyped-call]
+
+    def not_pulled(self) -> EmbedderUnavailable:
+        """The error for a model the server does not have."""
+        return EmbedderUnavailable(
+            f"Ollama at {self._url} does not have model {self._model!r}",
+            hint=f"ollama pull {self._model}",
+        )
+
+    @contextmanager
+    def _translated(self, *, quote: bool) -> Iterator[None]:
+        progress()  # each request has its own timeout: a bad text is found by many of them in one call
+        # `from None` throughout: a cause holds the server's answer, and a traceback would print it.
+        try:
+            yield
+        except ollama.ResponseError as error:
+            raise self._from_status(error, quote=quote) from None
+        except ConnectionError:
+            raise EmbedderUnavailable(f"Ollama does not answer at {self._url}", hint="start it: ollama serve") from None
+        except httpx.ConnectTimeout:
+            silent = Silent(f"Ollama at {self._url} did not accept a connection within {self._connect_s:g} s")
+            silent.connected = False
+            raise silent from None
+        except httpx.TimeoutException:
+            raise Silent(
+                f"Ollama at {self._url} did not answer within {self._timeout_s:g} s",
+                hint="it may be loading the model; a larger timeout or keep_alive helps if it recurs",
+            ) from None
+        except ValidationError as error:
+            raise self._from_shape(error) from None
+        except (ValueError, TypeError, AttributeError):
+            # The client calls .get() and ** on whatever JSON it finds: a list ends in these two.
+            raise EmbedderUnavailable(
+                f"{self._url} answered with something that is not Ollama's JSON",
+                hint="check that it is Ollama that listens there",
+            ) from None
+        except (httpx.HTTPError, RuntimeError, OSError) as error:
+            # RuntimeError: the pool was closed under the call.
+            raise EmbedderUnavailable(
+                f"the connection to Ollama at {self._url} broke off ({type(error).__name__})"
+            ) from None
+
+    def _from_status(self, error: ollama.ResponseError, *, quote: bool) -> EmbedderUnavailable | EmbedderRejected:
+        said, status = str(error.error), error.status_code
+        quoted = f": {said[:300]}" if quote and said else ""
+        if status == 404 and "model" in said:
+            return self.not_pulled()
+        if TOO_LONG.search(said):
+            return TooLong(f"Ollama says that a text is longer than the context of {self._model!r}{quoted}")
+        if NO_EMBEDDER.search(said):
+            return EmbedderUnavailable(
+                f"model {self._model!r} is none that embeds{quoted}", hint=f"see what it can: ollama show {self._model}"
+            )
+        if RUNNER_DIED.search(said):
+            return Broke(f"Ollama at {self._url} broke off while it embedded (status {status})")
+        if NOT_A_NUMBER.search(said):
+            return EmbedderRejected(f"model {self._model!r} made a value that is not a number{quoted}")
+        if status == 413:
+            return TooLong(f"Ollama at {self._url}, or a server before it, takes no request of this size")
+        if status in REFUSED_STATUS:
+            return Doubtful(f"Ollama at {self._url} refused a text with status {status}{quoted}")
+        return EmbedderUnavailable(
+            f"Ollama at {self._url} failed with status {status}{quoted}", hint="Ollama's log says why"
+        )
+
+    def _from_shape(self, error: ValidationError) -> EmbedderUnavailable | EmbedderRejected:
+        # Ollama says null for what it could not embed; an answer without the key is not Ollama's.
+        found = error.errors(include_url=False, include_context=False, include_input=False)
+        if found and all(each["loc"][:1] == ("embeddings",) and each["type"] != "missing" for each in found):
+            return EmbedderRejected("Ollama answered with a vector that is null or not made of numbers")
+        return EmbedderUnavailable(
+            f"{self._url} answered with JSON that lacks what Ollama would say",
+            hint="check that it is Ollama that listens there",
+        )
+
+
+def gets_key(url: str, environment: Mapping[str, str]) -> bool:
+    """
+    Whether the key in the environment was given for the server at `url`: that of ollama.com, or the one that
+    `OLLAMA_HOST` names, unless others could read it on the way.
+    """
+    here = origin(url)
+    if here is None:
+        return False
+    if here == KEY_HOST:
+        return True
+    given_for = environment.get(HOST_VARIABLE, "")
+    there = origin(given_for) if given_for else None
+    if there is not None and "://" not in given_for and ":" not in given_for.rpartition("]")[2]:
+        there = (there[0], there[1], 11434)
+    return here == there and (here[0] == "https" or is_loopback(here[1]))
+
+
+def _keep_alive(value: str) -> float | str:
+    # Ollama takes a bare number of seconds only as a JSON number; -1 means for ever.
+    return float(value) if re.fullmatch(r"-?\d+(\.\d+)?", value) else value
+
+
+def _encodable(text: str) -> str:
+    # A lone surrogate cannot be sent as UTF-8, and the client's own error would quote the text.
+    return text.encode("utf-8", "replace").decode("utf-8")

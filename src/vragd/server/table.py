@@ -1,0 +1,139 @@
+"""
+What a route is, how a request finds its own, and how an answer becomes bytes. The routes themselves are in
+`routes`, their description for programs is made by `openapi`.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, is_dataclass
+from typing import Any
+from urllib.parse import parse_qs, unquote
+
+from pydantic import BaseModel, ValidationError
+
+from vragd.errors import MethodNotAllowed, NotFound, UsageError, VragdError
+from vragd.stores.questions import Questions
+from vragd.stores.stores import Stores
+from vragd.terms.names import shown
+
+Handler = Callable[["Call"], Awaitable[Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A request that found its route. `body` is an instance of the route's request model."""
+
+    stores: Stores
+    questions: Questions
+    body: Any
+    path: Mapping[str, str]
+    query: Mapping[str, list[str]]
+    peer: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """`timeout_s` bounds the handler; `answer` and the schemas of `query` are what `/openapi.json` promises."""
+
+    method: str
+    path: str
+    handler: Handler
+    answer: type[BaseModel] | None
+    request: type[BaseModel] | None = None
+    query: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    timeout_s: float = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class Encoded:
+    """An answer that is JSON already."""
+
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What goes back: a status and a JSON body; `allow` names the methods there are, where the asked one is not."""
+
+    status: int
+    body: bytes
+    media_type: str = "application/json"
+    allow: str = ""
+
+
+def find(routes: Sequence[Route], method: str, target: str) -> tuple[Route, dict[str, str], dict[str, list[str]]]:
+    """The route of a request line, its path and its query parameters. Raises NotFound, UsageError."""
+    path, _, search = target.partition("?")
+    allowed = []
+    for route in routes:
+        pattern = re.sub(r"\{(\w+)\}", r"(?P<\1>[^/]+)", re.escape(route.path).replace(r"\{", "{").replace(r"\}", "}"))
+        if match := re.fullmatch(pattern, path):
+            if route.method == ("GET" if method == "HEAD" else method):
+                return (
+                    route,
+                    {k: unquote(v) for k, v in match.groupdict().items()},
+                    _parameters(route, search),
+                )
+            allowed += [route.method] + ["HEAD"] * (route.method == "GET")
+    if allowed:
+        raise MethodNotAllowed(f"{method} is not for this path", allowed=tuple(allowed))
+    raise NotFound("no such path", hint="GET /openapi.json lists them")
+
+
+def _parameters(route: Route, search: str) -> dict[str, list[str]]:
+    try:
+        found = parse_qs(search, keep_blank_values=True, strict_parsing=bool(search), max_num_fields=64)
+    except ValueError:
+        raise UsageError("the query string cannot be understood") from None
+    if unknown := set(found) - set(route.query):
+        raise UsageError(
+            f"unknown parameter {sorted(unknown)[0][:40]!r}",
+            hint=f"known: {', '.join(route.query) or 'none'}",
+        )
+    return found
+
+
+def parse(route: Route, body: bytes) -> BaseModel | None:
+    """The body as the route has it. Raises UsageError."""
+    if route.request is None:
+        return None
+    try:
+        return route.request.model_validate_json(body or b"{}")
+    except ValidationError as error:
+        raise UsageError(complaint(error), hint="GET /openapi.json describes every request") from None
+    except RecursionError:
+        raise UsageError("the request is nested too deeply") from None
+
+
+def complaint(error: ValidationError) -> str:
+    """The first thing a value is wrong by."""
+    first = error.errors(include_url=False, include_input=False)[0]
+    where = ".".join(str(part) for part in first["loc"])
+    return f"{where}: {first['msg']}" if where else str(first["msg"])
+
+
+def error_reply(error: VragdError) -> Reply:
+    """The body every error has."""
+    body = {"error": {"code": error.code, "message": error.message, "hint": error.hint}}
+    allow = ", ".join(error.allowed) if isinstance(error, MethodNotAllowed) else ""
+    return Reply(error.http_status, encode(body), allow=allow)
+
+
+def encode(answer: Any) -> bytes:
+    """JSON."""
+    text = json.dumps(answer, default=_plain, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+    return text.encode("utf-8", "replace")
+
+
+def _plain(value: Any) -> Any:
+    if is_dataclass(value) and not isinstance(value, type):
+        fields = asdict(value)
+        if "path" in fields:
+            fields["path"] = shown(fields["path"])
+        return fields
+    if isinstance(value, BaseModel):
+        return value.model_dump(mode="json")
+    raise TypeError(f"cannot encode {type(value).__name__}")

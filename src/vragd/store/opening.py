@@ -1,0 +1,168 @@
+"""
+Opens a store, and gives it another catalog when its own is damaged.
+
+Blocking; runs on the store's writer lane. Nothing half open leaves here: a store, or an error and nothing held.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import suppress
+from functools import cache
+from pathlib import Path
+
+import structlog
+
+from vragd.backends.base import VectorBackend
+from vragd.backends.registry import MakeBackend, create_backend
+from vragd.catalog.check import is_sound, move_aside
+from vragd.catalog.reader import Reader
+from vragd.catalog.writer import Catalog
+from vragd.config.settings import LimitSettings, StoreSettings
+from vragd.embed.base import Embedder
+from vragd.errors import CatalogCorrupt, VragdError
+from vragd.store.collections import Collections
+from vragd.store.filling import Filling
+from vragd.store.spaces import Recorded, Spaces
+from vragd.store.store import Given, Lasting, Parts, Store
+from vragd.sync import order
+from vragd.sync.proof.proof import Proof
+from vragd.system.clock import SYSTEM, Clock
+from vragd.system.files import private_dir
+from vragd.system.log import error_fields
+from vragd.system.machine import source_uid
+from vragd.vault.source import Source
+
+log = structlog.get_logger()
+
+SPARED_AGAIN_S = 600.0  # a catalog that seems damaged so soon again is replaced, whatever a check says
+
+
+def open_store(
+    name: str,
+    settings: StoreSettings,
+    folder: Path,
+    limits: LimitSettings,
+    make_embedder: Callable[[], Embedder],
+    *,
+    stop: Callable[[], bool] = lambda: False,
+    make_backend: MakeBackend = create_backend,
+    recorded: Recorded = lambda _: None,
+    clock: Clock = SYSTEM,
+) -> Store:
+    """
+    A store on what is on disk, what a crash interrupted finished. Waits for no embedder and no network.
+
+    A damaged catalog is moved aside and begun anew: the vault is the source. Raises NewerFormat, DataDirError,
+    DiskFull. The embedder is made when it is first needed, and not closed here.
+    """
+    given = Given(name, settings, folder, limits, cache(make_embedder), stop, recorded, clock)
+    private_dir(folder)
+    backend = make_backend(settings.backend.type, settings.backend, private_dir(folder / "index"))
+    lasting = Lasting(backend)
+    try:
+        try:
+            return _open(given, lasting)
+        except CatalogCorrupt as error:
+            return _open_again(given, lasting, error)
+    except BaseException:
+        lasting.close()
+        raise
+
+
+def replace_catalog(store: Store, error: CatalogCorrupt) -> Store:
+    """
+    The store that goes on in place of one whose catalog is damaged: the same sources, another catalog.
+
+    It knows no note: every source must be scanned in full. What it had embedded is embedded again. One that
+    a second look finds sound is opened again instead, once in a while: the disk may have failed for a moment.
+    Raises as `open_store`; the store given stays shut then, and the same call may be made again.
+    """
+    store.shut(error)
+    return _open_again(store.given, store.lasting, error)
+
+
+def _open_again(given: Given, lasting: Lasting, error: CatalogCorrupt) -> Store:
+    path, now = given.folder / "catalog.db", given.clock.steady()
+    spared_lately = lasting.spared_at is not None and now - lasting.spared_at <= SPARED_AGAIN_S
+    if not spared_lately and is_sound(path):
+        lasting.spared_at = now
+        try:
+            store = _open(given, lasting)
+        except CatalogCorrupt as again:
+            error = again
+        else:
+            log.warning("catalog.file_spared", store=given.name, **error_fields(error))
+            return store
+    log.error("catalog.file_replaced", store=given.name, **error_fields(error))
+    move_aside(path)
+    return _open(given, lasting)
+
+
+def _open(given: Given, lasting: Lasting) -> Store:
+    path = given.folder / "catalog.db"
+    catalog = Catalog(path)
+    opened: list[Catalog | Reader] = [catalog]
+    try:
+        opened.insert(0, reader := Reader(path))
+        parts = _parts(given, lasting, catalog, reader)
+        if parts.collections.mind_the_machine(given.folder):
+            parts.filling.put_off()
+            log.warning("store.machine_changed", store=given.name)
+        _register_sources(given, lasting, parts)
+        backend = lasting.backend
+        if backend.traits.private:
+            _forget_strangers(backend, {row.collection for row in catalog.spaces()})
+        if not backend.traits.networked:
+            parts.spaces.attach()
+    except BaseException:
+        for one in opened:  # the last to close tidies up beside the file, by its name
+            with suppress(VragdError):
+                one.close()
+        raise
+    return Store(given, lasting, parts)
+
+
+def _forget_strangers(backend: VectorBackend, known: set[str]) -> None:
+    """Delete collections of a catalog before this one."""
+    for stranger in set(backend.list_collections()) - known:
+        backend.delete_collection(stranger, identity=backend.collection_info(stranger).identity)
+
+
+def _parts(given: Given, lasting: Lasting, catalog: Catalog, reader: Reader) -> Parts:
+    kind, metric = given.settings.backend.type, given.settings.metric
+    collections = Collections(catalog, lasting.backend, given.name, kind, metric)
+    filling = Filling(catalog, lasting.backend)
+    settings = given.settings.embedder.model_dump_json()
+    spaces = Spaces(
+        given.name, catalog, lasting.backend, collections, filling, given.embedder, settings, given.recorded
+    )  # fmt: skip
+    return Parts(catalog, reader, collections, filling, spaces)
+
+
+def _register_sources(given: Given, lasting: Lasting, parts: Parts) -> None:
+    catalog = parts.catalog
+    wanted = {settings.label: settings for settings in given.settings.sources}
+    had = {source.label: source for source in lasting.sources.values()}  # of a catalog that was damaged
+    for row in catalog.sources():
+        catalog.add_own(row.uid)
+        if row.label not in wanted:
+            _purge_source(given, parts, row.id)
+    for label, settings in wanted.items():
+        source = had.get(label)
+        row = catalog.register_source(label, source_uid(given.folder, label), source.id if source else None)
+        catalog.add_own(row.uid)
+        if source is not None:
+            lasting.proofs[source.id].carry_over(catalog)
+            continue
+        lasting.sources[row.id] = Source(settings, row.id, row.uid, given.limits.max_file_bytes)
+        share = given.limits.delete_guard_share
+        lasting.proofs[row.id] = Proof(catalog, lasting.sources[row.id], row, share, given.clock.steady)
+
+
+def _purge_source(given: Given, parts: Parts, source_id: int) -> None:
+    """A source taken out of the configuration: its notes leave the store; embeddings stay for a while."""
+    paths = list(parts.reader.known(source_id))
+    order.purge(parts.catalog, parts.spaces.current, source_id, paths)
+    parts.catalog.forget_source(source_id)
+    log.info("store.source_removed", store=given.name, n_notes=len(paths))

@@ -1,0 +1,128 @@
+"""Stores come and go: made, given other settings, indexed once, deleted. One change at a time, on the event loop."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+import structlog
+
+from vragd.backends.settings import BackendSettings
+from vragd.config.settings import StoreSettings
+from vragd.errors import DataDirError, DiskFull, UsageError, VragdError
+from vragd.stores.registry import Entry, with_once
+from vragd.stores.state import State
+from vragd.stores.stores import Stores
+from vragd.system.log import error_fields
+from vragd.vault.ignore import Rules
+from vragd.vault.scan import Scan, scan
+
+log = structlog.get_logger()
+
+
+async def create_store(stores: Stores, name: str, settings: StoreSettings, *, replace: bool = False) -> None:
+    """Make a store, or with `replace` give one made by a command other settings; it runs at once."""
+    async with stores.changing:
+        await _create(stores, name, settings, replace=replace)
+
+
+async def _create(stores: Stores, name: str, settings: StoreSettings, *, replace: bool) -> None:
+    await stores.outside.run(stores.registry.check, name, settings, replace=replace)
+    is_new = name not in stores.registry.entries()
+    stores.registry.create(name, settings)
+    await stop_for(stores, name, State.REPLACING)
+    try:
+        await stores.start_store(name, settings)
+    except BaseException:
+        if is_new:  # one that was there is kept, and opened when it can be
+            stores.registry.delete(name)
+            stores.drop(name)
+        raise
+
+
+async def stop_for(stores: Stores, name: str, to: State) -> None:
+    """Stop a store that is to be started again: a last flush that fails costs a cache, and the store nothing."""
+    try:
+        await stores.stop_store(name, to)
+    except Exception as error:  # it is closed all the same
+        log.error("store.flush_failed", store=name, **error_fields(error))
+
+
+async def index_once(
+    stores: Stores, name: str, path: str, include: Sequence[str], backend: BackendSettings | None = None
+) -> dict[str, int]:
+    """
+    Index what matches `include` below `path`, once; tickets for `Stores.settled`.
+
+    The store is made if there is none, with `backend` if that is given; one made by a command moves
+    to it, and gets the place as a source that is not watched. Of a store in the configuration only
+    what its own sources hold can be indexed, and its backend is changed there.
+    """
+    async with stores.changing:  # two at a time would each widen what the other does not know of
+        entry = stores.registry.entries().get(name)
+        if entry is None or entry.origin != "config":
+            settings = entry.settings if entry and entry.settings else StoreSettings()
+            chosen = settings.model_copy(update={"backend": settings.backend.merged(backend)})
+            wider = with_once(chosen, Path(path), include)
+            if wider != settings:
+                if not (await _found(stores, path, include)).notes:
+                    raise UsageError(
+                        f"nothing below {path} matches {' '.join(include)!r}",
+                        hint="a quoted pattern, such as '**/*.md'",
+                    )
+                await _create(stores, name, wider, replace=entry is not None)
+        elif backend is not None and entry.settings is not None and entry.settings.backend != backend:
+            raise UsageError(
+                f"store {name!r} is in the configuration with backend {entry.settings.backend.type}",
+                hint="change its backend there, or use another store name",
+            )
+    return await stores.sync([name], path)
+
+
+async def _found(stores: Stores, path: str, include: Sequence[str]) -> Scan:
+    try:
+        return await stores.outside.walk(path, lambda: scan(Path(path), Rules(include, ())))
+    except OSError as error:
+        raise UsageError(f"{path} cannot be looked at: {os.strerror(error.errno or 0)}") from error
+
+
+async def delete_store(stores: Stores, name: str, *, keep_remote: bool = False) -> str:
+    """
+    Forget a store and all that is kept of it; its origin. The vault is not touched.
+
+    What it put into a remote backend goes first, and with it the index if nobody else feeds it; when
+    that cannot be reached nothing is deleted. `keep_remote` leaves it there.
+    """
+    async with stores.changing:
+        entry = stores.registry.known(name)
+        if name not in stores.indexers and not keep_remote and (where := stores.registry.remote(name)):
+            raise UsageError(
+                f"store {name!r} has vectors in {where} and does not run: nothing was deleted",
+                hint="put it into the configuration again and delete it then, or add --keep-remote",
+            )
+        try:
+            await stores.stop_store(name, State.DELETING, forget=not keep_remote)
+        except (DiskFull, DataDirError) as error:  # of a last flush, and deleting is what makes room
+            log.warning("store.flush_failed", store=name, **error_fields(error))
+        except VragdError as error:
+            await _keep(stores, entry)
+            hint = "vragd store delete --keep-remote leaves there what cannot be deleted now"
+            raise type(error)(f"the store is kept: {error.message}", hint=hint) from error
+        try:
+            stores.registry.delete(name)
+        except VragdError:
+            await _keep(stores, entry)
+            raise
+        stores.drop(name)
+    log.info("store.files_deleted", store=name)
+    return entry.origin
+
+
+async def _keep(stores: Stores, entry: Entry) -> None:
+    """Start a store again that could not be deleted; if that fails too it has failed, and is opened when it can be."""
+    if entry.settings is not None:
+        try:
+            await stores.start_store(entry.name, entry.settings)
+        except VragdError as error:
+            log.error("store.start_failed", store=entry.name, **error_fields(error))

@@ -1,0 +1,368 @@
+"""
+The work of one store on the event loop: scans what was hinted, applies what is dirty, waits out outages.
+
+Owns the store's lanes. All state here belongs to the loop's thread.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Callable
+from functools import partial
+
+import structlog
+
+from vragd.config.settings import WatchSettings
+from vragd.errors import (
+    BackendUnavailable,
+    CatalogCorrupt,
+    EmbedderUnavailable,
+    StoreMismatch,
+    UnknownStore,
+    VragdError,
+)
+from vragd.store.opening import replace_catalog
+from vragd.store.store import WORDS_SWEPT_WITHIN_S, Store
+from vragd.stores.loops import BROKEN_RETRY_S, Loops
+from vragd.stores.state import Standing, State
+from vragd.stores.watched import Keeper
+from vragd.sync.change import Visit
+from vragd.sync.queue import DirtyPaths
+from vragd.sync.round import Report
+from vragd.system.clock import SYSTEM, Clock
+from vragd.system.lanes import Lane
+from vragd.system.log import error_fields
+
+log = structlog.get_logger()
+
+JOBS_PER_ROUND = 64
+PAUSE_FIRST_S, PAUSE_LAST_S = 1.0, 15.0
+SCAN_AGAIN_S = 1.0
+OF_THE_BACKEND = (BackendUnavailable, UnknownStore, StoreMismatch)
+PREPARE_AGAIN_S = 600.0  # how often the model's digest and a remote index are looked at while all is well
+DOUBT_AGAIN_S = 15.0
+
+
+async def start(
+    standing: Standing, open_store: Callable[[], Store], settings: WatchSettings, *, watch: bool, clock: Clock = SYSTEM
+) -> Indexer:
+    """
+    Open a store and begin its work. It is running then; raises what `open_store` raises, and it has failed.
+
+    Does not wait for the sources: each is connected, watched and then scanned as soon as its file system lets it.
+    """
+    writer = Lane(f"writer-{standing.name}")
+    opened: list[Store] = []
+    try:
+        await writer.run(lambda: opened.append(open_store()))
+    except BaseException as error:
+        for store in opened:  # by the time the caller was cancelled
+            await writer.run(store.close)
+        writer.close()
+        what = f"store {standing.name!r} could not be started ({type(error).__name__})"
+        fault = error if isinstance(error, VragdError) else VragdError(what, hint="see the daemon's log")
+        standing.become(State.FAILED, error=fault)
+        raise
+    standing.become(State.RUNNING)
+    return Indexer(standing, opened[0], writer, settings, watch=watch, clock=clock)
+
+
+class Indexer:
+    """Keeps one store's index up to date, from the moment it is made until `stop`. `start` makes it."""
+
+    def __init__(
+        self, standing: Standing, store: Store, writer: Lane, settings: WatchSettings, *, watch: bool, clock: Clock,
+    ) -> None:  # fmt: skip
+        self.standing, self.store, self.writer = standing, store, writer
+        self.keepers: dict[int, Keeper] = {}
+        self._clock, self.loops = clock, Loops(store.name, clock)
+        self.dirty = DirtyPaths(
+            settle_s=settings.settle_ms / 1000,
+            settle_max_s=settings.settle_max_s,
+            wake=self.loops.wake_from_any_thread,
+            clock=clock.steady,
+        )
+        self.verifying = asyncio.Lock()
+        self._prepared_at: float | None = None
+        self._pause_s = PAUSE_FIRST_S
+        self.loops.begin("apply", self._apply_once)
+        for source in store.sources.values():
+            keeper = Keeper(store, source, self.dirty, settings, writer, watch=watch, clock=clock)
+            self.keepers[source.id] = keeper
+            self.loops.begin(f"scan {source.id}", partial(self._scan_once, keeper))
+            keeper.beat()
+
+    @property
+    def trouble(self) -> VragdError | None:
+        """What the work waits for, if it does."""
+        return self.standing.error
+
+    # -- lifecycle ---------------------------------------------------------------------------------
+
+    async def stop(self, *, forget: bool = False) -> None:
+        """
+        End the work at the next safe point, close the store. Raises if its last flush failed.
+
+        With `forget` the backend forgets the store first; when it cannot, that is raised.
+        """
+        await self.loops.stop()
+        await asyncio.gather(*(keeper.stop() for keeper in self.keepers.values()))
+        try:
+            try:
+                if forget:
+                    await self.writer.run(self.store.forget)
+            finally:
+                await self.writer.run(self.store.close)
+        finally:
+            self.writer.close()
+
+    async def heartbeat(self, timeout_s: float) -> None:
+        """`beat`, and wait until it is done, as far as file systems answer in time."""
+        self.beat()
+        checks = [asyncio.ensure_future(keeper.check()) for keeper in self.keepers.values()]
+        if checks:
+            _, late = await asyncio.wait(checks, timeout=timeout_s)
+            for check in late:
+                check.cancel()
+            await asyncio.gather(*checks, return_exceptions=True)
+
+    def beat(self) -> None:
+        """See that every source is connected and watched. A file system that hangs holds up its own source only."""
+        for keeper in self.keepers.values():
+            keeper.beat()
+        if self._prepared_at is not None and self._clock.steady() - self._prepared_at > PREPARE_AGAIN_S:
+            self.look_again()
+        if self.store.damage is not None:
+            self.loops.wake()
+
+    # -- asking and waiting ------------------------------------------------------------------------
+
+    def degraded(self) -> list[str]:
+        """Why answers may be stale or incomplete, as stable codes."""
+        reasons = [self.trouble.code] if self.trouble else []
+        if self.store.rebuilding:
+            reasons.append("space_rebuilding")
+        if self.store.behind:
+            reasons.append("backend_filling")
+        for keeper in self.keepers.values():
+            reasons += keeper.degraded()
+        return list(dict.fromkeys(reasons))
+
+    def stuck(self, bound_s: float) -> list[str]:
+        """What has not moved for `bound_s` seconds, or ended: `writer_lane`, `scan_lane`, `apply_loop`, `scan_loop`."""
+        lanes = {"apply": [self.writer]}
+        lanes |= {f"scan {id_}": [self.writer, keeper.lane] for id_, keeper in self.keepers.items()}
+        found = ["writer_lane"] if self.writer.stuck_s() > bound_s else []
+        if any(keeper.lane.stuck_s() > bound_s for keeper in self.keepers.values()):
+            found += ["scan_lane"]
+        for name, ended in self.loops.overdue(bound_s):
+            if ended or not any(lane.busy for lane in lanes[name]):  # while one works, a long step is waiting for it
+                found.append(f"{name.partition(' ')[0]}_loop")
+        return list(dict.fromkeys(found))
+
+    def doubt(self) -> None:
+        """A query met trouble with backend or embedder: look at them now, though not at every such query."""
+        at = self._prepared_at
+        if self.trouble is None and at is not None and self._clock.steady() - at > DOUBT_AGAIN_S:
+            self.look_again()
+
+    def look_again(self) -> None:
+        """Ask embedder and backend now who they are."""
+        self._prepared_at = None
+        self.loops.wake()
+
+    def rescan(self) -> int:
+        """Ask for a full scan of every watched source; the ticket to wait for."""
+        for keeper in self.keepers.values():
+            if keeper.source.settings.watch:
+                self.dirty.hint(keeper.source.id, "", folder=True, settle=False)
+        return self.dirty.ticket()
+
+    async def settled(self, ticket: int, timeout_s: float) -> bool:
+        """Wait until everything dirty at `ticket` is searchable; False when time ran out first."""
+        return await self.loops.moved(lambda: self._searchable(ticket), timeout_s)
+
+    def _searchable(self, ticket: int) -> bool:
+        if not self.dirty.issued(ticket):
+            # of a worker before this one, or of another process: what it had queued the first scans find again
+            if any(keeper.begins for keeper in self.keepers.values()):
+                return False
+            ticket = self.dirty.ticket()
+        return self.dirty.settled(ticket) and not self.store.behind and self.store.damage is None
+
+    async def retry_failed(self) -> None:
+        """Queue the failed notes whose time has come."""
+        self.dirty.add(await self.writer.run(lambda: list(self.store.due_for_retry())))
+
+    async def tend(self, aside: Lane) -> None:
+        """Housekeeping, a slice at a time, so that what is saved goes in between; all of a store is read `aside`."""
+        for found in await aside.run(self.store.find_unused):
+            await self.writer.run(self.store.forget_unused, *found)
+        await self.writer.run(self.store.sweep_words, WORDS_SWEPT_WITHIN_S)
+
+    # -- the loops ---------------------------------------------------------------------------------
+
+    async def _scan_once(self, keeper: Keeper) -> float | None:
+        source_id = keeper.source.id
+        taken = self.dirty.take_folder(source_id)
+        if taken is None:
+            return self.dirty.next_folder_in(source_id)
+        folder, ticket = taken
+        try:
+            done = await keeper.scan(folder, ticket)
+        except Exception as error:
+            log.error("source.scan_failed", store=self.store.name, source=keeper.source.uid, **error_fields(error))
+            done = False
+        if done:
+            self.dirty.scanned((source_id, folder))
+        else:
+            self.dirty.scan_again((source_id, folder), SCAN_AGAIN_S)
+        return 0
+
+    async def _apply_once(self) -> float | None:
+        if (damage := self.store.damage) is not None and not await self._begin_anew(damage):
+            return await self._pause()
+        if self._prepared_at is None and not await self._prepare() and not self._only_lacks_embedder():
+            return await self._pause()
+        try:
+            if self.store.behind:
+                await self.writer.run(self.store.fill)
+                if isinstance(self.trouble, OF_THE_BACKEND):
+                    self._recovered()  # of any other trouble this says nothing
+            elif self.store.filling.unswept and self._all_known():
+                await self.writer.run(self.store.sweep)
+        except VragdError as error:
+            self._in_trouble(error)
+            return await self._pause()
+        taken = self.dirty.take(JOBS_PER_ROUND, together=self.trouble is not None)
+        if not taken:
+            if self.store.behind:
+                return 0
+            if self._prepared_at is None:
+                return self._next_pause()
+            if self.trouble is not None and self.dirty.pending() == 0:
+                self._recovered()
+            return self.dirty.next_path_in()
+        places = [place for place, _ in taken]
+        visits = [
+            Visit(self.store.sources[source_id], path, patient)
+            for (source_id, path), patient in taken
+            if source_id in self.store.sources
+        ]
+        try:
+            await self._round(visits)
+        except VragdError as error:
+            self.dirty.put_back(places, 0)
+            self._in_trouble(error)
+            return await self._pause()
+        finally:
+            self.dirty.done(places)
+        return 0
+
+    def _all_known(self) -> bool:
+        """Whether the catalog has seen all of every source."""
+        return not self.dirty.pending() and all(keeper.scanned_at is not None for keeper in self.keepers.values())
+
+    async def _pause(self) -> float:
+        await self._clock.sleep(self._next_pause())
+        return 0
+
+    def _next_pause(self) -> float:
+        pause_s = self._pause_s * random.uniform(0.75, 1.25)  # noqa: S311
+        self._pause_s = min(PAUSE_LAST_S, self._pause_s * 2)
+        return pause_s
+
+    def _only_lacks_embedder(self) -> bool:
+        """Whether what needs no embedder, such as a deletion, can be done meanwhile."""
+        return isinstance(self.trouble, EmbedderUnavailable) and self.store.space is not None
+
+    async def _begin_anew(self, damage: CatalogCorrupt) -> bool:
+        """Replace a damaged catalog, and have every source scanned: the new one knows no note."""
+        try:
+            self.store = await self.writer.run(replace_catalog, self.store, damage)
+        except VragdError as error:
+            self._in_trouble(error)
+            return False
+        self._prepared_at = None
+        for keeper in self.keepers.values():
+            keeper.store = self.store
+            keeper.scanned_at = None
+            keeper.distrust("initial_scan")
+        return True
+
+    async def _prepare(self) -> bool:
+        try:
+            await self.writer.run(self.store.prepare)
+            if self.store.rebuilding:
+                await self._move_over()
+        except VragdError as error:
+            self._in_trouble(error)
+            return False
+        self._prepared_at = self._clock.steady()
+        if not isinstance(self.trouble, EmbedderUnavailable):
+            self._recovered()  # that it says who it is does not mean that it embeds: the next round tells
+        return True
+
+    async def _move_over(self) -> None:
+        """Queue the notes that are of another space; those of a source that is away are found when it is back."""
+        space = self.store.space
+        assert space is not None
+        sources = self.store.sources
+        outside = await self.writer.run(self.store.catalog.notes_outside, space.id)
+        self.dirty.add(place for place in outside if place[0] in sources and sources[place[0]].state == "ok")
+
+    async def _round(self, visits: list[Visit]) -> None:
+        started = self._clock.steady()
+        try:
+            report = await self.writer.run(self.store.apply, visits)
+        except VragdError:
+            raise
+        except Exception as error:
+            # A bug met with one note must not stop the others: find it by applying them one by one.
+            log.error("worker.round_failed", store=self.store.name, n_jobs=len(visits), **error_fields(error))
+            if len(visits) == 1:
+                self.dirty.put_back([(visits[0].source.id, visits[0].path)], BROKEN_RETRY_S, settled=True)
+                return
+            for visit in visits:
+                await self._round([visit])
+            return
+        self._recovered()
+        self._after(report, self._clock.steady() - started)
+
+    def _after(self, report: Report, took_s: float) -> None:
+        self.dirty.put_back(((visit.source.id, visit.path) for visit in report.deferred), 0, begun=True)
+        for visit, delay_s in report.later:
+            self.dirty.put_back([(visit.source.id, visit.path)], delay_s, patient=visit.patient)
+        if report.n_changed or report.n_removed or report.n_embedded:
+            log.info(
+                "sync.round_applied",
+                store=self.store.name,
+                n_changed=report.n_changed,
+                n_removed=report.n_removed,
+                n_failed=report.n_failed,
+                n_embedded=report.n_embedded,
+                n_put=report.n_put,
+                n_deleted=report.n_deleted,
+                generation=report.generation,
+                duration_ms=round(took_s * 1000),
+            )
+
+    def _in_trouble(self, error: VragdError) -> None:
+        if self.trouble is None or self.trouble.code != error.code:
+            log.warning("worker.work_paused", store=self.store.name, **error_fields(error))
+        self._stand(error)
+        if isinstance(error, EmbedderUnavailable | StoreMismatch):
+            self._prepared_at = None  # the model may be another one when it is back
+
+    def _recovered(self) -> None:
+        if self._prepared_at is None:
+            return  # a deletion that was done meanwhile does not bring the embedder back
+        self._pause_s = PAUSE_FIRST_S
+        if self.trouble is not None:
+            log.info("worker.work_resumed", store=self.store.name, after=self.trouble.code)
+            self._stand(None)
+
+    def _stand(self, trouble: VragdError | None) -> None:
+        if self.standing.state is State.RUNNING:  # else it is being stopped, and others say how it stands
+            self.standing.become(State.RUNNING, error=trouble)

@@ -1,0 +1,125 @@
+"""Questions to the stores that run: one answer of one, several or all. On the event loop; readers do the work."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from typing import Any, Never
+
+from vragd.errors import BackendUnavailable, EmbedderUnavailable, Overloaded, UsageError
+from vragd.search.ask import Answer, Place, Question, Target, ask, check, merge
+from vragd.stores.indexer import Indexer
+from vragd.stores.stores import QUERY_THREADS, Stores
+
+PLACES = QUERY_THREADS + 16  # those that are answered, and those that wait
+HALF = PLACES // 2
+REST_S = 10.0  # how long a question waits for a store that is being started again
+
+
+class Questions:
+    """Those put to `stores`, so many at once."""
+
+    def __init__(self, stores: Stores) -> None:
+        self._stores = stores
+        self._places: Counter[int] = Counter()  # those taken, by the process that asks
+        self._before: Counter[int] = Counter()  # how many wait for a place, because their own process has its half
+        self._freed = asyncio.Condition()
+
+    async def query(self, names: Sequence[str], *, peer: int = 0, **asked: Any) -> dict[str, Any]:
+        """
+        The answer of one store, several, or all (none named), to a `Question` of these fields.
+
+        The process `peer`, if it is known, holds no more than half of the places, and waits for one of them to be
+        free: others want to ask too.
+        """
+        question = Question(**asked)
+        check(question)
+        await self._stores.at_rest(names, REST_S)
+        indexers = self._stores.chosen(names)
+        labels = {source.label for indexer in indexers for source in indexer.store.sources.values()}
+        if unknown := question.sources - labels:
+            raise UsageError(
+                f"there is no source {sorted(unknown)[0]!r}", hint=f"one of: {', '.join(sorted(labels)) or 'none yet'}"
+            )
+        async with self.place(peer):
+            found = await asyncio.gather(*(self._ask(indexer, question) for indexer in indexers))
+        answers = [answer for _, answer in found]
+        degraded = [reason for indexer in indexers for reason in indexer.degraded()]
+        degraded += [reason for answer in answers for reason in answer.degraded]
+        degraded += ["store_restarting"] if self._stores.coming and not names else []
+        return {
+            "hits": merge(found, question.top_k),
+            "generation": sum(answer.generation for answer in answers),
+            "pending": sum(indexer.dirty.pending() for indexer in indexers),
+            "degraded": list(dict.fromkeys(degraded)),
+        }
+
+    @property
+    def n_known(self) -> int:
+        """How many processes have a place or wait for one."""
+        return len(self._places | self._before)
+
+    @asynccontextmanager
+    async def place(self, peer: int) -> AsyncIterator[None]:
+        """One of the places, for the process `peer`. Raises Overloaded."""
+        if peer and self._places[peer] >= HALF:
+            await self._wait_for_own(peer)
+        if self._places.total() >= PLACES:
+            raise Overloaded("too many queries at once", hint="try again in a moment")
+        self._places[peer] += 1
+        try:
+            yield
+        finally:
+            self._places -= Counter((peer,))  # and none are left of those that hold none
+            async with self._freed:
+                self._freed.notify_all()
+
+    async def _wait_for_own(self, peer: int) -> None:
+        if self._before[peer] >= HALF:
+            raise Overloaded("too many queries of one process at once", hint="wait for answers before you go on")
+        self._before[peer] += 1
+        try:
+            async with self._freed:
+                await self._freed.wait_for(lambda: self._places[peer] < HALF)
+        finally:
+            self._before -= Counter((peer,))
+
+    async def _ask(self, indexer: Indexer, question: Question) -> tuple[str, Answer]:
+        """A store's answer, and the fingerprint of the space it is from."""
+        name = indexer.store.name
+        while True:
+            target = _target(indexer)
+            try:
+                answer = await self._stores.readers.run(ask, target, question)
+            except BackendUnavailable:
+                if not indexer.standing.ends:
+                    raise
+                await self._stores.at_rest([name], REST_S)  # it is being started again
+                indexer = self._stores.indexer(name)
+                continue
+            if answer.semantic:
+                break
+            if (now := indexer.store.answering) is None or now.space == target.space:
+                indexer.doubt()
+                break
+            # the space was switched meanwhile, and the old one is gone: the new one knows
+        return target.space.fingerprint if target.space else "", answer
+
+
+def _target(indexer: Indexer) -> Target:
+    store, answering = indexer.store, indexer.store.answering
+    places = {source.label: Place(source.uid, source.path, source.in_obsidian) for source in store.sources.values()}
+    return Target(
+        store.name,
+        store.reader,
+        store.backend,
+        answering.space if answering else None,
+        answering.embed_query if answering else _nobody,
+        places,
+    )
+
+
+def _nobody(_: str) -> Never:
+    raise EmbedderUnavailable("the embedder was not reached yet")

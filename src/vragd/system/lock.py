@@ -1,0 +1,123 @@
+"""The lock of a data directory: one process at a time, whatever it is, and who that is. Standard library only."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from vragd.errors import DaemonBusy, DataDirError
+from vragd.system.files import disk_error, private_dir, sweep_temporary
+
+MAX_RECORD = 4_096
+
+
+@contextmanager
+def only_process(data_dir: Path) -> Iterator[int]:
+    """
+    Hold the data directory for as long as the block runs; the kernel lets go of it on any death.
+
+    Gives the locked descriptor, for `holds`. Raises DaemonBusy, having changed nothing, when another process holds it.
+    """
+    private_dir(data_dir)
+    path = data_dir / "lock"
+    try:
+        fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+    except OSError as error:
+        raise DataDirError(f"cannot open {path}: {os.strerror(error.errno or 0)}") from error
+    try:
+        _take(fd, path, data_dir)
+        try:
+            os.ftruncate(fd, 0)
+            os.pwrite(fd, f"{os.getpid()}\n".encode(), 0)
+            sweep_temporary(data_dir)
+        except OSError as error:
+            raise disk_error(error, str(path)) from error
+        yield fd
+    finally:
+        os.close(fd)
+
+
+def _take(fd: int, path: Path, data_dir: Path) -> None:
+    try:
+        # flock, not lockf: a POSIX lock is lost when the process closes any descriptor of the file
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        pid, socket = _record(fd)
+        where = f" and answers at {socket}" if socket else ""
+        raise DaemonBusy(
+            f"another vragd (pid {pid or 'unknown'}) uses {data_dir}{where}",
+            hint="stop it, or give this one another paths.data and paths.socket",
+        ) from None
+    except OSError as error:
+        raise DataDirError(f"cannot lock {path}: {os.strerror(error.errno or 0)}") from error
+    if not holds(fd, path):
+        raise DaemonBusy(f"the lock {path} was replaced while it was taken", hint="try again")
+
+
+def record(fd: int, socket: Path) -> None:
+    """Put down beside the lock, which is held, where its holder answers: clients look there. Raises OSError."""
+    text = os.fsencode(f"{os.getpid()}\n{socket}\n")
+    os.pwrite(fd, text, 0)
+    os.ftruncate(fd, len(text))
+
+
+@dataclass(frozen=True, slots=True)
+class Holder:
+    """Who holds, or last held, a data directory. `socket` is None for one that serves none."""
+
+    uid: int
+    pid: str
+    socket: Path | None
+
+
+def holder(data_dir: Path) -> Holder | None:
+    """
+    What is put down beside the lock; None where there is nothing that can be read. Locks nothing.
+
+    A path of another user's is not given: whoever may write the record may not choose whom we talk to.
+    """
+    try:
+        fd = os.open(data_dir / "lock", os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
+    except PermissionError:
+        return _stranger(data_dir)
+    except (OSError, ValueError):
+        return None
+    try:
+        uid = os.fstat(fd).st_uid
+        pid, socket = _record(fd)
+    except OSError:
+        return None
+    finally:
+        os.close(fd)
+    return Holder(uid, pid, socket if uid == os.geteuid() else None)
+
+
+def _stranger(data_dir: Path) -> Holder | None:
+    """Whose the data directory is that we may not look into."""
+    for place in (data_dir, *data_dir.parents):
+        try:
+            uid = place.stat().st_uid
+        except OSError:
+            continue
+        return Holder(uid, "", None) if uid != os.geteuid() else None
+    return None
+
+
+def _record(fd: int) -> tuple[str, Path | None]:
+    """The pid of the holder, and where it answers."""
+    pid, _, rest = os.pread(fd, MAX_RECORD, 0).partition(b"\n")
+    name = os.fsdecode(rest.partition(b"\n")[0])
+    return pid.decode("ascii", "replace").strip(), Path(name) if name.startswith("/") else None
+
+
+def holds(fd: int, path: Path) -> bool:
+    """Whether the locked descriptor is still the file at `path`."""
+    try:
+        mine, there = os.fstat(fd), path.stat()
+    except OSError:
+        return False
+    return (mine.st_dev, mine.st_ino) == (there.st_dev, there.st_ino)

@@ -1,0 +1,4 @@
+"""How large a question may be, for whoever asks and whoever answers."""
+
+MAX_TOP_K = 100
+MAX_QUERY_CHARS = 32_768

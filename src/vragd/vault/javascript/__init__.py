@@ -1,0 +1,1 @@
+"""JavaScript's regular expressions, as Obsidian evaluates them: text -> tree -> one of Python's."""

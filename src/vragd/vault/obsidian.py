@@ -1,0 +1,267 @@
+"""
+What Obsidian is told to exclude, in every vault a source has to do with, and for how long that is believed.
+
+Obsidian keeps it in `app.json` of its config folder: `.obsidian`, or another one that begins with a dot. What was read
+last holds, also across a restart, until it is read again or its absence is proven; nobody may see a note for the
+second in which that file is being replaced.
+"""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import stat
+import time
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+
+from vragd.vault.ignore import Scope
+from vragd.vault.root import Root
+
+CONFIG_FOLDER, SETTINGS = ".obsidian", "app.json"
+ABSENT_FOR_S = 60.0
+"""An `app.json` that is not there is believed to be gone when it was looked for in vain for so long."""
+_RACY_S = 2.0
+# What besides app.json tells that a folder is Obsidian's.
+_COMPANIONS = ("appearance.json", "core-plugins.json", "community-plugins.json", "workspace.json", "hotkeys.json")
+_MAX_BYTES = 16 << 20
+
+Stamp = tuple[int, int, int, int, int]
+
+
+def obsidian_filters(app_json: bytes) -> tuple[str, ...]:
+    """
+    The *Excluded files* in the text of Obsidian's `app.json`. ValueError if it cannot be read as such.
+
+    Each is the beginning of a path, or a regular expression between slashes.
+    """
+    try:
+        document = json.loads(app_json)
+    except RecursionError:
+        raise ValueError("app.json is nested too deeply") from None
+    if not isinstance(document, dict):
+        raise ValueError("app.json does not hold an object")  # noqa: TRY004
+    filters = document.get("userIgnoreFilters")
+    if filters is None:
+        return ()
+    if not isinstance(filters, list):
+        raise ValueError("userIgnoreFilters is not a list")  # noqa: TRY004
+    return tuple(entry for entry in filters if isinstance(entry, str))
+
+
+def is_config(path: str) -> bool:
+    """Whether a change of `path`, a file or folder of a source, may be one of what Obsidian excludes."""
+    folder, _, name = path.rpartition("/")
+    if name == SETTINGS:
+        return folder.rpartition("/")[2].startswith(".")
+    return name.startswith(CONFIG_FOLDER)
+
+
+@dataclass(slots=True)
+class _Config:
+    """One config folder. `entries` are those last read; None before that."""
+
+    entries: tuple[str, ...] | None = None
+    stamp: Stamp | None = None
+    missing_since: float | None = None
+    trouble: str = ""
+
+
+class Exclusions:
+    """
+    What the config folders of one source's vaults exclude. On the source's own lane, but for what is read of it.
+
+    `vaults` are the folders inside the source that hold a config folder of their own, as scans found them.
+    """
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self.vaults: frozenset[str] = frozenset()
+        self._clock = clock
+        self._configs: dict[str, _Config] = {}  # by the config folder's path from the root
+        self._listed: dict[str, tuple[Stamp, float, tuple[str, ...]]] = {}
+        self.looked = False
+        """Whether the disk was looked at in this process."""
+        self._way: tuple[str, ...] = ()  # folders on the way to the root, the root's own last
+
+    # -- beyond a restart --------------------------------------------------------------------------
+
+    def record(self) -> dict[str, list[str]]:
+        """What to give to `recall` in the next process."""
+        return {path: list(one.entries) for path, one in sorted(self._configs.items()) if one.entries is not None}
+
+    def recall(self, record: dict[str, list[str]]) -> None:
+        """Begin with what an earlier process had read: it holds until something else is known."""
+        self._configs = {path: _Config(tuple(entries)) for path, entries in record.items()}
+        self.learn(())
+
+    def learn(self, vaults: Iterable[str]) -> bool:
+        """A full scan found these folders to hold a config folder; whether one is new."""
+        before = self.vaults
+        remembered = {_vault_of(path) for path in self._configs}
+        self.vaults = frozenset({*vaults, *(vault for vault in remembered if vault.strip("./"))}) - {""}
+        return bool(self.vaults - before)
+
+    # -- what is known -----------------------------------------------------------------------------
+
+    @property
+    def known(self) -> bool:
+        """Whether what the source's own vault excludes was ever read whole."""
+        if not self.looked and not self._configs:
+            return False
+        return all(one.entries is not None for path, one in self._configs.items() if _vault_of(path) not in self.vaults)
+
+    @property
+    def trouble(self) -> str:
+        """Why what was read last still holds; empty while all is well. A stable code."""
+        return next((one.trouble for _, one in sorted(self._configs.items()) if one.trouble), "")
+
+    def scopes(self) -> list[Scope]:
+        """What is excluded where."""
+        made = []
+        for path, one in sorted(self._configs.items()):
+            vault = _vault_of(path)
+            steps = vault.count("..")
+            above = "".join(f"{part}/" for part in self._way[len(self._way) - steps :]) if steps else ""
+            entries = one.entries or ()
+            if entries or (one.entries is None and vault in self.vaults):
+                made.append(Scope("" if steps else vault, above, entries, known=one.entries is not None))
+        return made
+
+    # -- looking -----------------------------------------------------------------------------------
+
+    def look(self, root: Root, *, proven: bool) -> None:
+        """
+        Look whether anything changed below `root`; a handful of system calls when nothing did. Blocks.
+
+        Only in a root that is `proven` is what is not there believed to be gone, after a while.
+        """
+        self._way = tuple(part for part in root.real.split("/") if part)
+        found = dict.fromkeys(self._candidates(root))
+        for path in {**found, **self._configs}:
+            self._look_at(root, path, proven=proven)
+        self.looked = True
+
+    def _candidates(self, root: Root) -> Iterator[str]:
+        """The paths of folders that are, or may be, config folders."""
+        yield CONFIG_FOLDER
+        for vault in ("", *sorted(self.vaults)):
+            for name in self._dot_folders(root, vault):
+                yield f"{vault}/{name}" if vault else name
+        above = ""
+        for _ in self._way[:-1]:
+            above += "../"
+            if _exists(root.fd, f"{above}{CONFIG_FOLDER}"):
+                yield f"{above}{CONFIG_FOLDER}"
+
+    def _dot_folders(self, root: Root, vault: str) -> tuple[str, ...]:
+        """Those that hold an `app.json`, or a link of that name. Listed again when the folder around changed."""
+        try:
+            stamp = _stamp(os.stat(vault or ".", dir_fd=root.fd))
+            had = self._listed.get(vault)
+            if had is None or had[0] != stamp or had[1] - stamp[3] / 1e9 < _RACY_S:
+                fd = os.open(vault or ".", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=root.fd)
+                try:
+                    with os.scandir(fd) as entries:
+                        names = tuple(sorted(one.name for one in entries if one.name.startswith(".")))
+                finally:
+                    os.close(fd)
+                had = self._listed[vault] = (stamp, time.time(), names)
+        except OSError:
+            return ()  # the scan says so
+        prefix = f"{vault}/" if vault else ""
+        return tuple(name for name in had[2] if _exists(root.fd, f"{prefix}{name}/{SETTINGS}"))
+
+    def _look_at(self, root: Root, path: str, *, proven: bool) -> None:
+        one = self._configs.get(path)
+        try:
+            info = os.stat(f"{path}/{SETTINGS}", dir_fd=root.fd)
+        except OSError as error:
+            absent = error.errno in (errno.ENOENT, errno.ENOTDIR) and not _dangles(root.fd, path)
+            if absent and (one is None or one.entries == ()):
+                self._configs.pop(path, None)
+            elif absent and one is not None:
+                self._missing(root, path, one, proven=proven)
+            else:
+                code = (
+                    "dangles" if error.errno == errno.ENOENT else errno.errorcode.get(error.errno or 0, "EIO").lower()
+                )
+                self._unknown(path, one or _Config(), code, root)
+            return
+        stamp = _stamp(info)
+        if one is not None and one.stamp == stamp and one.entries is not None and not one.trouble:
+            return
+        try:
+            if not stat.S_ISREG(info.st_mode):
+                raise ValueError("app.json is no file")
+            raw = root.read(f"{path}/{SETTINGS}", _MAX_BYTES)
+            entries = obsidian_filters(b"" if raw is None else raw)
+        except ValueError:
+            self._unknown(path, one or _Config(), "not_understood", root)  # Obsidian may be writing it
+        except OSError as error:
+            self._unknown(path, one or _Config(), errno.errorcode.get(error.errno or 0, "EIO").lower(), root)
+        else:
+            fresh = time.time() - max(stamp[3], stamp[4]) / 1e9 < _RACY_S
+            self._configs[path] = _Config(entries, None if fresh else stamp)
+
+    def _unknown(self, path: str, one: _Config, why: str, root: Root) -> None:
+        name = path.rpartition("/")[2]
+        if (
+            one.entries is None
+            and name != CONFIG_FOLDER
+            and not any(_exists(root.fd, f"{path}/{file}") for file in _COMPANIONS)
+        ):
+            return  # some other program's app.json
+        one.trouble, one.stamp, one.missing_since = f"app_json_{why}", None, None
+        self._configs[path] = one
+
+    def _missing(self, root: Root, path: str, one: _Config, *, proven: bool) -> None:
+        now = self._clock()
+        one.trouble, one.stamp = "app_json_missing", None
+        if not (proven or one.entries is None) or root.health() != "ok":
+            one.missing_since = None
+        elif one.missing_since is None:
+            one.missing_since = now
+        elif now - one.missing_since >= ABSENT_FOR_S:
+            del self._configs[path]
+
+
+def configs_among(names: Iterable[str], fd: int) -> bool:
+    """Whether one of these names in the folder `fd` is a config folder of Obsidian's."""
+    return any(name == CONFIG_FOLDER or _exists(fd, f"{name}/{SETTINGS}") for name in names)
+
+
+def _vault_of(path: str) -> str:
+    return path.rpartition("/")[0]
+
+
+def _stamp(info: os.stat_result) -> Stamp:
+    return info.st_dev, info.st_ino, info.st_size, info.st_mtime_ns, info.st_ctime_ns
+
+
+def _exists(fd: int, path: str) -> bool:
+    """Whether there is something, and be it a link that leads nowhere."""
+    try:
+        os.stat(path, dir_fd=fd, follow_symlinks=False)
+    except OSError as error:
+        return error.errno not in (errno.ENOENT, errno.ENOTDIR, errno.ENAMETOOLONG)
+    return True
+
+
+def _dangles(fd: int, path: str) -> bool:
+    """Whether the config folder or its `app.json` is a link to what is not there."""
+    for link in (path, f"{path}/{SETTINGS}"):
+        try:
+            if stat.S_ISLNK(os.stat(link, dir_fd=fd, follow_symlinks=False).st_mode):
+                os.stat(link, dir_fd=fd)
+        except OSError as error:
+            if error.errno not in (errno.ENOENT, errno.ENOTDIR) or _is_link(fd, link):
+                return True
+    return False
+
+
+def _is_link(fd: int, path: str) -> bool:
+    try:
+        return stat.S_ISLNK(os.stat(path, dir_fd=fd, follow_symlinks=False).st_mode)
+    except OSError:
+        return False

@@ -1,0 +1,189 @@
+"""Where a client of S3 Vectors leads, and what its errors mean."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from botocore.exceptions import ClientError
+
+from tests.fakes.s3vectors import CREDENTIALS, FakeS3Vectors
+from vragd.backends.base import Vector
+from vragd.backends.s3vectors.backend import S3VectorsBackend as Backend
+from vragd.backends.s3vectors.connect import make_client
+from vragd.backends.s3vectors.errors import BadCredentials, Invalid, from_answer
+from vragd.config.settings import S3VectorsBackend
+from vragd.errors import BackendRefused, BackendUnavailable, UnknownStore, VragdError
+
+
+@pytest.fixture(autouse=True)
+def own_aws(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """AWS's own files, empty."""
+    for name, value in {
+        **CREDENTIALS,
+        "AWS_CONFIG_FILE": str(tmp_path / "config"),
+        "AWS_SHARED_CREDENTIALS_FILE": str(tmp_path / "c"),
+    }.items():
+        monkeypatch.setenv(name, value)
+    for name in (
+        "AWS_ENDPOINT_URL",
+        "AWS_ENDPOINT_URL_S3VECTORS",
+        "AWS_PROFILE",
+        "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS",
+    ):
+        monkeypatch.delenv(name, raising=False)
+    return tmp_path / "config"
+
+
+def settings(**more: object) -> S3VectorsBackend:
+    return S3VectorsBackend.model_validate({"type": "s3vectors", "bucket": "buck", "region": "us-east-1", **more})
+
+
+REMOTE = "http://vectors.example.org:9000"
+
+
+@pytest.mark.parametrize("variable", ["AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3VECTORS"])
+@pytest.mark.parametrize("for_query", [False, True])
+def test_an_endpoint_of_the_environment_is_held_to_what_the_setting_is(
+    variable: str, for_query: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(variable, REMOTE)
+    with pytest.raises(BackendRefused, match=r"vectors\.example\.org.*unencrypted"):
+        make_client(settings(), for_query=for_query)
+    monkeypatch.setenv(variable, "https://vectors.example.org")
+    assert make_client(settings(), for_query=for_query).meta.endpoint_url == "https://vectors.example.org"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"[default]\nendpoint_url = {REMOTE}\n",
+        f"[default]\nservices = mine\n[services mine]\ns3vectors =\n  endpoint_url = {REMOTE}\n",
+    ],
+)
+def test_so_is_one_of_awss_own_files(text: str, own_aws: Path) -> None:
+    own_aws.write_text(text)
+    with pytest.raises(BackendRefused, match="unencrypted"):
+        make_client(settings(), for_query=False)
+    backend = Backend(settings())
+    with pytest.raises(BackendRefused, match="unencrypted"):
+        backend.list_stores()
+
+
+def test_so_is_one_of_a_profile(own_aws: Path) -> None:
+    own_aws.write_text(f"[profile work]\nendpoint_url = {REMOTE}\nregion = us-east-1\n")
+    with pytest.raises(BackendRefused, match="unencrypted"):
+        make_client(settings(profile="work"), for_query=False)
+    assert make_client(settings(), for_query=False)
+
+
+def test_the_setting_goes_before_all_of_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_ENDPOINT_URL", REMOTE)
+    assert (
+        make_client(settings(endpoint_url="https://here.example"), for_query=False).meta.endpoint_url
+        == "https://here.example"
+    )
+
+
+def test_a_password_in_an_endpoint_is_not_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://user:hunter2@vectors.example.org")
+    with pytest.raises(BackendRefused) as caught:
+        make_client(settings(), for_query=False)
+    assert "hunter2" not in caught.value.message
+
+
+@pytest.mark.parametrize("by", ["setting", "environment"])
+def test_this_machine_is_asked_through_no_proxy(by: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "https_proxy", "ALL_PROXY"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")
+    with FakeS3Vectors() as fake:
+        if by == "environment":
+            monkeypatch.setenv("AWS_ENDPOINT_URL", fake.url)
+        backend = Backend(settings(endpoint_url=fake.url) if by == "setting" else settings())
+        backend.create_store("notes", 4, "cosine", space="s", model="m")
+        assert backend.list_stores() == ["notes"]
+        backend.close()
+
+
+@pytest.mark.parametrize(
+    ("status", "code"),
+    [(403, "403"), (407, "407"), (400, "ThrottlingException"), (400, "400"), (403, "AccessDenied"), (413, "413")],
+)
+def test_a_stray_refusal_cuts_no_metadata(status: int, code: str) -> None:
+    with FakeS3Vectors() as fake:
+        backend = Backend(settings(endpoint_url=fake.url))
+        backend.create_store("notes", 4, "cosine", space="s", model="m")
+        vectors = [
+            Vector(
+                f"k{i}", np.array([1.0, i, 0, 0], np.float32), {"source": "s", "folder": ("A",)}, {"path": f"A/{i}.md"}
+            )
+            for i in range(8)
+        ]
+        fake.fail(status, code, times=1000, operations={"PutVectors"})
+        fake.forget_calls()
+        with pytest.raises((BackendUnavailable, BackendRefused)):
+            backend.put_vectors("notes", vectors)
+        assert fake.calls["PutVectors"] <= 3, "it is not halved"
+        fake._faults.clear()
+        backend.put_vectors("notes", vectors)
+        assert all(kept["path"] == f"A/{key[1:]}.md" for key, kept in fake.metadata("buck", "notes").items())
+        backend.close()
+
+
+TABLE: list[tuple[str, int, str, type[VragdError], str]] = [
+    ("ValidationException", 400, "metadata too large", Invalid, "refuses"),
+    ("ThrottlingException", 400, "Rate exceeded", BackendUnavailable, "busy"),
+    ("TooManyRequestsException", 429, "", BackendUnavailable, "busy"),
+    ("SlowDown", 503, "reduce", BackendUnavailable, "busy"),
+    ("RequestTimeoutException", 400, "", BackendUnavailable, "busy"),
+    ("403", 403, "Forbidden", BackendUnavailable, "something between"),
+    ("407", 407, "Proxy Authentication Required", BackendUnavailable, "something between"),
+    ("302", 302, "captive portal", BackendUnavailable, "something between"),
+    ("400", 400, "Bad request", BackendUnavailable, "something between"),
+    ("", 404, "", BackendUnavailable, "something between"),
+    ("AccessDenied", 403, "Access Denied", BackendRefused, "denies"),
+    ("AccessDeniedException", 403, "no", BackendRefused, "denies"),
+    (
+        "InvalidSignatureException",
+        403,
+        "Signature expired: 20261126T140000Z is now earlier than",
+        BackendUnavailable,
+        "clock",
+    ),
+    ("InvalidSignatureException", 403, "Signature not yet current: 2026", BackendUnavailable, "clock"),
+    (
+        "RequestTimeTooSkewed",
+        403,
+        "The difference between the request time and the current time is too large.",
+        BackendUnavailable,
+        "clock",
+    ),
+    ("RequestExpired", 400, "Request has expired.", BackendUnavailable, "clock"),
+    ("SignatureDoesNotMatch", 403, "The request signature we calculated does not match", BadCredentials, "credentials"),
+    (
+        "ExpiredTokenException",
+        403,
+        "The security token included in the request is expired",
+        BadCredentials,
+        "credentials",
+    ),
+    ("UnrecognizedClientException", 403, "The security token is invalid.", BadCredentials, "credentials"),
+    ("OptInRequired", 403, "The AWS Access Key Id needs a subscription", BackendRefused, "OptInRequired"),
+    ("UnknownOperationException", 404, "", BackendRefused, "refuses"),
+    ("NotFoundException", 404, "", UnknownStore, "has no index"),
+    ("ServiceQuotaExceededException", 402, "too many", BackendRefused, "quota"),
+    ("KmsInvalidStateException", 400, "pending deletion", BackendRefused, "key"),
+    ("InternalServerException", 500, "", BackendUnavailable, "busy"),
+]
+
+
+@pytest.mark.parametrize(("code", "status", "said", "wanted", "words"), TABLE)
+def test_an_error_is_what_the_user_must_do(
+    code: str, status: int, said: str, wanted: type[VragdError], words: str
+) -> None:
+    raw = {"Error": {"Code": code, "Message": said}, "ResponseMetadata": {"HTTPStatusCode": status}}
+    error = from_answer(ClientError(raw, "PutVectors"), "PutVectors", "buck", "notes")  # type: ignore[arg-type]
+    assert type(error) is wanted
+    assert words in error.message
+    assert not isinstance(error, Invalid) or code == "ValidationException"

@@ -1,0 +1,147 @@
+"""Notes that say they are not to be indexed, in whatever spelling."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+
+from vragd.notes.chunk import read_note
+from vragd.notes.model import NotIndexable
+from vragd.notes.optout import opts_out
+
+
+def out(text: str) -> bool:
+    return opts_out(text.split("\n"))
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "vragd: false",
+        "vragd : false",
+        '"vragd": false',
+        "'vragd': false",
+        "vragd: off",
+        "vragd: no",
+        "vragd: n",
+        "vragd: FALSE",
+        "vragd: 0",
+        "vragd: !!bool false",
+        "vragd: !!str no",
+        "vragd: &a false",
+        "vragd: ~",
+        "vragd: null",
+        "vragd:",
+        "vragd: never",
+        'vragd: "false"',
+        "vragd: 'no'",
+        "vragd: false # private",
+        "VRAGD: False",
+        "vragd:false",
+        "vragd = false",
+        "vragd: [false]",
+        "{vragd: false}",
+        '{"title": "x", "vragd": false}',
+        "{title: x, vragd: no}",
+        "- vragd: false",
+        "vragd: false, title: x",
+        "vragd: private, and mine",
+        "vragd:\u00a0false",
+        "vragd：false",
+        "v\u200bragd: false",
+        "vragd:\tfalse",
+        "? vragd\n: false",
+        "vragd:\n  false",
+        "vragd: true\nvragd: false",
+        "vragd: *x",
+        "vragd: truex",
+        "vragd: 1.0",
+    ],
+)
+def test_any_value_but_a_yes_is_a_no_in_any_spelling(line: str) -> None:
+    for broken in ("", "title: [\n", "\t: : :\n", "a: {b\n", "{{date}}\n", "a: |\n  x\n"):
+        assert out(f"---\ntitle: x\n{broken}{line}\n---\ntext"), broken
+    assert out(f"---\r\n{line}\r\n---\r\ntext".replace("\r\n", "\n").replace("\r", "\n"))
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "vragd: true",
+        "vragd: yes",
+        "vragd: on",
+        "vragd: 1",
+        "vragd: TRUE # public",
+        '"vragd": "yes"',
+        "{vragd: on}",
+        "vragd:\n  true",
+        "? vragd\n: true",
+        "vragd: !!bool true",
+        '{"vragd": true, "title": "x"}',
+    ],
+)
+def test_a_yes_is_a_yes(line: str) -> None:
+    assert not out(f"---\n{line}\n---\ntext")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "vragd: false",
+        "text\n---\nvragd: false\n---",
+        "---\ntitle: on vragd\n---\nvragd: false",
+        "---\nnotvragd: false\n---",
+        "---\n---\nvragd: false",
+        "---\nvragd-x: false\n---",
+        "---\ntitle: 'about vragd: false'\n---",
+        "---\n\n# A rule\n\nvragd: false is how a note opts out",
+        "# head\n\nvragd: false",
+        "---\nx:\n  vragd: false\n---",
+        "---\nx: {vragd: false}\n---",
+        "---\nx:\n  - vragd: no\n---",
+        "",
+        "---",
+        "----\nvragd: false\n----",
+    ],
+)
+def test_what_is_no_front_matter_or_another_key_says_nothing(text: str) -> None:
+    assert not out(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "---\nvragd: false\n# text without an end",
+        "\n\n---\nvragd: false\n---",
+        "\ufeff---\nvragd: no\n---",
+        "---  \nvragd: off\n...\n",
+        "---\ntitle: x\n\nvragd: false\n\ntext",
+        '---\n{\n  "title": "x",\n  "vragd": false\n}\n---',
+        "---\n  title: x\n  vragd: false\n---",
+    ],
+)
+def test_front_matter_that_is_itself_broken_still_counts(text: str) -> None:
+    assert out(text)
+
+
+def test_a_note_that_opts_out_is_no_note() -> None:
+    with pytest.raises(NotIndexable, match="opted_out"):
+        read_note(b'---\r\n"vragd": off\r\n---\r\nsecret', "x")
+    with pytest.raises(NotIndexable, match="opted_out"):
+        read_note("---\nvragd: nein\n---\nsecret".encode("utf-16"), "x")
+    assert read_note(b"---\nvragd: yes\n---\nopen", "x").chunks
+
+
+def test_front_matter_of_any_size_is_looked_through_at_once() -> None:
+    started = time.monotonic()
+    for line in (
+        "vragd " * 100_000,
+        "{" * 100_000 + "vragd",
+        "- " * 100_000,
+        "vragd:" * 50_000,
+        " " * 500_000 + "vragd",
+        "?" * 100_000,
+    ):
+        out(f"---\n{line}\n---\n")
+    assert time.monotonic() - started < 5

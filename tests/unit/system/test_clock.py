@@ -1,0 +1,76 @@
+"""The one seam for time: the system's clock, and the one tests set."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+import time
+
+import pytest
+
+from tests.clock import FakeClock
+from vragd.system.clock import Clock
+
+
+@pytest.mark.skipif(not hasattr(time, "CLOCK_BOOTTIME"), reason="Linux counts sleep there")
+def test_the_steady_clock_counts_sleep_on_linux() -> None:
+    before = time.clock_gettime(time.CLOCK_BOOTTIME)
+    assert before <= Clock().steady() <= time.clock_gettime(time.CLOCK_BOOTTIME)
+
+
+@pytest.mark.skipif(sys.platform != "darwin", reason="macOS counts sleep there")
+def test_the_steady_clock_counts_sleep_on_macos() -> None:
+    before = time.clock_gettime(time.CLOCK_MONOTONIC_RAW)
+    assert before <= Clock().steady() <= time.clock_gettime(time.CLOCK_MONOTONIC_RAW)
+
+
+def test_a_wait_ends_with_its_event_or_its_time() -> None:
+    async def check() -> None:
+        clock, event = Clock(), asyncio.Event()
+        await clock.wait(event, 0.01)
+        assert not event.is_set()
+        asyncio.get_running_loop().call_soon(event.set)
+        await clock.wait(event, None)
+        await clock.wait(event, 100)
+
+    asyncio.run(check())
+
+
+def test_a_wait_that_slept_with_the_machine_ends_when_it_wakes() -> None:
+    class Asleep(Clock):
+        """The machine sleeps a day between one look and the next."""
+
+        look_again_s, looks = 0.01, 0
+
+        def steady(self) -> float:
+            self.looks += 1
+            return super().steady() + (86_400 if self.looks > 2 else 0)
+
+    async def check() -> None:
+        clock = Asleep()
+        async with asyncio.timeout(60):
+            await clock.sleep(3_600)
+
+    asyncio.run(check())
+
+
+def test_the_clock_of_tests_wakes_who_is_due_and_nobody_else() -> None:
+    async def check() -> None:
+        clock, woken = FakeClock(), []
+
+        async def sleep(seconds: float) -> None:
+            await clock.sleep(seconds)
+            woken.append(seconds)
+
+        tasks = [asyncio.create_task(sleep(seconds)) for seconds in (10.0, 20.0)]
+        await clock.turn()
+        clock.set_wall(clock.wall() + 1_000_000)
+        await clock.turn()
+        assert woken == []
+        await clock.advance(10)
+        assert woken == [10.0]
+        await clock.advance(86_400)
+        assert woken == [10.0, 20.0]
+        await asyncio.gather(*tasks)
+
+    asyncio.run(check())
