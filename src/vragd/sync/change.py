@@ -156,7 +156,7 @@ class Preparer:
             title=note.title,
             space_id=self._space.id,
             state="indexed",
-            reason="not_utf8" if note.lossy else None,
+            reason=_reason(note),
             chunks=chunks,
         )
         fresh = [chunk for chunk in chunks if chunk.key not in held]
@@ -203,6 +203,16 @@ def _chunk_rows(visit: Visit, note: Note) -> Iterator[ChunkRow]:
         yield ChunkRow(
             key, text_hash, chunk.heading, chunk.lines, chunk.text, meta_hash=told, embed_text=chunk.embed_text
         )
+
+
+def _reason(note: Note) -> str | None:
+    """What is to be known of a note that is indexed; None if nothing is."""
+    said = [*(["not_utf8"] if note.lossy else []), *note.remarks]
+    # a rule between two sections is wordless too: that is said only of a note that is nothing else
+    told = ("machine_text", "wordless") if not note.chunks else ("machine_text",)
+    left_out = (left for left in note.left_out if left.reason in told)
+    said += (f"{left.reason}: {left.n_lines} lines, {left.n_bytes} bytes left out" for left in left_out)
+    return "; ".join(said) or None
 
 
 def _removal(visit: Visit, seq: int) -> Prepared:

@@ -75,6 +75,8 @@ def body_of(data: bytes) -> list[str]:
     body = front_matter(lines)
     if body and load("\n".join(lines[1 : body - 1]), {}) is not None:
         lines[:body] = [""] * body
+    elif body:
+        lines[0] = lines[body - 1] = ""
     return lines
 
 

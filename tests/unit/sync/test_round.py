@@ -82,6 +82,18 @@ def test_marks_that_change_embed_nothing_and_are_shown_and_found(world: World) -
     assert world.is_sound()
 
 
+def test_what_of_a_note_is_not_indexed_is_said(world: World) -> None:
+    world.write("a.md", "---\ntag: x\n---\nsome text\n\n" + "aB3xK9Zq" * 40)
+    world.write("b.md", "---\na: [b\n---\nsome text")
+    world.write("c.md", "nothing to say")
+    world.apply("a.md", "b.md", "c.md")
+    assert [row.reason for row in world.store.reader.files()] == [
+        "legacy_tags; machine_text: 1 lines, 320 bytes left out",
+        "broken_properties",
+        None,
+    ]
+
+
 def test_one_note_may_hold_a_text_twice(world: World) -> None:
     world.write("a.md", "# A\n\nsame\n\n# B\n\nsame\n\n# A\n\nsame")
     world.apply("a.md")

@@ -22,7 +22,8 @@ def read(data: bytes, stem: str, types: Mapping[str, str]) -> Note:
     found = load("\n".join(lines[1 : body - 1]), types) if body else None
     remarks: tuple[str, ...] = ()
     if body and found is None:
-        body, remarks = 0, ("broken_properties",)  # text like any other
+        lines[0] = lines[body - 1] = ""  # text like any other, but for what would make it a heading
+        body, remarks = 0, ("broken_properties",)
     page = read_page(lines[body:] if body else lines, body + 1)
     return note_of(page, stem, found or Properties(remarks=remarks), lossy)
 
