@@ -37,24 +37,25 @@ class Cutter:
     def __init__(self, text: str) -> None:
         self._text = text
 
-    def cut(self, units: Sequence[Span], hold: int) -> Iterator[Span]:
+    def cut(self, units: Sequence[Span], hold: int, tail: int) -> Iterator[Span]:
         """
-        Spans of at most MAX_CHARS that cover `units` in order. What is before `hold` is not cut from what is behind.
+        Spans of at most MAX_CHARS that cover `units` in order. Nothing is cut before `hold` or behind `tail`.
 
         A unit that does not fit is cut between lines, a line between sentences, those at blanks, the rest wherever.
         """
-        yield from self._cut(units, hold, 0)
+        yield from self._cut(units, hold, tail, 0)
 
-    def _cut(self, atoms: Sequence[Span], hold: int, level: int) -> Iterator[Span]:
+    def _cut(self, atoms: Sequence[Span], hold: int, tail: int, level: int) -> Iterator[Span]:
         for first, last in self._groups(atoms):
             start, end = atoms[first][0], atoms[last - 1][1]
             if end - start <= MAX_CHARS:
                 yield start, end
             else:
-                yield from self._cut(self._smaller(start, end, max(hold, start), level), hold, level + 1)
+                parts = self._smaller(start, end, max(hold, start), tail, level)
+                yield from self._cut(parts, hold, tail, level + 1)
 
-    def _smaller(self, start: int, end: int, hold: int, level: int) -> Sequence[Span]:
-        """The next smaller parts of a span; the first goes on to `hold` at least."""
+    def _smaller(self, start: int, end: int, hold: int, tail: int, level: int) -> Sequence[Span]:
+        """The next smaller parts of a span; the first goes on to `hold` at least, the last begins before `tail`."""
         if level == 0:
             cuts = [at + 1 for at in _all(self._text, "\n", hold, end)]
         elif level == 1:
@@ -63,7 +64,7 @@ class Cutter:
             cuts = [match.end() for match in _BLANK.finditer(self._text, hold, end)]
         else:
             return _characters(self._text, start, end)
-        edges = [start, *(cut for cut in cuts if hold < cut < end), end]
+        edges = [start, *(cut for cut in cuts if hold < cut < end and cut <= tail), end]
         return [span for span in (self._trimmed(*pair) for pair in pairwise(edges)) if span[0] < span[1]]
 
     def _trimmed(self, start: int, end: int) -> Span:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import accumulate
 
@@ -14,6 +14,9 @@ from vragd.notes.inline import Edit, Found, Inline
 from vragd.notes.machine import Count, strip_machine_text
 from vragd.notes.model import Block, Blocks, Callout, Chunk, Field, Heading, LeftOut, Link, Marks, Task
 
+MAX_SHORT = 400
+_NO_PROSE = frozenset(("base", "query", "dataview", "dataviewjs", "tasks"))  # languages of Obsidian and its plugins
+_HASHES = re.compile(r"#{1,6}[ \t]++")
 _A_WORD = re.compile(r"[^\W_]")
 _QUOTES = re.compile(r"^[ \t]*+(?:>[ \t]?+)++", re.M)
 _DELIMITERS = re.compile(r"^[ \t>]*+\|?(?:[ \t]*+:?-++:?[ \t]*+\|)++[ \t]*+(?::?-++:?)?[ \t]*+$", re.M)
@@ -101,7 +104,12 @@ class _Reading:
                 reader.found.edits.append((start, end, ""))
         edits = reader.found.edits
         n = len(edits)
-        for first, last, _ in self.blocks.fences:
+        for i, _, _ in self.blocks.inner:
+            if hashes := _HASHES.search(text, starts[i], starts[i + 1]):
+                edits.append((*hashes.span(), ""))
+        for first, last, info in self.blocks.fences:
+            if info.partition(" ")[0].lower() in _NO_PROSE:
+                edits.append((starts[first], starts[last] - 1, ""))
             edits.append((starts[first], starts[first + 1], ""))
             if last - first > 1 and not text[starts[last - 1] : starts[last]].strip("`~> \t\n"):
                 edits.append((starts[last - 1], starts[last] - 1, ""))
@@ -201,31 +209,42 @@ class _Reading:
 
     def _chunks(self) -> Iterator[Chunk]:
         cutter = Cutter(self.text)
-        for path, blocks in sections_of(self.blocks.blocks):
-            units, hold = self._units(blocks)
-            for span in cutter.cut(units, hold):
+        for path, blocks in sections_of(self.blocks.blocks, self._says):
+            units, hold, tail = self._units(blocks)
+            for span in cutter.cut(units, hold, tail):
                 yield from self._chunk(span, path)
 
-    def _units(self, blocks: Sequence[Block]) -> tuple[list[Span], int]:
+    def _units(self, blocks: Sequence[Block]) -> tuple[list[Span], int, int]:
         """
-        Spans of blocks, those of headings with what is below them; and the offset where the first text begins.
+        Spans of blocks, those of headings with what is below them; where the first line with a word begins, and where
+        the last word is.
         """
         starts, units = self.starts, list[Span]()
-        i = 0
-        while i < len(blocks) and blocks[i].heading is not None:
-            i += 1
-        hold = starts[blocks[min(i, len(blocks) - 1)].start]
-        begin = starts[blocks[0].start]
-        for block in blocks[i:]:
-            if block.heading is not None:
-                continue
-            units.append((begin if not units else starts[block.start], starts[block.end] - 1))
-        end = starts[blocks[-1].end] - 1
+        saying = [i for i, block in enumerate(blocks) if self._says(block)] or [len(blocks) - 1]
+        first, last = saying[0], saying[-1]
+        begin, hold, end = starts[blocks[0].start], starts[blocks[first].start], starts[blocks[-1].end] - 1
+        above = begin
+        for block in blocks[first : last + 1]:
+            above = starts[block.start] if above < 0 else above
+            if block.heading is None:
+                units.append((above, starts[block.end] - 1))
+                above = -1
         if not units:
-            return [(begin, end)], begin
-        if blocks[-1].heading is not None:
-            units[-1] = (units[-1][0], end)
-        return units, hold
+            return [(begin, end)], begin, end
+        tail = units[-1][1]
+        units[-1] = (units[-1][0], end)
+        if word := _A_WORD.search(self.text, hold):
+            hold = self.text.rfind("\n", 0, word.start()) + 1
+        while tail > hold and not self.text[tail - 1].isalnum():
+            tail -= 1
+        return units, hold, tail - 1
+
+    def _says(self, block: Block) -> bool:
+        """Whether the block is text with a word, and not one of marks and comments only."""
+        start, end = self.starts[block.start], self.starts[block.end] - 1
+        if block.heading is not None or _A_WORD.search(self.text, start, end) is None:
+            return False
+        return end - start > MAX_SHORT or _A_WORD.search(self.embedded(start, end)) is not None
 
     def _chunk(self, span: Span, path: tuple[str, ...]) -> Iterator[Chunk]:
         start, end = span
@@ -249,9 +268,12 @@ class _Reading:
             self.words.append(text)
 
 
-def sections_of(blocks: Sequence[Block]) -> Iterator[tuple[tuple[str, ...], list[Block]]]:
+def sections_of(
+    blocks: Sequence[Block], says: Callable[[Block], bool] = lambda _: True
+) -> Iterator[tuple[tuple[str, ...], list[Block]]]:
     """
-    Heading paths with their blocks. A heading with nothing below it opens the next one's section.
+    Heading paths with their blocks. A heading with nothing below it opens the next one's section; `says` tells whether
+    a block is something.
 
     Those at the end with nothing below go with the section before; a page of headings only has what they share.
     """
@@ -270,7 +292,7 @@ def sections_of(blocks: Sequence[Block]) -> Iterator[tuple[tuple[str, ...], list
             paths.append(tuple(t for _, t in path))
             current.append(block)
         else:
-            has_text = True
+            has_text = has_text or says(block)
             current.append(block)
     if has_text:
         sections.append((tuple(t for _, t in path), current))
@@ -282,7 +304,7 @@ def sections_of(blocks: Sequence[Block]) -> Iterator[tuple[tuple[str, ...], list
 
 
 def _shared(paths: Sequence[tuple[str, ...]]) -> tuple[str, ...]:
-    first = paths[0]
+    first = paths[0] if paths else ()
     for other in paths[1:]:
         n = 0
         while n < min(len(first), len(other)) and first[n] == other[n]:
