@@ -1,17 +1,30 @@
-# make try: the main job on a sample vault.  make test: everything CI runs but lint.
-# Both need Python 3.11+ with venv and, the first time, a network for pip. Nothing else.
+# make try: the main job on a sample vault.  make test: all tests.  make test-quick: those for every edit.
+# make coverage: all tests, and which share of each room's lines ran; with make lint it is what CI runs.
+# All need Python 3.11+ with venv and, the first time, a network for pip. Nothing else.
 
 PYTHON ?= python3
 VENV ?= .venv
 BIN = $(VENV)/bin
 
-.PHONY: try test lint format bench soak clean
+.PHONY: try test test-quick coverage test-servers lint format bench soak clean
 
 try: $(VENV)/run.done
 	$(BIN)/vragd demo
 
 test: $(VENV)/dev.done
 	$(BIN)/python -m pytest -n 3 --dist worksteal
+
+# Nothing marked slow, nothing that starts a process: under a minute on two cores.
+test-quick: $(VENV)/dev.done
+	$(BIN)/python -m pytest -n 2 --dist worksteal --quick --backend memory --backend faiss tests/unit tests/conformance
+
+# After a change that raises it: make coverage COVERAGE=--record
+coverage: $(VENV)/dev.done
+	$(BIN)/python -m tests.covered $(COVERAGE) -n 3 --dist worksteal
+
+# Real servers, built from package registries the first time (minutes); skipped with a reason where that cannot be.
+test-servers: $(VENV)/dev.done
+	VRAGD_SERVERS=$(abspath $(VENV))/servers $(BIN)/python -m pytest -rs tests/servers
 
 lint: $(VENV)/dev.done
 	$(BIN)/ruff check src tests bench
@@ -20,6 +33,7 @@ lint: $(VENV)/dev.done
 	$(BIN)/lint-imports
 	$(BIN)/python -m tests.sizes
 	$(BIN)/python -m tests.rooms
+	$(BIN)/python -m tests.seams
 	$(BIN)/python -m pytest --quiet tests/unit/project/test_log_names.py
 
 format: $(VENV)/dev.done

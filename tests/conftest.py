@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -40,6 +41,8 @@ def s3(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeS3Vectors]:
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    if config.getoption("--quick"):
+        sys.addaudithook(watch)
     if not hasattr(config, "workerinput"):  # one folder for all workers of a run
         os.environ["VRAGD_TESTS_SHARED"] = tempfile.mkdtemp(prefix="vragd-shared-")
 
@@ -53,6 +56,39 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--backend", action="append", choices=sorted(FACTORIES), help="only this backend's conformance (default: all)"
     )
+
+    parser.addoption("--quick", action="store_true", help="only what is not slow, and it may start no process")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if not config.getoption("--quick"):
+        return
+    slow = [item for item in items if item.get_closest_marker("slow") or "s3" in getattr(item, "fixturenames", ())]
+    config.hook.pytest_deselected(items=slow)
+    items[:] = [item for item in items if item not in set(slow)]
+
+
+class Watch:
+    """Notes that a test starts a process. A hook of the interpreter cannot be taken back: one is enough for a run."""
+
+    started = ""
+
+    def __call__(self, event: str, arguments: tuple[object, ...]) -> None:
+        if event in ("subprocess.Popen", "os.posix_spawn", "os.fork"):
+            self.started = f"{event} {arguments}"
+
+
+watch = Watch()
+
+
+def pytest_runtest_setup() -> None:
+    watch.started = ""
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_runtest_teardown(item: pytest.Item) -> None:
+    if item.config.getoption("--quick") and watch.started:
+        pytest.fail(f"it is not marked slow and started a process: {watch.started}", pytrace=False)
 
 
 def backends(config: pytest.Config) -> list[str]:

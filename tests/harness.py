@@ -10,7 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,8 @@ from vragd.errors import NoDaemon
 
 VAULTS = Path(__file__).parent / "vaults"
 DEADLINE_S = 30.0
+PYTHONS = (sys.executable, f"/usr/bin/python{sys.version_info.major}.{sys.version_info.minor}")
+"""Of the version that runs the tests: its own, and one that every user can read, if there is one."""
 fork_daemons = False  # an interpreter for each; see tests/forked.py
 
 
@@ -35,6 +37,11 @@ def until(condition: Callable[[], Any], what: str, timeout_s: float = DEADLINE_S
         if waited > timeout_s:
             raise AssertionError(f"waited {timeout_s:.0f} s in vain for: {what}")
         time.sleep(min(0.05, max(0.01, waited / 10)))  # asking costs what is waited for its processor time
+
+
+def unmeasured() -> dict[str, str]:
+    """The environment of a child that may leave no file and no word of another: which lines it ran is not told."""
+    return {name: value for name, value in os.environ.items() if not name.startswith("COVERAGE_")}
 
 
 def tree(folder: Path) -> dict[str, tuple[bytes | None, int]]:
@@ -55,6 +62,7 @@ class Vragd:
         self.data, self.socket = home / "data", home / "run" / "s"
         self.config_file, self.log_file = home / "config.yaml", home / "log"
         self.process: subprocess.Popen[bytes] | Forked | None = None
+        self.fork = fork_daemons
         self.client = Client(self.socket)
         self.configure(**config)
 
@@ -81,7 +89,7 @@ class Vragd:
         """Start the daemon; wait until it answers and, with `idle`, until everything is indexed."""
         env = self.env
         with self.log_file.open("ab") as log:
-            if fork_daemons and can_fork(env):
+            if self.fork and can_fork(env):
                 remote = "s3vectors" in self.config_file.read_text()
                 self.process = fork_daemon(env, log, ["boto3", "vragd.backends.s3vectors.backend"] if remote else [])
             else:
@@ -107,6 +115,14 @@ class Vragd:
             self.process.send_signal(signal.SIGKILL)
             self.process.wait()
             self.process = None
+
+    def finish(self) -> None:
+        """The end of a test: a kill, or a stop where a killed process would take with it which lines it ran."""
+        if self.process is not None and "COVERAGE_PROCESS_CONFIG" in os.environ:
+            self.process.terminate()
+            with suppress(subprocess.TimeoutExpired):
+                self.process.wait(10)
+        self.kill()
 
     def stop(self) -> int:
         """SIGTERM; the exit status."""
@@ -179,12 +195,12 @@ class Vragd:
 
 @contextmanager
 def vragd(home: Path, **config: Any) -> Iterator[Vragd]:
-    """A Vragd that is killed in the end, whatever happens."""
+    """A Vragd that is ended in the end, whatever happens."""
     instance = Vragd(home, **config)
     try:
         yield instance
     finally:
-        instance.kill()
+        instance.finish()
 
 
 def copy_vault(name: str, to: Path) -> Path:

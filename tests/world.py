@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 from typing import Any
 
+import apsw
 import numpy as np
 
 from tests.backends import keys
@@ -28,6 +29,8 @@ class WordEmbedder:
         self.texts: list[str] = []
         self.dimension, self.digest = 32, "1"
         self.down = False
+        self.claims: int | None = None
+        """The dimension it says it has, if that is not the truth."""
         self.poison: str | None = None
         """Refused, and with it every batch it is in."""
         self.deadly: str | None = None
@@ -36,7 +39,7 @@ class WordEmbedder:
     def space(self, chunker: str) -> Space:
         if self.down:
             raise EmbedderUnavailable("down")
-        return Space("test", "words", self.digest, self.dimension, "", chunker)
+        return Space("test", "words", self.digest, self.claims or self.dimension, "", chunker)
 
     def still_makes(self, space: Space) -> bool:
         return self.space("").meaning == space.meaning
@@ -64,6 +67,8 @@ class Recording(MemoryBackend):
         super().__init__()
         self.log: list[str] = []
         self.fail = ""
+        self.after_query: Callable[[], None] = lambda: None
+        """Happens between the answer and whatever is made of it."""
 
     def _step(self, name: str) -> None:
         self.log.append(name)
@@ -75,10 +80,26 @@ class Recording(MemoryBackend):
         super().put_vectors(name, batch, visible=visible)
         self._step("after put")
 
+    def query(self, *args: Any, **named: Any) -> Any:
+        if self.fail == "before query":
+            raise BackendUnavailable("out")
+        matches = super().query(*args, **named)
+        self.after_query()
+        return matches
+
     def delete_vectors(self, name: str, keys: Collection[str]) -> None:
         self._step("before delete")
         super().delete_vectors(name, keys)
         self._step("after delete")
+
+
+def sql(folder: Path, statement: str, *values: Any) -> list[Any]:
+    """What the catalog in `folder` answers to somebody else's connection."""
+    db = apsw.Connection(str(folder / "catalog.db"))
+    try:
+        return list(db.execute(statement, values))
+    finally:
+        db.close()
 
 
 class World:

@@ -11,10 +11,10 @@ import pytest
 
 from tests.conformance.broken import BROKEN
 from tests.conformance.factories import FACTORIES
+from vragd.backends.conformance.checks import CHECKS
 from vragd.backends.faiss.backend import FaissBackend
 from vragd.backends.faiss.collection import Tuning
 from vragd.backends.registry import REGISTRY
-from vragd.conformance.backends import CHECKS
 
 
 @pytest.mark.parametrize("check", CHECKS, ids=lambda fn: fn.__name__)
@@ -41,6 +41,7 @@ def test_every_registered_backend_is_under_test() -> None:
     assert {name.partition("-")[0] for name in FACTORIES} == set(REGISTRY)
 
 
+@pytest.mark.slow
 def test_a_typo_in_the_backend_fails_the_run() -> None:
     root = Path(__file__).parents[2]
     run = subprocess.run(

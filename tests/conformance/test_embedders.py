@@ -8,8 +8,8 @@ from contextlib import ExitStack, closing
 import pytest
 
 from tests.conformance.embedders import BROKEN, FACTORIES
-from vragd.conformance.embedders import CHECKS
 from vragd.embed.base import Embedder
+from vragd.embed.conformance import CHECKS
 from vragd.embed.registry import REGISTRY
 
 

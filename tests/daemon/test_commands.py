@@ -11,7 +11,7 @@ from pathlib import Path
 import apsw
 import pytest
 
-from tests.harness import Vragd, copy_vault, until, vragd
+from tests.harness import Vragd, copy_vault, unmeasured, until, vragd
 from tests.warm import warm
 from vragd.cli.main import MODULES, parser
 
@@ -192,5 +192,5 @@ def test_a_query_imports_nothing_heavy() -> None:
         " 'http', 'h11', 'dataclasses', 'tempfile', 'subprocess', 'vragd.cli.demo'} & set(sys.modules);"
         " sys.exit(f'imported: {heavy}' if heavy else 0)"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    done = subprocess.run([sys.executable, "-c", code], env=unmeasured(), capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr

@@ -10,7 +10,6 @@ from pathlib import Path
 
 import pytest
 
-from tests import harness
 from tests.forked import Forked, can_fork
 from tests.harness import Vragd, vragd
 
@@ -41,7 +40,7 @@ def test_it_has_nothing_of_its_parents_that_another_would_not_have(
     seen = []
     with vragd(tmp_path) as daemon:
         for fork in (True, False):
-            monkeypatch.setattr(harness, "fork_daemons", fork)
+            daemon.fork = fork
             daemon.start()
             assert isinstance(daemon.process, Forked) == fork
             seen.append(seen_from_outside(daemon))
@@ -49,9 +48,9 @@ def test_it_has_nothing_of_its_parents_that_another_would_not_have(
     assert seen[0] == seen[1]
 
 
-def test_it_is_waited_for_and_its_end_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(harness, "fork_daemons", True)
+def test_it_is_waited_for_and_its_end_is_told(tmp_path: Path) -> None:
     with vragd(tmp_path) as daemon:
+        daemon.fork = True
         daemon.start(idle=False)
         process = daemon.process
         assert process is not None and process.poll() is None

@@ -14,9 +14,11 @@ from tests.harness import Vragd, until
 
 N = 30
 
+MOUNT_DISK = 'mount -t tmpfs none "$1" && cp -a "$2/." "$1"'
+MOUNT_FOLDER = 'mount --bind "$2" "$1"'  # the same file system once more: no device number tells
 # Does what it is told, a line at a time, in the namespace of the daemon it becomes.
 SCRIPT = """
-mount -t tmpfs none "$1" && cp -a "$2/." "$1" || exit 9
+%s || exit 9
 (while read -r line < "$3"; do eval "$line"; done) &
 exec "$4" -m vragd run
 """
@@ -25,15 +27,26 @@ exec "$4" -m vragd run
 class Mounted(Vragd):
     """A daemon that has a disk at `disk`; what is on it can be seen below `inside`."""
 
-    def __init__(self, home: Path, disk: str, **config: object) -> None:
+    def __init__(self, home: Path, disk: str, by: str = MOUNT_DISK, **config: object) -> None:
         super().__init__(home, **config)
+        self.by = by
         self.disk, self.content, self.orders = self.vault / disk, home / "content", home / "orders"
         self.disk.mkdir(exist_ok=True)
         self.content.mkdir()
         os.mkfifo(self.orders)
 
     def begin(self) -> None:
-        command = ["unshare", "-Urm", "sh", "-c", SCRIPT, "sh", str(self.disk), str(self.content), str(self.orders)]
+        command = [
+            "unshare",
+            "-Urm",
+            "sh",
+            "-c",
+            SCRIPT % self.by,
+            "sh",
+            str(self.disk),
+            str(self.content),
+            str(self.orders),
+        ]
         with self.log_file.open("ab") as log:
             self.process = subprocess.Popen([*command, sys.executable], env=self.env, stderr=log)
         until(self.answers, "the daemon to answer")
@@ -65,7 +78,7 @@ class Mounted(Vragd):
         until(lambda: not self.mounted(), "the disk to be away")
 
     def mount(self) -> None:
-        self.order(f"mount -t tmpfs none '{self.disk}' && cp -a '{self.content}/.' '{self.disk}'")
+        self.order(f"set -- '{self.disk}' '{self.content}'; {self.by}")
         until(self.mounted, "the disk to be back")
 
 
@@ -90,8 +103,9 @@ def make(tmp_path: Path) -> Iterator[Make]:
         daemon.kill()
 
 
-def test_notes_on_a_disk_inside_the_vault_stay_while_it_is_away(make: Make) -> None:
-    daemon = make("disk", watch={"settle_ms": 50})
+@pytest.mark.parametrize("by", [MOUNT_DISK, MOUNT_FOLDER], ids=["disk", "folder mounted again"])
+def test_notes_on_a_disk_inside_the_vault_stay_while_it_is_away(make: Make, by: str) -> None:
+    daemon = make("disk", by=by, watch={"settle_ms": 50})
     for i in range(200):  # so many that the guard would let those on the disk go
         (daemon.vault / f"v{i}.md").write_text(f"in the vault {i}\n")
     daemon.begin()

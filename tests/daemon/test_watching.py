@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import shutil
 import signal
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -53,11 +55,10 @@ def test_when_watches_run_out_the_source_is_polled(tmp_path: Path) -> None:
         (daemon.vault / f"folder{i}").mkdir()
     with daemon.log_file.open("ab") as log:
         daemon.process = subprocess.Popen(
-            ["unshare", "-Ur", "sh", "-c", f"{limit}; exec python3 -m vragd run"],
-            env=daemon.env | {"PATH": f"{Path(shutil.which('python3') or '').parent}:{os.environ['PATH']}"}
-            | {"PYTHONPATH": os.pathsep.join(p for p in __import__("sys").path if p)},
+            ["unshare", "-Ur", "sh", "-c", f'{limit}; exec "$0" -m vragd run', sys.executable],
+            env=daemon.env,
             stderr=log,
-        )  # fmt: skip
+        )
     try:
         until(daemon.answers, "the daemon to answer")
         until(lambda: daemon.store["sources"][0]["watching"] == "polling", "polling")
@@ -122,3 +123,89 @@ def test_nothing_private_is_logged(tmp_path: Path) -> None:
         assert "sync.round_applied" in daemon.log()
         assert [word for word in canaries if word in daemon.log()] == []
         assert str(daemon.vault) not in daemon.log()
+
+
+def exchange(one: Path, other: Path) -> None:
+    """Two folders change places in one stroke; skips where the system cannot do that."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    at_here, swap = -100, 2
+    if not hasattr(libc, "renameat2") or libc.renameat2(at_here, bytes(one), at_here, bytes(other), swap):
+        pytest.skip("folders cannot be exchanged here")
+
+
+def test_folders_that_changed_places_are_watched_under_their_new_names(tmp_path: Path) -> None:
+    with vragd(tmp_path) as daemon:
+        for name in ("A/a.md", "B/b.md", "A/sub/x.md", "B/sub/y.md"):
+            (daemon.vault / name).parent.mkdir(parents=True, exist_ok=True)
+            (daemon.vault / name).write_text("plain\n")
+        daemon.start()
+        exchange(daemon.vault / "A", daemon.vault / "B")
+        until(lambda: set(daemon.files("indexed")) == {"A/b.md", "A/sub/y.md", "B/a.md", "B/sub/x.md"}, "the exchange")
+        for n, name in enumerate(("A/b.md", "B/a.md", "A/sub/y.md", "B/sub/x.md", "A/sub/new.md", "B/new.md")):
+            (daemon.vault / name).write_text(f"edited quokka{n}\n")
+            until(lambda: daemon.paths(f"quokka{n}", mode="keyword") == [name], name)  # noqa: B023
+        assert daemon.store["sources"][0]["watching"] == "events"
+
+
+def test_a_folder_that_may_not_be_read_is_polled_alone_and_watched_when_it_may(tmp_path: Path) -> None:
+    if os.geteuid() == 0:
+        pytest.skip("root may read anything")
+    with vragd(tmp_path) as daemon:
+        (daemon.vault / "locked").mkdir(mode=0)
+        (daemon.vault / "open").mkdir()
+        daemon.start()
+        assert daemon.store["sources"][0]["watching"] == "events"
+        assert daemon.store["sources"][0]["unwatched"] == {"locked": "eacces"}
+        (daemon.vault / "open/n.md").write_text("numbat\n")
+        until(lambda: daemon.paths("numbat", mode="keyword"), "a note elsewhere, by an event")
+        (daemon.vault / "locked").chmod(0o700)
+        until(lambda: daemon.store["sources"][0]["unwatched"] == {}, "it to be watched")
+        (daemon.vault / "locked/n.md").write_text("bandicoot\n")
+        until(lambda: daemon.paths("bandicoot", mode="keyword"), "a note in it, by an event")
+
+
+def test_nothing_excluded_is_watched(tmp_path: Path) -> None:
+    with vragd(tmp_path) as daemon:
+        source = {"path": str(daemon.vault), "exclude": ["node_modules/"]}
+        daemon.configure(stores={"notes": {"sources": [source]}})
+        for name in (".git/objects", "node_modules/deep", "Notes/deep"):
+            for i in range(20):
+                (daemon.vault / name / str(i)).mkdir(parents=True)
+        (daemon.vault / ".obsidian/plugins/one").mkdir(parents=True)
+        (daemon.vault / ".obsidian/app.json").write_text('{"userIgnoreFilters": ["Notes/deep/1"]}')
+        daemon.start()
+        # the root, .obsidian, Notes, Notes/deep, and of its twenty folders those that do not begin with 1
+        assert n_watches(daemon) == 4 + 9
+        (daemon.vault / ".git/objects/later").mkdir()
+        (daemon.vault / "Notes/later").mkdir()
+        until(lambda: n_watches(daemon) == 14, "the new folder to be watched, and that only")
+        (daemon.vault / ".obsidian/app.json").write_text("{}")
+        until(lambda: n_watches(daemon) == 25, "what is excluded no longer to be watched")
+
+
+def n_watches(daemon: Vragd) -> int:
+    assert daemon.process is not None
+    infos = Path(f"/proc/{daemon.process.pid}/fdinfo")
+    return sum(info.read_text().count("inotify wd:") for info in infos.iterdir() if info.exists())
+
+
+def test_folders_nested_deeper_than_anybody_expects_hold_up_nobody(tmp_path: Path) -> None:
+    with vragd(tmp_path) as daemon:
+        fd = os.open(daemon.vault, os.O_RDONLY)
+        for _ in range(1_100):
+            os.mkdir("d", dir_fd=fd)
+            fd, above = os.open("d", os.O_RDONLY, dir_fd=fd), fd
+            os.close(above)
+        try:
+            daemon.start()
+            (daemon.vault / "a.md").write_text("numbat\n")
+            until(lambda: daemon.paths("numbat", mode="keyword"), "a note")
+            with open(os.open("deep.md", os.O_WRONLY | os.O_CREAT, dir_fd=fd), "w") as note:
+                note.write("a deep bandicoot\n")
+            until(lambda: daemon.paths("bandicoot", mode="keyword"), "the deepest note, by an event")
+            assert daemon.status()["degraded"] == []
+            assert daemon.store["sources"][0]["unwatched"] == {}
+        finally:
+            os.close(fd)
+            daemon.kill()
+            subprocess.run(["rm", "-rf", str(daemon.vault)], check=True)

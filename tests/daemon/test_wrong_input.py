@@ -13,7 +13,7 @@ from typing import Any
 import apsw
 import pytest
 
-from tests.harness import Vragd, copy_vault, until, vragd
+from tests.harness import PYTHONS, Vragd, copy_vault, until, vragd
 from vragd import __file__ as source_of_vragd
 from vragd.errors import TooLarge, UsageError
 
@@ -155,7 +155,7 @@ def nobodys() -> Any:
     for path in (place, *place.rglob("*")):
         os.chown(path, NOBODY, NOBODY)
     try:
-        for daemon.python in (sys.executable, "/usr/bin/python3"):
+        for daemon.python in PYTHONS:
             if Path(daemon.python).exists() and daemon.run("config", "check").returncode == 0:
                 break
         else:

@@ -26,6 +26,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
 from typing import Any, cast
 
+from tests.fakes.ollama_rules import full_name, texts_of, unreadable
+
 _LOOKED_AT = ("/", "/api/version", "/api/tags")
 _ROUTES = dict.fromkeys(_LOOKED_AT, ("GET", "HEAD")) | dict.fromkeys(("/api/show", "/api/embed"), ("POST",))
 
@@ -34,7 +36,6 @@ Answer = tuple[int, Any]  # status; JSON, or bytes to send as they are
 NAN = "embedding contains NaN or Inf values"
 TOO_LONG = "the input length exceeds the context length"
 FIRST_DIGEST = "a" * 64
-DURATION = re.compile(r"-?(\d+(\.\d+)?(ns|us|ms|s|m|h))+")
 
 
 @dataclass(frozen=True)
@@ -154,6 +155,19 @@ class FakeOllama:
         with self._lock:
             self._failures.extend([(path, (status, body))] * n)
 
+    def n_failing(self) -> int:
+        """How many requests are yet to fail."""
+        return len(self._failures)
+
+    def fail_no_more(self) -> None:
+        self._failures.clear()
+
+    def forget_requests(self) -> None:
+        """What it was asked so far."""
+        with self._lock:
+            self.requests.clear()
+            self.embedded_texts.clear()
+
     def release(self) -> None:
         """Answer what hangs, and let nothing hang from now on."""
         self.hang, self.hang_word = False, None
@@ -173,7 +187,7 @@ class FakeOllama:
         """The texts of every request to embed, also of those that failed."""
         with self._lock:
             bodies = [request.body for request in self.requests if request.path == "/api/embed"]
-        return [_texts(body) for body in bodies]
+        return [texts_of(body) for body in bodies]
 
     def vector(self, text: str, digest: str | None = None) -> list[float]:
         """The unit vector of `text` by the weights of `digest`: its hashed words, so texts that share some are near."""
@@ -191,7 +205,7 @@ class FakeOllama:
         with self._lock:
             self.requests.append(Request(path, body))
         if path == "/api/embed":
-            self.on_embed(_texts(body))
+            self.on_embed(texts_of(body))
         self._dawdle(path, body)
         with self._lock:
             for index, (failing, failure) in enumerate(self._failures):
@@ -212,10 +226,10 @@ class FakeOllama:
             return 200, {"models": [self._described(name) for name in sorted(self.models)]}
         if path not in ("/api/show", "/api/embed"):
             return 404, b"404 page not found"
-        if path == "/api/embed" and (error := _unreadable(body)):
+        if path == "/api/embed" and (error := unreadable(body)):
             return 400, {"error": error}
         model = str(body.get("model", ""))
-        if _full_name(model) not in {_full_name(known) for known in self.models}:
+        if full_name(model) not in {full_name(known) for known in self.models}:
             return 404, {"error": f"model '{model}' not found"}
         return (200, self._shown()) if path == "/api/show" else self._embed(model, body)
 
@@ -225,8 +239,8 @@ class FakeOllama:
 
         As the real one: after the request was understood and its model found, before anything is embedded.
         """
-        known = _full_name(str(body.get("model", ""))) in {_full_name(name) for name in self.models}
-        if self.load_s is None or self.loaded or path != "/api/embed" or not known or _unreadable(body):
+        known = full_name(str(body.get("model", ""))) in {full_name(name) for name in self.models}
+        if self.load_s is None or self.loaded or path != "/api/embed" or not known or unreadable(body):
             return True
         with self._lock:
             self.n_loads += 1
@@ -242,7 +256,7 @@ class FakeOllama:
 
     def _dawdle(self, path: str, body: Mapping[str, Any]) -> None:
         word = self.hang_word
-        if self.hang or (word and path == "/api/embed" and any(word in text for text in _texts(body))):
+        if self.hang or (word and path == "/api/embed" and any(word in text for text in texts_of(body))):
             self._released.clear()
             self._hanging.set()
             self._released.wait()
@@ -250,10 +264,7 @@ class FakeOllama:
             self._stopped.wait(self.delay_s)
 
     def _embed(self, model: str, body: Mapping[str, Any]) -> Answer:
-        keep_alive = body.get("keep_alive", "5m")
-        if isinstance(keep_alive, str) and not DURATION.fullmatch(keep_alive):
-            return 400, {"error": f'time: missing unit in duration "{keep_alive}"'}
-        texts = _texts(body)
+        texts = texts_of(body)
         if not texts:
             return 200, {"model": model, "embeddings": []}
         limit = self.context_chars
@@ -298,25 +309,6 @@ class FakeOllama:
     def _details(self) -> dict[str, Any]:
         family = {"family": "bert", "families": ["bert"], "parameter_size": "23M"}
         return {"parent_model": "", "format": "gguf", "quantization_level": "F16", **family}
-
-
-def _texts(body: Mapping[str, Any]) -> list[str]:
-    given = body.get("input") or []
-    return [given] if isinstance(given, str) else list(given)
-
-
-def _unreadable(body: Mapping[str, Any]) -> str:
-    """What is wrong with a request to embed before anybody looks for its model."""
-    if not body:
-        return "missing request body"
-    given = body.get("input")
-    texts = given if isinstance(given, list) else [given]
-    return "" if given is None or all(isinstance(text, str) for text in texts) else "invalid input type"
-
-
-def _full_name(model: str) -> str:
-    short = model.lower().removeprefix("registry.ollama.ai/").removeprefix("library/")
-    return short if ":" in short else f"{short}:latest"
 
 
 class _Server(ThreadingHTTPServer):

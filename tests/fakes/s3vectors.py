@@ -21,7 +21,7 @@ import sys
 import threading
 import time
 from collections import Counter, deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -91,6 +91,8 @@ class FakeS3Vectors:
         self.on_call: Callable[[str, str], None] = lambda operation, when: None
         """Called with ('PutVectors', 'before') and ('PutVectors', 'after') around each mutation."""
 
+        self.refuses: Callable[[Sequence[Mapping[str, Any]], str], bool] = poisoned
+        """Whether vectors are refused for the poison."""
         self._faults: deque[tuple[int, str, frozenset[str]]] = deque()
         self._lock = threading.RLock()
         self._unseen: deque[tuple[float, str, dict[str, Any]]] = deque()
@@ -121,6 +123,13 @@ class FakeS3Vectors:
         """Answer the next `times` requests (of these operations) with an error, doing nothing."""
         self._faults.extend([(status, code, frozenset(operations))] * times)
 
+    def n_failing(self) -> int:
+        """How many requests are yet to fail."""
+        return len(self._faults)
+
+    def fail_no_more(self) -> None:
+        self._faults.clear()
+
     @property
     def moto(self) -> S3VectorsBackend:
         backend: S3VectorsBackend = s3vectors_backends[DEFAULT_ACCOUNT_ID]["aws"]
@@ -132,6 +141,10 @@ class FakeS3Vectors:
 
     def metadata(self, bucket: str, index: str) -> dict[str, dict[str, Any]]:
         return {key: vector.metadata for key, vector in self.moto.get_index(bucket, index, "").vectors.items()}
+
+    def moved(self) -> None:
+        """What moto holds was replaced behind its back: nothing that was computed from it holds."""
+        self._matrices.clear()
 
     def forget_calls(self) -> None:
         self.calls.clear()
@@ -199,7 +212,7 @@ class FakeS3Vectors:
                 return _error(404, "NotFoundException", "The specified index could not be found")
             if operation == "PutVectors":
                 check_put(body["vectors"], index, non_filterable(index))
-                if self.poison is not None and poisoned(body["vectors"], self.poison):
+                if self.poison is not None and self.refuses(body["vectors"], self.poison):
                     return _error(400, "ValidationException", "Invalid record")
             n = len(body.get("vectors", body.get("keys", ())))
             if not self._within_rate(n):

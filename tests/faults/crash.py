@@ -171,7 +171,7 @@ class Matrix:
         clear_home(self.home)
         if self.fake:
             self.fake.moto.vector_buckets.clear()
-            self.fake._matrices.clear()
+            self.fake.moved()
 
     # -- the state of the disk and the bucket ------------------------------------------------------
 
@@ -185,7 +185,7 @@ class Matrix:
         shutil.copytree(self._kept, self.home / "data")
         if self.fake:
             self.fake.moto.vector_buckets = copy.deepcopy(self._buckets)
-            self.fake._matrices.clear()
+            self.fake.moved()
 
     # -- what is asked of it -----------------------------------------------------------------------
 

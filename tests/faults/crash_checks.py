@@ -249,9 +249,9 @@ def _texts(catalog: Catalog) -> dict[str, str]:
 
 def check_payloads(what: str, after: Catalog, metadata: Mapping[str, Mapping[str, Any]]) -> None:
     """Whoever asks the bucket without a catalog is told path, title and lines as they are."""
+    kept = {key: json.loads(data["payload"]) for key, data in metadata.items()}
     told = {
-        key: (data["path"], data["title"], int(data["line_from"]), int(data["line_to"]))
-        for key, data in metadata.items()
+        key: (data["path"], data["title"], int(data["line_from"]), int(data["line_to"])) for key, data in kept.items()
     }
     _same(what, "payloads", told, dict(after.places))
 

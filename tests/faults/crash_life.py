@@ -184,7 +184,7 @@ class Life:
         wanted = self._settings(setup)
         entry = self.registry.entries().get(NAME)
         if entry is None or entry.settings != wanted:
-            self.registry.create(NAME, wanted, replace=True)
+            self.registry.create(NAME, wanted)
         self.embedder = embedder_of(setup.model)
         self.store: Store = open_store(
             NAME,

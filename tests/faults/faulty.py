@@ -67,8 +67,8 @@ class KeyWhenTold(read.StatKey):
         return read.StatKey.of(info)
 
 
-def grow_while_read(fd: int, limit: int) -> bytes:
-    data = _read_all(fd, limit)
+def grow_while_read(fd: int, limit: int, system: Any) -> bytes:
+    data = _read_all(fd, limit, system)
     if data.startswith(b"growing") and (HOME / "grow").exists():
         with open(f"/proc/self/fd/{fd}", "ab") as note:
             note.write(b"and growing\n")

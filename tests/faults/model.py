@@ -14,15 +14,13 @@ from __future__ import annotations
 
 import os
 import shutil
-import time
 from collections.abc import Callable
 from functools import wraps
 from typing import Any
 
 from hypothesis import strategies as st
-from hypothesis.stateful import initialize, rule
 
-from tests.faults.model_lives import Lives, Step
+from tests.faults.model_lives import Lives, Rule, Step, initialize, rule
 from tests.faults.model_process import COMMON, Process
 from tests.faults.model_vault import MAX_BYTES
 from tests.faults.places import places_in_source
@@ -31,8 +29,6 @@ REMOTE = ("filling.", "sweep.", "s3.", "registry.")
 """Places on the way to a backend that keeps what it was given, or that several stores have: those here do not."""
 PLACES = tuple(place for place in sorted(places_in_source()) if not place.startswith(REMOTE))
 AREAS = tuple(dict.fromkeys(place.partition(".")[0] + "." for place in PLACES))
-TICK_S = 0.012
-"""Two changes of a file that lie this far apart have different stamps."""
 
 NAMES = (
     "a.md",
@@ -49,7 +45,7 @@ FOLDERS = ("D", "D/E", "F", "Private", "G")
 HEADS = {
     "plain": b"",
     "titled": b"---\ntitle: The lantern itself\n---\n",
-    "opted out": b"---\nvragd: false\n---\n",
+    "opted out": b"---\nvragd: false\nof: the lantern\n---\n",
     "binary": b"\x00" * 99,
     "latin": b"caf\xe9 lantern\n\n",
 }
@@ -76,7 +72,6 @@ documents = st.tuples(
     st.sampled_from(("plain", "plain", *HEADS)), st.lists(st.sampled_from(("chair", *PARTS)), max_size=7)
 )
 Document = tuple[str, list[str]]
-Rule = Callable[..., None]
 
 
 def text(document: Document) -> bytes:
@@ -118,6 +113,7 @@ class Model(Lives):
     def kill(self) -> None:
         """kill -9 between two steps."""
         self._count("kill")
+        self.vault.time_passes()
 
         def die(_: Process) -> None:
             self._die("between steps")
@@ -129,6 +125,7 @@ class Model(Lives):
         self._count("restart")
         self.plan += plan
         self._stop()
+        self.vault.time_passes()
         self._run(lambda _: None)
 
     @rule(how=st.sampled_from(("gone", "cut", "flipped", "no folder", "no shape")))
@@ -188,7 +185,7 @@ class Model(Lives):
         elif what == "folder scan":
             self._run(lambda process: process.scan(folder), plan)
         else:
-            time.sleep(TICK_S)
+            self.vault.time_passes()
             self._run(Process.time_passes, plan)
 
     @rule(state=st.sampled_from(("up", "down", "model 1", "model 2", "model 3")))
@@ -206,6 +203,7 @@ class Model(Lives):
     def rest(self, plan: list[Step]) -> None:
         self._count("rest")
         self.plan += plan
+        self.vault.time_passes()
         self._settle()
 
     # -- what somebody does with the vault -------------------------------------------------------------

@@ -9,12 +9,18 @@ import os
 import shutil
 import sys
 import tempfile
+import traceback
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from functools import wraps
 from pathlib import Path
+from typing import Any
 
 import apsw
 import xxhash
+from hypothesis import stateful
+from hypothesis.errors import StopTest
 from hypothesis.stateful import RuleBasedStateMachine, invariant
 
 from tests.backends import keys, values
@@ -36,12 +42,51 @@ Step = tuple[str, int, str]
 """A place, or the beginning of some places' names; the how manieth time from now; what happens there."""
 
 
+Rule = Callable[..., None]
+
+
+@dataclass(slots=True)
+class Run:
+    """What was done in one example, and how it ended: the traceback, '' if all was well."""
+
+    steps: list[str] = field(default_factory=list)
+    ended: str = ""
+
+
+RUNS: list[Run] = []
+"""Every example of this test, in order."""
+
+
+def noted(function: Rule) -> Rule:
+    """A rule that writes down that it was run, and with what."""
+
+    @wraps(function)
+    def doing(self: Lives, **drawn: Any) -> None:
+        self.run.steps.append(f"{function.__name__}({', '.join(f'{k}={v!r}' for k, v in drawn.items())})")
+        function(self, **drawn)
+
+    return doing
+
+
+def rule(**drawn: Any) -> Callable[[Rule], Any]:
+    return lambda function: stateful.rule(**drawn)(noted(function))
+
+
+def initialize(**drawn: Any) -> Callable[[Rule], Any]:
+    return lambda function: stateful.initialize(**drawn)(noted(function))
+
+
 class Crash(BaseException):
     """The process is no more; no `except Exception` sees that."""
 
 
 class Lives(RuleBasedStateMachine):
     """`plan` is what is yet to happen in the middle of steps."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.run = Run()
+        RUNS.append(self.run)
 
     def _begin(self, *, obsidian: bool, plan: Iterable[Step]) -> None:
         base = MEMORY if os.access(MEMORY, os.W_OK) else None
@@ -62,7 +107,7 @@ class Lives(RuleBasedStateMachine):
 
     def _alive(self) -> Process:
         if self.process is None:
-            self.process = Process(self.data, self.vault.root, self.embedder)
+            self.process = Process(self.data, self.vault, self.embedder)
             self.process.start()
         return self.process
 
@@ -270,13 +315,18 @@ class Lives(RuleBasedStateMachine):
         return texts
 
     def teardown(self) -> None:
-        is_well = sys.exc_info()[0] is None
+        error = sys.exc_info()[1]
         try:
-            if is_well and hasattr(self, "vault"):
+            if error is None and hasattr(self, "vault"):
                 self._settle()
                 self._stop()
                 self.vault.check_untouched()
+        except BaseException as late:
+            error = late
+            raise
         finally:
+            went_on = error is None or isinstance(error, StopTest)  # of which it wants no more steps
+            self.run.ended = "" if went_on else "".join(traceback.format_exception(error))
             failpoints.install(None)
             if hasattr(self, "home"):
                 if self.process is not None:

@@ -10,11 +10,12 @@ import shutil
 from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import apsw
 
 from tests.backends import delete
-from tests.faults.model_vault import MAX_BYTES, Part, Version, in_order
+from tests.faults.model_vault import ERA_S, MAX_BYTES, Part, Vault, Version, in_order
 from tests.world import WordEmbedder
 from vragd.config.settings import LimitSettings, SourceSettings, StoreSettings
 from vragd.errors import EmbedderChanged, EmbedderUnavailable, VragdError
@@ -32,8 +33,8 @@ MOST_ROUNDS = 100
 class Process:
     """A store in `folder`, opened by `start`."""
 
-    def __init__(self, folder: Path, vault: Path, embedder: WordEmbedder) -> None:
-        self.folder, self.embedder = folder, embedder
+    def __init__(self, folder: Path, vault: Vault, embedder: WordEmbedder) -> None:
+        self.folder, self._vault, self.embedder = folder, vault, embedder
         self.queue: dict[str, bool] = {}
         """Paths to look at, and whether to be patient with them."""
         self.later: dict[str, bool] = {}
@@ -41,8 +42,10 @@ class Process:
         self.is_up = False
         self.n_changes = 0
         """Notes changed or removed by `work`."""
-        settings = StoreSettings(sources=(SourceSettings(path=vault),))
+        settings = StoreSettings(sources=(SourceSettings(path=vault.root),))
         limits = LimitSettings(min_free_mib=0, max_file_bytes=MAX_BYTES)
+        self.store: Any = None
+        """Not before it is open: a crash may come first."""
         self._open = lambda: open_store("sss", settings, folder, limits, lambda: embedder)
 
     def start(self) -> None:
@@ -51,6 +54,7 @@ class Process:
             sweep_temporary(self.folder)
         self.store = self._open()
         (self.source,) = self.store.sources.values()
+        self.source.clock, self.source.resolution_s = self._vault.clock, lambda _: ERA_S
         self.proof = self.store.proofs[self.source.id]
         self.is_up = True
         self.check()
@@ -180,13 +184,13 @@ class Process:
     def abandon(self) -> None:
         """Free what a dead process would have freed, and its folder: nothing of it may be of use to the next."""
         self.is_up = False
-        for source in self.store.sources.values():
+        for source in self.store.sources.values() if self.store else ():
             source.close()
         for connection in apsw.connections():
             if connection.filename.startswith(str(self.folder)):
                 connection.close(True)
         with suppress(VragdError, AssertionError, OSError):
-            for name in self.store.backend.list_collections():
+            for name in self.store.backend.list_collections() if self.store else ():
                 delete(self.store.backend, name)  # closes its cache file
         shutil.rmtree(self.folder)
 

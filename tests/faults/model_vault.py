@@ -10,6 +10,7 @@ import json
 import os
 import shutil
 import stat
+import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
@@ -18,6 +19,8 @@ from vragd.notes.model import NotIndexable
 
 MAX_BYTES = 8_000
 """What is larger is no note."""
+ERA_S = 1e9
+"""Thirty years: as far from now as no stamp in the vault is."""
 SECRET = "what stands outside of the vault is nobody's business, lantern"
 
 Part = tuple[str, tuple[str, ...], tuple[int, int], str]
@@ -65,7 +68,29 @@ class Vault:
             (self.outside / folder / "a.md").write_text(f"lantern of {folder}\n")
             (self.outside / folder / "Deep" / "b.md").write_text("lantern below\n")
         (self.outside / "secret.md").write_text(SECRET)
+        self._stamper = home / "stamper"
+        self.settled = False
+        """Whether time has passed since the last change: what changes next has other stamps than all that is there."""
         self.tree = self._look()
+
+    # -- time
+
+    def clock(self) -> int:
+        """
+        Nanoseconds: so late that no stamp is fresh, or now, when within `ERA_S` each is.
+
+        By the real window it would depend on the machine's load what is read again.
+        """
+        return 1 << 62 if self.settled else time.time_ns()
+
+    def time_passes(self) -> None:
+        """Until a change of a file has another stamp than every earlier one."""
+        self._stamper.touch()
+        last = self._stamper.stat().st_ctime_ns
+        while self._stamper.stat().st_ctime_ns == last:
+            time.sleep(0.001)
+            self._stamper.touch()
+        self.settled = True
 
     # -- what is there -------------------------------------------------------------------------------
 
@@ -110,6 +135,7 @@ class Vault:
 
     def changed(self) -> None:
         """Remember what a change made: to be called after each."""
+        self.settled = False
         self.tree = self._look()
         if self.away:
             return

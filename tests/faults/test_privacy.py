@@ -26,6 +26,7 @@ from tests.harness import Vragd, until, vragd
 from tests.s3 import on_s3
 from tests.world import World
 from vragd.errors import VragdError
+from vragd.store.store import WORDS_SWEPT_WITHIN_S, Store
 
 KINDS = ("text", "title", "heading", "tag", "alias", "folder", "vault", "refused", "query", "wrong", "config", "link")
 
@@ -214,19 +215,16 @@ def logged(log: Path, daemon: Vragd) -> str:
     return "".join(path.read_text() for path in log.parent.iterdir()) + daemon.log()
 
 
-def test_what_a_remote_backend_quotes_is_not_logged(
-    tmp_path: Path, canaries: Canaries, s3: FakeS3Vectors, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_what_a_remote_backend_quotes_is_not_logged(tmp_path: Path, canaries: Canaries, s3: FakeS3Vectors) -> None:
     sent: list[Any] = []
 
     def quoting(vectors: Any, poison: str) -> bool:
         sent.extend(vector["metadata"] for vector in vectors)
         raise Refused(f"Invalid record {sent[0]}")  # also when the client has left out what may be at fault
 
-    from tests.fakes import s3vectors as fake
     from tests.fakes.s3vectors_rules import Refused
 
-    monkeypatch.setattr(fake, "poisoned", quoting)
+    s3.refuses = quoting
     with vragd(tmp_path) as daemon:
         (daemon.vault / canaries["folder"]).mkdir()
         (daemon.vault / canaries["folder"] / f"{canaries['title']}.md").write_text(canaries.note())
@@ -262,6 +260,13 @@ def test_of_a_deleted_store_no_byte_is_left(tmp_path: Path, canaries: Canaries) 
         assert canaries.kept_in(daemon.data) == {}
 
 
+def tend(store: Store) -> None:
+    """The daemon's housekeeping."""
+    for found in store.find_unused():
+        store.forget_unused(*found)
+    store.sweep_words(WORDS_SWEPT_WITHIN_S)
+
+
 def test_of_a_deleted_note_no_word_is_left_after_housekeeping_and_a_stop(tmp_path: Path, canaries: Canaries) -> None:
     """Beside notes that stay, so that the index of words has more than one part."""
     world = World(tmp_path)
@@ -279,7 +284,7 @@ def test_of_a_deleted_note_no_word_is_left_after_housekeeping_and_a_stop(tmp_pat
     (world.vault / secret).unlink()
     world.apply(secret)
     assert world.is_sound()
-    world.store.tend()
+    tend(world.store)
     assert canaries.kept_in(world.folder) == {}, "while the daemon goes on"
     world.store.close()
     assert canaries.kept_in(world.folder) == {}
@@ -294,6 +299,6 @@ def test_of_words_taken_out_of_a_note_none_is_left_after_housekeeping_and_a_stop
     assert canaries.kept_in(world.folder)
     world.write("a.md", "Nothing private any more.\n")
     world.apply("a.md")
-    world.store.tend()
+    tend(world.store)
     world.store.close()
     assert canaries.kept_in(world.folder) == {}

@@ -7,6 +7,7 @@ unmounted in tests/daemon/test_mounts.py and tests/faults/test_namespaces.py.
 
 from __future__ import annotations
 
+import os
 import signal
 import subprocess
 import sys
@@ -376,9 +377,24 @@ def test_a_daemon_that_cannot_start_ends_as_documented_and_leaves_what_is_there(
     with vragd(tmp_path) as daemon:
         (daemon.vault / "a.md").write_text("about aardvarks\n")
         assert begun(daemon, "pwrite64:error=ENOSPC", paths=(daemon.data / "lock",)) == 74
-        assert begun(daemon, "pwrite64:error=ENOSPC", paths=(daemon.data / "stores/notes/catalog.db",)) == 74
         assert begun(daemon, "openat:error=EIO", paths=(daemon.data / "stores/notes/catalog.db",)) == 73
         assert "Traceback" not in daemon.log()
-        assert daemon.log().count("Error: ") == 3
+        assert daemon.log().count("Error: ") == 2
+        daemon.start()
+        converged(daemon)
+
+
+def test_a_store_whose_disk_is_full_keeps_no_daemon_from_running(tmp_path: Path) -> None:
+    with vragd(tmp_path) as daemon:
+        (daemon.vault / "a.md").write_text("about aardvarks\n")
+        rule, log, catalog = "pwrite64:error=ENOSPC", daemon.home / "strace", daemon.data / "stores/notes/catalog.db"
+        command = launch([sys.executable, "-m", "vragd", "run"], log, rule, paths=(catalog,))
+        with daemon.log_file.open("ab") as stderr:
+            traced = daemon.process = subprocess.Popen(command, env=daemon.env, stderr=stderr)
+        until(daemon.answers, "the daemon to answer all the same")
+        assert [(failed["name"], failed["code"]) for failed in daemon.status()["failed"]] == [("notes", "disk_full")]
+        os.kill(daemon.status()["pid"], signal.SIGTERM)
+        assert traced.wait(30) == 0
+        strace.must_have_struck((rule,), log)
         daemon.start()
         converged(daemon)

@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 
 from tests.faults import faulty
-from tests.harness import Vragd, until, vragd
+from tests.harness import PYTHONS, Vragd, until, vragd
 from vragd import __file__ as vragd_package
 from vragd.client import Client
 
@@ -242,7 +242,7 @@ def _as_somebody(daemon: Vragd) -> dict[str, Any]:
         "cwd": "/",
         "env": daemon.env | {"PYTHONPATH": path},
     }
-    for python in (sys.executable, "/usr/bin/python3"):
+    for python in PYTHONS:
         try:
             tried = subprocess.run([python, "-c", "import vragd.daemon.life"], capture_output=True, check=False, **who)
         except OSError:

@@ -60,7 +60,7 @@ class Asker:
     def __init__(self, lives: Lives, book: Book, findings: Findings, stores: Sequence[str], seed: int) -> None:
         self._lives, self._book, self._findings, self._stores = lives, book, findings, list(stores)
         self._rng = random.Random(f"asker {seed}")
-        self._client = Client(lives.daemon.socket)
+        self.client = Client(lives.daemon.socket)
         self.counts: Counter[str] = Counter()
         self.silent: dict[str, float] = {}
         """Store: since when."""
@@ -135,7 +135,7 @@ class Asker:
     def _ask(self, text: str, **request: Any) -> dict[str, Any] | None:
         life, calm, began = self._lives.n, self._lives.calm_since, time.monotonic()
         try:
-            answer: dict[str, Any] = self._client.request("POST", "/v1/query", {"text": text, **request}, timeout_s=30)
+            answer: dict[str, Any] = self.client.request("POST", "/v1/query", {"text": text, **request}, timeout_s=30)
         except Overloaded:
             self.counts["overloaded"] += 1
             return None

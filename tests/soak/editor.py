@@ -267,7 +267,13 @@ class Editor:
     def edit_no_note(self) -> None:
         """What is none: in a dot folder, an image, a sync tool's copy. Each is bounded in number."""
         path = self.rng.choice(
-            (".trash/Old.md", ".git/COMMIT.md", "Note.sync-conflict-1.md", "picture.png", ".obsidian/workspace.json")
+            (
+                ".trash/Old.md",
+                ".git/COMMIT.md",
+                "Note.sync-conflict-20260101-120000-ABCDEFG.md",
+                "picture.png",
+                ".obsidian/workspace.json",
+            )
         )
         self.path(path).parent.mkdir(exist_ok=True)
         content: Content = f"{token(self.rng)} {sentence(self.rng)}\n".encode()

@@ -53,12 +53,6 @@ def of_ollama(fake: FakeOllama, rng: random.Random, n_said: Callable[[], int]) -
     def up() -> None:
         fake.start()
 
-    def failures_left() -> int:
-        return len(fake._failures)
-
-    def cancel_failures() -> None:
-        fake._failures.clear()
-
     word = rng.choice(WORDS)
 
     def poisoned() -> int:
@@ -80,7 +74,7 @@ def of_ollama(fake: FakeOllama, rng: random.Random, n_said: Callable[[], int]) -
         knob("garbage", b"<html>502</html>", None),
         knob("poison", word, None, poisoned),
         Fault("ollama_hang", lambda: setattr(fake, "hang", True), fake.release, hanging),
-        Fault("ollama_500", fail, cancel_failures, lambda: failing["n"] - failures_left()),
+        Fault("ollama_500", fail, fake.fail_no_more, lambda: failing["n"] - fake.n_failing()),
         Fault("ollama_model_changed", other_model, lambda: None, asked),
     ]
 
@@ -108,7 +102,7 @@ def of_s3(fake: FakeS3Vectors, n_said: Callable[[], int]) -> list[Fault]:
     writes, reads = ("PutVectors", "DeleteVectors"), ("QueryVectors",)
     allow = deny()
     return [
-        Fault("s3_throttled", throttle, fake._faults.clear, lambda: planned["throttled"] - len(fake._faults)),
+        Fault("s3_throttled", throttle, fake.fail_no_more, lambda: planned["throttled"] - fake.n_failing()),
         Fault(
             "s3_applied_then_dropped",
             drop,

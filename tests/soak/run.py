@@ -206,9 +206,7 @@ class Soak:
             self._n_bad += 1
             self._keep_for_inspection()
         self._n_seen = len(self.findings)
-        with self.ollama._lock:
-            self.ollama.requests.clear()
-            self.ollama.embedded_texts.clear()
+        self.ollama.forget_requests()
         self._say_progress(fine)
         return fine
 

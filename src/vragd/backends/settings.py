@@ -6,13 +6,11 @@ Loads no backend: the configuration is read by commands that never search.
 
 from __future__ import annotations
 
-from typing import Annotated, ClassVar, Self
+from typing import ClassVar, Self
 
-from vragd.backends.registry import DEFAULT, TYPES
 from vragd.errors import UsageError
 from vragd.terms.fields import Settings
 from vragd.terms.metric import METRICS, Metric
-from vragd.terms.variants import OneOf
 
 
 class BackendSettings(Settings):
@@ -55,12 +53,3 @@ class BackendSettings(Settings):
     def longest_call_s(self) -> float:
         """How long one call may wait for somebody else; 0 if it never does."""
         return 0.0
-
-
-AnyBackend = Annotated[BackendSettings, OneOf(TYPES)]
-
-
-def default_backend() -> BackendSettings:
-    """The settings of a store that says nothing of a backend."""
-    settings: BackendSettings = TYPES.settings(DEFAULT).model_validate({"type": DEFAULT})
-    return settings

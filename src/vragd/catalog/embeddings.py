@@ -89,16 +89,11 @@ class Embeddings(Connection):
                 ((space_id, text_hash, packed.pack(vector[None]).tobytes()) for text_hash, vector in vectors),
             )
 
-    def sweep_embeddings(self, now: float, keep_s: float) -> int:
+    def forget_unused(self, found: sweep.Unused, now: float) -> int:
         """
-        Forget embeddings that no chunk has used for `keep_s` seconds; returns how many.
+        Forget what `Reader.find_unused` found, if nothing was committed since; returns how many.
 
         Until then an undo, or a note that comes back, costs no embedding.
         """
-        found = sweep.find_unused(self._db, now, keep_s)
-        return sum(self.forget_unused(some, now) for some in found.slices())
-
-    def forget_unused(self, found: sweep.Unused, now: float) -> int:
-        """The same for what `Reader.find_unused` found, if nothing was committed since."""
         with self._transaction():
             return sweep.embeddings(self._db, found, now)

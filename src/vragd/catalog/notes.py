@@ -72,7 +72,8 @@ class Notes(Intents):
                         dead |= swap_chunks(self._db, note_id, change, had, before + 1)
                         dead.difference_update(chunk.key for chunk in change.chunks)
                         answers_change = True
-            self._intend(target, dead)
+            if target:  # without a collection nothing was put anywhere
+                self._intend(target, dead)
             if answers_change:
                 self._bury(dead, changes, before + 1)
                 self._db.execute("update store set generation = generation + 1")

@@ -62,24 +62,28 @@ class Snapshot:
         )
         return {row[0]: _found(row) for row in rows}
 
-    def keyword(self, text: str, limit: int, sources: Collection[str] = (), folder: str = "") -> list[Ranked]:
+    def keyword(
+        self, text: str, limit: int, sources: Collection[str] = (), folders: Collection[str] = ()
+    ) -> list[Ranked]:  # fmt: skip
         """
         The best chunks by BM25 for the words of `text` that `Words` chooses, any of which may match.
 
-        `sources` (labels) and `folder` narrow the search; empty means everywhere.
+        `sources` (labels) and `folders` narrow the search to any of each; empty means everywhere.
         """
         tokens = list(dict.fromkeys(_TOKEN.findall(text.lower())))[:MAX_QUERY_TOKENS]
         if not tokens:
             return []
         chosen = self._words.choose(self.db, tokens)
-        found = self._matching(chosen, limit, sources, folder)
+        found = self._matching(chosen, limit, sources, folders)
         if len(found) < min(limit, ENOUGH) and len(chosen) < len(tokens):
-            found = self._matching(tokens, limit, sources, folder)
+            found = self._matching(tokens, limit, sources, folders)
         return found
 
-    def _matching(self, words: Sequence[str], limit: int, sources: Collection[str], folder: str) -> list[Ranked]:
+    def _matching(
+        self, words: Sequence[str], limit: int, sources: Collection[str], folders: Collection[str]
+    ) -> list[Ranked]:
         match = " OR ".join(f'"{word}"' for word in words)
-        where, bound = _narrow(sources, folder)
+        where, bound = _narrow(sources, folders)
         sql = (
             f"with hit as (select rowid, bm25(chunk_text, {TITLE_WEIGHT}, {HEADING_WEIGHT}, {TEXT_WEIGHT}) as rank"
             " from chunk_text where chunk_text match ? order by rank limit ?)"
@@ -151,10 +155,12 @@ class Reader:
         with self.snapshot() as now:
             return now.join(keys)
 
-    def keyword(self, text: str, limit: int, sources: Collection[str] = (), folder: str = "") -> list[Found]:
+    def keyword(
+        self, text: str, limit: int, sources: Collection[str] = (), folders: Collection[str] = ()
+    ) -> list[Found]:  # fmt: skip
         """The chunks `Snapshot.keyword` finds now, in full."""
         with self.snapshot() as now:
-            keys = [found.key for found in now.keyword(text, limit, sources, folder)]
+            keys = [found.key for found in now.keyword(text, limit, sources, folders)]
             chunks = now.join(keys)
         return [chunks[key] for key in keys]
 
@@ -214,15 +220,15 @@ def _below(folder: str) -> tuple[bytes, bytes]:
     return prefix + b"/", prefix + b"0"  # '0' follows '/'
 
 
-def _narrow(sources: Collection[str], folder: str) -> tuple[str, tuple[str | bytes, ...]]:
+def _narrow(sources: Collection[str], folders: Collection[str]) -> tuple[str, tuple[str | bytes, ...]]:
     parts: list[str] = []
     bound: tuple[str | bytes, ...] = ()
     if sources:
         parts.append(f"s.label in ({','.join('?' * len(sources))})")
         bound += tuple(sources)
-    if folder:
-        parts.append("n.path >= ? and n.path < ?")
-        bound += _below(folder)
+    if folders:
+        parts.append("(" + " or ".join(["(n.path >= ? and n.path < ?)"] * len(folders)) + ")")
+        bound += tuple(edge for folder in folders for edge in _below(folder))
     return (f"{_OF_CHUNK} where " + " and ".join(parts) if parts else ""), bound
 
 

@@ -48,7 +48,12 @@ class Sources(Connection):
                 )
                 self._db.execute(f"delete from intent {theirs}", (old, old))
             if uids is not None:
-                self._db.execute("delete from own_source")
+                self._db.execute("delete from mount")
+                for old, new in uids.items():  # with what is known of each, its rules before all
+                    self._db.execute("update own_source set uid = ? where uid = ?", (new, old))
+                self._db.executemany(
+                    "delete from own_source where uid = ?", [(uid,) for uid in self.own_uids() - set(uids.values())]
+                )
             self._db.execute("update store set machine = ?", (machine,))
 
     def set_identity(self, source_id: int, device: int, inode: int, obsidian: bool) -> None:

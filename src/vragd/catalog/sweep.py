@@ -51,7 +51,7 @@ def find_unused(db: apsw.Connection, now: float, keep_s: float) -> Unused:
 
 
 def embeddings(db: apsw.Connection, found: Unused, now: float) -> int:
-    """Do what was found, if nothing was committed since; returns how many were forgotten. Inside a transaction."""
+    """Do what was found, of which nothing may be used again since; how many were forgotten. In a transaction."""
     _each(db, "update embedding set unused_since = null where id", found.used)
     _each(db, "update embedding set unused_since = ? where id", found.unused, now)
     _each(db, "delete from embedding where id", found.forgotten)

@@ -4,19 +4,14 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote, urlencode
 
 from vragd.cli.connect import load
 from vragd.cli.render import json_out, out, plural, say
 from vragd.errors import UsageError
 
 if TYPE_CHECKING:
-    from vragd.backends.base import VectorBackend
-    from vragd.backends.settings import BackendSettings
-    from vragd.embed.settings import EmbedderSettings
+    from vragd.stores.elsewhere import Place
 
 
 def add_flags(parser: argparse.ArgumentParser) -> None:
@@ -42,54 +37,30 @@ def _given(args: argparse.Namespace) -> dict[str, str]:
     return {key: value for key, value in flags.items() if value is not None}
 
 
-def chosen(args: argparse.Namespace) -> BackendSettings:
-    """The backend these flags mean. Raises UsageError naming the flag at fault."""
+def chosen(args: argparse.Namespace) -> Place:
+    """The place these flags mean. Raises UsageError naming the flag at fault."""
     from pydantic import ValidationError
 
-    from vragd.backends.registry import BUCKET, TYPES
-    from vragd.backends.settings import BackendSettings
+    from vragd.stores.elsewhere import Place
 
-    url = args.bucket if "://" in args.bucket else f"{BUCKET}://{quote(args.bucket, safe='')}"
-    if given := _given(args):
-        url += ("&" if "?" in url else "?") + urlencode(given)
-    cls = TYPES.settings(url.partition("://")[0])
-    assert issubclass(cls, BackendSettings)
     try:
-        return cls.from_url(url)
+        return Place.named(args.bucket, _given(args))
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         flag = str(first["loc"][-1]).replace("_", "-")
         raise UsageError(f"--{flag}: {first['msg'].removeprefix('Value error, ')}") from None
 
 
-@contextmanager
-def opened(args: argparse.Namespace) -> Iterator[VectorBackend]:
-    """The bucket's backend, closed in the end."""
-    from vragd.stores import elsewhere
+def _quietly(args: argparse.Namespace) -> Place:
+    """`chosen`, for a command that shows an answer and no log."""
     from vragd.system import log
 
     log.set_up(level="error")
-    backend = elsewhere.open_bucket(chosen(args))
-    try:
-        yield backend
-    finally:
-        backend.close()
-
-
-def embedders(args: argparse.Namespace) -> list[EmbedderSettings]:
-    """The model that was named; else the default one and those of the configuration, if there is one."""
-    from vragd.embed.settings import default_embedder, of_model
-
-    configured = [store.embedder for store in load(args).config.stores.values()]
-    if args.model:
-        named = of_model(args.model)
-        return [next((embedder for embedder in configured if embedder.title == named.title), named)]  # with its url
-    return [default_embedder(), *configured]
+    return chosen(args)
 
 
 def query(args: argparse.Namespace) -> dict[str, Any]:
     """The answer of an index to `vragd query --bucket`."""
-    from vragd.search.ask import Question
     from vragd.stores import elsewhere
 
     if len(args.store) != 1:
@@ -97,23 +68,24 @@ def query(args: argparse.Namespace) -> dict[str, Any]:
     if args.source or args.mode not in (None, "vector"):
         what = "--source" if args.source else f"--mode {args.mode}"
         raise UsageError(f"{what} needs the catalog, and --bucket asks the index alone", hint="--folder works")
-    question = Question(" ".join(args.text), top_k=args.top_k, mode="vector", folder=args.folder)
-    with opened(args) as backend:
-        return elsewhere.query(backend, args.store[0], question, embedders(args))
+    with _quietly(args) as place:
+        embedders = elsewhere.embedders(load(args).config, args.model)
+        text = " ".join(args.text)
+        return elsewhere.query(place.backend, args.store[0], text, embedders, top_k=args.top_k, folder=args.folder)
 
 
 def list_stores(args: argparse.Namespace) -> int:
     from vragd.stores import elsewhere
 
-    with opened(args) as backend:
-        rows = [elsewhere.described(backend.collection_info(name)) for name in backend.list_collections()]
+    with _quietly(args) as place:
+        rows = [elsewhere.described(place.backend.collection_info(name)) for name in place.backend.list_collections()]
     if args.json:
         json_out({"stores": rows})
         return 0
     for row in rows:
         out(f"{row['name']:20} {row['dimension']}-d {row['metric']}  {row['model'] or 'not made by vragd'}")
     if not rows:
-        say(f"{chosen(args).where()} has no index")
+        say(f"{place.where()} has no index")
     return 0
 
 
@@ -122,22 +94,23 @@ def create(args: argparse.Namespace) -> int:
 
     if args.source or args.index != "auto":
         raise UsageError("--source and --index are for stores of this machine", hint="vragd index fills an index")
-    with opened(args) as backend:
-        info = elsewhere.create(backend, args.name, embedders(args)[0], args.metric)
-    say(f"index {info.name} of {chosen(args).where()} is there: {info.dimension}-d {info.metric}, {info.model}")
+    with _quietly(args) as place:
+        embedder, *_ = elsewhere.embedders(load(args).config, args.model)
+        info = elsewhere.create(place.backend, args.name, embedder, args.metric)
+    say(f"index {info.name} of {place.where()} is there: {info.dimension}-d {info.metric}, {info.model}")
     return 0
 
 
 def delete(args: argparse.Namespace) -> int:
     from vragd.stores import elsewhere
 
-    with opened(args) as backend:
-        doomed = elsewhere.to_delete(backend, args.name)
-        what = f"index {', '.join(info.name for info in doomed)} of {chosen(args).where()}, whoever feeds it"
+    with _quietly(args) as place:
+        doomed = elsewhere.to_delete(place.backend, args.name)
+        what = f"index {', '.join(info.name for info in doomed)} of {place.where()}, whoever feeds it"
         if not confirmed(f"Delete {what}?", what, yes=args.yes):
             return 1
         for info in doomed:
-            backend.delete_collection(info.name, identity=info.identity)
+            place.backend.delete_collection(info.name, identity=info.identity)
     say(f"{what}: deleted")
     return 0
 
@@ -145,13 +118,13 @@ def delete(args: argparse.Namespace) -> int:
 def info(args: argparse.Namespace) -> int:
     from vragd.stores import elsewhere
 
-    with opened(args) as backend:
-        found = elsewhere.counted(backend, elsewhere.resolve(backend, args.name))
+    with _quietly(args) as place:
+        found = elsewhere.counted(place.backend, elsewhere.resolve(place.backend, args.name))
     if args.json:
         json_out(found)
         return 0
     made = f", made {found['created']}" if found.get("created") else ""
-    out(f"{found['name']}, in {chosen(args).where()}{made}")
+    out(f"{found['name']}, in {place.where()}{made}")
     out(f"  {found['dimension']}-d {found['metric']}, {found['model'] or 'not made by vragd'}")
     out(f"  {plural(found['vectors'], 'vector')}")
     for source, count in found["sources"].items():

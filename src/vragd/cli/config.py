@@ -3,17 +3,11 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from vragd.cli.connect import load
 from vragd.cli.render import json_out, out, say
-from vragd.errors import ConfigError, VragdError
 from vragd.system.places import config_path
-
-if TYPE_CHECKING:
-    from vragd.config.load import Loaded
-    from vragd.config.settings import Config
 
 
 def add(commands: Any, common: argparse.ArgumentParser) -> None:
@@ -44,6 +38,8 @@ def _show(args: argparse.Namespace) -> int:
 
 
 def _check(args: argparse.Namespace) -> int:
+    from vragd.stores import trial
+
     loaded = load(args, required=True)
     for name, store in loaded.config.stores.items():
         for source in store.sources:
@@ -51,42 +47,11 @@ def _check(args: argparse.Namespace) -> int:
                 say(f"note: source {source.path} of store {name} is not there now")
     if not loaded.config.stores:
         say("note: it names no store")
-    _check_packages(loaded.config)
-    _can_run(loaded)
+    for fault in trial.packages(loaded.config):
+        say(f"note: {fault}")
+    trial.can_run(loaded)
     out(f"{loaded.file}: fine")
     return 0
-
-
-def _check_packages(config: Config) -> None:
-    """Notes on what installed packages register. Raises ConfigError where a store needs what cannot be used."""
-    from vragd.backends import registry as backends
-    from vragd.embed import registry as embedders
-
-    for store in config.stores.values():
-        for types, name in ((backends.TYPES, store.backend.type), (embedders.TYPES, store.embedder.type)):
-            if name not in types.ours:
-                types.load(name, types.noun)
-    for fault in (*backends.TYPES.faults(), *embedders.TYPES.faults()):
-        say(f"note: {fault}")
-
-
-def _can_run(loaded: Loaded) -> None:
-    """Raise what the daemon would: for places it cannot use, for an embedder or a backend it cannot make."""
-    from tempfile import TemporaryDirectory
-
-    from vragd.backends.registry import create_backend
-    from vragd.embed.registry import create_embedder
-    from vragd.system.files import could_be_private
-
-    could_be_private(loaded.data_dir)
-    could_be_private(loaded.socket.parent)
-    for name, store in loaded.config.stores.items():
-        try:
-            create_embedder(store.embedder.type, store.embedder).close()
-            with TemporaryDirectory() as empty:
-                create_backend(store.backend.type, store.backend, Path(empty)).close()
-        except VragdError as error:
-            raise ConfigError(f"store {name!r}: {error.message}", hint=error.hint) from error
 
 
 def _path(args: argparse.Namespace) -> int:

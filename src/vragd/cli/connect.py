@@ -9,20 +9,16 @@ from __future__ import annotations
 import argparse
 import os
 import re
-from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
-from vragd.client import Client, error_of, user_name
+from vragd.client import Client, user_name
 from vragd.errors import NoDaemon
-from vragd.system.lock import holder
 from vragd.system.places import config_path, data_dir, socket_path
 
 if TYPE_CHECKING:
     from vragd.config.load import Loaded
-    from vragd.server.table import Reply
-
-T = TypeVar("T")
+    from vragd.daemon.local import Local
 
 
 def client(args: argparse.Namespace) -> Client:
@@ -39,6 +35,8 @@ def client(args: argparse.Namespace) -> Client:
 
 def _recorded_socket(args: argparse.Namespace) -> Path | None:
     """Where the holder of the data directory says that it answers."""
+    from vragd.system.lock import holder
+
     directory = data_dir(args.data_dir, _configured(args.config, "data"))
     found = holder(directory)
     if found is not None and found.uid != os.geteuid():
@@ -100,13 +98,15 @@ class Session:
     def __init__(self, args: argparse.Namespace) -> None:
         self._args = args
         self._client = client(args)
-        self._local: _Local | None = None
+        self._local: Local | None = None
 
     def __enter__(self) -> Session:
         try:
             self._client.request("GET", "/healthz", timeout_s=5.0)
         except NoDaemon:
-            self._local = _Local(load(self._args))
+            from vragd.daemon.local import Local
+
+            self._local = Local(load(self._args))
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -123,65 +123,3 @@ class Session:
         if self._local is None:
             return self._client.request(method, target, body, timeout_s=timeout_s)
         return self._local.request(method, target, body)
-
-
-class _Local:
-    """The stores in this process, for as long as the command takes."""
-
-    def __init__(self, loaded: Loaded) -> None:
-        import asyncio
-        import os
-        from contextlib import ExitStack
-
-        from vragd.stores.questions import Questions
-        from vragd.stores.stores import Stores
-        from vragd.system import log
-        from vragd.system.lock import only_process
-
-        os.umask(0o077)
-        # what the daemon would log is of no interest to somebody who gave one command
-        log.set_up(level="error", style=loaded.config.log.format, show_paths=loaded.config.log.paths)
-        self._stack = ExitStack()
-        self._stack.enter_context(only_process(loaded.data_dir))
-        self._runner = asyncio.Runner()
-        self._stack.enter_context(self._runner)
-        try:
-            self._stores = self._run(_started, Stores, loaded)
-            self._questions = Questions(self._stores)
-        except BaseException:
-            self._stack.close()
-            raise
-
-    def _run(self, fn: Callable[..., Awaitable[T]], *args: Any) -> T:
-        async def call() -> T:
-            return await fn(*args)
-
-        return self._runner.run(call())
-
-    def request(self, method: str, target: str, body: Any) -> Any:
-        import json
-
-        from vragd.server.routes import dispatch
-
-        raw = b"" if body is None else json.dumps(body).encode()
-        reply: Reply = self._run(dispatch, self._questions, self._stores, method, target, raw)
-        answer = json.loads(reply.body)
-        if reply.status != 200:
-            raise error_of(**answer["error"])
-        return answer
-
-    def close(self) -> None:
-        try:
-            self._run(self._stores.stop)
-        finally:
-            self._stack.close()
-
-
-async def _started(make: Callable[..., Any], loaded: Loaded) -> Any:
-    stores = make(loaded, watch=False)
-    try:
-        await stores.start()
-    except BaseException:
-        await stores.stop()
-        raise
-    return stores

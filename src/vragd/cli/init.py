@@ -61,16 +61,14 @@ def _init(args: argparse.Namespace) -> int:
     vault = Path(args.vault).expanduser().absolute() if args.vault else _choose(known_vaults())
     if not vault.is_dir():
         raise UsageError(f"{vault} is not a folder", hint="name the vault's own folder")
-    from vragd.backends import registry as backends
-    from vragd.config import load
-    from vragd.embed import registry as embedders
+    from vragd.config import load, settings
 
     text = TEMPLATE.format(
         path=json.dumps(str(vault), ensure_ascii=False),
         label=re.sub(r"\s+", " ", vault.name),
-        embedder=embedders.DEFAULT,
-        by_model=embedders.BY_MODEL,
-        backend=backends.DEFAULT,
+        embedder=settings.default_embedder().type,
+        by_model=settings.of_model("embeddinggemma").type,
+        backend=settings.default_backend().type,
     )
 
     parsed = load.parse(text, str(file))

@@ -63,8 +63,7 @@ def _list(args: argparse.Namespace) -> int:
 def _create(args: argparse.Namespace) -> int:
     if bucket.wanted(args):
         return bucket.create(args)
-    from vragd.backends import registry as backends
-    from vragd.embed import registry as embedders
+    from vragd.config.settings import default_backend, of_model
 
     sources = [Path(source).expanduser().absolute() for source in args.source]
     for source in sources:
@@ -73,11 +72,11 @@ def _create(args: argparse.Namespace) -> int:
     body: dict[str, Any] = {
         "name": args.name,
         "sources": [{"path": str(source)} for source in sources],
-        "backend": {"type": backends.DEFAULT, "index": args.index},
+        "backend": {"type": default_backend().type, "index": args.index},
         "metric": args.metric,
     }
     if args.model:
-        body["embedder"] = {"type": embedders.BY_MODEL, "model": args.model}
+        body["embedder"] = of_model(args.model).model_dump(mode="json", exclude_unset=True)
     with Session(args) as session:
         session.request("POST", "/v1/stores", body, timeout_s=300)
         running = session.is_daemon

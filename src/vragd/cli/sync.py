@@ -106,7 +106,7 @@ class Progress:
 
 def _index(args: argparse.Namespace) -> int:
     started = time.monotonic()
-    backend = bucket.chosen(args).model_dump(mode="json", exclude_unset=True) if bucket.wanted(args) else None
+    backend = bucket.chosen(args).settings.model_dump(mode="json", exclude_unset=True) if bucket.wanted(args) else None
     if args.remote_text is not None:
         if backend is None:
             raise UsageError("--remote-text needs --bucket")

@@ -13,14 +13,39 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 # The one import upwards: what a backend or an embedder takes is written in its own folder.
-from vragd.backends.settings import AnyBackend, default_backend
-from vragd.embed.settings import AnyEmbedder, default_embedder
-from vragd.terms import crontab
+from vragd.backends import registry as backends
+from vragd.backends.settings import BackendSettings
+from vragd.config import crontab
+from vragd.config.variants import OneOf
+from vragd.embed import registry as embedders
+from vragd.embed.settings import EmbedderSettings
 from vragd.terms.fields import AbsolutePath, Patterns, Seconds, Settings, as_tuple
 from vragd.terms.metric import Metric
 
 DEFAULT_INCLUDE = ("*.md", "*.markdown", "*.txt")
 STORE_NAME = r"^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$"  # the strictest backend's rule (an index of S3 Vectors)
+
+AnyBackend = Annotated[BackendSettings, OneOf(backends.TYPES)]
+AnyEmbedder = Annotated[EmbedderSettings, OneOf(embedders.TYPES)]
+
+
+def default_backend() -> BackendSettings:
+    """The settings of a store that says nothing of a backend."""
+    settings: BackendSettings = backends.TYPES.settings(backends.DEFAULT).model_validate({"type": backends.DEFAULT})
+    return settings
+
+
+def default_embedder() -> EmbedderSettings:
+    """The settings of a store that says nothing of an embedder."""
+    settings: EmbedderSettings = embedders.TYPES.settings(embedders.DEFAULT).model_validate({"type": embedders.DEFAULT})
+    return settings
+
+
+def of_model(model: str) -> EmbedderSettings:
+    """The settings that the mere name of a model means. Raises pydantic's ValidationError for an empty one."""
+    kind = embedders.BY_MODEL
+    settings: EmbedderSettings = embedders.TYPES.settings(kind).model_validate({"type": kind, "model": model})
+    return settings
 
 
 class SourceSettings(Settings):

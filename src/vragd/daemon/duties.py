@@ -10,12 +10,12 @@ from functools import partial
 
 import structlog
 
+from vragd.config import crontab
 from vragd.config.settings import WatchSettings
 from vragd.daemon.timetable import Timetable
 from vragd.stores.healing import Healer
 from vragd.stores.stores import Stores
 from vragd.stores.verifying import verify
-from vragd.terms import crontab
 
 log = structlog.get_logger()
 

@@ -180,7 +180,7 @@ class Daemon:
         """Whether the lock is held and the socket answers, again if need be. What cannot be had again ends the run."""
         if not holds(self._lock, self._loaded.data_dir / "lock"):
             log.error("daemon.lock_lost")  # somebody removed the data directory: whatever we write is nobody's
-            self._end(EXIT_TEMPFAIL)
+            self.end(EXIT_TEMPFAIL)
             return False
         await self._mind_the_socket()
         return True
@@ -196,7 +196,7 @@ class Daemon:
                 self._listen()
             except VragdError as error:
                 log.error("daemon.socket_unavailable", **error_fields(error))
-                self._end(EXIT_TEMPFAIL)
+                self.end(EXIT_TEMPFAIL)
 
     # -- the configuration, again ------------------------------------------------------------------
 
@@ -257,9 +257,10 @@ class Daemon:
             os._exit(128 + number)  # crash-only: nothing durable is at stake
         signal.signal(signal.SIGHUP, signal.SIG_IGN)  # nothing is loaded again, and a hail of it would hold up the end
         log.info("daemon.stop_asked", signal=number.name)
-        self._end(0)
+        self.end(0)
 
-    def _end(self, status: int) -> None:
+    def end(self, status: int) -> None:
+        """Stop, and end with `status` unless another was wanted before."""
         self._status = self._status or status
         self._stop.set()
 

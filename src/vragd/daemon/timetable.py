@@ -19,9 +19,9 @@ import structlog
 from apscheduler.triggers.combining import OrTrigger
 from apscheduler.triggers.cron import CronTrigger
 
+from vragd.config.crontab import Crontab
 from vragd.system.clock import SYSTEM, Clock
 from vragd.system.log import error_fields
-from vragd.terms.crontab import Crontab
 
 log = structlog.get_logger()
 

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from contextlib import suppress
-
-from pydantic import TypeAdapter, ValidationError
 
 from vragd.embed.base import Embedder
 from vragd.embed.registry import create_embedder
-from vragd.embed.settings import AnyEmbedder, EmbedderSettings
+from vragd.embed.settings import EmbedderSettings, of_record
 from vragd.errors import EmbedderUnavailable, VragdError
 
 LOADING_S = 5.0  # by far the longest that loading takes
@@ -18,7 +17,8 @@ LOADING_S = 5.0  # by far the longest that loading takes
 class Embedders:
     """One embedder per distinct settings, shared by stores. Thread-safe."""
 
-    def __init__(self) -> None:
+    def __init__(self, create: Callable[[str, EmbedderSettings], Embedder] = create_embedder) -> None:
+        self._create = create
         self._lock = threading.Lock()
         self._made: dict[str, Embedder] = {}
         self._loading: dict[str, threading.Thread] = {}
@@ -31,7 +31,7 @@ class Embedders:
                 raise EmbedderUnavailable("vragd is stopping")
             key = settings.model_dump_json()
             if key not in self._made:
-                self._made[key] = create_embedder(settings.type, settings)
+                self._made[key] = self._create(settings.type, settings)
             return self._made[key]
 
     def expect(self, settings: EmbedderSettings) -> None:
@@ -52,11 +52,11 @@ class Embedders:
         None for one that may be elsewhere, too: that it was allowed once is no leave to send it questions now.
         """
         try:
-            settings: EmbedderSettings = TypeAdapter(AnyEmbedder).validate_json(record)
+            settings = of_record(record)
             if settings.leaves_machine():
                 return None
             return self.get(settings)
-        except (ValidationError, VragdError):
+        except (ValueError, VragdError):
             return None
 
     def close(self) -> None:

@@ -6,11 +6,10 @@ Loads no embedder: the configuration is read by commands that never embed.
 
 from __future__ import annotations
 
-from typing import Annotated
+import json
 
-from vragd.embed.registry import BY_MODEL, DEFAULT, TYPES
+from vragd.embed.registry import TYPES
 from vragd.terms.fields import Settings
-from vragd.terms.variants import OneOf
 
 
 class EmbedderSettings(Settings):
@@ -33,16 +32,17 @@ class EmbedderSettings(Settings):
         return 0.0
 
 
-AnyEmbedder = Annotated[EmbedderSettings, OneOf(TYPES)]
+def of_record(record: str) -> EmbedderSettings:
+    """
+    The settings that some version of vragd kept as JSON.
 
-
-def default_embedder() -> EmbedderSettings:
-    """The settings of a store that says nothing of an embedder."""
-    settings: EmbedderSettings = TYPES.settings(DEFAULT).model_validate({"type": DEFAULT})
-    return settings
-
-
-def of_model(model: str) -> EmbedderSettings:
-    """The settings that the mere name of a model means. Raises pydantic's ValidationError for an empty one."""
-    settings: EmbedderSettings = TYPES.settings(BY_MODEL).model_validate({"type": BY_MODEL, "model": model})
+    Raises ConfigError for a type there is not any longer, ValueError for settings that it does not have.
+    """
+    document = json.loads(record)
+    kind = document.get("type") if isinstance(document, dict) else None
+    if not isinstance(kind, str):
+        raise ValueError("an embedder's settings say their type")  # noqa: TRY004  of JSON, not of an argument
+    settings = TYPES.settings(kind).model_validate_json(record)
+    if not isinstance(settings, EmbedderSettings):
+        raise ValueError(f"settings of embedder type {kind!r} are no EmbedderSettings")  # noqa: TRY004
     return settings

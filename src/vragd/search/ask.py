@@ -28,9 +28,10 @@ from vragd.errors import (
     UnknownCollection,
     UsageError,
 )
+from vragd.search.folder import spellings, within
 from vragd.system.log import error_fields
 from vragd.terms.bounds import MAX_QUERY_CHARS, MAX_TOP_K
-from vragd.terms.filter import Filter, equals, every, one_of
+from vragd.terms.filter import Filter, every, one_of
 from vragd.terms.names import link
 
 log = structlog.get_logger()
@@ -67,6 +68,8 @@ class Place:
     uid: str
     root: Path
     in_obsidian: bool
+    withheld: Callable[[str], bool] | None = None
+    """Which of its notes nobody may be shown, though they are indexed; None where that is none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,8 +194,9 @@ class _Look:
 
     def _words(self, now: Snapshot) -> list[Ranked]:
         question = self._question
-        limit = CANDIDATES if question.mode == "hybrid" else question.top_k
-        return now.keyword(question.text, limit, question.sources, question.folder)
+        limit = CANDIDATES if question.mode == "hybrid" or self._withholds else question.top_k
+        folders = spellings(question.folder) if question.folder else ()
+        return now.keyword(question.text, limit, question.sources, folders)
 
     def once(self) -> Answer:
         """The answer as of one instant of the catalog; the backend's matches may be of a moment before."""
@@ -203,12 +207,28 @@ class _Look:
             matches = self._matches(depth)
             early = self._early_result()  # before a connection is taken: it needs one
             with self._target.reader.snapshot() as now:
-                live = now.live([match.key for match in matches.items])
+                live = self._shown(now, now.live([match.key for match in matches.items]))
                 # Matches that are no longer, or not yet, in the catalog take up places: look further when they do.
                 if len(live) >= wanted or matches.end != "more" or depth >= most:
                     by_vector = [Ranked(match.key, match.score) for match in matches.items if match.key in live]
                     return self._answer(now, by_vector[:wanted], early)
             depth = min(4 * depth, most)
+
+    @property
+    def _withholds(self) -> bool:
+        return any(place.withheld for place in self._target.places.values())
+
+    def _shown(self, now: Snapshot, keys: set[str]) -> set[str]:
+        """Those of the live `keys` whose notes are not withheld."""
+        if not self._withholds:
+            return keys
+        places = self._target.places
+
+        def is_shown(found: Found) -> bool:
+            place = places.get(found.source)
+            return place is None or place.withheld is None or not place.withheld(found.path)
+
+        return {key for key, found in now.join(sorted(keys)).items() if is_shown(found)}
 
     def _matches(self, depth: int) -> Matches:
         """Chunks near the question, live or not, best first."""
@@ -225,6 +245,9 @@ class _Look:
             by_words = early[1]
         elif question.mode != "vector":
             by_words = self._words(now)
+        if by_words and self._withholds:
+            shown = self._shown(now, {one.key for one in by_words})
+            by_words = [one for one in by_words if one.key in shown]
         ranked = fuse(by_vector, by_words) if question.mode == "hybrid" else by_vector or by_words
         best = ranked[: question.top_k]
         chunks = now.join([one.key for one in best])
@@ -241,7 +264,7 @@ def _filter(target: Target, question: Question) -> Filter | None:
         sources = one_of("source", {p.uid for label, p in target.places.items() if label in question.sources})
     elif not target.backend.traits.private:  # others may feed it too: theirs would take up places and join to nothing
         sources = one_of("source", {place.uid for place in target.places.values()})
-    return every(sources, equals("folder", question.folder.strip("/")) if question.folder else None)
+    return every(sources, within(question.folder))
 
 
 def fuse(by_vector: Sequence[Ranked], by_words: Sequence[Ranked]) -> list[Ranked]:

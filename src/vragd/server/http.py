@@ -168,7 +168,7 @@ class Server:
             request = await self._read_head(protocol, reader)
             _check_head(request, self._limits.max_header_bytes)
             self._refuse_too_large(request)
-            if protocol.they_are_waiting_for_100_continue:
+            if protocol.they_are_waiting_for_100_continue and not protocol.trailing_data[0]:
                 writer.write(protocol.send(h11.InformationalResponse(status_code=100, headers=[])))
             body = await self._read_body(protocol, reader)
         except h11.RemoteProtocolError as error:

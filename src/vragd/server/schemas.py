@@ -6,15 +6,12 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
-from vragd.backends.settings import AnyBackend, default_backend
-from vragd.config.settings import STORE_NAME
-from vragd.embed.settings import AnyEmbedder, default_embedder
+from vragd.config.settings import STORE_NAME, AnyBackend, AnyEmbedder, default_backend, default_embedder
 from vragd.terms.bounds import MAX_QUERY_CHARS, MAX_TOP_K
-from vragd.terms.fields import Patterns
+from vragd.terms.fields import Integer, Patterns, as_tuple
 from vragd.terms.metric import Metric
 
-Strings = Annotated[tuple[str, ...], BeforeValidator(lambda v: tuple(v) if isinstance(v, list) else v)]
-
+Strings = Annotated[tuple[str, ...], BeforeValidator(as_tuple)]
 
 MAX_FLOAT32 = 3.4028234663852886e38
 Finite = Annotated[float, Field(ge=-MAX_FLOAT32, le=MAX_FLOAT32, allow_inf_nan=False)]
@@ -55,7 +52,13 @@ class Body(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-class QueryRequest(Body):
+class Request(Body):
+    """Read from JSON: a value of another type than asked for is refused."""
+
+    model_config = ConfigDict(strict=True)
+
+
+class QueryRequest(Request):
     """A question by text, or by vector in mode `vector`. Empty `stores` and `sources` mean all."""
 
     model_config = ConfigDict(json_schema_extra=_says_what_it_asks)
@@ -65,7 +68,7 @@ class QueryRequest(Body):
         default=None, max_length=4096, description="as many numbers as the store's vectors have"
     )
     stores: Strings = ()
-    top_k: int = Field(default=5, json_schema_extra={"minimum": 1, "maximum": MAX_TOP_K})
+    top_k: Integer = Field(default=5, json_schema_extra={"minimum": 1, "maximum": MAX_TOP_K})
     mode: Literal["hybrid", "vector", "keyword"] = "hybrid"
     sources: Strings = ()
     folder: str = ""
@@ -92,13 +95,13 @@ class QueryAnswer(Body):
     degraded: tuple[str, ...]
 
 
-class SyncRequest(Body):
+class SyncRequest(Request):
     """Scan now; with `wait_s`, answer when all is searchable or time is up. `tickets` of an earlier answer wait on."""
 
     stores: Strings = ()
     path: AnyPath | None = None
     wait_s: float = Field(default=0, ge=0, le=25)
-    tickets: dict[str, int] | None = None
+    tickets: dict[str, Integer] | None = None
     confirm_deletes: bool = False
 
 
@@ -109,7 +112,7 @@ class SyncAnswer(Body):
     degraded: tuple[str, ...]
 
 
-class SourceRequest(Body):
+class SourceRequest(Request):
     path: Annotated[str, Field(json_schema_extra={"pattern": r"^[/~][^\x00]*$"})]
     name: str = ""
     include: Patterns | None = None
@@ -117,7 +120,7 @@ class SourceRequest(Body):
     watch: bool = True
 
 
-class StoreRequest(Body):
+class StoreRequest(Request):
     """A store to make. With `replace`, an existing one made by a command gets these settings."""
 
     name: StoreName
@@ -128,7 +131,7 @@ class StoreRequest(Body):
     replace: bool = False
 
 
-class IndexRequest(Body):
+class IndexRequest(Request):
     """
     Index what matches `include` below `path`, once: the source is not watched. Makes the store if need be,
     with `backend`; one made so before moves to it.
@@ -140,7 +143,7 @@ class IndexRequest(Body):
     backend: AnyBackend | None = None
 
 
-class VerifyRequest(Body):
+class VerifyRequest(Request):
     stores: Strings = ()
     repair: bool = False
 

@@ -16,22 +16,22 @@ import structlog
 from vragd.backends.base import CollectionInfo, VectorBackend
 from vragd.catalog.model import SpaceRow
 from vragd.catalog.writer import Catalog
+from vragd.config.settings import StoreSettings
 from vragd.embed.base import Space
 from vragd.errors import BackendRefused, StoreMismatch, UnknownCollection
 from vragd.sync import order
 from vragd.system.log import error_fields
 from vragd.system.machine import machine_id, source_uid
-from vragd.terms.metric import Metric
 
 log = structlog.get_logger()
 
 
 class Collections:
-    """Those of one store. `kind` is the backend's type."""
+    """Those of one store, of these settings."""
 
-    def __init__(self, catalog: Catalog, backend: VectorBackend, store: str, kind: str, metric: Metric) -> None:
-        self._catalog, self._backend = catalog, backend
-        self._store, self._kind, self._metric = store, kind, metric
+    def __init__(self, catalog: Catalog, backend: VectorBackend, store: str, settings: StoreSettings) -> None:
+        self._catalog, self._backend, self._store = catalog, backend, store
+        self._kind, self._metric = settings.backend.type, settings.metric
 
     def mind_the_machine(self, folder: Path) -> bool:
         """

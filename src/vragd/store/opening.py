@@ -130,8 +130,7 @@ def _forget_strangers(backend: VectorBackend, known: set[str]) -> None:
 
 
 def _parts(given: Given, lasting: Lasting, catalog: Catalog, reader: Reader) -> Parts:
-    kind, metric = given.settings.backend.type, given.settings.metric
-    collections = Collections(catalog, lasting.backend, given.name, kind, metric)
+    collections = Collections(catalog, lasting.backend, given.name, given.settings)
     filling = Filling(catalog, lasting.backend)
     settings = given.settings.embedder.model_dump_json()
     spaces = Spaces(
@@ -150,12 +149,22 @@ def _register_sources(given: Given, lasting: Lasting, parts: Parts) -> None:
             _purge_source(given, parts, row.id)
     for label, settings in wanted.items():
         source = had.get(label)
-        row = catalog.register_source(label, source_uid(given.folder, label), source.id if source else None)
+        uid = source.uid if source else source_uid(given.folder, label)  # a host may have another name by now
+        row = catalog.register_source(label, uid, source.id if source else None)
         catalog.add_own(row.uid)
         if source is not None:
             lasting.proofs[source.id].carry_over(catalog)
             continue
-        lasting.sources[row.id] = Source(settings, row.id, row.uid, given.limits.max_file_bytes)
+        lasting.sources[row.id] = Source(
+            settings.path,
+            row.id,
+            row.uid,
+            label=label,
+            include=settings.include,
+            exclude=settings.exclude,
+            watch=settings.watch,
+            max_file_bytes=given.limits.max_file_bytes,
+        )
         share = given.limits.delete_guard_share
         lasting.proofs[row.id] = Proof(catalog, lasting.sources[row.id], row, share, given.clock.steady)
 

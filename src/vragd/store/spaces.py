@@ -22,10 +22,10 @@ from vragd.catalog.model import SpaceRow
 from vragd.catalog.writer import Catalog
 from vragd.embed.base import Embedder, Space
 from vragd.errors import EmbedderChanged, EmbedderUnavailable, VragdError
-from vragd.notes import chunk
 from vragd.store.collections import Collections
 from vragd.store.filling import Filling
 from vragd.sync import order
+from vragd.sync.embedding import space_of
 from vragd.system.failpoints import reach
 from vragd.system.log import error_fields
 
@@ -206,7 +206,7 @@ class Spaces:
 
         Raises EmbedderUnavailable, and what `attach` raises.
         """
-        space = embedder.space(chunk.VERSION)
+        space = space_of(embedder)
         before = self.current
         changed = before is None or before.fingerprint != space.fingerprint()
         if changed:

@@ -190,6 +190,8 @@ class Store:
 
         What needs no embedder is done without one, once the space is known; what makes room also below the floor.
         """
+        if self._syncer is not None:
+            self._syncer.later = []
         if self.space is None:
             self.prepare()
         self.attach()
@@ -224,6 +226,11 @@ class Store:
         return report
 
     @property
+    def put_off(self) -> list[tuple[Visit, float]]:
+        """What the last `apply` put off, and for how many seconds, also when it raised. Between two of them only."""
+        return self._syncer.later if self._syncer else []
+
+    @property
     def behind(self) -> bool:
         """Whether the backend lacks vectors that the catalog has: `fill` puts them."""
         return self.filling.n_left is not None
@@ -256,12 +263,6 @@ class Store:
             self._needs_recovery = True
             raise
 
-    def tend(self) -> None:
-        """Housekeeping, about hourly, all of it at a stroke: what `find_unused` finds is forgotten, and words."""
-        for found in self.find_unused():
-            self.forget_unused(*found)
-        self.sweep_words(WORDS_SWEPT_WITHIN_S)
-
     def find_unused(self) -> list[tuple[int, Unused]]:
         """What nobody has used for long, a slice at a time, and the generation that is true in. Any thread; slow."""
         keep_s = self.limits.keep_embeddings_days * 86_400.0
@@ -287,7 +288,8 @@ class Store:
         """Delete what the backend holds for us, before the store's files go. Can be done again, or undone by `fill`."""
         self.filling.put_off()
         for space in self.catalog.spaces():
-            self.collections.leave(space.collection)
+            if space.target:
+                self.collections.leave(space.collection)
 
     def flush(self) -> None:
         """Let the backend write its cache, if it finds that worthwhile."""

@@ -11,23 +11,62 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
+from urllib.parse import quote, urlencode
 
 from vragd.backends.base import CollectionInfo, Match, VectorBackend
-from vragd.backends.registry import create_backend
+from vragd.backends.registry import BUCKET, TYPES, create_backend
 from vragd.backends.settings import BackendSettings
+from vragd.config.settings import Config, default_embedder, of_model
 from vragd.embed.base import Embedder
 from vragd.embed.registry import create_embedder
 from vragd.embed.settings import EmbedderSettings
 from vragd.errors import StoreMismatch, UnknownCollection, UnknownStore, UsageError, VragdError
 from vragd.search.ask import Question, check
+from vragd.search.folder import within
 from vragd.sync.vectors import source_of
-from vragd.terms.filter import equals
 
 
-def open_bucket(settings: BackendSettings) -> VectorBackend:
-    """The backend of a place that others use too, such as a bucket. Contacts nobody yet; close it in the end."""
-    return create_backend(settings.type, settings, Path())
+class Place:
+    """A place that others use too, such as a bucket. A context manager, in which `backend` is what is there."""
+
+    def __init__(self, settings: BackendSettings) -> None:
+        self.settings = settings
+
+    @classmethod
+    def named(cls, name: str, how: Mapping[str, str]) -> Place:
+        """
+        That of the command line: TYPE://PLACE?KEY=VALUE, or a bucket's name; `how` are further keys and values.
+
+        Raises ConfigError for an unknown type, UsageError for one that has no places, pydantic's ValidationError
+        for values that cannot be.
+        """
+        url = name if "://" in name else f"{BUCKET}://{quote(name, safe='')}"
+        if how:
+            url += ("&" if "?" in url else "?") + urlencode(how)
+        settings = TYPES.settings(url.partition("://")[0])
+        assert issubclass(settings, BackendSettings)
+        return cls(settings.from_url(url))
+
+    def where(self) -> str:
+        """For people, such as "bucket NAME"."""
+        return self.settings.where()
+
+    def __enter__(self) -> Self:
+        self.backend: VectorBackend = create_backend(self.settings.type, self.settings, Path())  # contacts nobody yet
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.backend.close()
+
+
+def embedders(config: Config, model: str | None = None) -> list[EmbedderSettings]:
+    """Who may have made an index: the model that was named; else the default one and those of the configuration."""
+    configured = [store.embedder for store in config.stores.values()]
+    if model:
+        named = of_model(model)
+        return [next((embedder for embedder in configured if embedder.title == named.title), named)]  # with its url
+    return [default_embedder(), *configured]
 
 
 def resolve(backend: VectorBackend, store: str) -> CollectionInfo:
@@ -104,18 +143,23 @@ def _is_likely(settings: EmbedderSettings, model: str) -> bool:
 
 
 def query(
-    backend: VectorBackend, store: str, question: Question, candidates: Iterable[EmbedderSettings]
-) -> dict[str, Any]:  # fmt: skip
+    backend: VectorBackend,
+    store: str,
+    text: str,
+    candidates: Iterable[EmbedderSettings],
+    *,
+    top_k: int = 5,
+    folder: str = "",
+) -> dict[str, Any]:
     """An answer like the daemon's, by vectors only. Raises what the backend and the embedder raise."""
-    check(question)
+    check(Question(text, top_k=top_k, mode="vector", folder=folder))
     info = resolve(backend, store)
     embedder = embedder_for(info, candidates)
     try:
-        vector = embedder.embed_query(question.text)
+        vector = embedder.embed_query(text)
     finally:
         embedder.close()
-    where = equals("folder", question.folder.strip("/")) if question.folder else None
-    matches = backend.query(info.name, vector, question.top_k, where=where, payload=True)
+    matches = backend.query(info.name, vector, top_k, where=within(folder), payload=True)
     return {"hits": [_hit(store, match) for match in matches.items], "generation": 0, "pending": 0, "degraded": []}
 
 

@@ -19,7 +19,7 @@ from vragd.errors import (
     CatalogCorrupt,
     EmbedderUnavailable,
     StoreMismatch,
-    UnknownStore,
+    UnknownCollection,
     VragdError,
 )
 from vragd.store.opening import replace_catalog
@@ -39,7 +39,7 @@ log = structlog.get_logger()
 JOBS_PER_ROUND = 64
 PAUSE_FIRST_S, PAUSE_LAST_S = 1.0, 15.0
 SCAN_AGAIN_S = 1.0
-OF_THE_BACKEND = (BackendUnavailable, UnknownStore, StoreMismatch)
+OF_THE_BACKEND = (BackendUnavailable, UnknownCollection, StoreMismatch)
 PREPARE_AGAIN_S = 600.0  # how often the model's digest and a remote index are looked at while all is well
 DOUBT_AGAIN_S = 15.0
 
@@ -175,7 +175,7 @@ class Indexer:
     def rescan(self) -> int:
         """Ask for a full scan of every watched source; the ticket to wait for."""
         for keeper in self.keepers.values():
-            if keeper.source.settings.watch:
+            if keeper.source.watch:
                 self.dirty.hint(keeper.source.id, "", folder=True, settle=False)
         return self.dirty.ticket()
 
@@ -253,7 +253,9 @@ class Indexer:
         try:
             await self._round(visits)
         except VragdError as error:
-            self.dirty.put_back(places, 0)
+            later = {(visit.source.id, visit.path) for visit, _ in self.store.put_off}
+            self._put_off(self.store.put_off)
+            self.dirty.put_back((place for place in places if place not in later), 0)
             self._in_trouble(error)
             return await self._pause()
         finally:
@@ -332,8 +334,7 @@ class Indexer:
 
     def _after(self, report: Report, took_s: float) -> None:
         self.dirty.put_back(((visit.source.id, visit.path) for visit in report.deferred), 0, begun=True)
-        for visit, delay_s in report.later:
-            self.dirty.put_back([(visit.source.id, visit.path)], delay_s, patient=visit.patient)
+        self._put_off(report.later)
         if report.n_changed or report.n_removed or report.n_embedded:
             log.info(
                 "sync.round_applied",
@@ -347,6 +348,10 @@ class Indexer:
                 generation=report.generation,
                 duration_ms=round(took_s * 1000),
             )
+
+    def _put_off(self, later: list[tuple[Visit, float]]) -> None:
+        for visit, delay_s in later:
+            self.dirty.put_back([(visit.source.id, visit.path)], delay_s, patient=visit.patient)
 
     def _in_trouble(self, error: VragdError) -> None:
         if self.trouble is None or self.trouble.code != error.code:

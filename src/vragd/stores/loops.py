@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable, Iterator
 
 import structlog
 
 from vragd.system.clock import Clock
+from vragd.system.lanes import Step, step
 from vragd.system.log import error_fields
 
 log = structlog.get_logger()
@@ -26,7 +28,7 @@ class Loops:
         self._loop = asyncio.get_running_loop()
         self._woken: dict[str, asyncio.Event] = {}
         self.tasks: dict[str, asyncio.Task[None]] = {}
-        self._step_began: dict[str, float] = {}  # on the loop's clock: a machine that slept hung nowhere
+        self._steps: dict[str, Step] = {}  # on a clock that stands while the machine sleeps: it hung nowhere
         self._moved = asyncio.Condition()
         self._wake_sent = False
 
@@ -45,13 +47,14 @@ class Loops:
         woken = self._woken[name]
         while True:
             woken.clear()
-            self._step_began[name] = self._loop.time()
+            self._steps[name] = Step()
+            step.set(self._steps[name])
             try:
                 wait_s = await once()
             except Exception as error:  # a bug must not end the loop that keeps the promise
                 log.error("worker.step_failed", store=self._name, step=name, **error_fields(error))
                 wait_s = BROKEN_RETRY_S
-            self._step_began.pop(name)
+            del self._steps[name]
             async with self._moved:
                 self._moved.notify_all()
             if wait_s != 0:
@@ -67,10 +70,11 @@ class Loops:
         return True
 
     def overdue(self, bound_s: float) -> Iterator[tuple[str, bool]]:
-        """Each loop that has ended, or whose step has gone on for `bound_s`; and whether it has ended."""
+        """Each loop that has ended, or whose step has not moved for `bound_s`; and whether it has ended."""
+        now = time.monotonic()
         for name, task in self.tasks.items():
-            began = self._step_began.get(name)
-            if task.done() or (began is not None and self._loop.time() - began > bound_s):
+            going = self._steps.get(name)
+            if task.done() or (going is not None and now - going.moved_at > bound_s):
                 yield name, task.done()
 
     # -- wake-ups ----------------------------------------------------------------------------------

@@ -110,7 +110,15 @@ class Questions:
 
 def _target(indexer: Indexer) -> Target:
     store, answering = indexer.store, indexer.store.answering
-    places = {source.label: Place(source.uid, source.path, source.in_obsidian) for source in store.sources.values()}
+    places = {
+        source.label: Place(
+            source.uid,
+            source.path,
+            source.in_obsidian,
+            source.withheld if source.rules.may_be_vague else None,
+        )
+        for source in store.sources.values()
+    }
     return Target(
         store.name,
         store.reader,

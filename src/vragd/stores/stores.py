@@ -226,6 +226,11 @@ class Stores:
         for key in [key for key, job in self._jobs.items() if job.done()]:
             del self._jobs[key]
 
+    @property
+    def n_jobs(self) -> int:
+        """How many jobs go on."""
+        return sum(not job.done() for job in self._jobs.values())
+
     async def _job(self, what: str, indexer: Indexer) -> None:
         try:
             match what:

@@ -49,7 +49,7 @@ class Keeper:
         self.watch = Watching(store.name, source, self.lane, settings, self._on_hint, self._on_trouble, clock.steady)
         self.scanned_at: float | None = None  # steady
         self._dirty, self._writer, self._clock = dirty, writer, clock
-        self._watch = watch and source.settings.watch
+        self._watch = watch and source.watch
         source.links.on_unknown = self._names_unknown
         self._distrust: dict[str, int] = {}  # reason -> ticket of the scan that will lift it
         self._rescan_at: float | None = None
@@ -179,7 +179,7 @@ class Keeper:
 
     def _was_indexed(self) -> bool:
         """Whether there is something to finish or to bring up to date in a source that is indexed on demand."""
-        if self.source.settings.watch:
+        if self.source.watch:
             return False
         return self.proof.state.was_asked or bool(self.store.reader.known(self.source.id))
 
@@ -210,7 +210,7 @@ class Keeper:
         With `confirm_deletes` the directory that is there is taken, and what one full scan of it misses is
         believed to be gone.
         """
-        if not self.source.settings.watch:
+        if not self.source.watch:
             await self._writer.run(self.proof.ask)
         if confirm_deletes:
             await self._confirm()
@@ -246,7 +246,8 @@ class Keeper:
 
     async def _scan_all(self, ticket: int) -> bool:
         began, started = self._dirty.ticket(), self._clock.steady()
-        await self.lane.run(self.proof.refresh_rules)
+        if await self.lane.run(self.proof.refresh_rules):
+            await self.watch.rearm()  # what is excluded no longer was not watched
         paths, found = await self.lane.run(self.store.scan_source, self.source)
         self._dirty.add(((self.source.id, path) for path in paths), ticket)
         if found.stopped or "" in found.unreadable:

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 
 from vragd.catalog.model import SpaceRow
 from vragd.catalog.writer import Catalog
-from vragd.embed.base import Embedder
+from vragd.embed.base import Embedder, Space
 from vragd.errors import EmbedderChanged, EmbedderRejected, EmbedderUnavailable
 from vragd.notes import chunk
 from vragd.system.failpoints import reach
@@ -25,6 +25,11 @@ STRIKES = 3
 REFUSED_FOR_S = 4.0  # below the first retry of a note, so that a retry asks again
 
 Batch = Sequence[tuple[bytes, str]]
+
+
+def space_of(embedder: Embedder) -> Space:
+    """The space of what it embeds now, of notes cut as they are now. Raises EmbedderUnavailable."""
+    return embedder.space(chunk.VERSION)
 
 
 @dataclass(slots=True)
@@ -87,7 +92,7 @@ class Bulk:
 
     def _see_who_it_is(self, embedder: Embedder) -> None:
         """A model replaced by one of equal dimension would fill the space with vectors that mean nothing there."""
-        if embedder.space(chunk.VERSION).fingerprint() != self.space.fingerprint:
+        if space_of(embedder).fingerprint() != self.space.fingerprint:
             raise EmbedderChanged("another model answers under the embedder's name", hint="vragd takes it by itself")
 
     def _embed_batch(self, embedder: Embedder, batch: Batch, found: Embedded, *, suspect: bool = False) -> None:

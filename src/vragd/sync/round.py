@@ -59,6 +59,8 @@ class Syncer:
         self._stop = stop
         self._preparer = Preparer(catalog, backend, space)
         self._bulk = Bulk(catalog, embedder, space, stop)
+        self.later: list[tuple[Visit, float]] = []
+        """What the last round put off, also when it raised in the end: `Report.later`."""
 
     @property
     def n_embedded(self) -> int:
@@ -75,6 +77,7 @@ class Syncer:
         `only_freeing` nothing is done but what makes room, the rest is deferred.
         """
         report = Report()
+        self.later = report.later
         prepared = list(self._prepare_some(visits, report, only_freeing))
         if only_freeing:
             report.deferred += [item.visit for item in prepared if not item.frees]

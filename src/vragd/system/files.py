@@ -8,6 +8,7 @@ import secrets
 import stat
 from collections.abc import Iterable
 from pathlib import Path
+from types import ModuleType
 
 from vragd.errors import DataDirError, DiskFull, VragdError
 from vragd.system.failpoints import reach
@@ -22,19 +23,21 @@ def disk_error(error: OSError, what: str) -> VragdError:
     return DataDirError(f"cannot write {what}: {os.strerror(error.errno or 0)}")
 
 
-def private_dir(path: Path) -> Path:
+def private_dir(path: Path, uid: int | None = None) -> Path:
     """
     `path` as an existing directory of ours with mode 0700; made with its parents if need be.
 
     Raises DataDirError for one that is not a directory, a link, another user's, or cannot be made.
+    Ours means of `uid`; of whom vragd runs as, by default.
     """
+    ours = os.geteuid() if uid is None else uid
     try:
         path.mkdir(mode=0o700, parents=True, exist_ok=True)
         info = path.lstat()
         if not stat.S_ISDIR(info.st_mode):
             raise DataDirError(f"{path} is not a directory", hint="move it away, or choose another path")
-        if info.st_uid != os.geteuid():
-            raise DataDirError(f"{path} belongs to uid {info.st_uid}, vragd runs as uid {os.geteuid()}")
+        if info.st_uid != ours:
+            raise DataDirError(f"{path} belongs to uid {info.st_uid}, vragd runs as uid {ours}")
         if info.st_mode & 0o077:
             path.chmod(0o700)
         if not os.access(path, os.W_OK | os.X_OK):
@@ -73,7 +76,7 @@ def could_be_private(path: Path) -> None:
         raise DataDirError(f"{path} is not writable", hint=f"chmod u+rwx {path}")
 
 
-def write_atomic(path: Path, parts: Iterable[bytes | memoryview]) -> None:
+def write_atomic(path: Path, parts: Iterable[bytes | memoryview], system: ModuleType = os) -> None:
     """
     Replace `path` by the concatenation of `parts`, durably: temporary file, fsync, rename, fsync of the folder.
 
@@ -81,21 +84,21 @@ def write_atomic(path: Path, parts: Iterable[bytes | memoryview]) -> None:
     """
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
     try:
-        fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+        fd = system.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
         try:
             for part in parts:
                 view = memoryview(part)
                 rest = view.cast("B") if view.nbytes else b""  # an empty array cannot be cast
                 while rest:
-                    rest = rest[os.write(fd, rest) :]
+                    rest = rest[system.write(fd, rest) :]
                 reach("file.grown")
-            os.fsync(fd)
+            system.fsync(fd)
         finally:
             os.close(fd)
         reach("file.written")
-        temporary.replace(path)
+        system.replace(temporary, path)
         reach("file.renamed")
-        fsync_dir(path.parent)
+        fsync_dir(path.parent, system)
         reach("file.finished")
     except OSError as error:
         temporary.unlink(missing_ok=True)
@@ -105,11 +108,11 @@ def write_atomic(path: Path, parts: Iterable[bytes | memoryview]) -> None:
         raise
 
 
-def fsync_dir(path: Path) -> None:
+def fsync_dir(path: Path, system: ModuleType = os) -> None:
     """Make renames and new names in `path` durable."""
     fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
-        os.fsync(fd)
+        system.fsync(fd)
     finally:
         os.close(fd)
 

@@ -13,6 +13,7 @@ import time
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future
+from functools import partial
 from typing import Any, ParamSpec, TypeVar
 
 from vragd.errors import Overloaded
@@ -32,6 +33,21 @@ def progress() -> None:
         lane._running[threading.get_native_id()] = time.monotonic()
 
 
+class Step:
+    """
+    What one caller is about, over any number of calls on lanes. `moved_at` (monotonic): it began, or a call of its
+    own ended. Set by the thread of that call, before the caller itself can go on.
+    """
+
+    __slots__ = ("moved_at",)
+
+    def __init__(self) -> None:
+        self.moved_at = time.monotonic()
+
+
+step: contextvars.ContextVar[Step | None] = contextvars.ContextVar("step", default=None)
+
+
 class _Call:
     """What is to be run, where its result goes, and the context it runs in."""
 
@@ -40,15 +56,21 @@ class _Call:
     def __init__(self, work: Callable[[], Any]) -> None:
         self.work, self.result, self.context = work, Future[Any](), contextvars.copy_context()
 
-    def __call__(self) -> None:
+    def run(self) -> Callable[[], None]:
+        """Do it, on this thread; what gives the result to who waits for it, who finds the lane at rest then."""
         if not self.result.set_running_or_notify_cancel():
-            return
+            return lambda: None
         try:
             found = self.context.run(self.work)
         except BaseException as error:
-            self.result.set_exception(error)
-        else:
-            self.result.set_result(found)
+            self._moved()
+            return partial(self.result.set_exception, error)
+        self._moved()
+        return partial(self.result.set_result, found)
+
+    def _moved(self) -> None:
+        if (mine := self.context.get(step)) is not None:
+            mine.moved_at = time.monotonic()
 
 
 class Lane:
@@ -130,18 +152,17 @@ class Lane:
                     self._n_idle += 1
                     self._changed.wait()
                     self._n_idle -= 1
+                progress()  # first: a lane with something to do is busy at any instant
                 call = self._waiting.popleft()
-            progress()
-            try:
-                call()
-            finally:
-                self._running.pop(threading.get_native_id(), None)
-            del call  # what it holds goes now, not with the next one
+            give = call.run()
+            self._running.pop(threading.get_native_id(), None)
+            give()
+            del call, give  # what they hold goes now, not with the next one
 
     @property
     def busy(self) -> bool:
-        """Whether a call runs."""
-        return bool(self._running)
+        """Whether a call runs or waits."""
+        return bool(self._waiting or self._running)
 
     def silent_s(self) -> float:
         """For how many seconds a call has made no progress, whatever it waits for; 0 when none runs."""

@@ -6,8 +6,8 @@ import fcntl
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from vragd.errors import DaemonBusy, DataDirError
 from vragd.system.files import disk_error, private_dir, sweep_temporary
@@ -65,8 +65,7 @@ def record(fd: int, socket: Path) -> None:
     os.ftruncate(fd, len(text))
 
 
-@dataclass(frozen=True, slots=True)
-class Holder:
+class Holder(NamedTuple):  # dataclasses load half of `inspect`, and every command looks here
     """Who holds, or last held, a data directory. `socket` is None for one that serves none."""
 
     uid: int

@@ -17,7 +17,7 @@ SEND_TIMEOUT_S = 0.5  # the manager's queue may be full; the event loop must not
 MAX_FDS = 1024
 
 
-def notify(*fields: str) -> bool:
+def notify(*fields: str, timeout_s: float = SEND_TIMEOUT_S) -> bool:
     """Send `KEY=value` fields in one message; whether it was sent. False without a manager that listens."""
     address = os.environ.get("NOTIFY_SOCKET", "")
     if not address.startswith(("/", "@")):
@@ -27,7 +27,7 @@ def notify(*fields: str) -> bool:
     message = "\n".join(field.replace("\n", " ") for field in fields).encode("utf-8", "replace")
     try:
         with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as connection:
-            connection.settimeout(SEND_TIMEOUT_S)
+            connection.settimeout(timeout_s)
             connection.connect(address)
             connection.send(message)
     except (OSError, ValueError):

@@ -25,23 +25,24 @@ def config_path(flag: str | None = None) -> Path:
     return Path(base).expanduser() / "vragd" / "config.yaml"
 
 
-def default_data_dir() -> Path:
+def default_data_dir(*, macos: bool = MACOS) -> Path:
     """The default data directory; $XDG_DATA_HOME or the platform's place for application data."""
-    if MACOS:
+    if macos:
         return Path("~/Library/Application Support/vragd").expanduser()
     base = os.environ.get("XDG_DATA_HOME") or "~/.local/share"
     return Path(base).expanduser() / "vragd"
 
 
-def default_socket() -> Path:
+def default_socket(*, macos: bool = MACOS, uid: int | None = None) -> Path:
     """The default socket: below $XDG_RUNTIME_DIR, /run/user/UID if that is ours, or the home directory."""
-    if MACOS:
+    if macos:
         return Path("~/Library/Caches/vragd/run/vragd.sock").expanduser()
     if runtime := os.environ.get("XDG_RUNTIME_DIR"):
         return Path(runtime) / "vragd" / "vragd.sock"
     # cron and su start without the variable; the daemon of the same user had it from its session
-    session = Path(f"/run/user/{os.getuid()}")
-    if session.is_dir() and session.stat().st_uid == os.getuid():
+    uid = os.getuid() if uid is None else uid
+    session = Path(f"/run/user/{uid}")
+    if session.is_dir() and session.stat().st_uid == uid:
         return session / "vragd" / "vragd.sock"
     return Path("~/.local/state/vragd/run/vragd.sock").expanduser()
 

@@ -38,6 +38,10 @@ def as_tuple(value: object) -> object:
     return tuple(value) if isinstance(value, list) else value
 
 
+def _whole(value: object) -> object:
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
 def _valid_patterns(value: tuple[str, ...]) -> tuple[str, ...]:
     for pattern in value:
         try:
@@ -49,4 +53,6 @@ def _valid_patterns(value: tuple[str, ...]) -> tuple[str, ...]:
 
 AbsolutePath = Annotated[Path, BeforeValidator(_expanded), AfterValidator(_absolute)]
 Patterns = Annotated[tuple[str, ...], BeforeValidator(as_tuple), AfterValidator(_valid_patterns)]
-Seconds = Annotated[float, Field(gt=0, strict=False, allow_inf_nan=False)]
+Integer = Annotated[int, BeforeValidator(_whole)]
+"""JSON Schema has 1.0 among the integers (Validation, 6.1.1)."""
+Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]

@@ -13,8 +13,8 @@ from typing import NamedTuple
 
 from pathspec import GitIgnoreSpec
 
-from vragd.terms.fold import same_name_key
 from vragd.vault.expression import Expression, is_expression
+from vragd.vault.fold import same_name_key
 from vragd.vault.names import ENDS, SUSPECT, SUSPECT_BEGINNINGS, no_note
 
 __all__ = ["SUSPECT", "SUSPECT_BEGINNINGS", "Rules", "Scope"]
@@ -60,6 +60,8 @@ class Rules:
         scopes = [entry for entry in given if isinstance(entry, Scope)] + ([Scope("", "", plain)] if plain else [])
         self.obsidian = tuple(scopes)
         self._scopes = [_Scope(scope) for scope in scopes]
+        self.may_be_vague = any(scope.may_be_vague for scope in self._scopes)
+        """Whether `withheld` may be true of anything: a pattern may turn out to take too long at any path."""
         self.sure: tuple[str, ...] = ()
         """Ends of a name by which alone it is a note's, unless `SUSPECT` or `SUSPECT_BEGINNINGS` are in it."""
         if self._exclude is None and not self._scopes:
@@ -93,8 +95,9 @@ class Rules:
             return reason
         if self._exclude is not None and self._exclude.match_file(self._key(path)):
             return "excluded_by_config"
-        if any(scope.hides(path) for scope in self._scopes):
-            return "excluded_by_obsidian"
+        for scope in self._scopes:
+            if scope.hides(path):
+                return "excluded_by_obsidian"
         return None
 
     def excluded(self, path: str) -> str | None:
@@ -104,16 +107,19 @@ class Rules:
 
     def excluded_folder(self, path: str) -> str | None:
         """Why nothing below the folder `path` is looked at, the folders above it considered, or None."""
-        parts = path.split("/")
-        for i in range(len(parts)):
-            if reason := self.excluded_dir("/".join(parts[: i + 1])):
+        end = path.find("/")
+        while end >= 0:
+            if reason := self.excluded_dir(path[:end]):
                 return reason
-        return None
+            end = path.find("/", end + 1)
+        return self.excluded_dir(path)
 
     def withheld(self, path: str) -> bool:
         """
         Whether nobody can tell if Obsidian hides the file `path`: it is neither read nor answered with, nor forgotten.
         """
+        if not self.may_be_vague:
+            return False
         verdicts = [scope.hides(path) for scope in self._scopes]
         return None in verdicts and True not in verdicts
 
@@ -142,6 +148,11 @@ class _Scope:
             self._expressions = [one for one in self._expressions if one.problem or not one.hides_below(itself)]
 
     @property
+    def may_be_vague(self) -> bool:
+        """Whether there may be a path of which nobody can tell; an expression may yet turn out to take too long."""
+        return not self._known or bool(self._expressions)
+
+    @property
     def problems(self) -> list[str]:
         return [f"{one.entry}: {one.problem}" for one in self._expressions if one.problem]
 
@@ -151,7 +162,7 @@ class _Scope:
         return self._above + path[len(self._below) :]
 
     def hides(self, path: str) -> bool | None:
-        inside = self._inside(path)
+        inside = self._inside(path) if self._below or self._above else path
         if inside is None:
             return False
         if not self._known:

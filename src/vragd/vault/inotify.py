@@ -119,7 +119,8 @@ class Inotify:
         self._ending = True
         with self._pipe:
             if self._woken >= 0:
-                os.write(self._woken, b"x")
+                os.close(self._woken)  # which wakes the other end as a byte would, and cannot fail
+                self._woken = -1
 
     def join(self, timeout_s: float) -> None:
         """Wait for its end."""
@@ -308,8 +309,11 @@ class Inotify:
         for kind, happened in (("overflow", overflow), ("unmount", unmounted), ("root_gone", gone)):
             if happened:
                 self._on_trouble(kind, None)
+        for path in _outermost([path for path, is_folder in hints if is_folder]):  # whose scan is one of all below
+            self._on_hint(path, True)
         for path, is_folder in hints:
-            self._on_hint(path, is_folder)
+            if not is_folder:
+                self._on_hint(path, False)
         return not gone
 
     def _is_failed_near(self, path: str) -> bool:

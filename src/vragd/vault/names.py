@@ -28,7 +28,7 @@ _COPIES = re.compile(
             r" \([Cc]ase clash from [^()]*\)",  # Nextcloud
             rf" \([Cc]onflict(?: on| from|ed)? [^()]*{_DATE}[^()]*\)",  # Tresorit and others
             r" \(SFConflict [^()]*\d{4}-\d\d-\d\d-\d\d-\d\d-\d\d\)",  # Seafile
-            r"\.sync-conflict(?:-\d{8}-\d{6}(?:-[A-Z0-9]{7})?)?",  # Syncthing
+            r"\.sync-conflict(?:-\d[\dA-Z-]*)?",  # Syncthing
             r"_conflict-\d{8}-\d{6}",  # ownCloud of old
             r"_[^_/]+_[A-Z][a-z]{2}-\d\d-\d{6}-\d{4}_(?:Case)?Conflict",  # Synology Drive
             r"_(?:Case)?Conflict(?:_[^_/]+_[A-Z][a-z]{2}-\d\d-\d{6}-\d{4})",

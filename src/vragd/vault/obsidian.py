@@ -88,7 +88,9 @@ class Exclusions:
 
     def record(self) -> dict[str, list[str]]:
         """What to give to `recall` in the next process."""
-        return {path: list(one.entries) for path, one in sorted(self._configs.items()) if one.entries is not None}
+        return {
+            path: list(one.entries) for path, one in sorted(self._configs.copy().items()) if one.entries is not None
+        }
 
     def recall(self, record: dict[str, list[str]]) -> None:
         """Begin with what an earlier process had read: it holds until something else is known."""
@@ -109,17 +111,19 @@ class Exclusions:
         """Whether what the source's own vault excludes was ever read whole."""
         if not self.looked and not self._configs:
             return False
-        return all(one.entries is not None for path, one in self._configs.items() if _vault_of(path) not in self.vaults)
+        return all(
+            one.entries is not None for path, one in list(self._configs.items()) if _vault_of(path) not in self.vaults
+        )
 
     @property
     def trouble(self) -> str:
         """Why what was read last still holds; empty while all is well. A stable code."""
-        return next((one.trouble for _, one in sorted(self._configs.items()) if one.trouble), "")
+        return next((one.trouble for _, one in sorted(self._configs.copy().items()) if one.trouble), "")
 
     def scopes(self) -> list[Scope]:
         """What is excluded where."""
         made = []
-        for path, one in sorted(self._configs.items()):
+        for path, one in sorted(self._configs.copy().items()):
             vault = _vault_of(path)
             steps = vault.count("..")
             above = "".join(f"{part}/" for part in self._way[len(self._way) - steps :]) if steps else ""
@@ -151,7 +155,7 @@ class Exclusions:
         above = ""
         for _ in self._way[:-1]:
             above += "../"
-            if _exists(root.fd, f"{above}{CONFIG_FOLDER}"):
+            if _is_there(root.fd, f"{above}{CONFIG_FOLDER}"):
                 yield f"{above}{CONFIG_FOLDER}"
 
     def _dot_folders(self, root: Root, vault: str) -> tuple[str, ...]:
@@ -170,7 +174,7 @@ class Exclusions:
         except OSError:
             return ()  # the scan says so
         prefix = f"{vault}/" if vault else ""
-        return tuple(name for name in had[2] if _exists(root.fd, f"{prefix}{name}/{SETTINGS}"))
+        return tuple(name for name in had[2] if _is_obsidians(name) or _is_there(root.fd, f"{prefix}{name}/{SETTINGS}"))
 
     def _look_at(self, root: Root, path: str, *, proven: bool) -> None:
         one = self._configs.get(path)
@@ -205,13 +209,9 @@ class Exclusions:
             self._configs[path] = _Config(entries, None if fresh else stamp)
 
     def _unknown(self, path: str, one: _Config, why: str, root: Root) -> None:
-        name = path.rpartition("/")[2]
-        if (
-            one.entries is None
-            and name != CONFIG_FOLDER
-            and not any(_exists(root.fd, f"{path}/{file}") for file in _COMPANIONS)
-        ):
-            return  # some other program's app.json
+        strange = not _is_obsidians(path.rpartition("/")[2])
+        if one.entries is None and strange and not any(_is_there(root.fd, f"{path}/{file}") for file in _COMPANIONS):
+            return  # some other program's app.json, or a folder of somebody else's
         one.trouble, one.stamp, one.missing_since = f"app_json_{why}", None, None
         self._configs[path] = one
 
@@ -228,7 +228,7 @@ class Exclusions:
 
 def configs_among(names: Iterable[str], fd: int) -> bool:
     """Whether one of these names in the folder `fd` is a config folder of Obsidian's."""
-    return any(name == CONFIG_FOLDER or _exists(fd, f"{name}/{SETTINGS}") for name in names)
+    return any(name == CONFIG_FOLDER or _is_there(fd, f"{name}/{SETTINGS}") for name in names)
 
 
 def _vault_of(path: str) -> str:
@@ -239,12 +239,17 @@ def _stamp(info: os.stat_result) -> Stamp:
     return info.st_dev, info.st_ino, info.st_size, info.st_mtime_ns, info.st_ctime_ns
 
 
-def _exists(fd: int, path: str) -> bool:
-    """Whether there is something, and be it a link that leads nowhere."""
+def _is_obsidians(name: str) -> bool:
+    """Whether a folder is Obsidian's by its name alone, whatever can be seen of it."""
+    return name.startswith(CONFIG_FOLDER)
+
+
+def _is_there(fd: int, path: str) -> bool:
+    """Whether there is something for sure, and be it a link that leads nowhere."""
     try:
         os.stat(path, dir_fd=fd, follow_symlinks=False)
-    except OSError as error:
-        return error.errno not in (errno.ENOENT, errno.ENOTDIR, errno.ENAMETOOLONG)
+    except OSError:
+        return False
     return True
 
 

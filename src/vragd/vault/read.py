@@ -11,11 +11,14 @@ import errno
 import os
 import stat
 import time
-from collections.abc import Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
+from types import ModuleType
 from typing import NamedTuple
 
 import xxhash
+
+from vragd.system import beneath
 
 _DIR_FLAGS = getattr(os, "O_PATH", os.O_RDONLY) | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _LIST_FLAGS = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -86,9 +89,16 @@ class Unreadable:
 Outcome = Content | Gone | Skipped | Unreadable
 
 
-def read_note(root_fd: int, path: str, max_bytes: int, racy_window_s: float) -> Outcome:
+def read_note(
+    root_fd: int,
+    path: str,
+    max_bytes: int,
+    racy_window_s: float,
+    clock: Callable[[], int] = time.time_ns,
+    system: ModuleType = os,
+) -> Outcome:
     """
-    What is at `path` below the directory `root_fd`.
+    What is at `path` below the directory `root_fd`; racy if a stamp lies within the window around the `clock`'s now.
 
     Blocks for the read, and 6 ms more for a file that changes while it is read.
     """
@@ -98,7 +108,7 @@ def read_note(root_fd: int, path: str, max_bytes: int, racy_window_s: float) -> 
         return _trouble(error)
     try:
         for pause in (*_TORN_RETRIES_S, None):
-            outcome = _read_once(parent, name, max_bytes, racy_window_s)
+            outcome = _read_once(parent, name, max_bytes, racy_window_s, clock, system)
             if not (isinstance(outcome, Unreadable) and outcome.torn) or pause is None:
                 return outcome
             time.sleep(pause)
@@ -121,29 +131,29 @@ def stamp_of(root_fd: int, path: str) -> StatKey | None:
 
 def _open_parent(root_fd: int, path: str) -> tuple[int, str]:
     folder, _, name = path.rpartition("/")
-    return _descend(root_fd, folder.split("/") if folder else []), name
+    return _descend(root_fd, folder), name
 
 
 def open_folder(root_fd: int, folder: str) -> int:
     """A descriptor to list `folder` ('' for the root) by. Raises OSError, ENOTDIR for a link on the way."""
-    *above, name = folder.split("/") if folder else ["."]
+    above, _, name = folder.rpartition("/")
     parent = _descend(root_fd, above)
     try:
-        return os.open(name, _LIST_FLAGS, dir_fd=parent)
+        return os.open(name or ".", _LIST_FLAGS, dir_fd=parent)
     finally:
         os.close(parent)
 
 
 def open_path(root_fd: int, folder: str) -> int:
     """A descriptor that names `folder` ('' for the root), also one that may not be read. Raises as `open_folder`."""
-    return _descend(root_fd, folder.split("/") if folder else ["."])
+    return _descend(root_fd, folder)
 
 
-def _descend(root_fd: int, folders: Sequence[str]) -> int:
+def _descend(root_fd: int, folder: str) -> int:
     fd = os.dup(root_fd)
     try:
-        for folder in folders:
-            deeper = os.open(folder, _DIR_FLAGS, dir_fd=fd)
+        for step in beneath.steps(folder) if folder else ():
+            deeper = beneath.open_step(fd, step, _DIR_FLAGS)
             os.close(fd)
             fd = deeper
     except OSError:
@@ -152,14 +162,16 @@ def _descend(root_fd: int, folders: Sequence[str]) -> int:
     return fd
 
 
-def _read_once(parent: int, name: str, max_bytes: int, racy_window_s: float) -> Outcome:
+def _read_once(
+    parent: int, name: str, max_bytes: int, racy_window_s: float, clock: Callable[[], int], system: ModuleType
+) -> Outcome:
     try:
-        listed = os.stat(name, dir_fd=parent, follow_symlinks=False)
+        listed = system.stat(name, dir_fd=parent, follow_symlinks=False)
         if getattr(listed, "st_flags", 0) & _SF_DATALESS:
             return Unreadable("only_in_the_cloud")
         if not (stat.S_ISREG(listed.st_mode) or stat.S_ISLNK(listed.st_mode)):
             return Skipped("not_a_regular_file")  # opened, a FIFO lets its writer go on and a device does who knows
-        fd = os.open(name, _FILE_FLAGS, dir_fd=parent)
+        fd = system.open(name, _FILE_FLAGS, dir_fd=parent)
     except OSError as error:
         return _trouble(error)
     try:
@@ -169,8 +181,8 @@ def _read_once(parent: int, name: str, max_bytes: int, racy_window_s: float) -> 
             return Skipped("not_a_regular_file")
         if before.st_size > max_bytes:
             return Skipped("too_large", key)
-        data = _read_all(fd, before.st_size + 1)  # one more tells that it grows, without running after it
-        seen_at_ns = time.time_ns()
+        data = _read_all(fd, before.st_size + 1, system)  # one more tells that it grows, without running after it
+        seen_at_ns = clock()
         after, listed = os.fstat(fd), os.stat(name, dir_fd=parent, follow_symlinks=False)
         # inodes that change under an open file are made up by its file system and say nothing
         invented = after.st_ino != before.st_ino
@@ -192,9 +204,9 @@ def _same(key: StatKey, info: os.stat_result, invented: bool) -> bool:
     return now[1:] == key[1:] if invented else now == key
 
 
-def _read_all(fd: int, limit: int) -> bytes:
+def _read_all(fd: int, limit: int, system: ModuleType) -> bytes:
     parts = []
-    while limit > 0 and (part := os.read(fd, min(limit, 1 << 20))):
+    while limit > 0 and (part := system.read(fd, min(limit, 1 << 20))):
         parts.append(part)
         limit -= len(part)
     return b"".join(parts)

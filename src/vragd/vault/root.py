@@ -14,9 +14,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from vragd.terms.fold import same_name_key
+from vragd.vault.fold import same_name_key
 from vragd.vault.read import open_folder
 
+MOUNTINFO = Path("/proc/self/mountinfo")
 # inotify sees every change made through these; on any other (NFS, SMB, FUSE, 9p) only polling does.
 _LOCAL_FILE_SYSTEMS = frozenset({"ext2", "ext3", "ext4", "xfs", "btrfs", "zfs", "tmpfs", "f2fs", "overlay", "bcachefs"})
 
@@ -193,7 +194,7 @@ def as_on_disk(path: str) -> str:
     return found
 
 
-def _mount_table(mountinfo: Path = Path("/proc/self/mountinfo")) -> Iterator[tuple[bytes, str]]:
+def _mount_table(mountinfo: Path = MOUNTINFO) -> Iterator[tuple[bytes, str]]:
     """Each mount's place and kind of file system, in the order in which they were made; nothing on macOS."""
     try:
         lines = mountinfo.read_bytes().split(b"\n")
@@ -223,7 +224,7 @@ def _mount_id_above(fd: int) -> str | None:
         os.close(above)
 
 
-def file_system(path: Path, mountinfo: Path = Path("/proc/self/mountinfo")) -> str | None:
+def file_system(path: Path, mountinfo: Path = MOUNTINFO) -> str | None:
     """The type of the file system `path` is on, or None where the system does not tell (macOS)."""
     real = os.fsencode(os.path.realpath(path))
     best, kind = -1, None
@@ -239,11 +240,11 @@ def is_local(kind: str | None) -> bool:
     return kind is None or kind in _LOCAL_FILE_SYSTEMS
 
 
-def sees_events(path: Path) -> bool:
+def sees_events(path: Path, mountinfo: Path = MOUNTINFO) -> bool:
     """Whether the system can be trusted to report changes below `path` made by any local program."""
-    return is_local(file_system(path))
+    return is_local(file_system(path, mountinfo))
 
 
-def stamp_resolution_s(path: Path) -> float:
+def stamp_resolution_s(path: Path, mountinfo: Path = MOUNTINFO) -> float:
     """How far apart two changes of a file must be for its times to differ: a tick, or 2 s for FAT and NFS."""
-    return 0.05 if sees_events(path) else 2.0
+    return 0.05 if sees_events(path, mountinfo) else 2.0

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 from vragd.vault.ignore import Rules
@@ -42,6 +43,7 @@ class Scan:
     linked: dict[int, set[str]] = field(default_factory=dict)
     withheld: set[str] = field(default_factory=set)
     stopped: bool = False
+    max_skipped: int = MAX_SKIPPED
 
     def covers(self, path: str) -> bool:
         """Whether the absence of `path` from `notes` proves that it is no longer a note."""
@@ -56,6 +58,9 @@ def scan(
     folder: str = "",
     stop: Callable[[], bool] = lambda: False,
     expected: tuple[int, int] | None = None,
+    *,
+    max_skipped: int = MAX_SKIPPED,
+    system: ModuleType = os,
 ) -> Scan:
     """
     List the notes below `folder` of `root`. Links are not followed.
@@ -63,7 +68,7 @@ def scan(
     Blocks: about 5 µs an entry. `stop` is asked once a folder; a stopped scan proves nothing. Neither does
     one of a directory that is not the `expected` one (device, inode).
     """
-    found = Scan(folder)
+    found = Scan(folder, max_skipped=max_skipped)
     try:
         opened = Root(root)
     except OSError as error:
@@ -72,7 +77,7 @@ def scan(
     if expected is not None and opened.identity.place != expected:
         found.unreadable[""] = "root_replaced"
         return found
-    walk = _Walk(opened, rules, found)
+    walk = _Walk(opened, rules, found, system)
     while walk.waiting:
         if stop():
             found.stopped = True
@@ -84,9 +89,9 @@ def scan(
 class _Walk:
     """One scan under way. `waiting` are folders, each with the device of the folder around it if that was listed."""
 
-    def __init__(self, root: Root, rules: Rules, found: Scan) -> None:
+    def __init__(self, root: Root, rules: Rules, found: Scan, system: ModuleType) -> None:
         self.waiting: list[tuple[str, int | None]] = [(found.folder, None)]
-        self._root, self._rules, self._found = root, rules, found
+        self._root, self._rules, self._found, self._system = root, rules, found, system
         self._mounts = root.mounts()
 
     def list_next(self) -> None:
@@ -99,7 +104,7 @@ class _Walk:
             fd = open_folder(self._root.fd, folder)
             try:
                 own = self._mind_mount(fd, folder, device)
-                with os.scandir(fd) as entries:
+                with self._system.scandir(fd) as entries:
                     for entry in entries:
                         name = entry.name
                         # of a hundred thousand notes nearly all are of this kind: nothing is called for them
@@ -217,5 +222,5 @@ def _name(error: OSError) -> str:
 
 
 def _skip(found: Scan, path: str, reason: str) -> None:
-    if len(found.skipped) < MAX_SKIPPED:
+    if len(found.skipped) < found.max_skipped:
         found.skipped[path] = reason

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Literal
 
-from vragd.config.settings import SourceSettings
 from vragd.vault.ignore import Rules
 from vragd.vault.links import Links
 from vragd.vault.obsidian import Exclusions
@@ -28,20 +28,35 @@ class Source:
     may delete. The rest is replaced whole and may be read anywhere.
     """
 
-    def __init__(self, settings: SourceSettings, row_id: int, uid: str, max_file_bytes: int) -> None:
-        self.settings = settings
-        self.path: Path = settings.path
-        self.label = settings.label
-        self.id = row_id
-        self.uid = uid
+    def __init__(
+        self,
+        path: Path,
+        row_id: int,
+        uid: str,
+        *,
+        label: str,
+        include: Sequence[str],
+        exclude: Sequence[str] = (),
+        watch: bool = True,
+        max_file_bytes: int,
+    ) -> None:
+        self.path, self.label = path, label
+        self.id, self.uid = row_id, uid
+        self.watch = watch
+        """Whether anybody looks at it unasked."""
+        self._include, self._exclude = include, exclude
         self.state: SourceState = "new"
-        self.rules = Rules(settings.include, settings.exclude)
+        self.rules = Rules(include, exclude)
         self.exclusions = Exclusions()
         self.links = Links()
         self._max_file_bytes = max_file_bytes
         self._root: Root | None = None
         self._ignore_case = False
         self._racy_window_s = 2.0
+        self.clock: Callable[[], int] = time.time_ns
+        """What time it is, by the clock that stamps files."""
+        self.resolution_s: Callable[[Path], float] = stamp_resolution_s
+        """How far apart two changes must be for the stamps to differ."""
 
     @property
     def root(self) -> Root | None:
@@ -81,7 +96,7 @@ class Source:
         if not os.access(self.path, os.R_OK | os.X_OK):
             self.state = "permission"
             return None
-        self._racy_window_s = stamp_resolution_s(self.path)
+        self._racy_window_s = self.resolution_s(self.path)
         self._ignore_case = root.ignores_case()
         self.refresh_rules(root)
         return root
@@ -146,7 +161,7 @@ class Source:
         scopes = tuple(self.exclusions.scopes())
         if before.obsidian == scopes and before.ignore_case == self._ignore_case:
             return False
-        self.rules = Rules(self.settings.include, self.settings.exclude, scopes, ignore_case=self._ignore_case)
+        self.rules = Rules(self._include, self._exclude, scopes, ignore_case=self._ignore_case)
         return True
 
     def scan(
@@ -174,7 +189,7 @@ class Source:
         root = self._root
         if root is None:
             return Unreadable("source_offline")
-        outcome = read_note(root.fd, path, self._max_file_bytes, self._racy_window_s)
+        outcome = read_note(root.fd, path, self._max_file_bytes, self._racy_window_s, self.clock)
         if isinstance(outcome, Content) and outcome.n_links > 1:
             self.links.met(path, outcome.key.inode, outcome.n_links)
         return outcome

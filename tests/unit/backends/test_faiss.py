@@ -12,37 +12,18 @@ import numpy as np
 import pytest
 
 from tests.backends import keys, nearest, values
+from tests.unit.backends.faiss_folder import NAME, Open, put
 from vragd.backends.base import Batch, Entry
 from vragd.backends.faiss.backend import FaissBackend
 from vragd.backends.faiss.collection import Tuning
 
 DIM = 16
-NAME = "notes"
-
-
-class Open:
-    """Opens the backend over the same folder each time; those that were not closed are like a crash."""
-
-    def __init__(self, folder: Path) -> None:
-        self._folder, self.tuning = folder, Tuning()
-
-    def __call__(self, index: str = "flat") -> FaissBackend:
-        return FaissBackend(index, self._folder, self.tuning)
-
-
-@pytest.fixture
-def opened(tmp_path: Path) -> Open:
-    return Open(tmp_path)
 
 
 def rows_of(n: int, seed: int = 0) -> np.ndarray:
     rows = np.random.default_rng(seed).normal(size=(n, DIM)).astype(np.float32)
     unit: np.ndarray = (rows / np.linalg.norm(rows, axis=1, keepdims=True)).astype(np.float32)
     return unit
-
-
-def put(backend: FaissBackend, rows: np.ndarray, first: int = 0) -> None:
-    backend.put_vectors(NAME, Batch.of([Entry(f"k{first + i}", row) for i, row in enumerate(rows)]))
 
 
 def filled(backend: FaissBackend, n: int) -> np.ndarray:
@@ -227,6 +208,7 @@ except DiskFull:
 
 
 @pytest.mark.parametrize(("then", "held"), [("crash", 200), ("retry", 3_200)])
+@pytest.mark.slow
 def test_a_full_disk_fails_the_flush_and_leaves_the_old_file(
     then: str, held: int, opened: Open, tmp_path: Path
 ) -> None:
@@ -273,6 +255,7 @@ def test_values_that_were_deleted_leave_the_file(opened: Open, tmp_path: Path) -
 # --- layouts -----------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_hnsw_is_built_anew_once_a_quarter_is_deleted(opened: Open, tmp_path: Path) -> None:
     backend = opened("hnsw")
     rows = filled(backend, 2_000)

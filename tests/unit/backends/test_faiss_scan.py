@@ -9,32 +9,11 @@ import numpy as np
 import pytest
 
 from tests.backends import keys, nearest
+from tests.unit.backends.faiss_folder import NAME, Open, put
 from vragd.backends.base import Batch, Entry
 from vragd.backends.faiss import layout
-from vragd.backends.faiss.backend import FaissBackend
 from vragd.backends.faiss.collection import Tuning
 from vragd.terms.filter import equals
-
-NAME = "notes"
-
-
-class Open:
-    """Opens the backend over the same folder each time; those that were not closed are like a crash."""
-
-    def __init__(self, folder: Path) -> None:
-        self._folder, self.tuning = folder, Tuning()
-
-    def __call__(self, index: str = "flat") -> FaissBackend:
-        return FaissBackend(index, self._folder, self.tuning)
-
-
-@pytest.fixture
-def opened(tmp_path: Path) -> Open:
-    return Open(tmp_path)
-
-
-def put(backend: FaissBackend, rows: np.ndarray, first: int = 0) -> None:
-    backend.put_vectors(NAME, Batch.of([Entry(f"k{first + i}", row) for i, row in enumerate(rows)]))
 
 
 @pytest.mark.parametrize("index", ["auto", "ivf", "hnsw"])

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
 import pytest
 from botocore.exceptions import ClientError
 
+from tests.backends import put
 from tests.fakes.s3vectors import CREDENTIALS, FakeS3Vectors
-from vragd.backends.base import Vector
+from vragd.backends.base import Entry
 from vragd.backends.s3vectors.backend import S3VectorsBackend as Backend
 from vragd.backends.s3vectors.connect import make_client
 from vragd.backends.s3vectors.errors import BadCredentials, Invalid, from_answer
-from vragd.config.settings import S3VectorsBackend
-from vragd.errors import BackendRefused, BackendUnavailable, UnknownStore, VragdError
+from vragd.backends.s3vectors.settings import S3VectorsBackend
+from vragd.errors import BackendRefused, BackendUnavailable, UnknownCollection, VragdError
 
 
 @pytest.fixture(autouse=True)
@@ -68,7 +70,7 @@ def test_so_is_one_of_awss_own_files(text: str, own_aws: Path) -> None:
         make_client(settings(), for_query=False)
     backend = Backend(settings())
     with pytest.raises(BackendRefused, match="unencrypted"):
-        backend.list_stores()
+        backend.list_collections()
 
 
 def test_so_is_one_of_a_profile(own_aws: Path) -> None:
@@ -101,8 +103,8 @@ def test_this_machine_is_asked_through_no_proxy(by: str, monkeypatch: pytest.Mon
         if by == "environment":
             monkeypatch.setenv("AWS_ENDPOINT_URL", fake.url)
         backend = Backend(settings(endpoint_url=fake.url) if by == "setting" else settings())
-        backend.create_store("notes", 4, "cosine", space="s", model="m")
-        assert backend.list_stores() == ["notes"]
+        backend.create_collection("notes", 4, "cosine", space="s", model="m")
+        assert backend.list_collections() == ["notes"]
         backend.close()
 
 
@@ -113,9 +115,9 @@ def test_this_machine_is_asked_through_no_proxy(by: str, monkeypatch: pytest.Mon
 def test_a_stray_refusal_cuts_no_metadata(status: int, code: str) -> None:
     with FakeS3Vectors() as fake:
         backend = Backend(settings(endpoint_url=fake.url))
-        backend.create_store("notes", 4, "cosine", space="s", model="m")
+        backend.create_collection("notes", 4, "cosine", space="s", model="m")
         vectors = [
-            Vector(
+            Entry(
                 f"k{i}", np.array([1.0, i, 0, 0], np.float32), {"source": "s", "folder": ("A",)}, {"path": f"A/{i}.md"}
             )
             for i in range(8)
@@ -123,11 +125,14 @@ def test_a_stray_refusal_cuts_no_metadata(status: int, code: str) -> None:
         fake.fail(status, code, times=1000, operations={"PutVectors"})
         fake.forget_calls()
         with pytest.raises((BackendUnavailable, BackendRefused)):
-            backend.put_vectors("notes", vectors)
+            put(backend, "notes", vectors)
         assert fake.calls["PutVectors"] <= 3, "it is not halved"
         fake._faults.clear()
-        backend.put_vectors("notes", vectors)
-        assert all(kept["path"] == f"A/{key[1:]}.md" for key, kept in fake.metadata("buck", "notes").items())
+        put(backend, "notes", vectors)
+        assert all(
+            json.loads(kept["payload"])["path"] == f"A/{key[1:]}.md"
+            for key, kept in fake.metadata("buck", "notes").items()
+        )
         backend.close()
 
 
@@ -171,7 +176,7 @@ TABLE: list[tuple[str, int, str, type[VragdError], str]] = [
     ("UnrecognizedClientException", 403, "The security token is invalid.", BadCredentials, "credentials"),
     ("OptInRequired", 403, "The AWS Access Key Id needs a subscription", BackendRefused, "OptInRequired"),
     ("UnknownOperationException", 404, "", BackendRefused, "refuses"),
-    ("NotFoundException", 404, "", UnknownStore, "has no index"),
+    ("NotFoundException", 404, "", UnknownCollection, "has no index"),
     ("ServiceQuotaExceededException", 402, "too many", BackendRefused, "quota"),
     ("KmsInvalidStateException", 400, "pending deletion", BackendRefused, "key"),
     ("InternalServerException", 500, "", BackendUnavailable, "busy"),

@@ -1,26 +1,23 @@
-"""The catalog: what a commit swaps and drops, what a damaged file leads to, what full text finds."""
+"""The catalog: what a commit swaps and drops, what full text finds."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
-import apsw
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.world import World
-from vragd.catalog.check import move_aside
+from tests.world import sql
 from vragd.catalog.model import ChunkRow, NoteChange, NoteRemoval
 from vragd.catalog.reader import Reader
+from vragd.catalog.sweep import SLICE
 from vragd.catalog.writer import Catalog
-from vragd.errors import BackendUnavailable, CatalogCorrupt, DataDirError, NewerFormat
-from vragd.store.opening import replace_catalog
-from vragd.sync.change import Visit
+from vragd.errors import DataDirError
 
 Opened = tuple[Catalog, Reader]
 
@@ -126,6 +123,7 @@ PATHS, TEXTS = st.sampled_from(["a.md", "b.md", "c.md"]), st.lists(st.sampled_fr
 
 @settings(max_examples=60, deadline=None)
 @given(rounds=st.lists(st.lists(st.tuples(PATHS, st.none() | TEXTS, st.integers(-3, 3)), max_size=4), max_size=6))
+@pytest.mark.slow
 def test_after_any_commits_the_catalog_is_the_newest_reading_of_each_note(
     rounds: list[list[tuple[str, list[str] | None, int]]], tmp_path_factory: pytest.TempPathFactory
 ) -> None:
@@ -165,160 +163,57 @@ def test_after_any_commits_the_catalog_is_the_newest_reading_of_each_note(
 # -- embeddings ------------------------------------------------------------------------------------
 
 
+def forget_unused(opened: Opened, now: float, keep_s: float) -> int:
+    catalog, reader = opened
+    _, found = reader.find_unused(now, keep_s)
+    return sum(catalog.forget_unused(some, now) for some in found.slices())
+
+
 def test_an_embedding_unused_for_long_is_forgotten_and_one_used_again_is_kept(opened: Opened) -> None:
     catalog, _ = opened
     catalog.save(1, [(text.encode(), np.ones(4)) for text in ("one", "two")])
     catalog.commit(1, [note(catalog, "a.md", "one")])
-    assert catalog.sweep_embeddings(1000.0, 60.0) == 0
+    assert forget_unused(opened, 1000.0, 60.0) == 0
     catalog.commit(1, [note(catalog, "a.md", "two")])
-    assert catalog.sweep_embeddings(1030.0, 60.0) == 0
-    assert catalog.sweep_embeddings(1070.0, 60.0) == 0, "two is used, one is unused for 40 s"
-    assert catalog.sweep_embeddings(1100.0, 60.0) == 1
+    assert forget_unused(opened, 1030.0, 60.0) == 0
+    assert forget_unused(opened, 1070.0, 60.0) == 0, "two is used, one is unused for 40 s"
+    assert forget_unused(opened, 1100.0, 60.0) == 1
     assert catalog.embedded(1, [b"one", b"two"]) == {b"two"}
 
 
-def test_mending_has_notes_without_an_embedding_read_again(opened: Opened) -> None:
+def test_what_a_clock_that_was_ahead_put_off_is_done_when_it_is_right_again(opened: Opened, tmp_path: Path) -> None:
+    catalog, _ = opened
+    now, years = 1_000_000.0, 315_360_000.0
+    catalog.save(1, [(text.encode(), np.ones(4)) for text in ("one", "two")])
+    forget_unused(opened, now + years, 60.0)
+    forget_unused(opened, now, 60.0)
+    assert forget_unused(opened, now + 61.0, 60.0) == 2, "unused since the clock was put right"
+    catalog.commit(1, [note(catalog, "a.md", "one")])
+    for retry_at, is_due in ((now + 3_500.0, False), (now + 3_700.0, True), (now - 1.0, True), (None, False)):
+        sql(tmp_path, "update note set state = 'failed', retry_at = ?", retry_at)
+        assert bool(catalog.due_for_retry(now)) is is_due
+
+
+def test_what_is_unused_is_found_by_a_reader_and_forgotten_in_slices(opened: Opened) -> None:
+    catalog, reader = opened
+    n = 2 * SLICE + 3
+    catalog.save(1, [(f"t{i}".encode(), np.ones(4)) for i in range(n)])
+    _, found = reader.find_unused(1000.0, 60.0)
+    assert [len(some.unused) for some in found.slices()] == [SLICE, SLICE, 3]
+    assert sum(catalog.forget_unused(some, 1000.0) for some in found.slices()) == 0
+    _, found = reader.find_unused(1060.0, 60.0)
+    assert sum(catalog.forget_unused(some, 1060.0) for some in found.slices()) == 2 * SLICE + 3
+
+
+def test_mending_has_notes_without_an_embedding_read_again(opened: Opened, tmp_path: Path) -> None:
     catalog, reader = opened
     catalog.save(1, [(b"one", np.ones(4)), (b"two", np.ones(4))])
     catalog.commit(1, [note(catalog, "a.md", "one"), note(catalog, "b.md", "two"), note(catalog, "c.md", "three")])
-    catalog._db.execute("update embedding set vector = x'00' where text_hash = ?", (b"two",))
+    sql(tmp_path, "update embedding set vector = x'00' where text_hash = ?", b"two")
     assert catalog.mend() == 2
     assert sorted(path for _, path in catalog.due_for_retry(0.0)) == ["b.md", "c.md"]
     assert catalog.live_keys(1) == {"a.md:one"}
     assert reader.keyword("two", 5)[0].path == "b.md", "words are found as before"
-
-
-# -- a file that is damaged ------------------------------------------------------------------------
-
-N_NOTES = 300
-TABLES = ("note", "chunk", "source", "space", "store", "target", "own_source", "intent")
-
-
-@pytest.fixture
-def filled(tmp_path: Path) -> Iterator[World]:
-    world = World(tmp_path)
-    for i in range(N_NOTES):
-        world.write(f"n{i}.md", f"# Title {i}\n\n" + f"word{i} " * 50)
-    world.apply(*(f"n{i}.md" for i in range(N_NOTES)))
-    assert len(world.texts()) == N_NOTES
-    yield world
-    world.store.close()
-
-
-def blot(file: Path, table: str) -> None:
-    """Garbage over the first page of a table's tree."""
-    db = apsw.Connection(str(file))
-    ((page,),) = db.execute("pragma page_size")
-    ((root,),) = db.execute("select rootpage from sqlite_master where name = ?", (table,))
-    db.close()
-    with file.open("r+b") as raw:
-        raw.seek((root - 1) * page)
-        raw.write(b"\xa5" * 200)
-
-
-def halve(file: Path, _: str) -> None:
-    with file.open("r+b") as raw:
-        raw.truncate(file.stat().st_size // 2)
-
-
-@pytest.mark.parametrize(
-    ("damage", "table"),
-    [*((blot, table) for table in TABLES), (halve, "")],
-    ids=lambda part: part if isinstance(part, str) else part.__name__,
-)
-def test_a_store_with_a_damaged_catalog_opens_and_indexes_anew(
-    filled: World, damage: Callable[[Path, str], None], table: str
-) -> None:
-    filled.store.close()
-    file = filled.folder / "catalog.db"
-    damage(file, table)
-    filled.open()
-    filled.store.prepare()
-    index_until_whole(filled)
-    assert len(list(filled.folder.glob("catalog.db.corrupt-*"))) == 1
-    assert filled.is_sound()
-    assert filled.store.catalog.check() == []
-
-
-def index_until_whole(world: World) -> None:
-    """As the worker does: what fails on a damaged catalog leads to another, and that to a scan."""
-    for _ in range(3):
-        try:
-            world.apply(*world.scan())
-            world.store.reader.counts()
-        except CatalogCorrupt as error:
-            world.store = replace_catalog(world.store, error)
-            world.store.prepare()
-    assert len(world.texts()) == N_NOTES
-
-
-def test_a_catalog_that_is_damaged_while_it_is_open_is_begun_anew_with_the_same_sources(filled: World) -> None:
-    catalog = filled.store.catalog
-    catalog._db.execute("pragma wal_checkpoint(truncate)")
-    blot(filled.folder / "catalog.db", "chunk")
-    catalog._db.execute("pragma shrink_memory")
-    with pytest.raises(CatalogCorrupt) as caught:
-        for read in (lambda: catalog.live_keys(1), lambda: catalog.commit(1, [note(catalog, "n1.md", "x")])):
-            read()
-    source, reader = filled.source, filled.store.reader
-    filled.store = replace_catalog(filled.store, caught.value)
-    assert filled.store.sources == {source.id: source}
-    assert filled.store.catalog.sources()[0].identity is not None
-    with pytest.raises(BackendUnavailable):
-        reader.counts()
-    filled.store.prepare()
-    index_until_whole(filled)
-    assert filled.is_sound()
-
-
-def test_what_the_backend_holds_of_a_catalog_that_is_gone_goes_too(filled: World) -> None:
-    filled.embedder.dimension, filled.embedder.digest = 16, "2"
-    filled.store.prepare()
-    assert len(filled.backend.list_collections()) == 2
-    filled.store.lasting.spared_at = filled.store.given.clock.steady()  # it seemed damaged a moment ago
-    filled.store = replace_catalog(filled.store, CatalogCorrupt("as if"))
-    filled.store.prepare()
-    assert filled.backend.list_collections() == ["sss"]
-    index_until_whole(filled)
-    assert filled.is_sound()
-
-
-def test_a_kill_while_the_damaged_file_is_moved_leaves_no_old_log_for_a_new_file(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    file = tmp_path / "catalog.db"
-    for suffix in ("", "-wal", "-shm"):
-        file.with_name(file.name + suffix).write_bytes(b"old")
-
-    def killed_at_the_file(source: Path, to: Path) -> None:
-        if source == file:
-            raise KeyboardInterrupt
-        source.rename(to)
-
-    with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
-        patched.setattr("vragd.catalog.check.os.replace", killed_at_the_file)
-        move_aside(file)
-    assert [path.name for path in tmp_path.glob("catalog.db*") if "corrupt" not in path.name] == ["catalog.db"]
-    move_aside(file)
-    assert len(list(tmp_path.glob("catalog.db.corrupt-*"))) == 3
-
-
-def test_a_file_of_a_newer_vragd_is_refused_and_left_as_it_is(tmp_path: Path) -> None:
-    catalog, reader = open_both(tmp_path / "catalog.db")
-    reader.close()
-    catalog._db.execute("pragma user_version = 99")
-    catalog.close()
-    before = (tmp_path / "catalog.db").read_bytes()
-    with pytest.raises(NewerFormat):
-        Catalog(tmp_path / "catalog.db")
-    assert (tmp_path / "catalog.db").read_bytes() == before
-
-
-def test_text_that_is_no_longer_utf8_counts_as_damage(opened: Opened) -> None:
-    catalog, _ = opened
-    catalog._db.execute("insert into intent values (1, cast(x'ff' as text))")
-    with pytest.raises(CatalogCorrupt):
-        catalog.intents(1)
 
 
 # -- reading ---------------------------------------------------------------------------------------
@@ -356,7 +251,7 @@ def test_a_narrowed_search_looks_in_the_folder_only_and_past_better_hits_elsewhe
     catalog, reader = opened
     others = [note(catalog, f"x{i}.md", f"quokka {i}", title="quokka") for i in range(20)]
     catalog.commit(1, [*others, note(catalog, "f/a.md", "one quokka"), note(catalog, "fg/b.md", "one quokka too")])
-    assert [found.path for found in reader.keyword("quokka", 3, folder="f")] == ["f/a.md"]
+    assert [found.path for found in reader.keyword("quokka", 3, folders=["f"])] == ["f/a.md"]
     assert reader.keyword("quokka", 3, sources=["elsewhere"]) == []
 
 
@@ -366,13 +261,3 @@ def test_a_path_that_is_no_utf8_comes_back_as_it_was(opened: Opened) -> None:
     catalog.commit(1, [replace(note(catalog, path), title="café", chunks=(row("text"),))])
     assert list(reader.known(1)) == [path]
     assert reader.files()[0].path == path
-
-
-def test_a_note_that_moves_between_spaces_leaves_the_first(filled: World) -> None:
-    filled.embedder.digest = "2"
-    filled.store.prepare()
-    first, second = filled.store.catalog.spaces()
-    assert filled.store.catalog.any_outside(second.id)
-    filled.store.apply([Visit(filled.source, "n1.md")])
-    assert len(filled.store.catalog.live_keys(first.id)) == N_NOTES - 1
-    assert len(filled.store.catalog.live_keys(second.id)) == 1

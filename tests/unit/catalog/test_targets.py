@@ -154,7 +154,7 @@ def test_a_catalog_on_another_machine_has_other_keys_and_nothing_of_its_own(cata
     catalog.settle("there", {"uid": "new"})
     assert catalog.machine() == "there"
     assert catalog.live_keys(1) == {"new-one"}
-    assert (catalog.intents(1), catalog.own_uids(), [row.uid for row in catalog.sources()]) == ([], set(), ["new"])
+    assert (catalog.intents(1), catalog.own_uids(), [row.uid for row in catalog.sources()]) == ([], {"new"}, ["new"])
     catalog.add_own("new")
     catalog.settle("elsewhere")
     assert catalog.own_uids() == {"new"}
@@ -166,3 +166,17 @@ def test_json_of_a_space_stays_as_it_was_given(catalog: Catalog) -> None:
     row = catalog.register_space("json", "a" * 32, json.dumps({"b": 1}), 4)
     assert json.loads(catalog.record_embedder(row, "{}").identity) == {"b": 1}
     assert catalog.spaces()[-1].embedder == "{}"
+
+
+def test_on_another_machine_a_source_keeps_what_is_known_of_its_rules(tmp_path: Path) -> None:
+    catalog = Catalog(tmp_path / "catalog.db")
+    catalog.register_source("Vault", "old-uid")
+    for uid in ("old-uid", "of a source before"):
+        catalog.add_own(uid)
+    catalog.ask("old-uid")
+    catalog.set_rules("old-uid", {".obsidian": ["Private/"]})
+    catalog.settle("another machine", {"old-uid": "new-uid"})
+    assert catalog.own_uids() == {"new-uid"}
+    assert catalog.rules("new-uid") == {".obsidian": ["Private/"]}
+    assert catalog.was_asked("new-uid")
+    catalog.close()

@@ -70,3 +70,5 @@ def test_words_of_a_note_that_is_gone_leave_the_file_once_a_day(opened: Opened) 
     before = catalog.path.read_bytes()
     catalog.sweep_words(150_000.0, 86_400.0)
     assert catalog.path.read_bytes() == before, "not twice a day"
+    catalog.sweep_words(90_000.0, 86_400.0)
+    assert catalog.path.read_bytes() != before, "that it was done tomorrow is a wrong clock's word"

@@ -17,7 +17,7 @@ def given(*flags: str) -> argparse.Namespace:
 
 def test_a_name_is_a_bucket_and_flags_say_how_it_is_reached() -> None:
     flags = ("--region", "eu-central-1", "--profile", "me & you", "--endpoint-url", "http://127.0.0.1:9000")
-    chosen = bucket.chosen(given("--bucket", "my-vectors", *flags))
+    chosen = bucket.chosen(given("--bucket", "my-vectors", *flags)).settings
     assert chosen.model_dump(mode="json", exclude_unset=True) == {
         "type": "s3vectors", "bucket": "my-vectors", "region": "eu-central-1", "profile": "me & you",
         "endpoint_url": "http://127.0.0.1:9000",
@@ -25,7 +25,8 @@ def test_a_name_is_a_bucket_and_flags_say_how_it_is_reached() -> None:
 
 
 def test_a_url_says_the_type_too() -> None:
-    chosen = bucket.chosen(given("--bucket", "s3vectors://my-vectors?region=eu-central-1", "--profile", "work"))
+    url = "s3vectors://my-vectors?region=eu-central-1"
+    chosen = bucket.chosen(given("--bucket", url, "--profile", "work")).settings
     assert chosen.model_dump(exclude_unset=True) == {
         "type": "s3vectors", "bucket": "my-vectors", "region": "eu-central-1", "profile": "work",
     }  # fmt: skip

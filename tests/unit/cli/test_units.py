@@ -16,6 +16,8 @@ from vragd.cli.service import units
 from vragd.daemon.life import STOP_DEADLINE_S
 from vragd.errors import ConfigError, DataDirError, NewerFormat, UsageError
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[3]
 MAX_EXPOSURE = 2.5
 

@@ -259,6 +259,7 @@ def test_anything_but_keys_at_the_top_is_refused(text: str) -> None:
     ],
     ids=["itself", "deep", "laughs"],
 )
+@pytest.mark.slow
 def test_yaml_that_goes_round_or_expands_is_refused_and_not_followed(text: str) -> None:
     assert complaint(text)
 

@@ -13,11 +13,11 @@ from pydantic import TypeAdapter, ValidationError
 
 from tests.conformance.factories import FACTORIES
 from vragd.backends import registry as backends
-from vragd.backends.settings import BackendSettings, default_backend
+from vragd.backends.settings import BackendSettings
 from vragd.config.load import Loaded, parse
-from vragd.config.settings import Config, StoreSettings
+from vragd.config.settings import AnyEmbedder, Config, StoreSettings, default_backend, default_embedder, of_model
 from vragd.embed import registry as embedders
-from vragd.embed.settings import AnyEmbedder, EmbedderSettings, default_embedder, of_model
+from vragd.embed.settings import EmbedderSettings, of_record
 from vragd.errors import ConfigError, UsageError
 from vragd.server.schemas import IndexRequest, StoreRequest
 from vragd.stores.registry import Registry
@@ -114,7 +114,19 @@ def test_an_unsaid_backend_of_an_index_request_is_none_and_a_said_one_keeps_what
 def test_an_embedder_that_was_recorded_is_read_again() -> None:
     for name in EMBEDDERS:
         settings = embedder(name)
-        assert TypeAdapter(AnyEmbedder).validate_json(settings.model_dump_json()) == settings
+        record = settings.model_dump_json()
+        assert of_record(record) == settings == TypeAdapter(AnyEmbedder).validate_json(record)
+
+
+@pytest.mark.parametrize("record", ['{"type": "builtin", "gone": 1}', '{"type": 3}', "{}", "[]", "null", "{", ""])
+def test_a_record_that_is_no_settings_is_refused(record: str) -> None:
+    with pytest.raises(ValueError):
+        of_record(record)
+
+
+def test_a_record_of_a_type_that_is_gone_is_refused() -> None:
+    with pytest.raises(ConfigError, match="unknown embedder type 'gone'"):
+        of_record('{"type": "gone"}')
 
 
 def test_a_store_that_says_nothing_gets_the_defaults() -> None:

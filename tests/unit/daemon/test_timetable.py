@@ -10,8 +10,8 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from tests.clock import FakeClock
+from vragd.config.crontab import parse
 from vragd.daemon.timetable import Timetable, next_after
-from vragd.terms.crontab import parse
 
 BERLIN = ZoneInfo("Europe/Berlin")
 DAY_S = 86_400.0

@@ -16,12 +16,42 @@ import yaml
 from tests.harness import until
 from vragd.config import load
 from vragd.daemon.watchdog import STUCK_S, Pulse, bound_s
+from vragd.stores.loops import Loops
 from vragd.stores.stores import Stores
+from vragd.system.clock import Clock
 from vragd.system.lanes import Lane, progress
 
 
 async def eventually(condition: Callable[[], object], what: str) -> None:
     await asyncio.get_running_loop().run_in_executor(None, until, condition, what)
+
+
+def test_a_loop_whose_long_call_has_just_ended_is_not_hanging_before_it_can_go_on() -> None:
+    go, lane, bound = threading.Event(), Lane("writer"), 1.0
+
+    async def check() -> None:
+        loops = Loops("notes", Clock())
+
+        async def once() -> None:
+            await lane.run(go.wait, 20)
+            await asyncio.Event().wait()  # hangs indeed, and on no lane
+
+        def is_over() -> bool:
+            return list(loops.overdue(bound)) == [("apply", False)]
+
+        loops.begin("apply", once)
+        await eventually(is_over, "the call to last")
+        go.set()
+        until(lambda: not lane.busy, "its end, while the event loop does nothing")
+        assert not is_over()
+        await eventually(is_over, "what hangs without a lane to be seen")
+        await loops.stop()
+
+    try:
+        asyncio.run(check())
+    finally:
+        go.set()
+        lane.close()
 
 
 def test_a_call_that_says_nothing_grows_stuck_and_one_word_of_it_ends_that() -> None:

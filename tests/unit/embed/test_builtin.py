@@ -53,6 +53,7 @@ def test_rows_are_unit_vectors_in_the_order_of_the_texts(embedder: MiniLM) -> No
         assert np.array_equal(row, embedder.embed_query(text)), "a vector depends on its text and nothing else"
 
 
+@pytest.mark.slow
 def test_the_order_of_a_batch_does_not_matter(embedder: MiniLM) -> None:
     texts = [f"note {i} about " + "rain and rivers " * (i * 7 % 40) for i in range(24)]
     rows = embedder.embed_documents(texts)
@@ -92,9 +93,8 @@ def test_sentences_that_mean_the_same_are_nearer(embedder: MiniLM) -> None:
 
 
 def test_a_query_is_answered_while_bulk_work_goes_on() -> None:
-    embedder = MiniLM(threads=2)
     begun, answered = threading.Event(), threading.Event()
-    real = embedder._bulk
+    real = builtin.session(2)
 
     class Held:
         """The bulk session, which does not return before the query was answered."""
@@ -104,7 +104,7 @@ def test_a_query_is_answered_while_bulk_work_goes_on() -> None:
             assert answered.wait(30), "the query waits for the bulk work"
             return real.run(*args)
 
-    embedder._bulk = Held()  # type: ignore[assignment]
+    embedder = MiniLM(2, open_session=lambda threads, _: Held() if threads == 2 else builtin.session(threads))
     bulk = threading.Thread(target=embedder.embed_documents, args=(["text"],))
     bulk.start()
     assert begun.wait(30)
@@ -137,14 +137,19 @@ def test_the_registry_makes_it_from_settings() -> None:
     made.close()
 
 
-def test_a_damaged_model_is_told_without_a_path(monkeypatch: pytest.MonkeyPatch, tmp_path: object) -> None:
-    monkeypatch.setattr(builtin, "MODEL_DIR", tmp_path)
+@pytest.mark.parametrize("broken", ["model.onnx", "tokenizer.json"])
+def test_a_damaged_model_is_told_without_a_path(tmp_path: Path, broken: str) -> None:
+    for file in builtin.MODEL_DIR.glob("*.*"):
+        (tmp_path / file.name).symlink_to(file)
+    (tmp_path / broken).unlink()
+    (tmp_path / broken).write_bytes(b"no such thing")
     with pytest.raises(EmbedderUnavailable, match="cannot be loaded") as caught:
-        builtin._session(1)
+        MiniLM(1, tmp_path)
     assert caught.value.hint
     assert str(tmp_path) not in caught.value.message
 
 
+@pytest.mark.slow
 def test_the_model_leaves_nothing_behind_and_calls_nobody(tmp_path: Path) -> None:
     script = (
         "from vragd.embed.builtin.embedder import create; from vragd.embed.builtin.settings import BuiltinEmbedder;"

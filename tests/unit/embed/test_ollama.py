@@ -128,7 +128,7 @@ def test_a_model_that_cannot_embed_is_unavailable_in_the_servers_words(make: Mak
 
 
 def test_a_probe_that_is_refused_blames_no_note(make: Make, fake: FakeOllama) -> None:
-    with pytest.raises(EmbedderUnavailable, match="missing unit in duration"):
+    with pytest.raises(EmbedderUnavailable, match="invalid duration"):
         make(keep_alive="ten minutes").space(CHUNKER)
     fake.nan = True
     with pytest.raises(EmbedderUnavailable, match="cannot embed"):

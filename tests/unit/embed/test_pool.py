@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 
-from vragd.embed import pool as module
 from vragd.embed.builtin.settings import BuiltinEmbedder
 from vragd.embed.pool import Embedders
 from vragd.errors import EmbedderUnavailable
@@ -18,10 +17,9 @@ SETTINGS = BuiltinEmbedder(threads=1)
 class Slow:
     """Embedders that are made when `go` is set."""
 
-    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    def __init__(self) -> None:
         self.begun, self.go, self.closed = threading.Event(), threading.Event(), threading.Event()
         self.n_made = 0
-        monkeypatch.setattr(module, "create_embedder", self.make)
 
     def make(self, *_: Any) -> Slow:
         self.begun.set()
@@ -33,8 +31,9 @@ class Slow:
         self.closed.set()
 
 
-def test_one_that_is_expected_is_made_once_and_ahead(monkeypatch: pytest.MonkeyPatch) -> None:
-    slow, embedders = Slow(monkeypatch), Embedders()
+def test_one_that_is_expected_is_made_once_and_ahead() -> None:
+    slow = Slow()
+    embedders = Embedders(slow.make)
     for _ in range(2):
         embedders.expect(SETTINGS)
     assert slow.begun.wait(30)
@@ -44,22 +43,20 @@ def test_one_that_is_expected_is_made_once_and_ahead(monkeypatch: pytest.MonkeyP
     embedders.close()
 
 
-def test_one_that_cannot_be_made_ahead_says_so_to_whoever_needs_it(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_one_that_cannot_be_made_ahead_says_so_to_whoever_needs_it() -> None:
     def fail(*_: Any) -> Any:
         raise EmbedderUnavailable("out")
 
-    monkeypatch.setattr(module, "create_embedder", fail)
-    embedders = Embedders()
+    embedders = Embedders(fail)
     embedders.expect(SETTINGS)
     with pytest.raises(EmbedderUnavailable, match="out"):
         embedders.get(SETTINGS)
     embedders.close()
 
 
-def test_closing_waits_for_one_that_is_being_made_and_closes_it_and_none_is_made_later(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    slow, embedders = Slow(monkeypatch), Embedders()
+def test_closing_waits_for_one_that_is_being_made_and_closes_it_and_none_is_made_later() -> None:
+    slow = Slow()
+    embedders = Embedders(slow.make)
     embedders.expect(SETTINGS)
     assert slow.begun.wait(30)
     closing = threading.Thread(target=embedders.close)

@@ -13,11 +13,9 @@ from pydantic import BaseModel
 
 from tests.sizes import complaints
 from vragd.backends import registry as backends
-from vragd.backends.settings import default_backend
 from vragd.cli.main import parser
 from vragd.config import load, settings
 from vragd.embed import registry as embedders
-from vragd.embed.settings import default_embedder
 
 ROOT = Path(__file__).parents[3]
 EXAMPLE = ROOT / "config.example.yaml"
@@ -49,7 +47,7 @@ def test_the_example_configuration_shows_the_defaults() -> None:
         shown = load.parse(yaml.safe_dump({section: document[section]}), "x")
         assert getattr(shown, section) == getattr(settings.Config(), section)
     shown = load.parse(yaml.safe_dump({"stores": {"notes": document["stores"]["notes"]}}), "x").stores["notes"]
-    assert (shown.backend, shown.embedder) == (default_backend(), default_embedder())
+    assert (shown.backend, shown.embedder) == (settings.default_backend(), settings.default_embedder())
 
 
 def commands(top: argparse.ArgumentParser) -> list[str]:

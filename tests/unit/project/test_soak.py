@@ -126,7 +126,7 @@ def test_memory_at_the_same_age_is_compared_over_lives() -> None:
     [
         ("a.md", True), ("Deep/er/A.MD", True), ("a.txt", True), ("a.markdown", True), ("a.png", False),
         (".obsidian/a.md", False), ("x/.hidden.md", False), ("a.md~", False), ("a.md.tmp", False), ("4913", False),
-        ("a.sync-conflict-1.md", False),
+        ("a.sync-conflict-20260101-120000-ABCDEFG.md", False),
     ],
 )  # fmt: skip
 def test_the_soak_knows_what_a_note_is(path: str, is_one: bool) -> None:
@@ -252,7 +252,7 @@ def ask(book: Book, answers: Answers, n: int = 30, **knobs: Any) -> Counter[str]
     lives: Any = SimpleNamespace(up=up, n=1, calm_since=0.0, daemon=SimpleNamespace(socket="nowhere"))
     findings = Findings(1)
     asker = Asker(lives, book, findings, ["notes", "far"], 1)
-    asker._client = answers  # type: ignore[assignment]
+    asker.client = answers  # type: ignore[assignment]
     for name, value in knobs.items():
         setattr(asker, name, value)
     for _ in range(n):
@@ -318,6 +318,7 @@ def test_notes_are_cut_where_their_sections_end() -> None:
     assert len(rows) >= 3
 
 
+@pytest.mark.slow
 def test_a_run_finds_what_was_planted(tmp_path: Path) -> None:
     soak = [sys.executable, "-m", "tests.soak", "--minutes", "0.2", "--every", "1", "--small", "--backend", "faiss"]
     ran = subprocess.run(

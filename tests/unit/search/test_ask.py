@@ -18,7 +18,7 @@ from vragd.backends.base import Entry
 from vragd.catalog.model import Ranked
 from vragd.catalog.reader import Snapshot
 from vragd.errors import BackendUnavailable, EmbedderUnavailable, UsageError
-from vragd.search.ask import TRIES, Answer, Hit, Place, Question, Target, _Look, ask, check, fuse, merge
+from vragd.search.ask import TRIES, Answer, Hit, Mode, Place, Question, Target, _Look, ask, check, fuse, merge
 from vragd.stores.stores import QUERY_THREADS
 
 
@@ -39,17 +39,15 @@ def shown(answer: Answer) -> list[tuple[str, str]]:
     return [(hit.path, hit.text) for hit in answer.hits]
 
 
-def at_each_query(world: World, monkeypatch: pytest.MonkeyPatch, then: Callable[[int], Any]) -> list[int]:
+def at_each_query(world: World, then: Callable[[int], Any]) -> list[int]:
     """Have `then` happen between the backend's answer and the join; the numbers of the queries so far."""
-    query, asked = world.backend.query, list[int]()
+    asked = list[int]()
 
-    def slow(*args: Any, **kwargs: Any) -> Any:
-        matches = query(*args, **kwargs)
+    def after() -> None:
         asked.append(len(asked))
         then(asked[-1])
-        return matches
 
-    monkeypatch.setattr(world.backend, "query", slow)
+    world.backend.after_query = after
     return asked
 
 
@@ -68,7 +66,7 @@ def test_a_note_saved_between_the_two_halves_of_a_query_is_in_the_answer_once_an
             world.write("a.md", "alpha new")
             world.apply("a.md")
 
-    at_each_query(world, monkeypatch, save)
+    at_each_query(world, save)
     answer = ask(target(world), Question("alpha", mode="vector"))
     assert sorted(shown(answer)) == [("a.md", "alpha new"), ("z.md", "zzz")]
     assert answer.generation == world.store.reader.generation()
@@ -82,7 +80,7 @@ def test_a_hybrid_answer_never_holds_two_versions_of_a_note(world: World, monkey
         world.write("a.md", f"# one\n\nalpha {n + 1}\n\n# two\n\nbeta {n + 1}")
         world.apply("a.md")
 
-    asked = at_each_query(world, monkeypatch, save)
+    asked = at_each_query(world, save)
     for _ in range(3):
         answer = ask(target(world), Question("alpha beta"))
         versions = {text[-1] for _, text in shown(answer)}
@@ -93,7 +91,7 @@ def test_a_hybrid_answer_never_holds_two_versions_of_a_note(world: World, monkey
 def test_without_a_commit_in_between_the_backend_is_asked_once(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     world.write("a.md", "alpha")
     world.apply("a.md")
-    asked = at_each_query(world, monkeypatch, lambda n: None)
+    asked = at_each_query(world, lambda n: None)
     assert shown(ask(target(world), Question("alpha"))) == [("a.md", "alpha")]
     assert len(asked) == 1
 
@@ -111,7 +109,7 @@ def test_as_many_questions_as_run_at_once_look_for_words_while_they_compare_vect
 
     all_compared = threading.Event()
     monkeypatch.setattr(Snapshot, "keyword", patient)
-    at_each_query(world, monkeypatch, lambda n: compared.wait(30))
+    at_each_query(world, lambda n: compared.wait(30))
     with ThreadPoolExecutor(QUERY_THREADS) as pool:
         answers = [pool.submit(ask, target(world), Question("alpha")) for _ in range(QUERY_THREADS)]
         compared.wait(30)
@@ -170,7 +168,7 @@ def test_without_an_embedder_or_a_backend_words_answer_and_it_is_said(
     world.write("a.md", "alpha")
     world.apply("a.md")
     no_embedder = replace(target(world), embed_query=raising(EmbedderUnavailable("out")))
-    monkeypatch.setattr(world.backend, "query", raising(BackendUnavailable("out")))
+    world.backend.fail = "before query"
     for broken in (no_embedder, target(world), replace(target(world), space=None)):
         answer = ask(broken, Question("alpha"))
         assert (shown(answer), answer.degraded) == ([("a.md", "alpha")], ("semantic_unavailable",))
@@ -234,3 +232,20 @@ def test_a_question_finds_its_own_text_first(world: World) -> None:
         assert shown(ask(target(world), Question(f"text {i}", top_k=1, mode="vector"))) == [(f"n{i}.md", f"text {i}")]
     vector = tuple(float(value) for value in np.asarray(world.embedder.embed_query("text 3")))
     assert ask(target(world), Question(vector=vector, top_k=1, mode="vector")).hits[0].score == pytest.approx(1.0)
+
+
+# -- what nobody may be shown ------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("mode", ["hybrid", "vector", "keyword"])
+def test_a_withheld_note_is_in_no_answer_and_takes_up_no_place(world: World, mode: Mode) -> None:
+    for i in range(12):
+        world.write(f"private/{i}.md", f"wombat {i}")
+    world.write("open.md", "a wombat in the open")
+    world.apply(*(f"private/{i}.md" for i in range(12)), "open.md")
+    asked = Question("wombat 3", mode=mode, top_k=3)
+    assert "private" in str(shown(ask(target(world), asked))), "or there is nothing to withhold"
+    (label, place), = target(world).places.items()  # fmt: skip
+    hidden = replace(place, withheld=lambda path: path.startswith("private/"))
+    answer = ask(replace(target(world), places={label: hidden}), asked)
+    assert shown(answer) == [("open.md", "a wombat in the open")]

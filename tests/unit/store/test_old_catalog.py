@@ -55,6 +55,7 @@ class Old:
             backend=FaissBackend(),
         )
         limits = LimitSettings(min_free_mib=0)
+        self.store: Any = None
         self._given = ("notes", settings, home / "store", limits, lambda: self.embedder)
 
     def open(self) -> None:
@@ -89,7 +90,8 @@ class Old:
 def old(tmp_path: Path) -> Iterator[Old]:
     old = Old(tmp_path)
     yield old
-    old.store.close()
+    if old.store is not None:
+        old.store.close()
 
 
 def by_key(hits: list[list[Any]]) -> list[list[Any]]:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import datetime
 import socket
-from collections.abc import Iterator
+import unicodedata
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 from pydantic import ValidationError
@@ -37,9 +38,8 @@ SPACE = "20240101" + 24 * "0"
 @pytest.fixture
 def bucket(s3: FakeS3Vectors) -> Iterator[VectorBackend]:
     settings = S3VectorsBackend(type="s3vectors", bucket=BUCKET, endpoint_url=s3.url, remote_text=True)
-    backend = elsewhere.open_bucket(settings)
-    yield backend
-    backend.close()
+    with elsewhere.Place(settings) as place:
+        yield place.backend
 
 
 def made(bucket: VectorBackend, name: str, space: str = "") -> str:
@@ -200,12 +200,16 @@ def test_an_embedder_that_is_away_is_the_error_where_no_other_is_the_one(
 # -- asking ------------------------------------------------------------------------------------------
 
 
-def filled(bucket: VectorBackend, fake: FakeOllama, index: str = "notes") -> None:
+TEXTS = {"Cooking/coffee.md": "brew coffee slowly", "Garden/roses.md": "prune roses in march"}
+
+
+def filled(
+    bucket: VectorBackend, fake: FakeOllama, index: str = "notes", texts: Mapping[str, str] = TEXTS
+) -> None:  # fmt: skip
     """An index as a daemon fills it."""
     embedder = create_embedder("ollama", here(fake))
     space = embedder.space(VERSION)
     bucket.create_collection(index, space.dimension, "cosine", space=space.meaning, model=space.title)
-    texts = {"Cooking/coffee.md": "brew coffee slowly", "Garden/roses.md": "prune roses in march"}
     for i, (path, text) in enumerate(texts.items()):
         values = embedder.embed_documents([text])[0]
         chunk = ChunkRow(f"{'s' * 12}-{i}", b"", ("Steps", "First"), (3, 5), text)
@@ -215,7 +219,7 @@ def filled(bucket: VectorBackend, fake: FakeOllama, index: str = "notes") -> Non
 
 def test_an_answer_is_made_of_what_the_index_holds(bucket: VectorBackend, fake: FakeOllama) -> None:
     filled(bucket, fake)
-    answer = elsewhere.query(bucket, "notes", Question("brew coffee slowly", mode="vector"), [here(fake)])
+    answer = elsewhere.query(bucket, "notes", "brew coffee slowly", [here(fake)])
     first = answer["hits"][0]
     assert first.pop("score") == pytest.approx(1.0, abs=1e-3)
     assert first == {
@@ -237,8 +241,8 @@ def test_an_answer_can_be_narrowed_to_a_folder_and_a_number(
     filled(bucket, fake)
 
     def paths(**narrowed: Any) -> list[str]:
-        question = Question("brew coffee slowly", mode="vector", **narrowed)
-        return [hit["path"] for hit in elsewhere.query(bucket, "notes", question, [here(fake)])["hits"]]
+        answer = elsewhere.query(bucket, "notes", "brew coffee slowly", [here(fake)], **narrowed)
+        return [hit["path"] for hit in answer["hits"]]
 
     assert paths(folder="/Garden/") == ["Garden/roses.md"]
     assert paths(folder="Nowhere") == []
@@ -248,12 +252,23 @@ def test_an_answer_can_be_narrowed_to_a_folder_and_a_number(
     assert s3.violations == []
 
 
+@pytest.mark.parametrize("form", ["NFC", "NFD"])
+def test_a_folder_is_found_however_whoever_asks_composes_its_letters(
+    bucket: VectorBackend, fake: FakeOllama, form: Literal["NFC", "NFD"]
+) -> None:
+    decomposed = unicodedata.normalize("NFD", "Café/crème")
+    filled(bucket, fake, texts={f"{decomposed}/beans.md": "roast beans", "Cafe/x.md": "sweep floors"})
+    folder = unicodedata.normalize(form, "Café/crème")
+    hits = elsewhere.query(bucket, "notes", "beans", [here(fake)], folder=folder)["hits"]
+    assert [hit["text"] for hit in hits] == ["roast beans"]
+
+
 def test_a_successor_answers_for_its_store(bucket: VectorBackend, fake: FakeOllama) -> None:
     embedder = create_embedder("ollama", here(fake))
     index = f"notes.{embedder.space(VERSION).meaning[:8]}"
     embedder.close()
     filled(bucket, fake, index)
-    hits = elsewhere.query(bucket, "notes", Question("roses", mode="vector"), [here(fake)])["hits"]
+    hits = elsewhere.query(bucket, "notes", "roses", [here(fake)])["hits"]
     assert {hit["store"] for hit in hits} == {"notes"}
     assert elsewhere.counted(bucket, elsewhere.resolve(bucket, "notes"))["sources"] == {"s" * 12: 2}
 

@@ -174,6 +174,7 @@ def test_another_model_moves_the_notes_of_sources_on_demand_too(home: Home) -> N
 # -- scans that come to nothing ------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_a_scan_that_fails_is_made_again_and_waited_for(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
     folder = home.folder("folder")
 
@@ -231,6 +232,7 @@ def test_a_source_seen_away_for_a_moment_is_connected_and_scanned_again(home: Ho
     asyncio.run(check())
 
 
+@pytest.mark.slow
 def test_nobody_waits_for_ever_for_a_file_that_is_written_without_end(home: Home) -> None:
     folder, stop = home.folder("folder", 2), threading.Event()
 
@@ -259,9 +261,35 @@ def test_nobody_waits_for_ever_for_a_file_that_is_written_without_end(home: Home
     asyncio.run(check())
 
 
+# -- outages -------------------------------------------------------------------------------------------
+
+
+def test_a_note_that_was_emptied_is_believed_although_another_cannot_be_embedded(
+    home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A round that ends in an outage forgets nothing of what it put off."""
+    monkeypatch.setattr("vragd.sync.change.EMPTY_HOLD_S", 0.3)
+    folder = home.folder("folder", 5)
+
+    async def check() -> None:
+        async with home.worker(SourceSettings(path=folder)) as worker:
+            await eventually(lambda: len(paths(worker, folder)) == 5 and idle(worker), "the notes")
+            home.ollama.stop()
+            (folder / "new.md").write_text("a text that nobody can embed now")
+            (folder / "n0.md").write_text("")
+            await eventually(lambda: worker.trouble is not None, "the outage")
+            found = lambda: {hit.path for hit in worker.store.reader.keyword("folder 0", 10)}  # noqa: E731
+            await eventually(lambda: "n0.md" not in found(), "its text to go")
+            home.ollama.start()
+            await eventually(lambda: "new.md" in paths(worker, folder) and idle(worker), "the other one")
+
+    asyncio.run(check())
+
+
 # -- a root that is replaced ---------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_an_unmount_while_notes_are_queued_deletes_nothing(home: Home) -> None:
     folder = home.folder("folder")
 
@@ -344,8 +372,7 @@ def test_a_watch_that_is_cancelled_while_it_is_armed_leaves_no_inotify_instance(
         return sum("inotify" in link for link in links)
 
     folder = home.folder("folder", 1)
-    go, begun = threading.Event(), threading.Event()
-    real = os.path.realpath
+    go, begun, real = threading.Event(), threading.Event(), os.path.realpath
 
     def realpath(path: Any) -> str:
         if threading.current_thread().name.startswith("scan-"):

@@ -4,19 +4,16 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from tests.backends import keys, values
-from tests.world import World
+from tests.world import World, sql
 from vragd.errors import DiskFull, EmbedderChanged, EmbedderUnavailable
-from vragd.notes import chunk
 from vragd.sync import change
 from vragd.sync.change import Visit
-from vragd.vault.source import Source
 
 NO_ROOM = 1 << 40  # MiB
 
@@ -154,12 +151,11 @@ def test_a_note_that_is_well_again_has_no_attempts_on_record(world: World, monke
 # -- another model ---------------------------------------------------------------------------------
 
 
-def test_vectors_of_another_dimension_are_not_kept(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_vectors_of_another_dimension_are_not_kept(world: World) -> None:
     world.write("a.md", "old")
     world.apply("a.md")
     world.embedder.dimension = 16  # under the same digest: nothing but the vectors themselves tells
-    claimed = replace(world.embedder.space(chunk.VERSION), dimension=32)
-    monkeypatch.setattr(world.embedder, "space", lambda chunker: claimed)
+    world.embedder.claims = 32
     world.write("b.md", "new")
     with pytest.raises(EmbedderChanged):
         world.apply("b.md")
@@ -174,9 +170,8 @@ def test_a_stored_vector_of_the_wrong_length_is_made_anew(world: World) -> None:
     world.apply("a.md")
     catalog, space = world.store.catalog, world.store.space
     assert space is not None
-    db = catalog._db
-    db.execute("update embedding set vector = x'00000000'")
-    ((text_hash,),) = db.execute("select text_hash from embedding")
+    sql(world.folder, "update embedding set vector = x'00000000'")
+    ((text_hash,),) = sql(world.folder, "select text_hash from embedding")
     assert catalog.embedded(space.id, [text_hash]) == set()
     assert catalog.embeddings(space.id, [text_hash]) == {}
     world.write("b.md", "text")
@@ -274,7 +269,7 @@ def test_of_several_unfinished_notes_one_is_kept(world: World, monkeypatch: pyte
 
 def _wait_out_racy_stamps(world: World, path: str) -> None:
     os.utime(world.vault / path, (1_600_000_000, 1_600_000_000))
-    world.source._racy_window_s = -1e9  # as if the change time, which nobody can set, were old too
+    world.source.clock = lambda: 1 << 62  # as if the change time, which nobody can set, were old too
 
 
 def test_a_higher_limit_of_size_takes_in_what_was_too_large_and_a_lower_one_puts_it_out(world: World) -> None:
@@ -299,56 +294,4 @@ def test_a_higher_limit_of_size_takes_in_what_was_too_large_and_a_lower_one_puts
 
 
 def _believe_stamps(world: World) -> None:
-    world.store.catalog._db.execute("update note set racy = 0")
-
-
-# -- what the user excludes ------------------------------------------------------------------------
-
-
-def vault_with_secret(world: World, app_json: str) -> Source:
-    world.write("Private/secret.md", "secret text")
-    world.write("open.md", "open text")
-    world.write(".obsidian/app.json", app_json)
-    world.restart()
-    world.store.prepare()
-    return world.source
-
-
-RULES = '{"userIgnoreFilters": ["Private/"]}'
-
-
-@pytest.mark.parametrize("torn", ["", RULES[:-3], "[]"], ids=["empty", "torn", "no object"])
-def test_rules_that_cannot_be_read_now_leave_the_last_good_ones_in_force(world: World, torn: str) -> None:
-    source = vault_with_secret(world, RULES)
-    assert world.scan() == ["open.md"]
-    world.write(".obsidian/app.json", torn)
-    assert not source.refresh_rules()
-    assert source.rules_trouble == "app_json_not_understood"
-    assert world.scan() == ["open.md"]
-    world.apply("open.md", "Private/secret.md")
-    assert world.texts() == [("open.md", "open text")]
-
-
-@pytest.mark.parametrize("torn", ["", RULES[:-3]], ids=["empty", "torn"])
-def test_nothing_is_indexed_before_the_rules_were_read_once(world: World, torn: str) -> None:
-    source = vault_with_secret(world, torn)
-    assert not source.rules_known
-    assert source.rules_trouble == "app_json_not_understood"
-    paths, found = world.store.scan_source(source)
-    assert (paths, found.stopped) == ([], True)
-    report = world.apply("open.md", "Private/secret.md")
-    assert [visit.path for visit, _ in report.later] == ["open.md", "Private/secret.md"]
-    world.write(".obsidian/app.json", RULES)
-    assert source.refresh_rules(), "known for the first time: a scan is due"
-    assert world.scan() == ["open.md"]
-
-
-def test_a_vault_without_app_json_and_a_folder_without_obsidian_have_no_rules(world: World) -> None:
-    assert world.source.rules_known
-    (world.vault / ".obsidian").mkdir()
-    world.restart()
-    assert world.source.rules_known
-    (world.vault / ".obsidian").rmdir()
-    world.write(".obsidian", "a file")
-    world.source.refresh_rules()
-    assert world.source.rules_known
+    sql(world.folder, "update note set racy = 0")

@@ -339,7 +339,7 @@ def test_a_named_path_is_found_below_the_root_whatever_dots_and_links_are_in_it(
     (tmp_path / "folder" / "link.md").symlink_to(tmp_path / "elsewhere.md")
     (tmp_path / "link").symlink_to("folder")
     spot = Spot.of(f"{tmp_path}/{named}" if named != "/" else "/")
-    source = Source(SourceSettings(path=tmp_path / "link"), 1, "u", 1000)
+    source = Source(tmp_path / "link", 1, "u", label="link", include=["*.md"], max_file_bytes=1000)
     root = source.find(False)
     assert root is not None
     source.take(root)

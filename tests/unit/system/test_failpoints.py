@@ -27,6 +27,7 @@ def run(spec: str | None) -> subprocess.CompletedProcess[str]:
     return subprocess.run([sys.executable, "-c", SCRIPT], env=environment, capture_output=True, text=True, check=False)
 
 
+@pytest.mark.slow
 def test_off_is_how_it_is_delivered_and_nothing_is_called() -> None:
     assert "VRAGD_FAILPOINT" not in os.environ
     assert failpoints._hook is None
@@ -45,6 +46,7 @@ def test_a_hook_is_called_with_every_place_until_it_is_taken_out() -> None:
 
 
 @pytest.mark.parametrize("nth", [1, 2, 3])
+@pytest.mark.slow
 def test_a_process_ends_at_the_nth_time(nth: int) -> None:
     done = run(f"here:{nth}")
     assert done.returncode == EXIT_STATUS == 137
@@ -53,14 +55,14 @@ def test_a_process_ends_at_the_nth_time(nth: int) -> None:
 
 
 @pytest.mark.parametrize("spec", ["here:4", "elsewhere:1"])
+@pytest.mark.slow
 def test_a_process_that_does_not_get_there_lives(spec: str) -> None:
     assert run(spec).returncode == 0
 
 
-def test_only_the_place_itself_is_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_only_the_place_itself_is_counted() -> None:
     ended: list[int] = []
-    monkeypatch.setattr(os, "_exit", ended.append)
-    hook = kill_at("a.b", 2)
+    hook = kill_at("a.b", 2, ended.append)
     for place in ("a.b", "a.c", "a.b.c", "a"):
         hook(place)
     assert ended == []
@@ -70,6 +72,7 @@ def test_only_the_place_itself_is_counted(monkeypatch: pytest.MonkeyPatch) -> No
     assert ended == [EXIT_STATUS], "the nth time, and no other"
 
 
+@pytest.mark.slow
 def test_a_log_has_a_line_for_each_place_and_is_private(tmp_path: Path) -> None:
     file = tmp_path / "log"
     assert run(f"log:{file}").returncode == 0
@@ -84,6 +87,7 @@ def test_nothing_asked_for_is_no_hook() -> None:
 
 
 @pytest.mark.parametrize("spec", ["sync.put", "sync.put:", "sync.put:often"])
+@pytest.mark.slow
 def test_a_place_without_a_number_is_refused(spec: str) -> None:
     with pytest.raises(ValueError, match="invalid literal"):
         asked_for(spec)

@@ -11,8 +11,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from tests.fakes.system import System
 from vragd.errors import DataDirError, DiskFull
-from vragd.system import files
 from vragd.system.files import disk_error, free_mib, private_dir, sweep_temporary, write_atomic
 
 
@@ -56,10 +56,8 @@ def test_the_parts_are_written_one_after_another(tmp_path: Path) -> None:
     assert (tmp_path / "f").read_bytes() == b"head" + rows.tobytes() + big
 
 
-def test_short_writes_are_gone_on_with(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    real = os.write
-    monkeypatch.setattr(files.os, "write", lambda fd, data: real(fd, data[:3]))
-    write_atomic(tmp_path / "f", [b"0123456789"])
+def test_short_writes_are_gone_on_with(tmp_path: Path) -> None:
+    write_atomic(tmp_path / "f", [b"0123456789"], System(write=lambda fd, data: os.write(fd, data[:3])))
     assert (tmp_path / "f").read_bytes() == b"0123456789"
 
 
@@ -90,17 +88,15 @@ def test_a_reader_sees_the_old_file_or_the_new_one_never_part(tmp_path: Path) ->
     ],
 )
 def test_a_failure_leaves_the_old_file_and_no_temporary_one(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, call: str, number: int, raised: type[Exception]
+    tmp_path: Path, call: str, number: int, raised: type[Exception]
 ) -> None:
     (tmp_path / "f").write_text("old")
 
     def fail(*args: object) -> None:
         raise OSError(number, os.strerror(number), "/secret/path")
 
-    monkeypatch.setattr(files.os, call, fail)
     with pytest.raises(raised) as caught:
-        write_atomic(tmp_path / "f", [b"new"])
-    monkeypatch.undo()
+        write_atomic(tmp_path / "f", [b"new"], System(**{call: fail}))
     assert "/secret" not in str(caught.value)
     assert (tmp_path / "f").read_text() == "old"
     assert [path.name for path in tmp_path.iterdir()] == ["f"]
@@ -120,23 +116,18 @@ def test_parts_that_raise_leave_the_old_file_and_no_temporary_one(tmp_path: Path
     assert [path.name for path in tmp_path.iterdir()] == ["f"]
 
 
-def test_what_is_written_is_made_durable_before_and_after_the_rename(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_what_is_written_is_made_durable_before_and_after_the_rename(tmp_path: Path) -> None:
     steps: list[str] = []
-    real_fsync, real_replace = os.fsync, Path.replace
 
     def fsync(fd: int) -> None:
         steps.append("folder" if stat.S_ISDIR(os.fstat(fd).st_mode) else "file")
-        real_fsync(fd)
+        os.fsync(fd)
 
-    def replace(self: Path, target: Path) -> Path:
+    def replace(path: Path, target: Path) -> None:
         steps.append("rename")
-        return real_replace(self, target)
+        path.replace(target)
 
-    monkeypatch.setattr(files.os, "fsync", fsync)
-    monkeypatch.setattr(Path, "replace", replace)
-    write_atomic(tmp_path / "f", [b"x"])
+    write_atomic(tmp_path / "f", [b"x"], System(fsync=fsync, replace=replace))
     assert steps == ["file", "rename", "folder"]
 
 
@@ -194,13 +185,12 @@ def test_what_is_no_directory_is_refused_with_a_way_out(tmp_path: Path, kind: st
     assert caught.value.hint
 
 
-def test_another_users_directory_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_another_users_directory_is_refused(tmp_path: Path) -> None:
     (tmp_path / "a").mkdir()
     (tmp_path / "a").chmod(0o755)
     mine = os.geteuid()
-    monkeypatch.setattr(files.os, "geteuid", lambda: mine + 1)
     with pytest.raises(DataDirError, match=f"belongs to uid {mine}, vragd runs as uid {mine + 1}"):
-        private_dir(tmp_path / "a")
+        private_dir(tmp_path / "a", mine + 1)
     assert mode(tmp_path / "a") == 0o755
 
 

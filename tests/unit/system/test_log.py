@@ -16,6 +16,8 @@ from vragd.errors import ConfigError
 from vragd.system import log
 from vragd.system.log import error_fields, path_id
 
+pytestmark = pytest.mark.slow
+
 SECRET = "Therapy notes 2026"
 
 

@@ -70,12 +70,11 @@ def test_a_manager_that_does_not_read_holds_nobody_up(tmp_path: Path, monkeypatc
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as listener:
         listener.bind(str(tmp_path / "notify"))
         monkeypatch.setenv("NOTIFY_SOCKET", str(tmp_path / "notify"))
-        monkeypatch.setattr(notify, "SEND_TIMEOUT_S", 0.01)
         most = 2_000  # more than any queue of a socket holds
         sent = []
         while len(sent) < most and (not sent or sent[-1]):
-            sent.append(notify.status("x" * 1000))
-        sent += [notify.status("x" * 1000) for _ in range(20)]
+            sent.append(notify.notify("x" * 1000, timeout_s=0.01))
+        sent += [notify.notify("x" * 1000, timeout_s=0.01) for _ in range(20)]
     assert sent[0]
     assert not sent[-1]
 
@@ -121,14 +120,17 @@ def listened(pid: str, count: str) -> list[str]:
     return done.stdout.splitlines()
 
 
+@pytest.mark.slow
 def test_a_passed_descriptor_is_taken_once_and_kept_from_children() -> None:
     assert listened("", "1") == ["[(3, 'vragd.socket')] [False] []", "[]"]
 
 
 @pytest.mark.parametrize(("pid", "count"), [("1", "1"), ("", "0"), ("", "many"), ("", "")])
+@pytest.mark.slow
 def test_what_is_meant_for_another_process_or_nobody_is_not_taken(pid: str, count: str) -> None:
     assert listened(pid, count) == ["[] [] []", "[]"]
 
 
+@pytest.mark.slow
 def test_descriptors_that_were_promised_and_are_not_there_are_left_out() -> None:
     assert listened("", "1000000")[0].startswith("[(3, 'vragd.socket')")

@@ -17,7 +17,6 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         if name.startswith(("VRAGD_", "XDG_")):
             monkeypatch.delenv(name)
     monkeypatch.setenv("HOME", str(tmp_path))
-    monkeypatch.setattr(places, "MACOS", False)
     return tmp_path
 
 
@@ -36,9 +35,10 @@ def test_the_configuration_is_the_flag_the_environment_or_the_default(
 def test_the_data_directory_is_the_flag_the_environment_the_file_or_the_default(
     home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert places.data_dir(None, None) == home / ".local/share/vragd"
+    assert places.data_dir(None, None) == places.default_data_dir()
+    assert places.default_data_dir(macos=False) == home / ".local/share/vragd"
     monkeypatch.setenv("XDG_DATA_HOME", "/xdg")
-    assert places.data_dir(None, None) == Path("/xdg/vragd")
+    assert places.default_data_dir(macos=False) == Path("/xdg/vragd")
     assert places.data_dir(None, Path("/file")) == Path("/file")
     monkeypatch.setenv("VRAGD_DATA_DIR", "/env")
     assert places.data_dir(None, Path("/file")) == Path("/env")
@@ -46,16 +46,15 @@ def test_the_data_directory_is_the_flag_the_environment_the_file_or_the_default(
 
 
 def test_the_socket_is_in_the_runtime_directory_or_below_home(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(places.os, "getuid", lambda: 987_654)  # has no /run/user
-    assert places.default_socket() == home / ".local/state/vragd/run/vragd.sock"
+    nobody = 987_654  # has no /run/user
+    assert places.default_socket(macos=False, uid=nobody) == home / ".local/state/vragd/run/vragd.sock"
     monkeypatch.setenv("XDG_RUNTIME_DIR", "/run/user/1")
-    assert places.default_socket() == Path("/run/user/1/vragd/vragd.sock")
+    assert places.default_socket(macos=False, uid=nobody) == Path("/run/user/1/vragd/vragd.sock")
 
 
-def test_macos_has_its_own_places(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(places, "MACOS", True)
-    assert places.default_data_dir() == home / "Library/Application Support/vragd"
-    assert places.default_socket() == home / "Library/Caches/vragd/run/vragd.sock"
+def test_macos_has_its_own_places(home: Path) -> None:
+    assert places.default_data_dir(macos=True) == home / "Library/Application Support/vragd"
+    assert places.default_socket(macos=True) == home / "Library/Caches/vragd/run/vragd.sock"
 
 
 def test_a_socket_path_the_system_cannot_bind_is_refused_with_a_way_out() -> None:

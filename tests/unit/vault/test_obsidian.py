@@ -182,6 +182,24 @@ def test_another_programs_app_json_says_nothing(look: Look) -> None:
     assert not look.exclusions.known
 
 
+def test_a_folder_of_somebody_elses_says_nothing_unless_it_is_obsidians_by_name(look: Look) -> None:
+    """As `.Trash-0`, which only root may look into."""
+    if os.geteuid() != 0:
+        pytest.skip("needs root, to become somebody else in a child")
+    for name, wanted in ((".Trash-0", True), (".obsidian-of-root", False)):
+        (look.vault / name).mkdir(mode=0o700)
+        for folder in (look.vault, *look.vault.parents[:3]):
+            folder.chmod(0o755)
+        child = os.fork()
+        if not child:
+            os.setgroups([])
+            os.setgid(65534)
+            os.setuid(65534)
+            look.hidden()
+            os._exit(look.exclusions.known)
+        assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == wanted
+
+
 def test_a_vault_inside_hides_below_itself_and_withholds_while_it_is_unknown(look: Look) -> None:
     look.write(["Private/"], "A/.obsidian/app.json")
     look.write("torn", "B/.obsidian/app.json")

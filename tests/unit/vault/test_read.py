@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 import xxhash
 
-from vragd.vault import read
+from tests.fakes.system import System
 from vragd.vault.read import Content, Gone, Skipped, StatKey, Unreadable, read_note
 
 MAX = 1 << 20
@@ -193,9 +193,7 @@ def test_the_limit_itself_is_not_too_large(tmp_path: Path, root_fd: int) -> None
     assert isinstance(read_note(root_fd, "n.md", 999, 0.05), Skipped)
 
 
-def test_growing_past_the_limit_while_read_is_too_large(
-    tmp_path: Path, root_fd: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_growing_past_the_limit_while_read_is_too_large(tmp_path: Path, root_fd: int) -> None:
     (tmp_path / "n.md").write_bytes(b"x" * 10)
     real = os.read
 
@@ -204,15 +202,12 @@ def test_growing_past_the_limit_while_read_is_too_large(
             file.write(b"y" * 600)
         return real(fd, count)
 
-    monkeypatch.setattr(read.os, "read", and_grow)
-    found = read_note(root_fd, "n.md", 1000, 0.05)
+    found = read_note(root_fd, "n.md", 1000, 0.05, system=System(read=and_grow))
     assert isinstance(found, Skipped)
     assert found.reason == "too_large"
 
 
-def test_growing_without_end_is_torn_after_bounded_retries(
-    tmp_path: Path, root_fd: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_growing_without_end_is_torn_after_bounded_retries(tmp_path: Path, root_fd: int) -> None:
     file = tmp_path / "n.md"
     file.write_bytes(b"x" * 10)
     calls = 0
@@ -226,15 +221,12 @@ def test_growing_without_end_is_torn_after_bounded_retries(
             writer.write(b"y")
         return data
 
-    monkeypatch.setattr(read.os, "read", and_grow)
-    assert read_note(root_fd, "n.md", MAX, 0.05) == Unreadable("being_written", torn=True)
+    assert read_note(root_fd, "n.md", MAX, 0.05, system=System(read=and_grow)) == Unreadable("being_written", torn=True)
     assert calls < 50
 
 
 @pytest.mark.parametrize("how", ["same_size", "replaced", "truncated", "deleted"])
-def test_a_change_during_the_read_is_noticed_and_the_new_content_read(
-    tmp_path: Path, root_fd: int, monkeypatch: pytest.MonkeyPatch, how: str
-) -> None:
+def test_a_change_during_the_read_is_noticed_and_the_new_content_read(tmp_path: Path, root_fd: int, how: str) -> None:
     file = tmp_path / "n.md"
     file.write_bytes(b"a" * 1000)
     os.utime(file, ns=(LONG_AGO_NS, LONG_AGO_NS))
@@ -255,8 +247,7 @@ def test_a_change_during_the_read_is_noticed_and_the_new_content_read(
                 file.write_bytes(b"b" * (1000 if how == "same_size" else 10))
         return data
 
-    monkeypatch.setattr(read.os, "read", and_change)
-    found = read_note(root_fd, "n.md", MAX, 0.05)
+    found = read_note(root_fd, "n.md", MAX, 0.05, system=System(read=and_change))
     if how == "deleted":
         assert found == Gone()
     else:
@@ -316,6 +307,7 @@ def test_a_time_that_lies_ahead_is_no_sign_of_a_change_just_now(tmp_path: Path, 
     assert isinstance(found, Content)
 
 
+@pytest.mark.slow
 def test_what_may_not_be_read_is_unreadable_not_gone(tmp_path: Path) -> None:
     tmp_path.chmod(0o755)
     (tmp_path / "closed").mkdir()
@@ -333,18 +325,15 @@ def test_what_may_not_be_read_is_unreadable_not_gone(tmp_path: Path) -> None:
         os.close(fd)
 
 
-def test_an_io_error_is_unreadable_not_gone(tmp_path: Path, root_fd: int, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_io_error_is_unreadable_not_gone(tmp_path: Path, root_fd: int) -> None:
     def broken(fd: int, count: int) -> bytes:
         raise OSError(5, "Input/output error")
 
     (tmp_path / "n.md").write_text("x")
-    monkeypatch.setattr(read.os, "read", broken)
-    assert read_note(root_fd, "n.md", MAX, 0.05) == Unreadable("eio")
+    assert read_note(root_fd, "n.md", MAX, 0.05, system=System(read=broken)) == Unreadable("eio")
 
 
-def test_a_file_only_in_the_cloud_is_unreadable_and_never_opened(
-    tmp_path: Path, root_fd: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_file_only_in_the_cloud_is_unreadable_and_never_opened(tmp_path: Path, root_fd: int) -> None:
     (tmp_path / "n.md").write_text("x")
 
     class Dataless:
@@ -356,7 +345,5 @@ def test_a_file_only_in_the_cloud_is_unreadable_and_never_opened(
         assert path != "n.md", "opened"
         return real_open(path, flags, **kwargs)
 
-    monkeypatch.setattr(read.os, "stat", lambda *args, **kwargs: Dataless())
-    monkeypatch.setattr(read.os, "open", refuse_notes)
-    assert read_note(root_fd, "n.md", MAX, 0.05) == Unreadable("only_in_the_cloud")
-    monkeypatch.undo()
+    system = System(stat=lambda *args, **kwargs: Dataless(), open=refuse_notes)
+    assert read_note(root_fd, "n.md", MAX, 0.05, system=system) == Unreadable("only_in_the_cloud")

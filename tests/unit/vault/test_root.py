@@ -6,12 +6,14 @@ import os
 import shutil
 import sys
 import tempfile
+import unicodedata
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Literal
 
 import pytest
 
-from vragd.vault.root import Root, file_system, sees_events, stamp_resolution_s
+from vragd.vault.root import Root, Spot, as_on_disk, file_system, sees_events, stamp_resolution_s
 
 
 @pytest.fixture
@@ -83,6 +85,7 @@ def test_a_link_to_another_vault_is_replaced(root: Root, path: Path) -> None:
     assert root.health() == "replaced"
 
 
+@pytest.mark.slow
 def test_a_root_behind_a_closed_folder_is_a_matter_of_permission() -> None:
     if os.geteuid() != 0:
         pytest.skip("needs root, to become somebody else in a child")
@@ -161,14 +164,51 @@ def test_without_a_mount_table_the_system_does_not_tell(tmp_path: Path) -> None:
     assert file_system(tmp_path, tmp_path / "none") is None
 
 
-def test_events_are_trusted_on_local_file_systems_only(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_events_are_trusted_on_local_file_systems_only(tmp_path: Path) -> None:
+    mounts = tmp_path / "mountinfo"
     for kind, trusted in (("ext4", True), ("overlay", True), ("nfs4", False), ("9p", False), (None, True)):
-        monkeypatch.setattr("vragd.vault.root.file_system", lambda path, kind=kind: kind)
-        assert sees_events(tmp_path) is trusted, kind
-        assert stamp_resolution_s(tmp_path) == (0.05 if trusted else 2.0)
+        mounts.write_text(f"1 0 0:1 / / rw - {kind} none rw\n" if kind else "")
+        assert sees_events(tmp_path, mounts) is trusted, kind
+        assert stamp_resolution_s(tmp_path, mounts) == (0.05 if trusted else 2.0)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="Linux has a mount table")
 def test_this_machines_own_mount_table_is_understood(tmp_path: Path) -> None:
     assert file_system(Path("/proc/self")) == "proc"
     assert file_system(tmp_path) not in (None, "proc")
+
+
+@pytest.mark.parametrize("typed", ["NFC", "NFD"])
+def test_a_path_is_found_however_it_is_composed(tmp_path: Path, typed: Literal["NFC", "NFD"]) -> None:
+    other: Literal["NFC", "NFD"] = "NFD" if typed == "NFC" else "NFC"
+    here = tmp_path / unicodedata.normalize(other, "Trésor") / unicodedata.normalize(other, "Été.md")
+    here.parent.mkdir()
+    here.touch()
+    asked = str(tmp_path / unicodedata.normalize(typed, "Trésor/Été.md"))
+    assert as_on_disk(asked) == str(here)
+    assert Spot.of(asked).below(str(tmp_path)) == str(here.relative_to(tmp_path))
+    assert as_on_disk(f"{asked}/never") == f"{here}/never"
+
+
+def test_a_name_that_is_there_or_could_be_two_is_left_as_it_was_typed(tmp_path: Path) -> None:
+    composed, decomposed = (tmp_path / unicodedata.normalize(form, "Été") for form in ("NFC", "NFD"))
+    for folder in (composed, decomposed):
+        folder.mkdir()
+    assert as_on_disk(str(composed)) == str(composed)
+    assert as_on_disk(str(decomposed)) == str(decomposed)
+    assert as_on_disk(str(tmp_path / "E\u0301te\u0301/É")) == str(tmp_path / "E\u0301te\u0301/É")
+
+
+def test_what_is_mounted_inside_is_known_with_its_kind(tmp_path: Path) -> None:
+    assert Root(tmp_path).mounts() == {}
+    assert Root(Path("/")).mounts().get("proc") == "proc"
+    assert Root(Path("/")).mounted("proc") is not None
+    assert Root(tmp_path.parent).mounted(tmp_path.name) is None
+
+
+def test_whether_case_counts_is_told_by_what_is_there(tmp_path: Path) -> None:
+    assert not Root(tmp_path).ignores_case()
+    (tmp_path / "a.md").touch()
+    assert not Root(tmp_path).ignores_case()
+    (tmp_path / "A.MD").touch()
+    assert not Root(tmp_path).ignores_case(), "two files"

@@ -6,14 +6,15 @@ import errno
 import os
 import socket
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.fakes.system import System
 from vragd.config.settings import DEFAULT_INCLUDE
-from vragd.vault import scan as scan_module
 from vragd.vault.ignore import Rules
 from vragd.vault.read import StatKey
 from vragd.vault.scan import Scan, forgive_inodes, scan
@@ -174,6 +175,7 @@ def test_a_stopped_scan_covers_nothing(vault: Path) -> None:
     assert not found.covers("gone.md")
 
 
+@pytest.mark.slow
 def test_an_unreadable_folder_is_told_and_the_rest_is_listed(vault: Path) -> None:
     if os.geteuid() == 0 and os.fork() == 0:
         status = 99
@@ -225,36 +227,37 @@ class _Failing:
         self._entries.close()
 
 
-def _fail_second_listing(monkeypatch: pytest.MonkeyPatch, error: int) -> None:
-    real: Callable[[Any], Any] = os.scandir
+def _failing_second_listing(error: int) -> System:
     calls = iter(range(100))
-    monkeypatch.setattr(
-        scan_module.os, "scandir", lambda fd: _Failing(real(fd), error) if next(calls) == 1 else real(fd)
-    )
+    return System(scandir=lambda fd: _Failing(os.scandir(fd), error) if next(calls) == 1 else os.scandir(fd))
 
 
-def test_a_listing_that_fails_half_way_makes_its_folder_unknown(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_listing_that_fails_half_way_makes_its_folder_unknown(tmp_path: Path) -> None:
     (tmp_path / "only").mkdir()
     (tmp_path / "only" / "n.md").write_text("x")
-    _fail_second_listing(monkeypatch, errno.EIO)
-    found = scan(tmp_path, RULES)
+    found = scan(tmp_path, RULES, system=_failing_second_listing(errno.EIO))
     assert found.unreadable == {"only": "eio"}
     assert not found.covers("only/known.md")
     assert found.covers("known.md")
 
 
-def test_a_note_whose_status_cannot_be_had_is_unknown(vault: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    real = StatKey.of
+class _Unknowable:
+    """An entry whose status cannot be had."""
 
-    def of(info: os.stat_result) -> StatKey:
-        if info.st_ino == (vault / "a.md").stat().st_ino:
-            raise OSError(errno.EIO, "Input/output error")
-        return real(info)
+    def __init__(self, entry: os.DirEntry[str]) -> None:
+        self.name, self.is_file, self.is_dir = entry.name, entry.is_file, entry.is_dir
 
-    monkeypatch.setattr(scan_module.StatKey, "of", of)
-    found = scan(vault, RULES)
+    def stat(self, *, follow_symlinks: bool) -> os.stat_result:
+        raise OSError(errno.EIO, "Input/output error")
+
+
+def test_a_note_whose_status_cannot_be_had_is_unknown(vault: Path) -> None:
+    @contextmanager
+    def scandir(fd: int) -> Iterator[Iterator[Any]]:
+        with os.scandir(fd) as entries:
+            yield (_Unknowable(entry) if entry.name == "a.md" else entry for entry in entries)
+
+    found = scan(vault, RULES, system=System(scandir=scandir))
     assert found.unreadable == {"a.md": "eio"}
     assert not found.covers("a.md")
     assert "b/c.md" in found.notes
@@ -274,11 +277,10 @@ def test_what_rules_exclude_is_told_unless_it_is_noise(vault: Path) -> None:
     }
 
 
-def test_the_list_of_skipped_paths_is_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(scan_module, "MAX_SKIPPED", 5)
+def test_the_list_of_skipped_paths_is_bounded(tmp_path: Path) -> None:
     for i in range(20):
         (tmp_path / f"{i}.md").symlink_to("nowhere")
-    assert len(scan(tmp_path, RULES).skipped) == 5
+    assert len(scan(tmp_path, RULES, max_skipped=5).skipped) == 5
 
 
 def test_a_tree_deeper_than_the_longest_path_is_scanned(tmp_path: Path) -> None:

@@ -29,7 +29,7 @@ class Hints:
 
     def __init__(self, root: Path) -> None:
         self.root = root
-        self._seen: list[Hint] = []
+        self.seen: list[Hint] = []
         self._changed = threading.Condition()
         self.watcher = Watcher(root, self._take, self._trouble)
         self.troubles: list[str] = []
@@ -37,7 +37,7 @@ class Hints:
 
     def _take(self, path: str, is_folder: bool) -> None:
         with self._changed:
-            self._seen.append((path, is_folder))
+            self.seen.append((path, is_folder))
             self._changed.notify_all()
 
     def _trouble(self, kind: str, error: OSError | None) -> None:
@@ -45,8 +45,8 @@ class Hints:
 
     def until(self, *wanted: Hint) -> None:
         with self._changed:
-            arrived = self._changed.wait_for(lambda: set(wanted) <= set(self._seen), DEADLINE_S)
-            assert arrived, f"wanted {wanted}, had {self._seen}"
+            arrived = self._changed.wait_for(lambda: set(wanted) <= set(self.seen), DEADLINE_S)
+            assert arrived, f"wanted {wanted}, had {self.seen}"
 
     def settled(self) -> list[Hint]:
         """All hints so far: a mark is made and waited for, and what comes before it in the queue has come."""
@@ -55,12 +55,12 @@ class Hints:
         (self.root / mark).touch()
         self.until((mark, False))
         with self._changed:
-            return [hint for hint in self._seen if not hint[0].startswith("mark-")]
+            return [hint for hint in self.seen if not hint[0].startswith("mark-")]
 
     def clear(self) -> None:
         self.settled()
         with self._changed:
-            self._seen.clear()
+            self.seen.clear()
 
 
 @pytest.fixture
@@ -135,6 +135,7 @@ def test_a_save_as_vim_does_it_is_hinted_under_the_notes_name(vault: Path, hints
     hints.until(("n.md", False), ("n.md~", False))
 
 
+@pytest.mark.slow
 def test_sed_in_place_is_hinted(vault: Path, hints: Hints) -> None:
     subprocess.run(["sed", "-i", "s/old/new/", str(vault / "n.md")], check=True)
     hints.until(("n.md", False))
@@ -297,6 +298,6 @@ def test_after_stop_nothing_is_hinted_and_stopping_twice_or_unstarted_is_harmles
     hints.watcher.stop()
     hints.watcher.join(DEADLINE_S)
     assert not hints.watcher.healthy()
-    before = list(hints._seen)
+    before = list(hints.seen)
     (tmp_path / "n.md").write_text("x")
-    assert hints._seen == before
+    assert hints.seen == before

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -45,14 +45,23 @@ class MiniLM:
 
     batch_size = 4  # they run one by one: what is handed over bounds how long a call takes
 
-    def __init__(self, threads: int) -> None:
+    def __init__(
+        self,
+        threads: int,
+        folder: Path = MODEL_DIR,
+        open_session: Callable[[int, Path], onnxruntime.InferenceSession] | None = None,
+    ) -> None:
+        open_session = open_session or session
         os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")  # two cores are ours to share, not to fill
-        self._tokenizer = Tokenizer.from_file(str(MODEL_DIR / "tokenizer.json"))
+        try:
+            self._tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
+        except Exception as error:  # a bare one
+            raise _damaged(error) from error
         self._tokenizer.no_truncation()
         self._tokenizer.no_padding()
-        self._bulk = _session(threads)
+        self._bulk = open_session(threads, folder)
         # A session of one thread has no pool that a query could wait for: both may use it at once.
-        self._query = self._bulk if threads == 1 else _session(1)
+        self._query = self._bulk if threads == 1 else open_session(1, folder)
         self._bulk_turn = threading.Lock()
 
     def space(self, chunker: str) -> Space:
@@ -95,19 +104,24 @@ class MiniLM:
                 yield owner, [_CLS, *ids[start : start + step], _SEP]
 
 
-def _session(threads: int) -> onnxruntime.InferenceSession:
+def session(threads: int, folder: Path = MODEL_DIR) -> onnxruntime.InferenceSession:
+    """The model, run by so many threads. Raises EmbedderUnavailable."""
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
     options.enable_cpu_mem_arena = False  # an arena keeps the largest batch it ever saw for good
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")  # an idle daemon is idle
     try:
-        return onnxruntime.InferenceSession(str(MODEL_DIR / "model.onnx"), options, providers=["CPUExecutionProvider"])
+        return onnxruntime.InferenceSession(str(folder / "model.onnx"), options, providers=["CPUExecutionProvider"])
     except Exception as error:  # ONNX Runtime raises its own unrelated classes
-        raise EmbedderUnavailable(
-            f"the builtin model cannot be loaded: {type(error).__name__}",
-            hint="the installation is damaged: install vragd again",
-        ) from error
+        raise _damaged(error) from error
+
+
+def _damaged(error: Exception) -> EmbedderUnavailable:
+    return EmbedderUnavailable(
+        f"the builtin model cannot be loaded: {type(error).__name__}",
+        hint="the installation is damaged: install vragd again",
+    )
 
 
 def _run(session: onnxruntime.InferenceSession, window: Sequence[int]) -> np.ndarray:

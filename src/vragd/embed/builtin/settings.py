@@ -7,13 +7,14 @@ from typing import Literal
 from pydantic import Field
 
 from vragd.embed.settings import EmbedderSettings
+from vragd.terms.fields import Integer
 
 
 class BuiltinEmbedder(EmbedderSettings):
     """MiniLM inside the package: English, 384 dimensions, no server, no network."""
 
     type: Literal["builtin"] = "builtin"
-    threads: int = Field(default=0, ge=0, le=64)
+    threads: Integer = Field(default=0, ge=0, le=64)
 
 
 Settings = BuiltinEmbedder

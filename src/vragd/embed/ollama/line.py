@@ -23,7 +23,7 @@ from vragd.system.lanes import progress
 from vragd.terms.hosts import is_here, is_loopback, origin
 
 CONNECT_TIMEOUT_S = 2.0
-KEY_VARIABLE, HOST_VARIABLE = "OLLAMA_API_KEY", "OLLAMA_HOST"
+HOST_VARIABLE = "OLLAMA_HOST"
 KEY_HOST = ("https", "ollama.com", 443)
 
 # The wording changed over the years, and some releases say it with 500 instead of 400.

@@ -8,7 +8,7 @@ from typing import Literal
 from pydantic import Field, field_validator
 
 from vragd.embed.settings import EmbedderSettings
-from vragd.terms.fields import Seconds
+from vragd.terms.fields import Integer, Seconds
 
 
 class OllamaEmbedder(EmbedderSettings):
@@ -18,7 +18,7 @@ class OllamaEmbedder(EmbedderSettings):
     model: str = Field(min_length=1)
     url: str = "http://127.0.0.1:11434"
     allow_remote: bool = False
-    batch_size: int = Field(default=16, ge=1, le=512)
+    batch_size: Integer = Field(default=16, ge=1, le=512)
     timeout_s: Seconds = 60.0
     query_timeout_s: Seconds = 3.0
     keep_alive: str = "10m"

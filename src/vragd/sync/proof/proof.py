@@ -221,7 +221,7 @@ class Proof:
         if found.stopped or "" in found.unreadable:
             return difference, False
         same = root.identity.place == before.place
-        is_asked = mark > before.n_answered and same and not self.source.settings.watch and bool(found.notes)
+        is_asked = mark > before.n_answered and same and not self.source.watch and bool(found.notes)
         held = guarded(before.held, difference, len(known), len(found.notes), self._share, self._clock())
         self._answered(mark)
         if is_asked or is_confirmed or held is None:

@@ -6,7 +6,8 @@ import unicodedata
 
 import pytest
 
-from vragd.terms.fold import same_name_key, spellings
+from vragd.search.folder import spellings
+from vragd.vault.fold import same_name_key
 
 WORDS = ["Trésor", "Ångström", "한국어", "ガイド", "Việt Nam", "नमस्ते", "ﬁn é"]
 

@@ -8,7 +8,19 @@ import numpy as np
 import pytest
 
 from vragd.backends.base import Batch, Entry
-from vragd.conformance.holding import DIM, EAST, NORTH, NewBackend, ask, keys, opened, put, some, there, values_of
+from vragd.backends.conformance.holding import (
+    DIM,
+    EAST,
+    NORTH,
+    NewBackend,
+    ask,
+    keys,
+    opened,
+    put,
+    some,
+    there,
+    values_of,
+)
 from vragd.errors import CollectionMismatch, StoreMismatch, Unsupported, VectorsRefused, VragdError
 from vragd.terms.filter import Metadata, Moment, equals
 

@@ -12,15 +12,8 @@ def same_name_key(name: str, *, ignore_case: bool = False) -> str:
     With `ignore_case` also in whatever case they are written (Unicode's full folding: `STRASSE` is `straße`).
     Bytes that are no text, as the system's names may hold, stay as they are.
     """
-    if name.isascii():
+    if name.isascii():  # nearly all are, and a scan asks of each
         return name.lower() if ignore_case else name
     if ignore_case:
         name = unicodedata.normalize("NFD", name).casefold()
     return unicodedata.normalize("NFC", name)
-
-
-def spellings(name: str) -> tuple[str, ...]:
-    """`name` as it was typed, composed and decomposed: what a disk may call it. One of each kind."""
-    if name.isascii():
-        return (name,)
-    return tuple(dict.fromkeys((name, unicodedata.normalize("NFC", name), unicodedata.normalize("NFD", name))))

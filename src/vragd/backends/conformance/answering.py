@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from vragd.backends.base import Among, Entry, VectorBackend
-from vragd.conformance.holding import DIM, EAST, NewBackend, ask, opened, put, some
+from vragd.backends.conformance.holding import DIM, EAST, NewBackend, ask, opened, put, some
 from vragd.errors import Unsupported
 from vragd.terms.filter import (
     And,

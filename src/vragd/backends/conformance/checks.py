@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from vragd.conformance import answering, changing, holding
+from vragd.backends.conformance import answering, changing, holding
 
 CHECKS: list[Callable[[holding.NewBackend], None]] = [
     check

@@ -1,0 +1,19 @@
+"""A question narrowed to a folder, which the disk may spell in another way than whoever asks."""
+
+from __future__ import annotations
+
+import unicodedata
+
+from vragd.terms.filter import Filter, one_of
+
+
+def spellings(name: str) -> tuple[str, ...]:
+    """`name` as it was typed, composed and decomposed: what a disk may call it. One of each kind."""
+    if name.isascii():
+        return (name,)
+    return tuple(dict.fromkeys((name, unicodedata.normalize("NFC", name), unicodedata.normalize("NFD", name))))
+
+
+def within(folder: str) -> Filter | None:
+    """What a backend leaves of a question to that folder, relative to a source; None, which is all, for no folder."""
+    return one_of("folder", spellings(folder.strip("/"))) if folder else None

@@ -1,0 +1,45 @@
+"""
+Tries a configuration without running it: `vragd config check`.
+
+Blocks, and imports all that the configuration needs. Contacts nobody.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from vragd.backends import registry as backends
+from vragd.backends.registry import create_backend
+from vragd.config.load import Loaded
+from vragd.config.settings import Config
+from vragd.embed import registry as embedders
+from vragd.embed.registry import create_embedder
+from vragd.errors import ConfigError, VragdError
+from vragd.system.files import could_be_private
+
+
+def packages(config: Config) -> list[str]:
+    """
+    What is wrong with what installed packages register, a sentence each.
+
+    Raises ConfigError where a store needs what cannot be used.
+    """
+    for store in config.stores.values():
+        for types, name in ((backends.TYPES, store.backend.type), (embedders.TYPES, store.embedder.type)):
+            if name not in types.ours:
+                types.load(name, types.noun)
+    return [*backends.TYPES.faults(), *embedders.TYPES.faults()]
+
+
+def can_run(loaded: Loaded) -> None:
+    """Raise what the daemon would: for places it cannot use, for an embedder or a backend it cannot make."""
+    could_be_private(loaded.data_dir)
+    could_be_private(loaded.socket.parent)
+    for name, store in loaded.config.stores.items():
+        try:
+            create_embedder(store.embedder.type, store.embedder).close()
+            with TemporaryDirectory() as empty:
+                create_backend(store.backend.type, store.backend, Path(empty)).close()
+        except VragdError as error:
+            raise ConfigError(f"store {name!r}: {error.message}", hint=error.hint) from error

@@ -1,0 +1,1 @@
+"""A real Ollama with a small model."""

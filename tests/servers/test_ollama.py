@@ -1,0 +1,100 @@
+"""vragd against a real Ollama, and the stand-in of all other tests against it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests.fakes.ollama import FakeOllama
+from tests.harness import Vragd, until, vragd
+from tests.servers.ollama.server import MODEL, RealOllama, build
+
+FOLDER = os.environ.get("VRAGD_SERVERS")
+pytestmark = [
+    pytest.mark.skipif(FOLDER is None, reason="real servers are for make test-servers: they are built first"),
+    pytest.mark.timeout(900),
+]
+
+
+@pytest.fixture(scope="module")
+def ollama(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RealOllama]:
+    folder = Path(FOLDER or ".") / "ollama"
+    if why := build(folder):
+        pytest.skip(f"Ollama cannot be built here: {why}")
+    with RealOllama(folder, tmp_path_factory.mktemp("ollama")) as server:
+        server.create()
+        yield server
+
+
+@pytest.fixture
+def daemon(tmp_path: Path, ollama: RealOllama) -> Iterator[Vragd]:
+    with vragd(tmp_path) as daemon:
+        embedder = {"type": "ollama", "model": MODEL, "url": ollama.url}
+        daemon.configure(stores={"notes": {"sources": [{"path": str(daemon.vault)}], "embedder": embedder}})
+        (daemon.vault / "coffee.md").write_text("How to brew coffee with a press.\n")
+        (daemon.vault / "sailing.md").write_text("Winds and tides of the northern sea.\n")
+        daemon.start()
+        yield daemon
+
+
+def meant(daemon: Vragd, text: str) -> list[str]:
+    answer = daemon.query(text, mode="vector")
+    return [] if answer["degraded"] else [hit["path"] for hit in answer["hits"]][:1]
+
+
+def test_notes_are_found_by_what_they_mean(daemon: Vragd) -> None:
+    assert meant(daemon, "espresso and other hot drinks") == ["coffee.md"]
+    assert daemon.problems() == []
+
+
+def test_a_text_of_many_symbols_is_indexed_in_parts(daemon: Vragd) -> None:
+    (daemon.vault / "symbols.md").write_text("∑∏∂∫≈≠≤≥" * 180 + "\n")
+    until(lambda: "symbols.md" in daemon.files("indexed"), "the symbols", 100)
+    daemon.settle()
+    assert not daemon.files("failed")
+
+
+def test_a_server_that_was_killed_and_a_model_that_was_removed_come_back(daemon: Vragd, ollama: RealOllama) -> None:
+    ollama.kill()
+    (daemon.vault / "later.md").write_text("Bread needs flour, water, salt and time.\n")
+    until(lambda: daemon.status()["degraded"], "the outage to be said")
+    ollama.start()
+    until(lambda: meant(daemon, "baking a loaf") == ["later.md"], "the server to be back", 60)
+    ollama.remove()
+    (daemon.vault / "latest.md").write_text("Foxes sleep in their dens by day.\n")
+    until(lambda: daemon.status()["degraded"], "the model to be missed")
+    ollama.create()
+    until(lambda: meant(daemon, "where animals rest") == ["latest.md"], "the model to be back", 60)
+
+
+def test_a_model_that_was_unloaded_is_loaded_for_the_next_question(daemon: Vragd, ollama: RealOllama) -> None:
+    ollama.unload()
+    until(lambda: meant(daemon, "espresso") == ["coffee.md"], "the model to be loaded", 100)
+
+
+CASES = [
+    ("GET", "/", None),
+    ("GET", "/api/never", None),
+    ("POST", "/api/tags", {}),
+    ("POST", "/api/embed", {"model": "absent", "input": "a"}),
+    ("POST", "/api/embed", {"model": "absent", "input": [1]}),
+    ("POST", "/api/embed", {"model": MODEL, "input": []}),
+    ("POST", "/api/embed", {"model": MODEL, "input": "x " * 3000, "truncate": False}),
+    ("POST", "/api/embed", {"model": MODEL, "input": "a", "keep_alive": "10 min"}),
+    ("POST", "/api/show", {"model": "absent"}),
+]
+
+
+@pytest.mark.parametrize(("method", "path", "body"), CASES)
+def test_the_stand_in_says_what_the_real_one_says(ollama: RealOllama, method: str, path: str, body: object) -> None:
+    with FakeOllama(models={f"{MODEL}:latest"}, context_chars=1_000) as fake:
+        real, stand_in = (httpx.request(method, url + path, json=body, timeout=60) for url in (ollama.url, fake.url))
+    assert stand_in.status_code == real.status_code
+    if real.status_code != 200:
+        assert stand_in.text.strip() == real.text.strip()
+    elif path == "/api/embed":
+        assert stand_in.json()["embeddings"] == real.json()["embeddings"] == []

@@ -1,0 +1,69 @@
+"""`vragd config check` says "fine" to what can run, and to nothing else."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from vragd.cli.main import main
+
+
+class Checked:
+    """A configuration, checked in a home of its own."""
+
+    def __init__(self, home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        self.home, self._capsys = home, capsys
+        (home / "Vault").mkdir()
+
+    def __call__(self, embedder: str = "type: builtin", *, data: str = "data") -> tuple[int, str]:
+        file = self.home / "c.yaml"
+        source = f"{{path: {self.home}/Vault}}"
+        file.write_text(f"stores:\n  notes:\n    sources: [{source}]\n    embedder: {{{embedder}}}\n")
+        places = ["--data-dir", str(self.home / data), "--socket", str(self.home / "run" / "s")]
+        status = main(["config", "check", "--config", str(file), *places])
+        told = self._capsys.readouterr()
+        return status, told.out + told.err
+
+
+@pytest.fixture
+def checked(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Checked:
+    return Checked(tmp_path, capsys)
+
+
+def test_what_can_run_is_fine_and_nothing_is_made(checked: Checked) -> None:
+    status, told = checked()
+    assert (status, "fine" in told) == (0, True), told
+    assert {path.name for path in checked.home.iterdir()} == {"Vault", "c.yaml"}
+
+
+def test_a_data_directory_that_the_daemon_would_refuse_is_not(checked: Checked) -> None:
+    (checked.home / "elsewhere").mkdir()
+    (checked.home / "link").symlink_to("elsewhere")
+    (checked.home / "file").write_text("")
+    for data, why in (
+        ("link", "is not a directory"),
+        ("file", "is not a directory"),
+        ("file/below", "cannot use|cannot make"),
+    ):
+        status, told = checked(data=data)
+        assert status != 0, told
+        assert "fine" not in told
+        assert any(word in told for word in why.split("|")), told
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root to give a folder away")
+def test_neither_is_one_of_another_user(checked: Checked) -> None:
+    (checked.home / "data").mkdir(mode=0o700)
+    os.chown(checked.home / "data", 65533, 65533)
+    status, told = checked()
+    assert (status, "belongs to uid 65533" in told) == (1, True), told
+
+
+def test_an_embedder_that_cannot_be_made_is_not(checked: Checked) -> None:
+    status, told = checked("type: ollama, model: m")
+    assert status == 0, told
+    for url in ("http://0.0.0.0:11434", "https://me:secret@example.com"):
+        status, told = checked(f'type: ollama, model: m, url: "{url}"')
+        assert (status, "fine" in told) == (2, False), told
