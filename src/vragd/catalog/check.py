@@ -8,6 +8,8 @@ from pathlib import Path
 
 import apsw
 
+from vragd.catalog.swap import index_all
+
 
 def check(db: apsw.Connection) -> list[str]:
     """What SQLite's own checks say against the file, and full text without chunk or the reverse; [] if sound."""
@@ -46,11 +48,7 @@ def mend(db: apsw.Connection) -> int:
 
     They are then dirty to the next scan, which reads them again from the vault. To be called in a transaction.
     """
-    db.execute("insert into chunk_text(chunk_text) values ('delete-all')")
-    db.execute(
-        "insert into chunk_text(rowid, title, heading, text)"
-        " select c.id, n.title, c.heading, c.text from chunk c join note n on n.id = c.note_id"
-    )
+    index_all(db)
     db.execute(
         "update note set state = 'failed', reason = 'an embedding was lost', retry_at = 0, size = -1"
         " where id in (select c.note_id from chunk c join note n on n.id = c.note_id where c.embedded"

@@ -132,6 +132,10 @@ class NoteChange:
     attempts: int = 0
     retry_at: float | None = None
     chunks: tuple[ChunkRow, ...] | None = ()
+    names: tuple[str, ...] = ()
+    """By what the note is called beside its title: the file's name, aliases."""
+    words: str = ""
+    """What finds the note and is in no chunk: values of its properties, comments."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from vragd.catalog import sweep
 from vragd.catalog.intents import Intents
 from vragd.catalog.model import KNOWN_COLUMNS, Committed, Known, NoteChange, NoteRemoval, from_blob, known_from, to_blob
-from vragd.catalog.swap import remove, swap_chunks, upsert
+from vragd.catalog.swap import Had, remove, swap_chunks, upsert
 
 Told = tuple[tuple[str, ...], tuple[int, int], str]
 """Heading path, and first and last line, of a chunk."""
@@ -56,7 +56,7 @@ class Notes(Intents):
             before = self._one("select generation from store")
             for change in changes:
                 known = self._db.execute(
-                    "select id, seq, title, space_id from note where source_id = ? and path = ?",
+                    "select id, seq, title, space_id, names, words from note where source_id = ? and path = ?",
                     (change.source_id, to_blob(change.path)),
                 ).fetchone()
                 if known and known[1] >= change.seq:
@@ -68,7 +68,7 @@ class Notes(Intents):
                 else:
                     note_id = upsert(self._db, change)
                     if change.chunks is not None:
-                        had = None if known is None else (known[2], known[3])
+                        had = None if known is None else Had(*known[2:])
                         dead |= swap_chunks(self._db, note_id, change, had, before + 1)
                         dead.difference_update(chunk.key for chunk in change.chunks)
                         answers_change = True

@@ -259,3 +259,10 @@ def _type_targets(db: apsw.Connection, meta: dict[str, str], spaces: dict[str, t
             " values ('primary', '', ?, ?, ?, ?, ?, ?, 0)",
             (place, collection, space_id, identity, filled_to, int(swept)),
         )
+
+
+@migration
+def m006_words_of_a_note(db: apsw.Connection) -> None:
+    """What finds a note beside its chunks: by what else it is called (a JSON array), and words that are in none."""
+    db.execute("alter table note add column names text not null default '[]'")
+    db.execute("alter table note add column words text not null default ''")

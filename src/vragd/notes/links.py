@@ -15,14 +15,15 @@ from dataclasses import dataclass
 from typing import Literal
 
 from vragd.notes.model import Link
-from vragd.terms.fold import same_name_key
 
 How = Literal["self", "path", "alias", "none"]
 
 
 def fold(name: str) -> str:
     """A name or path as names are compared."""
-    return same_name_key(name, ignore_case=True)
+    if name.isascii():
+        return name.lower()
+    return unicodedata.normalize("NFC", unicodedata.normalize("NFD", name).casefold())
 
 
 def name_key(path: str) -> str:

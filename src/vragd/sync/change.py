@@ -144,7 +144,7 @@ class Preparer:
         except Exception as error:
             log.error("sync.note_unparsable", note=path_id(visit.source.uid, visit.path), **error_fields(error))
             return _failed(visit, seq, known, "parser_error")
-        chunks = tuple(_chunk_rows(visit, note))
+        chunks = tuple(_chunk_rows(visit, note)) or (_stand_in(visit),)
         held = self._held(known, chunks, note.title) if known and current else set()
         change = NoteChange(
             source_id=visit.source.id,
@@ -158,8 +158,10 @@ class Preparer:
             state="indexed",
             reason=_reason(note),
             chunks=chunks,
+            names=note.names,
+            words=note.words,
         )
-        fresh = [chunk for chunk in chunks if chunk.key not in held]
+        fresh = [chunk for chunk in chunks if chunk.embedded and chunk.key not in held]
         return Prepared(visit, change, fresh, known.attempts if known else 0)
 
     def _held(self, known: Known, chunks: Iterable[ChunkRow], title: str) -> set[str]:
@@ -203,6 +205,12 @@ def _chunk_rows(visit: Visit, note: Note) -> Iterator[ChunkRow]:
         yield ChunkRow(
             key, text_hash, chunk.heading, chunk.lines, chunk.text, meta_hash=told, embed_text=chunk.embed_text
         )
+
+
+def _stand_in(visit: Visit) -> ChunkRow:
+    """A chunk without text, by which a note that has none is found: by its names, its folders, its other words."""
+    nothing = hash_of("")
+    return ChunkRow(chunk_key(visit.source.uid, visit.path, nothing, 0), nothing, (), (1, 1), "", embedded=False)
 
 
 def _reason(note: Note) -> str | None:
