@@ -49,9 +49,7 @@ class Had:
     words: str
 
 
-def swap_chunks(
-    db: apsw.Connection, note_id: int, change: NoteChange, had: Had | None, generation: int
-) -> set[str]:
+def swap_chunks(db: apsw.Connection, note_id: int, change: NoteChange, had: Had | None, generation: int) -> set[str]:
     """
     Exchange the note's chunks for those of `change`, touching only what differs; the keys that are no more.
 

@@ -48,8 +48,11 @@ def strip_machine_text(lines: list[str]) -> tuple[list[str], set[int], Count]:
     A fence of `compressed-json` is machine text whatever is in it.
     """
     count, gone = Count(), set[int]()
-    kept, done = list(lines), 0
-    for i in [i for i, line in enumerate(lines) if len(line) >= ROW]:
+    kept, done = lines, 0
+    suspects = [i for i, line in enumerate(lines) if len(line) >= ROW and _is_suspect(line)]
+    if suspects:
+        kept = list(lines)
+    for i in suspects:
         line = lines[i]
         if i < done:
             continue
@@ -63,6 +66,24 @@ def strip_machine_text(lines: list[str]) -> tuple[list[str], set[int], Count]:
     if any("compressed-json" in line for line in lines):
         _drawings(lines, gone, count)
     return kept, gone, count
+
+
+def _is_suspect(line: str) -> bool:
+    n = len(line)
+    if n < LEAST:
+        return " " not in line
+    return _has_run(line) or "data:" in line or (n >= MINIFIED and line.count(" ") * 20 < n)
+
+
+def _has_run(line: str) -> bool:
+    """Whether there are LEAST characters without a blank: looked at are the last blanks of some stretches only."""
+    at = 0
+    while at + LEAST <= len(line):
+        blank = line.rfind(" ", at, at + LEAST)
+        if blank < 0:
+            return True
+        at = blank + 1
+    return False
 
 
 def _within(kept: list[str], gone: set[int], count: Count, i: int) -> None:
@@ -80,7 +101,7 @@ def _within(kept: list[str], gone: set[int], count: Count, i: int) -> None:
         return match[0]
 
     short = _DATA_URI.sub(shorten, line) if "data:" in line else line
-    if max(map(len, short.split())) >= LEAST:
+    if _has_run(short):
         short = _ENCODED.sub(shorten, short)
     if not left:
         return

@@ -18,6 +18,21 @@ LinkKind = Literal["wiki", "markdown", "property", "canvas"]
 EMPTY: Mapping[str, Value] = MappingProxyType({})
 
 
+@dataclass(slots=True)
+class Node:
+    """
+    The value of a property as written: `text` of a scalar, the source of what is nested otherwise, `items` of a list.
+
+    `plain` is without quotes. `line` counts from 0.
+    """
+
+    text: str
+    line: int
+    plain: bool = False
+    items: list[Node] | None = None
+    nested: bool = False
+
+
 @dataclass(frozen=True, slots=True)
 class Chunk:
     """

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from itertools import accumulate
 
 from vragd.notes.blocks import blocks_of
-from vragd.notes.cut import Cutter, Span
+from vragd.notes.cut import MAX_CHARS, Cutter, Span
 from vragd.notes.inline import Edit, Found, Inline
 from vragd.notes.machine import Count, strip_machine_text
 from vragd.notes.model import Block, Blocks, Callout, Chunk, Field, Heading, LeftOut, Link, Marks, Task
@@ -65,7 +65,7 @@ class _Reading:
         self.text = "\n".join(kept)
         self.starts = [0, *accumulate([len(line) + 1 for line in kept])]
         self.found = self._inline()
-        self._edit_starts: list[int] | None = None
+        self._starts_of_edits: list[int] | None = None
 
     def _without_comments(self, lines: list[str], blocks: Blocks) -> tuple[list[str], Blocks]:
         """Lines without those of comment blocks, a blank one for each block; their links and words are kept."""
@@ -173,9 +173,7 @@ class _Reading:
         """The text between two offsets without its marks and blank lines."""
         edits = self.found.edits
         if edits:
-            if self._edit_starts is None:
-                self._edit_starts = [edit[0] for edit in edits]
-            i = max(0, bisect_left(self._edit_starts, start) - 1)
+            i = max(0, bisect_left(self._edit_starts(), start) - 1)
             parts, at = [], start
             while i < len(edits) and edits[i][0] < end:
                 first, last, instead = edits[i]
@@ -192,7 +190,7 @@ class _Reading:
             text = self.text[start:end]
         if "`" in text:
             text = text.replace("`", "")
-        if not edits and "\n\n" not in text:
+        if " \n" not in text and "\n\n" not in text and (not edits or text.isascii()):
             return text.strip()
         return "\n".join([line for part in text.split("\n") if (line := part.rstrip())]).strip()
 
@@ -208,8 +206,12 @@ class _Reading:
         return Page(chunks, self._marks(), self.found.tags, self.words, left_out)
 
     def _chunks(self) -> Iterator[Chunk]:
-        cutter = Cutter(self.text)
+        cutter, starts = Cutter(self.text), self.starts
         for path, blocks in sections_of(self.blocks.blocks, self._says):
+            begin, end = starts[blocks[0].start], starts[blocks[-1].end] - 1
+            if end - begin <= MAX_CHARS:
+                yield from self._chunk((begin, end), path)
+                continue
             units, hold, tail = self._units(blocks)
             for span in cutter.cut(units, hold, tail):
                 yield from self._chunk(span, path)
@@ -242,9 +244,21 @@ class _Reading:
     def _says(self, block: Block) -> bool:
         """Whether the block is text with a word, and not one of marks and comments only."""
         start, end = self.starts[block.start], self.starts[block.end] - 1
-        if block.heading is not None or _A_WORD.search(self.text, start, end) is None:
+        if block.heading is not None or (word := _A_WORD.search(self.text, start, end)) is None:
             return False
-        return end - start > MAX_SHORT or _A_WORD.search(self.embedded(start, end)) is not None
+        if end - start > MAX_SHORT or not self._edited(word.start()):
+            return True
+        return _A_WORD.search(self.embedded(start, end)) is not None
+
+    def _edited(self, offset: int) -> bool:
+        """Whether what stands there is not embedded as it is."""
+        i = bisect_right(self._edit_starts(), offset) - 1
+        return i >= 0 and self.found.edits[i][1] > offset
+
+    def _edit_starts(self) -> list[int]:
+        if self._starts_of_edits is None:
+            self._starts_of_edits = [edit[0] for edit in self.found.edits]
+        return self._starts_of_edits
 
     def _chunk(self, span: Span, path: tuple[str, ...]) -> Iterator[Chunk]:
         start, end = span

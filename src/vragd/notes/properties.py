@@ -15,7 +15,8 @@ from datetime import date, datetime
 
 import yaml
 
-from vragd.notes.model import Value
+from vragd.notes import plain_yaml
+from vragd.notes.model import Node, Value
 
 MAX_BYTES, MAX_EVENTS, MAX_DEPTH, MAX_NUMBER = 256 * 1024, 50_000, 16, 400
 
@@ -41,17 +42,6 @@ class _TooMuch(Exception):
 
 
 @dataclass(slots=True)
-class _Node:
-    """A value as written: `text` of a scalar, or the source of what is nested otherwise; `items` of a list."""
-
-    text: str
-    line: int
-    plain: bool = False
-    items: list[_Node] | None = None
-    nested: bool = False
-
-
-@dataclass(slots=True)
 class Properties:
     """
     What stands between the `---`. `values` by name in lower case. `texts` are the values as written, with their lines
@@ -74,17 +64,24 @@ def load(text: str, types: Mapping[str, str]) -> Properties | None:
     """
     if len(text) > MAX_BYTES:
         return None
+    nodes = plain_yaml.read(text)
+    if nodes is None:
+        nodes = parsed(text)
+    return _properties(nodes, types) if nodes is not None else None
+
+
+def parsed(text: str) -> dict[str, Node] | None:
+    """The values in `text` by name in lower case; None if it is no mapping, or too much of one."""
     try:
-        nodes = _mapping(text)
+        return _mapping(text)
     except (yaml.YAMLError, _TooMuch, RecursionError, ValueError, OverflowError):
         return None
-    return _properties(nodes, types) if nodes is not None else None
 
 
 # -- events to nodes ---------------------------------------------------------------------------------
 
 
-def _mapping(text: str) -> dict[str, _Node] | None:
+def _mapping(text: str) -> dict[str, Node] | None:
     events = _bounded(yaml.parse(text, Loader=_Loader))
     for event in events:
         if isinstance(event, yaml.MappingStartEvent):
@@ -97,8 +94,8 @@ def _mapping(text: str) -> dict[str, _Node] | None:
             return {}
     else:
         return None
-    found: dict[str, _Node] = {}
-    anchors: dict[str, _Node] = {}
+    found: dict[str, Node] = {}
+    anchors: dict[str, Node] = {}
     for event in events:
         if isinstance(event, yaml.MappingEndEvent):
             break
@@ -119,8 +116,8 @@ def _bounded(events: Iterable[yaml.Event]) -> Iterator[yaml.Event]:
 
 
 def _node(
-    event: yaml.Event, events: Iterator[yaml.Event], text: str, anchors: dict[str, _Node], depth: int
-) -> _Node:  # fmt: skip
+    event: yaml.Event, events: Iterator[yaml.Event], text: str, anchors: dict[str, Node], depth: int
+) -> Node:  # fmt: skip
     if depth > MAX_DEPTH:
         raise _TooMuch
     begin = event.start_mark
@@ -128,15 +125,15 @@ def _node(
     line = begin.line
     if isinstance(event, yaml.AliasEvent):
         known = anchors.get(event.anchor or "")
-        return known if known is not None and known.items is None else _Node(f"*{event.anchor}", line)
+        return known if known is not None and known.items is None else Node(f"*{event.anchor}", line)
     if isinstance(event, yaml.ScalarEvent):
         plain = event.style is None or event.style == ""
         tagged = event.tag is not None and not event.implicit[0] and not event.implicit[1]
-        node = _Node(event.value, line, plain and not tagged)
+        node = Node(event.value, line, plain and not tagged)
         if tagged and event.tag != "tag:yaml.org,2002:str":
             node.plain = plain
     elif isinstance(event, yaml.SequenceStartEvent):
-        node = _Node("", line, items=[])
+        node = Node("", line, items=[])
         assert node.items is not None
         while not isinstance(inner := next(events), yaml.SequenceEndEvent):
             node.items.append(_node(inner, events, text, anchors, depth + 1))
@@ -149,7 +146,7 @@ def _node(
                 end = event
         last = end.end_mark
         assert last is not None
-        node = _Node(text[begin.index : last.index].strip(), line, nested=True)
+        node = Node(text[begin.index : last.index].strip(), line, nested=True)
     if anchor := getattr(event, "anchor", None):
         anchors[anchor] = node
     return node
@@ -158,7 +155,7 @@ def _node(
 # -- nodes to values ---------------------------------------------------------------------------------
 
 
-def _properties(nodes: Mapping[str, _Node], types: Mapping[str, str]) -> Properties:
+def _properties(nodes: Mapping[str, Node], types: Mapping[str, str]) -> Properties:
     found = Properties()
     remarks: list[str] = []
     for name, node in nodes.items():
@@ -185,7 +182,7 @@ def _properties(nodes: Mapping[str, _Node], types: Mapping[str, str]) -> Propert
     return found
 
 
-def _texts(node: _Node) -> Iterator[tuple[str, int]]:
+def _texts(node: Node) -> Iterator[tuple[str, int]]:
     if node.items is None:
         if node.text and not (node.plain and _SPECIAL.get(node.text, "") is None):
             yield node.text, node.line
@@ -194,7 +191,7 @@ def _texts(node: _Node) -> Iterator[tuple[str, int]]:
             yield from _texts(item)
 
 
-def _listed(nodes: Mapping[str, _Node], name: str, singular: str) -> tuple[tuple[str, ...], bool]:
+def _listed(nodes: Mapping[str, Node], name: str, singular: str) -> tuple[tuple[str, ...], bool]:
     """A list property, and whether it is written as Obsidian took it before 1.9."""
     found: list[str] = []
     legacy = singular in nodes
@@ -211,7 +208,7 @@ def _listed(nodes: Mapping[str, _Node], name: str, singular: str) -> tuple[tuple
     return tuple(dict.fromkeys(found)), legacy
 
 
-def _value(node: _Node) -> Value:
+def _value(node: Node) -> Value:
     if node.items is not None:
         return tuple(_value(item) for item in node.items)
     return scalar(node.text) if node.plain else node.text
