@@ -65,12 +65,12 @@ def test_a_note_that_cannot_be_read_does_not_hold_up_the_switch(world: World, mo
     assert not world.store.rebuilding
 
 
-def test_a_chunker_that_cuts_otherwise_embeds_only_what_is_new(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_chunker_that_cuts_otherwise_embeds_only_what_is_new(world: World) -> None:
     world.write("a.md", "one text")
     world.write("b.md", "another text")
     world.apply("a.md", "b.md")
     before = world.store.space
-    monkeypatch.setattr("vragd.notes.chunk.VERSION", "one that will be")
+    world.embedder.chunker = "one that will be"
     world.store.prepare()
     world.write("b.md", "a text that is new")
     n = len(world.embedder.texts)
