@@ -91,14 +91,14 @@ def recall(target: Target, best: np.ndarray, dim: int) -> float:
     """The share of the nearest rows that is found."""
     shares = []
     for row, wanted in zip(question_rows(dim), best, strict=True):
-        hits = ask(target, Question(vector=tuple(row.tolist()), mode="vector", top_k=TOP_K)).hits
+        hits = ask(target, Question(vector=tuple(row.tolist()), mode="vector", top_k=TOP_K, chunks=True)).hits
         shares.append(len({int(hit.heading[-1]) for hit in hits} & set(wanted.tolist())) / len(wanted))
     return round(statistics.mean(shares), 4)
 
 
 def _times(target: Target, mode: Any) -> list[float]:
     def one(text: str) -> None:
-        answer = ask(target, Question(text=text, mode=mode, top_k=TOP_K))
+        answer = ask(target, Question(text=text, mode=mode, top_k=TOP_K, weak=True))
         assert answer.hits
         assert not answer.degraded
 
@@ -145,7 +145,7 @@ def _ask_all(vragd: Vragd, mode: str, rounds: int, going_on: Callable[[], bool] 
         if not going_on() or (at == 0 and sum(times) > ENOUGH_S):
             break
         started = time.perf_counter()
-        answer = vragd.query(questions()[at], mode=mode)
+        answer = vragd.query(questions()[at], mode=mode, weak=True)
         times.append(time.perf_counter() - started)
         assert answer["hits"]
     return times

@@ -17,6 +17,7 @@ from vragd.store.opening import open_store
 from vragd.stores.indexer import Indexer, start
 from vragd.stores.state import Standing, State
 from vragd.stores.watched import Keeper
+from vragd.sync.pace import PACE, Pace
 from vragd.system.clock import SYSTEM, Clock
 
 N = 30  # above what the delete guard lets pass at once
@@ -37,7 +38,7 @@ class Home:
 
     @asynccontextmanager
     async def worker(
-        self, *sources: SourceSettings, watch: bool = True, clock: Clock = SYSTEM
+        self, *sources: SourceSettings, watch: bool = True, clock: Clock = SYSTEM, pace: Pace = PACE
     ) -> AsyncIterator[Indexer]:
         settings = OllamaEmbedder(type="ollama", model="fake-embed", url=self.ollama.url, batch_size=4)
         embedder = create_embedder("ollama", settings)
@@ -52,6 +53,7 @@ class Home:
                 lambda: embedder,
                 stop=lambda: standing.ends,
                 clock=clock,
+                pace=pace,
             ),
             WatchSettings(settle_ms=20),
             watch=watch,

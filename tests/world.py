@@ -15,9 +15,10 @@ from vragd.backends.base import Batch
 from vragd.backends.memory.backend import MemoryBackend
 from vragd.config.settings import LimitSettings, SourceSettings, StoreSettings
 from vragd.embed.base import Space
-from vragd.errors import BackendUnavailable, EmbedderRejected, EmbedderUnavailable
+from vragd.errors import BackendUnavailable, EmbedderRejected, EmbedderUnavailable, VectorsRefused
 from vragd.store.opening import open_store
 from vragd.sync.change import Visit
+from vragd.sync.pace import PACE, Pace
 
 
 class WordEmbedder:
@@ -62,6 +63,13 @@ class WordEmbedder:
     def close(self) -> None: ...
 
 
+def without(batch: Batch, bad: Collection[int]) -> Batch:
+    """A batch without these of its entries."""
+    good = [i for i in range(len(batch)) if i not in bad]
+    columns = ([column[i] for i in good] for column in (batch.metadata, batch.payload, batch.versions))
+    return Batch([batch.keys[i] for i in good], None if batch.values is None else batch.values[good], *columns)
+
+
 class Recording(MemoryBackend):
     """Fails before or after a step when told to, and writes down the order of things."""
 
@@ -69,6 +77,8 @@ class Recording(MemoryBackend):
         super().__init__()
         self.log: list[str] = []
         self.fail = ""
+        self.refuses: str | None = None
+        """Chunks with this in their text are refused, once all others of the batch were put."""
         self.after_query: Callable[[], None] = lambda: None
         """Happens between the answer and whatever is made of it."""
 
@@ -79,7 +89,11 @@ class Recording(MemoryBackend):
 
     def put_vectors(self, name: str, batch: Batch, *, visible: bool = True) -> None:
         self._step("before put")
-        super().put_vectors(name, batch, visible=visible)
+        bad = {i for i, told in enumerate(batch.payload) if self.refuses and self.refuses in str(told.get("content"))}
+        super().put_vectors(name, without(batch, bad), visible=visible)
+        if bad:
+            keys = tuple(batch.keys[i] for i in sorted(bad))
+            raise VectorsRefused("what a backend says of them", keys=keys, part="values")
         self._step("after put")
 
     def query(self, *args: Any, **named: Any) -> Any:
@@ -107,11 +121,11 @@ def sql(folder: Path, statement: str, *values: Any) -> list[Any]:
 class World:
     """A store on a vault, with everything that can be turned."""
 
-    def __init__(self, home: Path) -> None:
+    def __init__(self, home: Path, pace: Pace = PACE) -> None:
         self.vault = home / "vault"
         self.vault.mkdir()
         self.folder = home / "store"
-        self.embedder, self.backend = WordEmbedder(), Recording()
+        self.embedder, self.backend, self._pace = WordEmbedder(), Recording(), pace
         self.open()
         self.store.prepare()
 
@@ -120,7 +134,7 @@ class World:
         settings = StoreSettings(sources=(SourceSettings(path=self.vault),))
         self.store = open_store(
             "sss", settings, self.folder, LimitSettings(**{"min_free_mib": 0} | limits),
-            lambda: self.embedder, make_backend=lambda *_: self.backend,
+            lambda: self.embedder, make_backend=lambda *_: self.backend, pace=self._pace,
         )  # fmt: skip
         (self.source,) = self.store.sources.values()
         self.store.connect(self.source)

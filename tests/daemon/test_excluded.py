@@ -26,7 +26,7 @@ def two_notes(daemon: Vragd, folder: str = "Private") -> None:
 
 
 def shows(daemon: Vragd) -> list[str]:
-    return sorted(daemon.paths("wombat", mode="keyword"))
+    return sorted(daemon.paths("wombat", mode="keyword", chunks=True))
 
 
 BOTH, OPEN = ["Private/secret.md", "open.md"], ["open.md"]
@@ -167,7 +167,10 @@ def test_an_edit_by_one_name_of_a_file_is_seen_under_all(tmp_path: Path) -> None
         daemon.settle()
         with (daemon.vault / "Other/again.md").open("a") as note:
             note.write("and a numbat\n")
-        until(lambda: sorted(daemon.paths("numbat", mode="keyword")) == ["Other/again.md", "open.md"], "both names")
+        until(
+            lambda: sorted(daemon.paths("numbat", mode="keyword", chunks=True)) == ["Other/again.md", "open.md"],
+            "both names",
+        )
 
 
 @pytest.mark.parametrize("year_s", [-(2**31), 9_223_372_037 + 10, 15_032_385_535])

@@ -173,4 +173,7 @@ def test_one_answer_is_one_json_document(tmp_path: Path) -> None:
             assert (done.returncode, done.stderr) == (0, "")
             json.loads(done.stdout)
         hit = json.loads(daemon.run("query", "number1", "--json", "-k", "1").stdout)["hits"][0]
-        assert set(hit) == {"store", "source", "path", "title", "heading", "lines", "score", "text", "uri"}
+        assert set(hit) == {
+            "store", "source", "path", "title", "heading", "lines", "score", "text", "uri", "excerpt", "spans",
+            "excerpt_lines", "passages", "copies", "weak", "template", "parts",
+        }  # fmt: skip

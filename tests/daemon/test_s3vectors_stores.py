@@ -32,7 +32,8 @@ def test_a_store_is_found_by_the_daemon_and_by_a_machine_without_the_vault(
         hit = by_bucket(other, s3, "cost per use of socks", "-k", "1")[0]
         here = daemon.query("cost per use of socks", mode="vector", top_k=1)["hits"][0]
         assert hit["text"] == ""
-        assert {**here, "text": "", "uri": "", "score": 0} == {**hit, "score": 0}
+        told = {name: value for name, value in here.items() if name in hit}
+        assert {**told, "text": "", "uri": "", "score": 0} == {**hit, "score": 0}
         assert hit["score"] == pytest.approx(here["score"], abs=1e-5)
         in_folder = by_bucket(other, s3, "cost per use of socks", "--folder", "References")
         assert in_folder

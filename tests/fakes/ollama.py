@@ -26,7 +26,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
 from typing import Any, cast
 
-from tests.fakes.ollama_rules import full_name, texts_of, unreadable
+from tests.fakes.ollama_rules import full_name, not_found, texts_of, unreadable
 
 _LOOKED_AT = ("/", "/api/version", "/api/tags")
 _ROUTES = dict.fromkeys(_LOOKED_AT, ("GET", "HEAD")) | dict.fromkeys(("/api/show", "/api/embed"), ("POST",))
@@ -230,7 +230,7 @@ class FakeOllama:
             return 400, {"error": error}
         model = str(body.get("model", ""))
         if full_name(model) not in {full_name(known) for known in self.models}:
-            return 404, {"error": f"model '{model}' not found"}
+            return not_found(path, model)
         return (200, self._shown()) if path == "/api/show" else self._embed(model, body)
 
     def wait_for_load(self, path: str, body: Mapping[str, Any], connection: socket.socket) -> bool:
@@ -363,7 +363,7 @@ class _Handler(BaseHTTPRequestHandler):
             return
         else:
             status, answer = fake.answer(self.path, body)
-        content = answer if isinstance(answer, bytes) else json.dumps(answer).encode()
+        content = answer if isinstance(answer, bytes) else json.dumps(answer, separators=(",", ":")).encode()
         is_vectors = isinstance(answer, dict) and "embeddings" in answer
         if fake.truncated and is_vectors:
             content = content[: len(content) // 2]

@@ -20,6 +20,8 @@ def unreadable(body: Mapping[str, Any]) -> str:
     if not body:
         return "missing request body"
     keep_alive = body.get("keep_alive", "5m")
+    if isinstance(keep_alive, bool):
+        return "Unsupported type: 'bool'"
     if isinstance(keep_alive, str) and not DURATION.fullmatch(keep_alive):
         if not re.match(r"[-+]?[\d.]", keep_alive):
             return f'time: invalid duration "{keep_alive}"'
@@ -33,3 +35,12 @@ def unreadable(body: Mapping[str, Any]) -> str:
 def full_name(model: str) -> str:
     short = model.lower().removeprefix("registry.ollama.ai/").removeprefix("library/")
     return short if ":" in short else f"{short}:latest"
+
+
+def not_found(path: str, model: str) -> tuple[int, dict[str, str]]:
+    """What is said of a model that is not there: each route has words of its own."""
+    if path == "/api/show":
+        return (404, {"error": f"model '{model}' not found"}) if model else (400, {"error": "model is required"})
+    if not model:
+        return 500, {"error": "unqualified name: registry.ollama.ai/library/!MISSING!:latest"}
+    return 404, {"error": f'model "{model}" not found, try pulling it first'}

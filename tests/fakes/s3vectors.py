@@ -52,6 +52,7 @@ CREDENTIALS = {
 MUTATIONS = frozenset({"PutVectors", "DeleteVectors", "CreateIndex", "DeleteIndex", "CreateVectorBucket"})
 WRITES = frozenset({"PutVectors", "DeleteVectors"})
 REQUESTS_PER_S, VECTORS_PER_S = 1_000, 2_500
+SAID = "said by the fake"
 LIST_PAGE = {"ListVectors": ("vectors", 1_000), "ListIndexes": ("indexes", 500)}
 
 logging.getLogger("werkzeug").setLevel(logging.ERROR)
@@ -86,6 +87,8 @@ class FakeS3Vectors:
         """Any of `MUTATIONS`."""
         self.poison: str | None = None
         """PutVectors with this in a key or in a string of metadata is refused whole: for a limit nobody knows."""
+        self.query_page: int | None = None
+        """A question is answered in pages of so many."""
         self.visible_after_s = 0.0
         """Writes are acknowledged at once and seen so much later."""
         self.on_call: Callable[[str, str], None] = lambda operation, when: None
@@ -93,7 +96,7 @@ class FakeS3Vectors:
 
         self.refuses: Callable[[Sequence[Mapping[str, Any]], str], bool] = poisoned
         """Whether vectors are refused for the poison."""
-        self._faults: deque[tuple[int, str, frozenset[str]]] = deque()
+        self._faults: deque[tuple[int, str, str, frozenset[str]]] = deque()
         self._lock = threading.RLock()
         self._unseen: deque[tuple[float, str, dict[str, Any]]] = deque()
         self._recent: deque[tuple[float, int]] = deque()
@@ -119,9 +122,11 @@ class FakeS3Vectors:
 
     # -- knobs and views ---------------------------------------------------------------------------
 
-    def fail(self, status: int, code: str, *, times: int = 1, operations: Iterable[str] = ()) -> None:
+    def fail(
+        self, status: int, code: str, *, times: int = 1, operations: Iterable[str] = (), message: str = SAID
+    ) -> None:
         """Answer the next `times` requests (of these operations) with an error, doing nothing."""
-        self._faults.extend([(status, code, frozenset(operations))] * times)
+        self._faults.extend([(status, code, message, frozenset(operations))] * times)
 
     def n_failing(self) -> int:
         """How many requests are yet to fail."""
@@ -167,13 +172,13 @@ class FakeS3Vectors:
                 self.violations.append(f"{operation}: {error}")
                 return _error(400, "ValidationException", str(error))
 
-    def _fault(self, operation: str, signed: str) -> tuple[int, str] | None:
+    def _fault(self, operation: str, signed: str) -> tuple[int, str] | tuple[int, str, str] | None:
         if self.every_second and sum(self.calls.values()) % 2 == 0:
             return self.every_second
-        for i, (status, code, operations) in enumerate(self._faults):
+        for i, (status, code, message, operations) in enumerate(self._faults):
             if not operations or operation in operations:
                 del self._faults[i]
-                return status, code
+                return status, code, message
         if self.expired or (self.only_key and f"Credential={self.only_key}/" not in signed):
             return 403, "ExpiredTokenException"
         if operation in self.denied:
@@ -267,7 +272,10 @@ class FakeS3Vectors:
             if body.get("returnMetadata"):
                 item["metadata"] = index.vectors[item["key"]].metadata
             found.append(item)
-        return _Answer(200, {"vectors": found, "distanceMetric": index.distance_metric})
+        start = int(body.get("nextToken") or 0)
+        end = start + (self.query_page or len(found))
+        more = {"nextToken": str(end)} if end < len(found) else {}
+        return _Answer(200, {"vectors": found[start:end], "distanceMetric": index.distance_metric, **more})
 
     def _matrix(self, index: Index) -> tuple[list[str], np.ndarray]:
         if index.index_arn not in self._matrices or len(self._matrices[index.index_arn][0]) != len(index.vectors):
@@ -314,7 +322,7 @@ class _Answer:
         self.status, self.body, self.headers = status, body, headers or {}
 
 
-def _error(status: int, code: str, message: str = "said by the fake") -> _Answer:
+def _error(status: int, code: str, message: str = SAID) -> _Answer:
     return _Answer(status, {"message": message}, {"x-amzn-ErrorType": code})
 
 

@@ -83,8 +83,14 @@ def _storable(value: Any) -> bool:
     return isinstance(value, str | int | float | bool)
 
 
+def n_constraints(condition: Mapping[str, Any]) -> int:
+    return sum(sum(map(n_constraints, wanted)) if key in ("$and", "$or") else 1 for key, wanted in condition.items())
+
+
 def check_filter(condition: Mapping[str, Any], hidden: Collection[str]) -> None:
     """Refuse a filter the service cannot evaluate, whatever the index holds."""
+    if (n := n_constraints(condition)) > 100:
+        raise Refused(f"{n} constraints in a filter")
     for key, wanted in condition.items():
         if key in ("$and", "$or"):
             _check_list(key, wanted)

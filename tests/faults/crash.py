@@ -42,7 +42,7 @@ A_COMMIT = "transaction.committed"
 SAME_COMMIT = (
     *("bulk.saved", "sync.intended", "sync.committed", "sync.cleared", "recover.cleared", "migration.committed"),
     *("filling.begun", "filling.remembered", "filling.finished", "filling.put_off", "sweep.remembered"),
-    *("space.chosen", "space.switched", "space.cleared", "space.forgotten"),
+    *("space.chosen", "space.switched", "space.cleared", "space.forgotten", "refused.set_aside"),
 )
 """Right behind a commit, and nothing was done since."""
 ONCE = ("bulk.", "catalog.", "registry.created", "registry.folder_made")

@@ -13,6 +13,7 @@ import shutil
 import traceback
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -23,15 +24,15 @@ import structlog
 import vragd.backends.faiss.collection
 import vragd.backends.s3vectors.backend
 import vragd.backends.s3vectors.wire
-import vragd.store.filling
-import vragd.sync.embedding
 import vragd.sync.order
 import vragd.vault.source
 from tests.backends import keys, values
 from tests.faults import crash_plants
-from tests.world import WordEmbedder
+from tests.world import WordEmbedder, without
+from vragd.backends.base import Batch, VectorBackend
 from vragd.backends.faiss.collection import Tuning
 from vragd.backends.faiss.settings import FaissBackend
+from vragd.backends.registry import create_backend
 from vragd.backends.s3vectors.settings import S3VectorsBackend
 from vragd.catalog.schema import MIGRATIONS
 from vragd.config.load import Loaded
@@ -39,11 +40,14 @@ from vragd.config.settings import Config, LimitSettings, SourceSettings, StoreSe
 from vragd.embed.base import Embedder
 from vragd.embed.builtin.settings import BuiltinEmbedder
 from vragd.embed.ollama.settings import OllamaEmbedder
+from vragd.errors import VectorsRefused
 from vragd.notes.page import embedded
+from vragd.store.idle import while_idle
 from vragd.store.opening import open_store
 from vragd.store.store import Store
 from vragd.stores.registry import Registry
 from vragd.sync.change import Visit
+from vragd.sync.pace import Pace
 from vragd.system import failpoints
 from vragd.system.files import private_dir, sweep_temporary
 from vragd.system.sqlite import open_read_write
@@ -67,12 +71,11 @@ SMALL = (
     (vragd.backends.faiss.collection, "TUNING", Tuning(flush_at_least=1, flush_share=0.0)),
     (vragd.backends.s3vectors.backend, "DELETE_KEYS", 3),
     (vragd.backends.s3vectors.wire, "PUT_VECTORS", 6),
-    (vragd.sync.embedding, "ROUND_S", 0.0),  # one batch a round
     (vragd.sync.order, "BATCH", 4),
-    (vragd.store.filling, "SLICE", 8),
     (vragd.vault.source, "stamp_resolution_s", lambda _: 0.0),  # else what is done depends on how long it takes
 )
-"""So that a handful of notes takes several batches of everything."""
+HASTY = Pace(round_s=0.0, fill_slice=8)
+"""So that a handful of notes takes several batches of everything, one a round."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +87,10 @@ class Setup:
     named: bool = False
     grown: bool = False
     """Whether this version knows migrations that the one before did not."""
+    refuses: str = ""
+    """The backend refuses chunks with this in their text."""
+    text: bool = False
+    """A remote backend keeps texts: another than before puts everything again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +123,26 @@ def live(task: Task, script: Script) -> None:
         os._exit(1)
 
 
+class Choosy:
+    """A backend that refuses chunks with a word in their text, once all others of the batch were put."""
+
+    def __init__(self, word: str, inner: VectorBackend) -> None:
+        self._word, self._inner = word, inner
+
+    @classmethod
+    def make(cls, word: str, kind: str, settings: Any, data_dir: Path) -> Any:
+        return cls(word, create_backend(kind, settings, data_dir))
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._inner, name)
+
+    def put_vectors(self, name: str, batch: Batch, *, visible: bool = True) -> None:
+        bad = {i for i, told in enumerate(batch.payload) if self._word in str(told.get("content"))}
+        self._inner.put_vectors(name, without(batch, bad), visible=visible)
+        if bad:
+            raise VectorsRefused("cursed", keys=tuple(batch.keys[i] for i in sorted(bad)), part="values")
+
+
 def go_on(life: Life) -> None:
     """A start after a crash: what it finds, what it makes of it, left in the file `seen`."""
     last = Setup(**[line["opened"] for line in journal(life.home) if "opened" in line][-1])
@@ -134,6 +161,7 @@ def go_on(life: Life) -> None:
         "collections": store.backend.list_collections(),
         "model": life.embedder.digest,
         "backend": last.backend,
+        "refuses": last.refuses,
         "problems": store.catalog.check(),
     }
     life.close()
@@ -194,6 +222,8 @@ class Life:
             config.limits,
             lambda: self.embedder,
             recorded=recorded if setup.named else lambda _: None,
+            make_backend=partial(Choosy.make, setup.refuses) if setup.refuses else create_backend,
+            pace=HASTY,
         )
         self.before = (
             None if self.store.backend.traits.networked else self.answers()  # that one was not asked anything yet
@@ -205,7 +235,9 @@ class Life:
         self.store.prepare()
 
     def _settings(self, setup: Setup) -> StoreSettings:
-        s3 = S3VectorsBackend(type="s3vectors", bucket=BUCKET, endpoint_url=self._endpoint or None)
+        s3 = S3VectorsBackend(
+            type="s3vectors", bucket=BUCKET, endpoint_url=self._endpoint or None, remote_text=setup.text
+        )
         named = OllamaEmbedder(type="ollama", model=f"words-{setup.model}")
         return StoreSettings(
             sources=(SourceSettings(path=self.vault),),
@@ -224,6 +256,8 @@ class Life:
                 report = store.apply(visits)
                 assert not report.later, report.later
                 visits = report.deferred
+        while while_idle(store):
+            pass
         store.sweep()
         if note:
             self._note(synced=True)

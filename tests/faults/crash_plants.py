@@ -71,6 +71,18 @@ def delete_before_put() -> None:
     order.WRITE = tuple(step._replace(run=delete_and_put) if step is put else step for step in order.WRITE)
 
 
+def forget_refused() -> None:
+    """What was refused is taken for put: nobody looks whether it is there as it was before."""
+    clear = {step.name: step for step in order.WRITE}["clear"]
+
+    def clear_all(write: order.Write) -> None:
+        refused, write.refused = write.refused, ()
+        clear.run(write)
+        write.catalog.clear(write.space.target, refused)
+
+    order.WRITE = tuple(step._replace(run=clear_all) if step is clear else step for step in order.WRITE)
+
+
 def no_intents() -> None:
     Catalog._intend = lambda *_: None  # type: ignore[method-assign]
 
@@ -127,6 +139,7 @@ PLANTS: dict[str, Callable[[], None]] = {
         function.__name__: function
         for function in (
             delete_before_put,
+            forget_refused,
             no_intents,
             commit_in_halves,
             clear_before_all,

@@ -130,6 +130,22 @@ def lost(life: Life, setup: Setup) -> None:
     life.close()
 
 
+def refused(life: Life, setup: Setup) -> None:
+    """The backend refuses some of what is written, also what it holds as it was before, then of what is put again."""
+    first(life, setup)
+    life.close()
+    life.open(Setup(setup.backend, refuses="two"))
+    life.edit({"a.md": "\n\n" + FIRST["a.md"], "new.md": note("new", "two", "four")})
+    life.sync()
+    life.edit(delete=["folder/d.md"])
+    life.sync()
+    life.close()
+    life.open(Setup(setup.backend, refuses="two", text=True))
+    life.edit({"new.md": note("new", "four")}, delete=["c.md"])
+    life.sync()
+    life.close()
+
+
 def delete(life: Life, setup: Setup) -> None:
     first(life, setup)
     life.delete()
@@ -155,5 +171,5 @@ class Scenario:
 
 
 ON_FAISS = (edits, checkpoint, migration, named_model, replaced_model, delete)
-ON_S3 = (edits, named_model, lost, move)
+ON_S3 = (edits, named_model, lost, move, refused)
 ALL = [Scenario(play, "faiss") for play in ON_FAISS] + [Scenario(play, "s3") for play in ON_S3]

@@ -17,17 +17,29 @@ import apsw
 from tests.backends import delete
 from tests.faults.model_vault import ERA_S, MAX_BYTES, Part, Vault, Version, in_order
 from tests.world import WordEmbedder
+from vragd.backends.faiss.backend import FaissBackend
+from vragd.backends.faiss.collection import Tuning
 from vragd.config.settings import LimitSettings, SourceSettings, StoreSettings
 from vragd.errors import EmbedderChanged, EmbedderUnavailable, VragdError
 from vragd.search.ask import Hit, Place, Question, Target, ask
+from vragd.store.idle import while_idle
 from vragd.store.opening import open_store
 from vragd.sync.change import Visit
+from vragd.sync.pace import Pace
 from vragd.system.files import sweep_temporary
 
 COMMON = "lantern"
 """Stands in every chunk that the model writes, so that one question by words brings them all."""
 MOST = 100
 MOST_ROUNDS = 100
+HASTY = Pace(round_s=0.0, guard_at_least=3, guard_confirm_s=0.0)
+"""A handful of notes passes its thresholds, and long notes take several rounds: one batch each."""
+
+
+def _faiss(_: str, settings: Any, folder: Path) -> FaissBackend:
+    """With thresholds that a handful of chunks passes."""
+    tuning = Tuning(flush_at_least=3, flush_share=0.01, compact_at_least=4, scan_from=16)
+    return FaissBackend(settings.index, folder, tuning)
 
 
 class Process:
@@ -46,7 +58,9 @@ class Process:
         limits = LimitSettings(min_free_mib=0, max_file_bytes=MAX_BYTES)
         self.store: Any = None
         """Not before it is open: a crash may come first."""
-        self._open = lambda: open_store("sss", settings, folder, limits, lambda: embedder)
+        self._open = lambda: open_store(
+            "sss", settings, folder, limits, lambda: embedder, make_backend=_faiss, pace=HASTY
+        )
 
     def start(self) -> None:
         """Open, connect, look at everything, as each start does."""
@@ -120,6 +134,8 @@ class Process:
             visits = [Visit(self.source, path, patient) for path, patient in list(self.queue.items())[:limit]]
             for _ in range(MOST_ROUNDS):
                 if not visits:
+                    while while_idle(self.store):
+                        pass
                     return
                 visits = self._round(visits)
             raise AssertionError(f"after {MOST_ROUNDS} rounds {[visit.path for visit in visits]} is still deferred")
@@ -154,7 +170,7 @@ class Process:
 
     def by_words(self) -> dict[str, Version]:
         """By path all that can be found, asked for by the word that is everywhere."""
-        return _by_path(ask(self._target(), Question(text=COMMON, mode="keyword", top_k=MOST)).hits)
+        return _by_path(ask(self._target(), Question(text=COMMON, mode="keyword", top_k=MOST, chunks=True)).hits)
 
     def by_vector(self) -> dict[str, Version] | None:
         """By path all that can be found, asked for by a vector; None before there is a space."""
@@ -162,7 +178,7 @@ class Process:
         if target.space is None:
             return None
         vector = tuple(float(value) for value in WordEmbedder().embed_query("x")[: target.space.dimension])
-        answer = ask(target, Question(vector=vector, mode="vector", top_k=MOST))
+        answer = ask(target, Question(vector=vector, mode="vector", top_k=MOST, chunks=True))
         assert not answer.degraded, answer.degraded
         return _by_path(answer.hits)
 

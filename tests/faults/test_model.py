@@ -17,13 +17,9 @@ from hypothesis import HealthCheck, Phase, settings
 from hypothesis.errors import Flaky
 from hypothesis.stateful import run_state_machine_as_test
 
-import vragd.backends.faiss.collection
-import vragd.sync.embedding
-import vragd.sync.proof.guard
 from tests.faults import crash_plants
 from tests.faults.model import PLACES, Model
 from tests.faults.model_lives import COUNTS, RUNS, Lives, Run, rule
-from vragd.backends.faiss.collection import Tuning
 from vragd.sync import order
 from vragd.sync.proof.proof import Proof
 
@@ -90,15 +86,9 @@ TOUR: list[tuple[str, dict[str, Any]]] = [
 
 
 @pytest.fixture(autouse=True)
-def small(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Thresholds so low that a handful of notes passes them, and silence."""
+def silence() -> Iterator[None]:
     COUNTS.clear()
     RUNS.clear()
-    tuning = Tuning(flush_at_least=3, flush_share=0.01, compact_at_least=4, scan_from=16)
-    monkeypatch.setattr(vragd.backends.faiss.collection, "TUNING", tuning)
-    monkeypatch.setattr(vragd.sync.proof.guard, "GUARD_AT_LEAST", 3)
-    monkeypatch.setattr(vragd.sync.proof.guard, "GUARD_CONFIRM_S", 0.0)
-    monkeypatch.setattr(vragd.sync.embedding, "ROUND_S", 0.0)  # one batch a round: long notes take several
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(50))
     yield
     structlog.reset_defaults()

@@ -45,9 +45,10 @@ def check_identity(name: str, have: str, meant: str) -> None:
 
 def checked_rows(batch: Batch, dimension: int) -> np.ndarray:
     """
-    The values as float32, shape (len(batch), dimension); VectorsRefused names the first that cannot be kept.
+    The values as float32, shape (len(batch), dimension); VectorsRefused names those that cannot be kept.
 
-    Keys are 1 to MAX_KEY_BYTES ASCII characters; values are finite and not all zero.
+    Keys are 1 to MAX_KEY_BYTES ASCII characters; values are finite and not all zero. Of another length than the
+    collection's are all or none: that is a CollectionMismatch.
     """
     check_keys(batch)
     if not len(batch):
@@ -55,10 +56,9 @@ def checked_rows(batch: Batch, dimension: int) -> np.ndarray:
     if batch.values is None:
         raise VectorsRefused("a batch without values", keys=tuple(batch.keys[:1]), part="values")
     if batch.values.shape != (len(batch), dimension):
-        raise VectorsRefused(
+        raise CollectionMismatch(
             f"vector {batch.keys[0]!r} has shape {batch.values.shape[1:]}, the store holds ({dimension},)",
-            keys=tuple(batch.keys),
-            part="values",
+            what="dimension",
             hint="this store was made by another model",
         )
     rows = np.asarray(batch.values, dtype=np.float32)

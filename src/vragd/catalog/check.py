@@ -8,7 +8,7 @@ from pathlib import Path
 
 import apsw
 
-from vragd.catalog.swap import index_all
+from vragd.catalog.indexing import index_all
 
 
 def check(db: apsw.Connection) -> list[str]:
@@ -22,6 +22,15 @@ def check(db: apsw.Connection) -> list[str]:
         (
             "select count(*) from chunk_text where rowid not in (select id from chunk)",
             "full text without chunk",
+        ),
+        (
+            "select count(*) from (select distinct note_id from chunk)"
+            " where note_id not in (select rowid from note_text) or note_id not in (select note_id from note_words)",
+            "notes not in full text",
+        ),
+        (
+            "select count(*) from note_text where rowid not in (select note_id from note_words)",
+            "full text without note",
         ),
     ):
         ((count,),) = db.execute(sql)

@@ -7,8 +7,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
+import apsw
+
 from vragd.catalog.schema import MIGRATIONS
 from vragd.errors import CatalogCorrupt
+from vragd.system.clock import SYSTEM, Clock
 from vragd.system.sqlite import open_read_write, transaction, translated
 
 _BATCH = 500  # bound parameters in one statement, well below SQLite's limit
@@ -19,9 +22,9 @@ Item = TypeVar("Item", str, bytes)
 class Connection:
     """One read-write connection to one file."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, clock: Clock = SYSTEM) -> None:
         """Open or make the file. Raises as `open_read_write`."""
-        self.path = path
+        self.path, self.clock = path, clock
         self.damage: CatalogCorrupt | None = None
         """What a read or write last said of a damaged file. May be looked at from any thread."""
         self._closed = False
@@ -50,6 +53,12 @@ class Connection:
         """Every row at once: SQLite's errors, which may come with any of them, become ours."""
         with self._minding(), translated("the catalog"):
             return list(self._db.execute(sql, bound))
+
+    @contextmanager
+    def writing(self) -> Iterator[apsw.Connection]:
+        """One transaction for what another module of the catalog reads and writes: `titles`."""
+        with self._transaction():
+            yield self._db
 
     @contextmanager
     def _transaction(self) -> Iterator[None]:

@@ -133,7 +133,7 @@ class NoteChange:
     retry_at: float | None = None
     chunks: tuple[ChunkRow, ...] | None = ()
     names: tuple[str, ...] = ()
-    """By what the note is called beside its title: the file's name, aliases."""
+    """By what the note is called beside its title and its file's name: aliases."""
     words: str = ""
     """What finds the note and is in no chunk: values of its properties, comments."""
 

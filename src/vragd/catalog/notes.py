@@ -3,15 +3,27 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Collection, Sequence
 
 from vragd.catalog import sweep
+from vragd.catalog.connection import batched
 from vragd.catalog.intents import Intents
-from vragd.catalog.model import KNOWN_COLUMNS, Committed, Known, NoteChange, NoteRemoval, from_blob, known_from, to_blob
-from vragd.catalog.swap import Had, remove, swap_chunks, upsert
+from vragd.catalog.model import (
+    KNOWN_COLUMNS,
+    Committed,
+    Known,
+    NoteChange,
+    NoteRemoval,
+    SpaceRow,
+    from_blob,
+    known_from,
+    to_blob,
+)
+from vragd.catalog.swap import remove, swap_chunks, upsert
 
 Told = tuple[tuple[str, ...], tuple[int, int], str]
-"""Heading path, and first and last line, of a chunk."""
+"""Heading path, first and last line, and text of a chunk."""
 
 
 class Notes(Intents):
@@ -56,7 +68,7 @@ class Notes(Intents):
             before = self._one("select generation from store")
             for change in changes:
                 known = self._db.execute(
-                    "select id, seq, title, space_id, names, words from note where source_id = ? and path = ?",
+                    "select id, seq, space_id from note where source_id = ? and path = ?",
                     (change.source_id, to_blob(change.path)),
                 ).fetchone()
                 if known and known[1] >= change.seq:
@@ -68,8 +80,7 @@ class Notes(Intents):
                 else:
                     note_id = upsert(self._db, change)
                     if change.chunks is not None:
-                        had = None if known is None else Had(*known[2:])
-                        dead |= swap_chunks(self._db, note_id, change, had, before + 1)
+                        dead |= swap_chunks(self._db, note_id, change, known and known[2], before + 1)
                         dead.difference_update(chunk.key for chunk in change.chunks)
                         answers_change = True
             if target:  # without a collection nothing was put anywhere
@@ -78,6 +89,35 @@ class Notes(Intents):
                 self._bury(dead, changes, before + 1)
                 self._db.execute("update store set generation = generation + 1")
         return Committed(before + answers_change, tuple(dead), n_stale)
+
+    def set_aside(self, space: SpaceRow, keys: Collection[str], why: str, retry_at: float) -> None:
+        """
+        Live chunks that a backend refuses are found by their words only from now on; their notes say `why`.
+
+        Their keys become intents of the target: as they were before they may be there.
+        """
+        refused: Counter[int] = Counter()
+        with self._transaction():
+            generation = self._one("select generation from store") + 1
+            for some in batched(sorted(keys)):
+                rows = self._read(
+                    "select c.id, n.id from chunk c join note n on n.id = c.note_id"
+                    f" where n.space_id = ? and c.embedded and c.key in ({','.join('?' * len(some))})",
+                    space.id,
+                    *some,
+                )
+                changed = [(generation, chunk_id) for chunk_id, _ in rows]
+                self._db.executemany("update chunk set embedded = 0, changed = ? where id = ?", changed)
+                refused.update(note_id for _, note_id in rows)
+            for note_id, n in refused.items():
+                n_all = self._one("select count(*) from chunk where note_id = ?", note_id)
+                self._db.execute(  # one that failed besides says why that was, and is tried again as well
+                    "update note set state = 'partial', reason = ?, attempts = attempts + 1, retry_at = ?"
+                    " where id = ? and state != 'failed'",
+                    (f"the backend refuses {n} of {n_all} chunks ({why})", retry_at, note_id),
+                )
+            self._intend(space.target, keys)
+            self._db.execute("update store set generation = ?", (generation,))
 
     def _bury(self, dead: set[str], changes: Sequence[NoteChange | NoteRemoval], generation: int) -> None:
         """Replicas that are behind look for what died since. Where there are none, nobody would ever forget it."""

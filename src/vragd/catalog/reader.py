@@ -2,46 +2,28 @@
 
 from __future__ import annotations
 
-import json
 import queue
-import re
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import apsw
 
 from vragd.catalog import sweep
-from vragd.catalog.model import (
-    KNOWN_COLUMNS,
-    Counts,
-    FileRow,
-    Found,
-    Known,
-    Ranked,
-    StampRow,
-    from_blob,
-    known_from,
-    to_blob,
-)
-from vragd.catalog.words import ENOUGH, Words
+from vragd.catalog.asked import Asked, asked
+from vragd.catalog.lookup import OF_CHUNK, Lookup, Narrow, below, found_from, marks
+from vragd.catalog.model import KNOWN_COLUMNS, Counts, FileRow, Found, Known, StampRow, from_blob, known_from
+from vragd.catalog.resolve import resolve
+from vragd.catalog.words import Statistics, Words
 from vragd.errors import BackendUnavailable, CatalogCorrupt
 from vragd.system.sqlite import open_read_only, translated
 
-# A title names the whole note, a heading its section: a word there says more than one in the text.
-TITLE_WEIGHT, HEADING_WEIGHT, TEXT_WEIGHT = 4.0, 2.0, 1.0
-MAX_QUERY_TOKENS = 64
-
-_TOKEN = re.compile(r"\w+", re.UNICODE)
-_OF_CHUNK = "join note n on n.id = c.note_id join source s on s.id = n.source_id"
-
 
 class Snapshot:
-    """The catalog at one instant, whatever is committed meanwhile. See `Reader.snapshot`."""
+    """The catalog at one instant, whatever is committed meanwhile. `lookup` is for words. See `Reader.snapshot`."""
 
     def __init__(self, db: apsw.Connection, words: Words) -> None:
-        self.db, self._words = db, words
+        self.db, self.lookup = db, Lookup(db, words)
 
     def generation(self) -> int:
         """How many commits changed an answer, ever. Grows by each."""
@@ -50,58 +32,48 @@ class Snapshot:
 
     def live(self, keys: Sequence[str]) -> set[str]:
         """Those of `keys` that are there. A key that is not must not become a hit."""
-        rows = self.db.execute(f"select key from chunk where key in ({_marks(keys)})", tuple(keys))
+        rows = self.db.execute(f"select key from chunk where key in ({marks(keys)})", tuple(keys))
         return {key for (key,) in rows}
 
     def join(self, keys: Sequence[str]) -> dict[str, Found]:
         """The live chunks among `keys`, in full: several times the cost of `live`."""
         rows = self.db.execute(
             "select c.key, s.label, n.path, n.title, c.heading, c.line_from, c.line_to, c.text"
-            f" from chunk c {_OF_CHUNK} where c.key in ({_marks(keys)})",
+            f" from chunk c {OF_CHUNK} where c.key in ({marks(keys)})",
             tuple(keys),
         )
-        return {row[0]: _found(row) for row in rows}
+        return {row[0]: found_from(row) for row in rows}
 
     def keyword(
         self, text: str, limit: int, sources: Collection[str] = (), folders: Collection[str] = ()
-    ) -> list[Ranked]:  # fmt: skip
+    ) -> list[Found]:  # fmt: skip
         """
-        The best chunks by BM25 for the words of `text` that `Words` chooses, any of which may match.
+        What full text alone finds for the words of `text`, in full: chunks, the best first, then those of notes that
+        have them in their names or spread over them. An answer is scored by more than that; see `search`.
 
         `sources` (labels) and `folders` narrow the search to any of each; empty means everywhere.
         """
-        tokens = list(dict.fromkeys(_TOKEN.findall(text.lower())))[:MAX_QUERY_TOKENS]
-        if not tokens:
-            return []
-        chosen = self._words.choose(self.db, tokens)
-        found = self._matching(chosen, limit, sources, folders)
-        if len(found) < min(limit, ENOUGH) and len(chosen) < len(tokens):
-            found = self._matching(tokens, limit, sources, folders)
-        return found
-
-    def _matching(
-        self, words: Sequence[str], limit: int, sources: Collection[str], folders: Collection[str]
-    ) -> list[Ranked]:
-        match = " OR ".join(f'"{word}"' for word in words)
-        where, bound = _narrow(sources, folders)
-        sql = (
-            f"with hit as (select rowid, bm25(chunk_text, {TITLE_WEIGHT}, {HEADING_WEIGHT}, {TEXT_WEIGHT}) as rank"
-            " from chunk_text where chunk_text match ? order by rank limit ?)"
-            f" select c.key, hit.rank from hit join chunk c on c.id = hit.rowid {where} order by hit.rank limit ?"
-        )
-        # A narrowed search must look further, as the words are ranked before the place is known.
-        depth = limit if not where else -1
-        return [Ranked(key, -rank) for key, rank in self.db.execute(sql, (match, depth, *bound, limit))]
+        question = asked(text)
+        columns = resolve(question, self.lookup.statistics(question), self.lookup.forms(question)).columns
+        found = self.lookup.find(question, columns, limit, Narrow(sources, folders))
+        phrases = [chunk for chunks, _ in found.phrases for chunk in sorted(chunks)]
+        wanted = list(dict.fromkeys([*found.chunks, *phrases]))
+        if len(wanted) < limit:
+            wanted = list(dict.fromkeys([*wanted, *self.lookup.chunks_in([*found.named, *found.notes])]))
+        chunks = self.lookup.passages(wanted[:limit])
+        return [chunks[chunk] for chunk in wanted[:limit]]
 
 
 class Reader:
     """A pool of read-only connections to one catalog."""
 
-    def __init__(self, path: Path, size: int = 10) -> None:  # four questions take two each; a scan and a status
+    def __init__(  # four questions take two each; a scan and a status
+        self, path: Path, size: int = 10, words: Words | None = None
+    ) -> None:
         self.damage: CatalogCorrupt | None = None
         """What a read last said of a damaged file."""
         self._closed = False
-        self._words = Words()
+        self._words = words or Words()
         self._connections = [open_read_only(path) for _ in range(size)]
         self._free: queue.LifoQueue[apsw.Connection] = queue.LifoQueue()
         for connection in self._connections:
@@ -155,14 +127,18 @@ class Reader:
         with self.snapshot() as now:
             return now.join(keys)
 
+    def statistics(self, question: Asked | None, fingerprint: str = "") -> tuple[Statistics, str | None]:
+        """How rare the words of a question are here, if there is one, and what was measured of a space, if it was."""
+        with self.snapshot() as now:
+            counted = Statistics() if question is None else now.lookup.statistics(question)
+            return counted, now.lookup.calibration(fingerprint)
+
     def keyword(
         self, text: str, limit: int, sources: Collection[str] = (), folders: Collection[str] = ()
     ) -> list[Found]:  # fmt: skip
-        """The chunks `Snapshot.keyword` finds now, in full."""
+        """As `Snapshot.keyword`, now."""
         with self.snapshot() as now:
-            keys = [found.key for found in now.keyword(text, limit, sources, folders)]
-            chunks = now.join(keys)
-        return [chunks[key] for key in keys]
+            return now.keyword(text, limit, sources, folders)
 
     def files(self, states: Collection[str] = ()) -> list[FileRow]:
         """Every note with its state, or those in `states`, by source and path."""
@@ -184,10 +160,10 @@ class Reader:
             ((embeddings,),) = db.execute("select count(*) from embedding")
         return Counts(sum(states.values()), chunks, embeddings, states)
 
-    def find_unused(self, now: float, keep_s: float) -> tuple[int, sweep.Unused]:
+    def find_unused(self, now: float, keep_s: float, table: str = sweep.OF_CHUNKS) -> tuple[int, sweep.Unused]:
         """The generation, and in it the embeddings to be marked or forgotten. Slow: reads every chunk."""
         with self.snapshot() as snapshot:
-            return snapshot.generation(), sweep.find_unused(snapshot.db, now, keep_s)
+            return snapshot.generation(), sweep.find_unused(snapshot.db, now, keep_s, table)
 
     def stamps(self, source_id: int, folder: str, space_id: int | None, max_file_bytes: int) -> dict[str, StampRow]:
         """
@@ -203,7 +179,7 @@ class Reader:
         bound: tuple[int | bytes | None, ...] = (space_id, max_file_bytes, source_id)
         if folder:
             sql += " and path >= ? and path < ?"
-            bound += _below(folder)
+            bound += below(folder)
         with self._borrow() as db:
             rows = list(db.execute(sql, bound))
         return {from_blob(row[5]): row for row in rows}
@@ -213,29 +189,3 @@ class Reader:
         sql = f"select {KNOWN_COLUMNS}, path from note where source_id = ?"
         with self._borrow() as db:
             return {from_blob(row[-1]): known_from(row[:-1]) for row in db.execute(sql, (source_id,))}
-
-
-def _below(folder: str) -> tuple[bytes, bytes]:
-    prefix = to_blob(folder.strip("/"))
-    return prefix + b"/", prefix + b"0"  # '0' follows '/'
-
-
-def _narrow(sources: Collection[str], folders: Collection[str]) -> tuple[str, tuple[str | bytes, ...]]:
-    parts: list[str] = []
-    bound: tuple[str | bytes, ...] = ()
-    if sources:
-        parts.append(f"s.label in ({','.join('?' * len(sources))})")
-        bound += tuple(sources)
-    if folders:
-        parts.append("(" + " or ".join(["(n.path >= ? and n.path < ?)"] * len(folders)) + ")")
-        bound += tuple(edge for folder in folders for edge in _below(folder))
-    return (f"{_OF_CHUNK} where " + " and ".join(parts) if parts else ""), bound
-
-
-def _marks(values: Sequence[object]) -> str:
-    return ",".join("?" * len(values))
-
-
-def _found(row: Sequence[Any]) -> Found:
-    key, label, path, title, heading, line_from, line_to, text = row
-    return Found(key, label, from_blob(path), title, tuple(json.loads(heading)), (line_from, line_to), text)

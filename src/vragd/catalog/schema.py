@@ -9,6 +9,7 @@ import apsw
 import numpy as np
 
 from vragd.catalog.model import to_blob
+from vragd.catalog.words_schema import m006_words_folded
 from vragd.system import packed
 from vragd.system.sqlite import Migration
 
@@ -261,8 +262,4 @@ def _type_targets(db: apsw.Connection, meta: dict[str, str], spaces: dict[str, t
         )
 
 
-@migration
-def m006_words_of_a_note(db: apsw.Connection) -> None:
-    """What finds a note beside its chunks: by what else it is called (a JSON array), and words that are in none."""
-    db.execute("alter table note add column names text not null default '[]'")
-    db.execute("alter table note add column words text not null default ''")
+migration(m006_words_folded)

@@ -90,12 +90,12 @@ class Sources(Connection):
         with self._transaction():
             self._db.execute("update own_source set asked = 1 where uid = ?", (uid,))
 
-    def rules(self, uid: str) -> dict[str, list[str]]:
+    def rules(self, uid: str) -> dict[str, list[str] | None]:
         """What Obsidian's settings excluded when they were last read, as `set_rules` was given it."""
         rows = self._read("select rules from own_source where uid = ?", uid)
         return json.loads(rows[0][0]) if rows else {}
 
-    def set_rules(self, uid: str, rules: Mapping[str, list[str]]) -> None:
+    def set_rules(self, uid: str, rules: Mapping[str, list[str] | None]) -> None:
         with self._transaction():
             self._db.execute("update own_source set rules = ? where uid = ?", (json.dumps(rules), uid))
 

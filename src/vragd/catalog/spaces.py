@@ -67,7 +67,8 @@ class Spaces(Connection):
     def forget_space(self, space_id: int) -> None:
         """Remove a space no note uses, its embeddings included. What its collection was is remembered."""
         with self._transaction():
-            self._db.execute("delete from embedding where space_id = ?", (space_id,))
+            for table in ("embedding", "title_embedding"):
+                self._db.execute(f"delete from {table} where space_id = ?", (space_id,))
             self._db.execute("update target set space_id = null where space_id = ?", (space_id,))
             self._db.execute("delete from space where id = ?", (space_id,))
 

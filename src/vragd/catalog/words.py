@@ -1,53 +1,98 @@
 """
-Which words of a question full text is asked for.
+Which words of a question full text is asked for, and how rare each is.
 
-Ranking looks at every chunk that holds any of the words asked for: with the words that nearly every chunk holds it
-would look at the whole store, each time. BM25 gives such a word next to no weight, so a question is asked by its
-rarest words, as many of them as together are found BUDGET times; by all of them where that finds next to nothing.
+Full text ranks every row that holds any of the words asked for: with the words that nearly every row holds it would
+look at the whole store, each time. BM25 gives such a word next to no weight, so candidates are found by a question's
+rarest words, as many of them as together are in a budget of rows. What is found is scored by all of them.
 """
 
 from __future__ import annotations
 
+import math
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 import apsw
 
-BUDGET = 3_000  # chunks
-ENOUGH = 10  # chunks found by the rarest; with fewer all words are asked for, whatever it costs
+from vragd.catalog.asked import any_of
+
+CHUNKS_RANKED, NOTES_RANKED = 1_200, 500
+"""Rows, for one question. About 2 µs each."""
+ENOUGH = 10  # rows: with fewer another word is asked for, if that one is in the budget alone
 COUNTED_FOR_S = 600.0
 MAX_COUNTED = 20_000
 
 
-class Words:
-    """Counts, bounded by BUDGET, of chunks with a word, for a while. Any thread: a lost race counts once more."""
+@dataclass(frozen=True, slots=True)
+class Statistics:
+    """How many notes there are, and in how many of them each term stands. Of one store, or of several together."""
 
-    def __init__(self) -> None:
+    n_notes: int = 0
+    counts: Mapping[str, int] = field(default_factory=dict)
+
+    def weight(self, count: int) -> float:
+        """What a term that stands in `count` notes says: BM25's, which is never below zero."""
+        return math.log(1 + (max(self.n_notes, count) - count + 0.5) / (count + 0.5))
+
+    def __add__(self, other: Statistics) -> Statistics:
+        counts = {
+            term: self.counts.get(term, 0) + other.counts.get(term, 0) for term in {**self.counts, **other.counts}
+        }
+        return Statistics(self.n_notes + other.n_notes, counts)
+
+
+class Words:
+    """Counts of notes with a term, for a while. Any thread: a lost race counts once more."""
+
+    def __init__(self, chunks_ranked: int = CHUNKS_RANKED, notes_ranked: int = NOTES_RANKED) -> None:
+        self.budgets = {"chunk_text": chunks_ranked, "note_text": notes_ranked}
         self._counted: dict[str, tuple[float, int]] = {}
 
-    def choose(self, db: apsw.Connection, words: Sequence[str]) -> list[str]:
-        """The words of a question worth asking for: one at least, if there are any."""
-        counts = {word: self._count(db, word) for word in words}
-        chosen: list[str] = []
-        left = BUDGET
-        for word in sorted(words, key=counts.__getitem__):
-            if left < BUDGET and counts[word] > left and sum(counts.values()) > BUDGET:
-                break  # of those asked for some chunk has one: a word that is nowhere is no reason to stop
-            chosen.append(word)
-            left -= counts[word]
-        return chosen
+    def statistics(self, db: apsw.Connection, terms: Sequence[str], groups: Mapping[str, Sequence[str]]) -> Statistics:
+        """
+        Of this store: of each term and, by its name, of each group of terms of which a note has any.
 
-    def _count(self, db: apsw.Connection, word: str) -> int:
-        """Chunks with the word; BUDGET + 1 for more."""
+        A count is of some time in the last COUNTED_FOR_S, but that something is nowhere is of now.
+        """
+        n_notes = self._remembered(db, "", "select count(*) from note_words", ())
+        counts = {term: self.count(db, term, [term]) for term in terms}
+        return Statistics(n_notes, counts | {name: self.count(db, name, group) for name, group in groups.items()})
+
+    def count(self, db: apsw.Connection, name: str, terms: Sequence[str]) -> int:
+        """In how many notes any of the terms stands; `name` is what that is remembered by."""
+        match = any_of(terms)
+        return self._remembered(db, name, "select count(*) from note_text where note_text match ?", (match,))
+
+    def at_most(self, db: apsw.Connection, table: str, match: str, most: int) -> int:
+        """How many rows of full text match; `most` + 1 for more."""
+        sql = f"select count(*) from (select 1 from {table} where {table} match ? limit {most + 1})"
+        return self._remembered(db, f"{table} {match}", sql, (match,))
+
+    def _remembered(self, db: apsw.Connection, key: str, sql: str, bound: tuple[str, ...]) -> int:
         now = time.monotonic()
-        known = self._counted.get(word)
-        if known is not None and known[0] > now:
+        known = self._counted.get(key)
+        if known is not None and known[0] > now and known[1]:
             return known[1]
-        ((count,),) = db.execute(
-            "select count(*) from (select 1 from chunk_text where chunk_text match ? limit ?)",
-            (f'"{word}"', BUDGET + 1),
-        )
+        ((count,),) = db.execute(sql, bound)
         if len(self._counted) >= MAX_COUNTED:
             self._counted.clear()
-        self._counted[word] = (now + COUNTED_FOR_S, int(count))
+        self._counted[key] = (now + COUNTED_FOR_S, int(count))
         return int(count)
+
+
+def group_of(stem: str) -> str:
+    """The name of the group of the forms of a word: no term has it, terms have no blanks."""
+    return f"{stem} *"
+
+
+def chosen(counts: Sequence[int], budget: int) -> list[int]:
+    """Which of the groups of terms are worth asking for: one at least, if there are any that stand somewhere."""
+    found: list[int] = []
+    total = 0
+    for at in sorted((at for at, count in enumerate(counts) if count), key=counts.__getitem__):
+        if found and total + counts[at] > budget and (total >= ENOUGH or counts[at] > budget):
+            break
+        found.append(at)
+        total += counts[at]
+    return found

@@ -21,6 +21,9 @@ from vragd.system.sqlite import translated
 class Catalog(Notes, Embeddings, Filling, Sources, Spaces):
     """Reads and writes of the writer lane. See `Reader` for queries."""
 
+    _merged = -1
+    """The generation of which all of full text was merged that can be."""
+
     def sweep_words(self, now: float, every_s: float) -> None:
         """Forget the words of chunks that are gone, unless that was done in the last `every_s` seconds."""
         ((swept,),) = self._read("select words_swept from store")
@@ -30,6 +33,17 @@ class Catalog(Notes, Embeddings, Filling, Sources, Spaces):
             sweep.words(self._db)
             self._db.execute("update store set words_swept = ?", (now,))
         self._read("pragma wal_checkpoint(truncate)")  # what was deleted stands in the log as it was written
+
+    def merge_words(self) -> bool:
+        """Have full text answer sooner after commits, a slice at a time; whether there may be more to do."""
+        generation = self._one("select generation from store")
+        if generation == self._merged:
+            return False
+        with self._transaction():
+            done = sweep.merge_words(self._db)
+        if not done:
+            self._merged = generation
+        return done
 
     def check(self) -> list[str]:
         """What is wrong with the file; [] if it is sound. See `catalog.check`."""

@@ -19,6 +19,7 @@ from vragd.cli.render import out, plural, say
 from vragd.cli.sync import Progress
 from vragd.client import Client
 from vragd.errors import NoDaemon, UsageError, VragdError
+from vragd.system.places import expanded
 
 SAMPLE_VAULT = Path(__file__).parent.parent / "sample_vault"
 QUESTION = "how do I brew coffee"
@@ -36,7 +37,7 @@ def add(commands: Any, common: argparse.ArgumentParser) -> None:
 
 
 def _demo(args: argparse.Namespace) -> int:
-    vault = Path(args.vault).expanduser().absolute() if args.vault else SAMPLE_VAULT
+    vault = expanded(args.vault).absolute() if args.vault else SAMPLE_VAULT
     if not vault.is_dir():
         raise UsageError(f"{vault} is not a folder")
     with tempfile.TemporaryDirectory(prefix="vragd-demo-") as place:

@@ -7,7 +7,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 from vragd.cli.connect import Session
-from vragd.cli.render import json_out, out, say
+from vragd.cli.render import json_out, out, say, within
 
 
 def add(commands: Any, common: argparse.ArgumentParser) -> None:
@@ -27,7 +27,7 @@ def _files(args: argparse.Namespace) -> int:
         return 0
     for row in answer["files"]:
         reason = f"  ({row['reason']})" if row["reason"] else ""
-        out(f"{row['state']:8} {row['n_chunks']:4}  {row['source']}/{row['path']}{reason}")
+        out(within(f"{row['state']:8} {row['n_chunks']:4}  {row['source']}/{row['path']}{reason}"))
     if not answer["files"]:
         say("no such files")
     return 0

@@ -13,7 +13,7 @@ from typing import Any
 from vragd.cli.render import out, say
 from vragd.errors import UsageError
 from vragd.system.files import disk_error
-from vragd.system.places import MACOS, config_path, data_dir
+from vragd.system.places import MACOS, config_path, data_dir, expanded
 
 # Where Obsidian keeps the list of vaults it knows: native, Flatpak, Snap, macOS.
 OBSIDIAN_LISTS = (
@@ -58,7 +58,7 @@ def _init(args: argparse.Namespace) -> int:
     file = config_path(args.config)
     if file.exists() and not args.force:
         raise UsageError(f"there is a configuration already: {file}", hint="edit it, or use --force to replace it")
-    vault = Path(args.vault).expanduser().absolute() if args.vault else _choose(known_vaults())
+    vault = expanded(args.vault).absolute() if args.vault else _choose(known_vaults())
     if not vault.is_dir():
         raise UsageError(f"{vault} is not a folder", hint="name the vault's own folder")
     from vragd.config import load, settings
@@ -95,7 +95,7 @@ def known_vaults() -> list[Path]:
     found: dict[Path, float] = {}
     for name in OBSIDIAN_LISTS:
         try:
-            document = json.loads(Path(name).expanduser().read_bytes())
+            document = json.loads(expanded(name).read_bytes())
             vaults = document["vaults"].values()
         except (OSError, ValueError, KeyError, TypeError, AttributeError):
             continue

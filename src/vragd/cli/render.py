@@ -3,15 +3,37 @@
 from __future__ import annotations
 
 import json
+import os
+import re
 import sys
 from typing import Any, TextIO
 
 from vragd.errors import VragdError
 
+_DIRECTIONS = re.compile("[\u202a-\u202e\u2066-\u2069]")
+BOLD, PLAIN = "\x02", "\x03"
+"""Where bold begins and ends in what `out` is told is marked."""
+_LINE_ENDS = dict.fromkeys(map(ord, "\n\t\u2028\u2029"), "\ufffd")
 
-def out(text: str = "") -> None:
-    """A line of the answer, on standard output. Raises VragdError where there is none."""
-    print(_printable(text, _output().encoding))
+
+def bold() -> bool:
+    """Whether standard output is a terminal that shows it, and the user has not said no."""
+    return _output().isatty() and os.environ.get("TERM") != "dumb" and not os.environ.get("NO_COLOR")
+
+
+def out(text: str = "", *, marked: bool = False) -> None:
+    """
+    A line of the answer, on standard output; `marked` if it has BOLD and PLAIN in it, of ours and nobody else's.
+
+    Raises VragdError where there is none.
+    """
+    encoding = _output().encoding
+    if not marked:
+        print(_printable(text, encoding))
+        return
+    pieces = re.split(f"([{BOLD}{PLAIN}])", text)
+    shown = {BOLD: "\033[1m", PLAIN: "\033[0m"}
+    print("".join(shown.get(piece) or _printable(piece, encoding) for piece in pieces))
 
 
 def say(text: str) -> None:
@@ -37,6 +59,11 @@ def complain(error: VragdError) -> None:
         say(f"Try: {error.hint}")
 
 
+def within(text: str) -> str:
+    """A name as it may stand within a line: a line end in it would begin a line of its own."""
+    return text.translate(_LINE_ENDS)
+
+
 def plural(count: int, one: str, many: str = "") -> str:
     """`count` with the right form of the word."""
     return f"{count:,} {one if count == 1 else many or one + 's'}"
@@ -55,6 +82,7 @@ def _is_utf8(encoding: str | None) -> bool:
 
 
 def _printable(text: str, encoding: str | None) -> str:
-    # What notes hold goes to a terminal: no escape sequences, and nothing its encoding cannot show.
+    # What notes hold goes to a terminal: no escape sequences, nothing that turns the line, or that it cannot show.
+    text = _DIRECTIONS.sub("", text)
     clean = "".join(c if c in "\n\t" or (ord(c) >= 32 and not 127 <= ord(c) < 160) else "�" for c in text)
     return clean.encode(encoding or "utf-8", "replace").decode(encoding or "utf-8")

@@ -6,7 +6,7 @@ import argparse
 from typing import Any
 
 from vragd.cli.connect import client
-from vragd.cli.render import ago, json_out, out, plural
+from vragd.cli.render import ago, json_out, out, plural, within
 
 
 def add(commands: Any, common: argparse.ArgumentParser) -> None:
@@ -47,7 +47,7 @@ def _store(store: dict[str, Any]) -> None:
         scanned = (
             "not scanned yet" if source["scanned_s_ago"] is None else f"scanned {ago(source['scanned_s_ago'])} ago"
         )
-        out(f"  {source['name']}: {source['path']} [{source['state']}, {source['watching']}, {scanned}]")
+        out(within(f"  {source['name']}: {source['path']} [{source['state']}, {source['watching']}, {scanned}]"))
         if source["n_deletes_held"]:
             out(
                 f"    {plural(source['n_deletes_held'], 'note is', 'notes are')} missing all at once and kept for now;"
@@ -55,7 +55,7 @@ def _store(store: dict[str, Any]) -> None:
             )
         for folder, why in list(source["unwatched"].items())[:3]:
             if why != "asked_for":
-                out(f"    {folder or 'the source'} is looked at now and then, as it cannot be watched: {why}")
+                out(f"    {within(folder) or 'the source'} is looked at now and then, as it cannot be watched: {why}")
         if source["rules_trouble"]:
             out(f"    not all that Obsidian excludes is known, and the last rules hold: {source['rules_trouble']}")
     if trouble := store["trouble"]:

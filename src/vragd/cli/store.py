@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
@@ -11,6 +10,7 @@ from vragd.cli import bucket
 from vragd.cli.connect import Session
 from vragd.cli.render import json_out, out, plural, say
 from vragd.errors import UsageError
+from vragd.system.places import expanded
 
 
 def add(commands: Any, common: argparse.ArgumentParser) -> None:
@@ -65,7 +65,7 @@ def _create(args: argparse.Namespace) -> int:
         return bucket.create(args)
     from vragd.config.settings import default_backend, of_model
 
-    sources = [Path(source).expanduser().absolute() for source in args.source]
+    sources = [expanded(source).absolute() for source in args.source]
     for source in sources:
         if not source.is_dir():
             raise UsageError(f"{source} is not a folder")

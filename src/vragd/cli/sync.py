@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import argparse
+import os
 import re
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -15,6 +16,7 @@ from vragd.cli import bucket
 from vragd.cli.connect import Session, client
 from vragd.cli.render import plural, say
 from vragd.errors import UsageError, VragdError
+from vragd.system.places import expanded, literal
 
 POLL_S = 2.0
 # Reasons for which no amount of waiting makes the paths searchable.
@@ -111,10 +113,7 @@ def _index(args: argparse.Namespace) -> int:
         if backend is None:
             raise UsageError("--remote-text needs --bucket")
         backend["remote_text"] = args.remote_text
-    bases: dict[Path, list[str]] = {}
-    for pattern in args.pattern:
-        base, include = split_pattern(pattern)
-        bases.setdefault(base, []).extend(include)
+    bases = patterns_by_folder(args.pattern)
     with Session(args) as session:
         for base, include in bases.items():
             answer = session.request(
@@ -135,14 +134,54 @@ def _index(args: argparse.Namespace) -> int:
     return 1 if failed else 0
 
 
+def patterns_by_folder(given: Sequence[str]) -> dict[Path, list[str]]:
+    """
+    Command-line patterns as folders and .gitignore patterns below each, in the order in which they count.
+
+    One that takes back (`!private/`) does so in every folder it reaches. Raises UsageError for one that reaches none.
+    """
+    found: dict[Path, list[str]] = {}
+    for pattern in given:
+        if not pattern.startswith("!") or os.path.lexists(pattern):
+            base, include = split_pattern(pattern)
+            found.setdefault(base, []).extend(include)
+            continue
+        base, taken = _taken_back(pattern[1:])
+        reached = [folder for folder in found if folder == base or folder in base.parents or base in folder.parents]
+        if not reached:
+            raise UsageError(f"{pattern!r} takes back what nobody named", hint="name it behind what it takes away from")
+        for folder in reached:
+            found[folder] += [f"!{one}" for one in _seen_from(folder, base, taken)]
+    return found
+
+
+def _taken_back(pattern: str) -> tuple[Path, str]:
+    path = expanded(pattern)
+    if path.is_dir():
+        return path.resolve(), "**"
+    base, include = split_pattern(pattern)
+    return base, include[0]
+
+
+def _seen_from(folder: Path, base: Path, pattern: str) -> list[str]:
+    """A pattern below `base` as one below `folder`, which is `base` or above or below it."""
+    if folder == base:
+        return [pattern]
+    if folder in base.parents:
+        below = literal(base.relative_to(folder).as_posix())
+        return [f"/{below}/{pattern.lstrip('/') if '/' in pattern else f'**/{pattern}'}"]
+    if "/" not in pattern or pattern == "**":
+        return [pattern]
+    raise UsageError(f"what '!{pattern}' takes back in {folder} cannot be told", hint=f"cd {folder}, name it there")
+
+
 def split_pattern(pattern: str) -> tuple[Path, list[str]]:
     """A command-line pattern as a folder and .gitignore patterns below it."""
-    path = Path(pattern).expanduser()
+    path = Path(pattern) if os.path.lexists(pattern) else expanded(pattern)
     if path.is_dir():
         return path.resolve(), ["*.md", "*.markdown", "*.txt"]
     if path.exists():
-        name = re.sub(r"([\[\]*?!#\\ ])", r"\\\1", path.name)
-        return path.absolute().parent.resolve(), [f"/{name}"]
+        return path.absolute().parent.resolve(), [f"/{literal(path.name)}"]
     parts = path.parts
     fixed = next((i for i, part in enumerate(parts) if re.search(r"[*?\[]", part)), len(parts) - 1)
     rest = "/".join(parts[fixed:])

@@ -6,7 +6,7 @@ import argparse
 from typing import Any
 
 from vragd.cli.connect import Session
-from vragd.cli.render import json_out, out, plural
+from vragd.cli.render import json_out, out, plural, within
 
 
 def add(commands: Any, common: argparse.ArgumentParser) -> None:
@@ -28,7 +28,8 @@ def _verify(args: argparse.Namespace) -> int:
     for result in answer["stores"]:
         for problem in result["problems"]:
             place = "/".join(part for part in (problem["source"], problem["path"]) if part)
-            out(f"{result['store']}: {problem['kind']}: {' '.join(p for p in (place, problem['detail']) if p)}")
+            found = " ".join(part for part in (place, problem["detail"]) if part)
+            out(within(f"{result['store']}: {problem['kind']}: {found}"))
         mended = f", {plural(result['n_mended'], 'problem')} mended" if args.repair else ""
         out(f"{result['store']}: {plural(len(result['problems']), 'problem')}{mended}")
     return 0 if answer["ok"] else 1

@@ -58,7 +58,7 @@ def load(
             raise ConfigError(f"log level {level!r} is not one of {', '.join(known)}")
         config = config.model_copy(update={"log": config.log.model_copy(update={"level": level})})
     if name := log_file or os.environ.get("VRAGD_LOG_FILE"):
-        place = Path(name).expanduser().absolute()
+        place = places.expanded(name).absolute()
         config = config.model_copy(update={"log": config.log.model_copy(update={"file": place})})
     loaded = Loaded(
         config=config,
@@ -186,10 +186,11 @@ def check_places(
 
 
 def _check_alone(store: str, source: SourceSettings, data_dir: Path, files: Mapping[str, Path | None]) -> None:
-    path, data, home = _real(source.path), _real(data_dir), _real(Path.home())
+    path, data, home = _real(source.path), _real(data_dir), places.home()
     what = f"source {source.path} of store {store!r}"
-    if path == Path(path.anchor) or path == home:
-        place = "the home directory" if path == home else "the root of the file system"
+    is_home = home is not None and path == _real(home)
+    if path == Path(path.anchor) or is_home:
+        place = "the home directory" if is_home else "the root of the file system"
         raise ConfigError(f"{what} is {place}", hint="name the vault's own folder")
     if data == path or path in data.parents:
         raise ConfigError(

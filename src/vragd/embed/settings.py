@@ -27,6 +27,11 @@ class EmbedderSettings(Settings):
         return False
 
     @property
+    def sets_the_scale(self) -> bool:
+        """Whether the weights of ranking were measured with its vectors: what the cosines of others are moved to."""
+        return False
+
+    @property
     def longest_call_s(self) -> float:
         """How long one call may wait for somebody else; 0 if it never does."""
         return 0.0

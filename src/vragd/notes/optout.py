@@ -12,31 +12,74 @@ import unicodedata
 from collections.abc import Iterator, Sequence
 
 MAX_LINES = 2_000
+"""Of front matter that never ends; of what does, all is looked through."""
 _YES = frozenset({"true", "yes", "on", "1"})
 _FENCE = "---"
-# The key at the beginning of a line or of a list's item, or anywhere within a mapping in braces; quoted or not.
-_NAME = r"""(?:"vragd"|'vragd'|vragd)\s*[:=]"""
+# The key at the beginning of a line or of a list's item, or anywhere within a mapping in braces; quoted or not, with or
+# without a tag or an anchor of its own.
+_NAME = r"""(?:[!&]\S{0,100}\s{1,100}){0,4}(?:"vragd"|'vragd'|vragd)\s*[:=]"""
 _KEY = re.compile(rf"^\s*(?:[-?]\s+)?{_NAME}", re.IGNORECASE)
 _KEY_IN_BRACES = re.compile(rf"(?:^\s*|[{{,]\s{{0,100}}){_NAME}", re.IGNORECASE)
-_COMPLEX_KEY = re.compile(r"""^\s*\?\s*(["']?)vragd\1\s*(?:\#.*)?$""", re.IGNORECASE)
+_COMPLEX_KEY = re.compile(r"""^\s*\?\s*(?:[!&]\S{0,100}\s{1,100}){0,4}(["']?)vragd\1\s*(?:\#.*)?$""", re.IGNORECASE)
+_MOST_TAGS = 4
+_MERGE = re.compile(r"""^\s*["']?<<["']?\s*:""")
 _TAG = re.compile(r"^(?:[!&][^\s,}\]]*\s*)+")
-_INVISIBLE = dict.fromkeys(map(ord, "\u200b\u200c\u200d\u2060\ufeff\u00ad"))
+_VALUE = re.compile(r":\s+")
+_ESCAPE = re.compile(r"\\(?:x([0-9a-f]{2})|u([0-9a-f]{4})|U([0-9a-f]{8}))", re.IGNORECASE)
+# What is there and cannot be seen (category Cf, and selectors of a variant), as it comes along with what is pasted.
+_INVISIBLE = re.compile(
+    "[\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u202a-\u202e\u2060-\u206f\u3164"
+    "\ufe00-\ufe0f\ufeff\uffa0\ufff9-\ufffb\U000e0000-\U000e0fff]"
+)
 
 
 def opts_out(lines: Sequence[str]) -> bool:
     """Whether the note of these lines opts out. Never raises; linear in the length of its front matter."""
     found, is_closed = _front_matter(lines)
     least, in_braces = 1 << 30, False  # how far in the mapping's own keys stand
+    holds, inner, merges = False, 0, False  # whether the last of these may hold what stands further in, and how far
     for i, line in enumerate(found):
         blank = line.strip()
         if not blank or blank[0] == "#":
             continue
         indent = len(line) - len(line.lstrip())
         in_braces = in_braces or (least == 1 << 30 and blank[0] == "{")
-        is_top = in_braces or indent <= least or blank[0] == "{"
+        merges = merges or _MERGE.match(line) is not None
+        is_own = indent <= least
+        if not is_own and holds:
+            inner = inner or indent
+        # below a key that has its value, and between two levels, it belongs to nobody: somebody hit the space bar
+        is_top = in_braces or is_own or not holds or indent < inner or blank[0] == "{"
         least = min(least, indent)
-        if is_top and _says_no(_plain(line), found[i + 1 : i + 2], is_closed, braces=in_braces or blank[0] == "{"):
+        braces = in_braces or blank[0] == "{" or (merges and "{" in blank)
+        if is_top and _says_no(_plain(line), found[i + 1 : i + 2], is_closed, braces=braces):
             return True
+        if is_own:
+            holds, inner = _may_hold(blank), 0
+    return merges and _says_no_anywhere(found)
+
+
+def _says_no_anywhere(lines: Sequence[str]) -> bool:
+    """Whether a mapping of these lines says no, however far in: what is merged into another may stand anywhere."""
+    plain = [_plain(line) for line in lines]
+    return any(_says_no(line, lines[i + 1 : i + 2], True, braces="{" in line) for i, line in enumerate(plain))
+
+
+def _may_hold(line: str) -> bool:
+    """Whether what stands further in below this line may be its value, or the rest of it."""
+    if line[0] in "-?[{":
+        return True
+    value = _VALUE.search(line)
+    text = line[value.end() :] if value else ""
+    for _ in range(_MOST_TAGS):
+        text = text.partition(" ")[2].lstrip() if text[:1] in ("!", "&") else text
+    match text[:1]:
+        case "" | "#" | "|" | ">":
+            return True
+        case '"' | "'" as quote:
+            return text.find(quote, 1) < 0
+        case "[" | "{" as bracket:
+            return text.count(bracket) > text.count("]" if bracket == "[" else "}")
     return False
 
 
@@ -63,11 +106,10 @@ def _front_matter(lines: Sequence[str]) -> tuple[Sequence[str], bool]:
         start += 1
     if start >= len(lines) or _plain(lines[start]).strip() != _FENCE:
         return (), True
-    some = lines[start + 1 : start + MAX_LINES]
-    for i, line in enumerate(some):
-        if line.rstrip() in (_FENCE, "..."):
-            return some[:i], True
-    return some, False
+    for end in range(start + 1, len(lines)):
+        if lines[end].rstrip() in (_FENCE, "..."):
+            return lines[start + 1 : end], True
+    return lines[start + 1 : start + MAX_LINES], False
 
 
 def _values(line: str) -> Iterator[str]:
@@ -94,5 +136,7 @@ def _says_yes(value: str) -> bool:
 
 
 def _plain(line: str) -> str:
-    """The line without characters nobody sees, wide ones as their common form."""
-    return line if line.isascii() else unicodedata.normalize("NFKC", line).translate(_INVISIBLE)
+    """The line without characters nobody sees, wide ones as their common form, those written as numbers as they are."""
+    if "\\" in line:
+        line = _ESCAPE.sub(lambda found: chr(min(int(found[1] or found[2] or found[3], 16), 0x10FFFF)), line)
+    return line if line.isascii() else _INVISIBLE.sub("", unicodedata.normalize("NFKC", line))

@@ -1,5 +1,5 @@
 """
-Query → hits. The other place that knows a whole order: embed, search vectors and words, fuse, join.
+Query → hits. The other place that knows a whole order: embed, search vectors and words, score, join.
 
 Every hit is joined with the catalog before it is returned, so that a stale vector never becomes an
 answer. Runs on a reader lane, and looks for words on a thread beside it.
@@ -7,19 +7,21 @@ answer. Runs on a reader lane, and looks for words on a thread beside it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Literal
+from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import structlog
 
-from vragd.backends.base import Matches, VectorBackend
-from vragd.catalog.model import Found, Ranked, SpaceRow
-from vragd.catalog.reader import Reader, Snapshot
+from vragd.backends.base import Matches
+from vragd.catalog.asked import asked
+from vragd.catalog.lookup import ByWords, Lookup, Narrow
+from vragd.catalog.reader import Snapshot
+from vragd.catalog.resolve import Resolved, phrase_weights, resolve
+from vragd.catalog.words import Statistics
 from vragd.errors import (
     BackendUnavailable,
     EmbedderRejected,
@@ -27,103 +29,43 @@ from vragd.errors import (
     StoreMismatch,
     UnknownCollection,
     UsageError,
+    VragdError,
 )
+from vragd.search.excerpt import Matched
+from vragd.search.floor import in_another_language
 from vragd.search.folder import spellings, within
+from vragd.search.question import (
+    Answer,
+    Hit,
+    Mode,
+    Passage,
+    Place,
+    Question,
+    Target,
+    check,
+)
+from vragd.search.rank import Candidates, rank
+from vragd.search.score import MEASURED, Calibration, calibration_of, pooled
+from vragd.search.show import shown_hits
 from vragd.system.log import error_fields
 from vragd.terms.bounds import MAX_QUERY_CHARS, MAX_TOP_K
 from vragd.terms.filter import Filter, every, one_of
-from vragd.terms.names import link
+
+__all__ = [
+    "MAX_QUERY_CHARS", "MAX_TOP_K", "TRIES", "Answer", "Hit", "Mode", "Passage", "Place", "Question", "Target", "ask",
+    "check",
+]  # fmt: skip
 
 log = structlog.get_logger()
 
-Mode = Literal["hybrid", "vector", "keyword"]
-CANDIDATES = 100
-# A blend of normalised scores is steadier across collections than reciprocal ranks; vectors are usually
-# the better list. Measured on four collections, see docs/architecture.md, "Ranking".
-VECTOR_SHARE = 0.7
+CANDIDATES, SPARE = 24, 14
+"""Of each kind, for a question; with `top_k` hits asked for as many, and SPARE more."""
 WORD_THREADS = 4
 TRIES = 3  # a commit between the backend's answer and the catalog's may hide a note: look again
 
 NO_MATCHES = Matches((), "exhausted")
 
 _beside = ThreadPoolExecutor(WORD_THREADS, "words")
-
-
-@dataclass(frozen=True, slots=True)
-class Question:
-    """What is asked. `sources` are labels, `folder` is relative to a source; empty means everywhere."""
-
-    text: str = ""
-    vector: tuple[float, ...] | None = None
-    top_k: int = 5
-    mode: Mode = "hybrid"
-    sources: frozenset[str] = frozenset()
-    folder: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Place:
-    """A source as links and filters need it."""
-
-    uid: str
-    root: Path
-    in_obsidian: bool
-    withheld: Callable[[str], bool] | None = None
-    """Which of its notes nobody may be shown, though they are indexed; None where that is none."""
-
-
-@dataclass(frozen=True, slots=True)
-class Target:
-    """A store as a query sees it at one moment."""
-
-    name: str
-    reader: Reader
-    backend: VectorBackend
-    space: SpaceRow | None
-    embed_query: Callable[[str], np.ndarray]
-    places: Mapping[str, Place]
-
-
-@dataclass(frozen=True, slots=True)
-class Hit:
-    """One answer. `score` is higher for better hits; what it measures depends on the mode."""
-
-    store: str
-    source: str
-    path: str
-    title: str
-    heading: tuple[str, ...]
-    lines: tuple[int, int]
-    score: float
-    text: str
-    uri: str
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """
-    The hits of one store, best first, and why they may be fewer or worse than they should be.
-
-    `generation` is that of the catalog they were joined with; `semantic` is whether vectors could be asked, where they
-    were to be.
-    """
-
-    hits: tuple[Hit, ...]
-    degraded: tuple[str, ...] = ()
-    generation: int = 0
-    semantic: bool = True
-
-
-def check(question: Question) -> None:
-    """Raise UsageError for a question that cannot be asked."""
-    if not 1 <= question.top_k <= MAX_TOP_K:
-        raise UsageError(f"top_k is {question.top_k}, expected 1 to {MAX_TOP_K}")
-    if question.vector is None and not question.text.strip():
-        raise UsageError("the query is empty", hint='vragd query "a few words"')
-    if len(question.text) > MAX_QUERY_CHARS:
-        raise UsageError(f"the query has {len(question.text)} characters, the limit is {MAX_QUERY_CHARS}")
-    if question.vector is not None and question.mode != "vector":
-        raise UsageError("a query by vector needs mode 'vector'")
 
 
 def ask(target: Target, question: Question) -> Answer:
@@ -150,10 +92,15 @@ class _Look:
     def __init__(self, target: Target, question: Question) -> None:
         self._target, self._question = target, question
         self._semantic = True
+        self._n = max(CANDIDATES, question.top_k + SPARE)
         self._where = _filter(target, question)
-        self._early: Future[tuple[int, list[Ranked]]] | None = None
+        self._asked = asked(question.text)
+        self._statistics, self._calibration, self._resolved = Statistics(), MEASURED, Resolved()
+        self._early: Future[tuple[int, ByWords]] | None = None
         if question.mode == "hybrid" and question.text:  # embedding and vectors take another core about as long
             self._early = _beside.submit(self._early_words)
+        else:
+            self._weigh()
         self._vector = self._embedded() if question.mode != "keyword" else None
 
     def _embedded(self) -> np.ndarray | None:
@@ -163,7 +110,7 @@ class _Look:
             return None
         if question.vector is None:
             with self._without_vectors():
-                return target.embed_query(question.text)
+                return target.embed_query(self._asked.plain or question.text)
             return None
         vector = np.asarray(question.vector, dtype=np.float32)
         if vector.shape != (target.space.dimension,):
@@ -182,53 +129,73 @@ class _Look:
             self._semantic = False
             self._vector = None
 
-    def _early_result(self) -> tuple[int, list[Ranked]] | None:
+    # -- words -------------------------------------------------------------------------------------
+
+    def _weigh(self) -> None:
+        """Count how rare the words are, over all stores of the machine: the same for the same question in each."""
+        space = self._target.space.fingerprint if self._target.space else ""
+        statistics, calibrations = Statistics(), list[Calibration]()
+        for reader in self._target.peers or (self._target.reader,):
+            try:
+                counted, said = reader.statistics(None if self._question.mode == "vector" else self._asked, space)
+            except VragdError:
+                if reader is self._target.reader:
+                    raise
+                continue  # its own answer says what is wrong with it
+            statistics += counted
+            calibrations += [calibration_of(said)] if said else []
+        self._statistics = statistics
+        self._calibration = pooled(calibrations)
+
+    def _early_result(self) -> tuple[int, ByWords] | None:
         try:
             return self._early.result() if self._early else None
         except BackendUnavailable:  # no connection was free in time: one will be looked for again
+            self._early = None
+            self._weigh()
             return None
 
-    def _early_words(self) -> tuple[int, list[Ranked]]:
+    def _early_words(self) -> tuple[int, ByWords]:
+        self._weigh()
         with self._target.reader.snapshot() as now:
-            return now.generation(), self._words(now)
+            return now.generation(), self._words(now.lookup)
 
-    def _words(self, now: Snapshot) -> list[Ranked]:
+    def _words(self, now: Lookup) -> ByWords:
         question = self._question
-        limit = CANDIDATES if question.mode == "hybrid" or self._withholds else question.top_k
-        folders = spellings(question.folder) if question.folder else ()
-        return now.keyword(question.text, limit, question.sources, folders)
+        resolved = resolve(self._asked, self._statistics, now.forms(self._asked))
+        words, nowhere = self._asked.words, resolved.nowhere
+        foreign = in_another_language([word.term for word in words], [word.term for word in nowhere])
+        resolved = replace(resolved, foreign=foreign)
+        self._resolved = now.stand_ins(self._asked, resolved, self._statistics, exact=question.exact)
+        where = Narrow(question.sources, spellings(question.folder) if question.folder else ())
+        return now.find(self._asked, self._resolved.columns, self._n, where)
+
+    # -- the answer --------------------------------------------------------------------------------
 
     def once(self) -> Answer:
         """The answer as of one instant of the catalog; the backend's matches may be of a moment before."""
-        wanted = self._question.top_k if self._question.mode == "vector" else CANDIDATES
-        most = self._target.backend.traits.max_matches or 64 * wanted
-        depth = min(wanted + 10, most)
+        most = self._target.backend.traits.max_matches or 64 * self._n
+        depth = min(self._n + 10, most)
         while True:
             matches = self._matches(depth)
             early = self._early_result()  # before a connection is taken: it needs one
             with self._target.reader.snapshot() as now:
-                live = self._shown(now, now.live([match.key for match in matches.items]))
+                live = now.lookup.chunks_of([match.key for match in matches.items])
+                hidden = self._hidden(now.lookup, {note for _, note in live.values()})
+                live = {key: one for key, one in live.items() if one[1] not in hidden}
                 # Matches that are no longer, or not yet, in the catalog take up places: look further when they do.
-                if len(live) >= wanted or matches.end != "more" or depth >= most:
-                    by_vector = [Ranked(match.key, match.score) for match in matches.items if match.key in live]
-                    return self._answer(now, by_vector[:wanted], early)
+                if len(live) >= self._n or matches.end != "more" or depth >= most:
+                    near = [live[match.key] for match in matches.items if match.key in live]
+                    return self._answer(now, near[: self._n], early)
             depth = min(4 * depth, most)
 
-    @property
-    def _withholds(self) -> bool:
-        return any(place.withheld for place in self._target.places.values())
-
-    def _shown(self, now: Snapshot, keys: set[str]) -> set[str]:
-        """Those of the live `keys` whose notes are not withheld."""
-        if not self._withholds:
-            return keys
-        places = self._target.places
-
-        def is_shown(found: Found) -> bool:
-            place = places.get(found.source)
-            return place is None or place.withheld is None or not place.withheld(found.path)
-
-        return {key for key, found in now.join(sorted(keys)).items() if is_shown(found)}
+    def _hidden(self, now: Lookup, notes: Collection[int]) -> set[int]:
+        """Those of the notes that nobody may be shown."""
+        withheld = {label: place.withheld for label, place in self._target.places.items() if place.withheld}
+        if not withheld:
+            return set()
+        found = now.notes(list(notes))
+        return {note for note, (label, path, _) in found.items() if label in withheld and withheld[label](path)}
 
     def _matches(self, depth: int) -> Matches:
         """Chunks near the question, live or not, best first."""
@@ -238,24 +205,36 @@ class _Look:
             return self._target.backend.query(self._target.space.collection, self._vector, depth, where=self._where)
         return NO_MATCHES
 
-    def _answer(self, now: Snapshot, by_vector: list[Ranked], early: tuple[int, list[Ranked]] | None) -> Answer:
-        question, generation = self._question, now.generation()
-        by_words: list[Ranked] = []
+    def _answer(self, now: Snapshot, near: list[tuple[int, int]], early: tuple[int, ByWords] | None) -> Answer:
+        target, question, generation = self._target, self._question, now.generation()
+        by_words: ByWords | None = None
         if early is not None and early[0] == generation:
             by_words = early[1]
         elif question.mode != "vector":
-            by_words = self._words(now)
-        if by_words and self._withholds:
-            shown = self._shown(now, {one.key for one in by_words})
-            by_words = [one for one in by_words if one.key in shown]
-        ranked = fuse(by_vector, by_words) if question.mode == "hybrid" else by_vector or by_words
-        best = ranked[: question.top_k]
-        chunks = now.join([one.key for one in best])
-        hits = tuple(_hit(self._target, chunks[one.key], one.score) for one in best)
-        degraded = []
+            by_words = self._words(now.lookup)
+        mode = question.mode
+        if self._vector is None:
+            if mode == "vector":
+                return Answer((), self._degraded(), generation, self._semantic)
+            mode = "keyword"
+        resolved = self._resolved.with_phrases(phrase_weights(self._statistics, by_words.phrases) if by_words else ())
+        space_id = target.space.id if target.space else None
+        found, lone = (
+            Candidates(near, by_words, partial(self._hidden, now.lookup)),
+            self._asked.is_lone and bool(resolved.columns),
+        )
+        ranking = rank(
+            now.lookup, found, resolved, space_id, self._vector, self._calibration, mode,
+            lone=lone, n_asked=len(self._asked.words),
+        )  # fmt: skip
+        hits, n_weak = shown_hits(now.lookup, target, question, ranking, Matched.of(self._asked, resolved))
+        return Answer(hits, self._degraded(), generation, self._semantic, n_weak, resolved.instead)
+
+    def _degraded(self) -> tuple[str, ...]:
+        reasons: list[str] = []
         if not self._semantic:
-            degraded.append("semantic_unavailable")
-        return Answer(hits, tuple(degraded), generation, self._semantic)
+            reasons.append("semantic_unavailable")
+        return tuple(reasons)
 
 
 def _filter(target: Target, question: Question) -> Filter | None:
@@ -265,40 +244,3 @@ def _filter(target: Target, question: Question) -> Filter | None:
     elif not target.backend.traits.private:  # others may feed it too: theirs would take up places and join to nothing
         sources = one_of("source", {place.uid for place in target.places.values()})
     return every(sources, within(question.folder))
-
-
-def fuse(by_vector: Sequence[Ranked], by_words: Sequence[Ranked]) -> list[Ranked]:
-    """
-    Both lists as one, best first, scores in [0, 1]: a blend of the lists' own scores, each scaled to [0, 1].
-
-    A chunk missing from a list counts 0 there. With one list empty the other stands alone.
-    """
-    shares = (VECTOR_SHARE, 1 - VECTOR_SHARE) if by_vector and by_words else (1.0, 1.0)
-    scores: dict[str, float] = {}
-    for found, share in zip((by_vector, by_words), shares, strict=True):
-        low = min((one.score for one in found), default=0.0)
-        span = max((one.score for one in found), default=0.0) - low
-        for key, score in found:
-            scaled = (score - low) / span if span > 0 else 1.0
-            scores[key] = scores.get(key, 0.0) + share * scaled
-    return [Ranked(key, -cost) for cost, key in sorted((-score, key) for key, score in scores.items())]
-
-
-def merge(answers: Sequence[tuple[str, Answer]], top_k: int) -> tuple[Hit, ...]:
-    """
-    The hits of several stores as one list; each answer comes with its space's fingerprint.
-
-    Scores of one space are compared; scores of different spaces mean nothing to each other, so those
-    stores take turns.
-    """
-    if len({space for space, _ in answers}) <= 1:
-        hits = [hit for _, answer in answers for hit in answer.hits]
-        return tuple(sorted(hits, key=lambda hit: -hit.score)[:top_k])
-    turns = [(rank, i, hit) for i, (_, answer) in enumerate(answers) for rank, hit in enumerate(answer.hits)]
-    return tuple(hit for _, _, hit in sorted(turns, key=lambda turn: turn[:2])[:top_k])
-
-
-def _hit(target: Target, found: Found, score: float) -> Hit:
-    place = target.places.get(found.source)
-    uri = link(place.root, found.path, in_obsidian=place.in_obsidian) if place else ""
-    return Hit(target.name, found.source, found.path, found.title, found.heading, found.lines, score, found.text, uri)

@@ -72,27 +72,67 @@ class QueryRequest(Request):
     mode: Literal["hybrid", "vector", "keyword"] = "hybrid"
     sources: Strings = ()
     folder: str = ""
+    chunks: bool = Field(default=False, description="a hit is a passage, not a note with its best one")
+    weak: bool = Field(default=False, description="also what is no good match")
+    exact: bool = Field(default=False, description="a word that is nowhere stands for no other")
+    explain: bool = Field(default=False, description="what each score is made of")
 
 
-class HitModel(Body):
+class PassageModel(Body):
+    """A passage of a note. `spans`: the words of `excerpt` that matched, half-open, in code points of it."""
+
+    heading: tuple[str, ...]
+    lines: tuple[int, int]
+    excerpt: str
+    spans: tuple[tuple[int, int], ...]
+    excerpt_lines: tuple[int, int]
+
+
+class PartsModel(Body):
+    """What a score is made of; null where it could not be had. `cover`: the share of what was asked that is there."""
+
+    ahead: float
+    chunk: float | None
+    title: float | None
+    words: float | None
+    note: float | None
+    cover: float | None
+
+
+class HitModel(PassageModel):
+    """
+    A note with its best passage, `text` in full; `passages` are further ones, `copies` paths of equal ones left out.
+
+    `score` is at most 1; 1 more for a note that is called what was asked, or has what was quoted. See the README.
+    """
+
     store: str
     source: str
     path: str
     title: str
-    heading: tuple[str, ...]
-    lines: tuple[int, int]
     score: float
     text: str
     uri: str
+    passages: tuple[PassageModel, ...]
+    copies: tuple[str, ...]
+    weak: bool
+    template: bool
+    parts: PartsModel | None
 
 
 class QueryAnswer(Body):
-    """`generation` grows with every commit; `pending` paths are not searchable yet; `degraded`: why it may be stale."""
+    """
+    `generation` grows with every commit; `pending` paths are not searchable yet; `degraded`: why it may be stale.
+
+    `n_weak` hits were left out as no good match. `instead`: what was looked for in place of words that are nowhere.
+    """
 
     hits: tuple[HitModel, ...]
     generation: int
     pending: int
     degraded: tuple[str, ...]
+    n_weak: int
+    instead: dict[str, str]
 
 
 class SyncRequest(Request):

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, is_dataclass
+from dataclasses import dataclass, field, fields, is_dataclass
 from typing import Any
 from urllib.parse import parse_qs, unquote
 
@@ -130,10 +130,10 @@ def encode(answer: Any) -> bytes:
 
 def _plain(value: Any) -> Any:
     if is_dataclass(value) and not isinstance(value, type):
-        fields = asdict(value)
-        if "path" in fields:
-            fields["path"] = shown(fields["path"])
-        return fields
+        found = {one.name: getattr(value, one.name) for one in fields(value)}  # `asdict` copies every number in it
+        if "path" in found:
+            found["path"] = shown(found["path"])
+        return found
     if isinstance(value, BaseModel):
         return value.model_dump(mode="json")
     raise TypeError(f"cannot encode {type(value).__name__}")

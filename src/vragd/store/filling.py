@@ -12,18 +12,17 @@ from vragd.backends.base import CollectionInfo, VectorBackend
 from vragd.catalog.model import SpaceRow
 from vragd.catalog.writer import Catalog
 from vragd.sync import order
+from vragd.sync.pace import PACE, Pace
 from vragd.system.failpoints import reach
 
 log = structlog.get_logger()
-
-SLICE = 500  # vectors in a request of the remote backends there are
 
 
 class Filling:
     """How far the target of the written space is; that survives a restart."""
 
-    def __init__(self, catalog: Catalog, backend: VectorBackend) -> None:
-        self._catalog, self._backend = catalog, backend
+    def __init__(self, catalog: Catalog, backend: VectorBackend, pace: Pace = PACE) -> None:
+        self._catalog, self._backend, self._pace = catalog, backend, pace
         self.n_left: int | None = None
         """Vectors still to be put; None when all are. Read from any thread."""
         self.unswept = False
@@ -53,7 +52,7 @@ class Filling:
 
     def go_on(self, space: SpaceRow) -> None:
         """Put the next slice."""
-        n_put = order.fill_on(self._catalog, self._backend, space, SLICE)
+        n_put = order.fill_on(self._catalog, self._backend, space, self._pace.fill_slice)
         if n_put:
             self.n_left = max(0, (self.n_left or 0) - n_put)
         else:

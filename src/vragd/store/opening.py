@@ -26,6 +26,7 @@ from vragd.store.filling import Filling
 from vragd.store.spaces import Recorded, Spaces
 from vragd.store.store import Given, Lasting, Parts, Store
 from vragd.sync import order
+from vragd.sync.pace import PACE, Pace
 from vragd.sync.proof.proof import Proof
 from vragd.system.clock import SYSTEM, Clock
 from vragd.system.files import private_dir
@@ -49,6 +50,7 @@ def open_store(
     make_backend: MakeBackend = create_backend,
     recorded: Recorded = lambda _: None,
     clock: Clock = SYSTEM,
+    pace: Pace = PACE,
 ) -> Store:
     """
     A store on what is on disk, what a crash interrupted finished. Waits for no embedder and no network.
@@ -56,7 +58,7 @@ def open_store(
     A damaged catalog is moved aside and begun anew: the vault is the source. Raises NewerFormat, DataDirError,
     DiskFull. The embedder is made when it is first needed, and not closed here.
     """
-    given = Given(name, settings, folder, limits, cache(make_embedder), stop, recorded, clock)
+    given = Given(name, settings, folder, limits, cache(make_embedder), stop, recorded, clock, pace)
     private_dir(folder)
     backend = make_backend(settings.backend.type, settings.backend, private_dir(folder / "index"))
     lasting = Lasting(backend)
@@ -101,7 +103,7 @@ def _open_again(given: Given, lasting: Lasting, error: CatalogCorrupt) -> Store:
 
 def _open(given: Given, lasting: Lasting) -> Store:
     path = given.folder / "catalog.db"
-    catalog = Catalog(path)
+    catalog = Catalog(path, given.clock)
     opened: list[Catalog | Reader] = [catalog]
     try:
         opened.insert(0, reader := Reader(path))
@@ -131,7 +133,7 @@ def _forget_strangers(backend: VectorBackend, known: set[str]) -> None:
 
 def _parts(given: Given, lasting: Lasting, catalog: Catalog, reader: Reader) -> Parts:
     collections = Collections(catalog, lasting.backend, given.name, given.settings)
-    filling = Filling(catalog, lasting.backend)
+    filling = Filling(catalog, lasting.backend, given.pace)
     settings = given.settings.embedder.model_dump_json()
     spaces = Spaces(
         given.name, catalog, lasting.backend, collections, filling, given.embedder, settings, given.recorded
@@ -166,7 +168,7 @@ def _register_sources(given: Given, lasting: Lasting, parts: Parts) -> None:
             max_file_bytes=given.limits.max_file_bytes,
         )
         share = given.limits.delete_guard_share
-        lasting.proofs[row.id] = Proof(catalog, lasting.sources[row.id], row, share, given.clock.steady)
+        lasting.proofs[row.id] = Proof(catalog, lasting.sources[row.id], row, share, given.clock.steady, given.pace)
 
 
 def _purge_source(given: Given, parts: Parts, source_id: int) -> None:

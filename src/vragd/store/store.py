@@ -19,7 +19,7 @@ import structlog
 from vragd.backends.base import VectorBackend
 from vragd.catalog.model import SpaceRow
 from vragd.catalog.reader import Reader
-from vragd.catalog.sweep import Unused
+from vragd.catalog.sweep import OF_CHUNKS, OF_TITLES, Unused
 from vragd.catalog.writer import Catalog
 from vragd.config.settings import LimitSettings, StoreSettings
 from vragd.embed.base import Embedder
@@ -28,6 +28,7 @@ from vragd.store.collections import Collections
 from vragd.store.filling import Filling
 from vragd.store.spaces import Answering, Recorded, Spaces
 from vragd.sync.change import Visit
+from vragd.sync.pace import Pace
 from vragd.sync.proof.proof import Proof
 from vragd.sync.round import Report, Syncer
 from vragd.system.clock import Clock
@@ -52,6 +53,7 @@ class Given:
     stop: Callable[[], bool]
     recorded: Recorded
     clock: Clock
+    pace: Pace
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,6 +206,7 @@ class Store:
                 self.space,
                 self.proofs,
                 self.given.stop,
+                self.given.pace,
             )
         is_full = free_mib(self.folder) < self.limits.min_free_mib
         embedded_before = self._syncer.n_embedded
@@ -266,8 +269,11 @@ class Store:
     def find_unused(self) -> list[tuple[int, Unused]]:
         """What nobody has used for long, a slice at a time, and the generation that is true in. Any thread; slow."""
         keep_s = self.limits.keep_embeddings_days * 86_400.0
-        generation, found = self.reader.find_unused(self.given.clock.wall(), keep_s)
-        return [(generation, some) for some in found.slices()]
+        slices: list[tuple[int, Unused]] = []
+        for table in (OF_CHUNKS, OF_TITLES):
+            generation, found = self.reader.find_unused(self.given.clock.wall(), keep_s, table)
+            slices += [(generation, some) for some in found.slices()]
+        return slices
 
     def forget_unused(self, generation: int, found: Unused) -> None:
         """Do what was found; nothing is forgotten if there was a commit since, which may use it again."""

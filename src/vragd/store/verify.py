@@ -12,10 +12,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from vragd.catalog.model import Known, SpaceRow
+from vragd.backends.base import Entry, Stored
+from vragd.catalog.model import Known, LiveRow, SpaceRow
 from vragd.errors import CatalogCorrupt, VragdError
 from vragd.store.store import Store
 from vragd.sync import order
+from vragd.sync.vectors import to_entry
 from vragd.vault.read import Content, Gone, Skipped
 from vragd.vault.scan import scan
 from vragd.vault.source import Source
@@ -123,15 +125,20 @@ def _compare_vectors(store: Store, keys: list[str]) -> Iterator[Problem]:
     assert store.space is not None
     for start in range(0, len(keys), _BATCH):
         some = keys[start : start + _BATCH]
-        held = store.backend.get(store.space.collection, some)
-        value_error = store.backend.traits.value_error
+        held = store.backend.get(store.space.collection, some, metadata=True)
+        traits = store.backend.traits
         rows = list(store.catalog.rows_for(some))
         truth = store.catalog.embeddings(store.space.id, {row.chunk.text_hash for row in rows})
-        for chunk in (row.chunk for row in rows):
-            if chunk.text_hash not in truth:
-                yield Problem("missing_embedding", detail=chunk.key)
-            elif chunk.key in held and _differ(held[chunk.key].values, truth[chunk.text_hash], value_error):
-                yield Problem("wrong_vector", detail=chunk.key)
+        for row in rows:
+            key, text_hash = row.chunk.key, row.chunk.text_hash
+            if text_hash not in truth:
+                yield Problem("missing_embedding", detail=key)
+            elif key not in held:
+                continue
+            elif _differ(held[key].values, truth[text_hash], traits.value_error):
+                yield Problem("wrong_vector", detail=key)
+            elif not _is_told(held[key], _entry(row, truth[text_hash]), keeps_payload=traits.keeps_payload):
+                yield Problem("wrong_metadata", detail=key)
 
 
 def _differ(held: np.ndarray | None, truth: np.ndarray, value_error: float | None) -> bool:
@@ -140,6 +147,39 @@ def _differ(held: np.ndarray | None, truth: np.ndarray, value_error: float | Non
         return False
     a, b = (row / max(float(np.linalg.norm(row)), 1e-12) for row in (held, truth))
     return float(np.abs(a - b).max()) > 4 * value_error * float(np.abs(b).max()) + _ROUNDING
+
+
+def _entry(row: LiveRow, values: np.ndarray) -> Entry:
+    return to_entry(row.uid, row.label, row.path, row.title, row.chunk, values)
+
+
+def _is_told(held: Stored, entry: Entry, *, keeps_payload: bool) -> bool:
+    """
+    Whether the backend has been told of a vector what the catalog says now.
+
+    One that keeps payloads may shorten them, and what can be filtered on; what else it says must be the same, and
+    nothing may be missing. One that keeps none is not told of lines that moved: its versions say nothing.
+    """
+    metadata = {field: value for field, value in entry.metadata.items() if value != ()}
+    if not keeps_payload:
+        return {field: value for field, value in held.metadata.items() if value != ()} == metadata
+    if held.version not in ("", entry.version) or not metadata.keys() <= held.metadata.keys():
+        return False
+    if held.metadata["source"] != metadata["source"]:
+        return False
+    kept = held.payload
+    return all(_says(kept.get(part), told) for part, told in entry.payload.items() if part in kept or part != "content")
+
+
+def _says(held: object, told: object) -> bool:
+    match held, told:
+        case _, "" | ():
+            return True
+        case str(), str():
+            return bool(held) and told.encode("utf-8", "replace").decode().startswith(held)
+        case tuple(), tuple():
+            return bool(held) and all(_says(a or "", b) for a, b in zip(held, told, strict=False))
+    return held == told
 
 
 def mend_backend(store: Store, problems: list[Problem]) -> None:
@@ -156,9 +196,9 @@ def mend_backend(store: Store, problems: list[Problem]) -> None:
             store.catalog.mend()
         if store.damage is not None:
             return  # another catalog is begun, and the backend with it
-    if "wrong_vector" in kinds:
-        wrong = [problem.detail for problem in problems if problem.kind == "wrong_vector"]
-        order.put_live(store.catalog, store.backend, store.space, wrong)
-    if kinds & {"missing_vector", "orphan_vector", "unfinished", "wrong_vector"}:
+    wrong = [problem.detail for problem in problems if problem.kind in ("wrong_vector", "wrong_metadata")]
+    for start in range(0, len(wrong), _BATCH):
+        order.put_live(store.catalog, store.backend, store.space, wrong[start : start + _BATCH])
+    if wrong or kinds & {"missing_vector", "orphan_vector", "unfinished"}:
         store.spaces.recover(store.space)
         store.spaces.refill(store.space)

@@ -66,6 +66,8 @@ async def index_once(
             chosen = settings.model_copy(update={"backend": settings.backend.merged(backend)})
             wider = with_once(chosen, Path(path), include)
             if wider != settings:
+                # before anything is looked for: of the root of the file system that would be all there is
+                await stores.outside.run(stores.registry.check, name, wider, replace=entry is not None)
                 if not (await _found(stores, path, include)).notes:
                     raise UsageError(
                         f"nothing below {path} matches {' '.join(include)!r}",

@@ -22,6 +22,7 @@ from vragd.errors import (
     UnknownCollection,
     VragdError,
 )
+from vragd.store.idle import while_idle
 from vragd.store.opening import replace_catalog
 from vragd.store.store import WORDS_SWEPT_WITHIN_S, Store
 from vragd.stores.loops import BROKEN_RETRY_S, Loops
@@ -241,6 +242,8 @@ class Indexer:
                 return 0
             if self._prepared_at is None:
                 return self._next_pause()
+            if self.trouble is None and await self.writer.run(while_idle, self.store):
+                return 0
             if self.trouble is not None and self.dirty.pending() == 0:
                 self._recovered()
             return self.dirty.next_path_in()

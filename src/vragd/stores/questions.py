@@ -9,7 +9,8 @@ from contextlib import asynccontextmanager
 from typing import Any, Never
 
 from vragd.errors import BackendUnavailable, EmbedderUnavailable, Overloaded, UsageError
-from vragd.search.ask import Answer, Place, Question, Target, ask, check, merge
+from vragd.search.ask import Answer, Place, Question, Target, ask, check
+from vragd.search.merge import merge
 from vragd.stores.indexer import Indexer
 from vragd.stores.stores import QUERY_THREADS, Stores
 
@@ -50,7 +51,9 @@ class Questions:
         degraded += [reason for answer in answers for reason in answer.degraded]
         degraded += ["store_restarting"] if self._stores.coming and not names else []
         return {
-            "hits": merge(found, question.top_k),
+            "hits": merge(found, question.top_k, chunks=question.chunks),
+            "n_weak": sum(answer.n_weak for answer in answers),
+            "instead": {word: other for answer in answers for word, other in answer.instead.items()},
             "generation": sum(answer.generation for answer in answers),
             "pending": sum(indexer.dirty.pending() for indexer in indexers),
             "degraded": list(dict.fromkeys(degraded)),
@@ -90,7 +93,7 @@ class Questions:
         """A store's answer, and the fingerprint of the space it is from."""
         name = indexer.store.name
         while True:
-            target = _target(indexer)
+            target = self._target(indexer)
             try:
                 answer = await self._stores.readers.run(ask, target, question)
             except BackendUnavailable:
@@ -107,26 +110,27 @@ class Questions:
             # the space was switched meanwhile, and the old one is gone: the new one knows
         return target.space.fingerprint if target.space else "", answer
 
-
-def _target(indexer: Indexer) -> Target:
-    store, answering = indexer.store, indexer.store.answering
-    places = {
-        source.label: Place(
-            source.uid,
-            source.path,
-            source.in_obsidian,
-            source.withheld if source.rules.may_be_vague else None,
+    def _target(self, indexer: Indexer) -> Target:
+        store, answering = indexer.store, indexer.store.answering
+        places = {
+            source.label: Place(
+                source.uid,
+                source.path,
+                source.in_obsidian,
+                source.withheld if source.rules.may_be_vague else None,
+                source.templates,
+            )
+            for source in store.sources.values()
+        }
+        return Target(
+            store.name,
+            store.reader,
+            store.backend,
+            answering.space if answering else None,
+            answering.embed_query if answering else _nobody,
+            places,
+            tuple(other.store.reader for other in self._stores.indexers.values()),
         )
-        for source in store.sources.values()
-    }
-    return Target(
-        store.name,
-        store.reader,
-        store.backend,
-        answering.space if answering else None,
-        answering.embed_query if answering else _nobody,
-        places,
-    )
 
 
 def _nobody(_: str) -> Never:

@@ -24,6 +24,7 @@ from vragd.errors import StoreExists, UnknownStore, UsageError, VragdError
 from vragd.system.failpoints import reach
 from vragd.system.files import disk_error, private_dir, write_atomic
 from vragd.system.log import error_fields
+from vragd.system.places import literal
 
 log = structlog.get_logger()
 
@@ -160,9 +161,9 @@ def with_once(settings: StoreSettings, path: Path, include: Sequence[str]) -> St
     for i, source in enumerate(sources):
         if path == source.path or source.path in path.parents:
             below = path.relative_to(source.path).as_posix()
-            prefix = "" if below == "." else f"/{below}"
-            moved = [prefix + (p if p.startswith("/") or not prefix else f"/**/{p}") for p in include]
-            sources[i] = source.model_copy(update={"include": tuple(dict.fromkeys([*source.include, *moved]))})
+            moved = include if below == "." else [_below(literal(below), pattern) for pattern in include]
+            latest = list(dict.fromkeys(reversed([*source.include, *moved])))  # where some take back, the last decides
+            sources[i] = source.model_copy(update={"include": tuple(reversed(latest))})
             break
     else:
         labels = {source.label for source in sources}
@@ -170,3 +171,9 @@ def with_once(settings: StoreSettings, path: Path, include: Sequence[str]) -> St
         unique = next(n for n in (label, *(f"{label}-{i}" for i in range(2, 1000))) if n not in labels)
         sources.append(SourceSettings(path=path, name=unique, include=tuple(include), watch=False))
     return settings.model_copy(update={"sources": tuple(sources)})
+
+
+def _below(folder: str, pattern: str) -> str:
+    """A .gitignore pattern as it reads one `folder` further up, also one that takes back."""
+    sign, bare = ("!", pattern[1:]) if pattern.startswith("!") else ("", pattern)
+    return f"{sign}/{folder}{bare if bare.startswith('/') else f'/**/{bare}'}"

@@ -23,33 +23,39 @@ HANGS_S = 30.0
 LOOK_S = 1.0
 
 
-async def verify(stores: Stores, names: Sequence[str], *, repair: bool) -> dict[str, Any]:
-    """Compare vault, catalog and backend of each store; with `repair` mend, and compare again."""
+async def verify(
+    stores: Stores, names: Sequence[str], *, repair: bool, hangs_s: float = HANGS_S
+) -> dict[str, Any]:  # fmt: skip
+    """
+    Compare vault, catalog and backend of each store; with `repair` mend, and compare again.
+
+    A source whose file system has not answered for `hangs_s` is named, and waited for no longer.
+    """
     results = []
     for indexer in stores.chosen(names):
         if indexer.verifying.locked():
             raise Overloaded(f"store {indexer.store.name!r} is being verified", hint="wait until that has ended")
         async with indexer.verifying:
-            problems = await _problems(indexer)
+            problems = await _problems(indexer, hangs_s)
             n_mended = 0
             if repair and problems:
                 await _mend(indexer, problems)
-                left = await _problems(indexer)
+                left = await _problems(indexer, hangs_s)
                 n_mended, problems = max(0, len(problems) - len(left)), left
         results.append({"store": indexer.store.name, "problems": problems, "n_mended": n_mended})
     return {"stores": results, "ok": not any(result["problems"] for result in results)}
 
 
-async def _problems(indexer: Indexer) -> list[Problem]:
+async def _problems(indexer: Indexer, hangs_s: float) -> list[Problem]:
     await indexer.heartbeat(SETTLES_IN_S)  # a process that just began has yet to connect its sources
     await indexer.settled(indexer.dirty.ticket(), SETTLES_IN_S)
     problems: list[Problem] = []
     for keeper in indexer.keepers.values():
-        problems += await _vault_problems(indexer, keeper)
+        problems += await _vault_problems(indexer, keeper, hangs_s)
     return problems + await indexer.writer.run(compare_backend, indexer.store)
 
 
-async def _vault_problems(indexer: Indexer, keeper: Keeper) -> list[Problem]:
+async def _vault_problems(indexer: Indexer, keeper: Keeper, hangs_s: float) -> list[Problem]:
     """Of one source: on a thread of its own, so that one that hangs holds up neither questions nor scans."""
     source = keeper.source
     if keeper.hangs:
@@ -59,8 +65,8 @@ async def _vault_problems(indexer: Indexer, keeper: Keeper) -> list[Problem]:
     look = asyncio.ensure_future(lane.run(compare_vault, indexer.store, source, pending))
     try:
         while not look.done():
-            await asyncio.wait({look}, timeout=LOOK_S)
-            if not look.done() and lane.silent_s() > HANGS_S:
+            await asyncio.wait({look}, timeout=min(LOOK_S, hangs_s))
+            if not look.done() and lane.silent_s() > hangs_s:
                 return [_silent(source.label)]
         return look.result()
     finally:

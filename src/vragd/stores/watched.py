@@ -27,8 +27,8 @@ from vragd.vault.watch import TroubleKind
 
 log = structlog.get_logger()
 
-CONFIRM_SCAN_S = 65.0  # a little over proof.guard.GUARD_CONFIRM_S
-HANGS_S, CONNECTS_IN_S = 15.0, 5.0
+CONFIRM_SCAN_S = 65.0  # a little over Pace.guard_confirm_s
+CONNECTS_IN_S = 5.0
 DEGRADED_BY_STATE = {
     "new": "initial_scan",
     "offline": "source_offline",
@@ -76,7 +76,7 @@ class Keeper:
     @property
     def hangs(self) -> bool:
         """Whether its file system has not answered for long."""
-        return self.lane.silent_s() > HANGS_S
+        return self.lane.silent_s() > self.store.given.pace.hangs_s
 
     def degraded(self) -> list[str]:
         """Why answers about this source may be stale."""

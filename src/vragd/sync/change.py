@@ -7,7 +7,7 @@ Writes nothing. Everything here runs on the store's writer lane.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
 import structlog
@@ -18,6 +18,7 @@ from vragd.catalog.writer import Catalog
 from vragd.errors import VragdError
 from vragd.notes.chunk import read_note
 from vragd.notes.model import Note, NotIndexable
+from vragd.sync.pace import PACE, Pace
 from vragd.sync.vectors import chunk_key, hash_of, meta_hash
 from vragd.system.log import error_fields, path_id
 from vragd.vault.read import Content, Gone, Skipped, Unreadable
@@ -26,7 +27,6 @@ from vragd.vault.source import Source
 log = structlog.get_logger()
 
 TORN_RETRY_S = 0.2
-EMPTY_HOLD_S = 5.0
 RETRY_FIRST_S, RETRY_LAST_S = 5.0, 3600.0
 
 
@@ -65,23 +65,34 @@ class Prepared:
         """Whether the note takes no more room afterwards than nothing at all."""
         return isinstance(self.change, NoteRemoval) or self.change.chunks == ()
 
-    def without(self, refused: set[bytes]) -> Prepared:
-        """The note with those of its chunks that the embedder will not take marked: found by their words only."""
-        bad = {chunk.text_hash for chunk in self.fresh} & refused
+    def without(self, texts: set[bytes]) -> Prepared:
+        """The note with those of its chunks that the embedder will not take, by the hash of their text, marked."""
+        return self._marked({chunk.key for chunk in self.fresh if chunk.text_hash in texts}, "the embedder", "")
+
+    def without_keys(self, keys: Collection[str], why: str) -> Prepared:
+        """The note with those of its chunks that the backend will not take marked."""
+        return self._marked({chunk.key for chunk in self.fresh if chunk.key in keys}, "the backend", f" ({why})")
+
+    def _marked(self, bad: set[str], who: str, why: str) -> Prepared:
+        """These chunks are found by their words only, and the note says so."""
         if not bad or not isinstance(self.change, NoteChange) or self.change.chunks is None:
             return self
-        chunks = tuple(replace(c, embedded=c.text_hash not in bad) for c in self.change.chunks)
-        reason = f"the embedder refuses {len(bad)} of {len(chunks)} chunks"
-        change = replace(self.change, chunks=chunks, state="partial", reason=reason)
-        log.warning("sync.chunks_refused", note=path_id(self.visit.source.uid, self.visit.path), n_refused=len(bad))
-        return replace(self, change=_with_retry(change, self.attempts))
+        chunks = tuple(replace(c, embedded=c.embedded and c.key not in bad) for c in self.change.chunks)
+        reasons = [self.change.reason] if self.change.state == "partial" and self.change.reason else []
+        reasons.append(f"{who} refuses {len(bad)} of {len(chunks)} chunks{why}")
+        change = replace(self.change, chunks=chunks, state="partial", reason="; ".join(reasons))
+        log.warning(
+            "sync.chunks_refused", note=path_id(self.visit.source.uid, self.visit.path), by=who, n_refused=len(bad)
+        )
+        fresh = [chunk for chunk in self.fresh if chunk.key not in bad]
+        return replace(self, change=_with_retry(change, self.attempts), fresh=fresh)
 
 
 class Preparer:
     """Prepares the visits of one store in one space."""
 
-    def __init__(self, catalog: Catalog, backend: VectorBackend, space: SpaceRow) -> None:
-        self._catalog, self._backend, self._space = catalog, backend, space
+    def __init__(self, catalog: Catalog, backend: VectorBackend, space: SpaceRow, pace: Pace = PACE) -> None:
+        self._catalog, self._backend, self._space, self._pace = catalog, backend, space, pace
         self._kept: Prepared | None = None
 
     def prepare(self, visit: Visit) -> Prepared | Later | None:
@@ -133,7 +144,7 @@ class Preparer:
             change = _plain_change(visit, seq, known, known.state, None, stamp=content.key, chunks=None)
             return Prepared(visit, replace(change, racy=content.racy))
         if known and known.stamp[1] > 0 and not content.data and visit.patient:
-            return Later(replace(visit, patient=False), EMPTY_HOLD_S)
+            return Later(replace(visit, patient=False), self._pace.empty_hold_s)
         stem, _, suffix = visit.path.rpartition("/")[2].rpartition(".")
         name = (stem or visit.path).encode("utf-8", "surrogateescape").decode("utf-8", "replace")
         try:
@@ -144,7 +155,7 @@ class Preparer:
         except Exception as error:
             log.error("sync.note_unparsable", note=path_id(visit.source.uid, visit.path), **error_fields(error))
             return _failed(visit, seq, known, "parser_error")
-        chunks = tuple(_chunk_rows(visit, note)) or (_stand_in(visit),)
+        chunks = tuple(_chunk_rows(visit, note))
         held = self._held(known, chunks, note.title) if known and current else set()
         change = NoteChange(
             source_id=visit.source.id,
@@ -158,10 +169,10 @@ class Preparer:
             state="indexed",
             reason=_reason(note),
             chunks=chunks,
-            names=note.names,
+            names=note.aliases,
             words=note.words,
         )
-        fresh = [chunk for chunk in chunks if chunk.embedded and chunk.key not in held]
+        fresh = [chunk for chunk in chunks if chunk.key not in held]
         return Prepared(visit, change, fresh, known.attempts if known else 0)
 
     def _held(self, known: Known, chunks: Iterable[ChunkRow], title: str) -> set[str]:
@@ -205,12 +216,6 @@ def _chunk_rows(visit: Visit, note: Note) -> Iterator[ChunkRow]:
         yield ChunkRow(
             key, text_hash, chunk.heading, chunk.lines, chunk.text, meta_hash=told, embed_text=chunk.embed_text
         )
-
-
-def _stand_in(visit: Visit) -> ChunkRow:
-    """A chunk without text, by which a note that has none is found: by its names, its folders, its other words."""
-    nothing = hash_of("")
-    return ChunkRow(chunk_key(visit.source.uid, visit.path, nothing, 0), nothing, (), (1, 1), "", embedded=False)
 
 
 def _reason(note: Note) -> str | None:

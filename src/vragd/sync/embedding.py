@@ -16,13 +16,12 @@ from vragd.catalog.writer import Catalog
 from vragd.embed.base import Embedder, Space
 from vragd.errors import EmbedderChanged, EmbedderRejected, EmbedderUnavailable
 from vragd.notes import chunk
+from vragd.sync.pace import PACE, Pace
 from vragd.system.failpoints import reach
 
-# How long a round embeds before the writer lane looks at the queue again, and what it may prepare for that.
-ROUND_S = 0.5
+# What a round may prepare.
 LEAST_TEXTS, MOST_TEXTS = 8, 256
 STRIKES = 3
-REFUSED_FOR_S = 4.0  # below the first retry of a note, so that a retry asks again
 
 Batch = Sequence[tuple[bytes, str]]
 
@@ -51,6 +50,7 @@ class Bulk:
     """Makes it when it is first needed: what lacks no text needs none."""
     space: SpaceRow
     stop: Callable[[], bool]
+    pace: Pace = PACE
     texts_per_round: int = 64
     n_embedded: int = 0
     """Texts embedded so far, also by rounds that failed afterwards."""
@@ -65,7 +65,7 @@ class Bulk:
 
         `shown` are the hashes of the texts as they are shown, where that is with marks; see `Catalog.embedded`.
         """
-        cutoff = time.monotonic() - REFUSED_FOR_S
+        cutoff = time.monotonic() - self.pace.refused_for_s
         self._refused = {text_hash: at for text_hash, at in self._refused.items() if at > cutoff}
         done = self.catalog.embedded(self.space.id, texts.keys(), shown)
         found = Embedded(done, texts.keys() & self._refused.keys())
@@ -86,7 +86,7 @@ class Bulk:
         self._see_who_it_is(embedder)
         began = time.monotonic()
         for start in range(0, len(missing), embedder.batch_size):
-            if self.stop() or (start and time.monotonic() - began > ROUND_S):
+            if self.stop() or (start and time.monotonic() - began > self.pace.round_s):
                 return
             self._embed_batch(embedder, missing[start : start + embedder.batch_size], found)
 

@@ -19,6 +19,8 @@ from typing import Generic, NamedTuple, TypeVar
 from vragd.backends.base import Batch, Entry, VectorBackend
 from vragd.catalog.model import Committed, NoteChange, NoteRemoval, SpaceRow
 from vragd.catalog.writer import Catalog
+from vragd.errors import VectorsRefused
+from vragd.sync.change import RETRY_FIRST_S
 from vragd.sync.proof.proof import Proof
 from vragd.sync.vectors import source_of, to_entry
 from vragd.system.failpoints import reach
@@ -49,8 +51,9 @@ class Write:
     """
     What a round writes into one space, and what became of it.
 
-    `puts` are the chunks the backend does not hold yet as they are now. `proofs` by source id: a removal is committed
-    only if its source's proof says that the note is gone; what it does not say so of is `unproven` afterwards.
+    `puts` are the chunks the backend does not hold yet as they are now, but for those that it refused when they were
+    put before. `proofs` by source id: a removal is committed only if its source's proof says that the note is gone;
+    what it does not say so of is `unproven` afterwards.
     """
 
     catalog: Catalog
@@ -59,6 +62,7 @@ class Write:
     puts: Sequence[Entry]
     changes: Sequence[NoteChange | NoteRemoval]
     proofs: Mapping[int, Proof]
+    refused: Collection[str] = ()
     committed: list[NoteChange | NoteRemoval] = field(default_factory=list)
     unproven: list[NoteRemoval] = field(default_factory=list)
     done: Committed | None = None
@@ -108,8 +112,9 @@ def _delete(write: Write) -> None:
 
 
 def _clear(write: Write) -> None:
-    if write.done is not None and write.done.n_stale:
-        recover(write.catalog, write.backend, write.space)  # a key put for what was dropped may be in nobody's note
+    if write.done is not None and (write.done.n_stale or write.refused):
+        # a key put for what was dropped may be in nobody's note, and one that was refused be there as it was before
+        recover(write.catalog, write.backend, write.space)
     elif write.puts or write.dead:
         write.catalog.clear(write.space.target, [*write.dead, *(vector.key for vector in write.puts)])
         reach("sync.cleared")
@@ -191,7 +196,11 @@ def recover(catalog: Catalog, backend: VectorBackend, space: SpaceRow) -> int:
 
 
 def put_live(catalog: Catalog, backend: VectorBackend, space: SpaceRow, keys: Sequence[str]) -> int:
-    """Put those of `keys` that are live and have an embedding, as the catalog has them; how many."""
+    """
+    Put those of `keys` that are live and have an embedding, as the catalog has them; how many.
+
+    What the backend refuses is set aside, and keeps nothing else out.
+    """
     rows = list(catalog.rows_for(keys))
     values = catalog.embeddings(space.id, {row.chunk.text_hash for row in rows})
     entries = [
@@ -199,7 +208,15 @@ def put_live(catalog: Catalog, backend: VectorBackend, space: SpaceRow, keys: Se
         for row in rows
         if row.chunk.text_hash in values
     ]
-    backend.put_vectors(space.collection, Batch.of(entries))
+    try:
+        backend.put_vectors(space.collection, Batch.of(entries))
+    except VectorsRefused as error:
+        if not (refused := frozenset(error.keys).intersection(keys)):
+            raise
+        catalog.set_aside(space, refused, error.message, catalog.clock.wall() + RETRY_FIRST_S)
+        reach("refused.set_aside")
+        recover(catalog, backend, space)
+        return put_live(catalog, backend, space, [key for key in keys if key not in refused])
     return len(entries)
 
 

@@ -17,6 +17,7 @@ from itertools import islice
 # Beyond so many hints it is cheaper to scan (syncthing's aggregator has the same numbers).
 MAX_PER_FOLDER = 128
 MAX_HINTS = 4_096
+MAX_FOLDERS = 512  # of one source
 # What fails is tried again after twice the time, up to so long; after so many tries nobody is kept waiting for it.
 BACK_OFF_LAST_S, SCAN_BACK_OFF_LAST_S = 5.0, 60.0
 TRIES_WAITED_FOR = 4
@@ -76,7 +77,7 @@ class DirtyPaths:
         with self._lock:
             self._ticket += 1
             if folder or not path:
-                self._touch(self._folders, (source, path), now, settle)
+                self._hint_folder((source, path), now, settle)
             else:
                 self._hint_file(source, path, now, settle)
             ticket = self._ticket
@@ -106,8 +107,41 @@ class DirtyPaths:
         earliest = self._ticket
         for place in [p for p in self._hinted if p[0] == source and p[1].startswith(prefix)]:
             earliest = min(earliest, self._drop_hint(place).ticket)
-        waiting = self._touch(self._folders, folder, now, settle=True)
+        waiting = self._hint_folder(folder, now, settle=True)
         waiting.ticket = min(waiting.ticket, earliest)
+
+    def _hint_folder(self, place: SourcePath, now: float, settle: bool) -> _Waiting:
+        """What will look at `place`: its own scan, or that of a folder around it that waits. Those below it go."""
+        if place not in self._folders and (around := self._around(place)) is not None:
+            waiting = self._folders[around]
+            if not settle:
+                waiting.due = now  # somebody asks for it now
+            return waiting
+        waiting = self._touch(self._folders, place, now, settle)
+        self._take_in(place, waiting)
+        if sum(source == place[0] for source, _ in self._folders) > MAX_FOLDERS:
+            shared = _common([path for source, path in self._folders if source == place[0]])
+            waiting = self._touch(self._folders, (place[0], shared), now, settle)
+            self._take_in((place[0], shared), waiting)
+        return waiting
+
+    def _around(self, place: SourcePath) -> SourcePath | None:
+        """A folder around `place` that waits for its scan; not one that has failed, which may wait for long."""
+        source, path = place
+        while path:
+            path = path.rpartition("/")[0]
+            waiting = self._folders.get((source, path))
+            if waiting is not None and not waiting.tries:
+                return source, path
+        return None
+
+    def _take_in(self, place: SourcePath, waiting: _Waiting) -> None:
+        """The scan of `place` is also that of every folder below it: whoever waits for one of those waits for it."""
+        source, prefix = place[0], f"{place[1]}/" if place[1] else ""
+        below = [p for p in self._folders if p[0] == source and p[1].startswith(prefix) and p != place]
+        for one in map(self._folders.pop, below):
+            waiting.ticket, waiting.latest = min(waiting.ticket, one.ticket), min(waiting.latest, one.latest)
+        waiting.due = max(min(waiting.due, waiting.latest), waiting.not_before)
 
     def _drop_hint(self, place: SourcePath) -> _Waiting:
         folder = (place[0], place[1].rpartition("/")[0])
@@ -254,6 +288,8 @@ class DirtyPaths:
                 due = waiting.due
                 waiting.merge(taken)
                 waiting.due = due  # somebody has asked meanwhile, or the source is back
+            elif (around := self._around(place)) is not None:
+                self._folders[around].ticket = min(self._folders[around].ticket, taken.ticket)
             else:
                 self._folders[place] = taken
         self._wake()
@@ -329,6 +365,14 @@ class DirtyPaths:
 
 def _back_off(first_s: float, tries: int, last_s: float) -> float:
     return min(first_s * 2.0 ** min(max(tries - 1, 0), 16), max(first_s, last_s))
+
+
+def _common(paths: list[str]) -> str:
+    """The innermost folder that all of `paths` are in."""
+    parts = [path.split("/") for path in paths]
+    low, high = min(parts), max(parts)
+    n = next((i for i, (a, b) in enumerate(zip(low, high, strict=False)) if a != b), min(len(low), len(high)))
+    return "/".join(low[:n])
 
 
 def _due(table: dict[SourcePath, _Waiting], now: float, limit: int) -> list[SourcePath]:

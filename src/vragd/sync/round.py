@@ -9,14 +9,15 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from vragd.backends.base import VectorBackend
+from vragd.backends.base import Entry, VectorBackend
 from vragd.catalog.model import NoteChange, NoteRemoval, SpaceRow
 from vragd.catalog.writer import Catalog
 from vragd.embed.base import Embedder
-from vragd.errors import VragdError
+from vragd.errors import VectorsRefused, VragdError
 from vragd.sync import order
 from vragd.sync.change import RETRY_FIRST_S, Later, Prepared, Preparer, Visit
 from vragd.sync.embedding import Bulk
+from vragd.sync.pace import PACE, Pace
 from vragd.sync.proof.proof import Proof
 from vragd.sync.vectors import hash_of, to_entry
 
@@ -51,14 +52,15 @@ class Syncer:
         space: SpaceRow,
         proofs: Mapping[int, Proof],
         stop: Callable[[], bool] = lambda: False,
+        pace: Pace = PACE,
     ) -> None:
         self._catalog = catalog
         self._backend = backend
         self._space = space
         self._proofs = proofs
         self._stop = stop
-        self._preparer = Preparer(catalog, backend, space)
-        self._bulk = Bulk(catalog, embedder, space, stop)
+        self._preparer = Preparer(catalog, backend, space, pace)
+        self._bulk = Bulk(catalog, embedder, space, stop, pace)
         self.later: list[tuple[Visit, float]] = []
         """What the last round put off, also when it raised in the end: `Report.later`."""
 
@@ -125,9 +127,26 @@ class Syncer:
                 yield item
 
     def _write(self, ready: Sequence[Prepared], report: Report) -> None:
+        """What the backend refuses is a state of its note: the rest is written without it."""
+        refused: set[str] = set()
+        while True:
+            puts, changes = self._puts(ready), [item.change for item in ready]
+            write = order.Write(self._catalog, self._backend, self._space, puts, changes, self._proofs, refused)
+            try:
+                order.run(order.WRITE, write)
+            except VectorsRefused as error:
+                if not (at_fault := {put.key for put in puts}.intersection(error.keys)):
+                    raise
+                refused |= at_fault
+                ready = [item.without_keys(at_fault, error.message) for item in ready]
+            else:
+                break
+        self._tell(write, ready, report)
+
+    def _puts(self, ready: Sequence[Prepared]) -> list[Entry]:
         fresh = [(item, chunk) for item in ready for chunk in item.fresh]
         vectors = self._catalog.embeddings(self._space.id, {chunk.text_hash for _, chunk in fresh})
-        puts = [
+        return [
             to_entry(
                 item.visit.source.uid,
                 item.visit.source.label,
@@ -139,9 +158,8 @@ class Syncer:
             for item, chunk in fresh
             if isinstance(item.change, NoteChange) and chunk.text_hash in vectors
         ]
-        changes = [item.change for item in ready]
-        write = order.Write(self._catalog, self._backend, self._space, puts, changes, self._proofs)
-        order.run(order.WRITE, write)
+
+    def _tell(self, write: order.Write, ready: Sequence[Prepared], report: Report) -> None:
         unproven = {(removal.source_id, removal.path) for removal in write.unproven}
         for item in ready:
             if (item.visit.source.id, item.visit.path) in unproven:

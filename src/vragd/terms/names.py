@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import base64
 import os
+import re
+from collections.abc import Sequence
 from pathlib import Path
 from urllib.parse import quote, quote_from_bytes
+
+_NO_LINK = re.compile(r"[#^|:\\\[\]]|%%")
 
 
 def shown(path: str) -> str:
@@ -22,9 +26,14 @@ def exact(path: str) -> str | None:
     return None if shown(path) == path else base64.b64encode(os.fsencode(path)).decode("ascii")
 
 
-def link(root: Path, path: str, *, in_obsidian: bool) -> str:
-    """A link that opens the note: in Obsidian for a vault, the file itself elsewhere."""
+def link(root: Path, path: str, *, in_obsidian: bool, heading: Sequence[str] = ()) -> str:
+    """A link that opens the note: in Obsidian for a vault, at its innermost heading; the file itself elsewhere."""
     if in_obsidian:
         file = path.removesuffix(".md")
-        return f"obsidian://open?vault={quote(root.name, safe='')}&file={quote_from_bytes(os.fsencode(file), safe='')}"
+        # Obsidian writes a link to a heading without what means something in a link
+        place = " ".join(_NO_LINK.sub(" ", heading[-1]).split()) if heading else ""
+        at = quote(f"#{place}", safe="", errors="replace") if place else ""
+        return (
+            f"obsidian://open?vault={quote(root.name, safe='')}&file={quote_from_bytes(os.fsencode(file), safe='')}{at}"
+        )
     return "file://" + quote_from_bytes(os.fsencode(root / path))

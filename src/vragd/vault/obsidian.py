@@ -13,7 +13,7 @@ import json
 import os
 import stat
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from vragd.vault.ignore import Scope
@@ -27,7 +27,11 @@ _RACY_S = 2.0
 _COMPANIONS = ("appearance.json", "core-plugins.json", "community-plugins.json", "workspace.json", "hotkeys.json")
 _MAX_BYTES = 16 << 20
 
+_WAY = "/"  # no config folder has this path
+
 Stamp = tuple[int, int, int, int, int]
+Record = Mapping[str, list[str] | None]
+"""What each config folder excludes, by its path; None while nobody could tell. And the way to the root, by `/`."""
 
 
 def obsidian_filters(app_json: bytes) -> tuple[str, ...]:
@@ -47,7 +51,9 @@ def obsidian_filters(app_json: bytes) -> tuple[str, ...]:
         return ()
     if not isinstance(filters, list):
         raise ValueError("userIgnoreFilters is not a list")  # noqa: TRY004
-    return tuple(entry for entry in filters if isinstance(entry, str))
+    if not all(isinstance(entry, str) for entry in filters):
+        raise ValueError("userIgnoreFilters holds what is no text")  # a rule nobody can tell the meaning of
+    return tuple(filters)
 
 
 def is_config(path: str) -> bool:
@@ -86,15 +92,24 @@ class Exclusions:
 
     # -- beyond a restart --------------------------------------------------------------------------
 
-    def record(self) -> dict[str, list[str]]:
+    def record(self) -> dict[str, list[str] | None]:
         """What to give to `recall` in the next process."""
-        return {
-            path: list(one.entries) for path, one in sorted(self._configs.copy().items()) if one.entries is not None
+        made: dict[str, list[str] | None] = {
+            path: None if one.entries is None else list(one.entries)
+            for path, one in sorted(self._configs.copy().items())
         }
+        if any(path.startswith("../") for path in made):
+            made[_WAY] = list(self._way)
+        return made
 
-    def recall(self, record: dict[str, list[str]]) -> None:
-        """Begin with what an earlier process had read: it holds until something else is known."""
-        self._configs = {path: _Config(tuple(entries)) for path, entries in record.items()}
+    def recall(self, record: Record) -> None:
+        """Begin with what an earlier process knew, and did not know: it holds until something else is known."""
+        self._way = tuple(record.get(_WAY) or ())
+        self._configs = {
+            path: _Config(None if entries is None else tuple(entries))
+            for path, entries in record.items()
+            if path != _WAY
+        }
         self.learn(())
 
     def learn(self, vaults: Iterable[str]) -> bool:

@@ -11,10 +11,11 @@ from typing import Literal
 
 from vragd.vault.ignore import Rules
 from vragd.vault.links import Links
-from vragd.vault.obsidian import Exclusions
+from vragd.vault.obsidian import Exclusions, Record
 from vragd.vault.read import Content, Outcome, StatKey, Unreadable, read_note, stamp_of
 from vragd.vault.root import Root, Spot, as_on_disk, sees_events, stamp_resolution_s
 from vragd.vault.scan import Scan, scan
+from vragd.vault.templates import template_folders
 
 SourceState = Literal["new", "ok", "offline", "permission", "root_changed"]
 
@@ -49,6 +50,8 @@ class Source:
         self.rules = Rules(include, exclude)
         self.exclusions = Exclusions()
         self.links = Links()
+        self.templates: tuple[str, ...] = ()
+        """Folders of notes that are there to be copied."""
         self._max_file_bytes = max_file_bytes
         self._root: Root | None = None
         self._ignore_case = False
@@ -148,11 +151,12 @@ class Source:
         root = root or self._root
         if root is None:
             return False
+        self.templates = template_folders(root.read, self.templates)
         before, was_known = self.rules, self.rules_known
         self.exclusions.look(root, proven=proven)
         return self._apply_rules(before) or was_known != self.rules_known
 
-    def recall_rules(self, record: dict[str, list[str]]) -> None:
+    def recall_rules(self, record: Record) -> None:
         """Begin with what an earlier process knew of Obsidian's rules."""
         self.exclusions.recall(record)
         self._apply_rules(self.rules)

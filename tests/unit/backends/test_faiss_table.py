@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from pathlib import Path
+from types import FrameType
+from typing import Any
 
 import numpy as np
 import pytest
 
-from tests.backends import delete, keys, put
+from tests.backends import delete, keys, nearest, put
 from vragd.backends.base import Entry
 from vragd.backends.faiss.backend import FaissBackend
 from vragd.backends.faiss.table import Table
@@ -72,3 +76,47 @@ def test_a_table_holds_equal_metadata_once_and_forgets_what_is_unused() -> None:
     content = table.dump({})
     assert content.count(b'{"n":1}') == 1
     assert b"true" not in content
+
+
+@pytest.mark.parametrize("index", ["flat", "hnsw", "auto"])
+def test_a_file_that_is_of_another_collection_is_closed_once(index: str, tmp_path: Path) -> None:
+    backend = FaissBackend(index, tmp_path)
+    backend.create_collection("sss", 8, "cosine")
+    put(backend, "sss", [Entry("a", np.ones(8, dtype=np.float32))])
+    backend.close()
+    record = tmp_path / "sss/store.json"
+    record.write_text(record.read_text().replace('"dimension": 8', '"dimension": 4'))
+    others: list[int] = []
+
+    def opens(_: FrameType, event: str, function: object) -> None:
+        if event == "c_return" and function is os.close:
+            others.append(os.open(tmp_path, os.O_RDONLY))  # the same number again, as another thread may get it
+
+    sys.setprofile(opens)
+    try:
+        assert keys(FaissBackend(index, tmp_path), "sss") == []
+    finally:
+        sys.setprofile(None)
+    assert others
+    for other in others:
+        os.fstat(other)
+        os.close(other)
+
+
+@pytest.mark.parametrize("index", ["flat", "hnsw"])
+def test_what_is_put_after_a_change_that_failed_half_way_is_found_by_its_own_vector(index: str, tmp_path: Path) -> None:
+    rows = np.random.default_rng(0).normal(size=(8, 16)).astype(np.float32)
+    backend = FaissBackend(index, tmp_path)
+    backend.create_collection("sss", 16, "cosine")
+    put(backend, "sss", [Entry(f"k{i}", rows[i]) for i in range(3)])
+    nobody_can_keep: Any = {"folder": object()}
+    with pytest.raises(TypeError):
+        put(backend, "sss", [Entry("k3", rows[3]), Entry("k4", rows[4], nobody_can_keep)])
+    put(backend, "sss", [Entry(f"k{i}", rows[i]) for i in (5, 6)])
+    for i in (0, 1, 2, 5, 6):
+        (best,) = nearest(backend, "sss", rows[i], 1)
+        assert (best.key, round(best.score, 3)) == (f"k{i}", 1.0)
+    backend.close()
+    again = FaissBackend(index, tmp_path)
+    for i in (0, 1, 2, 5, 6):
+        assert nearest(again, "sss", rows[i], 1)[0].key == f"k{i}"

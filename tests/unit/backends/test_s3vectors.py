@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -19,14 +21,24 @@ from vragd.backends.s3vectors import backend as s3vectors
 from vragd.backends.s3vectors import wire
 from vragd.backends.s3vectors.backend import S3VectorsBackend
 from vragd.backends.s3vectors.settings import S3VectorsBackend as Settings
-from vragd.errors import BackendRefused, BackendUnavailable, StoreMismatch, UnknownCollection, VragdError
+from vragd.errors import (
+    BackendRefused,
+    BackendUnavailable,
+    StoreMismatch,
+    UnknownCollection,
+    VectorsRefused,
+    VragdError,
+)
+from vragd.terms.filter import every, one_of
 
 DIM = 8
 
 
-def backend(s3: FakeS3Vectors, **settings: Any) -> S3VectorsBackend:
+def backend(
+    s3: FakeS3Vectors, *, clock: Callable[[], float] = time.monotonic, **settings: Any
+) -> S3VectorsBackend:  # fmt: skip
     given = {"type": "s3vectors", "bucket": "bbb", "endpoint_url": s3.url, **settings}
-    return S3VectorsBackend(Settings.model_validate(given))
+    return S3VectorsBackend(Settings.model_validate(given), clock)
 
 
 def opened(s3: FakeS3Vectors, **settings: Any) -> S3VectorsBackend:
@@ -63,14 +75,12 @@ def test_content_is_declared_not_filterable_and_kept_only_when_asked(s3: FakeS3V
     assert s3.violations == []
 
 
-def test_requests_stay_within_bytes(s3: FakeS3Vectors, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_requests_stay_within_bytes(s3: FakeS3Vectors) -> None:
     assert wire.BODY_BYTES < s3vectors_rules.BODY == 20 * 1024 * 1024
-    monkeypatch.setattr(wire, "BODY_BYTES", 1024 * 1024)  # the same with less to send
-    monkeypatch.setattr(s3vectors_rules, "BODY", 1024 * 1024 + 64 * 1024)
     it = backend(s3)
     it.create_collection("wide", 4_096, "cosine")
     s3.forget_calls()
-    put(it, "wide", vectors(30, 4_096))
+    put(it, "wide", vectors(450, 4_096))
     assert s3.calls["PutVectors"] == 2
     assert s3.violations == []
 
@@ -124,6 +134,98 @@ def test_an_error_says_what_to_do(
     assert error.code in ("backend_unavailable", "backend_refused", "store_mismatch", "unknown_collection")
 
 
+@pytest.mark.parametrize(
+    ("status", "code", "message"),
+    [
+        (403, "403", ""),
+        (403, "ValidationException", "a proxy's idea of AWS"),
+        (407, "407", ""),
+        (400, "400", ""),
+        (400, "ThrottlingException", ""),
+        (400, "ValidationException", "Rate exceeded"),
+        (400, "ValidationException", "Too many requests, please slow down"),
+        (403, "RequestTimeTooSkewed", ""),
+        (403, "AccessDenied", ""),
+    ],
+)
+def test_what_is_no_fault_of_a_vector_cuts_nothing_and_refuses_nothing(
+    s3: FakeS3Vectors, status: int, code: str, message: str
+) -> None:
+    it = opened(s3)
+    entries = [Entry(v.key, v.values, {"source": "s"}, {"path": f"{v.key}.md"}, "f" * 16) for v in vectors(3)]
+    s3.fail(status, code, times=99, operations=["PutVectors"], message=message)
+    s3.forget_calls()
+    error = error_of(lambda: put(it, "sss", entries))
+    assert isinstance(error, BackendUnavailable)
+    assert s3.calls["PutVectors"] <= 4, "no vector is looked for"
+    s3.fail_no_more()
+    put(it, "sss", entries)
+    assert all("path" in data["payload"] and data["version"] for data in s3.metadata("bbb", "sss").values())
+
+
+@pytest.mark.parametrize("n", [1, 2, 3])
+def test_one_stray_refusal_cuts_nothing(s3: FakeS3Vectors, n: int) -> None:
+    it = opened(s3)
+    entries = [Entry(v.key, v.values, {"source": "s"}, {"path": f"{v.key}.md"}, "f" * 16) for v in vectors(n)]
+    s3.fail(400, "ValidationException", operations=["PutVectors"])
+    put(it, "sss", entries)
+    assert all("path" in data["payload"] and data["version"] for data in s3.metadata("bbb", "sss").values())
+    assert len(s3.keys("bbb", "sss")) == n
+
+
+def test_all_that_is_refused_is_named_and_the_rest_is_there(s3: FakeS3Vectors) -> None:
+    it = opened(s3)
+    s3.poison, s3.refuses = "", lambda some, _: any(vector["key"] in ("k3", "k400", "k1200") for vector in some)
+    error = error_of(lambda: put(it, "sss", vectors(1_201)))
+    assert isinstance(error, VectorsRefused)
+    assert (sorted(error.keys), error.part) == (["k1200", "k3", "k400"], "values")
+    assert len(s3.keys("bbb", "sss")) == 1_198
+
+
+def test_a_request_that_is_too_large_for_somebody_is_halved_and_nothing_is_cut(s3: FakeS3Vectors) -> None:
+    it = opened(s3)
+    entries = [Entry(v.key, v.values, {"source": "s"}, {"path": f"{v.key}.md"}, "f" * 16) for v in vectors(8)]
+    s3.fail(413, "413", times=3, operations=["PutVectors"])
+    put(it, "sss", entries)
+    assert all("path" in data["payload"] and data["version"] for data in s3.metadata("bbb", "sss").values())
+    assert len(s3.keys("bbb", "sss")) == 8
+    s3.fail(413, "413", times=3, operations=["PutVectors"])
+    error = error_of(lambda: put(it, "sss", entries[:4]))  # all four, two, and the first
+    assert isinstance(error, VectorsRefused)
+    assert (error.keys, "413" in error.message) == (("k0",), True)
+    s3.fail(413, "413", times=99, operations=["PutVectors"])
+    error = error_of(lambda: put(it, "sss", entries))
+    assert isinstance(error, BackendUnavailable), "whoever lets nothing through says nothing of any note"
+    s3.fail_no_more()
+
+
+def test_a_filter_of_more_conditions_than_aws_takes_is_asked_in_parts(s3: FakeS3Vectors) -> None:
+    it = opened(s3)
+    rows = vectors(250)
+    put(it, "sss", [Entry(v.key, v.values, {"source": f"s{i}", "folder": ("A",)}) for i, v in enumerate(rows)])
+    question = rows[0].values
+    assert question is not None
+    sources = one_of("source", [f"s{i}" for i in range(240)])
+    for where in (sources, every(sources, one_of("folder", ["A", "B"]))):
+        found = it.query("sss", question, 20, where=where)
+        everything = it.query("sss", question, 40)
+        expected = [match.key for match in everything.items if int(match.key[1:]) < 240][:20]
+        assert [match.key for match in found.items] == expected
+        assert found.end == "more"
+    wide = every(sources, one_of("folder", [f"folder {i}" for i in range(101)]))
+    assert "100 conditions" in error_of(lambda: it.query("sss", question, 5, where=wide)).message
+    assert s3.violations == []
+
+
+def test_a_question_that_is_answered_in_pages_is_answered_whole(s3: FakeS3Vectors) -> None:
+    it = opened(s3)
+    put(it, "sss", vectors(200))
+    whole = nearest(it, "sss", vectors(1)[0].values, 100)
+    s3.query_page = 40
+    assert nearest(it, "sss", vectors(1)[0].values, 100) == whole
+    assert len(whole) == 100
+
+
 def test_a_short_throttle_is_not_even_noticed(s3: FakeS3Vectors) -> None:
     it = opened(s3)
     s3.fail(429, "TooManyRequestsException", times=2, operations=["PutVectors"])
@@ -141,10 +243,9 @@ def test_a_write_whose_answer_was_lost_is_repeated(s3: FakeS3Vectors) -> None:
     assert s3.calls["PutVectors"] == s3.calls["DeleteVectors"] == 2
 
 
-def test_a_query_does_not_wait_again_for_what_was_just_out_of_reach(
-    s3: FakeS3Vectors, monkeypatch: pytest.MonkeyPatch
-) -> None:  # fmt: skip
-    it = opened(s3)
+def test_a_query_does_not_wait_again_for_what_was_just_out_of_reach(s3: FakeS3Vectors) -> None:
+    now = [100.0]
+    it = opened(s3, clock=lambda: now[0])
     put(it, "sss", vectors(2))
     s3.stop()
     ask = lambda: nearest(it, "sss", vectors(1)[0].values, 5)  # noqa: E731
@@ -153,7 +254,7 @@ def test_a_query_does_not_wait_again_for_what_was_just_out_of_reach(
     s3.forget_calls()
     assert "cannot be reached" in error_of(ask).message
     assert not s3.calls, "nobody was asked"
-    monkeypatch.setattr(s3vectors, "QUERY_PAUSE_S", 0.0)
+    now[0] += s3vectors.QUERY_PAUSE_S
     assert len(ask()) == 2
 
 
@@ -201,11 +302,12 @@ def test_two_writers_with_different_models_at_once_leave_one_refused(s3: FakeS3V
     assert "builtin-one" in error.message
 
 
-def test_writes_keep_below_the_rate_aws_grants(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_writes_keep_below_the_rate_aws_grants() -> None:
     now = [100.0]
-    monkeypatch.setattr(budget.time, "monotonic", lambda: now[0])
-    monkeypatch.setattr(budget.time, "sleep", lambda s: now.__setitem__(0, now[0] + s))
-    rate = budget.Budget(s3vectors.REQUESTS_PER_S, s3vectors.VECTORS_PER_S)
+    rate = budget.Budget(
+        s3vectors.REQUESTS_PER_S, s3vectors.VECTORS_PER_S,
+        clock=lambda: now[0], sleep=lambda s: now.__setitem__(0, now[0] + s),
+    )  # fmt: skip
     for _ in range(40):
         rate.take(500)
     assert 40 * 500 / (now[0] - 100.0) <= 2_500

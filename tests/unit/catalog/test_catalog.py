@@ -226,18 +226,20 @@ def test_a_snapshot_is_of_one_instant_whatever_is_committed_meanwhile(opened: Op
         before = now.generation()
         catalog.commit(1, [note(catalog, "a.md", "alpha new")])
         assert now.generation() == before
-        assert [key for key, _ in now.keyword("alpha", 5)] == ["a.md:alpha old"]
+        assert [found.key for found in now.keyword("alpha", 5)] == ["a.md:alpha old"]
         assert now.live(["a.md:alpha old", "a.md:alpha new"]) == {"a.md:alpha old"}
         assert set(now.join(["a.md:alpha old", "a.md:alpha new"])) == {"a.md:alpha old"}
     assert [found.text for found in reader.keyword("alpha", 5)] == ["alpha new"]
 
 
-def test_title_and_heading_count_for_more_than_text(opened: Opened) -> None:
+def test_words_are_found_in_text_title_file_name_and_folder(opened: Opened) -> None:
     catalog, reader = opened
     in_text = note(catalog, "text.md", "a quokka among many other words here", title="other")
     in_title = note(catalog, "title.md", "many other words, and some more of them here", title="quokka")
-    catalog.commit(1, [in_text, in_title])
-    assert [found.path for found in reader.keyword("quokka", 5)] == ["title.md", "text.md"]
+    elsewhere = [note(catalog, "quokka 2024.md", "one", title="x"), note(catalog, "quokka/y.md", "two", title="y")]
+    catalog.commit(1, [in_text, in_title, *elsewhere])
+    found = [found.path for found in reader.keyword("quokka", 5)]
+    assert (found[0], sorted(found)) == ("text.md", ["quokka 2024.md", "quokka/y.md", "text.md", "title.md"])
 
 
 @pytest.mark.parametrize("text", ['"', "a OR", "NEAR(", "col:x", "* - ^", "\x00", "ÄÖÜ", "日本語"])

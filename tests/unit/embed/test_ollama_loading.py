@@ -170,9 +170,15 @@ def test_a_server_on_this_machine_is_sent_no_key_and_asked_through_no_proxy(
         ("POST", "/api/tags", {"a": 1}, 405, "405 method not allowed"),
         ("GET", "/api/never", None, 404, "404 page not found"),
         ("POST", "/api/embed", {"model": "absent", "input": [1]}, 400, "invalid input type"),
-        ("POST", "/api/embed", {"model": "absent", "input": "a"}, 404, "model 'absent' not found"),
-        ("POST", "/api/embed", {"model": "fake-embed", "input": []}, 200, '"embeddings": []'),
-        ("POST", "/api/embed", {"model": "fake-embed"}, 200, '"embeddings": []'),
+        (
+            "POST",
+            "/api/embed",
+            {"model": "absent", "input": "a"},
+            404,
+            'model \\"absent\\" not found, try pulling it first',
+        ),
+        ("POST", "/api/embed", {"model": "fake-embed", "input": []}, 200, '"embeddings":[]'),
+        ("POST", "/api/embed", {"model": "fake-embed"}, 200, '"embeddings":[]'),
     ],
 )
 def test_the_stand_in_answers_as_the_real_one(

@@ -57,6 +57,14 @@ def out(text: str) -> bool:
         "vragd: *x",
         "vragd: truex",
         "vragd: 1.0",
+        "!!str vragd: false",
+        "&a vragd: no",
+        '!!str "vragd": off',
+        "? &a vragd\n: false",
+        '"\\x76ragd": false',
+        '"vr\\u0061gd": no',
+        "v\u200eragd: false",
+        "vragd\ufe0f: false",
     ],
 )
 def test_any_value_but_a_yes_is_a_no_in_any_spelling(line: str) -> None:
@@ -125,6 +133,41 @@ def test_front_matter_that_is_itself_broken_still_counts(text: str) -> None:
     assert out(text)
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "---\ntitle: x\n  vragd: false\n---",
+        "---\ntitle: [a, b]\n  vragd: false\n---",
+        "---\ntitle: 'x'\n\tvragd: false\n---",
+        "---\ntags:\n  - a\n  - b\n vragd: false\n---",
+        "---\n<<: {vragd: false}\n---",
+        "---\nx: &a\n  vragd: false\n<<: *a\n---",
+        "---\nx: &a {vragd: false}\n<<: *a\n---",
+        '---\nx: &a {vragd: false}\n"<<": [*a]\n---',
+        "---\n" + "x:\n" * 3_000 + "vragd: false\n---",
+    ],
+)
+def test_a_key_out_of_line_or_merged_or_far_down_counts(text: str) -> None:
+    assert out(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "---\nx: |\n  vragd: false\n---",
+        "---\nx: >-\n  vragd: false\n---",
+        "---\nx: &a\n  vragd: false\n---",
+        "---\nx: !!map # of mine\n  vragd: false\n---",
+        '---\nx: "a\n  vragd: false\n  b"\n---',
+        "---\nx: [\n  vragd: false ]\n---",
+        "---\nx:\n  y:\n    vragd: false\n  vragd: no\n---",
+        "---\na: 1\n---\n---\nvragd: false\n---",
+    ],
+)
+def test_what_stands_within_anothers_value_says_nothing(text: str) -> None:
+    assert not out(text)
+
+
 def test_a_note_that_opts_out_is_no_note() -> None:
     with pytest.raises(NotIndexable, match="opted_out"):
         read_note(b'---\r\n"vragd": off\r\n---\r\nsecret', "x")
@@ -142,6 +185,11 @@ def test_front_matter_of_any_size_is_looked_through_at_once() -> None:
         "vragd:" * 50_000,
         " " * 500_000 + "vragd",
         "?" * 100_000,
+        ": &a" * 100_000,
+        "&a " * 100_000 + "vragd:",
+        "{&a ," * 50_000 + "vragd:",
+        "\\x" * 100_000,
+        "<<: " + "{vragd" * 50_000,
     ):
         out(f"---\n{line}\n---\n")
     assert time.monotonic() - started < 5

@@ -15,10 +15,10 @@ import pytest
 from tests.backends import put
 from tests.world import World
 from vragd.backends.base import Entry
-from vragd.catalog.model import Ranked
-from vragd.catalog.reader import Snapshot
+from vragd.catalog.lookup import Lookup
 from vragd.errors import BackendUnavailable, EmbedderUnavailable, UsageError
-from vragd.search.ask import TRIES, Answer, Hit, Mode, Place, Question, Target, _Look, ask, check, fuse, merge
+from vragd.search.ask import TRIES, Answer, Hit, Mode, Place, Question, Target, _Look, ask, check
+from vragd.search.merge import merge
 from vragd.stores.stores import QUERY_THREADS
 
 
@@ -101,14 +101,14 @@ def test_as_many_questions_as_run_at_once_look_for_words_while_they_compare_vect
 ) -> None:
     world.write("a.md", "alpha")
     world.apply("a.md")
-    compared, keyword = threading.Barrier(QUERY_THREADS + 1), Snapshot.keyword
+    compared, keyword = threading.Barrier(QUERY_THREADS + 1), Lookup.find
 
     def patient(*args: Any, **kwargs: Any) -> Any:
         all_compared.wait(30)
         return keyword(*args, **kwargs)
 
     all_compared = threading.Event()
-    monkeypatch.setattr(Snapshot, "keyword", patient)
+    monkeypatch.setattr(Lookup, "find", patient)
     at_each_query(world, lambda n: compared.wait(30))
     with ThreadPoolExecutor(QUERY_THREADS) as pool:
         answers = [pool.submit(ask, target(world), Question("alpha")) for _ in range(QUERY_THREADS)]
@@ -198,22 +198,6 @@ def test_a_vector_of_another_dimension_is_refused(world: World) -> None:
 # -- blending and merging --------------------------------------------------------------------------
 
 
-def test_the_blend_prefers_what_both_lists_have_and_weighs_vectors_more() -> None:
-    vectors = [Ranked("both", 0.9), Ranked("vector", 0.8), Ranked("last", 0.1)]
-    words = [Ranked("word", 9.0), Ranked("both", 8.0), Ranked("tail", 1.0)]
-    order = [key for key, _ in fuse(vectors, words)]
-    assert order[:3] == ["both", "vector", "word"]
-    scores = [score for _, score in fuse(vectors, words)]
-    assert scores == sorted(scores, reverse=True)
-    assert all(0.0 <= score <= 1.0 for score in scores)
-
-
-def test_one_list_alone_keeps_its_order_and_equal_ranks_are_all_best() -> None:
-    assert [key for key, _ in fuse([], [Ranked("a", 3.0), Ranked("b", 2.0)])] == ["a", "b"]
-    assert [score for _, score in fuse([Ranked("a", 1.0), Ranked("b", 1.0)], [])] == [1.0, 1.0]
-    assert fuse([], []) == []
-
-
 def test_stores_of_one_space_are_merged_by_score_and_of_several_take_turns() -> None:
     def hits(store: str, *scores: float) -> Answer:
         return Answer(tuple(Hit(store, "s", f"{score}", "t", (), (1, 1), score, "", "") for score in scores))
@@ -243,7 +227,7 @@ def test_a_withheld_note_is_in_no_answer_and_takes_up_no_place(world: World, mod
         world.write(f"private/{i}.md", f"wombat {i}")
     world.write("open.md", "a wombat in the open")
     world.apply(*(f"private/{i}.md" for i in range(12)), "open.md")
-    asked = Question("wombat 3", mode=mode, top_k=3)
+    asked = Question("wombat 3", mode=mode, top_k=3, weak=True)
     assert "private" in str(shown(ask(target(world), asked))), "or there is nothing to withhold"
     (label, place), = target(world).places.items()  # fmt: skip
     hidden = replace(place, withheld=lambda path: path.startswith("private/"))

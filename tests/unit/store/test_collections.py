@@ -10,19 +10,22 @@ from typing import Any
 import pytest
 
 from tests.fakes.s3vectors import FakeS3Vectors
-from tests.world import WordEmbedder
+from tests.world import WordEmbedder, sql
 from vragd.backends.faiss.settings import FaissBackend
 from vragd.backends.s3vectors.settings import S3VectorsBackend
 from vragd.config.settings import LimitSettings, SourceSettings, StoreSettings
 from vragd.errors import StoreMismatch
 from vragd.store.opening import open_store
 from vragd.sync.change import Visit
+from vragd.sync.pace import PACE, Pace
 
 BUCKET = "shared"
 
 
 class Machine:
     """A store `notes` with vaults of its own, and the steps its worker would take."""
+
+    pace = PACE
 
     def __init__(self, s3: FakeS3Vectors, home: Path, digest: str = "1", vaults: tuple[str, ...] = ("vault",)) -> None:
         self.s3, self.home, self.vaults = s3, home, vaults
@@ -40,7 +43,7 @@ class Machine:
         sources = tuple(SourceSettings(path=self.home / name) for name in self.vaults)
         settings = StoreSettings(sources=sources, backend=backend)
         limits = LimitSettings(min_free_mib=0)
-        self.store = open_store("notes", settings, self.home / "store", limits, lambda: self.embedder)
+        self.store = open_store("notes", settings, self.home / "store", limits, lambda: self.embedder, pace=self.pace)
         return self
 
     def reopen(self, **changes: Any) -> Machine:
@@ -95,6 +98,13 @@ def two(one: Machine, s3: FakeS3Vectors, tmp_path: Path) -> Iterator[Machine]:
     machine = Machine(s3, tmp_path / "two").write("vault/c.md", "fourth\n").work()
     yield machine
     machine.store.close()
+
+
+def key_of(machine: Machine, path: str) -> str:
+    """The key of a note's one chunk."""
+    ((key,),) = sql(machine.home / "store", "select key from chunk join note on note.id = note_id where path = ?",
+                    path.encode())  # fmt: skip
+    return str(key)
 
 
 def there(s3: FakeS3Vectors, index: str = "notes", bucket: str = BUCKET) -> set[str]:
@@ -238,11 +248,40 @@ def test_one_vector_aws_finds_fault_with_keeps_nobody_out(s3: FakeS3Vectors, one
     assert not any("Cursed" in str(metadata) for metadata in s3.metadata(BUCKET, "notes").values())
 
 
-def test_filling_reads_the_catalog_once_and_goes_on_after_a_restart(
-    s3: FakeS3Vectors, one: Machine, monkeypatch: pytest.MonkeyPatch
-) -> None:  # fmt: skip
-    monkeypatch.setattr("vragd.store.filling.SLICE", 1)
-    one.reopen(bucket="another")
+def test_one_vector_aws_refuses_whatever_is_told_of_it_is_set_aside_and_taken_later(
+    s3: FakeS3Vectors, one: Machine
+) -> None:
+    one.write("vault/bad.md", "sixth\n").write("vault/moved.md", "seventh\n").work()
+    (bad, moved) = (key_of(one, name) for name in ("bad.md", "moved.md"))
+    s3.poison, s3.refuses = "", lambda vectors, _: any(vector["key"] in (bad, moved) for vector in vectors)
+    one.write("vault/moved.md", "\n\nseventh\n").work()  # what is there of it tells other lines
+    assert there(s3) == one.live
+    assert len(one.live) == 4
+    one.reopen(bucket="another").work()
+    assert there(s3, bucket="another") == one.live
+    assert len(one.live) == 3
+    assert {row.path for row in one.store.reader.files(["partial"])} == {"bad.md", "moved.md"}
+    s3.poison = None
+    for source in one.store.sources.values():
+        one.store.apply([Visit(source, path) for path in ("bad.md", "moved.md")])
+    assert there(s3, bucket="another") == one.live
+    assert len(one.live) == 5
+    assert one.store.reader.files(["partial"]) == []
+    assert s3.violations == []
+
+
+def test_an_index_of_another_dimension_by_now_is_no_fault_of_any_note(s3: FakeS3Vectors, one: Machine) -> None:
+    s3.moto.delete_index(BUCKET, "notes", "")
+    s3.moto.create_index(BUCKET, "", "notes", "float32", 7, "cosine")
+    one.write("vault/c.md", "eighth\n")
+    (source,) = one.store.sources.values()
+    with pytest.raises(StoreMismatch, match="7"):
+        one.store.apply([Visit(source, "c.md")])
+    assert one.store.reader.files(["partial"]) == []
+
+
+def test_filling_reads_the_catalog_once_and_goes_on_after_a_restart(s3: FakeS3Vectors, one: Machine) -> None:
+    one.reopen(bucket="another", pace=Pace(fill_slice=1))
     one.store.prepare()
     one.store.fill()
     s3.forget_calls()

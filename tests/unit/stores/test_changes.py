@@ -20,8 +20,8 @@ from vragd.backends.memory.backend import MemoryBackend as Memory
 from vragd.backends.memory.settings import MemoryBackend
 from vragd.config.load import Loaded
 from vragd.config.settings import Config, LimitSettings, SourceSettings, StoreSettings, WatchSettings
-from vragd.errors import CatalogLocked, DataDirError, DiskFull, NewerFormat, Overloaded, UnknownStore
-from vragd.stores.changes import create_store, delete_store
+from vragd.errors import CatalogLocked, ConfigError, DataDirError, DiskFull, NewerFormat, Overloaded, UnknownStore
+from vragd.stores.changes import create_store, delete_store, index_once
 from vragd.stores.healing import FIRST_S, LAST_S, Healer
 from vragd.stores.reload import reload
 from vragd.stores.state import State
@@ -229,3 +229,15 @@ def test_a_place_that_hangs_stops_neither_a_change_for_ever_nor_the_end(
     home.run(check, abc=MEMORY.model_copy(update={"sources": (SourceSettings(path=hung, watch=False),)}))
     assert not go.is_set(), "it ended while the look still hung"
     go.set()
+
+
+@pytest.mark.parametrize("name", ["new", "abc"])
+def test_a_place_that_cannot_be_a_source_is_refused_before_anything_is_looked_for_in_it(home: Home, name: str) -> None:
+    async def check(stores: Stores) -> None:
+        await create_store(stores, "abc", MEMORY)
+        with pytest.raises(ConfigError, match=r"the data directory .* is inside"):  # not that nothing was found there
+            await index_once(stores, name, str(home.place), ["**/*.md"])
+        with pytest.raises(ConfigError, match="the root of the file system"):
+            await index_once(stores, name, "/", ["**/no such note.md"])
+
+    home.run(check)

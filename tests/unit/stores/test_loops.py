@@ -16,6 +16,7 @@ from tests.fakes.ollama import FakeOllama
 from tests.workers import Home, N, eventually, idle, keeper_of, paths
 from vragd.config.settings import SourceSettings, WatchSettings
 from vragd.errors import BackendUnavailable
+from vragd.sync.pace import Pace
 from vragd.vault.root import Root
 from vragd.vault.source import Source
 
@@ -90,11 +91,10 @@ def test_a_source_that_hung_is_indexed_when_it_answers(home: Home, monkeypatch: 
 
 
 def test_a_source_that_hangs_later_is_said_to_be_offline(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("vragd.stores.watched.HANGS_S", 0.1)
     folder = home.folder("folder")
 
     async def check() -> None:
-        async with home.worker(SourceSettings(path=folder)) as worker:
+        async with home.worker(SourceSettings(path=folder), pace=Pace(hangs_s=0.1)) as worker:
             await eventually(lambda: len(paths(worker, folder)) == N and idle(worker), "the notes")
             hanging = Hanging(folder, monkeypatch)
             worker.beat()
@@ -264,15 +264,12 @@ def test_nobody_waits_for_ever_for_a_file_that_is_written_without_end(home: Home
 # -- outages -------------------------------------------------------------------------------------------
 
 
-def test_a_note_that_was_emptied_is_believed_although_another_cannot_be_embedded(
-    home: Home, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_note_that_was_emptied_is_believed_although_another_cannot_be_embedded(home: Home) -> None:
     """A round that ends in an outage forgets nothing of what it put off."""
-    monkeypatch.setattr("vragd.sync.change.EMPTY_HOLD_S", 0.3)
     folder = home.folder("folder", 5)
 
     async def check() -> None:
-        async with home.worker(SourceSettings(path=folder)) as worker:
+        async with home.worker(SourceSettings(path=folder), pace=Pace(empty_hold_s=0.3)) as worker:
             await eventually(lambda: len(paths(worker, folder)) == 5 and idle(worker), "the notes")
             home.ollama.stop()
             (folder / "new.md").write_text("a text that nobody can embed now")

@@ -38,8 +38,6 @@ def loaded(tmp_path: Path) -> Loaded:
 def test_a_source_that_hangs_while_it_is_verified_holds_up_no_question_and_is_named(
     loaded: Loaded, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("vragd.stores.verifying.HANGS_S", 0.2)
-    monkeypatch.setattr("vragd.stores.verifying.LOOK_S", 0.05)
     (tmp_path / "vault" / "a.md").write_text("a note")
     go, hung = threading.Event(), threading.Event()
     real = Source.read
@@ -57,7 +55,7 @@ def test_a_source_that_hangs_while_it_is_verified_holds_up_no_question_and_is_na
             indexer = stores.indexer("notes")
             assert await indexer.settled(indexer.rescan(), 30)
             monkeypatch.setattr(Source, "read", read)
-            verifying = asyncio.create_task(verify(stores, (), repair=False))
+            verifying = asyncio.create_task(verify(stores, (), repair=False, hangs_s=0.2))
             await eventually(hung.is_set, "the source to hang")
             with pytest.raises(Overloaded, match="is being verified"):
                 await verify(stores, (), repair=False)

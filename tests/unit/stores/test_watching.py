@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.workers import eventually
 from vragd.config.settings import WatchSettings
 from vragd.stores import watching
 from vragd.stores.watching import AGAIN_FIRST_S, Watching
@@ -24,10 +25,12 @@ class Clock:
         return self.now
 
 
-Do = Callable[[Watching, Clock], Awaitable[None]]
+Do = Callable[[Watching, Clock, Source], Awaitable[None]]
 
 
-def with_watching(folder: Path, do: Do, **settings: object) -> None:
+def with_watching(
+    folder: Path, do: Do, *, on_hint: Callable[[str, bool], None] = lambda *_: None, **settings: object
+) -> None:
     async def run() -> None:
         source = Source(folder, 1, "uid", label=folder.name, include=["*.md"], max_file_bytes=1 << 20)
         lane, clock = Lane("scan"), Clock()
@@ -35,9 +38,9 @@ def with_watching(folder: Path, do: Do, **settings: object) -> None:
         assert root is not None
         source.take(root)
         quiet = lambda *_: None  # noqa: E731
-        made = Watching("notes", source, lane, WatchSettings.model_validate(settings), quiet, quiet, clock)
+        made = Watching("notes", source, lane, WatchSettings.model_validate(settings), on_hint, quiet, clock)
         try:
-            await do(made, clock)
+            await do(made, clock, source)
         finally:
             made.disarm()
             lane.close()
@@ -74,7 +77,7 @@ def short(monkeypatch: pytest.MonkeyPatch) -> type[Short]:
 def test_a_source_without_an_instance_is_polled_and_watched_when_there_is_one(
     tmp_path: Path, short: type[Short]
 ) -> None:
-    async def check(made: Watching, clock: Clock) -> None:
+    async def check(made: Watching, clock: Clock, _: Source) -> None:
         short.instances = False
         await made.arm()
         assert (made.mode, made.unwatched) == ("polling", {"": "emfile"})
@@ -94,7 +97,7 @@ def test_a_source_without_an_instance_is_polled_and_watched_when_there_is_one(
 
 
 def test_a_folder_that_cannot_be_watched_is_polled_alone_and_tried_again(tmp_path: Path, short: type[Short]) -> None:
-    async def check(made: Watching, clock: Clock) -> None:
+    async def check(made: Watching, clock: Clock, _: Source) -> None:
         short.locked = True
         await made.arm()
         assert (made.mode, made.unwatched) == ("events", {"locked": "eacces"})
@@ -109,7 +112,7 @@ def test_a_folder_that_cannot_be_watched_is_polled_alone_and_tried_again(tmp_pat
 
 
 def test_polling_that_was_asked_for_stays(tmp_path: Path) -> None:
-    async def check(made: Watching, clock: Clock) -> None:
+    async def check(made: Watching, clock: Clock, _: Source) -> None:
         await made.arm()
         clock.now += 1e6
         assert await made.heal() == []
@@ -120,7 +123,7 @@ def test_polling_that_was_asked_for_stays(tmp_path: Path) -> None:
 
 
 def test_nothing_is_due_while_everything_is_watched(tmp_path: Path) -> None:
-    async def check(made: Watching, clock: Clock) -> None:
+    async def check(made: Watching, clock: Clock, _: Source) -> None:
         assert made.is_blind
         await made.arm()
         clock.now += 1e6
@@ -129,3 +132,22 @@ def test_nothing_is_due_while_everything_is_watched(tmp_path: Path) -> None:
         assert not made.is_blind
 
     with_watching(tmp_path, check)
+
+
+def test_what_is_excluded_no_longer_is_watched_from_then_on(tmp_path: Path) -> None:
+    rules, private = tmp_path / ".obsidian/app.json", tmp_path / "Private/deep"
+    for folder in (rules.parent, private):
+        folder.mkdir(parents=True)
+    rules.write_text('{"userIgnoreFilters": ["Private/"]}')
+    told: set[str] = set()
+
+    async def check(made: Watching, _: Clock, source: Source) -> None:
+        source.refresh_rules()
+        await made.arm()
+        rules.write_text("{}")
+        assert source.refresh_rules(proven=True)
+        await made.rearm()
+        (private / "a.md").write_text("text")
+        await eventually(lambda: "Private/deep/a.md" in told, "the note to be told")
+
+    with_watching(tmp_path, check, on_hint=lambda path, _: told.add(path))

@@ -83,6 +83,20 @@ def test_what_was_excluded_last_is_excluded_after_a_restart(world: World) -> Non
     assert world.scan() == ["open.md"]
 
 
+def test_what_a_vault_inside_withheld_is_withheld_after_a_restart_while_its_source_is_away(world: World) -> None:
+    world.write("Inner/secret.md", "secret text")
+    world.write("open.md", "open text")
+    world.apply("open.md", "Inner/secret.md")
+    world.write("Inner/.obsidian/app.json", "torn")
+    world.scan()
+    assert world.source.withheld("Inner/secret.md")
+    world.store.proofs[world.source.id].remember()
+    world.vault.rename(world.vault.with_name("away"))
+    world.restart()
+    assert world.source.state == "offline"
+    assert world.source.withheld("Inner/secret.md") and not world.source.withheld("open.md")
+
+
 def test_what_nobody_can_evaluate_changes_nothing_that_is_indexed_and_lets_nothing_in(world: World) -> None:
     vault_with_secret(world, "{}").clock = lambda: 1 << 62  # no stamp is too fresh to be believed
     world.apply("open.md", "Private/secret.md")

@@ -14,6 +14,7 @@ from tests.world import World, sql
 from vragd.errors import DiskFull, EmbedderChanged, EmbedderUnavailable
 from vragd.sync import change
 from vragd.sync.change import Visit
+from vragd.sync.pace import Pace
 
 NO_ROOM = 1 << 40  # MiB
 
@@ -21,6 +22,14 @@ NO_ROOM = 1 << 40  # MiB
 @pytest.fixture
 def world(tmp_path: Path) -> Iterator[World]:
     world = World(tmp_path)
+    yield world
+    world.store.close()
+
+
+@pytest.fixture
+def hasty(tmp_path: Path) -> Iterator[World]:
+    """A batch a round, and what was refused is tried again at once."""
+    world = World(tmp_path, Pace(round_s=0.0, refused_for_s=0.0))
     yield world
     world.store.close()
 
@@ -134,9 +143,9 @@ def test_an_outage_strikes_no_text_out(world: World) -> None:
     assert [row.state for row in world.store.reader.files()] == ["indexed"]
 
 
-def test_a_note_that_is_well_again_has_no_attempts_on_record(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_note_that_is_well_again_has_no_attempts_on_record(hasty: World) -> None:
+    world = hasty
     world.embedder.poison = "arsenic"
-    monkeypatch.setattr("vragd.sync.embedding.REFUSED_FOR_S", 0.0)
     for i in range(3):
         world.write("bad.md", f"arsenic {i}")
         world.apply("bad.md")
@@ -227,9 +236,9 @@ def test_another_model_for_an_empty_store_leaves_nothing_of_the_first(world: Wor
 # -- large notes and limits ------------------------------------------------------------------------
 
 
-def test_a_note_of_many_rounds_is_read_and_cut_once(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_note_of_many_rounds_is_read_and_cut_once(hasty: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    world = hasty
     world.write("a.md", "\n\n".join(f"# Part {i}\n\nwords of part {i}" for i in range(600)))
-    monkeypatch.setattr("vragd.sync.embedding.ROUND_S", 0.0)  # a batch a round
     n_cut, cut = [], change.read_note
     monkeypatch.setattr("vragd.sync.change.read_note", lambda *args: (n_cut.append(1), cut(*args))[1])
     _wait_out_racy_stamps(world, "a.md")
@@ -243,10 +252,8 @@ def test_a_note_of_many_rounds_is_read_and_cut_once(world: World, monkeypatch: p
     assert world.store._syncer is not None and world.store._syncer._preparer._kept is None
 
 
-def test_a_note_of_many_rounds_that_changes_in_between_is_read_again(
-    world: World, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("vragd.sync.embedding.ROUND_S", 0.0)  # a batch a round
+def test_a_note_of_many_rounds_that_changes_in_between_is_read_again(hasty: World) -> None:
+    world = hasty
     world.write("a.md", "\n\n".join(f"# Part {i}\n\nwords of part {i}" for i in range(40)))
     _wait_out_racy_stamps(world, "a.md")
     assert world.store.apply([Visit(world.source, "a.md")]).deferred
@@ -256,8 +263,8 @@ def test_a_note_of_many_rounds_that_changes_in_between_is_read_again(
     assert world.is_sound()
 
 
-def test_of_several_unfinished_notes_one_is_kept(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("vragd.sync.embedding.ROUND_S", 0.0)
+def test_of_several_unfinished_notes_one_is_kept(hasty: World) -> None:
+    world = hasty
     for name, n in (("a", 20), ("b", 40), ("c", 10)):
         world.write(f"{name}.md", "\n\n".join(f"# {name} {i}\n\nwords of {name} {i}" for i in range(n)))
         _wait_out_racy_stamps(world, f"{name}.md")

@@ -18,7 +18,8 @@ from vragd.embed.registry import create_embedder
 from vragd.store.opening import open_store
 from vragd.sync.change import Visit
 from vragd.sync.difference import Difference, compare
-from vragd.sync.proof.guard import GUARD_AT_LEAST, GUARD_CONFIRM_S, NOTHING, Held, guarded
+from vragd.sync.pace import PACE
+from vragd.sync.proof.guard import NOTHING, Held, guarded
 from vragd.sync.proof.proof import Proof
 from vragd.vault.ignore import Rules
 from vragd.vault.read import Content
@@ -244,16 +245,16 @@ def test_a_file_that_happens_to_have_the_inode_of_a_missing_one_has_not_moved(tm
 
 
 def long_ago(held: Held) -> Held:
-    return replace(held, since=held.since - 2 * GUARD_CONFIRM_S)
+    return replace(held, since=held.since - 2 * PACE.guard_confirm_s)
 
 
 def test_many_missing_notes_are_held_until_a_scan_a_minute_later_misses_the_same() -> None:
-    many = [str(i) for i in range(GUARD_AT_LEAST + 1)]
+    many = [str(i) for i in range(PACE.guard_at_least + 1)]
     more = Difference(missing=[*many, "another"])
     held = guarded(NOTHING, Difference(missing=many), len(many), 1, 0.25, 100.0)
     assert held == Held(frozenset(many), 100.0)
-    assert guarded(held, Difference(missing=many), len(many), 1, 0.25, 100.0 + GUARD_CONFIRM_S - 1) == held
-    assert guarded(held, Difference(missing=many), len(many), 1, 0.25, 100.0 + GUARD_CONFIRM_S) is None
+    assert guarded(held, Difference(missing=many), len(many), 1, 0.25, 100.0 + PACE.guard_confirm_s - 1) == held
+    assert guarded(held, Difference(missing=many), len(many), 1, 0.25, 100.0 + PACE.guard_confirm_s) is None
     assert guarded(held, more, len(many) + 1, 1, 0.25, 900.0) == Held(frozenset(more.missing), 900.0)
     assert guarded(held, Difference(missing=many), len(many), 0, 0.25, 900.0) == held, "nothing at all is found"
 
@@ -344,3 +345,18 @@ def test_a_named_path_is_found_below_the_root_whatever_dots_and_links_are_in_it(
     assert root is not None
     source.take(root)
     assert source.inside(spot) == inside
+
+
+def test_what_is_unmounted_while_a_scan_is_judged_is_not_believed_to_be_there(world: World) -> None:
+    def unmounted_meanwhile() -> float:
+        proof.unmounted()
+        return 0.0
+
+    (row,) = world.store.catalog.sources()
+    proof = Proof(world.store.catalog, world.source, row, 0.25, unmounted_meanwhile)
+    root, found = world.source.root, world.source.scan()
+    assert root is not None
+    found.mounts["disk"] = (5, 7)
+    known = world.store.reader.stamps(world.source.id, "", None, 1 << 20)
+    proof.judge(root, found, known, proof.mark())
+    assert proof.state.mounts == {"disk": (0, 0)}

@@ -6,7 +6,15 @@ import itertools
 
 import pytest
 
-from vragd.sync.queue import BACK_OFF_LAST_S, MAX_HINTS, MAX_PER_FOLDER, TRIES_WAITED_FOR, DirtyPaths, SourcePath
+from vragd.sync.queue import (
+    BACK_OFF_LAST_S,
+    MAX_FOLDERS,
+    MAX_HINTS,
+    MAX_PER_FOLDER,
+    TRIES_WAITED_FOR,
+    DirtyPaths,
+    SourcePath,
+)
 
 
 class Clock:
@@ -270,3 +278,78 @@ def test_what_failed_lets_the_rest_have_its_turn(dirty: Queue) -> None:
     dirty.add([(1, f"{name}.md") for name in "abcdef"])
     dirty.put_back([(1, path) for path in dirty.paths(3)], 0)
     assert dirty.paths(3) == ["d.md", "e.md", "f.md"], "a deletion among them must not wait for an embedder"
+
+
+def test_a_folder_below_one_that_waits_is_not_scanned_besides(dirty: Queue) -> None:
+    dirty.hint(1, "a", folder=True)
+    ticket = dirty.hint(1, "a/b/c", folder=True)
+    dirty.hint(1, "ab", folder=True)
+    dirty.hint(2, "a/b", folder=True)
+    dirty.wait(1)
+    assert dirty.pending() == 3
+    assert dirty.take_folder(1) == ("a", ticket - 1)
+    assert not dirty.settled(ticket), "the scan that waited is under way"
+    assert dirty.take_folder(1) == ("ab", ticket + 1)
+    assert dirty.take_folder(1) is None
+    dirty.scanned((1, "a"))
+    assert dirty.settled(ticket)
+
+
+@pytest.mark.parametrize("outer", ["", "a"])
+def test_a_folder_to_be_scanned_takes_in_those_below_it_with_the_oldest_ticket(dirty: Queue, outer: str) -> None:
+    first = dirty.hint(1, "a/b", folder=True)
+    dirty.hint(1, "a/c/d", folder=True)
+    last = dirty.hint(1, outer, folder=True)
+    dirty.wait(1)
+    assert dirty.take_folder(1) == (outer, first)
+    assert dirty.take_folder(1) is None
+    assert not dirty.settled(first)
+    dirty.scanned((1, outer))
+    assert dirty.settled(last)
+
+
+def test_a_folder_hinted_while_one_around_it_is_scanned_is_scanned_afterwards(dirty: Queue) -> None:
+    dirty.hint(1, "", folder=True)
+    dirty.wait(1)
+    dirty.take_folder(1)
+    ticket = dirty.hint(1, "a", folder=True)
+    dirty.scanned((1, ""))
+    dirty.wait(1)
+    assert dirty.take_folder(1) == ("a", ticket)
+
+
+def test_a_folder_does_not_wait_for_one_around_it_whose_scan_failed(dirty: Queue) -> None:
+    dirty.hint(1, "", folder=True)
+    dirty.wait(1)
+    dirty.take_folder(1)
+    dirty.scan_again((1, ""), 30)
+    ticket = dirty.hint(1, "a", folder=True)
+    dirty.wait(1)
+    assert dirty.take_folder(1) == ("a", ticket)
+
+
+def test_whoever_asks_for_a_folder_now_has_the_one_around_it_scanned_now(dirty: Queue) -> None:
+    dirty.hint(1, "a", folder=True)
+    dirty.hint(1, "a/b", folder=True, settle=False)
+    assert dirty.take_folder(1) is not None
+
+
+def test_folders_without_end_become_the_one_that_all_are_in(dirty: Queue) -> None:
+    first = dirty.hint(1, "x/0", folder=True)
+    for i in range(MAX_FOLDERS + 10):
+        dirty.hint(1, f"x/y {i}/deep", folder=True)
+        dirty.hint(2, "x/y", folder=True)
+        assert dirty.pending() <= MAX_FOLDERS + 1
+    dirty.wait(60)
+    assert dirty.take_folder(1) == ("x", first)
+    assert dirty.take_folder(1) is None
+    assert dirty.take_folder(2) is not None
+
+
+def test_folders_that_have_nothing_in_common_become_the_whole_source(dirty: Queue) -> None:
+    for i in range(MAX_FOLDERS + 1):
+        dirty.hint(1, f"{'x' if i % 2 else 'x y'}/{i}", folder=True)
+    dirty.wait(60)
+    found = dirty.take_folder(1)
+    assert found is not None
+    assert found[0] == ""

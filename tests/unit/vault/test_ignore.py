@@ -241,7 +241,7 @@ def test_a_vault_inside_or_around_the_source_hides_by_its_own_paths() -> None:
 
 
 def test_excluded_files_are_read_from_app_json() -> None:
-    text = json.dumps({"userIgnoreFilters": ["Templates/", 3, None, "/x/"], "vimMode": True})
+    text = json.dumps({"userIgnoreFilters": ["Templates/", "/x/"], "vimMode": True})
     assert obsidian_filters(text.encode()) == ("Templates/", "/x/")
     assert obsidian_filters(b"\xef\xbb\xbf{}") == ()
     assert obsidian_filters(b'{"userIgnoreFilters": null}') == ()
@@ -255,6 +255,10 @@ def test_excluded_files_are_read_from_app_json() -> None:
         b"[]",
         b"3",
         b'{"userIgnoreFilters": {"a": 1}}',
+        b'{"userIgnoreFilters": "Private/"}',
+        b'{"userIgnoreFilters": ["Templates/", 2024]}',
+        b'{"userIgnoreFilters": [["Private/"]]}',
+        b'{"userIgnoreFilters": ["Private/"],}',
         b"\xff\xfe\xff",
         b"[" * 100_000,
     ],

@@ -207,13 +207,27 @@ def test_a_vault_inside_hides_below_itself_and_withholds_while_it_is_unknown(loo
     look.hidden()
     assert look.exclusions.known
     assert look.exclusions.scopes() == [Scope("A", "", ("Private/",)), Scope("B", "", (), known=False)]
-    assert look.again().exclusions.vaults == {"A"}
+    again = look.again().exclusions
+    assert again.vaults == {"A", "B"}
+    assert again.scopes() == look.exclusions.scopes(), "while the vault is away nobody is to see what was withheld"
+    assert again.known
 
 
 def test_a_source_that_is_a_folder_of_a_vault_obeys_the_vault(look: Look) -> None:
     look.write(["outer/vault/Private/"], "../../.obsidian/app.json")
     look.hidden()
     assert look.exclusions.scopes() == [Scope("", "outer/vault/", ("outer/vault/Private/",))]
+    assert look.again().exclusions.scopes() == look.exclusions.scopes(), "also before it is looked at again"
+
+
+def test_settings_nobody_could_read_are_unknown_across_a_restart(look: Look) -> None:
+    look.write("torn")
+    look.hidden()
+    again = look.again()
+    assert not again.exclusions.known
+    again.write(["Private/"])
+    assert again.hidden() == ["Private/"]
+    assert again.exclusions.known
 
 
 def test_a_change_within_the_same_instant_and_of_the_same_size_is_seen(look: Look) -> None:

@@ -60,6 +60,8 @@ class Collection:
         self._memory = ReadWriteLock()
         self._n_changes = 0
         self._is_gone = False
+        self._is_torn = False
+        """Whether a change failed half way: the layout may hold rows that the table knows nothing of."""
         self._table, self._layout = self._read()
         if self._layout.kind != self._wanted():
             self._rebuild()
@@ -119,11 +121,19 @@ class Collection:
             if new:
                 keys, places = [key for key, _ in new], [i for _, i in new]
                 metadata, versions = [batch.metadata[i] for i in places], [batch.versions[i] for i in places]
+                self._mend()
                 with self._memory.write():
                     slots = self._table.plan(keys, in_place=self._layout.in_place)
+                    self._is_torn = True
                     self._layout.put(slots, rows[places])
                     self._table.assign(keys, slots, metadata, versions)
+                    self._is_torn = False
                 self._changed(len(new))
+
+    def _mend(self) -> None:
+        """After a change that failed the next slot is not the layout's next row any longer."""
+        if self._is_torn:
+            self._rebuild()
 
     def _same(self, key: str, row: np.ndarray, batch: Batch, i: int) -> bool:
         slot = self._table.slots.get(key)
@@ -182,6 +192,7 @@ class Collection:
         table.assign(keys, table.plan(keys, in_place=True), metadata, versions)
         with self._memory.write():
             self._layout, self._table = layout, table
+        self._is_torn = False
         old.close()
         self._n_changes = max(self._n_changes, len(live))
 
@@ -194,6 +205,7 @@ class Collection:
     def save(self, share: float = 0, at_least: int = 1) -> None:
         """Write the file if changes are `at_least` so many and this `share` of all. Queries go on meanwhile."""
         with self._changing:
+            self._mend()
             if self._n_changes < max(at_least, share * len(self._table.slots)):
                 return
             with self._memory.read():
@@ -218,17 +230,16 @@ class Collection:
             return self._empty()
         except (file.Unreadable, OSError):
             return self._start_over()
+        held = None
         try:
-            return Table.load(content), self._checked(load(header, content["notes"], body), header)
-        except Exception:  # FAISS raises RuntimeError for a body it cannot read, and others for nonsense
+            if (header.dimension, header.metric) == (self.dimension, self.metric):
+                held = Table.load(content), load(header, content["notes"], body)
+        except Exception:  # noqa: S110 - FAISS raises RuntimeError for a body it cannot read, and others for nonsense
+            pass
+        if held is None or not held[1].keeps_file:
             with suppress(OSError):
                 os.close(body.fd)
-            return self._start_over()
-
-    def _checked(self, layout: Layout, header: Header) -> Layout:
-        if (header.dimension, header.metric) != (self.dimension, self.metric):
-            raise file.Unreadable("the file belongs to another collection")
-        return layout
+        return held or self._start_over()
 
     def _start_over(self) -> tuple[Table, Layout]:
         """Keep the damaged file for whoever wants to look at it, one at the most, and begin empty."""

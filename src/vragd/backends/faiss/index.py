@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import os
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -172,7 +171,7 @@ def build(kind: str, dimension: int, metric: Metric, n: int, take: Take) -> Layo
 
 
 def load(header: Header, notes: Mapping[str, Any], body: Body) -> Layout:
-    """The layout that wrote `body`, which it takes over. Raises anything at all for one that cannot be read."""
+    """The layout that wrote `body`; see `Layout.keeps_file`. Raises anything at all for one that cannot be read."""
     kinds: dict[str, type[Flat | Scan | Ivf | Hnsw]] = {k.kind: k for k in (Flat, Scan, Ivf, Hnsw)}
     return kinds[header.layout].load(header, notes, body)
 
@@ -185,9 +184,7 @@ def serialised(index: Any) -> tuple[int, Iterator[np.ndarray]]:
 def deserialised(body: Body) -> Any:
     blob = np.empty(body.length, dtype=np.uint8)
     body.read(blob)
-    index = faiss.deserialize_index(blob)
-    os.close(body.fd)
-    return index
+    return faiss.deserialize_index(blob)
 
 
 def questions(n: int, take: Take) -> np.ndarray:

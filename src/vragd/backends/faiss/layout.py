@@ -49,6 +49,8 @@ class Layout:
     kind: ClassVar[str]
     in_place: ClassVar[bool] = True
     """Whether a slot can be written again."""
+    keeps_file: ClassVar[bool] = False
+    """Whether a layout that was loaded goes on reading the file, and closes it."""
     spare: ClassVar[float] = 0.5
     """The share of free slots beyond which the layout is worth building anew."""
 
@@ -117,7 +119,6 @@ class Flat(Layout):
         layout = cls(header.dimension, header.metric)
         layout._resize(header.slots)
         body.read(layout._view())
-        os.close(body.fd)
         return layout
 
     def put(self, slots: np.ndarray, rows: np.ndarray) -> None:
@@ -160,6 +161,7 @@ class Scan(Layout):
     """
 
     kind = "scan"
+    keeps_file = True
 
     def __init__(
         self, dimension: int, metric: Metric, middle: np.ndarray, scale: np.ndarray, n: int, *, whole: bool

@@ -66,15 +66,16 @@ class Rows:
 
     def saved(self, file: Body) -> None:
         """Everything is in `file` now, whose descriptor is taken over."""
-        self.close()
-        self._file = file
+        old, self._file = self._file, file
         self._fresh.clear()
+        if old is not None:
+            os.close(old.fd)
 
     def close(self) -> None:
         """Let go of the file."""
-        if self._file is not None:
-            os.close(self._file.fd)
-        self._file = None
+        old, self._file = self._file, None  # closed also where that raises: the number may be another file's by then
+        if old is not None:
+            os.close(old.fd)
 
     def _read(self, into: np.ndarray, first: int) -> None:
         """The records from slot `first` on, from the file."""

@@ -12,7 +12,7 @@ import json
 import re
 import threading
 import time
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
@@ -27,6 +27,7 @@ from vragd.backends.base import (
     CollectionInfo,
     End,
     Entry,
+    Match,
     Matches,
     Stored,
     Traits,
@@ -39,6 +40,7 @@ from vragd.backends.s3vectors.errors import (
     BadCredentials,
     Conflict,
     Invalid,
+    TooMuch,
     Unreachable,
     from_answer,
     from_elsewhere,
@@ -48,6 +50,7 @@ from vragd.backends.s3vectors.settings import Settings
 from vragd.backends.scores import prepared
 from vragd.errors import (
     BackendRefused,
+    BackendUnavailable,
     CollectionMismatch,
     StoreMismatch,
     UnknownCollection,
@@ -88,8 +91,8 @@ class S3VectorsBackend:
 
     traits = TRAITS
 
-    def __init__(self, settings: Settings) -> None:
-        self._settings = settings
+    def __init__(self, settings: Settings, clock: Callable[[], float] = time.monotonic) -> None:
+        self._settings, self._clock = settings, clock
         self._place = f"s3vectors {settings.endpoint_url or 'aws'} text={settings.remote_text}"
         self._lock = threading.Lock()
         self._clients: dict[str, Any] = {}
@@ -175,13 +178,24 @@ class S3VectorsBackend:
             Entry(key, rows[i], batch.metadata[i], batch.payload[i], batch.versions[i]) for key, i in last.items()
         )
         with_text = self._settings.remote_text
+        refused: dict[str, Invalid] = {}
         for some in wire.batches(wire.item(entry, with_text=with_text, packed=shape.packed) for entry in entries):
-            self._put(name, some)
+            self._put(name, some, refused)
+        if refused:
+            error = next(iter(refused.values()))
+            if len(refused) == len(last) and all(isinstance(one, TooMuch) for one in refused.values()):
+                raise BackendUnavailable(
+                    error.message, hint="check proxy and endpoint_url; it is tried again by itself"
+                )
+            raise VectorsRefused(error.message, keys=tuple(refused), part="values", hint=error.hint) from error
 
-    def _put(self, name: str, batch: list[dict[str, Any]]) -> None:
+    def _put(
+        self, name: str, batch: list[dict[str, Any]], refused: dict[str, Invalid], *, again: bool = False
+    ) -> None:  # fmt: skip
         """
         Put a batch. Where AWS finds fault with it, the vector at fault is found and put with less metadata:
-        how AWS counts that is not documented to the byte, and one note must not keep the others out.
+        how AWS counts that is not documented to the byte, and one note must not keep the others out. It has to be
+        refused twice as it is. What is `refused` with the least, too, is noted there.
         """
         self._budget.take(len(batch))
         try:
@@ -189,14 +203,31 @@ class S3VectorsBackend:
             reach("s3.put")
         except Invalid as error:
             if len(batch) > 1:
-                self._put(name, batch[: len(batch) // 2])
-                self._put(name, batch[len(batch) // 2 :])
+                self._put(name, batch[: len(batch) // 2], refused)
+                self._put(name, batch[len(batch) // 2 :], refused)
+                return
+            if isinstance(error, TooMuch):  # that is not about what is in it: nothing may be cut
+                refused[batch[0]["key"]] = error
+                return
+            if not again:
+                self._put(name, batch, refused, again=True)
                 return
             kept = wire.least(batch[0]["metadata"])
             if kept == batch[0]["metadata"]:
-                raise VectorsRefused(error.message, keys=(batch[0]["key"],), part="values", hint=error.hint) from error
+                self._check_length(name, len(batch[0]["data"]["float32"]))
+                refused[batch[0]["key"]] = error
+                return
             log.warning("backend.metadata_cut", store=name, n_bytes=len(json.dumps(batch[0]["metadata"])))
-            self._put(name, [{**batch[0], "metadata": kept}])
+            self._put(name, [{**batch[0], "metadata": kept}], refused)
+
+    def _check_length(self, name: str, dimension: int) -> None:
+        """Raise CollectionMismatch if the index is by now one of another dimension: then no vector is at fault."""
+        if (have := self._describe(name).info.dimension) != dimension:
+            raise CollectionMismatch(
+                f"index {name!r} holds {have}-d vectors by now, these have {dimension}",
+                what="dimension",
+                hint="somebody deleted it and made it anew; delete it, and vragd makes and fills it again",
+            )
 
     def put_metadata(self, name: str, batch: Batch) -> frozenset[str]:
         raise Unsupported("S3 Vectors replaces whole vectors only", condition="put_metadata")
@@ -251,21 +282,27 @@ class S3VectorsBackend:
                 return Matches((), "more")
             if where is not None and wire.never(where):
                 return Matches((), "exhausted")  # AWS takes no empty list
-            condition = {"filter": made} if where is not None and (made := wire.condition(where)) else {}
-            answer = self._call(
-                "QueryVectors", name, queryVector={"float32": values.tolist()}, topK=min(top_k, TOP_K),
-                returnDistance=True, returnMetadata=payload, for_query=True, **condition,
-            )  # fmt: skip
+            found: dict[str, Match] = {}
+            ends = set()
+            for condition in [{}] if where is None else wire.conditions(where):
+                pages = self._pages(
+                    "QueryVectors", "vectors", name, queryVector={"float32": values.tolist()}, topK=min(top_k, TOP_K),
+                    returnDistance=True, returnMetadata=payload, for_query=True,
+                    **({"filter": condition} if condition else {}),
+                )  # fmt: skip
+                some = {item["key"]: wire.match(item, info.metric) for item in pages}
+                found |= some
+                ends.add(_end(len(some), top_k, where))
         except Unreachable as error:
-            self._query_failed = (time.monotonic(), error)
+            self._query_failed = (self._clock(), error)
             raise
-        matches = [wire.match(item, info.metric) for item in answer["vectors"]]
-        return Matches(sorted(matches, key=lambda match: (-match.score, match.key)), _end(len(matches), top_k, where))
+        best = sorted(found.values(), key=lambda match: (-match.score, match.key))[:top_k]
+        return Matches(best, next(end for end in ("limit", "more", "exhausted") if end in ends))
 
     def _wait_out_an_outage(self) -> None:
         if self._query_failed is not None:
             at, error = self._query_failed
-            if time.monotonic() - at < QUERY_PAUSE_S:
+            if self._clock() - at < QUERY_PAUSE_S:
                 raise type(error)(error.message, hint=error.hint)
             self._query_failed = None
 

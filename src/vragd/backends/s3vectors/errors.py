@@ -22,6 +22,7 @@ _BUSY = re.compile(
     r"Throttl|TooManyRequests|SlowDown|RequestLimit|BandwidthLimit|ProvisionedThroughput|Unavailable|Timeout"
     r"|InternalError|InternalServer|InternalFailure|PriorRequestNotComplete|TransactionInProgress"
 )
+_BUSY_SAID = re.compile(r"rate (limit )?exceeded|throttl|too many requests|slow down|reduce your request rate", re.I)
 _CLOCK = re.compile(r"RequestTimeTooSkewed|RequestExpired|RequestInTheFuture")
 _CLOCK_SAID = re.compile(r"Signature (expired|not yet current)|time.{0,40}too (large|skewed|far)", re.I)
 _OF_THE_REQUEST = re.compile(
@@ -49,6 +50,10 @@ class Invalid(StoreMismatch):
     """
 
 
+class TooMuch(Invalid):
+    """A request of so many bytes is not let through, by AWS or by whoever is in between: less may be."""
+
+
 def from_answer(error: aws.ClientError, operation: str, bucket: str, store: str | None) -> VragdError:
     """The error AWS answered with. `code` and status are those of the service's API reference."""
     code = error.response.get("Error", {}).get("Code", "")
@@ -57,6 +62,8 @@ def from_answer(error: aws.ClientError, operation: str, bucket: str, store: str 
     if code == "NotFoundException":
         what = f"bucket {bucket!r} has no index {store!r}" if store else f"there is no vector bucket {bucket!r}"
         return UnknownCollection(f"{what} in this region", hint="check bucket and region")
+    if status == 413 and operation == "PutVectors":
+        return TooMuch("something between here and S3 Vectors, or AWS, finds a request too large (status 413)")
     if code == "ConflictException":
         return Conflict(f"{operation}: {said}")
     if _CLOCK.search(code) or _CLOCK_SAID.search(said):
@@ -78,11 +85,11 @@ def from_answer(error: aws.ClientError, operation: str, bucket: str, store: str 
         return BackendRefused(f"the key of bucket {bucket!r} cannot be used: {said}", hint="see its KMS key policy")
     if code == "ServiceQuotaExceededException":
         return BackendRefused(f"a quota of S3 Vectors is reached: {said}", hint="ask AWS for more, or make room")
-    if status in _WORTH_A_RETRY or _BUSY.search(code):
+    if status in _WORTH_A_RETRY or _BUSY.search(code) or _BUSY_SAID.search(said):
         return BackendUnavailable(f"S3 Vectors is busy ({operation}: {code})", hint="it is tried again by itself")
-    if _OF_THE_REQUEST.fullmatch(code):
+    if status == 400 and _OF_THE_REQUEST.fullmatch(code):
         return Invalid(f"S3 Vectors refuses {operation}: {code}: {said}")
-    if not code or code.isdigit():  # an answer without a code of AWS's is not AWS's
+    if not code or code.isdigit() or _OF_THE_REQUEST.fullmatch(code):  # an answer without a code of AWS's is not AWS's
         return BackendUnavailable(
             f"something between here and S3 Vectors answers in its place ({operation}: status {status})",
             hint="check proxy, network log-in and endpoint_url; it is tried again by itself",

@@ -12,11 +12,12 @@ import numpy as np
 import xxhash
 
 from vragd.backends.base import PAYLOAD_KEYS, CollectionInfo, Entry, Match, Stored
-from vragd.errors import VectorsRefused
+from vragd.errors import Unsupported, VectorsRefused
 from vragd.terms.filter import And, Compare, Filter, In, Metadata, Moment, Or, Scalar, Value
 from vragd.terms.metric import Metric
 
 PUT_VECTORS = 500
+CONSTRAINTS = 100  # in one filter of an index of today
 BODY_BYTES = 20 * 1024 * 1024 - 64 * 1024  # a little room for what is around the vectors
 # How AWS counts metadata is not documented to the byte, so each of these leaves room.
 FILTERABLE_BYTES = 1_800  # of 2,048
@@ -26,7 +27,7 @@ SPACE, MODEL = "vragd-space-", "vragd-model-"
 # The payload as one JSON text: AWS takes ten names that are not filterable, fixed when an index is made. Indexes
 # made before this was thought of have a name for each part, and go on with that.
 PACKED, VERSION = "payload", "version"
-LEAST_METADATA = frozenset({"source", VERSION, PACKED, "source_name", "line_from", "line_to"})
+LEAST_METADATA = frozenset({"source", PACKED, "source_name", "line_from", "line_to"})
 LEAST_PAYLOAD = frozenset({"source_name", "line_from", "line_to"})
 PUSHES = frozenset({"And", "Or", "Compare", "In"})
 
@@ -65,7 +66,7 @@ def item(entry: Entry, *, with_text: bool, packed: bool) -> dict[str, Any]:
 
 
 def least(metadata: Mapping[str, Any]) -> dict[str, Any]:
-    """What a vector cannot do without, of metadata that AWS finds too much."""
+    """What a vector cannot do without, of metadata that AWS finds too much. Without a version: that is of the whole."""
     kept = {key: value for key, value in metadata.items() if key in LEAST_METADATA}
     if PACKED in kept:
         few = {key: value for key, value in json.loads(kept[PACKED]).items() if key in LEAST_PAYLOAD}
@@ -215,6 +216,50 @@ def condition(where: Filter) -> dict[str, Any]:
         case In(field, values):
             return _equal(field, values)
     raise AssertionError(f"AWS is not asked for {where}")
+
+
+def conditions(where: Filter) -> list[dict[str, Any]]:
+    """
+    As `condition`, in as many as it takes to keep each within `CONSTRAINTS`: what any of them lets pass, passes.
+
+    Raises Unsupported for a filter that cannot be had so: more than one of its parts is too wide.
+    """
+    made = condition(where)
+    if _n_of(made) <= CONSTRAINTS:
+        return [made]
+    parts = where.parts if isinstance(where, And) else (where,)
+    widest = max(parts, key=lambda part: _n_of(condition(part)))
+    others = tuple(part for part in parts if part is not widest)
+    room = CONSTRAINTS - sum(_n_of(condition(part)) for part in others)
+    groups: list[list[Filter]] = []
+    left = 0
+    for one in _alternatives(widest):
+        if (n := _n_of(condition(one))) > room:
+            raise Unsupported(
+                f"S3 Vectors takes {CONSTRAINTS} conditions in a filter, this one has {_n_of(made)}",
+                condition="filter",
+                hint="ask for fewer sources or folders at once",
+            )
+        if n > left:
+            groups.append([])
+            left = room
+        groups[-1].append(one)
+        left -= n
+    return [condition(And((*others, Or(tuple(group))))) for group in groups]
+
+
+def _alternatives(where: Filter) -> list[Filter]:
+    match where:
+        case In(field, values):
+            return [In(field, (value,)) for value in values]
+        case Or(parts):
+            return [part for part in parts if not never(part)]
+    return [where]
+
+
+def _n_of(condition: Mapping[str, Any]) -> int:
+    """How many constraints there are in a filter of AWS's."""
+    return sum(sum(_n_of(part) for part in value) if key in ("$and", "$or") else 1 for key, value in condition.items())
 
 
 def _joined(operator: str, parts: list[dict[str, Any]]) -> dict[str, Any]:

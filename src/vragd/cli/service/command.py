@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from vragd.cli.connect import client, load
 from vragd.cli.render import complain, out, say
 from vragd.errors import ConfigError, DaemonBusy, NoDaemon, NoManager, VragdError
-from vragd.system.places import config_path
+from vragd.system.places import config_path, expanded
 
 if TYPE_CHECKING:
     from vragd.cli.service.managers import Manager, Plan
@@ -114,7 +114,7 @@ def plan_of(args: argparse.Namespace, loaded: Loaded) -> Plan:
         socket=loaded.socket,
         log_file=loaded.config.log.file,
         needed=(config_path(args.config).absolute(), *sources),
-        caches=tuple(Path.home() / cache for cache in caches),
+        caches=tuple(expanded("~") / cache for cache in caches),
     )
 
 

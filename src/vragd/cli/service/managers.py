@@ -102,7 +102,7 @@ class Systemd(Manager):
     name = "systemd"
 
     def __init__(self) -> None:
-        config = Path(os.environ.get("XDG_CONFIG_HOME") or "~/.config").expanduser()
+        config = places.xdg("XDG_CONFIG_HOME", "~/.config")
         self._service = config / "systemd" / "user" / units.SERVICE
         self._socket = self._service.with_name(units.SOCKET)
 
@@ -216,7 +216,7 @@ class Launchd(Manager):
     name = "launchd"
 
     def __init__(self) -> None:
-        self._plist = Path(f"~/Library/LaunchAgents/{units.LABEL}.plist").expanduser()
+        self._plist = places.expanded(f"~/Library/LaunchAgents/{units.LABEL}.plist")
         self._domain = f"gui/{os.getuid()}"
         self._target = f"{self._domain}/{units.LABEL}"
 
@@ -299,7 +299,7 @@ def manager() -> Manager:
 
 def default_log_file() -> Path:
     """Where the launch agent logs unless the configuration says otherwise."""
-    return Path("~/Library/Logs/vragd/vragd.log").expanduser()
+    return places.expanded("~/Library/Logs/vragd/vragd.log")
 
 
 def _systemctl(*words: str) -> list[str]:
@@ -340,7 +340,7 @@ def _unit(plan: Plan, *, sandbox: bool) -> str:
 
 def _runtime_folder() -> Path:
     """What RuntimeDirectory=vragd makes: %t/vragd."""
-    return Path(os.environ.get("XDG_RUNTIME_DIR") or f"/run/user/{os.getuid()}") / "vragd"
+    return places.runtime_dir() / "vragd"
 
 
 def _own_socket_folder(plan: Plan) -> list[Path]:

@@ -16,5 +16,9 @@ class BuiltinEmbedder(EmbedderSettings):
     type: Literal["builtin"] = "builtin"
     threads: Integer = Field(default=0, ge=0, le=64)
 
+    @property
+    def sets_the_scale(self) -> bool:
+        return True
+
 
 Settings = BuiltinEmbedder

@@ -5,10 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from vragd.sync.difference import Difference
-
-# A scan that misses more than this of what was known is believed only when a later one agrees.
-GUARD_AT_LEAST = 20
-GUARD_CONFIRM_S = 60.0
+from vragd.sync.pace import PACE, Pace
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +19,9 @@ class Held:
 NOTHING = Held()
 
 
-def guarded(held: Held, difference: Difference, n_known: int, n_found: int, share: float, now: float) -> Held | None:
+def guarded(
+    held: Held, difference: Difference, n_known: int, n_found: int, share: float, now: float, pace: Pace = PACE
+) -> Held | None:
     """
     What is held back after a full scan, given what was before; None if its missing notes may be deleted.
 
@@ -32,9 +31,9 @@ def guarded(held: Held, difference: Difference, n_known: int, n_found: int, shar
     """
     n_gone = len(difference.missing) - difference.n_moved
     is_empty = n_found == 0 and n_known > 0 and n_gone > 0
-    if not (is_empty or n_gone > max(GUARD_AT_LEAST, share * n_known)):
+    if not (is_empty or n_gone > max(pace.guard_at_least, share * n_known)):
         return None
     missing = frozenset(difference.missing)
     if missing != held.paths:
         return Held(missing, now)
-    return held if is_empty or now - held.since < GUARD_CONFIRM_S else None
+    return held if is_empty or now - held.since < pace.guard_confirm_s else None

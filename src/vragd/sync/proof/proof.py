@@ -17,6 +17,7 @@ from typing import Any
 from vragd.catalog.model import SourceRow, StampRow
 from vragd.catalog.writer import Catalog
 from vragd.sync.difference import Difference, compare
+from vragd.sync.pace import PACE, Pace
 from vragd.sync.proof.guard import NOTHING, Held, guarded
 from vragd.vault.root import Root
 from vragd.vault.scan import Scan
@@ -37,6 +38,8 @@ class State:
     """A directory without `.obsidian` in the place of one that had it is another."""
     mounts: Mapping[str, tuple[int, int]] = field(default_factory=dict)
     """Folders on which other file systems were mounted, and (device, inode) of those whose gaps are believed."""
+    n_doubts: int = 0
+    """How often something was unmounted: what was concluded of `mounts` from before that is not believed."""
     held: Held = NOTHING
     n_unmounted: int = 0
     """Notes below mounts that are away."""
@@ -58,11 +61,11 @@ class Proof:
 
     def __init__(
         self, catalog: Catalog, source: Source, row: SourceRow, share: float,
-        clock: Callable[[], float] = time.monotonic,
+        clock: Callable[[], float] = time.monotonic, pace: Pace = PACE,
     ) -> None:  # fmt: skip
         """Begin with what the catalog remembers. `share` of the notes may be missing at once."""
         self.source = source
-        self._catalog, self._share, self._clock = catalog, share, clock
+        self._catalog, self._share, self._clock, self._pace = catalog, share, clock, pace
         self._lock = threading.Lock()
         self.state = State(
             place=row.identity[:2] if row.identity else None,
@@ -164,7 +167,15 @@ class Proof:
     def unmounted(self) -> None:
         """A file system below the root is away, or was: nothing below a mount proves anything until a full scan."""
         with self._lock:
-            self.state = replace(self.state, mounts=dict.fromkeys(self.state.mounts, UNPROVEN))
+            doubts = self.state.n_doubts + 1
+            self.state = replace(self.state, mounts=dict.fromkeys(self.state.mounts, UNPROVEN), n_doubts=doubts)
+
+    def _change_mounts(self, mounts: Mapping[str, tuple[int, int]], doubts: int) -> None:
+        """What was concluded when there were so many doubts: whoever has had one since has the last word."""
+        with self._lock:
+            if self.state.n_doubts != doubts:
+                mounts = dict.fromkeys(mounts, UNPROVEN)
+            self.state = replace(self.state, mounts=mounts)
 
     # -- is it gone? -------------------------------------------------------------------------------
 
@@ -222,13 +233,15 @@ class Proof:
             return difference, False
         same = root.identity.place == before.place
         is_asked = mark > before.n_answered and same and not self.source.watch and bool(found.notes)
-        held = guarded(before.held, difference, len(known), len(found.notes), self._share, self._clock())
+        held = guarded(before.held, difference, len(known), len(found.notes), self._share, self._clock(), self._pace)
         self._answered(mark)
         if is_asked or is_confirmed or held is None:
             self._prove(root)
-            self._change(held=NOTHING, mounts={**self.state.mounts, **found.mounts})
+            self._change(held=NOTHING)
+            self._change_mounts({**self.state.mounts, **found.mounts}, before.n_doubts)
             return difference, True
-        self._change(held=held, mounts={**dict.fromkeys(found.mounts, UNPROVEN), **self.state.mounts})
+        self._change(held=held)
+        self._change_mounts({**dict.fromkeys(found.mounts, UNPROVEN), **self.state.mounts}, before.n_doubts)
         return difference, False
 
     def _answered(self, mark: int) -> None:
@@ -244,7 +257,7 @@ class Proof:
 
         When it is back, or another in its place, only a full scan proves something.
         """
-        mounts = dict(self.state.mounts)
+        doubts, mounts = self.state.n_doubts, dict(self.state.mounts)
         now = {mount: root.mounted(mount) for mount in mounts}
         away = {mount for mount, place in now.items() if place is None}
         if confirmed:
@@ -258,4 +271,4 @@ class Proof:
             hidden = {mount: sum(path.startswith(mount + "/") for path in known) for mount in away}
             mounts = {mount: place for mount, place in mounts.items() if hidden.get(mount, 1)}
             self._change(n_unmounted=sum(hidden.values()))
-        self._change(mounts=mounts)
+        self._change_mounts(mounts, doubts)

@@ -1,0 +1,103 @@
+"""Questions drawn from a vault by a seed, and how often what they are drawn from comes first: words, names, days."""
+
+from __future__ import annotations
+
+import random
+from collections import Counter, defaultdict
+from typing import Any
+
+from vragd.catalog.fold import fold, runs
+from vragd.catalog.indexing import Named, dates_in
+from vragd.search.ask import Question, Target, ask
+
+SEED, MOST = 7, 200
+LEAST_LETTERS = 5
+
+
+def drawn(target: Target) -> dict[str, Any]:
+    """Shares, in [0, 1], of questions of each kind."""
+    rng = random.Random(SEED)
+    chunks, notes = _contents(target)
+    return {
+        "word_of_one_passage_first": _words(target, chunks, rng),
+        "name_first": _names(target, notes, rng),
+        "date_first": _dates(target, notes),
+        "nonsense_answered": _nonsense(target, chunks, rng),
+    }
+
+
+def _contents(target: Target) -> tuple[list[tuple[str, tuple[int, int], str]], list[tuple[str, str]]]:
+    """(path, lines, text) of each chunk, (path, title) of each note."""
+    with target.reader.snapshot() as now:
+        paths = [row.path for row in target.reader.files()]
+        lookup = now.lookup
+        ids = list(range(1, 2 * len(paths) + 10_000))
+        notes = [(path, title) for _, path, title in lookup.notes(ids).values()]
+        found = lookup.passages(lookup.chunks_in(ids))
+    return [(one.path, one.lines, one.text) for one in found.values()], notes
+
+
+def _words(target: Target, chunks: list[tuple[str, tuple[int, int], str]], rng: random.Random) -> dict[str, Any]:
+    """Words that stand in one passage, in no other form, asked alone."""
+    everything = Counter(word for _, _, text in chunks for word in set(runs(fold(text))))
+    joined = "\n".join(fold(text) for _, _, text in chunks)
+    lone = [
+        (path, lines, word)
+        for path, lines, text in chunks
+        for word in sorted(set(runs(fold(text))))
+        if everything[word] == 1 and word.isalpha() and len(word) >= LEAST_LETTERS
+    ]
+    rng.shuffle(lone)
+    lone = [one for one in lone[: 4 * MOST] if joined.count(one[2]) == 1][:MOST]
+    missed = []
+    for path, lines, word in lone:
+        hits = ask(target, Question(word)).hits
+        if not hits or (hits[0].path, hits[0].lines) != (path, lines):
+            missed.append(word)
+    return _share(len(lone), missed)
+
+
+def _names(target: Target, notes: list[tuple[str, str]], rng: random.Random) -> dict[str, Any]:
+    """Names of files, asked as they are."""
+    by_name: dict[str, list[str]] = defaultdict(list)
+    for path, title in notes:
+        by_name[Named(path, title).stem].append(path)
+    names = rng.sample(sorted(by_name), min(MOST, len(by_name)))
+    missed = []
+    for name in names:
+        hits = ask(target, Question(name)).hits
+        if not hits or hits[0].path not in by_name[name]:
+            missed.append(name)
+    return _share(len(names), missed)
+
+
+def _dates(target: Target, notes: list[tuple[str, str]]) -> dict[str, Any]:
+    """Days that a note is named by."""
+    days: dict[str, list[str]] = defaultdict(list)
+    for path, title in notes:
+        for day in dates_in(Named(path, title).stem):
+            days[day].append(path)
+    missed = []
+    for day, paths in list(days.items())[:MOST]:
+        hits = ask(target, Question(day)).hits
+        if not hits or hits[0].path not in paths:
+            missed.append(day)
+    return _share(len(days), missed)
+
+
+def _nonsense(target: Target, chunks: list[tuple[str, tuple[int, int], str]], rng: random.Random) -> dict[str, Any]:
+    """Strings of letters, two or three at a time: each pronounceable, none a word of the vault."""
+    known = {word for _, _, text in chunks for word in runs(fold(text))}
+    answered = []
+    for _ in range(MOST):
+        words: list[str] = []
+        while len(words) < rng.choice((2, 3)):
+            word = "".join(rng.choice("bcdfghjklmnprstvwz") + rng.choice("aeiou") for _ in range(rng.randint(2, 4)))
+            words += [word] if word not in known else []
+        if ask(target, Question(" ".join(words))).hits:
+            answered.append(" ".join(words))
+    return {"asked": MOST, "share": round(len(answered) / MOST, 4), "answered": answered[:10]}
+
+
+def _share(n: int, missed: list[str]) -> dict[str, Any]:
+    return {"asked": n, "share": round(1 - len(missed) / n, 4) if n else None, "missed": missed[:10]}

@@ -1,0 +1,125 @@
+"""A question as full text sees it: words, what stands together, what is quoted, and the names it may be."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from vragd.catalog.fold import fold, is_unspaced, name_key, pairs, parts, runs, symbols
+from vragd.catalog.indexing import dates_in
+from vragd.catalog.stems import stem
+
+MAX_WORDS, MAX_PHRASES = 64, 16
+LONGEST_RUN = 12  # of an unspaced script: what is longer is a sentence, and no word that stands anywhere as it is
+LONGEST_LONE = 6
+_QUOTED = re.compile(r'"([^"]*)"|“([^”]*)”|„([^“”]*)[“”]|«([^»]*)»')
+
+
+@dataclass(frozen=True, slots=True)
+class Word:
+    """
+    A term that may match: what was typed, folded. Its `stem`, if it may have other forms; its `parts`, if it has seams.
+
+    `may_be_wrong`: a plain word, so that another may be meant where this one is nowhere.
+    """
+
+    term: str
+    stem: str = ""
+    parts: tuple[str, ...] = ()
+    may_be_wrong: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """`phrases` and `quoted` are terms in the order they must stand in; `plain` is the question without its quotes."""
+
+    words: tuple[Word, ...]
+    phrases: tuple[tuple[str, ...], ...]
+    quoted: tuple[tuple[str, ...], ...]
+    names: tuple[str, ...]
+    plain: str
+
+    @property
+    def is_lone(self) -> bool:
+        """Whether it is one word, or what is written as one: whoever asks so wants what has it."""
+        pieces = self.plain.split()
+        if len(pieces) != 1:
+            return False
+        return not any(is_unspaced(run) and len(run) > LONGEST_LONE for run in runs(fold(pieces[0])))
+
+
+def asked(text: str) -> Asked:
+    """The question in full. Words and phrases beyond MAX_WORDS and MAX_PHRASES are left out."""
+    quotes = ["".join(groups) for groups in _QUOTED.findall(text)]
+    plain = _QUOTED.sub(lambda match: f" {''.join(filter(None, match.groups()))} ", text).strip()
+    in_quotes = {run for quote in quotes for run in runs(fold(quote))}
+    words: dict[str, Word] = {}
+    phrases: dict[tuple[str, ...], None] = {}
+    for piece in plain.split():
+        found = runs(fold(piece))
+        for word in _words(piece, found, in_quotes):
+            if len(words) < MAX_WORDS:
+                words.setdefault(word.term, word)
+        for phrase in _phrases(found):
+            if len(phrases) < MAX_PHRASES:
+                phrases.setdefault(phrase)
+    quoted = [tuple(_terms(runs(fold(quote)))) for quote in quotes]
+    return Asked(tuple(words.values()), tuple(phrases), tuple(q for q in quoted if q), tuple(_names(plain)), plain)
+
+
+def _words(piece: str, found: list[str], in_quotes: set[str]) -> Iterator[Word]:
+    together = len(found) > 1
+    seams = tuple(dict.fromkeys(parts(piece)))
+    for run in found:
+        if is_unspaced(run):
+            yield from (Word(pair, pair if len(pair) == 1 else "") for pair in pairs(run))
+        elif not (
+            together and (len(run) == 1 or run.isdecimal())
+        ):  # of 1.2.3 and e.g.: next to each other or not at all
+            plain = run.isalpha() and not together and not seams and run not in in_quotes
+            yield Word(run, stem(run) if run.isascii() and run.isalpha() else "", seams if not together else (), plain)
+    yield from (Word(symbol) for symbol in symbols(piece))
+
+
+def _phrases(found: list[str]) -> Iterator[tuple[str, ...]]:
+    for run in found:
+        if is_unspaced(run) and 3 <= len(run) <= LONGEST_RUN:
+            yield tuple(pairs(run))
+    if len(found) > 1 and sum(map(len, found)) <= 200:
+        yield tuple(_terms(found))
+
+
+def _terms(found: Iterable[str]) -> list[str]:
+    """The terms of runs that follow each other, as the index has them."""
+    terms: list[str] = []
+    trailing = ""
+    for run in found:
+        terms += [trailing] if trailing else []
+        terms += pairs(run) if is_unspaced(run) else [run]
+        trailing = run[-1] if is_unspaced(run) and len(run) > 1 else ""
+    return terms
+
+
+def _names(text: str) -> Iterator[str]:
+    key = name_key(text)
+    if key:
+        yield key
+    dates = dates_in(text)
+    if len(dates) == 1 and len(text.strip()) <= len(dates[0]):
+        yield f"date {dates[0]}"
+
+
+def lone_terms(question: Asked) -> tuple[str, ...]:
+    """What is asked for by one word: its terms, in their order."""
+    return tuple(_terms(runs(fold(question.plain)))) or tuple(word.term for word in question.words)
+
+
+def expression(terms: Iterable[str]) -> str:
+    """The terms next to each other, as full text is asked for them."""
+    return '"' + " ".join(term.replace('"', '""') for term in terms) + '"'
+
+
+def any_of(terms: Iterable[str]) -> str:
+    """Any of the terms, as full text is asked for them."""
+    return " OR ".join(expression([term]) for term in terms)

@@ -1,0 +1,272 @@
+"""What full text and profiles say about a question, at one instant of the catalog. Any thread, one at a time."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import apsw
+import numpy as np
+
+from vragd.catalog.asked import Asked, any_of, expression, lone_terms
+from vragd.catalog.fold import is_unspaced
+from vragd.catalog.model import Found, from_blob, to_blob
+from vragd.catalog.profile import NOTHING, Counts, counted
+from vragd.catalog.resolve import Column, Resolved
+from vragd.catalog.standins import with_stand_ins
+from vragd.catalog.words import ENOUGH, Statistics, Words, chosen, group_of
+from vragd.system import packed
+
+HEADING_WEIGHT, TEXT_WEIGHT, PARTS_WEIGHT = 2.0, 1.0, 1.0
+ORDER = {
+    "chunk_text": f"order by bm25(chunk_text, {HEADING_WEIGHT}, {TEXT_WEIGHT}, {PARTS_WEIGHT})",
+    "note_text": "order by rank",
+}
+OF_CHUNK = "join note n on n.id = c.note_id join source s on s.id = n.source_id"
+MOST_PAIRS = 200  # that begin with a character
+FEW = 10  # notes with a word: it is a rare one
+MOST_FORMS = 24  # of one word
+MOST_OF_A_PHRASE = 300  # places that are looked at
+
+
+@dataclass(frozen=True, slots=True)
+class ByWords:
+    """
+    What words found: chunks and notes by row id, the best first; of each phrase the chunks and the notes that have it.
+
+    `named` are the notes that are called what was asked, `quoted` the chunks and notes that have all that was quoted,
+    `lone` those that have the one word that was asked for, if they are few.
+    """
+
+    chunks: list[int]
+    notes: list[int]
+    phrases: list[tuple[set[int], set[int]]]
+    quoted: tuple[set[int], set[int]] | None
+    named: set[int]
+    lone: tuple[set[int], set[int]]
+
+
+@dataclass(frozen=True, slots=True)
+class Narrow:
+    """Where to look: labels of sources, and folders, any of each; empty means everywhere."""
+
+    sources: Collection[str] = ()
+    folders: Collection[str] = ()
+
+    def __bool__(self) -> bool:
+        return bool(self.sources or self.folders)
+
+    def sql(self) -> tuple[str, tuple[str | bytes, ...]]:
+        """A condition on `n` and `s`, and what is bound to it; "" for everywhere."""
+        parts: list[str] = []
+        bound: tuple[str | bytes, ...] = ()
+        if self.sources:
+            parts.append(f"s.label in ({','.join('?' * len(self.sources))})")
+            bound += tuple(self.sources)
+        if self.folders:
+            parts.append("(" + " or ".join(["(n.path >= ? and n.path < ?)"] * len(self.folders)) + ")")
+            bound += tuple(edge for folder in self.folders for edge in below(folder))
+        return " and ".join(parts), bound
+
+
+def below(folder: str) -> tuple[bytes, bytes]:
+    """Every path below a folder is at least the first and less than the second."""
+    prefix = to_blob(folder.strip("/"))
+    return prefix + b"/", prefix + b"0"  # '0' follows '/'
+
+
+class Lookup:
+    """Reads of one connection inside a transaction."""
+
+    def __init__(self, db: apsw.Connection, words: Words) -> None:
+        self._db, self._words = db, words
+
+    def statistics(self, question: Asked) -> Statistics:
+        """How rare the words of a question are in this store, and those they may stand for."""
+        terms = {term for word in question.words for term in (word.term, *word.parts)}
+        groups = {group_of(stem): (stem, *forms) for stem, forms in self.forms(question).items()}
+        return self._words.statistics(self._db, sorted(terms), groups)
+
+    def forms(self, question: Asked) -> dict[str, list[str]]:
+        """By stem, the forms of the words of a question that stand somewhere, their stem among them."""
+        stems = {word.stem for word in question.words if word.stem}
+        rows = self._db.execute(f"select stem, word from word_form where stem in ({marks(stems)})", tuple(stems))
+        found = {stem: [stem] for stem in stems}
+        for one in filter(is_unspaced, stems):  # a single character: in whatever pair
+            beginning = "select word from word_form where stem > ? and stem < ? limit ?"
+            found[one] += [term for (term,) in self._db.execute(beginning, (one, one + chr(0x10FFFF), MOST_PAIRS))]
+        for stem, word in rows:
+            if len(found[stem]) < MOST_FORMS:
+                found[stem].append(word)
+        return found
+
+    def stand_ins(self, question: Asked, resolved: Resolved, statistics: Statistics, *, exact: bool) -> Resolved:
+        """As `with_stand_ins`."""
+        return with_stand_ins(self._db, resolved, statistics, len(question.words), exact=exact)
+
+    def find(self, question: Asked, columns: Sequence[Column], limit: int, where: Narrow) -> ByWords:
+        """The best `limit` chunks and notes by the rarer of the words, and what has the phrases."""
+        whole = [column for column in columns if not column.extra]
+        chunks = self._ranked("chunk_text", whole, limit, where)
+        notes = self._ranked("note_text", whole, limit, where)
+        phrases = [self._having(phrase, where) for phrase in question.phrases]
+        quoted = [self._having(phrase, where) for phrase in question.quoted]
+        both = (
+            (set.intersection(*(q[0] for q in quoted)), set.intersection(*(q[1] for q in quoted))) if quoted else None
+        )
+        lone: tuple[set[int], set[int]] = (set(), set())
+        if question.is_lone and (terms := lone_terms(question)):
+            having = self._having(terms, where)
+            lone = having if len(having[1]) <= FEW else lone
+        return ByWords(chunks, notes, phrases, both, self._named(question.names, where), lone)
+
+    def _ranked(self, table: str, columns: Sequence[Column], limit: int, where: Narrow) -> list[int]:
+        """The best rows by the rarest of what may match; by all of it where that finds next to nothing there."""
+        budget = self._words.budgets[table]
+        matches = [any_of(column.terms) for column in columns]
+        rare = chosen([self._words.at_most(self._db, table, match, budget) for match in matches], budget)
+        if len(rare) > 2 and not where:
+            having = [(self._all(table, matches[at]), columns[at].weight) for at in rare]
+            if (best := most_of(having, limit)) is not None:
+                return best
+        found = self._rows(table, " OR ".join(matches[at] for at in rare), ORDER[table], limit, where) if rare else []
+        if where and len(found) < min(limit, ENOUGH) and len(rare) < len(matches):
+            found = self._rows(table, " OR ".join(matches), ORDER[table], limit, where)
+        return found
+
+    def _all(self, table: str, match: str) -> np.ndarray:
+        sql = f"select group_concat(rowid) from (select rowid from {table} where {table} match ?)"
+        ((rows,),) = self._db.execute(sql, (match,))
+        return np.fromstring(rows or "", dtype=np.int64, sep=",")
+
+    def _having(self, terms: Sequence[str], where: Narrow) -> tuple[set[int], set[int]]:
+        match = expression(terms)
+        chunks = set(self._rows("chunk_text", match, "", MOST_OF_A_PHRASE, where))
+        # of the text of a note each term is there once, next to any other
+        named = f"names : {match}" if len(terms) > 1 else match
+        notes = set(self._rows("note_text", named, "", MOST_OF_A_PHRASE, where))
+        rows = self._db.execute(f"select note_id from chunk where id in ({marks(chunks)})", tuple(chunks))
+        return chunks, notes | {note for (note,) in rows}
+
+    def _rows(self, table: str, match: str, order: str, limit: int, where: Narrow) -> list[int]:
+        condition, bound = where.sql()
+        if not condition:
+            sql = f"select rowid from {table} where {table} match ? {order} limit ?"
+            return [rowid for (rowid,) in self._db.execute(sql, (match, limit))]
+        of_note = "hit.rowid" if table == "note_text" else "(select note_id from chunk c where c.id = hit.rowid)"
+        sql = (
+            f"with hit as (select rowid from {table} where {table} match ? {order} limit -1)"
+            f" select hit.rowid from hit join note n on n.id = {of_note} join source s on s.id = n.source_id"
+            f" where {condition} limit ?"
+        )
+        return [rowid for (rowid,) in self._db.execute(sql, (match, *bound, limit))]
+
+    def _named(self, names: Sequence[str], where: Narrow) -> set[int]:
+        condition, bound = where.sql()
+        narrowed = f"and {condition}" if condition else ""
+        rows = self._db.execute(
+            "select x.note_id from note_name x join note n on n.id = x.note_id join source s on s.id = n.source_id"
+            f" where x.name in ({marks(names)}) {narrowed} limit {MOST_OF_A_PHRASE}",
+            (*names, *bound),
+        )
+        return {note for (note,) in rows}
+
+    # -- facts about candidates ----------------------------------------------------------------------
+
+    def profiles(self, notes: Sequence[int], columns: Sequence[Column]) -> Counts:
+        """How often the terms of each column stand in the groups of some notes, at least one."""
+        sql = f"select note_id, profile from note_words where note_id in ({marks(notes)})"
+        rows = dict(self._db.execute(sql, tuple(notes)))
+        return counted([rows.get(note, NOTHING) for note in notes], [column.terms for column in columns])
+
+    def chunks_of(self, keys: Sequence[str]) -> dict[str, tuple[int, int]]:
+        """(row id, note id) of those of `keys` that are live."""
+        rows = self._db.execute(f"select key, id, note_id from chunk where key in ({marks(keys)})", tuple(keys))
+        return {key: (rowid, note) for key, rowid, note in rows}
+
+    def notes_of(self, chunks: Sequence[int]) -> dict[int, int]:
+        """The note of each chunk, by row id."""
+        return dict(self._db.execute(f"select id, note_id from chunk where id in ({marks(chunks)})", tuple(chunks)))
+
+    def chunks_in(self, notes: Sequence[int]) -> list[int]:
+        """Every chunk of these notes, in order."""
+        sql = f"select id from chunk where note_id in ({marks(notes)}) order by note_id, ordinal"
+        return [chunk for (chunk,) in self._db.execute(sql, tuple(notes))]
+
+    def vectors(self, space_id: int, chunks: Sequence[int]) -> tuple[list[int], np.ndarray]:
+        """The chunks that have an embedding in the space, and these: float32, shape (n, dimension)."""
+        # `cross`: these rows first, whatever SQLite takes the tables to be like
+        return self._unpacked(
+            "select c.id, e.vector from chunk c cross join embedding e on e.space_id = ? and e.text_hash = c.text_hash"
+            f" where c.embedded and c.id in ({marks(chunks)})",
+            (space_id, *chunks),
+        )
+
+    def title_vectors(self, space_id: int, notes: Sequence[int]) -> tuple[list[int], np.ndarray]:
+        """The notes whose title has a vector in the space, and these: float32, shape (n, dimension)."""
+        return self._unpacked(
+            "select w.note_id, e.vector from note_words w cross join title_embedding e"
+            f" on e.space_id = ? and e.text_hash = w.title_hash where w.note_id in ({marks(notes)})",
+            (space_id, *notes),
+        )
+
+    def _unpacked(self, sql: str, bound: tuple[int, ...]) -> tuple[list[int], np.ndarray]:
+        rows: list[tuple[int, bytes]] = list(self._db.execute(sql, bound))
+        longest = max((len(vector) for _, vector in rows), default=0)
+        rows = [row for row in rows if len(row[1]) == longest]  # of a damaged row nothing is said
+        if not rows:
+            return [], np.empty((0, 0), dtype=np.float32)
+        dimension = (len(rows[0][1]) - packed.bytes_of(0)) // 2
+        values = np.frombuffer(b"".join(vector for _, vector in rows), dtype=packed.kind(dimension))
+        return [row for row, _ in rows], packed.unpack(values)
+
+    def passages(self, chunks: Sequence[int]) -> dict[int, Found]:
+        """Chunks in full, by row id."""
+        rows = self._db.execute(
+            "select c.id, c.key, s.label, n.path, n.title, c.heading, c.line_from, c.line_to, c.text"
+            f" from chunk c {OF_CHUNK} where c.id in ({marks(chunks)})",
+            tuple(chunks),
+        )
+        return {row[0]: found_from(row[1:]) for row in rows}
+
+    def notes(self, notes: Sequence[int]) -> dict[int, tuple[str, str, str]]:
+        """(label of the source, path, title) of notes, by row id."""
+        rows = self._db.execute(
+            "select n.id, s.label, n.path, n.title from note n join source s on s.id = n.source_id"
+            f" where n.id in ({marks(notes)})",
+            tuple(notes),
+        )
+        return {note: (label, from_blob(path), title) for note, label, path, title in rows}
+
+    def calibration(self, fingerprint: str) -> str | None:
+        """What was measured of a space's cosines, as `calibrate` wrote it."""
+        rows = list(self._db.execute("select calibration from space where fingerprint = ?", (fingerprint,)))
+        return rows[0][0] if rows else None
+
+
+def marks(values: Collection[object]) -> str:
+    return ",".join("?" * len(values))
+
+
+def found_from(row: Sequence[Any]) -> Found:
+    """A row of key, source, path, title, heading, lines and text."""
+    key, label, path, title, heading, line_from, line_to, text = row
+    return Found(key, label, from_blob(path), title, tuple(json.loads(heading)), (line_from, line_to), text)
+
+
+def most_of(having: Sequence[tuple[np.ndarray, float]], limit: int) -> list[int] | None:
+    """
+    The rows that have most of what was asked for, by weight; each part comes with all the rows that have it.
+
+    None where that does not tell which are best: ranking by BM25 does, and costs twice as much.
+    """
+    rows, places = np.unique(np.concatenate([rows for rows, _ in having]), return_inverse=True)
+    weights = np.concatenate([np.full(len(rows), weight) for rows, weight in having])
+    score = np.bincount(places, weights)
+    order = np.argsort(-score, kind="stable")
+    if len(order) > limit and (score >= score[order[limit]]).sum() > 1.5 * limit:
+        return None
+    found: list[int] = rows[order[:limit]].tolist()
+    return found

@@ -1,0 +1,82 @@
+"""The words of a question → the terms it is scored by, once it is known how rare each is."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+from vragd.catalog.asked import Asked, Word
+from vragd.catalog.words import Statistics, group_of
+
+VERY_WORD = 0.25  # how much it counts among others that it is the very word; alone, as much as all its forms
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """
+    Terms that count as one, and how much; in how many notes of the store any of them stands.
+
+    `extra`: on top of another column, for being the very word that was asked for.
+    """
+
+    terms: tuple[str, ...]
+    weight: float
+    count: int
+    extra: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Resolved:
+    """
+    `missing` is the weight of the words that are nowhere, which are `nowhere`.
+
+    `phrase_weights` are those of the question's phrases, 0 for one that is nowhere; set when they were looked for.
+    `instead` names, by the word, what was looked for in its place.
+    """
+
+    columns: tuple[Column, ...] = ()
+    missing: float = 0.0
+    nowhere: tuple[Word, ...] = ()
+    phrase_weights: tuple[float, ...] = ()
+    instead: Mapping[str, str] = field(default_factory=dict)
+    foreign: bool = False
+    """Whether the question is in a language the vault is not; for whoever can tell to set."""
+
+    @property
+    def terms(self) -> list[str]:
+        """Every term that may match."""
+        return list(dict.fromkeys(term for column in self.columns for term in column.terms))
+
+    def with_phrases(self, weights: Sequence[float]) -> Resolved:
+        """With the weights of the phrases."""
+        return replace(self, phrase_weights=tuple(weights))
+
+
+def resolve(question: Asked, statistics: Statistics, forms: Mapping[str, Sequence[str]]) -> Resolved:
+    """By the words that stand somewhere, in whatever form (`forms`, by stem), or else the parts they are written of."""
+    columns: dict[tuple[str, ...], Column] = {}
+    nowhere: list[Word] = []
+    counts = statistics.counts
+    for word in question.words:
+        own = counts.get(word.term, 0)
+        group = max(own, counts.get(group_of(word.stem), 0)) if word.stem else own
+        if group:
+            weight = statistics.weight(group)
+            terms = tuple(dict.fromkeys([word.term, *forms.get(word.stem, ())])) if word.stem else (word.term,)
+            columns.setdefault(("group", word.stem or word.term), Column(terms, weight, group))
+            rarer = statistics.weight(own) - weight
+            if own and rarer > 0:
+                extra = statistics.weight(own) if question.is_lone else VERY_WORD * rarer
+                columns.setdefault((word.term,), Column((word.term,), extra, own, extra=True))
+            continue
+        known = [part for part in word.parts if counts.get(part)]
+        for part in known:
+            columns.setdefault((part,), Column((part,), statistics.weight(counts[part]), counts[part]))
+        if not known:
+            nowhere.append(word)
+    return Resolved(tuple(columns.values()), statistics.weight(0) * len(nowhere), tuple(nowhere))
+
+
+def phrase_weights(statistics: Statistics, phrases: Sequence[tuple[set[int], set[int]]]) -> tuple[float, ...]:
+    """Of each phrase, by how many notes have it; 0 where none does."""
+    return tuple(statistics.weight(len(notes)) if notes else 0.0 for _, notes in phrases)

@@ -1,0 +1,112 @@
+"""
+What is looked for in place of a word that stands nowhere: words that contain it, or else one it may be misspelt for.
+
+Reads the vocabulary, some ten thousand terms: only for a question with such a word.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+import apsw
+
+from vragd.catalog.asked import Word, expression
+from vragd.catalog.resolve import Column, Resolved
+from vragd.catalog.words import Statistics
+
+LEAST_PART, LEAST_MISSPELT, LEAST_TWICE_WRONG = 4, 4, 9  # letters
+MOST = 8  # terms for one word
+
+
+def with_stand_ins(
+    db: apsw.Connection, resolved: Resolved, statistics: Statistics, n_words: int, *, exact: bool
+) -> Resolved:
+    """
+    `resolved` with terms for those of its words that are nowhere.
+
+    Where most words of a question are nowhere it is of another language, and nothing stands in. Nor does anything for
+    what was quoted, has a digit in it or is written together; with `exact` nothing does that is not part of a word.
+    """
+    if not resolved.nowhere or resolved.foreign or (n_words > 2 and 2 * len(resolved.nowhere) > n_words):
+        return resolved
+    columns, nowhere, instead = list(resolved.columns), list[Word](), dict[str, str]()
+    for word in resolved.nowhere:
+        found = [] if len(word.term) < LEAST_PART else list(_containing(db, word.term))
+        if not found and word.may_be_wrong and not exact and len(word.term) >= LEAST_MISSPELT:
+            found = list(_misspelt(db, word.term))
+            instead |= {word.term: other for other, _ in found[:1]}  # noqa: B035
+        if found:
+            count = sum(count for _, count in found)
+            columns.append(Column(tuple(term for term, _ in found), statistics.weight(count), count))
+        else:
+            nowhere.append(word)
+    missing = statistics.weight(0) * len(nowhere)
+    return replace(resolved, columns=tuple(columns), missing=missing, nowhere=tuple(nowhere), instead=instead)
+
+
+def _containing(db: apsw.Connection, word: str) -> Iterator[tuple[str, int]]:
+    """Terms that begin with the word as it was typed; or, if none does, that have it in their middle."""
+    rows = list(
+        db.execute(
+            "select word, instr(word, ?1) as at from word_form where at > 0 order by at > 1, length(word) limit ?2",
+            (word, 4 * MOST),
+        )
+    )
+    for beginning in (True, False):
+        some = [term for term, at in rows if (at == 1) is beginning][:MOST]
+        if found := [(term, count) for term in some if (count := _count(db, term))]:
+            yield from found
+            return
+
+
+def _misspelt(db: apsw.Connection, word: str) -> Iterator[tuple[str, int]]:
+    """
+    The term that is least far from the word: one step, or two for a long one; of several the most frequent. People get
+    the first letter right, or swap it with the second.
+    """
+    steps = 2 if len(word) >= LEAST_TWICE_WRONG else 1
+    rows = db.execute(
+        "select word from word_form where length(word) between ? and ?"
+        " and (substr(word, 1, 1) = ? or substr(word, 1, 2) = ?)",
+        (len(word) - steps, len(word) + steps, word[0], word[1] + word[0]),
+    )
+    near: dict[int, list[str]] = {}
+    letters = set(word)
+    for (term,) in rows:
+        # a wrong letter is one that the other has not, twice at most: nearly all differ by more
+        if len(letters ^ set(term)) <= 2 * steps and term.isalpha() and (far := distance(word, term, steps)) <= steps:
+            near.setdefault(far, []).append(term)
+    for far in sorted(near):
+        counted = [(count, term) for term in near[far][:MOST] if (count := _count(db, term))]
+        if counted:
+            count, term = max(counted)
+            yield term, count
+            return
+
+
+def _count(db: apsw.Connection, term: str) -> int:
+    """In how many notes a term stands: a word of a note that is gone stays among the forms for a while."""
+    ((count,),) = db.execute("select count(*) from note_text where note_text match ?", (expression([term]),))
+    return int(count)
+
+
+def distance(one: str, other: str, most: int) -> int:
+    """How many letters are wrong, missing, too many, or swapped with the next; `most` + 1 for more than `most`."""
+    if abs(len(one) - len(other)) > most:
+        return most + 1
+    start = 0
+    while start < min(len(one), len(other)) and one[start] == other[start]:
+        start += 1
+    one, other = one[start:], other[start:]
+    before, row = list[int](), list(range(len(other) + 1))
+    for i, a in enumerate(one, 1):
+        previous, before, row = before, row, [i]
+        for j, b in enumerate(other, 1):
+            cost = min(before[j] + 1, row[j - 1] + 1, before[j - 1] + (a != b))
+            if i > 1 and j > 1 and a == other[j - 2] and one[i - 2] == b:
+                cost = min(cost, previous[j - 2] + 1)
+            row.append(cost)
+        if min(row) > most:
+            return most + 1
+    return row[-1]

@@ -1,0 +1,75 @@
+"""
+Vectors of titles, by the hash of the title: one is embedded once, whatever a note does. And what their cosines with
+chunks are like in a space. For the writer lane.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+
+import apsw
+import numpy as np
+
+from vragd.catalog.model import SpaceRow
+from vragd.system import packed
+
+LEAST_TITLES, MOST_TITLES, MOST_CHUNKS = 50, 200, 1_000
+
+
+def missing(db: apsw.Connection, space_id: int, limit: int) -> list[tuple[bytes, str]]:
+    """(hash, title) of titles that have no vector in the space."""
+    rows = db.execute(
+        "select distinct w.title_hash, n.title from note_words w join note n on n.id = w.note_id"
+        " where n.title != '' and not exists (select 1 from title_embedding e"
+        " where e.space_id = ? and e.text_hash = w.title_hash) limit ?",
+        (space_id, limit),
+    )
+    return [(text_hash, title) for text_hash, title in rows]
+
+
+def save(db: apsw.Connection, space_id: int, vectors: Iterable[tuple[bytes, np.ndarray | None]]) -> None:
+    """Keep vectors of titles; None for one that the embedder refuses, so that it is not asked again."""
+    db.executemany(
+        "insert or replace into title_embedding(space_id, text_hash, vector) values (?, ?, ?)",
+        (
+            (space_id, text_hash, b"" if vector is None else packed.pack(vector[None]).tobytes())
+            for text_hash, vector in vectors
+        ),
+    )
+
+
+def calibrate(db: apsw.Connection, space: SpaceRow) -> bool:
+    """
+    Measure mean and deviation of the cosines of titles with chunks of the space, if there are enough, and twice as
+    many as when it was done last. Whether that was done. Titles are as questions are: short, about something.
+    """
+    ((n_titles,),) = db.execute("select count(*) from title_embedding where space_id = ?", (space.id,))
+    ((said,),) = db.execute("select calibration from space where id = ?", (space.id,))
+    if n_titles < LEAST_TITLES or (said is not None and n_titles < 2 * json.loads(said)["n"]):
+        return False
+    titles = _sample(db, "title_embedding", "text_hash", space, MOST_TITLES)
+    chunks = _sample(db, "embedding", "id", space, MOST_CHUNKS)
+    if not len(titles) or not len(chunks):
+        return False
+    cosines = titles @ chunks.T
+    found = {"mean": float(cosines.mean()), "deviation": float(cosines.std()), "n": n_titles}
+    if not found["deviation"] > 0:
+        return False
+    db.execute("update space set calibration = ? where id = ?", (json.dumps(found), space.id))
+    return True
+
+
+def _sample(db: apsw.Connection, table: str, row: str, space: SpaceRow, n: int) -> np.ndarray:
+    """About `n` unit vectors of a table, spread over it: the same ones for the same table."""
+    length = packed.bytes_of(space.dimension)
+    ((count,),) = db.execute(f"select count(*) from {table} where space_id = ?", (space.id,))
+    every = max(1, count // n)
+    spread = f"and {row} % {every} = 0" if row == "id" else ""
+    rows = db.execute(
+        f"select vector from {table} where space_id = ? and length(vector) = ? {spread} limit ?",
+        (space.id, length, n),
+    )
+    found = packed.unpack(np.frombuffer(b"".join(vector for (vector,) in rows), dtype=packed.kind(space.dimension)))
+    unit: np.ndarray = found / np.maximum(np.linalg.norm(found, axis=1, keepdims=True), 1e-9)
+    return unit

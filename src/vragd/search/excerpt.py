@@ -1,0 +1,209 @@
+"""The part of a passage that was asked for, in the spelling of the note, without marks of formatting."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from vragd.catalog.asked import Asked
+from vragd.catalog.fold import fold, is_unspaced, parts, runs, symbols
+from vragd.catalog.resolve import Resolved
+
+MAX_CHARS, LEAD = 240, 60
+
+# A rule is tried where one of its characters is: most lines have next to none.
+_RULES = tuple(
+    (frozenset(marks), re.compile(pattern), by)
+    for marks, pattern, by in (
+        ("%<!", r"%%.*?%%|<!--.*?-->|!\[\[[^\]\n]*\]\]", ""),
+        (">", r"^\s*(?:>\s*)+", ""),
+        ("!", r"^\s*\[![\w-]+\][+-]?\s*", ""),
+        ("#", r"^\s*#{1,6}(?:\s+|$)", ""),
+        ("-*+.)", r"^\s*(?:[-*+]|\d{1,9}[.)])\s+(?:\[.\]\s+)?", ""),
+        ("`~", r"^\s*(?:`{3,}|~{3,}).*$", ""),
+        ("-*_|:$", r"^\s*(?:[-*_]\s*){3,}$|^[\s|:-]+$|^\s*\$\$\s*$", ""),
+        ("[", r"!?\[([^\[\]\n]*)\]\((?:[^()\n]|\([^()\n]*\))*\)", r"\1"),
+        ("[", r"\[\[(?:[^\]|\n]*\|)?([^\]|\n]*)\]\]", r"\1"),
+        ("*_~=", r"(?<!\w)(\*{1,3}|_{1,3}|~~|==)(?=\S)(.+?)(?<=\S)\1(?!\w)", r"\2"),
+        ("`", r"(`+)([^`\n]+)\1", r"\2"),
+        ("<", r"</?[A-Za-z][^<>\n]{0,200}>", ""),
+        ("^", r"\s\^[A-Za-z0-9-]+\s*$", ""),
+        ("|", r"\s*\|\s*", " "),
+    )
+)
+_MARKS = re.compile(r"[%<!>#*+.)`~_|:$\[=^-]")
+_WORD = re.compile(
+    r"[^\W_]+(?:[\u0300-\u036f\u0900-\u0dff\u0e00-\u0eff\u1000-\u109f\u1780-\u17dd\u3099\u309a]+[^\W_]*)*"
+)
+_PLAIN = re.compile("[a-z0-9]+")
+_SEAMED = re.compile("(?<![A-Za-z0-9])[A-Za-z0-9][a-z]*+[A-Z0-9][A-Za-z0-9]*+")  # fooBar, x86; HTTP too
+# A character with the marks that belong to it: folded together, as a mark alone folds to nothing.
+_CLUSTER = re.compile(r".[\u0300-\u036f\u3099\u309a\u1160-\u11ff]*", re.DOTALL)
+
+
+@dataclass(frozen=True, slots=True)
+class Matched:
+    """What is marked: words by their `terms`, and wherever they stand `runs` of scripts without blanks, and symbols."""
+
+    terms: frozenset[str] = frozenset()
+    runs: tuple[str, ...] = ()
+
+    @classmethod
+    def of(cls, asked: Asked, resolved: Resolved) -> Matched:
+        pieces = asked.plain.split()
+        unspaced = [run for piece in pieces for run in runs(fold(piece)) if is_unspaced(run)]
+        pairs = [word.term for word in asked.words if is_unspaced(word.term)]
+        marks = [symbol for piece in pieces for symbol in symbols(piece)]
+        in_phrases = [run for phrase in (*asked.phrases, *asked.quoted) for run in phrase]
+        known = {*resolved.terms, *in_phrases}
+        return cls(
+            frozenset(term for term in known if not is_unspaced(term)),
+            tuple(dict.fromkeys([*unspaced, *pairs, *marks])),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Cut:
+    """An excerpt, the words of it that matched, and the lines of the file it is from."""
+
+    text: str
+    spans: tuple[tuple[int, int], ...]
+    lines: tuple[int, int]
+
+
+def excerpt(text: str, first_line: int, matched: Matched) -> Cut:
+    """The stretch of at most MAX_CHARS characters of `text`, which begins in line `first_line`, that has most of it."""
+    plain, starts = _plain(text, first_line)
+    spans = _spans(plain, matched)
+    start = _best(plain, spans, [line for line, _ in starts])
+    end = min(len(plain), start + MAX_CHARS)
+    start, end = _at_words(plain, start, end)
+    before, after = "…" if start else "", "…" if end < len(plain) else ""
+    shift = len(before) - start
+    inside = tuple((a + shift, b + shift) for a, b, _ in spans if a >= start and b <= end)
+    lines = [line for at, line in starts if at < end]
+    first = [line for at, line in starts if at <= start]
+    return Cut(
+        f"{before}{plain[start:end]}{after}",
+        inside,
+        (first[-1] if first else first_line, lines[-1] if lines else first_line),
+    )
+
+
+def _plain(text: str, first_line: int) -> tuple[str, list[tuple[int, int]]]:
+    """The text as it is read, on one line, and where in it each of its lines that is left begins."""
+    parts_, starts, at = [], list[tuple[int, int]](), 0
+    lines = text.split("\n")
+    skip = _front_matter(lines)
+    for number, line in enumerate(lines):
+        if number < skip:
+            continue
+        clean = line[:4_000]
+        if marks := _MARKS.findall(clean):
+            for needed, rule, by in _RULES:
+                if not needed.isdisjoint(marks):
+                    clean = rule.sub(by, clean)
+        clean = " ".join(clean.split())
+        if clean:
+            starts.append((at, first_line + number))
+            parts_.append(clean)
+            at += len(clean) + 1
+    return " ".join(parts_), starts
+
+
+def _front_matter(lines: Sequence[str]) -> int:
+    if lines and lines[0].strip() == "---":
+        for number, line in enumerate(lines[1:], 1):
+            if line.strip() in ("---", "..."):
+                return number + 1
+    return 0
+
+
+def _spans(plain: str, matched: Matched) -> list[tuple[int, int, str]]:
+    """What matched and where, in order, no two overlapping."""
+    found: list[tuple[int, int, str]] = []
+    if matched.terms:
+        found += _in_ascii(plain, matched.terms) if plain.isascii() else _by_words(plain, matched.terms)
+    if matched.runs:
+        folded, places = _mapped(plain)
+        for run in matched.runs:
+            at = folded.find(run)
+            while at >= 0:
+                found.append((places[at], places[at + len(run)], run))
+                at = folded.find(run, at + 1)
+    found.sort(key=lambda span: (span[0], -span[1]))
+    kept: list[tuple[int, int, str]] = []
+    for start, end, what in found:
+        if kept and start < kept[-1][1]:
+            kept[-1] = (kept[-1][0], max(end, kept[-1][1]), kept[-1][2])
+        else:
+            kept.append((start, end, what))
+    return kept
+
+
+def _by_words(plain: str, terms: frozenset[str]) -> Iterator[tuple[int, int, str]]:
+    for word in _WORD.finditer(plain):
+        if (folded := fold(word[0])) in terms or _has_part(word[0], terms):
+            yield word.start(), word.end(), folded
+
+
+def _in_ascii(plain: str, terms: frozenset[str]) -> Iterator[tuple[int, int, str]]:
+    """As `_by_words`, where a word is letters and digits, and its folded form as long as it is."""
+    folded = plain.lower()
+    for word in _PLAIN.finditer(folded):
+        if (found := word[0]) in terms:
+            start, end = word.span()
+            yield start, end, found
+    if not terms.isdisjoint(parts(plain)):
+        for word in _SEAMED.finditer(plain):
+            if (found := word[0].lower()) not in terms and _has_part(word[0], terms):
+                yield word.start(), word.end(), found
+
+
+def _has_part(word: str, terms: frozenset[str]) -> bool:
+    """Whether one of the terms is a part of a word with seams: it has capitals or digits in it."""
+    return len(word) > 1 and not word[1:].islower() and any(part in terms for part in parts(word))
+
+
+def _mapped(plain: str) -> tuple[str, list[int]]:
+    """The folded text, and of each of its characters, and its end, the place in `plain`."""
+    folded, places = [], list[int]()
+    for cluster in _CLUSTER.finditer(plain):
+        piece = fold(cluster[0])
+        folded.append(piece)
+        places += [cluster.start()] * len(piece)
+    return "".join(folded), [*places, len(plain)]
+
+
+def _best(plain: str, spans: Sequence[tuple[int, int, str]], lines: Sequence[int]) -> int:
+    """Where the stretch with most different words begins, a little before the first of them."""
+    best, where, end = 0.0, 0, 0
+    inside: Counter[str] = Counter()
+    for i, (start, _, what) in enumerate(spans):
+        while end < len(spans) and spans[end][1] <= start + MAX_CHARS - LEAD:
+            inside[spans[end][2]] += 1
+            end += 1
+        worth = len(inside) + 0.01 * (end - i)
+        if worth > best:
+            best, where = worth, start
+        inside[what] -= 1
+        if not inside[what]:
+            del inside[what]
+        end = max(end, i + 1)
+    if where + MAX_CHARS - LEAD > len(plain) and len(plain) <= MAX_CHARS:
+        return 0
+    begins = max((line for line in lines if line <= where), default=0)
+    if where - begins <= LEAD:
+        return begins  # where the line begins
+    return max(0, min(where - LEAD, len(plain) - MAX_CHARS))
+
+
+def _at_words(plain: str, start: int, end: int) -> tuple[int, int]:
+    """Not within a word, where there is a blank nearby."""
+    if start > 0 and plain[start - 1] != " " and (blank := plain.find(" ", start, start + 20)) >= 0:
+        start = blank + 1
+    if end < len(plain) and plain[end] != " " and (blank := plain.rfind(" ", max(start, end - 20), end)) > 0:
+        end = blank
+    return start, end

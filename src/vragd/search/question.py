@@ -1,0 +1,141 @@
+"""What is asked, of what, and what an answer is made of."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+
+from vragd.backends.base import VectorBackend
+from vragd.catalog.model import SpaceRow
+from vragd.catalog.reader import Reader
+from vragd.errors import UsageError
+from vragd.terms.bounds import MAX_QUERY_CHARS, MAX_TOP_K
+
+Mode = Literal["hybrid", "vector", "keyword"]
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """
+    What is asked. `sources` are labels, `folder` is relative to a source; empty means everywhere.
+
+    `chunks`: a hit is a passage, not a note with its best one. `weak`: also what is below the floor. `exact`: a word
+    that is nowhere stands for no other.
+    """
+
+    text: str = ""
+    vector: tuple[float, ...] | None = None
+    top_k: int = 5
+    mode: Mode = "hybrid"
+    sources: frozenset[str] = frozenset()
+    folder: str = ""
+    chunks: bool = False
+    weak: bool = False
+    exact: bool = False
+    explain: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A source as links and filters need it; `templates` are folders of notes that are there to be copied."""
+
+    uid: str
+    root: Path
+    in_obsidian: bool
+    withheld: Callable[[str], bool] | None = None
+    """Which of its notes nobody may be shown, though they are indexed; None where that is none."""
+    templates: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """
+    A store as a query sees it at one moment.
+
+    `peers` are the catalogs of all stores of this machine, its own included: how rare a word is, is counted over all
+    of them, so that a note has the same score in whichever store it is. None means the store alone.
+    """
+
+    name: str
+    reader: Reader
+    backend: VectorBackend
+    space: SpaceRow | None
+    embed_query: Callable[[str], np.ndarray]
+    places: Mapping[str, Place]
+    peers: tuple[Reader, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Passage:
+    """
+    A passage of a note. `excerpt` is the part of it that was asked for, as it is spelt, without marks of formatting;
+    `spans` are the words that matched, half-open, in code points of the excerpt; `excerpt_lines` its lines in the file.
+    """
+
+    heading: tuple[str, ...]
+    lines: tuple[int, int]
+    excerpt: str = ""
+    spans: tuple[tuple[int, int], ...] = ()
+    excerpt_lines: tuple[int, int] = (0, 0)
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """
+    One answer: a note with its best passage. `score` is higher for better hits; see `search.score`.
+
+    `passages` are further ones of the note, `copies` the paths of what was left out for its text being equal,
+    `weak` whether the hit is below the floor. `parts` is what the score is made of.
+    """
+
+    store: str
+    source: str
+    path: str
+    title: str
+    heading: tuple[str, ...]
+    lines: tuple[int, int]
+    score: float
+    text: str
+    uri: str
+    excerpt: str = ""
+    spans: tuple[tuple[int, int], ...] = ()
+    excerpt_lines: tuple[int, int] = (0, 0)
+    passages: tuple[Passage, ...] = ()
+    copies: tuple[str, ...] = ()
+    weak: bool = False
+    template: bool = False
+    parts: Mapping[str, float | None] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """
+    The hits of one store, best first, and why they may be fewer or worse than they should be.
+
+    `generation` is that of the catalog they were joined with; `semantic` is whether vectors could be asked, where they
+    were to be. `n_weak` hits were left out as no good match. `instead`
+    names what was looked for in place of words that are nowhere.
+    """
+
+    hits: tuple[Hit, ...]
+    degraded: tuple[str, ...] = ()
+    generation: int = 0
+    semantic: bool = True
+    n_weak: int = 0
+    instead: Mapping[str, str] = field(default_factory=dict)
+
+
+def check(question: Question) -> None:
+    """Raise UsageError for a question that cannot be asked."""
+    if not 1 <= question.top_k <= MAX_TOP_K:
+        raise UsageError(f"top_k is {question.top_k}, expected 1 to {MAX_TOP_K}")
+    if question.vector is None and not question.text.strip():
+        raise UsageError("the query is empty", hint='vragd query "a few words"')
+    if len(question.text) > MAX_QUERY_CHARS:
+        raise UsageError(f"the query has {len(question.text)} characters, the limit is {MAX_QUERY_CHARS}")
+    if question.vector is not None and question.mode != "vector":
+        raise UsageError("a query by vector needs mode 'vector'")

@@ -1,0 +1,267 @@
+"""
+Candidates of one store → its notes in order: everything that was found by anything is scored on every scale.
+
+Candidates are kept in columns: a row a note, and a row a passage. Only what is shown is taken out of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterator, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from vragd.catalog.lookup import ByWords, Lookup
+from vragd.catalog.profile import Counts
+from vragd.catalog.resolve import Resolved
+from vragd.search.floor import weak
+from vragd.search.score import (
+    FIRST,
+    LONE_WORD,
+    MEASURED,
+    Calibration,
+    OfWords,
+    Parts,
+    cosines,
+    of_words,
+    places,
+    total,
+    worth,
+)
+
+PASSAGES_BY_WORDS = 2  # of a note of which none was found by itself; one more of any other
+NO_PASSAGE = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Ranked:
+    """
+    A note and its passages (by row id), the one that shows best what was asked for first, each with what its score is
+    made of; `parts` is the note's own, that of the passage with the best score. `weak`: it is no good match.
+    """
+
+    note: int
+    passages: list[tuple[int, Parts]]
+    parts: Parts
+    weak: bool = False
+
+
+@dataclass(slots=True)
+class Candidates:
+    """What was found: chunks near the question as (row id, note id), and what words found."""
+
+    near: Sequence[tuple[int, int]] = ()
+    by_words: ByWords | None = None
+    hidden: Callable[[Collection[int]], Collection[int]] = lambda _: ()
+    """Those of some notes that nobody may be shown."""
+    passages: dict[int, int] = field(default_factory=dict)
+    """The chunks that were found one by one, and their notes."""
+
+    def gather(self, now: Lookup) -> list[int]:
+        """The notes, each once, in the order they were found."""
+        notes: dict[int, None] = {}
+        found = self.by_words
+        if found is not None:
+            notes |= dict.fromkeys([*sorted(found.named), *found.notes])
+            quoted = found.quoted or (set(), set())
+            notes |= dict.fromkeys(sorted(quoted[1] | found.lone[1]))
+            of_chunks = [*found.chunks, *sorted(quoted[0] | found.lone[0])]
+            self.passages |= now.notes_of(list(dict.fromkeys(of_chunks)))
+        self.passages |= dict(self.near)
+        notes |= dict.fromkeys(self.passages.values())
+        hidden = self.hidden(notes)
+        return [note for note in notes if note not in hidden]
+
+
+@dataclass(frozen=True, slots=True)
+class Ranking:
+    """
+    The columns: by note its id, by passage its id and the place of its note; then what their scores are made of.
+
+    Each note has a passage; NO_PASSAGE is that of a note without text.
+    """
+
+    mode: str
+    lone: bool
+    semantic: bool
+    notes: np.ndarray
+    ids: np.ndarray
+    owner: np.ndarray
+    chunk: np.ndarray
+    words: np.ndarray
+    title: np.ndarray
+    note: np.ndarray
+    cover: np.ndarray
+    ahead: np.ndarray
+    having: np.ndarray
+    """The passages that have the one word, or what was quoted."""
+    foreign: bool = False
+    nowhere: float = 0.0
+
+    def best(self, *, chunks: bool) -> tuple[list[int], int]:
+        """
+        The passages with the best score of each note, or with `chunks` all, by place, the best first; and how many of
+        them are no good match, which come last. Ties are broken by what came first.
+        """
+        score = self._score()
+        shown = np.flatnonzero(np.ones(len(score), dtype=bool) if chunks else places(self.owner, -score) == 0)
+        if self.mode == "keyword":
+            of_note = self.owner[shown]
+            shown = shown[(self.cover[of_note] > 0) | (self.ahead[of_note] > 0)]
+        is_weak = self._weak()[shown]
+        order = np.lexsort((-score[shown], is_weak))
+        return shown[order].tolist(), int(is_weak.sum())
+
+    def _score(self) -> np.ndarray:
+        of = self.owner
+        parts = (self.chunk, self.title[of], self.words, self.note[of])
+        score: np.ndarray = self.ahead[of] + total(self.mode, *parts, lone=self.lone)
+        return score
+
+    def _weak(self) -> np.ndarray:
+        of = self.owner
+        return weak(
+            self.mode, self.chunk, self.title[of], self.cover[of], self.ahead[of],
+            foreign=self.foreign, nowhere=self.nowhere,
+        )  # fmt: skip
+
+    def rows(self, passages: Sequence[int], n_weak: int, *, chunks: bool) -> Iterator[Ranked]:
+        """What stands at these places of `best`, as it is shown."""
+        by_worth = worth(self.mode, self.chunk, self.words, lone=self.lone)
+        for at, passage in enumerate(passages):
+            owner = int(self.owner[passage])
+            found = [passage]
+            if not chunks:
+                own = np.flatnonzero(self.owner == owner)
+                found = own[np.lexsort((-by_worth[own], ~self.having[own]))].tolist()
+            rows = [(int(self.ids[one]), self.parts(one)) for one in found]
+            yield Ranked(int(self.notes[owner]), rows, self.parts(passage), at >= len(passages) - n_weak)
+
+    def parts(self, passage: int) -> Parts:
+        """What the score of a passage is made of."""
+        of = int(self.owner[passage])
+        return Parts(
+            float(self.chunk[passage]) if self.semantic else None,
+            float(self.title[of]) if self.semantic else None,
+            float(self.words[passage]),
+            float(self.note[of]),
+            float(self.ahead[of]),
+            float(self.cover[of]),
+            self.lone,
+        )
+
+
+def rank(
+    now: Lookup,
+    candidates: Candidates,
+    resolved: Resolved,
+    space_id: int | None,
+    question: np.ndarray | None,
+    calibration: Calibration,
+    mode: str,
+    *,
+    lone: bool = False,
+    n_asked: int = 1,
+) -> Ranking:
+    """Every note that was found, scored. `n_asked` is how many words the question has."""
+    notes = candidates.gather(now)
+    found = candidates.by_words
+    words = _words(now, found, notes, resolved)
+    ids, owner, by_words = _passages(candidates, notes, words, with_text=found is not None)
+    chunk = np.full(len(ids), np.nan, dtype=np.float32)
+    title = np.full(len(notes), np.nan, dtype=np.float32)
+    if question is not None and space_id is not None:
+        _fill(chunk, ids, now.vectors(space_id, ids[ids != NO_PASSAGE].tolist()), question, calibration)
+        if resolved.columns or mode != "vector":
+            _fill(title, np.array(notes), now.title_vectors(space_id, notes), question, calibration)
+    # what has no vector is taken for what any text is to any question; a title not embedded yet for its passage
+    chunk = np.where(np.isnan(chunk), np.where(np.isnan(title), MEASURED.mean, title)[owner], chunk)
+    best = np.full(len(notes), -1.0, dtype=np.float32)
+    np.maximum.at(best, owner, chunk)
+    ahead = _ahead(found)
+    having = found.lone[0] | (found.quoted[0] if found.quoted else set()) if found else set()
+    return Ranking(
+        mode,
+        lone,
+        question is not None,
+        np.array(notes, dtype=np.int64),
+        ids,
+        owner,
+        chunk,
+        by_words,
+        np.where(np.isnan(title), best, title),
+        words.note,
+        words.cover,
+        np.array([ahead.get(note, 0.0) for note in notes], dtype=np.float32),
+        np.isin(ids, list(having)),
+        resolved.foreign,
+        len(resolved.nowhere) / max(1, n_asked),
+    )
+
+
+def _fill(
+    column: np.ndarray, ids: np.ndarray, rows: tuple[list[int], np.ndarray], question: np.ndarray, by: Calibration
+) -> None:
+    """Put the cosines of some rows where their ids stand."""
+    if not rows[0] or rows[1].shape[1] != len(question):
+        return
+    order = np.argsort(ids)
+    column[order[np.searchsorted(ids[order], rows[0])]] = cosines(rows[1], question, by)
+
+
+def _passages(
+    candidates: Candidates, notes: Sequence[int], words: OfWords, *, with_text: bool
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:  # fmt: skip
+    """The passages that are looked at, the places of their notes, and their scores by words."""
+    place = {note: at for at, note in enumerate(notes)}
+    own = {chunk: place[note] for chunk, note in candidates.passages.items() if note in place}
+    most = np.full(len(notes), PASSAGES_BY_WORDS if with_text else 0)
+    most[list(own.values())] -= with_text
+    looked_at = np.isin(words.ids, list(own)) | (words.place < most[words.owner])
+    ids, owner, by_words = words.ids[looked_at], words.owner[looked_at], words.words[looked_at]
+    known = set(ids.tolist())
+    others = [chunk for chunk in own if chunk not in known]
+    owners = [own[chunk] for chunk in others]
+    bare = sorted(set(range(len(notes))) - {*owner.tolist(), *owners})
+    n_more = len(others) + len(bare)
+    return (
+        np.concatenate([ids, np.array([*others, *[NO_PASSAGE] * len(bare)], dtype=np.int64)]),
+        np.concatenate([owner, np.array([*owners, *bare], dtype=np.int64)]),
+        np.concatenate([by_words, np.zeros(n_more, dtype=np.float32)]),
+    )
+
+
+def _words(now: Lookup, found: ByWords | None, notes: Sequence[int], resolved: Resolved) -> OfWords:
+    nothing = np.empty(0, dtype=np.int64)
+    if found is None or not notes:
+        zeros = np.zeros(len(notes), dtype=np.float32)
+        return OfWords(nothing, nothing, np.empty(0, dtype=np.float32), nothing, zeros, zeros)
+    counts = now.profiles(notes, resolved.columns)
+    pairs = [pair for pair in zip(found.phrases, resolved.phrase_weights, strict=True) if pair[1]]
+    return of_words(
+        len(notes),
+        counts,
+        np.array([column.weight for column in resolved.columns], dtype=np.float32),
+        np.array([not column.extra for column in resolved.columns], dtype=bool),
+        resolved.missing,
+        (_flags(np.array(notes), [having for (_, having), _ in pairs]), _flags_of(counts, pairs)),
+        np.array([weight for _, weight in pairs], dtype=np.float32),
+    )
+
+
+def _flags_of(counts: Counts, pairs: Sequence[tuple[tuple[set[int], set[int]], float]]) -> np.ndarray:
+    return _flags(counts.ids, [having for (having, _), _ in pairs])
+
+
+def _flags(ids: np.ndarray, sets: Sequence[set[int]]) -> np.ndarray:
+    """1 where an id is in a set, shape (ids, sets): twice said is not twice as good for what is long."""
+    having = [np.isin(ids, list(one)) for one in sets]
+    return np.array(having, dtype=np.float32).reshape(len(sets), len(ids)).T
+
+
+def _ahead(found: ByWords | None) -> dict[int, float]:
+    """By note, how far it is ahead: called what was asked, having what was quoted, or the one rare word asked for."""
+    if found is None:
+        return {}
+    quoted = found.quoted[1] if found.quoted else set()
+    return dict.fromkeys(found.lone[1], LONE_WORD) | dict.fromkeys(found.named | quoted, FIRST)

@@ -1,0 +1,88 @@
+"""Ranked notes → the hits that are shown: the floor, equal texts once, templates last, each with what matched."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from itertools import islice
+
+from vragd.catalog.lookup import Lookup
+from vragd.catalog.model import Found
+from vragd.search.excerpt import Cut, Matched, excerpt
+from vragd.search.merge import once
+from vragd.search.question import Hit, Passage, Question, Target
+from vragd.search.rank import Ranked, Ranking
+from vragd.search.score import FIRST
+from vragd.terms.names import link
+
+MORE_PASSAGES = 2  # of a note, beside its best
+SPARE = 2  # for equal texts: excerpts are made of what is shown, and little else
+
+
+def shown_hits(
+    now: Lookup, target: Target, question: Question, ranking: Ranking, matched: Matched
+) -> tuple[tuple[Hit, ...], int]:  # fmt: skip
+    """The best `top_k` hits, and how many were left out as no good match."""
+    places, n_weak = ranking.best(chunks=question.chunks)
+    if not question.weak and n_weak:
+        places, n_left_out, n_weak = places[:-n_weak], n_weak, 0
+    else:
+        n_left_out = 0
+    rows = ranking.rows(places, n_weak, chunks=question.chunks)
+    found: list[Hit] = []
+    templates: list[Hit] = []
+    wanted = question.top_k
+    while len(found) < wanted and (batch := list(islice(rows, wanted - len(found) + SPARE))):
+        for hit in _hits(now, target, batch, ranking.mode, explain=question.explain):
+            (templates if hit.template else found).append(hit)
+        found = found if question.chunks else once(found)
+    hits = [*found, *templates]
+    return tuple(_with_excerpts(hit, matched) for hit in (hits if question.chunks else once(hits))[:wanted]), n_left_out
+
+
+def _hits(now: Lookup, target: Target, rows: Sequence[Ranked], mode: str, *, explain: bool) -> list[Hit]:
+    texts = now.passages([chunk for row in rows for chunk, _ in row.passages[: 1 + MORE_PASSAGES]])
+    bare = now.notes([row.note for row in rows if row.passages[0][0] not in texts])
+    hits = []
+    for row in rows:
+        found = texts.get(row.passages[0][0])
+        if found is None and row.note in bare:  # a note without text, found by its name
+            label, path, title = bare[row.note]
+            found = Found("", label, path, title, (), (1, 1), "")
+        if found is not None:
+            others = row.passages[1 : 1 + MORE_PASSAGES]
+            more = [texts[chunk] for chunk, parts in others if chunk in texts and parts.words]
+            hit = _hit(target, found, row, mode, more)
+            hits.append(replace(hit, parts=row.parts.explained()) if explain else hit)
+    return hits
+
+
+def _hit(target: Target, found: Found, row: Ranked, mode: str, more: Sequence[Found]) -> Hit:
+    parts = row.parts
+    place = target.places.get(found.source)
+    uri = ""
+    if place:
+        uri = link(place.root, found.path, in_obsidian=place.in_obsidian, heading=found.heading)
+    folders = place.templates if place and parts.ahead < FIRST else ()
+    return Hit(
+        target.name, found.source, found.path, found.title, found.heading, found.lines, parts.score(mode), found.text,
+        uri,
+        passages=tuple(Passage(one.heading, one.lines, one.text) for one in more),
+        weak=row.weak,
+        template=any(_is_below(found.path, folder) for folder in folders),
+    )  # fmt: skip
+
+
+def _with_excerpts(hit: Hit, matched: Matched) -> Hit:
+    """The hit with what matched, of its passages, too: until now they are there in full."""
+    cut = excerpt(hit.text, hit.lines[0], matched)
+    more = tuple(_cut(one, excerpt(one.excerpt, one.lines[0], matched)) for one in hit.passages)
+    return replace(hit, excerpt=cut.text, spans=cut.spans, excerpt_lines=cut.lines, passages=more)
+
+
+def _cut(passage: Passage, cut: Cut) -> Passage:
+    return Passage(passage.heading, passage.lines, cut.text, cut.spans, cut.lines)
+
+
+def _is_below(path: str, folder: str) -> bool:
+    return path.startswith(folder.strip("/") + "/")

@@ -1,0 +1,61 @@
+"""Titles → vectors, while there is nothing else to do. Runs on the store's writer lane."""
+
+from __future__ import annotations
+
+import time
+
+import numpy as np
+
+from vragd.catalog import titles
+from vragd.embed.base import Embedder
+from vragd.errors import EmbedderRejected, EmbedderUnavailable
+from vragd.store.store import Store
+from vragd.sync.embedding import space_of
+from vragd.system.failpoints import reach
+
+SLICE_S = 0.25  # a note saved meanwhile waits for it
+SLICE = 64
+
+
+def embed_titles(store: Store) -> bool:
+    """
+    Embed a slice of the titles that have no vector; whether there are more. An outage leaves them for another time.
+
+    A rename costs this, one short text, and no chunk; a title that was seen before costs nothing.
+    """
+    space = store.space
+    if space is None:
+        return False
+    with store.catalog.writing() as db:
+        waiting = titles.missing(db, space.id, SLICE)
+    if not waiting:
+        if not store.settings.embedder.sets_the_scale:
+            with store.catalog.writing() as db:
+                titles.calibrate(db, space)
+        return False
+    try:
+        embedder = store.embedder
+        if space_of(embedder).fingerprint() != space.fingerprint:
+            return False  # it is noticed where chunks are embedded
+        began = time.monotonic()
+        for start in range(0, len(waiting), embedder.batch_size):
+            some = waiting[start : start + embedder.batch_size]
+            rows = _embedded(embedder, [title for _, title in some])
+            with store.catalog.writing() as db:
+                titles.save(db, space.id, [(key, row) for (key, _), row in zip(some, rows, strict=True)])
+            reach("titles.saved")
+            if time.monotonic() - began > SLICE_S:
+                break
+    except EmbedderUnavailable:
+        return False
+    return True
+
+
+def _embedded(embedder: Embedder, texts: list[str]) -> list[np.ndarray | None]:
+    """A vector of each, None for one that is refused."""
+    try:
+        return list(embedder.embed_documents(texts))
+    except EmbedderRejected:
+        if len(texts) == 1:
+            return [None]
+        return [row for text in texts for row in _embedded(embedder, [text])]

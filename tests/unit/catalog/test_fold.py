@@ -1,0 +1,63 @@
+"""Folding: what a reader takes for one folds to one, in every script, and the same however it is encoded."""
+
+from __future__ import annotations
+
+import unicodedata
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from vragd.catalog.fold import fold, name_key, pairs, parts, runs, spaced, symbols
+
+
+@pytest.mark.parametrize(
+    ("written", "folded"),
+    [
+        ("Résumé", "resume"), ("THÉÂTRE", "theatre"), ("İstanbul", "istanbul"), ("ıssız", "issiz"),
+        ("Straße", "strasse"),
+        ("ﬁnal oﬃce", "final office"), ("ＡＰＩ ｋｅｙ", "api key"), ("infra\u00adstructure", "infrastructure"),
+        ("super\u200bcali", "supercali"), ("Œuvre, smørrebrød", "oeuvre, smorrebrod"), ("Ёлка", "елка"),
+        ("Йога", "йога"),
+        ("ガイド", "ガイド"), ("ｶﾞｲﾄﾞ", "ガイド"), ("한국어", "한국어"), ("Ελλάς", "ελλασ"), ("שָׁלוֹם", "שלום"),
+        ("हिन्दी", "हिन्दी"),
+    ],
+)  # fmt: skip
+def test_what_a_reader_takes_for_one_is_one_composed_and_decomposed(written: str, folded: str) -> None:
+    assert fold(written) == folded
+    assert fold(unicodedata.normalize("NFD", written)) == folded
+    assert fold(unicodedata.normalize("NFC", written)) == folded
+
+
+@given(st.text())
+def test_folding_twice_is_folding_once_and_all_of_it_ends(text: str) -> None:
+    assert fold(fold(text)) == fold(text) or fold(fold(fold(text))) == fold(fold(text))
+    spaced(fold(text))
+    parts(text), symbols(text), name_key(text)
+
+
+def test_a_run_without_blanks_is_pairs_and_its_last_character() -> None:
+    assert runs("我喝咖啡, and ラーメン 2") == ["我喝咖啡", "and", "ラーメン", "2"]
+    assert pairs("图书馆") == ["图书", "书馆"]
+    assert spaced("喝咖啡 x").split() == ["喝咖", "咖啡", "啡", "x"]
+    assert spaced("กาแฟ").split() == ["กา", "าแ", "แฟ", "ฟ"]
+    assert pairs("茶") == ["茶"]
+
+
+def test_parts_of_what_is_written_together_and_symbols_are_found() -> None:
+    assert parts("getUserName test1user HTTPServer plain 2024") == [
+        "get",
+        "user",
+        "name",
+        "test",
+        "user",
+        "http",
+        "server",
+    ]
+    assert symbols("C++ and c# are no #tag, nor note#heading 🚀") == ["c++", "c#", "🚀"]
+
+
+def test_a_name_is_the_same_with_hyphens_underscores_and_curly_marks() -> None:
+    assert name_key("Zooko’s Triangle") == name_key("zooko's  triangle")
+    assert name_key("stash-a_single file") == name_key("Stash a single file")
+    assert name_key("C++") != name_key("C")

@@ -1,0 +1,70 @@
+"""Excerpts: what matched, in the note's own spelling, without marks of formatting, with exact places."""
+
+from __future__ import annotations
+
+import unicodedata
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from vragd.catalog.asked import asked
+from vragd.catalog.resolve import Column, Resolved
+from vragd.search.excerpt import MAX_CHARS, Matched, excerpt
+
+
+def matched(question: str) -> Matched:
+    found = asked(question)
+    return Matched.of(found, Resolved(tuple(Column((word.term,), 1.0, 1) for word in found.words)))
+
+
+def marked(text: str, question: str) -> list[str]:
+    cut = excerpt(text, 1, matched(question))
+    return [cut.text[start:end] for start, end in cut.spans]
+
+
+def test_the_sentence_that_matched_is_shown_with_its_lines() -> None:
+    text = (
+        "## Holidays\n\n"
+        + "Please read the general part first. " * 20
+        + "\n\nEmployees get twenty-eight days of paid leave."
+    )
+    cut = excerpt(text, 9, matched("twenty-eight days paid leave"))
+    assert "twenty-eight days of paid leave" in cut.text
+    assert len(cut.text) <= MAX_CHARS + 2
+    assert cut.lines[1] == 13
+    assert [cut.text[a:b] for a, b in cut.spans] == ["twenty", "eight", "days", "paid", "leave"]
+
+
+def test_marks_of_formatting_are_left_out_and_words_stay() -> None:
+    text = (
+        "# Title\n> [!note] Mind\n- [ ] **bold** and [[Target|shown]] or [text](https://x.y/z_(1)) ![[pic.png]] `code`"
+        "\n%%hidden%% snake_case ==lit== a*b <b>html</b> ^block-1\n```python\nx = 1\n```"
+    )
+    cut = excerpt(text, 1, matched("nothing"))
+    assert cut.text == "Title Mind bold and shown or text code snake_case lit a*b html x = 1"
+
+
+@pytest.mark.parametrize(
+    ("text", "question", "words"),
+    [
+        ("Mon résumé est prêt", unicodedata.normalize("NFD", "resume"), ["résumé"]),
+        (unicodedata.normalize("NFD", "Mon résumé"), "résumé", [unicodedata.normalize("NFD", "résumé")]),
+        ("我今天早上喝了一杯咖啡，然后", "咖啡", ["咖啡"]),
+        ("วันนี้ฉันดื่มกาแฟที่ร้าน", "กาแฟ", ["กาแฟ"]),
+        ("templates in C++ and C", "C++", ["C++", "C"]),
+        ("version 1.2.3 of it", "1.2.3", ["1", "2", "3"]),
+        ("ＡＰＩ ｋｅｙ", "api", ["ＡＰＩ"]),
+    ],
+)
+def test_what_matched_is_marked_in_the_spelling_of_the_note(text: str, question: str, words: list[str]) -> None:
+    assert marked(text, question) == words
+
+
+@given(st.text(max_size=600), st.text(min_size=1, max_size=20))
+def test_spans_are_in_order_and_inside(text: str, question: str) -> None:
+    cut = excerpt(text, 1, matched(question))
+    at = 0
+    for start, end in cut.spans:
+        assert at <= start < end <= len(cut.text)
+        at = end

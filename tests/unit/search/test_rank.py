@@ -1,0 +1,208 @@
+"""What comes first: names, days, quotes, the very word; what is left out, what is shown once, what a score is."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tests.world import World
+from vragd.search.ask import Answer, Place, Question, Target, ask
+from vragd.search.floor import in_another_language, weak
+from vragd.search.merge import merge
+from vragd.search.score import Calibration, pooled
+from vragd.store.idle import while_idle
+
+FILLER = {f"f{i}.md": f"Paragraph {i} about a garden shed with pots, ropes and number {i}." for i in range(30)}
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> Iterator[World]:
+    world = World(tmp_path)
+    yield world
+    world.store.close()
+
+
+def fill(world: World, notes: dict[str, str]) -> None:
+    for path, text in notes.items():
+        world.write(path, text)
+    world.apply(*notes)
+    while while_idle(world.store):
+        pass
+
+
+def target(world: World, *others: World, templates: tuple[str, ...] = ()) -> Target:
+    store, source = world.store, world.source
+    places = {source.label: Place(source.uid, source.path, in_obsidian=True, templates=templates)}
+    peers = tuple(one.store.reader for one in (world, *others))
+    return Target(store.name, store.reader, store.backend, store.space, world.embedder.embed_query, places, peers)
+
+
+def paths(world: World, text: str, **asked: object) -> list[str]:
+    return [hit.path for hit in ask(target(world), replace(Question(text), **asked)).hits]  # type: ignore[arg-type]
+
+
+def first(world: World, text: str) -> str:
+    return (paths(world, text) or [""])[0]
+
+
+def test_a_note_comes_first_by_its_name_its_title_its_path_and_its_day(world: World) -> None:
+    notes = {
+        "Zooko's Triangle.md": "Pick two.",
+        "Deep/Dentist 2024.md": "---\ntitle: Appointment\n---\nTuesday at nine.",
+        "2024-04-09.md": "Rain.",
+        "Log 20240410.md": "Sun.",
+        "Bolivia.md": "",
+    }
+    fill(world, FILLER | {"long.md": "zooko triangle dentist appointment bolivia rain sun. " * 20} | notes)
+    for asked, path in (
+        ("zooko’s triangle", "Zooko's Triangle.md"), ("Dentist 2024", "Deep/Dentist 2024.md"),
+        ("appointment", "Deep/Dentist 2024.md"), ("deep/dentist 2024", "Deep/Dentist 2024.md"),
+        ("2024-04-09", "2024-04-09.md"), ("2024-04-10", "Log 20240410.md"), ("bolivia", "Bolivia.md"),
+    ):  # fmt: skip
+        assert first(world, asked) == path, asked
+
+
+def test_what_is_quoted_comes_first_and_is_not_taken_apart(world: World) -> None:
+    apart = "The machine is old. Learning is slow. A machine needs oil. Learning takes time. " * 3
+    talk = "Notes of a talk. " + "Some filler about the venue. " * 12 + "It explained machine learning in an hour."
+    fill(world, FILLER | {"apart.md": apart, "talk.md": talk})
+    for mode in ("hybrid", "keyword"):
+        assert paths(world, '"machine learning"', mode=mode)[0] == "talk.md"
+    assert "machine learning" in ask(target(world), Question('"machine learning"')).hits[0].excerpt
+
+
+def test_a_word_that_one_note_has_finds_it_first_in_any_script_and_spelling(world: World) -> None:
+    notes = {
+        "zh.md": "我今天早上喝了一杯咖啡，然后去图书馆看书。", "ja.md": "昨日は東京駅で美味しいラーメンを食べました。",
+        "ko.md": "한국어를 공부합니다.", "th.md": "วันนี้ฉันดื่มกาแฟที่ร้านใกล้บ้าน", "fr.md": "Mon résumé est prêt au théâtre.",
+        "full.md": "ＡＰＩ ｋｅｙ", "soft.md": "The infra\u00adstructure was renewed.", "tea.md": "一杯茶好",
+    }  # fmt: skip
+    fill(world, FILLER | notes)
+    for word, path in (
+        ("咖啡", "zh.md"), ("图书馆", "zh.md"), ("東京駅", "ja.md"), ("ラーメン", "ja.md"), ("한국어", "ko.md"),
+        ("กาแฟ", "th.md"), ("resume", "fr.md"), ("THÉÂTRE", "fr.md"), ("api", "full.md"), ("infrastructure", "soft.md"),
+        ("茶", "tea.md"),
+    ):  # fmt: skip
+        for spelt in (word, unicodedata.normalize("NFD", word)):
+            assert first(world, spelt) == path, spelt
+
+
+def test_what_is_written_together_is_asked_together_and_its_parts_are_found(world: World) -> None:
+    notes = {
+        "version.md": "Release 1.2.3 is out.",
+        "other.md": "1, then 3, then 2, and 1 3 2.",
+        "cpp.md": "Templates in C++.",
+        "csharp.md": "Delegates in C#.", "clang.md": "Pointers in C are addresses.",
+        "camel.md": "call getUserName twice",
+        "test.md": "log in as test1admin", "snake.md": "set max_file_bytes", "emoji.md": "Launch 🚀 party",
+    }  # fmt: skip
+    fill(world, FILLER | notes)
+    for asked, path in (
+        ("1.2.3", "version.md"), ("C++", "cpp.md"), ("C#", "csharp.md"), ("getUserName", "camel.md"),
+        ("user", "camel.md"), ("admin", "test.md"), ("max_file_bytes", "snake.md"), ("🚀", "emoji.md"),
+    ):  # fmt: skip
+        assert first(world, asked) == path, asked
+    assert paths(world, "9.9.9", mode="keyword") == []
+
+
+def test_the_very_word_comes_before_its_other_forms(world: World) -> None:
+    forms = {f"g{i}.md": "running runs and running again, a run" for i in range(12)}
+    fill(world, FILLER | forms | {"one.md": "a runner ran"})
+    fill(world, {"two.md": "he argues on", "three.md": "argued argument arguing argued"})
+    assert first(world, "runner") == "one.md"
+    assert first(world, "argues") == "two.md"
+
+
+def test_a_misspelt_word_finds_what_is_meant_and_that_is_said_unless_exact(world: World) -> None:
+    fill(world, FILLER | {"a.md": "The restaurant by the sea."})
+    answer = ask(target(world), Question("restuarant"))
+    assert (answer.hits[0].path, answer.instead) == ("a.md", {"restuarant": "restaurant"})
+    for asked, exact in (("restuarant", True), ('"restuarant"', False), ("restuarant2", False)):
+        answer = ask(target(world), Question(asked, mode="keyword", exact=exact))
+        assert (answer.hits, answer.instead) == ((), {}), asked
+    assert ask(target(world), Question("restaurant")).instead == {}
+
+
+def test_equal_texts_are_shown_once_and_templates_last(world: World) -> None:
+    same = {f"copy{i}.md": "A quokka sits here." for i in range(3)}
+    fill(world, FILLER | same | {"Templates/t.md": "quokka quokka template"})
+    hits = ask(target(world, templates=("Templates",)), Question("quokka", top_k=50, weak=True)).hits
+    assert sum(hit.text == "A quokka sits here." for hit in hits) == 1
+    (copies,) = [hit.copies for hit in hits if hit.copies]
+    assert len(copies) == 2
+    assert set(copies) <= same.keys()
+    assert [hit.path for hit in hits if hit.template] == [hits[-1].path] == ["Templates/t.md"]
+    assert first_of(ask(target(world, templates=("Templates",)), Question("templates/t"))) == "Templates/t.md"
+
+
+def first_of(answer: Answer) -> str:
+    return answer.hits[0].path
+
+
+def test_a_hit_is_a_note_with_its_passages_or_a_passage(world: World) -> None:
+    part = "# Part {}\n\nThe quokka of part {} eats.\n\n" + "More of it here and there. " * 40
+    fill(world, FILLER | {"big.md": "\n\n".join(part.format(i, i) for i in range(4))})
+    by_note = ask(target(world), Question("quokka eats", top_k=10)).hits
+    assert [hit.path for hit in by_note].count("big.md") == 1
+    assert len(by_note[0].passages) == 2
+    assert by_note[0].uri.endswith(f"file=big%23Part%20{by_note[0].heading[-1][-1]}")
+    by_chunk = ask(target(world), Question("quokka eats", top_k=10, chunks=True)).hits
+    assert [hit.path for hit in by_chunk].count("big.md") > 2
+
+
+def test_a_note_has_the_same_score_in_whichever_store_it_is(tmp_path: Path) -> None:
+    for name in ("one", "two"):
+        (tmp_path / name).mkdir()
+    one, two = World(tmp_path / "one"), World(tmp_path / "two")
+    note = {"n.md": "The quokka of Rottnest island eats leaves."}
+    fill(one, FILLER | note)
+    fill(two, note)
+    asked = Question("quokka on an island", explain=True, weak=True)
+    found = [ask(target(world, other), asked).hits[0] for world, other in ((one, two), (two, one))]
+    assert found[0].score == pytest.approx(found[1].score, abs=1e-6)
+    assert found[0].parts == pytest.approx(found[1].parts)
+    merged = merge([("s", ask(target(one, two), asked)), ("s", ask(target(two, one), asked))], 5)
+    assert [hit.copies for hit in merged if hit.path == "n.md"] == [("n.md",)]
+    one.store.close()
+    two.store.close()
+
+
+def test_a_rename_embeds_its_title_and_no_chunk_and_a_title_seen_before_nothing(world: World) -> None:
+    fill(world, {"a.md": "One text.", "b.md": "Another."})
+    before = len(world.embedder.texts)
+    for old, new in (("a.md", "c.md"), ("c.md", "a.md")):
+        (world.vault / new).write_text((world.vault / old).read_text())
+        (world.vault / old).unlink()
+        world.store.proofs[world.source.id].ask_scan(confirm=True)
+        world.store.scan_source(world.source)
+        fill(world, {})
+        world.apply(new, old)
+        fill(world, {})
+    assert world.embedder.texts[before:] == ["c"]
+
+
+def test_no_good_match_is_told_by_meaning_words_and_language() -> None:
+    near, some, whole = (0.5, 0.2, 0.0, 0.0), (0.3, 0.2, 0.3, 0.0), (0.1, 0.1, 1.0, 0.0)
+    columns = [np.array(column) for column in zip(near, some, whole, strict=True)]
+    assert weak("hybrid", *columns).tolist() == [False, True, False]
+    assert weak("hybrid", *columns, nowhere=1.0).tolist() == [False, True, False]
+    assert weak("hybrid", *(np.array([x]) for x in (0.45, 0.1, 0.0, 0.0)), nowhere=1.0).all(), "any letters are near"
+    assert not weak("hybrid", *columns, foreign=True)[1]
+    assert not any(weak(mode, *columns).any() for mode in ("keyword", "vector"))
+    assert in_another_language(["pourquoi", "ma", "photo"], ["pourquoi", "ma"])
+    assert in_another_language(["中文", "文房"], ["中文"])
+    assert not in_another_language(["zxcvb", "qwrtp"], ["zxcvb", "qwrtp"])
+    assert not in_another_language(["how", "do", "i", "zxcvb"], ["zxcvb"])
+
+
+def test_cosines_of_a_narrow_space_are_spread_and_stores_measure_together() -> None:
+    narrow = Calibration(0.81, 0.024, 100)
+    low, high = narrow.scaled(np.array([0.81, 0.90]))
+    assert low == pytest.approx(0.08)
+    assert high > 0.4
+    assert pooled([narrow, Calibration(0.83, 0.024, 100)]).mean == pytest.approx(0.82)
