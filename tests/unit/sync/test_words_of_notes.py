@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.world import World, sql
-from vragd.search.ask import Question, Target, ask
+from vragd.search.ask import Mode, Question, Target, ask
 
 
 @pytest.fixture
@@ -15,10 +15,10 @@ def world(tmp_path: Path) -> World:
     return World(tmp_path)
 
 
-def found(world: World, text: str) -> list[str]:
+def found(world: World, text: str, mode: Mode = "keyword") -> list[str]:
     store = world.store
     target = Target(store.name, store.reader, store.backend, store.space, store.embedder.embed_query, {})
-    return [hit.path for hit in ask(target, Question(text=text, mode="keyword", top_k=20)).hits]
+    return [hit.path for hit in ask(target, Question(text=text, mode=mode, top_k=20)).hits]
 
 
 NOTES = {
@@ -48,6 +48,15 @@ def test_every_note_is_found_by_its_names_and_by_what_is_in_no_chunk(world: Worl
     assert world.is_sound()
 
 
+@pytest.mark.parametrize("asked", [*ASKED, "cellar/wine/red", "film.md"])
+def test_a_hybrid_question_has_it_first(world: World, asked: str) -> None:
+    for path, text in NOTES.items():
+        world.write(path, text)
+    world.apply(*NOTES, patient=False)
+    path = ASKED.get(asked) or next(path for path in NOTES if path.lower().startswith(asked))
+    assert found(world, asked, "hybrid")[:1] == [path]
+
+
 def test_it_goes_with_an_edit_and_with_the_note(world: World) -> None:
     world.write("a.md", "---\naliases: [Alpha]\nplace: Oslo\n---\nThe text stays.\n")
     world.apply("a.md")
@@ -68,6 +77,16 @@ def test_it_goes_with_an_edit_and_with_the_note(world: World) -> None:
     world.scan()
     world.apply("a.md")
     assert (found(world, "a"), sql(world.folder, "select count(*) from chunk")) == ([], [(0,)])
+
+
+def test_marks_that_change_are_shown_and_embed_nothing(world: World) -> None:
+    world.write("a.md", "See [the garden](roses.md) there.\n")
+    world.apply("a.md")
+    world.write("a.md", "See [the garden](tulips.md) there.\n")
+    world.apply("a.md")
+    assert [text for _, text in world.texts()] == ["See [the garden](tulips.md) there."]
+    assert (found(world, "tulips"), found(world, "roses"), len(world.embedder.texts)) == (["a.md"], [], 1)
+    assert world.is_sound()
 
 
 def test_a_catalog_that_is_mended_still_has_them(world: World) -> None:
