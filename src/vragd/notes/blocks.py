@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from bisect import bisect_left
 from collections.abc import Sequence
+from functools import lru_cache
 from itertools import pairwise
 
 from vragd.notes.html import BLANK_LINE, html_end
@@ -280,7 +281,7 @@ class _Scan:
         if whole:
             self.open = None
         self._grow()
-        closing = re.compile(rf" {{0,3}}{marks[0]}{{{len(marks)},}}+[ \t]*+$")
+        closing = _closing(marks)
         n = len(self.lines)
         while whole and self.at + 1 < n:
             self.at += 1
@@ -364,6 +365,11 @@ class _Scan:
 _MARKED = frozenset(" \t#`~<>$%=-_*+0123456789")
 
 
+@lru_cache(64)
+def _closing(marks: str) -> re.Pattern[str]:
+    return re.compile(rf" {{0,3}}{marks[0]}{{{len(marks)},}}+[ \t]*+$")
+
+
 def _columns(row: str) -> int:
     return row.replace("\\|", "").strip(" \t>").strip("|").count("|")
 
@@ -372,6 +378,8 @@ _BLANKS = re.compile(r" *+")
 
 
 def _indent(line: str, position: int) -> int:
+    if line[position : position + 1] != " ":
+        return 0
     match = _BLANKS.match(line, position)
     return match.end() - position if match else 0
 

@@ -15,12 +15,13 @@ from urllib.parse import unquote
 
 MAX_TAG = 200
 
-# Each begins with one character and is named at its end: so the search skips to the next of these characters.
+# Each begins with one literal character and is named at its end: so the search skips to the next of these characters,
+# which it does not if one begins with a repeat, as `++ does.
 _TOKEN = re.compile(
     r"""
     \\[!-/:-@\[-`{-~](?P<escape>)
   | `(?<!``)[^`]++`(?!`)(?P<span>)
-  | `++(?P<code>)
+  | ``*+(?P<code>)
   | %%(?P<comment>)
   | \$\$?(?P<math>)
   | !\[(?:\[(?P<shown>(?:[^\[\]\n]|\](?!\])|\[(?!\[))++)\]\](?P<embed>)|(?P<image>))
@@ -33,7 +34,7 @@ _TOKEN = re.compile(
   | \#(?<!\S\#)[^\s\#]++(?P<tag>)
   | \^\[(?P<note>)
   | \^(?<!\S\^)[A-Za-z0-9-]++(?=\n|\Z)(?P<block>)
-  | \*++(?P<stars>)
+  | \*\**+(?P<stars>)
   | _(?:(?<!\w_)_*+(?=\S)|(?<=\S_)_*+(?!\w))(?P<line>)
   | ==(?P<bright>)
   | ~~(?P<struck>)

@@ -49,7 +49,10 @@ def strip_machine_text(lines: list[str]) -> tuple[list[str], set[int], Count]:
     """
     count, gone = Count(), set[int]()
     kept, done = lines, 0
-    suspects = [i for i, line in enumerate(lines) if len(line) >= ROW and _is_suspect(line)]
+    suspects = [
+        i for i, line in enumerate(lines)
+        if len(line) >= ROW and (" " not in line if len(line) < LEAST else _is_suspect(line))
+    ]  # fmt: skip
     if suspects:
         kept = list(lines)
     for i in suspects:
@@ -63,15 +66,13 @@ def strip_machine_text(lines: list[str]) -> tuple[list[str], set[int], Count]:
             done = i + n
         elif len(line) >= LEAST:
             _within(kept, gone, count, i)
-    if any("compressed-json" in line for line in lines):
+    if "compressed-json" in "\n".join(lines):
         _drawings(lines, gone, count)
     return kept, gone, count
 
 
 def _is_suspect(line: str) -> bool:
     n = len(line)
-    if n < LEAST:
-        return " " not in line
     return _has_run(line) or "data:" in line or (n >= MINIFIED and line.count(" ") * 20 < n)
 
 
