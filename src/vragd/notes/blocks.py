@@ -75,6 +75,9 @@ class _Scan:
                 else:
                     self.open.end = i
                 self.at = i
+            elif not self.stack and line[0] in _LEAVES:
+                self._leaf(line.expandtabs(4) if "\t" in line else line, 0, 0, False)
+                self.at += 1
             else:
                 self._line(line.expandtabs(4) if "\t" in line else line)
                 self.at += 1
@@ -283,14 +286,13 @@ class _Scan:
         self._grow()
         closing = _closing(marks)
         n = len(self.lines)
-        while whole and self.at + 1 < n:
-            self.at += 1
-            line = self.lines[self.at]
-            if line:
-                last = self.at
-                if marks in line and closing.match(line):
-                    break
         if whole:
+            for at in range(first + 1, n):
+                self.at = at
+                if line := self.lines[at]:
+                    last = at
+                    if marks in line and closing.match(line):
+                        break
             assert self.open is not None
             self.open.end = last + 1
         while not whole and self.at + 1 < n:
@@ -363,6 +365,7 @@ class _Scan:
 
 
 _MARKED = frozenset(" \t#`~<>$%=-_*+0123456789")
+_LEAVES = frozenset("#`~<$%=_")  # with which no quote or item begins
 
 
 @lru_cache(64)

@@ -21,6 +21,7 @@ import xxhash
 MAX_CHARS = 1_500
 MIN_CHARS = 400
 _WORDS_HASHED = 16
+_ENOUGH = 160  # characters, in which that many words stand mostly
 
 Span = tuple[int, int]
 """Offsets into a text, end excluded."""
@@ -98,12 +99,15 @@ class Cutter:
 
 
 def _priority(text: str) -> int:
-    words = [match[0] for match in islice(_WORD.finditer(text), _WORDS_HASHED)]
+    words = _WORD.findall(text, 0, _ENOUGH)[:-1]  # the last may go on
+    if len(words) < _WORDS_HASHED:
+        words = [match[0] for match in islice(_WORD.finditer(text), _WORDS_HASHED)]
     whole = xxhash.xxh3_64_intdigest(text[:MAX_CHARS].encode("utf-8", "surrogatepass"))
     if len(words) < 2:
         return whole
-    pairs = (xxhash.xxh3_64_intdigest(f"{a} {b}".encode("utf-8", "surrogatepass")) for a, b in pairwise(words))
-    return max(pairs) >> 16 << 16 | whole >> 48  # the whole only parts those that are equal else
+    encoded = [word.encode("utf-8", "surrogatepass") for word in words[:_WORDS_HASHED]]
+    pairs = map(b"%b %b".__mod__, pairwise(encoded))
+    return max(map(xxhash.xxh3_64_intdigest, pairs)) >> 16 << 16 | whole >> 48  # the whole only parts those that are equal else
 
 
 def _boundary(starts: np.ndarray, ends: np.ndarray, priorities: np.ndarray, first: int, last: int) -> int:
