@@ -115,12 +115,22 @@ class Inline:
         match = search(self.text, start, end)
         if match is None:
             return
-        stretch = _Stretch(self.text, start, end, len(self.found.edits))
+        n_before = len(self.found.edits)
+        stretch: _Stretch | None = None  # many have nothing that is open
         while match:
             kind = match.lastgroup or ""
             at = match.end()
             if kind in _EMPHASIS:
                 self._mark(match, start, end)
+            elif kind in _NOTHING:
+                pass
+            elif kind == "wiki" or kind == "embed":
+                self._wiki(match, match["inner"] or match["shown"], kind == "embed")
+            elif stretch is None and kind == "close":
+                pass
+            elif stretch is None:
+                stretch = _Stretch(self.text, start, end, n_before)
+                continue
             elif kind == "code":
                 closing = stretch.closing_run(at, at - match.start())
                 at = closing + at - match.start() if closing >= 0 else at
@@ -128,12 +138,10 @@ class Inline:
                 stretch.brackets.append(match.start())
             elif kind == "close":
                 self._close(stretch, match)
-            elif kind == "wiki" or kind == "embed":
-                self._wiki(match, match["inner"] or match["shown"], kind == "embed")
-            elif kind not in _NOTHING:
+            else:
                 at = self._rare(stretch, match, kind)
             match = search(self.text, at, end)
-        if stretch.unordered:
+        if stretch is not None and stretch.unordered:
             self.found.edits[stretch.n_before :] = _in_order(self.found.edits[stretch.n_before :])
 
     def comment(self, start: int, end: int) -> None:
