@@ -180,11 +180,11 @@ class Vragd:
         return [problem for store in answer["stores"] for problem in store["problems"]]
 
     def shown(self) -> set[tuple[str, str]]:
-        """(path, text) of every chunk with a text in the catalog, read past the daemon: it must equal the vault."""
+        """(path, text) of every chunk in the catalog, read past the daemon: what it must equal is the vault."""
         import apsw
 
         db = apsw.Connection(str(self.data / "stores/notes/catalog.db"), flags=apsw.SQLITE_OPEN_READONLY)
-        rows = db.execute("select n.path, c.text from chunk c join note n on n.id = c.note_id where c.text != ''")
+        rows = db.execute("select n.path, c.text from chunk c join note n on n.id = c.note_id")
         found = {(os.fsdecode(path), text) for path, text in rows}
         db.close()
         return found

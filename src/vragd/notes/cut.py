@@ -107,7 +107,8 @@ def _priority(text: str) -> int:
         return whole
     encoded = [word.encode("utf-8", "surrogatepass") for word in words[:_WORDS_HASHED]]
     pairs = map(b"%b %b".__mod__, pairwise(encoded))
-    return max(map(xxhash.xxh3_64_intdigest, pairs)) >> 16 << 16 | whole >> 48  # the whole only parts those that are equal else
+    best = max(map(xxhash.xxh3_64_intdigest, pairs))
+    return best >> 16 << 16 | whole >> 48  # the whole only parts those that are equal else
 
 
 def _boundary(starts: np.ndarray, ends: np.ndarray, priorities: np.ndarray, first: int, last: int) -> int:
