@@ -25,7 +25,7 @@ def refused(done: subprocess.CompletedProcess[str], status: int, *words: str) ->
     assert "Traceback" not in done.stderr
     assert [line for line in done.stderr.splitlines() if line.startswith("Error: ")]
     assert done.stdout == ""
-    assert [word for word in words if word not in done.stderr] == []
+    assert [word for word in words if word not in done.stderr] == [], done.stderr
 
 
 def test_a_typo_in_the_configuration_names_line_and_nearest_key(tmp_path: Path) -> None:
@@ -56,13 +56,18 @@ def test_without_a_daemon_query_says_how_to_start_it(tmp_path: Path) -> None:
         (["store", "info", "nope"], ["'nope'", "notes"]),
         (["store", "create", "Bad Name"], ["'Bad Name'", "a-z"]),
         (["store", "create", "notes"], ["exists"]),
-        (["index", "no-such-*.md", "-s", "other"], ["no-such-*.md"]),
+        (["index", "*.md", "-s", "other"], ["is the home directory"]),
         (["init", "/no/such/folder"], ["configuration already"]),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )
 def test_wrong_words_are_refused(running: Vragd, args: list[str], words: list[str]) -> None:
     refused(running.run(*args), 2, *words)
+
+
+def test_a_pattern_that_matches_nothing_is_refused(running: Vragd) -> None:
+    pattern = str(running.vault / "no-such-*.md")
+    refused(running.run("index", pattern, "-s", "other"), 2, "nothing below", "no-such-*.md")
 
 
 @pytest.fixture(scope="module")

@@ -153,7 +153,10 @@ def test_every_change_comes_to_rest(obsidian: bool) -> None:
     assert silent() == ([] if obsidian else ["hide_a_folder"])
 
 
-@pytest.mark.parametrize("place", [place for place in PLACES if place != "recover.put"])  # that is of remote backends
+OF_REMOTE_BACKENDS = {"recover.put", "refused.set_aside"}
+
+
+@pytest.mark.parametrize("place", [place for place in PLACES if place not in OF_REMOTE_BACKENDS])
 def test_a_death_at_each_place_is_survived(place: str) -> None:
     """The same days of a vault each time; on the way every place is reached."""
     model = Model()

@@ -37,11 +37,18 @@ CHECKS = [
 ]
 UNFORESEEN = {"server.request_failed", "server.connection_failed", "library.warning_logged", "worker.step_failed"}
 SLOW = {"POST /v1/stores", "POST /v1/index", "POST /v1/verify", "DELETE /v1/stores/{name}"}  # stores come and go
-SETTINGS = ("in .gitignore", "expected something like http", "expected https://", "not dot", "two sources called")
+SETTINGS = (
+    "in .gitignore",
+    "expected something like http",
+    "expected https://",
+    "not dot",
+    "two sources called",
+    "leads nowhere",
+)
 UNSAID = {  # what no schema can say, or ours does not: why data that fits the document is refused all the same
     "POST /v1/query": ("dimensions, store 'notes' has 384", "there is no source"),
     "POST /v1/sync": ("is in no source",),
-    "POST /v1/stores": (*SETTINGS, "the root of", "home directory", "is inside"),
+    "POST /v1/stores": (*SETTINGS, "the root of", "is the home directory", "is inside"),
     "POST /v1/index": (*SETTINGS, "nothing below"),
 }
 

@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from vragd.client import Client, user_name
-from vragd.errors import NoDaemon
-from vragd.system.places import config_path, data_dir, socket_path
+from vragd.errors import NoDaemon, UsageError
+from vragd.system.places import config_path, data_dir, expanded, socket_path
 
 if TYPE_CHECKING:
     from vragd.config.load import Loaded
@@ -69,8 +69,8 @@ def _configured(config_flag: str | None, key: str) -> Path | None:
 
     try:
         document = yaml.safe_load(text)
-        return Path(document["paths"][key]).expanduser()
-    except (yaml.YAMLError, LookupError, TypeError, ValueError, RuntimeError):
+        return expanded(document["paths"][key])
+    except (yaml.YAMLError, LookupError, TypeError, ValueError, UsageError):
         return None
 
 

@@ -40,8 +40,8 @@ def add(commands: Any, common: argparse.ArgumentParser) -> None:
     sub = commands.add_parser(
         "index", parents=[common], help="index what matches, once; makes the store if need be",
         description="Index files once, with or without a daemon. Patterns are those of .gitignore, relative to"
-        " the current folder; quote them. A file or folder may be named too. What was indexed earlier by the"
-        " same pattern and is gone leaves the store.",
+        " the current folder; quote them. A file or folder may be named too; '!private/' takes back"
+        " what was named before it. What was indexed earlier by the same pattern and is gone leaves the store.",
     )  # fmt: skip
     sub.add_argument("pattern", nargs="+", metavar="GLOB", help="such as '**/*.md', a file or a folder")
     sub.add_argument("-s", "--store", required=True)

@@ -23,7 +23,6 @@ from vragd.stores.indexer import Indexer, start
 from vragd.stores.outside import Outside
 from vragd.stores.registry import Registry
 from vragd.stores.state import COMES_BACK, Standing, State
-from vragd.sync.pace import PACE, Pace
 from vragd.system.clock import SYSTEM, Clock
 from vragd.system.files import private_dir
 from vragd.system.lanes import Lane, progress
@@ -39,10 +38,10 @@ ASIDE_THREADS = 2
 class Stores:
     """Run from `start` to `stop`. `watch=False` looks at the disk only when asked to."""
 
-    def __init__(self, loaded: Loaded, *, watch: bool, clock: Clock = SYSTEM, pace: Pace = PACE) -> None:
+    def __init__(self, loaded: Loaded, *, watch: bool, clock: Clock = SYSTEM) -> None:
         self.loaded = loaded
         self.registry = Registry(loaded)
-        self.clock, self._pace = clock, pace
+        self.clock = clock
         self.started_at = clock.steady()
         self.standings: dict[str, Standing] = {}
         self.indexers: dict[str, Indexer] = {}
@@ -130,7 +129,6 @@ class Stores:
             stop=stop,
             recorded=self._embedders.recorded,
             clock=self.clock,
-            pace=self._pace,
         )
 
     async def stop_store(self, name: str, to: State, *, forget: bool = False) -> None:

@@ -27,8 +27,8 @@ from vragd.vault.watch import TroubleKind
 
 log = structlog.get_logger()
 
-CONFIRM_SCAN_S = 65.0  # a little over Pace.guard_confirm_s
 CONNECTS_IN_S = 5.0
+AFTER_GUARD_S = 5.0
 DEGRADED_BY_STATE = {
     "new": "initial_scan",
     "offline": "source_offline",
@@ -256,7 +256,7 @@ class Keeper:
         await self._writer.run(self.proof.remember)
         self.scanned_at = self._clock.steady()
         if self.proof.n_held:
-            self._rescan_at = self.scanned_at + CONFIRM_SCAN_S
+            self._rescan_at = self.scanned_at + self.store.given.pace.guard_confirm_s + AFTER_GUARD_S
         self._distrust = {reason: since for reason, since in self._distrust.items() if since > began}
         await self._watch_mounts(found.mounts)
         log.info(

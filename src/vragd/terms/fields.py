@@ -9,6 +9,9 @@ from typing import Annotated
 from pathspec import GitIgnoreSpec
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
+from vragd.errors import UsageError
+from vragd.system.places import expanded
+
 
 class Settings(BaseModel):
     """Frozen; unknown keys are refused, and so is a value of another type than asked for."""
@@ -20,9 +23,9 @@ def _expanded(value: object) -> object:
     if not isinstance(value, str | Path):
         raise ValueError("expected a path (a ~ alone is nothing in YAML)")  # noqa: TRY004
     try:
-        return Path(value).expanduser()
-    except RuntimeError as error:  # ~somebody
-        raise ValueError(str(error)) from None
+        return expanded(str(value))
+    except UsageError as error:
+        raise ValueError(error.message) from None
 
 
 def _absolute(value: Path) -> Path:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from vragd.errors import ConfigError
+from vragd.errors import ConfigError, UsageError
 from vragd.system import places
 
 
@@ -65,3 +65,26 @@ def test_a_socket_path_the_system_cannot_bind_is_refused_with_a_way_out() -> Non
     assert "VRAGD_SOCKET" in caught.value.hint
     with pytest.raises(ConfigError):
         places.socket_path(None, Path("/" + "é" * 60))  # bytes count, not characters
+
+
+@pytest.mark.parametrize("variable", ["XDG_CONFIG_HOME", "XDG_DATA_HOME", "XDG_RUNTIME_DIR"])
+def test_a_directory_of_xdg_that_is_not_absolute_is_ignored(
+    home: Path, monkeypatch: pytest.MonkeyPatch, variable: str
+) -> None:
+    before = (places.config_path(), places.default_data_dir(macos=False), places.default_socket(macos=False))
+    for value in ("relative", "./here", "~/there", ""):
+        monkeypatch.setenv(variable, value)
+        found = (places.config_path(), places.default_data_dir(macos=False), places.default_socket(macos=False))
+        assert found == before
+
+
+def test_a_home_that_is_not_there_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(UsageError, match=r"~nobody-of-ours/x leads nowhere: there is no user 'nobody-of-ours'"):
+        places.expanded("~nobody-of-ours/x")
+    assert places.expanded("a/~nobody-of-ours") == Path("a/~nobody-of-ours")
+    monkeypatch.setenv("HOME", "relative")
+    with pytest.raises(UsageError, match="HOME is 'relative', which is not absolute"):
+        places.config_path()
+    assert places.home() is None
+    monkeypatch.setenv("XDG_CONFIG_HOME", "/xdg")
+    assert places.config_path() == Path("/xdg/vragd/config.yaml"), "where home is not needed it is not missed"
