@@ -10,12 +10,12 @@ from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
-import xxhash
 
 from tests.harness import VAULTS, Vragd
 from vragd.catalog.writer import Catalog
 from vragd.embed.base import Space
 from vragd.notes import chunk
+from vragd.sync.vectors import hash_of
 
 
 def warm(daemon: Vragd, vault: str = "kepano") -> None:
@@ -46,7 +46,7 @@ def _embedded(vault: str) -> tuple[Space, list[bytes], np.ndarray]:
     texts: dict[bytes, str] = {}
     for note in sorted((VAULTS / vault).rglob("*.md")):
         for each in chunk.read_note(note.read_bytes(), note.stem).chunks:
-            texts[xxhash.xxh3_128_digest(each.text.encode("utf-8", "surrogatepass"))] = each.text
+            texts[hash_of(each.embed_text)] = each.embed_text
     file = place / f"{vault}.npy"
     model = MiniLM(1)
     with (place / "lock").open("w") as lock:

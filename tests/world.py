@@ -30,6 +30,8 @@ class WordEmbedder:
         self.texts: list[str] = []
         self.dimension, self.digest = 32, "1"
         self.down = False
+        self.chunker = ""
+        """Said to have cut the texts, if that is another than ours."""
         self.claims: int | None = None
         """The dimension it says it has, if that is not the truth."""
         self.poison: str | None = None
@@ -40,7 +42,7 @@ class WordEmbedder:
     def space(self, chunker: str) -> Space:
         if self.down:
             raise EmbedderUnavailable("down")
-        return Space("test", "words", self.digest, self.claims or self.dimension, "", chunker)
+        return Space("test", "words", self.digest, self.claims or self.dimension, "", self.chunker or chunker)
 
     def still_makes(self, space: Space) -> bool:
         return self.space("").meaning == space.meaning

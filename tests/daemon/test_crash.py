@@ -170,7 +170,7 @@ def test_a_damaged_catalog_is_moved_aside_and_everything_indexed_anew(tmp_path: 
         catalog = daemon.data / "stores/notes/catalog.db"
         catalog.write_bytes(b"this is no database" * 500)
         daemon.start()
-        assert (daemon.store["notes"], daemon.store["n_embedded"]) == (103, 134)
+        assert (daemon.store["notes"], daemon.store["n_embedded"]) == (103, 80)
         assert list(catalog.parent.glob("catalog.db.corrupt-*"))
         assert daemon.problems() == []
 

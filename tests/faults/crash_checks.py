@@ -14,6 +14,7 @@ import numpy as np
 from tests.fakes.s3vectors import FakeS3Vectors
 from tests.faults.crash_life import KNOWN, NAME, embedder_of, journal, vault_of
 from vragd.notes.chunk import read_note
+from vragd.notes.page import embedded as text_of
 
 Version = tuple[str, tuple[tuple[tuple[str, ...], tuple[int, int], str], ...]]
 """Title, and (headings, lines, text) of each chunk in order."""
@@ -240,7 +241,7 @@ def _check_vectors(what: str, seen: Mapping[str, Any], after: Catalog) -> None:
     embedder = embedder_of(seen["model"])
     chunks = _texts(after)
     for key, row in seen["vectors"].items():
-        if not np.allclose(row, embedder.embed_query(chunks[key]), atol=2e-3):
+        if not np.allclose(row, embedder.embed_query(text_of(chunks[key])), atol=2e-3):
             raise Violated(f"{what}: the vector of {key} is not that of its text")
     cursed = {key for key, text in chunks.items() if seen["refuses"] and seen["refuses"] in text}
     _same(what, "keys with vectors", seen["vectors"].keys() - cursed, chunks.keys() - cursed)

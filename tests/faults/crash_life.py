@@ -41,6 +41,7 @@ from vragd.embed.base import Embedder
 from vragd.embed.builtin.settings import BuiltinEmbedder
 from vragd.embed.ollama.settings import OllamaEmbedder
 from vragd.errors import VectorsRefused
+from vragd.notes.page import embedded
 from vragd.store.idle import while_idle
 from vragd.store.opening import open_store
 from vragd.store.store import Store
@@ -311,7 +312,7 @@ class Life:
             db.execute(f"insert into main.{table} ({names}) select {names} from now.{table}")
         db.execute(AS_IT_WAS)
         for text_hash, text in list(db.execute("select text_hash, text from main.chunk")):
-            vector = self.embedder.embed_query(text).astype("<f4").tobytes()
+            vector = self.embedder.embed_query(embedded(text)).astype("<f4").tobytes()
             db.execute("update main.embedding set vector = ? where text_hash = ?", (vector, text_hash))
         db.execute(
             "insert into chunk_text(rowid, title, heading, text)"

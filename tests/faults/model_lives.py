@@ -27,6 +27,7 @@ from tests.backends import keys, values
 from tests.faults.model_process import MOST, Process
 from tests.faults.model_vault import MAX_BYTES, SECRET, Vault, version_of
 from tests.world import WordEmbedder
+from vragd.notes.page import embedded
 from vragd.store.verify import compare_backend, compare_vault
 from vragd.system import failpoints
 
@@ -287,7 +288,7 @@ class Lives(RuleBasedStateMachine):
         held = values(store.backend, store.space.collection, list(texts))
         assert set(keys(store.backend, store.space.collection)) == set(texts) == set(held)
         for key, told in texts.items():
-            cosine = float(held[key] @ self.embedder.embed_query(told))
+            cosine = float(held[key] @ self.embedder.embed_query(embedded(told)))
             assert cosine > 0.999, f"a vector of another text or model: {cosine}"  # some layouts keep 8 bits
         problems = [*compare_vault(store, process.source, frozenset()), *compare_backend(store)]
         assert not problems, problems

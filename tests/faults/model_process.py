@@ -214,5 +214,7 @@ class Process:
 def _by_path(hits: Iterable[Hit]) -> dict[str, Version]:
     found: dict[str, list[Part]] = {}
     for hit in hits:
+        if not hit.text:
+            continue  # a note without chunks, by its name
         found.setdefault(hit.path, []).append((hit.title, hit.heading, hit.lines, hit.text))
     return {path: in_order(parts) for path, parts in found.items()}

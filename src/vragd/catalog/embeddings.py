@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Sequence
+import json
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -11,13 +13,52 @@ from vragd.catalog import sweep
 from vragd.catalog.connection import Connection, batched
 from vragd.system import packed
 
+_NOTHING: Mapping[bytes, bytes] = MappingProxyType({})
+
 
 class Embeddings(Connection):
     """Kept while a chunk has the text, and for some days after."""
 
-    def embedded(self, space_id: int, hashes: Collection[bytes]) -> set[bytes]:
-        """Those of `hashes` that have an embedding in the space."""
-        return {found for (found,) in self._in("select text_hash from embedding", space_id, hashes)}
+    def embedded(
+        self, space_id: int, hashes: Collection[bytes], shown: Mapping[bytes, bytes] = _NOTHING
+    ) -> set[bytes]:  # fmt: skip
+        """
+        Those of `hashes` that have an embedding in the space.
+
+        What the same model embedded for a space whose chunker was another is taken over first: the same text has the
+        same vector. `shown` has the hashes of the texts with their marks, which is what was embedded once: marks
+        change a vector too little to embed a whole vault again.
+        """
+        found = {found for (found,) in self._in("select text_hash from embedding", space_id, hashes)}
+        missing = [text_hash for text_hash in hashes if text_hash not in found]
+        if missing and (kin := self._kin(space_id)):
+            self._take_over(space_id, kin, {text_hash: shown.get(text_hash, text_hash) for text_hash in missing})
+            found |= {taken for (taken,) in self._in("select text_hash from embedding", space_id, missing)}
+        return found
+
+    def _kin(self, space_id: int) -> list[int]:
+        """The other spaces whose vectors mean the same."""
+        meanings: dict[int, object] = {}
+        for found, identity in self._read("select id, identity from space"):
+            try:
+                meaning = json.loads(identity)
+            except ValueError:
+                continue
+            if isinstance(meaning, dict):
+                meaning.pop("chunker", None)
+                meanings[found] = meaning
+        mine = meanings.pop(space_id, None)
+        return [found for found, meaning in meanings.items() if meaning and meaning == mine]
+
+    def _take_over(self, space_id: int, kin: Sequence[int], hashes: Mapping[bytes, bytes]) -> None:
+        marks = ",".join("?" * len(kin))
+        with self._transaction():
+            self._db.executemany(
+                "insert or ignore into embedding(space_id, text_hash, vector)"
+                f" select ?, ?, vector from embedding where text_hash in (?, ?) and space_id in ({marks})"
+                " order by text_hash != ? limit 1",
+                ((space_id, new, new, shown, *kin, new) for new, shown in hashes.items()),
+            )
 
     def embeddings(self, space_id: int, hashes: Collection[bytes]) -> dict[bytes, np.ndarray]:
         """The vectors of those of `hashes` that have one: float32, shape (dimension,)."""

@@ -96,6 +96,8 @@ class ChunkRow:
     embedded: bool = True
     meta_hash: bytes | None = None
     """Of what a backend is told beside the vector; None if nobody knows."""
+    embed_text: str = ""
+    """What is embedded, where that is not `text`: known when a note was read, and not kept."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,7 +135,7 @@ class NoteChange:
     names: tuple[str, ...] = ()
     """By what the note is called beside its title and its file's name: aliases."""
     words: str = ""
-    """What finds the note and is in no chunk: values of its properties."""
+    """What finds the note and is in no chunk: values of its properties, comments."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,8 +22,8 @@ from vragd.catalog.model import (
 )
 from vragd.catalog.swap import remove, swap_chunks, upsert
 
-Span = tuple[tuple[str, ...], tuple[int, int]]
-"""Heading path, and first and last line, of a chunk."""
+Told = tuple[tuple[str, ...], tuple[int, int], str]
+"""Heading path, first and last line, and text of a chunk."""
 
 
 class Notes(Intents):
@@ -44,10 +44,11 @@ class Notes(Intents):
         )
         return known_from(rows[0]) if rows else None
 
-    def embedded_chunks(self, note_id: int) -> dict[str, Span]:
-        """Where a note's chunks that have a vector are: (heading path, (first, last line)) by key."""
-        rows = self._read("select key, heading, line_from, line_to from chunk where note_id = ? and embedded", note_id)
-        return {key: (tuple(json.loads(heading)), (first, last)) for key, heading, first, last in rows}
+    def embedded_chunks(self, note_id: int) -> dict[str, Told]:
+        """A note's chunks that have a vector, as they are told: (heading path, (first, last line), text) by key."""
+        sql = "select key, heading, line_from, line_to, text from chunk where note_id = ? and embedded"
+        rows = self._read(sql, note_id)
+        return {key: (tuple(json.loads(heading)), (first, last), text) for key, heading, first, last, text in rows}
 
     def due_for_retry(self, now: float) -> list[tuple[int, str]]:
         """(source id, path) of failed notes whose time has come, or was put down by a clock that was wrong."""

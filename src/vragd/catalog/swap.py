@@ -49,8 +49,8 @@ def swap_chunks(
     """
     assert change.chunks is not None
     moved = had_space is not None and had_space != change.space_id
-    rows = db.execute("select key, id, heading from chunk where note_id = ?", (note_id,))
-    old = {key: (rowid, heading) for key, rowid, heading in rows}
+    rows = db.execute("select key, id, heading, text from chunk where note_id = ?", (note_id,))
+    old = {key: (rowid, heading, text) for key, rowid, heading, text in rows}
     rows_now: list[tuple[int, Terms]] = []
     for ordinal, chunk in enumerate(change.chunks):
         terms = terms_of_chunk(chunk.text, tuple(chunk.heading))
@@ -64,7 +64,9 @@ def swap_chunks(
                 (*columns, moved, generation, before[0]),
             )
             rowid = before[0]
-            if before[1] != heading:
+            if before[2] != chunk.text:  # marks only: what is embedded is the same
+                db.execute("update chunk set text = ? where id = ?", (chunk.text, rowid))
+            if before[1:] != (heading, chunk.text):
                 db.execute("delete from chunk_text where rowid = ?", (rowid,))
                 index_chunk(db, rowid, terms)
         else:
@@ -82,7 +84,7 @@ def swap_chunks(
     forget_note(db, note_id)
     if change.state != "skipped":
         index_note(db, note_id, Named(change.path, change.title, change.names, change.words), rows_now)
-    return _drop_chunks(db, {key: rowid for key, (rowid, _) in old.items()})
+    return _drop_chunks(db, {key: row[0] for key, row in old.items()})
 
 
 def remove(db: apsw.Connection, note_id: int) -> set[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 from typing import Any
 
 from vragd.cli import bucket
@@ -34,12 +35,21 @@ def add(commands: Any, common: argparse.ArgumentParser) -> None:
 
 
 def _query(args: argparse.Namespace) -> int:
+    args.text = [as_text(part) for part in args.text]
     answer = bucket.query(args) if bucket.wanted(args) else _ask_daemon(args)
     if args.json:
         json_out(answer)
     else:
         print_hits(answer)
     return 0
+
+
+def as_text(argument: str) -> str:
+    """The argument as UTF-8, whatever the locale says that it is."""
+    try:
+        return os.fsencode(argument).decode("utf-8")
+    except UnicodeError:
+        raise UsageError("the question is not UTF-8", hint="set a UTF-8 locale, or type it anew") from None
 
 
 def _ask_daemon(args: argparse.Namespace) -> Any:

@@ -36,6 +36,9 @@ _INVISIBLE = re.compile(
 def opts_out(lines: Sequence[str]) -> bool:
     """Whether the note of these lines opts out. Never raises; linear in the length of its front matter."""
     found, is_closed = _front_matter(lines)
+    whole = "\n".join(found)
+    if whole.isascii() and "\\" not in whole and "vragd" not in whole.lower():
+        return False
     least, in_braces = 1 << 30, False  # how far in the mapping's own keys stand
     holds, inner, merges = False, 0, False  # whether the last of these may hold what stands further in, and how far
     for i, line in enumerate(found):

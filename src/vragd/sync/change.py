@@ -11,7 +11,6 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
 import structlog
-import xxhash
 
 from vragd.backends.base import VectorBackend
 from vragd.catalog.model import NO_STAMP, ChunkRow, Known, NoteChange, NoteRemoval, SpaceRow, State
@@ -20,7 +19,7 @@ from vragd.errors import VragdError
 from vragd.notes.chunk import read_note
 from vragd.notes.model import Note, NotIndexable
 from vragd.sync.pace import PACE, Pace
-from vragd.sync.vectors import chunk_key, meta_hash
+from vragd.sync.vectors import chunk_key, hash_of, meta_hash
 from vragd.system.log import error_fields, path_id
 from vragd.vault.read import Content, Gone, Skipped, Unreadable
 from vragd.vault.source import Source
@@ -146,9 +145,10 @@ class Preparer:
             return Prepared(visit, replace(change, racy=content.racy))
         if known and known.stamp[1] > 0 and not content.data and visit.patient:
             return Later(replace(visit, patient=False), self._pace.empty_hold_s)
-        stem = visit.path.rpartition("/")[2].rpartition(".")[0] or visit.path
+        stem, _, suffix = visit.path.rpartition("/")[2].rpartition(".")
+        name = (stem or visit.path).encode("utf-8", "surrogateescape").decode("utf-8", "replace")
         try:
-            note = read_note(content.data, stem.encode("utf-8", "surrogateescape").decode("utf-8", "replace"))
+            note = read_note(content.data, name, f".{suffix.lower()}")
         except NotIndexable as error:
             change = _plain_change(visit, seq, known, "skipped", error.reason, stamp=content.key, chunks=())
             return Prepared(visit, replace(change, digest=content.digest, space_id=self._space.id))
@@ -167,20 +167,22 @@ class Preparer:
             title=note.title,
             space_id=self._space.id,
             state="indexed",
-            reason="not_utf8" if note.lossy else None,
+            reason=_reason(note),
             chunks=chunks,
+            names=note.aliases,
+            words=note.words,
         )
         fresh = [chunk for chunk in chunks if chunk.key not in held]
         return Prepared(visit, change, fresh, known.attempts if known else 0)
 
     def _held(self, known: Known, chunks: Iterable[ChunkRow], title: str) -> set[str]:
-        """Keys of chunks the backend holds as they are now; a remote one answers with title, heading and lines."""
+        """Keys of chunks the backend holds as they are now; a remote one answers with their title, lines, text."""
         places = self._catalog.embedded_chunks(known.note_id)
         if not self._backend.traits.keeps_payload:
             return set(places)
         if known.title != title:
             return set()
-        return {chunk.key for chunk in chunks if places.get(chunk.key) == (chunk.heading, chunk.lines)}
+        return {chunk.key for chunk in chunks if places.get(chunk.key) == (chunk.heading, chunk.lines, chunk.text)}
 
     # -- a note that takes many rounds -------------------------------------------------------------
 
@@ -206,12 +208,24 @@ class Preparer:
 def _chunk_rows(visit: Visit, note: Note) -> Iterator[ChunkRow]:
     seen: dict[bytes, int] = {}
     for chunk in note.chunks:
-        text_hash = xxhash.xxh3_128_digest(chunk.text.encode("utf-8", "surrogatepass"))
+        text_hash = hash_of(chunk.embed_text)
         occurrence = seen.get(text_hash, 0)
         seen[text_hash] = occurrence + 1
         key = chunk_key(visit.source.uid, visit.path, text_hash, occurrence)
-        told = meta_hash(visit.source.label, visit.path, note.title, chunk.heading, chunk.lines, text_hash)
-        yield ChunkRow(key, text_hash, chunk.heading, chunk.lines, chunk.text, meta_hash=told)
+        told = meta_hash(visit.source.label, visit.path, note.title, chunk.heading, chunk.lines, hash_of(chunk.text))
+        yield ChunkRow(
+            key, text_hash, chunk.heading, chunk.lines, chunk.text, meta_hash=told, embed_text=chunk.embed_text
+        )
+
+
+def _reason(note: Note) -> str | None:
+    """What is to be known of a note that is indexed; None if nothing is."""
+    said = [*(["not_utf8"] if note.lossy else []), *note.remarks]
+    # a rule between two sections is wordless too: that is said only of a note that is nothing else
+    told = ("machine_text", "wordless") if not note.chunks else ("machine_text",)
+    left_out = (left for left in note.left_out if left.reason in told)
+    said += (f"{left.reason}: {left.n_lines} lines, {left.n_bytes} bytes left out" for left in left_out)
+    return "; ".join(said) or None
 
 
 def _removal(visit: Visit, seq: int) -> Prepared:

@@ -59,11 +59,16 @@ class Bulk:
     _strikes: dict[bytes, int] = field(default_factory=dict)
     _refused: dict[bytes, float] = field(default_factory=dict)
 
-    def embed(self, texts: Mapping[bytes, str]) -> Embedded:
-        """Embed as many of the texts, by hash, as a round allows. An outage is told, not raised."""
+    def embed(self, texts: Mapping[bytes, str], shown: Mapping[bytes, bytes]) -> Embedded:
+        """
+        Embed as many of the texts, by hash, as a round allows. An outage is told, not raised.
+
+        `shown` are the hashes of the texts as they are shown, where that is with marks; see `Catalog.embedded`.
+        """
         cutoff = time.monotonic() - self.pace.refused_for_s
         self._refused = {text_hash: at for text_hash, at in self._refused.items() if at > cutoff}
-        found = Embedded(self.catalog.embedded(self.space.id, texts.keys()), texts.keys() & self._refused.keys())
+        done = self.catalog.embedded(self.space.id, texts.keys(), shown)
+        found = Embedded(done, texts.keys() & self._refused.keys())
         missing = [text_hash for text_hash in texts if text_hash not in found.done | found.refused]
         if missing:
             try:

@@ -19,7 +19,7 @@ from vragd.sync.change import RETRY_FIRST_S, Later, Prepared, Preparer, Visit
 from vragd.sync.embedding import Bulk
 from vragd.sync.pace import PACE, Pace
 from vragd.sync.proof.proof import Proof
-from vragd.sync.vectors import to_entry
+from vragd.sync.vectors import hash_of, to_entry
 
 
 @dataclass(slots=True)
@@ -84,7 +84,11 @@ class Syncer:
         if only_freeing:
             report.deferred += [item.visit for item in prepared if not item.frees]
             prepared = [item for item in prepared if item.frees]
-        found = self._bulk.embed({chunk.text_hash: chunk.text for item in prepared for chunk in item.fresh})
+        fresh = [chunk for item in prepared for chunk in item.fresh]
+        found = self._bulk.embed(
+            {chunk.text_hash: chunk.embed_text or chunk.text for chunk in fresh},
+            {chunk.text_hash: hash_of(chunk.text) for chunk in fresh if chunk.embed_text != chunk.text},
+        )
         report.n_embedded = found.n_new
         settled = found.done | found.refused
         ready: list[Prepared] = []

@@ -22,6 +22,11 @@ def chunk_key(source_uid: str, path: str, text_hash: bytes, occurrence: int) -> 
     return f"{source_uid}-{xxhash.xxh3_128_hexdigest(place)}"
 
 
+def hash_of(text: str) -> bytes:
+    """16 bytes that stand for a text: what is embedded, to find its vector; what is shown, to tell that it changed."""
+    return xxhash.xxh3_128_digest(text.encode("utf-8", "surrogatepass"))
+
+
 def meta_hash(
     source_name: str, path: str, title: str, heading: tuple[str, ...], lines: tuple[int, int], text_hash: bytes
 ) -> bytes:
@@ -59,5 +64,5 @@ def to_entry(
         "line_from": chunk.lines[0],
         "line_to": chunk.lines[1],
     }
-    version = meta_hash(source_name, path, title, chunk.heading, chunk.lines, chunk.text_hash).hex()
+    version = meta_hash(source_name, path, title, chunk.heading, chunk.lines, hash_of(chunk.text)).hex()
     return Entry(chunk.key, values, metadata_of(source_uid, path), payload, version)

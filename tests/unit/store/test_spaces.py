@@ -65,6 +65,28 @@ def test_a_note_that_cannot_be_read_does_not_hold_up_the_switch(world: World, mo
     assert not world.store.rebuilding
 
 
+def test_a_chunker_that_cuts_otherwise_embeds_only_what_is_new(world: World) -> None:
+    world.write("a.md", "one text")
+    world.write("b.md", "another text")
+    world.apply("a.md", "b.md")
+    before = world.store.space
+    world.embedder.chunker = "one that will be"
+    world.store.prepare()
+    world.write("b.md", "a text that is new")
+    n = len(world.embedder.texts)
+    world.apply("a.md", "b.md")
+    assert world.embedder.texts[n:] == ["a text that is new"]
+    assert world.store.space != before
+    assert not world.store.rebuilding
+    assert world.texts() == [("a.md", "one text"), ("b.md", "a text that is new")]
+    assert world.is_sound()
+    world.embedder.digest = "2"  # another model means another thing by the same texts
+    world.store.prepare()
+    n = len(world.embedder.texts)
+    world.apply("a.md", "b.md")
+    assert sorted(world.embedder.texts[n:]) == ["a text that is new", "one text"]
+
+
 class Slow(WordEmbedder):
     """Takes its time to say who it is."""
 

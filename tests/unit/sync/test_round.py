@@ -70,6 +70,30 @@ def test_a_rename_a_copy_a_swap_and_an_undo_embed_nothing(world: World) -> None:
     assert world.is_sound()
 
 
+def test_marks_that_change_embed_nothing_and_are_shown_and_found(world: World) -> None:
+    world.write("a.md", "# A\n\nsome **text** here\n")
+    world.apply("a.md")
+    n = len(world.embedder.texts)
+    world.write("a.md", "# A\n\nsome *text* here %%zanzibar%%   \n")
+    world.apply("a.md")
+    assert len(world.embedder.texts) == n
+    assert world.texts() == [("a.md", "# A\n\nsome *text* here %%zanzibar%%")]
+    assert [found.path for found in world.store.reader.keyword("zanzibar", 5)] == ["a.md"]
+    assert world.is_sound()
+
+
+def test_what_of_a_note_is_not_indexed_is_said(world: World) -> None:
+    world.write("a.md", "---\ntag: x\n---\nsome text\n\n" + "aB3xK9Zq" * 40)
+    world.write("b.md", "---\na: [b\n---\nsome text")
+    world.write("c.md", "nothing to say")
+    world.apply("a.md", "b.md", "c.md")
+    assert [row.reason for row in world.store.reader.files()] == [
+        "legacy_tags; machine_text: 1 lines, 320 bytes left out",
+        "broken_properties",
+        None,
+    ]
+
+
 def test_one_note_may_hold_a_text_twice(world: World) -> None:
     world.write("a.md", "# A\n\nsame\n\n# B\n\nsame\n\n# A\n\nsame")
     world.apply("a.md")

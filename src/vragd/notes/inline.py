@@ -1,0 +1,334 @@
+"""
+What stands within lines: links, tags, comments, code, formulas, footnotes, block ids, fields, marks of emphasis.
+
+One pass over a stretch of text. Whatever is looked for further on is looked for in a table made once, so that it stays
+linear however many openings are never closed.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from bisect import bisect_left
+from dataclasses import dataclass, field
+from urllib.parse import unquote
+
+MAX_TAG = 200
+
+# Each begins with one literal character and is named at its end: so the search skips to the next of these characters,
+# which it does not if one begins with a repeat, as `++ does.
+_TOKEN = re.compile(
+    r"""
+    \\[!-/:-@\[-`{-~](?P<escape>)
+  | `(?<!``)[^`]++`(?!`)(?P<span>)
+  | ``*+(?P<code>)
+  | %%(?P<comment>)
+  | \$\$?(?P<math>)
+  | !\[(?:\[(?P<shown>(?:[^\[\]\n]|\](?!\])|\[(?!\[))++)\]\](?P<embed>)|(?P<image>))
+  | \[(?:\[(?P<inner>(?:[^\[\]\n]|\](?!\])|\[(?!\[))++)\]\](?P<wiki>)|\^[^\]\s]{1,200}+\]:?(?P<footnote>)|(?P<open>))
+  | \](?:\((?P<to>\s*+(?:<[^<>\n]*+>|(?:[^\s()<]|\([^\s()]*+\))[^\s()]*+(?:\([^\s()]*+\)[^\s()]*+)*+)?+
+        (?:\s++(?:"[^"]*+"|'[^']*+'))?+\s*+)\))?(?P<close>)
+  | <(?:!--|/?[A-Za-z][^<>]*+>)(?P<html>)
+  | ://[^\s<>\])]++(?P<url>)
+  | ::(?=\s|\Z)(?P<field>)
+  | \#(?<!\S\#)[^\s\#]++(?P<tag>)
+  | \^\[(?P<note>)
+  | \^(?<!\S\^)[A-Za-z0-9-]++(?=\n|\Z)(?P<block>)
+  | \*\**+(?P<stars>)
+  | _(?:(?<!\w_)_*+(?=\S)|(?<=\S_)_*+(?!\w))(?P<line>)
+  | ==(?P<bright>)
+  | ~~(?P<struck>)
+    """,
+    re.X,
+)
+_NOTHING = frozenset(("escape", "url", "span"))
+_EMPHASIS = frozenset(("stars", "line", "bright", "struck"))
+_RUNS = re.compile("`++")
+_TAG = re.compile(r"[^\u2000-\u200c\u200e-\u206f\u2e00-\u2e7f'!\"\#$%&()*+,.:;<=>?@^`{|}~\[\]\\\s]++")
+_MATH_END = re.compile(r"(?<=[^\s\\])\$(?!\d)")
+_SIZE = re.compile(r"\d+(?:x\d+)?")
+_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]++:(?!\\)")
+_TITLE = re.compile(r"""\s++(?:"[^"]*+"|'[^']*+')\s*+$""")
+_KEY = r"([^\W\d_][^\n\[\](){}:|`]{0,60})"
+_LINE_KEY = re.compile(rf"[\s>]*+(?:[-*+]\s++)?(?:\[.\]\s++)?{_KEY}$")
+_BRACKET_KEY = re.compile(rf"[\[(]{_KEY}$")
+MAX_FIELD = 1_000
+
+Edit = tuple[int, int, str]
+"""(start, end, what is embedded in its place). Backticks have none: they are left out wherever they stand."""
+
+
+@dataclass(slots=True)
+class Found:
+    """What was found, by offset into the text. `edits` do not overlap and are in order."""
+
+    edits: list[Edit] = field(default_factory=list)
+    links: list[tuple[int, str, str, str, str, bool]] = field(default_factory=list)
+    """(offset, kind, target, subpath, alias, embed)."""
+    tags: list[str] = field(default_factory=list)
+    fields: list[tuple[int, str, str]] = field(default_factory=list)
+    block_ids: list[tuple[int, str]] = field(default_factory=list)
+    footnotes: list[tuple[int, str]] = field(default_factory=list)
+
+
+def split_link(inner: str) -> tuple[str, str, str]:
+    """Target, subpath and alias of what stands between `[[` and `]]`."""
+    whole, _, alias = inner.replace("\\|", "|").partition("|")
+    target, _, subpath = whole.partition("#")
+    return target.strip(), subpath.strip(), alias.strip()
+
+
+def shown(target: str, subpath: str, alias: str) -> str:
+    """The words of a link."""
+    if alias and not _SIZE.fullmatch(alias):
+        return alias
+    name = target.rpartition("/")[2] if not subpath else target.rpartition("/")[2] + " " + subpath
+    return name.replace("#", " ").replace("^", "").strip().removesuffix(".md")
+
+
+def tag_in(text: str) -> str:
+    """The tag at the start of `text`, which is what stands behind a `#`; "" if it is none."""
+    match = _TAG.match(text)
+    if match is None:
+        return ""
+    tag = match[0]
+    if len(tag) > MAX_TAG:
+        return ""
+    if not tag.isascii():
+        end = next(
+            (i for i, c in enumerate(tag) if c not in "-_/\u200d" and unicodedata.category(c)[0] in "PZC"), len(tag)
+        )
+        tag = tag[:end]
+    tag = tag.strip("/")
+    return "" if not tag or tag.isdigit() else tag
+
+
+class Inline:
+    """Reads stretches of one text into one `Found`."""
+
+    def __init__(self, text: str) -> None:
+        self.text, self.found = text, Found()
+
+    def read(self, start: int, end: int) -> None:
+        """A stretch of text."""
+        search = _TOKEN.search
+        match = search(self.text, start, end)
+        if match is None:
+            return
+        n_before = len(self.found.edits)
+        stretch: _Stretch | None = None  # many have nothing that is open
+        while match:
+            kind = match.lastgroup or ""
+            at = match.end()
+            if kind in _EMPHASIS:
+                self._mark(match, start, end)
+            elif kind in _NOTHING:
+                pass
+            elif kind == "wiki" or kind == "embed":
+                self._wiki(match, match["inner"] or match["shown"], kind == "embed")
+            elif stretch is None and kind == "close":
+                pass
+            elif stretch is None:
+                stretch = _Stretch(self.text, start, end, n_before)
+                continue
+            elif kind == "code":
+                closing = stretch.closing_run(at, at - match.start())
+                at = closing + at - match.start() if closing >= 0 else at
+            elif kind == "open" or kind == "image":
+                stretch.brackets.append(match.start())
+            elif kind == "close":
+                self._close(stretch, match)
+            else:
+                at = self._rare(stretch, match, kind)
+            match = search(self.text, at, end)
+        if stretch is not None and stretch.unordered:
+            self.found.edits[stretch.n_before :] = _in_order(self.found.edits[stretch.n_before :])
+
+    def comment(self, start: int, end: int) -> None:
+        """A block comment, which is not embedded; its links count."""
+        before = len(self.found.edits)
+        self.read(start, end)
+        del self.found.edits[before:]
+
+    def html(self, start: int, end: int) -> None:
+        """HTML: nothing in it means anything, its tags are not embedded."""
+        opened = -1
+        for match in _HTML.finditer(self.text, start, end):
+            if match[0] == "<!--":
+                opened = match.start() if opened < 0 else opened
+            elif match[0] == "-->":
+                if opened >= 0:
+                    self.found.edits.append((opened, match.end(), ""))
+                opened = -1
+            elif opened < 0:
+                self.found.edits.append((match.start(), match.end(), ""))
+
+    def _mark(self, match: re.Match[str], start: int, end: int) -> None:
+        text = self.text
+        first, last = match.span()
+        before = text[first - 1] if first > start else " "
+        after = text[last] if last < end else " "
+        if before.isspace() and after.isspace():
+            return
+        if last - first == 1 and before.isalnum() and after.isalnum():
+            return  # 2*3
+        self.found.edits.append((first, last, ""))
+
+    def _wiki(self, match: re.Match[str], inner: str, embed: bool) -> None:
+        target, subpath, alias = split_link(inner)
+        if not (target or subpath):
+            return
+        self.found.links.append((match.start(), "wiki", target, subpath, alias, embed))
+        self.found.edits.append((match.start(), match.end(), shown(target, subpath, alias)))
+
+    def _close(self, stretch: _Stretch, match: re.Match[str]) -> None:
+        if not stretch.brackets:
+            return
+        opened = stretch.brackets.pop()
+        to = match["to"]
+        if to is None:
+            return
+        mark = 2 if self.text[opened] == "!" else 1
+        stretch.unordered = True
+        self.found.edits += [(opened, opened + mark, ""), (match.start(), match.end(), "")]
+        destination = _TITLE.sub("", to).strip()
+        destination = destination[1:-1] if destination[:1] == "<" else destination
+        if not destination or _SCHEME.match(destination) or destination.startswith("//"):
+            return
+        path, _, subpath = destination.partition("#")
+        alias = self.text[opened + mark : match.start()] if match.start() - opened < 1_000 else ""
+        self.found.links.append((opened, "markdown", unquote(path), unquote(subpath), alias, mark == 2))
+
+    def _rare(self, stretch: _Stretch, match: re.Match[str], kind: str) -> int:
+        text, found = self.text, self.found
+        first, last = match.span()
+        if kind == "tag":
+            if tag := tag_in(text[first + 1 : last]):
+                found.tags.append(tag)
+                return first + 1 + len(tag)
+            return first + 1
+        if kind == "block":
+            found.block_ids.append((first, match[0][1:]))
+            found.edits.append((first, last, ""))
+        elif kind == "comment":
+            return self._comment(stretch, first, last)
+        elif kind == "math":
+            return stretch.math_end(first, last)
+        elif kind == "html":
+            if match[0] == "<!--":
+                closing = stretch.find("-->", last)
+                if closing < 0:
+                    return last
+                last = closing + 3
+            if "://" not in match[0] and "@" not in match[0]:  # <https://example.com> is no tag
+                found.edits.append((first, last, ""))
+        elif kind == "footnote":
+            found.footnotes.append((first, match[0].rstrip(":")[2:-1]))
+            found.edits.append((first, last, ""))
+        elif kind == "note":
+            found.edits.append((first, first + 1, ""))
+            stretch.brackets.append(first + 1)
+        elif kind == "field":
+            self._field(first, last, stretch)
+        return last
+
+    def _comment(self, stretch: _Stretch, first: int, last: int) -> int:
+        closing = stretch.find("%%", last)
+        if closing < 0:
+            return last
+        n = len(self.found.edits)
+        for match in _WIKI.finditer(self.text, last, closing):
+            self._wiki(match, match[1], match[0][0] == "!")  # its links count
+        del self.found.edits[n:]
+        self.found.edits.append((first, closing + 2, ""))
+        return closing + 2
+
+    def _field(self, first: int, last: int, stretch: _Stretch) -> None:
+        text = self.text
+        begin = max(stretch.start, first - 80)
+        line = text.rfind("\n", begin, first) + 1
+        before = text[line or begin : first]
+        end = min(stretch.end, last + MAX_FIELD)
+        if key := _BRACKET_KEY.search(before):
+            end = text.find("]" if key[0][0] == "[" else ")", last, end)
+        elif line or begin == stretch.start:
+            key = _LINE_KEY.match(before)
+        if key is None or end < 0:
+            return
+        value, newline, _ = text[last:end].partition("\n")
+        if key[0][0] not in "[(" or not newline:
+            self.found.fields.append((first, key[1].strip().lower(), value.strip()))
+
+
+_HTML = re.compile(r"<!--|-->|</?[A-Za-z][^<>]*+>")
+_WIKI = re.compile(r"!?\[\[((?:[^\[\]\n]|\](?!\])|\[(?!\[))++)\]\]")
+
+
+class _Stretch:
+    """What is open in a stretch, and where what closes it stands."""
+
+    __slots__ = (
+        "_no_formula_before",
+        "_none",
+        "_runs",
+        "brackets",
+        "end",
+        "n_before",
+        "start",
+        "text",
+        "unordered",
+    )
+
+    def __init__(self, text: str, start: int, end: int, n_before: int) -> None:
+        self.text, self.start, self.end, self.n_before = text, start, end, n_before
+        self.brackets: list[int] = []
+        self.unordered = False
+        self._no_formula_before = start
+        self._runs: dict[int, list[int]] | None = None
+        self._none: dict[str, int] = {}
+
+    def closing_run(self, after: int, length: int) -> int:
+        """Where the next run of just so many backticks stands; -1 for nowhere."""
+        if self._runs is None and length == 1:
+            at = self.text.find("`", after, self.end)
+            if at >= 0 and self.text[at + 1 : at + 2] != "`":
+                return at
+        if self._runs is None:
+            self._runs = {}
+            for run in _RUNS.finditer(self.text, self.start, self.end):
+                self._runs.setdefault(run.end() - run.start(), []).append(run.start())
+        runs = self._runs.get(length, [])
+        i = bisect_left(runs, after)
+        return runs[i] if i < len(runs) else -1
+
+    def find(self, mark: str, after: int) -> int:
+        """Where `mark` stands next; -1 for nowhere, which is remembered."""
+        if mark in self._none:
+            return -1
+        at = self.text.find(mark, after, self.end)
+        if at < 0:
+            self._none[mark] = -1
+        return at
+
+    def math_end(self, first: int, last: int) -> int:
+        """Where a formula that begins here ends; `last` if it is none."""
+        if last - first == 2:
+            closing = self.find("$$", last)
+            return closing + 2 if closing >= 0 else last
+        if last >= self.end or last < self._no_formula_before or self.text[last].isspace():
+            return last
+        line = self.text.find("\n", last, self.end)
+        line = self.end if line < 0 else line
+        if match := _MATH_END.search(self.text, last + 1, line):
+            return match.end()
+        self._no_formula_before = line
+        return last
+
+
+def _in_order(edits: list[Edit]) -> list[Edit]:
+    """Sorted, without those that lie within an earlier one."""
+    kept: list[Edit] = []
+    for edit in sorted(edits):
+        if not kept or edit[0] >= kept[-1][1]:
+            kept.append(edit)
+    return kept

@@ -1,0 +1,274 @@
+"""
+The properties of a note: YAML 1.2's core schema over a bounded stream of events, which never fails a note.
+
+PyYAML's parser knows the syntax (that of 1.1 and 1.2 differs in nothing people write between `---`) and is built on
+libyaml; its resolver is 1.1's, for which `no` is false, `12:30` is 750 and `2026-02-30` an error. So the events are
+taken from it and the values are made here. A stream of events has no recursion, expands no alias and makes no object.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime
+
+import yaml
+
+from vragd.notes import plain_yaml
+from vragd.notes.model import Node, Value
+
+MAX_BYTES, MAX_EVENTS, MAX_DEPTH, MAX_NUMBER = 256 * 1024, 50_000, 16, 400
+
+_Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+_INT = re.compile(r"[-+]?[0-9]+")
+_BASED = re.compile(r"0o[0-7]+|0x[0-9a-fA-F]+")
+_FLOAT = re.compile(r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?")
+_SPECIAL = {
+    **dict.fromkeys(("", "~", "null", "Null", "NULL")),
+    **dict.fromkeys(("true", "True", "TRUE"), True),
+    **dict.fromkeys(("false", "False", "FALSE"), False),
+    **dict.fromkeys((".inf", ".Inf", ".INF", "+.inf", "+.Inf", "+.INF"), float("inf")),
+    **dict.fromkeys(("-.inf", "-.Inf", "-.INF"), float("-inf")),
+    **dict.fromkeys((".nan", ".NaN", ".NAN"), float("nan")),
+}
+_DATE = re.compile(r"\d{4}-\d\d-\d\d")
+_DATETIME = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d(?::\d\d)?")
+_MARKED = ("tags", "tag", "aliases", "alias", "cssclasses", "cssclass")
+
+
+class _TooMuch(Exception):
+    """More than a note's properties are."""
+
+
+@dataclass(slots=True)
+class Properties:
+    """
+    What stands between the `---`. `values` by name in lower case. `texts` are the values as written, with their lines
+    counted from 0 at the first one below `---`.
+    """
+
+    values: dict[str, Value] = field(default_factory=dict)
+    texts: list[tuple[str, int]] = field(default_factory=list)
+    tags: tuple[str, ...] = ()
+    aliases: tuple[str, ...] = ()
+    title: str = ""
+    remarks: tuple[str, ...] = ()
+
+
+def load(text: str, types: Mapping[str, str]) -> Properties | None:
+    """
+    The properties in `text`; None if it is no YAML mapping, or larger or deeper than properties are.
+
+    `types` says of what type a property is, by name in lower case, as Obsidian's `types.json` does.
+    """
+    if len(text) > MAX_BYTES:
+        return None
+    nodes = plain_yaml.read(text)
+    if nodes is None:
+        nodes = parsed(text)
+    return _properties(nodes, types) if nodes is not None else None
+
+
+def parsed(text: str) -> dict[str, Node] | None:
+    """The values in `text` by name in lower case; None if it is no mapping, or too much of one."""
+    try:
+        return _mapping(text)
+    except (yaml.YAMLError, _TooMuch, RecursionError, ValueError, OverflowError):
+        return None
+
+
+# -- events to nodes ---------------------------------------------------------------------------------
+
+
+def _mapping(text: str) -> dict[str, Node] | None:
+    events = _bounded(yaml.parse(text, Loader=_Loader))
+    for event in events:
+        if isinstance(event, yaml.MappingStartEvent):
+            break
+        if isinstance(event, yaml.ScalarEvent) and event.value == "":
+            return {}
+        if isinstance(event, yaml.NodeEvent):
+            return None
+        if isinstance(event, yaml.StreamEndEvent):
+            return {}
+    else:
+        return None
+    found: dict[str, Node] = {}
+    anchors: dict[str, Node] = {}
+    for event in events:
+        if isinstance(event, yaml.MappingEndEvent):
+            break
+        key = _node(event, events, text, anchors, 1)
+        value = _node(next(events), events, text, anchors, 1)
+        if not key.nested and key.items is None:
+            found.setdefault(key.text.strip().lower(), value)
+    for _ in events:
+        pass  # what is broken behind it is broken
+    return found
+
+
+def _bounded(events: Iterable[yaml.Event]) -> Iterator[yaml.Event]:
+    for n, event in enumerate(events):
+        if n >= MAX_EVENTS:
+            raise _TooMuch
+        yield event
+
+
+def _node(
+    event: yaml.Event, events: Iterator[yaml.Event], text: str, anchors: dict[str, Node], depth: int
+) -> Node:  # fmt: skip
+    if depth > MAX_DEPTH:
+        raise _TooMuch
+    begin = event.start_mark
+    assert begin is not None
+    line = begin.line
+    if isinstance(event, yaml.AliasEvent):
+        known = anchors.get(event.anchor or "")
+        return known if known is not None and known.items is None else Node(f"*{event.anchor}", line)
+    if isinstance(event, yaml.ScalarEvent):
+        plain = event.style is None or event.style == ""
+        tagged = event.tag is not None and not event.implicit[0] and not event.implicit[1]
+        node = Node(event.value, line, plain and not tagged)
+        if tagged and event.tag != "tag:yaml.org,2002:str":
+            node.plain = plain
+    elif isinstance(event, yaml.SequenceStartEvent):
+        node = Node("", line, items=[])
+        assert node.items is not None
+        while not isinstance(inner := next(events), yaml.SequenceEndEvent):
+            node.items.append(_node(inner, events, text, anchors, depth + 1))
+    else:
+        end = event
+        while not isinstance(end, yaml.MappingEndEvent):
+            end = next(events)
+            if isinstance(end, yaml.MappingStartEvent | yaml.SequenceStartEvent):
+                _node(end, events, text, anchors, depth + 1)
+                end = event
+        last = end.end_mark
+        assert last is not None
+        node = Node(text[begin.index : last.index].strip(), line, nested=True)
+    if anchor := getattr(event, "anchor", None):
+        anchors[anchor] = node
+    return node
+
+
+# -- nodes to values ---------------------------------------------------------------------------------
+
+
+def _properties(nodes: Mapping[str, Node], types: Mapping[str, str]) -> Properties:
+    found = Properties()
+    remarks: list[str] = []
+    for name, node in nodes.items():
+        found.texts += _texts(node)
+        if name not in _MARKED:
+            found.values[name] = typed(_value(node), node.text if node.items is None else None, types.get(name, ""))
+    for name, singular in (("tags", "tag"), ("aliases", "alias"), ("cssclasses", "cssclass")):
+        listed, legacy = _listed(nodes, name, singular)
+        if legacy:
+            remarks.append(f"legacy_{name}")
+        if listed or name in nodes or singular in nodes:
+            found.values[name] = listed
+    tags = found.values.get("tags") or ()
+    aliases = found.values.get("aliases") or ()
+    assert isinstance(tags, tuple)
+    assert isinstance(aliases, tuple)
+    found.tags = tuple(str(tag) for tag in tags)
+    found.aliases = tuple(str(alias) for alias in aliases)
+    title = nodes.get("title")
+    if title is not None and title.items is None and not title.nested and "<%" not in title.text:
+        named = None if title.plain and title.text in _SPECIAL else title.text
+        found.title = " ".join(named.split()) if named else ""
+    found.remarks = tuple(remarks)
+    return found
+
+
+def _texts(node: Node) -> Iterator[tuple[str, int]]:
+    if node.items is None:
+        if node.text and not (node.plain and _SPECIAL.get(node.text, "") is None):
+            yield node.text, node.line
+    else:
+        for item in node.items:
+            yield from _texts(item)
+
+
+def _listed(nodes: Mapping[str, Node], name: str, singular: str) -> tuple[tuple[str, ...], bool]:
+    """A list property, and whether it is written as Obsidian took it before 1.9."""
+    found: list[str] = []
+    legacy = singular in nodes
+    for node in (nodes.get(name), nodes.get(singular)):
+        if node is None:
+            continue
+        if node.items is None:
+            parts = re.split(r"[,\s]+" if name == "tags" else r",", node.text)
+            written = [] if node.plain and _SPECIAL.get(node.text, "") is None else parts
+            legacy = legacy or bool(written)
+        else:
+            written = [text for text, _ in _texts(node)]
+        found += [part for part in (each.strip().lstrip("#" if name == "tags" else "") for each in written) if part]
+    return tuple(dict.fromkeys(found)), legacy
+
+
+def _value(node: Node) -> Value:
+    if node.items is not None:
+        return tuple(_value(item) for item in node.items)
+    return scalar(node.text) if node.plain else node.text
+
+
+def scalar(text: str) -> Value:
+    """A plain scalar by the core schema; and a day or a time of one as Obsidian takes it."""
+    if text in _SPECIAL:
+        return _SPECIAL[text]
+    first = text[0]
+    if len(text) > MAX_NUMBER:
+        return text
+    if first.isdigit() or first in "+-.":
+        if _INT.fullmatch(text):
+            return int(text)
+        if _FLOAT.fullmatch(text):
+            return float(text)
+        if _BASED.fullmatch(text):
+            return int(text[2:], 8 if text[1] == "o" else 16)
+        return _moment(text, text)
+    return text
+
+
+def _moment(text: str, otherwise: Value) -> Value:
+    try:
+        if _DATE.fullmatch(text):
+            return date.fromisoformat(text)
+        if _DATETIME.fullmatch(text):
+            return datetime.fromisoformat(text)
+    except ValueError:
+        pass  # 2026-02-30
+    return otherwise
+
+
+def typed(value: Value, text: str | None, kind: str) -> Value:
+    """`value` as a property of that type, if it can be one; `text` is what was written, None for a list."""
+    if kind in ("multitext", "tags", "aliases"):
+        several: Sequence[Value] = value if isinstance(value, tuple) else () if value is None else (text,)
+        return tuple(each if isinstance(each, str) else _written(each) for each in several)
+    if text is None or value is None:
+        return value
+    if kind == "text":
+        return text
+    if kind == "number":
+        number = scalar(text.strip() or "~")
+        return number if isinstance(number, int | float) and not isinstance(number, bool) else value
+    if kind == "checkbox":
+        flag = scalar(text.strip() or "~")
+        return flag if isinstance(flag, bool) else value
+    if kind in ("date", "datetime"):
+        moment = _moment(text.strip(), value)
+        if kind == "date" and isinstance(moment, datetime):
+            return moment.date()
+        return moment
+    return value
+
+
+def _written(value: Value) -> Value:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, date):
+        return value.isoformat()
+    return value if value is None or isinstance(value, tuple) else str(value)

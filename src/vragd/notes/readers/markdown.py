@@ -1,0 +1,74 @@
+"""Markdown as Obsidian means it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from vragd.notes.inline import split_link
+from vragd.notes.markdown import decode, front_matter
+from vragd.notes.model import EMPTY, Link, Note, NotIndexable
+from vragd.notes.optout import opts_out
+from vragd.notes.page import Page, read_page
+from vragd.notes.properties import Properties, load
+
+
+def read(data: bytes, stem: str, types: Mapping[str, str]) -> Note:
+    """The note in `data`. Raises NotIndexable for a binary file, or a note with `vragd: false` in its properties."""
+    text, lossy = decode(data)
+    lines = text.split("\n")
+    body = front_matter(lines)
+    if opts_out(lines):
+        raise NotIndexable("opted_out")
+    found = load("\n".join(lines[1 : body - 1]), types) if body else None
+    remarks: tuple[str, ...] = ()
+    if body and found is None:
+        lines[0] = lines[body - 1] = ""  # text like any other, but for what would make it a heading
+        body, remarks = 0, ("broken_properties",)
+    page = read_page(lines[body:] if body else lines, body + 1)
+    return note_of(page, stem, found or Properties(remarks=remarks), lossy)
+
+
+def note_of(page: Page, stem: str, found: Properties, lossy: bool) -> Note:
+    """A note of what was read."""
+    title = found.title or stem
+    marks = page.marks
+    if found.texts and (linked := tuple(_links(found))):
+        marks = type(marks)(
+            (*linked, *marks.links),
+            marks.headings,
+            marks.tasks,
+            marks.callouts,
+            marks.fields,
+            marks.block_ids,
+            marks.footnotes,
+        )
+    tags: dict[str, str] = {}
+    for tag in (*found.tags, *page.tags):
+        tags.setdefault(tag.casefold(), tag)
+    return Note(
+        title,
+        tuple(page.chunks),
+        lossy,
+        names=tuple(dict.fromkeys((stem, title, *found.aliases))),
+        aliases=found.aliases,
+        properties=found.values or EMPTY,
+        tags=tuple(tags.values()),
+        marks=marks,
+        words="\n".join([*(text for text, _ in found.texts), *page.words]),
+        left_out=page.left_out,
+        remarks=found.remarks,
+    )
+
+
+def _links(found: Properties) -> Iterator[Link]:
+    for text, line in found.texts:
+        at = text.find("[[")
+        while at >= 0:
+            end = text.find("]]", at)
+            if end < 0:
+                break
+            inner = text[text.rfind("[[", at, end) + 2 : end]
+            if "\n" not in inner and inner.strip():
+                target, subpath, alias = split_link(inner)
+                yield Link(target, line + 2, "property", subpath, alias, text[at - 1 : at] == "!")
+            at = text.find("[[", end)
