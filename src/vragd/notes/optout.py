@@ -1,8 +1,9 @@
 """
 Whether a note says that it is not to be indexed: `vragd: false` in its front matter, however that is spelled.
 
-Looked for line by line, so that front matter which is no YAML at all, or never ends, cannot hide it. To leave a note
-out that did not mean it is the safer mistake: any value but true, yes, on and 1 is a no.
+Looked for line by line, so that front matter which is no YAML at all, or never ends, cannot hide it; and by the parser
+of `notes.properties`, to which every spelling of a key is the same. Either is enough. To leave a note out that did not
+mean it is the safer mistake: any value but true, yes, on and 1 is a no.
 """
 
 from __future__ import annotations
@@ -59,10 +60,10 @@ def opts_out(lines: Sequence[str]) -> bool:
             return True
         if is_own:
             holds, inner = _may_hold(blank), 0
-    return merges and _says_no_anywhere(found)
+    return merges and says_no_anywhere(found)
 
 
-def _says_no_anywhere(lines: Sequence[str]) -> bool:
+def says_no_anywhere(lines: Sequence[str]) -> bool:
     """Whether a mapping of these lines says no, however far in: what is merged into another may stand anywhere."""
     plain = [_plain(line) for line in lines]
     return any(_says_no(line, lines[i + 1 : i + 2], True, braces="{" in line) for i, line in enumerate(plain))
@@ -100,6 +101,16 @@ def _says_no(line: str, following: Sequence[str], is_closed: bool, *, braces: bo
         if not _says_yes(value):
             return True
     return False
+
+
+def is_the_key(name: str) -> bool:
+    """Whether a name of a property, as a parser of YAML gives it, is the one that opts out."""
+    return _plain(name).strip().lower() == "vragd"
+
+
+def says_yes(value: str) -> bool:
+    """Whether a scalar, as a parser of YAML gives it, is a yes."""
+    return _plain(value).strip().lower() in _YES
 
 
 def _front_matter(lines: Sequence[str]) -> tuple[Sequence[str], bool]:

@@ -17,6 +17,7 @@ import yaml
 
 from vragd.notes import plain_yaml
 from vragd.notes.model import Node, Value
+from vragd.notes.optout import is_the_key, says_no_anywhere, says_yes
 
 MAX_BYTES, MAX_EVENTS, MAX_DEPTH, MAX_NUMBER = 256 * 1024, 50_000, 16, 400
 
@@ -45,7 +46,7 @@ class _TooMuch(Exception):
 class Properties:
     """
     What stands between the `---`. `values` by name in lower case. `texts` are the values as written, with their lines
-    counted from 0 at the first one below `---`.
+    counted from 0 at the first one below `---`. `opts_out`: they hold `vragd`, and it is no yes.
     """
 
     values: dict[str, Value] = field(default_factory=dict)
@@ -54,6 +55,7 @@ class Properties:
     aliases: tuple[str, ...] = ()
     title: str = ""
     remarks: tuple[str, ...] = ()
+    opts_out: bool = False
 
 
 def load(text: str, types: Mapping[str, str]) -> Properties | None:
@@ -67,7 +69,16 @@ def load(text: str, types: Mapping[str, str]) -> Properties | None:
     nodes = plain_yaml.read(text)
     if nodes is None:
         nodes = parsed(text)
-    return _properties(nodes, types) if nodes is not None else None
+    if nodes is None:
+        return None
+    found = _properties(nodes, types)
+    # what is merged into a mapping is not made here; where it comes from is looked at line by line
+    found.opts_out = any(map(_says_no, nodes, nodes.values())) or ("<<" in nodes and says_no_anywhere(text.split("\n")))
+    return found
+
+
+def _says_no(name: str, node: Node) -> bool:
+    return is_the_key(name) and (node.items is not None or node.nested or not says_yes(node.text))
 
 
 def parsed(text: str) -> dict[str, Node] | None:
@@ -102,7 +113,9 @@ def _mapping(text: str) -> dict[str, Node] | None:
         key = _node(event, events, text, anchors, 1)
         value = _node(next(events), events, text, anchors, 1)
         if not key.nested and key.items is None:
-            found.setdefault(key.text.strip().lower(), value)
+            name = key.text.strip().lower()
+            if name not in found or _says_no(name, value):  # the first counts, but a no is never hidden
+                found[name] = value
     for _ in events:
         pass  # what is broken behind it is broken
     return found

@@ -5,6 +5,8 @@ from __future__ import annotations
 import time
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from vragd.notes.chunk import read_note
 from vragd.notes.model import NotIndexable
@@ -193,3 +195,60 @@ def test_front_matter_of_any_size_is_looked_through_at_once() -> None:
     ):
         out(f"---\n{line}\n---\n")
     assert time.monotonic() - started < 5
+
+
+@pytest.mark.parametrize(
+    "properties",
+    [
+        '? "vra\\\n  gd"\n: false',  # a line that goes on
+        "? |-\n  vragd\n: false",
+        "? >-\n  vragd\n: no",
+        "x: &k vragd\n*k : false",
+        "? 'vragd'\n# of mine\n\n: false",
+        "? !<tag:yaml.org,2002:str> vragd\n: 0",
+        'vragd: true\n? "vra\\\n  gd"\n: false',  # twice, and not the first
+        "x: &a\n  ? |-\n    vragd\n  : false\nvragd: [true]",
+        "vragd: {of: mine}",
+        "vragd: &a [no]",
+    ],
+)
+def test_a_spelling_only_a_parser_knows_counts(properties: str) -> None:
+    with pytest.raises(NotIndexable, match="opted_out"):
+        read_note(f"---\n{properties}\n---\nsecret".encode(), "x")
+
+
+KEYS = ["vragd", '"vragd"', "'vragd'", "VRAGD", '"\\x76ragd"', "!!str vragd", "&k vragd", "? vragd\n", "? &a 'vragd'\n"]
+KEYS += ['"vr\\u0061gd"', "v\u200bragd", "\uff56ragd", '? "vra\\\n gd"\n', "? |-\n  vragd\n"]
+VALUES = [
+    "false",
+    "no",
+    '"off"',
+    "!!bool false",
+    "",
+    "~",
+    "[]",
+    "{}",
+    "0",
+    "|-\n  no",
+    ">\n  false\n",
+    "\n  false",
+    "# yes",
+]
+OTHERS = [
+    "title: x",
+    "tags:\n  - a\n  - b",
+    "x: {y: z}",
+    "a: |\n  text\n  more",
+    "# note",
+    "<<: {a: b}",
+    "b: [\n  c]",
+    "",
+]
+
+
+@settings(max_examples=600, deadline=None, derandomize=True)
+@given(st.sampled_from(KEYS), st.sampled_from(VALUES), st.lists(st.sampled_from(OTHERS), max_size=3), st.integers(0, 3))
+def test_no_note_is_read_whose_properties_say_no(key: str, value: str, others: list[str], at: int) -> None:
+    lines = [*others[:at], f"{key}: {value}", *others[at:]]
+    with pytest.raises(NotIndexable, match="opted_out"):
+        read_note(("---\n" + "\n".join(lines) + "\n---\nsecret").encode(), "x")

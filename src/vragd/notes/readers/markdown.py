@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from vragd.notes.inline import split_link
 from vragd.notes.markdown import decode, front_matter
 from vragd.notes.model import EMPTY, Link, Note, NotIndexable
-from vragd.notes.optout import opts_out
+from vragd.notes.optout import opts_out, says_no_anywhere
 from vragd.notes.page import Page, read_page
 from vragd.notes.properties import Properties, load
 
@@ -20,6 +20,8 @@ def read(data: bytes, stem: str, types: Mapping[str, str]) -> Note:
     if opts_out(lines):
         raise NotIndexable("opted_out")
     found = load("\n".join(lines[1 : body - 1]), types) if body else None
+    if body and (found.opts_out if found is not None else says_no_anywhere(lines[1 : body - 1])):
+        raise NotIndexable("opted_out")  # of what is broken nobody knows whose value a line is
     remarks: tuple[str, ...] = ()
     if body and found is None:
         lines[0] = lines[body - 1] = ""  # text like any other, but for what would make it a heading
