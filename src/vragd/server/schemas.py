@@ -49,7 +49,8 @@ def _says_what_it_asks(schema: dict[str, Any]) -> None:
 
 
 class Body(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    # a validator takes a millisecond to make: each is made when it is first asked for, not while the daemon starts
+    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
 
 
 class Request(Body):
@@ -253,7 +254,7 @@ class DeletedAnswer(Body):
 class Open(BaseModel):
     """An answer whose further fields may grow."""
 
-    model_config = ConfigDict(extra="allow")
+    model_config = ConfigDict(extra="allow", defer_build=True)
 
 
 class StatusAnswer(Open):
