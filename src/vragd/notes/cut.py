@@ -20,7 +20,7 @@ import xxhash
 
 MAX_CHARS = 1_500
 MIN_CHARS = 400
-_WORDS_HASHED = 16
+_WORDS_TOLD = 16
 _ENOUGH = 160  # characters, in which that many words stand mostly
 
 Span = tuple[int, int]
@@ -100,12 +100,12 @@ class Cutter:
 
 def _priority(text: str) -> int:
     words = _WORD.findall(text, 0, _ENOUGH)[:-1]  # the last may go on
-    if len(words) < _WORDS_HASHED:
-        words = [match[0] for match in islice(_WORD.finditer(text), _WORDS_HASHED)]
+    if len(words) < _WORDS_TOLD:
+        words = [match[0] for match in islice(_WORD.finditer(text), _WORDS_TOLD)]
     whole = xxhash.xxh3_64_intdigest(text[:MAX_CHARS].encode("utf-8", "surrogatepass"))
     if len(words) < 2:
         return whole
-    encoded = [word.encode("utf-8", "surrogatepass") for word in words[:_WORDS_HASHED]]
+    encoded = [word.encode("utf-8", "surrogatepass") for word in words[:_WORDS_TOLD]]
     pairs = map(b"%b %b".__mod__, pairwise(encoded))
     best = max(map(xxhash.xxh3_64_intdigest, pairs))
     return best >> 16 << 16 | whole >> 48  # the whole only parts those that are equal else
@@ -134,11 +134,11 @@ def _all(text: str, mark: str, start: int, end: int) -> Iterator[int]:
 def _characters(text: str, start: int, end: int) -> list[Span]:
     """Parts of a run without blanks that fit, cut where a hash of the next characters says."""
     run = np.frombuffer(text[start:end].encode("utf-32-le", "surrogatepass"), dtype="<u4").astype(np.uint64)
-    hashed = np.zeros(len(run), dtype=np.uint64)
+    priorities = np.zeros(len(run), dtype=np.uint64)
     for i in range(8):
-        hashed[: len(run) - i] += (run[i:] + np.uint64(1)) * np.uint64(0x9E3779B97F4A7C15 * (2 * i + 1) ** 7 % 2**64)
-        hashed ^= hashed >> np.uint64(29)
-        hashed *= np.uint64(0xBF58476D1CE4E5B9)
+        priorities[: len(run) - i] += (run[i:] + np.uint64(1)) * np.uint64(0x9E3779B97F4A7C15 * (2 * i + 1) ** 7 % 2**64)
+        priorities ^= priorities >> np.uint64(29)
+        priorities *= np.uint64(0xBF58476D1CE4E5B9)
     offsets = np.arange(len(run) + 1)
     parts, waiting = list[Span](), [(0, len(run))]
     while waiting:
@@ -146,6 +146,6 @@ def _characters(text: str, start: int, end: int) -> list[Span]:
         if last - first <= MAX_CHARS:
             parts.append((start + first, start + last))
             continue
-        cut = _boundary(offsets[:-1], offsets[1:], hashed, first, last)
+        cut = _boundary(offsets[:-1], offsets[1:], priorities, first, last)
         waiting += [(cut, last), (first, cut)]
     return parts
