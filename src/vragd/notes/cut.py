@@ -134,11 +134,11 @@ def _all(text: str, mark: str, start: int, end: int) -> Iterator[int]:
 def _characters(text: str, start: int, end: int) -> list[Span]:
     """Parts of a run without blanks that fit, cut where a hash of the next characters says."""
     run = np.frombuffer(text[start:end].encode("utf-32-le", "surrogatepass"), dtype="<u4").astype(np.uint64)
-    priorities = np.zeros(len(run), dtype=np.uint64)
+    mixed = np.zeros(len(run), dtype=np.uint64)
     for i in range(8):
-        priorities[: len(run) - i] += (run[i:] + np.uint64(1)) * np.uint64(0x9E3779B97F4A7C15 * (2 * i + 1) ** 7 % 2**64)
-        priorities ^= priorities >> np.uint64(29)
-        priorities *= np.uint64(0xBF58476D1CE4E5B9)
+        mixed[: len(run) - i] += (run[i:] + np.uint64(1)) * np.uint64(0x9E3779B97F4A7C15 * (2 * i + 1) ** 7 % 2**64)
+        mixed ^= mixed >> np.uint64(29)
+        mixed *= np.uint64(0xBF58476D1CE4E5B9)
     offsets = np.arange(len(run) + 1)
     parts, waiting = list[Span](), [(0, len(run))]
     while waiting:
@@ -146,6 +146,6 @@ def _characters(text: str, start: int, end: int) -> list[Span]:
         if last - first <= MAX_CHARS:
             parts.append((start + first, start + last))
             continue
-        cut = _boundary(offsets[:-1], offsets[1:], priorities, first, last)
+        cut = _boundary(offsets[:-1], offsets[1:], mixed, first, last)
         waiting += [(cut, last), (first, cut)]
     return parts
