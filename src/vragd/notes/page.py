@@ -40,7 +40,7 @@ def read_page(lines: Sequence[str], first_line: int = 1) -> Page:
 
 def embedded(text: str) -> str:
     """
-    `text`, a piece of Markdown, without marks, as a chunk's `embed_text` is: for excerpts and the like.
+    `text`, a piece of Markdown, without marks, as a chunk's `embed_text` is: what tests hold vectors against.
 
     "" if nothing is left. What began before the piece, a comment say, is not known.
     """

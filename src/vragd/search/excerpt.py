@@ -97,11 +97,7 @@ def excerpt(text: str, first_line: int, matched: Matched) -> Cut:
 def _plain(text: str, first_line: int) -> tuple[str, list[tuple[int, int]]]:
     """The text as it is read, on one line, and where in it each of its lines that is left begins."""
     parts_, starts, at = [], list[tuple[int, int]](), 0
-    lines = text.split("\n")
-    skip = _front_matter(lines)
-    for number, line in enumerate(lines):
-        if number < skip:
-            continue
+    for number, line in enumerate(text.split("\n")):
         clean = line[:4_000]
         if marks := _MARKS.findall(clean):
             for needed, rule, by in _RULES:
@@ -113,14 +109,6 @@ def _plain(text: str, first_line: int) -> tuple[str, list[tuple[int, int]]]:
             parts_.append(clean)
             at += len(clean) + 1
     return " ".join(parts_), starts
-
-
-def _front_matter(lines: Sequence[str]) -> int:
-    if lines and lines[0].strip() == "---":
-        for number, line in enumerate(lines[1:], 1):
-            if line.strip() in ("---", "..."):
-                return number + 1
-    return 0
 
 
 def _spans(plain: str, matched: Matched) -> list[tuple[int, int, str]]:

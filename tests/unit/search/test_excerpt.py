@@ -45,6 +45,12 @@ def test_marks_of_formatting_are_left_out_and_words_stay() -> None:
     assert cut.text == "Title Mind bold and shown or text code snake_case lit a*b html x = 1"
 
 
+def test_what_stands_between_two_rules_is_shown() -> None:
+    cut = excerpt("---\n\nHello wombat\n\n---\n\nWorld here", 5, matched("wombat"))
+    assert (cut.text, cut.lines) == ("Hello wombat World here", (7, 11))
+    assert [cut.text[a:b] for a, b in cut.spans] == ["wombat"]
+
+
 @pytest.mark.parametrize(
     ("text", "question", "words"),
     [

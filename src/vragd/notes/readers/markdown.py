@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 
 from vragd.notes.inline import split_link
 from vragd.notes.markdown import decode, front_matter
@@ -35,15 +36,7 @@ def note_of(page: Page, stem: str, found: Properties, lossy: bool) -> Note:
     title = found.title or stem
     marks = page.marks
     if found.texts and (linked := tuple(_links(found))):
-        marks = type(marks)(
-            (*linked, *marks.links),
-            marks.headings,
-            marks.tasks,
-            marks.callouts,
-            marks.fields,
-            marks.block_ids,
-            marks.footnotes,
-        )
+        marks = replace(marks, links=(*linked, *marks.links))
     tags: dict[str, str] = {}
     for tag in (*found.tags, *page.tags):
         tags.setdefault(tag.casefold(), tag)
