@@ -181,13 +181,11 @@ class Vragd:
 
     def shown(self) -> set[tuple[str, str]]:
         """(path, text) of every chunk in the catalog, read past the daemon: what it must equal is the vault."""
-        import apsw
+        from tests.catalogs import beside
 
-        db = apsw.Connection(str(self.data / "stores/notes/catalog.db"), flags=apsw.SQLITE_OPEN_READONLY)
-        rows = db.execute("select n.path, c.text from chunk c join note n on n.id = c.note_id")
-        found = {(os.fsdecode(path), text) for path, text in rows}
-        db.close()
-        return found
+        with beside(self.data / "stores/notes/catalog.db") as db:
+            rows = db.execute("select n.path, c.text from chunk c join note n on n.id = c.note_id")
+            return {(os.fsdecode(path), text) for path, text in rows}
 
     def log_lines(self) -> list[dict[str, Any]]:
         return [json.loads(line) for line in self.log().splitlines() if line.startswith("{")]

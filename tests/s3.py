@@ -34,9 +34,7 @@ def by_bucket(daemon: Vragd, fake: FakeS3Vectors, text: str, *more: str) -> list
 
 def live_keys(daemon: Vragd) -> set[str]:
     """What the backend must hold, read past the daemon."""
-    import apsw
+    from tests.catalogs import beside
 
-    db = apsw.Connection(str(daemon.data / "stores/notes/catalog.db"), flags=apsw.SQLITE_OPEN_READONLY)
-    keys = {key for (key,) in db.execute("select key from chunk where embedded")}
-    db.close()
-    return keys
+    with beside(daemon.data / "stores/notes/catalog.db") as db:
+        return {key for (key,) in db.execute("select key from chunk where embedded")}

@@ -7,10 +7,10 @@ from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 from typing import Any
 
-import apsw
 import numpy as np
 
 from tests.backends import keys
+from tests.catalogs import beside
 from vragd.backends.base import Batch
 from vragd.backends.memory.backend import MemoryBackend
 from vragd.config.settings import LimitSettings, SourceSettings, StoreSettings
@@ -111,11 +111,8 @@ class Recording(MemoryBackend):
 
 def sql(folder: Path, statement: str, *values: Any) -> list[Any]:
     """What the catalog in `folder` answers to somebody else's connection."""
-    db = apsw.Connection(str(folder / "catalog.db"))
-    try:
+    with beside(folder / "catalog.db", write=True) as db:
         return list(db.execute(statement, values))
-    finally:
-        db.close()
 
 
 class World:

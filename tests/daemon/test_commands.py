@@ -8,9 +8,9 @@ import subprocess
 import sys
 from pathlib import Path
 
-import apsw
 import pytest
 
+from tests.catalogs import beside
 from tests.harness import Vragd, copy_vault, unmeasured, until, vragd
 from tests.warm import warm
 from vragd.cli.main import MODULES, parser
@@ -120,10 +120,9 @@ def test_one_damaged_store_does_not_stop_the_others(tmp_path: Path) -> None:
 
 
 def damage(daemon: Vragd, *statements: str) -> None:
-    db = apsw.Connection(str(daemon.data / "stores/notes/catalog.db"))
-    for statement in statements:
-        db.execute(statement)
-    db.close()
+    with beside(daemon.data / "stores/notes/catalog.db", write=True) as db:
+        for statement in statements:
+            db.execute(statement)
 
 
 GHOST = (

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import apsw
-
+from tests.catalogs import beside
 from tests.harness import Vragd, until, vragd
 from vragd.errors import VragdError
 
@@ -22,9 +21,8 @@ def catalog_of(daemon: Vragd, store: str = "notes") -> Path:
 
 
 def change(catalog: Path, sql: str) -> None:
-    db = apsw.Connection(str(catalog))
-    db.execute(sql)
-    db.close()
+    with beside(catalog, write=True) as db:
+        db.execute(sql)
 
 
 def test_repair_mends_more_notes_of_a_folder_than_fit_as_hints(tmp_path: Path) -> None:
@@ -44,16 +42,15 @@ def test_a_catalog_damaged_while_the_daemon_runs_is_replaced_and_everything_inde
         write(daemon)
         daemon.start()
         catalog = catalog_of(daemon)
-        change(catalog, "pragma wal_checkpoint(truncate)")
-        db = apsw.Connection(str(catalog))
-        ((page,),) = db.execute("pragma page_size")
-        roots = [root for (root,) in db.execute("select rootpage from sqlite_master where name in ('chunk', 'note')")]
-        db.close()
-        with catalog.open("r+b") as raw:
-            for root in roots:
-                raw.seek((root - 1) * page)
-                raw.write(b"\xa5" * 200)
-        change(catalog, "update store set generation = generation")  # and caches are no longer trusted
+        with beside(catalog, write=True) as db:
+            db.execute("pragma wal_checkpoint(truncate)")
+            ((page,),) = db.execute("pragma page_size")
+            roots = db.execute("select rootpage from sqlite_master where name in ('chunk', 'note')").fetchall()
+            with catalog.open("r+b") as raw:
+                for (root,) in roots:
+                    raw.seek((root - 1) * page)
+                    raw.write(b"\xa5" * 200)
+            db.execute("update store set generation = generation")  # and caches are no longer trusted
         (daemon.vault / "new.md").write_text("A new quokka.\n")
         until(lambda: list(catalog.parent.glob("catalog.db.corrupt-*")), "the damage to be found", 60)
         until(lambda: new_note_found(daemon), "the new note", 60)

@@ -10,9 +10,9 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import apsw
 import pytest
 
+from tests.catalogs import beside
 from tests.harness import PYTHONS, Vragd, copy_vault, until, vragd
 from vragd import __file__ as source_of_vragd
 from vragd.errors import TooLarge, UsageError
@@ -123,10 +123,9 @@ def test_a_newer_catalog_is_refused_and_not_touched(tmp_path: Path) -> None:
         daemon.start()
         daemon.stop()
         catalog = daemon.data / "stores/notes/catalog.db"
-        db = apsw.Connection(str(catalog))
-        db.execute("pragma journal_mode = delete")
-        db.execute("pragma user_version = 99")
-        db.close()
+        with beside(catalog, write=True) as db:
+            db.execute("pragma journal_mode = delete")
+            db.execute("pragma user_version = 99")
         before = catalog.read_bytes()
         refused(daemon.run("run"), 65, "schema 99", "upgrade")
         assert catalog.read_bytes() == before

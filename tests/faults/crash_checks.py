@@ -11,6 +11,7 @@ from typing import Any
 import apsw
 import numpy as np
 
+from tests.catalogs import beside
 from tests.fakes.s3vectors import FakeS3Vectors
 from tests.faults.crash_life import KNOWN, NAME, embedder_of, journal, vault_of
 from vragd.notes.chunk import read_note
@@ -64,8 +65,7 @@ def catalog_of(home: Path) -> Catalog | None:
     file = home / "data" / "stores" / NAME / "catalog.db"
     if not file.exists():
         return None
-    db = apsw.Connection(str(file), flags=apsw.SQLITE_OPEN_READONLY)
-    try:
+    with beside(file) as db:
         db.execute("begin")
         schema = _one(db, "pragma user_version")
         if not schema:
@@ -105,8 +105,6 @@ def catalog_of(home: Path) -> Catalog | None:
             schema,
             " ".join(sql.lower() for (sql,) in db.execute("select sql from sqlite_master where sql is not null")),
         )
-    finally:
-        db.close()
 
 
 def _chosen(db: apsw.Connection, schema: int) -> tuple[str, str, dict[str, str], frozenset[str]]:

@@ -17,13 +17,13 @@ from functools import wraps
 from pathlib import Path
 from typing import Any
 
-import apsw
 import xxhash
 from hypothesis import stateful
 from hypothesis.errors import StopTest
 from hypothesis.stateful import RuleBasedStateMachine, invariant
 
 from tests.backends import keys, values
+from tests.catalogs import beside
 from tests.faults.model_process import MOST, Process
 from tests.faults.model_vault import MAX_BYTES, SECRET, Vault, version_of
 from tests.world import WordEmbedder
@@ -301,15 +301,12 @@ class Lives(RuleBasedStateMachine):
 
     def _compare_catalog(self, notes: Mapping[str, bytes]) -> dict[str, str]:
         """The catalog's file against the notes; the text of each chunk by key."""
-        db = apsw.Connection(str(self.data / "catalog.db"), flags=apsw.SQLITE_OPEN_READONLY)
-        try:
+        with beside(self.data / "catalog.db") as db:
             digests = {os.fsdecode(path): digest for path, digest in db.execute("select path, digest from note")}
             intents = list(db.execute("select * from intent"))
             assert not intents, f"{intents} is still intended"
             assert list(db.execute("select count(*) from space")) == [(1,)]
             texts = dict(db.execute("select key, text from chunk"))
-        finally:
-            db.close()
         unread = {path for path, data in notes.items() if len(data) > MAX_BYTES}
         digest_of = xxhash.xxh3_128_digest
         assert digests == {path: None if path in unread else digest_of(data) for path, data in notes.items()}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import tempfile
 import time
@@ -12,11 +11,11 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-import apsw
 import numpy as np
 import pytest
 import xxhash
 
+from tests.catalogs import beside
 from tests.fakes.ollama import FakeOllama
 from tests.harness import Vragd, until, vragd
 from vragd.system import packed
@@ -37,13 +36,11 @@ def on_ollama(daemon: Vragd, fake: FakeOllama, batch_size: int) -> None:
 
 def strangers(daemon: Vragd, fake: FakeOllama) -> list[str]:
     """Texts whose stored vector is not what the model of its space makes of them, read past the daemon."""
-    db = apsw.Connection(str(daemon.data / "stores/notes/catalog.db"), flags=apsw.SQLITE_OPEN_READONLY)
-    with db:  # one snapshot
+    with beside(daemon.data / "stores/notes/catalog.db") as db, db:  # one snapshot
         texts = {xxhash.xxh3_128_digest(text.encode()): text for (text,) in db.execute("select text from chunk")}
         rows = list(
             db.execute("select s.identity, e.text_hash, e.vector from embedding e join space s on s.id = e.space_id")
         )
-    db.close()
     found = []
     for identity, text_hash, raw in rows:
         if text_hash in texts:
@@ -296,7 +293,5 @@ def test_a_model_replaced_while_it_embeds_puts_no_vector_into_the_others_space(t
 
 
 def daemon_spaces(daemon: Vragd) -> list[dict[str, Any]]:
-    db = apsw.Connection(os.fspath(daemon.data / "stores/notes/catalog.db"), flags=apsw.SQLITE_OPEN_READONLY)
-    identities = [json.loads(identity) for (identity,) in db.execute("select identity from space")]
-    db.close()
-    return identities
+    with beside(daemon.data / "stores/notes/catalog.db") as db:
+        return [json.loads(identity) for (identity,) in db.execute("select identity from space")]

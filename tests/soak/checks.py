@@ -7,11 +7,9 @@ import os
 import time
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
-import apsw
-
+from tests.catalogs import beside
 from tests.fakes.s3vectors import FakeS3Vectors
 from tests.harness import Vragd
 from tests.soak.book import Book, Row, differences
@@ -22,23 +20,11 @@ CONVERGE_S = 240.0
 SHOWN = 8
 
 
-@contextmanager
-def catalog(daemon: Vragd, store: str, *, write: bool = False) -> Iterator[apsw.Connection]:
-    """The catalog of a store beside the daemon that has it."""
-    flags = apsw.SQLITE_OPEN_READWRITE if write else apsw.SQLITE_OPEN_READONLY
-    db = apsw.Connection(str(daemon.data / "stores" / store / "catalog.db"), flags=flags)
-    db.set_busy_timeout(5000)
-    try:
-        yield db
-    finally:
-        db.close()
-
-
 def rows_in(daemon: Vragd, store: str) -> Counter[Row]:
     """Every chunk of the catalog."""
     sql = """select n.path, n.title, c.heading, c.line_from, c.line_to, c.text
              from chunk c join note n on n.id = c.note_id"""
-    with catalog(daemon, store) as db:
+    with beside(daemon.data / "stores" / store / "catalog.db") as db:
         return Counter(
             (os.fsdecode(path), title, json.dumps(json.loads(heading)), first, last, text)
             for path, title, heading, first, last, text in db.execute(sql)
@@ -49,7 +35,7 @@ def kept_bytes(daemon: Vragd, stores: list[str]) -> int:
     """About what the embeddings take that the catalogs keep."""
     total = 0
     for store in stores:
-        with catalog(daemon, store) as db:
+        with beside(daemon.data / "stores" / store / "catalog.db") as db:
             total += db.execute("select coalesce(sum(length(vector) + 90), 0) from embedding").get
     return total
 
@@ -139,7 +125,7 @@ class Check:
         """What the emulator holds must be the live keys, in one index; and it was never asked too much."""
         if self._s3 is None:
             return
-        with catalog(self._daemon, "far") as db:
+        with beside(self._daemon.data / "stores/far/catalog.db") as db:
             live = {key for (key,) in db.execute("select key from chunk where embedded")}
             sql = "select collection from target where space_id = (select space_id from store)"
             collection = db.execute(sql).get

@@ -15,13 +15,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from tests.catalogs import beside
 from tests.fakes.ollama import FakeOllama
 from tests.fakes.s3vectors import CREDENTIALS, FakeS3Vectors
 from tests.harness import Vragd, copy_vault
 from tests.soak.asker import Asker
 from tests.soak.book import MAX_FILE_BYTES, Book
 from tests.soak.chaos import Rough, Services
-from tests.soak.checks import Check, catalog, kept_bytes
+from tests.soak.checks import Check, kept_bytes
 from tests.soak.editor import play
 from tests.soak.faults import of_ollama, of_s3
 from tests.soak.figures import Sample, sample
@@ -264,7 +265,7 @@ class Soak:
 
 def _plant_chunks(soak: Soak) -> None:
     """A note loses its chunks behind the daemon's back."""
-    with catalog(soak.daemon, "notes", write=True) as db:
+    with beside(soak.daemon.data / "stores/notes/catalog.db", write=True) as db:
         note_id = db.execute("select note_id from chunk order by note_id limit 1").get
         db.execute("delete from chunk where note_id = ?", (note_id,))
 
