@@ -10,12 +10,12 @@ from __future__ import annotations
 import json
 import os
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, BinaryIO
 
 from vragd import errors
-from vragd.errors import NoDaemon, VragdError
+from vragd.errors import Mistyped, NoDaemon, VragdError
 
 _LINE_BYTES, _MOST_LINES, _MOST_BYTES = 65_536, 100, 1 << 30  # of an answer
 
@@ -138,11 +138,14 @@ def _decode(status: int, raw: bytes) -> Any:
     if status == 200:
         return answer
     found = answer.get("error", {}) if isinstance(answer, dict) else {}
-    raise error_of(found.get("code", "failed"), found.get("message", f"status {status}"), found.get("hint", ""))
+    at = found.get("at") or {}
+    raise error_of(found.get("code", "failed"), found.get("message", f"status {status}"), found.get("hint", ""), at)
 
 
-def error_of(code: str, message: str, hint: str) -> VragdError:
-    """The error an answer names, as the class it was before it crossed the socket."""
+def error_of(code: str, message: str, hint: str, at: Mapping[str, Any] | None = None) -> VragdError:
+    """The error an answer names, as the class it was before it crossed the socket. `at`: the place of a mistake."""
+    if code == Mistyped.code and at:
+        return Mistyped(message, text=at["text"], span=tuple(at["span"]), hint=hint)
     for kind in vars(errors).values():
         if isinstance(kind, type) and issubclass(kind, VragdError) and kind.code == code:
             return kind(message, hint=hint)

@@ -25,6 +25,7 @@ ORDER = {
     "note_text": "order by rank",
 }
 OF_CHUNK = "join note n on n.id = c.note_id join source s on s.id = n.source_id"
+FOUND = "c.key, s.label, n.path, n.title, c.heading, c.line_from, c.line_to, c.text, n.mtime_ns"
 MOST_PAIRS = 200  # that begin with a character
 FEW = 10  # notes with a word: it is a rare one
 MOST_FORMS = 24  # of one word
@@ -50,13 +51,16 @@ class ByWords:
 
 @dataclass(frozen=True, slots=True)
 class Narrow:
-    """Where to look: labels of sources, and folders, any of each; empty means everywhere."""
+    """
+    Where to look: labels of sources, and folders, any of each, empty means everywhere; notes by id, None means all.
+    """
 
     sources: Collection[str] = ()
     folders: Collection[str] = ()
+    notes: np.ndarray | None = None
 
     def __bool__(self) -> bool:
-        return bool(self.sources or self.folders)
+        return bool(self.sources or self.folders or self.notes is not None)
 
     def sql(self) -> tuple[str, tuple[str | bytes, ...]]:
         """A condition on `n` and `s`, and what is bound to it; "" for everywhere."""
@@ -68,6 +72,9 @@ class Narrow:
         if self.folders:
             parts.append("(" + " or ".join(["(n.path >= ? and n.path < ?)"] * len(self.folders)) + ")")
             bound += tuple(edge for folder in self.folders for edge in below(folder))
+        if self.notes is not None:
+            parts.append("n.id in (select value from json_each(?))")
+            bound += (json.dumps(self.notes.tolist()),)
         return " and ".join(parts), bound
 
 
@@ -225,20 +232,35 @@ class Lookup:
     def passages(self, chunks: Sequence[int]) -> dict[int, Found]:
         """Chunks in full, by row id."""
         rows = self._db.execute(
-            "select c.id, c.key, s.label, n.path, n.title, c.heading, c.line_from, c.line_to, c.text"
-            f" from chunk c {OF_CHUNK} where c.id in ({marks(chunks)})",
+            f"select c.id, {FOUND} from chunk c {OF_CHUNK} where c.id in ({marks(chunks)})",
             tuple(chunks),
         )
         return {row[0]: found_from(row[1:]) for row in rows}
 
-    def notes(self, notes: Sequence[int]) -> dict[int, tuple[str, str, str]]:
-        """(label of the source, path, title) of notes, by row id."""
+    def notes(self, notes: Sequence[int]) -> dict[int, tuple[str, str, str, int]]:
+        """(label of the source, path, title, when its file was modified) of notes, by row id."""
         rows = self._db.execute(
-            "select n.id, s.label, n.path, n.title from note n join source s on s.id = n.source_id"
-            f" where n.id in ({marks(notes)})",
-            tuple(notes),
+            "select n.id, s.label, n.path, n.title, n.mtime_ns from note n join source s on s.id = n.source_id"
+            " where n.id in (select value from json_each(?))",
+            (json.dumps(list(notes)),),
         )
-        return {note: (label, from_blob(path), title) for note, label, path, title in rows}
+        return {note: (label, from_blob(path), title, modified) for note, label, path, title, modified in rows}
+
+    def first_chunks(self, notes: Sequence[int]) -> dict[int, int]:
+        """The first chunk of those of the notes that have any."""
+        rows = self._db.execute(
+            "select note_id, id from chunk where ordinal = 0 and note_id in (select value from json_each(?))",
+            (json.dumps(list(notes)),),
+        )
+        return dict(rows)
+
+    def chunks_among(self, notes: np.ndarray) -> list[tuple[int, int]]:
+        """(chunk, note) of every chunk of these notes that has an embedding."""
+        rows = self._db.execute(
+            "select id, note_id from chunk where embedded and note_id in (select value from json_each(?)) order by id",
+            (json.dumps(notes.tolist()),),
+        )
+        return list(rows)
 
     def calibration(self, fingerprint: str) -> str | None:
         """What was measured of a space's cosines, as `calibrate` wrote it."""
@@ -251,9 +273,9 @@ def marks(values: Collection[object]) -> str:
 
 
 def found_from(row: Sequence[Any]) -> Found:
-    """A row of key, source, path, title, heading, lines and text."""
-    key, label, path, title, heading, line_from, line_to, text = row
-    return Found(key, label, from_blob(path), title, tuple(json.loads(heading)), (line_from, line_to), text)
+    """A row of FOUND."""
+    key, label, path, title, heading, line_from, line_to, text, modified = row
+    return Found(key, label, from_blob(path), title, tuple(json.loads(heading)), (line_from, line_to), text, modified)
 
 
 def most_of(having: Sequence[tuple[np.ndarray, float]], limit: int) -> list[int] | None:

@@ -8,6 +8,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple
 
+from vragd.catalog.facts import Facts
+
 # (inode, size, mtime_ns, ctime_ns)
 Stamp = tuple[int, int, int, int]
 State = Literal["indexed", "partial", "failed", "skipped"]
@@ -136,6 +138,8 @@ class NoteChange:
     """By what the note is called beside its title and its file's name: aliases."""
     words: str = ""
     """What finds the note and is in no chunk: values of its properties, comments."""
+    facts: Facts | None = None
+    """What filters look into; None for a note that is not read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,6 +171,8 @@ class Found:
     heading: tuple[str, ...]
     lines: tuple[int, int]
     text: str
+    modified_ns: int = 0
+    """When the file was, since 1970."""
 
 
 class Ranked(NamedTuple):

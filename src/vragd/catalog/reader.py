@@ -11,19 +11,24 @@ import apsw
 
 from vragd.catalog import sweep
 from vragd.catalog.asked import Asked, asked
-from vragd.catalog.lookup import OF_CHUNK, Lookup, Narrow, below, found_from, marks
+from vragd.catalog.lookup import FOUND, OF_CHUNK, Lookup, Narrow, below, found_from, marks
 from vragd.catalog.model import KNOWN_COLUMNS, Counts, FileRow, Found, Known, StampRow, from_blob, known_from
 from vragd.catalog.resolve import resolve
+from vragd.catalog.selecting import Selecting
 from vragd.catalog.words import Statistics, Words
 from vragd.errors import BackendUnavailable, CatalogCorrupt
 from vragd.system.sqlite import open_read_only, translated
 
 
 class Snapshot:
-    """The catalog at one instant, whatever is committed meanwhile. `lookup` is for words. See `Reader.snapshot`."""
+    """
+    The catalog at one instant, whatever is committed meanwhile. `lookup` is for words, `selecting` for filters.
+
+    See `Reader.snapshot`.
+    """
 
     def __init__(self, db: apsw.Connection, words: Words) -> None:
-        self.db, self.lookup = db, Lookup(db, words)
+        self.db, self.lookup, self.selecting = db, Lookup(db, words), Selecting(db)
 
     def generation(self) -> int:
         """How many commits changed an answer, ever. Grows by each."""
@@ -38,8 +43,7 @@ class Snapshot:
     def join(self, keys: Sequence[str]) -> dict[str, Found]:
         """The live chunks among `keys`, in full: several times the cost of `live`."""
         rows = self.db.execute(
-            "select c.key, s.label, n.path, n.title, c.heading, c.line_from, c.line_to, c.text"
-            f" from chunk c {OF_CHUNK} where c.key in ({marks(keys)})",
+            f"select {FOUND} from chunk c {OF_CHUNK} where c.key in ({marks(keys)})",
             tuple(keys),
         )
         return {row[0]: found_from(row) for row in rows}

@@ -7,6 +7,7 @@ import time
 
 import apsw
 
+from vragd.catalog.facts import forget_facts, write_facts
 from vragd.catalog.indexing import Named, Terms, forget_note, index_chunk, index_note, terms_of_chunk
 from vragd.catalog.model import NoteChange, to_blob
 
@@ -84,6 +85,10 @@ def swap_chunks(
     forget_note(db, note_id)
     if change.state != "skipped":
         index_note(db, note_id, Named(change.path, change.title, change.names, change.words), rows_now)
+    if change.facts is None:
+        forget_facts(db, note_id)
+    else:
+        write_facts(db, note_id, change.facts)
     return _drop_chunks(db, {key: row[0] for key, row in old.items()})
 
 
@@ -92,6 +97,7 @@ def remove(db: apsw.Connection, note_id: int) -> set[str]:
     rows = db.execute("select key, id from chunk where note_id = ?", (note_id,))
     dead = _drop_chunks(db, dict(rows))
     forget_note(db, note_id)
+    forget_facts(db, note_id)
     db.execute("delete from note where id = ?", (note_id,))
     return dead
 

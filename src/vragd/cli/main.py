@@ -73,6 +73,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; its exit status."""
     _stand_in()
     words = sys.argv[1:] if argv is None else argv
+    if words and words[0] == "query":
+        from vragd.cli.query import guarded
+
+        words = guarded(words)
     args = parser(words[0] if words else "").parse_args(words)
     command: Command = args.command
     try:

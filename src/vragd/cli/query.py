@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import argparse
 import os
+import re
+import time
+from collections.abc import Sequence
 from typing import Any
 
 from vragd.cli import bucket
@@ -12,11 +15,12 @@ from vragd.cli.render import BOLD, PLAIN, bold, json_out, out, plural, say, with
 from vragd.errors import UsageError
 
 EXCERPT_CHARS = 240
+_LEFT_OUT = re.compile(r"-(?!-|[hks]$|k\d+$).")  # no option: those are -h, -s NAME, -k 5 and -k5
 
 
 def add(commands: Any, common: argparse.ArgumentParser) -> None:
     sub = commands.add_parser("query", parents=[common], help="find notes")
-    sub.add_argument("text", nargs="+", help="what to look for, in your own words")
+    sub.add_argument("text", nargs="*", help="what to look for, in your own words; or filters, see docs/questions.md")
     sub.add_argument("-s", "--store", action="append", default=[], help="only this store (may be repeated)")
     sub.add_argument("-k", "--top-k", type=int, default=5, metavar="N", help="how many hits, 1 to 100 (default 5)")
     sub.add_argument("--mode", choices=("hybrid", "vector", "keyword"), help="default hybrid; with --bucket, vector")
@@ -25,6 +29,16 @@ def add(commands: Any, common: argparse.ArgumentParser) -> None:
     sub.add_argument("--chunks", action="store_true", help="passages, not notes with their best one")
     sub.add_argument("--weak", action="store_true", help="also what is no good match")
     sub.add_argument("--exact", action="store_true", help="a word that is nowhere stands for no other")
+    sub.add_argument(
+        "--tag", action="append", default=[], help="only notes with this tag, or one below it (any of several)"
+    )
+    sub.add_argument("--property", action="append", default=[], metavar="NAME[=VALUE]", help="only notes with it")
+    sub.add_argument(
+        "--after", default="", metavar="DATE", help="only notes of that date and later: 2026-04, 7d, today"
+    )
+    sub.add_argument("--before", default="", metavar="DATE", help="only notes from before that date")
+    sub.add_argument("--sort", choices=("score", "modified", "created", "name"), default="score", help="default score")
+    sub.add_argument("--plain", action="store_true", help="the text is words, whatever it looks like")
     sub.add_argument("--explain", action="store_true", help="what each score is made of")
     sub.add_argument("--json", action="store_true", help="the daemon's answer as JSON")
     sub.add_argument(
@@ -34,8 +48,13 @@ def add(commands: Any, common: argparse.ArgumentParser) -> None:
     sub.set_defaults(command=_query)
 
 
+def guarded(words: Sequence[str]) -> list[str]:
+    """The command's words, where those that leave something out (`-work`) are told from its options by a blank."""
+    return [f" {word}" if _LEFT_OUT.match(word) else word for word in words]
+
+
 def _query(args: argparse.Namespace) -> int:
-    args.text = [as_text(part) for part in args.text]
+    args.text = [as_text(part).removeprefix(" ") for part in args.text]
     answer = bucket.query(args) if bucket.wanted(args) else _ask_daemon(args)
     if args.json:
         json_out(answer)
@@ -59,7 +78,7 @@ def _ask_daemon(args: argparse.Namespace) -> Any:
         "POST",
         "/v1/query",
         {
-            "text": " ".join(args.text),
+            "text": _joined(args.text),
             "stores": args.store,
             "top_k": args.top_k,
             "mode": args.mode or "hybrid",
@@ -69,19 +88,50 @@ def _ask_daemon(args: argparse.Namespace) -> Any:
             "weak": args.weak,
             "exact": args.exact,
             "explain": args.explain,
+            "plain": args.plain,
+            "where": filters_of(args),
+            "sort": args.sort,
         },
     )
+
+
+def _joined(args: list[str]) -> str:
+    """The words as one question: what a shell took the quotes from has them again."""
+    if all(" " not in one for one in args):
+        return " ".join(args)
+    from vragd.search.grammar.parse import joined
+
+    return joined(args)
+
+
+def filters_of(args: argparse.Namespace) -> str:
+    """The flags as filters in the grammar of questions: any of one kind, all of different kinds."""
+    kinds = [[f"tag:{_quoted(tag.removeprefix('#'))}" for tag in args.tag], [_property(one) for one in args.property]]
+    found = [f"({' OR '.join(some)})" for some in kinds if some]
+    found += [f"{name}:{_quoted(value)}" for name, value in (("after", args.after), ("before", args.before)) if value]
+    return " ".join(found)
+
+
+def _property(flag: str) -> str:
+    name, equals, value = flag.partition("=")
+    return f"[{_quoted(name)}{'=' + _quoted(value) if equals else ''}]"
+
+
+def _quoted(text: str) -> str:
+    return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
 
 
 def print_hits(answer: dict[str, Any]) -> None:
     """Hits for people; what may be wrong with them goes to standard error."""
     for word, other in answer.get("instead", {}).items():
         say(f"showing results for {other!r}: {word!r} is nowhere (--exact looks for it alone)")
+    for unknown in answer.get("unknown", ()):
+        nearest = f" (did you mean {unknown['nearest']!r}?)" if unknown["nearest"] else ""
+        say(f"no note has the {unknown['kind']} {unknown['name']!r}{nearest}")
     for number, hit in enumerate(answer["hits"], 1):
         where = f"{hit['path']}:{hit['lines'][0]}-{hit['lines'][1]}"
         heading = " › ".join(below_title(hit["title"], hit["heading"]))
-        weak = "  weak" if hit.get("weak") else ""
-        out(within(f"{number}. {hit['title']}{'  ' + heading if heading else ''}  ({hit['score']:.3f}{weak})"))
+        out(within(f"{number}. {hit['title']}{'  ' + heading if heading else ''}  ({_beside(hit)})"))
         out(within(f"   {hit['source']}/{where}"))
         if "excerpt" in hit:
             if hit["excerpt"]:
@@ -96,6 +146,14 @@ def print_hits(answer: dict[str, Any]) -> None:
         say(f"note: {plural(answer['pending'], 'path is', 'paths are')} still to be indexed")
     if answer["degraded"]:
         say(f"note: this answer may be incomplete or out of date: {', '.join(answer['degraded'])} (vragd status)")
+
+
+def _beside(hit: dict[str, Any]) -> str:
+    """Its score, if anything ranked it, and its day."""
+    said = [f"{hit['score']:.3f}{'  weak' if hit.get('weak') else ''}"] if hit["score"] else []
+    when = hit.get("created") or hit.get("modified")
+    said += [time.strftime("%Y-%m-%d", time.localtime(when))] if when else []
+    return ", ".join(said)
 
 
 def _print_more(hit: dict[str, Any]) -> None:

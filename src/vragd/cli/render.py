@@ -8,7 +8,7 @@ import re
 import sys
 from typing import Any, TextIO
 
-from vragd.errors import VragdError
+from vragd.errors import Mistyped, VragdError
 
 _DIRECTIONS = re.compile("[\u202a-\u202e\u2066-\u2069]")
 BOLD, PLAIN = "\x02", "\x03"
@@ -55,6 +55,11 @@ def _output() -> TextIO:
 def complain(error: VragdError) -> None:
     """What was wrong and the way out, on standard error."""
     say(f"Error: {error.message}")
+    if isinstance(error, Mistyped) and error.text:
+        from vragd.search.grammar.pointed import pointed
+
+        for line in pointed(error.text, error.span).split("\n"):
+            say(line)
     if error.hint:
         say(f"Try: {error.hint}")
 

@@ -142,9 +142,10 @@ class Note:
 
     `title` is that of its properties if they name one in plain text, else the file's name. `names` are all it goes by:
     the file's name first, `title`, aliases. `properties` are typed, by name in lower case. `tags` are as first written,
-    without `#`, those of the properties first. `words` is text that finds the note and is shown nowhere: values of
-    properties, and comments. `remarks` name what is read although Obsidian would not, or not read although it is there:
-    `broken_properties`, `legacy_tags`, `legacy_aliases`.
+    without `#`, those of the properties first. `text` is the file as lines, or of another format what it says: filters
+    look into it; `head` is its properties as they are written. `words` is text that finds the note and is shown
+    nowhere: values of properties, and comments. `remarks` name what is read although Obsidian would not, or not read
+    although it is there: `broken_properties`, `legacy_tags`, `legacy_aliases`.
     """
 
     title: str
@@ -156,6 +157,8 @@ class Note:
     tags: tuple[str, ...] = ()
     marks: Marks = Marks()
     words: str = ""
+    text: str = ""
+    head: str = ""
     left_out: tuple[LeftOut, ...] = ()
     remarks: tuple[str, ...] = ()
 

@@ -35,6 +35,7 @@ from vragd.errors import (
 from vragd.search.excerpt import Matched
 from vragd.search.floor import in_another_language
 from vragd.search.folder import spellings, within
+from vragd.search.narrowed import MOST_LISTED, Narrowed, narrowed, near_among, order_of
 from vragd.search.question import (
     Answer,
     Hit,
@@ -42,12 +43,13 @@ from vragd.search.question import (
     Passage,
     Place,
     Question,
+    Sort,
     Target,
     check,
 )
 from vragd.search.rank import Candidates, rank
 from vragd.search.score import MEASURED, Calibration, calibration_of, pooled
-from vragd.search.show import shown_hits
+from vragd.search.show import listed_hits, shown_hits
 from vragd.system.log import error_fields
 from vragd.terms.bounds import MAX_QUERY_CHARS, MAX_TOP_K
 from vragd.terms.filter import Filter, every, one_of
@@ -98,11 +100,14 @@ class _Look:
         self._asked = asked(question.text)
         self._statistics, self._calibration, self._resolved = Statistics(), MEASURED, Resolved()
         self._early: Future[tuple[int, ByWords]] | None = None
-        if question.mode == "hybrid" and question.text:  # embedding and vectors take another core about as long
+        self._narrowed: Narrowed | None = None
+        if (
+            question.mode == "hybrid" and question.text and question.where is None
+        ):  # embedding and vectors take another core about as long
             self._early = _beside.submit(self._early_words)
         else:
             self._weigh()
-        self._vector = self._embedded() if question.mode != "keyword" else None
+        self._vector = self._embedded() if question.mode != "keyword" and (question.text or question.vector) else None
 
     def _embedded(self) -> np.ndarray | None:
         target, question = self._target, self._question
@@ -168,8 +173,10 @@ class _Look:
         words, nowhere = self._asked.words, resolved.nowhere
         foreign = in_another_language([word.term for word in words], [word.term for word in nowhere])
         resolved = replace(resolved, foreign=foreign)
-        self._resolved = now.stand_ins(self._asked, resolved, self._statistics, exact=question.exact)
-        where = Narrow(question.sources, spellings(question.folder) if question.folder else ())
+        exact = question.exact or question.listed
+        self._resolved = now.stand_ins(self._asked, resolved, self._statistics, exact=exact)
+        notes = self._narrowed.notes if self._narrowed else None
+        where = Narrow(question.sources, spellings(question.folder) if question.folder else (), notes)
         return now.find(self._asked, self._resolved.columns, self._n, where)
 
     # -- the answer --------------------------------------------------------------------------------
@@ -178,6 +185,9 @@ class _Look:
         """The answer as of one instant of the catalog; the backend's matches may be of a moment before."""
         most = self._target.backend.traits.max_matches or 64 * self._n
         depth = min(self._n + 10, most)
+        if self._question.where is not None and (near := self._narrow()) is not None:
+            with self._target.reader.snapshot() as now:
+                return self._answer(now, near, None)
         while True:
             matches = self._matches(depth)
             early = self._early_result()  # before a connection is taken: it needs one
@@ -185,11 +195,30 @@ class _Look:
                 live = now.lookup.chunks_of([match.key for match in matches.items])
                 hidden = self._hidden(now.lookup, {note for _, note in live.values()})
                 live = {key: one for key, one in live.items() if one[1] not in hidden}
+                if self._narrowed is not None:
+                    passed = np.isin([note for _, note in live.values()], self._narrowed.notes).tolist()
+                    live = {key: one for (key, one), passes in zip(live.items(), passed, strict=True) if passes}
                 # Matches that are no longer, or not yet, in the catalog take up places: look further when they do.
                 if len(live) >= self._n or matches.end != "more" or depth >= most:
                     near = [live[match.key] for match in matches.items if match.key in live]
+                    if self._narrowed is not None and len(live) < self._n and matches.end != "exhausted":
+                        near = self._compared(now.lookup, now.lookup.chunks_among(self._narrowed.notes))
                     return self._answer(now, near[: self._n], early)
             depth = min(4 * depth, most)
+
+    def _narrow(self) -> list[tuple[int, int]] | None:
+        """Evaluate the filters; what is near the question, where so few notes pass that each was looked at."""
+        with self._target.reader.snapshot() as now:
+            found = narrowed(now, self._target, self._question, partial(self._hidden, now.lookup))
+            self._narrowed = found
+            if found.chunks is None and self._vector is not None:
+                return None
+            return self._compared(now.lookup, found.chunks)
+
+    def _compared(self, now: Lookup, chunks: list[tuple[int, int]] | None) -> list[tuple[int, int]]:
+        if self._vector is None or self._target.space is None or not chunks:
+            return []
+        return near_among(now, self._target.space.id, chunks, self._vector, self._n)
 
     def _hidden(self, now: Lookup, notes: Collection[int]) -> set[int]:
         """Those of the notes that nobody may be shown."""
@@ -197,7 +226,7 @@ class _Look:
         if not withheld:
             return set()
         found = now.notes(list(notes))
-        return {note for note, (label, path, _) in found.items() if label in withheld and withheld[label](path)}
+        return {note for note, (label, path, _, _) in found.items() if label in withheld and withheld[label](path)}
 
     def _matches(self, depth: int) -> Matches:
         """Chunks near the question, live or not, best first."""
@@ -209,6 +238,8 @@ class _Look:
 
     def _answer(self, now: Snapshot, near: list[tuple[int, int]], early: tuple[int, ByWords] | None) -> Answer:
         target, question, generation = self._target, self._question, now.generation()
+        if question.where is not None and not question.text and question.vector is None:
+            return self._listed(now)
         by_words: ByWords | None = None
         if early is not None and early[0] == generation:
             by_words = early[1]
@@ -222,18 +253,39 @@ class _Look:
         resolved = self._resolved.with_phrases(phrase_weights(self._statistics, by_words.phrases) if by_words else ())
         space_id = target.space.id if target.space else None
         found, lone = (
-            Candidates(near, by_words, partial(self._hidden, now.lookup)),
+            Candidates(near, by_words, partial(self._hidden, now.lookup), self._others(now)),
             self._asked.is_lone and bool(resolved.columns),
         )
         ranking = rank(
             now.lookup, found, resolved, space_id, self._vector, self._calibration, mode,
             lone=lone, n_asked=len(self._asked.words),
         )  # fmt: skip
-        hits, n_weak = shown_hits(now.lookup, target, question, ranking, Matched.of(self._asked, resolved))
+        order = self._order(now, ranking.notes)
+        hits, n_weak = shown_hits(now.lookup, target, question, ranking, Matched.of(self._asked, resolved), order)
         # nothing is said of a word that only withheld notes have, or ones not asked for; nor where there are no hits
         said = resolved.instead.items() if hits else ()
         instead = {word: other for word, other in said if other in ranking.standing}
-        return Answer(hits, self._degraded(), generation, self._semantic, n_weak, instead)
+        unknown = self._narrowed.unknown if self._narrowed else ()
+        return Answer(hits, self._degraded(), generation, self._semantic, n_weak, instead, unknown)
+
+    def _listed(self, now: Snapshot) -> Answer:
+        """The notes that pass the filters, the last first: there are no words to rank them by."""
+        assert self._narrowed is not None
+        order = self._order(now, self._narrowed.notes, by="modified")
+        notes = sorted(self._narrowed.notes.tolist(), key=order.__getitem__)[: self._question.top_k]
+        hits = listed_hits(now.lookup, self._target, self._question, notes, Matched())
+        return Answer(tuple(hits), (), now.generation(), True, unknown=self._narrowed.unknown)
+
+    def _others(self, now: Snapshot) -> list[int]:
+        """Notes that pass, and are answers for that alone."""
+        if self._narrowed is None or not self._question.listed:
+            return []
+        return now.selecting.latest(self._narrowed.notes, MOST_LISTED)
+
+    def _order(self, now: Snapshot, notes: np.ndarray, by: Sort = "score") -> dict[int, int]:
+        """By note, which comes first; empty where that is by score."""
+        sort = by if self._question.sort == "score" else self._question.sort
+        return order_of(now, sort, np.unique(notes)) if sort != "score" else {}
 
     def _degraded(self) -> tuple[str, ...]:
         reasons: list[str] = []

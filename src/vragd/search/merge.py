@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
-from vragd.search.question import Answer, Copy, Hit
+from vragd.catalog.fold import fold
+from vragd.search.question import Answer, Copy, Hit, Sort
 
 
-def merge(answers: Sequence[tuple[str, Answer]], top_k: int, *, chunks: bool = False) -> tuple[Hit, ...]:
+def merge(
+    answers: Sequence[tuple[str, Answer]], top_k: int, *, chunks: bool = False, sort: Sort = "score"
+) -> tuple[Hit, ...]:
     """
     The hits of several stores as one list; each answer comes with its space's fingerprint.
 
     Scores of one space are compared; scores of different spaces mean nothing to each other, so those
     stores take turns. Templates stay last, and a passage that two stores have is shown once, but where `chunks` are
-    asked for.
+    asked for. What is sorted by something else than its score is one list by that.
     """
+    if sort != "score":
+        return tuple(sorted((hit for _, answer in answers for hit in answer.hits), key=_BY[sort])[:top_k])
     if len({space for space, _ in answers}) <= 1:
         hits = sorted((hit for _, answer in answers for hit in answer.hits), key=_by_score)
     else:
@@ -27,6 +33,13 @@ def merge(answers: Sequence[tuple[str, Answer]], top_k: int, *, chunks: bool = F
 def _by_score(hit: Hit) -> tuple[bool, float]:
     # the last digits of a cosine differ with what it was computed beside: of equal notes the first store's comes first
     return hit.template, -round(hit.score, 5)
+
+
+_BY: Mapping[Sort, Callable[[Hit], Any]] = {
+    "modified": lambda hit: (-hit.modified, hit.path),
+    "created": lambda hit: (-(hit.created or 0.0), hit.path),
+    "name": lambda hit: (fold(hit.path.rpartition("/")[2]), hit.path),
+}
 
 
 def once(hits: Sequence[Hit]) -> list[Hit]:

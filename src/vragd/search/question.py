@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal
 
@@ -13,15 +14,20 @@ from vragd.backends.base import VectorBackend
 from vragd.catalog.model import SpaceRow
 from vragd.catalog.reader import Reader
 from vragd.errors import UsageError
+from vragd.search.grammar.tree import Node
 from vragd.terms.bounds import MAX_QUERY_CHARS, MAX_TOP_K
 
 Mode = Literal["hybrid", "vector", "keyword"]
+Sort = Literal["score", "modified", "created", "name"]
+"""By which hits are ordered: the best first, the latest, or by name. Without words there is no score: by `modified`."""
 
 
 @dataclass(frozen=True, slots=True)
 class Question:
     """
-    What is asked. `sources` are labels, `folder` is relative to a source; empty means everywhere.
+    What is asked. `sources` are labels, `folder` is relative to a source; empty means everywhere. `text` is what ranks,
+    `where` what filters; with `listed` every note that passes is an answer, near or not. `now` is when it was asked, by
+    the wall clock.
 
     `chunks`: a hit is a passage, not a note with its best one. `weak`: also what is below the floor. `exact`: a word
     that is nowhere stands for no other.
@@ -37,6 +43,10 @@ class Question:
     weak: bool = False
     exact: bool = False
     explain: bool = False
+    where: Node | None = None
+    listed: bool = False
+    sort: Sort = "score"
+    now: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +108,8 @@ class Hit:
     One answer: a note with its best passage. `score` is higher for better hits; see `search.score`.
 
     `passages` are further ones of the note, `copies` are left out for their text being equal,
-    `weak` whether the hit is below the floor. `parts` is what the score is made of.
+    `weak` whether the hit is below the floor. `modified` is the file's, in seconds since 1970, and
+    `created` what the note says of itself, where hits are sorted by that. `parts` is what the score is made of.
     """
 
     store: str
@@ -117,7 +128,18 @@ class Hit:
     copies: tuple[Copy, ...] = ()
     weak: bool = False
     template: bool = False
+    modified: float = 0.0
+    created: float | None = None
     parts: Mapping[str, float | None] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Unknown:
+    """A tag or property that a question names and no note has; `nearest` is one that there is, or ""."""
+
+    kind: Literal["tag", "property"]
+    name: str
+    nearest: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,13 +158,19 @@ class Answer:
     semantic: bool = True
     n_weak: int = 0
     instead: Mapping[str, str] = field(default_factory=dict)
+    unknown: tuple[Unknown, ...] = ()
+
+
+def wall_clock() -> datetime:
+    """What the machine's clocks show now: without a zone, which is the machine's, of any day."""
+    return datetime.now(UTC).astimezone().replace(tzinfo=None)
 
 
 def check(question: Question) -> None:
     """Raise UsageError for a question that cannot be asked."""
     if not 1 <= question.top_k <= MAX_TOP_K:
         raise UsageError(f"top_k is {question.top_k}, expected 1 to {MAX_TOP_K}")
-    if question.vector is None and not question.text.strip():
+    if question.vector is None and not question.text.strip() and question.where is None:
         raise UsageError("the query is empty", hint='vragd query "a few words"')
     if len(question.text) > MAX_QUERY_CHARS:
         raise UsageError(f"the query has {len(question.text)} characters, the limit is {MAX_QUERY_CHARS}")

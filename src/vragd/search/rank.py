@@ -54,6 +54,8 @@ class Candidates:
     by_words: ByWords | None = None
     hidden: Callable[[Collection[int]], Collection[int]] = lambda _: ()
     """Those of some notes that nobody may be shown."""
+    others: Sequence[int] = ()
+    """Notes that are answers, whether anything found them or not."""
     passages: dict[int, int] = field(default_factory=dict)
     """The chunks that were found one by one, and their notes."""
 
@@ -69,6 +71,7 @@ class Candidates:
             self.passages |= now.notes_of(list(dict.fromkeys(of_chunks)))
         self.passages |= dict(self.near)
         notes |= dict.fromkeys(self.passages.values())
+        notes |= dict.fromkeys(self.others)
         hidden = self.hidden(notes)
         return [note for note in notes if note not in hidden]
 
@@ -100,17 +103,17 @@ class Ranking:
     standing: frozenset[str] = frozenset()
     """The terms of the columns that any of the notes has."""
 
-    def best(self, *, chunks: bool) -> tuple[list[int], int]:
+    def best(self, *, chunks: bool, listed: bool = False) -> tuple[list[int], int]:
         """
         The passages with the best score of each note, or with `chunks` all, by place, the best first; and how many of
-        them are no good match, which come last. Ties are broken by what came first.
+        them are no good match, which come last. Ties are broken by what came first. With `listed` all are good.
         """
         score = self._score()
         shown = np.flatnonzero(np.ones(len(score), dtype=bool) if chunks else places(self.owner, -score) == 0)
-        if self.mode == "keyword":
+        if self.mode == "keyword" and not listed:
             of_note = self.owner[shown]
             shown = shown[(self.cover[of_note] > 0) | (self.ahead[of_note] > 0)]
-        is_weak = self._weak()[shown]
+        is_weak = self._weak()[shown] & (not listed)
         order = np.lexsort((-score[shown], is_weak))
         return shown[order].tolist(), int(is_weak.sum())
 

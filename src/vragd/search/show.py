@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from itertools import islice
 
@@ -11,23 +11,29 @@ from vragd.catalog.model import Found
 from vragd.search.excerpt import Cut, Matched, excerpt
 from vragd.search.merge import once
 from vragd.search.question import Hit, Passage, Question, Target
-from vragd.search.rank import Ranked, Ranking
-from vragd.search.score import FIRST
+from vragd.search.rank import NO_PASSAGE, Ranked, Ranking
+from vragd.search.score import FIRST, Parts
 from vragd.terms.names import link
 
 MORE_PASSAGES = 2  # of a note, beside its best
+NOTHING = Parts(None, None, None, None)
 SPARE = 2  # for equal texts: excerpts are made of what is shown, and little else
 
 
 def shown_hits(
-    now: Lookup, target: Target, question: Question, ranking: Ranking, matched: Matched
-) -> tuple[tuple[Hit, ...], int]:  # fmt: skip
-    """The best `top_k` hits, and how many were left out as no good match."""
-    places, n_weak = ranking.best(chunks=question.chunks)
+    now: Lookup, target: Target, question: Question, ranking: Ranking, matched: Matched, order: Mapping[int, int]
+) -> tuple[tuple[Hit, ...], int]:
+    """
+    The best `top_k` hits, and how many were left out as no good match. `order` says, by note, which come first where
+    that is not the best.
+    """
+    places, n_weak = ranking.best(chunks=question.chunks, listed=question.listed)
     if not question.weak and n_weak:
         places, n_left_out, n_weak = places[:-n_weak], n_weak, 0
     else:
         n_left_out = 0
+    if order:
+        places.sort(key=lambda at: order[int(ranking.notes[ranking.owner[at]])])
     rows = ranking.rows(places, n_weak, chunks=question.chunks)
     found: list[Hit] = []
     templates: list[Hit] = []
@@ -40,6 +46,13 @@ def shown_hits(
     return tuple(_with_excerpts(hit, matched) for hit in (hits if question.chunks else once(hits))[:wanted]), n_left_out
 
 
+def listed_hits(now: Lookup, target: Target, question: Question, notes: Sequence[int], matched: Matched) -> list[Hit]:
+    """These notes in this order, each with its first passage: nothing was asked that could rank them."""
+    first = now.first_chunks(notes)
+    rows = [Ranked(note, [(first.get(note, NO_PASSAGE), NOTHING)], NOTHING) for note in notes]
+    return [_with_excerpts(hit, matched) for hit in _hits(now, target, rows, question.mode, explain=False)]
+
+
 def _hits(now: Lookup, target: Target, rows: Sequence[Ranked], mode: str, *, explain: bool) -> list[Hit]:
     texts = now.passages([chunk for row in rows for chunk, _ in row.passages[: 1 + MORE_PASSAGES]])
     bare = now.notes([row.note for row in rows if row.passages[0][0] not in texts])
@@ -47,8 +60,8 @@ def _hits(now: Lookup, target: Target, rows: Sequence[Ranked], mode: str, *, exp
     for row in rows:
         found = texts.get(row.passages[0][0])
         if found is None and row.note in bare:  # a note without text, found by its name
-            label, path, title = bare[row.note]
-            found = Found("", label, path, title, (), (1, 1), "")
+            label, path, title, modified = bare[row.note]
+            found = Found("", label, path, title, (), (1, 1), "", modified)
         if found is not None:
             others = row.passages[1 : 1 + MORE_PASSAGES]
             more = [texts[chunk] for chunk, parts in others if chunk in texts and parts.words]
@@ -70,6 +83,7 @@ def _hit(target: Target, found: Found, row: Ranked, mode: str, more: Sequence[Fo
         passages=tuple(Passage(one.heading, one.lines, one.text) for one in more),
         weak=row.weak,
         template=any(_is_below(found.path, folder) for folder in folders),
+        modified=found.modified_ns / 1e9,
     )  # fmt: skip
 
 

@@ -77,6 +77,9 @@ class QueryRequest(Request):
     weak: bool = Field(default=False, description="also what is no good match")
     exact: bool = Field(default=False, description="a word that is nowhere stands for no other")
     explain: bool = Field(default=False, description="what each score is made of")
+    where: str = Field(default="", description="filters in the grammar of questions, beside those in the text")
+    plain: bool = Field(default=False, description="the text is words, whatever it looks like: no grammar, no filters")
+    sort: Literal["score", "modified", "created", "name"] = "score"
 
 
 class PassageModel(Body):
@@ -126,7 +129,17 @@ class HitModel(PassageModel):
     copies: tuple[CopyModel, ...]
     weak: bool
     template: bool
+    modified: float = Field(description="when the file was, in seconds since 1970")
+    created: float | None = Field(description="when the note was, where hits are sorted by that")
     parts: PartsModel | None
+
+
+class UnknownModel(Body):
+    """A tag or property the question names and no note has. `nearest` is one that some note has, or empty."""
+
+    kind: Literal["tag", "property"]
+    name: str
+    nearest: str
 
 
 class QueryAnswer(Body):
@@ -142,6 +155,7 @@ class QueryAnswer(Body):
     degraded: tuple[str, ...]
     n_weak: int
     instead: dict[str, str]
+    unknown: tuple[UnknownModel, ...]
 
 
 class SyncRequest(Request):
@@ -275,10 +289,20 @@ class HealthAnswer(Body):
     pid: int
 
 
+class PlaceInText(Body):
+    """Where a question is mistyped: half-open, in code points of `text`."""
+
+    text: str
+    span: tuple[int, int]
+
+
 class ErrorDetail(Body):
+    """`at` is there where `code` is `mistyped`."""
+
     code: str
     message: str
     hint: str
+    at: PlaceInText | None = None
 
 
 class ErrorAnswer(Body):

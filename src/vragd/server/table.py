@@ -14,7 +14,7 @@ from urllib.parse import parse_qs, unquote
 
 from pydantic import BaseModel, ValidationError
 
-from vragd.errors import MethodNotAllowed, NotFound, UsageError, VragdError
+from vragd.errors import MethodNotAllowed, Mistyped, NotFound, UsageError, VragdError
 from vragd.stores.questions import Questions
 from vragd.stores.stores import Stores
 from vragd.terms.names import shown
@@ -117,7 +117,10 @@ def complaint(error: ValidationError) -> str:
 
 def error_reply(error: VragdError) -> Reply:
     """The body every error has."""
-    body = {"error": {"code": error.code, "message": error.message, "hint": error.hint}}
+    said: dict[str, Any] = {"code": error.code, "message": error.message, "hint": error.hint}
+    if isinstance(error, Mistyped):
+        said["at"] = {"text": error.text, "span": error.span}
+    body = {"error": said}
     allow = ", ".join(error.allowed) if isinstance(error, MethodNotAllowed) else ""
     return Reply(error.http_status, encode(body), allow=allow)
 

@@ -10,6 +10,7 @@ from typing import Any, Never
 
 from vragd.errors import BackendUnavailable, EmbedderUnavailable, Overloaded, UsageError
 from vragd.search.ask import Answer, Place, Question, Target, ask, check
+from vragd.search.asking import understood, unknown_everywhere
 from vragd.search.merge import merge
 from vragd.stores.indexer import Indexer
 from vragd.stores.stores import QUERY_THREADS, Stores
@@ -35,8 +36,9 @@ class Questions:
         The process `peer`, if it is known, holds no more than half of the places, and waits for one of them to be
         free: others want to ask too.
         """
-        question = Question(**asked)
+        question = understood(**asked)
         check(question)
+        by = question.sort if question.text or question.vector or question.sort != "score" else "modified"
         await self._stores.at_rest(names, REST_S)
         indexers = self._stores.chosen(names)
         labels = {source.label for indexer in indexers for source in indexer.store.sources.values()}
@@ -51,8 +53,9 @@ class Questions:
         degraded += [reason for answer in answers for reason in answer.degraded]
         degraded += ["store_restarting"] if self._stores.coming and not names else []
         return {
-            "hits": merge(found, question.top_k, chunks=question.chunks),
+            "hits": merge(found, question.top_k, chunks=question.chunks, sort=by),
             "n_weak": sum(answer.n_weak for answer in answers),
+            "unknown": unknown_everywhere([answer.unknown for answer in answers]),
             "instead": {word: other for answer in answers for word, other in answer.instead.items()},
             "generation": sum(answer.generation for answer in answers),
             "pending": sum(indexer.dirty.pending() for indexer in indexers),

@@ -13,11 +13,13 @@ from dataclasses import dataclass, field, replace
 import structlog
 
 from vragd.backends.base import VectorBackend
+from vragd.catalog.facts import Facts
 from vragd.catalog.model import NO_STAMP, ChunkRow, Known, NoteChange, NoteRemoval, SpaceRow, State
 from vragd.catalog.writer import Catalog
 from vragd.errors import VragdError
 from vragd.notes.chunk import read_note
 from vragd.notes.model import Note, NotIndexable
+from vragd.notes.said import said
 from vragd.sync.pace import PACE, Pace
 from vragd.sync.vectors import chunk_key, hash_of, meta_hash
 from vragd.system.log import error_fields, path_id
@@ -171,6 +173,7 @@ class Preparer:
             chunks=chunks,
             names=note.aliases,
             words=note.words,
+            facts=_facts(note),
         )
         fresh = [chunk for chunk in chunks if chunk.key not in held]
         return Prepared(visit, change, fresh, known.attempts if known else 0)
@@ -216,6 +219,11 @@ def _chunk_rows(visit: Visit, note: Note) -> Iterator[ChunkRow]:
         yield ChunkRow(
             key, text_hash, chunk.heading, chunk.lines, chunk.text, meta_hash=told, embed_text=chunk.embed_text
         )
+
+
+def _facts(note: Note) -> Facts:
+    properties = {name: said(value) for name, value in note.properties.items()}
+    return Facts(note.text, note.head, note.tags, properties)
 
 
 def _reason(note: Note) -> str | None:

@@ -49,7 +49,8 @@ def read(data: bytes, stem: str, types: Mapping[str, str]) -> Note:
     page.words += (_text(edge, "label") for edge in edges)
     page.words = [words for words in page.words if words]
     page.tags, page.marks = tags, Marks(links=tuple(links))
-    return note_of(page, stem, Properties(), lossy)
+    said = "\n\n".join([*(_text(node, "text").replace("\r\n", "\n") for node in nodes), *page.words])
+    return note_of(page, stem, Properties(), lossy, said)
 
 
 def _records(canvas: dict[str, Any], name: str) -> list[dict[str, Any]]:

@@ -28,10 +28,10 @@ def read(data: bytes, stem: str, types: Mapping[str, str]) -> Note:
         lines[0] = lines[body - 1] = ""  # text like any other, but for what would make it a heading
         body, remarks = 0, ("broken_properties",)
     page = read_page(lines[body:] if body else lines, body + 1)
-    return note_of(page, stem, found or Properties(remarks=remarks), lossy)
+    return note_of(page, stem, found or Properties(remarks=remarks), lossy, text, "\n".join(lines[:body]))
 
 
-def note_of(page: Page, stem: str, found: Properties, lossy: bool) -> Note:
+def note_of(page: Page, stem: str, found: Properties, lossy: bool, text: str, head: str = "") -> Note:
     """A note of what was read."""
     title = found.title or stem
     marks = page.marks
@@ -49,7 +49,9 @@ def note_of(page: Page, stem: str, found: Properties, lossy: bool) -> Note:
         properties=found.values or EMPTY,
         tags=tuple(tags.values()),
         marks=marks,
-        words="\n".join([*(text for text, _ in found.texts), *page.words]),
+        words="\n".join([*(each for each, _ in found.texts), *page.words]),
+        text=text,
+        head=head,
         left_out=page.left_out,
         remarks=found.remarks,
     )

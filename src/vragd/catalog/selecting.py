@@ -1,0 +1,122 @@
+"""Facts that filters ask for, at one instant of the catalog. Sets of notes are their ids: int64, sorted, each once."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+import apsw
+import numpy as np
+
+from vragd.catalog.asked import expression
+from vragd.catalog.facts import text_of
+from vragd.catalog.fold import fold, is_unspaced, pairs, runs
+from vragd.catalog.model import from_blob
+
+MOST_TERMS = 400  # that contain what was typed: of more every note is looked at
+AT_ONCE = 200  # texts that are unpacked
+
+
+class Entry(NamedTuple):
+    """A note as filters see it from outside. `modified_ns` is the file's, since 1970."""
+
+    id: int
+    source: str
+    path: str
+    modified_ns: int
+
+
+class Selecting:
+    """Reads of one connection inside a transaction."""
+
+    def __init__(self, db: apsw.Connection) -> None:
+        self._db = db
+
+    def all(self) -> np.ndarray:
+        """Every note that can be found."""
+        return self._ids("select note_id from note_words")
+
+    def tagged(self, tag: str) -> np.ndarray:
+        """Notes with the tag, or one below it; in whatever case."""
+        name = fold(tag)
+        return self._ids(
+            "select note_id from note_tag where tag = ? or (tag > ? and tag < ?)", name, f"{name}/", f"{name}0"
+        )
+
+    def of_source(self, labels: Sequence[str]) -> np.ndarray:
+        marks = ",".join("?" * len(labels))
+        sql = f"select n.id as note_id from note n join source s on s.id = n.source_id where s.label in ({marks})"
+        return self._ids(sql, *labels)
+
+    def properties(self, name: str) -> list[tuple[int, str]]:
+        """(note, value as JSON) of every note that has the property, by its name in whatever case."""
+        sql = "select note_id, value from note_property where name = ? order by note_id"
+        return list(self._db.execute(sql, (name.lower(),)))
+
+    def entries(self, notes: np.ndarray) -> list[Entry]:
+        """Those notes from outside, in the order of their ids."""
+        rows = self._db.execute(
+            "select n.id, s.label, n.path, n.mtime_ns from note n join source s on s.id = n.source_id"
+            " where n.id in (select value from json_each(?)) order by n.id",
+            (said(notes),),
+        )
+        return [Entry(note, label, from_blob(path), modified) for note, label, path, modified in rows]
+
+    def texts(self, notes: np.ndarray) -> Iterator[tuple[int, str]]:
+        """(note, its text) of those of the notes that have one, in order."""
+        for at in range(0, len(notes), AT_ONCE):
+            some = said(notes[at : at + AT_ONCE])
+            sql = "select note_id, text from note_source where note_id in (select value from json_each(?)) order by 1"
+            for note, packed in list(self._db.execute(sql, (some,))):
+                yield note, text_of(packed)
+
+    def perhaps_having(self, text: str) -> np.ndarray | None:
+        """At least the notes that have `text` somewhere, in whatever spelling; None where that may be most."""
+        found: np.ndarray | None = None
+        words = runs(fold(text))
+        for at, run in enumerate(words):
+            terms = self._terms(run, whole=0 < at < len(words) - 1)
+            if terms is None:
+                continue
+            match = " OR ".join(expression([term]) for term in terms)
+            notes = self._ids("select note_id from note_head where instr(text, ?)", run)
+            notes = np.union1d(notes, self._matching(match)) if terms else notes
+            found = notes if found is None else np.intersect1d(found, notes, assume_unique=True)
+            if not len(found):
+                break
+        return found
+
+    def _terms(self, run: str, *, whole: bool) -> list[str] | None:
+        """The terms one of which a text with that run has; None for too many."""
+        if is_unspaced(run) and len(run) > 1:
+            return pairs(run)[:1]
+        if whole and not is_unspaced(run):
+            return [run]
+        sql = "select distinct word from word_form where instr(word, ?) limit ?"
+        terms = [term for (term,) in self._db.execute(sql, (run, MOST_TERMS + 1))]
+        return terms if len(terms) <= MOST_TERMS else None
+
+    def _matching(self, match: str) -> np.ndarray:
+        sql = "select group_concat(rowid) from (select rowid from note_text where note_text match ?)"
+        ((rows,),) = self._db.execute(sql, (match,))
+        return np.unique(np.fromstring(rows or "", dtype=np.int64, sep=","))
+
+    def names(self, kind: str) -> list[str]:
+        """Every `tag` as it is written, or the name of every `property`."""
+        sql = {"tag": "select distinct shown from note_tag", "property": "select distinct name from note_property"}
+        return [name for (name,) in self._db.execute(sql[kind])]
+
+    def latest(self, notes: np.ndarray, most: int) -> list[int]:
+        """Of these notes the `most` whose files were modified last, the last first."""
+        sql = "select id from note where id in (select value from json_each(?)) order by mtime_ns desc, id limit ?"
+        return [note for (note,) in self._db.execute(sql, (said(notes), most))]
+
+    def _ids(self, sql: str, *bound: str) -> np.ndarray:
+        ((rows,),) = self._db.execute(f"select group_concat(note_id) from ({sql})", bound)
+        return np.unique(np.fromstring(rows or "", dtype=np.int64, sep=","))
+
+
+def said(notes: np.ndarray) -> str:
+    """Ids as JSON, for `json_each`."""
+    return json.dumps(notes.tolist())

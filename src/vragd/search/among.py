@@ -1,0 +1,229 @@
+"""A tree of filters → the notes of one store for which it holds, exactly: ids, int64, sorted. On a reader lane."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Sequence
+from datetime import date, datetime, time
+from functools import cached_property
+
+import numpy as np
+
+from vragd.catalog.indexing import dates_in
+from vragd.catalog.selecting import Entry, Selecting
+from vragd.errors import UsageError
+from vragd.notes.model import Value
+from vragd.notes.said import value_of
+from vragd.search.grammar.dates import bounds
+from vragd.search.grammar.tree import (
+    And,
+    Compared,
+    Link,
+    Node,
+    Not,
+    Null,
+    Or,
+    Pattern,
+    Phrase,
+    Property,
+    Scope,
+    Source,
+    Store,
+    Tag,
+    When,
+    Within,
+    Word,
+)
+from vragd.search.textual import PIECES, Look, Matcher
+from vragd.search.valued import compares, moment_of, words_of
+
+NONE = np.empty(0, dtype=np.int64)
+COSTS = {Source: 0, Store: 0, Tag: 0, Property: 1, When: 2, Link: 1}
+SAID_BY: dict[str, tuple[str, ...]] = {"date": ("date",), "created": ("created", "date created"), "modified": ()}
+"""The properties that say when, the first that is there."""
+TEXT_COST, NAME_COST = 4, 2
+
+
+class Among:
+    """The filters of one question, evaluated in the catalog of one store. `now` is when it was asked, in local time."""
+
+    def __init__(
+        self,
+        store: str,
+        selecting: Selecting,
+        now: datetime,
+        hidden: Callable[[Collection[int]], Collection[int]] = lambda _: (),
+    ) -> None:
+        self._store, self._select, self._now, self._hidden = store, selecting, now, hidden
+        self._matcher = Matcher()  # of one question: its patterns share their time
+        self._entries: dict[int, Entry] = {}
+
+    @cached_property
+    def everything(self) -> np.ndarray:
+        """Every note that may be shown."""
+        notes = self._select.all()
+        hidden = self._hidden(notes.tolist())
+        return np.setdiff1d(notes, np.fromiter(hidden, dtype=np.int64, count=len(hidden))) if hidden else notes
+
+    def notes(self, node: Node) -> np.ndarray:
+        """Those for which `node` holds."""
+        return self._of(node, self.everything)
+
+    def _of(self, node: Node, among: np.ndarray) -> np.ndarray:
+        if not len(among):
+            return NONE
+        match node:
+            case And(parts):
+                for part in sorted(parts, key=_cost):
+                    among = self._of(part, among)
+                return among
+            case Or(parts):
+                found = [self._of(part, among) for part in parts]
+                return np.unique(np.concatenate(found)) if found else NONE
+            case Not(part):
+                return np.setdiff1d(among, self._of(part, among), assume_unique=True)
+            case Source(label):
+                return _both(among, self._select.of_source([label]))
+            case Store(name):
+                return among if name == self._store else NONE
+            case Tag(name):
+                return _both(among, self._select.tagged(name))
+            case Property(name, test):
+                rows = self._select.properties(name)
+                having = [note for note, said in rows if test is None or self._value_is(test, value_of(said))]
+                return _both(among, np.array(having, dtype=np.int64))
+            case When():
+                return self._when(node, among)
+            case Link():
+                raise UsageError("links cannot be asked for yet")
+            case Within(Scope.FILE | Scope.PATH as scope, part):
+                whole = scope is Scope.PATH
+                named = [e.id for e in self._seen(among) if self._is(part, e, (e.path if whole else _name(e.path),))]
+                return np.array(named, dtype=np.int64)
+            case _:
+                return self._by_text(node, among)
+
+    # -- what stands in the text ----------------------------------------------------------------------
+
+    def _by_text(self, node: Node, among: np.ndarray) -> np.ndarray:
+        """Notes are looked into that have all words which the filter needs, and no others."""
+        perhaps = self._perhaps(node)
+        if perhaps is not None:
+            among = _both(among, perhaps)
+        entries = {entry.id: entry for entry in self._seen(among)}
+        having = [
+            note
+            for note, text in self._select.texts(among)
+            if note in entries and self._is(node, entries[note], (_stem(entries[note].path), text))
+        ]
+        return np.array(having, dtype=np.int64)
+
+    def _is(self, node: Node, entry: Entry, texts: tuple[str, ...]) -> bool:
+        """Whether it holds for a note, of which these are the name and the text, or the one of them that is meant."""
+        one = np.array([entry.id], dtype=np.int64)
+        self._matcher.others = lambda leaf: bool(len(self._of(leaf, one)))
+        return self._holds(node, [Look(text) for text in texts], case=False)
+
+    def _holds(self, node: Node, looks: Sequence[Look], *, case: bool) -> bool:
+        match node:
+            case And(parts):
+                return all(self._holds(part, looks, case=case) for part in parts)
+            case Or(parts):
+                return any(self._holds(part, looks, case=case) for part in parts)
+            case Not(part):
+                return not self._holds(part, looks, case=case)
+            case Within(Scope.MATCH_CASE | Scope.IGNORE_CASE as scope, part):
+                return self._holds(part, looks, case=scope is Scope.MATCH_CASE)
+            case Within(Scope.CONTENT, part):
+                return self._holds(part, looks[-1:], case=case)
+            case Within(scope, _) if scope in PIECES:
+                return self._matcher.holds(node, looks[-1], case=case)
+        return any(self._matcher.holds(node, look, case=case) for look in looks)
+
+    def _perhaps(self, node: Node) -> np.ndarray | None:
+        """At least the notes for which it holds; None for all."""
+        match node:
+            case Word(text) | Phrase(text):
+                return self._select.perhaps_having(text)
+            case And(parts):
+                known = [one for part in parts if (one := self._perhaps(part)) is not None]
+                while len(known) > 1:
+                    known.append(_both(known.pop(), known.pop()))
+                return known[0] if known else None
+            case Or(parts):
+                some = [self._perhaps(part) for part in parts]
+                return None if any(one is None for one in some) else np.unique(np.concatenate([*some, NONE]))
+            case Within(Scope.FILE | Scope.PATH, _):
+                return None
+            case Within(_, part):
+                return self._perhaps(part)
+        return None
+
+    # -- values ----------------------------------------------------------------------------------------
+
+    def _value_is(self, test: Node | Compared | Null, value: Value) -> bool:
+        if isinstance(test, Null):
+            return value is None
+        if isinstance(test, Compared):
+            return compares(value, test, self._now)
+        return any(self._matcher.holds(test, Look(words)) for words in words_of(value))
+
+    def _when(self, node: When, among: np.ndarray) -> np.ndarray:
+        start, end = bounds(node, self._now)
+        times = self.times(node.field, among)
+        found = [note for note, at in times.items() if (not start or start <= at) and (not end or at < end)]
+        return np.array(sorted(found), dtype=np.int64)
+
+    def times(self, field: str, among: np.ndarray) -> dict[int, datetime]:
+        """When each of these notes was `created`, `modified`, or of what `date` it is."""
+        said: dict[int, datetime] = {}
+        for name in reversed(SAID_BY[field]):
+            for note, text in self._select.properties(name):
+                if (moment := moment_of(value_of(text))) is not None:
+                    said[note] = moment
+        by_name = field != "modified"
+        return {entry.id: said.get(entry.id) or _time_of(entry, by_name=by_name) for entry in self._seen(among)}
+
+    def _seen(self, among: np.ndarray) -> list[Entry]:
+        missing = [note for note in among.tolist() if note not in self._entries]
+        for entry in self._select.entries(np.array(missing, dtype=np.int64)) if missing else ():
+            self._entries[entry.id] = entry
+        return [self._entries[note] for note in among.tolist() if note in self._entries]
+
+
+def _both(one: np.ndarray, other: np.ndarray) -> np.ndarray:
+    return np.intersect1d(one, other, assume_unique=True)
+
+
+def _name(path: str) -> str:
+    return path.rpartition("/")[2]
+
+
+def _stem(path: str) -> str:
+    name = _name(path)
+    return name.rpartition(".")[0] or name
+
+
+def _time_of(entry: Entry, *, by_name: bool) -> datetime:
+    """The day in the note's name, if that counts, or else when its file was changed; in local time."""
+    for day in dates_in(_stem(entry.path)) if by_name else ():
+        try:
+            return datetime.combine(date.fromisoformat(day), time()).astimezone()
+        except ValueError:
+            continue  # 2026-02-30
+    return datetime.fromtimestamp(entry.modified_ns / 1e9).astimezone()
+
+
+def _cost(node: Node) -> int:
+    """What is cheaper is asked first, and of fewer notes what costs more."""
+    match node:
+        case And(parts) | Or(parts):
+            return max(map(_cost, parts), default=0)
+        case Not(part):
+            return _cost(part) + 1
+        case Within(Scope.FILE | Scope.PATH, _):
+            return NAME_COST
+        case Pattern():
+            return TEXT_COST + 2
+        case Word() | Phrase() | Within():
+            return TEXT_COST
+    return COSTS[type(node)]

@@ -1,0 +1,42 @@
+"""What was typed → the question: its words rank, the rest of it filters."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from vragd.search.grammar.halves import filter_of, ranked_text
+from vragd.search.grammar.parse import parse
+from vragd.search.grammar.tree import And
+from vragd.search.question import Question, Unknown, wall_clock
+
+
+def understood(*, text: str = "", where: str = "", plain: bool = False, **asked: Any) -> Question:
+    """
+    The question in `text`, with `plain` one without grammar; of `where` all filters, its words too.
+
+    `asked` are the other fields of a Question. Raises UsageError for a mistake in the grammar.
+    """
+    node = None if plain else parse(text)
+    filters = [] if node is None else [filter_of(node)]
+    filters += [parse(where)] if where.strip() else []
+    found = [one for one in filters if one is not None]
+    if not found:
+        return Question(text=text, **asked)
+    listed = node is not None and bool(text.strip()) and filters[0] == node
+    return Question(
+        text=text if node is None or filters[0] is None else ranked_text(node),
+        where=found[0] if len(found) == 1 else And(tuple(found)),
+        listed=listed,
+        now=wall_clock(),
+        **asked,
+    )
+
+
+def unknown_everywhere(found: Sequence[Sequence[Unknown]]) -> list[Unknown]:
+    """What no store knows of what a question names, with the nearest that any has."""
+    if not found:
+        return []
+    named = [{(one.kind, one.name): one for one in each} for each in found]
+    everywhere = [key for key in named[0] if all(key in each for each in named)]
+    return [next((each[key] for each in named if each[key].nearest), named[0][key]) for key in everywhere]

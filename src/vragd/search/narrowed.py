@@ -1,0 +1,102 @@
+"""A question's filters, evaluated in one store: which notes may answer, those near it among them, and in what order."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from vragd.catalog.fold import fold
+from vragd.catalog.lookup import Lookup
+from vragd.catalog.reader import Snapshot
+from vragd.search.among import Among
+from vragd.search.folder import spellings
+from vragd.search.grammar.tree import And, Node, Not, Or, Property, Tag, Within
+from vragd.search.nearest import nearest_name
+from vragd.search.question import Question, Sort, Target, Unknown, wall_clock
+from vragd.search.score import MEASURED, cosines
+
+EXACT_CHUNKS = 4_000
+"""Of so few each is compared with the question; of more the backend is asked, and asked again for more."""
+AT_ONCE = 4_000
+MOST_LISTED = 2_000  # notes that are scored for being listed
+
+Hidden = Callable[[Collection[int]], Collection[int]]
+
+
+@dataclass(frozen=True, slots=True)
+class Narrowed:
+    """`notes` are those that pass, by id; `chunks` their (chunk, note), None where there are more than EXACT_CHUNKS."""
+
+    notes: np.ndarray
+    chunks: list[tuple[int, int]] | None
+    unknown: tuple[Unknown, ...] = ()
+
+
+def narrowed(now: Snapshot, target: Target, question: Question, hidden: Hidden) -> Narrowed:
+    """What passes the filters of the question, its sources and its folder included. Raises UsageError."""
+    assert question.where is not None
+    among = Among(target.name, now.selecting, question.now or wall_clock(), hidden)
+    notes = among.notes(question.where)
+    if question.sources:
+        notes = np.intersect1d(notes, now.selecting.of_source(sorted(question.sources)), assume_unique=True)
+    if question.folder:
+        below = tuple(f"{spelling.strip('/')}/" for spelling in spellings(question.folder))
+        inside = [entry.id for entry in now.selecting.entries(notes) if entry.path.startswith(below)]
+        notes = np.array(inside, dtype=np.int64)
+    chunks = now.lookup.chunks_among(notes) if len(notes) <= EXACT_CHUNKS else None
+    few = chunks if chunks is not None and len(chunks) <= EXACT_CHUNKS else None
+    return Narrowed(notes, few, tuple(_unknown(now, among, question.where)))
+
+
+def near_among(
+    now: Lookup, space_id: int, chunks: list[tuple[int, int]], question: np.ndarray, most: int
+) -> list[tuple[int, int]]:
+    """Of these (chunk, note) the `most` nearest to the question, best first: every one is compared."""
+    note_of = dict(chunks)
+    ids, scores = [np.empty(0, dtype=np.int64)], [np.empty(0, dtype=np.float32)]
+    for at in range(0, len(chunks), AT_ONCE):
+        found, rows = now.vectors(space_id, [chunk for chunk, _ in chunks[at : at + AT_ONCE]])
+        if found and rows.shape[1] == len(question):
+            ids.append(np.array(found, dtype=np.int64))
+            scores.append(cosines(rows, question, MEASURED))
+    every, score = np.concatenate(ids), np.concatenate(scores)
+    best = every[np.lexsort((every, -score))[:most]]
+    return [(chunk, note_of[chunk]) for chunk in best.tolist()]
+
+
+def order_of(now: Snapshot, sort: Sort, notes: np.ndarray) -> dict[int, int]:
+    """By note, its place: the latest first, or the first by name."""
+    entries = now.selecting.entries(notes)
+    if sort == "name":
+        found = sorted(entries, key=lambda entry: (fold(entry.path.rpartition("/")[2]), entry.path))
+    else:
+        times = Among("", now.selecting, wall_clock()).times(sort, notes)
+        found = sorted(entries, key=lambda entry: (times[entry.id], entry.path), reverse=True)
+    return {entry.id: at for at, entry in enumerate(found)}
+
+
+def _unknown(now: Snapshot, among: Among, where: Node) -> Iterator[Unknown]:
+    for leaf in dict.fromkeys(_named(where)):
+        if len(among.notes(leaf)):
+            continue
+        kind = "tag" if isinstance(leaf, Tag) else "property"
+        there = [name for name in now.selecting.names(kind) if len(among.notes(type(leaf)(name)))]
+        yield Unknown("tag" if kind == "tag" else "property", leaf.name, nearest_name(leaf.name, there))
+
+
+def _named(node: Node) -> Iterator[Tag | Property]:
+    """The tags and properties that notes must have."""
+    match node:
+        case And(parts) | Or(parts):
+            for part in parts:
+                yield from _named(part)
+        case Within(_, part):
+            yield from _named(part)
+        case Tag():
+            yield node
+        case Property(name):
+            yield Property(name)
+        case Not():
+            return

@@ -1,0 +1,125 @@
+"""Whether a text is as a filter says: words as parts of it, patterns, and what has to stand in one piece of it."""
+
+from __future__ import annotations
+
+import itertools
+import time
+from collections.abc import Callable, Iterator
+from functools import cached_property, lru_cache
+
+import regex
+
+from vragd.catalog.fold import fold
+from vragd.errors import UsageError
+from vragd.notes.blocks import blocks_of
+from vragd.notes.markdown import front_matter
+from vragd.search.grammar.tree import And, Node, Not, Or, Pattern, Phrase, Scope, Within, Word
+from vragd.vault.javascript.translate import translate, units
+
+PATTERN_S = 2.0
+"""For all that the patterns of one question look at in one store."""
+PIECES = frozenset((Scope.LINE, Scope.BLOCK, Scope.SECTION, Scope.TASK, Scope.TASK_TODO, Scope.TASK_DONE))
+
+
+class Look:
+    """A text as it stands, as it is compared, and its pieces; each made when it is asked for."""
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+
+    @cached_property
+    def folded(self) -> str:
+        return " ".join(fold(self.text).split())
+
+    @cached_property
+    def joined(self) -> str:
+        return " ".join(self.text.split())
+
+    @cached_property
+    def _lines(self) -> list[str]:
+        return self.text.split("\n")
+
+    def pieces(self, scope: Scope) -> Iterator[Look]:
+        """Its lines, blocks, sections or tasks."""
+        if scope is Scope.LINE:
+            yield from map(Look, self._lines)
+            return
+        body = front_matter(self._lines)
+        lines = self._lines[body:]
+        found = blocks_of(lines)
+        if scope in (Scope.TASK, Scope.TASK_TODO, Scope.TASK_DONE):
+            for line, state, column in found.tasks:
+                if scope is Scope.TASK or (scope is Scope.TASK_TODO) == (state == " "):
+                    yield Look(lines[line].expandtabs(4)[column:])
+            return
+        if scope is Scope.BLOCK:
+            edges = [(block.start, block.end) for block in found.blocks]
+        else:
+            starts = [0, *(block.start for block in found.blocks if block.heading and block.start), len(lines)]
+            edges = list(itertools.pairwise(starts))
+        for start, end in edges:
+            yield Look("\n".join(lines[start:end]))
+
+
+class Matcher:
+    """
+    Holds texts against trees of words, phrases, patterns and pieces. `others` answers for any other leaf.
+
+    One thread. Raises UsageError when patterns took PATTERN_S in all.
+    """
+
+    def __init__(self, others: Callable[[Node], bool] = lambda _: False) -> None:
+        self.others = others
+        self._left_s = PATTERN_S
+
+    def holds(self, node: Node, look: Look, *, case: bool = False) -> bool:
+        match node:
+            case And(parts):
+                return all(self.holds(part, look, case=case) for part in parts)
+            case Or(parts):
+                return any(self.holds(part, look, case=case) for part in parts)
+            case Not(part):
+                return not self.holds(part, look, case=case)
+            case Word(text) | Phrase(text):
+                return " ".join(text.split()) in look.joined if case else _needle(text) in look.folded
+            case Pattern(source):
+                return self._matches(source, look.text, case=case)
+            case Within(Scope.MATCH_CASE, part):
+                return self.holds(part, look, case=True)
+            case Within(Scope.IGNORE_CASE, part):
+                return self.holds(part, look, case=False)
+            case Within(scope, part) if scope in PIECES:
+                return any(self.holds(part, piece, case=case) for piece in look.pieces(scope))
+        return self.others(node)
+
+    def _matches(self, source: str, text: str, *, case: bool) -> bool:
+        compiled, in_units = _compiled(source, case)
+        if self._left_s <= 0:
+            raise _slow(source)
+        started = time.monotonic()
+        try:
+            return compiled.search(units(text) if in_units else text, timeout=self._left_s) is not None
+        except TimeoutError:
+            raise _slow(source) from None
+        finally:
+            self._left_s -= time.monotonic() - started
+
+
+@lru_cache(64)
+def _compiled(source: str, case: bool) -> tuple[regex.Pattern[str], bool]:
+    made = translate(source.replace("\\/", "/"))
+    if made.problem:
+        raise UsageError(f"the pattern /{source}/ cannot be read: {made.problem}", hint="write it as JavaScript does")
+    return regex.compile(made.pattern, 0 if case else regex.IGNORECASE), made.units
+
+
+@lru_cache(256)
+def _needle(text: str) -> str:
+    return " ".join(fold(text).split())
+
+
+def _slow(source: str) -> UsageError:
+    return UsageError(
+        f"the pattern /{source}/ takes longer than {PATTERN_S:.0f} s",
+        hint="narrow the question by words, a tag or a folder, or write a pattern that goes back less",
+    )

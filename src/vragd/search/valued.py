@@ -1,0 +1,97 @@
+"""Values of properties as filters see them: as words, and compared with what was typed."""
+
+from __future__ import annotations
+
+import math
+import operator
+from collections.abc import Callable, Iterator, Mapping
+from datetime import date, datetime, time
+from typing import Any
+
+from vragd.catalog.fold import fold
+from vragd.notes.model import Value
+from vragd.search.grammar.dates import interval
+from vragd.search.grammar.tree import Compared
+
+_ORDER: Mapping[str, Callable[[Any, Any], bool]] = {
+    "<": operator.lt, "<=": operator.le, ">": operator.gt, ">=": operator.ge,
+}  # fmt: skip
+
+
+def words_of(value: Value) -> Iterator[str]:
+    """A value as text, a list's items one by one."""
+    if isinstance(value, tuple):
+        for each in value:
+            yield from words_of(each)
+    elif value is None:
+        yield ""
+    else:
+        yield written(value)
+
+
+def written(value: Value) -> str:
+    """A single value as one would write it."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, datetime):
+        return value.isoformat(timespec="minutes")
+    return str(value)
+
+
+def moment_of(value: Value) -> datetime | None:
+    """The moment a value names, in local time where it names no zone; of a list the first that does."""
+    if isinstance(value, tuple):
+        return next((found for each in value if (found := moment_of(each)) is not None), None)
+    if isinstance(value, datetime):
+        return value if value.tzinfo else value.astimezone()
+    if isinstance(value, date):
+        return datetime.combine(value, time()).astimezone()
+    return None
+
+
+def compares(value: Value, test: Compared, now: datetime) -> bool:
+    """
+    Whether the value, or an item of a list, compares so with what was typed. `!=`: there is a value, and none is equal.
+
+    Numbers compare with numbers, days and times with days and times, and everything as text with texts; nothing else.
+    """
+    items = value if isinstance(value, tuple) else (value,)
+    if test.op == "!=":
+        return not any(_is(each, "=", test.value, now) for each in items)
+    return any(_is(each, test.op, test.value, now) for each in items)
+
+
+def _is(value: Value, op: str, typed: str, now: datetime) -> bool:
+    if value is None or isinstance(value, tuple):
+        return False
+    if isinstance(value, bool):
+        return op == "=" and fold(typed) == written(value)
+    if isinstance(value, date):
+        return _is_when(value, op, typed, now)
+    if isinstance(value, int | float) or _number(value) is not None:
+        have, wanted = _number(str(value)), _number(typed)
+        if have is not None and wanted is not None:
+            return have == wanted if op == "=" else _ORDER[op](have, wanted)
+        if isinstance(value, int | float):
+            return False
+    return fold(str(value)) == fold(typed) if op == "=" else _ORDER[op](fold(str(value)), fold(typed))
+
+
+def _is_when(value: date, op: str, typed: str, now: datetime) -> bool:
+    moment = moment_of(value)
+    assert moment is not None
+    try:
+        start, end = interval(typed, now)
+    except ValueError:  # what was typed is no date
+        return False
+    if op == "=":
+        return start <= moment < end
+    return {"<": moment < start, "<=": moment < end, ">": moment >= end, ">=": moment >= start}[op]
+
+
+def _number(text: str) -> float | None:
+    try:
+        number = float(text)
+    except ValueError:
+        return None
+    return number if math.isfinite(number) else None

@@ -1,0 +1,326 @@
+"""Filters: which notes they leave, held against a reader of the raw files that knows nothing of the catalog."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from datetime import datetime
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tests.world import World
+from vragd.errors import UsageError
+from vragd.search.among import Among
+from vragd.search.grammar.tree import (
+    And,
+    Compared,
+    Node,
+    Not,
+    Null,
+    Or,
+    Pattern,
+    Phrase,
+    Property,
+    Scope,
+    Tag,
+    When,
+    Within,
+    Word,
+)
+
+NOW = datetime(2026, 5, 1, 12)  # noqa: DTZ001 - the machine's own zone
+NOTES = {
+    "Work/Plan.md": "---\nstatus: open\nprio: 3\ntags: [work/deep]\n---\n# Plan\n\nstar wars marathon\n\n- [ ] buy bread\n- [x] sell milk\n",
+    "Work/Notes.md": "---\nstatus:\nprio: 10\n# a remark in YAML\n---\nCafé au lait #Work\n\nmeeting with Anna\n\nabout bread\n",
+    "Home/2026-04-09.md": "---\nlist: [a red fox, blue]\ndone: true\n---\n## Bread\n\nflour and water\n\n## Milk\n\nfrom a cow\n",
+    "Home/Starwars.md": "Wars in the stars.\nstar and wars apart #workshop\n",
+    "Home/日記.md": "咖啡馆里的猫 user in test1user\n\n`#nocode`\n",
+    "empty.md": "",
+    "due.md": "---\ndue: 2026-05-03\nempty: \"\"\nnone: []\n---\nA due thing (with brackets) and 3.14\n",
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    world = World(tmp_path_factory.mktemp("among"))
+    for path, text in NOTES.items():
+        world.write(path, text)
+    world.apply(*NOTES)
+    yield world
+    world.store.close()
+
+
+def found(world: World, node: Node, **given: Any) -> set[str]:
+    with world.store.reader.snapshot() as now:
+        notes = Among("sss", now.selecting, NOW, **given).notes(node)
+        return {entry.path for entry in now.selecting.entries(notes)}
+
+
+P, H = "Work/Plan.md", "Home/2026-04-09.md"
+N, S, J, D = "Work/Notes.md", "Home/Starwars.md", "Home/日記.md", "due.md"
+CASES: list[tuple[Node, set[str]]] = [
+    (Phrase("star wars"), {P}),
+    (Phrase("STAR  wars"), {P}),
+    (Word("starwars"), {S}),  # by its name
+    (Word("ars"), {P, S}),
+    (Word("cafe"), {N}),
+    (Word("猫"), {J}),
+    (Phrase("咖啡馆"), {J}),
+    (Word("user"), {J}),
+    (Phrase("a remark"), {N}),
+    (Word("status"), {P, N}),
+    (Word("(with"), {D}),
+    (Word("3.14"), {D}),
+    (Word("md"), set()),
+    (Not(Word("bread")), {S, J, D, "empty.md"}),
+    (And((Word("bread"), Not(Word("milk")))), {N}),
+    (Or((Word("猫"), Word("cow"))), {J, H}),
+    (And(()), set(NOTES)),
+    (Tag("work"), {P, N}),
+    (Tag("Work/Deep"), {P}),
+    (Tag("nocode"), set()),
+    (Tag("wor"), set()),
+    (Property("status"), {P, N}),
+    (Property("STATUS", Null()), {N}),
+    (Property("empty", Null()), set()),
+    (Property("none", Null()), set()),
+    (Property("status", Word("ope")), {P}),
+    (Property("list", Phrase("red fox")), {H}),
+    (Property("list", Word("pink")), set()),
+    (Property("prio", Compared("<", "5")), {P}),
+    (Property("prio", Compared(">=", "10")), {N}),
+    (Property("prio", Compared("=", "3.0")), {P}),
+    (Property("done", Compared("=", "true")), {H}),
+    (Property("done", Compared("=", "1")), set()),
+    (Property("list", Compared("=", "blue")), {H}),
+    (Property("due", Compared(">", "today")), {D}),
+    (Property("due", Compared("<", "2026-05-03")), set()),
+    (Property("due", Compared("=", "2026-05")), {D}),
+    (Property("status", Or((Word("open"), Word("shut")))), {P}),
+    (Property("status", Pattern("^o.*n$")), {P}),
+    (Within(Scope.FILE, Word("star")), {S}),
+    (Within(Scope.FILE, Word(".md")), set(NOTES)),
+    (Within(Scope.PATH, Phrase("Work/")), {P, N}),
+    (Within(Scope.PATH, Pattern("^home/\\d")), {H}),
+    (Within(Scope.CONTENT, Word("starwars")), set()),
+    (Within(Scope.LINE, And((Word("star"), Word("apart")))), {S}),
+    (Within(Scope.LINE, And((Word("meeting"), Word("bread")))), set()),
+    (Not(Within(Scope.LINE, Word("bread"))), {S, J, D, "empty.md"}),
+    (Within(Scope.BLOCK, And((Word("flour"), Word("water")))), {H}),
+    (Within(Scope.BLOCK, And((Word("bread"), Word("water")))), set()),
+    (Within(Scope.SECTION, And((Word("bread"), Word("water")))), {H}),
+    (Within(Scope.SECTION, And((Word("bread"), Word("cow")))), set()),
+    (Within(Scope.TASK, Word("milk")), {P}),
+    (Within(Scope.TASK_TODO, Phrase("")), {P}),
+    (Within(Scope.TASK_TODO, Word("milk")), set()),
+    (Within(Scope.TASK_DONE, Word("milk")), {P}),
+    (Within(Scope.MATCH_CASE, Word("Café")), {N}),
+    (Within(Scope.MATCH_CASE, Word("café")), set()),
+    (Within(Scope.MATCH_CASE, Pattern("WARS")), set()),
+    (Pattern("wars\\b"), {P, S}),
+    (When("date", "2026-04-09", "2026-04-09"), {H}),
+]
+
+
+@pytest.mark.parametrize(("node", "paths"), CASES, ids=str)
+def test_a_filter_leaves_the_notes_it_says(world: World, node: Node, paths: set[str]) -> None:
+    assert found(world, node) == paths
+
+
+def test_what_nobody_may_see_is_in_no_answer_not_even_by_a_negation(world: World) -> None:
+    with world.store.reader.snapshot() as now:
+        secret = {entry.id for entry in now.selecting.entries(now.selecting.all()) if entry.path.startswith("Work/")}
+    hidden = partial(set[int].intersection, secret)
+    for node in (And(()), Tag("work"), Not(Tag("nothing")), Word("bread"), Not(Word("bread")), Property("status")):
+        assert not {path for path in found(world, node, hidden=hidden) if path.startswith("Work/")}
+
+
+def test_a_pattern_that_goes_back_for_ever_ends_with_a_way_out(world: World) -> None:
+    world.write("long.md", "a" * 60 + "!\n")
+    world.apply("long.md")
+    try:
+        with pytest.raises(UsageError, match="takes longer"):
+            found(world, Pattern("^(?:a|aa|aaa)+$"))
+    finally:
+        (world.vault / "long.md").unlink()
+        world.apply("long.md")
+
+
+# -- an oracle -------------------------------------------------------------------------------------------
+
+VOCABULARY = ["ant", "bee", "ants", "Bär", "bar", "cow-bell", "x1y", "猫", "猫舍", "é"]
+LINES = st.lists(st.sampled_from(VOCABULARY), max_size=4).map(" ".join)
+
+
+@st.composite
+def notes(draw: st.DrawFn) -> str:
+    parts: list[str] = []
+    if draw(st.booleans()):
+        values = st.one_of(st.integers(0, 12), st.sampled_from(["ant", "bee hive", "Bär"]), st.lists(st.sampled_from(["ant", "cow"]), max_size=2), st.none(), st.booleans())  # fmt: skip
+        front = draw(st.dictionaries(st.sampled_from(["p", "q q", "Cow"]), values, max_size=3))
+        if tags := draw(st.lists(st.sampled_from(["ant", "ant/bee", "Bär"]), max_size=2)):
+            front["tags"] = tags
+        parts.append("---\n" + (yaml.safe_dump(front, allow_unicode=True) if front else "") + "---\n")
+    for _ in range(draw(st.integers(0, 4))):
+        kind = draw(st.sampled_from(["text", "text", "heading", "task", "tag"]))
+        line = draw(LINES)
+        if kind == "heading":
+            parts.append(f"## {line or 'ant'}\n\n")
+        elif kind == "task":
+            parts.append(f"- [{draw(st.sampled_from(' x/'))}] {line}\n\n")
+        elif kind == "tag":
+            parts.append(f"{line} #{draw(st.sampled_from(['ant', 'Ant/hill', 'antic', 'Bär']))}\n\n")
+        else:
+            parts.append(f"{line}\n{draw(LINES)}\n\n")
+    return "".join(parts)
+
+
+LEAVES: st.SearchStrategy[Node] = st.one_of(
+    st.sampled_from([*VOCABULARY, "b", "-", "tag", "ell c"]).map(Word),
+    st.lists(st.sampled_from(VOCABULARY), min_size=1, max_size=2).map(" ".join).map(Phrase),
+    st.sampled_from(["^-", "an?t", "b[eä]", "\\d", "p$"]).map(Pattern),
+)
+TEXTUAL = st.recursive(
+    LEAVES,
+    lambda inner: st.one_of(
+        st.lists(inner, min_size=1, max_size=3).map(tuple).map(And),
+        st.lists(inner, min_size=1, max_size=3).map(tuple).map(Or),
+        inner.map(Not),
+    ),
+    max_leaves=4,
+)
+TREES: st.SearchStrategy[Node] = st.recursive(
+    st.one_of(
+        TEXTUAL,
+        st.builds(Within, st.sampled_from(list(Scope)), TEXTUAL),
+        st.sampled_from(["ant", "ANT/bee", "bär", "an"]).map(Tag),
+        st.builds(
+            Property,
+            st.sampled_from(["p", "q q", "cow", "tags"]),
+            st.one_of(
+                st.none(),
+                st.just(Null()),
+                TEXTUAL,
+                st.builds(Compared, st.sampled_from(["=", "<", ">", "<=", ">=", "!="]), st.sampled_from(["5", "ant", "true"])),  # fmt: skip
+            ),
+        ),
+    ),
+    lambda inner: st.one_of(
+        st.lists(inner, max_size=3).map(tuple).map(And),
+        st.lists(inner, min_size=1, max_size=3).map(tuple).map(Or),
+        inner.map(Not),
+    ),
+    max_leaves=5,
+)
+
+
+def plain(text: str) -> str:
+    accents = str.maketrans("äéÄÉ", "aeAE")
+    return " ".join(text.translate(accents).lower().split())
+
+
+class Oracle:
+    """One raw file, read anew for each question."""
+
+    def __init__(self, path: str, raw: str) -> None:
+        self.path, self.raw = path, raw
+        self.lines = raw.split("\n")
+        end = self.lines.index("---", 1) + 1 if self.lines[0] == "---" else 0
+        self.front = (yaml.safe_load("\n".join(self.lines[1 : end - 1])) or {}) if end else {}
+        self.body = self.lines[end:]
+        self.name = path.rpartition("/")[2]
+
+    def pieces(self, scope: Scope) -> list[str]:
+        if scope is Scope.LINE:
+            return self.lines
+        tasks = [m for line in self.body if (m := re.fullmatch(r"- \[(.)\] (.*)", line))]
+        if scope is Scope.TASK:
+            return [m[2] for m in tasks]
+        if scope in (Scope.TASK_TODO, Scope.TASK_DONE):
+            return [m[2] for m in tasks if (m[1] == " ") == (scope is Scope.TASK_TODO)]
+        if scope is Scope.BLOCK:
+            return [block for block in "\n".join(self.body).split("\n\n") if block.strip()]
+        return re.split(r"(?m)^(?=## )", "\n".join(self.body))
+
+    def says(self, node: Node, texts: list[str], *, case: bool = False) -> bool:
+        again = partial(self.says, texts=texts, case=case)
+        match node:
+            case And(parts):
+                return all(map(again, parts))
+            case Or(parts):
+                return any(map(again, parts))
+            case Not(part):
+                return not again(part)
+            case Word(needle) | Phrase(needle):
+                return any(needle in " ".join(t.split()) if case else plain(needle) in plain(t) for t in texts)
+            case Pattern(source):
+                return any(re.search(source, t, 0 if case else re.I) for t in texts)
+            case Within(Scope.MATCH_CASE | Scope.IGNORE_CASE as scope, part):
+                return self.says(part, texts, case=scope is Scope.MATCH_CASE)
+            case Within(Scope.FILE, part):
+                return self.says(part, [self.name])
+            case Within(Scope.PATH, part):
+                return self.says(part, [self.path])
+            case Within(Scope.CONTENT, part):
+                return self.says(part, [self.raw], case=case)
+            case Within(scope, part):
+                return any(self.says(part, [piece], case=case) for piece in self.pieces(scope))
+            case Tag(name):
+                inline = re.findall(r"(?:^|\s)#([\w/]+)", "\n".join(self.body))
+                tags = [plain(tag) for tag in [*inline, *(self.front.get("tags") or [])]]
+                return any(tag == plain(name) or tag.startswith(plain(name) + "/") for tag in tags)
+            case Property(name, test):
+                keys = {str(key).lower(): value for key, value in self.front.items()}
+                return name.lower() in keys and self._value(keys[name.lower()], test)
+        raise AssertionError(node)
+
+    def _value(self, value: Any, test: Any) -> bool:
+        items = value if isinstance(value, list) else [value]
+        if test is None:
+            return True
+        if isinstance(test, Null):
+            return value is None
+        if isinstance(test, Compared):
+            if test.op == "!=":
+                return not any(self._is(item, "=", test.value) for item in items)
+            return any(self._is(item, test.op, test.value) for item in items)
+        said = [{True: "true", False: "false", None: ""}.get(i, str(i)) if i in (True, False, None) and not (isinstance(i, int) and not isinstance(i, bool)) else str(i) for i in items]  # fmt: skip
+        return any(self.says(test, [one]) for one in said)
+
+    def _is(self, item: Any, op: str, typed: str) -> bool:
+        if item is None:
+            return False
+        if isinstance(item, bool):
+            return op == "=" and typed == str(item).lower()
+        if isinstance(item, int):
+            if not typed.isdigit():
+                return False
+            a, b = item, int(typed)
+        else:
+            a, b = plain(item), plain(typed)  # type: ignore[assignment]
+        return {"=": a == b, "<": a < b, ">": a > b, "<=": a <= b, ">=": a >= b}[op]
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(notes(), min_size=3, max_size=8), st.lists(TREES, min_size=10, max_size=20))
+def test_any_tree_of_filters_leaves_what_a_reader_of_the_raw_files_leaves(
+    tmp_path_factory: pytest.TempPathFactory, texts: list[str], trees: list[Node]
+) -> None:
+    world = World(tmp_path_factory.mktemp("oracle"))
+    try:
+        vault = {f"{'Ant' if i % 2 else 'Cow'}/n{i} bee.md": text for i, text in enumerate(texts)}
+        for path, text in vault.items():
+            world.write(path, text)
+        world.apply(*vault)
+        raw = [Oracle(path, text) for path, text in vault.items()]
+        for tree in trees:
+            expected = {one.path for one in raw if one.says(tree, [one.name.removesuffix(".md"), one.raw])}
+            assert found(world, tree) == expected, tree
+    finally:
+        world.store.close()
