@@ -128,7 +128,7 @@ CASES: list[tuple[Node, set[str]]] = [
 ]
 
 
-@pytest.mark.parametrize(("node", "paths"), CASES, ids=str)
+@pytest.mark.parametrize(("node", "paths"), CASES, ids=[str(node) for node, _ in CASES])
 def test_a_filter_leaves_the_notes_it_says(world: World, node: Node, paths: set[str]) -> None:
     assert found(world, node) == paths
 
