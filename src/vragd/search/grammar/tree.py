@@ -1,0 +1,139 @@
+"""
+What a question is made of. Bare words rank, everything else filters; the scope of a filter is the whole note.
+
+`parse` gives no `And` or `Or` with a single part, none directly inside its like, and an empty one only for no text.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Literal
+
+
+@dataclass(frozen=True, slots=True)
+class And:
+    """Every part holds; with no part it is everything."""
+
+    parts: tuple[Node, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Or:
+    """Any part holds."""
+
+    parts: tuple[Node, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Not:
+    part: Node
+
+
+@dataclass(frozen=True, slots=True)
+class Word:
+    """A bare word as it was typed, without blanks."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Phrase:
+    r"""What stood in quotes, its `\"` undone. An empty one is in everything."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Pattern:
+    """What stood between slashes: JavaScript's flavour, a `\\/` in it left as it was."""
+
+    source: str
+
+
+class Scope(StrEnum):
+    """Where something has to be, as it is typed; the last two: how letters are compared."""
+
+    FILE = "file"
+    PATH = "path"
+    CONTENT = "content"
+    LINE = "line"
+    BLOCK = "block"
+    SECTION = "section"
+    TASK = "task"
+    TASK_TODO = "task-todo"
+    TASK_DONE = "task-done"
+    MATCH_CASE = "match-case"
+    IGNORE_CASE = "ignore-case"
+
+
+@dataclass(frozen=True, slots=True)
+class Within:
+    """`file:(…)`: the part holds for the file's name; `line:(…)`: for one line."""
+
+    scope: Scope
+    part: Node
+
+
+@dataclass(frozen=True, slots=True)
+class Tag:
+    """The note has the tag, or one nested in it. `name` is without `#`."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Null:
+    """The property is there and empty; neither `""` nor `[]` is."""
+
+
+@dataclass(frozen=True, slots=True)
+class Compared:
+    """The value, or one of a list's, compares so. `value` is as typed, without its quotes."""
+
+    op: Literal["=", "!=", "<", "<=", ">", ">="]
+    value: str
+
+
+@dataclass(frozen=True, slots=True)
+class Property:
+    """`test` is None for "has it"; a node is about the words of the value, or of one item of a list."""
+
+    name: str
+    test: Node | Compared | Null | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """`to`: notes that link to `target`; `from`: notes that `target` links to. Without brackets and alias."""
+
+    direction: Literal["to", "from"]
+    target: str
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    label: str
+
+
+@dataclass(frozen=True, slots=True)
+class Store:
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class When:
+    """
+    The note's time lies between two bounds; `dates.bounds` says which moments these are. An empty one is open.
+
+    `start` is a date as typed, from whose beginning on, or `>` and a date, from whose end on. `end` is a date until
+    whose end, or `<` and a date until whose beginning. So `after:X` has the start `X`, `before:X` the end `<X`, and
+    `on:X` has `X` for both.
+    """
+
+    field: Literal["date", "created", "modified"]
+    start: str
+    end: str
+
+
+Node = And | Or | Not | Word | Phrase | Pattern | Within | Tag | Property | Link | Source | Store | When
