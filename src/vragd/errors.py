@@ -41,6 +41,18 @@ class TooLarge(UsageError):
     http_status = 413
 
 
+class Mistyped(UsageError):
+    """
+    A question breaks its grammar. `span` is where in `text`, which is what was typed: half-open, in code points.
+    """
+
+    code = "mistyped"
+
+    def __init__(self, message: str, *, text: str, span: tuple[int, int], hint: str = "") -> None:
+        super().__init__(message, hint=hint)
+        self.text, self.span = text, span
+
+
 class ConfigError(VragdError):
     """The configuration file cannot be used as it stands. `line`: the (first) line of it that is at fault."""
 
