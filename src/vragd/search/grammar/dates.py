@@ -37,7 +37,7 @@ def interval(spec: str, now: datetime) -> tuple[datetime, datetime]:
         day = datetime.combine(wall.date(), time())
         return _moment(_later(day, offset), zone), _moment(_later(day, offset + 1), zone)
     if not (found := _CALENDAR.fullmatch(spec)):
-        raise ValueError(f"{spec!r} is no date")
+        raise ValueError(f"{spec[:40]!r} is no date")
     try:
         return _named([int(digits) for digits in found.groups() if digits], zone)
     except ValueError:
@@ -48,9 +48,9 @@ def bounds(when: When, now: datetime) -> tuple[datetime | None, datetime | None]
     """The moments between which `when` lies, half-open, in UTC; None where it is open. `now` as for `interval`."""
     start = end = None
     if when.start:
-        start = interval(when.start.lstrip(">"), now)[when.start.startswith(">")]
+        start = interval(when.start.removeprefix(">"), now)[when.start.startswith(">")]
     if when.end:
-        end = interval(when.end.lstrip("<"), now)[not when.end.startswith("<")]
+        end = interval(when.end.removeprefix("<"), now)[not when.end.startswith("<")]
     return start, end
 
 
@@ -61,17 +61,16 @@ def when(operator: str, value: str) -> When:
     All but `after` and `before` take `A..B`, both included, `A..`, `..B`, and `>A`, `>=A`, `<A`, `<=A` with a date of
     the calendar.
     """
-    start, end = (value, value)
-    if operator == "after":
-        start, end = value, ""
-    elif operator == "before":
-        start, end = "", f"<{value}"
+    start, end = value, value
+    if operator in ("after", "before"):
+        interval(value, _SOME_DAY)
+        start, end = (value, "") if operator == "after" else ("", f"<{value}")
     elif found := _COMPARED.fullmatch(value):
         start, end = _compared(found[1], found[2])
     elif ".." in value:
         start, _, end = value.partition("..")
     if not start and not end:
-        raise ValueError(f"{value!r} is no date")
+        raise ValueError(f"{value[:40]!r} is no date")
     made = When(FIELDS[operator], start, end)  # type: ignore[arg-type]
     bounds(made, _SOME_DAY)
     return made
@@ -79,7 +78,7 @@ def when(operator: str, value: str) -> When:
 
 def _compared(sign: str, spec: str) -> tuple[str, str]:
     if _AGO.fullmatch(spec.lower()):
-        raise ValueError(f"{spec} is a stretch of time up to now, which nothing is {sign}")
+        raise ValueError(f"{spec} is a stretch of time up to now: nothing is {sign} than that")
     return {">": (f">{spec}", ""), ">=": (spec, ""), "<": ("", f"<{spec}"), "<=": ("", spec)}[sign]
 
 

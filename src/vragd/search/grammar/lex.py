@@ -126,10 +126,13 @@ class _Lexer:
     def _must_be_closed(self, opened: _Opened) -> None:
         start = opened.token.start
         if opened.square:
-            raise self._wrong("the bracket of this property is not closed", start, opened.token.end,
-                              "[name:value]; a backslash before the bracket makes it a word")  # fmt: skip
+            raise self._unclosed(start, opened.token.end)
         if opened.after:
             raise self._wrong("this group is not closed", start, start + 1, "add the missing )")
+
+    def _unclosed(self, start: int, end: int) -> Mistyped:
+        way = "add the missing ]; a backslash before the bracket makes it a word"
+        return self._wrong("the bracket of this property is not closed", start, end, way)
 
     # -- what begins -------------------------------------------------------------------------------
 
@@ -302,7 +305,9 @@ class _Lexer:
             if not quoted:
                 raise self._wrong("this quote is not closed", begin, begin + 1, 'add the missing "')
             value, end = quoted[1].replace('\\"', '"'), _end(_BLANKS, text, quoted.end())
-            if not text.startswith("]", end):
+            if end == len(text):
+                raise self._unclosed(start, begin)
+            if text[end] != "]":
                 raise self._wrong("behind the value comes the end of the property", end, end + 1, "add the missing ]")
         else:
             after = max(text.find("]]", begin) + 2, begin) if text.startswith("[[", begin) else begin
@@ -313,7 +318,7 @@ class _Lexer:
 
     def _check_value(self, value: str, start: int, begin: int, end: int) -> None:
         if end < 0:
-            raise self._wrong("the bracket of this property is not closed", start, begin, "add the missing ]")
+            raise self._unclosed(start, begin)
         if not value:
             raise self._nothing("[", start, end + 1)
         if value[0] in "<>=" or value.startswith("!="):

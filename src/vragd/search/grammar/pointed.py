@@ -17,28 +17,18 @@ def pointed(text: str, span: tuple[int, int]) -> str:
     `span` is half-open, in code points. Line ends and other controls are shown as blanks, and what has no width and
     is no accent is left out. A span behind the text's end has its caret there.
     """
-    start = min(span[0], len(text))
-    end = min(max(span[1], start), len(text))
-    before, after = _cells(text[:start][-WIDTH:]), _cells(text[start:][:WIDTH])
-    n_marked = sum(_width(cell) for cell in _cells(text[start:end][:WIDTH]))
-    whole = start <= WIDTH and len(text) - start <= WIDTH
-    if not whole or _total(before) + max(_total(after), 1) > WIDTH:
-        before = _cut(before, start, max(_BEFORE, WIDTH - 2 - _total(after)))
+    start, end = min(span[0], len(text)), min(span[1], len(text))
+    before, after = _cells(text[max(0, start - WIDTH) : start]), _cells(text[start : start + WIDTH])
+    marked = _total(_cells(text[start : min(end, start + WIDTH)]))
+    is_cut_before, is_cut_after = start > WIDTH, len(text) > start + WIDTH
+    if is_cut_before or is_cut_after or _total(before) + max(_total(after), 1) > WIDTH:
+        if is_cut_before or _total(before) > _BEFORE:
+            before = [_CUT, *_last(before, _BEFORE - 1)]
         room = WIDTH - _total(before)
-        fits = len(text) - start <= WIDTH and _total(after) <= room
-        after = after if fits else [*_first(after, room - 1), _CUT]
-    left, right = _total(before), max(_total(after), 1)
-    return f"{''.join(before + after)}\n{' ' * left}{'^' * min(max(n_marked, 1), right)}"
-
-
-def _cut(cells: list[str], n_before: int, room: int) -> list[str]:
-    """The end of what stands before the mistake."""
-    if n_before <= WIDTH and _total(cells) <= room:
-        return cells
-    kept = list(reversed(_first(reversed(cells), room - 1)))
-    while kept and _width(kept[0]) == 0:
-        del kept[0]
-    return [_CUT, *kept]
+        if is_cut_after or _total(after) > room:
+            after = [*_first(after, room - 1), _CUT]
+    n_carets = min(max(marked, 1), max(_total(after), 1))
+    return f"{''.join(before + after)}\n{' ' * _total(before)}{'^' * n_carets}"
 
 
 def _first(cells: Iterable[str], room: int) -> list[str]:
@@ -49,6 +39,13 @@ def _first(cells: Iterable[str], room: int) -> list[str]:
         if room < 0:
             break
         kept.append(cell)
+    return kept
+
+
+def _last(cells: list[str], room: int) -> list[str]:
+    kept = _first(reversed(cells), room)[::-1]
+    while kept and _width(kept[0]) == 0:  # an accent whose letter had no room
+        del kept[0]
     return kept
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from vragd.search.grammar.signs import LINKS, is_name, written
+from vragd.search.grammar.signs import CASES, LINKS, is_name, written
 from vragd.search.grammar.tree import (
     And,
     Compared,
@@ -16,6 +16,7 @@ from vragd.search.grammar.tree import (
     Pattern,
     Phrase,
     Property,
+    Scope,
     Source,
     Store,
     Tag,
@@ -46,8 +47,7 @@ def show(node: Node) -> str:
         case Pattern(source):
             return f"/{source}/"
         case Within(scope, part):
-            bare = isinstance(part, Word | Phrase | Pattern)
-            return f"{scope}:{show(part) if bare else _grouped(part)}"
+            return f"{scope}:{_operand(scope, part)}"
         case Tag(name):
             return f"tag:{_name('#' + name if name.startswith('#') else name)}"
         case Property(name, test):
@@ -60,6 +60,17 @@ def show(node: Node) -> str:
             return f"store:{_name(name)}"
         case When():
             return _when(node)
+
+
+def _operand(scope: Scope, part: Node) -> str:
+    match part:
+        case Word() | Phrase() | Pattern():
+            return show(part)
+        case Not():
+            return f" {show(part)}"  # `-` negates behind a blank
+        case And() | Or():
+            return _grouped(part)
+    return show(part) if scope in CASES else _grouped(part)
 
 
 def _grouped(node: Node) -> str:
@@ -108,8 +119,8 @@ def _property(name: str, test: Node | Compared | Null | None) -> str:
     text = show(test)
     if text == "null" or text[:1] in ("<", ">", "=") or text.startswith("!="):
         text = f"\\{text}"
-    if text.startswith("-"):
-        text = f" {text}"  # where it negates
+    if text.startswith(("-", ":", "//")):
+        text = f" {text}"  # where `-` negates, and `::` is not read
     return f"[{name}:{text}{_blank(text, '[]')}]"
 
 
