@@ -8,6 +8,7 @@ from typing import Any
 import apsw
 import numpy as np
 
+from vragd.catalog.links_schema import m007_links
 from vragd.catalog.model import to_blob
 from vragd.catalog.words_schema import m006_words_folded
 from vragd.system import packed
@@ -263,3 +264,4 @@ def _type_targets(db: apsw.Connection, meta: dict[str, str], spaces: dict[str, t
 
 
 migration(m006_words_folded)
+migration(m007_links)
