@@ -48,7 +48,7 @@ class Mistyped(UsageError):
 
     code = "mistyped"
 
-    def __init__(self, message: str, *, text: str, span: tuple[int, int], hint: str = "") -> None:
+    def __init__(self, message: str, *, text: str = "", span: tuple[int, int] = (0, 0), hint: str = "") -> None:
         super().__init__(message, hint=hint)
         self.text, self.span = text, span
 

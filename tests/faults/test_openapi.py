@@ -47,6 +47,7 @@ SETTINGS = (
 )
 UNSAID = {  # what no schema can say, or ours does not: why data that fits the document is refused all the same
     "POST /v1/query": ("dimensions, store 'notes' has 384", "there is no source"),
+    "POST /v1/links": ("there is no source", "files are called"),
     "POST /v1/sync": ("is in no source",),
     "POST /v1/stores": (*SETTINGS, "the root of", "is the home directory", "is inside"),
     "POST /v1/index": (*SETTINGS, "nothing below"),
@@ -150,7 +151,7 @@ def aim(api: Api, case: Any, *, aimed: bool) -> None:
         case.body |= {key: value for key, value in REAL.items() if key in case.body and case.path != "/v1/stores"}
 
 
-REAL = {"stores": ["notes"], "sources": [], "tickets": {"notes": 1}, "include": ["*.md"]}
+REAL = {"stores": ["notes"], "sources": [], "tickets": {"notes": 1}, "include": ["*.md"], "note": "a"}
 
 
 @pytest.mark.parametrize(("label", "mode"), list(operations()), ids=str)

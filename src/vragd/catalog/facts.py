@@ -54,13 +54,16 @@ class Facts:
 
 
 def m008_facts(db: apsw.Connection) -> None:
-    """Notes are read again, for what filters look into; nothing is embedded for it."""
+    """Notes are read again with their links, for what filters look into; nothing is embedded for it."""
     db.execute(TABLES)
-    db.execute("update note set racy = 1, digest = x'' where state in ('indexed', 'partial', 'failed')")
+    db.execute("update note set links_read = 0")
 
 
-def write_facts(db: apsw.Connection, note_id: int, facts: Facts) -> None:
-    """Put the note's facts in place of those it had."""
+def swap_facts(db: apsw.Connection, note_id: int, facts: Facts | None) -> None:
+    """Put the note's facts in place of those it had; None for a note that is not read."""
+    if facts is None:
+        forget_facts(db, note_id)
+        return
     source = zlib.compress(facts.text.encode("utf-8", "replace"), 1)
     db.execute("insert or replace into note_source values (?, ?)", (note_id, source))
     if facts.head:
@@ -73,7 +76,7 @@ def write_facts(db: apsw.Connection, note_id: int, facts: Facts) -> None:
 
 
 def forget_facts(db: apsw.Connection, note_id: int) -> None:
-    """What `write_facts` wrote, if it did."""
+    """What is kept of the note for filters, if anything is."""
     for table in ("note_source", "note_head", "note_tag", "note_property"):
         db.execute(f"delete from {table} where note_id = ?", (note_id,))
 

@@ -75,12 +75,17 @@ class Known:
     note_id: int
     title: str
     attempts: int
+    links_read: int
+    """By which reader its links were read last; see `links.READER`."""
+    reason: str | None
 
 
 # A Stamp's four, whether it is to be doubted, and the path: a note as a scan needs it, just as it is read.
 StampRow = tuple[int, int, int, int, int | None, bytes]
 
-KNOWN_COLUMNS = "inode, size, mtime_ns, ctime_ns, racy, space_id, state, digest, id, title, attempts"
+KNOWN_COLUMNS = (
+    "inode, size, mtime_ns, ctime_ns, racy, space_id, state, digest, id, title, attempts, links_read, reason"
+)
 
 
 def known_from(row: Sequence[Any]) -> Known:
@@ -100,6 +105,23 @@ class ChunkRow:
     """Of what a backend is told beside the vector; None if nobody knows."""
     embed_text: str = ""
     """What is embedded, where that is not `text`: known when a note was read, and not kept."""
+
+
+@dataclass(frozen=True, slots=True)
+class LinkRow:
+    """
+    A link of a note, as it is written: `kind` is wiki, markdown, property or canvas, "" as `target` the note itself.
+
+    `subpath` is what stands behind the first `#`, `alias` what is shown instead; `heading` are those it stands under.
+    """
+
+    line: int
+    kind: str
+    target: str
+    subpath: str = ""
+    alias: str = ""
+    embed: bool = False
+    heading: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,7 +161,9 @@ class NoteChange:
     words: str = ""
     """What finds the note and is in no chunk: values of its properties, comments."""
     facts: Facts | None = None
-    """What filters look into; None for a note that is not read."""
+    """What filters look into, None for a note that is not read; it goes with `links`."""
+    links: tuple[LinkRow, ...] | None = None
+    """What it links to. None keeps what it did; given with `chunks`, and without where only they are read anew."""
 
 
 @dataclass(frozen=True, slots=True)

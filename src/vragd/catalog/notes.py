@@ -8,7 +8,9 @@ from collections.abc import Collection, Sequence
 
 from vragd.catalog import sweep
 from vragd.catalog.connection import batched
+from vragd.catalog.facts import swap_facts
 from vragd.catalog.intents import Intents
+from vragd.catalog.links import swap_links
 from vragd.catalog.model import (
     KNOWN_COLUMNS,
     Committed,
@@ -82,6 +84,10 @@ class Notes(Intents):
                     if change.chunks is not None:
                         dead |= swap_chunks(self._db, note_id, change, known and known[2], before + 1)
                         dead.difference_update(chunk.key for chunk in change.chunks)
+                        answers_change = True
+                    if change.links is not None:
+                        swap_links(self._db, note_id, change)
+                        swap_facts(self._db, note_id, change.facts)
                         answers_change = True
             if target:  # without a collection nothing was put anywhere
                 self._intend(target, dead)

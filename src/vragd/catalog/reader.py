@@ -11,8 +11,10 @@ import apsw
 
 from vragd.catalog import sweep
 from vragd.catalog.asked import Asked, asked
+from vragd.catalog.connection import batched
+from vragd.catalog.links import READER
 from vragd.catalog.lookup import FOUND, OF_CHUNK, Lookup, Narrow, below, found_from, marks
-from vragd.catalog.model import KNOWN_COLUMNS, Counts, FileRow, Found, Known, StampRow, from_blob, known_from
+from vragd.catalog.model import KNOWN_COLUMNS, Counts, FileRow, Found, Known, StampRow, from_blob, known_from, to_blob
 from vragd.catalog.resolve import resolve
 from vragd.catalog.selecting import Selecting
 from vragd.catalog.words import Statistics, Words
@@ -173,20 +175,41 @@ class Reader:
         """
         What a scan of a source, or of a folder of it, is compared with; by path.
 
-        Doubted are stamps that are `racy`, those of notes of another space than `space_id`, and those of notes that
-        `max_file_bytes` lets in or keeps out other than before: only what was never read has no digest.
+        Doubted are stamps that are `racy`, those of notes of another space than `space_id`, those of notes that
+        `max_file_bytes` lets in or keeps out other than before (only what was never read has no digest), and those of
+        notes whose links another reader read.
         """
         sql = (
             "select inode, size, mtime_ns, ctime_ns, racy or space_id <> ?"
-            " or (state = 'skipped' and digest is null) <> (size > ?), path from note where source_id = ?"
+            " or (state = 'skipped' and digest is null) <> (size > ?) or (links_read <> ? and state <> 'failed'),"
+            " path from note where source_id = ?"
         )
-        bound: tuple[int | bytes | None, ...] = (space_id, max_file_bytes, source_id)
+        bound: tuple[int | bytes | None, ...] = (space_id, max_file_bytes, READER, source_id)
         if folder:
             sql += " and path >= ? and path < ?"
             bound += below(folder)
         with self._borrow() as db:
             rows = list(db.execute(sql, bound))
         return {from_blob(row[5]): row for row in rows}
+
+    def attachments(self, source_id: int, folder: str = "") -> set[str]:
+        """The files of a source, or of a folder of it, that are known and no notes."""
+        sql = "select path from attachment where source_id = ?"
+        bound: tuple[int | bytes, ...] = (source_id,)
+        if folder:
+            sql += " and path >= ? and path < ?"
+            bound += below(folder)
+        with self._borrow() as db:
+            return {from_blob(path) for (path,) in db.execute(sql, bound)}
+
+    def attachments_among(self, source_id: int, paths: Sequence[str]) -> set[str]:
+        """Those of `paths` that are known, and no notes."""
+        found = set[str]()
+        with self._borrow() as db:
+            for some in batched([to_blob(path) for path in paths]):
+                sql = f"select path from attachment where source_id = ? and path in ({marks(some)})"
+                found.update(from_blob(path) for (path,) in db.execute(sql, (source_id, *some)))
+        return found
 
     def known(self, source_id: int) -> dict[str, Known]:
         """What is remembered of each note of a source; by path."""

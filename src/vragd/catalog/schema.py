@@ -9,6 +9,7 @@ import apsw
 import numpy as np
 
 from vragd.catalog.facts import m008_facts
+from vragd.catalog.links_schema import m007_links
 from vragd.catalog.model import to_blob
 from vragd.catalog.words_schema import m006_words_folded
 from vragd.system import packed
@@ -264,4 +265,5 @@ def _type_targets(db: apsw.Connection, meta: dict[str, str], spaces: dict[str, t
 
 
 migration(m006_words_folded)
+migration(m007_links)
 migration(m008_facts)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 from vragd.catalog.connection import Connection
+from vragd.catalog.links import add_attachments, drop_attachments
 from vragd.catalog.model import SourceRow, from_blob, to_blob
 
 
@@ -67,7 +68,18 @@ class Sources(Connection):
     def forget_source(self, source_id: int) -> None:
         """Remove a source that has no notes left."""
         with self._transaction():
+            self._db.execute("delete from attachment where source_id = ?", (source_id,))
             self._db.execute("delete from source where id = ?", (source_id,))
+
+    def note_attachments(self, source_id: int, come: Sequence[str], gone: Sequence[str]) -> None:
+        """Files of a source that are no notes: those that have come, those that are gone."""
+        if come or gone:
+            with self._transaction():
+                before = self._db.total_changes()
+                drop_attachments(self._db, source_id, gone)
+                add_attachments(self._db, source_id, come)
+                if self._db.total_changes() != before:
+                    self._db.execute("update store set generation = generation + 1")
 
     # -- by their identity: what is remembered also of those that are configured no longer -----------
 

@@ -7,8 +7,10 @@ import time
 
 import apsw
 
-from vragd.catalog.facts import forget_facts, write_facts
+from vragd.catalog.facts import forget_facts
 from vragd.catalog.indexing import Named, Terms, forget_note, index_chunk, index_note, terms_of_chunk
+from vragd.catalog.link_names import name_key
+from vragd.catalog.links import drop_links
 from vragd.catalog.model import NoteChange, to_blob
 
 
@@ -29,11 +31,11 @@ def upsert(db: apsw.Connection, change: NoteChange) -> int:
     )
     ((note_id,),) = db.execute(
         "insert into note(source_id, path, inode, size, mtime_ns, ctime_ns, racy, digest, title, space_id,"
-        " state, reason, attempts, retry_at, seq, changed_at) values (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)"
+        " state, reason, attempts, retry_at, seq, changed_at, link_name) values (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)"
         " on conflict(source_id, path) do update set (inode, size, mtime_ns, ctime_ns, racy, digest, title,"
         " space_id, state, reason, attempts, retry_at, seq, changed_at) = (?,?,?,?,?,?,?,?,?,?,?,?,?,?)"
         " returning id",
-        (change.source_id, to_blob(change.path), *values, *values),
+        (change.source_id, to_blob(change.path), *values, name_key(change.path), *values),
     )
     assert isinstance(note_id, int)
     return note_id
@@ -85,10 +87,6 @@ def swap_chunks(
     forget_note(db, note_id)
     if change.state != "skipped":
         index_note(db, note_id, Named(change.path, change.title, change.names, change.words), rows_now)
-    if change.facts is None:
-        forget_facts(db, note_id)
-    else:
-        write_facts(db, note_id, change.facts)
     return _drop_chunks(db, {key: row[0] for key, row in old.items()})
 
 
@@ -98,6 +96,7 @@ def remove(db: apsw.Connection, note_id: int) -> set[str]:
     dead = _drop_chunks(db, dict(rows))
     forget_note(db, note_id)
     forget_facts(db, note_id)
+    drop_links(db, note_id)
     db.execute("delete from note where id = ?", (note_id,))
     return dead
 

@@ -23,6 +23,7 @@ MODULES = {
     "query": "query",
     "status": "status",
     "files": "files",
+    "links": "links",
     "sync": "sync",
     "index": "sync",
     "store": "store",
@@ -34,7 +35,7 @@ MODULES = {
 
 NAMES = (
     "path", "vault", "pattern", "store", "name", "source", "config", "data_dir", "socket", "log_file",
-    "bucket", "region", "profile", "endpoint_url", "model",
+    "note", "bucket", "region", "profile", "endpoint_url", "model",
 )  # fmt: skip
 """The arguments that name something."""
 

@@ -10,7 +10,6 @@ import numpy as np
 
 from vragd.catalog.indexing import dates_in
 from vragd.catalog.selecting import Entry, Selecting
-from vragd.errors import UsageError
 from vragd.notes.model import Value
 from vragd.notes.said import value_of
 from vragd.search.grammar.dates import bounds
@@ -52,8 +51,10 @@ class Among:
         selecting: Selecting,
         now: datetime,
         hidden: Callable[[Collection[int]], Collection[int]] = lambda _: (),
+        linked: Callable[[Link], Collection[int]] = lambda _: (),
     ) -> None:
         self._store, self._select, self._now, self._hidden = store, selecting, now, hidden
+        self._linked = linked
         self._matcher = Matcher()  # of one question: its patterns share their time
         self._entries: dict[int, Entry] = {}
 
@@ -94,7 +95,7 @@ class Among:
             case When():
                 return self._when(node, among)
             case Link():
-                raise UsageError("links cannot be asked for yet")
+                return _both(among, np.array(sorted(self._linked(node)), dtype=np.int64))
             case Within(Scope.FILE | Scope.PATH as scope, part):
                 whole = scope is Scope.PATH
                 named = [e.id for e in self._seen(among) if self._is(part, e, (e.path if whole else _name(e.path),))]

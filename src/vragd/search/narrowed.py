@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
@@ -13,6 +14,7 @@ from vragd.catalog.reader import Snapshot
 from vragd.search.among import Among
 from vragd.search.folder import spellings
 from vragd.search.grammar.tree import And, Node, Not, Or, Property, Tag, Within
+from vragd.search.links import Linked, Root, notes_linked
 from vragd.search.nearest import nearest_name
 from vragd.search.question import Question, Sort, Target, Unknown, wall_clock
 from vragd.search.score import MEASURED, cosines
@@ -37,7 +39,8 @@ class Narrowed:
 def narrowed(now: Snapshot, target: Target, question: Question, hidden: Hidden) -> Narrowed:
     """What passes the filters of the question, its sources and its folder included. Raises UsageError."""
     assert question.where is not None
-    among = Among(target.name, now.selecting, question.now or wall_clock(), hidden)
+    linked = partial(notes_linked, _linked(target), now.db)
+    among = Among(target.name, now.selecting, question.now or wall_clock(), hidden, linked)
     notes = among.notes(question.where)
     if question.sources:
         notes = np.intersect1d(notes, now.selecting.of_source(sorted(question.sources)), assume_unique=True)
@@ -48,6 +51,14 @@ def narrowed(now: Snapshot, target: Target, question: Question, hidden: Hidden) 
     chunks = now.lookup.chunks_among(notes) if len(notes) <= EXACT_CHUNKS else None
     few = chunks if chunks is not None and len(chunks) <= EXACT_CHUNKS else None
     return Narrowed(notes, few, tuple(_unknown(now, among, question.where)))
+
+
+def _linked(target: Target) -> Linked:
+    roots = {
+        label: Root((str(place.root),), place.vaults, place.above, place.withheld)
+        for label, place in target.places.items()
+    }
+    return Linked(target.name, target.reader, roots)
 
 
 def near_among(

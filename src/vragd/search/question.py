@@ -51,7 +51,10 @@ class Question:
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """A source as links and filters need it; `templates` are folders of notes that are there to be copied."""
+    """
+    A source as links and filters need it; `templates` are folders of notes that are there to be copied, `vaults` and
+    `above` as in `links.Root`.
+    """
 
     uid: str
     root: Path
@@ -59,6 +62,8 @@ class Place:
     withheld: Callable[[str], bool] | None = None
     """Which of its notes nobody may be shown, though they are indexed; None where that is none."""
     templates: tuple[str, ...] = ()
+    vaults: tuple[str, ...] = ()
+    above: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import secrets
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -20,6 +20,7 @@ from vragd.server import schemas as s
 from vragd.server.openapi import document
 from vragd.server.table import Call, Encoded, Reply, Route, complaint, encode, error_reply, find, parse
 from vragd.stores import changes, reports, verifying
+from vragd.stores import links as linked
 from vragd.stores.questions import Questions
 from vragd.stores.stores import Stores
 from vragd.system.log import error_fields
@@ -53,12 +54,30 @@ async def files(call: Call) -> Any:
 
 
 def _files_encoded(rows: list[dict[str, Any]]) -> Encoded:
-    """In slices: encoding a hundred thousand rows at a stroke holds up every thread for half a second."""
-    parts = []
-    for start in range(0, len(rows), ROWS_AT_ONCE):
-        some = [{**row, "path_b64": exact(row["path"])} for row in rows[start : start + ROWS_AT_ONCE]]
-        parts.append(encode(some)[1:-1])
-    return Encoded(b'{"files":[' + b",".join(parts) + b"]}")
+    return Encoded(b'{"files":' + _in_slices(rows, lambda row: {**row, "path_b64": exact(row["path"])}) + b"}")
+
+
+async def links(call: Call) -> Any:
+    """What a note links to and what links to it, what leads nowhere, which notes nothing leads to"""
+    b: s.LinksRequest = call.body
+    told = await linked.links(
+        call.stores, b.stores, note=b.note, unresolved=b.unresolved, orphans=b.orphans, sources=frozenset(b.sources)
+    )
+    return await call.stores.aside.run(_links_encoded, told)
+
+
+def _links_encoded(told: dict[str, Any]) -> Encoded:
+    """As `_files_encoded`."""
+    parts = [encode(name) + b":" + (_in_slices(value) if isinstance(value, list) else encode(value))
+             for name, value in told.items()]  # fmt: skip
+    return Encoded(b"{" + b",".join(parts) + b"}")
+
+
+def _in_slices(rows: list[Any], told: Callable[[Any], Any] = lambda row: row) -> bytes:
+    """As `encode`, a few at a time: encoding a hundred thousand at a stroke holds up every thread for half a second."""
+    starts = range(0, len(rows), ROWS_AT_ONCE)
+    slices = (encode([told(row) for row in rows[start : start + ROWS_AT_ONCE]])[1:-1] for start in starts)
+    return b"[" + b",".join(slices) + b"]"
 
 
 async def sync(call: Call) -> Any:
@@ -157,6 +176,7 @@ ROUTES: tuple[Route, ...] = (
     Route("POST", "/v1/query", query, s.QueryAnswer, s.QueryRequest),
     Route("GET", "/v1/status", status, s.StatusAnswer),
     Route("GET", "/v1/files", files, s.FilesAnswer, query=_FILES),
+    Route("POST", "/v1/links", links, s.LinksAnswer, s.LinksRequest),
     Route("POST", "/v1/sync", sync, s.SyncAnswer, s.SyncRequest),
     Route("GET", "/v1/stores", list_stores, s.StoresAnswer),
     Route("POST", "/v1/stores", create_store, s.StoreAnswer, s.StoreRequest, timeout_s=300.0),

@@ -246,6 +246,90 @@ class FilesAnswer(Body):
     files: tuple[FileModel, ...]
 
 
+class LinksRequest(Request):
+    """
+    The links of a file and those to it; or of everything what leads nowhere and what no note leads to, or counts alone.
+
+    `note`: a path as hits have it, a name as links have it, an alias, a title; `#` and a place behind it.
+    """
+
+    note: str = Field(default="", max_length=4096)
+    unresolved: bool = False
+    orphans: bool = False
+    stores: Strings = ()
+    sources: Strings = ()
+
+
+class FileRefModel(Body):
+    """A file of a vault; `title` is empty for one that is no note."""
+
+    store: str
+    source: str
+    path: str
+    path_b64: str | None = None
+    title: str
+
+
+class LinkModel(Body):
+    """
+    A link as it stands in the note `of`, under `heading`, and the file `to` it leads to.
+
+    `subpath` is the place in that: headings parted by `#`, or `^` and a block's id; `alias` is what is shown instead.
+    `how` it leads: by `path`, by an `alias` of the note (which Obsidian would not follow), within it`self`, or `none`.
+    """
+
+    of: FileRefModel
+    line: int
+    heading: tuple[str, ...]
+    kind: Literal["wiki", "markdown", "property", "canvas"]
+    embed: bool
+    target: str
+    subpath: str
+    alias: str
+    how: Literal["path", "alias", "self", "none"]
+    to: FileRefModel | None
+
+
+class NowhereModel(Body):
+    """A name that leads nowhere, and how many links have it."""
+
+    name: str
+    count: int
+
+
+class LinkCounts(Body):
+    """Links by how they lead; names that lead nowhere; notes, and those among them that no other note links to."""
+
+    links: int
+    path: int
+    alias: int
+    self: int
+    none: int
+    names: int
+    notes: int
+    orphans: int
+
+
+class LinksAnswer(Body):
+    """
+    `out` are the links of the `note` that lead somewhere, `unresolved` those that do not, `back` those of others to it;
+    of the `place` in it, if one was asked for. Of `n_unread` notes the links are still to be read.
+    """
+
+    note: FileRefModel | None
+    place: str
+    out: tuple[LinkModel, ...]
+    back: tuple[LinkModel, ...]
+    unresolved: tuple[LinkModel, ...]
+    names: tuple[NowhereModel, ...]
+    orphans: tuple[FileRefModel, ...]
+    counts: LinkCounts
+    n_unread: int
+    generation: int
+    pending: int
+    degraded: tuple[str, ...]
+
+
 class StoreRow(Body):
     name: str
     origin: Literal["config", "command", "left"]

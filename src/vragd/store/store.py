@@ -9,7 +9,7 @@ from any thread.
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,6 +28,7 @@ from vragd.store.collections import Collections
 from vragd.store.filling import Filling
 from vragd.store.spaces import Answering, Recorded, Spaces
 from vragd.sync.change import Visit
+from vragd.sync.links import Attached, compare_attachments
 from vragd.sync.pace import Pace
 from vragd.sync.proof.proof import Proof
 from vragd.sync.round import Report, Syncer
@@ -182,9 +183,33 @@ class Store:
             dirty += difference.missing
         elif difference.missing:
             log.warning("source.deletes_held", store=self.name, source=source.uid, n_missing=len(difference.missing))
+        found.believed = is_gone
         if not folder:
             self.skipped[source.id] = found.skipped
         return dirty, found
+
+    def attached(self, source: Source, found: Scan) -> Attached:
+        """What a scan says of the files that are no notes, for `note_attached`. As `scan_source`."""
+        if found.stopped or source.root is None:
+            return Attached()
+        return compare_attachments(found, self.reader.attachments(source.id, found.folder), source.rules)
+
+    def note_attached(self, source: Source, attached: Attached) -> None:
+        """Remember what `attached` says."""
+        if attached:
+            self.catalog.note_attachments(source.id, attached.come, attached.gone)
+
+    def look_at(self, source: Source, paths: Sequence[str]) -> tuple[list[str], list[str]]:
+        """Which of these paths are attachments nobody knows yet, which known ones are none now. On the scan lane."""
+        known = self.reader.attachments_among(source.id, paths)
+        there = {path: source.is_there(path) if source.is_attachment(path) else False for path in paths}
+        come = [path for path, is_there in there.items() if is_there and path not in known]
+        return come, [path for path, is_there in there.items() if is_there is False and path in known]
+
+    def note_seen(self, source: Source, come: Sequence[str], missing: Sequence[str]) -> None:
+        """Remember what `look_at` saw; what is missing only as far as the source's proof says that it is gone."""
+        gone = self.proofs[source.id].gone(missing, notes=False) if missing else ()
+        self.note_attached(source, Attached(list(come), sorted(gone)))
 
     def apply(self, visits: list[Visit]) -> Report:
         """

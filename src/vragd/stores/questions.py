@@ -122,6 +122,7 @@ class Questions:
                 source.in_obsidian,
                 source.withheld if source.rules.may_be_vague else None,
                 source.templates,
+                *source.vaults,
             )
             for source in store.sources.values()
         }

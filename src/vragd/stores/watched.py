@@ -15,6 +15,7 @@ import structlog
 
 from vragd.config.settings import WatchSettings
 from vragd.store.store import Store
+from vragd.stores.attached import Attachments
 from vragd.stores.watching import Watching
 from vragd.sync.queue import DirtyPaths
 from vragd.system.clock import SYSTEM, Clock
@@ -22,6 +23,7 @@ from vragd.system.lanes import Lane
 from vragd.system.log import error_fields
 from vragd.vault.obsidian import is_config
 from vragd.vault.root import Spot
+from vragd.vault.scan import Scan
 from vragd.vault.source import Source
 from vragd.vault.watch import TroubleKind
 
@@ -51,6 +53,7 @@ class Keeper:
         self._dirty, self._writer, self._clock = dirty, writer, clock
         self._watch = watch and source.watch
         source.links.on_unknown = self._names_unknown
+        self._attachments = Attachments(self._look_at, self._scan_soon, clock.sleep, self._on_attachments)
         self._distrust: dict[str, int] = {}  # reason -> ticket of the scan that will lift it
         self._rescan_at: float | None = None
         self._unreadable: set[str] = set()  # folders that could not be listed when they were last looked at
@@ -219,6 +222,7 @@ class Keeper:
             return self._dirty.hint(self.source.id, "", folder=True, settle=False)
         if not folder:
             self._dirty.hint(self.source.id, path, settle=False)
+            await self._attachments.look([path])
         # something may be known below a path that was a folder
         return self._dirty.hint(self.source.id, path, folder=True, settle=False)
 
@@ -241,6 +245,7 @@ class Keeper:
             self._dirty.add(((self.source.id, path) for path in paths), ticket)
             elsewhere = {place for place in self._unreadable if not f"{place}/".startswith(f"{folder}/")}
             self._unreadable = elsewhere | found.unreadable.keys()
+            await self._note_attachments(found)
             return not found.stopped and "" not in found.unreadable
         return await self._scan_all(ticket)
 
@@ -253,6 +258,7 @@ class Keeper:
         if found.stopped or "" in found.unreadable:
             return False
         self._unreadable = set(found.unreadable)
+        await self._note_attachments(found)
         await self._writer.run(self.proof.remember)
         self.scanned_at = self._clock.steady()
         if self.proof.n_held:
@@ -269,6 +275,15 @@ class Keeper:
             duration_ms=round((self.scanned_at - started) * 1000),
         )
         return True
+
+    async def _note_attachments(self, found: Scan) -> None:
+        if attached := await self.lane.run(self.store.attached, self.source, found):
+            await self._writer.run(self.store.note_attached, self.source, attached)
+
+    async def _look_at(self, paths: list[str]) -> None:
+        come, missing = await self.lane.run(self.store.look_at, self.source, paths)
+        if come or missing:
+            await self._writer.run(self.store.note_seen, self.source, come, missing)
 
     async def _watch_mounts(self, mounts: dict[str, tuple[int, int]]) -> None:
         """A watch does not reach into what was mounted after it was armed."""
@@ -288,8 +303,17 @@ class Keeper:
                 self._dirty.hint(self.source.id, path, folder=True)
         else:
             for name in (path, *self.source.links.others(path)):
-                if self.source.rules.excluded(name) is None:
+                reason = self.source.rules.excluded(name)
+                if reason is None:
                     self._dirty.hint(self.source.id, name)
+                elif reason == "not_included" and self.source.is_attachment(name):
+                    self._attachments.hint(name)
+
+    def _scan_soon(self) -> None:
+        self._dirty.hint(self.source.id, "", folder=True)
+
+    def _on_attachments(self) -> None:
+        self._on_loop(self._begin_attachments)
 
     def _names_unknown(self) -> None:
         self._dirty.hint(self.source.id, "", folder=True, settle=False)
@@ -316,6 +340,9 @@ class Keeper:
                 self._remounting = self._spawn(self._unmounted())
         else:
             self._spawn(self.check())
+
+    def _begin_attachments(self) -> None:
+        self._spawn(self._attachments.run())
 
     async def _unmounted(self) -> None:
         """The root's file system is away, or one below it: what was watched there is not any longer."""

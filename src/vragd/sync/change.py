@@ -14,12 +14,14 @@ import structlog
 
 from vragd.backends.base import VectorBackend
 from vragd.catalog.facts import Facts
+from vragd.catalog.links import READER
 from vragd.catalog.model import NO_STAMP, ChunkRow, Known, NoteChange, NoteRemoval, SpaceRow, State
 from vragd.catalog.writer import Catalog
 from vragd.errors import VragdError
 from vragd.notes.chunk import read_note
 from vragd.notes.model import Note, NotIndexable
 from vragd.notes.said import said
+from vragd.sync.links import link_rows
 from vragd.sync.pace import PACE, Pace
 from vragd.sync.vectors import chunk_key, hash_of, meta_hash
 from vragd.system.log import error_fields, path_id
@@ -140,10 +142,11 @@ class Preparer:
 
     def _content(self, visit: Visit, seq: int, known: Known | None, content: Content) -> Prepared | Later | None:
         current = known is not None and known.space_id == self._space.id
-        if known and current and known.digest == content.digest and known.state in ("indexed", "skipped"):
+        same = known is not None and current and known.digest == content.digest
+        if known and same and known.links_read == READER and known.state in ("indexed", "skipped"):
             if known.stamp == content.key and known.racy == content.racy:
                 return None
-            change = _plain_change(visit, seq, known, known.state, None, stamp=content.key, chunks=None)
+            change = _plain_change(visit, seq, known, known.state, known.reason, stamp=content.key, chunks=None)
             return Prepared(visit, replace(change, racy=content.racy))
         if known and known.stamp[1] > 0 and not content.data and visit.patient:
             return Later(replace(visit, patient=False), self._pace.empty_hold_s)
@@ -157,6 +160,11 @@ class Preparer:
         except Exception as error:
             log.error("sync.note_unparsable", note=path_id(visit.source.uid, visit.path), **error_fields(error))
             return _failed(visit, seq, known, "parser_error")
+        links = link_rows(note)
+        if known and same and known.state == "indexed":  # only its links and facts are read anew
+            change = _plain_change(visit, seq, known, known.state, known.reason, stamp=content.key, chunks=None)
+            anew = replace(change, racy=content.racy, names=note.aliases, facts=_facts(note), links=links)
+            return Prepared(visit, anew)
         chunks = tuple(_chunk_rows(visit, note))
         held = self._held(known, chunks, note.title) if known and current else set()
         change = NoteChange(
@@ -174,6 +182,7 @@ class Preparer:
             names=note.aliases,
             words=note.words,
             facts=_facts(note),
+            links=links,
         )
         fresh = [chunk for chunk in chunks if chunk.key not in held]
         return Prepared(visit, change, fresh, known.attempts if known else 0)
@@ -263,6 +272,7 @@ def _plain_change(
         state=state,
         reason=reason,
         chunks=chunks,
+        links=None if chunks is None else (),
     )
 
 

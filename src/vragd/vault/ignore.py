@@ -91,7 +91,11 @@ class Rules:
             self._include is not None and self._include.match_file(self._key(path))
         ):
             return "not_included"
-        if reason := no_note(name):
+        return self.hidden_file(path)
+
+    def hidden_file(self, path: str) -> str | None:
+        """Why the file `path` is not to be known at all, be it a note or what notes show; None if it may be."""
+        if reason := no_note(path.rpartition("/")[2]):
             return reason
         if self._exclude is not None and self._exclude.match_file(self._key(path)):
             return "excluded_by_config"
@@ -104,6 +108,11 @@ class Rules:
         """Why the file `path` is not a note, its folders considered, or None."""
         folder = path.rpartition("/")[0]
         return (self.excluded_folder(folder) if folder else None) or self.excluded_file(path)
+
+    def hidden(self, path: str) -> str | None:
+        """As `hidden_file`, its folders considered."""
+        folder = path.rpartition("/")[0]
+        return (self.excluded_folder(folder) if folder else None) or self.hidden_file(path)
 
     def excluded_folder(self, path: str) -> str | None:
         """Why nothing below the folder `path` is looked at, the folders above it considered, or None."""

@@ -89,6 +89,8 @@ class Exclusions:
         self.looked = False
         """Whether the disk was looked at in this process."""
         self._way: tuple[str, ...] = ()  # folders on the way to the root, the root's own last
+        self.above = ""
+        """The way from the root of the vault around the source to it, with a slash behind it; '' if there is none."""
 
     # -- beyond a restart --------------------------------------------------------------------------
 
@@ -156,6 +158,8 @@ class Exclusions:
         Only in a root that is `proven` is what is not there believed to be gone, after a while.
         """
         self._way = tuple(part for part in root.real.split("/") if part)
+        steps = next((n for n in range(len(self._way)) if _is_there(root.fd, "../" * n + CONFIG_FOLDER)), 0)
+        self.above = "".join(f"{part}/" for part in self._way[len(self._way) - steps :])
         found = dict.fromkeys(self._candidates(root))
         for path in {**found, **self._configs}:
             self._look_at(root, path, proven=proven)

@@ -117,6 +117,18 @@ def read_note(
         os.close(parent)
 
 
+def is_file(root_fd: int, path: str) -> bool | None:
+    """Whether there is a file at `path` below the directory `root_fd`, which is not opened; None if nobody knows."""
+    try:
+        parent, name = _open_parent(root_fd, path)
+        try:
+            return stat.S_ISREG(os.stat(name, dir_fd=parent, follow_symlinks=False).st_mode)
+        finally:
+            os.close(parent)
+    except OSError as error:
+        return False if error.errno in NOT_THERE else None
+
+
 def stamp_of(root_fd: int, path: str) -> StatKey | None:
     """The stamp of what is at `path` below the directory `root_fd`, without opening it; None if nobody knows."""
     try:

@@ -18,6 +18,7 @@ from vragd.vault.read import NOT_THERE, StatKey, open_folder
 from vragd.vault.root import Root
 
 MAX_SKIPPED = 10_000
+MAX_ATTACHMENTS = 200_000
 _UNSAID = ("not_included", "temporary_file")  # nobody asks why these are no notes
 
 
@@ -31,7 +32,9 @@ class Scan:
     the reason, for those a user may ask about. `mounts` maps folders on which another file system is
     mounted to its (device, inode). `vaults` are folders inside that hold a config folder of Obsidian's.
     `linked` maps inodes of notes that have another name somewhere to the names found here. What is
-    `withheld` may be what nobody is to see: it is neither there nor gone.
+    `withheld` may be what nobody is to see: it is neither there nor gone. `attachments` are the files that are no notes
+    and not excluded, unless they are so many that it is too `crowded` to know all. `believed`: what it misses is gone,
+    as whoever judges it says.
     """
 
     folder: str
@@ -42,6 +45,9 @@ class Scan:
     vaults: set[str] = field(default_factory=set)
     linked: dict[int, set[str]] = field(default_factory=dict)
     withheld: set[str] = field(default_factory=set)
+    attachments: set[str] = field(default_factory=set)
+    crowded: bool = False
+    believed: bool = False
     stopped: bool = False
     max_skipped: int = MAX_SKIPPED
 
@@ -170,8 +176,19 @@ class _Walk:
             else:
                 if info.st_nlink > 1:
                     found.linked.setdefault(found.notes[path].inode, set()).add(path)
+        elif reason == "not_included":
+            self._attachment(entry, path)
         elif reason not in _UNSAID:
             _skip(found, path, reason or "not_a_regular_file")
+
+    def _attachment(self, entry: os.DirEntry[str], path: str) -> None:
+        """A link may lead there. What is hidden, or may be, is not even known by its name."""
+        rules = self._rules
+        if rules.hidden_file(path) is None and entry.is_file(follow_symlinks=False):
+            if len(self._found.attachments) >= MAX_ATTACHMENTS:
+                self._found.crowded = True
+            else:
+                (self._found.withheld if rules.withheld(path) else self._found.attachments).add(path)
 
     def _link(self, name: str, folder: str, path: str) -> None:
         """

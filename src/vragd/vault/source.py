@@ -12,7 +12,7 @@ from typing import Literal
 from vragd.vault.ignore import Rules
 from vragd.vault.links import Links
 from vragd.vault.obsidian import Exclusions, Record
-from vragd.vault.read import Content, Outcome, StatKey, Unreadable, read_note, stamp_of
+from vragd.vault.read import Content, Outcome, StatKey, Unreadable, is_file, read_note, stamp_of
 from vragd.vault.root import Root, Spot, as_on_disk, sees_events, stamp_resolution_s
 from vragd.vault.scan import Scan, scan
 from vragd.vault.templates import template_folders
@@ -133,6 +133,19 @@ class Source:
         """Whether there is a rule that nobody can evaluate, so that some notes may be what the user excludes."""
         return bool(self.rules.problems) or any(not scope.known for scope in self.rules.obsidian)
 
+    @property
+    def vaults(self) -> tuple[tuple[str, ...], str]:
+        """
+        Folders inside that are vaults of their own, and the way from the root of the vault around the source to it, ''
+        or with a slash behind it. From any thread.
+        """
+        return tuple(sorted(self.exclusions.vaults)), self.exclusions.above
+
+    def is_attachment(self, path: str) -> bool:
+        """Whether a file at `path` would be one that is no note, and may be known. From any thread."""
+        rules = self.rules
+        return rules.excluded(path) == "not_included" and rules.hidden(path) is None and not rules.withheld(path)
+
     def withheld(self, path: str) -> bool:
         """
         Whether the note at `path` must not be answered with, as Obsidian may hide it. From any thread.
@@ -202,6 +215,11 @@ class Source:
         """The stamp of the file at `path`, which is not opened; None if nobody knows."""
         root = self._root
         return stamp_of(root.fd, path) if root else None
+
+    def is_there(self, path: str) -> bool | None:
+        """Whether there is a file at `path`, which is not opened; None if nobody knows."""
+        root = self._root
+        return is_file(root.fd, path) if root else None
 
     def sees_events(self) -> bool:
         """Whether the file system under the root reports changes at all."""

@@ -6,7 +6,6 @@ import re
 from collections.abc import Iterator
 from datetime import datetime
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -20,6 +19,7 @@ from vragd.search.among import Among
 from vragd.search.grammar.tree import (
     And,
     Compared,
+    Link,
     Node,
     Not,
     Null,
@@ -33,17 +33,27 @@ from vragd.search.grammar.tree import (
     Within,
     Word,
 )
+from vragd.search.links import Linked, Root, notes_linked
 
 NOW = datetime(2026, 5, 1, 12)  # noqa: DTZ001 - the machine's own zone
 NOTES = {
-    "Work/Plan.md": "---\nstatus: open\nprio: 3\ntags: [work/deep]\n---\n# Plan\n\nstar wars marathon\n\n- [ ] buy bread\n- [x] sell milk\n",
-    "Work/Notes.md": "---\nstatus:\nprio: 10\n# a remark in YAML\n---\nCafé au lait #Work\n\nmeeting with Anna\n\nabout bread\n",
-    "Home/2026-04-09.md": "---\nlist: [a red fox, blue]\ndone: true\n---\n## Bread\n\nflour and water\n\n## Milk\n\nfrom a cow\n",
+    "Work/Plan.md": (
+        "---\nstatus: open\nprio: 3\ntags: [work/deep]\n---\n# Plan\n\nstar wars marathon\n\n"
+        "- [ ] buy bread\n- [x] sell milk\n"
+    ),
+    "Work/Notes.md": (
+        "---\nstatus:\nprio: 10\n# a remark in YAML\n---\nCafé au lait #Work\n\nmeeting with Anna\n\n"
+        "about bread [[Plan]] [[Nowhere]]\n"
+    ),
+    "Home/2026-04-09.md": (
+        "---\nlist: [a red fox, blue]\ndone: true\n---\n## Bread\n\nflour and water\n\n"
+        "## Milk\n\nfrom a cow [[Plan#Tasks]]\n"
+    ),
     "Home/Starwars.md": "Wars in the stars.\nstar and wars apart #workshop\n",
     "Home/日記.md": "咖啡馆里的猫 user in test1user\n\n`#nocode`\n",
     "empty.md": "",
-    "due.md": "---\ndue: 2026-05-03\nempty: \"\"\nnone: []\n---\nA due thing (with brackets) and 3.14\n",
-}  # fmt: skip
+    "due.md": '---\ndue: 2026-05-03\nempty: ""\nnone: []\n---\nA due thing (with brackets) and 3.14\n',
+}
 
 
 @pytest.fixture(scope="module")
@@ -57,8 +67,9 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
 
 
 def found(world: World, node: Node, **given: Any) -> set[str]:
+    target = Linked(world.store.name, world.store.reader, {world.source.label: Root((str(world.vault),))})
     with world.store.reader.snapshot() as now:
-        notes = Among("sss", now.selecting, NOW, **given).notes(node)
+        notes = Among("sss", now.selecting, NOW, linked=partial(notes_linked, target, now.db), **given).notes(node)
         return {entry.path for entry in now.selecting.entries(notes)}
 
 
@@ -125,6 +136,13 @@ CASES: list[tuple[Node, set[str]]] = [
     (Within(Scope.MATCH_CASE, Pattern("WARS")), set()),
     (Pattern("wars\\b"), {P, S}),
     (When("date", "2026-04-09", "2026-04-09"), {H}),
+    (Link("to", "Plan"), {N, H}),
+    (Link("to", "work/plan.md"), {N, H}),
+    (Link("to", "Plan#Tasks"), {H}),
+    (Link("to", "nowhere"), {N}),
+    (Link("from", "Notes"), {P}),
+    (Link("from", "Nowhere"), set()),
+    (Not(Link("to", "Plan")), {P, S, J, D, "empty.md"}),
 ]
 
 
@@ -162,7 +180,13 @@ LINES = st.lists(st.sampled_from(VOCABULARY), max_size=4).map(" ".join)
 def notes(draw: st.DrawFn) -> str:
     parts: list[str] = []
     if draw(st.booleans()):
-        values = st.one_of(st.integers(0, 12), st.sampled_from(["ant", "bee hive", "Bär"]), st.lists(st.sampled_from(["ant", "cow"]), max_size=2), st.none(), st.booleans())  # fmt: skip
+        values = st.one_of(
+            st.integers(0, 12),
+            st.sampled_from(["ant", "bee hive", "Bär"]),
+            st.lists(st.sampled_from(["ant", "cow"]), max_size=2),
+            st.none(),
+            st.booleans(),
+        )
         front = draw(st.dictionaries(st.sampled_from(["p", "q q", "Cow"]), values, max_size=3))
         if tags := draw(st.lists(st.sampled_from(["ant", "ant/bee", "Bär"]), max_size=2)):
             front["tags"] = tags
@@ -207,7 +231,9 @@ TREES: st.SearchStrategy[Node] = st.recursive(
                 st.none(),
                 st.just(Null()),
                 TEXTUAL,
-                st.builds(Compared, st.sampled_from(["=", "<", ">", "<=", ">=", "!="]), st.sampled_from(["5", "ant", "true"])),  # fmt: skip
+                st.builds(
+                    Compared, st.sampled_from(["=", "<", ">", "<=", ">=", "!="]), st.sampled_from(["5", "ant", "true"])
+                ),
             ),
         ),
     ),
@@ -290,7 +316,7 @@ class Oracle:
             if test.op == "!=":
                 return not any(self._is(item, "=", test.value) for item in items)
             return any(self._is(item, test.op, test.value) for item in items)
-        said = [{True: "true", False: "false", None: ""}.get(i, str(i)) if i in (True, False, None) and not (isinstance(i, int) and not isinstance(i, bool)) else str(i) for i in items]  # fmt: skip
+        said = ["" if i is None else str(i).lower() if isinstance(i, bool) else str(i) for i in items]
         return any(self.says(test, [one]) for one in said)
 
     def _is(self, item: Any, op: str, typed: str) -> bool:

@@ -179,9 +179,10 @@ class Proof:
 
     # -- is it gone? -------------------------------------------------------------------------------
 
-    def gone(self, paths: Iterable[str]) -> set[str]:
+    def gone(self, paths: Iterable[str], *, notes: bool = True) -> set[str]:
         """
-        Those of `paths` whose notes may be removed now. Blocks: whether the root is the one we know is looked at.
+        Those of `paths` whose notes may be removed now; without `notes` they are those of attachments. Blocks: whether
+        the root is the one we know is looked at.
 
         One that was just opened proves nothing until a full scan of it was believed, nor does what is mounted on a
         folder and was not all the time since then. What the rules exclude goes whatever is there.
@@ -198,7 +199,7 @@ class Proof:
             return now[mount]
 
         def is_gone(path: str) -> bool:
-            if rules.excluded(path) is not None:
+            if (rules.excluded(path) if notes else rules.hidden(path)) is not None:
                 return True
             if rules.withheld(path):
                 return False

@@ -210,25 +210,28 @@ UNITS = [
 
 
 def seconds(unit: str, n: int) -> float:
-    """What `n` characters of such text take, of this process alone."""
+    """What `n` characters of such text take, of this process alone; the least of three, as others use the machine."""
     text = (unit * (n // len(unit)))[:n]
-    begin = time.process_time()
-    try:
-        parse(text)
-    except Mistyped as error:
-        pointed(text, error.span)
-    return time.process_time() - begin
+    times = list[float]()
+    for _ in range(3):
+        begin = time.process_time()
+        try:
+            parse(text)
+        except Mistyped as error:
+            pointed(text, error.span)
+        times.append(time.process_time() - begin)
+    return min(times)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("unit", ["(", '"', "-", "[", '" ', " (", " -", "[ "])
 def test_a_hundred_thousand_signs_take_linear_time(unit: str) -> None:
-    assert seconds(unit, 100_000) < 10 * max(seconds(unit, 20_000), 0.05)
+    assert seconds(unit, 100_000) < 40 * max(seconds(unit, 10_000), 0.01)
 
 
 @pytest.mark.parametrize("unit", UNITS)
 def test_any_text_takes_linear_time(unit: str) -> None:
-    assert seconds(unit, 20_000) < 12 * max(seconds(unit, 4_000), 0.02)
+    assert seconds(unit, 20_000) < 40 * max(seconds(unit, 2_000), 0.005)  # ten times as much; squared, a hundred
 
 
 @pytest.mark.parametrize("wrap", ["({})", "-({})", "file:({})"])

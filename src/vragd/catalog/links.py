@@ -1,0 +1,74 @@
+"""
+Links, aliases and attachments as they are written: the steps of a commit, inside its transaction.
+
+Touches only what differs: a note that is saved has nearly all the links it had, on other lines.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Sequence
+
+import apsw
+
+from vragd.catalog.link_names import alias_key, link_key, name_key
+from vragd.catalog.model import LinkRow, NoteChange, to_blob
+
+READER = 1
+"""Which reader of links this is: with another, every note's are read again, and nothing is embedded for it."""
+
+OPTED_OUT = "opted_out"
+_COLUMNS = "name, line, kind, embed, target, subpath, alias, heading"
+
+
+def swap_links(db: apsw.Connection, note_id: int, change: NoteChange) -> None:
+    """What a note links to, goes by and may be called from now on."""
+    assert change.links is not None
+    named = int(not (change.state == "skipped" and change.reason == OPTED_OUT))
+    db.execute(
+        "update note set named = ?1, links_read = ?2 where id = ?3 and (named, links_read) != (?1, ?2)",
+        (named, READER, note_id),
+    )
+    had = list(db.execute(f"select {_COLUMNS} from link where note_id = ? order by ordinal", (note_id,)))
+    rows = [_row(link) for link in change.links]
+    if rows != had:
+        db.executemany(
+            f"insert into link(note_id, ordinal, {_COLUMNS}) values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)"
+            f" on conflict do update set ({_COLUMNS}) = (?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
+            ((note_id, i, *row) for i, row in enumerate(rows) if i >= len(had) or had[i] != row),
+        )
+        if len(rows) < len(had):
+            db.execute("delete from link where note_id = ? and ordinal >= ?", (note_id, len(rows)))
+    aliases = {alias_key(alias) for alias in change.names} if named else set[str]()
+    before = {key for (key,) in db.execute("select key from note_alias where note_id = ?", (note_id,))}
+    if aliases != before:
+        db.execute("delete from note_alias where note_id = ?", (note_id,))
+        db.executemany("insert into note_alias values (?, ?)", ((key, note_id) for key in aliases))
+
+
+def _row(link: LinkRow) -> tuple[str | int, ...]:
+    heading = json.dumps(link.heading, ensure_ascii=False) if link.heading else "[]"
+    key = link_key(link.target)
+    return key, link.line, link.kind, int(link.embed), link.target, link.subpath, link.alias, heading
+
+
+def drop_links(db: apsw.Connection, note_id: int) -> None:
+    """Forget what a note links to and goes by."""
+    db.execute("delete from link where note_id = ?", (note_id,))
+    db.execute("delete from note_alias where note_id = ?", (note_id,))
+
+
+def add_attachments(db: apsw.Connection, source_id: int, paths: Iterable[str]) -> None:
+    """Files that are there; known ones stay."""
+    db.executemany("insert or ignore into attachment values (?, ?, ?)", _attachments(source_id, paths))
+
+
+def _attachments(source_id: int, paths: Iterable[str]) -> Iterator[tuple[int, bytes, str]]:
+    return ((source_id, to_blob(path), name_key(path)) for path in paths)
+
+
+def drop_attachments(db: apsw.Connection, source_id: int, paths: Sequence[str]) -> None:
+    """Files that are gone, or are notes now, or excluded."""
+    db.executemany(
+        "delete from attachment where source_id = ? and path = ?", ((source_id, to_blob(path)) for path in paths)
+    )

@@ -1,0 +1,137 @@
+"""`vragd links`: what a note links to and what links to it, what leads nowhere, what nothing leads to."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+from vragd.cli.connect import Session
+from vragd.cli.query import as_text
+from vragd.cli.render import json_out, out, plural, say, within
+from vragd.errors import UsageError
+
+N_PLACES = 3
+
+
+def add(commands: Any, common: argparse.ArgumentParser) -> None:
+    sub = commands.add_parser("links", parents=[common], help="what links to what, and what leads nowhere")
+    sub.add_argument(
+        "note", nargs="?", help="a path as hits print it, or a name; with #HEADING or #^BLOCK a place in it"
+    )
+    sub.add_argument(
+        "--unresolved", action="store_true", help="only links that lead nowhere; of all notes without NOTE"
+    )
+    sub.add_argument("--orphans", action="store_true", help="the notes that no other note links to")
+    sub.add_argument("-s", "--store", action="append", default=[], help="only this store (may be repeated)")
+    sub.add_argument("--source", action="append", default=[], help="only this source (may be repeated)")
+    sub.add_argument("--json", action="store_true")
+    sub.set_defaults(command=_links)
+
+
+def _links(args: argparse.Namespace) -> int:
+    if args.note is not None and args.orphans:
+        raise UsageError("orphans are of all notes, not of one", hint="leave out the note, or --orphans")
+    asked = {
+        "note": named(args.note),
+        "unresolved": args.unresolved,
+        "orphans": args.orphans,
+        "stores": args.store,
+        "sources": args.source,
+    }
+    with Session(args) as session:
+        answer = session.request("POST", "/v1/links", asked)
+    if args.json:
+        json_out(answer)
+    else:
+        print_links(answer, unresolved=args.unresolved, orphans=args.orphans)
+    return 0
+
+
+def print_links(answer: dict[str, Any], *, unresolved: bool = False, orphans: bool = False) -> None:
+    """Links for people; what may be wrong with them goes to standard error."""
+    if answer["note"]:
+        _print_note(answer, only_unresolved=unresolved)
+    else:
+        _print_all(answer, names=unresolved, aside=unresolved or orphans)
+    if n := answer["n_unread"]:
+        say(f"note: the links of {plural(n, 'note')} are still to be read")
+    if answer["pending"]:
+        say(f"note: {plural(answer['pending'], 'path is', 'paths are')} still to be indexed")
+    if answer["degraded"]:
+        say(f"note: this answer may be incomplete or out of date: {', '.join(answer['degraded'])} (vragd status)")
+
+
+def named(note: str | None) -> str:
+    """The note as the daemon is asked for it: what names a file from the current folder as its whole path."""
+    if note is None:
+        return ""
+    if note.startswith(("./", "../", "~/")) and (path := Path(note).expanduser()).exists():
+        note = str(path.resolve())
+    return as_text(note)
+
+
+def _print_note(answer: dict[str, Any], *, only_unresolved: bool) -> None:
+    note, place = answer["note"], f"#{answer['place']}" if answer["place"] else ""
+    out(within(f"{note['source']}/{note['path']}{place}"))
+    if not only_unresolved:
+        _print_part("links to", (_going(link) for link in answer["out"]))
+        _print_part("linked from", (_coming(link) for link in answer["back"]))
+    _print_part("leads nowhere", (_going(link) for link in answer["unresolved"]))
+    if not any(answer[part] for part in (("unresolved",) if only_unresolved else ("out", "back", "unresolved"))):
+        say("no such links")
+
+
+def _print_part(title: str, lines: Iterable[str]) -> None:
+    found = list(lines)
+    if found:
+        out(f"{title} ({len(found):,})")
+    for line in found:
+        out(within(f"  {line}"))
+
+
+def _going(link: dict[str, Any]) -> str:
+    """A link by where it leads, or as it is written where it leads nowhere."""
+    to = link["to"]
+    file = f"{to['source']}/{to['path']}" if to else link["target"]
+    file = "" if link["how"] == "self" else file
+    place = f"#{link['subpath']}" if link["subpath"] else ""
+    via = f"  via alias {link['target']!r}" if link["how"] == "alias" else ""
+    return f"{link['line']:>4}  {file}{place}{via}{_marks(link)}"
+
+
+def _coming(link: dict[str, Any]) -> str:
+    place = f"  #{link['subpath']}" if link["subpath"] else ""
+    via = f"  via alias {link['target']!r}" if link["how"] == "alias" else ""
+    return f"{link['of']['source']}/{link['of']['path']}:{link['line']}{place}{via}{_marks(link)}"
+
+
+def _marks(link: dict[str, Any]) -> str:
+    under = f"  under {' › '.join(link['heading'])}" if link["heading"] else ""
+    return ("  embedded" if link["embed"] else "") + ("  in a property" if link["kind"] == "property" else "") + under
+
+
+def _print_all(answer: dict[str, Any], *, names: bool, aside: bool) -> None:
+    """Counts are the answer, or beside it (`aside`)."""
+    counts = answer["counts"]
+    if names:
+        _print_nowhere(answer["names"], answer["unresolved"])
+    for file in answer["orphans"]:
+        out(within(f"{file['source']}/{file['path']}"))
+    (say if aside else out)(
+        f"{plural(counts['links'], 'link')} in {plural(counts['notes'], 'note')}:"
+        f" {counts['none']:,} of {plural(counts['names'], 'name')} lead nowhere, {counts['alias']:,} by an alias;"
+        f" {plural(counts['orphans'], 'note')} that no other links to"
+    )
+
+
+def _print_nowhere(names: Sequence[dict[str, Any]], links: Sequence[dict[str, Any]]) -> None:
+    places: dict[str, list[str]] = {}
+    for link in links:
+        place = f"{link['of']['source']}/{link['of']['path']}:{link['line']}"
+        places.setdefault(link["target"].casefold(), []).append(place)
+    for name in names:
+        there = places[name["name"].casefold()]
+        more = f", and {len(there) - N_PLACES:,} more" if len(there) > N_PLACES else ""
+        out(within(f"{name['count']:>4}  {name['name']}  ({', '.join(there[:N_PLACES])}{more})"))

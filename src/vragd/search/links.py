@@ -1,0 +1,276 @@
+"""What links to what in one store: a note's links and those to it, what leads nowhere, what nothing leads to."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections import Counter
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from urllib.parse import parse_qs, unquote, urlsplit
+
+import apsw
+
+from vragd.catalog.graph import Edge, File, Graph
+from vragd.catalog.link_names import Vaults, heading_key, is_below, is_same_place, place_keys
+from vragd.catalog.reader import Reader
+from vragd.search.grammar import tree
+from vragd.terms.names import exact, shown
+
+MOST_NAMES = 50_000
+"""Of files, that are compared with one that is nowhere."""
+N_NEAR = 3
+_LINES = re.compile(r":\d+(?:-\d+)?$")
+
+
+@dataclass(frozen=True, slots=True)
+class Root:
+    """
+    A source as links need it; `paths` are those of its directory, `vaults` folders inside that are vaults of their own,
+    `above` is the way from the root of the vault around it. `withheld` as in `question.Place`.
+    """
+
+    paths: tuple[str, ...]
+    vaults: tuple[str, ...] = ()
+    above: str = ""
+    withheld: Callable[[str], bool] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Linked:
+    """A store as a question about links sees it. `sources` (labels) narrows what is answered, not where links lead."""
+
+    name: str
+    reader: Reader
+    roots: Mapping[str, Root]
+    sources: Collection[str] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class FileRef:
+    """A file of a vault. `title` is '' for one that is no note, `path_b64` its bytes where `path` is not them."""
+
+    store: str
+    source: str
+    path: str
+    title: str
+    path_b64: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """
+    A link as it stands in the note `of`, and the file `to` it leads to. `how`: `path`, `alias` (which Obsidian would
+    not follow), `self` (a place in the same note), `none`.
+    """
+
+    of: FileRef
+    line: int
+    heading: tuple[str, ...]
+    kind: str
+    embed: bool
+    target: str
+    subpath: str
+    alias: str
+    how: str
+    to: FileRef | None
+
+
+@dataclass(slots=True)
+class Told:
+    """What a store says. `counts` are of links by how they lead, of notes, of orphans; `names` lead nowhere."""
+
+    note: FileRef | None = None
+    place: str = ""
+    out: list[Link] = field(default_factory=list)
+    back: list[Link] = field(default_factory=list)
+    unresolved: list[Link] = field(default_factory=list)
+    names: Counter[str] = field(default_factory=Counter)
+    orphans: list[FileRef] = field(default_factory=list)
+    counts: Counter[str] = field(default_factory=Counter)
+    n_unread: int = 0
+    generation: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A file, and the place in it that was asked for: '', headings, or `^` and a block's id."""
+
+    file: File
+    place: str = ""
+
+
+def find(target: Linked, text: str) -> list[Asked]:
+    """
+    The files somebody may mean by `text`, none if there is none: a path as hits print it, from the source or with its
+    name before it; a path on the disk; a name as links have it; an alias or a title; `#` and a place behind any of it.
+    """
+    with target.reader.snapshot() as now:
+        graph = _graph(target, now.db)
+        for name, place in _readings(text.strip()):
+            if found := _find(target, graph, name):
+                return [Asked(file, place) for file in found]
+    return []
+
+
+def near(target: Linked, text: str) -> list[str]:
+    """The paths, as hits print them, that are spelled nearest to `text`."""
+    with target.reader.snapshot() as now:
+        graph = _graph(target, now.db)
+        names: dict[str, str] = {}
+        for file in graph.files():
+            if len(names) < MOST_NAMES and (not target.sources or file.source in target.sources):
+                said = shown(f"{file.source}/{file.path}")
+                names.setdefault(_bare(file.path), said)
+        found = difflib.get_close_matches(_bare(text), names, N_NEAR, 0.6)
+    return [names[name] for name in found]
+
+
+def of_file(target: Linked, asked: Asked) -> Told:
+    """The links of a file, those to it, and which of its own lead nowhere; of a place in it, if one was asked for."""
+    with target.reader.snapshot() as now:
+        graph = _graph(target, now.db)
+        told = Told(place=asked.place, n_unread=graph.n_unread(), generation=now.generation())
+        out, back = graph.links_of(asked.file), graph.links_to(asked.file)
+        if wanted := place_keys(asked.place):
+            out = [edge for edge in out if is_below([heading_key(part) for part in edge.link.heading], wanted)]
+            back = [edge for edge in back if is_same_place(place_keys(edge.link.subpath), wanted)]
+        (told.note,) = _refs(target, graph, [asked.file])
+        told.counts = _counted([*out, *back])
+        told.out = _links(target, graph, [edge for edge in out if edge.how != "none"])
+        told.unresolved = _links(target, graph, [edge for edge in out if edge.how == "none"])
+        told.back = _links(target, graph, back)
+    return told
+
+
+def notes_linked(target: Linked, db: apsw.Connection, wanted: tree.Link) -> set[int]:
+    """
+    The notes, by row, that link to what `wanted` names, or that it links to. A name of no file means the links that
+    would lead to it.
+    """
+    graph = _graph(target, db)
+    for name, place in _readings(wanted.target.strip()):
+        files = _find(target, graph, name)
+        if files and wanted.direction == "from":
+            within = place_keys(place)
+            out = [edge for file in files for edge in graph.links_of(file)]
+            out = [e for e in out if not within or is_below([heading_key(part) for part in e.link.heading], within)]
+            return {edge.to.note for edge in out if edge.to is not None and edge.how != "self"} - {0}
+        if files:
+            at = place_keys(place)
+            back = [edge for file in files for edge in graph.links_to(file)]
+            return {e.of.note for e in back if not at or is_same_place(place_keys(e.link.subpath), at)}
+    return set() if wanted.direction == "from" else {edge.of.note for edge in graph.links_nowhere(wanted.target)}
+
+
+def of_all(target: Linked, *, unresolved: bool, orphans: bool) -> Told:
+    """What of a store leads nowhere, and the notes that no other links to; both are counted. Reads every link."""
+    with target.reader.snapshot() as now:
+        graph = _graph(target, now.db)
+        told = Told(n_unread=graph.n_unread(), generation=now.generation())
+        nowhere = list[Edge]()
+        met = set[tuple[str, str]]()
+        for edge in graph.everything():
+            if edge.to is not None and edge.to != edge.of:
+                met.add((edge.to.source, edge.to.path))
+            if target.sources and edge.of.source not in target.sources:
+                continue
+            told.counts["links"] += 1
+            told.counts[edge.how] += 1
+            if edge.how == "none":
+                nowhere.append(edge)
+        notes = [file for file in graph.files(tuple(target.sources)) if file.note]
+        alone = sorted((file for file in notes if (file.source, file.path) not in met), key=_by_path)
+        told.names = Counter(edge.link.target for edge in nowhere)
+        told.counts.update(notes=len(notes), orphans=len(alone))
+        if unresolved:
+            told.unresolved = _links(target, graph, nowhere)
+        if orphans:
+            told.orphans = _refs(target, graph, alone)
+    return told
+
+
+def _graph(target: Linked, db: apsw.Connection) -> Graph:
+    vague = {label: root.withheld for label, root in target.roots.items() if root.withheld is not None}
+
+    def withheld(source: str, path: str) -> bool:
+        return source in vague and vague[source](path)
+
+    vaults = {label: Vaults(root.vaults, root.above) for label, root in target.roots.items()}
+    return Graph(db, vaults, withheld if vague else None)
+
+
+def _readings(text: str) -> Iterable[tuple[str, str]]:
+    """What `text` may name, likeliest first: (file, place in it)."""
+    with suppress(ValueError):  # an address that is none
+        if text.startswith("obsidian://"):
+            text = (parse_qs(urlsplit(text).query).get("file") or [""])[0]
+        elif text.startswith("file://"):
+            text = unquote(urlsplit(text).path)
+    if text.startswith("[[") and text.endswith("]]"):
+        text = text[2:-2].partition("|")[0].strip()
+    yield text, ""
+    if _LINES.search(text):
+        yield _LINES.sub("", text), ""
+    name, mark, place = text.partition("#")
+    if mark:
+        yield name.strip(), place.strip()
+
+
+def _find(target: Linked, graph: Graph, text: str) -> list[File]:
+    labels = [label for label in target.roots if not target.sources or label in target.sources]
+    named = list[tuple[str, str]]()  # (source, path in it), where the source is told
+    for label in labels:
+        starts = (f"{label}/", *(f"{path.rstrip('/')}/" for path in target.roots[label].paths))
+        named += [(label, text[len(start) :]) for start in starts if text.startswith(start)]
+    exactly = [*named, *((label, text.strip("/")) for label in labels)]
+    if found := [file for label, path in exactly if path and (file := graph.at(label, path))]:
+        return _once(found)
+    for label, path in named:
+        if path and (found := [file for file in graph.ending_in(path) if file.source == label]):
+            return _once(found)
+    found = graph.ending_in(text) if text.strip("/") else []
+    found = found or (graph.called(text) if text else [])
+    if not found and "%" in text:  # a name that is no text is printed otherwise than it is
+        found = [file for file in graph.files() if text in (shown(file.path), shown(f"{file.source}/{file.path}"))]
+    return _once(file for file in found if file.source in labels)
+
+
+def _once(files: Iterable[File]) -> list[File]:
+    return sorted({(file.source, file.path): file for file in files}.values(), key=_by_path)
+
+
+def _by_path(file: File) -> tuple[str, str]:
+    return file.source, file.path
+
+
+def _bare(path: str) -> str:
+    """The name in a path, as people misspell it."""
+    return path.rstrip("/").rpartition("/")[2].removesuffix(".md").casefold()
+
+
+def _counted(edges: Sequence[Edge]) -> Counter[str]:
+    counted: Counter[str] = Counter(edge.how for edge in edges)
+    counted["links"] = len(edges)
+    return counted
+
+
+def _links(target: Linked, graph: Graph, edges: Sequence[Edge]) -> list[Link]:
+    files = [*(edge.of for edge in edges), *(edge.to for edge in edges if edge.to is not None)]
+    refs = dict(zip(files, _refs(target, graph, files), strict=True))
+    return [
+        Link(
+            refs[edge.of], edge.link.line, edge.link.heading, edge.link.kind, edge.link.embed, edge.link.target,
+            edge.link.subpath, edge.link.alias, edge.how, refs[edge.to] if edge.to else None,
+        )
+        for edge in edges
+    ]  # fmt: skip
+
+
+def _refs(target: Linked, graph: Graph, files: Sequence[File]) -> list[FileRef]:
+    titles = graph.titles(files)
+    return [
+        FileRef(target.name, file.source, shown(file.path), titles.get(file.note, ""), exact(file.path))
+        for file in files
+    ]

@@ -1,0 +1,108 @@
+"""Links of the stores that run: of one file, or of all. What reads works aside; the event loop waits for none of it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any
+
+from vragd.errors import NotFound, UsageError
+from vragd.search import links as search
+from vragd.search.links import Asked, Linked, Root, Told
+from vragd.stores.indexer import Indexer
+from vragd.stores.stores import Stores
+
+REST_S = 1.0
+N_NAMED = 5
+
+
+async def links(
+    stores: Stores, names: Sequence[str], *, note: str, unresolved: bool, orphans: bool, sources: frozenset[str]
+) -> dict[str, Any]:
+    """
+    The links of the file that `note` means and those to it; without one, those of all that lead nowhere, and the notes
+    that no other links to, as far as that is asked.
+
+    Raises NotFound for what is no file, UsageError for what may be several.
+    """
+    await stores.at_rest(names, REST_S)
+    indexers = stores.chosen(names)
+    labels = {source.label for indexer in indexers for source in indexer.store.sources.values()}
+    if unknown := sources - labels:
+        raise UsageError(
+            f"there is no source {sorted(unknown)[0]!r}", hint=f"one of: {', '.join(sorted(labels)) or 'none yet'}"
+        )
+    targets = [target for indexer in indexers if (target := _target(indexer, sources)).sources or not sources]
+    if note:
+        target, asked = await stores.aside.run(_the_one, targets, note)
+        told = [await stores.aside.run(search.of_file, target, asked)]
+    else:
+        told = [
+            await stores.aside.run(search.of_all, target, unresolved=unresolved, orphans=orphans) for target in targets
+        ]
+    return {
+        **_together(told, names=unresolved and not note),
+        "pending": sum(indexer.dirty.pending() for indexer in indexers),
+        "degraded": tuple(dict.fromkeys(reason for indexer in indexers for reason in indexer.degraded())),
+    }
+
+
+def _together(told: Sequence[Told], *, names: bool) -> dict[str, Any]:
+    counts = sum((one.counts for one in told), Counter[str]())
+    nowhere = Counter[str]()
+    spelled: dict[str, str] = {}
+    for name, n in (each for one in told for each in one.names.items()):
+        nowhere[spelled.setdefault(name.casefold(), name)] += n
+    counts["names"] = len(nowhere)
+    return {
+        "note": told[0].note if told else None,
+        "place": told[0].place if told else "",
+        "out": [link for one in told for link in one.out],
+        "back": [link for one in told for link in one.back],
+        "unresolved": [link for one in told for link in one.unresolved],
+        "names": [{"name": name, "count": n} for name, n in sorted(nowhere.items(), key=_by_count) if names],
+        "orphans": [file for one in told for file in one.orphans],
+        "counts": {name: counts[name] for name in COUNTED},
+        "n_unread": sum(one.n_unread for one in told),
+        "generation": sum(one.generation for one in told),
+    }
+
+
+def _by_count(name: tuple[str, int]) -> tuple[int, str]:
+    return -name[1], name[0].casefold()
+
+
+COUNTED = ("links", "path", "alias", "self", "none", "names", "notes", "orphans")
+
+
+def _the_one(targets: Sequence[Linked], text: str) -> tuple[Linked, Asked]:
+    """The file that is meant, and the first store that has it."""
+    found = [(target, asked) for target in targets for asked in search.find(target, text)]
+    places: dict[tuple[str, ...], tuple[Linked, Asked]] = {}
+    for target, asked in found:
+        places.setdefault((*target.roots[asked.file.source].paths[:1], asked.file.path), (target, asked))
+    if len(places) == 1:
+        return next(iter(places.values()))
+    if places:
+        said = [f"{asked.file.source}/{asked.file.path}" for _, asked in places.values()]
+        more = ", …" if len(said) > N_NAMED else ""
+        raise UsageError(
+            f"{len(said):,} files are called {text!r}", hint=f"which one? {', '.join(said[:N_NAMED])}{more}"
+        )
+    near = list(dict.fromkeys(name for target in targets for name in search.near(target, text)))[:3]
+    raise NotFound(
+        f"there is no note {text!r}", hint=f"did you mean {' or '.join(near)}?" if near else "vragd files lists them"
+    )
+
+
+def _target(indexer: Indexer, sources: frozenset[str]) -> Linked:
+    store = indexer.store
+    roots = {
+        source.label: Root(
+            tuple(dict.fromkeys((str(source.path), source.root.real if source.root else str(source.path)))),
+            *source.vaults,
+            withheld=source.withheld if source.rules.may_be_vague else None,
+        )
+        for source in store.sources.values()
+    }
+    return Linked(store.name, store.reader, roots, sources & roots.keys())

@@ -1,0 +1,77 @@
+"""Names as links mean them: the parts that a whole vault does not show."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+
+from vragd.catalog.link_names import (
+    Candidate,
+    Named,
+    Vaults,
+    asked_by,
+    asked_for,
+    fold,
+    heading_key,
+    is_below,
+    is_same_place,
+    link_key,
+    name_key,
+    place_keys,
+)
+
+
+def test_a_file_is_found_by_every_name_a_link_to_it_has() -> None:
+    pairs = ("a/B.md", "b"), ("B.md", "B.md"), ("B.md.md", "B.md"), ("B.md.md", "x/B.md.md"), ("P.png", "p.PNG")
+    for path, target in pairs:
+        assert name_key(path) in asked_by(target)
+        assert link_key(target) in asked_for(name_key(path))
+    assert name_key("B.markdown") not in asked_by("B")
+
+
+@pytest.mark.parametrize(
+    ("one", "other"), [("Ü", "U\u0308"), ("STRASSE", "straße"), ("İ", "i\u0307"), ("ﬁ", "FI"), ("Å", "\u212b")]
+)
+def test_case_and_composition_make_no_other_name(one: str, other: str) -> None:
+    assert fold(one) == fold(other)
+
+
+def test_a_name_that_is_no_text_is_folded_to_text() -> None:
+    fold("caf\udce9.md").encode()
+
+
+def test_headings_are_compared_without_special_characters() -> None:
+    assert heading_key("  What's **new**?  (2024)") == heading_key("what s new 2024")
+    assert place_keys("One#Two: three") == ("one", "two three")
+    assert place_keys("^Block-1") == ("^block-1",)
+    assert place_keys("page=3") == ("page 3",)
+
+
+def test_a_place_is_named_by_its_innermost_headings() -> None:
+    assert is_same_place(("b", "c"), ("c",))
+    assert is_same_place(("c",), ("a", "b", "c"))
+    assert not is_same_place(("b", "c"), ("a", "c"))
+    assert not is_same_place((), ("c",))
+    assert is_below(("a", "b", "c"), ("a", "c"))
+    assert not is_below(("a", "b"), ("b", "a"))
+    assert not is_below(("a",), ())
+
+
+def test_a_vault_inside_or_around_a_source_has_a_root_of_its_own() -> None:
+    vaults = Vaults(("in", "in/deeper"), "Above/")
+    paths = ("n.md", "in/n.md", "in/deeper/n.md", "inner/n.md")
+    assert [vaults.of(path) for path in paths] == ["", "in", "in/deeper", ""]
+    assert vaults.within("in/deeper/a/n.md", "in/deeper") == "a/n.md"
+    assert vaults.within("n.md", "") == "Above/n.md"
+
+
+def test_ten_thousand_files_of_one_name_are_told_apart_quickly() -> None:
+    named = Named(Candidate(f"f{i}/index", f"f{i}/index", i) for i in range(10_000))
+    started = time.process_time()
+    found = [named.find(f"f{i}/index", "n.md") for i in range(10_000)]
+    assert [one.file for one in found if one] == list(range(10_000))
+    assert named.find("x/index", "n.md") is None
+    assert (shortest := named.find("index", "n.md")) is not None and shortest.path == "f0/index"
+    assert (near := named.find("index", "f77/n.md")) is not None and near.path == "f77/index"
+    assert time.process_time() - started < 2

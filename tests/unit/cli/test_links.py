@@ -1,0 +1,100 @@
+"""What people see of links."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from vragd.cli.links import named, print_links
+from vragd.cli.main import main
+
+
+def file(path: str) -> dict[str, Any]:
+    return {"store": "notes", "source": "Vault", "path": path, "title": path, "path_b64": None}
+
+
+def link(of: str, line: int, to: str = "", **more: Any) -> dict[str, Any]:
+    made = {
+        "of": file(of), "line": line, "to": file(to) if to else None, "target": to.removesuffix(".md") or "Never",
+        "how": "path" if to else "none", "heading": [], "kind": "wiki", "embed": False, "subpath": "", "alias": "",
+    }  # fmt: skip
+    return made | more
+
+
+def answer(**more: Any) -> dict[str, Any]:
+    counts = dict.fromkeys(("links", "path", "alias", "self", "none", "names", "notes", "orphans"), 0)
+    empty = {"note": None, "place": "", "out": [], "back": [], "unresolved": [], "names": [], "orphans": []}
+    said = {"counts": counts, "n_unread": 0, "generation": 1, "pending": 0, "degraded": []}
+    return {**empty, **said, **more}
+
+
+def test_of_a_note_each_link_has_a_line(capsys: pytest.CaptureFixture[str]) -> None:
+    going = [
+        link("A.md", 3, "B.md", subpath="One#Two", heading=["Top", "Deep"]),
+        link("A.md", 4, "A.md", how="self", subpath="Here"),
+        link("A.md", 5, "C.md", how="alias", target="See"),
+        link("A.md", 6, "p.png", embed=True),
+    ]
+    coming = [link("D.md", 9, "A.md", kind="property", subpath="^x"), link("E.md", 1, "A.md", how="alias", target="a")]
+    told = answer(note=file("A.md"), place="Top", out=going, back=coming, unresolved=[link("A.md", 12)])
+    print_links(told)
+    assert capsys.readouterr().out.splitlines() == [
+        "Vault/A.md#Top",
+        "links to (4)",
+        "     3  Vault/B.md#One#Two  under Top › Deep",
+        "     4  #Here",
+        "     5  Vault/C.md  via alias 'See'",
+        "     6  Vault/p.png  embedded",
+        "linked from (2)",
+        "  Vault/D.md:9  #^x  in a property",
+        "  Vault/E.md:1  via alias 'a'",
+        "leads nowhere (1)",
+        "    12  Never",
+    ]
+    print_links(told, unresolved=True)
+    assert capsys.readouterr().out.splitlines() == ["Vault/A.md#Top", "leads nowhere (1)", "    12  Never"]
+
+
+def test_of_everything_names_come_with_their_places_and_counts_go_beside(capsys: pytest.CaptureFixture[str]) -> None:
+    counts = answer()["counts"] | {"links": 9, "notes": 3, "none": 6, "names": 2, "alias": 1, "orphans": 1}
+    nowhere = [link(f"{i}.md", i, target="Gone" if i % 2 else "gone") for i in range(5)] + [link("x.md", 1)]
+    names = [{"name": "gone", "count": 5}, {"name": "Never", "count": 1}]
+    said = "9 links in 3 notes: 6 of 2 names lead nowhere, 1 by an alias; 1 note that no other links to"
+    print_links(answer(counts=counts, unresolved=nowhere, names=names), unresolved=True)
+    seen = capsys.readouterr()
+    assert seen.out.splitlines() == [
+        "   5  gone  (Vault/0.md:0, Vault/1.md:1, Vault/2.md:2, and 2 more)",
+        "   1  Never  (Vault/x.md:1)",
+    ]
+    assert seen.err.splitlines() == [said]
+    print_links(answer(counts=counts, orphans=[file("o.md")]), orphans=True)
+    assert capsys.readouterr().out.splitlines() == ["Vault/o.md"]
+    print_links(answer(counts=counts))
+    assert capsys.readouterr().out.splitlines() == [said]
+
+
+def test_what_the_answer_may_lack_is_said(capsys: pytest.CaptureFixture[str]) -> None:
+    print_links(answer(note=file("A\nB.md"), n_unread=2, pending=1, degraded=["initial_scan"]))
+    seen = capsys.readouterr()
+    assert seen.out.splitlines() == ["Vault/A\ufffdB.md"]
+    for part in ("no such links", "links of 2 notes are still to be read", "1 path is still to be", "initial_scan"):
+        assert part in seen.err
+
+
+def test_orphans_of_one_note_are_refused_and_so_is_an_empty_name(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["links", "A", "--orphans"]) == 2
+    assert main(["links", ""]) == 2
+    said = capsys.readouterr().err
+    assert "orphans are of all notes" in said
+    assert "what is given for note is empty" in said
+
+
+def test_a_path_from_the_current_folder_is_asked_for_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "A.md").touch()
+    monkeypatch.chdir(tmp_path)
+    assert named("./A.md") == str(tmp_path.resolve() / "A.md")
+    assert named("./B.md") == "./B.md"
+    assert named("A.md") == "A.md"
+    assert named(None) == ""

@@ -1,0 +1,182 @@
+"""What links to what, as somebody asks it: by whatever a note is called, of a place in it, of everything."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.graphs import Linked as Store
+from vragd.search.links import Linked, Root, Told, find, near, of_all, of_file
+
+COFFEE_MD = """---
+aliases: [Java]
+title: A cup
+---
+# Brewing
+## French press
+[[Beans#Roast]] [[Nowhere]]
+# End
+[[#Brewing]] ![[cup.png]]
+"""
+BEANS_MD = """# Roast
+See [[coffee#Brewing#French press|how]].
+## Dark
+[[Java]] and [[coffee#^b1]], [[nowhere]]
+"""
+NOTES = {
+    "Kitchen/Coffee.md": COFFEE_MD,
+    "Kitchen/Beans.md": BEANS_MD,
+    "Other/Beans.md": "[[Kitchen/Beans]] [[Gone]]",
+    "Alone.md": "[[#here]] nothing else",
+    "100%.md": "[[Coffee]]",
+    "a#b.md": "x",
+}
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[Store]:
+    vault = tmp_path / "vault"
+    for path, text in NOTES.items():
+        (vault / path).parent.mkdir(parents=True, exist_ok=True)
+        (vault / path).write_text(text)
+    (vault / "Kitchen" / "cup.png").write_bytes(b"")
+    Path(os.fsdecode(os.fsencode(vault) + b"/caf\xe9.md")).write_text("[[Beans]]")
+    made = Store(vault, tmp_path / "store")
+    made.look()
+    yield made
+    made.close()
+
+
+def linked(store: Store, hidden: tuple[str, ...] = (), sources: tuple[str, ...] = ()) -> Linked:
+    root = Root((str(store.vault),), withheld=lambda path: path in hidden)
+    return Linked("notes", store.store.reader, {"vault": root}, frozenset(sources))
+
+
+def called(store: Store, text: str) -> list[tuple[str, str]]:
+    return [(asked.file.path, asked.place) for asked in find(linked(store), text)]
+
+
+COFFEE = [("Kitchen/Coffee.md", "")]
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("vault/Kitchen/Coffee.md", COFFEE),
+        ("vault/Kitchen/Coffee.md:12-30", COFFEE),
+        ("vault/Kitchen/Coffee.md:7", COFFEE),
+        ("vault/Kitchen/coffee", COFFEE),
+        ("vault/Coffee", COFFEE),
+        ("Kitchen/Coffee.md", COFFEE),
+        ("kitchen/COFFEE", COFFEE),
+        ("Coffee", COFFEE),
+        ("  coffee.md ", COFFEE),
+        ("[[Coffee|a drink]]", COFFEE),
+        ("java", COFFEE),
+        ("A cup", COFFEE),
+        ("{vault}/Kitchen/Coffee.md", COFFEE),
+        ("obsidian://open?vault=vault&file=Kitchen%2FCoffee", COFFEE),
+        ("obsidian://open?vault=vault&file=Kitchen%2FCoffee%23Brewing", [("Kitchen/Coffee.md", "Brewing")]),
+        ("file://{vault}/Kitchen/Coffee.md", COFFEE),
+        ("coffee#Brewing#French press", [("Kitchen/Coffee.md", "Brewing#French press")]),
+        ("[[Coffee#^b1]]", [("Kitchen/Coffee.md", "^b1")]),
+        ("cup.png", [("Kitchen/cup.png", "")]),
+        ("a#b.md", [("a#b.md", "")]),
+        ("100%", [("100%.md", "")]),
+        ("vault/caf%E9.md", [("caf\udce9.md", "")]),
+        ("beans", [("Kitchen/Beans.md", ""), ("Other/Beans.md", "")]),
+        ("Other/Beans", [("Other/Beans.md", "")]),
+        ("cup", []),
+        ("Nowhere", []),
+        ("", []),
+        ("#", []),
+        ("/", []),
+        ("obsidian://[", []),
+        ("[[]]", []),
+    ],
+)
+def test_a_note_is_meant_by_whatever_it_is_called(store: Store, text: str, expected: list[tuple[str, str]]) -> None:
+    assert called(store, text.replace("{vault}", str(store.vault))) == expected
+
+
+def test_what_is_nowhere_is_near_to_what_is_spelled_so(store: Store) -> None:
+    assert near(linked(store), "Cofee") == ["vault/Kitchen/Coffee.md"]
+    assert near(linked(store, hidden=("Kitchen/Coffee.md",)), "Cofee") == []
+    assert near(linked(store, sources=("other",)), "Cofee") == []
+    assert near(linked(store), "zzzzzz") == []
+
+
+def told_of(store: Store, text: str, hidden: tuple[str, ...] = ()) -> Told:
+    target = linked(store, hidden)
+    (asked,) = find(target, text)
+    return of_file(target, asked)
+
+
+def test_of_a_note_all_is_told_with_where_it_stands_and_leads(store: Store) -> None:
+    told = told_of(store, "Coffee")
+    assert told.note is not None
+    assert (told.note.store, told.note.source) == ("notes", "vault")
+    assert (told.note.path, told.note.title) == ("Kitchen/Coffee.md", "A cup")
+    assert [(link.line, link.heading, link.how, link.to and link.to.path, link.subpath) for link in told.out] == [
+        (7, ("Brewing", "French press"), "path", "Kitchen/Beans.md", "Roast"),
+        (9, ("End",), "self", "Kitchen/Coffee.md", "Brewing"),
+        (9, ("End",), "path", "Kitchen/cup.png", ""),
+    ]
+    assert [(link.target, link.to) for link in told.unresolved] == [("Nowhere", None)]
+    assert [(link.of.path, link.line, link.how, link.subpath, link.alias) for link in told.back] == [
+        ("100%.md", 1, "path", "", ""),
+        ("Kitchen/Beans.md", 2, "path", "Brewing#French press", "how"),
+        ("Kitchen/Beans.md", 4, "alias", "", ""),
+        ("Kitchen/Beans.md", 4, "path", "^b1", ""),
+    ]
+    assert (told.counts["links"], told.counts["none"], told.counts["alias"]) == (8, 1, 1)
+
+
+@pytest.mark.parametrize(
+    ("place", "out", "back"),
+    [
+        ("#French press", ["Beans"], [2]),
+        ("#brewing", ["Beans"], []),
+        ("#Brewing#french PRESS!", ["Beans"], [2]),
+        ("#End", ["", "cup.png"], []),
+        ("#^b1", [], [4]),
+        ("#Never", [], []),
+    ],
+)
+def test_of_a_place_what_stands_below_it_and_what_leads_there(
+    store: Store, place: str, out: list[str], back: list[int]
+) -> None:
+    told = told_of(store, f"Coffee{place}")
+    assert told.place == place[1:]
+    assert [link.target for link in told.out] == out
+    assert [link.line for link in told.back] == back
+
+
+def test_of_everything_names_that_lead_nowhere_are_counted_and_notes_nobody_links_to(store: Store) -> None:
+    told = of_all(linked(store), unresolved=True, orphans=True)
+    assert told.names == {"nowhere": 1, "Nowhere": 1, "Gone": 1}
+    assert [link.of.path for link in told.unresolved] == ["Kitchen/Beans.md", "Kitchen/Coffee.md", "Other/Beans.md"]
+    assert [file.path for file in told.orphans] == ["100%.md", "Alone.md", "a#b.md", "caf%E9.md"]
+    assert told.orphans[-1].path_b64 is not None
+    counts = {name: told.counts[name] for name in ("links", "path", "alias", "self", "none", "notes", "orphans")}
+    assert counts == {
+        "links": 13, "path": 7, "alias": 1, "self": 2, "none": 3, "notes": 7, "orphans": 4
+    }  # fmt: skip
+    bare = of_all(linked(store), unresolved=False, orphans=False)
+    assert (bare.counts, bare.names, bare.unresolved, bare.orphans) == (told.counts, told.names, [], [])
+    assert of_all(linked(store, sources=("other",)), unresolved=True, orphans=True).counts["links"] == 0
+
+
+def test_what_is_withheld_is_named_by_nothing(store: Store) -> None:
+    hidden = ("Kitchen/Beans.md", "Kitchen/cup.png")
+    told = told_of(store, "Coffee", hidden)
+    assert [link.of.path for link in told.back] == ["100%.md"]
+    leads = [(link.target, link.to and link.to.path) for link in told.out]
+    assert leads == [("Beans", "Other/Beans.md"), ("", "Kitchen/Coffee.md")]
+    assert find(linked(store, hidden), "Kitchen/Beans") == find(linked(store, hidden), "cup.png") == []
+    whole = of_all(linked(store, hidden), unresolved=True, orphans=True)
+    said = [link.of.path for link in whole.unresolved] + [file.path for file in whole.orphans]
+    assert not {*hidden} & {*said}
