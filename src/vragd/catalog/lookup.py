@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -246,13 +246,18 @@ class Lookup:
         )
         return {note: (label, from_blob(path), title, modified) for note, label, path, title, modified in rows}
 
-    def first_chunks(self, notes: Sequence[int]) -> dict[int, int]:
-        """The first chunk of those of the notes that have any."""
+    def chunks_at(self, lines: Mapping[int, int | None]) -> dict[int, int]:
+        """By note, its last chunk that begins no later than the line, or else its first; of notes that have any."""
+        found: dict[int, int] = {}
         rows = self._db.execute(
-            "select note_id, id from chunk where ordinal = 0 and note_id in (select value from json_each(?))",
-            (json.dumps(list(notes)),),
+            "select note_id, id, line_from from chunk where note_id in (select value from json_each(?))"
+            " order by note_id, ordinal",
+            (json.dumps(list(lines)),),
         )
-        return dict(rows)
+        for note, chunk, begins in rows:
+            if note not in found or begins <= (lines[note] or 0):
+                found[note] = chunk
+        return found
 
     def chunks_among(self, notes: np.ndarray) -> list[tuple[int, int]]:
         """(chunk, note) of every chunk of these notes that has an embedding."""

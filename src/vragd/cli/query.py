@@ -33,6 +33,8 @@ def add(commands: Any, common: argparse.ArgumentParser) -> None:
         "--tag", action="append", default=[], help="only notes with this tag, or one below it (any of several)"
     )
     sub.add_argument("--property", action="append", default=[], metavar="NAME[=VALUE]", help="only notes with it")
+    sub.add_argument("--not-tag", action="append", default=[], metavar="TAG", help="no notes with this tag")
+    sub.add_argument("--on", default="", metavar="DATE", help="only notes of that day, month or year")
     sub.add_argument(
         "--after", default="", metavar="DATE", help="only notes of that date and later: 2026-04, 7d, today"
     )
@@ -108,7 +110,9 @@ def filters_of(args: argparse.Namespace) -> str:
     """The flags as filters in the grammar of questions: any of one kind, all of different kinds."""
     kinds = [[f"tag:{_quoted(tag.removeprefix('#'))}" for tag in args.tag], [_property(one) for one in args.property]]
     found = [f"({' OR '.join(some)})" for some in kinds if some]
-    found += [f"{name}:{_quoted(value)}" for name, value in (("after", args.after), ("before", args.before)) if value]
+    found += [f"-tag:{_quoted(tag.removeprefix('#'))}" for tag in args.not_tag]
+    dates = (("on", args.on), ("after", args.after), ("before", args.before))
+    found += [f"{name}:{_quoted(value)}" for name, value in dates if value]
     return " ".join(found)
 
 

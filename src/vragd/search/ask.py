@@ -35,7 +35,7 @@ from vragd.errors import (
 from vragd.search.excerpt import Matched
 from vragd.search.floor import in_another_language
 from vragd.search.folder import spellings, within
-from vragd.search.narrowed import MOST_LISTED, Narrowed, narrowed, near_among, order_of
+from vragd.search.narrowed import MOST_LISTED, Narrowed, lines_found, narrowed, near_among, order_of
 from vragd.search.question import (
     Answer,
     Hit,
@@ -49,7 +49,7 @@ from vragd.search.question import (
 )
 from vragd.search.rank import Candidates, rank
 from vragd.search.score import MEASURED, Calibration, calibration_of, pooled
-from vragd.search.show import listed_hits, shown_hits
+from vragd.search.show import Order, listed_hits, shown_hits
 from vragd.system.log import error_fields
 from vragd.terms.bounds import MAX_QUERY_CHARS, MAX_TOP_K
 from vragd.terms.filter import Filter, every, one_of
@@ -272,8 +272,8 @@ class _Look:
         """The notes that pass the filters, the last first: there are no words to rank them by."""
         assert self._narrowed is not None
         order = self._order(now, self._narrowed.notes, by="modified")
-        notes = sorted(self._narrowed.notes.tolist(), key=order.__getitem__)[: self._question.top_k]
-        hits = listed_hits(now.lookup, self._target, self._question, notes, Matched())
+        notes = sorted(self._narrowed.notes.tolist(), key=order.places.__getitem__)[: self._question.top_k]
+        hits = listed_hits(now.lookup, self._target, self._question, lines_found(now, self._question, notes), order)
         return Answer(tuple(hits), (), now.generation(), True, unknown=self._narrowed.unknown)
 
     def _others(self, now: Snapshot) -> list[int]:
@@ -282,10 +282,9 @@ class _Look:
             return []
         return now.selecting.latest(self._narrowed.notes, MOST_LISTED)
 
-    def _order(self, now: Snapshot, notes: np.ndarray, by: Sort = "score") -> dict[int, int]:
-        """By note, which comes first; empty where that is by score."""
+    def _order(self, now: Snapshot, notes: np.ndarray, by: Sort = "score") -> Order:
         sort = by if self._question.sort == "score" else self._question.sort
-        return order_of(now, sort, np.unique(notes)) if sort != "score" else {}
+        return order_of(now, sort, np.unique(notes)) if sort != "score" else Order()
 
     def _degraded(self) -> tuple[str, ...]:
         reasons: list[str] = []

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
+from vragd.errors import UsageError
 from vragd.search.grammar.halves import filter_of, ranked_text
 from vragd.search.grammar.parse import parse
-from vragd.search.grammar.tree import And
+from vragd.search.grammar.tree import And, Node, Not, Or, Source, Store, Within
 from vragd.search.question import Question, Unknown, wall_clock
+from vragd.terms.bounds import MAX_QUERY_CHARS
 
 
 def understood(*, text: str = "", where: str = "", plain: bool = False, **asked: Any) -> Question:
@@ -17,6 +19,9 @@ def understood(*, text: str = "", where: str = "", plain: bool = False, **asked:
 
     `asked` are the other fields of a Question. Raises UsageError for a mistake in the grammar.
     """
+    for typed in (text, where):
+        if len(typed) > MAX_QUERY_CHARS:
+            raise UsageError(f"the query has {len(typed)} characters, the limit is {MAX_QUERY_CHARS}")
     node = None if plain else parse(text)
     filters = [] if node is None else [filter_of(node)]
     filters += [parse(where)] if where.strip() else []
@@ -31,6 +36,18 @@ def understood(*, text: str = "", where: str = "", plain: bool = False, **asked:
         now=wall_clock(),
         **asked,
     )
+
+
+def named_in(node: Node | None) -> Iterator[Source | Store]:
+    """The sources and stores that a question names."""
+    match node:
+        case And(parts) | Or(parts):
+            for part in parts:
+                yield from named_in(part)
+        case Not(part) | Within(_, part):
+            yield from named_in(part)
+        case Source() | Store():
+            yield node
 
 
 def unknown_everywhere(found: Sequence[Sequence[Unknown]]) -> list[Unknown]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -18,6 +18,8 @@ from vragd.search.links import Linked, Root, notes_linked
 from vragd.search.nearest import nearest_name
 from vragd.search.question import Question, Sort, Target, Unknown, wall_clock
 from vragd.search.score import MEASURED, cosines
+from vragd.search.show import Order
+from vragd.search.textual import Look, Matcher
 
 EXACT_CHUNKS = 4_000
 """Of so few each is compared with the question; of more the backend is asked, and asked again for more."""
@@ -77,15 +79,27 @@ def near_among(
     return [(chunk, note_of[chunk]) for chunk in best.tolist()]
 
 
-def order_of(now: Snapshot, sort: Sort, notes: np.ndarray) -> dict[int, int]:
-    """By note, its place: the latest first, or the first by name."""
+def lines_found(now: Snapshot, question: Question, notes: Sequence[int]) -> dict[int, int | None]:
+    """By note, in their order, the first line that the filters found something in; 1-based, None for none."""
+    assert question.where is not None
+    matcher, texts = Matcher(), dict(now.selecting.texts(np.array(sorted(notes), dtype=np.int64)))
+    found: dict[int, int | None] = {}
+    for note in notes:
+        line = matcher.first_line(question.where, Look(texts.get(note, "")))
+        found[note] = None if line is None else line + 1
+    return found
+
+
+def order_of(now: Snapshot, sort: Sort, notes: np.ndarray) -> Order:
+    """The latest first, or the first by name."""
     entries = now.selecting.entries(notes)
     if sort == "name":
         found = sorted(entries, key=lambda entry: (fold(entry.path.rpartition("/")[2]), entry.path))
-    else:
-        times = Among("", now.selecting, wall_clock()).times(sort, notes)
-        found = sorted(entries, key=lambda entry: (times[entry.id], entry.path), reverse=True)
-    return {entry.id: at for at, entry in enumerate(found)}
+        return Order({entry.id: at for at, entry in enumerate(found)})
+    times = Among("", now.selecting, wall_clock()).times(sort, notes)
+    found = sorted(entries, key=lambda entry: (-times[entry.id].timestamp(), entry.path))
+    created = {note: at.timestamp() for note, at in times.items()} if sort == "created" else {}
+    return Order({entry.id: at for at, entry in enumerate(found)}, created)
 
 
 def _unknown(now: Snapshot, among: Among, where: Node) -> Iterator[Unknown]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from itertools import islice
 
 from vragd.catalog.lookup import Lookup
@@ -15,45 +15,67 @@ from vragd.search.rank import NO_PASSAGE, Ranked, Ranking
 from vragd.search.score import FIRST, Parts
 from vragd.terms.names import link
 
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """By note: its place, where that is not the best first; when it was `created`, where that decides."""
+
+    places: Mapping[int, int] = field(default_factory=dict)
+    created: Mapping[int, float] = field(default_factory=dict)
+
+
 MORE_PASSAGES = 2  # of a note, beside its best
 NOTHING = Parts(None, None, None, None)
 SPARE = 2  # for equal texts: excerpts are made of what is shown, and little else
 
 
 def shown_hits(
-    now: Lookup, target: Target, question: Question, ranking: Ranking, matched: Matched, order: Mapping[int, int]
+    now: Lookup, target: Target, question: Question, ranking: Ranking, matched: Matched, order: Order
 ) -> tuple[tuple[Hit, ...], int]:
     """
-    The best `top_k` hits, and how many were left out as no good match. `order` says, by note, which come first where
-    that is not the best.
+    The best `top_k` hits, or the first by their `order`, and how many were left out as no good match.
     """
     places, n_weak = ranking.best(chunks=question.chunks, listed=question.listed)
     if not question.weak and n_weak:
         places, n_left_out, n_weak = places[:-n_weak], n_weak, 0
     else:
         n_left_out = 0
-    if order:
-        places.sort(key=lambda at: order[int(ranking.notes[ranking.owner[at]])])
+    if order.places:
+        places.sort(key=lambda at: order.places[int(ranking.notes[ranking.owner[at]])])
     rows = ranking.rows(places, n_weak, chunks=question.chunks)
     found: list[Hit] = []
     templates: list[Hit] = []
     wanted = question.top_k
     while len(found) < wanted and (batch := list(islice(rows, wanted - len(found) + SPARE))):
-        for hit in _hits(now, target, batch, ranking.mode, explain=question.explain):
+        for hit in _hits(now, target, batch, ranking.mode, order, explain=question.explain):
             (templates if hit.template else found).append(hit)
         found = found if question.chunks else once(found)
     hits = [*found, *templates]
     return tuple(_with_excerpts(hit, matched) for hit in (hits if question.chunks else once(hits))[:wanted]), n_left_out
 
 
-def listed_hits(now: Lookup, target: Target, question: Question, notes: Sequence[int], matched: Matched) -> list[Hit]:
-    """These notes in this order, each with its first passage: nothing was asked that could rank them."""
-    first = now.first_chunks(notes)
-    rows = [Ranked(note, [(first.get(note, NO_PASSAGE), NOTHING)], NOTHING) for note in notes]
-    return [_with_excerpts(hit, matched) for hit in _hits(now, target, rows, question.mode, explain=False)]
+def listed_hits(
+    now: Lookup, target: Target, question: Question, notes: Mapping[int, int | None], order: Order
+) -> list[Hit]:
+    """
+    These notes in this order, each with the passage that has the line, or else its first: nothing was asked that could
+    rank them.
+    """
+    chunks = now.chunks_at(notes)
+    rows = [Ranked(note, [(chunks.get(note, NO_PASSAGE), NOTHING)], NOTHING) for note in notes]
+    hits = _hits(now, target, rows, question.mode, order, explain=False)
+    return [_from_line(hit, line) for hit, line in zip(hits, notes.values(), strict=True)]
 
 
-def _hits(now: Lookup, target: Target, rows: Sequence[Ranked], mode: str, *, explain: bool) -> list[Hit]:
+def _from_line(hit: Hit, line: int | None) -> Hit:
+    """With an excerpt that begins at that line."""
+    lines = hit.text.split("\n")
+    first = max(0, min((line or 0) - hit.lines[0], len(lines) - 1))
+    cut = excerpt("\n".join(lines[first:]), hit.lines[0] + first, Matched())
+    return replace(hit, excerpt=cut.text, spans=cut.spans, excerpt_lines=cut.lines)
+
+
+def _hits(now: Lookup, target: Target, rows: Sequence[Ranked], mode: str, order: Order, *, explain: bool) -> list[Hit]:
     texts = now.passages([chunk for row in rows for chunk, _ in row.passages[: 1 + MORE_PASSAGES]])
     bare = now.notes([row.note for row in rows if row.passages[0][0] not in texts])
     hits = []
@@ -65,7 +87,7 @@ def _hits(now: Lookup, target: Target, rows: Sequence[Ranked], mode: str, *, exp
         if found is not None:
             others = row.passages[1 : 1 + MORE_PASSAGES]
             more = [texts[chunk] for chunk, parts in others if chunk in texts and parts.words]
-            hit = _hit(target, found, row, mode, more)
+            hit = replace(_hit(target, found, row, mode, more), created=order.created.get(row.note))
             hits.append(replace(hit, parts=row.parts.explained()) if explain else hit)
     return hits
 

@@ -39,10 +39,10 @@ class Look:
     def _lines(self) -> list[str]:
         return self.text.split("\n")
 
-    def pieces(self, scope: Scope) -> Iterator[Look]:
-        """Its lines, blocks, sections or tasks."""
+    def pieces(self, scope: Scope) -> Iterator[tuple[int, Look]]:
+        """Its lines, blocks, sections or tasks, each with the line it begins in, from 0."""
         if scope is Scope.LINE:
-            yield from map(Look, self._lines)
+            yield from ((at, Look(line)) for at, line in enumerate(self._lines))
             return
         body = front_matter(self._lines)
         lines = self._lines[body:]
@@ -50,7 +50,7 @@ class Look:
         if scope in (Scope.TASK, Scope.TASK_TODO, Scope.TASK_DONE):
             for line, state, column in found.tasks:
                 if scope is Scope.TASK or (scope is Scope.TASK_TODO) == (state == " "):
-                    yield Look(lines[line].expandtabs(4)[column:])
+                    yield body + line, Look(lines[line].expandtabs(4)[column:])
             return
         if scope is Scope.BLOCK:
             edges = [(block.start, block.end) for block in found.blocks]
@@ -58,7 +58,8 @@ class Look:
             starts = [0, *(block.start for block in found.blocks if block.heading and block.start), len(lines)]
             edges = list(itertools.pairwise(starts))
         for start, end in edges:
-            yield Look("\n".join(lines[start:end]))
+            if (text := "\n".join(lines[start:end])).strip():
+                yield body + start, Look(text)
 
 
 class Matcher:
@@ -89,8 +90,26 @@ class Matcher:
             case Within(Scope.IGNORE_CASE, part):
                 return self.holds(part, look, case=False)
             case Within(scope, part) if scope in PIECES:
-                return any(self.holds(part, piece, case=case) for piece in look.pieces(scope))
+                return any(self.holds(part, piece, case=case) for _, piece in look.pieces(scope))
         return self.others(node)
+
+    def first_line(self, node: Node, look: Look, *, case: bool = False) -> int | None:
+        """The first line, from 0, of what a filter found in a text; None where it is nothing that stands in a line."""
+        match node:
+            case And(parts) | Or(parts):
+                lines = (self.first_line(part, look, case=case) for part in parts)
+                return min((line for line in lines if line is not None), default=None)
+            case Within(Scope.MATCH_CASE | Scope.IGNORE_CASE | Scope.CONTENT as scope, part):
+                return self.first_line(part, look, case=scope is Scope.MATCH_CASE)
+            case Within(scope, part) if scope in PIECES:
+                for at, piece in look.pieces(scope):
+                    if self.holds(part, piece, case=case):
+                        return at + (self.first_line(part, piece, case=case) or 0)
+            case Word() | Phrase() | Pattern():
+                for at, line in look.pieces(Scope.LINE):
+                    if line.text and self.holds(node, line, case=case):
+                        return at
+        return None
 
     def _matches(self, source: str, text: str, *, case: bool) -> bool:
         compiled, in_units = _compiled(source, case)

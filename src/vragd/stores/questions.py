@@ -10,7 +10,8 @@ from typing import Any, Never
 
 from vragd.errors import BackendUnavailable, EmbedderUnavailable, Overloaded, UsageError
 from vragd.search.ask import Answer, Place, Question, Target, ask, check
-from vragd.search.asking import understood, unknown_everywhere
+from vragd.search.asking import named_in, understood, unknown_everywhere
+from vragd.search.grammar.tree import Source, Store
 from vragd.search.merge import merge
 from vragd.stores.indexer import Indexer
 from vragd.stores.stores import QUERY_THREADS, Stores
@@ -42,10 +43,12 @@ class Questions:
         await self._stores.at_rest(names, REST_S)
         indexers = self._stores.chosen(names)
         labels = {source.label for indexer in indexers for source in indexer.store.sources.values()}
-        if unknown := question.sources - labels:
+        named = list(named_in(question.where))
+        if unknown := (question.sources | {one.label for one in named if isinstance(one, Source)}) - labels:
             raise UsageError(
                 f"there is no source {sorted(unknown)[0]!r}", hint=f"one of: {', '.join(sorted(labels)) or 'none yet'}"
             )
+        self._stores.chosen([one.name for one in named if isinstance(one, Store)])  # or it says that there is none
         async with self.place(peer):
             found = await asyncio.gather(*(self._ask(indexer, question) for indexer in indexers))
         answers = [answer for _, answer in found]

@@ -272,7 +272,7 @@ class Oracle:
             return [m[2] for m in tasks if (m[1] == " ") == (scope is Scope.TASK_TODO)]
         if scope is Scope.BLOCK:
             return [block for block in "\n".join(self.body).split("\n\n") if block.strip()]
-        return re.split(r"(?m)^(?=## )", "\n".join(self.body))
+        return [section for section in re.split(r"(?m)^(?=## )", "\n".join(self.body)) if section.strip()]
 
     def says(self, node: Node, texts: list[str], *, case: bool = False) -> bool:
         again = partial(self.says, texts=texts, case=case)

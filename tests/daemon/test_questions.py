@@ -1,0 +1,147 @@
+"""The grammar of questions from the shell and over the socket: what narrows, what is said, and what is private."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.daemon.test_excluded import exclude
+from tests.harness import Vragd, until, vragd
+from vragd.errors import Mistyped, UsageError, VragdError
+
+NOTES = {
+    "Work/Plan.md": (
+        "---\nstatus: open\ntags: [work/deep]\n---\nThe quokka plan, see [[Diary]].\n\n- [ ] feed the quokka\n"
+    ),
+    "Work/Done.md": "---\nstatus: done\n---\nA quokka was fed. #work\n",
+    "Diary.md": "About the quokka and its fence. #home\n",
+    "2026-04-09.md": "A quiet day with a quokka.\n",
+}
+
+
+@pytest.fixture(scope="module")
+def daemon(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Vragd]:
+    with vragd(tmp_path_factory.mktemp("questions")) as daemon:
+        for path, text in NOTES.items():
+            (daemon.vault / path).parent.mkdir(exist_ok=True)
+            (daemon.vault / path).write_text(text)
+        daemon.start()
+        yield daemon
+
+
+def asked(daemon: Vragd, *args: str) -> set[str]:
+    done = daemon.run("query", *args, "--json", "-k", "20")
+    assert done.returncode == 0, done.stderr
+    return {hit["path"] for hit in json.loads(done.stdout)["hits"]}
+
+
+def test_filters_narrow_and_bare_words_rank(daemon: Vragd) -> None:
+    plan, done, diary, day = "Work/Plan.md", "Work/Done.md", "Diary.md", "2026-04-09.md"
+    assert asked(daemon, "quokka") == set(NOTES)
+    assert asked(daemon, "quokka tag:work") == {plan, done}
+    assert asked(daemon, "quokka", "-fed") == {plan, diary, day}
+    assert asked(daemon, "quokka", "-tag:#work") == {diary, day}
+    assert asked(daemon, '"quokka plan"') == {plan}
+    assert asked(daemon, "quokka", "[status:done]") == {done}
+    assert asked(daemon, 'task-todo:""') == {plan}
+    assert asked(daemon, "fence OR plan") == {diary, plan}
+    assert asked(daemon, "linksto:[[Diary]]") == {plan}
+    assert asked(daemon, "linkedfrom:[[Plan]]") == {diary}
+    assert asked(daemon, "on:2026-04-09") == {day}
+    assert asked(daemon, "/quok+a p/") == {plan}
+    assert asked(daemon, "path:work/ quokka") == {plan, done}
+    assert asked(daemon, "source:Vault -tag:work") == {diary, day}
+    assert asked(daemon, "store:notes path:diary") == {diary}
+
+
+def test_flags_say_the_same_any_of_a_kind_and_all_kinds(daemon: Vragd) -> None:
+    plan, done, diary, day = "Work/Plan.md", "Work/Done.md", "Diary.md", "2026-04-09.md"
+    assert asked(daemon, "--tag", "work") == {plan, done}
+    assert asked(daemon, "--tag", "#work", "--tag", "home") == {plan, done, diary}
+    assert asked(daemon, "--tag", "work", "--property", "status=open") == {plan}
+    assert asked(daemon, "--property", "status", "quokka") == {plan, done}
+    assert asked(daemon, "--on", "2026-04-09") == {day}
+    assert asked(daemon, "--before", "2026-04-10") == {day}
+    assert asked(daemon, "--not-tag", "work", "--after", "2026-04-10") == {diary}
+    assert asked(daemon, "--plain", "quokka -fed") == set(NOTES)
+
+
+def test_notes_without_words_to_rank_them_are_listed_by_time_or_by_name(daemon: Vragd) -> None:
+    listed = daemon.query("tag:work OR tag:home", sort="name", top_k=10)["hits"]
+    assert [hit["path"] for hit in listed] == ["Diary.md", "Work/Done.md", "Work/Plan.md"]
+    late = daemon.query("quokka", where="tag:home OR tag:work", sort="modified", top_k=10)["hits"]
+    assert [hit["modified"] for hit in late] == sorted((hit["modified"] for hit in late), reverse=True)
+    first = daemon.query("[status] OR on:2026-04-09", sort="created", top_k=10)["hits"]
+    assert first[-1]["path"] == "2026-04-09.md"
+
+
+def test_what_a_filter_found_is_shown_where_it_stands(daemon: Vragd) -> None:
+    assert "   feed the quokka\n" in daemon.run("query", 'task-todo:""').stdout
+    assert "   feed the quokka\n" in daemon.run("query", "/FEED/").stdout
+
+
+def test_a_mistake_is_shown_under_what_was_typed(daemon: Vragd) -> None:
+    done = daemon.run("query", "quokka", "line:")
+    assert done.returncode == 2
+    assert done.stderr.splitlines()[1:3] == ["quokka line:", "       ^^^^^"]
+    with pytest.raises(Mistyped) as caught:
+        daemon.query('quokka "file:"')
+        daemon.query('file:"quokka')
+    assert caught.value.text[slice(*caught.value.span)] or caught.value.span[0] == len(caught.value.text)
+
+
+def test_names_that_no_note_has_are_said_with_the_nearest(daemon: Vragd) -> None:
+    shown = daemon.run("query", "tag:wrok")
+    assert (shown.returncode, "'wrok'" in shown.stderr, "'work'" in shown.stderr) == (0, True, True)
+    (unknown,) = daemon.query("[statsu]")["unknown"]
+    assert unknown == {"kind": "property", "name": "statsu", "nearest": "status"}
+    for question in ("source:Elsewhere", "-source:Elsewhere", "quokka store:elsewhere"):
+        with pytest.raises(VragdError, match="there is no s"):
+            daemon.query(question)
+
+
+def test_a_question_that_asks_nothing_or_too_much_is_refused(daemon: Vragd) -> None:
+    for wrong in ({"text": ""}, {"text": "x" * 100_000}, {"text": "", "where": "tag:a " * 50_000}):
+        with pytest.raises(UsageError):
+            daemon.client.request("POST", "/v1/query", wrong)
+
+
+def test_a_tag_added_and_a_note_moved_change_what_filters_leave_and_nothing_is_embedded(tmp_path: Path) -> None:
+    with vragd(tmp_path) as daemon:
+        (daemon.vault / "a.md").write_text("---\ntags: [one]\n---\nA numbat.\n")
+        daemon.start()
+        before = embedded(daemon)
+        (daemon.vault / "a.md").write_text("---\ntags: [one, two]\nrating: 5\n---\nA numbat.\n")
+        until(lambda: daemon.paths("tag:two") == ["a.md"], "the tag")
+        until(lambda: daemon.paths("[rating:>4]") == ["a.md"], "the property")
+        (daemon.vault / "Folder").mkdir()
+        (daemon.vault / "a.md").rename(daemon.vault / "Folder/b.md")
+        until(lambda: daemon.paths("path:folder/ tag:two") == ["Folder/b.md"], "the move")
+        until(lambda: daemon.paths("file:a.md") == [], "the old name to be gone")
+        assert embedded(daemon) == before
+
+
+def test_what_may_not_be_shown_is_in_no_answer_and_its_tags_are_not_named(tmp_path: Path) -> None:
+    with vragd(tmp_path) as daemon:
+        (daemon.vault / "Vague").mkdir()
+        (daemon.vault / "Vague/secret.md").write_text("---\ntags: [classified]\n---\nA numbat. [[open]]\n")
+        (daemon.vault / "open.md").write_text("A numbat in the open.\n")
+        daemon.start()
+        assert asked(daemon, "tag:classified") == {"Vague/secret.md"}
+        exclude(daemon.vault, r"/^Vague\/(unclosed/")  # a pattern that nobody understands
+        until(lambda: asked(daemon, "tag:classified") == set(), "the note to be withheld")
+        for question in ("-tag:nothing", "numbat", "linksto:[[open]]", "/numbat/", "-/nothing/"):
+            assert "Vague/secret.md" not in asked(daemon, question)
+        assert daemon.query("tag:classifid")["unknown"] == [{"kind": "tag", "name": "classifid", "nearest": ""}]
+
+
+def embedded(daemon: Vragd) -> Any:
+    """How many texts were ever embedded into the catalog."""
+    from tests.catalogs import beside
+
+    with beside(daemon.data / "stores/notes/catalog.db") as db:
+        return list(db.execute("select count(*), max(id) from embedding"))
