@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from vragd.search.grammar.tree import And, Node, Not, Or, Phrase, Scope, Within, Word
+from vragd.search.grammar.tree import And, Node, Not, Or, Phrase, Property, Scope, Within, Word
 
 _ABOUT_NAMES = frozenset({Scope.FILE, Scope.PATH})
 
@@ -41,10 +41,10 @@ def filter_of(node: Node) -> Node | None:
 
 
 def count(node: Node) -> int:
-    """How many conditions a tree has: all that is not `And`, `Or`, `Not` or `Within`."""
+    """How many conditions a tree has: all that is not `And`, `Or`, `Not` or `Within`, in values too."""
     match node:
         case And(parts) | Or(parts):
             return sum(map(count, parts))
-        case Not(part) | Within(_, part):
+        case Not(part) | Within(_, part) | Property(_, (And() | Or() | Not()) as part):
             return count(part)
     return 1

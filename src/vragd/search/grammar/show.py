@@ -79,11 +79,11 @@ def _grouped(node: Node) -> str:
 
 
 def _blank(inner: str, pair: str) -> str:
-    """A blank where the last word would take what closes the group for its own: `a(`."""
+    r"""A blank where the last word would take what closes the group for its own: `a(`, `\`."""
     depth = 0
     for char in re.split(r"\s", inner)[-1]:
         depth = depth + 1 if char == pair[0] else max(0, depth - 1) if char == pair[1] else depth
-    return " " if depth else ""
+    return " " if depth or inner.endswith("\\") else ""
 
 
 def _negated(part: Node) -> str:

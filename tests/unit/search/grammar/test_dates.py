@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta, timezone, tzinfo
 from zoneinfo import ZoneInfo
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from vragd.search.grammar.dates import bounds, interval, when
@@ -192,6 +192,7 @@ def test_what_an_operator_does_not_take_is_refused(operator: str, value: str) ->
 
 
 @given(st.integers(0, 3_000_000_000), st.sampled_from([UTC, BERLIN, NEW_YORK]))
+@settings(max_examples=100, deadline=None, derandomize=True)
 def test_days_meet_without_a_gap(seconds: int, zone: tzinfo) -> None:
     now = datetime.fromtimestamp(seconds, zone)
     assert interval("yesterday", now)[1] == interval("today", now)[0]

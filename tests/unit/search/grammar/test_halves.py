@@ -40,4 +40,4 @@ def test_words_rank_and_the_rest_filters(text: str, ranked: str, filters: str | 
 
 
 def test_conditions_are_counted_without_what_joins_them() -> None:
-    assert count(parse("-(a OR line:(b c)) [p:x OR y] tag:z")) == 5
+    assert count(parse("-(a OR line:(b c)) [p:x OR y] [q<5] tag:z")) == 7

@@ -6,7 +6,7 @@ import time
 import unicodedata
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from vragd.errors import Mistyped, UsageError
@@ -138,6 +138,7 @@ def test_of_a_long_text_what_is_around_the_mistake_is_shown() -> None:
 
 
 @given(st.text(max_size=300), st.integers(0, 300), st.integers(0, 300))
+@settings(max_examples=100, deadline=None, derandomize=True)
 def test_what_is_shown_has_two_lines_that_fit_and_carets_below_characters(text: str, one: int, other: int) -> None:
     span = min(one, other), max(one, other)
     shown = pointed(text, span)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from vragd.errors import Mistyped
@@ -241,6 +241,7 @@ def test_what_is_no_grammar_is_its_words(text: str) -> None:
 
 
 @given(st.text(st.characters(exclude_characters='"()[]/\\-<>=!:')).filter(lambda text: "OR" not in text))
+@settings(max_examples=100, deadline=None, derandomize=True)
 def test_any_text_without_a_sign_of_the_grammar_is_its_words(text: str) -> None:
     assert words_of(parse(text)) == text.split()
 
@@ -294,6 +295,7 @@ anything = st.one_of(st.text(), st.lists(st.sampled_from(PIECES), max_size=30).m
 @example("(" * 300 + "a" + ")" * 300)
 @example("/" + "(" * 300 + ")" * 300 + "/")
 @example("/a{" + "9" * 5000 + "}/")
+@settings(max_examples=100, deadline=None, derandomize=True)
 def test_any_text_is_read_or_refused_at_a_place_within_it(text: str) -> None:
     try:
         parse(text)
@@ -344,6 +346,7 @@ def test_a_mistake_in_a_command_is_at_a_place_of_its_words_put_together() -> Non
 
 
 @given(st.lists(anything, max_size=4))
+@settings(max_examples=100, deadline=None, derandomize=True)
 def test_any_words_of_a_command_are_read_or_refused(args: list[str]) -> None:
     try:
         parse_args(args)

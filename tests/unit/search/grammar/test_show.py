@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from tests.unit.search.grammar.test_parse import GRAMMAR, WORDS, anything
@@ -39,7 +39,12 @@ def test_what_is_shown_reads_as_what_was_asked(text: str) -> None:
 
 
 @given(anything)
-@settings(max_examples=200)
+@example("[p:a \\ ]")
+@example("(a OR \\\\ ) b")
+@example("match-case:file:x)")
+@example("file: -x)")
+@example("[p: :x]")
+@settings(max_examples=200, deadline=None, derandomize=True)
 def test_what_is_shown_of_any_text_reads_as_what_was_asked(text: str) -> None:
     try:
         tree = parse(text)
@@ -174,6 +179,6 @@ trees = st.recursive(leaves, wider, max_leaves=12)
 
 
 @given(trees)
-@settings(max_examples=150)
+@settings(max_examples=150, deadline=None, derandomize=True)
 def test_any_tree_is_shown_so_that_it_is_read_as_it_is(tree: Node) -> None:
     assert parse(show(tree)) == tree

@@ -1,0 +1,52 @@
+"""The examples of docs/questions.md are read, and as it says."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+
+from vragd.errors import Mistyped
+from vragd.search.grammar.parse import MAX_CONDITIONS, MAX_DEPTH, joined, parse
+from vragd.search.grammar.pointed import pointed
+from vragd.search.grammar.tree import And, Word
+
+TEXT = (Path(__file__).parents[3] / "docs/questions.md").read_text("utf-8")
+COMMANDS = [shlex.split(line, comments=True)[2:] for line in re.findall(r"^vragd query .*$", TEXT, re.MULTILINE)]
+TYPED = [one for row in re.findall(r"^\| (`.*?) \|", TEXT, re.MULTILINE) for one in re.findall(r"`([^`]+)`", row)]
+WORDS = re.findall(r"`([^`]+)`", TEXT[TEXT.index("What is no grammar") : TEXT.index("are words.\n")])
+
+
+@pytest.mark.parametrize("args", COMMANDS, ids=joined)
+def test_commands_are_read(args: list[str]) -> None:
+    assert parse(joined(args)) != And(())
+
+
+@pytest.mark.parametrize("question", TYPED)
+def test_what_is_in_a_table_is_read_as_grammar(question: str) -> None:
+    tree = parse(question)
+    assert question == "coffee press" or tree != And(tuple(map(Word, question.split())))
+
+
+def test_what_is_said_to_be_words_is_words() -> None:
+    assert len(WORDS) > 10
+    for text in WORDS:
+        tree = parse(text)
+        assert all(isinstance(part, Word) for part in (tree.parts if isinstance(tree, And) else (tree,))), text
+
+
+def test_the_mistake_is_shown_as_it_is() -> None:
+    with pytest.raises(Mistyped) as caught:
+        parse('plans file:"to be')
+    assert pointed(caught.value.text, caught.value.span) in TEXT
+
+
+def test_the_limits_are_as_they_are() -> None:
+    assert f"at most {MAX_CONDITIONS:,} conditions and groups {MAX_DEPTH} deep" in TEXT
+
+
+def test_what_is_the_same_is_read_as_the_same() -> None:
+    assert parse("a b OR c d") == parse("(a b) OR (c d)")
+    assert parse(joined(["meeting", "file:to be"])) == parse('meeting file:"to be"')
