@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 
 import apsw
@@ -69,6 +70,12 @@ class _Known:
     files: dict[tuple[int, str, tuple[str, ...]], Named] = field(default_factory=dict)
     by_name: dict[str, list[tuple[int, str, int]]] = field(default_factory=dict)
     aliases: dict[str, list[tuple[int, str, int]]] = field(default_factory=dict)
+
+
+@lru_cache(1024)
+def _headings(heading: str) -> tuple[str, ...]:
+    """From JSON. Many links stand under the same."""
+    return tuple(json.loads(heading))
 
 
 class Graph:
@@ -181,7 +188,7 @@ class Graph:
                 of, last = self._file(source_id, path, note), note
             if of is not None:
                 line, kind, target, subpath, alias, embed, heading = columns
-                under = tuple(json.loads(heading)) if heading != "[]" else ()
+                under = _headings(heading)
                 link = LinkRow(line, kind, target, subpath, alias, bool(embed), under)
                 how, to = self._resolve(source_id, of.path, target) if target else ("self", of)
                 yield Edge(of, link, how, to)
