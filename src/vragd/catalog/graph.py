@@ -35,7 +35,8 @@ Withheld = Callable[[str, str], bool]
 
 _FILES = (
     "select id, source_id, path, link_name from note where named and link_name {names}"
-    " union all select 0, source_id, path, name from attachment where name {names}"
+    " union all select 0, source_id, path, name from attachment"
+    " where source_id in (select id from source) and name {names}"
 )
 _LINKS = (
     "select l.note_id, n.source_id, n.path, l.line, l.kind, l.target, l.subpath, l.alias, l.embed, l.heading"
@@ -104,9 +105,9 @@ class Graph:
             "select s.id, n.path, n.id from note n join source s on s.id = n.source_id"
             " where s.label = ?1 and n.path = ?2 and n.named union all"
             " select s.id, a.path, 0 from attachment a join source s on s.id = a.source_id"
-            " where s.label = ?1 and a.path = ?2"
+            " where s.label = ?1 and a.path = ?2 and a.name = ?3"
         )
-        return next(self._all(self._db.execute(sql, (source, to_blob(path)))), None)
+        return next(self._all(self._db.execute(sql, (source, to_blob(path), name_key(path)))), None)
 
     def ending_in(self, target: str) -> list[File]:
         """The files whose path is `target`, as links spell it, or if none is ends in it; in every vault."""

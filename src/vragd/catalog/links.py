@@ -87,12 +87,11 @@ def add_attachments(db: apsw.Connection, source_id: int, paths: Iterable[str]) -
     db.executemany("insert or ignore into attachment values (?, ?, ?)", _attachments(source_id, paths))
 
 
-def _attachments(source_id: int, paths: Iterable[str]) -> Iterator[tuple[int, bytes, str]]:
-    return ((source_id, to_blob(path), name_key(path)) for path in paths)
+def _attachments(source_id: int, paths: Iterable[str]) -> Iterator[tuple[int, str, bytes]]:
+    return ((source_id, name_key(path), to_blob(path)) for path in paths)
 
 
-def drop_attachments(db: apsw.Connection, source_id: int, paths: Sequence[str]) -> None:
+def drop_attachments(db: apsw.Connection, source_id: int, paths: Iterable[str]) -> None:
     """Files that are gone, or are notes now, or excluded."""
-    db.executemany(
-        "delete from attachment where source_id = ? and path = ?", ((source_id, to_blob(path)) for path in paths)
-    )
+    sql = "delete from attachment where source_id = ? and name = ? and path = ?"
+    db.executemany(sql, _attachments(source_id, paths))
