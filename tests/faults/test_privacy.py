@@ -118,6 +118,8 @@ def every_way_of_asking(daemon: Vragd, canaries: Canaries) -> None:
         ("POST", "/v1/index", {"store": "other", "path": f"/{wrong}", "include": [wrong]}),
         ("POST", "/v1/index", {"store": wrong, "path": wrong, "include": ["!"]}),
         ("POST", "/v1/stores", {"name": "other", "sources": [{"path": f"/{wrong}"}, {"path": f"/x/{wrong}"}]}),
+        ("POST", "/v1/links", {"note": wrong}),
+        ("POST", "/v1/links", {"sources": [wrong]}),
         ("GET", f"/{wrong}", None),
         ("GET", f"/v1/files?{wrong}=1", None),
         ("GET", f"/v1/files?state={wrong}", None),

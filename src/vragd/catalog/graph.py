@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 
 import apsw
@@ -34,7 +35,8 @@ Withheld = Callable[[str, str], bool]
 
 _FILES = (
     "select id, source_id, path, link_name from note where named and link_name {names}"
-    " union all select 0, source_id, path, name from attachment where name {names}"
+    " union all select 0, source_id, path, name from attachment"
+    " where source_id in (select id from source) and name {names}"
 )
 _LINKS = (
     "select l.note_id, n.source_id, n.path, l.line, l.kind, l.target, l.subpath, l.alias, l.embed, l.heading"
@@ -71,6 +73,12 @@ class _Known:
     aliases: dict[str, list[tuple[int, str, int]]] = field(default_factory=dict)
 
 
+@lru_cache(1024)
+def _headings(heading: str) -> tuple[str, ...]:
+    """From JSON. Many links stand under the same."""
+    return tuple(json.loads(heading))
+
+
 class Graph:
     """Reads of one connection inside a transaction. `vaults` by label; a source that is not among them is one vault."""
 
@@ -97,9 +105,9 @@ class Graph:
             "select s.id, n.path, n.id from note n join source s on s.id = n.source_id"
             " where s.label = ?1 and n.path = ?2 and n.named union all"
             " select s.id, a.path, 0 from attachment a join source s on s.id = a.source_id"
-            " where s.label = ?1 and a.path = ?2"
+            " where s.label = ?1 and a.path = ?2 and a.name = ?3"
         )
-        return next(self._all(self._db.execute(sql, (source, to_blob(path)))), None)
+        return next(self._all(self._db.execute(sql, (source, to_blob(path), name_key(path)))), None)
 
     def ending_in(self, target: str) -> list[File]:
         """The files whose path is `target`, as links spell it, or if none is ends in it; in every vault."""
@@ -187,7 +195,7 @@ class Graph:
                 of, last = self._file(source_id, path, note), note
             if of is not None:
                 line, kind, target, subpath, alias, embed, heading = columns
-                under = tuple(json.loads(heading)) if heading != "[]" else ()
+                under = _headings(heading)
                 link = LinkRow(line, kind, target, subpath, alias, bool(embed), under)
                 how, to = self._resolve(source_id, of.path, target) if target else ("self", of)
                 yield Edge(of, link, how, to)

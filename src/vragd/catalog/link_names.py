@@ -109,14 +109,19 @@ class Named:
     def __init__(self, files: Iterable[Candidate]) -> None:
         self._at: dict[str, Candidate] = {}
         self._ends: dict[str, list[Candidate]] = {}
-        for one in sorted(files, key=_shortest):  # of two that are one name in another case the first counts
+        known = sorted(files, key=_shortest)
+        self._only = known[0] if len(known) == 1 else None
+        for one in known:  # of two that are one name in another case the first counts
             self._at.setdefault(one.key, one)
             self._ends.setdefault(_last_two(f"/{one.key}"), []).append(one)
             self._ends.setdefault(one.key.rpartition("/")[2], []).append(one)
 
     def find(self, target: str, source: str) -> Candidate | None:
         """The file that a link with this target leads to from the note at `source`, a path from the vault's root."""
-        target, folder = fold(_slashed(target)), fold(source).rpartition("/")[0]
+        target = fold(_slashed(target))
+        if self._only is not None and "/" not in target:  # most are of this kind
+            return self._only if self._only.key.rpartition("/")[2] in (target, f"{target}.md") else None
+        folder = fold(source).rpartition("/")[0]
         if target.startswith(("./", "../")):
             joined = _joined(folder, target)
             return None if joined is None else self._exactly(joined)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Sequence
+from functools import lru_cache
 
 import apsw
 
@@ -18,6 +19,8 @@ READER = 1
 """Which reader of links this is: with another, every note's are read again, and nothing is embedded for it."""
 
 OPTED_OUT = "opted_out"
+Row = tuple[str | int, ...]
+"""The columns of a link."""
 _COLUMNS = "name, line, kind, embed, target, subpath, alias, heading"
 
 
@@ -29,16 +32,10 @@ def swap_links(db: apsw.Connection, note_id: int, change: NoteChange) -> None:
         "update note set named = ?1, links_read = ?2 where id = ?3 and (named, links_read) != (?1, ?2)",
         (named, READER, note_id),
     )
-    had = list(db.execute(f"select {_COLUMNS} from link where note_id = ? order by ordinal", (note_id,)))
+    had: list[Row] = list(db.execute(f"select {_COLUMNS} from link where note_id = ? order by ordinal", (note_id,)))
     rows = [_row(link) for link in change.links]
     if rows != had:
-        db.executemany(
-            f"insert into link(note_id, ordinal, {_COLUMNS}) values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)"
-            f" on conflict do update set ({_COLUMNS}) = (?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
-            ((note_id, i, *row) for i, row in enumerate(rows) if i >= len(had) or had[i] != row),
-        )
-        if len(rows) < len(had):
-            db.execute("delete from link where note_id = ? and ordinal >= ?", (note_id, len(rows)))
+        _write(db, note_id, rows, had)
     aliases = {alias_key(alias) for alias in change.names} if named else set[str]()
     before = {key for (key,) in db.execute("select key from note_alias where note_id = ?", (note_id,))}
     if aliases != before:
@@ -46,10 +43,37 @@ def swap_links(db: apsw.Connection, note_id: int, change: NoteChange) -> None:
         db.executemany("insert into note_alias values (?, ?)", ((key, note_id) for key in aliases))
 
 
-def _row(link: LinkRow) -> tuple[str | int, ...]:
-    heading = json.dumps(link.heading, ensure_ascii=False) if link.heading else "[]"
+def _write(db: apsw.Connection, note_id: int, rows: Sequence[Row], had: Sequence[Row]) -> None:
+    moved, others = list[Row](), list[Row]()
+    for i, row in enumerate(rows):
+        before = had[i] if i < len(had) else None
+        if before is not None and (before[0], before[2:]) == (row[0], row[2:]):
+            if before[1] != row[1]:
+                moved.append((row[1], note_id, i))
+        else:
+            others.append((note_id, i, *row))
+    if moved:  # all below a line that came or went: their names, and so the index, stay as they are
+        db.executemany("update link set line = ? where note_id = ? and ordinal = ?", moved)
+    if others:
+        db.executemany(
+            f"insert into link(note_id, ordinal, {_COLUMNS}) values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)"
+            f" on conflict do update set ({_COLUMNS}) = (?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
+            others,
+        )
+    if len(rows) < len(had):
+        db.execute("delete from link where note_id = ? and ordinal >= ?", (note_id, len(rows)))
+
+
+def _row(link: LinkRow) -> Row:
+    heading = _heading(link.heading) if link.heading else "[]"
     key = link_key(link.target)
     return key, link.line, link.kind, int(link.embed), link.target, link.subpath, link.alias, heading
+
+
+@lru_cache(256)
+def _heading(heading: tuple[str, ...]) -> str:
+    """As JSON. Many links of a note stand under the same."""
+    return json.dumps(heading, ensure_ascii=False)
 
 
 def drop_links(db: apsw.Connection, note_id: int) -> None:
@@ -63,12 +87,11 @@ def add_attachments(db: apsw.Connection, source_id: int, paths: Iterable[str]) -
     db.executemany("insert or ignore into attachment values (?, ?, ?)", _attachments(source_id, paths))
 
 
-def _attachments(source_id: int, paths: Iterable[str]) -> Iterator[tuple[int, bytes, str]]:
-    return ((source_id, to_blob(path), name_key(path)) for path in paths)
+def _attachments(source_id: int, paths: Iterable[str]) -> Iterator[tuple[int, str, bytes]]:
+    return ((source_id, name_key(path), to_blob(path)) for path in paths)
 
 
-def drop_attachments(db: apsw.Connection, source_id: int, paths: Sequence[str]) -> None:
+def drop_attachments(db: apsw.Connection, source_id: int, paths: Iterable[str]) -> None:
     """Files that are gone, or are notes now, or excluded."""
-    db.executemany(
-        "delete from attachment where source_id = ? and path = ?", ((source_id, to_blob(path)) for path in paths)
-    )
+    sql = "delete from attachment where source_id = ? and name = ? and path = ?"
+    db.executemany(sql, _attachments(source_id, paths))

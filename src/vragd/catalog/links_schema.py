@@ -44,11 +44,10 @@ create index note_alias_note on note_alias(note_id);
 -- files of the vault that are no notes, and not excluded
 create table attachment (
     source_id integer not null references source(id),
-    path blob not null,
     name text not null,                 -- as note.link_name
-    primary key (source_id, path)
+    path blob not null,
+    primary key (source_id, name, path)
 ) strict, without rowid;
-create index attachment_name on attachment(name);
 """
 
 

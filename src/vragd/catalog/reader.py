@@ -11,7 +11,7 @@ import apsw
 
 from vragd.catalog import sweep
 from vragd.catalog.asked import Asked, asked
-from vragd.catalog.connection import batched
+from vragd.catalog.link_names import name_key
 from vragd.catalog.links import READER
 from vragd.catalog.lookup import FOUND, OF_CHUNK, Lookup, Narrow, below, found_from, marks
 from vragd.catalog.model import KNOWN_COLUMNS, Counts, FileRow, Found, Known, StampRow, from_blob, known_from, to_blob
@@ -206,9 +206,10 @@ class Reader:
         """Those of `paths` that are known, and no notes."""
         found = set[str]()
         with self._borrow() as db:
-            for some in batched([to_blob(path) for path in paths]):
-                sql = f"select path from attachment where source_id = ? and path in ({marks(some)})"
-                found.update(from_blob(path) for (path,) in db.execute(sql, (source_id, *some)))
+            for path in paths:
+                sql = "select 1 from attachment where source_id = ? and name = ? and path = ?"
+                if list(db.execute(sql, (source_id, name_key(path), to_blob(path)))):
+                    found.add(path)
         return found
 
     def known(self, source_id: int) -> dict[str, Known]:

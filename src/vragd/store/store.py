@@ -39,6 +39,7 @@ from vragd.vault.source import Source
 
 log = structlog.get_logger()
 
+LOOKED_AT_AGAIN = 1_000
 WORDS_SWEPT_WITHIN_S, WORDS_SWEPT_AGAIN_S = 86_400.0, 43_200.0
 
 
@@ -189,10 +190,18 @@ class Store:
         return dirty, found
 
     def attached(self, source: Source, found: Scan) -> Attached:
-        """What a scan says of the files that are no notes, for `note_attached`. As `scan_source`."""
+        """
+        What a scan says of the files that are no notes, for `note_attached`. As `scan_source`.
+
+        The scan is of a moment before, and events may have told more since: what it says of a few is looked at again.
+        """
         if found.stopped or source.root is None:
             return Attached()
-        return compare_attachments(found, self.reader.attachments(source.id, found.folder), source.rules)
+        attached = compare_attachments(found, self.reader.attachments(source.id, found.folder), source.rules)
+        attached.gone = [p for p in attached.gone if not source.is_attachment(p) or source.is_there(p) is False]
+        if len(attached.come) <= LOOKED_AT_AGAIN:
+            attached.come = [path for path in attached.come if source.is_there(path)]
+        return attached
 
     def note_attached(self, source: Source, attached: Attached) -> None:
         """Remember what `attached` says."""

@@ -54,6 +54,7 @@ class Keeper:
         self._watch = watch and source.watch
         source.links.on_unknown = self._names_unknown
         self._attachments = Attachments(self._look_at, self._scan_soon, clock.sleep, self._on_attachments)
+        self._attaching = asyncio.Lock()  # what is seen first is noted first
         self._distrust: dict[str, int] = {}  # reason -> ticket of the scan that will lift it
         self._rescan_at: float | None = None
         self._unreadable: set[str] = set()  # folders that could not be listed when they were last looked at
@@ -277,13 +278,15 @@ class Keeper:
         return True
 
     async def _note_attachments(self, found: Scan) -> None:
-        if attached := await self.lane.run(self.store.attached, self.source, found):
-            await self._writer.run(self.store.note_attached, self.source, attached)
+        async with self._attaching:
+            if attached := await self.lane.run(self.store.attached, self.source, found):
+                await self._writer.run(self.store.note_attached, self.source, attached)
 
     async def _look_at(self, paths: list[str]) -> None:
-        come, missing = await self.lane.run(self.store.look_at, self.source, paths)
-        if come or missing:
-            await self._writer.run(self.store.note_seen, self.source, come, missing)
+        async with self._attaching:
+            come, missing = await self.lane.run(self.store.look_at, self.source, paths)
+            if come or missing:
+                await self._writer.run(self.store.note_seen, self.source, come, missing)
 
     async def _watch_mounts(self, mounts: dict[str, tuple[int, int]]) -> None:
         """A watch does not reach into what was mounted after it was armed."""

@@ -58,6 +58,20 @@ def test_of_kepano_63_links_of_50_names_lead_nowhere_and_every_embed_leads_somew
     made.close()
 
 
+def test_a_source_that_is_a_folder_of_a_vault_has_the_roots_paths(tmp_path: Path) -> None:
+    work = tmp_path / "Vault" / "Work"
+    (work / "sub").mkdir(parents=True)
+    (tmp_path / "Vault" / ".obsidian").mkdir()
+    (work / "Note.md").write_text("[[Work/sub/Note]] [[sub/Note]] [[/Work/Note]] [[Other/Note]] [[../Above]]")
+    (work / "sub" / "Note.md").write_text("[[Work/Note]] [[../Note]]")
+    made = Linked(work, tmp_path / "store")
+    made.look()
+    assert [edge.to and edge.to.path for edge in made.edges()] == [
+        "sub/Note.md", "sub/Note.md", "Note.md", None, None, "Note.md", "Note.md"
+    ]  # fmt: skip
+    made.close()
+
+
 def test_a_link_keeps_the_headings_it_stands_under_and_what_is_shown(linked: Linked, vault: Path) -> None:
     text = "[[a]]\n# One\n[[b#c#d|shown]]\n## Two\n![[e]]\n# Three\n[f](g.md#^h)\n"
     (vault / "n.md").write_text(text)

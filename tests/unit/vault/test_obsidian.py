@@ -249,3 +249,14 @@ def test_where_settings_may_have_changed(path: str) -> None:
 @pytest.mark.parametrize("path", ["n.md", "A/app.json", ".git/index", ".obsidian/workspace.json", "obsidian", ""])
 def test_where_they_have_not(path: str) -> None:
     assert not is_config(path)
+
+
+def test_the_way_from_the_vault_around_a_source_is_known(look: Look) -> None:
+    look.hidden()
+    assert look.exclusions.above == ""
+    (look.vault.parent / ".obsidian").mkdir()
+    look.hidden()
+    assert look.exclusions.above == "vault/"
+    (look.vault / ".obsidian").mkdir()
+    look.hidden()
+    assert look.exclusions.above == "", "it is a vault of its own"
