@@ -73,12 +73,15 @@ class Known:
     note_id: int
     title: str
     attempts: int
+    reader: str
+    """The version of what read it; '' if nobody knows."""
+    reason: str | None
 
 
 # A Stamp's four, whether it is to be doubted, and the path: a note as a scan needs it, just as it is read.
 StampRow = tuple[int, int, int, int, int | None, bytes]
 
-KNOWN_COLUMNS = "inode, size, mtime_ns, ctime_ns, racy, space_id, state, digest, id, title, attempts"
+KNOWN_COLUMNS = "inode, size, mtime_ns, ctime_ns, racy, space_id, state, digest, id, title, attempts, reader, reason"
 
 
 def known_from(row: Sequence[Any]) -> Known:
@@ -136,6 +139,8 @@ class NoteChange:
     """By what the note is called beside its title and its file's name: aliases."""
     words: str = ""
     """What finds the note and is in no chunk: values of its properties, comments."""
+    reader: str = ""
+    """The version of what read it."""
 
 
 @dataclass(frozen=True, slots=True)

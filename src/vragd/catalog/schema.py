@@ -9,6 +9,7 @@ import apsw
 import numpy as np
 
 from vragd.catalog.model import to_blob
+from vragd.catalog.readers_schema import m007_readers
 from vragd.catalog.words_schema import m006_words_folded
 from vragd.system import packed
 from vragd.system.sqlite import Migration
@@ -263,3 +264,4 @@ def _type_targets(db: apsw.Connection, meta: dict[str, str], spaces: dict[str, t
 
 
 migration(m006_words_folded)
+migration(m007_readers)

@@ -75,8 +75,13 @@ class Cut:
     lines: tuple[int, int]
 
 
-def excerpt(text: str, first_line: int, matched: Matched) -> Cut:
-    """The stretch of at most MAX_CHARS characters of `text`, which begins in line `first_line`, that has most of it."""
+def excerpt(text: str, within: tuple[int, int], matched: Matched) -> Cut:
+    """
+    The stretch of at most MAX_CHARS characters of `text` that has most of it; `within` are the file's lines it is from.
+
+    Those of a page or a card are one: what is told of the stretch never lies beyond.
+    """
+    first_line, last_line = within
     plain, starts = _plain(text, first_line)
     spans = _spans(plain, matched)
     start = _best(plain, spans, [line for line, _ in starts])
@@ -87,11 +92,8 @@ def excerpt(text: str, first_line: int, matched: Matched) -> Cut:
     inside = tuple((a + shift, b + shift) for a, b, _ in spans if a >= start and b <= end)
     lines = [line for at, line in starts if at < end]
     first = [line for at, line in starts if at <= start]
-    return Cut(
-        f"{before}{plain[start:end]}{after}",
-        inside,
-        (first[-1] if first else first_line, lines[-1] if lines else first_line),
-    )
+    lies = (first[-1] if first else first_line, lines[-1] if lines else first_line)
+    return Cut(f"{before}{plain[start:end]}{after}", inside, (min(lies[0], last_line), min(lies[1], last_line)))
 
 
 def _plain(text: str, first_line: int) -> tuple[str, list[tuple[int, int]]]:

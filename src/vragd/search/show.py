@@ -62,7 +62,7 @@ def _hit(target: Target, found: Found, row: Ranked, mode: str, more: Sequence[Fo
     place = target.places.get(found.source)
     uri = ""
     if place:
-        uri = link(place.root, found.path, in_obsidian=place.in_obsidian, heading=found.heading)
+        uri = link(place.root, found.path, in_obsidian=place.in_obsidian, heading=found.heading, line=found.lines[0])
     folders = place.templates if place and parts.ahead < FIRST else ()
     return Hit(
         target.name, found.source, found.path, found.title, found.heading, found.lines, parts.score(mode), found.text,
@@ -75,8 +75,8 @@ def _hit(target: Target, found: Found, row: Ranked, mode: str, more: Sequence[Fo
 
 def _with_excerpts(hit: Hit, matched: Matched) -> Hit:
     """The hit with what matched, of its passages, too: until now they are there in full."""
-    cut = excerpt(hit.text, hit.lines[0], matched)
-    more = tuple(_cut(one, excerpt(one.excerpt, one.lines[0], matched)) for one in hit.passages)
+    cut = excerpt(hit.text, hit.lines, matched)
+    more = tuple(_cut(one, excerpt(one.excerpt, one.lines, matched)) for one in hit.passages)
     return replace(hit, excerpt=cut.text, spans=cut.spans, excerpt_lines=cut.lines, passages=more)
 
 

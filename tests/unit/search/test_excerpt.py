@@ -19,7 +19,7 @@ def matched(question: str) -> Matched:
 
 
 def marked(text: str, question: str) -> list[str]:
-    cut = excerpt(text, 1, matched(question))
+    cut = excerpt(text, (1, 10**6), matched(question))
     return [cut.text[start:end] for start, end in cut.spans]
 
 
@@ -29,7 +29,7 @@ def test_the_sentence_that_matched_is_shown_with_its_lines() -> None:
         + "Please read the general part first. " * 20
         + "\n\nEmployees get twenty-eight days of paid leave."
     )
-    cut = excerpt(text, 9, matched("twenty-eight days paid leave"))
+    cut = excerpt(text, (9, 10**6), matched("twenty-eight days paid leave"))
     assert "twenty-eight days of paid leave" in cut.text
     assert len(cut.text) <= MAX_CHARS + 2
     assert cut.lines[1] == 13
@@ -41,12 +41,12 @@ def test_marks_of_formatting_are_left_out_and_words_stay() -> None:
         "# Title\n> [!note] Mind\n- [ ] **bold** and [[Target|shown]] or [text](https://x.y/z_(1)) ![[pic.png]] `code`"
         "\n%%hidden%% snake_case ==lit== a*b <b>html</b> ^block-1\n```python\nx = 1\n```"
     )
-    cut = excerpt(text, 1, matched("nothing"))
+    cut = excerpt(text, (1, 10**6), matched("nothing"))
     assert cut.text == "Title Mind bold and shown or text code snake_case lit a*b html x = 1"
 
 
 def test_what_stands_between_two_rules_is_shown() -> None:
-    cut = excerpt("---\n\nHello wombat\n\n---\n\nWorld here", 5, matched("wombat"))
+    cut = excerpt("---\n\nHello wombat\n\n---\n\nWorld here", (5, 10**6), matched("wombat"))
     assert (cut.text, cut.lines) == ("Hello wombat World here", (7, 11))
     assert [cut.text[a:b] for a, b in cut.spans] == ["wombat"]
 
@@ -72,7 +72,7 @@ def test_what_matched_is_marked_in_the_spelling_of_the_note(text: str, question:
 
 @given(st.text(max_size=600), st.text(min_size=1, max_size=20))
 def test_spans_are_in_order_and_inside(text: str, question: str) -> None:
-    cut = excerpt(text, 1, matched(question))
+    cut = excerpt(text, (1, 10**6), matched(question))
     at = 0
     for start, end in cut.spans:
         assert at <= start < end <= len(cut.text)
@@ -97,4 +97,6 @@ def test_what_is_marked_is_whole_characters_with_their_marks_and_no_more(
 
 
 def test_of_nested_brackets_the_inner_link_is_one() -> None:
-    assert excerpt("See [[A [[Target|wombat]] C]] there", 1, matched("wombat")).text == "See [[A wombat C]] there"
+    assert (
+        excerpt("See [[A [[Target|wombat]] C]] there", (1, 10**6), matched("wombat")).text == "See [[A wombat C]] there"
+    )
