@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import importlib.util
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cache
+from typing import Any
 
 LIBRARIES: Mapping[str, str] = {".pdf": "pypdfium2", ".docx": "docx", ".pptx": "pptx", ".xlsx": "openpyxl"}
 EXTRA = "documents"
@@ -37,14 +37,14 @@ class Extracted:
     sections: list[Section] = field(default_factory=list)
     is_cut: bool = False
 
-    def packed(self) -> str:
-        """As JSON."""
-        return json.dumps([[[one.path, one.lines] for one in self.sections], self.is_cut])
+    def packed(self) -> object:
+        """For JSON."""
+        return [[[one.path, one.lines] for one in self.sections], self.is_cut]
 
     @classmethod
-    def unpacked(cls, text: str | bytes) -> Extracted:
+    def unpacked(cls, packed: Any) -> Extracted:
         """From JSON. Raises ValueError or TypeError for what is none of ours."""
-        sections, is_cut = json.loads(text)
+        sections, is_cut = packed
         return cls(
             [
                 Section(tuple(str(part) for part in path), [(int(number), str(line)) for number, line in lines])

@@ -13,7 +13,7 @@ from vragd.search.merge import once
 from vragd.search.question import Hit, Passage, Question, Target
 from vragd.search.rank import Ranked, Ranking
 from vragd.search.score import FIRST
-from vragd.terms.names import link
+from vragd.terms.names import has_marks, link
 
 MORE_PASSAGES = 2  # of a note, beside its best
 SPARE = 2  # for equal texts: excerpts are made of what is shown, and little else
@@ -75,8 +75,9 @@ def _hit(target: Target, found: Found, row: Ranked, mode: str, more: Sequence[Fo
 
 def _with_excerpts(hit: Hit, matched: Matched) -> Hit:
     """The hit with what matched, of its passages, too: until now they are there in full."""
-    cut = excerpt(hit.text, hit.lines, matched)
-    more = tuple(_cut(one, excerpt(one.excerpt, one.lines, matched)) for one in hit.passages)
+    marks = has_marks(hit.path)
+    cut = excerpt(hit.text, hit.lines, matched, marks=marks)
+    more = tuple(_cut(one, excerpt(one.excerpt, one.lines, matched, marks=marks)) for one in hit.passages)
     return replace(hit, excerpt=cut.text, spans=cut.spans, excerpt_lines=cut.lines, passages=more)
 
 

@@ -26,7 +26,7 @@ UNREAD = "unread "
 """How the version of a reader begins that never opens its files."""
 READ = tuple(sorted({*languages.GRAMMARS, *documents.LIBRARIES}))
 """Suffixes of what needs more than is always installed."""
-_KEPT = 4  # results nobody came for yet
+_KEPT = 2  # results nobody came for yet
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,8 +192,11 @@ class Readers:
         """What reads this file, if it is ready in time."""
         running = self._running
         if running is not None and running.key == key and running.digest != content.digest:
-            running.child.close()
-            self._running = running = None
+            if running.child is not self._code:
+                running.child.close()
+            if not running.done.wait(self._left_s()):
+                return None
+            running = None
         if running is None:
             running = self._running = self._start(key, suffix, content)
         if running.key != key or not running.done.wait(self._left_s()):
@@ -240,7 +243,6 @@ class Readers:
 
 def _unpacked(found: object, is_document: bool) -> Extracted | list[Stretch] | None:
     if is_document:
-        assert isinstance(found, str)
         return Extracted.unpacked(found)
     if found is None:
         return None

@@ -22,11 +22,12 @@ def answer(question: bytes) -> bytes:
     """
     What is in the file: `{"found": …}`, or `{"refused": reason}`.
 
-    Found is an `Extracted` as JSON for a document; for code its stretches, or null for what is not parsed.
+    Found is a packed `Extracted` for a document; for code its stretches, or null for what is not parsed.
     """
     suffix, _, data = question.partition(b"\n")
     try:
-        return json.dumps({"found": _found(suffix.decode(), data)}).encode()
+        found = {"found": _found(suffix.decode(), data)}
+        return json.dumps(found, ensure_ascii=False).encode("utf-8", "replace")
     except NotIndexable as error:
         return json.dumps({"refused": error.reason}).encode()
     except MemoryError:

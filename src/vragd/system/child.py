@@ -45,6 +45,7 @@ class Child:
         self._argv = [sys.executable, "-P", "-B", "-X", "utf8", "-m", module, *args]
         self._process: subprocess.Popen[bytes] | None = None
         self._asking = threading.Lock()
+        self._is_closed = False
         self._reason = ""
 
     @property
@@ -63,6 +64,8 @@ class Child:
             timer.daemon = True
             timer.start()
             try:
+                if self._is_closed:  # since
+                    self._kill(process, "closed")
                 return _answer(process, question, most)
             except (EOFError, OSError) as error:
                 with suppress(subprocess.TimeoutExpired):  # one that ends by itself says why
@@ -75,7 +78,8 @@ class Child:
                 timer.cancel()
 
     def close(self) -> None:
-        """End the process, whatever it does. It may be asked again."""
+        """End the process, whatever it does, and begin no other."""
+        self._is_closed = True
         if (process := self._process) is not None:
             self._kill(process, "closed")
         with self._asking:
@@ -83,6 +87,8 @@ class Child:
                 self._reap(self._process)
 
     def _begin(self) -> subprocess.Popen[bytes]:
+        if self._is_closed:
+            raise ChildEnded("closed")
         if self._process is not None and self._process.poll() is not None:
             self._reap(self._process)
         if self._process is None:

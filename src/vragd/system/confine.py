@@ -12,6 +12,7 @@ import resource
 import sys
 import threading
 import time
+from contextlib import suppress
 
 from vragd.system.child import OUT_OF_MEMORY
 
@@ -32,7 +33,8 @@ def confine(memory_bytes: int, cpu_s: float | None) -> None:
 
     Linux holds the address space besides, where limits may be set at all: a service may be forbidden to.
     """
-    os.nice(10)
+    with suppress(OSError):  # a service may be forbidden to
+        os.nice(10)
     for limit, value in (
         (resource.RLIMIT_CORE, 0),  # a core file would hold the text
         (resource.RLIMIT_FSIZE, 0),

@@ -20,7 +20,7 @@ ROOT = Path("/home/ada/My Vault")
         ("Paper.PDF", ("Page 7",), "Paper.PDF%23page%3D7"),
         ("deck.pptx", ("Slide 7", "Moss"), "deck.pptx"),
         ("shop.py", ("Shop", "sell"), "shop.py"),
-        ("README", ("x",), "README"),
+        ("README", ("x",), "README%23x"),
     ],
 )
 def test_a_link_in_obsidian_opens_the_file_at_what_it_has_places_for(
