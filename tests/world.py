@@ -13,7 +13,7 @@ from tests.backends import keys
 from tests.catalogs import beside
 from vragd.backends.base import Batch
 from vragd.backends.memory.backend import MemoryBackend
-from vragd.config.settings import LimitSettings, SourceSettings, StoreSettings
+from vragd.config.settings import DEFAULT_INCLUDE, DocumentSettings, LimitSettings, SourceSettings, StoreSettings
 from vragd.embed.base import Space
 from vragd.errors import BackendUnavailable, EmbedderRejected, EmbedderUnavailable, VectorsRefused
 from vragd.store.opening import open_store
@@ -123,15 +123,17 @@ class World:
         self.vault.mkdir()
         self.folder = home / "store"
         self.embedder, self.backend, self._pace = WordEmbedder(), Recording(), pace
+        self.include: tuple[str, ...] = DEFAULT_INCLUDE
+        self.documents = DocumentSettings()
         self.open()
         self.store.prepare()
 
     def open(self, **limits: int) -> None:
         """The store as it is after a start, before the embedder was asked anything."""
-        settings = StoreSettings(sources=(SourceSettings(path=self.vault),))
+        settings = StoreSettings(sources=(SourceSettings(path=self.vault, include=self.include),))
         self.store = open_store(
             "sss", settings, self.folder, LimitSettings(**{"min_free_mib": 0} | limits),
-            lambda: self.embedder, make_backend=lambda *_: self.backend, pace=self._pace,
+            lambda: self.embedder, make_backend=lambda *_: self.backend, documents=self.documents, pace=self._pace,
         )  # fmt: skip
         (self.source,) = self.store.sources.values()
         self.store.connect(self.source)

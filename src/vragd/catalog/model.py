@@ -77,6 +77,8 @@ class Known:
     attempts: int
     links_read: int
     """By which reader its links were read last; see `links.READER`."""
+    reader: str
+    """The version of what read it; '' if nobody knows."""
     reason: str | None
 
 
@@ -84,7 +86,7 @@ class Known:
 StampRow = tuple[int, int, int, int, int | None, bytes]
 
 KNOWN_COLUMNS = (
-    "inode, size, mtime_ns, ctime_ns, racy, space_id, state, digest, id, title, attempts, links_read, reason"
+    "inode, size, mtime_ns, ctime_ns, racy, space_id, state, digest, id, title, attempts, links_read, reader, reason"
 )
 
 
@@ -164,6 +166,8 @@ class NoteChange:
     """What filters look into, None for a note that is not read; it goes with `links`."""
     links: tuple[LinkRow, ...] | None = None
     """What it links to. None keeps what it did; given with `chunks`, and without where only they are read anew."""
+    reader: str = ""
+    """The version of what read it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -171,20 +171,23 @@ class Reader:
         with self.snapshot() as snapshot:
             return snapshot.generation(), sweep.find_unused(snapshot.db, now, keep_s, table)
 
-    def stamps(self, source_id: int, folder: str, space_id: int | None, max_file_bytes: int) -> dict[str, StampRow]:
+    def stamps(
+        self, source_id: int, folder: str, space_id: int | None, max_file_bytes: int, readers: Collection[str]
+    ) -> dict[str, StampRow]:  # fmt: skip
         """
         What a scan of a source, or of a folder of it, is compared with; by path.
 
-        Doubted are stamps that are `racy`, those of notes of another space than `space_id`, those of notes that
-        `max_file_bytes` lets in or keeps out other than before (only what was never read has no digest), and those of
-        notes whose links another reader read.
+        Doubted are stamps that are `racy`, those of notes of another space than `space_id`, those of what was read by
+        none of these `readers`, those of notes whose links another reader read, and those of notes that
+        `max_file_bytes` lets in or keeps out other than before: only what was never read has no digest, and "unread"
+        readers open nothing.
         """
         sql = (
-            "select inode, size, mtime_ns, ctime_ns, racy or space_id <> ?"
-            " or (state = 'skipped' and digest is null) <> (size > ?) or (links_read <> ? and state <> 'failed'),"
-            " path from note where source_id = ?"
+            f"select inode, size, mtime_ns, ctime_ns, racy or space_id <> ? or reader not in ({marks(readers)})"
+            " or (reader not like 'unread %' and (state = 'skipped' and digest is null) <> (size > ?))"
+            " or (links_read <> ? and state <> 'failed'), path from note where source_id = ?"
         )
-        bound: tuple[int | bytes | None, ...] = (space_id, max_file_bytes, READER, source_id)
+        bound: tuple[int | str | bytes | None, ...] = (space_id, *readers, max_file_bytes, READER, source_id)
         if folder:
             sql += " and path >= ? and path < ?"
             bound += below(folder)

@@ -11,6 +11,7 @@ import numpy as np
 from vragd.catalog.facts import m008_facts
 from vragd.catalog.links_schema import m007_links
 from vragd.catalog.model import to_blob
+from vragd.catalog.readers_schema import m009_readers
 from vragd.catalog.words_schema import m006_words_folded
 from vragd.system import packed
 from vragd.system.sqlite import Migration
@@ -267,3 +268,4 @@ def _type_targets(db: apsw.Connection, meta: dict[str, str], spaces: dict[str, t
 migration(m006_words_folded)
 migration(m007_links)
 migration(m008_facts)
+migration(m009_readers)

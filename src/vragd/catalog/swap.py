@@ -28,12 +28,14 @@ def upsert(db: apsw.Connection, change: NoteChange) -> int:
         change.retry_at,
         change.seq,
         time.time(),
+        change.reader,
     )
     ((note_id,),) = db.execute(
         "insert into note(source_id, path, inode, size, mtime_ns, ctime_ns, racy, digest, title, space_id,"
-        " state, reason, attempts, retry_at, seq, changed_at, link_name) values (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)"
+        " state, reason, attempts, retry_at, seq, changed_at, reader, link_name)"
+        " values (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)"
         " on conflict(source_id, path) do update set (inode, size, mtime_ns, ctime_ns, racy, digest, title,"
-        " space_id, state, reason, attempts, retry_at, seq, changed_at) = (?,?,?,?,?,?,?,?,?,?,?,?,?,?)"
+        " space_id, state, reason, attempts, retry_at, seq, changed_at, reader) = (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)"
         " returning id",
         (change.source_id, to_blob(change.path), *values, name_key(change.path), *values),
     )

@@ -49,6 +49,8 @@ def _check(args: argparse.Namespace) -> int:
         say("note: it names no store")
     for fault in trial.packages(loaded.config):
         say(f"note: {fault}")
+    for what in trial.unread(loaded.config):
+        say(f"note: {what}")
     trial.can_run(loaded)
     out(f"{loaded.file}: fine")
     return 0

@@ -111,6 +111,14 @@ class LimitSettings(Settings):
     delete_guard_share: float = Field(default=0.25, gt=0, le=1, strict=False)
 
 
+class DocumentSettings(Settings):
+    """PDF and Office files, each read in a process of its own within these bounds."""
+
+    read: bool = False
+    timeout_s: Seconds = 60.0
+    memory_mib: int = Field(default=1024, ge=128, le=65_536)
+
+
 class PathSettings(Settings):
     data: AbsolutePath | None = None
     socket: AbsolutePath | None = None
@@ -144,5 +152,6 @@ class Config(Settings):
     stores: Annotated[Mapping[str, StoreSettings], AfterValidator(_valid_names)] = Field(default_factory=dict)
     watch: WatchSettings = WatchSettings()
     limits: LimitSettings = LimitSettings()
+    documents: DocumentSettings = DocumentSettings()
     paths: PathSettings = PathSettings()
     log: LogSettings = LogSettings()

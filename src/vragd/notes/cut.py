@@ -18,8 +18,8 @@ from itertools import islice, pairwise
 import numpy as np
 import xxhash
 
-MAX_CHARS = 1_500
-MIN_CHARS = 400
+from vragd.notes.size import MAX_CHARS, MIN_CHARS
+
 _WORDS_TOLD = 16
 _ENOUGH = 160  # characters, in which that many words stand mostly
 

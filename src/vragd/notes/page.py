@@ -9,10 +9,11 @@ from dataclasses import dataclass, field
 from itertools import accumulate
 
 from vragd.notes.blocks import blocks_of
-from vragd.notes.cut import MAX_CHARS, Cutter, Span
+from vragd.notes.cut import Cutter, Span
 from vragd.notes.inline import Edit, Found, Inline
 from vragd.notes.machine import Count, strip_machine_text
 from vragd.notes.model import Block, Blocks, Callout, Chunk, Field, Heading, LeftOut, Link, Marks, Task
+from vragd.notes.size import MAX_CHARS
 
 MAX_SHORT = 400
 _NO_PROSE = frozenset(("base", "query", "dataview", "dataviewjs", "tasks"))  # languages of Obsidian and its plugins

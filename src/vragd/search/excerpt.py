@@ -75,9 +75,15 @@ class Cut:
     lines: tuple[int, int]
 
 
-def excerpt(text: str, first_line: int, matched: Matched) -> Cut:
-    """The stretch of at most MAX_CHARS characters of `text`, which begins in line `first_line`, that has most of it."""
-    plain, starts = _plain(text, first_line)
+def excerpt(text: str, within: tuple[int, int], matched: Matched, *, marks: bool = True) -> Cut:
+    """
+    The stretch of at most MAX_CHARS characters of `text` that has most of it; `within` are the file's lines it is from.
+
+    Where those are not the lines of the text (a page, a card, rows of a sheet, a passage with something left out), all
+    of them are told. Without `marks` nothing is taken for one.
+    """
+    first_line, last_line = within
+    plain, starts = _plain(text, first_line, marks)
     spans = _spans(plain, matched)
     start = _best(plain, spans, [line for line, _ in starts])
     end = min(len(plain), start + MAX_CHARS)
@@ -87,19 +93,17 @@ def excerpt(text: str, first_line: int, matched: Matched) -> Cut:
     inside = tuple((a + shift, b + shift) for a, b, _ in spans if a >= start and b <= end)
     lines = [line for at, line in starts if at < end]
     first = [line for at, line in starts if at <= start]
-    return Cut(
-        f"{before}{plain[start:end]}{after}",
-        inside,
-        (first[-1] if first else first_line, lines[-1] if lines else first_line),
-    )
+    if text.count("\n") == last_line - first_line:
+        within = (first[-1] if first else first_line, lines[-1] if lines else first_line)
+    return Cut(f"{before}{plain[start:end]}{after}", inside, within)
 
 
-def _plain(text: str, first_line: int) -> tuple[str, list[tuple[int, int]]]:
+def _plain(text: str, first_line: int, has_marks: bool) -> tuple[str, list[tuple[int, int]]]:
     """The text as it is read, on one line, and where in it each of its lines that is left begins."""
     parts_, starts, at = [], list[tuple[int, int]](), 0
     for number, line in enumerate(text.split("\n")):
         clean = line[:4_000]
-        if marks := _MARKS.findall(clean):
+        if has_marks and (marks := _MARKS.findall(clean)):
             for needed, rule, by in _RULES:
                 if not needed.isdisjoint(marks):
                     clean = rule.sub(by, clean)

@@ -13,7 +13,7 @@ from vragd.search.merge import once
 from vragd.search.question import Hit, Passage, Question, Target
 from vragd.search.rank import NO_PASSAGE, Ranked, Ranking
 from vragd.search.score import FIRST, Parts
-from vragd.terms.names import link
+from vragd.terms.names import has_marks, link
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,10 +68,10 @@ def listed_hits(
 
 
 def _from_line(hit: Hit, line: int | None) -> Hit:
-    """With an excerpt that begins at that line."""
-    lines = hit.text.split("\n")
-    first = max(0, min((line or 0) - hit.lines[0], len(lines) - 1))
-    cut = excerpt("\n".join(lines[first:]), hit.lines[0] + first, Matched())
+    """With an excerpt that begins at that line, where its text is the file's lines."""
+    lines, (begins, ends) = hit.text.split("\n"), hit.lines
+    first = line - begins if line and begins <= line <= ends and len(lines) == ends - begins + 1 else 0
+    cut = excerpt("\n".join(lines[first:]), (begins + first, ends), Matched(), marks=has_marks(hit.path))
     return replace(hit, excerpt=cut.text, spans=cut.spans, excerpt_lines=cut.lines)
 
 
@@ -97,7 +97,7 @@ def _hit(target: Target, found: Found, row: Ranked, mode: str, more: Sequence[Fo
     place = target.places.get(found.source)
     uri = ""
     if place:
-        uri = link(place.root, found.path, in_obsidian=place.in_obsidian, heading=found.heading)
+        uri = link(place.root, found.path, in_obsidian=place.in_obsidian, heading=found.heading, line=found.lines[0])
     folders = place.templates if place and parts.ahead < FIRST else ()
     return Hit(
         target.name, found.source, found.path, found.title, found.heading, found.lines, parts.score(mode), found.text,
@@ -111,8 +111,9 @@ def _hit(target: Target, found: Found, row: Ranked, mode: str, more: Sequence[Fo
 
 def _with_excerpts(hit: Hit, matched: Matched) -> Hit:
     """The hit with what matched, of its passages, too: until now they are there in full."""
-    cut = excerpt(hit.text, hit.lines[0], matched)
-    more = tuple(_cut(one, excerpt(one.excerpt, one.lines[0], matched)) for one in hit.passages)
+    marks = has_marks(hit.path)
+    cut = excerpt(hit.text, hit.lines, matched, marks=marks)
+    more = tuple(_cut(one, excerpt(one.excerpt, one.lines, matched, marks=marks)) for one in hit.passages)
     return replace(hit, excerpt=cut.text, spans=cut.spans, excerpt_lines=cut.lines, passages=more)
 
 

@@ -18,7 +18,7 @@ from vragd.backends.registry import MakeBackend, create_backend
 from vragd.catalog.check import is_sound, move_aside
 from vragd.catalog.reader import Reader
 from vragd.catalog.writer import Catalog
-from vragd.config.settings import LimitSettings, StoreSettings
+from vragd.config.settings import DocumentSettings, LimitSettings, StoreSettings
 from vragd.embed.base import Embedder
 from vragd.errors import CatalogCorrupt, VragdError
 from vragd.store.collections import Collections
@@ -28,6 +28,7 @@ from vragd.store.store import Given, Lasting, Parts, Store
 from vragd.sync import order
 from vragd.sync.pace import PACE, Pace
 from vragd.sync.proof.proof import Proof
+from vragd.sync.readers import Documents, Readers
 from vragd.system.clock import SYSTEM, Clock
 from vragd.system.files import private_dir
 from vragd.system.log import error_fields
@@ -36,6 +37,7 @@ from vragd.vault.source import Source
 
 log = structlog.get_logger()
 
+NO_DOCUMENTS = DocumentSettings()
 SPARED_AGAIN_S = 600.0  # a catalog that seems damaged so soon again is replaced, whatever a check says
 
 
@@ -49,6 +51,7 @@ def open_store(
     stop: Callable[[], bool] = lambda: False,
     make_backend: MakeBackend = create_backend,
     recorded: Recorded = lambda _: None,
+    documents: DocumentSettings = NO_DOCUMENTS,
     clock: Clock = SYSTEM,
     pace: Pace = PACE,
 ) -> Store:
@@ -61,7 +64,7 @@ def open_store(
     given = Given(name, settings, folder, limits, cache(make_embedder), stop, recorded, clock, pace)
     private_dir(folder)
     backend = make_backend(settings.backend.type, settings.backend, private_dir(folder / "index"))
-    lasting = Lasting(backend)
+    lasting = Lasting(backend, Readers(Documents(documents.read, documents.timeout_s, documents.memory_mib)))
     try:
         try:
             return _open(given, lasting)

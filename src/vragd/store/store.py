@@ -31,6 +31,7 @@ from vragd.sync.change import Visit
 from vragd.sync.links import Attached, compare_attachments
 from vragd.sync.pace import Pace
 from vragd.sync.proof.proof import Proof
+from vragd.sync.readers import Readers
 from vragd.sync.round import Report, Syncer
 from vragd.system.clock import Clock
 from vragd.system.files import free_mib
@@ -70,10 +71,10 @@ class Parts:
 
 
 class Lasting:
-    """What outlives a damaged catalog: the backend, the sources, and what is proven of them."""
+    """What outlives a damaged catalog: the backend, the sources, what is proven of them, and what reads them."""
 
-    def __init__(self, backend: VectorBackend) -> None:
-        self.backend = backend
+    def __init__(self, backend: VectorBackend, readers: Readers) -> None:
+        self.backend, self.readers = backend, readers
         self.sources: dict[int, Source] = {}
         self.proofs: dict[int, Proof] = {}
         """Of each source, by its id: what asks whether a note is gone asks these."""
@@ -82,7 +83,8 @@ class Lasting:
         self.spared_at: float | None = None  # steady: when a catalog that seemed damaged was found sound
 
     def close(self) -> None:
-        """Close sources and backend. Raises if its last flush failed."""
+        """Close readers, sources and backend. Raises if its last flush failed."""
+        self.readers.close()
         for proof in self.proofs.values():
             proof.close()
         self.backend.close()
@@ -177,7 +179,9 @@ class Store:
         mark = proof.mark()
         found = source.scan(folder, self.given.stop, proven=root is proof.state.proven)
         space_id = self.space.id if self.space else None
-        known = self.reader.stamps(source.id, folder, space_id, self.limits.max_file_bytes)
+        known = self.reader.stamps(
+            source.id, folder, space_id, self.limits.max_file_bytes, self.lasting.readers.versions
+        )
         difference, is_gone = proof.judge(root, found, known, mark)
         dirty = difference.dirty
         if is_gone:
@@ -239,6 +243,7 @@ class Store:
                 lambda: self.embedder,
                 self.space,
                 self.proofs,
+                self.lasting.readers,
                 self.given.stop,
                 self.given.pace,
             )

@@ -17,6 +17,7 @@ from vragd.catalog.model import Known, LiveRow, SpaceRow
 from vragd.errors import CatalogCorrupt, VragdError
 from vragd.store.store import Store
 from vragd.sync import order
+from vragd.sync.readers import UNREAD
 from vragd.sync.vectors import to_entry
 from vragd.vault.read import Content, Gone, Skipped
 from vragd.vault.scan import scan
@@ -70,7 +71,8 @@ def _compare_vault(store: Store, source: Source, pending: frozenset[str]) -> Ite
 
 
 def _compare_note(source: Source, path: str, had: Known | None, space_id: int | None) -> Problem | None:
-    outcome = source.read(path)
+    is_unread = had is not None and had.reader.startswith(UNREAD)
+    outcome = source.look(path, "") if is_unread else source.read(path)
     if source.rules.excluded(path) is not None or isinstance(outcome, Gone):
         return Problem("ghost", source.label, path, "indexed, but no longer a note") if had else None
     if isinstance(outcome, Skipped):

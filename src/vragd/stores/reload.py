@@ -39,7 +39,8 @@ async def reload(stores: Stores, loaded: Loaded) -> list[str]:
         if was != now
     ]
     loaded = replace(loaded, data_dir=old.data_dir, socket=old.socket)
-    everywhere = (old.config.watch, old.config.limits) != (loaded.config.watch, loaded.config.limits)
+    was, now = old.config, loaded.config
+    everywhere = (was.watch, was.limits, was.documents) != (now.watch, now.limits, now.documents)
     async with stores.changing:
         before = {name: indexer.store.settings for name, indexer in stores.indexers.items()}
         registry = Registry(loaded)

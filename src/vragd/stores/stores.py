@@ -128,6 +128,7 @@ class Stores:
             lambda: self._embedders.get(settings.embedder),
             stop=stop,
             recorded=self._embedders.recorded,
+            documents=self.loaded.config.documents,
             clock=self.clock,
         )
 

@@ -16,7 +16,9 @@ from vragd.config.settings import Config
 from vragd.embed import registry as embedders
 from vragd.embed.registry import create_embedder
 from vragd.errors import ConfigError, VragdError
+from vragd.sync.readers import READ, Documents, Readers
 from vragd.system.files import could_be_private
+from vragd.vault.ignore import Rules
 
 
 def packages(config: Config) -> list[str]:
@@ -30,6 +32,25 @@ def packages(config: Config) -> list[str]:
             if name not in types.ours:
                 types.load(name, types.noun)
     return [*backends.TYPES.faults(), *embedders.TYPES.faults()]
+
+
+def unread(config: Config) -> list[str]:
+    """What sources include and nobody reads, or not as well as it could be read; a sentence each."""
+    readers = Readers(Documents(config.documents.read))
+    found: list[str] = []
+    for name, store in config.stores.items():
+        for source in store.sources:
+            rules = Rules(source.include, source.exclude)
+            included = [suffix for suffix in READ if rules.excluded(f"x{suffix}") is None]
+            by_reason: dict[str, list[str]] = {}
+            for suffix in included:
+                if why := readers.unread(f"x{suffix}") or readers.lacks(f"x{suffix}"):
+                    by_reason.setdefault(why, []).append(suffix)
+            where = f"source {source.label} of store {name}"
+            found += [f"{where}, {' '.join(suffixes)}: {why}" for why, suffixes in by_reason.items()]
+            if config.documents.read and not any(map(readers.is_document, included)):
+                found.append(f"{where} includes no documents, such as *.pdf, though documents.read is true")
+    return found
 
 
 def can_run(loaded: Loaded) -> None:

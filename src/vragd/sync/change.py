@@ -18,11 +18,11 @@ from vragd.catalog.links import READER
 from vragd.catalog.model import NO_STAMP, ChunkRow, Known, NoteChange, NoteRemoval, SpaceRow, State
 from vragd.catalog.writer import Catalog
 from vragd.errors import VragdError
-from vragd.notes.chunk import read_note
 from vragd.notes.model import Note, NotIndexable
 from vragd.notes.said import said
 from vragd.sync.links import link_rows
 from vragd.sync.pace import PACE, Pace
+from vragd.sync.readers import Readers
 from vragd.sync.vectors import chunk_key, hash_of, meta_hash
 from vragd.system.log import error_fields, path_id
 from vragd.vault.read import Content, Gone, Skipped, Unreadable
@@ -49,6 +49,13 @@ class Later:
 
     visit: Visit
     delay_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Unfinished:
+    """A visit to a file that is being read, or waits for that: it goes on in the next round."""
+
+    visit: Visit
 
 
 @dataclass(slots=True)
@@ -95,11 +102,14 @@ class Prepared:
 class Preparer:
     """Prepares the visits of one store in one space."""
 
-    def __init__(self, catalog: Catalog, backend: VectorBackend, space: SpaceRow, pace: Pace = PACE) -> None:
+    def __init__(
+        self, catalog: Catalog, backend: VectorBackend, space: SpaceRow, readers: Readers, pace: Pace = PACE
+    ) -> None:  # fmt: skip
         self._catalog, self._backend, self._space, self._pace = catalog, backend, space, pace
+        self._readers = readers
         self._kept: Prepared | None = None
 
-    def prepare(self, visit: Visit) -> Prepared | Later | None:
+    def prepare(self, visit: Visit) -> Prepared | Later | Unfinished | None:
         """What is to be done about a path; None for nothing. One bad note is prepared to be recorded as failed."""
         try:
             return self._prepare(visit)
@@ -114,7 +124,7 @@ class Preparer:
         known = self._catalog.known_note(visit.source.id, visit.path)
         return _failed(visit, self._catalog.next_seq(), known, f"unexpected_{type(error).__name__}")
 
-    def _prepare(self, visit: Visit) -> Prepared | Later | None:
+    def _prepare(self, visit: Visit) -> Prepared | Later | Unfinished | None:
         if not visit.source.rules_known:
             return Later(visit, RETRY_FIRST_S)  # what is read now may be what nobody is to see
         known = self._catalog.known_note(visit.source.id, visit.path)
@@ -126,13 +136,21 @@ class Preparer:
             return None  # whoever changes the rule has everything scanned
         if kept is not None:
             return kept
-        outcome = visit.source.read(visit.path)
+        if self._readers.is_busy((visit.source.id, visit.path)):
+            return Unfinished(visit)
+        why = self._readers.unread(visit.path)
+        outcome = visit.source.read(visit.path) if why is None else visit.source.look(visit.path, why)
         match outcome:
             case Gone() | Skipped(key=None):
                 return _removal(visit, seq) if known else None
             case Skipped(reason, key):
                 assert key is not None
-                return Prepared(visit, _plain_change(visit, seq, known, "skipped", reason, stamp=key, chunks=()))
+                reader = self._readers.version(visit.path)
+                as_before = ("skipped", key, reader, READER)
+                if why and known and (known.state, known.stamp, known.reader, known.links_read) == as_before:
+                    return None
+                change = _plain_change(visit, seq, known, "skipped", reason, stamp=key, chunks=())
+                return Prepared(visit, replace(change, reader=reader))
             case Unreadable(reason, torn):
                 if torn or reason == "source_offline":
                     return Later(visit, TORN_RETRY_S if torn else RETRY_FIRST_S)
@@ -140,9 +158,12 @@ class Preparer:
             case Content():
                 return self._content(visit, seq, known, outcome)
 
-    def _content(self, visit: Visit, seq: int, known: Known | None, content: Content) -> Prepared | Later | None:
+    def _content(
+        self, visit: Visit, seq: int, known: Known | None, content: Content
+    ) -> Prepared | Later | Unfinished | None:
         current = known is not None and known.space_id == self._space.id
         same = known is not None and current and known.digest == content.digest
+        same = same and known is not None and self._readers.reads(visit.path, known.reader)
         if known and same and known.links_read == READER and known.state in ("indexed", "skipped"):
             if known.stamp == content.key and known.racy == content.racy:
                 return None
@@ -150,16 +171,17 @@ class Preparer:
             return Prepared(visit, replace(change, racy=content.racy))
         if known and known.stamp[1] > 0 and not content.data and visit.patient:
             return Later(replace(visit, patient=False), self._pace.empty_hold_s)
-        stem, _, suffix = visit.path.rpartition("/")[2].rpartition(".")
-        name = (stem or visit.path).encode("utf-8", "surrogateescape").decode("utf-8", "replace")
         try:
-            note = read_note(content.data, name, f".{suffix.lower()}")
+            note = self._readers.read((visit.source.id, visit.path), content)
         except NotIndexable as error:
             change = _plain_change(visit, seq, known, "skipped", error.reason, stamp=content.key, chunks=())
-            return Prepared(visit, replace(change, digest=content.digest, space_id=self._space.id))
+            reader = self._readers.version_of_refusal(visit.path, error.reason)
+            return Prepared(visit, replace(change, digest=content.digest, space_id=self._space.id, reader=reader))
         except Exception as error:
             log.error("sync.note_unparsable", note=path_id(visit.source.uid, visit.path), **error_fields(error))
             return _failed(visit, seq, known, "parser_error")
+        if note is None:
+            return Unfinished(visit)
         links = link_rows(note)
         if known and same and known.state == "indexed":  # only its links and facts are read anew
             change = _plain_change(visit, seq, known, known.state, known.reason, stamp=content.key, chunks=None)
@@ -183,6 +205,7 @@ class Preparer:
             words=note.words,
             facts=_facts(note),
             links=links,
+            reader=self._readers.version(visit.path),
         )
         fresh = [chunk for chunk in chunks if chunk.key not in held]
         return Prepared(visit, change, fresh, known.attempts if known else 0)
@@ -232,7 +255,8 @@ def _chunk_rows(visit: Visit, note: Note) -> Iterator[ChunkRow]:
 
 def _facts(note: Note) -> Facts:
     properties = {name: said(value) for name, value in note.properties.items()}
-    return Facts(note.text, note.head, note.tags, properties)
+    text = note.text or "\n\n".join(chunk.text for chunk in note.chunks)
+    return Facts(text, note.head, note.tags, properties)
 
 
 def _reason(note: Note) -> str | None:
@@ -273,6 +297,7 @@ def _plain_change(
         reason=reason,
         chunks=chunks,
         links=None if chunks is None else (),
+        reader=known.reader if known else "",
     )
 
 

@@ -15,10 +15,11 @@ from vragd.catalog.writer import Catalog
 from vragd.embed.base import Embedder
 from vragd.errors import VectorsRefused, VragdError
 from vragd.sync import order
-from vragd.sync.change import RETRY_FIRST_S, Later, Prepared, Preparer, Visit
+from vragd.sync.change import RETRY_FIRST_S, Later, Prepared, Preparer, Unfinished, Visit
 from vragd.sync.embedding import Bulk
 from vragd.sync.pace import PACE, Pace
 from vragd.sync.proof.proof import Proof
+from vragd.sync.readers import Readers
 from vragd.sync.vectors import hash_of, to_entry
 
 
@@ -51,6 +52,7 @@ class Syncer:
         embedder: Callable[[], Embedder],
         space: SpaceRow,
         proofs: Mapping[int, Proof],
+        readers: Readers,
         stop: Callable[[], bool] = lambda: False,
         pace: Pace = PACE,
     ) -> None:
@@ -59,7 +61,8 @@ class Syncer:
         self._space = space
         self._proofs = proofs
         self._stop = stop
-        self._preparer = Preparer(catalog, backend, space, pace)
+        self._readers, self._pace = readers, pace
+        self._preparer = Preparer(catalog, backend, space, readers, pace)
         self._bulk = Bulk(catalog, embedder, space, stop, pace)
         self.later: list[tuple[Visit, float]] = []
         """What the last round put off, also when it raised in the end: `Report.later`."""
@@ -80,6 +83,7 @@ class Syncer:
         """
         report = Report()
         self.later = report.later
+        self._readers.begin(self._pace.round_s)
         prepared = list(self._prepare_some(visits, report, only_freeing))
         if only_freeing:
             report.deferred += [item.visit for item in prepared if not item.frees]
@@ -120,7 +124,7 @@ class Syncer:
             item = self._preparer.prepare(visit)
             if isinstance(item, Later):
                 report.later.append((item.visit, item.delay_s))
-            elif item is not None and item.fresh and texts >= most:
+            elif isinstance(item, Unfinished) or (item is not None and item.fresh and texts >= most):
                 report.deferred.append(item.visit)
             elif item is not None:
                 texts += len(item.fresh)

@@ -129,6 +129,21 @@ def is_file(root_fd: int, path: str) -> bool | None:
         return False if error.errno in NOT_THERE else None
 
 
+def look(root_fd: int, path: str, why: str) -> Outcome:
+    """What is at `path` below the directory `root_fd`, which is not opened: a file is skipped, for the reason `why`."""
+    try:
+        parent, name = _open_parent(root_fd, path)
+        try:
+            info = os.stat(name, dir_fd=parent, follow_symlinks=False)
+        finally:
+            os.close(parent)
+    except OSError as error:
+        return _trouble(error)
+    if stat.S_ISREG(info.st_mode):
+        return Skipped(why, StatKey.of(info))
+    return Skipped("symbolic_link" if stat.S_ISLNK(info.st_mode) else "not_a_regular_file")
+
+
 def stamp_of(root_fd: int, path: str) -> StatKey | None:
     """The stamp of what is at `path` below the directory `root_fd`, without opening it; None if nobody knows."""
     try:

@@ -12,7 +12,7 @@ from typing import Literal
 from vragd.vault.ignore import Rules
 from vragd.vault.links import Links
 from vragd.vault.obsidian import Exclusions, Record
-from vragd.vault.read import Content, Outcome, StatKey, Unreadable, is_file, read_note, stamp_of
+from vragd.vault.read import Content, Outcome, StatKey, Unreadable, is_file, look, read_note, stamp_of
 from vragd.vault.root import Root, Spot, as_on_disk, sees_events, stamp_resolution_s
 from vragd.vault.scan import Scan, scan
 from vragd.vault.templates import template_folders
@@ -210,6 +210,11 @@ class Source:
         if isinstance(outcome, Content) and outcome.n_links > 1:
             self.links.met(path, outcome.key.inode, outcome.n_links)
         return outcome
+
+    def look(self, path: str, why: str) -> Outcome:
+        """What is at `path` below the root, without opening it; see `vault.read.look`."""
+        root = self._root
+        return Unreadable("source_offline") if root is None else look(root.fd, path, why)
 
     def stamp(self, path: str) -> StatKey | None:
         """The stamp of the file at `path`, which is not opened; None if nobody knows."""

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import os
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -16,11 +18,12 @@ class Checked:
     def __init__(self, home: Path, capsys: pytest.CaptureFixture[str]) -> None:
         self.home, self._capsys = home, capsys
         (home / "Vault").mkdir()
+        self.include, self.more = ["*.md"], ""
 
     def __call__(self, embedder: str = "type: builtin", *, data: str = "data") -> tuple[int, str]:
         file = self.home / "c.yaml"
-        source = f"{{path: {self.home}/Vault}}"
-        file.write_text(f"stores:\n  notes:\n    sources: [{source}]\n    embedder: {{{embedder}}}\n")
+        source = f"{{path: {self.home}/Vault, include: {json.dumps(self.include)}}}"
+        file.write_text(f"stores:\n  notes:\n    sources: [{source}]\n    embedder: {{{embedder}}}\n{self.more}")
         places = ["--data-dir", str(self.home / data), "--socket", str(self.home / "run" / "s")]
         status = main(["config", "check", "--config", str(file), *places])
         told = self._capsys.readouterr()
@@ -67,3 +70,19 @@ def test_an_embedder_that_cannot_be_made_is_not(checked: Checked) -> None:
     for url in ("http://0.0.0.0:11434", "https://me:secret@example.com"):
         status, told = checked(f'type: ollama, model: m, url: "{url}"')
         assert (status, "fine" in told) == (2, False), told
+
+
+def test_what_is_included_and_not_read_is_named_with_the_way_to_have_it_read(checked: Checked) -> None:
+    checked.include = ["*.md", "*.pdf", "*.py"]
+    status, told = checked()
+    assert (status, "fine" in told) == (0, True), told
+    assert "source Vault of store notes, .pdf: documents.read is false in the configuration" in told
+    has_grammars = find_spec("tree_sitter") is not None
+    assert ("not read along its structure without pip install 'vragd[code]'" in told) is not has_grammars
+    checked.more = "documents: {read: true}\n"
+    status, told = checked()
+    assert ("pip install 'vragd[documents]'" in told) is (find_spec("pypdfium2") is None)
+    assert "includes no documents" not in told
+    checked.include = ["*.md"]
+    _, told = checked()
+    assert "source Vault of store notes includes no documents, such as *.pdf, though documents.read is true" in told

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from vragd.catalog.asked import asked
 from vragd.catalog.resolve import Column, Resolved
-from vragd.search.excerpt import MAX_CHARS, Matched, excerpt
+from vragd.search.excerpt import MAX_CHARS, Cut, Matched, excerpt
 
 
 def matched(question: str) -> Matched:
@@ -18,8 +18,12 @@ def matched(question: str) -> Matched:
     return Matched.of(found, Resolved(tuple(Column((word.term,), 1.0, 1) for word in found.words)))
 
 
+def shown(text: str, first_line: int, matches: Matched, *, marks: bool = True) -> Cut:
+    return excerpt(text, (first_line, first_line + text.count("\n")), matches, marks=marks)
+
+
 def marked(text: str, question: str) -> list[str]:
-    cut = excerpt(text, 1, matched(question))
+    cut = shown(text, 1, matched(question))
     return [cut.text[start:end] for start, end in cut.spans]
 
 
@@ -29,7 +33,7 @@ def test_the_sentence_that_matched_is_shown_with_its_lines() -> None:
         + "Please read the general part first. " * 20
         + "\n\nEmployees get twenty-eight days of paid leave."
     )
-    cut = excerpt(text, 9, matched("twenty-eight days paid leave"))
+    cut = shown(text, 9, matched("twenty-eight days paid leave"))
     assert "twenty-eight days of paid leave" in cut.text
     assert len(cut.text) <= MAX_CHARS + 2
     assert cut.lines[1] == 13
@@ -41,12 +45,12 @@ def test_marks_of_formatting_are_left_out_and_words_stay() -> None:
         "# Title\n> [!note] Mind\n- [ ] **bold** and [[Target|shown]] or [text](https://x.y/z_(1)) ![[pic.png]] `code`"
         "\n%%hidden%% snake_case ==lit== a*b <b>html</b> ^block-1\n```python\nx = 1\n```"
     )
-    cut = excerpt(text, 1, matched("nothing"))
+    cut = shown(text, 1, matched("nothing"))
     assert cut.text == "Title Mind bold and shown or text code snake_case lit a*b html x = 1"
 
 
 def test_what_stands_between_two_rules_is_shown() -> None:
-    cut = excerpt("---\n\nHello wombat\n\n---\n\nWorld here", 5, matched("wombat"))
+    cut = shown("---\n\nHello wombat\n\n---\n\nWorld here", 5, matched("wombat"))
     assert (cut.text, cut.lines) == ("Hello wombat World here", (7, 11))
     assert [cut.text[a:b] for a, b in cut.spans] == ["wombat"]
 
@@ -72,7 +76,7 @@ def test_what_matched_is_marked_in_the_spelling_of_the_note(text: str, question:
 
 @given(st.text(max_size=600), st.text(min_size=1, max_size=20))
 def test_spans_are_in_order_and_inside(text: str, question: str) -> None:
-    cut = excerpt(text, 1, matched(question))
+    cut = shown(text, 1, matched(question))
     at = 0
     for start, end in cut.spans:
         assert at <= start < end <= len(cut.text)
@@ -97,4 +101,17 @@ def test_what_is_marked_is_whole_characters_with_their_marks_and_no_more(
 
 
 def test_of_nested_brackets_the_inner_link_is_one() -> None:
-    assert excerpt("See [[A [[Target|wombat]] C]] there", 1, matched("wombat")).text == "See [[A wombat C]] there"
+    assert shown("See [[A [[Target|wombat]] C]] there", 1, matched("wombat")).text == "See [[A wombat C]] there"
+
+
+def test_what_looks_like_a_mark_in_code_is_none() -> None:
+    text = "def __init__(self, *args, **kwargs):\n    x = a[[1]] * b `c`"
+    assert (
+        shown(text, 1, matched("kwargs"), marks=False).text == "def __init__(self, *args, **kwargs): x = a[[1]] * b `c`"
+    )
+
+
+def test_of_a_page_or_rows_with_gaps_all_lines_are_told() -> None:
+    text = "first row\nsecond row\nthird row with wombat"
+    assert excerpt(text, (7, 7), matched("wombat")).lines == (7, 7)
+    assert excerpt(text, (7, 12), matched("wombat")).lines == (7, 12)

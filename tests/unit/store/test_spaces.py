@@ -54,7 +54,7 @@ def test_a_note_that_cannot_be_read_does_not_hold_up_the_switch(world: World, mo
     world.embedder.digest = "2"
     world.store.prepare()
     with monkeypatch.context() as blind:
-        blind.setattr("vragd.sync.change.read_note", lambda *_: 1 / 0)
+        blind.setattr("vragd.sync.readers.read_note", lambda *_: 1 / 0)
         world.apply("b.md")
     world.apply("a.md")
     answering = world.store.answering

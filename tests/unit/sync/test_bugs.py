@@ -10,7 +10,7 @@ import pytest
 
 from tests.world import World
 from vragd.catalog.model import NoteChange
-from vragd.sync import change
+from vragd.sync import change, readers
 from vragd.vault.source import Source
 
 
@@ -34,7 +34,7 @@ def test_a_bug_met_with_one_note_is_a_state_of_that_note_with_its_reason(
     world.apply("a.md", "b.md")
     world.write("a.md", "second text")
     if where == "read":
-        monkeypatch.setattr(change, "read_note", lambda *_: (_ for _ in ()).throw(Bug()))
+        monkeypatch.setattr(readers, "read_note", lambda *_: (_ for _ in ()).throw(Bug()))
         monkeypatch.setattr(change, "_chunk_rows", lambda *_: (_ for _ in ()).throw(Bug()))
         monkeypatch.setattr(Source, "read", lambda *_: (_ for _ in ()).throw(Bug()))
     else:

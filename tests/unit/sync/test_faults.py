@@ -12,7 +12,7 @@ import pytest
 from tests.backends import keys, values
 from tests.world import World, sql
 from vragd.errors import DiskFull, EmbedderChanged, EmbedderUnavailable
-from vragd.sync import change
+from vragd.sync import readers
 from vragd.sync.change import Visit
 from vragd.sync.pace import Pace
 
@@ -239,8 +239,8 @@ def test_another_model_for_an_empty_store_leaves_nothing_of_the_first(world: Wor
 def test_a_note_of_many_rounds_is_read_and_cut_once(hasty: World, monkeypatch: pytest.MonkeyPatch) -> None:
     world = hasty
     world.write("a.md", "\n\n".join(f"# Part {i}\n\nwords of part {i}" for i in range(600)))
-    n_cut, cut = [], change.read_note
-    monkeypatch.setattr("vragd.sync.change.read_note", lambda *args: (n_cut.append(1), cut(*args))[1])
+    n_cut, cut = [], readers.read_note
+    monkeypatch.setattr("vragd.sync.readers.read_note", lambda *args: (n_cut.append(1), cut(*args))[1])
     _wait_out_racy_stamps(world, "a.md")
     n_rounds = 1
     report = world.store.apply([Visit(world.source, "a.md")])

@@ -15,6 +15,7 @@ from vragd.config.settings import LimitSettings, SourceSettings, StoreSettings
 from vragd.embed.base import Embedder
 from vragd.embed.builtin.settings import BuiltinEmbedder
 from vragd.embed.registry import create_embedder
+from vragd.notes.chunk import versions
 from vragd.store.opening import open_store
 from vragd.sync.change import Visit
 from vragd.sync.difference import Difference, compare
@@ -235,7 +236,7 @@ def test_a_one_shot_index_means_what_it_finds_but_not_in_another_folder(make: Ma
 
 
 def test_a_file_that_happens_to_have_the_inode_of_a_missing_one_has_not_moved(tmp_path: Path, world: World) -> None:
-    known = world.store.reader.stamps(world.source.id, "", None, 10**6)
+    known = world.store.reader.stamps(world.source.id, "", None, 10**6, versions())
     found = scan(world.folder, Rules(("*.md",), ()))
     moved = {f"moved/{path}": stamp for path, stamp in found.notes.items()}
     found.notes = dict(moved)
@@ -271,7 +272,7 @@ def test_whoever_asks_while_a_scan_runs_waits_for_the_next_one(world: World) -> 
         (world.folder / name).unlink()
     mark = world.proof.mark()
     found = scan(world.folder, world.source.rules)
-    known = world.store.reader.stamps(world.source.id, "", None, 10**6)
+    known = world.store.reader.stamps(world.source.id, "", None, 10**6, versions())
     world.proof.ask_scan(confirm=True)
     assert world.proof.judge(root, found, known, mark)[1] is False
     assert world.proof.judge(root, found, known, world.proof.mark())[1] is True
@@ -357,6 +358,6 @@ def test_what_is_unmounted_while_a_scan_is_judged_is_not_believed_to_be_there(wo
     root, found = world.source.root, world.source.scan()
     assert root is not None
     found.mounts["disk"] = (5, 7)
-    known = world.store.reader.stamps(world.source.id, "", None, 1 << 20)
+    known = world.store.reader.stamps(world.source.id, "", None, 1 << 20, versions())
     proof.judge(root, found, known, proof.mark())
     assert proof.state.mounts == {"disk": (0, 0)}
