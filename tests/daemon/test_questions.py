@@ -70,6 +70,15 @@ def test_flags_say_the_same_any_of_a_kind_and_all_kinds(daemon: Vragd) -> None:
     assert asked(daemon, "--plain", "quokka -fed") == set(NOTES)
 
 
+def test_a_folder_is_what_hits_print_or_a_path_from_its_source_and_nothing_else(daemon: Vragd) -> None:
+    work = {"Work/Plan.md", "Work/Done.md"}
+    for folder in ("Work", "Work/", "/Work", "Vault/Work"):
+        assert asked(daemon, "quokka", "--folder", folder) == work
+    assert asked(daemon, "--folder", "Work", "[status:done]") == {"Work/Done.md"}
+    for folder in ("Wor", "ork", "Plan.md"):
+        assert asked(daemon, "quokka", "--folder", folder) == set()
+
+
 def test_notes_without_words_to_rank_them_are_listed_by_time_or_by_name(daemon: Vragd) -> None:
     listed = daemon.query("tag:work OR tag:home", sort="name", top_k=10)["hits"]
     assert [hit["path"] for hit in listed] == ["Diary.md", "Work/Done.md", "Work/Plan.md"]
@@ -99,6 +108,7 @@ def test_names_that_no_note_has_are_said_with_the_nearest(daemon: Vragd) -> None
     assert (shown.returncode, "'wrok'" in shown.stderr, "'work'" in shown.stderr) == (0, True, True)
     (unknown,) = daemon.query("[statsu]")["unknown"]
     assert unknown == {"kind": "property", "name": "statsu", "nearest": "status"}
+    assert "is in the folder 'Wrok' (did you mean 'Work'?)" in daemon.run("query", "quokka", "--folder", "Wrok").stderr
     for question in ("source:Elsewhere", "-source:Elsewhere", "quokka store:elsewhere"):
         with pytest.raises(VragdError, match="there is no s"):
             daemon.query(question)

@@ -25,7 +25,7 @@ def add(commands: Any, common: argparse.ArgumentParser) -> None:
     sub.add_argument("-k", "--top-k", type=int, default=5, metavar="N", help="how many hits, 1 to 100 (default 5)")
     sub.add_argument("--mode", choices=("hybrid", "vector", "keyword"), help="default hybrid; with --bucket, vector")
     sub.add_argument("--source", action="append", default=[], help="only this source (may be repeated)")
-    sub.add_argument("--folder", default="", help="only below this folder of a source")
+    sub.add_argument("--folder", default="", help="only below this folder, as hits print it or from its source")
     sub.add_argument("--chunks", action="store_true", help="passages, not notes with their best one")
     sub.add_argument("--weak", action="store_true", help="also what is no good match")
     sub.add_argument("--exact", action="store_true", help="a word that is nowhere stands for no other")
@@ -131,7 +131,8 @@ def print_hits(answer: dict[str, Any]) -> None:
         say(f"showing results for {other!r}: {word!r} is nowhere (--exact looks for it alone)")
     for unknown in answer.get("unknown", ()):
         nearest = f" (did you mean {unknown['nearest']!r}?)" if unknown["nearest"] else ""
-        say(f"no note has the {unknown['kind']} {unknown['name']!r}{nearest}")
+        what = "is in the folder" if unknown["kind"] == "folder" else f"has the {unknown['kind']}"
+        say(f"no note {what} {unknown['name']!r}{nearest}")
     for number, hit in enumerate(answer["hits"], 1):
         where = f"{hit['path']}:{hit['lines'][0]}-{hit['lines'][1]}"
         heading = " › ".join(below_title(hit["title"], hit["heading"]))

@@ -175,8 +175,8 @@ class _Look:
         resolved = replace(resolved, foreign=foreign)
         exact = question.exact or question.listed
         self._resolved = now.stand_ins(self._asked, resolved, self._statistics, exact=exact)
-        notes = self._narrowed.notes if self._narrowed else None
-        where = Narrow(question.sources, spellings(question.folder) if question.folder else (), notes)
+        where = Narrow(question.sources, spellings(question.folder) if question.folder else ())
+        where = where if self._narrowed is None else Narrow(notes=self._narrowed.notes)
         return now.find(self._asked, self._resolved.columns, self._n, where)
 
     # -- the answer --------------------------------------------------------------------------------
@@ -299,4 +299,4 @@ def _filter(target: Target, question: Question) -> Filter | None:
         sources = one_of("source", {p.uid for label, p in target.places.items() if label in question.sources})
     elif not target.backend.traits.private:  # others may feed it too: theirs would take up places and join to nothing
         sources = one_of("source", {place.uid for place in target.places.values()})
-    return every(sources, within(question.folder))
+    return every(sources, within(question.folder) if question.where is None else None)

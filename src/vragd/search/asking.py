@@ -25,6 +25,7 @@ def understood(*, text: str = "", where: str = "", plain: bool = False, **asked:
     node = None if plain else parse(text)
     filters = [] if node is None else [filter_of(node)]
     filters += [parse(where)] if where.strip() else []
+    filters += [And(())] if asked.get("folder") else []
     found = [one for one in filters if one is not None]
     if not found:
         return Question(text=text, **asked)

@@ -44,15 +44,25 @@ def narrowed(now: Snapshot, target: Target, question: Question, hidden: Hidden) 
     linked = partial(notes_linked, _linked(target), now.db)
     among = Among(target.name, now.selecting, question.now or wall_clock(), hidden, linked)
     notes = among.notes(question.where)
+    unknown = list(_unknown(now, among, question.where))
     if question.sources:
         notes = np.intersect1d(notes, now.selecting.of_source(sorted(question.sources)), assume_unique=True)
-    if question.folder:
+    if question.folder.strip("/"):
         below = tuple(f"{spelling.strip('/')}/" for spelling in spellings(question.folder))
-        inside = [entry.id for entry in now.selecting.entries(notes) if entry.path.startswith(below)]
-        notes = np.array(inside, dtype=np.int64)
+        notes = _below(now, notes, below)
+        if not len(notes) and not len(_below(now, among.everything, below)):
+            folders = {entry.path.rpartition("/")[0] for entry in now.selecting.entries(among.everything)}
+            unknown.append(Unknown("folder", question.folder, nearest_name(question.folder, sorted(folders))))
     chunks = now.lookup.chunks_among(notes) if len(notes) <= EXACT_CHUNKS else None
     few = chunks if chunks is not None and len(chunks) <= EXACT_CHUNKS else None
-    return Narrowed(notes, few, tuple(_unknown(now, among, question.where)))
+    return Narrowed(notes, few, tuple(unknown))
+
+
+def _below(now: Snapshot, notes: np.ndarray, folders: tuple[str, ...]) -> np.ndarray:
+    """Those below any of the folders, which are paths within their source, or as hits print them."""
+    entries = now.selecting.entries(notes)
+    inside = [e.id for e in entries if e.path.startswith(folders) or f"{e.source}/{e.path}".startswith(folders)]
+    return np.array(inside, dtype=np.int64)
 
 
 def _linked(target: Target) -> Linked:

@@ -140,9 +140,9 @@ class Hit:
 
 @dataclass(frozen=True, slots=True)
 class Unknown:
-    """A tag or property that a question names and no note has; `nearest` is one that there is, or ""."""
+    """A tag, property or folder that a question names and no note has; `nearest` is one that there is, or ""."""
 
-    kind: Literal["tag", "property"]
+    kind: Literal["tag", "property", "folder"]
     name: str
     nearest: str = ""
 

@@ -135,9 +135,9 @@ class HitModel(PassageModel):
 
 
 class UnknownModel(Body):
-    """A tag or property the question names and no note has. `nearest` is one that some note has, or empty."""
+    """A tag, property or folder the question names and no note has. `nearest` is one that some note has, or empty."""
 
-    kind: Literal["tag", "property"]
+    kind: Literal["tag", "property", "folder"]
     name: str
     nearest: str
 
