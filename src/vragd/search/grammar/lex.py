@@ -157,7 +157,7 @@ class _Lexer:
 
     def _pattern(self) -> bool:
         text, at = self._text, self._at
-        if at + 1 >= len(text) or text[at + 1].isspace() or text[at + 1] in "/*":
+        if at + 1 >= len(text) or text[at + 1].isspace() or text[at + 1] in "/*)]":
             return False
         if self._pattern_ends is None:
             self._pattern_ends = patterns.ends(text)

@@ -137,6 +137,13 @@ def test_of_a_long_text_what_is_around_the_mistake_is_shown() -> None:
     assert line[carets.index("^") : len(carets)] == "file:"
 
 
+def test_an_accent_whose_letter_had_no_room_is_left_out() -> None:
+    line, carets = pointed("日" + "e\u0301" * 29 + "file:" + "y" * 90, (59, 64)).split("\n")
+    assert line.startswith("…e\u0301")
+    assert pointed("x" * 60 + "e\u0301\u0301" + "a" * 29 + "file:" + "y" * 90, (92, 97)).startswith("…a")
+    assert carets.strip() == "^^^^^"
+
+
 @given(st.text(max_size=300), st.integers(0, 300), st.integers(0, 300))
 @settings(max_examples=100, deadline=None, derandomize=True)
 def test_what_is_shown_has_two_lines_that_fit_and_carets_below_characters(text: str, one: int, other: int) -> None:

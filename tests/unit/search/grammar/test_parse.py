@@ -324,6 +324,7 @@ def test_any_text_is_read_or_refused_at_a_place_within_it(text: str) -> None:
         (["x", "file:(to OR be)"], every(W("x"), Within(Scope.FILE, either(W("to"), W("be"))))),
         (["x", "file:a tag:b"], every(W("x"), Within(Scope.FILE, W("a")), Tag("b"))),
         (["x", "file:a -b"], every(W("x"), Within(Scope.FILE, W("a")), Not(W("b")))),
+        (["x", "file:a source:b", "c"], every(W("x"), Within(Scope.FILE, W("a")), Source("b"), W("c"))),
         (["x", "tag:work meeting"], every(W("x"), Tag("work"), W("meeting"))),
         (["x", "re:to be"], every(W("x"), W("re:to"), W("be"))),
         (["file:", "x"], Within(Scope.FILE, W("x"))),

@@ -44,6 +44,7 @@ def test_what_is_shown_reads_as_what_was_asked(text: str) -> None:
 @example("match-case:file:x)")
 @example("file: -x)")
 @example("[p: :x]")
+@example("[p:/ ] (a OR / ) b/")
 @settings(max_examples=200, deadline=None, derandomize=True)
 def test_what_is_shown_of_any_text_reads_as_what_was_asked(text: str) -> None:
     try:
