@@ -7,7 +7,7 @@ import re
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from urllib.parse import parse_qs, unquote, urlsplit
 
 import apsw
@@ -123,7 +123,8 @@ def near(target: Linked, text: str) -> list[str]:
             if len(names) < MOST_NAMES and (not target.sources or file.source in target.sources):
                 said = shown(f"{file.source}/{file.path}")
                 names.setdefault(_bare(file.path), said)
-        found = difflib.get_close_matches(_bare(text), names, N_NEAR, 0.6)
+        *_, (name, _) = _readings(text.strip())  # without line numbers or a place
+        found = difflib.get_close_matches(_bare(name), names, N_NEAR, 0.6)
     return [names[name] for name in found]
 
 
@@ -132,11 +133,12 @@ def of_file(target: Linked, asked: Asked) -> Told:
     with target.reader.snapshot() as now:
         graph = _graph(target, now.db)
         told = Told(place=asked.place, n_unread=graph.n_unread(), generation=now.generation())
-        out, back = graph.links_of(asked.file), graph.links_to(asked.file)
+        file = graph.at(asked.file.source, asked.file.path) or replace(asked.file, note=0)  # gone in between
+        out, back = graph.links_of(file), graph.links_to(file)
         if wanted := place_keys(asked.place):
             out = [edge for edge in out if is_below([heading_key(part) for part in edge.link.heading], wanted)]
             back = [edge for edge in back if is_same_place(place_keys(edge.link.subpath), wanted)]
-        (told.note,) = _refs(target, graph, [asked.file])
+        (told.note,) = _refs(target, graph, [file])
         told.counts = _counted([*out, *back])
         told.out = _links(target, graph, [edge for edge in out if edge.how != "none"])
         told.unresolved = _links(target, graph, [edge for edge in out if edge.how == "none"])

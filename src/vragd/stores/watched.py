@@ -223,7 +223,6 @@ class Keeper:
             return self._dirty.hint(self.source.id, "", folder=True, settle=False)
         if not folder:
             self._dirty.hint(self.source.id, path, settle=False)
-            await self._attachments.look([path])
         # something may be known below a path that was a folder
         return self._dirty.hint(self.source.id, path, folder=True, settle=False)
 
@@ -247,6 +246,8 @@ class Keeper:
             elsewhere = {place for place in self._unreadable if not f"{place}/".startswith(f"{folder}/")}
             self._unreadable = elsewhere | found.unreadable.keys()
             await self._note_attachments(found)
+            if self.source.is_attachment(folder):  # somebody asked for a path that is, or was, no folder
+                await self._attachments.look([folder])
             return not found.stopped and "" not in found.unreadable
         return await self._scan_all(ticket)
 

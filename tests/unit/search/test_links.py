@@ -107,6 +107,11 @@ def test_what_is_nowhere_is_near_to_what_is_spelled_so(store: Store) -> None:
     assert near(linked(store, hidden=("Kitchen/Coffee.md",)), "Cofee") == []
     assert near(linked(store, sources=("other",)), "Cofee") == []
     assert near(linked(store), "zzzzzz") == []
+    assert (
+        near(linked(store), "[[Cofee#Brewing|x]]")
+        == near(linked(store), "x/Cofee.md:3-9")
+        == ["vault/Kitchen/Coffee.md"]
+    )
 
 
 def told_of(store: Store, text: str, hidden: tuple[str, ...] = ()) -> Told:
@@ -168,6 +173,14 @@ def test_of_everything_names_that_lead_nowhere_are_counted_and_notes_nobody_link
     bare = of_all(linked(store), unresolved=False, orphans=False)
     assert (bare.counts, bare.names, bare.unresolved, bare.orphans) == (told.counts, told.names, [], [])
     assert of_all(linked(store, sources=("other",)), unresolved=True, orphans=True).counts["links"] == 0
+
+
+def test_a_note_that_is_gone_since_it_was_found_has_no_links(store: Store) -> None:
+    (asked,) = find(linked(store), "Coffee")
+    (store.vault / "Kitchen" / "Coffee.md").unlink()
+    store.look()
+    told = of_file(linked(store), asked)
+    assert (told.out, told.back, told.unresolved) == ([], [], [])
 
 
 def test_what_is_withheld_is_named_by_nothing(store: Store) -> None:

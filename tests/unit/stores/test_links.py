@@ -22,7 +22,7 @@ Ask = Callable[..., Awaitable[tuple[int, Any]]]
 
 
 @pytest.fixture
-def run(tmp_path: Path) -> Callable[[Callable[[Ask], Awaitable[None]]], None]:
+def run(tmp_path: Path) -> Callable[..., None]:
     """Two stores, `one` on the folders v and w, `two` on w, are watched while `check` asks for links."""
     for name in ("v", "w"):
         (tmp_path / name).mkdir()
@@ -34,9 +34,11 @@ def run(tmp_path: Path) -> Callable[[Callable[[Ask], Awaitable[None]]], None]:
         )
         for store, names in folders.items()
     }
-    config = Config(stores=stores, limits=LimitSettings(min_free_mib=0), watch=WatchSettings(settle_ms=20))
 
-    def run(check: Callable[[Ask], Awaitable[None]]) -> None:
+    def run(check: Callable[..., Awaitable[None]], **watch: Any) -> None:
+        watching = WatchSettings(settle_ms=20, **watch)
+        config = Config(stores=stores, limits=LimitSettings(min_free_mib=0), watch=watching)
+
         async def main() -> None:
             made = Stores(Loaded(config, None, tmp_path / "data", tmp_path / "s"), watch=True)
             await made.start()
@@ -51,7 +53,7 @@ def run(tmp_path: Path) -> Callable[[Callable[[Ask], Awaitable[None]]], None]:
             try:
                 tickets = await made.sync((), None)
                 assert await made.settled(tickets, 30)
-                await check(ask)
+                await (check(ask, made) if watch else check(ask))
             finally:
                 await made.stop()
 
@@ -90,6 +92,23 @@ def test_files_that_come_go_and_move_are_seen_by_their_events(tmp_path: Path, ru
         await until(ask, "n", [None], "the file that is gone")
 
     run(check)
+
+
+def test_a_file_that_is_asked_for_is_looked_at_before_the_answer(tmp_path: Path, run: Callable[..., None]) -> None:
+    picture = tmp_path / "v" / "p.png"
+    (tmp_path / "v" / "n.md").write_text("![[p.png]]")
+
+    async def check(ask: Ask, stores: Stores) -> None:
+        for there in (True, False):
+            if there:
+                picture.write_bytes(b"")
+            else:
+                picture.unlink()
+            assert await stores.settled(await stores.sync((), str(picture)), 30)
+            _, said = await ask(note="n")
+            assert (len(said["out"]), len(said["unresolved"])) == ((1, 0) if there else (0, 1))
+
+    run(check, mode="poll", poll_s=3600)
 
 
 def test_what_may_be_several_files_or_is_none_is_said_with_what_there_is(
