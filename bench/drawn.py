@@ -54,7 +54,7 @@ def _words(target: Target, chunks: list[tuple[str, tuple[int, int], str]], rng: 
         hits = ask(target, Question(word)).hits
         if not hits or (hits[0].path, hits[0].lines) != (path, lines):
             missed.append(word)
-    return _share(len(lone), missed)
+    return share(len(lone), missed)
 
 
 def _names(target: Target, notes: list[tuple[str, str]], rng: random.Random) -> dict[str, Any]:
@@ -68,7 +68,7 @@ def _names(target: Target, notes: list[tuple[str, str]], rng: random.Random) -> 
         hits = ask(target, Question(name)).hits
         if not hits or hits[0].path not in by_name[name]:
             missed.append(name)
-    return _share(len(names), missed)
+    return share(len(names), missed)
 
 
 def _dates(target: Target, notes: list[tuple[str, str]]) -> dict[str, Any]:
@@ -82,7 +82,7 @@ def _dates(target: Target, notes: list[tuple[str, str]]) -> dict[str, Any]:
         hits = ask(target, Question(day)).hits
         if not hits or hits[0].path not in paths:
             missed.append(day)
-    return _share(len(days), missed)
+    return share(len(days), missed)
 
 
 def _nonsense(target: Target, chunks: list[tuple[str, tuple[int, int], str]], rng: random.Random) -> dict[str, Any]:
@@ -99,5 +99,6 @@ def _nonsense(target: Target, chunks: list[tuple[str, tuple[int, int], str]], rn
     return {"asked": MOST, "share": round(len(answered) / MOST, 4), "answered": answered[:10]}
 
 
-def _share(n: int, missed: list[str]) -> dict[str, Any]:
+def share(n: int, missed: list[str]) -> dict[str, Any]:
+    """The share that was found, and some of what was not."""
     return {"asked": n, "share": round(1 - len(missed) / n, 4) if n else None, "missed": missed[:10]}

@@ -57,7 +57,7 @@ class Set:
 def run(args: argparse.Namespace) -> tuple[dict[str, Any], dict[str, Any]]:
     if (args.dataset is None) == (args.vault is None or args.questions is None):
         raise SystemExit("quality needs --vault DIR --questions FILE, or --dataset DIR")
-    with _place(args.kept) as place:
+    with place_of(args.kept) as place:
         asked = dataset(args.dataset, place) if args.dataset else questions(args.vault, args.questions)
         with indexed(asked.vault, place / asked.name) as (target, counts):
             figures: dict[str, Any] = {mode: ranked(target, asked, mode) for mode in MODES}
@@ -67,7 +67,8 @@ def run(args: argparse.Namespace) -> tuple[dict[str, Any], dict[str, Any]]:
 
 
 @contextmanager
-def _place(kept: Path | None) -> Iterator[Path]:
+def place_of(kept: Path | None) -> Iterator[Path]:
+    """Where indexes are, `kept` or a folder that goes."""
     if kept is not None:
         kept.mkdir(parents=True, exist_ok=True)
         yield kept

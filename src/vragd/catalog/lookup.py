@@ -240,6 +240,14 @@ class Lookup:
         )
         return {note: (label, from_blob(path), title) for note, label, path, title in rows}
 
+    def words_beside(self, source: str, path: str) -> str:
+        """What is found of a note beside its chunks: the values of its properties, its comments."""
+        rows = self._db.execute(
+            "select n.words from note n join source s on s.id = n.source_id where s.label = ? and n.path = ?",
+            (source, to_blob(path)),
+        )
+        return next((words for (words,) in rows), "")
+
     def calibration(self, fingerprint: str) -> str | None:
         """What was measured of a space's cosines, as `calibrate` wrote it."""
         rows = list(self._db.execute("select calibration from space where fingerprint = ?", (fingerprint,)))

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from vragd.catalog.asked import Asked, Word
 from vragd.catalog.words import Statistics, group_of
 
+FRAME_WORD = 0.5  # how much a word counts that a question is made of and not about: how, what, my
 VERY_WORD = 0.25  # how much it counts among others that it is the very word; alone, as much as all its forms
 
 
@@ -58,13 +59,14 @@ def resolve(question: Asked, statistics: Statistics, forms: Mapping[str, Sequenc
     nowhere: list[Word] = []
     counts = statistics.counts
     for word in question.words:
+        share = share_of(word)
         own = counts.get(word.term, 0)
         group = max(own, counts.get(group_of(word.stem), 0)) if word.stem else own
         if group:
-            weight = statistics.weight(group)
+            weight = share * statistics.weight(group)
             terms = tuple(dict.fromkeys([word.term, *forms.get(word.stem, ())])) if word.stem else (word.term,)
             columns.setdefault(("group", word.stem or word.term), Column(terms, weight, group))
-            rarer = statistics.weight(own) - weight
+            rarer = share * statistics.weight(own) - weight
             if own and rarer > 0:
                 extra = statistics.weight(own) if question.is_lone else VERY_WORD * rarer
                 columns.setdefault((word.term,), Column((word.term,), extra, own, extra=True))
@@ -74,7 +76,17 @@ def resolve(question: Asked, statistics: Statistics, forms: Mapping[str, Sequenc
             columns.setdefault((part,), Column((part,), statistics.weight(counts[part]), counts[part]))
         if not known:
             nowhere.append(word)
-    return Resolved(tuple(columns.values()), statistics.weight(0) * len(nowhere), tuple(nowhere))
+    return Resolved(tuple(columns.values()), missing(statistics, nowhere), tuple(nowhere))
+
+
+def share_of(word: Word) -> float:
+    """How much a word counts, beside how rare it is."""
+    return 1.0 if word.about else FRAME_WORD
+
+
+def missing(statistics: Statistics, nowhere: Sequence[Word]) -> float:
+    """The weight of words that are nowhere."""
+    return statistics.weight(0) * sum(map(share_of, nowhere))
 
 
 def phrase_weights(statistics: Statistics, phrases: Sequence[tuple[set[int], set[int]]]) -> tuple[float, ...]:

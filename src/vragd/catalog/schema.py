@@ -9,7 +9,7 @@ import apsw
 import numpy as np
 
 from vragd.catalog.model import to_blob
-from vragd.catalog.words_schema import m006_words_folded
+from vragd.catalog.words_schema import m006_words_folded, m008_numbers
 from vragd.system import packed
 from vragd.system.sqlite import Migration
 
@@ -263,3 +263,4 @@ def _type_targets(db: apsw.Connection, meta: dict[str, str], spaces: dict[str, t
 
 
 migration(m006_words_folded)
+migration(m008_numbers)

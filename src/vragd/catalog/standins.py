@@ -12,7 +12,7 @@ from dataclasses import replace
 import apsw
 
 from vragd.catalog.asked import Word, expression
-from vragd.catalog.resolve import Column, Resolved
+from vragd.catalog.resolve import Column, Resolved, missing
 from vragd.catalog.words import Statistics
 
 LEAST_PART, LEAST_MISSPELT, LEAST_TWICE_WRONG = 4, 4, 9  # letters
@@ -27,7 +27,8 @@ def with_stand_ins(
     `resolved` with terms for those of its words that are nowhere.
 
     Where most words of a question are nowhere it is of another language, and nothing stands in. Nor does anything for
-    what was quoted, has a digit in it or is written together; with `exact` nothing does that is not part of a word.
+    what was quoted, or for what a question is only made of. What has a digit in it or is written together is not
+    misspelt; with `exact` nothing is.
     Of words beyond the first MOST_WORDS nothing is looked for.
     """
     if not resolved.nowhere or resolved.foreign or (n_words > 2 and 2 * len(resolved.nowhere) > n_words):
@@ -35,7 +36,7 @@ def with_stand_ins(
     columns, nowhere, instead = list(resolved.columns), list[Word](), dict[str, str]()
     n_looked_for = 0
     for word in resolved.nowhere:
-        if len(word.term) < LEAST_PART or n_looked_for == MOST_WORDS:
+        if word.quoted or not word.about or len(word.term) < LEAST_PART or n_looked_for == MOST_WORDS:
             nowhere.append(word)
             continue
         n_looked_for += 1
@@ -48,8 +49,8 @@ def with_stand_ins(
             columns.append(Column(tuple(term for term, _ in found), statistics.weight(count), count))
         else:
             nowhere.append(word)
-    missing = statistics.weight(0) * len(nowhere)
-    return replace(resolved, columns=tuple(columns), missing=missing, nowhere=tuple(nowhere), instead=instead)
+    columns_now, missing_now = tuple(columns), missing(statistics, nowhere)
+    return replace(resolved, columns=columns_now, missing=missing_now, nowhere=tuple(nowhere), instead=instead)
 
 
 def _containing(db: apsw.Connection, word: str) -> Iterator[tuple[str, int]]:

@@ -33,7 +33,7 @@ from vragd.errors import (
     VragdError,
 )
 from vragd.search.excerpt import Matched
-from vragd.search.floor import in_another_language
+from vragd.search.floor import in_another_language, share_nowhere
 from vragd.search.folder import spellings, within
 from vragd.search.question import (
     Answer,
@@ -227,7 +227,7 @@ class _Look:
         )
         ranking = rank(
             now.lookup, found, resolved, space_id, self._vector, self._calibration, mode,
-            lone=lone, n_asked=len(self._asked.words),
+            lone=lone, nowhere=share_nowhere(self._asked.words, resolved.nowhere),
         )  # fmt: skip
         hits, n_weak = shown_hits(now.lookup, target, question, ranking, Matched.of(self._asked, resolved))
         # nothing is said of a word that only withheld notes have, or ones not asked for; nor where there are no hits
