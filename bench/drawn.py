@@ -1,13 +1,20 @@
-"""Questions drawn from a vault by a seed, and how often what they are drawn from comes first: words, names, days."""
+"""
+Questions drawn from a vault by a seed, and how often what they are drawn from comes first: words, names, days. And
+questions that no note answers, and how often one is shown all the same.
+"""
 
 from __future__ import annotations
 
+import json
 import random
 from collections import Counter, defaultdict
+from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from vragd.catalog.fold import fold, runs
 from vragd.catalog.indexing import Named, dates_in
+from vragd.embed.builtin import embedder
 from vragd.search.ask import Question, Target, ask
 
 SEED, MOST = 7, 200
@@ -23,6 +30,7 @@ def drawn(target: Target) -> dict[str, Any]:
         "name_first": _names(target, notes, rng),
         "date_first": _dates(target, notes),
         "nonsense_answered": _nonsense(target, chunks, rng),
+        "words_of_no_note_answered": _foreign_words(target, chunks, rng),
     }
 
 
@@ -88,15 +96,34 @@ def _dates(target: Target, notes: list[tuple[str, str]]) -> dict[str, Any]:
 def _nonsense(target: Target, chunks: list[tuple[str, tuple[int, int], str]], rng: random.Random) -> dict[str, Any]:
     """Strings of letters, two or three at a time: each pronounceable, none a word of the vault."""
     known = {word for _, _, text in chunks for word in runs(fold(text))}
-    answered = []
+    asked = []
     for _ in range(MOST):
         words: list[str] = []
         while len(words) < rng.choice((2, 3)):
             word = "".join(rng.choice("bcdfghjklmnprstvwz") + rng.choice("aeiou") for _ in range(rng.randint(2, 4)))
             words += [word] if word not in known else []
-        if ask(target, Question(" ".join(words))).hits:
-            answered.append(" ".join(words))
-    return {"asked": MOST, "share": round(len(answered) / MOST, 4), "answered": answered[:10]}
+        asked.append(" ".join(words))
+    return answered(target, asked)
+
+
+def _foreign_words(
+    target: Target, chunks: list[tuple[str, tuple[int, int], str]], rng: random.Random
+) -> dict[str, Any]:
+    """Words of the model's vocabulary, one to four at a time, none a word of the vault."""
+    known = {word for _, _, text in chunks for word in runs(fold(text))}
+    vocabulary = json.loads((Path(embedder.__file__).parent / "minilm/tokenizer.json").read_text("utf-8"))
+    words = sorted(
+        word
+        for word in vocabulary["model"]["vocab"]
+        if word.isascii() and word.isalpha() and len(word) >= LEAST_LETTERS and word not in known
+    )
+    return answered(target, [" ".join(rng.sample(words, rng.randint(1, 4))) for _ in range(MOST)])
+
+
+def answered(target: Target, asked: Sequence[str]) -> dict[str, Any]:
+    """How many of some questions that have no answer get one."""
+    found = [text for text in asked if ask(target, Question(text)).hits]
+    return {"asked": len(asked), "share": round(len(found) / len(asked), 4) if asked else None, "answered": found[:10]}
 
 
 def share(n: int, missed: list[str]) -> dict[str, Any]:

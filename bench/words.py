@@ -27,7 +27,7 @@ from vragd.search.ask import Question, Target, ask
 
 LANGUAGES = {"french": "fr", "chinese": "zh_Hans", "japanese": "ja", "korean": "ko", "thai": "th"}
 SENTENCES = 4  # of a note
-LONGEST = 6  # characters of a word of a script without blanks
+LONGEST = 12  # characters of a word of a script without blanks
 TRIES = 60 * MOST
 _LETTERS = re.compile(r"[^\W\d_]+")
 _KOREAN = re.compile("[\uac00-\ud7a3]")

@@ -11,8 +11,9 @@ from vragd.catalog.indexing import dates_in
 from vragd.catalog.stems import stem
 
 MAX_WORDS, MAX_PHRASES = 64, 16
-LONGEST_RUN = 12  # of an unspaced script: what is longer is a sentence, and no word that stands anywhere as it is
-LONGEST_LONE = 6
+LONGEST_RUN = 12  # of an unspaced script: what is longer is a sentence, which is asked about what it means
+LONGEST_LONE = 6  # beyond that it may be a sentence all the same
+LONGEST_WHOLE = 32  # terms that are looked for as they stand
 _QUOTED = re.compile(r'"([^"]*)"|“([^”]*)”|„([^“”]*)[“”]|«([^»]*)»')
 
 # What an English question is made of, and not about.
@@ -134,9 +135,12 @@ def _names(text: str) -> Iterator[str]:
         yield f"date {dates[0]}"
 
 
-def lone_terms(question: Asked) -> tuple[str, ...]:
-    """What is asked for by one word: its terms, in their order."""
-    return tuple(_terms(runs(fold(question.plain)))) or tuple(word.term for word in question.words)
+def whole_terms(question: Asked) -> tuple[str, ...]:
+    """The terms, in their order, of what is asked without a blank, be it a word or a sentence; () where it has one."""
+    if len(question.plain.split()) != 1:
+        return ()
+    terms = tuple(_terms(runs(fold(question.plain)))) or tuple(word.term for word in question.words)
+    return terms if len(terms) <= LONGEST_WHOLE else ()
 
 
 def expression(terms: Iterable[str]) -> str:

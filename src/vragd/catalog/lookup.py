@@ -10,7 +10,7 @@ from typing import Any
 import apsw
 import numpy as np
 
-from vragd.catalog.asked import Asked, any_of, expression, lone_terms
+from vragd.catalog.asked import Asked, any_of, expression, whole_terms
 from vragd.catalog.fold import is_unspaced
 from vragd.catalog.model import Found, from_blob, to_blob
 from vragd.catalog.profile import NOTHING, Counts, counted
@@ -117,7 +117,7 @@ class Lookup:
             (set.intersection(*(q[0] for q in quoted)), set.intersection(*(q[1] for q in quoted))) if quoted else None
         )
         lone: tuple[set[int], set[int]] = (set(), set())
-        if question.is_lone and (terms := lone_terms(question)):
+        if terms := whole_terms(question):
             having = self._having(terms, where)
             lone = having if len(having[1]) <= FEW else lone
         return ByWords(chunks, notes, phrases, both, self._named(question.names, where), lone)

@@ -105,27 +105,29 @@ def of_words(
         words,
         places(owner, -words),
         _bm25(tf_note, length, NOTE_LENGTH, NOTE_B, all_weights, most),
-        _cover(counts, is_chunk, starts, flags, by_word / asked_for, length) if asked_for else zeros,
+        _cover(counts, starts, flags[1], tf_note, by_word / asked_for, length) if asked_for else zeros,
         (counts.tf > 0).sum(axis=0) > 0,
     )
 
 
 def _cover(
     counts: Counts,
-    is_chunk: np.ndarray,
     starts: np.ndarray,
-    flags: tuple[np.ndarray, np.ndarray],
+    flags: np.ndarray,
+    tf_note: np.ndarray,
     shares: np.ndarray,
     length: np.ndarray,
 ) -> np.ndarray:
     """By note, as in OfWords; `shares` are those of the words. Somewhere in a long note there is everything."""
-    of_whole = _summed(counts.tf * ~is_chunk[:, None], starts)
-    in_passage = np.hstack([counts.tf + of_whole[counts.notes] > 0, flags[1] > 0])
-    in_note = np.hstack([_summed(counts.tf, starts) > 0, flags[0] > 0])
-    found: np.ndarray = np.maximum(
-        np.maximum.reduceat(in_passage @ shares, starts),
-        in_note @ shares * np.minimum(1, NOTE_LENGTH / np.maximum(length, 1)),
-    )
+    having = counts.tf > 0
+    of_whole = np.zeros((len(starts), having.shape[1]), dtype=bool)
+    for beside in (NAMES, OTHER):  # of each note one at most
+        rows = np.flatnonzero(counts.ids == beside)
+        of_whole[counts.notes[rows]] |= having[rows]
+    having |= of_whole[counts.notes]
+    in_passage = np.hstack([having, flags]) @ shares
+    in_note = (tf_note > 0) @ shares * np.minimum(1, NOTE_LENGTH / np.maximum(length, 1))
+    found: np.ndarray = np.maximum(np.maximum.reduceat(in_passage, starts), in_note)
     return found
 
 

@@ -95,6 +95,20 @@ def test_a_word_that_one_note_has_finds_it_first_in_any_script_and_spelling(worl
             assert first(world, spelt) == path, spelt
 
 
+def test_a_long_word_without_blanks_or_a_sentence_as_it_stands_finds_its_note_first(world: World) -> None:
+    notes = {
+        "th.md": "ฉันซื้อคอมพิวเตอร์ใหม่เมื่อวานนี้", "ja.md": "良いコミュニケーションは大切です。",
+        "zh.md": "他说机器能理解语言吗，我不知道。",
+        "apart.md": "คอมพิว เตอร์ コミュニ ケーション 机器 能理解 语言吗",
+    }  # fmt: skip
+    fill(world, FILLER | notes)
+    for word, path in (
+        ("คอมพิวเตอร์", "th.md"), ("コミュニケーション", "ja.md"), ("ｺﾐｭﾆｹｰｼｮﾝ", "ja.md"), ("机器能理解语言吗", "zh.md"),
+        ("良いコミュニケーションは大切です", "ja.md"),
+    ):  # fmt: skip
+        assert first(world, word) == path, word
+
+
 def test_what_is_written_together_is_asked_together_and_its_parts_are_found(world: World) -> None:
     notes = {
         "version.md": "Release 1.2.3 is out.",
