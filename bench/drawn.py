@@ -14,6 +14,7 @@ from typing import Any
 
 from vragd.catalog.fold import fold, runs
 from vragd.catalog.indexing import Named, dates_in
+from vragd.catalog.stems import stem
 from vragd.embed.builtin import embedder
 from vragd.search.ask import Question, Target, ask
 
@@ -109,15 +110,15 @@ def _nonsense(target: Target, chunks: list[tuple[str, tuple[int, int], str]], rn
 def _foreign_words(
     target: Target, chunks: list[tuple[str, tuple[int, int], str]], rng: random.Random
 ) -> dict[str, Any]:
-    """Words of the model's vocabulary, one to four at a time, none a word of the vault."""
-    known = {word for _, _, text in chunks for word in runs(fold(text))}
+    """Words of the model's vocabulary, two to four at a time, none a word of the vault or another form of one."""
+    known = {stem(word) for _, _, text in chunks for word in runs(fold(text))}
     vocabulary = json.loads((Path(embedder.__file__).parent / "minilm/tokenizer.json").read_text("utf-8"))
     words = sorted(
         word
         for word in vocabulary["model"]["vocab"]
-        if word.isascii() and word.isalpha() and len(word) >= LEAST_LETTERS and word not in known
+        if word.isascii() and word.isalpha() and len(word) >= LEAST_LETTERS and stem(word) not in known
     )
-    return answered(target, [" ".join(rng.sample(words, rng.randint(1, 4))) for _ in range(MOST)])
+    return answered(target, [" ".join(rng.sample(words, rng.randint(2, 4))) for _ in range(MOST)])
 
 
 def answered(target: Target, asked: Sequence[str]) -> dict[str, Any]:

@@ -29,7 +29,8 @@ class Column:
 @dataclass(frozen=True, slots=True)
 class Resolved:
     """
-    `missing` is the weight of the words that are nowhere, which are `nowhere`.
+    `missing` is the weight of the words that are nowhere, which are `nowhere`; `unseen` are these and those for which
+    something stands in.
 
     `phrase_weights` are those of the question's phrases, 0 for one that is nowhere; set when they were looked for.
     `instead` names, by the word, what was looked for in its place.
@@ -40,6 +41,7 @@ class Resolved:
     nowhere: tuple[Word, ...] = ()
     phrase_weights: tuple[float, ...] = ()
     instead: Mapping[str, str] = field(default_factory=dict)
+    unseen: tuple[Word, ...] = ()
     foreign: bool = False
     """Whether the question is in a language the vault is not; for whoever can tell to set."""
 
@@ -76,7 +78,7 @@ def resolve(question: Asked, statistics: Statistics, forms: Mapping[str, Sequenc
             columns.setdefault((part,), Column((part,), statistics.weight(counts[part]), counts[part]))
         if not known:
             nowhere.append(word)
-    return Resolved(tuple(columns.values()), missing(statistics, nowhere), tuple(nowhere))
+    return Resolved(tuple(columns.values()), missing(statistics, nowhere), tuple(nowhere), unseen=tuple(nowhere))
 
 
 def share_of(word: Word) -> float:

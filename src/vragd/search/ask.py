@@ -227,7 +227,7 @@ class _Look:
         )
         ranking = rank(
             now.lookup, found, resolved, space_id, self._vector, self._calibration, mode,
-            lone=lone, nowhere=share_nowhere(self._asked.words, resolved.nowhere),
+            lone=lone, nowhere=share_nowhere(self._asked.words, resolved.unseen),
         )  # fmt: skip
         hits, n_weak = shown_hits(now.lookup, target, question, ranking, Matched.of(self._asked, resolved))
         # nothing is said of a word that only withheld notes have, or ones not asked for; nor where there are no hits
