@@ -14,6 +14,7 @@ from typing import Any
 
 from vragd.catalog.fold import fold, runs
 from vragd.catalog.indexing import Named, dates_in
+from vragd.catalog.model import from_blob
 from vragd.catalog.stems import stem
 from vragd.embed.builtin import embedder
 from vragd.search.ask import Question, Target, ask
@@ -29,6 +30,7 @@ def drawn(target: Target) -> dict[str, Any]:
     return {
         "word_of_one_passage_first": _words(target, chunks, rng),
         "name_first": _names(target, notes, rng),
+        "alias_first": _aliases(target, rng),
         "date_first": _dates(target, notes),
         "nonsense_answered": _nonsense(target, chunks, rng),
         "words_of_no_note_answered": _foreign_words(target, chunks, rng),
@@ -71,6 +73,22 @@ def _names(target: Target, notes: list[tuple[str, str]], rng: random.Random) -> 
     by_name: dict[str, list[str]] = defaultdict(list)
     for path, title in notes:
         by_name[Named(path, title).stem].append(path)
+    names = rng.sample(sorted(by_name), min(MOST, len(by_name)))
+    missed = []
+    for name in names:
+        hits = ask(target, Question(name)).hits
+        if not hits or hits[0].path not in by_name[name]:
+            missed.append(name)
+    return share(len(names), missed)
+
+
+def _aliases(target: Target, rng: random.Random) -> dict[str, Any]:
+    """Other names of notes, asked as they are."""
+    by_name: dict[str, list[str]] = defaultdict(list)
+    with target.reader.snapshot() as now:
+        for path, names in now.db.execute("select path, names from note"):
+            for name in json.loads(names):
+                by_name[name].append(from_blob(path))
     names = rng.sample(sorted(by_name), min(MOST, len(by_name)))
     missed = []
     for name in names:

@@ -12,6 +12,7 @@ from vragd.catalog.stems import stem
 
 MAX_WORDS, MAX_PHRASES = 64, 16
 LONGEST_RUN = 12  # of an unspaced script: what is longer is a sentence, which is asked about what it means
+LONGEST_ACRONYM = 5  # letters typed as capitals are no word that may be misspelt
 LONGEST_LONE = 6  # beyond that it may be a sentence all the same
 LONGEST_WHOLE = 32  # terms that are looked for as they stand
 _QUOTED = re.compile(r'"([^"]*)"|“([^”]*)”|„([^“”]*)[“”]|«([^»]*)»')
@@ -101,7 +102,8 @@ def _words(piece: str, found: list[str], in_quotes: set[str]) -> Iterator[Word]:
             if len(run) == 1 or run.isdecimal() or (has_numbers and not own and not run.isalpha()):
                 continue  # of 1.2.3, v1.2.3 and e.g.: next to each other or not at all
         quoted = run in in_quotes
-        plain = run.isalpha() and not together and not seams and not quoted
+        is_name = piece.isupper() and len(run) <= LONGEST_ACRONYM
+        plain = run.isalpha() and not together and not seams and not quoted and not is_name
         formed = run.isascii() and run.isalpha() and not quoted
         yield Word(run, stem(run) if formed else "", () if quoted else own, plain, quoted)
     yield from (Word(symbol) for symbol in symbols(piece))

@@ -29,8 +29,8 @@ class Column:
 @dataclass(frozen=True, slots=True)
 class Resolved:
     """
-    `missing` is the weight of the words that are nowhere, which are `nowhere`; `unseen` are these and those for which
-    something stands in.
+    `missing` is the weight of the words that are nowhere, which are `nowhere`, and of what is not met of others;
+    `unseen` are these words and those for which something stands in.
 
     `phrase_weights` are those of the question's phrases, 0 for one that is nowhere; set when they were looked for.
     `instead` names, by the word, what was looked for in its place.
@@ -58,7 +58,7 @@ class Resolved:
 def resolve(question: Asked, statistics: Statistics, forms: Mapping[str, Sequence[str]]) -> Resolved:
     """By the words that stand somewhere, in whatever form (`forms`, by stem), or else the parts they are written of."""
     columns: dict[tuple[str, ...], Column] = {}
-    nowhere: list[Word] = []
+    nowhere, in_part = list[Word](), list[Word]()
     counts = statistics.counts
     for word in question.words:
         share = share_of(word)
@@ -78,7 +78,10 @@ def resolve(question: Asked, statistics: Statistics, forms: Mapping[str, Sequenc
             columns.setdefault((part,), Column((part,), statistics.weight(counts[part]), counts[part]))
         if not known:
             nowhere.append(word)
-    return Resolved(tuple(columns.values()), missing(statistics, nowhere), tuple(nowhere), unseen=tuple(nowhere))
+        elif len(known) < len(word.parts):
+            in_part.append(word)
+    unseen = (*nowhere, *in_part)
+    return Resolved(tuple(columns.values()), missing(statistics, unseen), tuple(nowhere), unseen=unseen)
 
 
 def share_of(word: Word) -> float:

@@ -145,6 +145,14 @@ def test_a_misspelt_word_finds_what_is_meant_and_that_is_said_unless_exact(world
     assert ask(target(world), Question("restaurant")).instead == {}
 
 
+def test_a_part_of_a_name_or_an_acronym_like_a_word_is_no_good_match(world: World) -> None:
+    fill(world, FILLER | {"a.md": "The tt tool, both of them, and getUser."})
+    for typed in ("tt0083658", "BOTW", "getPassword"):
+        assert paths(world, typed) == [], typed
+    assert ask(target(world), Question("botw")).instead == {"botw": "both"}
+    assert first(world, "getUser") == first(world, "get user") == "a.md"
+
+
 def test_nothing_stands_in_for_what_was_quoted_not_even_what_contains_it(world: World) -> None:
     fill(world, FILLER | {"a.md": "The restaurants by the sea, the userName, the wood."})
     for typed in ("restaura", "staurant", "wouldn", "nameless"):
