@@ -36,7 +36,7 @@ def machine() -> dict[str, object]:
 
 def parser() -> argparse.ArgumentParser:
     found = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
-    found.add_argument("name", choices=(*report.ORDER, "edits", "quality", "all"))
+    found.add_argument("name", choices=(*report.ORDER, "edits", "quality", "words", "all"))
     found.add_argument("--chunks", type=int, action="append", help="store size (may be repeated)")
     found.add_argument("--dim", type=int, default=768, choices=DIMENSIONS)
     found.add_argument("--files", type=int, action="append", help="for scan: how many files (may be repeated)")
@@ -47,10 +47,11 @@ def parser() -> argparse.ArgumentParser:
     found.add_argument("--vault", type=Path, help="for quality: a folder of notes")
     found.add_argument("--questions", type=Path, help="for quality: what is asked of it, and where the answers are")
     found.add_argument("--dataset", type=Path, help="for quality: documents, queries and judgements")
-    found.add_argument("--kept", type=Path, help="for quality: where the index stays between runs")
+    found.add_argument("--kept", type=Path, help="for quality and words: where the index stays between runs")
     found.add_argument(
         "--drawn", action="store_true", help="for quality: also words and names of the vault, and nonsense"
     )
+    found.add_argument("--foreign", type=Path, action="append", help="for quality: what is asked of another vault")
     found.add_argument("--document", type=Path, default=report.DOCUMENT, help="for all: what to write into")
     found.add_argument("--json", action="store_true", help="one JSON object on one line")
     return found

@@ -1,13 +1,22 @@
-"""Questions drawn from a vault by a seed, and how often what they are drawn from comes first: words, names, days."""
+"""
+Questions drawn from a vault by a seed, and how often what they are drawn from comes first: words, names, days. And
+questions that no note answers, and how often one is shown all the same.
+"""
 
 from __future__ import annotations
 
+import json
 import random
 from collections import Counter, defaultdict
+from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from vragd.catalog.fold import fold, runs
 from vragd.catalog.indexing import Named, dates_in
+from vragd.catalog.model import from_blob
+from vragd.catalog.stems import stem
+from vragd.embed.builtin import embedder
 from vragd.search.ask import Question, Target, ask
 
 SEED, MOST = 7, 200
@@ -21,8 +30,10 @@ def drawn(target: Target) -> dict[str, Any]:
     return {
         "word_of_one_passage_first": _words(target, chunks, rng),
         "name_first": _names(target, notes, rng),
+        "alias_first": _aliases(target, rng),
         "date_first": _dates(target, notes),
         "nonsense_answered": _nonsense(target, chunks, rng),
+        "words_of_no_note_answered": _foreign_words(target, chunks, rng),
     }
 
 
@@ -54,7 +65,7 @@ def _words(target: Target, chunks: list[tuple[str, tuple[int, int], str]], rng: 
         hits = ask(target, Question(word)).hits
         if not hits or (hits[0].path, hits[0].lines) != (path, lines):
             missed.append(word)
-    return _share(len(lone), missed)
+    return share(len(lone), missed)
 
 
 def _names(target: Target, notes: list[tuple[str, str]], rng: random.Random) -> dict[str, Any]:
@@ -68,7 +79,23 @@ def _names(target: Target, notes: list[tuple[str, str]], rng: random.Random) -> 
         hits = ask(target, Question(name)).hits
         if not hits or hits[0].path not in by_name[name]:
             missed.append(name)
-    return _share(len(names), missed)
+    return share(len(names), missed)
+
+
+def _aliases(target: Target, rng: random.Random) -> dict[str, Any]:
+    """Other names of notes, asked as they are."""
+    by_name: dict[str, list[str]] = defaultdict(list)
+    with target.reader.snapshot() as now:
+        for path, names in now.db.execute("select path, names from note"):
+            for name in json.loads(names):
+                by_name[name].append(from_blob(path))
+    names = rng.sample(sorted(by_name), min(MOST, len(by_name)))
+    missed = []
+    for name in names:
+        hits = ask(target, Question(name)).hits
+        if not hits or hits[0].path not in by_name[name]:
+            missed.append(name)
+    return share(len(names), missed)
 
 
 def _dates(target: Target, notes: list[tuple[str, str]]) -> dict[str, Any]:
@@ -82,22 +109,42 @@ def _dates(target: Target, notes: list[tuple[str, str]]) -> dict[str, Any]:
         hits = ask(target, Question(day)).hits
         if not hits or hits[0].path not in paths:
             missed.append(day)
-    return _share(len(days), missed)
+    return share(len(days), missed)
 
 
 def _nonsense(target: Target, chunks: list[tuple[str, tuple[int, int], str]], rng: random.Random) -> dict[str, Any]:
     """Strings of letters, two or three at a time: each pronounceable, none a word of the vault."""
     known = {word for _, _, text in chunks for word in runs(fold(text))}
-    answered = []
+    asked = []
     for _ in range(MOST):
         words: list[str] = []
         while len(words) < rng.choice((2, 3)):
             word = "".join(rng.choice("bcdfghjklmnprstvwz") + rng.choice("aeiou") for _ in range(rng.randint(2, 4)))
             words += [word] if word not in known else []
-        if ask(target, Question(" ".join(words))).hits:
-            answered.append(" ".join(words))
-    return {"asked": MOST, "share": round(len(answered) / MOST, 4), "answered": answered[:10]}
+        asked.append(" ".join(words))
+    return answered(target, asked)
 
 
-def _share(n: int, missed: list[str]) -> dict[str, Any]:
+def _foreign_words(
+    target: Target, chunks: list[tuple[str, tuple[int, int], str]], rng: random.Random
+) -> dict[str, Any]:
+    """Words of the model's vocabulary, two to four at a time, none a word of the vault or another form of one."""
+    known = {stem(word) for _, _, text in chunks for word in runs(fold(text))}
+    vocabulary = json.loads((Path(embedder.__file__).parent / "minilm/tokenizer.json").read_text("utf-8"))
+    words = sorted(
+        word
+        for word in vocabulary["model"]["vocab"]
+        if word.isascii() and word.isalpha() and len(word) >= LEAST_LETTERS and stem(word) not in known
+    )
+    return answered(target, [" ".join(rng.sample(words, rng.randint(2, 4))) for _ in range(MOST)])
+
+
+def answered(target: Target, asked: Sequence[str]) -> dict[str, Any]:
+    """How many of some questions that have no answer get one."""
+    found = [text for text in asked if ask(target, Question(text)).hits]
+    return {"asked": len(asked), "share": round(len(found) / len(asked), 4) if asked else None, "answered": found[:10]}
+
+
+def share(n: int, missed: list[str]) -> dict[str, Any]:
+    """The share that was found, and some of what was not."""
     return {"asked": n, "share": round(1 - len(missed) / n, 4) if n else None, "missed": missed[:10]}

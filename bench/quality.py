@@ -6,7 +6,8 @@ list with the keys `id`, `query`, `relevant_paths` (gain 1.0), `partial_paths` (
 is one passage `line`, 1-based, of the first of the relevant paths. A data set is `documents.jsonl` (id, text; the first
 line is the title), `queries.jsonl` (id, text) and `qrels.tsv` (query, document, grade): each document becomes a note.
 `--kept DIR` keeps the index between runs: then only what changed is embedded. `--drawn` also asks for words of one
-passage, names and days of the vault, and nonsense.
+passage, names and days of the vault, and nonsense; `--foreign FILE` what is asked of another vault, and has no answer
+in this one. `lost` are questions whose answer would be among the first ten, were it not left out as no good match.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from bench.drawn import drawn
+from bench.drawn import answered, drawn
 from bench.homes import index_all, open_store, scratch
 from bench.measures import RELEVANT, mean, measured
 from vragd.embed.builtin.settings import BuiltinEmbedder
@@ -29,7 +30,7 @@ from vragd.store.store import Store
 from vragd.store.titles import embed_titles
 
 MODES = ("keyword", "vector", "hybrid")
-DEPTH = 50
+DEPTH, DEEP = 50, 10
 PARTIAL = 0.5
 MAX_NAME = 180  # bytes of a title in a file name
 
@@ -57,17 +58,21 @@ class Set:
 def run(args: argparse.Namespace) -> tuple[dict[str, Any], dict[str, Any]]:
     if (args.dataset is None) == (args.vault is None or args.questions is None):
         raise SystemExit("quality needs --vault DIR --questions FILE, or --dataset DIR")
-    with _place(args.kept) as place:
+    with place_of(args.kept) as place:
         asked = dataset(args.dataset, place) if args.dataset else questions(args.vault, args.questions)
         with indexed(asked.vault, place / asked.name) as (target, counts):
             figures: dict[str, Any] = {mode: ranked(target, asked, mode) for mode in MODES}
+            figures["lost"] = lost(target, asked)
+            if args.foreign:
+                figures["foreign_answered"] = {str(file): answered(target, texts(file)) for file in args.foreign}
             if args.drawn:
                 figures["drawn"] = drawn(target)
     return {"set": asked.name, "questions": len(asked.asked), **counts}, figures
 
 
 @contextmanager
-def _place(kept: Path | None) -> Iterator[Path]:
+def place_of(kept: Path | None) -> Iterator[Path]:
+    """Where indexes are, `kept` or a folder that goes."""
     if kept is not None:
         kept.mkdir(parents=True, exist_ok=True)
         yield kept
@@ -114,6 +119,24 @@ def _figures(one: Asked, hits: list[Hit]) -> dict[str, float]:
         best = next(hit for hit in hits if hit.path == one.passage_in)
         figures["passage"] = float(best.lines[0] <= one.line <= best.lines[1])
     return figures
+
+
+def lost(target: Target, asked: Set) -> dict[str, Any]:
+    """Of questions with a relevant note among the first DEEP, those of which none is, without what is no good match."""
+    found, missed = 0, []
+    for one in asked.asked:
+        relevant = {path for path, gain in one.gains.items() if gain >= RELEVANT}
+        hits = ask(target, Question(one.text, top_k=DEPTH, weak=True)).hits
+        ranking = sorted(hits, key=lambda hit: -hit.score)[:DEEP]
+        if of_them := [hit for hit in ranking if hit.path in relevant]:
+            found += 1
+            missed += [one.text] if all(hit.weak for hit in of_them) else []
+    return {"asked": found, "share": round(len(missed) / found, 4) if found else None, "missed": missed}
+
+
+def texts(file: Path) -> list[str]:
+    """What is asked in a file of questions."""
+    return [row["query"] for row in json.loads(file.read_text("utf-8"))]
 
 
 def questions(vault: Path, file: Path) -> Set:

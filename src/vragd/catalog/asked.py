@@ -6,14 +6,27 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from vragd.catalog.fold import fold, is_unspaced, name_key, pairs, parts, runs, symbols
+from vragd.catalog.fold import fold, is_unspaced, name_key, numbers, pairs, parts, runs, symbols
 from vragd.catalog.indexing import dates_in
 from vragd.catalog.stems import stem
 
 MAX_WORDS, MAX_PHRASES = 64, 16
-LONGEST_RUN = 12  # of an unspaced script: what is longer is a sentence, and no word that stands anywhere as it is
-LONGEST_LONE = 6
+LONGEST_RUN = 12  # of an unspaced script: what is longer is a sentence, which is asked about what it means
+LONGEST_ACRONYM = 5  # letters typed as capitals are no word that may be misspelt
+LONGEST_LONE = 6  # beyond that it may be a sentence all the same
+LONGEST_WHOLE = 32  # terms that are looked for as they stand
 _QUOTED = re.compile(r'"([^"]*)"|“([^”]*)”|„([^“”]*)[“”]|«([^»]*)»')
+
+# What an English question is made of, and not about.
+_FRAME = """
+a about after again all also am an and any are as at be because been before being both but by can could did didn do
+does doing don each else ever find for from get got had has have having he her here him his how i if in into is isn it
+its just know like ll m make many may me might mine more most much my need no nor not of off on once one only onto or
+other our ours out over own re s same say see shall she should show so some such t tell than that the their theirs them
+then there these they this those through to too under until up upon us use used using ve very want was wasn way we were
+what when where whether which while who whom whose why will with within without would you your yours
+"""
+_IN_FRAME = frozenset(_FRAME.split())
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,13 +34,20 @@ class Word:
     """
     A term that may match: what was typed, folded. Its `stem`, if it may have other forms; its `parts`, if it has seams.
 
-    `may_be_wrong`: a plain word, so that another may be meant where this one is nowhere.
+    `may_be_wrong`: a plain word, so that another may be meant where this one is nowhere. `quoted`: this very word is
+    meant, and neither another form of it nor anything else.
     """
 
     term: str
     stem: str = ""
     parts: tuple[str, ...] = ()
     may_be_wrong: bool = False
+    quoted: bool = False
+
+    @property
+    def about(self) -> bool:
+        """Whether it says what the question is about, as far as can be told."""
+        return self.quoted or self.term not in _IN_FRAME
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +81,7 @@ def asked(text: str) -> Asked:
         for word in _words(piece, found, in_quotes):
             if len(words) < MAX_WORDS:
                 words.setdefault(word.term, word)
-        for phrase in _phrases(found):
+        for phrase in (*_phrases(found), *(() if in_quotes.issuperset(found) else numbers(piece))):
             if len(phrases) < MAX_PHRASES:
                 phrases.setdefault(phrase)
     quoted = [tuple(_terms(runs(fold(quote)))) for quote in quotes]
@@ -71,14 +91,21 @@ def asked(text: str) -> Asked:
 def _words(piece: str, found: list[str], in_quotes: set[str]) -> Iterator[Word]:
     together = len(found) > 1
     seams = tuple(dict.fromkeys(parts(piece)))
+    has_numbers = bool(numbers(piece))
     for run in found:
         if is_unspaced(run):
             yield from (Word(pair, pair if len(pair) == 1 else "") for pair in pairs(run))
-        elif not (
-            together and (len(run) == 1 or run.isdecimal())
-        ):  # of 1.2.3 and e.g.: next to each other or not at all
-            plain = run.isalpha() and not together and not seams and run not in in_quotes
-            yield Word(run, stem(run) if run.isascii() and run.isalpha() else "", seams if not together else (), plain)
+            continue
+        own = seams
+        if together:  # python of python3.11
+            own = tuple(part for part in seams if part.isalpha() and part in run) if has_numbers else ()
+            if len(run) == 1 or run.isdecimal() or (has_numbers and not own and not run.isalpha()):
+                continue  # of 1.2.3, v1.2.3 and e.g.: next to each other or not at all
+        quoted = run in in_quotes
+        is_name = piece.isupper() and len(run) <= LONGEST_ACRONYM
+        plain = run.isalpha() and not together and not seams and not quoted and not is_name
+        formed = run.isascii() and run.isalpha() and not quoted
+        yield Word(run, stem(run) if formed else "", () if quoted else own, plain, quoted)
     yield from (Word(symbol) for symbol in symbols(piece))
 
 
@@ -110,9 +137,12 @@ def _names(text: str) -> Iterator[str]:
         yield f"date {dates[0]}"
 
 
-def lone_terms(question: Asked) -> tuple[str, ...]:
-    """What is asked for by one word: its terms, in their order."""
-    return tuple(_terms(runs(fold(question.plain)))) or tuple(word.term for word in question.words)
+def whole_terms(question: Asked) -> tuple[str, ...]:
+    """The terms, in their order, of what is asked without a blank, be it a word or a sentence; () where it has one."""
+    if len(question.plain.split()) != 1:
+        return ()
+    terms = tuple(_terms(runs(fold(question.plain)))) or tuple(word.term for word in question.words)
+    return terms if len(terms) <= LONGEST_WHOLE else ()
 
 
 def expression(terms: Iterable[str]) -> str:

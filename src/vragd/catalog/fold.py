@@ -53,6 +53,9 @@ _SEAMS = (b"aA", b"a0", b"0a", b"0A", b"A0", b"AAa")
 _KINDS = bytes(
     ord("a") if 97 <= c < 123 else ord("A") if 65 <= c < 91 else ord("0") if 48 <= c < 58 else 32 for c in range(256)
 )
+# Numbers that are written together with what begins or ends in letters: of v1.2.3, 1.2.3rc1, 2024-04-09T10:00.
+_NUMBERS_BEFORE, _NUMBERS_AFTER = re.compile(r"(?:[0-9]+[.:/_-])+$"), re.compile(r"(?:[.:/_-][0-9]+)+")
+_DIGITS, _LAST_DIGITS = re.compile("[0-9]+"), re.compile("[0-9]+$")
 _MARK = re.compile(r"(?:\+\+|#)(?![\w#+])")
 _BEFORE_MARK = re.compile(r"\w{1,12}$")
 _PICTOGRAM = re.compile("[\u2190-\u2bff\U0001f000-\U0001faff]")
@@ -67,6 +70,7 @@ _SAME_MARKS = str.maketrans(
 _BETWEEN = re.compile(r"[\s_‐-―-]+")
 
 MIN_PART, MAX_SEAMED = 2, 80
+MAX_NUMBERS = 40  # characters of them, before a word and after it
 
 
 def fold(text: str) -> str:
@@ -122,7 +126,10 @@ def _as_pairs(match: re.Match[str]) -> str:
 
 
 def parts(text: str) -> list[str]:
-    """The folded parts of the words of `text` that are written together: camelCase, letters beside digits."""
+    """
+    The folded parts of the words of `text` that are written together: camelCase, letters beside digits. What is a
+    sequence of numbers with letters at its ends is there as numbers, one after the other: 1 2 3 of v1.2.3.
+    """
     kinds = text.encode("ascii", "replace").translate(_KINDS)
     found: list[str] = []
     end = 0
@@ -134,7 +141,27 @@ def parts(text: str) -> list[str]:
         end = len(kinds) if end < 0 else end
         if end - start <= MAX_SEAMED:
             found += (piece.lower() for piece in _SEAM.split(text[start:end]) if len(piece) >= MIN_PART)
+            found += (number for some in _numbers(text, start, end) for number in some)
     return found
+
+
+def numbers(piece: str) -> list[tuple[str, ...]]:
+    """The sequences of numbers in what is written together, of which one has a letter at its end; see `parts`."""
+    kinds = piece.encode("ascii", "replace").translate(_KINDS).lower()
+    words = (match.span() for match in re.finditer(rb"[a0]*(?:a0|0a)[a0]*", kinds))
+    return list(dict.fromkeys(some for span in words for some in _numbers(piece, *span)))
+
+
+def _numbers(text: str, start: int, end: int) -> Iterator[tuple[str, ...]]:
+    """The numbers up to the first of the word there, and from its last on, if it begins or ends with one."""
+    if first := _DIGITS.match(text, start, end):
+        before = _NUMBERS_BEFORE.search(text, max(0, start - MAX_NUMBERS), start)
+        if before:
+            yield *_DIGITS.findall(before[0]), first[0]
+    if last := _LAST_DIGITS.search(text, max(start, end - MAX_NUMBERS), end):
+        after = _NUMBERS_AFTER.match(text, end, end + MAX_NUMBERS)
+        if after:
+            yield last[0], *_DIGITS.findall(after[0])
 
 
 def _places(kinds: bytes) -> Iterator[int]:

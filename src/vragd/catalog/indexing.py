@@ -117,12 +117,12 @@ def index_note(db: apsw.Connection, note_id: int, note: Named, chunks: Iterable[
     names = Terms.of(" \n ".join(dict.fromkeys((note.title, note.stem, *note.aliases))))
     others = Terms.of(" \n ".join((note.folders, note.words)))
     groups = [(NAMES, names.counted), (OTHER, others.counted)]
-    everything = dict.fromkeys([*names.parts, *others.parts])
+    everything = dict[str, None]()
     for rowid, terms in chunks:
         groups.append((rowid, terms.counted))
         everything |= terms.distinct
     # names in full, so that they are found as phrases; of the text each term once, in no order that means anything
-    whole = [*names.text, *others.text]
+    whole = [*names.text, *names.parts, *others.text, *others.parts]
     known = set(whole)
     rest = [term for term in everything if term not in known]
     db.execute(

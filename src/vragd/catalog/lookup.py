@@ -10,7 +10,7 @@ from typing import Any
 import apsw
 import numpy as np
 
-from vragd.catalog.asked import Asked, any_of, expression, lone_terms
+from vragd.catalog.asked import Asked, any_of, expression, whole_terms
 from vragd.catalog.fold import is_unspaced
 from vragd.catalog.model import Found, from_blob, to_blob
 from vragd.catalog.profile import NOTHING, Counts, counted
@@ -124,7 +124,7 @@ class Lookup:
             (set.intersection(*(q[0] for q in quoted)), set.intersection(*(q[1] for q in quoted))) if quoted else None
         )
         lone: tuple[set[int], set[int]] = (set(), set())
-        if question.is_lone and (terms := lone_terms(question)):
+        if terms := whole_terms(question):
             having = self._having(terms, where)
             lone = having if len(having[1]) <= FEW else lone
         return ByWords(chunks, notes, phrases, both, self._named(question.names, where), lone)
@@ -266,6 +266,14 @@ class Lookup:
             (json.dumps(notes.tolist()),),
         )
         return list(rows)
+
+    def words_beside(self, source: str, path: str) -> str:
+        """What is found of a note beside its chunks: the values of its properties, its comments."""
+        rows = self._db.execute(
+            "select n.words from note n join source s on s.id = n.source_id where s.label = ? and n.path = ?",
+            (source, to_blob(path)),
+        )
+        return next((words for (words,) in rows), "")
 
     def calibration(self, fingerprint: str) -> str | None:
         """What was measured of a space's cosines, as `calibrate` wrote it."""

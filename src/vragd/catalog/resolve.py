@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from vragd.catalog.asked import Asked, Word
 from vragd.catalog.words import Statistics, group_of
 
+FRAME_WORD = 0.5  # how much a word counts that a question is made of and not about: how, what, my
 VERY_WORD = 0.25  # how much it counts among others that it is the very word; alone, as much as all its forms
 
 
@@ -28,7 +29,8 @@ class Column:
 @dataclass(frozen=True, slots=True)
 class Resolved:
     """
-    `missing` is the weight of the words that are nowhere, which are `nowhere`.
+    `missing` is the weight of the words that are nowhere, which are `nowhere`, and of what is not met of others;
+    `unseen` are these words and those for which something stands in.
 
     `phrase_weights` are those of the question's phrases, 0 for one that is nowhere; set when they were looked for.
     `instead` names, by the word, what was looked for in its place.
@@ -39,6 +41,7 @@ class Resolved:
     nowhere: tuple[Word, ...] = ()
     phrase_weights: tuple[float, ...] = ()
     instead: Mapping[str, str] = field(default_factory=dict)
+    unseen: tuple[Word, ...] = ()
     foreign: bool = False
     """Whether the question is in a language the vault is not; for whoever can tell to set."""
 
@@ -55,16 +58,17 @@ class Resolved:
 def resolve(question: Asked, statistics: Statistics, forms: Mapping[str, Sequence[str]]) -> Resolved:
     """By the words that stand somewhere, in whatever form (`forms`, by stem), or else the parts they are written of."""
     columns: dict[tuple[str, ...], Column] = {}
-    nowhere: list[Word] = []
+    nowhere, in_part = list[Word](), list[Word]()
     counts = statistics.counts
     for word in question.words:
+        share = share_of(word)
         own = counts.get(word.term, 0)
         group = max(own, counts.get(group_of(word.stem), 0)) if word.stem else own
         if group:
-            weight = statistics.weight(group)
+            weight = share * statistics.weight(group)
             terms = tuple(dict.fromkeys([word.term, *forms.get(word.stem, ())])) if word.stem else (word.term,)
             columns.setdefault(("group", word.stem or word.term), Column(terms, weight, group))
-            rarer = statistics.weight(own) - weight
+            rarer = share * statistics.weight(own) - weight
             if own and rarer > 0:
                 extra = statistics.weight(own) if question.is_lone else VERY_WORD * rarer
                 columns.setdefault((word.term,), Column((word.term,), extra, own, extra=True))
@@ -74,7 +78,20 @@ def resolve(question: Asked, statistics: Statistics, forms: Mapping[str, Sequenc
             columns.setdefault((part,), Column((part,), statistics.weight(counts[part]), counts[part]))
         if not known:
             nowhere.append(word)
-    return Resolved(tuple(columns.values()), statistics.weight(0) * len(nowhere), tuple(nowhere))
+        elif len(known) < len(word.parts):
+            in_part.append(word)
+    unseen = (*nowhere, *in_part)
+    return Resolved(tuple(columns.values()), missing(statistics, unseen), tuple(nowhere), unseen=unseen)
+
+
+def share_of(word: Word) -> float:
+    """How much a word counts, beside how rare it is."""
+    return 1.0 if word.about else FRAME_WORD
+
+
+def missing(statistics: Statistics, nowhere: Sequence[Word]) -> float:
+    """The weight of words that are nowhere."""
+    return statistics.weight(0) * sum(map(share_of, nowhere))
 
 
 def phrase_weights(statistics: Statistics, phrases: Sequence[tuple[set[int], set[int]]]) -> tuple[float, ...]:

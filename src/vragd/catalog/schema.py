@@ -12,7 +12,7 @@ from vragd.catalog.facts import m008_facts
 from vragd.catalog.links_schema import m007_links
 from vragd.catalog.model import to_blob
 from vragd.catalog.readers_schema import m009_readers
-from vragd.catalog.words_schema import m006_words_folded
+from vragd.catalog.words_schema import m006_words_folded, m010_numbers
 from vragd.system import packed
 from vragd.system.sqlite import Migration
 
@@ -269,3 +269,4 @@ migration(m006_words_folded)
 migration(m007_links)
 migration(m008_facts)
 migration(m009_readers)
+migration(m010_numbers)

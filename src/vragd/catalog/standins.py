@@ -12,11 +12,12 @@ from dataclasses import replace
 import apsw
 
 from vragd.catalog.asked import Word, expression
-from vragd.catalog.resolve import Column, Resolved
+from vragd.catalog.resolve import Column, Resolved, missing
 from vragd.catalog.words import Statistics
 
 LEAST_PART, LEAST_MISSPELT, LEAST_TWICE_WRONG = 4, 4, 9  # letters
 MOST = 8  # terms for one word
+STAND_IN = 0.5  # how much it counts beside other words: two of three that are taken for others are two guesses
 MOST_WORDS = 6  # of one question: each looks through the vocabulary, about 40 ms of one of 200,000 terms
 
 
@@ -27,15 +28,18 @@ def with_stand_ins(
     `resolved` with terms for those of its words that are nowhere.
 
     Where most words of a question are nowhere it is of another language, and nothing stands in. Nor does anything for
-    what was quoted, has a digit in it or is written together; with `exact` nothing does that is not part of a word.
-    Of words beyond the first MOST_WORDS nothing is looked for.
+    what was quoted, or for what a question is only made of. What has a digit in it or is written together is not
+    misspelt; with `exact` nothing is.
+    Of words beyond the first MOST_WORDS nothing is looked for. Beside other words what stands in counts STAND_IN, and
+    the rest of its weight as missing.
     """
     if not resolved.nowhere or resolved.foreign or (n_words > 2 and 2 * len(resolved.nowhere) > n_words):
         return resolved
     columns, nowhere, instead = list(resolved.columns), list[Word](), dict[str, str]()
-    n_looked_for = 0
+    n_looked_for, share = 0, 1.0 if n_words == 1 else STAND_IN
+    not_met = resolved.missing - missing(statistics, resolved.nowhere)
     for word in resolved.nowhere:
-        if len(word.term) < LEAST_PART or n_looked_for == MOST_WORDS:
+        if word.quoted or not word.about or len(word.term) < LEAST_PART or n_looked_for == MOST_WORDS:
             nowhere.append(word)
             continue
         n_looked_for += 1
@@ -45,11 +49,13 @@ def with_stand_ins(
             instead |= {word.term: other for other, _ in found[:1]}  # noqa: B035
         if found:
             count = sum(count for _, count in found)
-            columns.append(Column(tuple(term for term, _ in found), statistics.weight(count), count))
+            weight = share * statistics.weight(count)
+            columns.append(Column(tuple(term for term, _ in found), weight, count))
+            not_met += statistics.weight(count) - weight
         else:
             nowhere.append(word)
-    missing = statistics.weight(0) * len(nowhere)
-    return replace(resolved, columns=tuple(columns), missing=missing, nowhere=tuple(nowhere), instead=instead)
+    not_met += missing(statistics, nowhere)
+    return replace(resolved, columns=tuple(columns), missing=not_met, nowhere=tuple(nowhere), instead=instead)
 
 
 def _containing(db: apsw.Connection, word: str) -> Iterator[tuple[str, int]]:

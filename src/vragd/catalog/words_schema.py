@@ -63,3 +63,10 @@ def m006_words_folded(db: apsw.Connection) -> None:
     db.execute("drop table chunk_text")
     db.execute(TABLES)
     index_all(db)
+
+
+def m010_numbers(db: apsw.Connection) -> None:
+    """Words are cut anew: numbers are found where letters are written against them. Nothing is embedded for it."""
+    from vragd.catalog.indexing import index_all
+
+    index_all(db)

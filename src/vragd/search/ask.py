@@ -33,7 +33,7 @@ from vragd.errors import (
     VragdError,
 )
 from vragd.search.excerpt import Matched
-from vragd.search.floor import in_another_language
+from vragd.search.floor import in_another_language, share_nowhere
 from vragd.search.folder import spellings, within
 from vragd.search.narrowed import MOST_LISTED, Narrowed, lines_found, narrowed, near_among, order_of
 from vragd.search.question import (
@@ -258,7 +258,7 @@ class _Look:
         )
         ranking = rank(
             now.lookup, found, resolved, space_id, self._vector, self._calibration, mode,
-            lone=lone, n_asked=len(self._asked.words),
+            lone=lone, nowhere=share_nowhere(self._asked.words, resolved.unseen),
         )  # fmt: skip
         order = self._order(now, ranking.notes)
         hits, n_weak = shown_hits(now.lookup, target, question, ranking, Matched.of(self._asked, resolved), order)

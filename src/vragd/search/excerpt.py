@@ -85,6 +85,9 @@ def excerpt(text: str, within: tuple[int, int], matched: Matched, *, marks: bool
     first_line, last_line = within
     plain, starts = _plain(text, first_line, marks)
     spans = _spans(plain, matched)
+    if not spans and _is_somewhere(text, matched):  # in what is not shown: a comment, where a link leads
+        plain, starts = _plain(text, first_line, False)
+        spans = _spans(plain, matched)
     start = _best(plain, spans, [line for line, _ in starts])
     end = min(len(plain), start + MAX_CHARS)
     start, end = _at_words(plain, start, end)
@@ -98,8 +101,13 @@ def excerpt(text: str, within: tuple[int, int], matched: Matched, *, marks: bool
     return Cut(f"{before}{plain[start:end]}{after}", inside, within)
 
 
+def _is_somewhere(text: str, matched: Matched) -> bool:
+    folded = fold(text)
+    return any(word in folded for word in (*matched.terms, *matched.runs))
+
+
 def _plain(text: str, first_line: int, has_marks: bool) -> tuple[str, list[tuple[int, int]]]:
-    """The text as it is read, on one line, and where in it each of its lines that is left begins."""
+    """The text as it is read, without its marks, on one line, and where in it its lines begin, as far as left."""
     parts_, starts, at = [], list[tuple[int, int]](), 0
     for number, line in enumerate(text.split("\n")):
         clean = line[:4_000]
@@ -120,6 +128,7 @@ def _spans(plain: str, matched: Matched) -> list[tuple[int, int, str]]:
     found: list[tuple[int, int, str]] = []
     if matched.terms:
         found += _in_ascii(plain, matched.terms) if plain.isascii() else _by_words(plain, matched.terms)
+    found += _numbers(plain, matched.phrases)
     if matched.runs:
         folded, places = _mapped(plain)
         for run in matched.runs:
@@ -137,6 +146,15 @@ def _spans(plain: str, matched: Matched) -> list[tuple[int, int, str]]:
         else:
             kept.append((start, end, what))
     return kept
+
+
+def _numbers(plain: str, phrases: Sequence[tuple[str, ...]]) -> Iterator[tuple[int, int, str]]:
+    """Numbers with a letter at one of their ends: 1.2.3 of v1.2.3."""
+    for phrase in phrases:
+        if len(phrase) > 1 and all(map(str.isdecimal, phrase)):
+            numbers = "[.:/_-]".join(phrase)
+            for match in re.finditer(rf"(?<=[A-Za-z]){numbers}(?!\d)|(?<!\d){numbers}(?=[A-Za-z])", plain):
+                yield match.start(), match.end(), match[0]
 
 
 def _together(plain: str, spans: Sequence[tuple[int, int, str]], matched: Matched) -> list[tuple[int, int, str]]:

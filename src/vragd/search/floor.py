@@ -2,8 +2,9 @@
 The floor: under it a hit is no good match, and shown only if that is asked for.
 
 No absolute cosine separates nonsense from a question; a shared word does, but a question in another language shares
-none. So a note passes if it has nearly all of what was asked for, or if it is near enough in meaning, which is a
-little less where it shares words, and much less where the question is in a language the vault is not.
+none. So a note passes if a passage of it, with its names, has nearly all of what was asked for, or if it is near enough
+in meaning: less will do where it has more of the words, and much less where the question is in a language the vault is
+not; more is needed where words of the question are nowhere.
 """
 
 from __future__ import annotations
@@ -12,10 +13,12 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from vragd.catalog.asked import Word
+
 COVER = 0.9  # of the weight of the question's words, those that are nowhere included
-NEAR, NEAR_BY_COVER = 0.35, 0.1
-NEAR_BY_NOWHERE = 0.15
-NEAR_IN_ANOTHER_LANGUAGE = 0.19
+NEAR, NEAR_IN_ANOTHER_LANGUAGE = 0.40, 0.19
+NEAR_BY_COVER, NEAR_BY_NOWHERE = 0.4, 0.1
+NEAR_BY_TITLE = 0.6  # a title says less than a passage, and is near to more
 
 # What nearly every question in these languages has one of, and no English one has.
 _TOLD_BY = """
@@ -39,6 +42,12 @@ def in_another_language(spelt: Sequence[str], nowhere: Sequence[str]) -> bool:
     return n_told >= (1 if 2 * len(nowhere) >= len(spelt) else 2)
 
 
+def share_nowhere(asked: Sequence[Word], nowhere: Sequence[Word]) -> float:
+    """How much of what a question is about stands nowhere, in [0, 1]."""
+    n_about = sum(word.about for word in asked)
+    return sum(word.about for word in nowhere) / n_about if n_about else 0.0
+
+
 def weak(
     mode: str,
     chunk: np.ndarray,
@@ -52,12 +61,11 @@ def weak(
     """
     Which passages are no good match, by what their scores are made of. By words alone, or by vectors alone, none is.
 
-    `nowhere` is the share of the question's words that stand nowhere: a model finds something near for any letters.
+    `nowhere` is the share of the question that stands nowhere: a model finds something near for any letters.
     """
     if mode != "hybrid":
         return np.zeros(len(chunk), dtype=bool)
-    near = np.maximum(chunk, title) if foreign else chunk
-    least = NEAR + (NEAR_BY_NOWHERE * nowhere if nowhere >= 0.5 else 0.0)
-    far = near + NEAR_BY_COVER * cover < (NEAR_IN_ANOTHER_LANGUAGE if foreign else least)
-    found: np.ndarray = far & (cover < COVER) & (ahead <= 0)
+    near = np.maximum(chunk, title if foreign else NEAR_BY_TITLE * title)
+    least = NEAR_IN_ANOTHER_LANGUAGE if foreign else NEAR + NEAR_BY_NOWHERE * nowhere
+    found: np.ndarray = (near + NEAR_BY_COVER * cover < least) & (cover < COVER) & (ahead <= 0)
     return found

@@ -88,7 +88,8 @@ class Target:
 class Passage:
     """
     A passage of a note. `excerpt` is the part of it that was asked for, as it is spelt, without marks of formatting;
-    `spans` are the words that matched, half-open, in code points of the excerpt; `excerpt_lines` its lines in the file.
+    `spans` are the words that matched, half-open, in code points of the excerpt; `excerpt_lines` its lines in the file,
+    (0, 0) for what matched in no passage but in the note's properties or comments.
     """
 
     heading: tuple[str, ...]

@@ -166,9 +166,9 @@ def rank(
     mode: str,
     *,
     lone: bool = False,
-    n_asked: int = 1,
+    nowhere: float = 0.0,
 ) -> Ranking:
-    """Every note that was found, scored. `n_asked` is how many words the question has."""
+    """Every note that was found, scored. `nowhere` is the share of the question that stands nowhere."""
     notes = candidates.gather(now)
     found = candidates.by_words
     words = _words(now, found, notes, resolved)
@@ -199,7 +199,7 @@ def rank(
         np.array([ahead.get(note, 0.0) for note in notes], dtype=np.float32),
         np.isin(ids, list(having)),
         resolved.foreign,
-        len(resolved.nowhere) / max(1, n_asked),
+        nowhere,
         frozenset(
             term for column, has in zip(resolved.columns, words.has, strict=False) if has for term in column.terms
         ),

@@ -22,7 +22,7 @@ import numpy as np
 
 from vragd.catalog.profile import NAMES, OTHER, Counts
 
-TITLE, WORDS, NOTE = 0.3, 0.4, 0.9
+TITLE, WORDS, NOTE = 0.2, 0.3, 0.8
 FIRST, LONE_WORD = 1.0, 0.5
 CHOICE = 1.2  # of a note's passages the one is shown that is best by `chunk + CHOICE·words`: words point at the place
 NEAR_LONE = 0.5  # what is near counts half for one word that stands somewhere: what has it is wanted
@@ -57,8 +57,8 @@ class OfWords:
     """
     What words say of some notes: `ids` of their passages and `owner`, the place of each passage's note; `words` of each
     passage and `note` of each note, in [0, 1]; `cover`, the share of all that was asked for, what is nowhere included,
-    that a note has. `place` is how many of its note's passages have the words better. `has` is, of each column, whether
-    any of the notes has it.
+    that one passage of a note has, with what belongs to the note as a whole; or a short note as a whole. `place` is how
+    many of its note's passages have the words better. `has` is, of each column, whether any of the notes has it.
     """
 
     ids: np.ndarray
@@ -98,16 +98,37 @@ def of_words(
     tf_note = np.hstack([tf_note, flags[0]])
     words = _bm25(tf_chunk, counts.lengths[is_chunk], CHUNK_LENGTH, CHUNK_B, all_weights, most)
     by_word = all_weights * np.concatenate([whole, np.ones(len(phrase_weights), dtype=bool)])
-    asked_for = float(by_word.sum()) + missing
+    asked_for, zeros = float(by_word.sum()) + missing, np.zeros(n_notes, dtype=np.float32)
     return OfWords(
         counts.ids[is_chunk],
         owner,
         words,
         places(owner, -words),
         _bm25(tf_note, length, NOTE_LENGTH, NOTE_B, all_weights, most),
-        (tf_note > 0) @ by_word / asked_for if asked_for else np.zeros(n_notes, dtype=np.float32),
+        _cover(counts, starts, flags[1], tf_note, by_word / asked_for, length) if asked_for else zeros,
         (counts.tf > 0).sum(axis=0) > 0,
     )
+
+
+def _cover(
+    counts: Counts,
+    starts: np.ndarray,
+    flags: np.ndarray,
+    tf_note: np.ndarray,
+    shares: np.ndarray,
+    length: np.ndarray,
+) -> np.ndarray:
+    """By note, as in OfWords; `shares` are those of the words. Somewhere in a long note there is everything."""
+    having = counts.tf > 0
+    of_whole = np.zeros((len(starts), having.shape[1]), dtype=bool)
+    for beside in (NAMES, OTHER):  # of each note one at most
+        rows = np.flatnonzero(counts.ids == beside)
+        of_whole[counts.notes[rows]] |= having[rows]
+    having |= of_whole[counts.notes]
+    in_passage = np.hstack([having, flags]) @ shares
+    in_note = (tf_note > 0) @ shares * np.minimum(1, NOTE_LENGTH / np.maximum(length, 1))
+    found: np.ndarray = np.maximum(np.maximum.reduceat(in_passage, starts), in_note)
+    return found
 
 
 def _summed(rows: np.ndarray, starts: np.ndarray) -> np.ndarray:

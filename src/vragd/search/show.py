@@ -26,6 +26,7 @@ class Order:
 
 MORE_PASSAGES = 2  # of a note, beside its best
 NOTHING = Parts(None, None, None, None)
+IN_NO_PASSAGE = (0, 0)  # the lines of what a note has beside its passages
 SPARE = 2  # for equal texts: excerpts are made of what is shown, and little else
 
 
@@ -51,7 +52,9 @@ def shown_hits(
             (templates if hit.template else found).append(hit)
         found = found if question.chunks else once(found)
     hits = [*found, *templates]
-    return tuple(_with_excerpts(hit, matched) for hit in (hits if question.chunks else once(hits))[:wanted]), n_left_out
+    return tuple(
+        _with_excerpts(now, hit, matched) for hit in (hits if question.chunks else once(hits))[:wanted]
+    ), n_left_out
 
 
 def listed_hits(
@@ -109,10 +112,13 @@ def _hit(target: Target, found: Found, row: Ranked, mode: str, more: Sequence[Fo
     )  # fmt: skip
 
 
-def _with_excerpts(hit: Hit, matched: Matched) -> Hit:
+def _with_excerpts(now: Lookup, hit: Hit, matched: Matched) -> Hit:
     """The hit with what matched, of its passages, too: until now they are there in full."""
     marks = has_marks(hit.path)
     cut = excerpt(hit.text, hit.lines, matched, marks=marks)
+    if not cut.spans and (matched.terms or matched.runs):
+        beside = excerpt(now.words_beside(hit.source, hit.path), IN_NO_PASSAGE, matched)
+        cut = replace(beside, lines=IN_NO_PASSAGE) if beside.spans else cut
     more = tuple(_cut(one, excerpt(one.excerpt, one.lines, matched, marks=marks)) for one in hit.passages)
     return replace(hit, excerpt=cut.text, spans=cut.spans, excerpt_lines=cut.lines, passages=more)
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vragd.catalog.fold import fold, name_key, pairs, parts, runs, spaced, symbols
+from vragd.catalog.fold import fold, name_key, numbers, pairs, parts, runs, spaced, symbols
 from vragd.catalog.stems import terms
 
 
@@ -56,6 +56,22 @@ def test_parts_of_what_is_written_together_and_symbols_are_found() -> None:
         "server",
     ]
     assert symbols("C++ and c# are no #tag, nor note#heading 🚀") == ["c++", "c#", "🚀"]
+
+
+@pytest.mark.parametrize(
+    ("written", "found"),
+    [
+        ("v1.2.3-beta", [("1", "2", "3")]), ("1.2.3rc1", [("1", "2", "3")]), ("v1.2.3rc1", [("1", "2", "3")]),
+        ("2024-04-09T10:00", [("2024", "04", "09"), ("10", "00")]), ("python3.11", [("3", "11")]), ("1.2.3", []),
+        ("x86", []), ("a1b2", []), ("版本v1.2", [("1", "2")]), ("1.a2.3", [("2", "3")]),
+        ("9" * 100 + ".1a", [("9" * 39, "1")]),
+    ],
+)  # fmt: skip
+def test_numbers_with_a_letter_at_one_end_are_a_sequence_of_their_own(
+    written: str, found: list[tuple[str, ...]]
+) -> None:
+    assert numbers(written) == found
+    assert all(number in parts(written) for some in found for number in some)
 
 
 def test_a_name_is_the_same_with_hyphens_underscores_and_curly_marks() -> None:

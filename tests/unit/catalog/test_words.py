@@ -8,10 +8,12 @@ from pathlib import Path
 
 import pytest
 
+from vragd.catalog.asked import asked
 from vragd.catalog.model import ChunkRow, NoteChange, NoteRemoval
 from vragd.catalog.reader import Reader
+from vragd.catalog.resolve import resolve
 from vragd.catalog.schema import MIGRATIONS
-from vragd.catalog.words import Words
+from vragd.catalog.words import Statistics, Words
 from vragd.catalog.words_schema import m006_words_folded
 from vragd.catalog.writer import Catalog
 from vragd.system.sqlite import open_read_write
@@ -125,8 +127,8 @@ def test_a_note_is_found_by_its_other_names_and_by_words_that_are_in_no_chunk_al
     other = replace(note(catalog, "b.md", "seal"), names=("The Other Name",), words="purple")
     catalog.commit(1, [note(catalog, "a.md", "walrus"), other])
     for _ in range(2):
-        for asked in ("the other name", "purple"):
-            assert [found.path for found in reader.keyword(asked, 5)] == ["b.md"], asked
+        for typed in ("the other name", "purple"):
+            assert [found.path for found in reader.keyword(typed, 5)] == ["b.md"], typed
         with reader.snapshot() as now:
             assert list(now.db.execute("select count(*) from note_name where name = 'the other name'")) == [(1,)]
         catalog.mend()
@@ -150,3 +152,17 @@ def test_parts_of_full_text_are_merged_after_commits_and_then_no_more(opened: Op
     before = catalog.path.with_name(catalog.path.name + "-wal").read_bytes()
     assert not catalog.merge_words()
     assert catalog.path.with_name(catalog.path.name + "-wal").read_bytes() == before
+
+
+def test_words_a_question_is_made_of_weigh_half_and_nothing_stands_in_for_them(opened: Opened) -> None:
+    catalog, reader = opened
+    counts = {"how": 3, "wombat": 3}
+    how, wombat = resolve(asked("how wombat"), Statistics(100, counts), {}).columns
+    assert how.weight == wombat.weight / 2
+    question = asked("would wombat")
+    both = resolve(question, Statistics(100), {})
+    assert both.missing == Statistics(100).weight(0) * 1.5
+    catalog.commit(1, [note(catalog, "a.md", "woulds wombats")])
+    with reader.snapshot() as now:
+        found = now.lookup.stand_ins(question, both, Statistics(1), exact=False)
+    assert [column.terms for column in found.columns] == [("wombats",)]

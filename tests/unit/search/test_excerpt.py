@@ -68,10 +68,22 @@ def test_what_stands_between_two_rules_is_shown() -> None:
         ("été 2024, 4 à 9; le 2024-04-09", "2024-04-09", ["2024", "04", "09"]),
         ("2 days and 1.2.3", "1.2.3 days", ["days", "1", "2", "3"]),
         ("ＡＰＩ ｋｅｙ", "api", ["ＡＰＩ"]),
+        ("tag v1.2.3-beta, not v1.2.34 or 11.2.3a", "1.2.3", ["1.2.3"]),
+        ("at 2024-04-09T10:00", "2024-04-09", ["2024-04-09T10"]),
+        ("needs python3.11 and 3.12", "Python3.11", ["python3.11"]),
     ],
 )
 def test_what_matched_is_marked_in_the_spelling_of_the_note(text: str, question: str, words: list[str]) -> None:
     assert marked(text, question) == words
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["Here.\n\n%%wombat%% there", "See [this](https://x.y/wombat) now", "Look: ![[wombat.png]]", "<!-- wombat -->"],
+)
+def test_what_stands_where_nothing_is_shown_is_shown_as_it_is_written(text: str) -> None:
+    assert marked(text, "wombat") == ["wombat"]
+    assert marked(f"A wombat. {text}", "wombat") == ["wombat"], "and not where it is shown elsewhere"
 
 
 @given(st.text(max_size=600), st.text(min_size=1, max_size=20))

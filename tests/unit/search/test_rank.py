@@ -11,9 +11,10 @@ import numpy as np
 import pytest
 
 from tests.world import World
+from vragd.catalog.asked import asked as parsed
 from vragd.catalog.standins import MOST_WORDS
 from vragd.search.ask import Answer, Place, Question, Target, ask
-from vragd.search.floor import in_another_language, weak
+from vragd.search.floor import in_another_language, share_nowhere, weak
 from vragd.search.merge import merge
 from vragd.search.question import Copy
 from vragd.search.score import Calibration, pooled
@@ -94,6 +95,20 @@ def test_a_word_that_one_note_has_finds_it_first_in_any_script_and_spelling(worl
             assert first(world, spelt) == path, spelt
 
 
+def test_a_long_word_without_blanks_or_a_sentence_as_it_stands_finds_its_note_first(world: World) -> None:
+    notes = {
+        "th.md": "ฉันซื้อคอมพิวเตอร์ใหม่เมื่อวานนี้", "ja.md": "良いコミュニケーションは大切です。",
+        "zh.md": "他说机器能理解语言吗，我不知道。",
+        "apart.md": "คอมพิว เตอร์ コミュニ ケーション 机器 能理解 语言吗",
+    }  # fmt: skip
+    fill(world, FILLER | notes)
+    for word, path in (
+        ("คอมพิวเตอร์", "th.md"), ("コミュニケーション", "ja.md"), ("ｺﾐｭﾆｹｰｼｮﾝ", "ja.md"), ("机器能理解语言吗", "zh.md"),
+        ("良いコミュニケーションは大切です", "ja.md"),
+    ):  # fmt: skip
+        assert first(world, word) == path, word
+
+
 def test_what_is_written_together_is_asked_together_and_its_parts_are_found(world: World) -> None:
     notes = {
         "version.md": "Release 1.2.3 is out.",
@@ -128,6 +143,55 @@ def test_a_misspelt_word_finds_what_is_meant_and_that_is_said_unless_exact(world
         answer = ask(target(world), Question(asked, mode="keyword", exact=exact))
         assert (answer.hits, answer.instead) == ((), {}), asked
     assert ask(target(world), Question("restaurant")).instead == {}
+
+
+def test_a_part_of_a_name_or_an_acronym_like_a_word_is_no_good_match(world: World) -> None:
+    fill(world, FILLER | {"a.md": "The tt tool, both of them, and getUser."})
+    for typed in ("tt0083658", "BOTW", "getPassword"):
+        assert paths(world, typed) == [], typed
+    assert ask(target(world), Question("botw")).instead == {"botw": "both"}
+    assert first(world, "getUser") == first(world, "get user") == "a.md"
+
+
+def test_nothing_stands_in_for_what_was_quoted_not_even_what_contains_it(world: World) -> None:
+    fill(world, FILLER | {"a.md": "The restaurants by the sea, the userName, the wood."})
+    for typed in ("restaura", "staurant", "wouldn", "nameless"):
+        assert paths(world, f'"{typed}"', mode="keyword") == [], typed
+    assert paths(world, "restaura", mode="keyword") == ["a.md"]
+    assert paths(world, '"user"', mode="keyword") == ["a.md"], "a part that is a word of its own is there"
+    assert paths(world, '"userNames"', mode="keyword") == []
+
+
+def test_what_matched_beside_the_text_is_shown_and_said_to_be_in_no_line(world: World) -> None:
+    notes = {
+        "comment.md": "Text.\n\n%%\nA wombat hides.\n%%\n\nMore.", "property.md": "---\nauthor: Zebulon\n---\nText.",
+        "bare.md": "---\nauthor: Ydgrun\n---\n", "link.md": "See [this](https://example.org/quokka) now.",
+    }  # fmt: skip
+    fill(world, FILLER | notes)
+    for word, path, lines in (
+        ("wombat", "comment.md", (0, 0)), ("zebulon", "property.md", (0, 0)), ("ydgrun", "bare.md", (0, 0)),
+        ("quokka", "link.md", (1, 1)),
+    ):  # fmt: skip
+        hit = ask(target(world), Question(word)).hits[0]
+        assert (hit.path, [hit.excerpt[a:b].lower() for a, b in hit.spans]) == (path, [word])
+        assert hit.excerpt_lines == lines, word
+    assert ask(target(world), Question("text", top_k=50)).hits[0].excerpt_lines != (0, 0)
+
+
+def test_numbers_are_found_where_letters_are_written_against_them(world: World) -> None:
+    notes = {
+        "a.md": "Tagged v1.2.3-beta today.", "b.md": "Built 4.5.6rc1 and 12.3.", "c.md": "At 2024-04-09T10:00:00Z.",
+        "d.md": "Needs python3.11 or later.", "e.md": "Release 7.8.9 is out.", "v2.0.1.md": "Text.",
+        "f.md": "---\ncreated: 2023-11-05T08:00\n---\nText.",
+    }  # fmt: skip
+    fill(world, FILLER | notes)
+    for typed, path in (
+        ("1.2.3", "a.md"), ("v1.2.3-beta", "a.md"), ("v1.2.3", "a.md"), ("4.5.6", "b.md"), ("2024-04-09", "c.md"),
+        ("3.11", "d.md"), ("python 3.11", "d.md"), ("7.8.9", "e.md"), ("v7.8.9", "e.md"), ("2.0.1", "v2.0.1.md"),
+        ("2023-11-05", "f.md"), ("10:00:00", "c.md"),
+    ):  # fmt: skip
+        assert first(world, typed) == path, typed
+    assert paths(world, "2.3.4", mode="keyword") == paths(world, "1.2.4", mode="keyword") == []
 
 
 def test_a_question_in_full_width_is_embedded_as_its_usual_letters(world: World) -> None:
@@ -194,17 +258,38 @@ def test_a_rename_embeds_its_title_and_no_chunk_and_a_title_seen_before_nothing(
 
 
 def test_no_good_match_is_told_by_meaning_words_and_language() -> None:
-    near, some, whole = (0.5, 0.2, 0.0, 0.0), (0.3, 0.2, 0.3, 0.0), (0.1, 0.1, 1.0, 0.0)
-    columns = [np.array(column) for column in zip(near, some, whole, strict=True)]
-    assert weak("hybrid", *columns).tolist() == [False, True, False]
-    assert weak("hybrid", *columns, nowhere=1.0).tolist() == [False, True, False]
+    near, far, whole, title = (0.5, 0.2, 0.0, 0.0), (0.3, 0.2, 0.2, 0.0), (0.1, 0.1, 1.0, 0.0), (0.1, 0.7, 0.0, 0.0)
+    columns = [np.array(column) for column in zip(near, far, whole, title, strict=True)]
+    assert weak("hybrid", *columns).tolist() == [False, True, False, False]
+    assert weak("hybrid", *columns, nowhere=1.0).tolist() == [False, True, False, True]
     assert weak("hybrid", *(np.array([x]) for x in (0.45, 0.1, 0.0, 0.0)), nowhere=1.0).all(), "any letters are near"
+    assert not weak("hybrid", *(np.array([x]) for x in (0.3, 0.1, 0.3, 0.0))).any(), "of shared words less is enough"
     assert not weak("hybrid", *columns, foreign=True)[1]
     assert not any(weak(mode, *columns).any() for mode in ("keyword", "vector"))
     assert in_another_language(["pourquoi", "ma", "photo"], ["pourquoi", "ma"])
     assert in_another_language(["中文", "文房"], ["中文"])
     assert not in_another_language(["zxcvb", "qwrtp"], ["zxcvb", "qwrtp"])
     assert not in_another_language(["how", "do", "i", "zxcvb"], ["zxcvb"])
+
+
+def test_what_a_question_is_made_of_is_not_what_it_is_about() -> None:
+    what, is_, the, wifi, _ = words = parsed("What is the wifi password?").words
+    assert share_nowhere(words, [what, is_]) == 0
+    assert share_nowhere(words, [what, wifi]) == 0.5
+    assert share_nowhere([what, is_, the], [what]) == 0
+    assert [word.about for word in words] == [False, False, False, True, True]
+    assert all(word.about for word in parsed('"To be or not to be"').words)
+
+
+def test_words_all_over_a_long_note_are_no_answer_and_in_one_passage_or_a_short_note_they_are(world: World) -> None:
+    section = "Nothing but a walk through the park, the weather, and what else there was that day. " * 40
+    words = ("quartz", "harbour", "violin")
+    fill(world, FILLER | {"short.md": "## A\n\nquartz\n\n## B\n\nharbour violin"})
+    fill(world, {"long.md": "\n\n".join(f"## Day {i}\n\n{word} {section}" for i, word in enumerate(words))})
+    fill(world, {"together.md": f"{section}\n\n## End\n\n{section}\n\nviolin, quartz and harbour"})
+    strong, every = paths(world, "quartz harbour violin"), paths(world, "quartz harbour violin", weak=True, top_k=50)
+    assert strong[:2] == ["short.md", "together.md"] or strong[:2] == ["together.md", "short.md"]
+    assert "long.md" in every and "long.md" not in strong
 
 
 def test_cosines_of_a_narrow_space_are_spread_and_stores_measure_together() -> None:
