@@ -69,75 +69,85 @@ class Among:
         """Those for which `node` holds."""
         return self._of(node, self.everything)
 
-    def _of(self, node: Node, among: np.ndarray) -> np.ndarray:
+    def _of(self, node: Node, among: np.ndarray, *, case: bool = False) -> np.ndarray:
         if not len(among):
             return NONE
         match node:
             case And(parts):
                 for part in sorted(parts, key=_cost):
-                    among = self._of(part, among)
+                    among = self._of(part, among, case=case)
                 return among
             case Or(parts):
-                found = [self._of(part, among) for part in parts]
+                found = [self._of(part, among, case=case) for part in parts]
                 return np.unique(np.concatenate(found)) if found else NONE
             case Not(part):
-                return np.setdiff1d(among, self._of(part, among), assume_unique=True)
+                return np.setdiff1d(among, self._of(part, among, case=case), assume_unique=True)
+            case Within(Scope.MATCH_CASE | Scope.IGNORE_CASE as scope, part):
+                return self._of(part, among, case=scope is Scope.MATCH_CASE)
+            case Within(Scope.FILE | Scope.PATH as scope, part):
+                name = _name if scope is Scope.FILE else str
+                having = [e.id for e in self._seen(among) if self._holds(part, e.id, [Look(name(e.path))], case=case)]
+                return np.array(having, dtype=np.int64)
+            case Word() | Phrase() | Pattern() | Within():
+                return self._by_text(node, among, case=case)
+        return _both(among, self._by_facts(node, among, case=case))
+
+    def _by_facts(self, node: Node, among: np.ndarray, *, case: bool) -> np.ndarray:
+        """What is asked of a note as a whole, in the catalog's tables."""
+        match node:
             case Source(label):
-                return _both(among, self._select.of_source([label]))
+                return self._select.of_source([label])
             case Store(name):
                 return among if name == self._store else NONE
             case Tag(name):
-                return _both(among, self._select.tagged(name))
+                return self._select.tagged(name)
             case Property(name, test):
                 rows = self._select.properties(name)
-                having = [note for note, said in rows if test is None or self._value_is(test, value_of(said))]
-                return _both(among, np.array(having, dtype=np.int64))
+                having = [i for i, said in rows if test is None or self._value_is(test, value_of(said), case=case)]
+                return np.array(having, dtype=np.int64)
             case When():
                 return self._when(node, among)
             case Link():
-                return _both(among, np.array(sorted(self._linked(node)), dtype=np.int64))
-            case Within(Scope.FILE | Scope.PATH as scope, part):
-                whole = scope is Scope.PATH
-                named = [e.id for e in self._seen(among) if self._is(part, e, (e.path if whole else _name(e.path),))]
-                return np.array(named, dtype=np.int64)
-            case _:
-                return self._by_text(node, among)
+                return np.array(sorted(self._linked(node)), dtype=np.int64)
+        raise TypeError(f"no filter: {node!r}")
 
     # -- what stands in the text ----------------------------------------------------------------------
 
-    def _by_text(self, node: Node, among: np.ndarray) -> np.ndarray:
+    def _by_text(self, node: Node, among: np.ndarray, *, case: bool) -> np.ndarray:
         """Notes are looked into that have all words which the filter needs, and no others."""
         perhaps = self._perhaps(node)
         if perhaps is not None:
             among = _both(among, perhaps)
-        entries = {entry.id: entry for entry in self._seen(among)}
+        names = {entry.id: _stem(entry.path) for entry in self._seen(among)}
         having = [
             note
             for note, text in self._select.texts(among)
-            if note in entries and self._is(node, entries[note], (_stem(entries[note].path), text))
+            if self._holds(node, note, [Look(names[note]), Look(text)], case=case)
         ]
         return np.array(having, dtype=np.int64)
 
-    def _is(self, node: Node, entry: Entry, texts: tuple[str, ...]) -> bool:
-        """Whether it holds for a note, of which these are the name and the text, or the one of them that is meant."""
-        one = np.array([entry.id], dtype=np.int64)
-        self._matcher.others = lambda leaf: bool(len(self._of(leaf, one)))
-        return self._holds(node, [Look(text) for text in texts], case=False)
-
-    def _holds(self, node: Node, looks: Sequence[Look], *, case: bool) -> bool:
+    def _holds(self, node: Node, note: int, looks: Sequence[Look], *, case: bool) -> bool:
+        """Whether it holds for a note; `looks` are its name and its text, or the one of them that is meant."""
         match node:
             case And(parts):
-                return all(self._holds(part, looks, case=case) for part in parts)
+                return all(self._holds(part, note, looks, case=case) for part in parts)
             case Or(parts):
-                return any(self._holds(part, looks, case=case) for part in parts)
+                return any(self._holds(part, note, looks, case=case) for part in parts)
             case Not(part):
-                return not self._holds(part, looks, case=case)
+                return not self._holds(part, note, looks, case=case)
             case Within(Scope.MATCH_CASE | Scope.IGNORE_CASE as scope, part):
-                return self._holds(part, looks, case=scope is Scope.MATCH_CASE)
+                return self._holds(part, note, looks, case=scope is Scope.MATCH_CASE)
             case Within(Scope.CONTENT, part):
-                return self._holds(part, looks[-1:], case=case)
+                return self._holds(part, note, looks[-1:], case=case)
             case Within(scope, _) if scope in PIECES:
-                return self._matcher.holds(node, looks[-1], case=case)
+                return self._in_text(node, note, looks[-1:], case=case)
+            case Word() | Phrase() | Pattern():
+                return self._in_text(node, note, looks, case=case)
+        return bool(len(self._of(node, np.array([note], dtype=np.int64), case=case)))
+
+    def _in_text(self, node: Node, note: int, looks: Sequence[Look], *, case: bool) -> bool:
+        one = np.array([note], dtype=np.int64)
+        self._matcher.others = lambda leaf: bool(len(self._of(leaf, one)))
         return any(self._matcher.holds(node, look, case=case) for look in looks)
 
     def _perhaps(self, node: Node) -> np.ndarray | None:
@@ -161,12 +171,12 @@ class Among:
 
     # -- values ----------------------------------------------------------------------------------------
 
-    def _value_is(self, test: Node | Compared | Null, value: Value) -> bool:
+    def _value_is(self, test: Node | Compared | Null, value: Value, *, case: bool) -> bool:
         if isinstance(test, Null):
             return value is None
         if isinstance(test, Compared):
             return compares(value, test, self._now)
-        return any(self._matcher.holds(test, Look(words)) for words in words_of(value))
+        return any(self._matcher.holds(test, Look(words), case=case) for words in words_of(value))
 
     def _when(self, node: When, among: np.ndarray) -> np.ndarray:
         start, end = bounds(node, self._now)

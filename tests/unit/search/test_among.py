@@ -134,6 +134,12 @@ CASES: list[tuple[Node, set[str]]] = [
     (Within(Scope.MATCH_CASE, Word("Café")), {N}),
     (Within(Scope.MATCH_CASE, Word("café")), set()),
     (Within(Scope.MATCH_CASE, Pattern("WARS")), set()),
+    (Within(Scope.MATCH_CASE, Within(Scope.FILE, Word("Star"))), {S}),
+    (Within(Scope.MATCH_CASE, Within(Scope.FILE, Word("star"))), set()),
+    (Within(Scope.MATCH_CASE, Within(Scope.IGNORE_CASE, Within(Scope.FILE, Word("star")))), {S}),
+    (Within(Scope.MATCH_CASE, Property("status", Word("Open"))), set()),
+    (Within(Scope.MATCH_CASE, And((Tag("WORK"), Word("Plan")))), {P, N}),
+    (Within(Scope.LINE, And((Tag("work"), Word("Café")))), {N}),
     (Pattern("wars\\b"), {P, S}),
     (When("date", "2026-04-09", "2026-04-09"), {H}),
     (Link("to", "Plan"), {N, H}),
@@ -223,6 +229,9 @@ TREES: st.SearchStrategy[Node] = st.recursive(
     st.one_of(
         TEXTUAL,
         st.builds(Within, st.sampled_from(list(Scope)), TEXTUAL),
+        st.builds(
+            Within, st.just(Scope.MATCH_CASE), st.builds(Within, st.sampled_from([Scope.FILE, Scope.PATH]), TEXTUAL)
+        ),
         st.sampled_from(["ant", "ANT/bee", "bär", "an"]).map(Tag),
         st.builds(
             Property,
@@ -290,9 +299,9 @@ class Oracle:
             case Within(Scope.MATCH_CASE | Scope.IGNORE_CASE as scope, part):
                 return self.says(part, texts, case=scope is Scope.MATCH_CASE)
             case Within(Scope.FILE, part):
-                return self.says(part, [self.name])
+                return self.says(part, [self.name], case=case)
             case Within(Scope.PATH, part):
-                return self.says(part, [self.path])
+                return self.says(part, [self.path], case=case)
             case Within(Scope.CONTENT, part):
                 return self.says(part, [self.raw], case=case)
             case Within(scope, part):
@@ -303,10 +312,10 @@ class Oracle:
                 return any(tag == plain(name) or tag.startswith(plain(name) + "/") for tag in tags)
             case Property(name, test):
                 keys = {str(key).lower(): value for key, value in self.front.items()}
-                return name.lower() in keys and self._value(keys[name.lower()], test)
+                return name.lower() in keys and self._value(keys[name.lower()], test, case=case)
         raise AssertionError(node)
 
-    def _value(self, value: Any, test: Any) -> bool:
+    def _value(self, value: Any, test: Any, *, case: bool) -> bool:
         items = value if isinstance(value, list) else [value]
         if test is None:
             return True
@@ -317,7 +326,7 @@ class Oracle:
                 return not any(self._is(item, "=", test.value) for item in items)
             return any(self._is(item, test.op, test.value) for item in items)
         said = ["" if i is None else str(i).lower() if isinstance(i, bool) else str(i) for i in items]
-        return any(self.says(test, [one]) for one in said)
+        return any(self.says(test, [one], case=case) for one in said)
 
     def _is(self, item: Any, op: str, typed: str) -> bool:
         if item is None:
