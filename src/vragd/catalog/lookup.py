@@ -28,6 +28,7 @@ OF_CHUNK = "join note n on n.id = c.note_id join source s on s.id = n.source_id"
 FOUND = "c.key, s.label, n.path, n.title, c.heading, c.line_from, c.line_to, c.text, n.mtime_ns"
 MOST_PAIRS = 200  # that begin with a character
 FEW = 10  # notes with a word: it is a rare one
+FEW_NOTES = 300  # about 10 ms
 MOST_FORMS = 24  # of one word
 MOST_OF_A_PHRASE = 300  # places that are looked at
 
@@ -61,6 +62,15 @@ class Narrow:
 
     def __bool__(self) -> bool:
         return bool(self.sources or self.folders or self.notes is not None)
+
+    @property
+    def listed(self) -> list[int]:
+        return [] if self.notes is None else self.notes.tolist()
+
+    @property
+    def is_few(self) -> bool:
+        """Whether there are so few notes that each is scored."""
+        return self.notes is not None and len(self.notes) <= FEW_NOTES
 
     def sql(self) -> tuple[str, tuple[str | bytes, ...]]:
         """A condition on `n` and `s`, and what is bound to it; "" for everywhere."""
@@ -114,10 +124,10 @@ class Lookup:
         return with_stand_ins(self._db, resolved, statistics, len(question.words), exact=exact)
 
     def find(self, question: Asked, columns: Sequence[Column], limit: int, where: Narrow) -> ByWords:
-        """The best `limit` chunks and notes by the rarer of the words, and what has the phrases."""
+        """The best `limit` chunks and notes by the rarer of the words, and what has the phrases; all of few notes."""
         whole = [column for column in columns if not column.extra]
-        chunks = self._ranked("chunk_text", whole, limit, where)
-        notes = self._ranked("note_text", whole, limit, where)
+        chunks = [] if where.is_few else self._ranked("chunk_text", whole, limit, where)
+        notes = where.listed if where.is_few else self._ranked("note_text", whole, limit, where)
         phrases = [self._having(phrase, where) for phrase in question.phrases]
         quoted = [self._having(phrase, where) for phrase in question.quoted]
         both = (

@@ -14,7 +14,7 @@ from vragd.catalog.facts import text_of
 from vragd.catalog.fold import fold, is_unspaced, pairs, runs
 from vragd.catalog.model import from_blob
 
-MOST_TERMS = 400  # that contain what was typed: of more every note is looked at
+MOST_TERMS = 1_000  # that contain what was typed: of more every note is looked at
 AT_ONCE = 200  # texts that are unpacked
 
 
@@ -32,6 +32,7 @@ class Selecting:
 
     def __init__(self, db: apsw.Connection) -> None:
         self._db = db
+        self._found: dict[str, np.ndarray | None] = {}
 
     def all(self) -> np.ndarray:
         """Every note that can be found."""
@@ -73,6 +74,16 @@ class Selecting:
 
     def perhaps_having(self, text: str) -> np.ndarray | None:
         """At least the notes that have `text` somewhere, in whatever spelling; None where that may be most."""
+        if text not in self._found:
+            self._found[text] = self._perhaps_having(text)
+        return self._found[text]
+
+    def is_one_term(self, text: str) -> bool:
+        """Whether what `perhaps_having` gives does have it, in the text or name, or in the names of folders."""
+        folded = fold(text.strip())
+        return runs(folded) == [folded] and not is_unspaced(folded)
+
+    def _perhaps_having(self, text: str) -> np.ndarray | None:
         found: np.ndarray | None = None
         words = runs(fold(text))
         for at, run in enumerate(words):

@@ -8,6 +8,7 @@ from functools import cached_property
 
 import numpy as np
 
+from vragd.catalog.fold import fold
 from vragd.catalog.indexing import dates_in
 from vragd.catalog.selecting import Entry, Selecting
 from vragd.notes.model import Value
@@ -74,6 +75,7 @@ class Among:
             return NONE
         match node:
             case And(parts):
+                among = self._narrow(among, self._perhaps(node))
                 for part in sorted(parts, key=_cost):
                     among = self._of(part, among, case=case)
                 return among
@@ -116,15 +118,24 @@ class Among:
     def _by_text(self, node: Node, among: np.ndarray, *, case: bool) -> np.ndarray:
         """Notes are looked into that have all words which the filter needs, and no others."""
         perhaps = self._perhaps(node)
-        if perhaps is not None:
-            among = _both(among, perhaps)
-        names = {entry.id: _stem(entry.path) for entry in self._seen(among)}
+        among = self._narrow(among, perhaps)
+        entries = self._seen(among)
+        surely: list[int] = []
+        if isinstance(node, Word | Phrase) and not case and perhaps is not None and self._select.is_one_term(node.text):
+            word = fold(node.text.strip())
+            surely = [entry.id for entry in entries if word not in fold(entry.path.rpartition("/")[0])]
+            among = np.setdiff1d(among, np.array(surely, dtype=np.int64), assume_unique=True)
+        names = {entry.id: _stem(entry.path) for entry in entries}
         having = [
             note
             for note, text in self._select.texts(among)
             if self._holds(node, note, [Look(names[note]), Look(text)], case=case)
         ]
-        return np.array(having, dtype=np.int64)
+        return np.array(sorted([*surely, *having]), dtype=np.int64)
+
+    @staticmethod
+    def _narrow(among: np.ndarray, perhaps: np.ndarray | None) -> np.ndarray:
+        return among if perhaps is None else _both(among, perhaps)
 
     def _holds(self, node: Node, note: int, looks: Sequence[Look], *, case: bool) -> bool:
         """Whether it holds for a note; `looks` are its name and its text, or the one of them that is meant."""
