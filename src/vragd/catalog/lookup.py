@@ -28,6 +28,7 @@ OF_CHUNK = "join note n on n.id = c.note_id join source s on s.id = n.source_id"
 MOST_PAIRS = 200  # that begin with a character
 FEW = 10  # notes with a word: it is a rare one
 MOST_FORMS = 24  # of one word
+MOST_BESIDE = 20_000  # characters
 MOST_OF_A_PHRASE = 300  # places that are looked at
 
 
@@ -241,9 +242,10 @@ class Lookup:
         return {note: (label, from_blob(path), title) for note, label, path, title in rows}
 
     def words_beside(self, source: str, path: str) -> str:
-        """What is found of a note beside its chunks: the values of its properties, its comments."""
+        """The beginning of what is found of a note beside its chunks: the values of its properties, its comments."""
         rows = self._db.execute(
-            "select n.words from note n join source s on s.id = n.source_id where s.label = ? and n.path = ?",
+            f"select substr(n.words, 1, {MOST_BESIDE}) from note n join source s on s.id = n.source_id"
+            " where s.label = ? and n.path = ?",
             (source, to_blob(path)),
         )
         return next((words for (words,) in rows), "")
