@@ -55,6 +55,7 @@ _KINDS = bytes(
 )
 # Numbers that are written together with what begins or ends in letters: of v1.2.3, 1.2.3rc1, 2024-04-09T10:00.
 _NUMBERS_BEFORE, _NUMBERS_AFTER = re.compile(r"(?:[0-9]+[.:/_-])+$"), re.compile(r"(?:[.:/_-][0-9]+)+")
+_WRITTEN = re.compile(rb"[a0]+")
 _DIGITS, _LAST_DIGITS = re.compile("[0-9]+"), re.compile("[0-9]+$")
 _MARK = re.compile(r"(?:\+\+|#)(?![\w#+])")
 _BEFORE_MARK = re.compile(r"\w{1,12}$")
@@ -148,7 +149,7 @@ def parts(text: str) -> list[str]:
 def numbers(piece: str) -> list[tuple[str, ...]]:
     """The sequences of numbers in what is written together, of which one has a letter at its end; see `parts`."""
     kinds = piece.encode("ascii", "replace").translate(_KINDS).lower()
-    words = (match.span() for match in re.finditer(rb"[a0]*(?:a0|0a)[a0]*", kinds))
+    words = (word.span() for word in _WRITTEN.finditer(kinds) if len(set(word[0])) > 1)
     return list(dict.fromkeys(some for span in words for some in _numbers(piece, *span)))
 
 

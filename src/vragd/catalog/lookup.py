@@ -30,6 +30,7 @@ MOST_PAIRS = 200  # that begin with a character
 FEW = 10  # notes with a word: it is a rare one
 FEW_NOTES = 300  # about 10 ms
 MOST_FORMS = 24  # of one word
+MOST_BESIDE = 20_000  # characters
 MOST_OF_A_PHRASE = 300  # places that are looked at
 
 
@@ -278,9 +279,10 @@ class Lookup:
         return list(rows)
 
     def words_beside(self, source: str, path: str) -> str:
-        """What is found of a note beside its chunks: the values of its properties, its comments."""
+        """The beginning of what is found of a note beside its chunks: the values of its properties, its comments."""
         rows = self._db.execute(
-            "select n.words from note n join source s on s.id = n.source_id where s.label = ? and n.path = ?",
+            f"select substr(n.words, 1, {MOST_BESIDE}) from note n join source s on s.id = n.source_id"
+            " where s.label = ? and n.path = ?",
             (source, to_blob(path)),
         )
         return next((words for (words,) in rows), "")

@@ -8,8 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from vragd.catalog.asked import asked
 from vragd.catalog.fold import fold, name_key, numbers, pairs, parts, runs, spaced, symbols
 from vragd.catalog.stems import terms
+from vragd.terms.bounds import MAX_QUERY_CHARS
 
 
 @pytest.mark.parametrize(
@@ -91,3 +93,9 @@ def test_a_name_is_the_same_with_hyphens_underscores_and_curly_marks() -> None:
 def test_a_question_has_the_words_the_index_cuts_the_same_text_into(text: str) -> None:
     asked_for = [term for run in runs(fold(text)) for term in (spaced(run).split())]
     assert asked_for == terms(text)
+
+
+@pytest.mark.timeout(20)
+@pytest.mark.parametrize("unit", ["9", "a9", "1.", "1.a", "v1.2.3-"])
+def test_a_question_as_long_as_may_be_asked_takes_no_longer_than_it_is_long(unit: str) -> None:
+    asked(unit * (MAX_QUERY_CHARS // len(unit)) + "a")

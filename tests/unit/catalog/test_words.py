@@ -14,7 +14,7 @@ from vragd.catalog.reader import Reader
 from vragd.catalog.resolve import resolve
 from vragd.catalog.schema import MIGRATIONS
 from vragd.catalog.words import Statistics, Words
-from vragd.catalog.words_schema import m006_words_folded
+from vragd.catalog.words_schema import m006_words_folded, m008_numbers
 from vragd.catalog.writer import Catalog
 from vragd.system.sqlite import open_read_write
 
@@ -102,6 +102,22 @@ def test_a_catalog_of_before_is_rebuilt_for_words_without_embedding(tmp_path: Pa
     assert next(catalog.rows_for(["k"])).chunk.text_hash == b"\0", "chunks and their embeddings stay as they were"
     reader.close()
     catalog.close()
+
+
+def test_a_catalog_whose_words_were_cut_otherwise_has_them_cut_anew(opened: Opened) -> None:
+    catalog, reader = opened
+    catalog.commit(1, [note(catalog, "a.md", "released as v1.2.3-beta")])
+    at = next(i for i, step in enumerate(MIGRATIONS) if step is m008_numbers)
+    with catalog.writing() as db:
+        db.execute("delete from chunk_text")
+        db.execute(f"pragma user_version = {at}")
+    reader.close()
+    catalog.close()
+    again, reader = Catalog(catalog.path), Reader(catalog.path)
+    assert [found.path for found in reader.keyword("1.2.3", 5)] == ["a.md"]
+    assert again.check() == []
+    reader.close()
+    again.close()
 
 
 def test_the_words_of_a_note_go_with_it(opened: Opened) -> None:
