@@ -135,8 +135,19 @@ def serve(answer: Callable[[bytes], bytes], idle_s: float | None = None) -> None
     nothing = os.open(os.devnull, os.O_RDWR)
     os.dup2(nothing, 0)
     os.dup2(nothing, 1)
+    serve_on(questions, answers, answer, idle_s)
+
+
+def serve_on(
+    questions: IO[bytes],
+    answers: IO[bytes],
+    answer: Callable[[bytes], bytes],
+    idle_s: float | None = None,
+    end: Callable[[int], object] = os._exit,
+) -> None:
+    """As `serve`, over these; `end` is called where nobody asked for so long."""
     while True:
-        timer = threading.Timer(idle_s, os._exit, (0,)) if idle_s is not None else None
+        timer = threading.Timer(idle_s, end, (0,)) if idle_s is not None else None
         if timer is not None:
             timer.daemon = True
             timer.start()
@@ -144,8 +155,9 @@ def serve(answer: Callable[[bytes], bytes], idle_s: float | None = None) -> None
             n = int.from_bytes(_exactly(questions, HEAD), "big")
         except EOFError:
             return
-        if timer is not None:
-            timer.cancel()
+        finally:
+            if timer is not None:
+                timer.cancel()
         told = answer(_exactly(questions, n))
         answers.write(len(told).to_bytes(HEAD, "big") + told)
         answers.flush()

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import os
+import resource
 import threading
 import time
 from collections.abc import Iterator
@@ -10,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from vragd.system.child import Child, ChildEnded
-from vragd.system.confine import NotHere, refuse
+from vragd.system.child import HEAD, OUT_OF_MEMORY, Child, ChildEnded, serve_on
+from vragd.system.confine import NotHere, lower, refuse, used_bytes, watch
 
 pytestmark = pytest.mark.slow
 
@@ -137,3 +139,39 @@ def test_what_is_refused_is_told_by_the_event() -> None:
     for event, args in (("open", ("/x", "r", os.O_RDONLY)), ("open", (3, "w", os.O_WRONLY)), ("import", ()),
                         ("open", (os.devnull, "w", os.O_RDWR)), ("open", ("/x",))):  # fmt: skip
         refuse(event, args)
+
+
+def test_questions_are_answered_in_turn_until_there_are_no_more() -> None:
+    asked = io.BytesIO(b"".join(len(one).to_bytes(HEAD, "big") + one for one in (b"a", b"", b"bcd")))
+    told = io.BytesIO()
+    serve_on(asked, told, lambda question: question * 2, idle_s=60)
+    assert told.getvalue() == b"".join(len(one).to_bytes(HEAD, "big") + one for one in (b"aa", b"", b"bcdbcd"))
+
+
+def test_the_end_comes_when_nobody_asks() -> None:
+    ended_with: list[int] = []
+    reading, writing = os.pipe()
+
+    def end(status: int) -> None:
+        ended_with.append(status)
+        os.close(writing)
+
+    with os.fdopen(reading, "rb") as questions:
+        serve_on(questions, io.BytesIO(), lambda question: question, idle_s=0.05, end=end)
+    assert ended_with == [0]
+
+
+def test_a_process_ends_itself_when_it_grew_or_is_left_alone() -> None:
+    ended_with: list[int] = []
+    watch(1, os.getppid(), ended_with.append)
+    watch(1 << 50, -1, ended_with.append)
+    assert ended_with == [OUT_OF_MEMORY, 0]
+    assert 1 << 20 < used_bytes() < 1 << 40
+
+
+def test_a_limit_is_never_raised_and_one_that_cannot_be_set_is_left() -> None:
+    before = resource.getrlimit(resource.RLIMIT_CORE)
+    lower(resource.RLIMIT_CORE, 0)
+    lower(resource.RLIMIT_CORE, 1 << 30)
+    assert resource.getrlimit(resource.RLIMIT_CORE) == (0, 0) or before[1] == 0
+    lower(10_000, 1)
