@@ -75,6 +75,11 @@ def test_one_that_dies_is_said_to_have_crashed(child: Child) -> None:
     assert ask(child, b"say more") == b"more"
 
 
+def test_one_that_leaves_as_it_is_asked_is_asked_once_more(child: Child) -> None:
+    assert ended(child, b"leave") == "crashed"
+    assert ask(child, b"say more") == b"more"
+
+
 def test_an_answer_that_is_too_long_is_not_taken(child: Child) -> None:
     assert ended(child, b"long 5000000", most=1_000) == "too_much_text"
 
@@ -95,18 +100,10 @@ def test_one_that_nobody_asks_ends_and_is_begun_again(child: Child) -> None:
     idle = Child("tests.echo", "500", "0.1")
     pid = ask(idle, b"pid")
     deadline = time.monotonic() + 30
-    while time.monotonic() < deadline and ask_or_none(idle) == pid:
+    while time.monotonic() < deadline and ask(idle, b"pid") == pid:
         time.sleep(0.3)
-    assert ask_or_none(idle) != pid
+    assert ask(idle, b"pid") != pid
     idle.close()
-
-
-def ask_or_none(child: Child) -> bytes | None:
-    """None where it ended just as it was asked."""
-    try:
-        return ask(child, b"pid")
-    except ChildEnded:
-        return None
 
 
 def test_one_that_grows_is_ended(confined: Child) -> None:
