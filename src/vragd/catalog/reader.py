@@ -184,10 +184,12 @@ class Reader:
         """
         sql = (
             f"select inode, size, mtime_ns, ctime_ns, racy or space_id <> ? or reader not in ({marks(readers)})"
-            " or (reader not like 'unread %' and (state = 'skipped' and digest is null) <> (size > ?))"
-            " or (links_read <> ? and state <> 'failed'), path from note where source_id = ?"
+            " or case when state = 'skipped' and digest is null then size <= ? and reader not like 'unread %'"
+            " else size > ? end or (links_read <> ? and state <> 'failed'), path from note where source_id = ?"
         )
-        bound: tuple[int | str | bytes | None, ...] = (space_id, *readers, max_file_bytes, READER, source_id)
+        bound: tuple[int | str | bytes | None, ...] = (
+            space_id, *readers, max_file_bytes, max_file_bytes, READER, source_id,
+        )  # fmt: skip
         if folder:
             sql += " and path >= ? and path < ?"
             bound += below(folder)

@@ -14,8 +14,8 @@ from typing import Any
 from vragd.notes.documents import Extracted, Section
 from vragd.notes.model import NotIndexable
 
-MAX_CHARS = 8 << 20
-"""Of text: about four thousand pages."""
+MAX_CHARS = 4 << 20
+"""Of text: about two thousand pages."""
 MAX_UNPACKED = 512 << 20
 """Bytes that an Office file, which is a zip archive, may say it unpacks to."""
 _COMPOUND = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"  # OLE: an encrypted Office file, or one of before 2007
@@ -27,25 +27,27 @@ Line = tuple[tuple[str, ...], int, str]
 """Headings, number, text."""
 
 
-def extract(data: bytes, suffix: str) -> Extracted:
-    """The text of the document in `data`. Raises NotIndexable for what is none, or is encrypted."""
+def extract(data: bytes, suffix: str, most: int = MAX_CHARS) -> Extracted:
+    """
+    The text of the document in `data`, `most` characters of it. Raises NotIndexable for what is none, or is encrypted.
+    """
     if suffix != ".pdf":
         _look_into_archive(data)
     try:
-        return _gathered(_READERS[suffix](data))
+        return _gathered(_READERS[suffix](data), most)
     except (NotIndexable, MemoryError):
         raise
     except Exception:  # each library has errors of its own, and those of what it is built on
         raise NotIndexable(f"broken_{suffix[1:]}") from None
 
 
-def _gathered(lines: Iterator[Line]) -> Extracted:
+def _gathered(lines: Iterator[Line], most: int) -> Extracted:
     found, size = Extracted(), 0
     for path, number, text in lines:
         for line in _UNSEEN.sub(" ", text.replace("\r\n", "\n")).split("\n"):
             line = line.rstrip().encode("utf-8", "replace").decode()
             size += len(line)
-            if size > MAX_CHARS:
+            if size > most:
                 found.is_cut = True
                 return found
             if not found.sections or found.sections[-1].path != path:

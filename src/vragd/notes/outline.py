@@ -167,8 +167,6 @@ class _Outline:
                 one.first -= 1
             kept.append(one)
             low = one.last + 1
-        if kept and kept[0].first == first and first > 0 and kept[0].node.start_point[0] == node.start_point[0]:
-            del kept[0]  # it begins on the line of what is around it
         return kept
 
     def _starts_line(self, node: Any) -> bool:
@@ -206,8 +204,6 @@ class _Outline:
                 kept[-1] = (kept[-1][0], b)
             else:
                 kept.append((a, b))
-        if not kept:
-            return
         if self.found and not any(self._says(*part) for part in kept):
             self._close(kept[-1][1])
         elif len(self.found) == 1 and not any(self._says(*part) for part in self.found[0].parts):

@@ -34,6 +34,10 @@ class TooMuch(EOFError):
     """The answer is longer than it may be."""
 
 
+class _Idle(Exception):
+    """The process ended by itself, and well."""
+
+
 class Child:
     """
     A module that runs as a process from when it is first asked; one that ended is begun anew by the next question.
@@ -59,23 +63,33 @@ class Child:
         The answer, of `most` bytes at most. Raises ChildEnded, and the process has ended then; OSError if none began.
         """
         with self._asking:
-            process = self._begin()
-            timer = threading.Timer(timeout_s, self._kill, (process, "too_slow"))
-            timer.daemon = True
-            timer.start()
             try:
-                if self._is_closed:  # since
-                    self._kill(process, "closed")
-                return _answer(process, question, most)
-            except (EOFError, OSError) as error:
-                with suppress(subprocess.TimeoutExpired):  # one that ends by itself says why
-                    process.wait(0 if isinstance(error, TooMuch) else 1)
-                self._kill(process, "too_much_text" if isinstance(error, TooMuch) else "")
-                status = self._reap(process)
-                reason = self._reason or ("too_much_memory" if status == OUT_OF_MEMORY else "crashed")
-                raise ChildEnded(reason) from None
-            finally:
-                timer.cancel()
+                return self._ask(question, timeout_s, most)
+            except _Idle:  # it ended as it was asked, for nobody had asked for long
+                try:
+                    return self._ask(question, timeout_s, most)
+                except _Idle:
+                    raise ChildEnded("crashed") from None
+
+    def _ask(self, question: bytes, timeout_s: float, most: int) -> bytes:
+        process = self._begin()
+        timer = threading.Timer(timeout_s, self._kill, (process, "too_slow"))
+        timer.daemon = True
+        timer.start()
+        try:
+            if self._is_closed:  # since
+                self._kill(process, "closed")
+            return _answer(process, question, most)
+        except (EOFError, OSError) as error:
+            with suppress(subprocess.TimeoutExpired):  # one that ends by itself says why
+                process.wait(0 if isinstance(error, TooMuch) else 1)
+            self._kill(process, "too_much_text" if isinstance(error, TooMuch) else "")
+            status = self._reap(process)
+            if status == 0 and not self._reason:
+                raise _Idle from None
+            raise ChildEnded(self._reason or ("too_much_memory" if status == OUT_OF_MEMORY else "crashed")) from None
+        finally:
+            timer.cancel()
 
     def close(self) -> None:
         """End the process, whatever it does, and begin no other."""
@@ -135,8 +149,19 @@ def serve(answer: Callable[[bytes], bytes], idle_s: float | None = None) -> None
     nothing = os.open(os.devnull, os.O_RDWR)
     os.dup2(nothing, 0)
     os.dup2(nothing, 1)
+    serve_on(questions, answers, answer, idle_s)
+
+
+def serve_on(
+    questions: IO[bytes],
+    answers: IO[bytes],
+    answer: Callable[[bytes], bytes],
+    idle_s: float | None = None,
+    end: Callable[[int], object] = os._exit,
+) -> None:
+    """As `serve`, over these; `end` is called where nobody asked for so long."""
     while True:
-        timer = threading.Timer(idle_s, os._exit, (0,)) if idle_s is not None else None
+        timer = threading.Timer(idle_s, end, (0,)) if idle_s is not None else None
         if timer is not None:
             timer.daemon = True
             timer.start()
@@ -144,8 +169,9 @@ def serve(answer: Callable[[bytes], bytes], idle_s: float | None = None) -> None
             n = int.from_bytes(_exactly(questions, HEAD), "big")
         except EOFError:
             return
-        if timer is not None:
-            timer.cancel()
+        finally:
+            if timer is not None:
+                timer.cancel()
         told = answer(_exactly(questions, n))
         answers.write(len(told).to_bytes(HEAD, "big") + told)
         answers.flush()

@@ -12,6 +12,7 @@ import resource
 import sys
 import threading
 import time
+from collections.abc import Callable
 from contextlib import suppress
 
 from vragd.system.child import OUT_OF_MEMORY
@@ -42,13 +43,13 @@ def confine(memory_bytes: int, cpu_s: float | None) -> None:
         (resource.RLIMIT_AS, 2 * memory_bytes if sys.platform == "linux" else None),  # mapped is not yet used
     ):
         if value is not None:
-            _lower(limit, value)
-    parent = os.getppid()
-    threading.Thread(target=_watch, args=(memory_bytes, parent), daemon=True).start()
+            lower(limit, value)
+    threading.Thread(target=watch, args=(memory_bytes, os.getppid()), daemon=True).start()
     sys.addaudithook(refuse)
 
 
-def _lower(limit: int, value: int) -> None:
+def lower(limit: int, value: int) -> None:
+    """Set a limit for good, where it may be set, and no higher than it is."""
     try:
         _, hard = resource.getrlimit(limit)
         value = value if hard == resource.RLIM_INFINITY else min(value, hard)
@@ -65,12 +66,15 @@ def used_bytes() -> int:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 
 
-def _watch(memory_bytes: int, parent: int) -> None:
+def watch(memory_bytes: int, parent: int, end: Callable[[int], object] = os._exit) -> None:
+    """`end` the process when it has grown too large, or its `parent` is gone. Does not return before."""
     while True:
         if used_bytes() > memory_bytes:
-            os._exit(OUT_OF_MEMORY)
-        if os.getppid() != parent:
-            os._exit(0)  # nobody is there to be answered
+            end(OUT_OF_MEMORY)
+            return
+        if os.getppid() != parent:  # nobody is there to be answered
+            end(0)
+            return
         time.sleep(_LOOK_EVERY_S)
 
 

@@ -156,3 +156,40 @@ def test_the_reader_of_a_language_whose_grammar_is_missing_has_another_version()
 def test_an_outline_of_nothing_is_nothing(suffix: str) -> None:
     assert [part.parts for part in outline(parser(suffix).parse(b"").root_node, [""])] == [[(0, 0)]]
     assert [part.parts for part in paragraphs([""])] == [[(0, 0)]]
+
+
+@needs_grammars
+def test_machine_text_in_code_is_left_out_and_lines_stay_where_they_are() -> None:
+    encoded = ("aGVsbG8gd29ybGQgdGhpcyBpcyBiYXNlNjQgdGV4dCB0aGF0IG5vYm9keSByZWFkcyBhdCBhbGwgZXZlcg1" * 3)[:200]
+    note = code(f"x = 1\n{encoded}\ny = 2\n")
+    assert [left.reason for left in note.left_out] == ["machine_text"]
+    assert (note.chunks[0].lines, note.chunks[0].text) == ((1, 3), "x = 1\n\ny = 2")
+
+
+@needs_grammars
+@pytest.mark.parametrize(
+    ("suffix", "text", "headings"),
+    [
+        (".c", "struct a\n*one(\nstruct b *c);\nBODY", [()]),  # a mention is no definition
+        (".js", "const n = {\na: 1,\nb: 2\n};\nBODY", [()]),
+        (".java", "import x;\nclass A { int m() {\nBODY}\n}\n", [(), ("A", "m")]),
+        (".rs", "impl Point {\nfn a() {\nBODY}\n}\n", [("Point", "a")]),
+        (".py", "{\nBODY}\ndef f():\n    x = 1\n", [(), ("f",)]),
+        (".js", "function a() {\nBODY} function b() {\nBODY}\n", [("a",), ()]),
+    ],
+)
+def test_what_is_no_definition_is_no_heading(suffix: str, text: str, headings: list[tuple[str, ...]]) -> None:
+    body = "".join(f"  x{i} = '{LONG}';\n" for i in range(30))
+    found = code(text.replace("BODY", body), suffix).chunks
+    assert {chunk.heading for chunk in found} <= set(headings), [chunk.heading for chunk in found]
+
+
+@needs_grammars
+def test_brackets_before_the_first_word_and_behind_the_last_go_with_what_is_beside_them() -> None:
+    lines = "".join(f"  x{i} = '{LONG}';\n" for i in range(30))
+    text = "{\n" * 100 + "function go() {\n" + lines + "}\n" * 101
+    chunks = code(text, ".js").chunks
+    assert chunks[0].text.startswith("{\n{\n{\n")
+    assert chunks[-1].text.endswith("}\n}\n}\n}")
+    assert (chunks[0].lines[0], chunks[-1].lines[1]) == (1, text.count("\n"))
+    assert {chunk.heading for chunk in chunks} == {("go",)}

@@ -12,7 +12,7 @@ import pytest
 from tests import documents as made
 from vragd.notes.chunk import read_note
 from vragd.notes.documents import LIBRARIES, Extracted, Section
-from vragd.notes.extract import MAX_CHARS, MAX_UNPACKED, extract
+from vragd.notes.extract import MAX_UNPACKED, extract
 from vragd.notes.model import Note, NotIndexable
 
 pytestmark = pytest.mark.skipif(
@@ -138,16 +138,24 @@ def test_an_archive_that_says_it_unpacks_to_too_much_is_not_unpacked(suffix: str
 
 
 def test_of_a_document_with_more_text_than_anybody_reads_the_beginning_is_read() -> None:
-    from docx import Document
-
-    file = Document()
-    for i in range(9):
-        file.add_paragraph(f"{i} " + "word " * (1 << 18))
-    out = io.BytesIO()
-    file.save(out)
-    note = document(out.getvalue(), ".docx")
+    data = made.pdf([f"page {i} says little" for i in range(50)])
+    note = read_note(data, "x", ".pdf", found=extract(data, ".pdf", most=500))
     assert note.remarks == ("text_cut_off",)
-    assert sum(len(chunk.text) for chunk in note.chunks) <= MAX_CHARS
+    assert 20 < len(note.chunks) < 30
+    assert sum(len(chunk.text) for chunk in note.chunks) <= 500
+
+
+def test_shapes_in_a_group_of_a_deck_are_read() -> None:
+    from pptx import Presentation
+    from pptx.util import Inches
+
+    deck = Presentation()
+    slide = deck.slides.add_slide(deck.slide_layouts[6])
+    box = slide.shapes.add_group_shape().shapes.add_group_shape().shapes.add_textbox(*[Inches(1)] * 4)
+    box.text_frame.text = "deep inside"
+    out = io.BytesIO()
+    deck.save(out)
+    assert told(document(out.getvalue(), ".pptx")) == [(("Slide 1",), (1, 1), "deep inside")]
 
 
 def test_what_cannot_be_seen_is_no_text() -> None:

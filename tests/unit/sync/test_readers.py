@@ -9,14 +9,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import xxhash
 
 from tests import documents as made
 from tests.world import World, sql
 from vragd.config.settings import DocumentSettings
 from vragd.notes.chunk import OTHER, REGISTRY, VERSION, versions
 from vragd.notes.documents import LIBRARIES
+from vragd.notes.model import NotIndexable
 from vragd.store.verify import compare_vault
 from vragd.sync.readers import Documents, Readers
+from vragd.vault.read import Content, StatKey
 
 needs_documents = pytest.mark.skipif(
     any(find_spec(library) is None for library in LIBRARIES.values()), reason="needs pip install 'vragd[documents]'"
@@ -297,3 +300,44 @@ def test_a_store_that_is_closed_ends_what_reads(tmp_path: Path) -> None:
     world.store.apply([Visit(world.source, "a.pdf")])
     world.store.close()
     assert world.store.lasting.readers.pids == ()
+
+
+def content(data: bytes) -> Content:
+    return Content(data, StatKey(1, len(data), 1, 1), xxhash.xxh3_128_digest(data), False)
+
+
+@needs_documents
+def test_what_was_read_while_others_were_waited_for_is_there_when_it_is_asked_for() -> None:
+    readers = Readers(Documents(read=True))
+    first, second = content(made.pdf(["one"])), content(made.pdf(["two"]))
+    readers.begin(0)
+    assert readers.read((1, "a.pdf"), first) is None
+    assert readers.is_busy((1, "b.pdf"))
+    assert not readers.is_busy((1, "c.md"))
+    assert not readers.is_busy((1, "a.pdf"))
+    readers.begin(60)
+    assert not readers.is_busy((1, "b.pdf"))
+    for path, data, text in (("b.pdf", second, "two"), ("a.pdf", first, "one")):
+        note = readers.read((1, path), data)
+        assert note is not None
+        assert note.chunks[0].text == text
+    assert readers.n_begun == 2
+    readers.close()
+
+
+@needs_documents
+def test_a_document_that_needs_too_much_memory_says_how_much_it_may_have() -> None:
+    readers = Readers(Documents(read=True, memory_mib=8))
+    readers.begin(60)
+    with pytest.raises(NotIndexable, match=r"too_much_memory: more than 8 MiB|crashed"):
+        readers.read((1, "a.pdf"), content(made.pdf(["one"])))
+    assert readers.reads("a.pdf", readers.version_of_refusal("a.pdf", "too_much_memory: more"))
+    assert not Readers(Documents(read=True)).reads("a.pdf", readers.version_of_refusal("a.pdf", "too_slow"))
+    readers.close()
+
+
+@needs_grammars
+def test_code_that_is_no_text_is_skipped_as_a_note_is(world: World) -> None:
+    put(world, "a.py", bytes(300))
+    world.apply("a.py")
+    assert states(world)["a.py"] == ("skipped", "binary", 0)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import os
+import resource
 import threading
 import time
 from collections.abc import Iterator
@@ -10,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from vragd.system.child import Child, ChildEnded
-from vragd.system.confine import NotHere, refuse
+from vragd.system.child import HEAD, OUT_OF_MEMORY, Child, ChildEnded, serve_on
+from vragd.system.confine import NotHere, lower, refuse, used_bytes, watch
 
 pytestmark = pytest.mark.slow
 
@@ -73,6 +75,11 @@ def test_one_that_dies_is_said_to_have_crashed(child: Child) -> None:
     assert ask(child, b"say more") == b"more"
 
 
+def test_one_that_leaves_as_it_is_asked_is_asked_once_more(child: Child) -> None:
+    assert ended(child, b"leave") == "crashed"
+    assert ask(child, b"say more") == b"more"
+
+
 def test_an_answer_that_is_too_long_is_not_taken(child: Child) -> None:
     assert ended(child, b"long 5000000", most=1_000) == "too_much_text"
 
@@ -93,18 +100,10 @@ def test_one_that_nobody_asks_ends_and_is_begun_again(child: Child) -> None:
     idle = Child("tests.echo", "500", "0.1")
     pid = ask(idle, b"pid")
     deadline = time.monotonic() + 30
-    while time.monotonic() < deadline and ask_or_none(idle) == pid:
+    while time.monotonic() < deadline and ask(idle, b"pid") == pid:
         time.sleep(0.3)
-    assert ask_or_none(idle) != pid
+    assert ask(idle, b"pid") != pid
     idle.close()
-
-
-def ask_or_none(child: Child) -> bytes | None:
-    """None where it ended just as it was asked."""
-    try:
-        return ask(child, b"pid")
-    except ChildEnded:
-        return None
 
 
 def test_one_that_grows_is_ended(confined: Child) -> None:
@@ -137,3 +136,39 @@ def test_what_is_refused_is_told_by_the_event() -> None:
     for event, args in (("open", ("/x", "r", os.O_RDONLY)), ("open", (3, "w", os.O_WRONLY)), ("import", ()),
                         ("open", (os.devnull, "w", os.O_RDWR)), ("open", ("/x",))):  # fmt: skip
         refuse(event, args)
+
+
+def test_questions_are_answered_in_turn_until_there_are_no_more() -> None:
+    asked = io.BytesIO(b"".join(len(one).to_bytes(HEAD, "big") + one for one in (b"a", b"", b"bcd")))
+    told = io.BytesIO()
+    serve_on(asked, told, lambda question: question * 2, idle_s=60)
+    assert told.getvalue() == b"".join(len(one).to_bytes(HEAD, "big") + one for one in (b"aa", b"", b"bcdbcd"))
+
+
+def test_the_end_comes_when_nobody_asks() -> None:
+    ended_with: list[int] = []
+    reading, writing = os.pipe()
+
+    def end(status: int) -> None:
+        ended_with.append(status)
+        os.close(writing)
+
+    with os.fdopen(reading, "rb") as questions:
+        serve_on(questions, io.BytesIO(), lambda question: question, idle_s=0.05, end=end)
+    assert ended_with == [0]
+
+
+def test_a_process_ends_itself_when_it_grew_or_is_left_alone() -> None:
+    ended_with: list[int] = []
+    watch(1, os.getppid(), ended_with.append)
+    watch(1 << 50, -1, ended_with.append)
+    assert ended_with == [OUT_OF_MEMORY, 0]
+    assert 1 << 20 < used_bytes() < 1 << 40
+
+
+def test_a_limit_is_never_raised_and_one_that_cannot_be_set_is_left() -> None:
+    before = resource.getrlimit(resource.RLIMIT_CORE)
+    lower(resource.RLIMIT_CORE, 0)
+    lower(resource.RLIMIT_CORE, 1 << 30)
+    assert resource.getrlimit(resource.RLIMIT_CORE) == (0, 0) or before[1] == 0
+    lower(10_000, 1)

@@ -15,7 +15,7 @@ import pytest
 import xxhash
 
 from tests.fakes.system import System
-from vragd.vault.read import Content, Gone, Skipped, StatKey, Unreadable, read_note
+from vragd.vault.read import Content, Gone, Skipped, StatKey, Unreadable, look, read_note
 
 MAX = 1 << 20
 LONG_AGO_NS = 1_600_000_000 * 10**9
@@ -347,3 +347,23 @@ def test_a_file_only_in_the_cloud_is_unreadable_and_never_opened(tmp_path: Path,
 
     system = System(stat=lambda *args, **kwargs: Dataless(), open=refuse_notes)
     assert read_note(root_fd, "n.md", MAX, 0.05, system=system) == Unreadable("only_in_the_cloud")
+
+
+def test_what_is_only_looked_at_is_never_opened(tmp_path: Path) -> None:
+    (tmp_path / "a").mkdir()
+    file = tmp_path / "a" / "paper.pdf"
+    file.write_text("x")
+    os.mkfifo(tmp_path / "fifo.pdf")  # an open of which would wait for its writer
+    (tmp_path / "link.pdf").symlink_to(file)
+    fd = os.open(tmp_path, os.O_RDONLY)
+    try:
+        before = file.stat().st_atime_ns
+        assert look(fd, "a/paper.pdf", "not read") == Skipped("not read", StatKey.of(file.stat()))
+        assert file.stat().st_atime_ns == before
+        assert look(fd, "fifo.pdf", "not read") == Skipped("not_a_regular_file")
+        assert look(fd, "a", "not read") == Skipped("not_a_regular_file")
+        assert look(fd, "link.pdf", "not read") == Skipped("symbolic_link")
+        assert look(fd, "none.pdf", "not read") == Gone()
+        assert look(fd, "a/paper.pdf/below.pdf", "not read") == Gone()
+    finally:
+        os.close(fd)
