@@ -41,6 +41,9 @@ create table note_alias (
 ) strict, without rowid;
 create index note_alias_note on note_alias(note_id);
 
+-- JSON: folders inside that are vaults of their own, and the way from the root of the vault around the source
+alter table own_source add column vaults text not null default '[[], ""]';
+
 -- files of the vault that are no notes, and not excluded
 create table attachment (
     source_id integer not null references source(id),

@@ -9,6 +9,8 @@ from vragd.catalog.connection import Connection
 from vragd.catalog.links import add_attachments, drop_attachments
 from vragd.catalog.model import SourceRow, from_blob, to_blob
 
+_VAULTS = "select vaults from own_source where uid = ?"
+
 
 class Sources(Connection):
     """Those that are configured, and what they are recognised by."""
@@ -110,6 +112,15 @@ class Sources(Connection):
     def set_rules(self, uid: str, rules: Mapping[str, list[str] | None]) -> None:
         with self._transaction():
             self._db.execute("update own_source set rules = ? where uid = ?", (json.dumps(rules), uid))
+
+    def vaults(self, uid: str) -> tuple[tuple[str, ...], str]:
+        """The folders inside that are vaults of their own, and the way from the root of the vault around the source."""
+        inside, above = json.loads(next((text for (text,) in self._read(_VAULTS, uid)), '[[], ""]'))
+        return tuple(inside), above
+
+    def set_vaults(self, uid: str, inside: Sequence[str], above: str) -> None:
+        with self._transaction():
+            self._db.execute("update own_source set vaults = ? where uid = ?", (json.dumps([inside, above]), uid))
 
     def mounts(self, uid: str) -> list[str]:
         """The folders on which other file systems were mounted."""

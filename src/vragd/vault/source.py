@@ -50,6 +50,9 @@ class Source:
         self.rules = Rules(include, exclude)
         self.exclusions = Exclusions()
         self.links = Links()
+        self.recalled_vaults: tuple[tuple[str, ...], str] = ((), "")
+        """`vaults`, as an earlier process knew them."""
+        self._listed = False  # whether a full scan told which vaults there are
         self.templates: tuple[str, ...] = ()
         """Folders of notes that are there to be copied."""
         self._max_file_bytes = max_file_bytes
@@ -137,9 +140,11 @@ class Source:
     def vaults(self) -> tuple[tuple[str, ...], str]:
         """
         Folders inside that are vaults of their own, and the way from the root of the vault around the source to it, ''
-        or with a slash behind it. From any thread.
+        or with a slash behind it. Those of `recalled_vaults` count until the disk was looked at. From any thread.
         """
-        return tuple(sorted(self.exclusions.vaults)), self.exclusions.above
+        inside, above = self.recalled_vaults
+        found = self.exclusions.vaults if self._listed else self.exclusions.vaults.union(inside)
+        return tuple(sorted(found)), self.exclusions.above if self.exclusions.looked else above
 
     def is_attachment(self, path: str) -> bool:
         """Whether a file at `path` would be one that is no note, and may be known. From any thread."""
@@ -199,6 +204,7 @@ class Source:
             if not (self.exclusions.learn(vaults) and self.refresh_rules(root, proven=proven)):
                 break
             found = scan(self.path, self.rules, folder, stop, root.identity.place)
+        self._listed = self._listed or not (folder or found.stopped)
         return found
 
     def read(self, path: str) -> Outcome:

@@ -72,6 +72,24 @@ def test_a_source_that_is_a_folder_of_a_vault_has_the_roots_paths(tmp_path: Path
     made.close()
 
 
+def test_vaults_inside_and_around_are_known_before_anything_is_scanned(tmp_path: Path) -> None:
+    shutil.copytree(VAULTS / "rules", tmp_path / "Around" / "rules")
+    shutil.rmtree(tmp_path / "Around" / "rules" / ".obsidian")
+    (tmp_path / "Around" / ".obsidian").mkdir()
+    made = Linked(tmp_path / "Around" / "rules", tmp_path / "store")
+    made.look()
+    made.store.proofs[made.source.id].remember()
+    before, vaults = made.rows(), made.source.vaults
+    assert vaults == (("Inner",), "rules/")
+    made.close()
+    made.open()
+    assert (made.rows(), made.source.vaults) == (before, vaults)
+    shutil.rmtree(made.vault / "Inner" / ".obsidian")
+    made.look()
+    assert made.source.vaults == ((), "rules/")
+    made.close()
+
+
 def test_a_link_keeps_the_headings_it_stands_under_and_what_is_shown(linked: Linked, vault: Path) -> None:
     text = "[[a]]\n# One\n[[b#c#d|shown]]\n## Two\n![[e]]\n# Three\n[f](g.md#^h)\n"
     (vault / "n.md").write_text(text)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -109,3 +110,15 @@ def test_what_nobody_can_evaluate_changes_nothing_that_is_indexed_and_lets_nothi
     assert (report.later, report.deferred) == ([], [])
     assert sorted(world.texts()) == [("Private/secret.md", "secret text"), ("open.md", "open text")]
     assert world.source.withheld("Private/secret.md") and not world.source.withheld("open.md")
+
+
+def test_a_note_that_is_only_touched_keeps_the_reason_for_its_state(world: World) -> None:
+    world.write("apart.md", "---\nvragd: false\n---\ntext\n")
+    world.write("n.md", "---\ntags: one\n---\ntext\n")
+    world.apply("apart.md", "n.md")
+    before = [(row.path, row.state, row.reason) for row in world.store.reader.files()]
+    assert all(reason for *_, reason in before), before
+    for path in ("apart.md", "n.md"):
+        os.utime(world.vault / path, (1, 1))
+    assert world.apply("apart.md", "n.md").n_untouched == 2
+    assert [(row.path, row.state, row.reason) for row in world.store.reader.files()] == before

@@ -76,6 +76,7 @@ class Proof:
         self._root_kept, self._mounts_kept = row.identity, sorted(self.state.mounts)
         self._rules_kept = catalog.rules(source.uid)
         source.recall_rules(self._rules_kept)
+        source.recalled_vaults = self._vaults_kept = catalog.vaults(source.uid)
 
     def _change(self, **changes: Any) -> None:
         with self._lock:
@@ -132,11 +133,15 @@ class Proof:
         if self.source.exclusions.looked and (rules := self.source.exclusions.record()) != self._rules_kept:
             self._catalog.set_rules(self.source.uid, rules)
             self._rules_kept = rules
+        if (vaults := self.source.vaults) != self._vaults_kept:
+            self._catalog.set_vaults(self.source.uid, *vaults)
+            self._vaults_kept = vaults
 
     def carry_over(self, catalog: Catalog) -> None:
         """The same, in a catalog that was opened since, or begun anew and knows the source by name only."""
         self._catalog, self._root_kept = catalog, None
         self._mounts_kept, self._rules_kept = sorted(catalog.mounts(self.source.uid)), catalog.rules(self.source.uid)
+        self._vaults_kept = catalog.vaults(self.source.uid)
         self.remember()
         if self.state.was_asked:
             catalog.ask(self.source.uid)
