@@ -35,7 +35,7 @@ from vragd.errors import (
 from vragd.search.excerpt import Matched
 from vragd.search.floor import in_another_language, share_nowhere
 from vragd.search.folder import spellings, within
-from vragd.search.narrowed import MOST_LISTED, Narrowed, lines_found, narrowed, near_among, order_of
+from vragd.search.narrowed import EXACT_CHUNKS, MOST_LISTED, Narrowed, lines_found, narrowed, near_among, order_of
 from vragd.search.question import (
     Answer,
     Hit,
@@ -71,16 +71,16 @@ NO_MATCHES = Matches((), "exhausted")
 _beside = ThreadPoolExecutor(WORD_THREADS, "words")
 
 
-def ask(target: Target, question: Question) -> Answer:
+def ask(target: Target, question: Question, *, exact_chunks: int = EXACT_CHUNKS) -> Answer:
     """
-    The best hits of one store. Raises only for a wrong question.
+    The best hits of one store. Raises only for a wrong question. If filters leave so few chunks, each is compared.
 
     When the query cannot be embedded or the backend cannot be reached, words alone answer and
     `degraded` says so; a query in mode `vector` then has no hits. An answer is of one generation, unless
     commits come quicker than it can be found.
     """
     before = target.reader.generation()
-    look = _Look(target, question)
+    look = _Look(target, question, exact_chunks)
     for _ in range(TRIES):
         answer = look.once()
         if answer.generation == before:
@@ -92,8 +92,8 @@ def ask(target: Target, question: Question) -> Answer:
 class _Look:
     """One question to one store, which may be looked at again. What failed once is not tried again."""
 
-    def __init__(self, target: Target, question: Question) -> None:
-        self._target, self._question = target, question
+    def __init__(self, target: Target, question: Question, exact_chunks: int = EXACT_CHUNKS) -> None:
+        self._target, self._question, self._exact_chunks = target, question, exact_chunks
         self._semantic = True
         self._n = max(CANDIDATES, question.top_k + SPARE)
         self._where = _filter(target, question)
@@ -101,9 +101,8 @@ class _Look:
         self._statistics, self._calibration, self._resolved = Statistics(), MEASURED, Resolved()
         self._early: Future[tuple[int, ByWords]] | None = None
         self._narrowed: Narrowed | None = None
-        if (
-            question.mode == "hybrid" and question.text and question.where is None
-        ):  # embedding and vectors take another core about as long
+        if question.mode == "hybrid" and question.text and question.where is None:
+            # embedding and vectors take another core about as long
             self._early = _beside.submit(self._early_words)
         else:
             self._weigh()
@@ -185,9 +184,10 @@ class _Look:
         """The answer as of one instant of the catalog; the backend's matches may be of a moment before."""
         most = self._target.backend.traits.max_matches or 64 * self._n
         depth = min(self._n + 10, most)
-        if self._question.where is not None and (near := self._narrow()) is not None:
+        if self._question.where is not None:
             with self._target.reader.snapshot() as now:
-                return self._answer(now, near, None)
+                if (near := self._narrow(now)) is not None:
+                    return self._answer(now, near, None)
         while True:
             matches = self._matches(depth)
             early = self._early_result()  # before a connection is taken: it needs one
@@ -206,14 +206,13 @@ class _Look:
                     return self._answer(now, near[: self._n], early)
             depth = min(4 * depth, most)
 
-    def _narrow(self) -> list[tuple[int, int]] | None:
+    def _narrow(self, now: Snapshot) -> list[tuple[int, int]] | None:
         """Evaluate the filters; what is near the question, where so few notes pass that each was looked at."""
-        with self._target.reader.snapshot() as now:
-            found = narrowed(now, self._target, self._question, partial(self._hidden, now.lookup))
-            self._narrowed = found
-            if found.chunks is None and self._vector is not None:
-                return None
-            return self._compared(now.lookup, found.chunks)
+        hidden = partial(self._hidden, now.lookup)
+        self._narrowed = narrowed(now, self._target, self._question, hidden, self._exact_chunks)
+        if self._narrowed.chunks is None and self._vector is not None:
+            return None
+        return self._compared(now.lookup, self._narrowed.chunks)
 
     def _compared(self, now: Lookup, chunks: list[tuple[int, int]] | None) -> list[tuple[int, int]]:
         if self._vector is None or self._target.space is None or not chunks:
@@ -247,15 +246,13 @@ class _Look:
             by_words = self._words(now.lookup)
         mode = question.mode
         if self._vector is None:
-            if mode == "vector":
+            if mode == "vector" and not question.listed:
                 return Answer((), self._degraded(), generation, self._semantic)
             mode = "keyword"
         resolved = self._resolved.with_phrases(phrase_weights(self._statistics, by_words.phrases) if by_words else ())
         space_id = target.space.id if target.space else None
-        found, lone = (
-            Candidates(near, by_words, partial(self._hidden, now.lookup), self._others(now)),
-            self._asked.is_lone and bool(resolved.columns),
-        )
+        found = Candidates(near, by_words, partial(self._hidden, now.lookup), self._others(now))
+        lone = self._asked.is_lone and bool(resolved.columns)
         ranking = rank(
             now.lookup, found, resolved, space_id, self._vector, self._calibration, mode,
             lone=lone, nowhere=share_nowhere(self._asked.words, resolved.unseen),

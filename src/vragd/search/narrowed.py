@@ -31,14 +31,14 @@ Hidden = Callable[[Collection[int]], Collection[int]]
 
 @dataclass(frozen=True, slots=True)
 class Narrowed:
-    """`notes` are those that pass, by id; `chunks` their (chunk, note), None where there are more than EXACT_CHUNKS."""
+    """`notes` are those that pass, by id; `chunks` their (chunk, note), None where there are too many to compare."""
 
     notes: np.ndarray
     chunks: list[tuple[int, int]] | None
     unknown: tuple[Unknown, ...] = ()
 
 
-def narrowed(now: Snapshot, target: Target, question: Question, hidden: Hidden) -> Narrowed:
+def narrowed(now: Snapshot, target: Target, question: Question, hidden: Hidden, exact_chunks: int) -> Narrowed:
     """What passes the filters of the question, its sources and its folder included. Raises UsageError."""
     assert question.where is not None
     linked = partial(notes_linked, _linked(target), now.db)
@@ -53,8 +53,8 @@ def narrowed(now: Snapshot, target: Target, question: Question, hidden: Hidden) 
         if not len(notes) and not len(_below(now, among.everything, below)):
             folders = {entry.path.rpartition("/")[0] for entry in now.selecting.entries(among.everything)}
             unknown.append(Unknown("folder", question.folder, nearest_name(question.folder, sorted(folders))))
-    chunks = now.lookup.chunks_among(notes) if len(notes) <= EXACT_CHUNKS else None
-    few = chunks if chunks is not None and len(chunks) <= EXACT_CHUNKS else None
+    chunks = now.lookup.chunks_among(notes) if len(notes) <= exact_chunks else None
+    few = chunks if chunks is not None and len(chunks) <= exact_chunks else None
     return Narrowed(notes, few, tuple(unknown))
 
 

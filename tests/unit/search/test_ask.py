@@ -18,6 +18,7 @@ from vragd.backends.base import Entry
 from vragd.catalog.lookup import Lookup
 from vragd.errors import BackendUnavailable, EmbedderUnavailable, UsageError
 from vragd.search.ask import TRIES, Answer, Hit, Mode, Place, Question, Target, _Look, ask, check
+from vragd.search.asking import understood
 from vragd.search.merge import merge
 from vragd.stores.stores import QUERY_THREADS
 
@@ -233,3 +234,62 @@ def test_a_withheld_note_is_in_no_answer_and_takes_up_no_place(world: World, mod
     hidden = replace(place, withheld=lambda path: path.startswith("private/"))
     answer = ask(replace(target(world), places={label: hidden}), asked)
     assert shown(answer) == [("open.md", "a wombat in the open")]
+
+
+# -- filters ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("exact_chunks", [0, 1_000])
+@pytest.mark.parametrize("mode", ["hybrid", "vector", "keyword"])
+def test_a_filter_holds_before_the_best_are_chosen_however_few_pass(
+    world: World, mode: Mode, exact_chunks: int
+) -> None:
+    """Whether each chunk is compared or the backend is asked again and again."""
+    for i in range(200):
+        tag = "rare" if i % 97 == 5 else "common"
+        world.write(f"n{i}.md", f"---\ntags: [{tag}]\n---\nalpha beta{i} gamma\n")
+    world.apply(*(f"n{i}.md" for i in range(200)))
+    for text, expected in (
+        ("alpha tag:rare", {"n5.md", "n102.md", "n199.md"}),
+        ("alpha beta7 -tag:common", {"n5.md", "n102.md", "n199.md"}),
+        ("alpha tag:rare -beta102", {"n5.md", "n199.md"}),
+        ("alpha tag:none", set()),
+    ):
+        question = understood(text=text, mode=mode, top_k=10, weak=True)
+        answer = ask(target(world), question, exact_chunks=exact_chunks)
+        assert {hit.path for hit in answer.hits} == expected, text
+    many = ask(
+        target(world), understood(text="alpha tag:common", mode=mode, top_k=50, weak=True), exact_chunks=exact_chunks
+    )
+    assert len(many.hits) == 50
+    assert not {"n5.md", "n102.md", "n199.md"} & {hit.path for hit in many.hits}
+
+
+def test_a_backend_that_gives_few_matches_is_not_the_end_of_what_passes(world: World) -> None:
+    for i in range(80):
+        world.write(f"n{i}.md", f"---\ntags: [{'far' if i >= 40 else 'near'}]\n---\n{'alpha ' * (80 - i)}\n")
+    world.apply(*(f"n{i}.md" for i in range(80)))
+    world.backend.traits = replace(world.backend.traits, max_matches=5)
+    question = understood(text="alpha tag:far", mode="vector", top_k=20, weak=True)
+    found = ask(target(world), question, exact_chunks=0)
+    assert {hit.path for hit in found.hits} <= {f"n{i}.md" for i in range(40, 80)}
+    assert len(found.hits) == 20
+
+
+def test_a_note_that_goes_while_it_is_listed_is_in_no_answer(world: World) -> None:
+    world.write("a.md", "alpha #one")
+    world.write("b.md", "beta #one")
+    world.apply("a.md", "b.md")
+    question = understood(text="tag:one")
+    assert {hit.path for hit in ask(target(world), question).hits} == {"a.md", "b.md"}
+    (world.vault / "a.md").unlink()
+    world.apply("a.md")
+    assert [hit.path for hit in ask(target(world), question).hits] == ["b.md"]
+
+
+def test_the_text_of_a_plain_question_is_words_whatever_it_looks_like(world: World) -> None:
+    world.write("a.md", "alpha line: beta")
+    world.apply("a.md")
+    assert understood(text="alpha line:", plain=True).where is None
+    assert [hit.path for hit in ask(target(world), understood(text="alpha -beta", plain=True)).hits] == ["a.md"]
+    assert ask(target(world), understood(text="alpha -beta")).hits == ()
