@@ -65,13 +65,29 @@ def query(args: argparse.Namespace) -> dict[str, Any]:
 
     if len(args.store) != 1:
         raise UsageError("--bucket needs one --store", hint="vragd store list --bucket NAME lists them")
-    if args.source or args.mode not in (None, "vector"):
-        what = "--source" if args.source else f"--mode {args.mode}"
+    if what := _needs_catalog(args):
         raise UsageError(f"{what} needs the catalog, and --bucket asks the index alone", hint="--folder works")
     with _quietly(args) as place:
         embedders = elsewhere.embedders(load(args).config, args.model)
         text = " ".join(args.text)
         return elsewhere.query(place.backend, args.store[0], text, embedders, top_k=args.top_k, folder=args.folder)
+
+
+def _needs_catalog(args: argparse.Namespace) -> str:
+    """What of the question an index cannot answer; "" for nothing."""
+    from vragd.search.grammar.halves import filter_of
+    from vragd.search.grammar.parse import parse
+    from vragd.search.grammar.show import show
+
+    for name in ("source", "tag", "not_tag", "property", "on", "after", "before"):
+        if getattr(args, name):
+            return f"--{name.replace('_', '-')}"
+    if args.mode not in (None, "vector"):
+        return f"--mode {args.mode}"
+    if args.sort != "score":
+        return f"--sort {args.sort}"
+    filters = None if args.plain else filter_of(parse(" ".join(args.text)))
+    return "" if filters is None else f"{show(filters)} (--plain takes it for words)"
 
 
 def list_stores(args: argparse.Namespace) -> int:

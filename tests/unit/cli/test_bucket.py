@@ -58,3 +58,22 @@ def test_flags_of_a_bucket_need_one() -> None:
     assert bucket.wanted(given("--bucket", "my-vectors"))
     with pytest.raises(UsageError, match="--endpoint-url needs --bucket"):
         bucket.wanted(given("--endpoint-url", "https://x"))
+
+
+@pytest.mark.parametrize(
+    ("words", "named"),
+    [
+        (["coffee", "--tag", "work"], "--tag"),
+        (["coffee", "--not-tag", "work"], "--not-tag"),
+        (["coffee", "--on", "2026"], "--on"),
+        (["coffee", "--sort", "name"], "--sort name"),
+        (["coffee", "--mode", "keyword"], "--mode keyword"),
+        (["coffee tag:work"], "tag:work"),
+        (["coffee", " -tea"], "-tea"),
+    ],
+)
+def test_what_an_index_alone_cannot_answer_is_refused_and_named(words: list[str], named: str) -> None:
+    args = parser().parse_args(["query", *words, "--bucket", "my-vectors", "-s", "notes"])
+    with pytest.raises(UsageError, match="needs the catalog") as caught:
+        bucket.query(args)
+    assert caught.value.message.startswith(named)
