@@ -1,0 +1,74 @@
+"""
+Questions with filters, in process, against the same questions without: by what share of the notes passes, and how it is
+told. Times are those of this process on its processors: other programs hold these up least.
+"""
+
+from __future__ import annotations
+
+import argparse
+import re
+import time
+from typing import Any
+
+from bench.common import percentiles, ratio
+from bench.homes import filled
+from bench.text import questions
+from vragd.search.ask import Target, ask
+from vragd.search.asking import understood
+
+TOP_K, MOST_QUESTIONS = 10, 40
+# Notes are called 00000.md and on, 50 to a folder; their prose is English.
+FILTERS = {
+    "none": "",
+    "no note": "path:nowhere",
+    "one note": "file:00001.md",
+    "half, by a pattern of names": r"path:/[02468]\.md$/",
+    "nearly all, by a negation": r"-file:00001.md",
+    "a part of a word": "content:ther",
+    "without a word": "-whereas",
+    "either of two words": "(water OR fire)",
+    "a phrase": '"in the"',
+    "a line with two words": "line:(water which)",
+    "a pattern of text": r"/wat(er|t)\b/",
+    "a week": "modified:7d",
+}
+_GRAMMAR = re.compile(r"[^\w\s']|\bOR\b")
+
+
+def run(args: argparse.Namespace) -> tuple[dict[str, Any], dict[str, Any]]:
+    sizes = args.chunks or [2_000, 20_000]
+    return {"chunks": sizes, "dim": args.dim, "questions": len(_questions())}, {
+        "filters": [_of_size(size, args.dim) for size in sizes]
+    }
+
+
+def _questions() -> list[str]:
+    return [" ".join(_GRAMMAR.sub(" ", question).split()) for question in questions()[:MOST_QUESTIONS]]
+
+
+def _of_size(n_chunks: int, dim: int) -> dict[str, Any]:
+    with filled("ollama", dim, n_chunks) as home:
+        store = home.store()
+        target = home.target(store)
+        found = {mode: _of_mode(target, mode) for mode in ("hybrid", "keyword")}
+        store.close()
+    return {"chunks": n_chunks, **found}
+
+
+def _of_mode(target: Target, mode: str) -> dict[str, Any]:
+    _times(target, mode, "")  # what is counted once is counted
+    plain = _times(target, mode, "")
+    found: dict[str, Any] = {}
+    for name, where in FILTERS.items():
+        times = _times(target, mode, where) if where else plain
+        found[name] = {**percentiles(times), "over_none": ratio(sum(times), sum(plain))}
+    return found
+
+
+def _times(target: Target, mode: str, where: str) -> list[float]:
+    times = []
+    for text in _questions():
+        started = time.process_time()
+        ask(target, understood(text=text, where=where, mode=mode, top_k=TOP_K, weak=True))
+        times.append(time.process_time() - started)
+    return times
