@@ -9,7 +9,7 @@ from vragd.errors import UsageError
 from vragd.search.grammar.halves import filter_of, ranked_text
 from vragd.search.grammar.parse import parse
 from vragd.search.grammar.tree import And, Node, Not, Or, Source, Store, Within
-from vragd.search.question import Question, Unknown, wall_clock
+from vragd.search.question import SEEN, Question, Unknown, wall_clock
 from vragd.terms.bounds import MAX_QUERY_CHARS
 
 
@@ -24,8 +24,8 @@ def understood(*, text: str = "", where: str = "", plain: bool = False, **asked:
             raise UsageError(f"the query has {len(typed)} characters, the limit is {MAX_QUERY_CHARS}")
     node = None if plain else parse(text)
     filters = [] if node is None else [filter_of(node)]
-    filters += [parse(where)] if where.strip() else []
-    filters += [And(())] if asked.get("folder") else []
+    filters += [parse(where)] if SEEN.search(where) else []
+    filters += [And(())] if SEEN.search(asked.get("folder", "")) else []
     found = [one for one in filters if one is not None]
     if not found:
         return Question(text=text, **asked)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -16,6 +17,9 @@ from vragd.catalog.reader import Reader
 from vragd.errors import UsageError
 from vragd.search.grammar.tree import Node
 from vragd.terms.bounds import MAX_QUERY_CHARS, MAX_TOP_K
+
+# What `\S` is in the patterns of JSON Schema, by which clients know that a question is not empty: ECMA-262, WhiteSpace.
+SEEN = re.compile("[^\t\n\v\f\r \xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000\ufeff]")
 
 Mode = Literal["hybrid", "vector", "keyword"]
 Sort = Literal["score", "modified", "created", "name"]
@@ -176,7 +180,7 @@ def check(question: Question) -> None:
     """Raise UsageError for a question that cannot be asked."""
     if not 1 <= question.top_k <= MAX_TOP_K:
         raise UsageError(f"top_k is {question.top_k}, expected 1 to {MAX_TOP_K}")
-    if question.vector is None and not question.text.strip() and question.where is None:
+    if question.vector is None and not SEEN.search(question.text) and question.where is None:
         raise UsageError("the query is empty", hint='vragd query "a few words"')
     if len(question.text) > MAX_QUERY_CHARS:
         raise UsageError(f"the query has {len(question.text)} characters, the limit is {MAX_QUERY_CHARS}")

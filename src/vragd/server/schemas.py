@@ -38,12 +38,16 @@ AbsolutePath = Annotated[
 ]
 
 
+_NARROWS = ("where", "folder")
+
+
 def _says_what_it_asks(schema: dict[str, Any]) -> None:
-    """A question has words, or in mode `vector` a vector."""
+    """A question has words, or filters, or in mode `vector` a vector."""
     words = {"text": {"type": "string", "pattern": r"\S"}, "vector": {"type": "null"}}
     vector = {"vector": {"type": "array"}, "mode": {"const": "vector"}}
     schema["anyOf"] = [
         {"required": ["text"], "properties": words},
+        *({"required": [name], "properties": {name: words["text"], "vector": {"type": "null"}}} for name in _NARROWS),
         {"required": ["vector", "mode"], "properties": vector},
     ]
 
@@ -60,7 +64,10 @@ class Request(Body):
 
 
 class QueryRequest(Request):
-    """A question by text, or by vector in mode `vector`. Empty `stores` and `sources` mean all."""
+    """
+    A question by text, in the grammar of docs/questions.md, by filters alone, or by vector in mode `vector`. Empty
+    `stores` and `sources` mean all.
+    """
 
     model_config = ConfigDict(json_schema_extra=_says_what_it_asks)
 

@@ -8,17 +8,25 @@ from pathlib import Path
 from typing import Any
 
 from vragd import __version__
-from vragd.errors import VragdError
+from vragd.errors import BackendUnavailable, VragdError
 from vragd.store.store import Store
 from vragd.stores.indexer import Indexer
 from vragd.stores.stores import Stores
 from vragd.sync.queue import DirtyPaths
 
+TRIES = 5
+
 
 async def status(stores: Stores) -> dict[str, Any]:
     """What runs, how far it is, and what is wrong."""
-    await stores.at_rest((), 1.0)
-    rows = [await _store_status(stores, indexer) for indexer in list(stores.indexers.values())]
+    for tries_left in reversed(range(TRIES)):
+        await stores.at_rest((), 1.0)
+        try:
+            rows = [await _store_status(stores, indexer) for indexer in list(stores.indexers.values())]
+            break
+        except BackendUnavailable:  # one was closed meanwhile, to be started again
+            if not tries_left:
+                raise
     return {
         "version": __version__,
         "pid": os.getpid(),

@@ -14,7 +14,7 @@ from vragd.catalog.reader import Reader
 from vragd.catalog.resolve import resolve
 from vragd.catalog.schema import MIGRATIONS
 from vragd.catalog.words import Statistics, Words
-from vragd.catalog.words_schema import m006_words_folded, m008_numbers
+from vragd.catalog.words_schema import m006_words_folded, m010_numbers
 from vragd.catalog.writer import Catalog
 from vragd.system.sqlite import open_read_write
 
@@ -107,7 +107,7 @@ def test_a_catalog_of_before_is_rebuilt_for_words_without_embedding(tmp_path: Pa
 def test_a_catalog_whose_words_were_cut_otherwise_has_them_cut_anew(opened: Opened) -> None:
     catalog, reader = opened
     catalog.commit(1, [note(catalog, "a.md", "released as v1.2.3-beta")])
-    at = next(i for i, step in enumerate(MIGRATIONS) if step is m008_numbers)
+    at = next(i for i, step in enumerate(MIGRATIONS) if step is m010_numbers)
     with catalog.writing() as db:
         db.execute("delete from chunk_text")
         db.execute(f"pragma user_version = {at}")

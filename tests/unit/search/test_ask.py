@@ -293,3 +293,11 @@ def test_the_text_of_a_plain_question_is_words_whatever_it_looks_like(world: Wor
     assert understood(text="alpha line:", plain=True).where is None
     assert [hit.path for hit in ask(target(world), understood(text="alpha -beta", plain=True)).hits] == ["a.md"]
     assert ask(target(world), understood(text="alpha -beta")).hits == ()
+
+
+def test_a_question_is_empty_where_the_document_of_the_api_says_so() -> None:
+    for text in ("", " \n", "\ufeff\u3000"):
+        with pytest.raises(UsageError, match="empty"):
+            check(understood(text=text))
+    check(understood(text="\x85"))
+    check(understood(text="", where="tag:a"))
