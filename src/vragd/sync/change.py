@@ -255,7 +255,7 @@ def _chunk_rows(visit: Visit, note: Note) -> Iterator[ChunkRow]:
 
 def _facts(note: Note) -> Facts:
     properties = {name: said(value) for name, value in note.properties.items()}
-    text = note.text or "\n\n".join(chunk.text for chunk in note.chunks)
+    text = note.text or "\n\n".join("\n".join([*chunk.heading, chunk.text]) for chunk in note.chunks)
     return Facts(text, note.head, note.tags, properties)
 
 
