@@ -56,6 +56,7 @@ def tell(what: str, tally: Tally, capsys: pytest.CaptureFixture[str]) -> None:
         print(f"\ncrash matrix {what}: {tally}")
 
 
+@pytest.mark.timeout(600)  # a part is some dozens of lives, each in a process of its own
 @pytest.mark.parametrize("part", range(PARTS))
 @pytest.mark.parametrize("name", BY_NAME)
 def test_a_crash_anywhere_leaves_every_note_whole(

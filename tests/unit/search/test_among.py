@@ -28,6 +28,8 @@ from vragd.search.grammar.tree import (
     Phrase,
     Property,
     Scope,
+    Source,
+    Store,
     Tag,
     When,
     Within,
@@ -52,6 +54,7 @@ NOTES = {
     "Home/Starwars.md": "Wars in the stars.\nstar and wars apart #workshop\n",
     "Home/日記.md": "咖啡馆里的猫 user in test1user\n\n`#nocode`\n",
     "empty.md": "",
+    "Old 2026-02-30.md": "---\ncreated: 2025-03-01T10:00\n---\nOld.\n",
     "due.md": '---\ndue: 2026-05-03\nempty: ""\nnone: []\n---\nA due thing (with brackets) and 3.14\n',
 }
 
@@ -74,6 +77,7 @@ def found(world: World, node: Node, **given: Any) -> set[str]:
 
 
 P, H = "Work/Plan.md", "Home/2026-04-09.md"
+C = "Old 2026-02-30.md"
 N, S, J, D = "Work/Notes.md", "Home/Starwars.md", "Home/日記.md", "due.md"
 CASES: list[tuple[Node, set[str]]] = [
     (Phrase("star wars"), {P}),
@@ -89,7 +93,7 @@ CASES: list[tuple[Node, set[str]]] = [
     (Word("(with"), {D}),
     (Word("3.14"), {D}),
     (Word("md"), set()),
-    (Not(Word("bread")), {S, J, D, "empty.md"}),
+    (Not(Word("bread")), {S, J, D, C, "empty.md"}),
     (And((Word("bread"), Not(Word("milk")))), {N}),
     (Or((Word("猫"), Word("cow"))), {J, H}),
     (And(()), set(NOTES)),
@@ -122,7 +126,7 @@ CASES: list[tuple[Node, set[str]]] = [
     (Within(Scope.CONTENT, Word("starwars")), set()),
     (Within(Scope.LINE, And((Word("star"), Word("apart")))), {S}),
     (Within(Scope.LINE, And((Word("meeting"), Word("bread")))), set()),
-    (Not(Within(Scope.LINE, Word("bread"))), {S, J, D, "empty.md"}),
+    (Not(Within(Scope.LINE, Word("bread"))), {S, J, D, C, "empty.md"}),
     (Within(Scope.BLOCK, And((Word("flour"), Word("water")))), {H}),
     (Within(Scope.BLOCK, And((Word("bread"), Word("water")))), set()),
     (Within(Scope.SECTION, And((Word("bread"), Word("water")))), {H}),
@@ -142,13 +146,21 @@ CASES: list[tuple[Node, set[str]]] = [
     (Within(Scope.LINE, And((Tag("work"), Word("Café")))), {N}),
     (Pattern("wars\\b"), {P, S}),
     (When("date", "2026-04-09", "2026-04-09"), {H}),
+    (When("created", "2025", "2025"), {C}),
+    (When("date", "", "<2026"), set()),
+    (When("date", "2026-02", "2026-02"), set()),  # there is no 30 February
+    (And((Source("vault"), Store("sss"), Word("flour"))), {H}),
+    (Store("another"), set()),
+    (Within(Scope.FILE, And((Word("plan"), Tag("work")))), {P}),
+    (Within(Scope.CONTENT, And((Within(Scope.MATCH_CASE, Word("Anna")), Not(Word("wars"))))), {N}),
+    (Or((And((Within(Scope.CONTENT, Word("cow")), Word("flour"))), Within(Scope.TASK, Word("bread")))), {H, P}),
     (Link("to", "Plan"), {N, H}),
     (Link("to", "work/plan.md"), {N, H}),
     (Link("to", "Plan#Tasks"), {H}),
     (Link("to", "nowhere"), {N}),
     (Link("from", "Notes"), {P}),
     (Link("from", "Nowhere"), set()),
-    (Not(Link("to", "Plan")), {P, S, J, D, "empty.md"}),
+    (Not(Link("to", "Plan")), {P, S, J, D, C, "empty.md"}),
 ]
 
 
