@@ -28,7 +28,7 @@ OF_CHUNK = "join note n on n.id = c.note_id join source s on s.id = n.source_id"
 FOUND = "c.key, s.label, n.path, n.title, c.heading, c.line_from, c.line_to, c.text, n.mtime_ns"
 MOST_PAIRS = 200  # that begin with a character
 FEW = 10  # notes with a word: it is a rare one
-FEW_NOTES = 300  # about 10 ms
+FEW_NOTES = 300  # of which each is scored, whatever words it has
 MOST_FORMS = 24  # of one word
 MOST_BESIDE = 20_000  # characters
 MOST_OF_A_PHRASE = 300  # places that are looked at

@@ -12,6 +12,7 @@ import numpy as np
 from vragd.catalog.asked import expression
 from vragd.catalog.facts import text_of
 from vragd.catalog.fold import fold, is_unspaced, pairs, runs
+from vragd.catalog.lookup import below
 from vragd.catalog.model import from_blob
 
 MOST_TERMS = 1_000  # that contain what was typed: of more every note is looked at
@@ -49,6 +50,18 @@ class Selecting:
         marks = ",".join("?" * len(labels))
         sql = f"select n.id as note_id from note n join source s on s.id = n.source_id where s.label in ({marks})"
         return self._ids(sql, *labels)
+
+    def below(self, folder: str) -> np.ndarray:
+        """Notes below a folder: a path within a source, or, as hits print it, one with the source's label before it."""
+        found = [self._ids("select id as note_id from note where path >= ? and path < ?", *below(folder))]
+        labels: list[tuple[int, str]] = list(self._db.execute("select id, label from source"))
+        for source, label in labels:
+            if folder == label:
+                found.append(self._ids("select id as note_id from note where source_id = ?", source))
+            elif folder.startswith(f"{label}/"):
+                inside = "select id as note_id from note where source_id = ? and path >= ? and path < ?"
+                found.append(self._ids(inside, source, *below(folder[len(label) + 1 :])))
+        return np.unique(np.concatenate(found))
 
     def properties(self, name: str) -> list[tuple[int, str]]:
         """(note, value as JSON) of every note that has the property, by its name in whatever case."""
@@ -123,7 +136,7 @@ class Selecting:
         sql = "select id from note where id in (select value from json_each(?)) order by mtime_ns desc, id limit ?"
         return [note for (note,) in self._db.execute(sql, (said(notes), most))]
 
-    def _ids(self, sql: str, *bound: str) -> np.ndarray:
+    def _ids(self, sql: str, *bound: str | int | bytes) -> np.ndarray:
         ((rows,),) = self._db.execute(f"select group_concat(note_id) from ({sql})", bound)
         return np.unique(np.fromstring(rows or "", dtype=np.int64, sep=","))
 

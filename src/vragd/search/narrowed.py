@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
+from typing import Literal
 
 import numpy as np
 
@@ -47,22 +48,15 @@ def narrowed(now: Snapshot, target: Target, question: Question, hidden: Hidden, 
     unknown = list(_unknown(now, among, question.where))
     if question.sources:
         notes = np.intersect1d(notes, now.selecting.of_source(sorted(question.sources)), assume_unique=True)
-    if question.folder.strip("/"):
-        below = tuple(f"{spelling.strip('/')}/" for spelling in spellings(question.folder))
-        notes = _below(now, notes, below)
-        if not len(notes) and not len(_below(now, among.everything, below)):
+    if folder := question.folder.strip("/"):
+        inside = np.unique(np.concatenate([now.selecting.below(spelling) for spelling in spellings(folder)]))
+        notes = np.intersect1d(notes, inside, assume_unique=True)
+        if not len(np.intersect1d(among.everything, inside, assume_unique=True)):
             folders = {entry.path.rpartition("/")[0] for entry in now.selecting.entries(among.everything)}
             unknown.append(Unknown("folder", question.folder, nearest_name(question.folder, sorted(folders))))
     chunks = now.lookup.chunks_among(notes) if len(notes) <= exact_chunks else None
     few = chunks if chunks is not None and len(chunks) <= exact_chunks else None
     return Narrowed(notes, few, tuple(unknown))
-
-
-def _below(now: Snapshot, notes: np.ndarray, folders: tuple[str, ...]) -> np.ndarray:
-    """Those below any of the folders, which are paths within their source, or as hits print them."""
-    entries = now.selecting.entries(notes)
-    inside = [e.id for e in entries if e.path.startswith(folders) or f"{e.source}/{e.path}".startswith(folders)]
-    return np.array(inside, dtype=np.int64)
 
 
 def _linked(target: Target) -> Linked:
@@ -116,9 +110,9 @@ def _unknown(now: Snapshot, among: Among, where: Node) -> Iterator[Unknown]:
     for leaf in dict.fromkeys(_named(where)):
         if len(among.notes(leaf)):
             continue
-        kind = "tag" if isinstance(leaf, Tag) else "property"
+        kind: Literal["tag", "property"] = "tag" if isinstance(leaf, Tag) else "property"
         there = [name for name in now.selecting.names(kind) if len(among.notes(type(leaf)(name)))]
-        yield Unknown("tag" if kind == "tag" else "property", leaf.name, nearest_name(leaf.name, there))
+        yield Unknown(kind, leaf.name, nearest_name(leaf.name, there))
 
 
 def _named(node: Node) -> Iterator[Tag | Property]:

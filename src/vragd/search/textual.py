@@ -41,7 +41,7 @@ class Look:
         needle = _needle(text, case)
         if case:
             return _is_in(needle, self.text)
-        # folding leaves ASCII as it is: what is there before needs none, which takes ten times as long as this
+        # folding leaves ASCII as it is, and costs more than this: what is there before it needs none
         return _is_in(needle, self.lowered) or (not self.text.isascii() and _is_in(needle, self.folded))
 
     @cached_property

@@ -2,64 +2,29 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
-import apsw
 import pytest
 
-from tests.unit.store.test_old_catalog import embedder_of, recorded
+from tests.unit.store.before import EMBEDDER, copied, opened, work
 from tests.world import sql
-from vragd.backends.faiss.settings import FaissBackend
 from vragd.catalog.schema import MIGRATIONS
-from vragd.config.settings import LimitSettings, SourceSettings, StoreSettings
-from vragd.embed.ollama.settings import OllamaEmbedder
 from vragd.notes.chunk import read_note
 from vragd.search.ask import Place, Question, Target, ask
-from vragd.store.opening import open_store
 from vragd.store.store import Store
 from vragd.store.verify import compare_backend, compare_vault
-from vragd.sync.change import Visit
-from vragd.system.machine import machine_id
-
-MADE = Path(__file__).parents[2] / "data" / "schema_5"
-EMBEDDER = embedder_of("2")
 
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    shutil.copytree(MADE, tmp_path, dirs_exist_ok=True)
-    db = apsw.Connection(str(tmp_path / "store" / "catalog.db"))
-    db.execute("update store set machine = ?", (machine_id(),))  # else it was copied here
-    db.close()
-    EMBEDDER.texts.clear()
-    return tmp_path / "store"
+    return copied(5, tmp_path)
 
 
 @pytest.fixture
 def store(folder: Path) -> Iterator[Store]:
-    settings = StoreSettings(
-        sources=(SourceSettings(path=folder.parent / "sources" / "vault"),),
-        embedder=OllamaEmbedder(type="ollama", model="words-2"),
-        backend=FaissBackend(),
-    )
-    limits = LimitSettings(min_free_mib=0)
-    store = open_store("notes", settings, folder, limits, lambda: EMBEDDER, recorded=recorded)
-    assert all(map(store.connect, store.sources.values()))
-    yield store
-    store.close()
-
-
-def work(store: Store) -> None:
-    store.prepare()
-    visits = [
-        Visit(source, path, patient=False)
-        for source in store.sources.values()
-        for path in sorted(store.scan_source(source)[0])
-    ]
-    while visits:
-        visits = store.apply(visits).deferred
+    with opened(folder) as store:
+        yield store
 
 
 def found(store: Store, text: str, mode: str = "hybrid") -> list[str]:

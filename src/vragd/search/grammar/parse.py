@@ -50,11 +50,6 @@ def parse(text: str) -> Node:
     return tree
 
 
-def parse_args(args: Sequence[str]) -> Node:
-    """What the words of a command ask. Raises as `parse`; the text of an error is `joined(args)`."""
-    return parse(joined(args))
-
-
 def joined(args: Sequence[str]) -> str:
     """
     The words of a command as one question.

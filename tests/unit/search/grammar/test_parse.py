@@ -7,7 +7,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from vragd.errors import Mistyped
-from vragd.search.grammar.parse import joined, parse, parse_args
+from vragd.search.grammar.parse import joined, parse
 from vragd.search.grammar.tree import (
     And,
     Compared,
@@ -335,13 +335,13 @@ def test_any_text_is_read_or_refused_at_a_place_within_it(text: str) -> None:
     ],
 )
 def test_the_words_of_a_command_are_one_question(args: list[str], tree: Node) -> None:
-    assert parse_args(args) == tree
+    assert parse(joined(args)) == tree
 
 
 def test_a_mistake_in_a_command_is_at_a_place_of_its_words_put_together() -> None:
     args = ["file:to be", "path:"]
     with pytest.raises(Mistyped) as caught:
-        parse_args(args)
+        parse(joined(args))
     assert caught.value.text == joined(args) == 'file:"to be" path:'
     assert joined(args)[slice(*caught.value.span)] == "path:"
 
@@ -350,6 +350,6 @@ def test_a_mistake_in_a_command_is_at_a_place_of_its_words_put_together() -> Non
 @settings(max_examples=100, deadline=None, derandomize=True)
 def test_any_words_of_a_command_are_read_or_refused(args: list[str]) -> None:
     try:
-        parse_args(args)
+        parse(joined(args))
     except Mistyped as error:
         assert error.text == joined(args)
