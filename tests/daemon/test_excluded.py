@@ -113,6 +113,32 @@ def test_another_config_folder_and_a_vault_inside_exclude_too(tmp_path: Path) ->
         assert shows(daemon) == ["Late/n.md", "open.md"]
 
 
+def test_a_folder_that_becomes_a_vault_hides_what_it_excludes_from_then_on(tmp_path: Path) -> None:
+    with vragd(tmp_path) as daemon:
+        two_notes(daemon, "Folder/Private")
+        daemon.start()
+        exclude(daemon.vault / "Folder", "Private/")
+        until(lambda: shows(daemon) == OPEN, "the rules of the vault that the folder has become")
+        exclude(daemon.vault / "Folder")
+        until(lambda: shows(daemon) == ["Folder/Private/secret.md", "open.md"], "them to be gone")
+
+
+def test_rules_that_were_saved_before_a_note_hold_for_it_in_the_first_answers_too(tmp_path: Path) -> None:
+    with vragd(tmp_path) as daemon:
+        two_notes(daemon)
+        daemon.start()
+        for n in range(4):
+            exclude(daemon.vault / f"Late{n}", "Mine/")
+            for name in ("Mine/n.md", "n.md"):
+                (daemon.vault / f"Late{n}" / name).parent.mkdir(exist_ok=True)
+                (daemon.vault / f"Late{n}" / name).write_text("a late wombat\n")
+        while True:
+            seen = shows(daemon)
+            assert not [path for path in seen if "/Mine/" in path]
+            if sum(path.startswith("Late") for path in seen) == 4:
+                break
+
+
 def test_what_nobody_can_evaluate_withholds_and_deletes_nothing_and_is_named(tmp_path: Path) -> None:
     with vragd(tmp_path) as daemon:
         two_notes(daemon)

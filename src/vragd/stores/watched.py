@@ -21,7 +21,7 @@ from vragd.sync.queue import DirtyPaths
 from vragd.system.clock import SYSTEM, Clock
 from vragd.system.lanes import Lane
 from vragd.system.log import error_fields
-from vragd.vault.obsidian import is_config
+from vragd.vault.obsidian import configured_by
 from vragd.vault.root import Spot
 from vragd.vault.scan import Scan
 from vragd.vault.source import Source
@@ -53,6 +53,7 @@ class Keeper:
         self._dirty, self._writer, self._clock = dirty, writer, clock
         self._watch = watch and source.watch
         source.links.on_unknown = self._names_unknown
+        source.heard.on_heard = self._on_rules
         self._attachments = Attachments(self._look_at, self._scan_soon, clock.sleep, self._on_attachments)
         self._attaching = asyncio.Lock()  # what is seen first is noted first
         self._distrust: dict[str, int] = {}  # reason -> ticket of the scan that will lift it
@@ -300,8 +301,8 @@ class Keeper:
     # -- called on the watch's thread: enqueue and return ---------------------------------------------
 
     def _on_hint(self, path: str, is_folder: bool) -> None:
-        if is_config(path):
-            self._on_loop(self._rules_changed)
+        if (vault := configured_by(path)) is not None:
+            self.source.heard.of(vault)
         elif is_folder:
             if not path or self.source.rules.excluded_folder(path) is None:
                 self._dirty.hint(self.source.id, path, folder=True)
@@ -312,6 +313,9 @@ class Keeper:
                     self._dirty.hint(self.source.id, name)
                 elif reason == "not_included" and self.source.is_attachment(name):
                     self._attachments.hint(name)
+
+    def _on_rules(self) -> None:
+        self._on_loop(self._rules_changed)
 
     def _scan_soon(self) -> None:
         self._dirty.hint(self.source.id, "", folder=True)

@@ -30,7 +30,7 @@ from vragd.vault.source import Source
 
 log = structlog.get_logger()
 
-TORN_RETRY_S = 0.2
+TORN_RETRY_S, DOUBTFUL_RETRY_S = 0.2, 0.05
 RETRY_FIRST_S, RETRY_LAST_S = 5.0, 3600.0
 
 
@@ -134,6 +134,8 @@ class Preparer:
             return _removal(visit, seq) if known else None
         if visit.source.withheld(visit.path):
             return None  # whoever changes the rule has everything scanned
+        if visit.source.is_doubtful(visit.path):
+            return Later(visit, DOUBTFUL_RETRY_S)
         if kept is not None:
             return kept
         if self._readers.is_busy((visit.source.id, visit.path)):

@@ -56,12 +56,13 @@ def obsidian_filters(app_json: bytes) -> tuple[str, ...]:
     return tuple(filters)
 
 
-def is_config(path: str) -> bool:
-    """Whether a change of `path`, a file or folder of a source, may be one of what Obsidian excludes."""
+def configured_by(path: str) -> str | None:
+    """The folder, '' for the root, in which a change of `path` may change what Obsidian excludes; None: in none."""
     folder, _, name = path.rpartition("/")
     if name == SETTINGS:
-        return folder.rpartition("/")[2].startswith(".")
-    return name.startswith(CONFIG_FOLDER)
+        vault, _, config = folder.rpartition("/")
+        return vault if config.startswith(".") else None
+    return folder if name.startswith(CONFIG_FOLDER) else None
 
 
 @dataclass(slots=True)
@@ -151,12 +152,15 @@ class Exclusions:
 
     # -- looking -----------------------------------------------------------------------------------
 
-    def look(self, root: Root, *, proven: bool) -> None:
+    def look(self, root: Root, *, proven: bool, heard: Iterable[str] = ()) -> None:
         """
         Look whether anything changed below `root`; a handful of system calls when nothing did. Blocks.
 
-        Only in a root that is `proven` is what is not there believed to be gone, after a while.
+        Only in a root that is `proven` is what is not there believed to be gone, after a while. One of the folders
+        that were `heard` of is a vault from now on if it holds a config folder.
         """
+        if new := [vault for vault in heard if vault not in self.vaults and self._is_vault(root, vault)]:
+            self.learn({*self.vaults, *new})
         self._way = tuple(part for part in root.real.split("/") if part)
         steps = next((n for n in range(len(self._way)) if _is_there(root.fd, "../" * n + CONFIG_FOLDER)), 0)
         self.above = "".join(f"{part}/" for part in self._way[len(self._way) - steps :])
@@ -176,6 +180,16 @@ class Exclusions:
             above += "../"
             if _is_there(root.fd, f"{above}{CONFIG_FOLDER}"):
                 yield f"{above}{CONFIG_FOLDER}"
+
+    def _is_vault(self, root: Root, folder: str) -> bool:
+        return any(
+            name == CONFIG_FOLDER or _is_there(root.fd, f"{folder}/{name}/{SETTINGS}")
+            for name in self._dot_folders(root, folder)
+        )
+
+    def is_unknown_vault(self, root: Root, folder: str) -> bool:
+        """Whether there is a config folder in `folder` that nobody has looked into yet. One system call."""
+        return folder not in self.vaults and _is_there(root.fd, f"{folder}/{CONFIG_FOLDER}")
 
     def _dot_folders(self, root: Root, vault: str) -> tuple[str, ...]:
         """Those that hold an `app.json`, or a link of that name. Listed again when the folder around changed."""

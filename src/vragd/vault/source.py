@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Literal
 
+from vragd.vault.heard import Heard
 from vragd.vault.ignore import Rules
 from vragd.vault.links import Links
 from vragd.vault.obsidian import Exclusions, Record
@@ -49,6 +50,7 @@ class Source:
         self.state: SourceState = "new"
         self.rules = Rules(include, exclude)
         self.exclusions = Exclusions()
+        self.heard = Heard()
         self.links = Links()
         self.recalled_vaults: tuple[tuple[str, ...], str] = ((), "")
         """`vaults`, as an earlier process knew them."""
@@ -151,6 +153,19 @@ class Source:
         rules = self.rules
         return rules.excluded(path) == "not_included" and rules.hidden(path) is None and not rules.withheld(path)
 
+    def is_doubtful(self, path: str) -> bool:
+        """
+        Whether there may be a rule for `path` that nobody has read yet: it was changed a moment ago, or a folder on
+        the way is a vault that no scan has met. Blocks: a system call a folder. Whoever keeps the source looks then.
+        """
+        root = self._root
+        folder = path.rpartition("/")[0]
+        while folder and root is not None:
+            if folder not in self.heard and self.exclusions.is_unknown_vault(root, folder):
+                self.heard.of(folder)
+            folder = folder.rpartition("/")[0]
+        return bool(self.heard)
+
     def withheld(self, path: str) -> bool:
         """
         Whether the note at `path` must not be answered with, as Obsidian may hide it. From any thread.
@@ -170,9 +185,11 @@ class Source:
         if root is None:
             return False
         self.templates = template_folders(root.read, self.templates)
-        before, was_known = self.rules, self.rules_known
-        self.exclusions.look(root, proven=proven)
-        return self._apply_rules(before) or was_known != self.rules_known
+        before, was_known, heard = self.rules, self.rules_known, self.heard.now()
+        self.exclusions.look(root, proven=proven, heard=heard)
+        changed = self._apply_rules(before)
+        self.heard.looked(heard)
+        return changed or was_known != self.rules_known
 
     def recall_rules(self, record: Record) -> None:
         """Begin with what an earlier process knew of Obsidian's rules."""

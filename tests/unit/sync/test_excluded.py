@@ -122,3 +122,50 @@ def test_a_note_that_is_only_touched_keeps_the_reason_for_its_state(world: World
         os.utime(world.vault / path, (1, 1))
     assert world.apply("apart.md", "n.md").n_untouched == 2
     assert [(row.path, row.state, row.reason) for row in world.store.reader.files()] == before
+
+
+@pytest.mark.parametrize("vault", ["", "Inner/"])
+def test_a_note_waits_while_its_settings_were_seen_to_change_and_nobody_has_read_them(world: World, vault: str) -> None:
+    world.write(f"{vault}.obsidian/app.json", "{}")
+    world.write(f"{vault}Private/secret.md", "secret text")
+    world.scan()
+    world.write(f"{vault}.obsidian/app.json", RULES)
+    world.source.heard.of(vault.rstrip("/"))
+    path = f"{vault}Private/secret.md"
+    assert [visit.path for visit, _ in world.apply(path).later] == [path]
+    assert world.source.refresh_rules()
+    assert world.apply(path).later == []
+    assert world.texts() == []
+
+
+def test_a_note_of_a_vault_that_no_scan_has_met_waits_until_its_settings_are_read(world: World) -> None:
+    asked: list[int] = []
+    world.source.heard.on_heard = lambda: asked.append(1)
+    world.write("New/Deep/.obsidian/app.json", RULES)
+    paths = ["New/Deep/Private/secret.md", "New/Deep/open.md", "New/n.md"]
+    for path in paths:
+        world.write(path, "text")
+    assert [visit.path for visit, _ in world.apply(*paths[:2]).later] == paths[:2]
+    assert asked == [1], "to look once is enough"
+    assert world.source.refresh_rules()
+    assert world.apply(*paths).later == []
+    assert sorted(path for path, _ in world.texts()) == ["New/Deep/open.md", "New/n.md"]
+
+
+def test_a_folder_that_becomes_a_vault_hides_what_it_excludes_without_a_full_scan(world: World) -> None:
+    world.write("Inner/Private/secret.md", "secret text")
+    world.apply("Inner/Private/secret.md")
+    world.scan()
+    world.write("Inner/.obsidian/app.json", RULES)
+    world.source.heard.of("Inner")
+    assert world.source.refresh_rules()
+    world.apply("Inner/Private/secret.md")
+    assert world.texts() == []
+    assert not world.source.heard
+
+
+def test_a_folder_whose_file_has_the_name_of_a_vaults_settings_is_none(world: World) -> None:
+    world.write("Inner/.obsidian.vimrc", "set nu")
+    world.source.heard.of("Inner")
+    assert not world.source.refresh_rules()
+    assert world.source.vaults == ((), "")

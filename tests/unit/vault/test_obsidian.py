@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from vragd.vault.ignore import Scope
-from vragd.vault.obsidian import ABSENT_FOR_S, Exclusions, is_config
+from vragd.vault.obsidian import ABSENT_FOR_S, Exclusions, configured_by
 from vragd.vault.root import Root
 
 
@@ -240,15 +240,23 @@ def test_a_change_within_the_same_instant_and_of_the_same_size_is_seen(look: Loo
 
 
 @pytest.mark.parametrize(
-    "path", [".obsidian", ".obsidian/app.json", ".obsidian-x", ".work/app.json", "A/.obsidian", "A/.c/app.json"]
+    ("path", "vault"),
+    [
+        (".obsidian", ""),
+        (".obsidian/app.json", ""),
+        (".obsidian-x", ""),
+        (".work/app.json", ""),
+        ("A/.obsidian", "A"),
+        ("A/B/.c/app.json", "A/B"),
+    ],
 )
-def test_where_settings_may_have_changed(path: str) -> None:
-    assert is_config(path)
+def test_where_settings_may_have_changed(path: str, vault: str) -> None:
+    assert configured_by(path) == vault
 
 
 @pytest.mark.parametrize("path", ["n.md", "A/app.json", ".git/index", ".obsidian/workspace.json", "obsidian", ""])
 def test_where_they_have_not(path: str) -> None:
-    assert not is_config(path)
+    assert configured_by(path) is None
 
 
 def test_the_way_from_the_vault_around_a_source_is_known(look: Look) -> None:
