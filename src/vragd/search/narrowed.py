@@ -58,6 +58,15 @@ def narrowed(now: Snapshot, target: Target, question: Question, hidden: Hidden, 
     return Narrowed(notes, few, tuple(unknown))
 
 
+def hidden_by(target: Target, now: Lookup, notes: Collection[int]) -> set[int]:
+    """Those of the notes that nobody may be shown."""
+    withheld = {label: place.withheld for label, place in target.places.items() if place.withheld}
+    if not withheld:
+        return set()
+    found = now.notes(list(notes))
+    return {note for note, (label, path, _, _) in found.items() if label in withheld and withheld[label](path)}
+
+
 def _below(now: Snapshot, notes: np.ndarray, folders: tuple[str, ...]) -> np.ndarray:
     """Those below any of the folders, which are paths within their source, or as hits print them."""
     entries = now.selecting.entries(notes)
