@@ -14,12 +14,12 @@ from typing import Literal, Protocol
 import numpy as np
 
 from vragd.catalog.fold import fold
-from vragd.catalog.graph import Graph
 from vragd.catalog.reader import Snapshot
 from vragd.catalog.selecting import Entry
 from vragd.notes.model import Value
 from vragd.notes.said import value_of
-from vragd.search.narrowed import hidden_by, narrowed
+from vragd.search.links import graph_of
+from vragd.search.narrowed import hidden_by, linked_of, narrowed
 from vragd.search.question import Question, Target, Unknown
 from vragd.search.valued import written
 
@@ -86,7 +86,7 @@ def look(target: Target, question: Question, met: set[str], into: Collected) -> 
                 met.add(file)
                 notes.append(entry)
         into.add(now, target.name, notes)
-        return Looked(len(notes), Graph(now.db).n_unread(), now.generation(), passed.unknown)
+        return Looked(len(notes), graph_of(linked_of(target), now.db).n_unread(), now.generation(), passed.unknown)
 
 
 def ids_of(notes: Sequence[Entry]) -> np.ndarray:

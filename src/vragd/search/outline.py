@@ -13,6 +13,7 @@ from vragd.errors import NotFound
 from vragd.notes.structure import Heading, headings_of
 from vragd.search.links import Asked, FileRef, Linked, graph_of, refs_of
 from vragd.search.tasks import reader_of
+from vragd.terms.names import shown
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +46,7 @@ def outline_of(target: Linked, asked: Asked) -> Outline:
         graph = graph_of(target, now.db)
         file = graph.at(asked.file.source, asked.file.path)
         if file is None or not file.note:
-            raise NotFound(f"{asked.file.path!r} is no note: it has no headings", hint="vragd files lists notes")
+            raise NotFound(f"{shown(asked.file.path)!r} is no note: it has no headings", hint="vragd files lists notes")
         (note,) = refs_of(target, graph, [file])
         found = list(_headings(now, file.note, file.path))
         if wanted := place_keys(asked.place):

@@ -24,6 +24,7 @@ from vragd.search.tasks import Recent, State, Tasks
 CANVAS = {
     "nodes": [
         {"id": "g", "type": "group", "label": "Group", "x": 0, "y": 0, "width": 900, "height": 900},
+        {"id": "b", "type": "text", "text": "## Other\nwords", "x": 9, "y": 9, "width": 9, "height": 9},
         {"id": "a", "type": "text", "text": "# Card\n- [ ] on a card #Canvas", "x": 9, "y": 9, "width": 9, "height": 9},
     ]
 }
@@ -244,7 +245,9 @@ def test_an_outline_is_of_the_text_as_it_was_read(world: World) -> None:
 
 
 def test_what_is_no_markdown_has_an_outline_of_its_passages(world: World) -> None:
-    assert [(one.level, one.text) for one in outlined(world, "board.canvas")] == [(1, "Group"), (2, "Card")]
+    assert [(one.level, one.text) for one in outlined(world, "board.canvas")] == [
+        (1, "Group"), (2, "Other"), (2, "Card")
+    ]  # fmt: skip
     assert "no heading" not in {one.text for one in outlined(world, "tool.py")}
 
 
@@ -264,5 +267,6 @@ def test_notes_that_are_to_be_read_again_are_counted(tmp_path: Path) -> None:
     world.open()
     found = Tags()
     assert looked(world, found).n_unread == 1
+    assert looked(world, Tags(), hidden=("a.md",)).n_unread == 0
     assert found.told("count") == []
     world.store.close()
