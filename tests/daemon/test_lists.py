@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
 from tests.daemon.test_excluded import exclude
-from tests.harness import Vragd, until, vragd
+from tests.harness import Vragd, unmeasured, until, vragd
 
 TEXT = "---\n{name}: {name}\n---\n# {name}\n#{name}/tag\n- [ ] {name} task\n"
 LISTS = (("tags",), ("properties",), ("tasks", "--all"), ("recent",))
@@ -76,3 +78,14 @@ def test_without_a_daemon_lists_are_of_what_was_read(tmp_path: Path) -> None:
         done = daemon.run("outline", "A#One")
         assert done.stdout.splitlines() == [f"{name}/A.md#One", "   4  One"]
         assert daemon.run("tasks", "--where", "-tag:one").stdout == ""
+
+
+def test_the_commands_import_nothing_heavy() -> None:
+    code = (
+        "import sys; import vragd.cli.lists;"
+        " heavy = {'pydantic', 'numpy', 'yaml', 'apsw', 'structlog', 'faiss', 'asyncio', 'ssl', 'http', 'dataclasses',"
+        " 'subprocess', 'vragd.search', 'vragd.daemon'} & set(sys.modules);"
+        " sys.exit(f'imported: {heavy}' if heavy else 0)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], env=unmeasured(), capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr

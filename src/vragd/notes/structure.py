@@ -10,7 +10,7 @@ from vragd.notes.blocks import blocks_of
 from vragd.notes.markdown import front_matter
 from vragd.notes.model import Blocks
 
-_PERHAPS = re.compile(r"\[.\]")
+_PERHAPS = re.compile(r"[-+*.)][ \t]++\[.\]")
 
 
 class Heading(NamedTuple):

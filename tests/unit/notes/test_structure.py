@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from vragd.notes.blocks import blocks_of
 from vragd.notes.structure import Heading, Task, headings_of, tasks_of
 
 TEXT = """---
@@ -54,3 +58,13 @@ def test_tasks_have_their_state_text_and_headings() -> None:
     ]
     assert tasks_of("- [ ] first") == [Task(1, " ", "first", ())]
     assert tasks_of("# [ ] no task\n[x] neither") == tasks_of("no brackets") == []
+
+
+@given(
+    st.lists(st.sampled_from(["- ", "1. ", "\t", "* ", "> ", "[ ]", "[x] ", "[/]", " ", "\n", "a", "```", "-", "# "]))
+)
+@settings(max_examples=300, derandomize=True, database=None, deadline=None)
+def test_no_task_is_missed_for_what_texts_are_left_out_by(pieces: list[str]) -> None:
+    text = "a\n" + "".join(pieces)
+    found = blocks_of([line.rstrip() for line in text.split("\n")]).tasks
+    assert [(task.line, task.state) for task in tasks_of(text)] == sorted((line + 1, state) for line, state, _ in found)
