@@ -48,6 +48,10 @@ SETTINGS = (
 UNSAID = {  # what no schema can say, or ours does not: why data that fits the document is refused all the same
     "POST /v1/query": ("dimensions, store 'notes' has 384", "there is no source"),
     "POST /v1/links": ("there is no source", "files are called"),
+    **dict.fromkeys(
+        ("POST /v1/tags", "POST /v1/properties", "POST /v1/tasks", "POST /v1/recent"), ("there is no source",)
+    ),
+    "POST /v1/outline": ("there is no source", "files are called"),
     "POST /v1/sync": ("is in no source",),
     "POST /v1/stores": (*SETTINGS, "the root of", "is the home directory", "is inside"),
     "POST /v1/index": (*SETTINGS, "nothing below"),

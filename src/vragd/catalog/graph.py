@@ -144,10 +144,9 @@ class Graph:
         return found
 
     def n_unread(self) -> int:
-        """How many notes there are whose links are still to be read."""
-        sql = "select count(*) from note where links_read != ? and state != 'failed'"
-        ((count,),) = self._db.execute(sql, (READER,))
-        return int(count)
+        """How many notes there are whose links are still to be read, but for what is withheld: that never is."""
+        sql = "select source_id, path, id from note where links_read != ? and state != 'failed'"
+        return sum(1 for _ in self._all(self._db.execute(sql, (READER,))))
 
     def _file(self, source_id: int, path: bytes | str, note: int) -> File | None:
         path = from_blob(path) if isinstance(path, bytes) else path

@@ -68,6 +68,16 @@ class Selecting:
         sql = "select note_id, value from note_property where name = ? order by note_id"
         return list(self._db.execute(sql, (name.lower(),)))
 
+    def tags_of(self, notes: np.ndarray) -> list[tuple[int, str, str]]:
+        """(note, tag, as it is written there) of each tag of these notes, by note."""
+        sql = "select note_id, tag, shown from note_tag where note_id in (select value from json_each(?)) order by 1, 2"
+        return list(self._db.execute(sql, (said(notes),)))
+
+    def values_of(self, notes: np.ndarray, name: str = "") -> list[tuple[str, str]]:
+        """(property, value as JSON) of each property of these notes, or of the one called `name`, by note."""
+        sql = "select name, value from note_property where note_id in (select value from json_each(?1))"
+        return list(self._db.execute(f"{sql} and (?2 = '' or name = ?2) order by note_id, name", (said(notes), name)))
+
     def entries(self, notes: np.ndarray) -> list[Entry]:
         """Those notes from outside, in the order of their ids."""
         rows = self._db.execute(
@@ -84,6 +94,11 @@ class Selecting:
             sql = "select note_id, text from note_source where note_id in (select value from json_each(?)) order by 1"
             for note, packed in list(self._db.execute(sql, (some,))):
                 yield note, text_of(packed)
+
+    def passages(self, note: int) -> list[tuple[tuple[str, ...], int, str]]:
+        """(headings, first line, text) of each chunk of a note, in order."""
+        sql = "select heading, line_from, text from chunk where note_id = ? order by ordinal"
+        return [(tuple(json.loads(heading)), line, text) for heading, line, text in self._db.execute(sql, (note,))]
 
     def perhaps_having(self, text: str) -> np.ndarray | None:
         """At least the notes that have `text` somewhere, in whatever spelling; None where that may be most."""

@@ -24,6 +24,11 @@ MODULES = {
     "status": "status",
     "files": "files",
     "links": "links",
+    "tags": "lists",
+    "properties": "lists",
+    "tasks": "lists",
+    "recent": "lists",
+    "outline": "lists",
     "sync": "sync",
     "index": "sync",
     "store": "store",
@@ -33,9 +38,12 @@ MODULES = {
 }
 """Each command and the module of vragd.cli it is in."""
 
+FILTERED = ("query", "tags", "properties", "tasks", "recent")
+"""The commands that take filters, which may begin with `-`."""
+
 NAMES = (
     "path", "vault", "pattern", "store", "name", "source", "config", "data_dir", "socket", "log_file",
-    "note", "bucket", "region", "profile", "endpoint_url", "model",
+    "note", "where", "bucket", "region", "profile", "endpoint_url", "model",
 )  # fmt: skip
 """The arguments that name something."""
 
@@ -74,7 +82,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; its exit status."""
     _stand_in()
     words = sys.argv[1:] if argv is None else argv
-    if words and words[0] == "query":
+    if words and words[0] in FILTERED:
         from vragd.cli.query import guarded
 
         words = guarded(words)

@@ -51,7 +51,7 @@ def add(commands: Any, common: argparse.ArgumentParser) -> None:
 
 
 def guarded(words: Sequence[str]) -> list[str]:
-    """The command's words, where those that leave something out (`-work`) are told from its options by a blank."""
+    """A command's words, where those that leave something out (`-work`) are told from its options by a blank."""
     return [f" {word}" if _LEFT_OUT.match(word) else word for word in words]
 
 
@@ -129,10 +129,7 @@ def print_hits(answer: dict[str, Any]) -> None:
     """Hits for people; what may be wrong with them goes to standard error."""
     for word, other in answer.get("instead", {}).items():
         say(f"showing results for {other!r}: {word!r} is nowhere (--exact looks for it alone)")
-    for unknown in answer.get("unknown", ()):
-        nearest = f" (did you mean {unknown['nearest']!r}?)" if unknown["nearest"] else ""
-        what = "is in the folder" if unknown["kind"] == "folder" else f"has the {unknown['kind']}"
-        say(f"no note {what} {unknown['name']!r}{nearest}")
+    say_unknown(answer)
     for number, hit in enumerate(answer["hits"], 1):
         where = f"{hit['path']}:{hit['lines'][0]}-{hit['lines'][1]}"
         heading = " › ".join(below_title(hit["title"], hit["heading"]))
@@ -151,6 +148,14 @@ def print_hits(answer: dict[str, Any]) -> None:
         say(f"note: {plural(answer['pending'], 'path is', 'paths are')} still to be indexed")
     if answer["degraded"]:
         say(f"note: this answer may be incomplete or out of date: {', '.join(answer['degraded'])} (vragd status)")
+
+
+def say_unknown(answer: dict[str, Any]) -> None:
+    """The names that filters have and no note, on standard error."""
+    for unknown in answer.get("unknown", ()):
+        nearest = f" (did you mean {unknown['nearest']!r}?)" if unknown["nearest"] else ""
+        what = "is in the folder" if unknown["kind"] == "folder" else f"has the {unknown['kind']}"
+        say(f"no note {what} {unknown['name']!r}{nearest}")
 
 
 def _beside(hit: dict[str, Any]) -> str:

@@ -35,7 +35,16 @@ from vragd.errors import (
 from vragd.search.excerpt import Matched
 from vragd.search.floor import in_another_language, share_nowhere
 from vragd.search.folder import spellings, within
-from vragd.search.narrowed import EXACT_CHUNKS, MOST_LISTED, Narrowed, lines_found, narrowed, near_among, order_of
+from vragd.search.narrowed import (
+    EXACT_CHUNKS,
+    MOST_LISTED,
+    Narrowed,
+    hidden_by,
+    lines_found,
+    narrowed,
+    near_among,
+    order_of,
+)
 from vragd.search.question import (
     Answer,
     Hit,
@@ -220,12 +229,7 @@ class _Look:
         return near_among(now, self._target.space.id, chunks, self._vector, self._n)
 
     def _hidden(self, now: Lookup, notes: Collection[int]) -> set[int]:
-        """Those of the notes that nobody may be shown."""
-        withheld = {label: place.withheld for label, place in self._target.places.items() if place.withheld}
-        if not withheld:
-            return set()
-        found = now.notes(list(notes))
-        return {note for note, (label, path, _, _) in found.items() if label in withheld and withheld[label](path)}
+        return hidden_by(self._target, now, notes)
 
     def _matches(self, depth: int) -> Matches:
         """Chunks near the question, live or not, best first."""

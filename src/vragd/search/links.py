@@ -107,7 +107,7 @@ def find(target: Linked, text: str) -> list[Asked]:
     name before it; a path on the disk; a name as links have it; an alias or a title; `#` and a place behind any of it.
     """
     with target.reader.snapshot() as now:
-        graph = _graph(target, now.db)
+        graph = graph_of(target, now.db)
         for name, place in _readings(text.strip()):
             if found := _find(target, graph, name):
                 return [Asked(file, place) for file in found]
@@ -117,7 +117,7 @@ def find(target: Linked, text: str) -> list[Asked]:
 def near(target: Linked, text: str) -> list[str]:
     """The paths, as hits print them, that are spelled nearest to `text`."""
     with target.reader.snapshot() as now:
-        graph = _graph(target, now.db)
+        graph = graph_of(target, now.db)
         names: dict[str, str] = {}
         for file in graph.files():
             if len(names) < MOST_NAMES and (not target.sources or file.source in target.sources):
@@ -131,14 +131,14 @@ def near(target: Linked, text: str) -> list[str]:
 def of_file(target: Linked, asked: Asked) -> Told:
     """The links of a file, those to it, and which of its own lead nowhere; of a place in it, if one was asked for."""
     with target.reader.snapshot() as now:
-        graph = _graph(target, now.db)
+        graph = graph_of(target, now.db)
         told = Told(place=asked.place, n_unread=graph.n_unread(), generation=now.generation())
         file = graph.at(asked.file.source, asked.file.path) or replace(asked.file, note=0)  # gone in between
         out, back = graph.links_of(file), graph.links_to(file)
         if wanted := place_keys(asked.place):
             out = [edge for edge in out if is_below([heading_key(part) for part in edge.link.heading], wanted)]
             back = [edge for edge in back if is_same_place(place_keys(edge.link.subpath), wanted)]
-        (told.note,) = _refs(target, graph, [file])
+        (told.note,) = refs_of(target, graph, [file])
         told.counts = _counted([*out, *back])
         told.out = _links(target, graph, [edge for edge in out if edge.how != "none"])
         told.unresolved = _links(target, graph, [edge for edge in out if edge.how == "none"])
@@ -151,7 +151,7 @@ def notes_linked(target: Linked, db: apsw.Connection, wanted: tree.Link) -> set[
     The notes, by row, that link to what `wanted` names, or that it links to. A name of no file means the links that
     would lead to it.
     """
-    graph = _graph(target, db)
+    graph = graph_of(target, db)
     for name, place in _readings(wanted.target.strip()):
         files = _find(target, graph, name)
         if files and wanted.direction == "from":
@@ -169,7 +169,7 @@ def notes_linked(target: Linked, db: apsw.Connection, wanted: tree.Link) -> set[
 def of_all(target: Linked, *, unresolved: bool, orphans: bool) -> Told:
     """What of a store leads nowhere, and the notes that no other links to; both are counted. Reads every link."""
     with target.reader.snapshot() as now:
-        graph = _graph(target, now.db)
+        graph = graph_of(target, now.db)
         told = Told(n_unread=graph.n_unread(), generation=now.generation())
         nowhere = list[Edge]()
         met = set[tuple[str, str]]()
@@ -189,11 +189,12 @@ def of_all(target: Linked, *, unresolved: bool, orphans: bool) -> Told:
         if unresolved:
             told.unresolved = _links(target, graph, nowhere)
         if orphans:
-            told.orphans = _refs(target, graph, alone)
+            told.orphans = refs_of(target, graph, alone)
     return told
 
 
-def _graph(target: Linked, db: apsw.Connection) -> Graph:
+def graph_of(target: Linked, db: apsw.Connection) -> Graph:
+    """The graph of links of a store, without what is withheld."""
     vague = {label: root.withheld for label, root in target.roots.items() if root.withheld is not None}
 
     def withheld(source: str, path: str) -> bool:
@@ -260,7 +261,7 @@ def _counted(edges: Sequence[Edge]) -> Counter[str]:
 
 def _links(target: Linked, graph: Graph, edges: Sequence[Edge]) -> list[Link]:
     files = [*(edge.of for edge in edges), *(edge.to for edge in edges if edge.to is not None)]
-    refs = dict(zip(files, _refs(target, graph, files), strict=True))
+    refs = dict(zip(files, refs_of(target, graph, files), strict=True))
     return [
         Link(
             refs[edge.of], edge.link.line, edge.link.heading, edge.link.kind, edge.link.embed, edge.link.target,
@@ -270,7 +271,8 @@ def _links(target: Linked, graph: Graph, edges: Sequence[Edge]) -> list[Link]:
     ]  # fmt: skip
 
 
-def _refs(target: Linked, graph: Graph, files: Sequence[File]) -> list[FileRef]:
+def refs_of(target: Linked, graph: Graph, files: Sequence[File]) -> list[FileRef]:
+    """The files as answers have them."""
     titles = graph.titles(files)
     return [
         FileRef(target.name, file.source, shown(file.path), titles.get(file.note, ""), exact(file.path))

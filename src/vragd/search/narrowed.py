@@ -42,7 +42,7 @@ class Narrowed:
 def narrowed(now: Snapshot, target: Target, question: Question, hidden: Hidden, exact_chunks: int) -> Narrowed:
     """What passes the filters of the question, its sources and its folder included. Raises UsageError."""
     assert question.where is not None
-    linked = partial(notes_linked, _linked(target), now.db)
+    linked = partial(notes_linked, linked_of(target), now.db)
     among = Among(target.name, now.selecting, question.now or wall_clock(), hidden, linked)
     notes = among.notes(question.where)
     unknown = list(_unknown(now, among, question.where))
@@ -59,7 +59,17 @@ def narrowed(now: Snapshot, target: Target, question: Question, hidden: Hidden, 
     return Narrowed(notes, few, tuple(unknown))
 
 
-def _linked(target: Target) -> Linked:
+def hidden_by(target: Target, now: Lookup, notes: Collection[int]) -> set[int]:
+    """Those of the notes that nobody may be shown."""
+    withheld = {label: place.withheld for label, place in target.places.items() if place.withheld}
+    if not withheld:
+        return set()
+    found = now.notes(list(notes))
+    return {note for note, (label, path, _, _) in found.items() if label in withheld and withheld[label](path)}
+
+
+def linked_of(target: Target) -> Linked:
+    """The store as links see it."""
     roots = {
         label: Root((str(place.root),), place.vaults, place.above, place.withheld)
         for label, place in target.places.items()

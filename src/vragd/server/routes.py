@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import secrets
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -16,9 +16,23 @@ from pydantic import ValidationError
 
 from vragd.config.settings import SourceSettings, StoreSettings
 from vragd.errors import ConfigError, UsageError, VragdError
+from vragd.server import list_schemas as ls
+from vragd.server import lists
 from vragd.server import schemas as s
 from vragd.server.openapi import document
-from vragd.server.table import Call, Encoded, Reply, Route, complaint, encode, error_reply, find, parse
+from vragd.server.table import (
+    Call,
+    Encoded,
+    Reply,
+    Route,
+    complaint,
+    encode,
+    encoded_in_slices,
+    error_reply,
+    find,
+    in_slices,
+    parse,
+)
 from vragd.stores import changes, reports, verifying
 from vragd.stores import links as linked
 from vragd.stores.questions import Questions
@@ -29,7 +43,6 @@ from vragd.terms.names import exact
 log = structlog.get_logger()
 
 NO_ROUTE_S = 5.0
-ROWS_AT_ONCE = 500
 
 
 async def query(call: Call) -> Any:
@@ -54,7 +67,7 @@ async def files(call: Call) -> Any:
 
 
 def _files_encoded(rows: list[dict[str, Any]]) -> Encoded:
-    return Encoded(b'{"files":' + _in_slices(rows, lambda row: {**row, "path_b64": exact(row["path"])}) + b"}")
+    return Encoded(b'{"files":' + in_slices(rows, lambda row: {**row, "path_b64": exact(row["path"])}) + b"}")
 
 
 async def links(call: Call) -> Any:
@@ -63,21 +76,7 @@ async def links(call: Call) -> Any:
     told = await linked.links(
         call.stores, b.stores, note=b.note, unresolved=b.unresolved, orphans=b.orphans, sources=frozenset(b.sources)
     )
-    return await call.stores.aside.run(_links_encoded, told)
-
-
-def _links_encoded(told: dict[str, Any]) -> Encoded:
-    """As `_files_encoded`."""
-    parts = [encode(name) + b":" + (_in_slices(value) if isinstance(value, list) else encode(value))
-             for name, value in told.items()]  # fmt: skip
-    return Encoded(b"{" + b",".join(parts) + b"}")
-
-
-def _in_slices(rows: list[Any], told: Callable[[Any], Any] = lambda row: row) -> bytes:
-    """As `encode`, a few at a time: encoding a hundred thousand at a stroke holds up every thread for half a second."""
-    starts = range(0, len(rows), ROWS_AT_ONCE)
-    slices = (encode([told(row) for row in rows[start : start + ROWS_AT_ONCE]])[1:-1] for start in starts)
-    return b"[" + b",".join(slices) + b"]"
+    return await call.stores.aside.run(encoded_in_slices, told)
 
 
 async def sync(call: Call) -> Any:
@@ -177,6 +176,11 @@ ROUTES: tuple[Route, ...] = (
     Route("GET", "/v1/status", status, s.StatusAnswer),
     Route("GET", "/v1/files", files, s.FilesAnswer, query=_FILES),
     Route("POST", "/v1/links", links, s.LinksAnswer, s.LinksRequest),
+    Route("POST", "/v1/tags", lists.tags, ls.TagsAnswer, ls.TagsRequest),
+    Route("POST", "/v1/properties", lists.properties, ls.PropertiesAnswer, ls.PropertiesRequest),
+    Route("POST", "/v1/tasks", lists.tasks, ls.TasksAnswer, ls.TasksRequest),
+    Route("POST", "/v1/recent", lists.recent, ls.RecentAnswer, ls.RecentRequest),
+    Route("POST", "/v1/outline", lists.outline, ls.OutlineAnswer, ls.OutlineRequest),
     Route("POST", "/v1/sync", sync, s.SyncAnswer, s.SyncRequest),
     Route("GET", "/v1/stores", list_stores, s.StoresAnswer),
     Route("POST", "/v1/stores", create_store, s.StoreAnswer, s.StoreRequest, timeout_s=300.0),

@@ -19,6 +19,8 @@ from vragd.stores.questions import Questions
 from vragd.stores.stores import Stores
 from vragd.terms.names import shown
 
+ROWS_AT_ONCE = 500
+
 Handler = Callable[["Call"], Awaitable[Any]]
 
 
@@ -129,6 +131,20 @@ def encode(answer: Any) -> bytes:
     """JSON."""
     text = json.dumps(answer, default=_plain, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
     return text.encode("utf-8", "replace")
+
+
+def encoded_in_slices(answer: Mapping[str, Any]) -> Encoded:
+    """An answer, each list in it as `in_slices` encodes it."""
+    parts = [encode(name) + b":" + (in_slices(value) if isinstance(value, list) else encode(value))
+             for name, value in answer.items()]  # fmt: skip
+    return Encoded(b"{" + b",".join(parts) + b"}")
+
+
+def in_slices(rows: list[Any], told: Callable[[Any], Any] = lambda row: row) -> bytes:
+    """As `encode`, a few at a time: encoding a hundred thousand at a stroke holds up every thread for half a second."""
+    starts = range(0, len(rows), ROWS_AT_ONCE)
+    slices = (encode([told(row) for row in rows[start : start + ROWS_AT_ONCE]])[1:-1] for start in starts)
+    return b"[" + b",".join(slices) + b"]"
 
 
 def _plain(value: Any) -> Any:

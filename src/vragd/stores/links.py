@@ -32,9 +32,9 @@ async def links(
         raise UsageError(
             f"there is no source {sorted(unknown)[0]!r}", hint=f"one of: {', '.join(sorted(labels)) or 'none yet'}"
         )
-    targets = [target for indexer in indexers if (target := _target(indexer, sources)).sources or not sources]
+    targets = [target for indexer in indexers if (target := linked_of(indexer, sources)).sources or not sources]
     if note:
-        target, asked = await stores.aside.run(_the_one, targets, note)
+        target, asked = await stores.aside.run(the_one, targets, note)
         told = [await stores.aside.run(search.of_file, target, asked)]
     else:
         told = [
@@ -75,8 +75,8 @@ def _by_count(name: tuple[str, int]) -> tuple[int, str]:
 COUNTED = ("links", "path", "alias", "self", "none", "names", "notes", "orphans")
 
 
-def _the_one(targets: Sequence[Linked], text: str) -> tuple[Linked, Asked]:
-    """The file that is meant, and the first store that has it."""
+def the_one(targets: Sequence[Linked], text: str) -> tuple[Linked, Asked]:
+    """The file that is meant, and the first store that has it. Raises NotFound, UsageError where it may be several."""
     found = [(target, asked) for target in targets for asked in search.find(target, text)]
     places: dict[tuple[str, ...], tuple[Linked, Asked]] = {}
     for target, asked in found:
@@ -95,7 +95,8 @@ def _the_one(targets: Sequence[Linked], text: str) -> tuple[Linked, Asked]:
     )
 
 
-def _target(indexer: Indexer, sources: frozenset[str]) -> Linked:
+def linked_of(indexer: Indexer, sources: frozenset[str]) -> Linked:
+    """The store as a question about links, or about a file, sees it now."""
     store = indexer.store
     roots = {
         source.label: Root(

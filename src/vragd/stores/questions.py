@@ -41,14 +41,7 @@ class Questions:
         check(question)
         by = question.sort if question.text or question.vector or question.sort != "score" else "modified"
         await self._stores.at_rest(names, REST_S)
-        indexers = self._stores.chosen(names)
-        labels = {source.label for indexer in indexers for source in indexer.store.sources.values()}
-        named = list(named_in(question.where))
-        if unknown := (question.sources | {one.label for one in named if isinstance(one, Source)}) - labels:
-            raise UsageError(
-                f"there is no source {sorted(unknown)[0]!r}", hint=f"one of: {', '.join(sorted(labels)) or 'none yet'}"
-            )
-        self._stores.chosen([one.name for one in named if isinstance(one, Store)])  # or it says that there is none
+        indexers = asked_of(self._stores, names, question)
         async with self.place(peer):
             found = await asyncio.gather(*(self._ask(indexer, question) for indexer in indexers))
         answers = [answer for _, answer in found]
@@ -99,7 +92,7 @@ class Questions:
         """A store's answer, and the fingerprint of the space it is from."""
         name = indexer.store.name
         while True:
-            target = self._target(indexer)
+            target = target_of(self._stores, indexer)
             try:
                 answer = await self._stores.readers.run(ask, target, question)
             except BackendUnavailable:
@@ -116,28 +109,43 @@ class Questions:
             # the space was switched meanwhile, and the old one is gone: the new one knows
         return target.space.fingerprint if target.space else "", answer
 
-    def _target(self, indexer: Indexer) -> Target:
-        store, answering = indexer.store, indexer.store.answering
-        places = {
-            source.label: Place(
-                source.uid,
-                source.path,
-                source.in_obsidian,
-                source.withheld if source.rules.may_be_vague else None,
-                source.templates,
-                *source.vaults,
-            )
-            for source in store.sources.values()
-        }
-        return Target(
-            store.name,
-            store.reader,
-            store.backend,
-            answering.space if answering else None,
-            answering.embed_query if answering else _nobody,
-            places,
-            tuple(other.store.reader for other in self._stores.indexers.values()),
+
+def asked_of(stores: Stores, names: Sequence[str], question: Question) -> list[Indexer]:
+    """The stores that are asked. Raises UsageError for a source and NotFound for a store that there is not."""
+    indexers = stores.chosen(names)
+    labels = {source.label for indexer in indexers for source in indexer.store.sources.values()}
+    named = list(named_in(question.where))
+    if unknown := (question.sources | {one.label for one in named if isinstance(one, Source)}) - labels:
+        raise UsageError(
+            f"there is no source {sorted(unknown)[0]!r}", hint=f"one of: {', '.join(sorted(labels)) or 'none yet'}"
         )
+    stores.chosen([one.name for one in named if isinstance(one, Store)])  # or it says that there is none
+    return indexers
+
+
+def target_of(stores: Stores, indexer: Indexer) -> Target:
+    """The store as a question sees it now."""
+    store, answering = indexer.store, indexer.store.answering
+    places = {
+        source.label: Place(
+            source.uid,
+            source.path,
+            source.in_obsidian,
+            source.withheld if source.rules.may_be_vague else None,
+            source.templates,
+            *source.vaults,
+        )
+        for source in store.sources.values()
+    }
+    return Target(
+        store.name,
+        store.reader,
+        store.backend,
+        answering.space if answering else None,
+        answering.embed_query if answering else _nobody,
+        places,
+        tuple(other.store.reader for other in stores.indexers.values()),
+    )
 
 
 def _nobody(_: str) -> Never:

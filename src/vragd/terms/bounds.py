@@ -2,3 +2,5 @@
 
 MAX_TOP_K = 100
 MAX_QUERY_CHARS = 32_768
+MAX_LISTED = 10_000
+"""Notes in one answer of `recent`, which are not ranked."""

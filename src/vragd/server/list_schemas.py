@@ -1,0 +1,154 @@
+"""What goes over the socket where tags, properties, tasks, notes and headings are listed."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from vragd.server.schemas import Body, FileRefModel, Request, Strings, UnknownModel
+from vragd.terms.bounds import MAX_LISTED
+from vragd.terms.fields import Integer
+
+
+class ListRequest(Request):
+    """Of which notes: `where` has filters in the grammar of questions. Empty means of all."""
+
+    stores: Strings = ()
+    sources: Strings = ()
+    folder: str = ""
+    where: str = Field(default="", description="filters in the grammar of questions")
+
+
+class TagsRequest(ListRequest):
+    """The tags of those notes."""
+
+    sort: Literal["count", "name"] = "count"
+
+
+class PropertiesRequest(ListRequest):
+    """The properties of those notes, or with `name` that one and its values."""
+
+    name: str = Field(default="", max_length=4096)
+    sort: Literal["count", "name"] = "count"
+
+
+class TasksRequest(ListRequest):
+    """The tasks of those notes; any character but a blank between the brackets is done."""
+
+    state: Literal["todo", "done", "all"] = "todo"
+
+
+class RecentRequest(ListRequest):
+    """Those notes, the last changed first."""
+
+    top_k: Integer = Field(default=10, ge=1, le=MAX_LISTED)
+
+
+class OutlineRequest(Request):
+    """The headings of `note`: a path as hits have it, a name, an alias, a title; with `#` and a heading below that."""
+
+    note: str = Field(min_length=1, max_length=4096)
+    stores: Strings = ()
+    sources: Strings = ()
+
+
+class State(Body):
+    """`n_unread` notes are still to be read for this; `pending` and `degraded` as in an answer to a question."""
+
+    n_unread: int
+    generation: int
+    pending: int
+    degraded: tuple[str, ...]
+
+
+class ListAnswer(State):
+    """`n_notes` pass the filters. A file that several stores have counts once."""
+
+    n_notes: int
+    unknown: tuple[UnknownModel, ...]
+
+
+class TagModel(Body):
+    """`count` notes have the tag or one nested in it, `own` of them the tag itself. As it was first written."""
+
+    name: str
+    count: int
+    own: int
+
+
+class TagsAnswer(ListAnswer):
+    """`n_tagged` of the notes have a tag at all."""
+
+    tags: tuple[TagModel, ...]
+    n_tagged: int
+
+
+class PropertyModel(Body):
+    """`name` is in lower case; `types` says of how many notes the value is a text, a number, and so on."""
+
+    name: str
+    count: int
+    types: dict[str, int]
+
+
+class ValueModel(Body):
+    """How many notes have the value, or it in a list. An empty list is a `list`, a property without a value `empty`."""
+
+    value: str
+    type: Literal["text", "number", "checkbox", "date", "datetime", "list", "empty"]
+    count: int
+
+
+class PropertiesAnswer(ListAnswer):
+    """`values` are those of the property that was named."""
+
+    properties: tuple[PropertyModel, ...]
+    values: tuple[ValueModel, ...]
+
+
+class TaskModel(Body):
+    """A task of the note `of` under `heading`; `state` is the character in its brackets."""
+
+    of: FileRefModel
+    line: int
+    state: str
+    done: bool
+    text: str
+    heading: tuple[str, ...]
+
+
+class TaskCounts(Body):
+    """Open tasks and done ones of the notes that pass, whichever were asked for; and notes that have any."""
+
+    todo: int
+    done: int
+    notes: int
+
+
+class TasksAnswer(ListAnswer):
+    tasks: tuple[TaskModel, ...]
+    counts: TaskCounts
+
+
+class ChangedModel(Body):
+    note: FileRefModel
+    modified: float = Field(description="when the file was, in seconds since 1970")
+
+
+class RecentAnswer(ListAnswer):
+    notes: tuple[ChangedModel, ...]
+
+
+class HeadingModel(Body):
+    line: int
+    level: int
+    text: str
+
+
+class OutlineAnswer(State):
+    """The headings of `note`, or of the `place` in it that was asked for."""
+
+    note: FileRefModel
+    place: str
+    headings: tuple[HeadingModel, ...]
