@@ -48,6 +48,7 @@ SETTINGS = (
 UNSAID = {  # what no schema can say, or ours does not: why data that fits the document is refused all the same
     "POST /v1/query": ("dimensions, store 'notes' has 384", "there is no source"),
     "POST /v1/links": ("there is no source", "files are called"),
+    "POST /v1/get": ("there is no source", "files are called", "there are no lines", "is no note"),
     "POST /v1/sync": ("is in no source",),
     "POST /v1/stores": (*SETTINGS, "the root of", "is the home directory", "is inside"),
     "POST /v1/index": (*SETTINGS, "nothing below"),

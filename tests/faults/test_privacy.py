@@ -120,6 +120,7 @@ def every_way_of_asking(daemon: Vragd, canaries: Canaries) -> None:
         ("POST", "/v1/stores", {"name": "other", "sources": [{"path": f"/{wrong}"}, {"path": f"/x/{wrong}"}]}),
         ("POST", "/v1/links", {"note": wrong}),
         ("POST", "/v1/links", {"sources": [wrong]}),
+        ("POST", "/v1/get", {"note": wrong}),
         ("GET", f"/{wrong}", None),
         ("GET", f"/v1/files?{wrong}=1", None),
         ("GET", f"/v1/files?state={wrong}", None),

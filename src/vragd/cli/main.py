@@ -23,6 +23,7 @@ MODULES = {
     "query": "query",
     "status": "status",
     "files": "files",
+    "get": "get",
     "links": "links",
     "sync": "sync",
     "index": "sync",

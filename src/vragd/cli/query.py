@@ -137,7 +137,7 @@ def print_hits(answer: dict[str, Any]) -> None:
         where = f"{hit['path']}:{hit['lines'][0]}-{hit['lines'][1]}"
         heading = " › ".join(below_title(hit["title"], hit["heading"]))
         out(within(f"{number}. {hit['title']}{'  ' + heading if heading else ''}  ({_beside(hit)})"))
-        out(within(f"   {hit['source']}/{where}"))
+        out(within(f"   {hit['source']}/{where}{'  ' + hit['id'] if hit.get('id') else ''}"))
         if "excerpt" in hit:
             if hit["excerpt"]:
                 out(f"   {marked(hit['excerpt'], hit['spans'])}", marked=True)

@@ -21,7 +21,7 @@ from vragd.terms.names import exact, shown
 MOST_NAMES = 50_000
 """Of files, that are compared with one that is nowhere."""
 N_NEAR = 3
-_LINES = re.compile(r":\d+(?:-\d+)?$")
+_LINES = re.compile(r":(\d{1,9})(?:-(\d{1,9}))?$")
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,10 +95,14 @@ class Told:
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """A file, and the place in it that was asked for: '', headings, or `^` and a block's id."""
+    """
+    A file, and the place in it that was asked for: '', headings, or `^` and a block's id; or the first and last of the
+    lines, as they were typed.
+    """
 
     file: File
     place: str = ""
+    lines: tuple[int, int] | None = None
 
 
 def find(target: Linked, text: str) -> list[Asked]:
@@ -107,23 +111,23 @@ def find(target: Linked, text: str) -> list[Asked]:
     name before it; a path on the disk; a name as links have it; an alias or a title; `#` and a place behind any of it.
     """
     with target.reader.snapshot() as now:
-        graph = _graph(target, now.db)
-        for name, place in _readings(text.strip()):
+        graph = graph_of(target, now.db)
+        for name, place, lines in _readings(text.strip()):
             if found := _find(target, graph, name):
-                return [Asked(file, place) for file in found]
+                return [Asked(file, place, lines) for file in found]
     return []
 
 
 def near(target: Linked, text: str) -> list[str]:
     """The paths, as hits print them, that are spelled nearest to `text`."""
     with target.reader.snapshot() as now:
-        graph = _graph(target, now.db)
+        graph = graph_of(target, now.db)
         names: dict[str, str] = {}
         for file in graph.files():
             if len(names) < MOST_NAMES and (not target.sources or file.source in target.sources):
                 said = shown(f"{file.source}/{file.path}")
                 names.setdefault(_bare(file.path), said)
-        *_, (name, _) = _readings(text.strip())  # without line numbers or a place
+        *_, (name, *_) = _readings(text.strip())  # without line numbers or a place
         found = difflib.get_close_matches(_bare(name), names, N_NEAR, 0.6)
     return [names[name] for name in found]
 
@@ -131,14 +135,14 @@ def near(target: Linked, text: str) -> list[str]:
 def of_file(target: Linked, asked: Asked) -> Told:
     """The links of a file, those to it, and which of its own lead nowhere; of a place in it, if one was asked for."""
     with target.reader.snapshot() as now:
-        graph = _graph(target, now.db)
+        graph = graph_of(target, now.db)
         told = Told(place=asked.place, n_unread=graph.n_unread(), generation=now.generation())
         file = graph.at(asked.file.source, asked.file.path) or replace(asked.file, note=0)  # gone in between
         out, back = graph.links_of(file), graph.links_to(file)
         if wanted := place_keys(asked.place):
             out = [edge for edge in out if is_below([heading_key(part) for part in edge.link.heading], wanted)]
             back = [edge for edge in back if is_same_place(place_keys(edge.link.subpath), wanted)]
-        (told.note,) = _refs(target, graph, [file])
+        (told.note,) = refs(target, graph, [file])
         told.counts = _counted([*out, *back])
         told.out = _links(target, graph, [edge for edge in out if edge.how != "none"])
         told.unresolved = _links(target, graph, [edge for edge in out if edge.how == "none"])
@@ -151,8 +155,8 @@ def notes_linked(target: Linked, db: apsw.Connection, wanted: tree.Link) -> set[
     The notes, by row, that link to what `wanted` names, or that it links to. A name of no file means the links that
     would lead to it.
     """
-    graph = _graph(target, db)
-    for name, place in _readings(wanted.target.strip()):
+    graph = graph_of(target, db)
+    for name, place, _ in _readings(wanted.target.strip()):
         files = _find(target, graph, name)
         if files and wanted.direction == "from":
             within = place_keys(place)
@@ -169,7 +173,7 @@ def notes_linked(target: Linked, db: apsw.Connection, wanted: tree.Link) -> set[
 def of_all(target: Linked, *, unresolved: bool, orphans: bool) -> Told:
     """What of a store leads nowhere, and the notes that no other links to; both are counted. Reads every link."""
     with target.reader.snapshot() as now:
-        graph = _graph(target, now.db)
+        graph = graph_of(target, now.db)
         told = Told(n_unread=graph.n_unread(), generation=now.generation())
         nowhere = list[Edge]()
         met = set[tuple[str, str]]()
@@ -189,11 +193,12 @@ def of_all(target: Linked, *, unresolved: bool, orphans: bool) -> Told:
         if unresolved:
             told.unresolved = _links(target, graph, nowhere)
         if orphans:
-            told.orphans = _refs(target, graph, alone)
+            told.orphans = refs(target, graph, alone)
     return told
 
 
-def _graph(target: Linked, db: apsw.Connection) -> Graph:
+def graph_of(target: Linked, db: apsw.Connection) -> Graph:
+    """The graph as this store's sources and what they withhold have it; inside a transaction."""
     vague = {label: root.withheld for label, root in target.roots.items() if root.withheld is not None}
 
     def withheld(source: str, path: str) -> bool:
@@ -203,8 +208,8 @@ def _graph(target: Linked, db: apsw.Connection) -> Graph:
     return Graph(db, vaults, withheld if vague else None)
 
 
-def _readings(text: str) -> Iterable[tuple[str, str]]:
-    """What `text` may name, likeliest first: (file, place in it)."""
+def _readings(text: str) -> Iterable[tuple[str, str, tuple[int, int] | None]]:
+    """What `text` may name, likeliest first: (file, place in it, lines of it)."""
     with suppress(ValueError):  # an address that is none
         if text.startswith("obsidian://"):
             text = (parse_qs(urlsplit(text).query).get("file") or [""])[0]
@@ -212,12 +217,12 @@ def _readings(text: str) -> Iterable[tuple[str, str]]:
             text = unquote(urlsplit(text).path)
     if text.startswith("[[") and text.endswith("]]"):
         text = text[2:-2].partition("|")[0].strip()
-    yield text, ""
-    if _LINES.search(text):
-        yield _LINES.sub("", text), ""
+    yield text, "", None
+    if lines := _LINES.search(text):
+        yield text[: lines.start()], "", (int(lines[1]), int(lines[2] or lines[1]))
     name, mark, place = text.partition("#")
     if mark:
-        yield name.strip(), place.strip()
+        yield name.strip(), place.strip(), None
 
 
 def _find(target: Linked, graph: Graph, text: str) -> list[File]:
@@ -260,17 +265,18 @@ def _counted(edges: Sequence[Edge]) -> Counter[str]:
 
 def _links(target: Linked, graph: Graph, edges: Sequence[Edge]) -> list[Link]:
     files = [*(edge.of for edge in edges), *(edge.to for edge in edges if edge.to is not None)]
-    refs = dict(zip(files, _refs(target, graph, files), strict=True))
+    named = dict(zip(files, refs(target, graph, files), strict=True))
     return [
         Link(
-            refs[edge.of], edge.link.line, edge.link.heading, edge.link.kind, edge.link.embed, edge.link.target,
-            edge.link.subpath, edge.link.alias, edge.how, refs[edge.to] if edge.to else None,
+            named[edge.of], edge.link.line, edge.link.heading, edge.link.kind, edge.link.embed, edge.link.target,
+            edge.link.subpath, edge.link.alias, edge.how, named[edge.to] if edge.to else None,
         )
         for edge in edges
     ]  # fmt: skip
 
 
-def _refs(target: Linked, graph: Graph, files: Sequence[File]) -> list[FileRef]:
+def refs(target: Linked, graph: Graph, files: Sequence[File]) -> list[FileRef]:
+    """These files as answers name them."""
     titles = graph.titles(files)
     return [
         FileRef(target.name, file.source, shown(file.path), titles.get(file.note, ""), exact(file.path))

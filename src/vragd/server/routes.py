@@ -16,10 +16,11 @@ from pydantic import ValidationError
 
 from vragd.config.settings import SourceSettings, StoreSettings
 from vragd.errors import ConfigError, UsageError, VragdError
+from vragd.server import note_schemas as n
 from vragd.server import schemas as s
 from vragd.server.openapi import document
 from vragd.server.table import Call, Encoded, Reply, Route, complaint, encode, error_reply, find, parse
-from vragd.stores import changes, reports, verifying
+from vragd.stores import changes, reading, reports, verifying
 from vragd.stores import links as linked
 from vragd.stores.questions import Questions
 from vragd.stores.stores import Stores
@@ -64,6 +65,13 @@ async def links(call: Call) -> Any:
         call.stores, b.stores, note=b.note, unresolved=b.unresolved, orphans=b.orphans, sources=frozenset(b.sources)
     )
     return await call.stores.aside.run(_links_encoded, told)
+
+
+async def get(call: Call) -> Any:
+    """Read back a note, a part of it, or a passage by its id"""
+    b: n.GetRequest = call.body
+    got = await reading.get(call.stores, b.stores, note=b.note, sources=frozenset(b.sources))
+    return Encoded(await call.stores.aside.run(encode, got))
 
 
 def _links_encoded(told: dict[str, Any]) -> Encoded:
@@ -177,6 +185,7 @@ ROUTES: tuple[Route, ...] = (
     Route("GET", "/v1/status", status, s.StatusAnswer),
     Route("GET", "/v1/files", files, s.FilesAnswer, query=_FILES),
     Route("POST", "/v1/links", links, s.LinksAnswer, s.LinksRequest),
+    Route("POST", "/v1/get", get, n.GetAnswer, n.GetRequest),
     Route("POST", "/v1/sync", sync, s.SyncAnswer, s.SyncRequest),
     Route("GET", "/v1/stores", list_stores, s.StoresAnswer),
     Route("POST", "/v1/stores", create_store, s.StoreAnswer, s.StoreRequest, timeout_s=300.0),
