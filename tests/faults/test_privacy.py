@@ -121,6 +121,7 @@ def every_way_of_asking(daemon: Vragd, canaries: Canaries) -> None:
         ("POST", "/v1/links", {"note": wrong}),
         ("POST", "/v1/links", {"sources": [wrong]}),
         ("POST", "/v1/get", {"note": wrong}),
+        ("POST", "/v1/similar", {"note": wrong}),
         ("GET", f"/{wrong}", None),
         ("GET", f"/v1/files?{wrong}=1", None),
         ("GET", f"/v1/files?state={wrong}", None),

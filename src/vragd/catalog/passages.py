@@ -8,7 +8,9 @@ remembered without its text, until it is forgotten; a passage with that text tak
 
 from __future__ import annotations
 
+import json
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import apsw
@@ -137,6 +139,26 @@ class Passages:
         """(row, id, first and last line) of a note's passages, in order."""
         sql = "select id, passage, line_from, line_to from chunk where note_id = ? order by ordinal"
         return [(chunk, name, (first, last)) for chunk, name, first, last in self._db.execute(sql, (note,))]
+
+    def texts_of(self, notes: Sequence[int]) -> dict[int, frozenset[bytes]]:
+        """By note, the hashes of its passages' texts."""
+        found: dict[int, set[bytes]] = {}
+        sql = "select note_id, text_hash from chunk where note_id in (select value from json_each(?))"
+        for note, text_hash in self._db.execute(sql, (json.dumps(list(notes)),)):
+            found.setdefault(note, set()).add(text_hash)
+        return {note: frozenset(texts) for note, texts in found.items()}
+
+    def times(self, texts: Sequence[bytes]) -> dict[bytes, int]:
+        """In how many places each of the texts stands, by its hash."""
+        sql = "select count(*) from chunk where text_hash = ?"
+        return {text: self._db.execute(sql, (text,)).get for text in texts}
+
+    def with_texts(self, texts: frozenset[bytes]) -> set[int]:
+        """The notes that consist of these very texts; none of no texts."""
+        if not texts:
+            return set()
+        rows = self._db.execute("select distinct note_id from chunk where text_hash = ?", (min(texts),))
+        return {note for note, there in self.texts_of([note for (note,) in rows]).items() if there == texts}
 
     def nearest(self, gone: Gone) -> int | None:
         """

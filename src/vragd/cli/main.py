@@ -24,6 +24,7 @@ MODULES = {
     "status": "status",
     "files": "files",
     "get": "get",
+    "similar": "similar",
     "links": "links",
     "sync": "sync",
     "index": "sync",

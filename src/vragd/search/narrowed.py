@@ -41,7 +41,7 @@ class Narrowed:
 def narrowed(now: Snapshot, target: Target, question: Question, hidden: Hidden, exact_chunks: int) -> Narrowed:
     """What passes the filters of the question, its sources and its folder included. Raises UsageError."""
     assert question.where is not None
-    linked = partial(notes_linked, _linked(target), now.db)
+    linked = partial(notes_linked, linked_of(target), now.db)
     among = Among(target.name, now.selecting, question.now or wall_clock(), hidden, linked)
     notes = among.notes(question.where)
     unknown = list(_unknown(now, among, question.where))
@@ -65,7 +65,8 @@ def _below(now: Snapshot, notes: np.ndarray, folders: tuple[str, ...]) -> np.nda
     return np.array(inside, dtype=np.int64)
 
 
-def _linked(target: Target) -> Linked:
+def linked_of(target: Target) -> Linked:
+    """The store as questions about links see it."""
     roots = {
         label: Root((str(place.root),), place.vaults, place.above, place.withheld)
         for label, place in target.places.items()

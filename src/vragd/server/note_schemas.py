@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from pydantic import Field
 
 from vragd.server.schemas import Body, FileRefModel, Request, Strings
+from vragd.terms.bounds import MAX_TOP_K
+from vragd.terms.fields import Integer
+
+MAX_TEXT_CHARS = 40_000
+"""Of a text that related notes are asked for: as JSON it is within the bounds of a body."""
 
 
 class GetRequest(Request):
@@ -44,6 +51,45 @@ class GetAnswer(Body):
     changed: bool
     parts: tuple[PartModel, ...]
     copies: tuple[FileRefModel, ...]
+    generation: int
+    pending: int
+    degraded: tuple[str, ...]
+
+
+class SimilarRequest(Request):
+    """What is related to a `note`, as for links but whole, or to a `text`; filters narrow it as they do a question."""
+
+    note: str = Field(default="", max_length=4096)
+    text: str = Field(default="", max_length=MAX_TEXT_CHARS)
+    top_k: Integer = Field(default=10, json_schema_extra={"minimum": 1, "maximum": MAX_TOP_K})
+    unlinked: bool = Field(default=False, description="no note that a link joins with it")
+    stores: Strings = ()
+    sources: Strings = ()
+    folder: str = ""
+    where: str = Field(default="", description="filters in the grammar of questions")
+
+
+class RelatedModel(Body):
+    """
+    A related note, and of its passages the nearest: `id` is empty where it has none. `score` is at most 1.
+
+    `linked`: `out` where the note links to it, `back` where it links to the note.
+    """
+
+    note: FileRefModel
+    score: float
+    linked: tuple[Literal["out", "back"], ...]
+    id: str
+    heading: tuple[str, ...]
+    lines: tuple[int, int]
+    modified: float
+
+
+class SimilarAnswer(Body):
+    """`note` is null where a text was given."""
+
+    note: FileRefModel | None
+    hits: tuple[RelatedModel, ...]
     generation: int
     pending: int
     degraded: tuple[str, ...]

@@ -21,6 +21,7 @@ from vragd.server import schemas as s
 from vragd.server.openapi import document
 from vragd.server.table import Call, Encoded, Reply, Route, complaint, encode, error_reply, find, parse
 from vragd.stores import changes, reading, reports, verifying
+from vragd.stores import similar as related
 from vragd.stores import links as linked
 from vragd.stores.questions import Questions
 from vragd.stores.stores import Stores
@@ -72,6 +73,16 @@ async def get(call: Call) -> Any:
     b: n.GetRequest = call.body
     got = await reading.get(call.stores, b.stores, note=b.note, sources=frozenset(b.sources))
     return Encoded(await call.stores.aside.run(encode, got))
+
+
+async def similar(call: Call) -> Any:
+    """Notes that are related to a note, or to a text"""
+    b: n.SimilarRequest = call.body
+    narrow = b.model_dump(exclude={"note", "text", "unlinked", "stores", "sources"})
+    return await related.similar(
+        call.stores, call.questions, b.stores, note=b.note, text=b.text, unlinked=b.unlinked, peer=call.peer,
+        sources=frozenset(b.sources), **narrow,
+    )  # fmt: skip
 
 
 def _links_encoded(told: dict[str, Any]) -> Encoded:
@@ -186,6 +197,7 @@ ROUTES: tuple[Route, ...] = (
     Route("GET", "/v1/files", files, s.FilesAnswer, query=_FILES),
     Route("POST", "/v1/links", links, s.LinksAnswer, s.LinksRequest),
     Route("POST", "/v1/get", get, n.GetAnswer, n.GetRequest),
+    Route("POST", "/v1/similar", similar, n.SimilarAnswer, n.SimilarRequest),
     Route("POST", "/v1/sync", sync, s.SyncAnswer, s.SyncRequest),
     Route("GET", "/v1/stores", list_stores, s.StoresAnswer),
     Route("POST", "/v1/stores", create_store, s.StoreAnswer, s.StoreRequest, timeout_s=300.0),

@@ -99,7 +99,7 @@ class Questions:
         """A store's answer, and the fingerprint of the space it is from."""
         name = indexer.store.name
         while True:
-            target = self._target(indexer)
+            target = self.target(indexer)
             try:
                 answer = await self._stores.readers.run(ask, target, question)
             except BackendUnavailable:
@@ -116,7 +116,8 @@ class Questions:
             # the space was switched meanwhile, and the old one is gone: the new one knows
         return target.space.fingerprint if target.space else "", answer
 
-    def _target(self, indexer: Indexer) -> Target:
+    def target(self, indexer: Indexer) -> Target:
+        """The store as a question sees it now."""
         store, answering = indexer.store, indexer.store.answering
         places = {
             source.label: Place(

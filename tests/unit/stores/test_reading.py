@@ -13,11 +13,12 @@ import pytest
 from vragd.backends.memory.settings import MemoryBackend
 from vragd.config.load import Loaded
 from vragd.config.settings import Config, LimitSettings, SourceSettings, StoreSettings
-from vragd.server.note_schemas import GetAnswer
+from vragd.server.note_schemas import GetAnswer, SimilarAnswer
 from vragd.server.routes import dispatch
 from vragd.stores.questions import Questions
 from vragd.stores.stores import Stores
 
+ANSWERS = {"get": GetAnswer, "similar": SimilarAnswer}
 Ask = Callable[..., Awaitable[tuple[int, Any]]]
 
 
@@ -44,8 +45,8 @@ def run(tmp_path: Path) -> Callable[..., None]:
             async def ask(route: str = "get", **body: Any) -> tuple[int, Any]:
                 reply = await dispatch(Questions(made), made, "POST", f"/v1/{route}", json.dumps(body).encode())
                 answer = json.loads(reply.body)
-                if reply.status == 200 and route == "get":
-                    GetAnswer.model_validate(answer)
+                if reply.status == 200 and route in ANSWERS:
+                    ANSWERS[route].model_validate(answer)
                 return reply.status, answer
 
             try:
@@ -88,5 +89,31 @@ def test_what_may_be_an_id_and_is_a_name_is_the_note(tmp_path: Path, run: Callab
         assert (status, said["error"]["code"]) == (404, "not_found")
         assert (await ask(note="20240409:2"))[0] == 422
         assert (await ask(note=" "))[0] == 422
+
+    run(check)
+
+
+def test_related_notes_are_those_of_the_store_that_has_the_note_and_of_a_text_all(
+    tmp_path: Path, run: Callable[..., None]
+) -> None:
+    (tmp_path / "v" / "Bread.md").write_text("Sourdough bread is baked in a hot oven.")
+    (tmp_path / "v" / "Oven.md").write_text("A hot oven bakes sourdough bread. [[Bread]]")
+    (tmp_path / "w" / "Tea.md").write_text("Green tea is steeped for two minutes.")
+
+    async def check(ask: Ask) -> None:
+        status, said = await ask("similar", note="Bread")
+        assert (status, said["note"]["path"], said["hits"][0]["note"]["path"]) == (200, "Bread.md", "Oven.md")
+        assert said["hits"][0]["linked"] == ["back"]
+        _, said = await ask("similar", note="Bread", unlinked=True, sources=["v"])
+        assert said["hits"] == []
+        _, said = await ask("similar", text="How long is tea steeped? Two minutes for the green one.")
+        assert [(hit["note"]["store"], hit["note"]["path"]) for hit in said["hits"]][:1] == [("one", "Tea.md")]
+        wrong: tuple[dict[str, Any], ...] = (
+            {}, {"note": "Bread", "text": "x"}, {"text": "x", "unlinked": True}, {"note": "Bread#Top"},
+            {"note": "Bread", "where": 'file:"'}, {"note": "Bread", "sources": ["nope"]}, {"note": "Bread", "top_k": 0},
+        )  # fmt: skip
+        for body in wrong:
+            assert (await ask("similar", **body))[0] == 422, body
+        assert (await ask("similar", note="Nothing of that name"))[0] == 404
 
     run(check)
