@@ -52,6 +52,9 @@ def parser() -> argparse.ArgumentParser:
         "--drawn", action="store_true", help="for quality: also words and names of the vault, and nonsense"
     )
     found.add_argument("--foreign", type=Path, action="append", help="for quality: what is asked of another vault")
+    found.add_argument(
+        "--similar", action="store_true", help="for quality: whether related notes are those that are linked"
+    )
     found.add_argument("--document", type=Path, default=report.DOCUMENT, help="for all: what to write into")
     found.add_argument("--json", action="store_true", help="one JSON object on one line")
     return found

@@ -8,6 +8,7 @@ line is the title), `queries.jsonl` (id, text) and `qrels.tsv` (query, document,
 `--kept DIR` keeps the index between runs: then only what changed is embedded. `--drawn` also asks for words of one
 passage, names and days of the vault, and nonsense; `--foreign FILE` what is asked of another vault, and has no answer
 in this one. `lost` are questions whose answer would be among the first ten, were it not left out as no good match.
+`--similar` asks `--vault` for related notes, and no questions (`bench/similar.py`).
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from bench import similar
 from bench.drawn import answered, drawn
 from bench.homes import index_all, open_store, scratch
 from bench.measures import RELEVANT, mean, measured
@@ -56,6 +58,8 @@ class Set:
 
 
 def run(args: argparse.Namespace) -> tuple[dict[str, Any], dict[str, Any]]:
+    if args.similar and args.vault:
+        return _related(args)
     if (args.dataset is None) == (args.vault is None or args.questions is None):
         raise SystemExit("quality needs --vault DIR --questions FILE, or --dataset DIR")
     with place_of(args.kept) as place:
@@ -68,6 +72,15 @@ def run(args: argparse.Namespace) -> tuple[dict[str, Any], dict[str, Any]]:
             if args.drawn:
                 figures["drawn"] = drawn(target)
     return {"set": asked.name, "questions": len(asked.asked), **counts}, figures
+
+
+def _related(args: argparse.Namespace) -> tuple[dict[str, Any], dict[str, Any]]:
+    vault = args.vault.resolve()
+    with place_of(args.kept) as place:
+        links = similar.linked(vault, place / vault.name)
+        bare = similar.without_links(vault, place / vault.name)
+        with indexed(bare, place / vault.name / "bare") as (target, counts):
+            return {"set": vault.name, **counts}, similar.figures(target, links)
 
 
 @contextmanager

@@ -52,6 +52,15 @@ UNSAID = {  # what no schema can say, or ours does not: why data that fits the d
         ("POST /v1/tags", "POST /v1/properties", "POST /v1/tasks", "POST /v1/recent"), ("there is no source",)
     ),
     "POST /v1/outline": ("there is no source", "files are called"),
+    "POST /v1/get": ("there is no source", "files are called", "there are no lines", "is no note"),
+    "POST /v1/similar": (
+        "there is no source",
+        "files are called",
+        "a note or a text",
+        "has no links",
+        "of a whole note",
+        "is no note",
+    ),
     "POST /v1/sync": ("is in no source",),
     "POST /v1/stores": (*SETTINGS, "the root of", "is the home directory", "is inside"),
     "POST /v1/index": (*SETTINGS, "nothing below"),

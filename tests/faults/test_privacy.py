@@ -124,6 +124,8 @@ def every_way_of_asking(daemon: Vragd, canaries: Canaries) -> None:
         ("POST", "/v1/tags", {"sources": [wrong]}),
         ("POST", "/v1/tasks", {"where": f'file:"{wrong}'}),
         ("POST", "/v1/properties", {"stores": [wrong]}),
+        ("POST", "/v1/get", {"note": wrong}),
+        ("POST", "/v1/similar", {"note": wrong}),
         ("GET", f"/{wrong}", None),
         ("GET", f"/v1/files?{wrong}=1", None),
         ("GET", f"/v1/files?state={wrong}", None),

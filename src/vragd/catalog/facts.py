@@ -92,3 +92,9 @@ def _exchange(db: apsw.Connection, table: str, key: str, value: str, note_id: in
 def text_of(packed: bytes) -> str:
     """The text as it was written."""
     return zlib.decompress(packed).decode("utf-8")
+
+
+def text_of_note(db: apsw.Connection, note_id: int) -> str | None:
+    """What is kept of a note's text as it was read, None where nothing is."""
+    rows = db.execute("select text from note_source where note_id = ?", (note_id,))
+    return next((text_of(packed) for (packed,) in rows), None)

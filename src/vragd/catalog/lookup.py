@@ -25,7 +25,7 @@ ORDER = {
     "note_text": "order by rank",
 }
 OF_CHUNK = "join note n on n.id = c.note_id join source s on s.id = n.source_id"
-FOUND = "c.key, s.label, n.path, n.title, c.heading, c.line_from, c.line_to, c.text, n.mtime_ns"
+FOUND = "c.key, s.label, n.path, n.title, c.heading, c.line_from, c.line_to, c.text, n.mtime_ns, c.passage"
 MOST_PAIRS = 200  # that begin with a character
 FEW = 10  # notes with a word: it is a rare one
 FEW_NOTES = 300  # of which each is scored, whatever words it has
@@ -299,8 +299,9 @@ def marks(values: Collection[object]) -> str:
 
 def found_from(row: Sequence[Any]) -> Found:
     """A row of FOUND."""
-    key, label, path, title, heading, line_from, line_to, text, modified = row
-    return Found(key, label, from_blob(path), title, tuple(json.loads(heading)), (line_from, line_to), text, modified)
+    key, label, path, title, heading, line_from, line_to, text, modified, name = row
+    lines = (line_from, line_to)
+    return Found(key, label, from_blob(path), title, tuple(json.loads(heading)), lines, text, modified, name)
 
 
 def most_of(having: Sequence[tuple[np.ndarray, float]], limit: int) -> list[int] | None:

@@ -201,6 +201,8 @@ class Found:
     text: str
     modified_ns: int = 0
     """When the file was, since 1970."""
+    id: str = ""
+    """Its short id; see `catalog.passages`."""
 
 
 class Ranked(NamedTuple):

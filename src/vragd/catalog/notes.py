@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections import Counter
 from collections.abc import Collection, Sequence
 
@@ -22,6 +23,7 @@ from vragd.catalog.model import (
     known_from,
     to_blob,
 )
+from vragd.catalog.passages import name_passages
 from vragd.catalog.swap import remove, swap_chunks, upsert
 
 Told = tuple[tuple[str, ...], tuple[int, int], str]
@@ -89,6 +91,8 @@ class Notes(Intents):
                         swap_links(self._db, note_id, change)
                         swap_facts(self._db, note_id, change.facts)
                         answers_change = True
+            if answers_change:
+                name_passages(self._db, time.time())
             if target:  # without a collection nothing was put anywhere
                 self._intend(target, dead)
             if answers_change:

@@ -12,7 +12,7 @@ folders, the values of its properties); any other id is that of a chunk.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -60,6 +60,16 @@ def packed(groups: Sequence[tuple[int, Group]]) -> bytes:
     return b"".join([len(groups).to_bytes(4, "little"), heads.tobytes(), *(terms for _, (_, terms) in groups)])
 
 
+def with_groups(row: bytes, groups: Mapping[int, Group]) -> bytes:
+    """The row with these groups in the place of those of the same ids."""
+    heads = np.frombuffer(row, dtype=_GROUP, count=int.from_bytes(row[:4], "little"), offset=4)
+    at, made = 4 + heads.nbytes, list[tuple[int, Group]]()
+    for group_id, length, distinct in heads.tolist():
+        made.append((group_id, groups.get(group_id, (length, row[at : at + 4 * distinct]))))
+        at += 4 * distinct
+    return packed(made)
+
+
 @dataclass(frozen=True, slots=True)
 class Counts:
     """
@@ -72,19 +82,48 @@ class Counts:
     tf: np.ndarray
 
 
-def counted(rows: Sequence[bytes], columns: Sequence[Sequence[str]]) -> Counts:
-    """How often the terms of each column of `tf` stand in each group of the rows."""
+@dataclass(frozen=True, slots=True)
+class EveryTerm:
+    """Of some notes, one a term and group: the id of the group, the note by place, the hash and the count."""
+
+    groups: np.ndarray
+    notes: np.ndarray
+    hashes: np.ndarray
+    counts: np.ndarray
+
+
+def every_term(rows: Sequence[bytes]) -> EveryTerm:
+    """All that the rows hold."""
     flat = np.frombuffer(b"".join(rows), dtype="<u4")
+    head, notes, begins = _heads(rows, flat)
+    distinct = head[:, 3]
+    starts = np.cumsum(distinct) - distinct
+    at = np.arange(int(distinct.sum())) + np.repeat(begins - starts, distinct)
+    values = flat[at].astype(np.int64)
+    ids = head[:, 0] | head[:, 1] << 32
+    return EveryTerm(
+        np.repeat(ids, distinct), np.repeat(notes, distinct), values >> _COUNT_BITS, values & _MOST
+    )  # fmt: skip
+
+
+def _heads(rows: Sequence[bytes], flat: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Of each group its head, its note by place, and where in `flat` its terms begin."""
     ends = np.cumsum([len(row) // 4 for row in rows], dtype=np.int64)
     starts = np.concatenate([np.zeros(1, dtype=np.int64), ends[:-1]])
     n_groups = flat[starts].astype(np.int64)
     notes = np.repeat(np.arange(len(rows)), n_groups)
     within = np.arange(len(notes)) - np.repeat(np.cumsum(n_groups) - n_groups, n_groups)
     head = flat[(starts[notes] + 1 + 4 * within)[:, None] + np.arange(4)].astype(np.int64)
-    distinct = head[:, 3]
-    before = np.cumsum(distinct) - distinct
+    before = np.cumsum(head[:, 3]) - head[:, 3]
     first = (np.cumsum(n_groups) - n_groups)[notes]
-    begins = starts[notes] + 1 + 4 * n_groups[notes] + before - before[first]
+    return head, notes, starts[notes] + 1 + 4 * n_groups[notes] + before - before[first]
+
+
+def counted(rows: Sequence[bytes], columns: Sequence[Sequence[str]]) -> Counts:
+    """How often the terms of each column of `tf` stand in each group of the rows."""
+    flat = np.frombuffer(b"".join(rows), dtype="<u4")
+    head, notes, begins = _heads(rows, flat)
+    distinct = head[:, 3]
     tf = np.zeros((len(head), len(columns)), dtype=np.float32)
     hashes = {(term_hash(term), column) for column, terms in enumerate(columns) for term in terms}
     sieve = np.zeros(_SIEVE, dtype=bool)

@@ -11,6 +11,7 @@ import numpy as np
 from vragd.catalog.facts import m008_facts
 from vragd.catalog.links_schema import m007_links
 from vragd.catalog.model import to_blob
+from vragd.catalog.passages import m011_passages
 from vragd.catalog.readers_schema import m009_readers
 from vragd.catalog.words_schema import m006_words_folded, m010_numbers
 from vragd.system import packed
@@ -270,3 +271,4 @@ migration(m007_links)
 migration(m008_facts)
 migration(m009_readers)
 migration(m010_numbers)
+migration(m011_passages)

@@ -12,6 +12,7 @@ from vragd.catalog.indexing import Named, Terms, forget_note, index_chunk, index
 from vragd.catalog.link_names import name_key
 from vragd.catalog.links import drop_links
 from vragd.catalog.model import NoteChange, to_blob
+from vragd.catalog.passages import bury_passage, leave_note
 
 
 def upsert(db: apsw.Connection, change: NoteChange) -> int:
@@ -99,12 +100,15 @@ def remove(db: apsw.Connection, note_id: int) -> set[str]:
     forget_note(db, note_id)
     forget_facts(db, note_id)
     drop_links(db, note_id)
+    leave_note(db, note_id)
     db.execute("delete from note where id = ?", (note_id,))
     return dead
 
 
 def _drop_chunks(db: apsw.Connection, rowids: dict[str, int]) -> set[str]:
+    now = time.time()
     for rowid in rowids.values():
+        bury_passage(db, rowid, now)
         db.execute("delete from chunk_text where rowid = ?", (rowid,))
         db.execute("delete from chunk where id = ?", (rowid,))
     return set(rowids)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from vragd.cli.render import json_out, out, plural, say, within
 from vragd.errors import UsageError
 
 N_PLACES = 3
+_PLACE = re.compile(r"(?:#.*|:\d+(?:-\d+)?)$", re.DOTALL)
 
 
 def add(commands: Any, common: argparse.ArgumentParser) -> None:
@@ -67,8 +69,10 @@ def named(note: str | None) -> str:
     """The note as the daemon is asked for it: what names a file from the current folder as its whole path."""
     if note is None:
         return ""
-    if note.startswith(("./", "../", "~/")) and (path := Path(note).expanduser()).exists():
-        note = str(path.resolve())
+    if note.startswith(("./", "../", "~/")):
+        for name in (note, _PLACE.sub("", note)):
+            if (path := Path(name).expanduser()).exists():
+                return as_text(f"{path.resolve()}{note[len(name) :]}")
     return as_text(note)
 
 

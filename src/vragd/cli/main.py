@@ -23,6 +23,8 @@ MODULES = {
     "query": "query",
     "status": "status",
     "files": "files",
+    "get": "get",
+    "similar": "similar",
     "links": "links",
     "tags": "lists",
     "properties": "lists",

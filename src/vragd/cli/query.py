@@ -29,6 +29,20 @@ def add(commands: Any, common: argparse.ArgumentParser) -> None:
     sub.add_argument("--chunks", action="store_true", help="passages, not notes with their best one")
     sub.add_argument("--weak", action="store_true", help="also what is no good match")
     sub.add_argument("--exact", action="store_true", help="a word that is nowhere stands for no other")
+    add_filters(sub)
+    sub.add_argument("--sort", choices=("score", "modified", "created", "name"), default="score", help="default score")
+    sub.add_argument("--plain", action="store_true", help="the text is words, whatever it looks like")
+    sub.add_argument("--explain", action="store_true", help="what each score is made of")
+    sub.add_argument("--json", action="store_true", help="the daemon's answer as JSON")
+    sub.add_argument(
+        "--ollama", dest="model", metavar="MODEL", help="with --bucket: the Ollama model the index was written with"
+    )
+    bucket.add_flags(sub)
+    sub.set_defaults(command=_query)
+
+
+def add_filters(sub: argparse.ArgumentParser) -> None:
+    """The flags that narrow what is found."""
     sub.add_argument(
         "--tag", action="append", default=[], help="only notes with this tag, or one below it (any of several)"
     )
@@ -39,15 +53,6 @@ def add(commands: Any, common: argparse.ArgumentParser) -> None:
         "--after", default="", metavar="DATE", help="only notes of that date and later: 2026-04, 7d, today"
     )
     sub.add_argument("--before", default="", metavar="DATE", help="only notes from before that date")
-    sub.add_argument("--sort", choices=("score", "modified", "created", "name"), default="score", help="default score")
-    sub.add_argument("--plain", action="store_true", help="the text is words, whatever it looks like")
-    sub.add_argument("--explain", action="store_true", help="what each score is made of")
-    sub.add_argument("--json", action="store_true", help="the daemon's answer as JSON")
-    sub.add_argument(
-        "--ollama", dest="model", metavar="MODEL", help="with --bucket: the Ollama model the index was written with"
-    )
-    bucket.add_flags(sub)
-    sub.set_defaults(command=_query)
 
 
 def guarded(words: Sequence[str]) -> list[str]:
@@ -134,7 +139,7 @@ def print_hits(answer: dict[str, Any]) -> None:
         where = f"{hit['path']}:{hit['lines'][0]}-{hit['lines'][1]}"
         heading = " › ".join(below_title(hit["title"], hit["heading"]))
         out(within(f"{number}. {hit['title']}{'  ' + heading if heading else ''}  ({_beside(hit)})"))
-        out(within(f"   {hit['source']}/{where}"))
+        out(within(f"   {hit['source']}/{where}{'  ' + hit['id'] if hit.get('id') else ''}"))
         if "excerpt" in hit:
             if hit["excerpt"]:
                 out(f"   {marked(hit['excerpt'], hit['spans'])}", marked=True)

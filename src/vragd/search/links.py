@@ -21,7 +21,7 @@ from vragd.terms.names import exact, shown
 MOST_NAMES = 50_000
 """Of files, that are compared with one that is nowhere."""
 N_NEAR = 3
-_LINES = re.compile(r":\d+(?:-\d+)?$")
+_LINES = re.compile(r":(\d{1,9})(?:-(\d{1,9}))?$")
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,10 +95,14 @@ class Told:
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """A file, and the place in it that was asked for: '', headings, or `^` and a block's id."""
+    """
+    A file, and the place in it that was asked for: '', headings, or `^` and a block's id; or the first and last of the
+    lines, as they were typed.
+    """
 
     file: File
     place: str = ""
+    lines: tuple[int, int] | None = None
 
 
 def find(target: Linked, text: str) -> list[Asked]:
@@ -108,9 +112,9 @@ def find(target: Linked, text: str) -> list[Asked]:
     """
     with target.reader.snapshot() as now:
         graph = graph_of(target, now.db)
-        for name, place in _readings(text.strip()):
+        for name, place, lines in _readings(text.strip()):
             if found := _find(target, graph, name):
-                return [Asked(file, place) for file in found]
+                return [Asked(file, place, lines) for file in found]
     return []
 
 
@@ -123,7 +127,7 @@ def near(target: Linked, text: str) -> list[str]:
             if len(names) < MOST_NAMES and (not target.sources or file.source in target.sources):
                 said = shown(f"{file.source}/{file.path}")
                 names.setdefault(_bare(file.path), said)
-        *_, (name, _) = _readings(text.strip())  # without line numbers or a place
+        *_, (name, *_) = _readings(text.strip())  # without line numbers or a place
         found = difflib.get_close_matches(_bare(name), names, N_NEAR, 0.6)
     return [names[name] for name in found]
 
@@ -152,7 +156,7 @@ def notes_linked(target: Linked, db: apsw.Connection, wanted: tree.Link) -> set[
     would lead to it.
     """
     graph = graph_of(target, db)
-    for name, place in _readings(wanted.target.strip()):
+    for name, place, _ in _readings(wanted.target.strip()):
         files = _find(target, graph, name)
         if files and wanted.direction == "from":
             within = place_keys(place)
@@ -204,8 +208,8 @@ def graph_of(target: Linked, db: apsw.Connection) -> Graph:
     return Graph(db, vaults, withheld if vague else None)
 
 
-def _readings(text: str) -> Iterable[tuple[str, str]]:
-    """What `text` may name, likeliest first: (file, place in it)."""
+def _readings(text: str) -> Iterable[tuple[str, str, tuple[int, int] | None]]:
+    """What `text` may name, likeliest first: (file, place in it, lines of it)."""
     with suppress(ValueError):  # an address that is none
         if text.startswith("obsidian://"):
             text = (parse_qs(urlsplit(text).query).get("file") or [""])[0]
@@ -213,12 +217,12 @@ def _readings(text: str) -> Iterable[tuple[str, str]]:
             text = unquote(urlsplit(text).path)
     if text.startswith("[[") and text.endswith("]]"):
         text = text[2:-2].partition("|")[0].strip()
-    yield text, ""
-    if _LINES.search(text):
-        yield _LINES.sub("", text), ""
+    yield text, "", None
+    if lines := _LINES.search(text):
+        yield text[: lines.start()], "", (int(lines[1]), int(lines[2] or lines[1]))
     name, mark, place = text.partition("#")
     if mark:
-        yield name.strip(), place.strip()
+        yield name.strip(), place.strip(), None
 
 
 def _find(target: Linked, graph: Graph, text: str) -> list[File]:
@@ -261,11 +265,11 @@ def _counted(edges: Sequence[Edge]) -> Counter[str]:
 
 def _links(target: Linked, graph: Graph, edges: Sequence[Edge]) -> list[Link]:
     files = [*(edge.of for edge in edges), *(edge.to for edge in edges if edge.to is not None)]
-    refs = dict(zip(files, refs_of(target, graph, files), strict=True))
+    named = dict(zip(files, refs_of(target, graph, files), strict=True))
     return [
         Link(
-            refs[edge.of], edge.link.line, edge.link.heading, edge.link.kind, edge.link.embed, edge.link.target,
-            edge.link.subpath, edge.link.alias, edge.how, refs[edge.to] if edge.to else None,
+            named[edge.of], edge.link.line, edge.link.heading, edge.link.kind, edge.link.embed, edge.link.target,
+            edge.link.subpath, edge.link.alias, edge.how, named[edge.to] if edge.to else None,
         )
         for edge in edges
     ]  # fmt: skip

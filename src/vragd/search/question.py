@@ -101,6 +101,8 @@ class Passage:
     excerpt: str = ""
     spans: tuple[tuple[int, int], ...] = ()
     excerpt_lines: tuple[int, int] = (0, 0)
+    id: str = ""
+    """By which `get` reads it back; see `catalog.passages`. '' for what stands in no passage."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,6 +143,7 @@ class Hit:
     modified: float = 0.0
     created: float | None = None
     parts: Mapping[str, float | None] | None = None
+    id: str = ""
 
 
 @dataclass(frozen=True, slots=True)

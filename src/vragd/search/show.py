@@ -105,10 +105,11 @@ def _hit(target: Target, found: Found, row: Ranked, mode: str, more: Sequence[Fo
     return Hit(
         target.name, found.source, found.path, found.title, found.heading, found.lines, parts.score(mode), found.text,
         uri,
-        passages=tuple(Passage(one.heading, one.lines, one.text) for one in more),
+        passages=tuple(Passage(one.heading, one.lines, one.text, id=one.id) for one in more),
         weak=row.weak,
         template=any(_is_below(found.path, folder) for folder in folders),
         modified=found.modified_ns / 1e9,
+        id=found.id,
     )  # fmt: skip
 
 
@@ -124,7 +125,7 @@ def _with_excerpts(now: Lookup, hit: Hit, matched: Matched) -> Hit:
 
 
 def _cut(passage: Passage, cut: Cut) -> Passage:
-    return Passage(passage.heading, passage.lines, cut.text, cut.spans, cut.lines)
+    return replace(passage, excerpt=cut.text, spans=cut.spans, excerpt_lines=cut.lines)
 
 
 def _is_below(path: str, folder: str) -> bool:

@@ -18,6 +18,7 @@ from vragd.config.settings import SourceSettings, StoreSettings
 from vragd.errors import ConfigError, UsageError, VragdError
 from vragd.server import list_schemas as ls
 from vragd.server import lists
+from vragd.server import note_schemas as n
 from vragd.server import schemas as s
 from vragd.server.openapi import document
 from vragd.server.table import (
@@ -33,8 +34,9 @@ from vragd.server.table import (
     in_slices,
     parse,
 )
-from vragd.stores import changes, reports, verifying
+from vragd.stores import changes, reading, reports, verifying
 from vragd.stores import links as linked
+from vragd.stores import similar as related
 from vragd.stores.questions import Questions
 from vragd.stores.stores import Stores
 from vragd.system.log import error_fields
@@ -77,6 +79,23 @@ async def links(call: Call) -> Any:
         call.stores, b.stores, note=b.note, unresolved=b.unresolved, orphans=b.orphans, sources=frozenset(b.sources)
     )
     return await call.stores.aside.run(encoded_in_slices, told)
+
+
+async def get(call: Call) -> Any:
+    """Read back a note, a part of it, or a passage by its id"""
+    b: n.GetRequest = call.body
+    got = await reading.get(call.stores, b.stores, note=b.note, sources=frozenset(b.sources))
+    return Encoded(await call.stores.aside.run(encode, got))
+
+
+async def similar(call: Call) -> Any:
+    """Notes that are related to a note, or to a text"""
+    b: n.SimilarRequest = call.body
+    narrow = b.model_dump(exclude={"note", "text", "unlinked", "stores", "sources"})
+    return await related.similar(
+        call.stores, call.questions, b.stores, note=b.note, text=b.text, unlinked=b.unlinked, peer=call.peer,
+        sources=frozenset(b.sources), **narrow,
+    )  # fmt: skip
 
 
 async def sync(call: Call) -> Any:
@@ -181,6 +200,8 @@ ROUTES: tuple[Route, ...] = (
     Route("POST", "/v1/tasks", lists.tasks, ls.TasksAnswer, ls.TasksRequest),
     Route("POST", "/v1/recent", lists.recent, ls.RecentAnswer, ls.RecentRequest),
     Route("POST", "/v1/outline", lists.outline, ls.OutlineAnswer, ls.OutlineRequest),
+    Route("POST", "/v1/get", get, n.GetAnswer, n.GetRequest),
+    Route("POST", "/v1/similar", similar, n.SimilarAnswer, n.SimilarRequest),
     Route("POST", "/v1/sync", sync, s.SyncAnswer, s.SyncRequest),
     Route("GET", "/v1/stores", list_stores, s.StoresAnswer),
     Route("POST", "/v1/stores", create_store, s.StoreAnswer, s.StoreRequest, timeout_s=300.0),

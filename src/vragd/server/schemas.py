@@ -37,7 +37,6 @@ AbsolutePath = Annotated[
     str, AfterValidator(_no_nul), AfterValidator(_absolute), Field(json_schema_extra={"pattern": r"^/[^\x00]*$"})
 ]
 
-
 _NARROWS = ("where", "folder")
 
 
@@ -90,8 +89,9 @@ class QueryRequest(Request):
 
 
 class PassageModel(Body):
-    """A passage of a note. `spans`: the words of `excerpt` that matched, half-open, in code points of it."""
+    """A passage; `id` reads it back. `spans`: the words of `excerpt` that matched, half-open, in code points of it."""
 
+    id: str
     heading: tuple[str, ...]
     lines: tuple[int, int]
     excerpt: str

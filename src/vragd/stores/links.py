@@ -25,14 +25,7 @@ async def links(
 
     Raises NotFound for what is no file, UsageError for what may be several.
     """
-    await stores.at_rest(names, REST_S)
-    indexers = stores.chosen(names)
-    labels = {source.label for indexer in indexers for source in indexer.store.sources.values()}
-    if unknown := sources - labels:
-        raise UsageError(
-            f"there is no source {sorted(unknown)[0]!r}", hint=f"one of: {', '.join(sorted(labels)) or 'none yet'}"
-        )
-    targets = [target for indexer in indexers if (target := linked_of(indexer, sources)).sources or not sources]
+    indexers, targets = await chosen(stores, names, sources)
     if note:
         target, asked = await stores.aside.run(the_one, targets, note)
         told = [await stores.aside.run(search.of_file, target, asked)]
@@ -45,6 +38,21 @@ async def links(
         "pending": sum(indexer.dirty.pending() for indexer in indexers),
         "degraded": tuple(dict.fromkeys(reason for indexer in indexers for reason in indexer.degraded())),
     }
+
+
+async def chosen(
+    stores: Stores, names: Sequence[str], sources: frozenset[str]
+) -> tuple[Sequence[Indexer], list[Linked]]:
+    """The stores that are named, or all, and each that has any of these sources as questions about notes see it."""
+    await stores.at_rest(names, REST_S)
+    indexers = stores.chosen(names)
+    labels = {source.label for indexer in indexers for source in indexer.store.sources.values()}
+    if unknown := sources - labels:
+        raise UsageError(
+            f"there is no source {sorted(unknown)[0]!r}", hint=f"one of: {', '.join(sorted(labels)) or 'none yet'}"
+        )
+    targets = [target for indexer in indexers if (target := linked_of(indexer, sources)).sources or not sources]
+    return indexers, targets
 
 
 def _together(told: Sequence[Told], *, names: bool) -> dict[str, Any]:
@@ -76,7 +84,11 @@ COUNTED = ("links", "path", "alias", "self", "none", "names", "notes", "orphans"
 
 
 def the_one(targets: Sequence[Linked], text: str) -> tuple[Linked, Asked]:
-    """The file that is meant, and the first store that has it. Raises NotFound, UsageError where it may be several."""
+    """
+    The file that is meant, and the first store that has it.
+
+    Raises NotFound for what is no file, UsageError for what may be several.
+    """
     found = [(target, asked) for target in targets for asked in search.find(target, text)]
     places: dict[tuple[str, ...], tuple[Linked, Asked]] = {}
     for target, asked in found:

@@ -14,7 +14,7 @@ from vragd.search.outline import Outline, outline_of
 from vragd.search.question import Question
 from vragd.search.tasks import Recent, State, Tasks
 from vragd.stores.indexer import Indexer
-from vragd.stores.links import REST_S, linked_of, the_one
+from vragd.stores.links import REST_S, chosen, the_one
 from vragd.stores.questions import asked_of, target_of
 from vragd.stores.stores import Stores
 
@@ -59,9 +59,7 @@ async def recent(stores: Stores, names: Sequence[str], *, top_k: int, **narrowin
 
 async def outline(stores: Stores, names: Sequence[str], *, note: str, sources: frozenset[str]) -> dict[str, Any]:
     """The headings of the note that `note` means. Raises NotFound, and UsageError for what may be several."""
-    await stores.at_rest(names, REST_S)
-    indexers = asked_of(stores, names, Question(sources=sources))
-    targets = [target for indexer in indexers if (target := linked_of(indexer, sources)).sources or not sources]
+    indexers, targets = await chosen(stores, names, sources)
     found = await stores.aside.run(_outlined, targets, note)
     told = {"note": found.note, "place": found.place, "headings": found.headings}
     return {**told, "n_unread": found.n_unread, "generation": found.generation, **_state(stores, names, indexers)}

@@ -1,0 +1,185 @@
+"""
+Short ids of passages: what a hit is called, so that it can be read back.
+
+An id is made of a passage's text and of how many had that text before, and of no path: it stays over a restart, a
+rename and an edit elsewhere, and the same notes indexed anew have the same ids. An id whose passage is gone is
+remembered without its text, until it is forgotten; a passage with that text takes it up again.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import apsw
+import numpy as np
+import xxhash
+
+from vragd.system import packed
+
+KEPT_S = 90 * 86_400.0
+"""How long an id is known after its passage is gone."""
+N_CHARS = 8
+_ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"  # none that is taken for another
+_ID = re.compile(f"[{_ALPHABET}]{{{N_CHARS}}}")
+_MOST_ALIKE = 100  # passages of one text that are looked through
+
+_TABLES = """
+alter table chunk add column passage text;      -- its short id; null only within a commit
+create unique index chunk_passage on chunk(passage) where passage is not null;
+create index chunk_unnamed on chunk(note_id, ordinal) where passage is null;
+create index chunk_text_hash on chunk(text_hash);
+
+-- ids of passages that are no more. No text: it is not to outlive its note
+create table passage_gone (
+    id text primary key,
+    text_hash blob not null,
+    note_id integer references note(id),        -- where it was; null if that is gone as well
+    line integer not null,                      -- where it began
+    gone real not null                          -- since when, seconds since 1970
+) strict, without rowid;
+create index passage_gone_text on passage_gone(text_hash);
+create index passage_gone_note on passage_gone(note_id);
+create index passage_gone_since on passage_gone(gone);
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Gone:
+    """What is remembered of a passage that is no more; `note` is the row it was in, None if that is gone as well."""
+
+    text_hash: bytes
+    note: int | None
+    line: int
+
+
+def m011_passages(db: apsw.Connection) -> None:
+    """Every passage gets its id, of what is known of it; nothing is read or embedded for it."""
+    db.execute(_TABLES)
+    name_passages(db, 0.0)
+
+
+def is_id(text: str) -> bool:
+    """Whether it may be an id: it may be a name all the same."""
+    return _ID.fullmatch(text) is not None
+
+
+def name_passages(db: apsw.Connection, now: float) -> None:
+    """
+    Give an id to each passage that has none: within a commit, when all that dies by it is gone.
+
+    One that just died, or is remembered, goes on: a renamed note's passages are new ones with the old texts.
+    """
+    rows = db.execute("select id, text_hash, note_id from chunk where passage is null order by note_id, ordinal")
+    for chunk, text_hash, note in list(rows):
+        sql = "select id from passage_gone where text_hash = ? order by note_id is not ?, gone desc, line limit 1"
+        kept = next((name for (name,) in db.execute(sql, (text_hash, note))), None)
+        if kept is not None:
+            db.execute("delete from passage_gone where id = ?", (kept,))
+        db.execute("update chunk set passage = ? where id = ?", (kept or _new(db, text_hash), chunk))
+    if now:
+        db.execute("delete from passage_gone where gone < ?", (now - KEPT_S,))
+
+
+def bury_passage(db: apsw.Connection, chunk: int, now: float) -> None:
+    """Remember the id of a passage that is about to be deleted."""
+    db.execute(
+        "insert or replace into passage_gone select passage, text_hash, note_id, line_from, ? from chunk"
+        " where id = ? and passage is not null",
+        (now, chunk),
+    )
+
+
+def leave_note(db: apsw.Connection, note: int) -> None:
+    """What is remembered of its passages was in no note any more: its row is about to be another's."""
+    db.execute("update passage_gone set note_id = null where note_id = ?", (note,))
+
+
+def _new(db: apsw.Connection, text_hash: bytes) -> str:
+    """An id that nobody has or had: of the text and the count of those that have it already."""
+    sql = "select count(*) from chunk where text_hash = ? and passage is not null"
+    ((count,),) = db.execute(sql, (text_hash,))
+    taken = (
+        "select exists (select 1 from chunk where passage = ?1) or exists (select 1 from passage_gone where id = ?1)"
+    )
+    while True:
+        made = _made(text_hash, count)
+        if not db.execute(taken, (made,)).get:
+            return made
+        count += 1
+
+
+def _made(text_hash: bytes, count: int) -> str:
+    number = xxhash.xxh3_64_intdigest(text_hash + str(count).encode())
+    return "".join(_ALPHABET[number >> (5 * i) & 31] for i in range(N_CHARS))
+
+
+class Passages:
+    """Passages by their ids, of one connection inside a transaction. Row ids of chunks, nothing of who may see them."""
+
+    def __init__(self, db: apsw.Connection) -> None:
+        self._db = db
+
+    def gone(self, name: str) -> Gone | None:
+        """What is remembered of an id whose passage is no more."""
+        rows = self._db.execute("select text_hash, note_id, line from passage_gone where id = ?", (name,))
+        return next((Gone(*row) for row in rows), None)
+
+    def alike(self, name: str) -> list[int]:
+        """The passage with this id first, then those with the text that it has or had, in whatever note."""
+        sql = (
+            "select id from chunk where text_hash = coalesce((select text_hash from chunk where passage = ?1),"
+            " (select text_hash from passage_gone where id = ?1)) order by passage is not ?1, id limit ?2"
+        )
+        return [chunk for (chunk,) in self._db.execute(sql, (name, _MOST_ALIKE))]
+
+    def of_note(self, note: int) -> list[tuple[int, str, tuple[int, int]]]:
+        """(row, id, first and last line) of a note's passages, in order."""
+        sql = "select id, passage, line_from, line_to from chunk where note_id = ? order by ordinal"
+        return [(chunk, name, (first, last)) for chunk, name, first, last in self._db.execute(sql, (note,))]
+
+    def texts_of(self, notes: Sequence[int]) -> dict[int, frozenset[bytes]]:
+        """By note, the hashes of its passages' texts."""
+        found: dict[int, set[bytes]] = {}
+        sql = "select note_id, text_hash from chunk where note_id in (select value from json_each(?))"
+        for note, text_hash in self._db.execute(sql, (json.dumps(list(notes)),)):
+            found.setdefault(note, set()).add(text_hash)
+        return {note: frozenset(texts) for note, texts in found.items()}
+
+    def times(self, texts: Sequence[bytes]) -> dict[bytes, int]:
+        """In how many places each of the texts stands, by its hash."""
+        sql = "select count(*) from chunk where text_hash = ?"
+        return {text: self._db.execute(sql, (text,)).get for text in texts}
+
+    def with_texts(self, texts: frozenset[bytes]) -> set[int]:
+        """The notes that consist of these very texts; none of no texts."""
+        if not texts:
+            return set()
+        rows = self._db.execute("select distinct note_id from chunk where text_hash = ?", (min(texts),))
+        return {note for note, there in self.texts_of([note for (note,) in rows]).items() if there == texts}
+
+    def nearest(self, gone: Gone) -> int | None:
+        """
+        The passage of its note that is nearest to one that is gone: in meaning, as long as its vector is kept, else by
+        its place. None if the note is gone, or has none.
+        """
+        passages = self.of_note(gone.note) if gone.note is not None else []
+        by_place = {chunk: min(abs(line - gone.line) for line in lines) for chunk, _, lines in passages}
+        near = self._cosines(gone) if by_place else {}
+        return min(by_place, key=lambda chunk: (-round(near.get(chunk, -1.0), 3), by_place[chunk]), default=None)
+
+    def _cosines(self, gone: Gone) -> dict[int, float]:
+        """By row of a chunk, in the space its note is in."""
+        sql = (
+            "select c.id, mine.vector, s.dimension, old.vector from chunk c join note n on n.id = c.note_id"
+            " join embedding mine on mine.space_id = n.space_id and mine.text_hash = c.text_hash"
+            " join embedding old on old.space_id = n.space_id and old.text_hash = ?"
+            " join space s on s.id = n.space_id where n.id = ?"
+        )
+        found = {}
+        for chunk, mine, dimension, old in self._db.execute(sql, (gone.text_hash, gone.note)):
+            one, other = packed.unpack(np.frombuffer(mine + old, dtype=packed.kind(dimension)))
+            found[chunk] = float(one @ other)
+        return found

@@ -1,0 +1,77 @@
+"""`vragd similar`: notes that are related to one, or to a text from standard input."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from typing import Any, BinaryIO
+
+from vragd.cli.connect import Session
+from vragd.cli.links import named
+from vragd.cli.query import add_filters, below_title, filters_of
+from vragd.cli.render import json_out, out, plural, say, within
+from vragd.errors import UsageError
+
+MOST_CHARS = 40_000
+
+
+def add(commands: Any, common: argparse.ArgumentParser) -> None:
+    sub = commands.add_parser("similar", parents=[common], help="notes that are related to one, or to a text")
+    sub.add_argument("note", help="a path as hits print it, or a name; - takes a text from standard input")
+    sub.add_argument("-k", "--top-k", type=int, default=10, metavar="N", help="how many, 1 to 100 (default 10)")
+    sub.add_argument("--unlinked", action="store_true", help="no note that links to it, or that it links to")
+    sub.add_argument("-s", "--store", action="append", default=[], help="only this store (may be repeated)")
+    sub.add_argument("--source", action="append", default=[], help="only this source (may be repeated)")
+    sub.add_argument("--folder", default="", help="only below this folder, as hits print it or from its source")
+    add_filters(sub)
+    sub.add_argument("--json", action="store_true")
+    sub.set_defaults(command=_similar)
+
+
+def _similar(args: argparse.Namespace) -> int:
+    asked = {
+        "note": "" if args.note == "-" else named(args.note),
+        "text": text_of(sys.stdin.buffer) if args.note == "-" else "",
+        "top_k": args.top_k,
+        "unlinked": args.unlinked,
+        "stores": args.store,
+        "sources": args.source,
+        "folder": args.folder,
+        "where": filters_of(args),
+    }
+    with Session(args) as session:
+        answer = session.request("POST", "/v1/similar", asked)
+    if args.json:
+        json_out(answer)
+    else:
+        print_related(answer)
+    return 0
+
+
+def text_of(stream: BinaryIO) -> str:
+    """The text on standard input. Raises UsageError for none, and for too much."""
+    text = stream.read(4 * MOST_CHARS + 4).decode("utf-8-sig", "replace")
+    if not text.strip():
+        raise UsageError("there is no text on standard input", hint="vragd similar - < draft.md")
+    if len(text) > MOST_CHARS:
+        raise UsageError(f"the text has more than {MOST_CHARS:,} characters", hint="give its beginning, or save it")
+    return text
+
+
+def print_related(answer: dict[str, Any]) -> None:
+    """Related notes for people; what may be wrong with them goes to standard error."""
+    for number, hit in enumerate(answer["hits"], 1):
+        note = hit["note"]
+        said = [f"{hit['score']:.3f}", time.strftime("%Y-%m-%d", time.localtime(hit["modified"]))]
+        said += [words for way, words in (("out", "linked"), ("back", "links here")) if way in hit["linked"]]
+        heading = " › ".join(below_title(note["title"], hit["heading"]))
+        out(within(f"{number}. {note['title']}{'  ' + heading if heading else ''}  ({', '.join(said)})"))
+        lines = f":{hit['lines'][0]}-{hit['lines'][1]}  {hit['id']}" if hit["id"] else ""
+        out(within(f"   {note['source']}/{note['path']}{lines}"))
+    if not answer["hits"]:
+        say("no related notes")
+    if answer["pending"]:
+        say(f"note: {plural(answer['pending'], 'path is', 'paths are')} still to be indexed")
+    if answer["degraded"]:
+        say(f"note: this answer may be incomplete or out of date: {', '.join(answer['degraded'])} (vragd status)")

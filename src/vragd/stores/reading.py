@@ -1,0 +1,50 @@
+"""Notes of the stores that run, read back from their catalogs. What reads works aside, as for links."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import fields
+from typing import Any
+
+from vragd.errors import NotFound
+from vragd.search import reading
+from vragd.search.links import Linked
+from vragd.search.reading import Got
+from vragd.stores.links import chosen, the_one
+from vragd.stores.stores import Stores
+
+
+async def get(stores: Stores, names: Sequence[str], *, note: str, sources: frozenset[str]) -> dict[str, Any]:
+    """
+    What `note` means: a passage by its id, or a note, whole or a place or lines of it; see `reading.Got`.
+
+    Raises NotFound for what is not there, UsageError for what may be several notes, or lines that are none.
+    """
+    indexers, targets = await chosen(stores, names, sources)
+    got = await stores.aside.run(_got, targets, note.strip())
+    return {
+        **{one.name: getattr(got, one.name) for one in fields(got)},
+        "pending": sum(indexer.dirty.pending() for indexer in indexers),
+        "degraded": tuple(dict.fromkeys(reason for indexer in indexers for reason in indexer.degraded())),
+    }
+
+
+def _got(targets: Sequence[Linked], text: str) -> Got:
+    if (found := _by_id(targets, text)) is not None:
+        return found
+    target, asked = the_one(targets, text)
+    return reading.of_file(target, asked)
+
+
+def _by_id(targets: Sequence[Linked], name: str) -> Got | None:
+    """The passage as the first store has it, in which it is unchanged if there is one."""
+    found, gone = list[Got](), list[NotFound]()
+    for target in targets:
+        try:
+            if (got := reading.by_id(target, name)) is not None:
+                found.append(got)
+        except NotFound as error:
+            gone.append(error)
+    if gone and not found:
+        raise gone[0]
+    return min(found, key=lambda got: got.changed, default=None)

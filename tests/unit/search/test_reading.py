@@ -1,0 +1,215 @@
+"""What is read back of a note: lines, sections, blocks, and passages by ids that stay."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.graphs import Linked as Store
+from vragd.catalog.passages import is_id
+from vragd.errors import NotFound, UsageError
+from vragd.search.links import Linked, Root, find
+from vragd.search.reading import Got, by_id, of_file
+
+LONG = " ".join(f"word{i}" for i in range(150))
+COFFEE = f"""---
+aliases: [Java]
+---
+# Brewing
+Water is hot. ^hot
+
+## French press
+- grind it coarse
+  and not fine ^coarse
+- wait four minutes {LONG}
+
+| a | b |
+|---|---|
+| 1 | 2 |
+
+^table
+
+# Brewing cold
+## French press
+Over night. {LONG}
+```
+# no heading ^never
+```
+Last line."""
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[Store]:
+    vault = tmp_path / "vault"
+    (vault / "Kitchen").mkdir(parents=True)
+    (vault / "Kitchen" / "Coffee.md").write_text(COFFEE)
+    (vault / "Tea.md").write_text(f"Tea is green.\n\n{LONG} tea\n")
+    made = Store(vault, tmp_path / "store")
+    made.look()
+    yield made
+    made.close()
+
+
+def linked(store: Store, hidden: tuple[str, ...] = (), sources: tuple[str, ...] = ()) -> Linked:
+    root = Root((str(store.vault),), withheld=lambda path: path in hidden)
+    return Linked("notes", store.store.reader, {"vault": root}, frozenset(sources))
+
+
+def got(store: Store, text: str) -> Got:
+    (asked,) = find(linked(store), text)
+    return of_file(linked(store), asked)
+
+
+def ids(store: Store, note: str) -> list[str]:
+    return [part.id for part in got(store, note).parts]
+
+
+def by(store: Store, name: str) -> Got:
+    found = by_id(linked(store), name)
+    assert found is not None
+    return found
+
+
+@pytest.mark.parametrize(
+    ("place", "lines"),
+    [
+        ("", (1, 24)),
+        (":4-5", (4, 5)),
+        (":5", (5, 5)),
+        (":20-999", (20, 24)),
+        ("#brewing", (4, 16)),
+        ("#French press", (7, 16)),
+        ("#Brewing#French press", (7, 16)),
+        ("#Brewing cold#French press", (19, 24)),
+        ("#^hot", (5, 5)),
+        ("#^COARSE", (8, 9)),
+        ("#^table", (12, 14)),
+    ],
+)
+def test_a_part_is_its_lines_of_the_note_as_it_was_read(store: Store, place: str, lines: tuple[int, int]) -> None:
+    for name in ("Kitchen/Coffee.md", "java"):
+        read = got(store, name + place)
+        assert (read.lines, read.n_lines, read.changed) == (lines, 24, False)
+        assert read.text == "\n".join(COFFEE.split("\n")[lines[0] - 1 : lines[1]])
+        assert all(part.lines[0] <= lines[1] and part.lines[1] >= lines[0] for part in read.parts)
+
+
+def test_a_place_that_is_not_there_is_said_with_what_is_near(store: Store) -> None:
+    with pytest.raises(NotFound, match="has no place #Frensh press") as error:
+        got(store, "Coffee#Frensh press")
+    assert error.value.hint == "did you mean #French press?"
+    for place in ("#^never", "#^nothing", "#zzz"):
+        with pytest.raises(NotFound):
+            got(store, f"Coffee{place}")
+    for lines in (":0-3", ":7-5", ":25"):
+        with pytest.raises(UsageError, match="lines 1 to 24"):
+            got(store, f"Coffee{lines}")
+
+
+def test_a_file_that_is_no_note_or_was_not_read_has_no_text(store: Store) -> None:
+    (store.vault / "p.png").write_bytes(b"")
+    (store.vault / "binary.md").write_bytes(b"\0" * 100)
+    store.look()
+    with pytest.raises(UsageError, match="is no note"):
+        got(store, "p.png")
+    with pytest.raises(NotFound, match="was not read"):
+        got(store, "binary")
+
+
+def test_of_a_canvas_a_passage_is_a_card(store: Store) -> None:
+    (store.vault / "c.canvas").write_text('{"nodes": [\n{"id": "1", "type": "text", "text": "A card of tea."}\n]}')
+    store.look()
+    read = got(store, "c.canvas")
+    assert "A card of tea." in read.text
+    (name,) = ids(store, "c.canvas")
+    assert by(store, name).text == "A card of tea."
+
+
+def test_ids_are_short_and_stay_through_all_but_an_edit_of_the_passage(store: Store, tmp_path: Path) -> None:
+    before = ids(store, "Coffee")
+    assert len(before) == len(set(before)) >= 3
+    assert all(map(is_id, before))
+    store.close()
+    store.open()
+    assert ids(store, "Coffee") == before
+    coffee, moved = store.vault / "Kitchen" / "Coffee.md", store.vault / "Beans.md"
+    coffee.rename(moved)
+    store.look()
+    assert ids(store, "Beans") == before
+    moved.write_text(COFFEE.replace("Last line.", "The last."))
+    store.look()
+    assert ids(store, "Beans")[:-1] == before[:-1]
+    anew = Store(store.vault, tmp_path / "anew")
+    anew.look()
+    assert ids(anew, "Beans") == ids(store, "Beans")
+    anew.close()
+    assert [by(store, name).note.path for name in before[:-1]] == ["Beans.md"] * (len(before) - 1)
+
+
+def test_of_an_edited_passage_the_nearest_is_given_and_said_to_be_changed(store: Store) -> None:
+    *_, last = got(store, "Coffee").parts
+    coffee = store.vault / "Kitchen" / "Coffee.md"
+    edited = COFFEE.replace("Over night.", "For a night.")
+    coffee.write_text("# Before\nSomething else entirely.\n\n" + edited.split("---\n", 2)[2])
+    store.look()
+    read = by(store, last.id)
+    assert (read.changed, read.note.path) == (True, "Kitchen/Coffee.md")
+    assert "For a night." in read.text
+    assert read.id not in ("", last.id)
+    coffee.write_text(COFFEE)  # undone
+    store.look()
+    assert (by(store, last.id).changed, by(store, last.id).id) == (False, last.id)
+
+
+def test_without_its_vector_the_nearest_is_the_one_at_its_place(store: Store) -> None:
+    (first, *_) = got(store, "Coffee").parts
+    (store.vault / "Kitchen" / "Coffee.md").write_text(COFFEE.replace("Water is hot.", "Water boils."))
+    store.look()
+    with store.store.catalog.writing() as db:
+        db.execute("delete from embedding")
+    assert "Water boils." in by(store, first.id).text
+
+
+def test_a_passage_that_is_gone_with_its_note_is_said_to_be(store: Store) -> None:
+    (first, *_) = ids(store, "Tea")
+    (store.vault / "Tea.md").unlink()
+    store.look()
+    (store.vault / "Another.md").write_text("It takes the row of that note.")
+    store.look()
+    with pytest.raises(NotFound, match="is gone"):
+        by_id(linked(store), first)
+    assert by_id(linked(store), "00000000") is None
+
+
+def test_copies_have_ids_of_their_own_and_stand_for_each_other(store: Store) -> None:
+    text = (store.vault / "Tea.md").read_text()
+    (store.vault / "Copy.md").write_text(text)
+    store.look()
+    (mine, *_), (other, *_) = ids(store, "Tea"), ids(store, "Copy")
+    assert mine != other
+    assert (by(store, mine).note.path, [copy.path for copy in by(store, mine).copies]) == ("Tea.md", ["Copy.md"])
+    assert by(store, other).note.path == "Copy.md"
+    (store.vault / "Tea.md").unlink()
+    store.look()
+    assert (by(store, mine).note.path, by(store, mine).changed) == ("Copy.md", False)
+
+
+def test_what_is_withheld_or_opts_out_is_read_back_by_nothing(store: Store) -> None:
+    (first, *_) = ids(store, "Tea")
+    hidden = linked(store, hidden=("Tea.md",))
+    with pytest.raises(NotFound):
+        by_id(hidden, first)
+    assert find(hidden, "Tea") == []
+    (store.vault / "Tea.md").write_text("---\nvragd: false\n---\nTea is green.")
+    store.look()
+    with pytest.raises(NotFound):
+        by_id(linked(store), first)
+
+
+def test_many_copies_are_named_in_the_time_of_few(store: Store) -> None:
+    for i in range(60):
+        (store.vault / f"{i}.md").write_text("the same in every note")
+    store.look()
+    assert len({name for i in range(60) for name in ids(store, f"{i}.md")}) == 60
