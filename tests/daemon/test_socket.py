@@ -12,8 +12,9 @@ from typing import Any
 import pytest
 
 from tests.harness import Vragd, until, vragd
+from vragd.server.query_schemas import QueryAnswer
 from vragd.server.routes import ROUTES
-from vragd.server.schemas import FilesAnswer, QueryAnswer, StatusAnswer, StoresAnswer, VerifyAnswer
+from vragd.server.schemas import FilesAnswer, StatusAnswer, StoresAnswer, VerifyAnswer
 
 
 @pytest.fixture(scope="module")

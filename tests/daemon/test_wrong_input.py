@@ -49,7 +49,7 @@ def test_without_a_daemon_query_says_how_to_start_it(tmp_path: Path) -> None:
     ("args", "words"),
     [
         (["query", "x", "-s", "nope"], ["'nope'", "notes"]),
-        (["query", "x", "-k", "0"], ["top_k is 0", "1 to 100"]),
+        (["query", "x", "-k", "0"], ["top_k is 0", "1 to 1000"]),
         (["query", "x", "-k", "10000"], ["top_k is 10000"]),
         (["query", "  "], ["empty"]),
         (["sync", "/etc/passwd"], ["in no source"]),

@@ -48,7 +48,9 @@ def _add_tasks(commands: Any, common: argparse.ArgumentParser) -> None:
 
 def _add_recent(commands: Any, common: argparse.ArgumentParser) -> None:
     sub = commands.add_parser("recent", parents=[common], help="the notes that were changed last")
-    sub.add_argument("-k", "--top-k", type=int, default=10, metavar="N", help="how many, 1 to 10,000 (default 10)")
+    sub.add_argument(
+        "-k", "-n", "--top-k", type=int, default=10, metavar="N", help="how many, 1 to 10,000 (default 10)"
+    )
     _narrowing(sub)
     sub.set_defaults(command=_list, what="recent", asked=_recent)
 

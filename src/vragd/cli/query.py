@@ -11,18 +11,27 @@ from typing import Any
 
 from vragd.cli import bucket
 from vragd.cli.connect import client
-from vragd.cli.render import BOLD, PLAIN, bold, json_out, out, plural, say, within
+from vragd.cli.render import BOLD, PLAIN, bold, out, plural, say, within
 from vragd.errors import UsageError
 
 EXCERPT_CHARS = 240
-_LEFT_OUT = re.compile(r"-(?!-|[hks]$|k\d+$).")  # no option: those are -h, -s NAME, -k 5 and -k5
+FRESH_S = 25
+_LEFT_OUT = re.compile(r"-(?!-|[hkns]$|[kn]\d+$).")  # no option: those are -h, -s NAME, -k 5, -k5 and -n
 
 
 def add(commands: Any, common: argparse.ArgumentParser) -> None:
     sub = commands.add_parser("query", parents=[common], help="find notes")
     sub.add_argument("text", nargs="*", help="what to look for, in your own words; or filters, see docs/questions.md")
     sub.add_argument("-s", "--store", action="append", default=[], help="only this store (may be repeated)")
-    sub.add_argument("-k", "--top-k", type=int, default=5, metavar="N", help="how many hits, 1 to 100 (default 5)")
+    sub.add_argument(
+        "-k", "-n", "--top-k", type=int, default=5, metavar="N", help="how many hits, 1 to 1,000 (default 5)"
+    )
+    sub.add_argument("--offset", type=int, default=0, metavar="N", help="leave out the first N hits: the next page")
+    sub.add_argument(
+        "--also", action="append", default=[], metavar="TEXT", help="look for this too: a note counts by its best"
+    )
+    sub.add_argument("--min-score", type=float, default=0.0, metavar="X", help="no hit with a lower score")
+    sub.add_argument("--fresh", action="store_true", help="wait up to 25 s until what changed on the disk is in")
     sub.add_argument("--mode", choices=("hybrid", "vector", "keyword"), help="default hybrid; with --bucket, vector")
     sub.add_argument("--source", action="append", default=[], help="only this source (may be repeated)")
     sub.add_argument("--folder", default="", help="only below this folder, as hits print it or from its source")
@@ -33,7 +42,10 @@ def add(commands: Any, common: argparse.ArgumentParser) -> None:
     sub.add_argument("--sort", choices=("score", "modified", "created", "name"), default="score", help="default score")
     sub.add_argument("--plain", action="store_true", help="the text is words, whatever it looks like")
     sub.add_argument("--explain", action="store_true", help="what each score is made of")
-    sub.add_argument("--json", action="store_true", help="the daemon's answer as JSON")
+    sub.add_argument("--json", dest="format", action="store_const", const="json", help="the daemon's answer as JSON")
+    sub.add_argument(
+        "--format", choices=("text", "json", "jsonl", "csv", "md", "paths"), default="text", help="default text"
+    )
     sub.add_argument(
         "--ollama", dest="model", metavar="MODEL", help="with --bucket: the Ollama model the index was written with"
     )
@@ -63,10 +75,14 @@ def guarded(words: Sequence[str]) -> list[str]:
 def _query(args: argparse.Namespace) -> int:
     args.text = [as_text(part).removeprefix(" ") for part in args.text]
     answer = bucket.query(args) if bucket.wanted(args) else _ask_daemon(args)
-    if args.json:
-        json_out(answer)
-    else:
-        print_hits(answer)
+    if args.format == "text":
+        print_hits(answer, args.offset + 1)
+        return 0
+    from vragd.cli.formats import print_as
+
+    print_as(args.format, answer, args.offset + 1)
+    if args.format not in ("json", "jsonl"):
+        say_beside(answer)
     return 0
 
 
@@ -86,6 +102,10 @@ def _ask_daemon(args: argparse.Namespace) -> Any:
         "/v1/query",
         {
             "text": _joined(args.text),
+            "texts": [as_text(one) for one in args.also],
+            "offset": args.offset,
+            "min_score": args.min_score,
+            "fresh_s": FRESH_S if args.fresh else 0,
             "stores": args.store,
             "top_k": args.top_k,
             "mode": args.mode or "hybrid",
@@ -130,12 +150,12 @@ def _quoted(text: str) -> str:
     return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
 
 
-def print_hits(answer: dict[str, Any]) -> None:
-    """Hits for people; what may be wrong with them goes to standard error."""
+def print_hits(answer: dict[str, Any], first: int = 1) -> None:
+    """Hits for people, the first with this number; what may be wrong with them goes to standard error."""
     for word, other in answer.get("instead", {}).items():
         say(f"showing results for {other!r}: {word!r} is nowhere (--exact looks for it alone)")
     say_unknown(answer)
-    for number, hit in enumerate(answer["hits"], 1):
+    for number, hit in enumerate(answer["hits"], first):
         where = f"{hit['path']}:{hit['lines'][0]}-{hit['lines'][1]}"
         heading = " › ".join(below_title(hit["title"], hit["heading"]))
         out(within(f"{number}. {hit['title']}{'  ' + heading if heading else ''}  ({_beside(hit)})"))
@@ -146,6 +166,11 @@ def print_hits(answer: dict[str, Any]) -> None:
         elif text := " ".join(hit["text"].split()):  # of an index that is asked without a catalog
             out(f"   {text[:EXCERPT_CHARS]}{'…' if len(text) > EXCERPT_CHARS else ''}")
         _print_more(hit)
+    say_beside(answer)
+
+
+def say_beside(answer: dict[str, Any]) -> None:
+    """That there are no hits, and what may be wrong with those there are, on standard error."""
     if not answer["hits"]:
         n_weak = answer.get("n_weak", 0)
         say(f"no good match ({plural(n_weak, 'weak one')} with --weak)" if n_weak else "no hits")

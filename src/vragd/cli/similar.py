@@ -19,7 +19,7 @@ MOST_CHARS = 40_000
 def add(commands: Any, common: argparse.ArgumentParser) -> None:
     sub = commands.add_parser("similar", parents=[common], help="notes that are related to one, or to a text")
     sub.add_argument("note", help="a path as hits print it, or a name; - takes a text from standard input")
-    sub.add_argument("-k", "--top-k", type=int, default=10, metavar="N", help="how many, 1 to 100 (default 10)")
+    sub.add_argument("-k", "-n", "--top-k", type=int, default=10, metavar="N", help="how many, 1 to 1,000 (default 10)")
     sub.add_argument("--unlinked", action="store_true", help="no note that links to it, or that it links to")
     sub.add_argument("-s", "--store", action="append", default=[], help="only this store (may be repeated)")
     sub.add_argument("--source", action="append", default=[], help="only this source (may be repeated)")

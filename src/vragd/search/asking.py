@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
 from vragd.errors import UsageError
 from vragd.search.grammar.halves import filter_of, ranked_text
 from vragd.search.grammar.parse import parse
 from vragd.search.grammar.tree import And, Node, Not, Or, Source, Store, Within
-from vragd.search.question import SEEN, Question, Unknown, wall_clock
-from vragd.terms.bounds import MAX_QUERY_CHARS
+from vragd.search.question import SEEN, Question, Unknown, check, wall_clock
+from vragd.terms.bounds import MAX_OFFSET, MAX_QUERY_CHARS
 
 
 def understood(*, text: str = "", where: str = "", plain: bool = False, **asked: Any) -> Question:
@@ -37,6 +38,26 @@ def understood(*, text: str = "", where: str = "", plain: bool = False, **asked:
         now=wall_clock(),
         **asked,
     )
+
+
+def each_of(
+    *, text: str = "", vector: tuple[float, ...] | None = None, texts: Sequence[str] = (),
+    vectors: Sequence[tuple[float, ...]] = (), top_k: int = 5, offset: int = 0, min_score: float = 0.0, **asked: Any,
+) -> list[Question]:  # fmt: skip
+    """
+    The questions of a request with several texts or vectors, each for as many hits as there are up to the end of the
+    page. Raises UsageError.
+    """
+    if not 0 <= offset <= MAX_OFFSET:
+        raise UsageError(f"offset is {offset}, expected 0 to {MAX_OFFSET}", hint="narrow the question")
+    parts: list[dict[str, Any]] = [{"text": one} for one in (text, *texts) if SEEN.search(one)]
+    parts += [{"vector": one} for one in (vector, *vectors) if one is not None]
+    found = [understood(**part, top_k=top_k, **asked) for part in parts or [{"text": text}]]
+    for one in found:
+        check(one)
+        if min_score and one.vector is None and not one.text:
+            raise UsageError("filters alone give no score that could be too low", hint="leave out --min-score")
+    return [replace(one, top_k=top_k + offset) for one in found]
 
 
 def named_in(node: Node | None) -> Iterator[Source | Store]:

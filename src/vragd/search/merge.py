@@ -30,6 +30,27 @@ def merge(
     return tuple((hits if chunks else once(hits))[:top_k])
 
 
+def best_of(answers: Sequence[Answer], *, chunks: bool) -> Answer:
+    """
+    The answers of one store to several texts or vectors as one: a note, or with `chunks` a passage, is there once, as
+    the answer has it that gives it the best score.
+    """
+    if len(answers) == 1:
+        return answers[0]
+    found: dict[tuple[Any, ...], Hit] = {}
+    for hit in sorted((hit for answer in answers for hit in answer.hits), key=_by_score):
+        found.setdefault((hit.source, hit.path, *((hit.lines, hit.id) if chunks else ())), hit)
+    return Answer(
+        tuple(found.values()),
+        tuple(reason for answer in answers for reason in answer.degraded),
+        max(answer.generation for answer in answers),
+        all(answer.semantic for answer in answers),
+        sum(answer.n_weak for answer in answers),
+        {word: other for answer in answers for word, other in answer.instead.items()},
+        tuple(dict.fromkeys(one for answer in answers for one in answer.unknown)),
+    )
+
+
 def _by_score(hit: Hit) -> tuple[bool, float]:
     # the last digits of a cosine differ with what it was computed beside: of equal notes the first store's comes first
     return hit.template, -round(hit.score, 5)

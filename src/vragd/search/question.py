@@ -119,9 +119,9 @@ class Hit:
     """
     One answer: a note with its best passage. `score` is higher for better hits; see `search.score`.
 
-    `passages` are further ones of the note, `copies` are left out for their text being equal,
-    `weak` whether the hit is below the floor. `modified` is the file's, in seconds since 1970, and
-    `created` what the note says of itself, where hits are sorted by that. `parts` is what the score is made of.
+    `passages` are further ones of the note, `copies` are left out for their text being equal, `weak` whether the hit is
+    below the floor, `file` its path on this machine. `modified` is the file's, in seconds since 1970, and `created`
+    what the note says of itself, where hits are sorted by that. `parts` is what the score is made of.
     """
 
     store: str
@@ -142,6 +142,7 @@ class Hit:
     template: bool = False
     modified: float = 0.0
     created: float | None = None
+    file: str = ""
     parts: Mapping[str, float | None] | None = None
     id: str = ""
 

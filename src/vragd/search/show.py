@@ -13,7 +13,7 @@ from vragd.search.merge import once
 from vragd.search.question import Hit, Passage, Question, Target
 from vragd.search.rank import NO_PASSAGE, Ranked, Ranking
 from vragd.search.score import FIRST, Parts
-from vragd.terms.names import has_marks, link
+from vragd.terms.names import has_marks, link, shown
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +110,7 @@ def _hit(target: Target, found: Found, row: Ranked, mode: str, more: Sequence[Fo
         template=any(_is_below(found.path, folder) for folder in folders),
         modified=found.modified_ns / 1e9,
         id=found.id,
+        file=shown(f"{place.root}/{found.path}") if place else "",
     )  # fmt: skip
 
 

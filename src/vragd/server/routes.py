@@ -19,6 +19,7 @@ from vragd.errors import ConfigError, UsageError, VragdError
 from vragd.server import list_schemas as ls
 from vragd.server import lists
 from vragd.server import note_schemas as n
+from vragd.server import query_schemas as q
 from vragd.server import schemas as s
 from vragd.server.openapi import document
 from vragd.server.table import (
@@ -49,7 +50,7 @@ NO_ROUTE_S = 5.0
 
 async def query(call: Call) -> Any:
     """Search"""
-    b: s.QueryRequest = call.body
+    b: q.QueryRequest = call.body
     asked = b.model_dump(exclude={"stores", "sources"})
     return await call.questions.query(b.stores, peer=call.peer, **asked, sources=frozenset(b.sources))
 
@@ -191,7 +192,7 @@ _FILES = {"state": {"type": "array", "items": {"enum": list(_STATES)}}, "store":
 _DELETE = {"keep_remote": {"type": "boolean", "default": False}}
 
 ROUTES: tuple[Route, ...] = (
-    Route("POST", "/v1/query", query, s.QueryAnswer, s.QueryRequest),
+    Route("POST", "/v1/query", query, q.QueryAnswer, q.QueryRequest, timeout_s=60.0),
     Route("GET", "/v1/status", status, s.StatusAnswer),
     Route("GET", "/v1/files", files, s.FilesAnswer, query=_FILES),
     Route("POST", "/v1/links", links, s.LinksAnswer, s.LinksRequest),

@@ -7,7 +7,6 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
 from vragd.config.settings import STORE_NAME, AnyBackend, AnyEmbedder, default_backend, default_embedder
-from vragd.terms.bounds import MAX_QUERY_CHARS, MAX_TOP_K
 from vragd.terms.fields import Integer, Patterns, as_tuple
 from vragd.terms.metric import Metric
 
@@ -37,19 +36,6 @@ AbsolutePath = Annotated[
     str, AfterValidator(_no_nul), AfterValidator(_absolute), Field(json_schema_extra={"pattern": r"^/[^\x00]*$"})
 ]
 
-_NARROWS = ("where", "folder")
-
-
-def _says_what_it_asks(schema: dict[str, Any]) -> None:
-    """A question has words, or filters, or in mode `vector` a vector."""
-    words = {"text": {"type": "string", "pattern": r"\S"}, "vector": {"type": "null"}}
-    vector = {"vector": {"type": "array"}, "mode": {"const": "vector"}}
-    schema["anyOf"] = [
-        {"required": ["text"], "properties": words},
-        *({"required": [name], "properties": {name: words["text"], "vector": {"type": "null"}}} for name in _NARROWS),
-        {"required": ["vector", "mode"], "properties": vector},
-    ]
-
 
 class Body(BaseModel):
     # a validator takes a millisecond to make: each is made when it is first asked for, not while the daemon starts
@@ -62,107 +48,12 @@ class Request(Body):
     model_config = ConfigDict(strict=True)
 
 
-class QueryRequest(Request):
-    """
-    A question by text, in the grammar of docs/questions.md, by filters alone, or by vector in mode `vector`. Empty
-    `stores` and `sources` mean all.
-    """
-
-    model_config = ConfigDict(json_schema_extra=_says_what_it_asks)
-
-    text: str = Field(default="", json_schema_extra={"maxLength": MAX_QUERY_CHARS})
-    vector: tuple[Finite, ...] | None = Field(
-        default=None, max_length=4096, description="as many numbers as the store's vectors have"
-    )
-    stores: Strings = ()
-    top_k: Integer = Field(default=5, json_schema_extra={"minimum": 1, "maximum": MAX_TOP_K})
-    mode: Literal["hybrid", "vector", "keyword"] = "hybrid"
-    sources: Strings = ()
-    folder: str = ""
-    chunks: bool = Field(default=False, description="a hit is a passage, not a note with its best one")
-    weak: bool = Field(default=False, description="also what is no good match")
-    exact: bool = Field(default=False, description="a word that is nowhere stands for no other")
-    explain: bool = Field(default=False, description="what each score is made of")
-    where: str = Field(default="", description="filters in the grammar of questions, beside those in the text")
-    plain: bool = Field(default=False, description="the text is words, whatever it looks like: no grammar, no filters")
-    sort: Literal["score", "modified", "created", "name"] = "score"
-
-
-class PassageModel(Body):
-    """A passage; `id` reads it back. `spans`: the words of `excerpt` that matched, half-open, in code points of it."""
-
-    id: str
-    heading: tuple[str, ...]
-    lines: tuple[int, int]
-    excerpt: str
-    spans: tuple[tuple[int, int], ...]
-    excerpt_lines: tuple[int, int]
-
-
-class PartsModel(Body):
-    """What a score is made of; null where it could not be had. `cover`: the share of what was asked that is there."""
-
-    ahead: float
-    chunk: float | None
-    title: float | None
-    words: float | None
-    note: float | None
-    cover: float | None
-
-
-class CopyModel(Body):
-    """Another place of the same text."""
-
-    store: str
-    source: str
-    path: str
-
-
-class HitModel(PassageModel):
-    """
-    A note with its best passage, `text` in full; `passages` are further ones, `copies` equal ones that were left out.
-
-    `score` is at most 1; 1 more for a note that is called what was asked, or has what was quoted. See the README.
-    """
-
-    store: str
-    source: str
-    path: str
-    title: str
-    score: float
-    text: str
-    uri: str
-    passages: tuple[PassageModel, ...]
-    copies: tuple[CopyModel, ...]
-    weak: bool
-    template: bool
-    modified: float = Field(description="when the file was, in seconds since 1970")
-    created: float | None = Field(description="when the note was, where hits are sorted by that")
-    parts: PartsModel | None
-
-
 class UnknownModel(Body):
     """A tag, property or folder the question names and no note has. `nearest` is one that some note has, or empty."""
 
     kind: Literal["tag", "property", "folder"]
     name: str
     nearest: str
-
-
-class QueryAnswer(Body):
-    """
-    `generation` grows with every commit; `pending` paths are not searchable yet; `degraded`: why it may be stale.
-
-    `n_weak` hits were left out as no good match. `instead`: what was looked for in place of words that are nowhere.
-    """
-
-    hits: tuple[HitModel, ...]
-    generation: int
-    pending: int
-    degraded: tuple[str, ...]
-    n_weak: int
-    instead: dict[str, str]
-    unknown: tuple[UnknownModel, ...]
 
 
 class SyncRequest(Request):

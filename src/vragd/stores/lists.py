@@ -78,7 +78,7 @@ def _narrowed(**narrowing: Any) -> Question:
 
 async def _looked(stores: Stores, names: Sequence[str], question: Question, into: Collected) -> dict[str, Any]:
     await stores.at_rest(names, REST_S)
-    indexers = asked_of(stores, names, question)
+    indexers = asked_of(stores, names, [question])
     met = set[str]()
     told: list[Looked] = []
     for indexer in indexers:

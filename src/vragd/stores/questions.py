@@ -6,13 +6,14 @@ import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from typing import Any, Never
 
 from vragd.errors import BackendUnavailable, EmbedderUnavailable, Overloaded, UsageError
-from vragd.search.ask import Answer, Place, Question, Target, ask, check
-from vragd.search.asking import named_in, understood, unknown_everywhere
+from vragd.search.ask import Answer, Place, Question, Target, ask
+from vragd.search.asking import each_of, named_in, unknown_everywhere
 from vragd.search.grammar.tree import Source, Store
-from vragd.search.merge import merge
+from vragd.search.merge import best_of, merge
 from vragd.stores.indexer import Indexer
 from vragd.stores.stores import QUERY_THREADS, Stores
 
@@ -30,26 +31,33 @@ class Questions:
         self._before: Counter[int] = Counter()  # how many wait for a place, because their own process has its half
         self._freed = asyncio.Condition()
 
-    async def query(self, names: Sequence[str], *, peer: int = 0, **asked: Any) -> dict[str, Any]:
+    async def query(
+        self, names: Sequence[str], *, peer: int = 0, offset: int = 0, min_score: float = 0.0, fresh_s: float = 0.0,
+        **asked: Any,
+    ) -> dict[str, Any]:  # fmt: skip
         """
-        The answer of one store, several, or all (none named), to a `Question` of these fields.
+        The answer of one store, several, or all (none named), to a `Question` of these fields, or to several at once
+        (`search.asking.each_of`): the hits after the first `offset`, none with a lower score. With `fresh_s` what has
+        changed on the disk is in it, if it can be indexed in so many seconds.
 
         The process `peer`, if it is known, holds no more than half of the places, and waits for one of them to be
         free: others want to ask too.
         """
-        question = understood(**asked)
-        check(question)
+        questions = each_of(offset=offset, min_score=min_score, **asked)
+        question = questions[0]
         by = question.sort if question.text or question.vector or question.sort != "score" else "modified"
         await self._stores.at_rest(names, REST_S)
-        indexers = asked_of(self._stores, names, question)
+        indexers = asked_of(self._stores, names, questions)
+        if fresh_s:
+            await self._stores.catch_up(names, fresh_s)
         async with self.place(peer):
-            found = await asyncio.gather(*(self._ask(indexer, question) for indexer in indexers))
+            found = await asyncio.gather(*(self._ask_all(indexer, questions, min_score) for indexer in indexers))
         answers = [answer for _, answer in found]
         degraded = [reason for indexer in indexers for reason in indexer.degraded()]
         degraded += [reason for answer in answers for reason in answer.degraded]
         degraded += ["store_restarting"] if self._stores.coming and not names else []
         return {
-            "hits": merge(found, question.top_k, chunks=question.chunks, sort=by),
+            "hits": merge(found, question.top_k, chunks=question.chunks, sort=by)[offset:],
             "n_weak": sum(answer.n_weak for answer in answers),
             "unknown": unknown_everywhere([answer.unknown for answer in answers]),
             "instead": {word: other for answer in answers for word, other in answer.instead.items()},
@@ -88,6 +96,15 @@ class Questions:
         finally:
             self._before -= Counter((peer,))
 
+    async def _ask_all(
+        self, indexer: Indexer, questions: Sequence[Question], min_score: float
+    ) -> tuple[str, Answer]:  # fmt: skip
+        found = await asyncio.gather(*(self._ask(indexer, question) for question in questions))
+        answer = best_of([answer for _, answer in found], chunks=questions[0].chunks)
+        if min_score:
+            answer = replace(answer, hits=tuple(hit for hit in answer.hits if hit.score >= min_score))
+        return found[0][0], answer
+
     async def _ask(self, indexer: Indexer, question: Question) -> tuple[str, Answer]:
         """A store's answer, and the fingerprint of the space it is from."""
         name = indexer.store.name
@@ -110,12 +127,12 @@ class Questions:
         return target.space.fingerprint if target.space else "", answer
 
 
-def asked_of(stores: Stores, names: Sequence[str], question: Question) -> list[Indexer]:
+def asked_of(stores: Stores, names: Sequence[str], questions: Sequence[Question]) -> list[Indexer]:
     """The stores that are asked. Raises UsageError for a source and NotFound for a store that there is not."""
     indexers = stores.chosen(names)
     labels = {source.label for indexer in indexers for source in indexer.store.sources.values()}
-    named = list(named_in(question.where))
-    if unknown := (question.sources | {one.label for one in named if isinstance(one, Source)}) - labels:
+    named = [name for question in questions for name in named_in(question.where)]
+    if unknown := (questions[0].sources | {one.label for one in named if isinstance(one, Source)}) - labels:
         raise UsageError(
             f"there is no source {sorted(unknown)[0]!r}", hint=f"one of: {', '.join(sorted(labels)) or 'none yet'}"
         )

@@ -205,6 +205,16 @@ class Stores:
             raise UsageError(f"{path} is in no source", hint="vragd status lists the sources")
         return tickets
 
+    async def catch_up(self, names: Sequence[str], timeout_s: float) -> bool:
+        """Whether what has changed in the sources that are watched is searchable; waits up to `timeout_s`."""
+        tickets = {
+            indexer.store.name: await keeper.ask()
+            for indexer in self.chosen(names)
+            for keeper in indexer.keepers.values()
+            if keeper.source.watch
+        }
+        return await self.settled(tickets, timeout_s)
+
     async def settled(self, tickets: Mapping[str, int], timeout_s: float) -> bool:
         """Whether everything known to be dirty at these tickets is searchable; waits up to `timeout_s`."""
         deadline = self.clock.steady() + timeout_s

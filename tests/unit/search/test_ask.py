@@ -181,7 +181,7 @@ def test_without_an_embedder_or_a_backend_words_answer_and_it_is_said(
 @pytest.mark.parametrize(
     "question",
     [
-        Question(" \n"), Question("a", top_k=0), Question("a", top_k=101), Question("a" * 32_769),
+        Question(" \n"), Question("a", top_k=0), Question("a", top_k=1_001), Question("a" * 32_769),
         Question(vector=(1.0,), mode="hybrid"),
     ],
     ids=["empty", "no hits", "too many hits", "too long", "vector and words"],

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from vragd.server.schemas import IndexRequest, QueryRequest, Request, StoreRequest, SyncRequest, VerifyRequest
+from vragd.server.query_schemas import QueryRequest
+from vragd.server.schemas import IndexRequest, Request, StoreRequest, SyncRequest, VerifyRequest
 
 OLLAMA = {"type": "ollama", "model": "m"}
 

@@ -1,0 +1,78 @@
+"""Hits in the formats that other programs and documents take. Its import path is kept to the standard library."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import re
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from vragd.cli.render import json_out, out, within
+
+Answer = dict[str, Any]
+Hit = dict[str, Any]
+
+COLUMNS = (
+    "score", "store", "source", "path", "line_from", "line_to", "title", "heading", "id", "modified", "file", "excerpt",
+)  # fmt: skip
+_SAID_IN_MARKDOWN = re.compile(r"([\\\[\]*_`<>])")
+
+
+def print_as(name: str, answer: Answer, first: int = 1) -> None:
+    """The hits of an answer in this format, one of FORMATS; the first has the number `first`."""
+    FORMATS[name](answer, first)
+
+
+def _json(answer: Answer, _: int) -> None:
+    json_out(answer)
+
+
+def _json_lines(answer: Answer, _: int) -> None:
+    for hit in answer["hits"]:
+        print(json.dumps(hit, ensure_ascii=True))
+
+
+def _csv(answer: Answer, _: int) -> None:
+    for row in [COLUMNS, *map(_row, answer["hits"])]:
+        line = io.StringIO()
+        csv.writer(line, lineterminator="").writerow(row)
+        out(within(line.getvalue()))
+
+
+def _row(hit: Hit) -> Sequence[Any]:
+    modified = hit.get("modified")
+    when = datetime.fromtimestamp(modified).astimezone().isoformat(timespec="seconds") if modified else ""
+    return (
+        hit["score"], hit["store"], hit["source"], hit["path"], *hit["lines"], hit["title"],
+        " > ".join(hit["heading"]), hit.get("id", ""), when, hit.get("file", ""), shown_of(hit),
+    )  # fmt: skip
+
+
+def _markdown(answer: Answer, first: int) -> None:
+    for number, hit in enumerate(answer["hits"], first):
+        name = _escaped(" › ".join([hit["title"], *hit["heading"][hit["heading"][:1] == [hit["title"]] :]]))
+        out(within(f"{number}. [{name}]({hit['uri']})" if hit.get("uri") else f"{number}. {name}"))
+        if text := shown_of(hit):
+            out(within(f"   > {_escaped(text)}"))
+
+
+def _paths(answer: Answer, _: int) -> None:
+    for path in dict.fromkeys(hit.get("file") or f"{hit['source']}/{hit['path']}" for hit in answer["hits"]):
+        out(within(path))
+
+
+def shown_of(hit: Hit) -> str:
+    """What of the hit's text answers the question, on one line."""
+    return " ".join((hit["excerpt"] if "excerpt" in hit else hit["text"][:240]).split())
+
+
+def _escaped(text: str) -> str:
+    return _SAID_IN_MARKDOWN.sub(r"\\\1", text)
+
+
+FORMATS: Mapping[str, Callable[[Answer, int], None]] = {
+    "json": _json, "jsonl": _json_lines, "csv": _csv, "md": _markdown, "paths": _paths,
+}  # fmt: skip

@@ -1,0 +1,135 @@
+"""A question and its answer, as they go over the socket."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import ConfigDict, Field
+
+from vragd.server.schemas import Body, Finite, Request, Strings, UnknownModel
+from vragd.terms.bounds import MAX_OFFSET, MAX_QUERY_CHARS, MAX_TOGETHER, MAX_TOP_K
+from vragd.terms.fields import Integer
+
+_NARROWS = ("where", "folder")
+
+
+def _says_what_it_asks(schema: dict[str, Any]) -> None:
+    """A question has words, or filters, or in mode `vector` a vector."""
+    text, none = {"type": "string", "pattern": r"\S"}, {"vector": {"type": "null"}, "vectors": {"maxItems": 0}}
+    texts = {"type": "array", "contains": text}
+    schema["anyOf"] = [
+        *({"required": [name], "properties": {name: text, **none}} for name in ("text", *_NARROWS)),
+        {"required": ["texts"], "properties": {"texts": texts, **none}},
+        {"required": ["vector", "mode"], "properties": {"vector": {"type": "array"}, "mode": {"const": "vector"}}},
+        {"required": ["vectors", "mode"], "properties": {"vectors": {"minItems": 1}, "mode": {"const": "vector"}}},
+    ]
+
+
+Vector = Annotated[tuple[Finite, ...], Field(max_length=4096)]
+
+
+class QueryRequest(Request):
+    """
+    A question by text, in the grammar of docs/questions.md, by filters alone, or by vector in mode `vector`. Empty
+    `stores` and `sources` mean all.
+    """
+
+    model_config = ConfigDict(json_schema_extra=_says_what_it_asks)
+
+    text: str = Field(default="", json_schema_extra={"maxLength": MAX_QUERY_CHARS})
+    texts: Strings = Field(
+        default=(), max_length=MAX_TOGETHER, description="further texts: a hit has the best score of any"
+    )
+    vector: Vector | None = Field(default=None, description="as many numbers as the store's vectors have")
+    vectors: tuple[Vector, ...] = Field(default=(), max_length=MAX_TOGETHER, description="further ones, as `texts`")
+    stores: Strings = ()
+    top_k: Integer = Field(default=5, json_schema_extra={"minimum": 1, "maximum": MAX_TOP_K})
+    offset: Integer = Field(
+        default=0,
+        json_schema_extra={"minimum": 0, "maximum": MAX_OFFSET},
+        description="hits to leave out first",
+    )
+    mode: Literal["hybrid", "vector", "keyword"] = "hybrid"
+    sources: Strings = ()
+    folder: str = ""
+    chunks: bool = Field(default=False, description="a hit is a passage, not a note with its best one")
+    weak: bool = Field(default=False, description="also what is no good match")
+    exact: bool = Field(default=False, description="a word that is nowhere stands for no other")
+    explain: bool = Field(default=False, description="what each score is made of")
+    where: str = Field(default="", description="filters in the grammar of questions, beside those in the text")
+    plain: bool = Field(default=False, description="the text is words, whatever it looks like: no grammar, no filters")
+    sort: Literal["score", "modified", "created", "name"] = "score"
+    min_score: float = Field(default=0.0, ge=-1, le=2, description="no hit with a lower score")
+    fresh_s: float = Field(
+        default=0.0, ge=0, le=25, description="look at the disk, and wait so long for what has changed to be searchable"
+    )
+
+
+class PassageModel(Body):
+    """A passage; `id` reads it back. `spans`: the words of `excerpt` that matched, half-open, in code points of it."""
+
+    id: str
+    heading: tuple[str, ...]
+    lines: tuple[int, int]
+    excerpt: str
+    spans: tuple[tuple[int, int], ...]
+    excerpt_lines: tuple[int, int]
+
+
+class PartsModel(Body):
+    """What a score is made of; null where it could not be had. `cover`: the share of what was asked that is there."""
+
+    ahead: float
+    chunk: float | None
+    title: float | None
+    words: float | None
+    note: float | None
+    cover: float | None
+
+
+class CopyModel(Body):
+    """Another place of the same text."""
+
+    store: str
+    source: str
+    path: str
+
+
+class HitModel(PassageModel):
+    """
+    A note with its best passage, `text` in full; `passages` are further ones, `copies` equal ones that were left out.
+
+    `score` is at most 1; 1 more for a note that is called what was asked, or has what was quoted. See the README.
+    """
+
+    store: str
+    source: str
+    path: str
+    title: str
+    score: float
+    text: str
+    uri: str
+    passages: tuple[PassageModel, ...]
+    copies: tuple[CopyModel, ...]
+    weak: bool
+    template: bool
+    modified: float = Field(description="when the file was, in seconds since 1970")
+    file: str = Field(description="where it is on this machine; empty if nobody knows")
+    created: float | None = Field(description="when the note was, where hits are sorted by that")
+    parts: PartsModel | None
+
+
+class QueryAnswer(Body):
+    """
+    `generation` grows with every commit; `pending` paths are not searchable yet; `degraded`: why it may be stale.
+
+    `n_weak` hits were left out as no good match. `instead`: what was looked for in place of words that are nowhere.
+    """
+
+    hits: tuple[HitModel, ...]
+    generation: int
+    pending: int
+    degraded: tuple[str, ...]
+    n_weak: int
+    instead: dict[str, str]
+    unknown: tuple[UnknownModel, ...]
