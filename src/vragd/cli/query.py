@@ -42,7 +42,9 @@ def add(commands: Any, common: argparse.ArgumentParser) -> None:
     sub.add_argument("--sort", choices=("score", "modified", "created", "name"), default="score", help="default score")
     sub.add_argument("--plain", action="store_true", help="the text is words, whatever it looks like")
     sub.add_argument("--explain", action="store_true", help="what each score is made of")
-    sub.add_argument("--json", dest="format", action="store_const", const="json", help="the daemon's answer as JSON")
+    sub.add_argument(
+        "--json", dest="format", action="store_const", const="json", default="text", help="the daemon's answer as JSON"
+    )
     sub.add_argument(
         "--format", choices=("text", "json", "jsonl", "csv", "md", "paths"), default="text", help="default text"
     )
