@@ -79,7 +79,7 @@ def _needs_catalog(args: argparse.Namespace) -> str:
     from vragd.search.grammar.parse import parse
     from vragd.search.grammar.show import show
 
-    for name in ("source", "tag", "not_tag", "property", "on", "after", "before"):
+    for name in ("source", "tag", "not_tag", "property", "on", "after", "before", "where"):
         if getattr(args, name):
             return f"--{name.replace('_', '-')}"
     if args.mode not in (None, "vector"):

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
 from vragd.config.settings import STORE_NAME, AnyBackend, AnyEmbedder, default_backend, default_embedder
+from vragd.server.narrowing import Where, says_what_it_asks
 from vragd.terms.bounds import MAX_QUERY_CHARS, MAX_TOP_K
 from vragd.terms.fields import Integer, Patterns, as_tuple
 from vragd.terms.metric import Metric
@@ -37,19 +38,6 @@ AbsolutePath = Annotated[
     str, AfterValidator(_no_nul), AfterValidator(_absolute), Field(json_schema_extra={"pattern": r"^/[^\x00]*$"})
 ]
 
-_NARROWS = ("where", "folder")
-
-
-def _says_what_it_asks(schema: dict[str, Any]) -> None:
-    """A question has words, or filters, or in mode `vector` a vector."""
-    words = {"text": {"type": "string", "pattern": r"\S"}, "vector": {"type": "null"}}
-    vector = {"vector": {"type": "array"}, "mode": {"const": "vector"}}
-    schema["anyOf"] = [
-        {"required": ["text"], "properties": words},
-        *({"required": [name], "properties": {name: words["text"], "vector": {"type": "null"}}} for name in _NARROWS),
-        {"required": ["vector", "mode"], "properties": vector},
-    ]
-
 
 class Body(BaseModel):
     # a validator takes a millisecond to make: each is made when it is first asked for, not while the daemon starts
@@ -68,7 +56,7 @@ class QueryRequest(Request):
     `stores` and `sources` mean all.
     """
 
-    model_config = ConfigDict(json_schema_extra=_says_what_it_asks)
+    model_config = ConfigDict(json_schema_extra=says_what_it_asks)
 
     text: str = Field(default="", json_schema_extra={"maxLength": MAX_QUERY_CHARS})
     vector: tuple[Finite, ...] | None = Field(
@@ -83,7 +71,7 @@ class QueryRequest(Request):
     weak: bool = Field(default=False, description="also what is no good match")
     exact: bool = Field(default=False, description="a word that is nowhere stands for no other")
     explain: bool = Field(default=False, description="what each score is made of")
-    where: str = Field(default="", description="filters in the grammar of questions, beside those in the text")
+    where: Where = ""
     plain: bool = Field(default=False, description="the text is words, whatever it looks like: no grammar, no filters")
     sort: Literal["score", "modified", "created", "name"] = "score"
 
