@@ -70,6 +70,26 @@ def test_flags_say_the_same_any_of_a_kind_and_all_kinds(daemon: Vragd) -> None:
     assert asked(daemon, "--plain", "quokka -fed") == set(NOTES)
 
 
+def test_where_takes_an_expression_or_the_grammar_beside_words_and_flags(daemon: Vragd) -> None:
+    plan, done, diary, day = "Work/Plan.md", "Work/Done.md", "Diary.md", "2026-04-09.md"
+    for where in ('file.hasTag("work")', "tag:work", 'file.inFolder("Work")', 'file.inFolder("Vault/Work")'):
+        assert asked(daemon, "quokka", "--where", where) == {plan, done}
+        assert asked(daemon, "--where", where) == {plan, done}
+    assert asked(daemon, "quokka", "--where", 'status != "done"') == {plan, diary, day}
+    assert asked(daemon, "quokka", "--where", '!file.hasTag("work")') == {diary, day}
+    assert asked(daemon, "quokka", "--where", "-tag:work") == {diary, day}
+    assert asked(daemon, "quokka -fed", "--where", 'file.hasTag("work") || file.hasTag("home")') == {plan, diary}
+    assert asked(daemon, "--plain", "quokka -fed", "--tag", "work", "--where", 'status == "done"') == {done}
+    assert asked(daemon, "--where", "file.mtime > now() - '1h' && file.ctime < date('2026-04-10')") == {day}
+    ranked = daemon.query("fence of the quokka", where=["status == null", "-tag:work"], top_k=10)["hits"]
+    assert [hit["path"] for hit in ranked] == [diary, day]
+    assert daemon.query("", where=["", " "], folder="Work", sort="name")["hits"][0]["path"] == done
+    tags = json.loads(daemon.run("tags", "--where", 'status == "open"', "--json").stdout)["tags"]
+    assert [tag["name"] for tag in tags] == ["work", "work/deep"]
+    near = json.loads(daemon.run("similar", diary, "--where", "status.isEmpty()", "--not-tag", "x", "--json").stdout)
+    assert [hit["note"]["path"] for hit in near["hits"]] == [day]
+
+
 def test_a_folder_is_what_hits_print_or_a_path_from_its_source_and_nothing_else(daemon: Vragd) -> None:
     work = {"Work/Plan.md", "Work/Done.md"}
     for folder in ("Work", "Work/", "/Work", "Vault/Work"):
@@ -103,11 +123,29 @@ def test_a_mistake_is_shown_under_what_was_typed(daemon: Vragd) -> None:
     assert caught.value.text[slice(*caught.value.span)] or caught.value.span[0] == len(caught.value.text)
 
 
+def test_a_mistake_in_an_expression_is_shown_under_it_and_so_is_a_mixture(daemon: Vragd) -> None:
+    for command in (("query", "quokka"), ("tags",), ("similar", "Diary")):
+        done = daemon.run(*command, "--where", 'status = "done"')
+        assert done.returncode == 2
+        assert done.stderr.splitlines()[1:3] == ['status = "done"', "       ^"]
+    with pytest.raises(Mistyped, match="has ended") as caught:
+        daemon.query("quokka", where=["tag:work", "tag:work && rating > 4"])
+    assert (caught.value.text, caught.value.span) == ("tag:work && rating > 4", (3, 4))
+    refused = daemon.run("query", "--bucket", "b", "-s", "notes", "quokka", "--where", "a == 1")
+    assert (refused.returncode, "--where needs the catalog" in refused.stderr) == (2, True)
+
+
 def test_names_that_no_note_has_are_said_with_the_nearest(daemon: Vragd) -> None:
     shown = daemon.run("query", "tag:wrok")
     assert (shown.returncode, "'wrok'" in shown.stderr, "'work'" in shown.stderr) == (0, True, True)
     (unknown,) = daemon.query("[statsu]")["unknown"]
     assert unknown == {"kind": "property", "name": "statsu", "nearest": "status"}
+    for where in ('statsu == "done"', "statsu.contains('x') && true", 'date(statsu) + "1d" < now()'):
+        assert daemon.query("quokka", where=where)["unknown"] == [unknown]
+    for where in ('statsu != "done"', "statsu.isEmpty()", "statsu == null", "!statsu"):
+        assert daemon.query("quokka", where=where)["unknown"] == []
+    (folder,) = daemon.query("quokka", where='file.inFolder("Wrok")')["unknown"]
+    assert folder == {"kind": "folder", "name": "Wrok", "nearest": "Work"}
     assert "is in the folder 'Wrok' (did you mean 'Work'?)" in daemon.run("query", "quokka", "--folder", "Wrok").stderr
     for question in ("source:Elsewhere", "-source:Elsewhere", "quokka store:elsewhere"):
         with pytest.raises(VragdError, match="there is no s"):
@@ -115,7 +153,14 @@ def test_names_that_no_note_has_are_said_with_the_nearest(daemon: Vragd) -> None
 
 
 def test_a_question_that_asks_nothing_or_too_much_is_refused(daemon: Vragd) -> None:
-    for wrong in ({"text": ""}, {"text": "x" * 100_000}, {"text": "", "where": "tag:a " * 50_000}):
+    for wrong in (
+        {"text": ""},
+        {"text": "x" * 100_000},
+        {"text": "", "where": "tag:a " * 50_000},
+        {"text": "x", "where": ["tag:a"] * 17},
+        {"text": "", "where": []},
+        {"text": "x", "where": ["x" * 40_000]},
+    ):
         with pytest.raises(UsageError):
             daemon.client.request("POST", "/v1/query", wrong)
 
@@ -146,6 +191,10 @@ def test_what_may_not_be_shown_is_in_no_answer_and_its_tags_are_not_named(tmp_pa
         until(lambda: asked(daemon, "tag:classified") == set(), "the note to be withheld")
         for question in ("-tag:nothing", "numbat", "linksto:[[open]]", "/numbat/", "-/nothing/"):
             assert "Vague/secret.md" not in asked(daemon, question)
+        expressions = ["!secret", "x == null", "file.links", "file.size > 0", "!!file.tags"]
+        for where in ('!file.hasTag("x")', 'file.hasLink("open")', 'file.inFolder("Vague")', *expressions):
+            assert "Vague/secret.md" not in asked(daemon, "--where", where)
+        assert daemon.query("", where='file.inFolder("Vagu")')["unknown"][0]["nearest"] == ""
         assert daemon.query("tag:classifid")["unknown"] == [{"kind": "tag", "name": "classifid", "nearest": ""}]
 
 

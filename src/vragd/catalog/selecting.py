@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 import apsw
@@ -86,6 +86,19 @@ class Selecting:
             (said(notes),),
         )
         return [Entry(note, label, from_blob(path), modified) for note, label, path, modified in rows]
+
+    def sizes(self, notes: Iterable[int]) -> dict[int, int]:
+        """How many bytes the files of these notes have."""
+        sql = "select id, size from note where id in (select value from json_each(?))"
+        return dict(self._db.execute(sql, (json.dumps(list(notes)),)))
+
+    def every_tag(self) -> list[tuple[int, str]]:
+        """(note, tag, folded) of each tag of each note."""
+        return list(self._db.execute("select note_id, tag from note_tag"))
+
+    def linking(self, *, embed: bool) -> np.ndarray:
+        """Notes that have an embed, or a link that is none; wherever it leads."""
+        return self._ids("select distinct note_id from link where embed = ?", int(embed))
 
     def texts(self, notes: np.ndarray) -> Iterator[tuple[int, str]]:
         """(note, its text) of those of the notes that have one, in order."""

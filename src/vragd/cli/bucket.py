@@ -79,19 +79,8 @@ def _needs_catalog(args: argparse.Namespace) -> str:
     from vragd.search.grammar.parse import parse
     from vragd.search.grammar.show import show
 
-    for name in (
-        "source",
-        "tag",
-        "not_tag",
-        "property",
-        "on",
-        "after",
-        "before",
-        "also",
-        "offset",
-        "min_score",
-        "fresh",
-    ):
+    catalog_only = ("source", "tag", "not_tag", "property", "on", "after", "before", "where")
+    for name in (*catalog_only, "also", "offset", "min_score", "fresh"):
         if getattr(args, name):
             return f"--{name.replace('_', '-')}"
     if args.mode not in (None, "vector"):

@@ -8,7 +8,7 @@ from typing import Any
 
 from vragd.cli.connect import Session
 from vragd.cli.links import named
-from vragd.cli.query import as_text, say_unknown
+from vragd.cli.query import add_where, as_text, say_unknown, where_of
 from vragd.cli.render import json_out, out, plural, say, within
 
 
@@ -63,9 +63,7 @@ def _add_outline(commands: Any, common: argparse.ArgumentParser) -> None:
 
 
 def _narrowing(sub: argparse.ArgumentParser) -> None:
-    sub.add_argument(
-        "--where", metavar="FILTERS", help="only of notes that pass these, see docs/questions.md: 'tag:work after:7d'"
-    )
+    add_where(sub)
     sub.add_argument("--folder", default="", help="only below this folder, as hits print it or from its source")
     _of_stores(sub)
 
@@ -113,8 +111,7 @@ def _outline(args: argparse.Namespace) -> dict[str, Any]:
 
 
 def _narrowed(args: argparse.Namespace) -> dict[str, Any]:
-    where = as_text(args.where or "").removeprefix(" ")
-    return {"stores": args.store, "sources": args.source, "folder": args.folder, "where": where}
+    return {"stores": args.store, "sources": args.source, "folder": args.folder, "where": where_of(args)}
 
 
 def print_list(what: str, answer: dict[str, Any]) -> None:

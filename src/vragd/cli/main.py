@@ -40,7 +40,7 @@ MODULES = {
 }
 """Each command and the module of vragd.cli it is in."""
 
-FILTERED = ("query", "tags", "properties", "tasks", "recent")
+FILTERED = ("query", "tags", "properties", "tasks", "recent", "similar")
 """The commands that take filters, which may begin with `-`."""
 
 NAMES = (

@@ -67,6 +67,21 @@ def add_filters(sub: argparse.ArgumentParser) -> None:
         "--after", default="", metavar="DATE", help="only notes of that date and later: 2026-04, 7d, today"
     )
     sub.add_argument("--before", default="", metavar="DATE", help="only notes from before that date")
+    add_where(sub)
+
+
+def add_where(sub: argparse.ArgumentParser) -> None:
+    """The flag that takes filters, or an expression, as they are typed."""
+    sub.add_argument(
+        "--where", metavar="FILTERS",
+        help="only notes that pass these, see docs/questions.md: 'tag:work after:7d', or as in Bases"
+        " 'file.hasTag(\"work\") && rating >= 4'",
+    )  # fmt: skip
+
+
+def where_of(args: argparse.Namespace) -> str:
+    """What `--where` was given."""
+    return as_text(args.where or "").removeprefix(" ")
 
 
 def guarded(words: Sequence[str]) -> list[str]:
@@ -133,8 +148,13 @@ def _joined(args: list[str]) -> str:
     return joined(args)
 
 
-def filters_of(args: argparse.Namespace) -> str:
-    """The flags as filters in the grammar of questions: any of one kind, all of different kinds."""
+def filters_of(args: argparse.Namespace) -> str | list[str]:
+    """The flags as filters in the grammar of questions, any of one kind, all of different kinds; and what was typed."""
+    found = [one for one in (_flags(args), where_of(args)) if one.strip()]
+    return found if len(found) > 1 else "".join(found)
+
+
+def _flags(args: argparse.Namespace) -> str:
     kinds = [[f"tag:{_quoted(tag.removeprefix('#'))}" for tag in args.tag], [_property(one) for one in args.property]]
     found = [f"({' OR '.join(some)})" for some in kinds if some]
     found += [f"-tag:{_quoted(tag.removeprefix('#'))}" for tag in args.not_tag]

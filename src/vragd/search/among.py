@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
 from datetime import date, datetime, time
-from functools import cached_property
+from functools import cached_property, partial
 
 import numpy as np
 
@@ -13,10 +13,15 @@ from vragd.catalog.indexing import dates_in
 from vragd.catalog.selecting import Entry, Selecting
 from vragd.notes.model import Value
 from vragd.notes.said import value_of
+from vragd.search.expressed import Expressed
+from vragd.search.folder import spellings
 from vragd.search.grammar.dates import bounds
 from vragd.search.grammar.tree import (
     And,
+    Asks,
     Compared,
+    Compares,
+    Folder,
     Link,
     Node,
     Not,
@@ -34,10 +39,10 @@ from vragd.search.grammar.tree import (
     Word,
 )
 from vragd.search.textual import PIECES, Look, Matcher
-from vragd.search.valued import compares, moment_of, words_of
+from vragd.search.valued import compares, file_time, moment_of, words_of
 
 NONE = np.empty(0, dtype=np.int64)
-COSTS = {Source: 0, Store: 0, Tag: 0, Property: 1, When: 2, Link: 1}
+COSTS = {Source: 0, Store: 0, Tag: 0, Folder: 0, Property: 1, When: 2, Link: 1, Compares: 3, Asks: 3}
 SAID_BY: dict[str, tuple[str, ...]] = {"date": ("date",), "created": ("created", "date created"), "modified": ()}
 """The properties that say when, the first that is there."""
 TEXT_COST, NAME_COST = 4, 2
@@ -57,6 +62,7 @@ class Among:
         self._store, self._select, self._now, self._hidden = store, selecting, now, hidden
         self._linked = linked
         self._matcher = Matcher()  # of one question: its patterns share their time
+        self._expressed = Expressed(selecting, now)
         self._entries: dict[int, Entry] = {}
 
     @cached_property
@@ -111,7 +117,20 @@ class Among:
                 return self._when(node, among)
             case Link():
                 return np.array(sorted(self._linked(node)), dtype=np.int64)
+            case Folder(path):
+                return self.below(path)
+            case Compares() | Asks():
+                created = partial(self.times, "created", among)
+                having = self._expressed.holds(node, self._seen(among), created)
+                return np.array(having, dtype=np.int64)
         raise TypeError(f"no filter: {node!r}")
+
+    def below(self, path: str) -> np.ndarray:
+        """The notes in a folder and below it, hidden ones too; a path from its source, or as hits print it."""
+        folder = path.strip("/")
+        if not folder:
+            return self.everything
+        return np.unique(np.concatenate([self._select.below(spelling) for spelling in spellings(folder)]))
 
     # -- what stands in the text ----------------------------------------------------------------------
 
@@ -232,7 +251,7 @@ def _time_of(entry: Entry, *, by_name: bool) -> datetime:
             return datetime.combine(date.fromisoformat(day), time()).astimezone()
         except ValueError:
             continue  # 2026-02-30
-    return datetime.fromtimestamp(entry.modified_ns / 1e9).astimezone()
+    return file_time(entry.modified_ns).astimezone()
 
 
 def _cost(node: Node) -> int:

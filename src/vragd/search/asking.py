@@ -10,22 +10,27 @@ from vragd.errors import UsageError
 from vragd.search.grammar.halves import filter_of, ranked_text
 from vragd.search.grammar.parse import parse
 from vragd.search.grammar.tree import And, Node, Not, Or, Source, Store, Within
+from vragd.search.grammar.where import filters as filters_in
 from vragd.search.question import SEEN, Question, Unknown, check, wall_clock
-from vragd.terms.bounds import MAX_OFFSET, MAX_QUERY_CHARS
+from vragd.terms.bounds import MAX_OFFSET, MAX_QUERY_CHARS, MAX_WHERES
 
 
-def understood(*, text: str = "", where: str = "", plain: bool = False, **asked: Any) -> Question:
+def understood(*, text: str = "", where: str | Sequence[str] = "", plain: bool = False, **asked: Any) -> Question:
     """
-    The question in `text`, with `plain` one without grammar; of `where` all filters, its words too.
+    The question in `text`, with `plain` one without grammar; of `where` all filters, its words too. Each of several
+    is read by itself, as an expression or in the grammar, and all must hold.
 
     `asked` are the other fields of a Question. Raises UsageError for a mistake in the grammar.
     """
-    for typed in (text, where):
+    wheres = [where] if isinstance(where, str) else list(where)
+    if len(wheres) > MAX_WHERES:
+        raise UsageError(f"{len(wheres)} filters side by side, at most {MAX_WHERES}", hint="join them into one")
+    for typed in (text, *wheres):
         if len(typed) > MAX_QUERY_CHARS:
             raise UsageError(f"the query has {len(typed)} characters, the limit is {MAX_QUERY_CHARS}")
     node = None if plain else parse(text)
     filters = [] if node is None else [filter_of(node)]
-    filters += [parse(where)] if SEEN.search(where) else []
+    filters += [filters_in(typed) for typed in wheres if SEEN.search(typed)]
     filters += [And(())] if SEEN.search(asked.get("folder", "")) else []
     found = [one for one in filters if one is not None]
     if not found:

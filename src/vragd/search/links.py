@@ -165,9 +165,11 @@ def notes_linked(target: Linked, db: apsw.Connection, wanted: tree.Link) -> set[
             return {edge.to.note for edge in out if edge.to is not None and edge.how != "self"} - {0}
         if files:
             at = place_keys(place)
-            back = [edge for file in files for edge in graph.links_to(file)]
+            back = [edge for file in files for edge in graph.links_to(file) if wanted.embed in (None, edge.link.embed)]
             return {e.of.note for e in back if not at or is_same_place(place_keys(e.link.subpath), at)}
-    return set() if wanted.direction == "from" else {edge.of.note for edge in graph.links_nowhere(wanted.target)}
+    if wanted.direction == "from":
+        return set()
+    return {e.of.note for e in graph.links_nowhere(wanted.target) if wanted.embed in (None, e.link.embed)}
 
 
 def of_all(target: Linked, *, unresolved: bool, orphans: bool) -> Told:

@@ -13,8 +13,9 @@ from vragd.catalog.fold import fold
 from vragd.catalog.lookup import Lookup
 from vragd.catalog.reader import Snapshot
 from vragd.search.among import Among
-from vragd.search.folder import spellings
-from vragd.search.grammar.tree import And, Node, Not, Or, Property, Tag, Within
+from vragd.search.expressed import operands_of
+from vragd.search.grammar.operands import Given, Moved, OfNote, Operand
+from vragd.search.grammar.tree import And, Asks, Compares, Folder, Node, Not, Or, Property, Tag, Within
 from vragd.search.links import Linked, Root, notes_linked
 from vragd.search.nearest import nearest_name
 from vragd.search.question import Question, Sort, Target, Unknown, wall_clock
@@ -49,11 +50,10 @@ def narrowed(now: Snapshot, target: Target, question: Question, hidden: Hidden, 
     if question.sources:
         notes = np.intersect1d(notes, now.selecting.of_source(sorted(question.sources)), assume_unique=True)
     if folder := question.folder.strip("/"):
-        inside = np.unique(np.concatenate([now.selecting.below(spelling) for spelling in spellings(folder)]))
+        inside = among.below(folder)
         notes = np.intersect1d(notes, inside, assume_unique=True)
         if not len(np.intersect1d(among.everything, inside, assume_unique=True)):
-            folders = {entry.path.rpartition("/")[0] for entry in now.selecting.entries(among.everything)}
-            unknown.append(Unknown("folder", question.folder, nearest_name(question.folder, sorted(folders))))
+            unknown.append(_unknown_folder(now, among, question.folder))
     chunks = now.lookup.chunks_among(notes) if len(notes) <= exact_chunks else None
     few = chunks if chunks is not None and len(chunks) <= exact_chunks else None
     return Narrowed(notes, few, tuple(unknown))
@@ -120,22 +120,44 @@ def _unknown(now: Snapshot, among: Among, where: Node) -> Iterator[Unknown]:
     for leaf in dict.fromkeys(_named(where)):
         if len(among.notes(leaf)):
             continue
+        if isinstance(leaf, Folder):
+            yield _unknown_folder(now, among, leaf.path)
+            continue
         kind: Literal["tag", "property"] = "tag" if isinstance(leaf, Tag) else "property"
         there = [name for name in now.selecting.names(kind) if len(among.notes(type(leaf)(name)))]
         yield Unknown(kind, leaf.name, nearest_name(leaf.name, there))
 
 
-def _named(node: Node) -> Iterator[Tag | Property]:
-    """The tags and properties that notes must have."""
+def _unknown_folder(now: Snapshot, among: Among, name: str) -> Unknown:
+    folders = {entry.path.rpartition("/")[0] for entry in now.selecting.entries(among.everything)}
+    return Unknown("folder", name, nearest_name(name, sorted(folders)))
+
+
+def _named(node: Node) -> Iterator[Tag | Property | Folder]:
+    """The tags and properties that notes must have, and the folders they must be in."""
     match node:
         case And(parts) | Or(parts):
             for part in parts:
                 yield from _named(part)
         case Within(_, part):
             yield from _named(part)
-        case Tag():
+        case Tag() | Folder():
             yield node
         case Property(name):
             yield Property(name)
+        case Compares() | Asks():
+            if not _is_of_what_is_not_there(node):
+                yield from (Property(one.name) for one in map(_bare, operands_of(node)) if isinstance(one, OfNote))
         case Not():
             return
+
+
+def _bare(operand: Operand) -> Operand:
+    return _bare(operand.of) if isinstance(operand, Moved) else operand
+
+
+def _is_of_what_is_not_there(node: Compares | Asks) -> bool:
+    """Whether it holds for notes without the property."""
+    if isinstance(node, Asks):
+        return node.what == "isEmpty"
+    return node.op == "!=" or Given(None) in (node.left, node.right)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import operator
 from collections.abc import Callable, Iterator, Mapping
-from datetime import date, datetime, time
+from datetime import UTC, date, datetime, time
 from typing import Any
 
 from vragd.catalog.fold import fold
@@ -13,6 +13,7 @@ from vragd.notes.model import Value
 from vragd.search.grammar.dates import interval
 from vragd.search.grammar.tree import Compared
 
+_FIRST_S, _LAST_S = -62_135_500_000, 253_402_200_000  # a day within the years 1 and 9999
 _ORDER: Mapping[str, Callable[[Any, Any], bool]] = {
     "<": operator.lt, "<=": operator.le, ">": operator.gt, ">=": operator.ge,
 }  # fmt: skip
@@ -47,6 +48,12 @@ def moment_of(value: Value) -> datetime | None:
     if isinstance(value, date):
         return datetime.combine(value, time()).astimezone()
     return None
+
+
+def file_time(modified_ns: int) -> datetime:
+    """When a file was changed, in UTC: nanoseconds since 1970, as far as the calendar goes."""
+    seconds = max(_FIRST_S, min(_LAST_S, modified_ns / 1e9))
+    return datetime.fromtimestamp(seconds, UTC)
 
 
 def compares(value: Value, test: Compared, now: datetime) -> bool:

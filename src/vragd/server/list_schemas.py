@@ -6,18 +6,19 @@ from typing import Literal
 
 from pydantic import Field
 
+from vragd.server.narrowing import Where
 from vragd.server.schemas import Body, FileRefModel, Request, Strings, UnknownModel
 from vragd.terms.bounds import MAX_LISTED
 from vragd.terms.fields import Integer
 
 
 class ListRequest(Request):
-    """Of which notes: `where` has filters in the grammar of questions. Empty means of all."""
+    """Of which notes: `where` has filters. Empty means of all."""
 
     stores: Strings = ()
     sources: Strings = ()
     folder: str = ""
-    where: str = Field(default="", description="filters in the grammar of questions")
+    where: Where = ""
 
 
 class TagsRequest(ListRequest):

@@ -6,6 +6,7 @@ from typing import Literal
 
 from pydantic import Field
 
+from vragd.server.narrowing import Where
 from vragd.server.schemas import Body, FileRefModel, Request, Strings
 from vragd.terms.bounds import MAX_TOP_K
 from vragd.terms.fields import Integer
@@ -66,7 +67,7 @@ class SimilarRequest(Request):
     stores: Strings = ()
     sources: Strings = ()
     folder: str = ""
-    where: str = Field(default="", description="filters in the grammar of questions")
+    where: Where = ""
 
 
 class RelatedModel(Body):

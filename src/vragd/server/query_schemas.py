@@ -2,28 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import ConfigDict, Field
 
+from vragd.server.narrowing import Where, says_what_it_asks
 from vragd.server.schemas import Body, Finite, Request, Strings, UnknownModel
 from vragd.terms.bounds import MAX_OFFSET, MAX_QUERY_CHARS, MAX_TOGETHER, MAX_TOP_K
 from vragd.terms.fields import Integer
-
-_NARROWS = ("where", "folder")
-
-
-def _says_what_it_asks(schema: dict[str, Any]) -> None:
-    """A question has words, or filters, or in mode `vector` a vector."""
-    text, none = {"type": "string", "pattern": r"\S"}, {"vector": {"type": "null"}, "vectors": {"maxItems": 0}}
-    texts = {"type": "array", "contains": text}
-    schema["anyOf"] = [
-        *({"required": [name], "properties": {name: text, **none}} for name in ("text", *_NARROWS)),
-        {"required": ["texts"], "properties": {"texts": texts, **none}},
-        {"required": ["vector", "mode"], "properties": {"vector": {"type": "array"}, "mode": {"const": "vector"}}},
-        {"required": ["vectors", "mode"], "properties": {"vectors": {"minItems": 1}, "mode": {"const": "vector"}}},
-    ]
-
 
 Vector = Annotated[tuple[Finite, ...], Field(max_length=4096)]
 
@@ -34,7 +20,7 @@ class QueryRequest(Request):
     `stores` and `sources` mean all.
     """
 
-    model_config = ConfigDict(json_schema_extra=_says_what_it_asks)
+    model_config = ConfigDict(json_schema_extra=says_what_it_asks)
 
     text: str = Field(default="", json_schema_extra={"maxLength": MAX_QUERY_CHARS})
     texts: Strings = Field(
@@ -56,7 +42,7 @@ class QueryRequest(Request):
     weak: bool = Field(default=False, description="also what is no good match")
     exact: bool = Field(default=False, description="a word that is nowhere stands for no other")
     explain: bool = Field(default=False, description="what each score is made of")
-    where: str = Field(default="", description="filters in the grammar of questions, beside those in the text")
+    where: Where = ""
     plain: bool = Field(default=False, description="the text is words, whatever it looks like: no grammar, no filters")
     sort: Literal["score", "modified", "created", "name"] = "score"
     min_score: float = Field(default=0.0, ge=-1, le=2, description="no hit with a lower score")

@@ -8,7 +8,7 @@ import pytest
 
 from vragd.notes.model import Value
 from vragd.search.grammar.tree import Compared
-from vragd.search.valued import compares, moment_of, words_of
+from vragd.search.valued import compares, file_time, moment_of, words_of
 
 NOW = datetime(2026, 5, 1, 12)  # noqa: DTZ001 - by the machine's own clock
 NOON = datetime(2026, 4, 9, 12, 30, tzinfo=UTC)
@@ -55,3 +55,9 @@ def test_the_moment_of_a_list_is_that_of_its_first_day() -> None:
     assert midnight is not None
     assert (midnight.hour, midnight.tzinfo is not None) == (0, True)
     assert moment_of(NOON.replace(tzinfo=None)) == NOON.replace(tzinfo=None).astimezone()
+
+
+def test_the_time_of_a_file_is_as_far_as_the_calendar_goes() -> None:
+    assert file_time(1_500_000_000) == datetime(1970, 1, 1, 0, 0, 1, 500_000, tzinfo=UTC)
+    assert file_time(2**63 - 1).year == 2262
+    assert (file_time(10**21).year, file_time(-(10**21)).year) == (9999, 1)

@@ -19,6 +19,8 @@ _CALENDAR = re.compile(r"(\d{4})(?:-(\d\d)(?:-(\d\d)(?:[Tt ](\d\d):(\d\d)(?::(\d
 _AGO = re.compile(r"([1-9]\d{0,3})([dwmy])", re.ASCII)
 _DAYS = {"yesterday": -1, "today": 0, "tomorrow": 1}
 _COMPARED = re.compile(r"([<>]=?)(.+)", re.DOTALL)
+_DAY = re.compile(r"\d{4}-\d\d-\d\d(?:[Tt ]\d\d:\d\d(?::\d\d(?:\.\d{1,6})?)?(?:[Zz]|[+-]\d\d:?\d\d)?)?", re.ASCII)
+_SECONDS = {"s": 1, "m": 60, "h": 3600}
 _FIRST, _LAST = datetime(1, 1, 1), datetime(9999, 12, 31, 23, 59, 59)  # noqa: DTZ001
 _SOME_DAY = datetime(2026, 1, 31, tzinfo=UTC)
 
@@ -32,16 +34,53 @@ def interval(spec: str, now: datetime) -> tuple[datetime, datetime]:
     """
     wall, zone = now.replace(tzinfo=None), now.tzinfo
     if found := _AGO.fullmatch(spec.lower()):
-        return _moment(_ago(wall, int(found[1]), found[2]), zone), now.astimezone(UTC)
+        return at_wall(_ago(wall, int(found[1]), found[2]), zone), now.astimezone(UTC)
     if (offset := _DAYS.get(spec.lower())) is not None:
         day = datetime.combine(wall.date(), time())
-        return _moment(_later(day, offset), zone), _moment(_later(day, offset + 1), zone)
+        return at_wall(_later(day, offset), zone), at_wall(_later(day, offset + 1), zone)
     if not (found := _CALENDAR.fullmatch(spec)):
         raise ValueError(f"{spec[:40]!r} is no date")
     try:
         return _named([int(digits) for digits in found.groups() if digits], zone)
     except ValueError:
         raise ValueError(f"there is no {spec}") from None
+
+
+def moved(moment: datetime, count: int, unit: str, zone: tzinfo | None) -> datetime:
+    """
+    So many of a unit later, earlier for fewer than none; in UTC, and no further than the calendar goes.
+
+    `h`, `m` and `s` are stretches of time; `d`, `w`, `M` and `y` go by the wall clock of `zone`, None for that of the
+    machine: the time of day stays.
+    """
+    if unit in _SECONDS:
+        return _later(moment, _stretch(count * _SECONDS[unit]))
+    try:
+        wall = moment.astimezone(zone).replace(tzinfo=None)
+    except (OverflowError, ValueError, OSError):  # the first and the last day of the calendar
+        wall = moment.replace(tzinfo=None)
+    if unit in "dw":
+        return at_wall(_later(wall, _stretch(count * 86_400 * (7 if unit == "w" else 1))), zone)
+    return at_wall(_months_later(wall, count * (12 if unit == "y" else 1)), zone)
+
+
+def _stretch(seconds: int) -> timedelta:
+    most = 400_000_000_000  # more than the calendar has
+    return timedelta(seconds=max(-most, min(most, seconds)))
+
+
+def day_or_time(text: str) -> datetime | None:
+    """
+    The day, or the time of one, that a text is: `2026-01-02`, `2026-01-02 14:30`, with a zone behind it or without.
+
+    None for what is none, a part of the calendar like `2026-01` too.
+    """
+    if not _DAY.fullmatch(text):
+        return None
+    try:
+        return datetime.fromisoformat(text)
+    except ValueError:
+        return None
 
 
 def bounds(when: When, now: datetime) -> tuple[datetime | None, datetime | None]:
@@ -87,12 +126,12 @@ def _named(numbers: list[int], zone: tzinfo | None) -> tuple[datetime, datetime]
     begin = datetime(*[*numbers, 1, 1][: max(3, len(numbers))])  # type: ignore[arg-type]  # noqa: DTZ001
     if len(numbers) > 3:
         length = timedelta(seconds=1 if len(numbers) == 6 else 60)
-        start = _moment(begin, zone)
-        again = _moment(begin.replace(fold=1), zone)  # when clocks go back it comes twice
+        start = at_wall(begin, zone)
+        again = at_wall(begin.replace(fold=1), zone)  # when clocks go back it comes twice
         return start, _later(max(start, again), length)
     if len(numbers) == 3:
-        return _moment(begin, zone), _moment(_later(begin, 1), zone)
-    return _moment(begin, zone), _moment(_months_later(begin, 1 if len(numbers) == 2 else 12), zone)
+        return at_wall(begin, zone), at_wall(_later(begin, 1), zone)
+    return at_wall(begin, zone), at_wall(_months_later(begin, 1 if len(numbers) == 2 else 12), zone)
 
 
 def _ago(wall: datetime, count: int, unit: str) -> datetime:
@@ -118,8 +157,8 @@ def _months_later(wall: datetime, by: int) -> datetime:
     return wall.replace(year=year, month=month + 1, day=min(wall.day, monthrange(year, month + 1)[1]))
 
 
-def _moment(wall: datetime, zone: tzinfo | None) -> datetime:
-    """When clocks show `wall`, the first time they do, in UTC."""
+def at_wall(wall: datetime, zone: tzinfo | None) -> datetime:
+    """When clocks show `wall`, the first time they do, in UTC. `zone` is None for that of the machine."""
     try:
         return (wall if zone is None else wall.replace(tzinfo=zone)).astimezone(UTC)
     except (OverflowError, ValueError, OSError):  # the first and the last day of the calendar

@@ -7,7 +7,10 @@ import re
 from vragd.search.grammar.signs import CASES, LINKS, is_name, written
 from vragd.search.grammar.tree import (
     And,
+    Asks,
     Compared,
+    Compares,
+    Folder,
     Link,
     Node,
     Not,
@@ -32,7 +35,11 @@ _OPERATOR_OF = {direction: operator for operator, direction in LINKS.items()}
 
 
 def show(node: Node) -> str:
-    """`parse(show(node)) == node` for every tree that `parse` gives; what is not needed is left out."""
+    """
+    `parse(show(node)) == node` for every tree that `parse` gives; what is not needed is left out.
+
+    Raises TypeError for what only expressions say: the grammar of questions has no words for it.
+    """
     match node:
         case And(parts):
             return " ".join(_grouped(part) if isinstance(part, Or) else show(part) for part in parts)
@@ -52,7 +59,7 @@ def show(node: Node) -> str:
             return f"tag:{_name('#' + name if name.startswith('#') else name)}"
         case Property(name, test):
             return _property(name if is_name(name) else _in_quotes(name), test)
-        case Link(direction, target):
+        case Link(direction, target, None):
             return f"{_OPERATOR_OF[direction]}:{_target(target)}"
         case Source(name):
             return f"source:{_name(name)}"
@@ -60,6 +67,8 @@ def show(node: Node) -> str:
             return f"store:{_name(name)}"
         case When():
             return _when(node)
+        case Folder() | Compares() | Asks() | Link():
+            raise TypeError(f"only an expression says this: {node!r}")
 
 
 def _operand(scope: Scope, part: Node) -> str:

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Literal
 
+from vragd.search.grammar.operands import Operand, Sign
+
 
 @dataclass(frozen=True, slots=True)
 class And:
@@ -105,10 +107,15 @@ class Property:
 
 @dataclass(frozen=True, slots=True)
 class Link:
-    """`to`: notes that link to `target`; `from`: notes that `target` links to. Without brackets and alias."""
+    """
+    `to`: notes that link to `target`; `from`: notes that `target` links to. Without brackets and alias.
+
+    `embed`: by an embed, or by what is none; None for either. Only expressions tell them apart.
+    """
 
     direction: Literal["to", "from"]
     target: str
+    embed: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,4 +143,34 @@ class When:
     end: str
 
 
-Node = And | Or | Not | Word | Phrase | Pattern | Within | Tag | Property | Link | Source | Store | When
+@dataclass(frozen=True, slots=True)
+class Folder:
+    """The note lies in the folder, or below it; as `--folder` has it. Only expressions ask so."""
+
+    path: str
+
+
+@dataclass(frozen=True, slots=True)
+class Compares:
+    """Two values compare so, as `expressed` has it. Only expressions ask so."""
+
+    left: Operand
+    op: Sign
+    right: Operand
+
+
+@dataclass(frozen=True, slots=True)
+class Asks:
+    """
+    A value contains, begins or ends with `value`, is empty, or counts as true. Only expressions ask so.
+
+    `value` is None for the last two.
+    """
+
+    what: Literal["contains", "startsWith", "endsWith", "isEmpty", "isTruthy"]
+    of: Operand
+    value: Operand | None = None
+
+
+Expressed = Folder | Compares | Asks
+Node = And | Or | Not | Word | Phrase | Pattern | Within | Tag | Property | Link | Source | Store | When | Expressed

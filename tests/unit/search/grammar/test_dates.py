@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from vragd.search.grammar.dates import bounds, interval, when
+from vragd.search.grammar.dates import at_wall, bounds, day_or_time, interval, moved, when
 from vragd.search.grammar.tree import When
 
 BERLIN, NEW_YORK = ZoneInfo("Europe/Berlin"), ZoneInfo("America/New_York")
@@ -199,3 +199,48 @@ def test_days_meet_without_a_gap(seconds: int, zone: tzinfo) -> None:
     assert interval("today", now)[1] == interval("tomorrow", now)[0]
     assert interval(f"{now:%Y-%m-%d}", now) == interval("today", now)
     assert interval("today", now)[0] <= now.astimezone(UTC) < interval("today", now)[1]
+
+
+# -- moments that are moved, as expressions have them ------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("moment", "count", "unit", "then"),
+    [
+        ("2026-11-27T20:05", -7, "d", "2026-11-20T20:05"),
+        ("2026-10-26T11:00", -2, "d", "2026-10-24T10:00"),  # clocks went back in between: the time of day stays
+        ("2026-10-26T11:00", -48, "h", "2026-10-24T11:00"),
+        ("2026-10-26T11:00", -1, "w", "2026-10-19T10:00"),
+        ("2026-01-31T09:00", 1, "M", "2026-02-28T09:00"),
+        ("2024-02-29T09:00", 1, "y", "2025-02-28T09:00"),
+        ("2026-01-31T09:00", 90, "m", "2026-01-31T10:30"),
+        ("2026-01-31T09:00", -30, "s", "2026-01-31T08:59:30"),
+        ("2026-01-31T09:00", 0, "d", "2026-01-31T09:00"),
+    ],
+)
+def test_a_moment_is_moved_by_clocks_and_calendars(moment: str, count: int, unit: str, then: str) -> None:
+    assert moved(utc(moment), count, unit, BERLIN) == utc(then)
+
+
+@given(
+    st.datetimes(timezones=st.just(UTC)), st.integers(-999_999_999, 999_999_999), st.sampled_from("yMwdhms"),
+    st.sampled_from([BERLIN, NEW_YORK, UTC, None]),
+)  # fmt: skip
+@settings(max_examples=200, deadline=None, derandomize=True)
+def test_no_moment_is_moved_further_than_the_calendar_goes(
+    moment: datetime, count: int, unit: str, zone: tzinfo | None
+) -> None:
+    then = moved(moment, count, unit, zone)
+    assert then.tzinfo is not None
+    assert moved(then, -count, unit, zone).tzinfo is not None
+    assert (then >= moment - timedelta(days=1)) if count >= 0 else (then <= moment + timedelta(days=1))
+
+
+def test_a_text_is_a_day_or_a_time_of_one_or_none() -> None:
+    assert day_or_time("2026-01-02") == datetime(2026, 1, 2)  # noqa: DTZ001
+    assert day_or_time("2026-01-02 14:30") == day_or_time("2026-01-02T14:30:00.000") == datetime(2026, 1, 2, 14, 30)  # noqa: DTZ001
+    assert day_or_time("2026-01-02T14:30:15Z") == utc("2026-01-02T14:30:15")
+    assert day_or_time("2026-01-02T14:30+01:00") == utc("2026-01-02T13:30")
+    for text in ("2026", "2026-01", "2026-02-30", "2026-1-2", "today", "7d", "", "2026-01-02T25:00", "٢٠٢٦-01-02"):
+        assert day_or_time(text) is None
+    assert at_wall(datetime(2026, 7, 1), BERLIN) == utc("2026-06-30T22:00")  # noqa: DTZ001
