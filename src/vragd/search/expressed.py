@@ -24,6 +24,9 @@ from vragd.search.valued import file_time, moment_of
 
 Seen = bool | int | float | str | datetime | tuple[Any, ...] | None
 Reads = Callable[[int], Seen]
+_KINDS: Mapping[type, str] = {
+    type(None): "null", bool: "checkbox", int: "number", float: "number", str: "text", datetime: "time", tuple: "list",
+}  # fmt: skip
 _ORDER: Mapping[str, Callable[[Any, Any], bool]] = {
     "<": operator.lt, "<=": operator.le, ">": operator.gt, ">=": operator.ge,
 }  # fmt: skip
@@ -151,35 +154,21 @@ def compares(left: Seen, op: str, right: Seen, day: Callable[[str], datetime | N
     """Whether they compare so. Numbers, texts and moments have an order; `day` reads a text beside a moment."""
     if op in ("==", "!="):
         return same(left, right, day) == (op == "==")
-    left, right = _beside(left, right, day), _beside(right, left, day)
-    if any(kind(left) == kind(right) == each for each in ("number", "text", "time")):
-        return _ORDER[op](left, right)
-    return False
+    if type(left) is not type(right):
+        left, right = _beside(left, right, day), _beside(right, left, day)
+    has_order = _KINDS[type(left)] == _KINDS[type(right)] in ("number", "text", "time")
+    return has_order and _ORDER[op](left, right)
 
 
 def same(left: Seen, right: Seen, day: Callable[[str], datetime | None]) -> bool:
     """Whether they are equal. Lists are where all their items are, in order; a list is no single value."""
     if isinstance(left, tuple) and isinstance(right, tuple):
         return len(left) == len(right) and all(same(a, b, day) for a, b in zip(left, right, strict=True))
-    left, right = _beside(left, right, day), _beside(right, left, day)
     if isinstance(left, str) and isinstance(right, str):
-        return unlinked(left) == unlinked(right)
-    return kind(left) == kind(right) and left == right
-
-
-def kind(value: Seen) -> str:
-    match value:
-        case None:
-            return "null"
-        case bool():
-            return "checkbox"
-        case int() | float():
-            return "number"
-        case str():
-            return "text"
-        case datetime():
-            return "time"
-    return "list"
+        return left == right or ("[[" in (left[:2], right[:2]) and unlinked(left) == unlinked(right))
+    if type(left) is not type(right):
+        left, right = _beside(left, right, day), _beside(right, left, day)
+    return _KINDS[type(left)] == _KINDS[type(right)] and left == right
 
 
 def is_truthy(value: Seen) -> bool:

@@ -44,10 +44,17 @@ def moment_of(value: Value) -> datetime | None:
     if isinstance(value, tuple):
         return next((found for each in value if (found := moment_of(each)) is not None), None)
     if isinstance(value, datetime):
-        return value if value.tzinfo else value.astimezone()
+        return value if value.tzinfo else _local(value)
     if isinstance(value, date):
-        return datetime.combine(value, time()).astimezone()
+        return _local(datetime.combine(value, time()))
     return None
+
+
+def _local(wall: datetime) -> datetime:
+    try:
+        return wall.astimezone()
+    except (OverflowError, ValueError, OSError):  # the first and the last day of the calendar: 9999-12-31 is "never"
+        return wall.replace(tzinfo=UTC)
 
 
 def file_time(modified_ns: int) -> datetime:

@@ -32,7 +32,10 @@ NOTES = {
         "---\nstatus: done\nrating: 4\nauthor: Le Guin\ndone: false\nstarted: '2026-04-20'\n---\nGone.\n"
     ),
     "2026-04-09 Day.md": "---\ndone: true\ndue: 2026-05-08T12:00\npages:\nn: 0\n---\n![[Café]] and [[Nowhere]]\n",
-    "Note.md": "---\nrating: 3.5\nstatus: open\nplace: Café\ndue: 2026-04-24\nalso: 2026-04-24\n---\n#book\n",
+    "Note.md": (
+        "---\nrating: 3.5\nstatus: open\nplace: Café\ndue: 2026-04-24\nalso: 2026-04-24\n"
+        "never: 9999-12-31\nsince: 0001-01-01\n---\n#book\n"
+    ),
     "Café.md": "",
 }
 B, E, G, D, N, C = NOTES
@@ -139,6 +142,10 @@ CASES: list[tuple[str, set[str]]] = [
     ('due < now() + "7d"', {N}),
     ('due == now() + duration("1w")', {D}),
     ('due + "1 week" == today()', {N}),
+    ("never > now() && since < now()", {N}),
+    ('never + "1 year" > now() && since - "1 hour" < today()', {N}),
+    ('never == "9999-12-31"', {N}),
+    ('note["due date"] < "2026-04-21T00:00:01Z" || due == "2026-05-08T12:00:00"', {B, D}),
     ("due == also && due != null", {N}),
     ("date(started) < today()", {G}),
     ("started < today()", {G}),  # a text that is a date, beside one

@@ -57,6 +57,16 @@ def test_the_moment_of_a_list_is_that_of_its_first_day() -> None:
     assert moment_of(NOON.replace(tzinfo=None)) == NOON.replace(tzinfo=None).astimezone()
 
 
+def test_the_first_and_the_last_day_of_the_calendar_are_moments() -> None:
+    for wall in (datetime(1, 1, 1), datetime(9999, 12, 31, 23, 59)):  # noqa: DTZ001
+        for value in (wall, wall.date()):
+            moment = moment_of(value)
+            assert moment is not None
+            assert (moment.year, moment.tzinfo is not None) == (wall.year, True)
+    assert compares(date(1, 1, 1), Compared("<", "today"), NOW)
+    assert compares(date(9999, 12, 31), Compared(">", "today"), NOW)
+
+
 def test_the_time_of_a_file_is_as_far_as_the_calendar_goes() -> None:
     assert file_time(1_500_000_000) == datetime(1970, 1, 1, 0, 0, 1, 500_000, tzinfo=UTC)
     assert file_time(2**63 - 1).year == 2262

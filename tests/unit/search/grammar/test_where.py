@@ -119,6 +119,9 @@ MISTAKES = [
     ('date("2026-13-01") < x', '"2026-13-01"', "no date"),
     ('date("soon") < x', '"soon"', "no date"),
     ("date(5) < x", "5", "no date"),
+    ("date(file.size) < x", "file.size", "no date"),
+    ('x + duration("1 parsec") < y', '"1 parsec"', "no stretch"),
+    ('file.links.contains(" ")', '" "', "empty"),
     ('today("x") < x', '"x"', "nothing"),
     # functions and values
     ('status.lower() == "x"', "lower", "no function"),
