@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import subprocess
 import sys
@@ -14,7 +15,7 @@ import pytest
 from pydantic import ValidationError
 
 from vragd.backends.pgvector import filters, wire
-from vragd.backends.pgvector.connect import parameters
+from vragd.backends.pgvector.connect import Connections, is_readable, parameters
 from vragd.backends.pgvector.errors import from_connecting, from_server
 from vragd.backends.pgvector.settings import PgvectorBackend
 from vragd.config.load import parse
@@ -86,6 +87,28 @@ def test_what_leaves_the_machine_is_encrypted(monkeypatch: pytest.MonkeyPatch) -
     here = PgvectorBackend.from_url("pgvector://127.0.0.1,%2Ftmp/notes")
     assert not here.leaves_machine()
     assert "sslmode" not in parameters(here)
+
+
+def test_where_a_connection_leads_in_the_end_counts() -> None:
+    assert is_readable("localhost", "192.0.2.1", encrypted=False)
+    assert is_readable("localhost", "", encrypted=False)
+    assert not is_readable("localhost", "192.0.2.1", encrypted=True)
+    assert not is_readable("localhost", "::1", encrypted=False)
+    assert not is_readable("/run/postgresql", "", encrypted=False)
+
+
+def test_a_server_that_keeps_one_waiting_does_not_keep_all(tmp_path: Path) -> None:
+    """Each look at this clock is two seconds after the last."""
+    looks = itertools.count(step=2)
+    settings = PgvectorBackend(type="pgvector", host=str(tmp_path), database="notes")
+    connections = Connections(settings, lambda: next(looks))
+    said = []
+    for _ in range(3):
+        with pytest.raises(BackendUnavailable, match="cannot be reached") as caught:
+            connections.run(lambda cursor: None, 1)
+        said.append(next(looks))
+        assert caught.value.transient
+    assert said == [4, 8, 14], "asked; not asked; asked again"
 
 
 def test_metadata_is_json_that_comes_back_whole() -> None:

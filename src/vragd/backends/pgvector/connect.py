@@ -12,6 +12,7 @@ import select
 import socket
 import stat
 import threading
+import time
 from collections.abc import Callable
 from typing import Any, TypeVar
 
@@ -23,8 +24,11 @@ from vragd.backends.pgvector.settings import hosts
 from vragd.backends.pgvector.wire import Wire, WireDumper
 from vragd.errors import BackendRefused, BackendUnavailable
 from vragd.system.lanes import progress
+from vragd.terms.hosts import is_loopback
 
 CONNECT_TIMEOUT_S = 5
+SLOW_S, PAUSE_S = 1.0, 5.0
+"""A server that keeps whoever connects waiting so long, in vain, is not asked again for a while."""
 T = TypeVar("T")
 Connection = psycopg.Connection[Any]
 Cursor = psycopg.Cursor[Any]
@@ -60,13 +64,14 @@ def parameters(settings: Settings) -> dict[str, Any]:
 class Connections:
     """Thread-safe. `run` is the only way to a connection."""
 
-    def __init__(self, settings: Settings) -> None:
-        self._settings, self.where = settings, settings.where()
+    def __init__(self, settings: Settings, clock: Callable[[], float] = time.monotonic) -> None:
+        self._settings, self.where, self._clock = settings, settings.where(), clock
         self._room = threading.BoundedSemaphore(settings.pool_size)
         self._lock = threading.Lock()
         self._idle: list[Connection] = []
         self._busy: set[Connection] = set()
         self._closed = False
+        self._failed: tuple[float, str, str] | None = None
 
     def run(self, work: Callable[[Cursor], T], timeout_s: float, name: str | None = None) -> T:
         """
@@ -87,7 +92,7 @@ class Connections:
                     if self._closed:
                         raise
             progress()
-            return self._run(self._connected(), work, timeout_s, name)
+            return self._run(self._connected(timeout_s), work, timeout_s, name)
         finally:
             self._room.release()
 
@@ -124,15 +129,30 @@ class Connections:
                 return connection
             connection.close()
 
-    def _connected(self) -> Connection:
+    def _connected(self, timeout_s: float) -> Connection:
         """A new connection. Raises BackendRefused where it would be readable on the way."""
-        passfile = self._settings.passfile
-        if passfile is not None:
-            _check_passfile(passfile)
+        if self._settings.passfile is not None:
+            _check_passfile(self._settings.passfile)
+        began = self._clock()
+        if self._failed is not None and began - self._failed[0] < PAUSE_S:
+            raise Unreachable(self._failed[1], hint=self._failed[2])
+        given = parameters(self._settings)
+        given["connect_timeout"] = max(2, min(CONNECT_TIMEOUT_S, int(timeout_s)))  # libpq knows no less than 2
         try:
-            connection = psycopg.connect(autocommit=True, prepare_threshold=None, **parameters(self._settings))
+            connection = psycopg.connect(autocommit=True, prepare_threshold=None, **given)
         except psycopg.Error as error:
-            raise from_connecting(error, self.where) from None
+            ours, now = from_connecting(error, self.where), self._clock()
+            slow = isinstance(ours, Unreachable) and now - began >= SLOW_S
+            self._failed = (now, ours.message, ours.hint) if slow else None
+            raise ours from None
+        self._failed = None
+        info = connection.info
+        if is_readable(info.host, info.hostaddr, encrypted=bool(connection.pgconn.ssl_in_use)):
+            connection.close()
+            raise BackendRefused(
+                f"vectors would leave this machine unencrypted: {self.where}",
+                hint="set sslmode: require; PGHOSTADDR or a service file may lead elsewhere than host says",
+            )
         connection.adapters.register_dumper(Wire, WireDumper)
         return connection
 
@@ -149,6 +169,11 @@ class Connections:
             for connection in self._busy:
                 cut(connection)
         self._drop_idle()
+
+
+def is_readable(host: str, address: str, *, encrypted: bool) -> bool:
+    """Whether somebody on the way to `address`, an IP, could read what is sent. `host`: a name or a socket's folder."""
+    return not encrypted and not host.startswith("/") and not is_loopback(address)
 
 
 def _said_something(connection: Connection) -> bool:

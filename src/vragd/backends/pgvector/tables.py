@@ -134,7 +134,7 @@ class PgvectorBackend:
             detail["index_failed"] = f"SQLSTATE {failed}"
         return replace(shape.info, count=count, detail=detail)
 
-    def _describe(self, name: str) -> Shape:
+    def _describe(self, name: str, timeout_s: float | None = None) -> Shape:
         def ask(cursor: Cursor) -> tuple[Any, ...] | None:
             self._of_extension(cursor)
             found: tuple[Any, ...] | None = cursor.execute(
@@ -142,7 +142,7 @@ class PgvectorBackend:
             ).fetchone()
             return found
 
-        row = self._run(ask, name)
+        row = self._run(ask, name, timeout_s)
         if row is None:
             self._shapes.pop(name, None)
             raise UnknownCollection(f"the database has no store {name!r}: {self._settings.where()}")
@@ -287,7 +287,7 @@ class PgvectorBackend:
         payload: bool = False, cursor: str | None = None, timeout_s: float | None = None,
     ) -> Matches:  # fmt: skip
         timeout_s = timeout_s or self._settings.query_timeout_s
-        shape = self._shape(name)
+        shape = self._shapes.get(name) or self._describe(name, timeout_s)
         row = checked_query(vector, shape.info.dimension)
         if shape.info.metric == "cosine" and not row.any():
             raise CollectionMismatch("the query is zero, and has no direction to compare", what="query")
