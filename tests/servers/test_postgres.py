@@ -49,8 +49,8 @@ def server() -> Iterator[RealPostgres]:
 def make(server: RealPostgres, tmp_path: Path) -> Iterator[Make]:
     schema, opened = f"t_{xxhash.xxh64_hexdigest(str(tmp_path).encode())}", []
 
-    def make(index_from: int = 10_000, **given: Any) -> PgvectorBackend:
-        backend = PgvectorBackend(server.settings(**{"schema_name": schema, **given}), index_from)
+    def make(index_from: int = 10_000, few: int = 10_000, **given: Any) -> PgvectorBackend:
+        backend = PgvectorBackend(server.settings(**{"schema_name": schema, **given}), index_from, few)
         opened.append(backend)
         return backend
 
@@ -144,6 +144,25 @@ def test_an_index_is_built_beside_and_answers_as_a_scan_does(make: Make, metric:
     rare = backend.query("sss", rows[7], 50, where=equals("n", 7))
     assert (len(rare.items), rare.end) == (10, "exhausted")
     assert len(backend.query("sss", rows[7], 1_500).items) == 1_500
+
+
+@pytest.mark.parametrize("share", [2, 10, 20])
+def test_an_index_answers_under_a_filter_that_many_pass(make: Make, share: int) -> None:
+    scan, indexed, rows = make(index="exact"), make(index_from=1, few=50), some(4_000)
+    scan.create_collection("sss", DIM, "cosine")
+    put_by = [Entry(f"k{i:05}", row, {"n": i % share}) for i, row in enumerate(rows)]
+    scan.put_vectors("sss", Batch.of(put_by))
+    indexed.tend("sss")
+    indexed.builder.wait(60)
+    assert not indexed.collection_info("sss").exact
+    among = Among.of([entry.key for entry in put_by[::share]])
+
+    def answers(backend: PgvectorBackend, **narrowed: Any) -> list[set[str]]:
+        return [{m.key for m in backend.query("sss", query, 10, **narrowed).items} for query in some(30, seed=2)]
+
+    exact = answers(scan, where=equals("n", 0))
+    for found in (answers(indexed, where=equals("n", 0)), answers(indexed, among=among)):
+        assert sum(len(a & b) for a, b in zip(exact, found, strict=True)) >= 0.95 * 300
 
 
 def test_rows_that_were_deleted_leave_no_answer_short(make: Make) -> None:

@@ -20,13 +20,16 @@ from vragd.backends.pgvector.layout import OPERATORS, Extension, Shape
 from vragd.terms.filter import Filter
 from vragd.terms.metric import Metric
 
-FEW = 10_000  # rows that pass a filter are compared one by one up to here
 MOST_EF = 1_000  # the extension's own bound
 
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """`vector` is prepared for the metric; `n` rows are wanted."""
+    """
+    `vector` is prepared for the metric; `n` rows are wanted.
+
+    Where at most `few` rows pass a filter, they are compared one by one.
+    """
 
     table: str
     shape: Shape
@@ -37,6 +40,7 @@ class Question:
     where: Filter | None
     payload: bool
     ef_search: int
+    few: int
 
 
 def ask(cursor: Cursor, question: Question) -> list[tuple[Any, ...]]:
@@ -68,12 +72,12 @@ def _narrowed(question: Question) -> tuple[str, list[Any]]:
 def _many_pass(cursor: Cursor, question: Question, condition: str, given: list[Any]) -> bool:
     if not condition:
         return True
-    if question.among is not None and len(question.among) <= FEW:
+    if question.among is not None and len(question.among) <= question.few:
         return False
     row = cursor.execute(
-        f"SELECT count(*) FROM (SELECT FROM {question.table}{condition} LIMIT %s) t", [*given, FEW + 1]
+        f"SELECT count(*) FROM (SELECT FROM {question.table}{condition} LIMIT %s) t", [*given, question.few + 1]
     ).fetchone()
-    return row is not None and row[0] > FEW
+    return row is not None and row[0] > question.few
 
 
 def _nearest(cursor: Cursor, question: Question, condition: str, given: list[Any], order: str) -> list[tuple[Any, ...]]:

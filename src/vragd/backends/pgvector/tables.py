@@ -35,6 +35,7 @@ log = structlog.get_logger()
 T = TypeVar("T")
 
 ROWS, KEYS, PAGE = 500, 5_000, 5_000  # in one statement: put, deleted or got, listed
+FEW = 10_000  # rows that pass a filter, up to which no index is asked
 INDEX_FROM = 10_000  # rows from which `index: auto` has one
 
 TRAITS = Traits(
@@ -48,8 +49,8 @@ class PgvectorBackend:
 
     traits = TRAITS
 
-    def __init__(self, settings: Settings, index_from: int = INDEX_FROM) -> None:
-        self._settings, self._index_from = settings, index_from
+    def __init__(self, settings: Settings, index_from: int = INDEX_FROM, few: int = FEW) -> None:
+        self._settings, self._index_from, self._few = settings, index_from, few
         self.connections = Connections(settings)
         self.builder = Builder(settings)
         self._extension: Extension | None = None
@@ -306,6 +307,7 @@ class PgvectorBackend:
             where,
             payload,
             self._settings.ef_search,
+            self._few,
         )
         found = self._of(name, lambda cursor: nearest.ask(cursor, question), timeout_s)
         metric = shape.info.metric
