@@ -11,7 +11,7 @@ import psycopg
 import pytest
 
 from tests.harness import until
-from tests.servers.postgres.server import PASSWORD, RealPostgres
+from tests.servers.postgres.server import DATABASE, PASSWORD, USER, RealPostgres
 from vragd.backends.base import Among, Batch, Entry
 from vragd.backends.pgvector.tables import PgvectorBackend
 from vragd.errors import (
@@ -193,7 +193,7 @@ def test_a_call_in_flight_ends_when_it_is_closed(make: Make, server: RealPostgre
             failed.append(error)
 
     waits = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
-    connect = {"host": "127.0.0.1", "port": server.port, "dbname": "vragd", "user": "owner", "password": PASSWORD}
+    connect = {"host": "127.0.0.1", "port": server.port, "dbname": DATABASE, "user": USER, "password": PASSWORD}
     with psycopg.connect(**connect) as other:  # type: ignore[arg-type]
         other.execute(f"LOCK TABLE {table}")
         thread = threading.Thread(target=write)
@@ -209,7 +209,7 @@ def test_a_lock_of_somebody_else_is_waited_for_no_longer_than_said(make: Make, s
     backend = make(timeout_s=0.3)
     backend.create_collection("sss", DIM, "cosine")
     table = backend.collection_info("sss").detail["table"]
-    connect = {"host": "127.0.0.1", "port": server.port, "dbname": "vragd", "user": "owner", "password": PASSWORD}
+    connect = {"host": "127.0.0.1", "port": server.port, "dbname": DATABASE, "user": USER, "password": PASSWORD}
     with psycopg.connect(**connect) as other:  # type: ignore[arg-type]
         other.execute(f"LOCK TABLE {table}")
         with pytest.raises(BackendUnavailable, match="takes too long"):
@@ -281,3 +281,61 @@ def test_halves_take_no_value_that_they_cannot_hold(make: Make) -> None:
         assert (caught.value.keys, caught.value.part) == (("a",), "values")
     with pytest.raises(CollectionMismatch):
         backend.query("sss", np.full(DIM, 1e6, np.float32), 3)
+
+
+def test_a_server_that_dies_inside_a_bulk_keeps_whole_parts_and_takes_all_again(
+    make: Make, server: RealPostgres
+) -> None:
+    backend, failed, rows = make(), list[Exception](), some(4_000)
+    table = backend.create_collection("sss", DIM, "cosine").detail["table"]
+    backend.put_vectors("sss", Batch.of([Entry("k02000", rows[0])]))
+
+    def write() -> None:
+        try:
+            put(backend, rows)
+        except VragdError as error:
+            failed.append(error)
+
+    connect = {"host": "127.0.0.1", "port": server.port, "dbname": DATABASE, "user": USER, "password": PASSWORD}
+    other = psycopg.connect(**connect)  # type: ignore[arg-type]
+    other.execute(f"SELECT FROM {table} WHERE key = 'k02000' FOR UPDATE")  # where the bulk is held up
+    thread = threading.Thread(target=write)
+    thread.start()
+    waits = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
+    until(lambda: server.execute(waits) != [(0,)], "the bulk to wait")
+    server.kill()
+    other.close()
+    thread.join(60)
+    server.start()
+    assert [isinstance(error, BackendUnavailable) for error in failed] == [True]
+    assert [key for key, _ in backend.list_keys("sss")] == [f"k{i:05}" for i in range(2_001)]
+    put(backend, rows)
+    assert len(list(backend.list_keys("sss"))) == 4_000
+
+
+def test_what_is_left_of_an_index_that_was_not_finished_is_made_anew(make: Make, server: RealPostgres) -> None:
+    backend, rows = make(index_from=1), some(300)
+    table = backend.create_collection("sss", DIM, "cosine").detail["table"]
+    put(backend, rows)
+    schema, name = table.split(".")
+    server.execute(f"CREATE INDEX {name}_v ON {table} USING hnsw (vec vector_cosine_ops)")
+    server.execute("UPDATE pg_index SET indisvalid = false WHERE indexrelid = %s::regclass", f"{schema}.{name}_v")
+    assert backend.collection_info("sss").exact, "an index that is not whole is none"
+    assert len(backend.query("sss", rows[0], 10).items) == 10
+    backend.tend("sss")
+    backend.builder.wait(60)
+    assert not backend.collection_info("sss").exact
+
+
+def test_an_index_that_cannot_be_built_is_told_and_scans_answer(make: Make, server: RealPostgres) -> None:
+    backend, rows = make(index_from=1), some(300)
+    backend.create_collection("sss", DIM, "cosine")
+    put(backend, rows)
+    server.execute(f"ALTER ROLE {USER} IN DATABASE {DATABASE} SET statement_timeout = '1ms'")
+    try:
+        backend.tend("sss")
+        backend.builder.wait(60)
+        assert backend.collection_info("sss").detail["index_failed"] == "SQLSTATE 57014"
+    finally:
+        server.execute(f"ALTER ROLE {USER} IN DATABASE {DATABASE} RESET statement_timeout", database="postgres")
+    assert len(backend.query("sss", rows[0], 10).items) == 10

@@ -83,11 +83,12 @@ class Builder:
                     if self._closed:
                         return
                     self._connection = connection
-                self._statements(connection, shape, extension)
+                built = self._statements(connection, shape, extension)
             with self._lock:
                 self.failed.pop(shape.table, None)
-            log.info("backend.index_built", store=shape.info.name)
-            done()
+            if built:
+                log.info("backend.index_built", store=shape.info.name)
+                done()
         except psycopg.Error as error:  # its text may quote what is in the table
             why = error.sqlstate or type(error).__name__
             with self._lock:
@@ -98,12 +99,13 @@ class Builder:
             with self._lock:
                 self._thread = self._connection = None
 
-    def _statements(self, connection: psycopg.Connection[object], shape: Shape, extension: Extension) -> None:
+    def _statements(self, connection: psycopg.Connection[object], shape: Shape, extension: Extension) -> bool:
+        """Whether the index was built; not if somebody else is at it."""
         settings = self._settings
         schema, index = quoted(settings.schema_name), quoted(f"{shape.table}_v")
         running = "SELECT FROM pg_stat_progress_create_index WHERE relid = to_regclass(%s)"
         if connection.execute(running, [f"{settings.schema_name}.{shape.table}"]).fetchone():
-            return  # somebody else is at it
+            return False
         connection.execute(f"DROP INDEX CONCURRENTLY IF EXISTS {schema}.{index}", [])
         connection.execute(
             f"CREATE INDEX CONCURRENTLY {index} ON {schema}.{quoted(shape.table)}"
@@ -111,3 +113,4 @@ class Builder:
             f" WITH (m = {settings.m}, ef_construction = {settings.ef_construction})",
             [],
         )
+        return True
