@@ -227,10 +227,11 @@ def test_the_title_begins_like_that_of_the_space() -> None:
 # -- what is loaded ----------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_the_settings_of_every_type_load_nothing_of_what_they_configure() -> None:
     code = (
         "import sys; import vragd.config.load, vragd.server.schemas\n"
-        "heavy = {'faiss', 'boto3', 'botocore', 'onnxruntime', 'tokenizers', 'ollama', 'httpx'}\n"
+        "heavy = {'faiss', 'boto3', 'botocore', 'onnxruntime', 'tokenizers', 'ollama', 'httpx', 'psycopg'}\n"
         "print(sorted(heavy & set(sys.modules)), 'importlib.metadata' in sys.modules)"
     )
     light = "import sys; import vragd.config.load; print(sorted({'numpy', 'faiss', 'boto3'} & set(sys.modules)))"
@@ -239,6 +240,7 @@ def test_the_settings_of_every_type_load_nothing_of_what_they_configure() -> Non
     assert subprocess.run([*run, light], capture_output=True, text=True, check=True).stdout == "[]\n"
 
 
+@pytest.mark.slow
 def test_the_registries_load_the_standard_library_alone() -> None:
     code = (
         "import sys; import vragd.backends.registry, vragd.embed.registry\n"
