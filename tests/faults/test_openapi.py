@@ -44,6 +44,12 @@ SETTINGS = (
     "not dot",
     "two sources called",
     "leads nowhere",
+    "expected HOST[:PORT]",
+    "expected sslmode",
+    "expected a schema",
+    "expected a name of at most",
+    "expected ef_construction",
+    "expected an absolute path",
 )
 UNSAID = {  # what no schema can say, or ours does not: why data that fits the document is refused all the same
     "POST /v1/query": ("dimensions, store 'notes' has 384", "there is no source"),

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 REGISTRY = {
     "faiss": "vragd.backends.faiss",
     "memory": "vragd.backends.memory",
+    "pgvector": "vragd.backends.pgvector",
     "s3vectors": "vragd.backends.s3vectors",
 }
 

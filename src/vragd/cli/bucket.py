@@ -47,7 +47,7 @@ def chosen(args: argparse.Namespace) -> Place:
         return Place.named(args.bucket, _given(args))
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
-        flag = str(first["loc"][-1]).replace("_", "-")
+        flag = str(first["loc"][-1] if first["loc"] else "bucket").replace("_", "-")  # nothing: the whole is at fault
         raise UsageError(f"--{flag}: {first['msg'].removeprefix('Value error, ')}") from None
 
 

@@ -1,0 +1,106 @@
+"""The backend pgvector and who may do what on a real PostgreSQL: extensions, privileges, passwords."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.servers.postgres.server import PASSWORD, RealPostgres
+from tests.servers.test_postgres import DIM, Make, put, some
+from vragd.errors import BackendRefused, BackendUnavailable, VragdError
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
+
+
+def test_an_extension_that_is_elsewhere_is_found(make: Make, server: RealPostgres) -> None:
+    server.execute("CREATE DATABASE elsewhere", database="postgres")
+    server.execute('CREATE SCHEMA "odd % ""one"""', database="elsewhere")
+    server.execute('CREATE EXTENSION vector SCHEMA "odd % ""one"""', database="elsewhere")
+    for kind in ("vector", "halfvec"):
+        backend, rows = make(database="elsewhere", vector_type=kind, index="hnsw"), some(80)
+        backend.create_collection(kind, DIM, "cosine")
+        put(backend, rows, name=kind)
+        put(backend, rows[:3] * 2, name=kind)
+        backend.tend(kind)
+        backend.builder.wait(60)
+        assert not backend.collection_info(kind).exact
+        assert backend.query(kind, rows[5], 1).items[0].key == "k00005"
+
+
+def test_a_database_without_the_extension_or_of_another_encoding_is_refused_with_the_way_out(
+    make: Make, server: RealPostgres
+) -> None:
+    server.execute("CREATE DATABASE bare", database="postgres")
+    with pytest.raises(BackendRefused, match="extension vector is not in the database") as caught:
+        make(database="bare").create_collection("sss", DIM, "cosine")
+    assert "CREATE EXTENSION vector" in caught.value.hint
+    server.execute("CREATE DATABASE latin ENCODING 'LATIN1' TEMPLATE template0", database="postgres")
+    server.execute("CREATE EXTENSION vector", database="latin")
+    with pytest.raises(BackendRefused, match="keeps text as LATIN1"):
+        make(database="latin").create_collection("sss", DIM, "cosine")
+
+
+def test_what_a_user_may_not_do_is_refused_and_a_reader_can_read(
+    make: Make, server: RealPostgres, tmp_path: Path
+) -> None:
+    backend, rows = make(), some(3)
+    info = backend.create_collection("sss", DIM, "cosine")
+    put(backend, rows)
+    schema = info.detail["table"].partition(".")[0]
+    server.execute("DROP ROLE IF EXISTS reader")
+    server.execute("CREATE ROLE reader LOGIN PASSWORD 'r'")
+    passfile = tmp_path / "pgpass"
+    passfile.write_text("*:*:*:reader:r\n")
+    passfile.chmod(0o600)
+    reader = make(user="reader", passfile=str(passfile))
+    with pytest.raises(BackendRefused, match="denies"):
+        reader.query("sss", rows[0], 3)
+    server.execute(f"GRANT USAGE ON SCHEMA {schema} TO reader")
+    server.execute(f"GRANT SELECT ON ALL TABLES IN SCHEMA {schema} TO reader")
+    assert len(reader.query("sss", rows[0], 3).items) == 3
+    assert reader.list_collections() == ["sss"]
+    assert (reader.collection_info("sss").count, len(reader.get("sss", ["k00000"]))) == (3, 1)
+    for call in (lambda: put(reader, rows + 1), lambda: reader.delete_collection("sss", identity=info.identity)):
+        with pytest.raises(BackendRefused, match="denies"):
+            call()
+    server.execute("DROP OWNED BY reader")
+
+
+def test_no_error_tells_a_password_or_a_note(
+    make: Make, server: RealPostgres, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("PGPASSWORD", "planted-password")
+    nobody = tmp_path / "none"
+    nobody.write_text("")
+    nobody.chmod(0o600)
+    failing: list[dict[str, Any]] = [
+        {"passfile": str(nobody)}, {"database": "never"}, {"user": "never"}, {"sslmode": "require"},
+        {"host": "127.0.0.1:1"}, {"host": str(tmp_path)}, {"passfile": str(tmp_path / "never")},
+    ]  # fmt: skip
+    said = [repr(server.settings())]
+    for given in failing:
+        backend = make(**given)
+        with pytest.raises(BackendUnavailable) as caught:
+            backend.list_collections()
+        said += [
+            repr(caught.value),
+            caught.value.message,
+            caught.value.hint,
+            repr(caught.value.__cause__),
+            repr(vars(backend)),
+        ]
+        assert given.keys() & {"host"} or isinstance(caught.value, BackendRefused), given
+    backend = make(passfile=str(server.passfile))
+    nobody.chmod(0o644)
+    with pytest.raises(BackendRefused, match="can be read by others"):
+        make(passfile=str(nobody)).list_collections()
+    monkeypatch.delenv("PGPASSWORD")
+    backend.create_collection("sss", DIM, "cosine")
+    table = backend.collection_info("sss").detail["table"]
+    server.execute(f"ALTER TABLE {table} ADD CHECK (metadata @> '{{\"a\": 1}}')")
+    with pytest.raises(VragdError) as found:
+        put(backend, some(1), {"secret": "planted note"})
+    said += [repr(found.value), found.value.message, found.value.hint, repr(found.value.__cause__), *capfd.readouterr()]
+    assert [text for text in said if PASSWORD in text or "planted" in text.lower()] == []
