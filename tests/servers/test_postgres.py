@@ -89,8 +89,9 @@ def test_what_is_equal_is_not_written_again(make: Make, server: RealPostgres) ->
         assert server.execute(f"SELECT key, xmin::text FROM {table} ORDER BY key") == before
 
 
-@pytest.mark.parametrize("metric", ["cosine", "euclidean", "dot"])
-@pytest.mark.parametrize("kind", ["vector", "halfvec"])
+@pytest.mark.parametrize(
+    ("metric", "kind"), [("cosine", "vector"), ("cosine", "halfvec"), ("euclidean", "halfvec"), ("dot", "vector")]
+)
 def test_an_index_is_built_beside_and_answers_as_a_scan_does(make: Make, metric: Any, kind: str) -> None:
     backend, rows = make(index_from=500, vector_type=kind), some(2_000)
     backend.create_collection("sss", DIM, metric)
@@ -115,9 +116,9 @@ def test_an_index_is_built_beside_and_answers_as_a_scan_does(make: Make, metric:
     assert len(backend.query("sss", rows[7], 1_500).items) == 1_500
 
 
-@pytest.mark.parametrize("share", [2, 10, 20])
+@pytest.mark.parametrize("share", [2, 20])
 def test_an_index_answers_under_a_filter_that_many_pass(make: Make, share: int) -> None:
-    scan, indexed, rows = make(index="exact"), make(index_from=1, few=50), some(4_000)
+    scan, indexed, rows = make(index="exact"), make(index_from=1, few=50), some(2_000)
     scan.create_collection("sss", DIM, "cosine")
     put_by = [Entry(f"k{i:05}", row, {"n": i % share}) for i, row in enumerate(rows)]
     scan.put_vectors("sss", Batch.of(put_by))

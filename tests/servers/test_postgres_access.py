@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from tests.servers.test_postgres import DIM, Make, put, some
 from vragd.errors import BackendRefused, BackendUnavailable, VragdError
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
+DOCUMENT = Path(__file__).parents[2] / "docs" / "backends.md"
 
 
 def test_an_extension_that_is_elsewhere_is_found(make: Make, server: RealPostgres) -> None:
@@ -49,23 +51,64 @@ def test_what_a_user_may_not_do_is_refused_and_a_reader_can_read(
     info = backend.create_collection("sss", DIM, "cosine")
     put(backend, rows)
     schema = info.detail["table"].partition(".")[0]
-    server.execute("DROP ROLE IF EXISTS reader")
-    server.execute("CREATE ROLE reader LOGIN PASSWORD 'r'")
+    server.execute("DROP ROLE IF EXISTS guest")
+    server.execute("CREATE ROLE guest LOGIN PASSWORD 'r'")
     passfile = tmp_path / "pgpass"
-    passfile.write_text("*:*:*:reader:r\n")
+    passfile.write_text("*:*:*:guest:r\n")
     passfile.chmod(0o600)
-    reader = make(user="reader", passfile=str(passfile))
+    guest = make(user="guest", passfile=str(passfile))
     with pytest.raises(BackendRefused, match="denies"):
-        reader.query("sss", rows[0], 3)
-    server.execute(f"GRANT USAGE ON SCHEMA {schema} TO reader")
-    server.execute(f"GRANT SELECT ON ALL TABLES IN SCHEMA {schema} TO reader")
-    assert len(reader.query("sss", rows[0], 3).items) == 3
-    assert reader.list_collections() == ["sss"]
-    assert (reader.collection_info("sss").count, len(reader.get("sss", ["k00000"]))) == (3, 1)
-    for call in (lambda: put(reader, rows + 1), lambda: reader.delete_collection("sss", identity=info.identity)):
+        guest.query("sss", rows[0], 3)
+    server.execute(f"GRANT USAGE ON SCHEMA {schema} TO guest")
+    server.execute(f"GRANT SELECT ON ALL TABLES IN SCHEMA {schema} TO guest")
+    assert len(guest.query("sss", rows[0], 3).items) == 3
+    assert guest.list_collections() == ["sss"]
+    assert (guest.collection_info("sss").count, len(guest.get("sss", ["k00000"]))) == (3, 1)
+    for call in (lambda: put(guest, rows + 1), lambda: guest.delete_collection("sss", identity=info.identity)):
         with pytest.raises(BackendRefused, match="denies"):
             call()
-    server.execute("DROP OWNED BY reader")
+    server.execute("DROP OWNED BY guest")
+
+
+def test_what_the_document_grants_is_enough_and_a_reader_cannot_write(
+    make: Make, server: RealPostgres, tmp_path: Path
+) -> None:
+    """The statements are those of docs/backends.md; nobody else may do anything."""
+    (_, text, *_) = re.split("```sql\n|```", DOCUMENT.read_text("utf-8"))
+    server.execute("CREATE DATABASE notes", database="postgres")
+    server.execute("REVOKE ALL ON DATABASE notes FROM PUBLIC", database="postgres")
+    for statement in re.sub("--.*", "", text).split(";"):
+        if statement.strip():
+            server.execute(statement, database="notes")
+    passfile = tmp_path / "pgpass"
+    passfile.touch(0o600)
+    passfile.write_text("*:*:*:writer:word\n*:*:*:reader:word\n")
+    for role in ("writer", "reader"):
+        server.execute(f"ALTER ROLE {role} PASSWORD 'word'", database="postgres")
+    whose = {"database": "notes", "schema_name": "vragd", "passfile": str(passfile)}
+    writer, reader, rows = make(user="writer", index="hnsw", **whose), make(user="reader", **whose), some(80)
+    info = writer.create_collection("sss", DIM, "cosine")
+    put(writer, rows)
+    put(writer, rows[:3] + 1)
+    writer.delete_vectors("sss", ["k00079"])
+    writer.tend("sss")
+    writer.builder.wait(60)
+    assert (reader.list_collections(), reader.collection_info("sss").count) == (["sss"], 79)
+    assert not reader.collection_info("sss").exact
+    assert reader.query("sss", rows[5], 1).items[0].key == "k00005"
+    assert len(reader.get("sss", ["k00005"])) == len(list(reader.list_keys("sss", "k00005"))) == 1
+    for call in (
+        lambda: put(reader, rows),
+        lambda: put(reader, rows[:1]),
+        lambda: reader.delete_vectors("sss", ["k00005"]),
+        lambda: reader.create_collection("other", DIM, "cosine"),
+        lambda: reader.delete_collection("sss", identity=info.identity),
+    ):
+        with pytest.raises(BackendRefused, match="denies"):
+            call()
+    assert len(list(writer.list_keys("sss"))) == 79
+    writer.delete_collection("sss", identity=info.identity)
+    assert reader.list_collections() == []
 
 
 def test_no_error_tells_a_password_or_a_note(

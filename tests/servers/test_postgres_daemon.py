@@ -60,16 +60,17 @@ def test_a_store_is_moved_away_and_back_without_embedding(daemon: Vragd, server:
 
 def test_the_place_is_asked_without_the_daemon(daemon: Vragd, server: RealPostgres) -> None:
     daemon.stop()
-    url = f"pgvector://{USER}@{server.host}/{DATABASE}?passfile={server.passfile}"
-    asked = daemon.run("query", "numbat number 7", "--store", "notes", "--bucket", url, "--json")
+    url = f"postgresql://{USER}@{server.host}/{DATABASE}?passfile={server.passfile}"
+    asked = daemon.run("query", "numbat number 7", "--store", "notes", "--backend", url, "--json")
     assert asked.returncode == 0, asked.stderr
     hits: list[dict[str, Any]] = json.loads(asked.stdout)["hits"]
     assert hits[0]["path"].startswith("n")
-    told = daemon.run("store", "list", "--bucket", url)
+    told = daemon.run("store", "list", "--backend", url)
     assert (told.returncode, told.stdout.split()[0]) == (0, "notes"), told.stderr
-    info = daemon.run("store", "info", "notes", "--bucket", url)
-    assert (info.returncode, "12 vectors" in info.stdout) == (0, True), info.stderr + info.stdout
-    wrong = daemon.run("store", "list", "--bucket", f"pgvector://{USER}:planted@{server.host}/{DATABASE}")
+    info = daemon.run("store", "info", "notes", "--backend", url)
+    assert info.returncode == 0, info.stderr
+    assert {"  12 vectors", "  index: exact"} <= set(info.stdout.splitlines())
+    wrong = daemon.run("store", "list", "--backend", f"postgresql://{USER}:planted@{server.host}/{DATABASE}")
     assert (wrong.returncode, "planted" in wrong.stderr, "PGPASSWORD" in wrong.stderr) == (2, False, True)
 
 

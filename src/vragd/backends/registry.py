@@ -27,6 +27,9 @@ DEFAULT = "faiss"
 BUCKET = "s3vectors"
 """What a place means that is named on the command line without a type: `--bucket NAME`."""
 
+SCHEMES = {"postgres": "pgvector", "postgresql": "pgvector"}
+"""What else than its type the URL of a place may begin with, because its own clients write it so."""
+
 TYPES = Types("backend", REGISTRY, "vragd.backends")
 
 

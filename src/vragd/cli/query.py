@@ -23,7 +23,9 @@ def add(commands: Any, common: argparse.ArgumentParser) -> None:
     sub.add_argument("text", nargs="*", help="what to look for, in your own words; or filters, see docs/questions.md")
     sub.add_argument("-s", "--store", action="append", default=[], help="only this store (may be repeated)")
     sub.add_argument("-k", "--top-k", type=int, default=5, metavar="N", help="how many hits, 1 to 100 (default 5)")
-    sub.add_argument("--mode", choices=("hybrid", "vector", "keyword"), help="default hybrid; with --bucket, vector")
+    sub.add_argument(
+        "--mode", choices=("hybrid", "vector", "keyword"), help="default hybrid; of an index alone, vector"
+    )
     sub.add_argument("--source", action="append", default=[], help="only this source (may be repeated)")
     sub.add_argument("--folder", default="", help="only below this folder, as hits print it or from its source")
     sub.add_argument("--chunks", action="store_true", help="passages, not notes with their best one")
@@ -35,7 +37,10 @@ def add(commands: Any, common: argparse.ArgumentParser) -> None:
     sub.add_argument("--explain", action="store_true", help="what each score is made of")
     sub.add_argument("--json", action="store_true", help="the daemon's answer as JSON")
     sub.add_argument(
-        "--ollama", dest="model", metavar="MODEL", help="with --bucket: the Ollama model the index was written with"
+        "--ollama",
+        dest="model",
+        metavar="MODEL",
+        help="with --backend, --bucket: the Ollama model it was written with",
     )
     bucket.add_flags(sub)
     sub.set_defaults(command=_query)
@@ -80,7 +85,7 @@ def as_text(argument: str) -> str:
 
 def _ask_daemon(args: argparse.Namespace) -> Any:
     if args.model:
-        raise UsageError("--ollama needs --bucket", hint="a store's own model is in its configuration")
+        raise UsageError("--ollama needs --backend or --bucket", hint="a store's own model is in its configuration")
     return client(args).request(
         "POST",
         "/v1/query",

@@ -15,6 +15,7 @@ import shutil
 import signal
 import socket
 import subprocess
+import sys
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -27,6 +28,23 @@ from vragd.backends.pgvector.settings import PgvectorBackend
 USER, PASSWORD = "owner", "pla:nted/pass@word"  # nothing may ever show it
 DATABASE = "vragd"
 OWN = os.environ.get("VRAGD_TEST_POSTGRES", "")
+
+
+GUARD = """
+import os, shutil, signal, sys, time
+sys.stdin.buffer.read()
+home = sys.argv[1]
+try:
+    pid = int(open(home + "/data/postmaster.pid").readline())
+    os.kill(pid, signal.SIGQUIT)
+    for _ in range(100):
+        os.kill(pid, 0)
+        time.sleep(0.05)
+except (OSError, ValueError):
+    pass
+shutil.rmtree(home, ignore_errors=True)
+"""
+"""A process that outlives the tests' however that ends, sees it by the end of its input, and stops the server."""
 
 
 def binaries() -> Path | None:
@@ -50,6 +68,7 @@ class RealPostgres:
         self.host = f"127.0.0.1:{self.port}"
         self.passfile = self.home / "pgpass"
         self._process: subprocess.Popen[bytes] | None = None
+        self._guard: subprocess.Popen[bytes] | None = None
         self._who: dict[str, Any] = {}
         if os.geteuid() == 0:  # PostgreSQL refuses to run as root
             nobody = pwd.getpwnam("nobody")
@@ -57,6 +76,20 @@ class RealPostgres:
 
     def create(self) -> str:
         """Make the data, and start. Why that cannot be; empty when it is."""
+        try:
+            return self._create()
+        except (OSError, AssertionError, psycopg.Error) as error:
+            log = self.home / "log"
+            said = log.read_text(errors="replace").strip().splitlines() if log.exists() else []
+            return "; ".join([type(error).__name__, str(error), *said[-1:]])
+
+    def _create(self) -> str:
+        self._guard = subprocess.Popen(
+            [sys.executable, "-I", "-S", "-c", GUARD, self.home], stdin=subprocess.PIPE, start_new_session=True
+        )
+        if self._who and not _may_run(self._bin / "postgres", self._who):  # a venv in a home of root's
+            shutil.copytree(self._bin.parent, self.home / "program", symlinks=True)
+            self._bin = self.home / "program" / "bin"
         word = self.home / "word"
         word.write_text(PASSWORD)
         escaped = PASSWORD.replace("\\", "\\\\").replace(":", "\\:")
@@ -88,7 +121,12 @@ class RealPostgres:
             self._process = subprocess.Popen(
                 [self._bin / "postgres", "-D", self.home / "data", *given], stdout=log, stderr=log, cwd="/", **self._who
             )
-        until(self._answers, "PostgreSQL to answer", 60)
+        until(lambda: self._answers() or not self.is_running, "PostgreSQL to answer", 60)
+        assert self.is_running, "PostgreSQL ended while it was started"
+
+    @property
+    def is_running(self) -> bool:
+        return self._process is not None and self._process.poll() is None
 
     def _answers(self) -> bool:
         try:
@@ -97,11 +135,15 @@ class RealPostgres:
             return False
         return True
 
+    def connected(self, database: str = DATABASE) -> psycopg.Connection[tuple[Any, ...]]:
+        """A connection of the owner's, where each statement is a transaction."""
+        return psycopg.connect(
+            host="127.0.0.1", port=self.port, dbname=database, user=USER, password=PASSWORD, autocommit=True
+        )
+
     def execute(self, statement: str, *given: object, database: str = DATABASE) -> list[tuple[Any, ...]]:
         """The rows of a statement."""
-        with psycopg.connect(
-            host="127.0.0.1", port=self.port, dbname=database, user=USER, password=PASSWORD, autocommit=True
-        ) as connection:
+        with self.connected(database) as connection:
             cursor = connection.execute(statement, given or None)
             return cursor.fetchall() if cursor.description else []
 
@@ -115,10 +157,20 @@ class RealPostgres:
     def remove(self) -> None:
         self.kill()
         shutil.rmtree(self.home, ignore_errors=True)
+        if self._guard is not None:
+            self._guard.communicate()
+            self._guard = None
 
     def settings(self, **given: Any) -> PgvectorBackend:
         known = {"host": self.host, "database": DATABASE, "user": USER, "passfile": str(self.passfile)}
         return PgvectorBackend.model_validate({"type": "pgvector", **known, **given}, strict=False)
+
+
+def _may_run(program: Path, who: dict[str, Any]) -> bool:
+    try:
+        return subprocess.run([program, "--version"], capture_output=True, check=False, cwd="/", **who).returncode == 0
+    except PermissionError:
+        return False
 
 
 @functools.cache

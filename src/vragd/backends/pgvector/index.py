@@ -17,6 +17,7 @@ import structlog
 from vragd.backends.pgvector.connect import cut, parameters
 from vragd.backends.pgvector.layout import HNSW_DIMENSIONS, ITERATIVE_FROM, Extension, Shape, quoted
 from vragd.backends.pgvector.settings import PgvectorBackend as Settings
+from vragd.system.failpoints import reach
 
 log = structlog.get_logger()
 
@@ -107,10 +108,12 @@ class Builder:
         if connection.execute(running, [f"{settings.schema_name}.{shape.table}"]).fetchone():
             return False
         connection.execute(f"DROP INDEX CONCURRENTLY IF EXISTS {schema}.{index}", [])
+        reach("pg.index_dropped")
         connection.execute(
             f"CREATE INDEX CONCURRENTLY {index} ON {schema}.{quoted(shape.table)}"
             f" USING hnsw (vec {extension.operator_class(shape.kind, shape.info.metric)})"
             f" WITH (m = {settings.m}, ef_construction = {settings.ef_construction})",
             [],
         )
+        reach("pg.index_built")
         return True

@@ -28,6 +28,7 @@ from vragd.backends.pgvector.layout import Extension, Shape, quoted
 from vragd.backends.pgvector.settings import PgvectorBackend as Settings
 from vragd.backends.scores import prepared
 from vragd.errors import BackendRefused, CollectionMismatch, UnknownCollection, VectorsRefused
+from vragd.system.failpoints import reach
 from vragd.terms.filter import Filter
 from vragd.terms.metric import METRICS, Metric
 
@@ -69,6 +70,7 @@ class PgvectorBackend:
             made = self._run(lambda cursor: self._create(cursor, asked))
             have = self._describe(name).info  # which is somebody else's if that was quicker
             if made:
+                reach("pg.collection_made")
                 log.info("backend.index_created", store=name, dimension=dimension)
         check_shape(asked, have)
         return have
@@ -113,6 +115,7 @@ class PgvectorBackend:
 
         try:
             self._run(delete, name)
+            reach("pg.collection_deleted")
         except UnknownCollection:
             return
         self._shapes.pop(name, None)
@@ -198,6 +201,7 @@ class PgvectorBackend:
         table, extension = self._full(shape.table), self._known()
         try:
             self._of(name, lambda cursor: writing.put(cursor, table, rows, shape, extension))
+            reach("pg.put")
         except Faulty as error:
             if len(rows) == 1:
                 refused[rows[0][0].decode()] = error
@@ -236,6 +240,7 @@ class PgvectorBackend:
             self._asked(
                 name, f"DELETE FROM {self._full(shape.table)} WHERE key = ANY(%s::text[]) RETURNING NULL", [some]
             )
+            reach("pg.deleted")
 
     def get(
         self, name: str, keys: Collection[str], *, values: bool = True, metadata: bool = False
