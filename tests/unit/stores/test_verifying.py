@@ -15,7 +15,8 @@ from vragd.backends.memory.settings import MemoryBackend
 from vragd.config.load import Loaded
 from vragd.config.settings import Config, LimitSettings, SourceSettings, StoreSettings
 from vragd.errors import Overloaded
-from vragd.server.routes import ROWS_AT_ONCE, dispatch
+from vragd.server.routes import dispatch
+from vragd.server.table import ROWS_AT_ONCE
 from vragd.stores.questions import Questions
 from vragd.stores.stores import QUERY_THREADS, Stores
 from vragd.stores.verifying import verify
