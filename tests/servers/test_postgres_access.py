@@ -3,17 +3,42 @@
 from __future__ import annotations
 
 import re
+import signal
+import socket
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.harness import until
 from tests.servers.postgres.server import PASSWORD, RealPostgres
 from tests.servers.test_postgres import DIM, Make, put, some
 from vragd.errors import BackendRefused, BackendUnavailable, VragdError
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
-DOCUMENT = Path(__file__).parents[2] / "docs" / "backends.md"
+REPOSITORY = Path(__file__).parents[2]
+DOCUMENT = REPOSITORY / "docs" / "backends.md"
+
+
+KILLED = """
+import os, signal
+from tests.servers.postgres.server import RealPostgres, binaries
+server = RealPostgres(binaries())
+assert server.create() == ""
+print(server.home, server.port, flush=True)
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def test_a_server_does_not_outlive_tests_that_are_killed(server: RealPostgres) -> None:
+    killed = subprocess.run([sys.executable, "-c", KILLED], cwd=REPOSITORY, capture_output=True, text=True, check=False)
+    assert killed.returncode == -signal.SIGKILL, killed.stderr
+    home, port = killed.stdout.split()
+    until(lambda: not Path(home).exists(), "its folder to be removed", 60)
+    with socket.socket() as probe:
+        assert probe.connect_ex(("127.0.0.1", int(port))) != 0
 
 
 def test_an_extension_that_is_elsewhere_is_found(make: Make, server: RealPostgres) -> None:

@@ -88,8 +88,7 @@ class RealPostgres:
             [sys.executable, "-I", "-S", "-c", GUARD, self.home], stdin=subprocess.PIPE, start_new_session=True
         )
         if self._who and not _may_run(self._bin / "postgres", self._who):  # a venv in a home of root's
-            shutil.copytree(self._bin.parent, self.home / "program", symlinks=True)
-            self._bin = self.home / "program" / "bin"
+            self._bin = _copied(self._bin, self.home)
         word = self.home / "word"
         word.write_text(PASSWORD)
         escaped = PASSWORD.replace("\\", "\\\\").replace(":", "\\:")
@@ -171,6 +170,16 @@ def _may_run(program: Path, who: dict[str, Any]) -> bool:
         return subprocess.run([program, "--version"], capture_output=True, check=False, cwd="/", **who).returncode == 0
     except PermissionError:
         return False
+
+
+def _copied(bin_folder: Path, home: Path) -> Path:
+    """The wheel's programs, and the libraries that lie beside its package, below `home`."""
+    install, package = bin_folder.parent, bin_folder.parent.parent
+    there = home / package.name / install.name
+    shutil.copytree(install, there, symlinks=True)
+    if (beside := package.with_name(f"{package.name}.libs")).is_dir():
+        shutil.copytree(beside, home / beside.name)
+    return there / bin_folder.name
 
 
 @functools.cache
