@@ -15,6 +15,7 @@ from tests.servers.postgres.server import DATABASE, PASSWORD, USER, RealPostgres
 from vragd.backends.base import Among, Batch, Entry
 from vragd.backends.pgvector.tables import PgvectorBackend
 from vragd.errors import (
+    BackendRefused,
     BackendUnavailable,
     CollectionMismatch,
     UnknownCollection,
@@ -271,6 +272,43 @@ def test_many_threads_share_few_connections(make: Make, server: RealPostgres) ->
         thread.join(60)
     assert failed == []
     assert server.execute("SELECT count(*) FROM pg_stat_activity WHERE application_name = 'vragd'")[0][0] <= 4
+
+
+def test_a_row_the_server_refuses_is_found_among_others_which_are_put(make: Make, server: RealPostgres) -> None:
+    backend, rows = make(), some(9)
+    table = backend.create_collection("sss", DIM, "cosine").detail["table"]
+    refuse = "BEGIN IF NEW.key IN ('k00003', 'k00007') THEN RAISE SQLSTATE '22000'; END IF; RETURN NEW; END"
+    function = f"{table.partition('.')[0]}.refuse()"
+    server.execute(f"CREATE FUNCTION {function} RETURNS trigger LANGUAGE plpgsql AS $${refuse}$$")
+    trigger = f"CREATE TRIGGER refuse BEFORE INSERT OR UPDATE ON {table} FOR EACH ROW EXECUTE FUNCTION {function}"
+    server.execute(trigger)
+    with pytest.raises(VectorsRefused) as caught:
+        put(backend, rows)
+    assert (set(caught.value.keys), caught.value.part) == ({"k00003", "k00007"}, "metadata")
+    assert len(list(backend.list_keys("sss"))) == 7
+    server.execute(f"DROP TRIGGER refuse ON {table}")
+    put(backend, rows)
+    server.execute(trigger)
+    with pytest.raises(VectorsRefused):
+        backend.put_metadata("sss", Batch.of([Entry("k00003", rows[3], {"a": 1})]))
+
+
+def test_a_table_whose_vectors_became_longer_is_told_and_no_row_is_blamed(make: Make, server: RealPostgres) -> None:
+    backend, rows = make(), some(3)
+    table = backend.create_collection("sss", DIM, "cosine").detail["table"]
+    assert backend.query("sss", rows[0], 0).items == ()
+    with pytest.raises(CollectionMismatch, match="no direction"):
+        backend.query("sss", rows[0] * 0, 3)
+    server.execute(f"ALTER TABLE {table} ALTER vec TYPE vector({DIM + 1})")
+    with pytest.raises(CollectionMismatch, match=f"holds {DIM + 1}-d vectors by now"):
+        put(backend, rows)
+
+
+def test_a_collection_of_another_version_is_refused(make: Make, server: RealPostgres) -> None:
+    schema = make().create_collection("sss", DIM, "cosine").detail["table"].partition(".")[0]
+    server.execute(f"UPDATE {schema}.collections SET format = 99")
+    with pytest.raises(BackendRefused, match="made by another version"):
+        make().collection_info("sss")
 
 
 def test_halves_take_no_value_that_they_cannot_hold(make: Make) -> None:
