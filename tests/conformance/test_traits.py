@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.conformance.factories import FACTORIES
+from tests.conformance.factories import EVERY, FACTORIES
 from vragd.backends.base import Traits
 
 LOCAL = {"private": True, "networked": False, "keeps_payload": False, "durable": False, "patches": True}
@@ -18,6 +18,10 @@ PINNED = {
     "memory": Traits(
         **LOCAL, value_error=1e-6, metrics=EVERY_METRIC, max_dimension=65_536, max_matches=None, max_among=None
     ),
+    "pgvector": Traits(
+        private=False, networked=True, keeps_payload=True, durable=True, patches=True, value_error=1 / 2_000,
+        metrics=EVERY_METRIC, max_dimension=16_000, max_matches=None, max_among=None,
+    ),
     "s3vectors": Traits(
         private=False, networked=True, keeps_payload=True, durable=True, patches=False, value_error=1e-6,
         metrics=frozenset({"cosine", "euclidean"}), max_dimension=4_096, max_matches=100, max_among=0,
@@ -25,6 +29,6 @@ PINNED = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("name", sorted(FACTORIES))
+@pytest.mark.parametrize("name", EVERY)
 def test_a_type_claims_what_it_always_did(name: str, tmp_path: Path) -> None:
     assert FACTORIES[name](tmp_path).traits == PINNED[name.partition("-")[0]]

@@ -221,4 +221,4 @@ def test_a_mistake_in_the_settings_of_a_package_is_told_like_any_other(installed
     assert "config.yaml:4: unknown key 'stores.notes.backend.sinc'; did you mean 'sync'?" in told
     it.configure(stores={"notes": {"backend": {"type": "jsnol"}}})
     told = it.run("config", "check").stderr
-    assert "'faiss', 'memory', 's3vectors', 'jsonl'" in told
+    assert "'faiss', 'memory', 'pgvector', 's3vectors', 'jsonl'" in told

@@ -60,6 +60,7 @@ def test_without_a_daemon_query_says_how_to_start_it(tmp_path: Path) -> None:
         (["status", "--socket", ""], ["socket is empty"]),
         (["init", ""], ["vault is empty"]),
         (["query", "x", "--bucket", "b", "--endpoint-url", ""], ["endpoint-url is empty"]),
+        (["store", "list", "--backend", ""], ["backend is empty"]),
         (["store", "info", "nope"], ["'nope'", "notes"]),
         (["store", "create", "Bad Name"], ["'Bad Name'", "a-z"]),
         (["store", "create", "notes"], ["exists"]),

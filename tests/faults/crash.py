@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import multiprocessing
 import os
 import pickle
@@ -15,25 +14,24 @@ from multiprocessing import forkserver
 from pathlib import Path
 from typing import Any
 
-from tests.fakes.s3vectors import FakeS3Vectors
 from tests.faults.crash_checks import (
     Allowed,
     Catalog,
     Violated,
     catalog_of,
-    check_bucket,
     check_payloads,
     check_reader,
+    check_remote,
     check_restart,
 )
-from tests.faults.crash_life import BUCKET, Life, Task, change, clear_home, go_on, journal, live, vault_of
+from tests.faults.crash_life import MOST_S, Life, Task, change, clear_home, go_on, journal, live, vault_of
+from tests.faults.crash_remote import Remote
 from tests.faults.crash_scenarios import FIRST_DONE, Scenario, note
 from vragd.system.failpoints import EXIT_STATUS
 
 REPOSITORY = Path(__file__).parents[2]
 LIKE_THE_LAST = ("transaction.filled", "file.grown")
 """Nothing is durable here that was not at the place before: of these only the first and the last."""
-MOST_S = 60
 
 Point = tuple[str, int]
 FromTheEnd = tuple[str, int]
@@ -46,6 +44,8 @@ SAME_COMMIT = (
 )
 """Right behind a commit, and nothing was done since."""
 ONCE = ("bulk.", "catalog.", "registry.created", "registry.folder_made")
+OF_THE_ORDER = ("space.", "registry.", "filling.", "sweep.", "titles.", "refused.", "transaction.")
+"""What is the same on every remote backend is left to S3 Vectors."""
 LOCAL = (*ONCE, "file.", "migration.", "transaction.filled")
 """What has to do neither with the scenario nor the backend is left to one scenario, what is local to those on FAISS."""
 
@@ -113,19 +113,11 @@ class Tally:
         )
 
 
-@dataclass
-class Kept:
-    """The disk and the bucket at one moment; the vault is not in it."""
-
-    data: Path
-    buckets: dict[str, Any]
-
-
 class Matrix:
     """One scenario in one home, lived through again and again."""
 
-    def __init__(self, home: Path, scenario: Scenario, fake: FakeS3Vectors | None, plant: str = "") -> None:
-        self.home, self.scenario, self.fake, self._plant = home / "home", scenario, fake, plant
+    def __init__(self, home: Path, scenario: Scenario, remote: Remote | None, plant: str = "") -> None:
+        self.home, self.scenario, self._remote, self._plant = home / "home", scenario, remote, plant
         self.tally = Tally()
         self._context = multiprocessing.get_context("forkserver")
         self._log = home / "log"
@@ -134,7 +126,7 @@ class Matrix:
     # -- processes ---------------------------------------------------------------------------------
 
     def _process(self, script: Callable[[Life], None], hook: tuple[Any, ...]) -> int:
-        task = Task(self.home, self.fake.url if self.fake else "", hook, self._plant)
+        task = Task(self.home, self._remote.url if self._remote else "", hook, self._plant)
         process = self._context.Process(target=live, args=(task, script))
         process.start()
         process.join(MOST_S)
@@ -169,23 +161,21 @@ class Matrix:
 
     def _clear(self) -> None:
         clear_home(self.home)
-        if self.fake:
-            self.fake.moto.vector_buckets.clear()
-            self.fake.moved()
+        if self._remote:
+            self._remote.clear()
 
-    # -- the state of the disk and the bucket ------------------------------------------------------
+    # -- the state of the disk and the remote place ------------------------------------------------------
 
     def _keep(self) -> None:
         shutil.rmtree(self._kept, ignore_errors=True)
         shutil.copytree(self.home / "data", self._kept)
-        self._buckets = copy.deepcopy(self.fake.moto.vector_buckets) if self.fake else {}
+        self._kept_there = self._remote.keep() if self._remote else None
 
     def _restore(self) -> None:
         shutil.rmtree(self.home / "data")
         shutil.copytree(self._kept, self.home / "data")
-        if self.fake:
-            self.fake.moto.vector_buckets = copy.deepcopy(self._buckets)
-            self.fake.moved()
+        if self._remote:
+            self._remote.restore(self._kept_there)
 
     # -- what is asked of it -----------------------------------------------------------------------
 
@@ -236,10 +226,12 @@ class Matrix:
         """The points of the scenario, which is whole or `begins` somewhere, or of a restart."""
         is_part = begins != ""
         elsewhere = ONCE if is_part else ()
-        if self.scenario.backend == "s3":
+        if self.scenario.is_remote:
             elsewhere = (*LOCAL, "transaction.") if is_part else LOCAL
-        points = selected(log, begins or "", elsewhere, pairs=self.scenario.backend != "s3")
-        if self.scenario.backend != "s3" or not is_part:
+        if self.scenario.backend == "pg":
+            elsewhere = (*LOCAL, *OF_THE_ORDER)
+        points = selected(log, begins or "", elsewhere, pairs=not self.scenario.is_remote)
+        if not self.scenario.is_remote or not is_part:
             return points
         firsts = dict(reversed(points))
         return [(place, n) for place, n in points if n == firsts[place] or not place.startswith("sync.")]
@@ -262,8 +254,8 @@ class Matrix:
     def _look(self, what: str, allowed: Allowed | None = None) -> tuple[Allowed, Catalog | None]:
         allowed = allowed or Allowed.at_the_end_of(self.home)
         left = catalog_of(self.home)
-        if self.fake:
-            check_bucket(what, allowed, left, self.fake, BUCKET)
+        if self._remote:
+            check_remote(what, allowed, left, self._remote)
         else:
             check_reader(what, allowed, left, None)
         return allowed, left
@@ -274,10 +266,10 @@ class Matrix:
         seen = pickle.loads((self.home / "seen").read_bytes())
         check_restart(what, self.home, seen, allowed, left)
         after = catalog_of(self.home)
-        if self.fake and "s3" in seen["backend"]:
+        if self._remote and seen["backend"] == self.scenario.backend:
             assert after is not None
-            check_payloads(what, after, self.fake.metadata(BUCKET, seen["collection"]))
-            assert not self.fake.violations, self.fake.violations
+            check_payloads(what, after, self._remote.payloads(seen["collection"]))
+            assert not self._remote.violations, self._remote.violations
         return self._worth(log)
 
     def _undo(self) -> None:

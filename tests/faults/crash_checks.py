@@ -12,8 +12,8 @@ import apsw
 import numpy as np
 
 from tests.catalogs import beside
-from tests.fakes.s3vectors import FakeS3Vectors
 from tests.faults.crash_life import KNOWN, NAME, embedder_of, journal, vault_of
+from tests.faults.crash_remote import Remote
 from vragd.notes.chunk import read_note
 from vragd.notes.page import embedded as text_of
 
@@ -50,7 +50,7 @@ class Catalog:
     spaces: Mapping[str, str]
     """The collection by fingerprint."""
     filled: frozenset[str]
-    """The collections on S3 Vectors that hold all live keys."""
+    """The remote collections that hold all live keys."""
     embedded: Mapping[str, frozenset[str]]
     """The keys of the chunks there is a vector for, by fingerprint of the space."""
     intents: frozenset[str]
@@ -112,14 +112,16 @@ def _chosen(db: apsw.Connection, schema: int) -> tuple[str, str, dict[str, str],
     if schema < TYPED:
         meta = dict(db.execute("select key, value from meta"))
         spaces = dict(db.execute("select fingerprint, collection from space"))
-        assert "filled" not in meta, "no scenario has an old catalog on S3 Vectors"
+        assert "filled" not in meta, "no scenario has an old catalog of a remote backend"
         return meta.get("space", ""), meta.get("answers", ""), spaces, frozenset()
     ((written, answers),) = db.execute(
         "select coalesce((select fingerprint from space where id = space_id), ''),"
         " coalesce((select fingerprint from space where id = answers_id), '') from store"
     )
     spaces = dict(db.execute("select fingerprint, collection from space join target on space_id = space.id"))
-    filled = db.execute("select collection from target where place like 's3vectors%' and filled_to is null")
+    filled = db.execute(
+        "select collection from target where filled_to is null and (place like 's3vectors%' or place like 'pgvector%')"
+    )
     return written, answers, spaces, frozenset(collection for (collection,) in filled)
 
 
@@ -192,8 +194,8 @@ def _check_schema(what: str, catalog: Catalog) -> None:
         raise Violated(f"{what}: schema {catalog.schema} has {has}, expected {expected}")
 
 
-def check_bucket(what: str, allowed: Allowed, catalog: Catalog | None, fake: FakeS3Vectors, bucket: str) -> None:
-    """What a query finds that is put to S3 Vectors at this very moment, and joined with what the dead process left."""
+def check_remote(what: str, allowed: Allowed, catalog: Catalog | None, remote: Remote) -> None:
+    """What a query finds that is put to it at this very moment, and joined with what the dead process left."""
     keys: set[str] | None = None
     old_space = ""
     if catalog:
@@ -201,13 +203,8 @@ def check_bucket(what: str, allowed: Allowed, catalog: Catalog | None, fake: Fak
         collection = catalog.spaces.get(catalog.answers)
         old_space = catalog.answers if is_old else ""
         if collection and (is_old or collection in catalog.filled):
-            keys = fake.keys(bucket, collection) if has_index(fake, bucket, collection) else set()
+            keys = remote.keys(collection)
     check_reader(what, allowed, catalog, keys, old_space)
-
-
-def has_index(fake: FakeS3Vectors, bucket: str, name: str) -> bool:
-    found = (index for held in fake.moto.vector_buckets.values() for index in held.indexes.values())
-    return any((index.vectorBucketName, index.index_name) == (bucket, name) for index in found)
 
 
 def check_restart(what: str, home: Path, seen: Mapping[str, Any], allowed: Allowed, before: Catalog | None) -> None:
@@ -250,9 +247,8 @@ def _texts(catalog: Catalog) -> dict[str, str]:
     return {key: by_place[path, (first, last)] for key, (path, _, first, last) in catalog.places.items()}
 
 
-def check_payloads(what: str, after: Catalog, metadata: Mapping[str, Mapping[str, Any]]) -> None:
-    """Whoever asks the bucket without a catalog is told path, title and lines as they are."""
-    kept = {key: json.loads(data["payload"]) for key, data in metadata.items()}
+def check_payloads(what: str, after: Catalog, kept: Mapping[str, Mapping[str, Any]]) -> None:
+    """Whoever asks without a catalog is told path, title and lines as they are."""
     told = {
         key: (data["path"], data["title"], int(data["line_from"]), int(data["line_to"])) for key, data in kept.items()
     }

@@ -22,6 +22,8 @@ import boto3
 import structlog
 
 import vragd.backends.faiss.collection
+import vragd.backends.pgvector.tables
+import vragd.backends.pgvector.writing
 import vragd.backends.s3vectors.backend
 import vragd.backends.s3vectors.wire
 import vragd.sync.order
@@ -32,8 +34,11 @@ from tests.world import WordEmbedder, without
 from vragd.backends.base import Batch, VectorBackend
 from vragd.backends.faiss.collection import Tuning
 from vragd.backends.faiss.settings import FaissBackend
+from vragd.backends.pgvector.settings import PgvectorBackend
+from vragd.backends.pgvector.tables import PgvectorBackend as OnPostgres
 from vragd.backends.registry import create_backend
 from vragd.backends.s3vectors.settings import S3VectorsBackend
+from vragd.backends.settings import BackendSettings
 from vragd.catalog.schema import MIGRATIONS
 from vragd.config.load import Loaded
 from vragd.config.settings import Config, LimitSettings, SourceSettings, StoreSettings
@@ -53,6 +58,7 @@ from vragd.system.files import private_dir, sweep_temporary
 from vragd.system.sqlite import open_read_write
 
 NAME, BUCKET = "notes", "crashes"
+MOST_S = 60
 KNOWN = len(MIGRATIONS)
 AS_IT_WAS = """
 insert into main.space(id, fingerprint, identity, dimension, collection)
@@ -69,6 +75,9 @@ insert into main.meta select 'opened ' || collection, identity from now.target;
 """What has other tables and columns by now, as the first schema had it."""
 SMALL = (
     (vragd.backends.faiss.collection, "TUNING", Tuning(flush_at_least=1, flush_share=0.0)),
+    (vragd.backends.pgvector.tables, "ROWS", 6),
+    (vragd.backends.pgvector.tables, "KEYS", 3),
+    (vragd.backends.pgvector.writing, "COPY_FROM", 5),
     (vragd.backends.s3vectors.backend, "DELETE_KEYS", 3),
     (vragd.backends.s3vectors.wire, "PUT_VECTORS", 6),
     (vragd.sync.order, "BATCH", 4),
@@ -228,22 +237,29 @@ class Life:
         self.before = (
             None if self.store.backend.traits.networked else self.answers()  # that one was not asked anything yet
         )
-        if setup.backend == "s3":
-            self.registry.remember_remote(NAME, f"bucket {BUCKET}")
+        if wanted.backend.shared:
+            self.registry.remember_remote(NAME, wanted.backend.where())
         (self.source,) = self.store.sources.values()
         assert self.store.connect(self.source)
         self.store.prepare()
 
     def _settings(self, setup: Setup) -> StoreSettings:
-        s3 = S3VectorsBackend(
-            type="s3vectors", bucket=BUCKET, endpoint_url=self._endpoint or None, remote_text=setup.text
-        )
         named = OllamaEmbedder(type="ollama", model=f"words-{setup.model}")
         return StoreSettings(
             sources=(SourceSettings(path=self.vault),),
             embedder=named if setup.named else BuiltinEmbedder(),
-            backend=s3 if setup.backend == "s3" else FaissBackend(),
+            backend=self._backend(setup),
         )
+
+    def _backend(self, setup: Setup) -> BackendSettings:
+        if setup.backend == "s3":
+            return S3VectorsBackend(
+                type="s3vectors", bucket=BUCKET, endpoint_url=self._endpoint or None, remote_text=setup.text
+            )
+        if setup.backend == "pg":
+            with_text = "true" if setup.text else "false"
+            return PgvectorBackend.from_url(f"{self._endpoint}&index=hnsw&remote_text={with_text}")
+        return FaissBackend()
 
     def sync(self, *, note: bool = True) -> None:
         """Scan and work until the index is the vault, in the order of the worker's steps."""
@@ -264,6 +280,8 @@ class Life:
 
     def flush(self) -> None:
         self.store.flush()
+        if isinstance(self.store.backend, OnPostgres):
+            self.store.backend.builder.wait(MOST_S)
 
     def close(self) -> None:
         self.store.close()

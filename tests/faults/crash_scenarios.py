@@ -151,6 +151,20 @@ def delete(life: Life, setup: Setup) -> None:
     life.delete()
 
 
+def everything(life: Life, setup: Setup) -> None:
+    """Edits, an index that is built, another model and its index, and the end of the store."""
+    first(life, Setup(setup.backend, named=True))
+    life.flush()
+    life.edit({"a.md": LOWER, "b.md": SHORTENED}, rename=[("c.md", "moved.md")], delete=["folder/d.md"])
+    life.sync()
+    life.close()
+    life.open(Setup(setup.backend, model="2", named=True))
+    life.edit({"long.md": GROWN_LONG})
+    life.sync()
+    life.flush()
+    life.delete()
+
+
 @dataclass(frozen=True, slots=True)
 class Scenario:
     """Lives on a backend, as a process is given them."""
@@ -162,8 +176,12 @@ class Scenario:
         self.play(life, Setup(self.backend))
 
     @property
+    def is_remote(self) -> bool:
+        return self.backend != "faiss"
+
+    @property
     def begins(self) -> str:
-        """After which place it is crashed: one scenario of each backend is from the very beginning."""
+        """After which place it is crashed: on FAISS and S3 Vectors one is from the very beginning."""
         return "" if self.play is edits else FIRST_DONE
 
     def __str__(self) -> str:
@@ -172,4 +190,8 @@ class Scenario:
 
 ON_FAISS = (edits, checkpoint, migration, named_model, replaced_model, delete)
 ON_S3 = (edits, named_model, lost, move, refused)
-ALL = [Scenario(play, "faiss") for play in ON_FAISS] + [Scenario(play, "s3") for play in ON_S3]
+ON_POSTGRES = (everything,)
+ALL = [
+    *(Scenario(play, "faiss") for play in ON_FAISS), *(Scenario(play, "s3") for play in ON_S3),
+    *(Scenario(play, "pg") for play in ON_POSTGRES),
+]  # fmt: skip

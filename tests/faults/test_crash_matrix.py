@@ -13,18 +13,16 @@ import shutil
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.faults.crash import FromTheEnd, Matrix, Tally, process_server
 from tests.faults.crash_checks import Violated
 from tests.faults.crash_plants import PLANTS
+from tests.faults.crash_remote import OnPostgres, OnS3, Remote
 from tests.faults.crash_scenarios import ALL, Scenario
 from tests.faults.places import places_in_source
-
-if TYPE_CHECKING:
-    from tests.fakes.s3vectors import FakeS3Vectors
+from tests.servers.postgres.server import shared
 
 IN_MEMORY = Path("/dev/shm")
 PARTS = 2
@@ -46,9 +44,18 @@ def home() -> Iterator[Path]:
     shutil.rmtree(path)
 
 
-def s3_for(scenario: Scenario, request: pytest.FixtureRequest) -> FakeS3Vectors | None:
-    """The emulator, where the scenario has any use for it: to import it takes a second."""
-    return request.getfixturevalue("s3") if scenario.backend == "s3" else None
+def remote_for(scenario: Scenario, request: pytest.FixtureRequest) -> Remote | None:
+    """The emulator or the server, where the scenario has any use for it: to start it takes a second."""
+    if scenario.backend == "s3":
+        return OnS3(request.getfixturevalue("s3"))
+    if scenario.backend == "pg":
+        server = shared()
+        if isinstance(server, str):
+            pytest.skip(server)
+        remote = OnPostgres(server)
+        request.addfinalizer(remote.close)
+        return remote
+    return None
 
 
 def tell(what: str, tally: Tally, capsys: pytest.CaptureFixture[str]) -> None:
@@ -63,7 +70,7 @@ def test_a_crash_anywhere_leaves_every_note_whole(
     name: str, part: int, home: Path, request: pytest.FixtureRequest, capsys: pytest.CaptureFixture[str]
 ) -> None:
     scenario = BY_NAME[name]
-    matrix = Matrix(home, scenario, s3_for(scenario, request))
+    matrix = Matrix(home, scenario, remote_for(scenario, request))
     tally = matrix.run(lambda points: points[part::PARTS])
     assert tally.n_kills > 1
     assert tally.n_fired == tally.n_kills + tally.n_restart_kills
@@ -84,19 +91,20 @@ def test_a_crash_anywhere_in_the_recovery_of_a_crash_loses_nothing(
     name: str, undo: bool, home: Path, request: pytest.FixtureRequest, capsys: pytest.CaptureFixture[str]
 ) -> None:
     scenario = BY_NAME[name]
-    matrix = Matrix(home, scenario, s3_for(scenario, request))
+    matrix = Matrix(home, scenario, remote_for(scenario, request))
     tally = matrix.run_restarts(RECOVERIES[name], undo=undo)
     assert tally.n_restart_kills > 5
     tell(f"{name}, recoveries{' of what was undone' if undo else ''}", tally, capsys)
 
 
-def test_every_place_in_the_code_is_reached(home: Path, s3: FakeS3Vectors) -> None:
-    """By some scenario left to live, or by the restart after a crash of one."""
+def test_every_place_in_the_code_is_reached(home: Path, request: pytest.FixtureRequest) -> None:
+    """By some scenario left to live, or by the restart after a crash of one; without a PostgreSQL not its own."""
     reached: set[str] = set()
+    missing = {place for place in places_in_source() if place.startswith("pg.") and isinstance(shared(), str)}
     for name, scenario in BY_NAME.items():
-        matrix = Matrix(home, scenario, s3 if scenario.backend == "s3" else None)
-        reached |= matrix.see(RECOVERIES.get(name, ()))
-    assert places_in_source() - reached == set()
+        if scenario.backend != "pg" or not missing:
+            reached |= Matrix(home, scenario, remote_for(scenario, request)).see(RECOVERIES.get(name, ()))
+    assert places_in_source() - reached == missing
 
 
 UNDONE = ("undone",)
@@ -133,7 +141,7 @@ def test_every_wrong_order_is_looked_for() -> None:
 
 def crashed(plant: str, name: str, places: tuple[str, ...], home: Path, request: pytest.FixtureRequest) -> Tally:
     scenario = BY_NAME[name]
-    matrix = Matrix(home, scenario, s3_for(scenario, request), plant)
+    matrix = Matrix(home, scenario, remote_for(scenario, request), plant)
     if not places or places == UNDONE:
         return matrix.run_restarts(RECOVERIES[name], undo=places == UNDONE)
     return matrix.run(lambda points: [point for point in points if point[0].startswith(places)])
@@ -144,6 +152,11 @@ def test_a_wrong_order_is_found(plant: str, home: Path, request: pytest.FixtureR
     name, said, places = FINDS[plant]
     with pytest.raises(Violated, match=f"killed at .*{said}"):
         crashed(plant, name, places, home, request)
+
+
+def test_a_wrong_order_is_found_in_a_database_too(home: Path, request: pytest.FixtureRequest) -> None:
+    with pytest.raises(Violated, match=r"killed at .*answers without"):
+        crashed("delete_before_put", "everything-pg", ("pg.deleted", "sync.deleted"), home, request)
 
 
 @pytest.mark.parametrize("plant", HARMLESS)

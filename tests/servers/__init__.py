@@ -1,1 +1,1 @@
-"""Real servers, built from package registries: `make test-servers`. Skipped with a reason where one cannot be built."""
+"""Real servers, from package registries: `make test-servers`. Skipped with a reason where one cannot be had."""

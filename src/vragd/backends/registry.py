@@ -19,12 +19,16 @@ if TYPE_CHECKING:
 REGISTRY = {
     "faiss": "vragd.backends.faiss",
     "memory": "vragd.backends.memory",
+    "pgvector": "vragd.backends.pgvector",
     "s3vectors": "vragd.backends.s3vectors",
 }
 
 DEFAULT = "faiss"
 BUCKET = "s3vectors"
 """What a place means that is named on the command line without a type: `--bucket NAME`."""
+
+SCHEMES = {"postgres": "pgvector", "postgresql": "pgvector"}
+"""What else than its type the URL of a place may begin with, because its own clients write it so."""
 
 TYPES = Types("backend", REGISTRY, "vragd.backends")
 

@@ -1,4 +1,4 @@
-"""The flags and commands of a remote index: `--bucket` on `query`, `index` and `store`."""
+"""The flags and commands of a remote index: `--backend` and `--bucket` on `query`, `index` and `store`."""
 
 from __future__ import annotations
 
@@ -15,21 +15,31 @@ if TYPE_CHECKING:
 
 
 def add_flags(parser: argparse.ArgumentParser) -> None:
-    """`--bucket` and what belongs to it."""
-    group = parser.add_argument_group("an index in Amazon S3 Vectors")
+    """`--backend`, `--bucket` and what belongs to that."""
+    group = parser.add_argument_group("an index that others use too; it has the store's name")
     group.add_argument(
-        "--bucket", help="the vector bucket; the index has the store's name. Or TYPE://PLACE of another backend"
+        "--backend", metavar="URL", help="where: postgresql://USER@HOST/DATABASE, or TYPE://PLACE of any other backend"
     )
+    group.add_argument("--bucket", help="where: this vector bucket of Amazon S3 Vectors (or a URL, as --backend)")
     group.add_argument("--region", help="its AWS region (default: that of the profile or environment)")
     group.add_argument("--profile", help="the AWS profile to use")
     group.add_argument("--endpoint-url", metavar="URL", help="another service than AWS, for instance an emulator")
 
 
 def wanted(args: argparse.Namespace) -> bool:
-    """Whether these flags mean an index elsewhere. Raises UsageError for flags that only make sense there."""
-    if args.bucket is None and (given := _given(args)):
-        raise UsageError(f"--{next(iter(given)).replace('_', '-')} needs --bucket")
-    return args.bucket is not None
+    """Whether these flags mean an index elsewhere. Raises UsageError for flags that do not go together."""
+    if args.bucket is None and args.backend is None:
+        if given := _given(args):
+            raise UsageError(f"--{next(iter(given)).replace('_', '-')} needs --bucket")
+        return False
+    if args.bucket is not None and args.backend is not None:
+        raise UsageError("--backend and --bucket both say where the index is", hint="leave one of them out")
+    return True
+
+
+def _flag(args: argparse.Namespace) -> str:
+    """The flag that says where the index is."""
+    return "--bucket" if args.backend is None else "--backend"
 
 
 def _given(args: argparse.Namespace) -> dict[str, str]:
@@ -43,12 +53,18 @@ def chosen(args: argparse.Namespace) -> Place:
 
     from vragd.stores.elsewhere import Place
 
+    if args.backend is not None and "://" not in args.backend:
+        raise UsageError("--backend: expected TYPE://PLACE?KEY=VALUE", hint="such as postgresql://me@host/database")
     try:
-        return Place.named(args.bucket, _given(args))
+        return Place.named(args.bucket if args.backend is None else args.backend, _given(args))
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
-        flag = str(first["loc"][-1]).replace("_", "-")
-        raise UsageError(f"--{flag}: {first['msg'].removeprefix('Value error, ')}") from None
+        key = str(first["loc"][-1]) if first["loc"] else ""  # nothing: the whole is at fault
+        if key in _given(args):
+            flag = f"--{key.replace('_', '-')}"
+        else:
+            flag = _flag(args) + (f": {key}" if key not in ("", "bucket") else "")
+        raise UsageError(f"{flag}: {first['msg'].removeprefix('Value error, ')}") from None
 
 
 def _quietly(args: argparse.Namespace) -> Place:
@@ -60,13 +76,13 @@ def _quietly(args: argparse.Namespace) -> Place:
 
 
 def query(args: argparse.Namespace) -> dict[str, Any]:
-    """The answer of an index to `vragd query --bucket`."""
+    """The answer of an index to `vragd query --backend`."""
     from vragd.stores import elsewhere
 
     if len(args.store) != 1:
-        raise UsageError("--bucket needs one --store", hint="vragd store list --bucket NAME lists them")
+        raise UsageError(f"{_flag(args)} needs one --store", hint=f"vragd store list {_flag(args)} … lists them")
     if what := _needs_catalog(args):
-        raise UsageError(f"{what} needs the catalog, and --bucket asks the index alone", hint="--folder works")
+        raise UsageError(f"{what} needs the catalog, and {_flag(args)} asks the index alone", hint="--folder works")
     with _quietly(args) as place:
         embedders = elsewhere.embedders(load(args).config, args.model)
         text = " ".join(args.text)
@@ -144,6 +160,9 @@ def info(args: argparse.Namespace) -> int:
     out(f"{found['name']}, in {place.where()}{made}")
     out(f"  {found['dimension']}-d {found['metric']}, {found['model'] or 'not made by vragd'}")
     out(f"  {plural(found['vectors'], 'vector')}")
+    for key in ("index", "index_failed"):
+        if key in found:
+            out(f"  {key.replace('_', ' ')}: {found[key]}")
     for source, count in found["sources"].items():
         out(f"  source {source}: {count:,}")
     return 0

@@ -45,7 +45,7 @@ FILTERED = ("query", "tags", "properties", "tasks", "recent", "similar")
 
 NAMES = (
     "path", "vault", "pattern", "store", "name", "source", "config", "data_dir", "socket", "log_file",
-    "note", "where", "bucket", "region", "profile", "endpoint_url", "model",
+    "note", "where", "backend", "bucket", "region", "profile", "endpoint_url", "model",
 )  # fmt: skip
 """The arguments that name something."""
 

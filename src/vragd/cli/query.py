@@ -32,7 +32,9 @@ def add(commands: Any, common: argparse.ArgumentParser) -> None:
     )
     sub.add_argument("--min-score", type=float, default=0.0, metavar="X", help="no hit with a lower score")
     sub.add_argument("--fresh", action="store_true", help="wait up to 25 s until what changed on the disk is in")
-    sub.add_argument("--mode", choices=("hybrid", "vector", "keyword"), help="default hybrid; with --bucket, vector")
+    sub.add_argument(
+        "--mode", choices=("hybrid", "vector", "keyword"), help="default hybrid; of an index alone, vector"
+    )
     sub.add_argument("--source", action="append", default=[], help="only this source (may be repeated)")
     sub.add_argument("--folder", default="", help="only below this folder, as hits print it or from its source")
     sub.add_argument("--chunks", action="store_true", help="passages, not notes with their best one")
@@ -49,7 +51,10 @@ def add(commands: Any, common: argparse.ArgumentParser) -> None:
         "--format", choices=("text", "json", "jsonl", "csv", "md", "paths"), default="text", help="default text"
     )
     sub.add_argument(
-        "--ollama", dest="model", metavar="MODEL", help="with --bucket: the Ollama model the index was written with"
+        "--ollama",
+        dest="model",
+        metavar="MODEL",
+        help="with --backend, --bucket: the Ollama model it was written with",
     )
     bucket.add_flags(sub)
     sub.set_defaults(command=_query)
@@ -113,7 +118,7 @@ def as_text(argument: str) -> str:
 
 def _ask_daemon(args: argparse.Namespace) -> Any:
     if args.model:
-        raise UsageError("--ollama needs --bucket", hint="a store's own model is in its configuration")
+        raise UsageError("--ollama needs --backend or --bucket", hint="a store's own model is in its configuration")
     return client(args).request(
         "POST",
         "/v1/query",

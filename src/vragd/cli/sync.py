@@ -47,7 +47,7 @@ def add(commands: Any, common: argparse.ArgumentParser) -> None:
     sub.add_argument("-s", "--store", required=True)
     sub.add_argument(
         "--remote-text", action=argparse.BooleanOptionalAction,
-        help="with --bucket: keep the passages' text in the index too, for readers without the vault",
+        help="with --backend or --bucket: keep the passages' text in the index too, for readers without the vault",
     )  # fmt: skip
     bucket.add_flags(sub)
     sub.set_defaults(command=_index)
@@ -111,7 +111,7 @@ def _index(args: argparse.Namespace) -> int:
     backend = bucket.chosen(args).settings.model_dump(mode="json", exclude_unset=True) if bucket.wanted(args) else None
     if args.remote_text is not None:
         if backend is None:
-            raise UsageError("--remote-text needs --bucket")
+            raise UsageError("--remote-text needs --backend or --bucket")
         backend["remote_text"] = args.remote_text
     bases = patterns_by_folder(args.pattern)
     with Session(args) as session:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -36,7 +37,17 @@ def refusal(items: Sequence[Mapping[str, Any]], lines: Mapping[Loc, int], name: 
     )
 
 
+def _without_password(text: str) -> str:
+    """`text` without what stands between a colon and an @, where a URL would have a password."""
+    return re.sub(r":\S.*@", ":…@", text, flags=re.DOTALL)
+
+
 def _told(item: Mapping[str, Any], lines: Mapping[Loc, int]) -> tuple[int, str]:
+    line, what = _complaint(item, lines)
+    return line, _without_password(what)
+
+
+def _complaint(item: Mapping[str, Any], lines: Mapping[Loc, int]) -> tuple[int, str]:
     # pydantic puts the tag of a union and '[key]' into the path; the file has neither
     loc: Loc = tuple(part for part in item["loc"])
     shown = loc

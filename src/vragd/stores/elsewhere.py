@@ -15,7 +15,7 @@ from typing import Any, Self
 from urllib.parse import quote, urlencode
 
 from vragd.backends.base import CollectionInfo, Match, VectorBackend
-from vragd.backends.registry import BUCKET, TYPES, create_backend
+from vragd.backends.registry import BUCKET, SCHEMES, TYPES, create_backend
 from vragd.backends.settings import BackendSettings
 from vragd.config.settings import Config, default_embedder, of_model
 from vragd.embed.base import Embedder
@@ -25,6 +25,8 @@ from vragd.errors import StoreMismatch, UnknownCollection, UnknownStore, UsageEr
 from vragd.search.ask import Question, check
 from vragd.search.folder import within
 from vragd.sync.vectors import source_of
+
+_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9_+.-]*")
 
 
 class Place:
@@ -39,12 +41,15 @@ class Place:
         That of the command line: TYPE://PLACE?KEY=VALUE, or a bucket's name; `how` are further keys and values.
 
         Raises ConfigError for an unknown type, UsageError for one that has no places, pydantic's ValidationError
-        for values that cannot be.
+        for values that cannot be. None of them tells what may be a password.
         """
         url = name if "://" in name else f"{BUCKET}://{quote(name, safe='')}"
+        scheme = url.partition("://")[0]
+        if not _SCHEME.fullmatch(scheme) or ("://" not in name and "@" in name):
+            raise UsageError("expected a place as TYPE://PLACE?KEY=VALUE", hint="such as postgresql://me@host/database")
         if how:
             url += ("&" if "?" in url else "?") + urlencode(how)
-        settings = TYPES.settings(url.partition("://")[0])
+        settings = TYPES.settings(SCHEMES.get(scheme, scheme))
         assert issubclass(settings, BackendSettings)
         return cls(settings.from_url(url))
 
@@ -82,7 +87,7 @@ def resolve(backend: VectorBackend, store: str) -> CollectionInfo:
         found = _successors(backend, store, names)
         if not found:
             raise UnknownStore(
-                error.message, hint=f"there are: {', '.join(names)}" if names else "the bucket has no index"
+                error.message, hint=f"there are: {', '.join(names)}" if names else "there is no index at all"
             ) from None
         return min(found, key=lambda info: str(info.detail.get("created")))
 
@@ -219,7 +224,5 @@ def to_delete(backend: VectorBackend, store: str) -> list[CollectionInfo]:
     names = backend.list_collections()
     found = [backend.collection_info(name) for name in names if name == store] + _successors(backend, store, names)
     if not found:
-        raise UnknownStore(
-            f"the bucket has no index of store {store!r}", hint=f"there are: {', '.join(names) or 'none'}"
-        )
+        raise UnknownStore(f"there is no index of store {store!r}", hint=f"there are: {', '.join(names) or 'none'}")
     return found

@@ -1,4 +1,4 @@
-"""What `--bucket` and the flags beside it mean."""
+"""What `--backend`, `--bucket` and the flags beside them mean."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import argparse
 import pytest
 
 from vragd.cli import bucket
-from vragd.cli.main import parser
+from vragd.cli.main import main, parser
 from vragd.errors import ConfigError, UsageError
 
 
@@ -44,6 +44,60 @@ def test_the_flag_at_fault_is_named() -> None:
         bucket.chosen(given("--bucket", "my-vectors", "--endpoint-url", "http://example.org"))
     with pytest.raises(UsageError, match="--profile: "):
         bucket.chosen(given("--bucket", "my-vectors", "--profile", ""))
+
+
+@pytest.mark.parametrize("scheme", ["postgresql", "postgres", "pgvector"])
+@pytest.mark.parametrize("flag", ["--backend", "--bucket"])
+def test_a_database_is_named_by_the_url_its_own_clients_take(flag: str, scheme: str) -> None:
+    chosen = bucket.chosen(given(flag, f"{scheme}://me@db.example.org:5433/notes?prefix=a_")).settings
+    assert chosen.model_dump(mode="json", exclude_unset=True) == {
+        "type": "pgvector", "host": "db.example.org:5433", "database": "notes", "user": "me", "prefix": "a_",
+    }  # fmt: skip
+
+
+def test_a_bucket_may_be_named_as_a_backend() -> None:
+    chosen = bucket.chosen(given("--backend", "s3vectors://my-vectors?region=eu-central-1", "--profile", "work"))
+    assert chosen.where() == "bucket my-vectors"
+
+
+def test_two_places_are_refused_and_so_is_a_backend_without_a_type() -> None:
+    with pytest.raises(UsageError, match="--backend and --bucket both"):
+        bucket.wanted(given("--backend", "postgresql://localhost/notes", "--bucket", "my-vectors"))
+    with pytest.raises(UsageError, match="--backend: expected TYPE://PLACE"):
+        bucket.chosen(given("--backend", "my-vectors"))
+    with pytest.raises(UsageError, match="needs one --store") as caught:
+        bucket.query(parser().parse_args(["query", "x", "--backend", "postgresql://localhost/notes"]))
+    assert "--backend" in caught.value.hint
+
+
+def test_a_setting_at_fault_is_named() -> None:
+    with pytest.raises(UsageError, match="--backend: ef_search: "):
+        bucket.chosen(given("--backend", "postgresql://localhost/notes?ef_search=3"))
+    with pytest.raises(UsageError, match="--region: "):
+        bucket.chosen(given("--backend", "postgresql://localhost/notes", "--region", "eu-central-1"))
+
+
+@pytest.mark.parametrize(
+    "place",
+    [
+        "me:planted@localhost/notes",
+        "postgresql://me:planted@localhost/notes",
+        "postgres://me:plan/ted-planted@localhost/notes",
+        "postgersql://me:planted@localhost/notes",
+        "me:planted://localhost/notes",
+        "s3vectors://me:planted@my-vectors",
+        "postgresql://localhost/notes?password=planted",
+        "postgresql://localhost/notes?sslmode=planted",
+        "postgresql://localhost:planted/notes",
+        "faiss://me:planted@here",
+    ],
+)
+def test_what_may_be_a_password_is_never_told(place: str, capfd: pytest.CaptureFixture[str]) -> None:
+    for command in (["store", "list"], ["query", "x", "-s", "notes"], ["index", "x.md", "-s", "notes"]):
+        for flag in ("--backend", "--bucket"):
+            assert main([*command, flag, place]) == 2
+            told = "".join(capfd.readouterr())
+            assert (told != "", "planted" in told) == (True, False), told
 
 
 def test_a_type_that_is_unknown_or_has_no_places_is_refused() -> None:

@@ -86,3 +86,25 @@ def test_what_is_included_and_not_read_is_named_with_the_way_to_have_it_read(che
     checked.include = ["*.md"]
     _, told = checked()
     assert "source Vault of store notes includes no documents, such as *.pdf, though documents.read is true" in told
+
+
+@pytest.mark.parametrize(
+    "backend",
+    [
+        "{type: pgvector, url: 'postgresql://me:planted@localhost/notes'}",
+        "{type: pgvector, url: ['postgresql://me:planted@localhost/notes']}",
+        "{type: pgvector, url: postgresql://me:planted@localhost/notes: 1}",
+        "{type: pgvector, host: 'me:planted@localhost', database: notes}",
+        "{type: pgvector, host: 'me:\"a b\" @planted@localhost', database: notes}",
+        "{type: pgvector, host: localhost, database: notes, password: planted}",
+        "{type: pgvector, host: localhost, database: notes, 'me:planted@localhost': 1}",
+        "{type: 'postgresql://me:planted@localhost/notes'}",
+        "postgresql://me:planted@localhost/notes",
+        "{type: s3vectors, bucket: my-vectors, endpoint_url: 'https://me:planted@localhost'}",
+        "{type: s3vectors, bucket: 'me:planted@my-vectors'}",
+    ],
+)
+def test_what_may_be_a_password_is_never_told(checked: Checked, backend: str) -> None:
+    checked.more = f"    backend: {backend}\n"
+    status, told = checked()
+    assert (status, "planted" in told) == (2, False), told

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from pydantic import TypeAdapter, ValidationError
 
+from tests.conformance.factories import EVERY as EVERY_BACKEND
 from tests.conformance.factories import FACTORIES
 from vragd.backends import registry as backends
 from vragd.backends.settings import BackendSettings
@@ -27,6 +28,12 @@ from vragd.system.packages import Types
 BACKENDS: dict[str, dict[str, Any]] = {
     "faiss": {"index": "hnsw"},
     "memory": {},
+    "pgvector": {
+        "host": "127.0.0.1:5433,localhost", "database": "notes", "user": "me", "passfile": "/etc/vragd/pgpass",
+        "sslmode": "verify-full", "sslrootcert": "/etc/ca.pem", "schema_name": "mine", "prefix": "v_",
+        "vector_type": "halfvec", "index": "hnsw", "m": 24, "ef_construction": 100, "ef_search": 300, "pool_size": 5,
+        "remote_text": True, "timeout_s": 20.0, "query_timeout_s": 4.0,
+    },
     "s3vectors": {
         "bucket": "my-vectors", "region": "eu-central-1", "profile": "work", "endpoint_url": "http://127.0.0.1:9000",
         "remote_text": True, "timeout_s": 20.0, "query_timeout_s": 5.0,
@@ -151,7 +158,7 @@ def test_settings_of_another_part_are_refused() -> None:
 # -- what they say ---------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", FACTORIES)
+@pytest.mark.parametrize("name", EVERY_BACKEND)
 def test_the_metrics_of_the_settings_are_those_of_the_backend(name: str, tmp_path: Path) -> None:
     kind = name.partition("-")[0]
     assert backends.TYPES.settings(kind).metrics == FACTORIES[name](tmp_path).traits.metrics
@@ -180,7 +187,9 @@ def test_what_leaves_the_machine_says_so() -> None:
 
 
 def test_the_longest_call_is_that_of_the_timeout() -> None:
-    assert {name: backend(name).longest_call_s for name in BACKENDS} == {"faiss": 0, "memory": 0, "s3vectors": 20}
+    assert {name: backend(name).longest_call_s for name in BACKENDS} == {
+        "faiss": 0, "memory": 0, "pgvector": 40, "s3vectors": 20,
+    }  # fmt: skip
     assert {name: embedder(name).longest_call_s for name in EMBEDDERS} == {"builtin": 0, "ollama": 90}
 
 
@@ -218,10 +227,11 @@ def test_the_title_begins_like_that_of_the_space() -> None:
 # -- what is loaded ----------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_the_settings_of_every_type_load_nothing_of_what_they_configure() -> None:
     code = (
         "import sys; import vragd.config.load, vragd.server.schemas\n"
-        "heavy = {'faiss', 'boto3', 'botocore', 'onnxruntime', 'tokenizers', 'ollama', 'httpx'}\n"
+        "heavy = {'faiss', 'boto3', 'botocore', 'onnxruntime', 'tokenizers', 'ollama', 'httpx', 'psycopg'}\n"
         "print(sorted(heavy & set(sys.modules)), 'importlib.metadata' in sys.modules)"
     )
     light = "import sys; import vragd.config.load; print(sorted({'numpy', 'faiss', 'boto3'} & set(sys.modules)))"
@@ -230,6 +240,7 @@ def test_the_settings_of_every_type_load_nothing_of_what_they_configure() -> Non
     assert subprocess.run([*run, light], capture_output=True, text=True, check=True).stdout == "[]\n"
 
 
+@pytest.mark.slow
 def test_the_registries_load_the_standard_library_alone() -> None:
     code = (
         "import sys; import vragd.backends.registry, vragd.embed.registry\n"
@@ -241,4 +252,4 @@ def test_the_registries_load_the_standard_library_alone() -> None:
 def test_an_unknown_type_lists_those_there_are() -> None:
     with pytest.raises(ConfigError, match="unknown backend type 'fais'") as caught:
         backends.create_backend("fais", None, Path())
-    assert caught.value.hint == "known: faiss, memory, s3vectors"
+    assert caught.value.hint == "known: faiss, memory, pgvector, s3vectors"

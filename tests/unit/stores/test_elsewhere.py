@@ -97,7 +97,7 @@ def test_a_bucket_without_indexes_says_so(bucket: VectorBackend) -> None:
     delete(bucket, made(bucket, "notes"))
     with pytest.raises(UnknownStore, match="notes") as caught:
         elsewhere.resolve(bucket, "notes")
-    assert caught.value.hint == "the bucket has no index"
+    assert caught.value.hint == "there is no index at all"
 
 
 # -- which model it was written with -----------------------------------------------------------------

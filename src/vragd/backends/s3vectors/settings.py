@@ -21,8 +21,9 @@ ENDPOINT = re.compile(
 
 def _bucket_name(name: str) -> str:
     if not re.fullmatch(BUCKET_NAME, name):
+        told = "" if "@" in name else f" {name!r}"  # with that it is a URL of something, which may hold a password
         raise ValueError(
-            f"bucket name {name!r} is not 3 to 63 characters of a-z, 0-9 and '-', beginning and ending with a-z or 0-9"
+            f"bucket name{told} is not 3 to 63 characters of a-z, 0-9 and '-', beginning and ending with a-z or 0-9"
         )
     return name
 

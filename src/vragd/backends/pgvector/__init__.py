@@ -1,0 +1,1 @@
+"""PostgreSQL with pgvector: a table for each collection."""

@@ -1,0 +1,141 @@
+"""
+What lies where in the database: one table that names the collections, and one for each of them.
+
+The name of a collection's table holds its identity. So whoever still knows a collection that was deleted and made
+again finds no table, and never writes into its successor.
+"""
+
+from __future__ import annotations
+
+import re
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from vragd.backends.base import CollectionInfo
+from vragd.backends.pgvector.settings import PgvectorBackend as Settings
+from vragd.backends.pgvector.wire import VectorType
+from vragd.errors import BackendRefused
+
+FORMAT = 1
+OLDEST, BEST = (0, 5, 0), (0, 8, 4)
+HALF_FROM, ITERATIVE_FROM = (0, 7, 0), (0, 8, 0)
+HNSW_DIMENSIONS: Mapping[VectorType, int] = {"vector": 2_000, "halfvec": 4_000}
+OPERATORS = {"cosine": "<=>", "euclidean": "<->", "dot": "<#>"}
+_CLASSES = {"cosine": "cosine_ops", "euclidean": "l2_ops", "dot": "ip_ops"}
+
+
+def quoted(name: str) -> str:
+    """An identifier, in a statement that has parameters."""
+    return '"' + name.replace('"', '""').replace("%", "%%") + '"'
+
+
+@dataclass(frozen=True, slots=True)
+class Extension:
+    """pgvector as it is installed in the database: in which schema, and which version."""
+
+    schema: str
+    version: tuple[int, ...]
+
+    def type(self, kind: VectorType) -> str:
+        return f"{quoted(self.schema)}.{kind}"
+
+    def operator(self, symbol: str) -> str:
+        return f"OPERATOR({quoted(self.schema)}.{symbol})"
+
+    def operator_class(self, kind: VectorType, metric: str) -> str:
+        return f"{quoted(self.schema)}.{kind}_{_CLASSES[metric]}"
+
+
+EXTENSION = """
+    SELECT n.nspname, e.extversion, current_setting('server_encoding'), a.name IS NOT NULL
+    FROM (SELECT 1) one LEFT JOIN pg_extension e ON e.extname = 'vector'
+    LEFT JOIN pg_namespace n ON n.oid = e.extnamespace LEFT JOIN pg_available_extensions a ON a.name = 'vector'
+"""
+
+
+def extension(row: tuple[Any, ...], settings: Settings) -> Extension:
+    """What `EXTENSION` found. Raises BackendRefused where it cannot be worked with."""
+    schema, version, encoding, available = row
+    if encoding != "UTF8":
+        raise BackendRefused(
+            f"the database keeps text as {encoding}: {settings.where()}", hint="create one with ENCODING 'UTF8'"
+        )
+    if schema is None and available:
+        raise BackendRefused(
+            f"the extension vector is not in the database: {settings.where()}",
+            hint="whoever runs the server: CREATE EXTENSION vector",
+        )
+    if schema is None:
+        raise BackendRefused(
+            f"pgvector is not installed on the server: {settings.where()}",
+            hint="install it there (github.com/pgvector/pgvector), then CREATE EXTENSION vector",
+        )
+    found = Extension(schema, tuple(map(int, re.findall(r"\d+", version))))
+    least = HALF_FROM if settings.vector_type == "halfvec" else OLDEST
+    if found.version < least:
+        raise BackendRefused(
+            f"pgvector {version} is too old, {'.'.join(map(str, least))} is needed: {settings.where()}",
+            hint="update it there, then ALTER EXTENSION vector UPDATE",
+        )
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """A collection as the database describes it. `approximate`: an HNSW index of ours is whole."""
+
+    info: CollectionInfo
+    table: str
+    kind: VectorType
+    approximate: bool
+
+
+def new_identity() -> str:
+    return secrets.token_hex(8)
+
+
+def table_name(settings: Settings, name: str, identity: str) -> str:
+    """At most 59 bytes, of 63 that a name may have."""
+    readable = re.sub(r"[^a-z0-9]+", "_", name.lower())[:24]
+    return f"{settings.prefix}c_{readable}_{identity}"
+
+
+def registry(settings: Settings) -> str:
+    return f"{quoted(settings.schema_name)}.{quoted(settings.prefix + 'collections')}"
+
+
+def create_registry(settings: Settings) -> str:
+    return f"""CREATE TABLE IF NOT EXISTS {registry(settings)} (
+        name text COLLATE "C" PRIMARY KEY, identity text NOT NULL, table_name text NOT NULL, metric text NOT NULL,
+        space text NOT NULL, model text NOT NULL, format integer NOT NULL,
+        created_at timestamptz NOT NULL DEFAULT now())"""
+
+
+def create_table(settings: Settings, table: str, dimension: int, of: Extension) -> list[str]:
+    """The statements that make a collection's table. Dead rows are swept early: they fill what an index scan sees."""
+    full = f"{quoted(settings.schema_name)}.{quoted(table)}"
+    return [
+        f"""CREATE TABLE {full} (
+        key text COLLATE "C" PRIMARY KEY, id bigint NOT NULL, vec {of.type(settings.vector_type)}({dimension}) NOT NULL,
+        metadata jsonb NOT NULL, payload jsonb NOT NULL, version text NOT NULL,
+        created_at timestamptz NOT NULL DEFAULT now(), updated_at timestamptz NOT NULL DEFAULT now())
+        WITH (autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_threshold = 200)""",
+        f"CREATE INDEX ON {full} (id)",
+        f"CREATE INDEX ON {full} USING gin (metadata jsonb_path_ops)",
+    ]
+
+
+def describe(settings: Settings) -> str:
+    """A collection by its name; a row without a table is of one whose table somebody dropped."""
+    return f"""
+    SELECT c.identity, c.table_name, c.metric, c.space, c.model, c.format, a.atttypmod, t.typname, c.created_at::text,
+      EXISTS (SELECT FROM pg_index i JOIN pg_class x ON x.oid = i.indexrelid JOIN pg_am m ON m.oid = x.relam
+              WHERE i.indrelid = k.oid AND i.indisvalid AND m.amname = 'hnsw')
+    FROM {registry(settings)} c
+    JOIN pg_namespace n ON n.nspname = %s
+    JOIN pg_class k ON k.relnamespace = n.oid AND k.relname = c.table_name
+    JOIN pg_attribute a ON a.attrelid = k.oid AND a.attname = 'vec' AND NOT a.attisdropped
+    JOIN pg_type t ON t.oid = a.atttypid
+    WHERE c.name = %s"""

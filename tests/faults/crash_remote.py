@@ -1,0 +1,123 @@
+"""What lives of a store put their vectors into that is not on their disk, read and set back past the store."""
+
+from __future__ import annotations
+
+import copy
+import json
+from collections.abc import Mapping
+from typing import Any, Protocol
+from urllib.parse import quote
+
+from tests.fakes.s3vectors import FakeS3Vectors
+from tests.faults.crash_life import BUCKET
+from tests.servers.postgres.server import DATABASE, USER, RealPostgres
+
+
+class Remote(Protocol):
+    """A place that outlives every process."""
+
+    @property
+    def url(self) -> str:
+        """What a life is told of it."""
+
+    @property
+    def violations(self) -> list[str]:
+        """Calls that no correct client makes."""
+
+    def clear(self) -> None: ...
+
+    def keep(self) -> object:
+        """What is there now, for `restore`."""
+
+    def restore(self, kept: Any) -> None: ...
+
+    def keys(self, collection: str) -> set[str]:
+        """What a query finds; nothing where there is no such collection."""
+
+    def payloads(self, collection: str) -> dict[str, Mapping[str, Any]]:
+        """What whoever has no catalog is told, by key."""
+
+
+class OnS3:
+    """The emulator of S3 Vectors."""
+
+    def __init__(self, fake: FakeS3Vectors) -> None:
+        self._fake = fake
+        self.url, self.violations = fake.url, fake.violations
+
+    def clear(self) -> None:
+        self._fake.moto.vector_buckets.clear()
+        self._fake.moved()
+
+    def keep(self) -> object:
+        return copy.deepcopy(self._fake.moto.vector_buckets)
+
+    def restore(self, kept: Any) -> None:
+        self._fake.moto.vector_buckets = copy.deepcopy(kept)
+        self._fake.moved()
+
+    def keys(self, collection: str) -> set[str]:
+        held = (index for bucket in self._fake.moto.vector_buckets.values() for index in bucket.indexes.values())
+        names = {(index.vectorBucketName, index.index_name) for index in held}
+        return self._fake.keys(BUCKET, collection) if (BUCKET, collection) in names else set()
+
+    def payloads(self, collection: str) -> dict[str, Mapping[str, Any]]:
+        held = self._fake.metadata(BUCKET, collection)
+        return {key: json.loads(data["payload"]) for key, data in held.items()}
+
+
+class OnPostgres:
+    """A schema of a real PostgreSQL. What a process that is dead has not committed is gone before anybody looks."""
+
+    violations: list[str] = []  # noqa: RUF012  none is looked for
+
+    def __init__(self, server: RealPostgres) -> None:
+        self._connection = server.connected()
+        self.url = f"pgvector://{USER}@{server.host}/{DATABASE}?passfile={quote(str(server.passfile))}&schema_name=life"
+
+    def close(self) -> None:
+        self._connection.close()
+
+    def _execute(self, statement: str, *given: object) -> list[tuple[Any, ...]]:
+        cursor = self._connection.execute(statement, given or None)
+        return cursor.fetchall() if cursor.description else []
+
+    def clear(self) -> None:
+        self._settle()
+        self._execute("DROP SCHEMA IF EXISTS life CASCADE")
+
+    def keep(self) -> object:
+        self._settle()
+        return self._copy("life", "kept")
+
+    def restore(self, kept: Any) -> None:
+        self._settle()
+        self._copy("kept", "life")
+
+    def keys(self, collection: str) -> set[str]:
+        return {key for (key,) in self._rows(collection, "key")}
+
+    def payloads(self, collection: str) -> dict[str, Mapping[str, Any]]:
+        return dict(self._rows(collection, "key, payload"))
+
+    def _rows(self, collection: str, columns: str) -> list[tuple[Any, ...]]:
+        self._settle()
+        if self._execute("SELECT to_regclass('life.collections')") == [(None,)]:
+            return []
+        found = self._execute("SELECT table_name FROM life.collections WHERE name = %s", collection)
+        return self._execute(f'SELECT {columns} FROM life."{found[0][0]}"') if found else []
+
+    def _settle(self) -> None:
+        """The server notices late that a client is gone: an index may still be built for one."""
+        ours = "SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity WHERE application_name = 'vragd'"
+        self._execute(ours)
+
+    def _copy(self, of: str, to: str) -> None:
+        self._execute(f"DROP SCHEMA IF EXISTS {to} CASCADE")
+        tables = self._execute("SELECT tablename FROM pg_tables WHERE schemaname = %s", of)
+        if not self._execute("SELECT 1 FROM pg_namespace WHERE nspname = %s", of):
+            return
+        self._execute(f"CREATE SCHEMA {to}")
+        for (table,) in tables:
+            self._execute(f'CREATE TABLE {to}."{table}" (LIKE {of}."{table}" INCLUDING ALL)')
+            self._execute(f'INSERT INTO {to}."{table}" SELECT * FROM {of}."{table}"')

@@ -1,0 +1,1 @@
+"""A PostgreSQL with pgvector of the tests."""

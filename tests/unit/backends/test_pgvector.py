@@ -1,0 +1,191 @@
+"""What the backend pgvector does without a server: settings, filters, bytes, and what an error is taken for."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import psycopg
+import pytest
+from pydantic import ValidationError
+
+from vragd.backends.pgvector import filters, wire
+from vragd.backends.pgvector.connect import Connections, is_readable, parameters
+from vragd.backends.pgvector.errors import from_connecting, from_server
+from vragd.backends.pgvector.settings import PgvectorBackend
+from vragd.config.load import parse
+from vragd.errors import BackendFull, BackendRefused, BackendUnavailable, ConfigError, UnknownCollection
+from vragd.terms.filter import Metadata, Moment
+
+HERE = "pgvector://me@localhost/notes"
+
+
+def test_a_url_says_what_the_parts_say() -> None:
+    url = (
+        "pgvector://me%40work@db1.example.org:5433,db2.example.org/my%20notes?sslmode=verify-full&m=8&remote_text=true"
+    )
+    parts = {
+        "type": "pgvector", "host": "db1.example.org:5433,db2.example.org", "database": "my notes", "user": "me@work",
+        "sslmode": "verify-full", "m": 8, "remote_text": True,
+    }  # fmt: skip
+    given = PgvectorBackend.from_url(url)
+    assert given == PgvectorBackend(**parts)
+    assert given == PgvectorBackend.model_validate({"type": "pgvector", "url": url.replace("pgvector:", "postgresql:")})
+    assert parameters(given)["port"] == "5433,5432"
+    assert PgvectorBackend.from_url("pgvector://%2Frun%2Fpostgresql/notes").host == "/run/postgresql"
+    assert PgvectorBackend.from_url(HERE).where() == "database notes at localhost, schema vragd"
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "pgvector://me:planted@localhost/notes",
+        "pgvector://me:plan/ted@localhost/notes",
+        "pgvector://me:plan?ted@localhost/notes",
+        "pgvector://me:plan#ted@localhost/notes",
+        "pgvector://me:100%planted@localhost/notes",
+        "pgvector://me:planted@@localhost/notes",
+        "pgvector://localhost/notes?password=planted",
+        "pgvector://localhost/notes?sslpassword=planted",
+    ],
+)
+def test_a_password_in_a_url_is_refused_and_never_told(url: str) -> None:
+    with pytest.raises(ValidationError) as caught:
+        PgvectorBackend.from_url(url)
+    assert "plan" not in caught.value.errors()[0]["msg"]
+    with pytest.raises(ConfigError) as told:
+        parse(f"stores:\n  notes:\n    backend: {{type: pgvector, url: '{url}'}}\n", "c.yaml")
+    assert "plan" not in told.value.message + told.value.hint
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"host": "db.example.org", "sslmode": "prefer"}, {"host": "localhost,db.example.org", "sslmode": "disable"},
+        {"schema_name": "pg_mine"}, {"schema_name": 'a"b'}, {"schema_name": "a%s"}, {"prefix": "A"}, {"host": ""},
+        {"host": "a:0"}, {"host": "a b"}, {"m": 64}, {"passfile": "relative"}, {"database": "n" * 64}, {"url": HERE},
+        {"url": 3}, {"passfile": "~nobody-at-all/x"}, {"ef_search": 2_000},
+    ],
+)  # fmt: skip
+def test_settings_that_cannot_be_are_refused(given: dict[str, Any]) -> None:
+    with pytest.raises(ValidationError):
+        PgvectorBackend.model_validate({"type": "pgvector", "host": "localhost", "database": "notes"} | given)
+
+
+def test_what_leaves_the_machine_is_encrypted(monkeypatch: pytest.MonkeyPatch) -> None:
+    there = PgvectorBackend.from_url("pgvector://localhost,db.example.org/notes")
+    monkeypatch.setenv("PGSSLMODE", "disable")
+    assert there.leaves_machine()
+    assert parameters(there)["sslmode"] == "require"
+    monkeypatch.setenv("PGSSLMODE", "verify-full")
+    assert parameters(there)["sslmode"] == "verify-full"
+    here = PgvectorBackend.from_url("pgvector://127.0.0.1,%2Ftmp/notes")
+    assert not here.leaves_machine()
+    assert "sslmode" not in parameters(here)
+
+
+def test_where_a_connection_leads_in_the_end_counts() -> None:
+    assert is_readable("localhost", "192.0.2.1", encrypted=False)
+    assert is_readable("localhost", "", encrypted=False)
+    assert not is_readable("localhost", "192.0.2.1", encrypted=True)
+    assert not is_readable("localhost", "::1", encrypted=False)
+    assert not is_readable("/run/postgresql", "", encrypted=False)
+
+
+def test_a_server_that_keeps_one_waiting_does_not_keep_all(tmp_path: Path) -> None:
+    """Each look at this clock is two seconds after the last."""
+    looks = itertools.count(step=2)
+    settings = PgvectorBackend(type="pgvector", host=str(tmp_path), database="notes")
+    connections = Connections(settings, lambda: next(looks))
+    said = []
+    for _ in range(3):
+        with pytest.raises(BackendUnavailable, match="cannot be reached") as caught:
+            connections.run(lambda cursor: None, 1)
+        said.append(next(looks))
+        assert caught.value.transient
+    assert said == [4, 8, 14], "asked; not asked; asked again"
+
+
+def test_metadata_is_json_that_comes_back_whole() -> None:
+    data: Metadata = {
+        "nul\0": "\0\x01\x02\ud7ff\ud800\udfff\ue000", "n": 10**30, "r": 1e23, "whole": 3.0, "inf": float("-inf"),
+        "at": (Moment(-5), Moment(0, date_only=True)), "flag": (True, 1, 1.0, "1"), "none": (),
+    }  # fmt: skip
+    read = filters.read(json.loads(filters.written(data)))
+    assert repr(read) == repr(data)
+    (nan,) = filters.read(json.loads(filters.written({"v": float("nan")}))).values()
+    assert nan != nan
+
+
+def test_texts_keep_their_order_as_they_are_written() -> None:
+    texts = ["", "\0", "\0a", "\x01", "\x02", "a", "\ud7fe", "\ud7ff", "\ud7ffa", "\ud800", "\udfff", "\ue000"]
+    written = [json.loads(filters.written({"v": text}))["v"] for text in texts]
+    assert written == sorted(written)
+
+
+@pytest.mark.parametrize("kind", ["vector", "halfvec"])
+def test_vectors_are_read_as_they_were_written(kind: Any) -> None:
+    rows = np.array([[1, -0.5, 0], [2, 0.25, 3]], dtype=np.float32)
+    assert [wire.vector(value, kind).tolist() for value in wire.vectors(rows, kind)] == rows.tolist()
+
+
+@pytest.mark.parametrize(
+    ("said", "kind"),
+    [
+        ("FATAL:  password authentication failed for user", BackendRefused),
+        ('FATAL:  database "x" does not exist', BackendRefused),
+        ('FATAL:  no pg_hba.conf entry for host "planted"', BackendRefused),
+        ("server does not support SSL, but SSL was required", BackendRefused),
+        ("SSL error: certificate verify failed", BackendRefused),
+        ("FATAL:  sorry, too many clients already", BackendUnavailable),
+        ("FATAL:  the database system is starting up", BackendUnavailable),
+        ("connection refused", BackendUnavailable),
+    ],
+)
+def test_why_there_is_no_connection_is_told_by_its_text_alone(said: str, kind: type[BackendUnavailable]) -> None:
+    error = from_connecting(psycopg.OperationalError(said), "there")
+    assert type(error).__name__ == kind.__name__ or (isinstance(error, kind) and error.transient)
+    assert "planted" not in error.message
+
+
+@pytest.mark.parametrize(
+    ("error", "kind", "transient"),
+    [
+        (psycopg.errors.AdminShutdown, BackendUnavailable, True),
+        (psycopg.errors.QueryCanceled, BackendUnavailable, True),
+        (psycopg.errors.DeadlockDetected, BackendUnavailable, True),
+        (psycopg.errors.TooManyConnections, BackendUnavailable, True),
+        (psycopg.errors.DiskFull, BackendFull, True),
+        (psycopg.errors.InsufficientPrivilege, BackendRefused, False),
+        (psycopg.errors.ReadOnlySqlTransaction, BackendRefused, False),
+        (psycopg.errors.UndefinedFunction, BackendRefused, False),
+        (psycopg.errors.CheckViolation, BackendRefused, False),
+        (psycopg.errors.UndefinedTable, UnknownCollection, False),
+        (psycopg.OperationalError, BackendUnavailable, True),
+    ],
+)
+def test_an_error_of_the_server_says_whether_to_try_again(error: Any, kind: type, transient: bool) -> None:
+    ours = from_server(error("DETAIL: planted"), "there", "sss")
+    assert (isinstance(ours, kind), ours.transient) == (True, transient)
+    assert "planted" not in ours.message + ours.hint
+
+
+@pytest.mark.slow
+def test_without_psycopg_the_way_out_is_told(tmp_path: Path) -> None:
+    code = (
+        "import sys; sys.modules['psycopg'] = None\n"
+        "from vragd.backends.registry import create_backend, TYPES\n"
+        "from pathlib import Path\n"
+        "from vragd.errors import ConfigError\n"
+        f"settings = TYPES.settings('pgvector').from_url({HERE!r})\n"
+        "try: create_backend('pgvector', settings, Path())\n"
+        "except ConfigError as error: print(error.message, error.hint)\n"
+    )
+    told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    assert "needs psycopg 3" in told
+    assert "pip install 'vragd[pgvector]'" in told
