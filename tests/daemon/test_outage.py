@@ -175,5 +175,6 @@ def test_one_answer_is_one_json_document(tmp_path: Path) -> None:
         hit = json.loads(daemon.run("query", "number1", "--json", "-k", "1").stdout)["hits"][0]
         assert set(hit) == {
             "store", "source", "path", "title", "heading", "lines", "score", "text", "uri", "excerpt", "spans",
-            "excerpt_lines", "passages", "copies", "weak", "template", "modified", "created", "parts",
+            "excerpt_lines", "passages", "copies", "weak", "template", "modified", "created", "parts", "id",
+            "file",
         }  # fmt: skip
