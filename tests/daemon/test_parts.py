@@ -22,7 +22,7 @@ from vragd.client import Client
 
 ROOT = Path(__file__).parents[2]
 NOTES = {"bread.md": "knead the dough, let it rise\n", "bikes.md": "oil the chain of the bicycle\n"}
-STORE = {"embedder": {"type": "hashed", "dimension": 128}, "backend": {"type": "jsonl"}}
+STORE = {"embedder": {"type": "hashed", "dimension": 128}, "backend": {"type": "rowfile"}}
 
 
 class There(Vragd):
@@ -66,10 +66,10 @@ def patched(tmp_path: Path) -> Path:
         shutil.copytree(ROOT / name, tree / name, ignore=heavy)
     shutil.copy(ROOT / "pyproject.toml", tree)
     (tree / "src/vragd/embed/builtin/minilm").symlink_to(ROOT / "src/vragd/embed/builtin/minilm")
-    for part, room in (("jsonl", "backends"), ("hashed", "embed")):
+    for part, room in (("rowfile", "backends"), ("hashed", "embed")):
         shutil.copytree(PARTS / part, tree / "src/vragd" / room / part)
         add_line(tree / "src/vragd" / room / "registry.py", "REGISTRY", f'"{part}": "vragd.{room}.{part}",')
-    add_line(tree / "tests/conformance/factories.py", "FACTORIES", '"jsonl": local("jsonl"),')
+    add_line(tree / "tests/conformance/factories.py", "FACTORIES", '"rowfile": local("rowfile"),')
     add_line(tree / "tests/conformance/embedders.py", "FACTORIES", '"hashed": local("hashed"),')
     return tree
 
@@ -83,7 +83,7 @@ def add_line(file: Path, table: str, line: str) -> None:
 @pytest.fixture
 def installed(tmp_path: Path) -> Path:
     """A folder for PYTHONPATH with the two as a package that registers them: what pip would make of it."""
-    return install(tmp_path / "site", "vragd-parts", {"vragd.backends": "jsonl", "vragd.embedders": "hashed"})
+    return install(tmp_path / "site", "vragd-parts", {"vragd.backends": "rowfile", "vragd.embedders": "hashed"})
 
 
 @pytest.fixture
@@ -105,37 +105,37 @@ def test_it_is_configured_described_indexed_and_asked(there: There) -> None:
     client = there.serve()
     schemas = client.request("GET", "/openapi.json")["components"]["schemas"]
     backend, embedder = (schemas["StoreRequest"]["properties"][key] for key in ("backend", "embedder"))
-    assert backend["discriminator"]["mapping"]["jsonl"] == "#/components/schemas/JsonlBackend"
+    assert backend["discriminator"]["mapping"]["rowfile"] == "#/components/schemas/RowfileBackend"
     assert embedder["discriminator"]["mapping"]["hashed"] == "#/components/schemas/HashedEmbedder"
-    assert set(schemas["JsonlBackend"]["properties"]) == {"type", "sync"}
+    assert set(schemas["RowfileBackend"]["properties"]) == {"type", "sync"}
     assert there.paths("dough", mode="vector")[0] == "bread.md"
     assert "bikes.md" in there.run("query", "chain").stdout
-    assert list((there.data / "stores/notes/index").glob("*.jsonl"))
+    assert list((there.data / "stores/notes/index").glob("*.rowfile"))
     assert there.problems() == []
     # one made by a command remembers all of its settings
     shown = there.run("config", "show").stdout
     assert "dimension: 128" in shown
     assert "sync: true" in shown
-    body = {"name": "made", **STORE, "backend": {"type": "jsonl", "sync": False}}
+    body = {"name": "made", **STORE, "backend": {"type": "rowfile", "sync": False}}
     client.request("POST", "/v1/stores", body, timeout_s=60)
     assert '"sync": false' in (there.data / "stores/made/store.json").read_text()
     assert there.stop() == 0
     client = there.serve()
     made = client.request("GET", "/v1/stores/made")
-    assert (made["backend"], made["embedder"]["dimension"]) == ({"type": "jsonl", "sync": False}, 128)
+    assert (made["backend"], made["embedder"]["dimension"]) == ({"type": "rowfile", "sync": False}, 128)
     assert there.paths("dough", stores=["notes"], mode="vector")[0] == "bread.md"
     assert there.stop() == 0
 
 
 @pytest.mark.parametrize("there", ["patched"], indirect=True)
 def test_it_keeps_the_contract_and_the_house(there: There, patched: Path) -> None:
-    where = there.python("-c", "import vragd.backends.jsonl as it; print(it.__file__)", cwd=patched)
-    assert where.strip() == str(patched / "src/vragd/backends/jsonl/__init__.py")
+    where = there.python("-c", "import vragd.backends.rowfile as it; print(it.__file__)", cwd=patched)
+    assert where.strip() == str(patched / "src/vragd/backends/rowfile/__init__.py")
     linted = there.python("-c", "from importlinter.cli import lint_imports_command as it; it()", cwd=patched)
     assert "imports point one way KEPT" in linted
     pytest_ = ("-m", "pytest", "-q", "-n", "0", "-p", "no:cacheprovider")
     suite = "tests/conformance/test_backends.py"
-    told = there.python(*pytest_, "--backend", "jsonl", f"{suite}::test_contract", cwd=patched)
+    told = there.python(*pytest_, "--backend", "rowfile", f"{suite}::test_contract", cwd=patched)
     assert re.search(r"^\d\d passed", told, re.M), told
     told = there.python(*pytest_, f"{suite}::test_every_registered_backend_is_under_test", cwd=patched)
     there.python(*pytest_, "-k", "hashed or registered", "tests/conformance/test_embedders.py", cwd=patched)
@@ -145,7 +145,7 @@ def test_it_keeps_the_contract_and_the_house(there: There, patched: Path) -> Non
 # -- packages that cannot be used ---------------------------------------------------------------------
 
 
-def check(home: Path, *places: Path, backend: str = "jsonl") -> subprocess.CompletedProcess[str]:
+def check(home: Path, *places: Path, backend: str = "rowfile") -> subprocess.CompletedProcess[str]:
     """`vragd config check` of a store with this backend."""
     it = There(home, *places, ROOT / "src")
     it.configure(stores={"notes": {"backend": {"type": backend}}})
@@ -153,22 +153,23 @@ def check(home: Path, *places: Path, backend: str = "jsonl") -> subprocess.Compl
 
 
 def test_a_package_that_cannot_be_imported_is_told_with_line_package_and_reason(tmp_path: Path) -> None:
-    site = install(tmp_path / "site", "vragd-parts", {"vragd.backends": "jsonl"})
-    (site / "vragd_parts/jsonl/settings.py").write_text("raise RuntimeError('no {braces} today')\n")
+    site = install(tmp_path / "site", "vragd-parts", {"vragd.backends": "rowfile"})
+    (site / "vragd_parts/rowfile/settings.py").write_text("raise RuntimeError('no {braces} today')\n")
     done = check(tmp_path / "home", site)
     assert done.returncode == 2
     assert (
-        "config.yaml:3: stores.notes.backend: backend type 'jsonl' of the package vragd-parts cannot be" in done.stderr
+        "config.yaml:3: stores.notes.backend: backend type 'rowfile' of the package vragd-parts cannot be"
+        in done.stderr
     )
     assert "RuntimeError: no {braces} today" in done.stderr
     # whoever does not use it is told, and goes on
     done = check(tmp_path / "home", site, backend="faiss")
-    assert (done.returncode, "note: backend type 'jsonl'" in done.stderr) == (0, True), done.stderr
+    assert (done.returncode, "note: backend type 'rowfile'" in done.stderr) == (0, True), done.stderr
 
 
 def test_a_backend_that_cannot_be_imported_is_told_by_the_check(tmp_path: Path) -> None:
-    site = install(tmp_path / "site", "vragd-parts", {"vragd.backends": "jsonl"})
-    (site / "vragd_parts/jsonl/backend.py").write_text("import no_such_module\n")
+    site = install(tmp_path / "site", "vragd-parts", {"vragd.backends": "rowfile"})
+    (site / "vragd_parts/rowfile/backend.py").write_text("import no_such_module\n")
     done = check(tmp_path / "home", site)
     assert done.returncode == 2
     assert "ModuleNotFoundError: No module named 'no_such_module'" in done.stderr
@@ -184,8 +185,8 @@ def test_a_package_cannot_take_the_name_of_ours(tmp_path: Path) -> None:
 
 
 def test_two_packages_cannot_share_a_name(tmp_path: Path) -> None:
-    one = install(tmp_path / "one", "vragd-parts", {"vragd.backends": "jsonl"})
-    two = install(tmp_path / "two", "other-parts", {"vragd.backends": "jsonl"})
+    one = install(tmp_path / "one", "vragd-parts", {"vragd.backends": "rowfile"})
+    two = install(tmp_path / "two", "other-parts", {"vragd.backends": "rowfile"})
     done = check(tmp_path / "home", one, two)
     assert done.returncode == 2
     assert "registered by other-parts and by vragd-parts" in done.stderr
@@ -195,30 +196,30 @@ def test_two_packages_cannot_share_a_name(tmp_path: Path) -> None:
     ("settings", "told"),
     [
         ("Settings = 3\n", "has no class Settings"),
-        ("class Settings:\n    pass\n", "have no field type: Literal['jsonl']"),
+        ("class Settings:\n    pass\n", "have no field type: Literal['rowfile']"),
         (
             "from typing import Literal\nfrom pydantic import BaseModel\n"
-            "class Settings(BaseModel):\n    type: Literal['jsonl']\n",
+            "class Settings(BaseModel):\n    type: Literal['rowfile']\n",
             "is no BackendSettings",
         ),
         (
             "from vragd.backends.settings import BackendSettings\nclass Settings(BackendSettings):\n    x: int = 1\n",
-            "have no field type: Literal['jsonl']",
+            "have no field type: Literal['rowfile']",
         ),
     ],
 )
 def test_settings_that_are_none_are_told(settings: str, told: str, tmp_path: Path) -> None:
-    site = install(tmp_path / "site", "vragd-parts", {"vragd.backends": "jsonl"})
-    (site / "vragd_parts/jsonl/settings.py").write_text(settings)
+    site = install(tmp_path / "site", "vragd-parts", {"vragd.backends": "rowfile"})
+    (site / "vragd_parts/rowfile/settings.py").write_text(settings)
     done = check(tmp_path / "home", site)
     assert (done.returncode, told in done.stderr) == (2, True), done.stderr
 
 
 def test_a_mistake_in_the_settings_of_a_package_is_told_like_any_other(installed: Path, tmp_path: Path) -> None:
     it = There(tmp_path / "home", installed, ROOT / "src")
-    it.configure(stores={"notes": {"backend": {"type": "jsonl", "sinc": True}}})
+    it.configure(stores={"notes": {"backend": {"type": "rowfile", "sinc": True}}})
     told = it.run("config", "check").stderr
     assert "config.yaml:4: unknown key 'stores.notes.backend.sinc'; did you mean 'sync'?" in told
     it.configure(stores={"notes": {"backend": {"type": "jsnol"}}})
     told = it.run("config", "check").stderr
-    assert "'faiss', 'memory', 'pgvector', 's3vectors', 'jsonl'" in told
+    assert "'faiss', 'memory', 'pgvector', 's3vectors', 'rowfile'" in told

@@ -26,14 +26,14 @@ def test_without_packages_there_are_ours(tmp_path: Path) -> None:
 
 
 def test_a_package_adds_a_type_after_ours(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    on_path(monkeypatch, tmp_path, "first-parts", "jsonl")
-    assert OURS.names() == ["memory", "faiss", "jsonl"]
-    assert OURS.settings("jsonl").__name__ == "JsonlBackend"
-    assert OURS.load("jsonl", "backend").__name__ == "first_parts.jsonl.backend"
+    on_path(monkeypatch, tmp_path, "first-parts", "rowfile")
+    assert OURS.names() == ["memory", "faiss", "rowfile"]
+    assert OURS.settings("rowfile").__name__ == "RowfileBackend"
+    assert OURS.load("rowfile", "backend").__name__ == "first_parts.rowfile.backend"
     assert OURS.faults() == []
     with pytest.raises(ConfigError, match="unknown backend type 'json'") as caught:
         OURS.load("json", "settings")
-    assert caught.value.hint == "known: memory, faiss, jsonl"
+    assert caught.value.hint == "known: memory, faiss, rowfile"
 
 
 def test_a_package_does_not_replace_ours(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -45,10 +45,10 @@ def test_a_package_does_not_replace_ours(tmp_path: Path, monkeypatch: pytest.Mon
 
 
 def test_a_name_that_two_packages_want_is_neithers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    on_path(monkeypatch, tmp_path / "a", "third-parts", "jsonl")
-    on_path(monkeypatch, tmp_path / "b", "fourth-parts", "jsonl")
-    with pytest.raises(ConfigError, match="'jsonl' is registered by fourth-parts and by third-parts"):
-        OURS.settings("jsonl")
+    on_path(monkeypatch, tmp_path / "a", "third-parts", "rowfile")
+    on_path(monkeypatch, tmp_path / "b", "fourth-parts", "rowfile")
+    with pytest.raises(ConfigError, match="'rowfile' is registered by fourth-parts and by third-parts"):
+        OURS.settings("rowfile")
     assert len(OURS.faults()) == 1
 
 
@@ -57,17 +57,17 @@ def test_whatever_happens_on_import_names_the_package(
     text: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     package = f"bad-parts-{abs(hash(text))}"
-    folder = on_path(monkeypatch, tmp_path, package, "jsonl")
+    folder = on_path(monkeypatch, tmp_path, package, "rowfile")
     (folder / "backend.py").write_text(text + "\n")
-    assert OURS.settings("jsonl")
-    with pytest.raises(ConfigError, match=f"'jsonl' of the package {package} cannot be imported") as caught:
-        OURS.load("jsonl", "backend")
+    assert OURS.settings("rowfile")
+    with pytest.raises(ConfigError, match=f"'rowfile' of the package {package} cannot be imported") as caught:
+        OURS.load("rowfile", "backend")
     assert "uninstall" in caught.value.hint
     assert OURS.faults() == [caught.value.message]
 
 
 def test_a_module_without_settings_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    folder = on_path(monkeypatch, tmp_path, "fifth-parts", "jsonl")
+    folder = on_path(monkeypatch, tmp_path, "fifth-parts", "rowfile")
     (folder / "settings.py").write_text("Settings = 3\n")
     with pytest.raises(ConfigError, match="has no class Settings"):
-        OURS.settings("jsonl")
+        OURS.settings("rowfile")

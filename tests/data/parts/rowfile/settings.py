@@ -7,11 +7,11 @@ from typing import Literal
 from vragd.backends.settings import BackendSettings
 
 
-class JsonlBackend(BackendSettings):
+class RowfileBackend(BackendSettings):
     """Exact search over files of JSON lines. For stores small enough to read at every start."""
 
-    type: Literal["jsonl"]
+    type: Literal["rowfile"]
     sync: bool = True
 
 
-Settings = JsonlBackend
+Settings = RowfileBackend

@@ -27,7 +27,7 @@ from vragd.terms.metric import METRICS, Metric
 
 from .settings import Settings
 
-SUFFIX = ".jsonl"
+SUFFIX = ".rowfile"
 TRAITS = Traits(
     private=True, networked=False, keeps_payload=False, durable=True, patches=True, value_error=1e-6,
     metrics=METRICS, max_dimension=65_536, max_matches=None, max_among=None,
@@ -35,9 +35,9 @@ TRAITS = Traits(
 PUSHES = frozenset({"And", "Or", "Not", "Compare", "In", "Prefix", "Exists"})
 
 
-def create(settings: Settings, data_dir: Path) -> JsonlBackend:
+def create(settings: Settings, data_dir: Path) -> RowfileBackend:
     """A backend of the files in `data_dir`."""
-    return JsonlBackend(data_dir, sync=settings.sync)
+    return RowfileBackend(data_dir, sync=settings.sync)
 
 
 @dataclass(slots=True)
@@ -53,7 +53,7 @@ class _Collection:
     rows: dict[str, _Held] = field(default_factory=dict)
 
 
-class JsonlBackend:
+class RowfileBackend:
     """A dictionary of vectors for each file, behind one lock; `sync` waits for the disk at every change."""
 
     traits = TRAITS
@@ -66,7 +66,7 @@ class JsonlBackend:
     def create_collection(
         self, name: str, dimension: int, metric: Metric, *, space: str = "", model: str = ""
     ) -> CollectionInfo:  # fmt: skip
-        check_traits(self.traits, dimension, metric, "jsonl")
+        check_traits(self.traits, dimension, metric, "rowfile")
         asked = _info(name, dimension, metric, space, model, secrets.token_hex(8))
         with self._lock:
             if not self._path(name).exists():
@@ -206,7 +206,7 @@ class JsonlBackend:
 
 
 def _info(name: str, dimension: int, metric: Metric, space: str, model: str, identity: str) -> CollectionInfo:
-    return CollectionInfo(name, dimension, metric, 0, space, model, identity, "jsonl", True, PUSHES)
+    return CollectionInfo(name, dimension, metric, 0, space, model, identity, "rowfile", True, PUSHES)
 
 
 def _line(key: str, one: _Held) -> dict[str, Any]:
