@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import apsw
 import numpy as np
 
-from vragd.catalog.profile import NAMES, NOTHING, every_term
+from vragd.catalog.profile import NAMES, every_term
 
 RARE = 2.0
 """Of what makes two notes alike a rare word says more than its rarity does of what a question asks for."""
@@ -43,7 +43,7 @@ def cosines(store: Known, asked: bytes) -> np.ndarray:
     A term counts by the logarithm of how often it is there, and by that of how few notes have it to the power of RARE;
     what stands in a passage that is in many places counts so many times less.
     """
-    rows = [*store.profiles, asked or NOTHING]
+    rows = [*store.profiles, asked]
     terms = every_term(rows)
     part = np.ones(len(terms.groups), dtype=np.float64)
     part[terms.groups == NAMES] = NAME_COUNTS

@@ -15,7 +15,7 @@ import structlog
 from vragd.catalog.alike import Known
 from vragd.catalog.indexing import Terms, title_hash
 from vragd.catalog.passages import Passages
-from vragd.catalog.profile import NAMES, OTHER, Group, group, packed, with_groups
+from vragd.catalog.profile import NAMES, NOTHING, OTHER, Group, group, packed, with_groups
 from vragd.catalog.reader import Snapshot
 from vragd.errors import EmbedderRejected, EmbedderUnavailable, UsageError
 from vragd.notes.chunk import read_note
@@ -52,7 +52,7 @@ class Likened:
     row: int = 0
     passages: Sequence[Passage] = ()
     title: np.ndarray | None = None
-    profile: bytes = b""
+    profile: bytes = NOTHING
     texts: frozenset[bytes] = field(default_factory=frozenset)
     semantic: bool = True
 
@@ -84,7 +84,7 @@ def likened_text(target: Target, text: str) -> Likened:
 def likened_note(now: Snapshot, target: Target, known: Known, row: int) -> Likened:
     """A note as the catalog has it."""
     at = int(np.searchsorted(known.notes, row))
-    profile = known.profiles[at] if at < len(known.notes) and known.notes[at] == row else b""
+    profile = known.profiles[at] if at < len(known.notes) and known.notes[at] == row else NOTHING
     passages = Passages(now.db)
     chunks = [chunk for chunk, *_ in passages.of_note(row)]
     vectors: dict[int, np.ndarray] = {}
@@ -93,7 +93,7 @@ def likened_note(now: Snapshot, target: Target, known: Known, row: int) -> Liken
         vectors = dict(zip(*now.lookup.vectors(target.space.id, chunks), strict=True))
         _, titles = now.lookup.title_vectors(target.space.id, [row])
         title = titles[0] if len(titles) else None
-    if is_day(now.lookup.notes([row])[row][2]):
+    if is_day(next((name for _, _, name, _ in now.lookup.notes([row]).values()), "")):
         title, profile = None, with_groups(profile, {NAMES: group(())})
     made = [
         Passage(chunk, heading, text, known.repeated.get(chunk, 1), vectors.get(chunk))

@@ -169,3 +169,10 @@ def test_without_an_embedder_what_recurs_counts_little_in_words_and_vectors_are_
 
 def unreachable(_: str) -> np.ndarray:
     raise EmbedderUnavailable("nobody answers")
+
+
+@pytest.mark.parametrize("name", ["2026-01-05", "Big"])
+def test_of_a_file_that_was_not_read_nothing_is_compared(store: Store, name: str) -> None:
+    (store.vault / f"{name}.md").write_bytes(b"\0\1\2" * 100)
+    store.look()
+    assert asked(store, f"{name}.md").hits == ()
