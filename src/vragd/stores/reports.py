@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Sequence
-from pathlib import Path
 from typing import Any
 
 from vragd import __version__
@@ -13,6 +12,7 @@ from vragd.store.store import Store
 from vragd.stores.indexer import Indexer
 from vragd.stores.stores import Stores
 from vragd.sync.queue import DirtyPaths
+from vragd.system.files import bytes_below
 
 TRIES = 5
 
@@ -151,7 +151,7 @@ async def store_info(stores: Stores, name: str) -> dict[str, Any]:
                 "vectors": shape.count, **shape.detail,
             }  # fmt: skip
     info["folder"] = str(store.folder)
-    info["bytes_on_disk"] = await stores.aside.run(_bytes_below, store.folder)
+    info["bytes_on_disk"] = await stores.aside.run(bytes_below, store.folder)
     return info
 
 
@@ -160,7 +160,3 @@ def _file(store: str, source: str, path: str, state: str, reason: str | None) ->
         "store": store, "source": source, "path": path, "state": state, "reason": reason,
         "n_chunks": 0, "size": None, "changed_at": None, "retry_at": None,
     }  # fmt: skip
-
-
-def _bytes_below(folder: Path) -> int:
-    return sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())

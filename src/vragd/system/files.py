@@ -7,6 +7,7 @@ import os
 import secrets
 import stat
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 from types import ModuleType
 
@@ -128,3 +129,13 @@ def free_mib(path: Path) -> int:
     """Space left for us where `path` lives, in MiB."""
     info = os.statvfs(path)
     return info.f_bavail * info.f_frsize // (1024 * 1024)
+
+
+def bytes_below(folder: Path) -> int:
+    """Sizes of the files below `folder`, in bytes. What is removed or replaced meanwhile counts or does not."""
+    total = 0
+    for at, _, names in os.walk(folder):  # a folder that is gone is passed over
+        for name in names:
+            with suppress(OSError):
+                total += os.lstat(os.path.join(at, name)).st_size
+    return total

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import stat
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,7 +14,7 @@ import pytest
 
 from tests.fakes.system import System
 from vragd.errors import DataDirError, DiskFull
-from vragd.system.files import disk_error, free_mib, private_dir, sweep_temporary, write_atomic
+from vragd.system.files import bytes_below, disk_error, free_mib, private_dir, sweep_temporary, write_atomic
 
 
 @pytest.fixture
@@ -214,3 +215,31 @@ def test_a_full_disk_is_told_from_other_trouble() -> None:
 
 def test_free_space_is_a_plausible_number(tmp_path: Path) -> None:
     assert 0 <= free_mib(tmp_path) < 1 << 40
+
+
+def test_sizes_are_added_up_while_files_and_folders_come_and_go(tmp_path: Path) -> None:
+    (tmp_path / "stays").write_bytes(b"x" * 100)
+    (tmp_path / "dangling").symlink_to(tmp_path / "nowhere")
+    done = threading.Event()
+
+    def churn() -> None:
+        while not done.is_set():
+            for i in range(20):
+                (tmp_path / str(i)).mkdir()
+                write_atomic(tmp_path / str(i) / "f", [b"y"])
+            for i in range(20):
+                (tmp_path / str(i) / "f").unlink()
+                (tmp_path / str(i)).rmdir()
+
+    thread = threading.Thread(target=churn)
+    thread.start()
+    try:
+        sizes = {bytes_below(tmp_path) for _ in range(300)}
+    finally:
+        done.set()
+        thread.join()
+    link = (tmp_path / "dangling").lstat().st_size
+    assert min(sizes) >= 100 + link
+    assert max(sizes) <= 100 + link + 20
+    assert bytes_below(tmp_path) == 100 + link
+    assert bytes_below(tmp_path / "never was") == 0
