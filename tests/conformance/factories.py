@@ -39,6 +39,12 @@ def local(kind: str, **given: Any) -> Callable[[Path], VectorBackend]:
     return lambda path: create_backend(kind, settings, path)
 
 
+def in_folder(kind: str, name: str) -> Callable[[Path], VectorBackend]:
+    """A backend whose place is a path."""
+    settings = TYPES.settings(kind)
+    return lambda path: create_backend(kind, settings.model_validate({"type": kind, "path": str(path / name)}), path)
+
+
 def _pgvector(**given: Any) -> Callable[[Path], VectorBackend]:
     """A schema for each test, the same when opened again."""
 
@@ -73,6 +79,7 @@ FACTORIES: dict[str, Callable[[Path], VectorBackend]] = {
     "pgvector": _pgvector(),
     "pgvector-halfvec": _pgvector(vector_type="halfvec", remote_text=True, prefix="half_"),
     "s3vectors": _s3vectors,
+    "sqlite": in_folder("sqlite", "vectors.db"),
 }
 
 EVERY = [

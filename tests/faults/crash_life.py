@@ -39,6 +39,7 @@ from vragd.backends.pgvector.tables import PgvectorBackend as OnPostgres
 from vragd.backends.registry import create_backend
 from vragd.backends.s3vectors.settings import S3VectorsBackend
 from vragd.backends.settings import BackendSettings
+from vragd.backends.sqlite.settings import SqliteBackend
 from vragd.catalog.schema import MIGRATIONS
 from vragd.config.load import Loaded
 from vragd.config.settings import Config, LimitSettings, SourceSettings, StoreSettings
@@ -259,6 +260,8 @@ class Life:
         if setup.backend == "pg":
             with_text = "true" if setup.text else "false"
             return PgvectorBackend.from_url(f"{self._endpoint}&index=hnsw&remote_text={with_text}")
+        if setup.backend == "sqlite":
+            return SqliteBackend(type="sqlite", path=Path(self._endpoint), remote_text=setup.text)
         return FaissBackend()
 
     def sync(self, *, note: bool = True) -> None:

@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import copy
 import json
+import shutil
+import sqlite3
 from collections.abc import Mapping
+from contextlib import closing
+from pathlib import Path
 from typing import Any, Protocol
 from urllib.parse import quote
 
@@ -121,3 +125,41 @@ class OnPostgres:
         for (table,) in tables:
             self._execute(f'CREATE TABLE {to}."{table}" (LIKE {of}."{table}" INCLUDING ALL)')
             self._execute(f'INSERT INTO {to}."{table}" SELECT * FROM {of}."{table}"')
+
+
+class OnSqlite:
+    """A file beside everything else."""
+
+    violations: list[str] = []  # noqa: RUF012  none is looked for
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self.url = str(folder / "vectors.db")
+
+    def clear(self) -> None:
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+    def keep(self) -> object:
+        """With its log, as a crash left it."""
+        files = self._folder.iterdir() if self._folder.is_dir() else ()
+        return {file.name: file.read_bytes() for file in files if not file.name.endswith("-shm")}
+
+    def restore(self, kept: Any) -> None:
+        self.clear()
+        self._folder.mkdir()
+        for name, content in kept.items():
+            (self._folder / name).write_bytes(content)
+
+    def keys(self, collection: str) -> set[str]:
+        return {key for (key,) in self._rows(collection, "key")}
+
+    def payloads(self, collection: str) -> dict[str, Mapping[str, Any]]:
+        return {key: json.loads(payload) for key, payload in self._rows(collection, "key, payload")}
+
+    def _rows(self, collection: str, columns: str) -> list[tuple[Any, ...]]:
+        if not Path(self.url).is_file() or not Path(self.url).stat().st_size:
+            return []
+        with closing(sqlite3.connect(self.url)) as db:
+            if not list(db.execute("select 1 from sqlite_master where name = 'rows'")):
+                return []
+            return list(db.execute(f"select {columns} from rows where collection = ?", (collection,)))

@@ -19,7 +19,7 @@ import pytest
 from tests.faults.crash import FromTheEnd, Matrix, Tally, process_server
 from tests.faults.crash_checks import Violated
 from tests.faults.crash_plants import PLANTS
-from tests.faults.crash_remote import OnPostgres, OnS3, Remote
+from tests.faults.crash_remote import OnPostgres, OnS3, OnSqlite, Remote
 from tests.faults.crash_scenarios import ALL, Scenario
 from tests.faults.places import places_in_source
 from tests.servers.postgres.server import shared
@@ -42,9 +42,10 @@ def home() -> Iterator[Path]:
     path = Path(tempfile.mkdtemp(prefix="vragd-", dir=IN_MEMORY if IN_MEMORY.is_dir() else None))
     yield path
     shutil.rmtree(path)
+    shutil.rmtree(path.with_name(f"{path.name}-beside"), ignore_errors=True)
 
 
-def remote_for(scenario: Scenario, request: pytest.FixtureRequest) -> Remote | None:
+def remote_for(scenario: Scenario, home: Path, request: pytest.FixtureRequest) -> Remote | None:
     """The emulator or the server, where the scenario has any use for it: to start it takes a second."""
     if scenario.backend == "s3":
         return OnS3(request.getfixturevalue("s3"))
@@ -55,6 +56,8 @@ def remote_for(scenario: Scenario, request: pytest.FixtureRequest) -> Remote | N
         remote = OnPostgres(server)
         request.addfinalizer(remote.close)
         return remote
+    if scenario.backend == "sqlite":
+        return OnSqlite(home.with_name(f"{home.name}-beside"))
     return None
 
 
@@ -70,7 +73,7 @@ def test_a_crash_anywhere_leaves_every_note_whole(
     name: str, part: int, home: Path, request: pytest.FixtureRequest, capsys: pytest.CaptureFixture[str]
 ) -> None:
     scenario = BY_NAME[name]
-    matrix = Matrix(home, scenario, remote_for(scenario, request))
+    matrix = Matrix(home, scenario, remote_for(scenario, home, request))
     tally = matrix.run(lambda points: points[part::PARTS])
     assert tally.n_kills > 1
     assert tally.n_fired == tally.n_kills + tally.n_restart_kills
@@ -91,7 +94,7 @@ def test_a_crash_anywhere_in_the_recovery_of_a_crash_loses_nothing(
     name: str, undo: bool, home: Path, request: pytest.FixtureRequest, capsys: pytest.CaptureFixture[str]
 ) -> None:
     scenario = BY_NAME[name]
-    matrix = Matrix(home, scenario, remote_for(scenario, request))
+    matrix = Matrix(home, scenario, remote_for(scenario, home, request))
     tally = matrix.run_restarts(RECOVERIES[name], undo=undo)
     assert tally.n_restart_kills > 5
     tell(f"{name}, recoveries{' of what was undone' if undo else ''}", tally, capsys)
@@ -103,7 +106,7 @@ def test_every_place_in_the_code_is_reached(home: Path, request: pytest.FixtureR
     missing = {place for place in places_in_source() if place.startswith("pg.") and isinstance(shared(), str)}
     for name, scenario in BY_NAME.items():
         if scenario.backend != "pg" or not missing:
-            reached |= Matrix(home, scenario, remote_for(scenario, request)).see(RECOVERIES.get(name, ()))
+            reached |= Matrix(home, scenario, remote_for(scenario, home, request)).see(RECOVERIES.get(name, ()))
     assert places_in_source() - reached == missing
 
 
@@ -141,7 +144,7 @@ def test_every_wrong_order_is_looked_for() -> None:
 
 def crashed(plant: str, name: str, places: tuple[str, ...], home: Path, request: pytest.FixtureRequest) -> Tally:
     scenario = BY_NAME[name]
-    matrix = Matrix(home, scenario, remote_for(scenario, request), plant)
+    matrix = Matrix(home, scenario, remote_for(scenario, home, request), plant)
     if not places or places == UNDONE:
         return matrix.run_restarts(RECOVERIES[name], undo=places == UNDONE)
     return matrix.run(lambda points: [point for point in points if point[0].startswith(places)])

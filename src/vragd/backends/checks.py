@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 
 from vragd.backends.base import MAX_KEY_BYTES, Batch, CollectionInfo, Traits
-from vragd.errors import CollectionMismatch, Unsupported, VectorsRefused
+from vragd.errors import BackendRefused, CollectionMismatch, Unsupported, VectorsRefused
 from vragd.terms.filter import Filter, shown
 
 
@@ -93,3 +95,12 @@ def refuse(where: Filter | None, kind: str) -> None:
     if where is not None:
         condition = shown(where)
         raise Unsupported(f"{kind} cannot filter by {condition}", condition=condition)
+
+
+def outside_vaults(path: Path) -> None:
+    """Raise BackendRefused for a place in a vault of Obsidian: nothing is ever written there."""
+    for folder in path.resolve().parents:
+        if (folder / ".obsidian").is_dir():
+            raise BackendRefused(
+                f"{path} is inside the vault {folder}", hint="vectors belong outside: vragd never writes in a vault"
+            )

@@ -21,6 +21,7 @@ REGISTRY = {
     "memory": "vragd.backends.memory",
     "pgvector": "vragd.backends.pgvector",
     "s3vectors": "vragd.backends.s3vectors",
+    "sqlite": "vragd.backends.sqlite",
 }
 
 DEFAULT = "faiss"
@@ -29,6 +30,9 @@ BUCKET = "s3vectors"
 
 SCHEMES = {"postgres": "pgvector", "postgresql": "pgvector"}
 """What else than its type the URL of a place may begin with, because its own clients write it so."""
+
+PATHS = frozenset({"file", "sqlite"})
+"""Types whose place is a path: `TYPE:PATH` on the command line."""
 
 TYPES = Types("backend", REGISTRY, "vragd.backends")
 

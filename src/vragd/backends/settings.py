@@ -6,9 +6,12 @@ Loads no backend: the configuration is read by commands that never search.
 
 from __future__ import annotations
 
-from typing import ClassVar, Self
+from pathlib import Path
+from typing import Any, ClassVar, Self
+from urllib.parse import parse_qsl, unquote
 
 from vragd.errors import UsageError
+from vragd.system.places import expanded
 from vragd.terms.fields import Settings
 from vragd.terms.metric import METRICS, Metric
 
@@ -37,6 +40,10 @@ class BackendSettings(Settings):
         """The place, for people, such as "bucket NAME"; empty below our data directory."""
         return ""
 
+    def files(self) -> tuple[Path, ...]:
+        """What it writes outside our data directory, which must be in no vault."""
+        return ()
+
     def merged(self, given: BackendSettings | None) -> BackendSettings:
         """`given`; where it means the very same place, with what it leaves unsaid as it is here."""
         if given is None:
@@ -53,3 +60,16 @@ class BackendSettings(Settings):
     def longest_call_s(self) -> float:
         """How long one call may wait for somebody else; 0 if it never does."""
         return 0.0
+
+
+def of_path(url: str) -> dict[str, Any]:
+    """The settings in `TYPE:PATH?KEY=VALUE`. A path is taken as it is to whoever gave it. Raises UsageError."""
+    kind, _, rest = url.partition(":")
+    name, _, more = rest.removeprefix("//").partition("?")
+    if not name:
+        raise UsageError(f"expected a path behind {kind}:", hint=f"such as {kind}:notes")
+    given: dict[str, Any] = dict(parse_qsl(more, keep_blank_values=True))
+    if twice := given.keys() & {"type", "path"}:
+        raise UsageError(f"{min(twice)} cannot be in a URL's keys")
+    flags = {key: {"true": True, "false": False}.get(value, value) for key, value in given.items()}
+    return {"type": kind, "path": str(expanded(unquote(name)).absolute()), **flags}

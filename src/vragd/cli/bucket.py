@@ -18,7 +18,9 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
     """`--backend`, `--bucket` and what belongs to that."""
     group = parser.add_argument_group("an index that others use too; it has the store's name")
     group.add_argument(
-        "--backend", metavar="URL", help="where: postgresql://USER@HOST/DATABASE, or TYPE://PLACE of any other backend"
+        "--backend",
+        metavar="URL",
+        help="where: postgresql://USER@HOST/DATABASE, sqlite:PATH, or TYPE://PLACE of any other backend",
     )
     group.add_argument("--bucket", help="where: this vector bucket of Amazon S3 Vectors (or a URL, as --backend)")
     group.add_argument("--region", help="its AWS region (default: that of the profile or environment)")
@@ -51,10 +53,11 @@ def chosen(args: argparse.Namespace) -> Place:
     """The place these flags mean. Raises UsageError naming the flag at fault."""
     from pydantic import ValidationError
 
-    from vragd.stores.elsewhere import Place
+    from vragd.stores.elsewhere import Place, is_url
 
-    if args.backend is not None and "://" not in args.backend:
-        raise UsageError("--backend: expected TYPE://PLACE?KEY=VALUE", hint="such as postgresql://me@host/database")
+    if args.backend is not None and not is_url(args.backend):
+        hint = "such as postgresql://me@host/database or sqlite:PATH"
+        raise UsageError("--backend: expected TYPE://PLACE?KEY=VALUE", hint=hint)
     try:
         return Place.named(args.bucket if args.backend is None else args.backend, _given(args))
     except ValidationError as error:

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import yaml
 from pydantic import ValidationError
@@ -72,6 +72,7 @@ def load(
         loaded.socket,
         lambda store, i: (str(file), lines.get(("stores", store, "sources", i), 1)),
         log_file=config.log.file,
+        vectors=[(name, kept) for name, store in config.stores.items() for kept in store.backend.files()],
     )
     return loaded
 
@@ -163,10 +164,11 @@ def check_places(
     socket: Path | None = None,
     where: Callable[[str, int], tuple[str, int] | None] = lambda store, i: None,
     log_file: Path | None = None,
+    vectors: Iterable[tuple[str, Path]] = (),
 ) -> None:
     """
-    Refuse places that cannot work: a source that is / or the home directory, overlapping sources, data
-    or socket in a vault, a vault in the data directory.
+    Refuse places that cannot work: a source that is / or the home directory, overlapping sources, data,
+    socket or vectors in a vault, a vault in the data directory.
 
     `sources` are pairs of store name and source. The same directory may stand in two stores, which
     is how two embedders are compared; a folder inside another store's source only if one of them is
@@ -174,9 +176,11 @@ def check_places(
     """
     seen: list[_Seen] = []
     counts: Counter[str] = Counter()
+    files = [_Outside("the socket", "paths.socket", socket), _Outside("the log file", "log.file", log_file)]
+    files += [_Outside(f"the vectors of store {store!r},", "the backend's path", file) for store, file in vectors]
     for store, source in sources:
         try:
-            _check_alone(store, source, data_dir, {"socket": socket, "log file": log_file})
+            _check_alone(store, source, data_dir, files)
             seen.append(_check_beside(store, source, seen))
         except ConfigError as error:
             if (at := where(store, counts[store])) is None:
@@ -185,7 +189,7 @@ def check_places(
         counts[store] += 1
 
 
-def _check_alone(store: str, source: SourceSettings, data_dir: Path, files: Mapping[str, Path | None]) -> None:
+def _check_alone(store: str, source: SourceSettings, data_dir: Path, files: Iterable[_Outside]) -> None:
     path, data, home = _real(source.path), _real(data_dir), places.home()
     what = f"source {source.path} of store {store!r}"
     is_home = home is not None and path == _real(home)
@@ -202,13 +206,20 @@ def _check_alone(store: str, source: SourceSettings, data_dir: Path, files: Mapp
             f"{what} is inside the data directory {data_dir}",
             hint="the data directory is vragd's alone: move the vault, or set paths.data",
         )
-    for thing, file in files.items():
-        if file is not None and path in _real(file).parents:
-            key = {"socket": "paths.socket", "log file": "log.file"}[thing]
+    for thing, key, file in files:
+        if file is not None and path in (real := _real(file), *real.parents):
             raise ConfigError(
-                f"the {thing} {file} is inside {what}",
+                f"{thing} {file} is inside {what}",
                 hint=f"set {key} to a place outside every vault; vragd never writes in a vault",
             )
+
+
+class _Outside(NamedTuple):
+    """A file of ours that must be in no vault: what it is, and which setting says where."""
+
+    thing: str
+    key: str
+    file: Path | None
 
 
 @dataclass(frozen=True, slots=True)

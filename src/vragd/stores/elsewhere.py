@@ -15,7 +15,7 @@ from typing import Any, Self
 from urllib.parse import quote, urlencode
 
 from vragd.backends.base import CollectionInfo, Match, VectorBackend
-from vragd.backends.registry import BUCKET, SCHEMES, TYPES, create_backend
+from vragd.backends.registry import BUCKET, PATHS, SCHEMES, TYPES, create_backend
 from vragd.backends.settings import BackendSettings
 from vragd.config.settings import Config, default_embedder, of_model
 from vragd.embed.base import Embedder
@@ -38,14 +38,14 @@ class Place:
     @classmethod
     def named(cls, name: str, how: Mapping[str, str]) -> Place:
         """
-        That of the command line: TYPE://PLACE?KEY=VALUE, or a bucket's name; `how` are further keys and values.
+        That of the command line: TYPE://PLACE?KEY=VALUE, TYPE:PATH, or a bucket's name; `how` are more keys and values.
 
         Raises ConfigError for an unknown type, UsageError for one that has no places, pydantic's ValidationError
         for values that cannot be. None of them tells what may be a password.
         """
-        url = name if "://" in name else f"{BUCKET}://{quote(name, safe='')}"
-        scheme = url.partition("://")[0]
-        if not _SCHEME.fullmatch(scheme) or ("://" not in name and "@" in name):
+        url = name if is_url(name) else f"{BUCKET}://{quote(name, safe='')}"
+        scheme = url.partition(":")[0]
+        if not _SCHEME.fullmatch(scheme) or (url != name and "@" in name):
             raise UsageError("expected a place as TYPE://PLACE?KEY=VALUE", hint="such as postgresql://me@host/database")
         if how:
             url += ("&" if "?" in url else "?") + urlencode(how)
@@ -63,6 +63,12 @@ class Place:
 
     def __exit__(self, *_: object) -> None:
         self.backend.close()
+
+
+def is_url(name: str) -> bool:
+    """Whether a place is given with its type: TYPE://PLACE, or TYPE:PATH."""
+    kind, colon, _ = name.partition(":")
+    return "://" in name or bool(colon and kind in PATHS)
 
 
 def embedders(config: Config, model: str | None = None) -> list[EmbedderSettings]:

@@ -103,7 +103,11 @@ class Registry:
         return Entry(name, "command", settings)
 
     def _check_places(self, stores: Mapping[str, StoreSettings]) -> None:
-        check_places([(n, source) for n, s in stores.items() for source in s.sources], self._data_dir)
+        check_places(
+            [(n, source) for n, s in stores.items() for source in s.sources],
+            self._data_dir,
+            vectors=[(n, file) for n, s in stores.items() for file in s.backend.files()],
+        )
 
     def remember_remote(self, name: str, where: str) -> None:
         """Keep where else a store has vectors, for when its settings are gone."""

@@ -36,6 +36,10 @@ def _absolute(value: Path) -> Path:
     return value
 
 
+def _absolute_text(value: str) -> str:
+    return str(_absolute(Path(str(_expanded(value)))))
+
+
 def as_tuple(value: object) -> object:
     """`value`, a list of YAML or JSON as the tuple that a frozen setting holds."""
     return tuple(value) if isinstance(value, list) else value
@@ -55,6 +59,8 @@ def _valid_patterns(value: tuple[str, ...]) -> tuple[str, ...]:
 
 
 AbsolutePath = Annotated[Path, BeforeValidator(_expanded), AfterValidator(_absolute)]
+PathText = Annotated[str, AfterValidator(_absolute_text)]
+"""An absolute path as text, so that settings are the same in Python and in JSON."""
 Patterns = Annotated[tuple[str, ...], BeforeValidator(as_tuple), AfterValidator(_valid_patterns)]
 Integer = Annotated[int, BeforeValidator(_whole)]
 """JSON Schema has 1.0 among the integers (Validation, 6.1.1)."""

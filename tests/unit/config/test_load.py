@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import textwrap
 from pathlib import Path
@@ -342,6 +343,16 @@ def test_data_or_socket_inside_a_vault_is_refused_also_through_a_link(file: Path
         assert refused(file, vaults(vault, data=place)).startswith("4: the data directory")
         assert refused(file, vaults(vault), data_dir=str(place)).startswith("4: the data directory")
     assert refused(file, vaults(vault), socket=str(tmp_path / "link" / "s")).startswith("4: the socket")
+
+
+def test_vectors_inside_a_vault_are_refused_whichever_store_they_are_of(file: Path, tmp_path: Path) -> None:
+    one, two = tmp_path / "one", tmp_path / "two"
+    (one / "sub").mkdir(parents=True)
+    (tmp_path / "link").symlink_to(one)
+    for place in (one / "v.db", tmp_path / "link" / "sub" / "v.db", one):
+        second = {"sources": [{"path": str(two)}], "backend": {"type": "sqlite", "path": str(place)}}
+        said = refused(file, json.dumps({"stores": {"first": {"sources": [{"path": str(one)}]}, "second": second}}))
+        assert said == f"1: the vectors of store 'second', {place} is inside source {one} of store 'first'"
 
 
 def test_a_vault_inside_the_data_directory_is_refused(file: Path) -> None:

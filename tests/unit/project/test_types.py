@@ -16,7 +16,8 @@ SOURCE = Path(__file__).parents[3] / "src" / "vragd"
 ROOMS = {"backends": backends.REGISTRY, "embed": embedders.REGISTRY}
 REGISTRIES = {SOURCE / room / "registry.py" for room in ROOMS}
 # Words that mean other things too: only whole strings and folders count, and a class only beside what it is a type of.
-PLAIN = {"memory", "builtin"}
+PLAIN = {"memory", "builtin", "sqlite", "file"}
+EVERYDAY = {"file"}  # that as a string, too
 PARTS = {"backend", "embedder"}
 
 
@@ -27,7 +28,7 @@ def named(text: str, types: set[str]) -> Iterator[str]:
     for node in ast.walk(tree):
         if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in docs:
             words = re.split(r"[./:]", node.value)
-            if words[0] in types or (words[0] == "vragd" and types & set(words)):
+            if words[0] in types - EVERYDAY or (words[0] == "vragd" and types & set(words)):
                 yield f"{node.lineno}: {node.value!r}"
             continue
         for name in names_in(node):

@@ -11,9 +11,7 @@ from urllib.parse import parse_qsl, unquote
 from pydantic import AfterValidator, Field, field_validator, model_validator
 
 from vragd.backends.settings import BackendSettings
-from vragd.errors import UsageError
-from vragd.system.places import expanded
-from vragd.terms.fields import Integer, Seconds
+from vragd.terms.fields import Integer, PathText, Seconds
 from vragd.terms.hosts import is_loopback
 
 _NAME = r"^[a-z_][a-z0-9_]*$"
@@ -41,17 +39,6 @@ def _plain(text: str) -> str:
     return text
 
 
-def _file(text: str) -> str:
-    try:
-        path = expanded(text)
-    except UsageError as error:
-        raise ValueError(error.message) from None
-    if "\0" in text or not path.is_absolute():
-        raise ValueError("expected an absolute path (a leading ~ is fine)")
-    return str(path)
-
-
-File = Annotated[str, AfterValidator(_file)]
 Name = Annotated[str, Field(min_length=1), AfterValidator(_plain)]
 
 
@@ -66,9 +53,9 @@ class PgvectorBackend(BackendSettings):
     host: str
     database: Name
     user: Name | None = None
-    passfile: File | None = None
+    passfile: PathText | None = None
     sslmode: Literal["disable", "allow", "prefer", "require", "verify-ca", "verify-full"] | None = None
-    sslrootcert: File | None = None
+    sslrootcert: PathText | None = None
     schema_name: Annotated[str, Field(pattern=_NAME, max_length=40)] = "vragd"
     prefix: Annotated[str, Field(pattern=r"^([a-z_][a-z0-9_]*)?$", max_length=16)] = ""
     vector_type: Literal["vector", "halfvec"] = "vector"

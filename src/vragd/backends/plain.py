@@ -1,0 +1,40 @@
+"""Metadata and payloads as JSON of ASCII, which any program reads and which comes back as it was."""
+
+from __future__ import annotations
+
+import json
+import math
+from typing import Any
+
+from vragd.terms.filter import Metadata, Moment, Scalar, Value
+
+
+def written(data: Metadata) -> str:
+    """`data` as JSON. A moment is `{"us": of 1970, in µs, "date_only": false}`, infinity `{"float": "inf"}`."""
+    plain = {key: _plain(value) for key, value in data.items()}
+    return json.dumps(plain, separators=(",", ":"), allow_nan=False)
+
+
+def read(text: str) -> Metadata:
+    """What was `written`. Raises ValueError for what is no JSON of this form."""
+    return {key: _value(value) for key, value in json.loads(text).items()}
+
+
+def _plain(value: Value) -> Any:
+    return [_scalar(part) for part in value] if isinstance(value, tuple) else _scalar(value)
+
+
+def _scalar(value: Scalar) -> Any:
+    if isinstance(value, Moment):
+        return {"us": value.us, "date_only": value.date_only}
+    if isinstance(value, float) and not math.isfinite(value):
+        return {"float": repr(value)}
+    return value
+
+
+def _value(plain: Any) -> Any:
+    if isinstance(plain, list):
+        return tuple(_value(part) for part in plain)
+    if isinstance(plain, dict):
+        return float(plain["float"]) if "float" in plain else Moment(plain["us"], plain["date_only"])
+    return plain

@@ -1,0 +1,1 @@
+"""Exact search over one SQLite file, which other programs may read."""

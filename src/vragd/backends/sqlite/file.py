@@ -1,0 +1,214 @@
+"""
+The file: its schema, and the connections of one process to it.
+
+    collections   number, name, identity, dimension, metric, space, model, created_at
+    entries       number, collection, key, id, version, properties, payload, created_at, updated_at
+    vectors       number (of the entry), vector: float32, little-endian; of length 1 for cosine
+
+`id` is `key_id` of the key. Properties and payloads are JSON, see `plain`. Times are seconds since 1970. The view
+`rows` has all of an entry. Vectors stand apart so that a filter does not read them.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import apsw
+
+from vragd.backends.checks import outside_vaults
+from vragd.errors import (
+    BackendRefused,
+    BackendUnavailable,
+    CatalogCorrupt,
+    CatalogLocked,
+    DataDirError,
+    NewerFormat,
+    UnknownCollection,
+)
+from vragd.system.files import private_dir
+from vragd.system.sqlite import Migration, open_read_only, open_read_write, transaction, translated
+from vragd.system.writers import OnlyWriter
+
+APPLICATION_ID = 0x76726776  # "vrgv"
+PAGE = 16_384  # bytes: of a vector of 768 numbers a smaller one would waste a quarter
+
+
+def _first(db: apsw.Connection) -> None:
+    db.execute(
+        """
+        create table collections (
+            number integer primary key, name text not null unique, identity text not null, dimension integer not null,
+            metric text not null, space text not null, model text not null, created_at real not null
+        ) strict;
+        create table entries (
+            number integer primary key, collection integer not null references collections, key text not null,
+            id integer not null, version text not null, properties text not null, payload text not null,
+            created_at real not null, updated_at real not null
+        ) strict;
+        create unique index entries_by_key on entries (collection, key);
+        create index entries_of_collection on entries (collection);
+        create table vectors (number integer primary key, vector blob not null) strict;
+        create view rows as
+            select c.name as collection, e.key, v.vector, e.properties, e.payload, e.version, e.created_at, e.updated_at
+            from entries e join collections c on c.number = e.collection join vectors v on v.number = e.number;
+        """
+    )
+
+
+MIGRATIONS: list[Migration] = [_first]
+
+
+class VectorFile:
+    """
+    Connections to one file: one that writes, as many that read as are asked for at once. Any thread.
+
+    A file that was removed or replaced under an open connection would take writes that nobody reads: each use looks
+    whether it is still the one that was opened.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path, self._writer = path, OnlyWriter(path)
+        self._writing, self._guard = threading.Lock(), threading.Lock()
+        self._write: apsw.Connection | None = None
+        self._idle: list[apsw.Connection] = []
+        self._opened: tuple[int, int] | None = None
+        self._closed = False
+
+    @contextmanager
+    def reading(self) -> Iterator[apsw.Connection]:
+        """A connection in a transaction: one state of the file. Raises UnknownCollection where there is no file."""
+        with self._ours():
+            db = self._reader()
+            try:
+                db.execute("begin")
+                yield db
+            finally:
+                with suppress(apsw.Error):
+                    db.execute("rollback")
+                self._give_back(db)
+
+    @contextmanager
+    def writing(self, *, make: bool = False) -> Iterator[apsw.Connection]:
+        """The connection that writes, in a transaction. Makes the file only if told to, else UnknownCollection."""
+        with self._writing, self._ours():
+            db = self._open_to_write(make=make)
+            with transaction(db, str(self.path)):
+                yield db
+
+    def checkpoint(self) -> None:
+        """Fold what was written into the file itself."""
+        with self._writing, self._ours():
+            if self._write is not None:
+                self._write.execute("pragma wal_checkpoint(truncate)")
+
+    def close(self) -> None:
+        with self._writing, self._guard:
+            self._closed = True
+            self._forget()
+        self._writer.release()
+
+    def _open_to_write(self, *, make: bool) -> apsw.Connection:
+        if not make:
+            self._exists()
+        else:
+            outside_vaults(self.path)
+            if not self.path.parent.exists():
+                private_dir(self.path.parent)
+        self._writer.take()
+        with self._guard:
+            self._is_the_same()
+            if self._write is None:
+                _prepare(self.path)
+                self._write = open_read_write(self.path, MIGRATIONS, what=str(self.path), application_id=APPLICATION_ID)
+                self._opened = self._identity()
+            return self._write
+
+    def _reader(self) -> apsw.Connection:
+        with self._guard:
+            if self._closed:
+                raise BackendUnavailable("the index is closed", hint="try again in a moment")
+            self._exists()
+            self._is_the_same()
+            if self._idle:
+                return self._idle.pop()
+            self._opened = self._opened or self._identity()
+        db = open_read_only(self.path)
+        try:
+            _is_ours(db, self.path)
+        except BaseException:
+            db.close()
+            raise
+        return db
+
+    def _give_back(self, db: apsw.Connection) -> None:
+        with self._guard:
+            if not self._closed and self._identity() == self._opened:
+                self._idle.append(db)
+                return
+        db.close()
+
+    def _exists(self) -> None:
+        if self._identity() is None:
+            raise UnknownCollection(f"there is no file {self.path}")
+
+    def _identity(self) -> tuple[int, int] | None:
+        try:
+            info = os.stat(self.path)
+        except FileNotFoundError:
+            return None
+        return info.st_dev, info.st_ino
+
+    def _is_the_same(self) -> None:
+        """Under the guard: forget the connections to a file that is no longer at the path."""
+        if self._closed:
+            raise BackendUnavailable("the index is closed", hint="try again in a moment")
+        if self._opened is not None and self._identity() != self._opened:
+            self._forget()
+
+    def _forget(self) -> None:
+        for db in [*self._idle, *([self._write] if self._write else [])]:
+            with suppress(apsw.Error):  # of a file that is gone, or a disk that is full
+                db.close()
+        self._idle, self._write, self._opened = [], None, None
+
+    @contextmanager
+    def _ours(self) -> Iterator[None]:
+        """What is said of a catalog, as it is said of a backend."""
+        try:
+            with translated(str(self.path)):
+                yield
+        except CatalogLocked as error:
+            raise BackendUnavailable(error.message, hint=error.hint) from error
+        except CatalogCorrupt as error:
+            hint = "move it away: vragd makes and fills it again from its own copy, without embedding"
+            raise BackendRefused(error.message, hint=hint) from error
+        except NewerFormat as error:
+            raise BackendRefused(error.message, hint="upgrade vragd, or choose another path") from error
+        except DataDirError as error:
+            raise BackendUnavailable(error.message, hint=f"look at {self.path} and its folder") from error
+
+
+def _prepare(path: Path) -> None:
+    """Give a file that is not there yet its page size: it is fixed with the first thing that is written."""
+    os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600))
+    if not path.stat().st_size:
+        db = apsw.Connection(str(path))
+        try:
+            db.execute(f"pragma page_size = {PAGE}")
+            db.execute("vacuum")
+        finally:
+            db.close()
+
+
+def _is_ours(db: apsw.Connection, path: Path) -> None:
+    """Raise CatalogCorrupt or NewerFormat for a file that holds something else."""
+    ((application,),) = db.execute("pragma application_id")
+    ((version,),) = db.execute("pragma user_version")
+    if application != APPLICATION_ID:
+        raise CatalogCorrupt(f"{path} was not made by vragd's sqlite backend")
+    if not isinstance(version, int) or version > len(MIGRATIONS):
+        raise NewerFormat(f"{path} has schema {version}, this vragd understands up to {len(MIGRATIONS)}")

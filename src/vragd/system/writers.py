@@ -1,0 +1,70 @@
+"""One process at a time writes a place that others may read. Standard library only."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import threading
+from pathlib import Path
+
+from vragd.errors import BackendUnavailable
+from vragd.system.files import disk_error
+
+_held: dict[str, list[int]] = {}  # real path -> the locked descriptor, and how many of this process hold it
+_guard = threading.Lock()
+
+
+class OnlyWriter:
+    """
+    The right to write a place, taken when it is first needed and kept until `release`. Any thread.
+
+    Holders of one process share it. The kernel lets go of it on any death.
+    """
+
+    def __init__(self, place: Path) -> None:
+        self._lock, self._place = place.with_name(place.name + ".lock"), place
+        self._key: str | None = None
+
+    def take(self) -> None:
+        """Raises BackendUnavailable, naming the process, while another one writes there."""
+        with _guard:
+            if self._key is not None:
+                return
+            key = os.path.realpath(self._lock)
+            if key in _held:
+                _held[key][1] += 1
+            else:
+                _held[key] = [self._locked(), 1]
+            self._key = key
+
+    def release(self) -> None:
+        with _guard:
+            if self._key is None:
+                return
+            held = _held[self._key]
+            held[1] -= 1
+            if not held[1]:
+                os.close(held[0])
+                del _held[self._key]
+            self._key = None
+
+    def _locked(self) -> int:
+        try:
+            fd = os.open(self._lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+        except OSError as error:
+            raise disk_error(error, str(self._lock)) from error
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            os.ftruncate(fd, 0)
+            os.pwrite(fd, f"{os.getpid()}\n".encode(), 0)
+        except BlockingIOError:
+            pid = os.pread(fd, 20, 0).decode("ascii", "replace").strip()
+            os.close(fd)
+            raise BackendUnavailable(
+                f"another process (pid {pid or 'unknown'}) writes {self._place}",
+                hint="one process at a time writes there, any number read; stop that one, or use a shared backend",
+            ) from None
+        except OSError as error:
+            os.close(fd)
+            raise disk_error(error, str(self._lock)) from error
+        return fd
