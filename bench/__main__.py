@@ -36,7 +36,7 @@ def machine() -> dict[str, object]:
 
 def parser() -> argparse.ArgumentParser:
     found = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
-    found.add_argument("name", choices=(*report.ORDER, "edits", "filters", "quality", "words", "all"))
+    found.add_argument("name", choices=(*report.ORDER, "backends", "edits", "filters", "quality", "words", "all"))
     found.add_argument("--chunks", type=int, action="append", help="store size (may be repeated)")
     found.add_argument("--dim", type=int, default=768, choices=DIMENSIONS)
     found.add_argument("--files", type=int, action="append", help="for scan: how many files (may be repeated)")
@@ -55,6 +55,7 @@ def parser() -> argparse.ArgumentParser:
     found.add_argument(
         "--similar", action="store_true", help="for quality: whether related notes are those that are linked"
     )
+    found.add_argument("--backend", action="append", help="for backends: a type or a URL (may be repeated)")
     found.add_argument("--document", type=Path, default=report.DOCUMENT, help="for all: what to write into")
     found.add_argument("--json", action="store_true", help="one JSON object on one line")
     return found

@@ -75,6 +75,7 @@ FACTORIES: dict[str, Callable[[Path], VectorBackend]] = {
     "faiss-flat": local("faiss", index="flat"),
     "faiss-hnsw": local("faiss", index="hnsw"),
     "faiss-ivf": local("faiss", index="ivf"),
+    "file": in_folder("file", "vectors"),
     "memory": local("memory"),
     "pgvector": _pgvector(),
     "pgvector-halfvec": _pgvector(vector_type="halfvec", remote_text=True, prefix="half_"),

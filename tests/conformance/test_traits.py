@@ -30,6 +30,10 @@ PINNED = {
         private=False, networked=False, keeps_payload=True, durable=True, patches=True, value_error=1e-6,
         metrics=EVERY_METRIC, max_dimension=65_536, max_matches=None, max_among=None,
     ),
+    "file": Traits(
+        private=False, networked=False, keeps_payload=True, durable=True, patches=True, value_error=1e-6,
+        metrics=EVERY_METRIC, max_dimension=65_536, max_matches=None, max_among=None,
+    ),
 }  # fmt: skip
 
 

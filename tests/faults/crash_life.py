@@ -34,6 +34,7 @@ from tests.world import WordEmbedder, without
 from vragd.backends.base import Batch, VectorBackend
 from vragd.backends.faiss.collection import Tuning
 from vragd.backends.faiss.settings import FaissBackend
+from vragd.backends.file.settings import FileBackend
 from vragd.backends.pgvector.settings import PgvectorBackend
 from vragd.backends.pgvector.tables import PgvectorBackend as OnPostgres
 from vragd.backends.registry import create_backend
@@ -261,7 +262,9 @@ class Life:
             with_text = "true" if setup.text else "false"
             return PgvectorBackend.from_url(f"{self._endpoint}&index=hnsw&remote_text={with_text}")
         if setup.backend == "sqlite":
-            return SqliteBackend(type="sqlite", path=Path(self._endpoint), remote_text=setup.text)
+            return SqliteBackend(type="sqlite", path=self._endpoint, remote_text=setup.text)
+        if setup.backend == "file":
+            return FileBackend(type="file", path=self._endpoint, remote_text=setup.text)
         return FaissBackend()
 
     def sync(self, *, note: bool = True) -> None:

@@ -15,6 +15,10 @@ from urllib.parse import quote
 from tests.fakes.s3vectors import FakeS3Vectors
 from tests.faults.crash_life import BUCKET
 from tests.servers.postgres.server import DATABASE, USER, RealPostgres
+from vragd.backends.base import Stored
+from vragd.backends.file.settings import FileBackend
+from vragd.backends.registry import create_backend
+from vragd.errors import UnknownCollection
 
 
 class Remote(Protocol):
@@ -127,28 +131,32 @@ class OnPostgres:
             self._execute(f'INSERT INTO {to}."{table}" SELECT * FROM {of}."{table}"')
 
 
-class OnSqlite:
-    """A file beside everything else."""
+class OnDisk:
+    """Files beside everything else."""
 
     violations: list[str] = []  # noqa: RUF012  none is looked for
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self.url = str(folder / "vectors.db")
+        self.url = str(folder / "vectors")
 
     def clear(self) -> None:
         shutil.rmtree(self._folder, ignore_errors=True)
 
     def keep(self) -> object:
-        """With its log, as a crash left it."""
-        files = self._folder.iterdir() if self._folder.is_dir() else ()
-        return {file.name: file.read_bytes() for file in files if not file.name.endswith("-shm")}
+        """As a crash left them."""
+        files = [file for file in self._folder.rglob("*") if file.is_file() and not file.name.endswith("-shm")]
+        return {file.relative_to(self._folder): file.read_bytes() for file in files}
 
     def restore(self, kept: Any) -> None:
         self.clear()
-        self._folder.mkdir()
         for name, content in kept.items():
+            (self._folder / name).parent.mkdir(parents=True, exist_ok=True)
             (self._folder / name).write_bytes(content)
+
+
+class OnSqlite(OnDisk):
+    """One of SQLite, as another program reads it."""
 
     def keys(self, collection: str) -> set[str]:
         return {key for (key,) in self._rows(collection, "key")}
@@ -163,3 +171,24 @@ class OnSqlite:
             if not list(db.execute("select 1 from sqlite_master where name = 'rows'")):
                 return []
             return list(db.execute(f"select {columns} from rows where collection = ?", (collection,)))
+
+
+class OnFolder(OnDisk):
+    """A folder, as another process reads it."""
+
+    def keys(self, collection: str) -> set[str]:
+        return {key for key, _ in self._held(collection)}
+
+    def payloads(self, collection: str) -> dict[str, Mapping[str, Any]]:
+        held = self._held(collection)
+        return {key: dict(stored.payload) for key, stored in held}
+
+    def _held(self, collection: str) -> list[tuple[str, Stored]]:
+        backend = create_backend("file", FileBackend(type="file", path=self.url), Path())
+        try:
+            keys = [key for key, _ in backend.list_keys(collection)]
+            return list(backend.get(collection, keys, values=False, metadata=True).items())
+        except UnknownCollection:
+            return []
+        finally:
+            backend.close()

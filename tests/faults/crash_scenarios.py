@@ -191,8 +191,8 @@ class Scenario:
 ON_FAISS = (edits, checkpoint, migration, named_model, replaced_model, delete)
 ON_S3 = (edits, named_model, lost, move, refused)
 ON_POSTGRES = (everything,)
-ON_SQLITE = (everything,)
+ON_DISK = ("sqlite", "file")
 ALL = [
     *(Scenario(play, "faiss") for play in ON_FAISS), *(Scenario(play, "s3") for play in ON_S3),
-    *(Scenario(play, "pg") for play in ON_POSTGRES), *(Scenario(play, "sqlite") for play in ON_SQLITE),
+    *(Scenario(play, "pg") for play in ON_POSTGRES), *(Scenario(everything, kind) for kind in ON_DISK),
 ]  # fmt: skip

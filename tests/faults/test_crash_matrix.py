@@ -19,7 +19,7 @@ import pytest
 from tests.faults.crash import FromTheEnd, Matrix, Tally, process_server
 from tests.faults.crash_checks import Violated
 from tests.faults.crash_plants import PLANTS
-from tests.faults.crash_remote import OnPostgres, OnS3, OnSqlite, Remote
+from tests.faults.crash_remote import OnFolder, OnPostgres, OnS3, OnSqlite, Remote
 from tests.faults.crash_scenarios import ALL, Scenario
 from tests.faults.places import places_in_source
 from tests.servers.postgres.server import shared
@@ -56,8 +56,9 @@ def remote_for(scenario: Scenario, home: Path, request: pytest.FixtureRequest) -
         remote = OnPostgres(server)
         request.addfinalizer(remote.close)
         return remote
-    if scenario.backend == "sqlite":
-        return OnSqlite(home.with_name(f"{home.name}-beside"))
+    if scenario.backend in ("sqlite", "file"):
+        kind = OnSqlite if scenario.backend == "sqlite" else OnFolder
+        return kind(home.with_name(f"{home.name}-beside"))
     return None
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Mapping
 from typing import Any
 
 from vragd.terms.filter import Metadata, Moment, Scalar, Value
@@ -17,7 +18,12 @@ def written(data: Metadata) -> str:
 
 def read(text: str) -> Metadata:
     """What was `written`. Raises ValueError for what is no JSON of this form."""
-    return {key: _value(value) for key, value in json.loads(text).items()}
+    return of(json.loads(text))
+
+
+def of(parsed: Mapping[str, Any]) -> Metadata:
+    """What was `written`, once a parser of JSON has read it."""
+    return {key: _value(value) for key, value in parsed.items()}
 
 
 def _plain(value: Value) -> Any:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 REGISTRY = {
     "faiss": "vragd.backends.faiss",
+    "file": "vragd.backends.file",
     "memory": "vragd.backends.memory",
     "pgvector": "vragd.backends.pgvector",
     "s3vectors": "vragd.backends.s3vectors",

@@ -5,12 +5,23 @@ from __future__ import annotations
 import fcntl
 import os
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from vragd.errors import BackendUnavailable
 from vragd.system.files import disk_error
 
-_held: dict[str, list[int]] = {}  # real path -> the locked descriptor, and how many of this process hold it
+
+@dataclass(slots=True)
+class _Lock:
+    fd: int
+    n_holders: int = 1
+    turn: threading.RLock = field(default_factory=threading.RLock)
+
+
+_held: dict[str, _Lock] = {}  # of this process, by the real path
 _guard = threading.Lock()
 
 
@@ -32,19 +43,28 @@ class OnlyWriter:
                 return
             key = os.path.realpath(self._lock)
             if key in _held:
-                _held[key][1] += 1
+                _held[key].n_holders += 1
             else:
-                _held[key] = [self._locked(), 1]
+                _held[key] = _Lock(self._locked())
             self._key = key
+
+    @contextmanager
+    def turn(self) -> Iterator[None]:
+        """`take`, and of the holders of this process one at a time."""
+        self.take()
+        with _guard:
+            lock = _held[self._key or ""]
+        with lock.turn:
+            yield
 
     def release(self) -> None:
         with _guard:
             if self._key is None:
                 return
             held = _held[self._key]
-            held[1] -= 1
-            if not held[1]:
-                os.close(held[0])
+            held.n_holders -= 1
+            if not held.n_holders:
+                os.close(held.fd)
                 del _held[self._key]
             self._key = None
 

@@ -38,6 +38,7 @@ BACKENDS: dict[str, dict[str, Any]] = {
         "bucket": "my-vectors", "region": "eu-central-1", "profile": "work", "endpoint_url": "http://127.0.0.1:9000",
         "remote_text": True, "timeout_s": 20.0, "query_timeout_s": 5.0,
     },
+    "file": {"path": "/var/lib/vectors", "remote_text": True},
     "sqlite": {"path": "/var/lib/vectors.db", "remote_text": True},
 }  # fmt: skip
 EMBEDDERS: dict[str, dict[str, Any]] = {
@@ -189,7 +190,7 @@ def test_what_leaves_the_machine_says_so() -> None:
 
 def test_the_longest_call_is_that_of_the_timeout() -> None:
     assert {name: backend(name).longest_call_s for name in BACKENDS} == {
-        "faiss": 0, "memory": 0, "pgvector": 40, "s3vectors": 20, "sqlite": 0,
+        "faiss": 0, "file": 0, "memory": 0, "pgvector": 40, "s3vectors": 20, "sqlite": 0,
     }  # fmt: skip
     assert {name: embedder(name).longest_call_s for name in EMBEDDERS} == {"builtin": 0, "ollama": 90}
 
@@ -253,4 +254,4 @@ def test_the_registries_load_the_standard_library_alone() -> None:
 def test_an_unknown_type_lists_those_there_are() -> None:
     with pytest.raises(ConfigError, match="unknown backend type 'fais'") as caught:
         backends.create_backend("fais", None, Path())
-    assert caught.value.hint == "known: faiss, memory, pgvector, s3vectors, sqlite"
+    assert caught.value.hint == "known: faiss, file, memory, pgvector, s3vectors, sqlite"

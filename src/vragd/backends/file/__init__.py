@@ -1,0 +1,1 @@
+"""Exact search over a folder of files that are mapped into memory."""

@@ -1,0 +1,132 @@
+"""Segments in a folder for each collection. One process writes, and says so to others; any number reads."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import numpy as np
+
+from vragd.backends.base import Traits
+from vragd.backends.checks import outside_vaults
+from vragd.backends.file.settings import FileBackend as Settings
+from vragd.backends.segments.backend import SegmentBackend
+from vragd.backends.segments.storage import Missing, Moved
+from vragd.errors import BackendUnavailable
+from vragd.system.files import disk_error, private_dir, sweep_temporary, write_atomic
+from vragd.system.writers import OnlyWriter
+from vragd.terms.metric import METRICS
+
+TRAITS = Traits(
+    private=False, networked=False, keeps_payload=True, durable=True, patches=True, value_error=1e-6,
+    metrics=METRICS, max_dimension=65_536, max_matches=None, max_among=None,
+)  # fmt: skip
+MANIFEST, SUFFIX = "manifest.json", ".segment"
+
+
+def create(settings: Settings, data_dir: Path) -> SegmentBackend:
+    """A backend over the folder of the settings, which is made with the first collection."""
+    storage = Folder(Path(settings.path))
+    return SegmentBackend(storage, TRAITS, "folder", remote_text=settings.remote_text)
+
+
+class Folder:
+    """`COLLECTION/manifest.json` and `COLLECTION/NAME.segment`. The tag of a manifest is its inode and times."""
+
+    def __init__(self, path: Path) -> None:
+        self._path, self._writer = path, OnlyWriter(path)
+
+    def collections(self) -> list[str]:
+        with _reading(self._path):
+            try:
+                return [folder.name for folder in self._path.iterdir() if (folder / MANIFEST).is_file()]
+            except FileNotFoundError:
+                return []
+
+    def manifest(self, collection: str) -> tuple[bytes, str] | None:
+        with _reading(self._path):
+            try:
+                fd = os.open(self._path / collection / MANIFEST, os.O_RDONLY | os.O_CLOEXEC)
+            except (FileNotFoundError, NotADirectoryError):
+                return None
+            with os.fdopen(fd, "rb") as file:
+                return file.read(), _tag(os.fstat(fd))
+
+    def swap(self, collection: str, content: bytes, tag: str | None) -> str:
+        if tag is None:
+            outside_vaults(self._path)
+            if not self._path.is_dir():
+                private_dir(self._path)
+        file = self._path / collection / MANIFEST
+        with self._writer.turn():
+            if self._now(file) != tag:
+                raise Moved
+            if tag is None:
+                with suppress(FileNotFoundError):  # segments of one whose deletion a crash interrupted
+                    shutil.rmtree(file.parent)
+                private_dir(file.parent)
+            write_atomic(file, [content])
+            return self._now(file) or ""
+
+    def put(self, collection: str, name: str, content: bytes) -> None:
+        self._writer.take()
+        write_atomic(self._path / collection / f"{name}{SUFFIX}", [content])
+
+    def segment(self, collection: str, name: str) -> np.ndarray:
+        with _reading(self._path):
+            try:
+                return np.memmap(self._path / collection / f"{name}{SUFFIX}", dtype=np.uint8, mode="r")
+            except FileNotFoundError:
+                raise Missing(name) from None
+            except ValueError:  # an empty file cannot be mapped
+                return np.empty(0, dtype=np.uint8)
+
+    def forget(self, collection: str, name: str) -> None:
+        with suppress(OSError):  # what is left is swept
+            (self._path / collection / f"{name}{SUFFIX}").unlink()
+
+    def sweep(self, collection: str, wanted: frozenset[str]) -> None:
+        self._writer.take()
+        sweep_temporary(self._path / collection)
+        for file in (self._path / collection).glob(f"*{SUFFIX}"):
+            if file.name.removesuffix(SUFFIX) not in wanted:
+                self.forget(collection, file.name.removesuffix(SUFFIX))
+
+    def remove(self, collection: str, tag: str) -> None:
+        folder = self._path / collection
+        with self._writer.turn():
+            if self._now(folder / MANIFEST) != tag:
+                raise Moved
+            try:
+                (folder / MANIFEST).unlink()
+                shutil.rmtree(folder)
+            except OSError as error:
+                raise disk_error(error, str(folder)) from error
+
+    def place(self, collection: str) -> str:
+        return str(self._path / collection)
+
+    def close(self) -> None:
+        self._writer.release()
+
+    def _now(self, file: Path) -> str | None:
+        try:
+            return _tag(file.stat())
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+
+
+def _tag(info: os.stat_result) -> str:
+    return f"{info.st_dev}-{info.st_ino}-{info.st_mtime_ns}-{info.st_ctime_ns}-{info.st_size}"
+
+
+@contextmanager
+def _reading(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        why = os.strerror(error.errno or 0)
+        raise BackendUnavailable(f"cannot read {path}: {why}", hint="look at the folder and its permissions") from error

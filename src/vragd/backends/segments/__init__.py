@@ -1,0 +1,1 @@
+"""Collections as segments that never change and a manifest that names them, searched exactly."""

@@ -1,0 +1,109 @@
+"""A collection as one manifest says it is: what is alive of its segments, and the manifest that follows."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from vragd.backends.base import Among, CollectionInfo
+from vragd.backends.segments.segment import Row, Segment
+from vragd.terms.filter import Filter, holds
+
+FORMAT = 1
+BLOCK = 4_096  # rows that are scored at once
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    """What a collection is and which segments it has, oldest first. `created` is seconds since 1970."""
+
+    info: CollectionInfo
+    created: float
+    segments: tuple[str, ...] = ()
+
+    def written(self) -> bytes:
+        info = self.info
+        return json.dumps({
+            "format": FORMAT, "name": info.name, "dimension": info.dimension, "metric": info.metric,
+            "space": info.space, "model": info.model, "identity": info.identity, "created": self.created,
+            "segments": self.segments,
+        }, indent=1).encode()  # fmt: skip
+
+
+def manifest_of(content: bytes) -> Manifest:
+    """What was `written`. Raises ValueError, KeyError or TypeError for what is none of this version."""
+    it: Mapping[str, Any] = json.loads(content)
+    if it["format"] != FORMAT:
+        raise ValueError(f"format {it['format']}")
+    info = CollectionInfo(
+        it["name"], int(it["dimension"]), it["metric"], None, it["space"], it["model"], it["identity"]
+    )
+    return Manifest(info, float(it["created"]), tuple(it["segments"]))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Held:
+    """One state; nothing in it changes. `at` tells for each key its segment and row, `alive` which rows are meant."""
+
+    manifest: Manifest
+    tag: str
+    segments: Sequence[Segment]
+    at: Mapping[str, tuple[int, int]] = field(default_factory=dict)
+    alive: Sequence[np.ndarray] = ()
+
+    @classmethod
+    def of(cls, manifest: Manifest, tag: str, segments: Sequence[Segment]) -> Held:
+        """What a later segment says replaces what an earlier one said."""
+        at: dict[str, tuple[int, int]] = {}
+        for s, segment in enumerate(segments):
+            for key in segment.gone:
+                at.pop(key, None)
+            at.update({key: (s, i) for i, key in enumerate(segment.keys)})
+        alive = [np.zeros(len(segment.keys), dtype=bool) for segment in segments]
+        for s, i in at.values():
+            alive[s][i] = True
+        return cls(manifest, tag, segments, at, alive)
+
+    def row(self, key: str) -> Row | None:
+        place = self.at.get(key)
+        return None if place is None else self.segments[place[0]].row(place[1])
+
+    def rows(self, where: Filter | None, among: Among | None) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """Places, int64, and rows of those that pass, in blocks. A place is segment * 2**32 + row."""
+        for s, segment in enumerate(self.segments):
+            passes = self.alive[s]
+            if where is not None:
+                good = np.fromiter((holds(where, data) for data in segment.properties), dtype=bool)
+                passes = passes & good[segment.which]
+            if among is not None:
+                passes = passes & among.has(segment.ids)
+            chosen = np.flatnonzero(passes)
+            for start in range(0, len(chosen), BLOCK):
+                some = chosen[start : start + BLOCK]
+                yield some + (s << 32), np.asarray(segment.rows[some], dtype=np.float32)
+
+    def found(self, place: int) -> tuple[Segment, int]:
+        return self.segments[place >> 32], place & 0xFFFF_FFFF
+
+    def merged(self, rows: Sequence[Row], gone: frozenset[str]) -> tuple[int, list[Row], frozenset[str]]:
+        """
+        How many segments stay, and what goes into the one behind them: the change, and later segments that are not
+        larger, or mostly dead. So each entry is written again log2(n) times at most, and there are as many segments.
+        """
+        new = {row.key: row for row in rows}
+        stay = len(self.segments)
+        while stay:
+            segment, alive = self.segments[stay - 1], self.alive[stay - 1]
+            n_alive = int(np.count_nonzero(alive))
+            if n_alive > max(2 * (len(new) + len(gone)), len(segment.keys) // 2):
+                break
+            for i in np.flatnonzero(alive).tolist():
+                if segment.keys[i] not in new and segment.keys[i] not in gone:
+                    new[segment.keys[i]] = segment.row(i)
+            gone |= segment.gone
+            stay -= 1
+        return stay, list(new.values()), gone - new.keys() if stay else frozenset()

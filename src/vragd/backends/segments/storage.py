@@ -1,0 +1,51 @@
+"""Where segments and manifests are kept."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+import numpy as np
+
+
+class Moved(Exception):
+    """The manifest is another one than was read: somebody else changed it."""
+
+
+class Missing(Exception):
+    """A segment is not there. With a manifest read anew it may not be wanted any longer."""
+
+
+class Storage(Protocol):
+    """
+    Small named files of collections. Any thread. Raises BackendUnavailable, BackendRefused, DiskFull.
+
+    What was put or swapped in is durable when the call returns.
+    """
+
+    def collections(self) -> list[str]:
+        """Names of those that have a manifest."""
+
+    def manifest(self, collection: str) -> tuple[bytes, str] | None:
+        """Content, and a tag that is another one after each `swap`; None where there is none."""
+
+    def swap(self, collection: str, content: bytes, tag: str | None) -> str:
+        """Put a manifest in the place of that with `tag`, or where none was, and give its tag. Raises Moved."""
+
+    def put(self, collection: str, name: str, content: bytes) -> None: ...
+
+    def segment(self, collection: str, name: str) -> np.ndarray:
+        """Its bytes, uint8. Raises Missing."""
+
+    def forget(self, collection: str, name: str) -> None:
+        """Delete a segment; who reads it already goes on."""
+
+    def sweep(self, collection: str, wanted: frozenset[str]) -> None:
+        """Delete segments that a crash left, and which no manifest names."""
+
+    def remove(self, collection: str, tag: str) -> None:
+        """Delete a collection, its manifest first. Raises Moved."""
+
+    def place(self, collection: str) -> str:
+        """Where a collection is, for people."""
+
+    def close(self) -> None: ...
