@@ -33,14 +33,16 @@ class Nearest:
         """Look at rows, shape (n, dimension), float32; `places`, int64, is what `best` calls them."""
         self.n_seen += len(rows)
         scores = rows @ self._query if self._metric == "cosine" else exact_scores(rows, self._query, self._metric)
-        if len(self._scores) >= self._top_k:
-            good = scores >= np.partition(self._scores, -self._top_k)[-self._top_k] - self._margin
+        scores = scores.astype(np.float64)
+        both = np.concatenate([self._scores, scores])
+        if len(both) > self._top_k + _KEPT:
+            least = np.partition(both, -self._top_k)[-self._top_k] - self._margin
+            good, still = scores >= least, self._scores >= least
             places, rows, scores = places[good], rows[good], scores[good]
+            self._places, self._rows, self._scores = self._places[still], self._rows[still], self._scores[still]
         self._places = np.concatenate([self._places, places])
         self._rows = np.concatenate([self._rows, rows])
-        self._scores = np.concatenate([self._scores, scores.astype(np.float64)])
-        if len(self._scores) > self._top_k + _KEPT:
-            self._leave_out()
+        self._scores = np.concatenate([self._scores, scores])
 
     def best(self) -> list[tuple[int, float]]:
         """Place and exact score, best first; of those that score as the last one does, all."""
@@ -49,7 +51,3 @@ class Nearest:
         if len(order) > self._top_k:
             order = order[: np.searchsorted(-scores[order], -scores[order[self._top_k - 1]], side="right")]
         return list(zip(self._places[order].tolist(), scores[order].tolist(), strict=True))
-
-    def _leave_out(self) -> None:
-        good = self._scores >= np.partition(self._scores, -self._top_k)[-self._top_k] - self._margin
-        self._places, self._rows, self._scores = self._places[good], self._rows[good], self._scores[good]

@@ -255,7 +255,7 @@ class SegmentBackend:
             raise self._damaged(name, str(error)) from error
         if any(segment.rows.shape[1] != manifest.info.dimension for segment in segments):
             raise self._damaged(name, "a segment has other vectors than its manifest says")
-        return Held.of(manifest, tag, segments)
+        return had.followed(manifest, tag, segments) if had else Held.of(manifest, tag, segments)
 
     def _segment(self, name: str, segment: str) -> Segment:
         return read(segment, self._storage.segment(name, segment))

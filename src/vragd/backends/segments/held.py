@@ -68,6 +68,30 @@ class Held:
             alive[s][i] = True
         return cls(manifest, tag, segments, at, alive)
 
+    def followed(self, manifest: Manifest, tag: str, segments: Sequence[Segment]) -> Held:
+        """As `of`, with what is known of the segments that both begin with: costs what is behind them."""
+        n = 0
+        while n < min(len(segments), len(self.segments)) and segments[n].name == self.segments[n].name:
+            n += 1
+        told = {key for segment in segments[n:] for key in (*segment.keys, *segment.gone)}
+        for segment, alive in zip(self.segments[n:], self.alive[n:], strict=True):
+            alive_keys = (segment.keys[i] for i in np.flatnonzero(alive).tolist())
+            if not (told.issuperset(alive_keys) and told >= segment.gone):
+                return Held.of(manifest, tag, segments)  # what an earlier segment says of a key may count again
+        at, masks = dict(self.at), dict[int, np.ndarray]()
+        for key in told:
+            if (place := at.pop(key, None)) and place[0] < n:
+                masks.setdefault(place[0], self.alive[place[0]].copy())[place[1]] = False
+        for s, segment in enumerate(segments[n:], n):
+            for key in segment.gone:
+                at.pop(key, None)
+            at.update({key: (s, i) for i, key in enumerate(segment.keys)})
+        behind = [
+            np.fromiter((at.get(key) == (s, i) for i, key in enumerate(segment.keys)), dtype=bool)
+            for s, segment in enumerate(segments[n:], n)
+        ]
+        return Held(manifest, tag, segments, at, [masks.get(s, self.alive[s]) for s in range(n)] + behind)
+
     def row(self, key: str) -> Row | None:
         place = self.at.get(key)
         return None if place is None else self.segments[place[0]].row(place[1])
@@ -84,7 +108,10 @@ class Held:
             chosen = np.flatnonzero(passes)
             for start in range(0, len(chosen), BLOCK):
                 some = chosen[start : start + BLOCK]
-                yield some + (s << 32), np.asarray(segment.rows[some], dtype=np.float32)
+                first, last = int(some[0]), int(some[-1])
+                together = last - first + 1 == len(some)  # then nothing is copied
+                rows = segment.rows[first : last + 1] if together else segment.rows[some]
+                yield some + (s << 32), np.asarray(rows, dtype=np.float32)
 
     def found(self, place: int) -> tuple[Segment, int]:
         return self.segments[place >> 32], place & 0xFFFF_FFFF
