@@ -320,6 +320,26 @@ def opened(home: Vragd, **streams: Any) -> subprocess.Popen[bytes]:
     return subprocess.Popen([sys.executable, "-m", "vragd", "mcp"], env=home.env, **streams)
 
 
+def test_what_is_installed_runs_in_the_environment_that_assistants_give(daemon: Vragd) -> None:
+    done = daemon.run("mcp", "install", "cursor")
+    assert (done.returncode, done.stderr) == (0, ""), done.stderr
+    assert "For AGENTS.md" in done.stdout
+    path = daemon.home / ".cursor" / "mcp.json"
+    entry = json.loads(path.read_text())["mcpServers"]["vragd"]
+    assert Path(entry["command"]).is_absolute()
+
+    async def main() -> None:
+        how = StdioServerParameters(command=entry["command"], args=entry["args"], env={"HOME": str(daemon.home)})
+        async with Client(how) as client:
+            found = await client.call_tool("search", {"query": "french press"})
+            assert isinstance(found.structured_content, dict)
+            assert found.structured_content["hits"][0]["path"] == "Vault/Kitchen/Coffee.md"
+
+    asyncio.run(main())
+    assert daemon.run("mcp", "install", "cursor", "--undo").returncode == 0
+    assert not path.exists()
+
+
 def test_it_ends_with_its_input_and_when_nobody_reads(daemon: Vragd) -> None:
     search = json.dumps(stateless("tools/call", name="search", arguments={"query": "tea"})).encode() + b"\n"
     with opened(daemon) as bridge:

@@ -51,7 +51,7 @@ FILTERED = ("query", "tags", "properties", "tasks", "recent", "similar")
 
 NAMES = (
     "path", "vault", "pattern", "store", "name", "source", "config", "data_dir", "socket", "log_file",
-    "note", "where", "backend", "bucket", "region", "profile", "endpoint_url", "model",
+    "note", "where", "backend", "bucket", "region", "profile", "endpoint_url", "model", "project",
 )  # fmt: skip
 """The arguments that name something."""
 
