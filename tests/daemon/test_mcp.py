@@ -196,6 +196,7 @@ def test_arguments_that_are_wrong_are_told_in_words(daemon: Vragd) -> None:
         assert words in wrong(daemon, "search", **arguments)
     assert "no note" in wrong(daemon, "get_note", note="Cofee\u200b")
     assert "did you mean Vault/Kitchen/Coffee.md" in wrong(daemon, "links", note="Cofee")
+    assert wrong(daemon, "search", query="tea \ud800")
     answers = talk(daemon, *(stateless("tools/call", n, name="search", arguments=[1] * n) for n in range(2)))
     assert all(answer["result"]["isError"] for answer in answers)
 

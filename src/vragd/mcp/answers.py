@@ -6,10 +6,12 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
-from vragd.mcp.text import Fence, name, names, seen
+from vragd.mcp.text import Fence, name, names, path, seen
 
-MOST_TEXT_CHARS = 1_500
+MOST_TEXT_CHARS, MOST_TEXT_BYTES = 1_500, 3_000
 """Of a hit's text; `get_note` has the rest."""
+MOST_HINTS = 5
+MOST_STORES, MOST_SOURCES = 20, 20
 MOST_TYPES = 8
 
 Told = Mapping[str, Any]
@@ -18,9 +20,10 @@ Told = Mapping[str, Any]
 def hit(one: Told, fence: Fence) -> dict[str, Any]:
     """A hit of a search: a note and its best passage."""
     text = seen(one["text"])
-    is_cut = len(text) > MOST_TEXT_CHARS
+    short = text[:MOST_TEXT_CHARS].encode("utf-8")[:MOST_TEXT_BYTES].decode("utf-8", "ignore")
+    is_cut = len(text) > len(short)
     said = _placed(one) | {
-        "text": fence.around(text[:MOST_TEXT_CHARS] + "…" if is_cut else text),
+        "text": fence.around(short + "…" if is_cut else text),
         "score": round(one["score"], 3),
         "modified": _day(one["modified"]),
     }
@@ -28,7 +31,7 @@ def hit(one: Told, fence: Fence) -> dict[str, Any]:
         said["cut"] = True
     if more := [f"{name(part['id'])} lines {_lines(part)}" for part in one.get("passages", ())[:3]]:
         said["also"] = more
-    if copies := [_path(copy) for copy in one.get("copies", ())[:3]]:
+    if copies := [name(_path(copy)) for copy in one.get("copies", ())[:2]]:
         said["same_in"] = copies
     return said
 
@@ -47,7 +50,7 @@ def _placed(one: Told) -> dict[str, Any]:
 
 def _path(file: Told) -> str:
     """The path with its source before it, as get_note takes it; two vaults may have one of the same name."""
-    return name(f"{file['source']}/{file['path']}", 1_000)
+    return path(f"{file['source']}/{file['path']}")
 
 
 def _lines(part: Told) -> str:
@@ -95,7 +98,7 @@ def tags(answer: Told) -> list[dict[str, Any]]:
 def properties(answer: Told) -> list[dict[str, Any]]:
     """Each property, and of what type its values are."""
     return [
-        {"property": name(one["name"]), "notes": one["count"], "types": names(one["types"])[:MOST_TYPES]}
+        {"property": name(one["name"]), "notes": one["count"], "types": list(one["types"])[:MOST_TYPES]}
         for one in answer["properties"]
     ]
 
@@ -117,7 +120,7 @@ def note(answer: Told) -> dict[str, Any]:
     said |= {"lines": answer["lines"], "n_lines": answer["n_lines"]}
     if answer["changed"]:
         said["changed"] = "that passage was edited: this is what is nearest to it in its note"
-    if copies := [_path(copy) for copy in answer["copies"][:3]]:
+    if copies := [name(_path(copy)) for copy in answer["copies"][:2]]:
         said["same_in"] = copies
     return said
 
@@ -129,13 +132,15 @@ def status(answer: Told) -> dict[str, Any]:
             "store": name(store["name"]),
             "notes": store["notes"],
             "pending": store["pending"],
-            "sources": [{"name": name(one["name"]), "state": name(one["state"])} for one in store["sources"][:50]],
+            "sources": [
+                {"name": name(one["name"]), "state": name(one["state"])} for one in store["sources"][:MOST_SOURCES]
+            ],
             **({"trouble": name(store["trouble"]["message"])} if store.get("trouble") else {}),
             **({"degraded": names(store["degraded"])} if store["degraded"] else {}),
         }
-        for store in answer["stores"][:50]
+        for store in answer["stores"][:MOST_STORES]
     ]
-    failed = [f"{name(one['name'])}: {name(one['message'])}" for one in answer.get("failed", ())[:10]]
+    failed = [f"{name(one['name'])}: {name(one['message'])}" for one in answer.get("failed", ())[:MOST_HINTS]]
     said = {"stores": stores, "pending": answer["pending"], "version": name(answer["version"])}
     return said | ({"failed": failed} if failed else {})
 
@@ -147,9 +152,9 @@ def beside(answer: Told) -> dict[str, Any]:
         lacks.append(f"{n:,} changed files are still to be indexed")
     if n := answer.get("n_unread"):
         lacks.append(f"{n:,} notes are still to be read for this")
-    hints = [_unknown(one) for one in answer.get("unknown", ())[:10]]
+    hints = [_unknown(one) for one in answer.get("unknown", ())[:MOST_HINTS]]
     hints += [f"{name(word)!r} is in no note; looked for {name(other)!r} instead"
-              for word, other in list(answer.get("instead", {}).items())[:10]]  # fmt: skip
+              for word, other in list(answer.get("instead", {}).items())[:MOST_HINTS]]  # fmt: skip
     if (n := answer.get("n_weak")) and not answer.get("hits"):
         hints.append(f"no good match; {n:,} weak ones were left out: ask in other words")
     return ({"incomplete": lacks} if lacks else {}) | ({"hints": hints} if hints else {})

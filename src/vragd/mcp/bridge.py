@@ -9,7 +9,7 @@ from vragd.errors import NoDaemon, VragdError
 from vragd.mcp import answers
 from vragd.mcp.arguments import BadArguments, checked
 from vragd.mcp.offered import BY_NAME, INSTRUCTIONS, TOOLS
-from vragd.mcp.pages import failed, listed, offset_of, read_on, result
+from vragd.mcp.pages import failed, fits, listed, offset_of, read_on, result
 from vragd.mcp.text import Fence, name, seen
 from vragd.mcp.versions import INVALID_PARAMS, Refused
 
@@ -124,7 +124,14 @@ class Bridge:
         return listed(beside, "items", items[offset:], offset)
 
     def _status(self, _: Given) -> dict[str, Any]:
-        return result(answers.status(self._ask("status")))
+        told = answers.status(self._ask("status"))
+        if not fits(told):
+            for store in told["stores"]:
+                store["sources"] = len(store["sources"])
+        while not fits(told):
+            told["stores"].pop()
+            told["left_out"] = told.get("left_out", 0) + 1
+        return result(told)
 
 
 def _named(given: Given) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import sys
 from typing import Any
 
 from vragd import __version__
@@ -37,6 +38,8 @@ def _mcp(args: argparse.Namespace) -> int:
         raise UsageError("that is of `vragd mcp install`", hint="vragd mcp install CLIENT")
     from vragd.mcp.stdio import own_streams, serve
 
+    if os.isatty(0):
+        print("This is for assistants, which start it: vragd mcp install CLIENT. End it with ^D.", file=sys.stderr)
     source, out = own_streams()
     from vragd.mcp.bridge import Bridge
     from vragd.mcp.protocol import Peer

@@ -12,7 +12,6 @@ from vragd.mcp.stdio import encoded
 MOST_BYTES = 32 * 1024
 """Of a result as it is sent: the structure, and the same as text beside it."""
 _BESIDE = 1_024  # what the protocol puts around it
-MOST_OFFSET = 10_000_000
 
 
 def result(structure: Mapping[str, Any]) -> dict[str, Any]:
@@ -35,7 +34,7 @@ def offset_of(cursor: str | None) -> int:
     """How many items were given before. Raises BadArguments."""
     if not cursor:
         return 0
-    if not (cursor.isascii() and cursor.isdigit() and int(cursor[:12]) <= MOST_OFFSET):
+    if not (cursor.isascii() and cursor.isdigit() and len(cursor) < 9):
         raise BadArguments("cursor must be what `next` was in the result before, and nothing else")
     return int(cursor)
 
@@ -50,6 +49,8 @@ def listed(
         n += 1
     n = max(n, min(1, len(items)))  # each is short enough to be alone
     found = {name: list(items[:n]), **structure}
+    if n == 1 and not fits(found):
+        found.pop("hints", None)  # names of a stranger's choice, as long as names may be
     return result({**found, "next": str(offset + n)} if is_more or n < len(items) else found)
 
 

@@ -155,7 +155,8 @@ class Peer:
 
 def _read(message: Mapping[str, Any], id_: int | str | None) -> tuple[str, Mapping[str, Any]]:
     """Method and parameters. Raises Refused."""
-    method, params = message.get("method"), message.get("params", {})
+    method, params = message.get("method"), message.get("params")
+    params = {} if params is None else params  # some write null where there are none
     if message.get("jsonrpc") != "2.0" or not isinstance(method, str):
         raise Refused(v.INVALID_REQUEST, "no JSON-RPC 2.0: a request has jsonrpc and a method")
     if "id" in message and id_ is None:

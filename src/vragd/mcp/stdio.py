@@ -21,6 +21,8 @@ from vragd.mcp.protocol import Answer, Call, Peer, unreadable
 MOST_BYTES = 16 * 1024 * 1024
 """Of a line; the rest of a longer one is dropped."""
 MOST_AT_ONCE = 8
+MOST_OWED = 1_000
+"""Lines that are begun and not written: beyond that no further one is read."""
 LAST_S = 0.5
 """For so long calls that run may still be answered when the input has ended."""
 _CHUNK = 65_536
@@ -55,7 +57,8 @@ class Served:
         self._calls = SimpleQueue[tuple[Call, Waiting]]()
         self._lines = SimpleQueue[Waiting | None]()
         self._n_workers = 0
-        self._n_owed = 0  # lines that are begun and not written; of the reading thread and the writing one, by the lock
+        self._n_owed = 0  # of the reading thread and the writing one, under `_owed`
+        self._is_broken = False
         self._owed = threading.Condition()
         self._broken, self._break = os.pipe()
 
@@ -116,6 +119,9 @@ class Served:
                     _put(self._out, encoded(sent if waiting.together else sent[0]) + b"\n")
             except OSError:
                 os.close(self._break)  # wakes whoever reads
+                with self._owed:
+                    self._is_broken = True
+                    self._owed.notify_all()
                 return
             with self._owed:
                 self._n_owed -= 1
@@ -125,6 +131,8 @@ class Served:
         """Each line, None for one that is too long. Raises Closed."""
         kept, n_kept, is_dropped = list[bytes](), 0, False
         while True:
+            with self._owed:
+                self._owed.wait_for(lambda: self._n_owed < MOST_OWED or self._is_broken)
             ready, _, _ = select.select([self._source, self._broken], [], [])
             if self._broken in ready:
                 raise Closed

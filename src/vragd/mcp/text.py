@@ -15,16 +15,18 @@ _UNSEEN = re.compile(
     "\u200b-\u200f\u202a-\u202e\u2060-\u206f\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufffb\ud800-\udfff"
     "\U00013430-\U00013455\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e0fff]"
 )
-_LINE_ENDS = re.compile("\r\n?|[\x85\u2028\u2029]")
+_NO_LINE_ENDS = re.compile("[\r\x85\u2028\u2029]")  # of the lines that are counted; some show them as such
 _BLANKS = re.compile(r"\s+")
+_LINE_END = re.compile("[\n\t]")
 
-MOST_NAME_CHARS = 300
-MOST_IN_LIST = 12
+MOST_NAME_CHARS = 200
+MOST_PATH_CHARS = 1_000
+MOST_IN_LIST, MOST_ITEM_CHARS = 6, 100
 
 
 def seen(text: str) -> str:
-    """The text as a person sees it, its lines ended by a line feed."""
-    return _UNSEEN.sub("", _LINE_ENDS.sub("\n", text))
+    """The text as a person sees it, its lines ended by a line feed; there are as many as before."""
+    return _UNSEEN.sub("", _NO_LINE_ENDS.sub(" ", text.replace("\r\n", "\n")))
 
 
 def name(text: object, most: int = MOST_NAME_CHARS) -> str:
@@ -34,8 +36,14 @@ def name(text: object, most: int = MOST_NAME_CHARS) -> str:
 
 
 def names(texts: Iterable[object]) -> list[str]:
-    """Each as `name`; of many the first."""
-    return [name(one) for one, _ in zip(texts, range(MOST_IN_LIST), strict=False)]
+    """Each as `name`, and shorter; of many the first."""
+    return [name(one, MOST_ITEM_CHARS) for one, _ in zip(texts, range(MOST_IN_LIST), strict=False)]
+
+
+def path(text: str) -> str:
+    """A path on one line, its blanks as they are: it may be given back."""
+    said = _LINE_END.sub(" ", seen(text))
+    return said if len(said) <= MOST_PATH_CHARS else said[: MOST_PATH_CHARS - 1] + "…"
 
 
 class Fence:

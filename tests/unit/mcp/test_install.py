@@ -123,6 +123,15 @@ def test_what_cannot_be_read_is_left_as_it_is(tmp_path: Path, text: str) -> None
     assert list(tmp_path.iterdir()) == [path]
 
 
+def test_a_file_that_is_written_meanwhile_is_left_as_it_is(tmp_path: Path) -> None:
+    path = made(tmp_path, FILES["servers"])
+    edited = Edited(path, "json")
+    path.write_text("{}")
+    with pytest.raises(ConfigError, match="changed just now"):
+        edited.install(KEYS, OURS)
+    assert (path.read_text(), list(tmp_path.iterdir())) == ("{}", [path])
+
+
 def test_a_file_of_another_encoding_is_left_as_it_is(tmp_path: Path) -> None:
     path = tmp_path / "x"
     path.write_bytes('{"a": 1}'.encode("utf-16"))

@@ -98,6 +98,7 @@ def test_a_request_that_does_not_say_its_revision_rightly_is_refused(meta: Messa
 
 def test_before_a_handshake_only_ping_is_answered() -> None:
     assert answered(peer(), request("ping"))["result"] == {}
+    assert answered(peer(), request("ping") | {"params": None})["result"] == {}
     for method in ("tools/list", "tools/call", "server/discover", "ping/x"):
         assert refused(peer(), request(method)) == -32602
 

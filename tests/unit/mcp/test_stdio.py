@@ -130,6 +130,16 @@ def test_a_client_that_does_not_read_holds_up_no_end() -> None:
         assert client.is_over(5)
 
 
+def test_a_client_that_sends_without_measure_waits_and_is_answered() -> None:
+    with line(ask=lambda: 1) as client:
+        sender = threading.Thread(
+            target=lambda: client.send(*(stateless("tools/call", n, name="ask") for n in range(3_000)))
+        )
+        sender.start()
+        assert {client.get()["id"] for _ in range(3_000)} == set(range(3_000))
+        sender.join()
+
+
 def test_what_is_no_unicode_is_sent_as_some() -> None:
     with line(ask=lambda: "a\ud800b\u2028") as client:
         client.send(stateless("tools/call", "\ud800", name="ask"))

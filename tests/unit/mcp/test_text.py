@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import unicodedata
 
-from vragd.mcp.text import Fence, name, names, seen
+from vragd.mcp.text import Fence, name, names, path, seen
 
 SHOWN = {*range(0x600, 0x606), 0x6DD, 0x70F, 0x890, 0x891, 0x8E2, 0x110BD, 0x110CD}
 """Format characters by name that a person sees: signs of numbers in Arabic, Syriac and Kaithi."""
@@ -26,14 +26,20 @@ def test_what_is_seen_is_left_as_it_is() -> None:
     assert seen(text) == text
 
 
-def test_each_end_of_a_line_is_one_line_feed() -> None:
-    assert seen("a\r\nb\rc\u2028d\u2029e\x85f") == "a\nb\nc\nd\ne\nf"
+def test_a_line_ends_with_a_line_feed_and_there_are_no_more_of_them_than_before() -> None:
+    assert seen("a\r\nb\rc\u2028d\u2029e\x85f\n") == "a\nb c d e f\n"
 
 
 def test_a_name_has_one_line_and_is_not_long() -> None:
     assert name(" a\n\tb\u200b \x1b c ") == "a b c"
-    assert len(name("x" * 1_000)) == 300
-    assert names(str(n) for n in range(100)) == [str(n) for n in range(12)]
+    assert len(name("x" * 1_000)) == 200
+    assert names(str(n) for n in range(100)) == [str(n) for n in range(6)]
+
+
+def test_a_path_keeps_its_blanks_for_it_may_be_given_back() -> None:
+    assert path("Vault/ a  b .md") == "Vault/ a  b .md"
+    assert path("a\nb\t\u200bc") == "a b c"
+    assert len(path("x" * 4_000)) == 1_000
 
 
 def test_a_text_does_not_leave_its_fence() -> None:

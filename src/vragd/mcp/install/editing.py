@@ -47,6 +47,7 @@ class Edited:
             return False
         said = self._understood(lambda: self._form.put(self._body(), keys, entry))
         self._check(said, _with(before, keys, {**had, **entry} if self._form is toml and had else entry))
+        self._refuse_changed()
         if had is None or not self.backup.exists():
             self._write(self.backup, self.text or "")  # nothing: there was no file
         self._write(self.real, self._bom() + said)
@@ -70,6 +71,7 @@ class Edited:
                 body = self._form.put_text(self._body(), keys, had)
                 self._understood(lambda: self._form.value_of(body))
             said = None if old == "" and _is_bare(self._form.value_of(body)) else self._bom() + body
+        self._refuse_changed()
         if said is None:
             self.real.unlink()  # we made it
         else:
@@ -112,6 +114,11 @@ class Edited:
             path.chmod(mode)
         except OSError as error:
             raise DataDirError(f"cannot write {path}: {error.strerror}") from None
+
+    def _refuse_changed(self) -> None:
+        """Raises ConfigError where somebody wrote the file since it was read: an assistant may do so while it runs."""
+        if self._read(self.real) != self.text:
+            raise ConfigError(f"{self.path} was changed just now, and left as it is", hint="try again")
 
     def _understood(self, does: Callable[[], Any]) -> Any:
         try:
