@@ -44,7 +44,7 @@ def fill(vault: Path) -> None:
     (vault / "Kitchen" / "Coffee.md").write_text(
         "---\ntags: [drink/hot]\nrating: 4\n---\n# Brewing\nUse a french press for four minutes. [[Tea]] [[Nowhere]]\n"
     )
-    (vault / "Tea.md").write_text("# Tea\nSteep tea for three minutes. #drink\n")
+    (vault / "Tea.md").write_text("# Tea\nSteep tea for three minutes. #drink\n- [ ] buy a pot\n")
     (vault / "Long.md").write_text(
         "# Long\n" + "".join(f"line {n} tells of lighthouses \u00e9\u6f22\n" for n in range(2, 1_302))
     )
@@ -171,6 +171,15 @@ def test_what_there_is_is_listed(daemon: Vragd) -> None:
     (store,) = told(daemon, "status")["stores"]
     assert (store["notes"], store["pending"]) == (35, 0)
     assert told(daemon, "search", query="", filter="tag:drink")["hits"]
+
+
+def test_the_filters_that_the_description_shows_are_understood(daemon: Vragd) -> None:
+    shown = ['tag:work path:"Projects/" [status=done] after:2026-04 before:7d linksto:[[Note]] task-todo:"" -tag:x']
+    shown += ["tag:work", 'path:"Projects/"', "[status=done]", "after:2026-04", "before:7d", "linksto:[[Note]]"]
+    for one in shown:
+        assert all(part in BY_NAME["search"]["description"] for part in one.split())
+        told(daemon, "search", query="tea", filter=one)
+    assert [hit["path"] for hit in told(daemon, "search", query="", filter='task-todo:""')["hits"]] == ["Vault/Tea.md"]
 
 
 def test_a_question_that_finds_nothing_says_what_it_may_have_meant(daemon: Vragd) -> None:
