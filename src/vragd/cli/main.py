@@ -6,12 +6,17 @@ import argparse
 import os
 import sys
 from collections.abc import Callable, Sequence
+from functools import partial
 from importlib import import_module
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from vragd import __version__
 from vragd.cli.render import complain
 from vragd.errors import DataDirError, UsageError, VragdError
+
+if TYPE_CHECKING:
+    from vragd.client import Client
 
 Command = Callable[[argparse.Namespace], int]
 
@@ -37,15 +42,16 @@ MODULES = {
     "verify": "verify",
     "config": "config",
     "demo": "demo",
+    "mcp": "vragd.mcp.command",
 }
-"""Each command and the module of vragd.cli it is in."""
+"""Each command and the module of vragd.cli it is in; that of another room by its whole name."""
 
 FILTERED = ("query", "tags", "properties", "tasks", "recent", "similar")
 """The commands that take filters, which may begin with `-`."""
 
 NAMES = (
     "path", "vault", "pattern", "store", "name", "source", "config", "data_dir", "socket", "log_file",
-    "note", "where", "backend", "bucket", "region", "profile", "endpoint_url", "model",
+    "note", "where", "backend", "bucket", "region", "profile", "endpoint_url", "model", "project",
 )  # fmt: skip
 """The arguments that name something."""
 
@@ -76,7 +82,7 @@ def parser(only: str = "") -> argparse.ArgumentParser:
     places.add_argument("--log-level", metavar="LEVEL", help="debug, info, warning or error (VRAGD_LOG_LEVEL)")
     commands = top.add_subparsers(metavar="COMMAND", required=True)
     for module in dict.fromkeys([MODULES[only]] if only in MODULES else MODULES.values()):
-        import_module(f"vragd.cli.{module}").add(commands, common)
+        import_module(module if module.startswith("vragd.") else f"vragd.cli.{module}").add(commands, common)
     return top
 
 
@@ -90,6 +96,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         words = guarded(words)
     args = parser(words[0] if words else "").parse_args(words)
     command: Command = args.command
+    args.reach = partial(_reach, args)
     try:
         _refuse_empty(args)
         status = command(args)
@@ -106,6 +113,13 @@ def main(argv: Sequence[str] | None = None) -> int:
         _let_go_of_output()
         return _refused(args, _of_the_system(error))
     return status
+
+
+def _reach(args: argparse.Namespace) -> Client:
+    """A client of the daemon that is meant, for a command of another room."""
+    from vragd.cli.connect import client
+
+    return client(args)
 
 
 def _refuse_empty(args: argparse.Namespace) -> None:

@@ -1,0 +1,86 @@
+"""The assistants that are known: where each keeps its servers, and how it writes one down."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal, NamedTuple
+
+from vragd.system.places import expanded, xdg
+
+Entry = dict[str, Any]
+Kind = Literal["json", "toml"]
+
+
+class Client(NamedTuple):
+    """`places` are where its file may be, the first that exists counts; `keys` lead to the entry in it."""
+
+    title: str
+    places: Callable[[bool], Sequence[Path]]
+    keys: tuple[str, ...] = ("mcpServers", "vragd")
+    entry: Callable[[Sequence[str]], Entry] = lambda words: {"command": words[0], "args": list(words[1:])}
+    kind: Kind = "json"
+    in_project: str = ""
+
+
+def _at(path: str) -> Callable[[bool], Sequence[Path]]:
+    return lambda macos: [expanded(path)]
+
+
+def _below(folder: str, *names: str) -> Callable[[bool], Sequence[Path]]:
+    """In the user's folder of settings."""
+    return lambda macos: [xdg("XDG_CONFIG_HOME", "~/.config") / folder / name for name in names]
+
+
+def _application(folder: str, name: str) -> Callable[[bool], Sequence[Path]]:
+    """In the platform's place for data of applications."""
+    here = _below(folder, name)
+    return lambda macos: [expanded("~/Library/Application Support") / folder / name] if macos else here(macos)
+
+
+def _typed(words: Sequence[str]) -> Entry:
+    return {"type": "stdio", "command": words[0], "args": list(words[1:])}
+
+
+def _local(words: Sequence[str]) -> Entry:
+    return {"type": "local", "command": list(words), "enabled": True}
+
+
+CLAUDE_CODE = "claude-code"
+CLIENTS: Mapping[str, Client] = {
+    "claude-desktop": Client("Claude Desktop", _application("Claude", "claude_desktop_config.json")),
+    CLAUDE_CODE: Client("Claude Code", _at("~/.claude.json"), in_project=".mcp.json"),
+    "cursor": Client("Cursor", _at("~/.cursor/mcp.json"), in_project=".cursor/mcp.json"),
+    "lm-studio": Client("LM Studio", _at("~/.lmstudio/mcp.json")),
+    "copilot-cli": Client("GitHub Copilot CLI", _at("~/.copilot/mcp-config.json")),
+    "antigravity": Client("Antigravity", _at("~/.gemini/config/mcp_config.json")),
+    "vscode": Client("VS Code", _application("Code/User", "mcp.json"), ("servers", "vragd"), _typed,
+                     in_project=".vscode/mcp.json"),
+    "codex": Client("Codex", _at("~/.codex/config.toml"), ("mcp_servers", "vragd"), kind="toml"),
+    "zed": Client("Zed", _below("zed", "settings.json"), ("context_servers", "vragd")),
+    "gemini-cli": Client("Gemini CLI", _at("~/.gemini/settings.json")),
+    "opencode": Client("opencode", _below("opencode", "opencode.json", "opencode.jsonc"), ("mcp", "vragd"), _local),
+}  # fmt: skip
+
+AGENTS_LINE = (
+    "Before you answer anything that my own notes may know (my work, plans, people, decisions, what I read or wrote),"
+    " call the `search` tool of the MCP server `vragd`, and name the notes you use."
+)
+"""For AGENTS.md or CLAUDE.md: without such a line assistants seldom look."""
+
+
+def file_of(client: Client, *, macos: bool, project: Path | None = None) -> Path:
+    """The file that is changed; it may not exist."""
+    if project is not None:
+        return project / client.in_project
+    places = client.places(macos)
+    return next((place for place in places if place.exists()), places[0])
+
+
+def keys_in(client: Client, found: Any) -> tuple[str, ...]:
+    """Where the entry stands in a file that says `found`: opencode's second version has its servers one level below."""
+    if client.title == "opencode" and isinstance(found, dict):
+        servers = found.get("mcp")
+        if isinstance(servers, dict) and isinstance(servers.get("servers"), dict):
+            return ("mcp", "servers", "vragd")
+    return client.keys

@@ -1,0 +1,166 @@
+"""
+An assistant's file with our entry in it, and without it again.
+
+Before the first change a copy is put beside the file, an empty one where there was none. Taking the entry out brings
+that copy back if nothing else was changed meanwhile, and else takes out the entry alone. What cannot be read is not
+touched.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from vragd.errors import ConfigError, DataDirError
+from vragd.mcp.install import jsonc, toml
+from vragd.mcp.install.clients import Entry, Kind
+from vragd.mcp.install.jsonc import Unreadable
+from vragd.system.files import write_atomic
+
+BACKUP = ".before-vragd"
+_BOM = "\ufeff"
+
+
+class Edited:
+    """A file as it was read. `path` is what it is called, `real` what a symbolic link leads to."""
+
+    def __init__(self, path: Path, kind: Kind) -> None:
+        self.path, self.real = path, Path(os.path.realpath(path))
+        self._form: ModuleType = jsonc if kind == "json" else toml
+        self._empty = "{}\n" if kind == "json" else ""
+        self.text = self._read(self.real)
+        self.backup = self.real.with_name(self.real.name + BACKUP)
+
+    @property
+    def says(self) -> Any:
+        """What it says. Raises ConfigError."""
+        return self._understood(lambda: self._form.value_of(self._body()))
+
+    def install(self, keys: Sequence[str], entry: Entry) -> bool:
+        """Put the entry in; False if it is there already. Raises ConfigError, DataDirError."""
+        before = self.says
+        had = _found(before, keys)
+        if had == entry:
+            return False
+        said = self._understood(lambda: self._form.put(self._body(), keys, entry))
+        self._check(said, _with(before, keys, {**had, **entry} if self._form is toml and had else entry))
+        self._refuse_changed()
+        if had is None or not self.backup.exists():
+            self._write(self.backup, self.text or "")  # nothing: there was no file
+        self._write(self.real, self._bom() + said)
+        return True
+
+    def undo(self, keys: Sequence[str]) -> bool:
+        """Take the entry out, or put back the one that was there before; False if there is none. Raises as install."""
+        before = self.says
+        if self.text is None or (entry := self._understood(lambda: self._form.entry_of(self._body(), keys))) is None:
+            return False
+        old = self._read(self.backup) if self.backup.exists() else None
+        if old is not None and self._only_ours(old, keys, _found(before, keys)):
+            said: str | None = old or None
+        else:
+            had = None if old is None else self._form.entry_of(self._body_of(old), keys)
+            if had is None:
+                body = self._understood(lambda: self._form.removed(self._body(), keys))
+                expected = _without(before, keys)
+                self._check(body, expected, {key: value for key, value in expected.items() if key != keys[0] or value})
+            else:
+                body = self._form.put_text(self._body(), keys, had)
+                self._understood(lambda: self._form.value_of(body))
+            said = None if old == "" and _is_bare(self._form.value_of(body)) else self._bom() + body
+        self._refuse_changed()
+        if said is None:
+            self.real.unlink()  # we made it
+        else:
+            self._write(self.real, said)
+        self.backup.unlink(missing_ok=True)
+        return entry is not None
+
+    def _only_ours(self, old: str, keys: Sequence[str], entry: Any) -> bool:
+        """Whether the file is what the copy becomes by the entry alone."""
+        try:
+            return bool(self._form.put(self._body_of(old), keys, entry) == self._body())
+        except Unreadable:
+            return False
+
+    def _body(self) -> str:
+        return self._body_of(self.text or "")
+
+    def _body_of(self, text: str) -> str:
+        body = text.removeprefix(_BOM)
+        return body if body.strip() else self._empty
+
+    def _bom(self) -> str:
+        return _BOM if (self.text or "").startswith(_BOM) else ""
+
+    def _read(self, path: Path) -> str | None:
+        try:
+            return path.read_bytes().decode("utf-8")
+        except FileNotFoundError:
+            return None
+        except UnicodeDecodeError:
+            raise self._refused("it is not UTF-8") from None
+        except OSError as error:
+            raise DataDirError(f"cannot read {path}: {error.strerror}") from None
+
+    def _write(self, path: Path, text: str) -> None:
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            mode = self.real.stat().st_mode & 0o777 if self.real.exists() else 0o600
+            write_atomic(path, [text.encode("utf-8")])
+            path.chmod(mode)
+        except OSError as error:
+            raise DataDirError(f"cannot write {path}: {error.strerror}") from None
+
+    def _refuse_changed(self) -> None:
+        """Raises ConfigError where somebody wrote the file since it was read: an assistant may do so while it runs."""
+        if self._read(self.real) != self.text:
+            raise ConfigError(f"{self.path} was changed just now, and left as it is", hint="try again")
+
+    def _understood(self, does: Callable[[], Any]) -> Any:
+        try:
+            return does()
+        except Unreadable as error:
+            raise self._refused(str(error)) from None
+
+    def _check(self, text: str, *expected: Any) -> None:
+        """Nothing is written that does not say what it should."""
+        try:
+            found = self._form.value_of(text)
+        except Unreadable as error:
+            raise self._refused(f"the entry cannot be put in: {error}") from None
+        if found not in expected:
+            raise self._refused("the entry cannot be put in or taken out without changing something else")
+
+    def _refused(self, why: str) -> ConfigError:
+        return ConfigError(
+            f"{self.path} was left as it is: {why}", hint="mend it, or do it by hand: vragd mcp install CLIENT --print"
+        )
+
+
+def _found(says: Any, keys: Sequence[str]) -> Any:
+    for key in keys:
+        says = says.get(key) if isinstance(says, dict) else None
+    return says
+
+
+def _with(says: Any, keys: Sequence[str], entry: Any) -> Any:
+    if not keys:
+        return entry
+    inner = says.get(keys[0])
+    return {**says, keys[0]: _with(inner if isinstance(inner, dict) else {}, keys[1:], entry)}
+
+
+def _without(says: Any, keys: Sequence[str]) -> Any:
+    if len(keys) == 1:
+        return {key: value for key, value in says.items() if key != keys[0]}
+    inner = _without(says[keys[0]], keys[1:])
+    return {**says, keys[0]: inner}
+
+
+def _is_bare(says: Any) -> bool:
+    """Whether nothing is said but for objects without anything."""
+    return isinstance(says, dict) and all(_is_bare(value) for value in says.values())

@@ -1,0 +1,107 @@
+"""What `vragd mcp install` does and says."""
+
+from __future__ import annotations
+
+import json
+import os
+import shlex
+import shutil
+import subprocess
+import sys
+from argparse import Namespace
+from collections.abc import Sequence
+from pathlib import Path
+
+from vragd.errors import UsageError, VragdError
+from vragd.mcp.install import toml
+from vragd.mcp.install.clients import AGENTS_LINE, CLAUDE_CODE, CLIENTS, Client, file_of, keys_in
+from vragd.mcp.install.editing import Edited
+from vragd.mcp.install.program import options, program
+from vragd.mcp.text import seen
+from vragd.system.places import MACOS
+
+CLI_S = 60.0
+
+
+def install(args: Namespace) -> int:
+    """Put the bridge into the file of `args.client`, take it out, or print what would be put in."""
+    if args.client is None and not args.only_print:
+        raise UsageError("into which assistant?", hint=f"one of: {', '.join(CLIENTS)}; or --print")
+    client = CLIENTS["claude-desktop" if args.client is None else args.client]
+    project = None if args.project is None else Path(args.project).expanduser().absolute()
+    if project is not None and not client.in_project:
+        raise UsageError(f"{client.title} has no file of a project that is known", hint="leave out --project")
+    if project is not None and not project.is_dir():
+        raise UsageError(f"there is no folder {project}", hint="--project takes the folder of the project")
+    given = options(args.config, args.data_dir, args.socket, os.environ)
+    words = [*program(sys.executable, os.environ.get("PATH", "")), "mcp", *given]
+    if args.client == CLAUDE_CODE and project is None:
+        _by_its_own_command(words, undo=args.undo, only_print=args.only_print)
+    elif args.only_print:
+        _print(args.client, client, words, file_of(client, macos=MACOS, project=project))
+    else:
+        _edit(client, words, file_of(client, macos=MACOS, project=project), undo=args.undo)
+    if not args.undo:
+        _say(f"\nFor AGENTS.md or CLAUDE.md, without which assistants seldom look:\n\n{AGENTS_LINE}")
+    return 0
+
+
+def _edit(client: Client, words: Sequence[str], path: Path, *, undo: bool) -> None:
+    edited = Edited(path, client.kind)
+    keys = keys_in(client, edited.says)
+    if undo:
+        done = edited.undo(keys)
+        _say(f"{path}: vragd was taken out." if done else f"{path}: vragd is not in it, nothing was changed.")
+        return
+    if not edited.install(keys, client.entry(words)):
+        _say(f"{path}: vragd is in it already.")
+        return
+    _say(f"{path}: vragd was put in. Start {client.title} anew.")
+    _say(f"What it was before is in {edited.backup.name} beside it; --undo takes vragd out again.")
+
+
+def _print(name: str | None, client: Client, words: Sequence[str], path: Path) -> None:
+    entry = client.entry(words)
+    if client.kind == "toml":
+        said = toml.put("", client.keys, entry).rstrip("\n")
+    else:
+        said = json.dumps({client.keys[0]: {client.keys[1]: entry}}, indent=2, ensure_ascii=False)
+    where = f"Into {path}:" if name else "Into the file of your assistant, most of which take this:"
+    _say(f"{where}\n\n{said}")
+
+
+def _by_its_own_command(words: Sequence[str], *, undo: bool, only_print: bool) -> None:
+    """Claude Code writes its file while it runs: it is asked to do it itself."""
+    remove = ["claude", "mcp", "remove", "--scope", "user", "vragd"]
+    command = remove if undo else ["claude", "mcp", "add", "--scope", "user", "vragd", "--", *words]
+    found = shutil.which("claude")
+    if only_print or found is None:
+        why = "" if only_print else " (claude was not found along PATH)"
+        _say(f"Type{why}:\n\n{shlex.join(command)}")
+        return
+    if not undo and _run([found, "mcp", "get", "vragd"]).returncode == 0:
+        _run([found, *remove[1:]])  # it would refuse to put in another
+    done = _run([found, *command[1:]])
+    if done.returncode:
+        said = " ".join(seen(done.stderr or done.stdout).split())[:500]
+        raise VragdError(f"claude says: {said or f'status {done.returncode}'}", hint=shlex.join(command))
+    _say("Claude Code: vragd was taken out." if undo else "Claude Code: vragd was put in, for all projects.")
+
+
+def _run(command: Sequence[str]) -> subprocess.CompletedProcess[str]:
+    try:
+        return subprocess.run(  # noqa: S603  the user's own program, without a shell
+            command,
+            capture_output=True,
+            text=True,
+            errors="replace",
+            stdin=subprocess.DEVNULL,
+            timeout=CLI_S,
+            check=False,
+        )
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise VragdError(f"claude did not answer: {type(error).__name__}", hint=shlex.join(command)) from None
+
+
+def _say(text: str) -> None:
+    sys.stdout.write(seen(text) + "\n")

@@ -1,0 +1,46 @@
+"""How an assistant is to start the bridge: without our environment, and also after an upgrade."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+from vragd.system.places import config_path, expanded
+
+
+def program(executable: str, search: str) -> list[str]:
+    """
+    The program that runs as `executable`'s vragd, as an absolute path: the name by which it is found along `search` (a
+    PATH), which outlives the versions it leads to; else the script beside the interpreter, or the module.
+    """
+    # not resolved: the interpreter of a venv is a link, and what it leads to knows nothing of the venv
+    own = Path(os.path.abspath(executable)).with_name("vragd")  # noqa: PTH100
+    if not _runs(own):
+        return [os.path.abspath(executable), "-m", "vragd"]  # noqa: PTH100
+    for folder in search.split(os.pathsep):
+        found = Path(folder) / "vragd"
+        if folder.startswith("/") and _runs(found) and os.path.realpath(found) == os.path.realpath(own):
+            return [str(found)]
+    return [str(own)]
+
+
+def _runs(path: Path) -> bool:
+    return path.is_file() and os.access(path, os.X_OK)
+
+
+def options(
+    config: str | None, data_dir: str | None, socket: str | None, environment: Mapping[str, str]
+) -> list[str]:  # fmt: skip
+    """What the bridge must be told, as it will have neither these flags nor this environment. Absolute paths."""
+    found = []
+    file = config_path(config)
+    if file != expanded("~/.config") / "vragd" / "config.yaml":
+        found += ["--config", str(file)]
+    if chosen := data_dir or environment.get("VRAGD_DATA_DIR"):
+        found += ["--data-dir", str(expanded(chosen).absolute())]
+    elif environment.get("XDG_DATA_HOME", "").startswith("/"):
+        found += ["--data-dir", str(Path(environment["XDG_DATA_HOME"]) / "vragd")]
+    if chosen := socket or environment.get("VRAGD_SOCKET"):
+        found += ["--socket", str(expanded(chosen).absolute())]
+    return found

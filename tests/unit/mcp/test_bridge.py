@@ -1,0 +1,135 @@
+"""The tools over a daemon whose notes are as bad as they can be: what is sent stays short, clean and whole."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+
+from vragd.client import Client
+from vragd.errors import NoDaemon, Overloaded
+from vragd.mcp.bridge import Bridge
+from vragd.mcp.pages import MOST_BYTES
+from vragd.mcp.text import Fence
+
+BAD = ["\\", '"', "🎉", "漢", "x"]
+BESIDE = {"pending": 7, "degraded": ["initial_scan"], "n_unread": 2, "generation": 1}
+
+
+class Answers(Client):
+    """A daemon by what it answers to each route; an error is raised."""
+
+    def __init__(self, **answers: Any) -> None:
+        super().__init__("/nowhere")
+        self.answers: Mapping[str, Any] = answers
+        self.asked: list[Any] = []
+
+    def request(self, method: str, target: str, body: Any = None, *, timeout_s: float = 35.0) -> Any:
+        self.asked.append(body)
+        answer = self.answers[target.removeprefix("/v1/")]
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+
+def called(daemon: Answers, tool: str, **arguments: Any) -> dict[str, Any]:
+    result = Bridge(lambda: daemon, Fence("0a0b0c0d")).call(tool, arguments)
+    assert len(json.dumps(result, ensure_ascii=False).encode()) <= MOST_BYTES
+    return result
+
+
+def place(c: str) -> dict[str, Any]:
+    return {"store": c * 60, "source": c * 250, "path": f"{c * 250}/" * 16, "title": c * 9_000}
+
+
+def hit(c: str, n: int) -> dict[str, Any]:
+    part = {"id": f"id{n}", "heading": [c * 4_000] * 30, "lines": [1, 2]}
+    return place(c) | part | {
+        "text": c * 50_000, "score": 0.5, "modified": 0.0, "passages": [part] * 9, "copies": [place(c)] * 9,
+        "uri": "obsidian://x", "file": "/home/x",
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("c", BAD)
+def test_the_longest_hits_are_given_one_by_one(c: str) -> None:
+    unknown = [{"kind": "tag", "name": c * 4_000, "nearest": c * 4_000}] * 50
+    daemon = Answers(query={
+        "hits": [hit(c, n) for n in range(6)], "unknown": unknown, "instead": {c * 999: c * 999}, "n_weak": 1, **BESIDE,
+    })  # fmt: skip
+    page = called(daemon, "search", query="x")["structuredContent"]
+    assert page["hits"][0]["id"] == "id0"
+    assert page["next"] == str(len(page["hits"]))
+    assert "obsidian" not in json.dumps(page)
+
+
+@pytest.mark.parametrize("c", BAD)
+def test_the_longest_notes_links_lists_and_states_have_room(c: str) -> None:
+    note = place(c)
+    link = {"of": note, "to": note, "line": 3, "subpath": c * 9_000, "alias": c * 9_000, "heading": [c * 999] * 30,
+            "embed": True, "target": c * 9_000}  # fmt: skip
+    source = {"name": c * 999, "state": "ok"}
+    store = {"name": c * 999, "notes": 1, "pending": 2, "sources": [source] * 99, "degraded": [c * 999] * 99,
+             "trouble": {"message": c * 9_000, "hint": ""}}  # fmt: skip
+    daemon = Answers(
+        get={"note": note, "place": "", "id": "i", "heading": [c * 999] * 30, "lines": [1, 1], "n_lines": 1,
+             "text": c * 90_000, "changed": True, "parts": [], "copies": [note] * 9, **BESIDE},
+        links={"note": note, "out": [link] * 50, "back": [link] * 50, "unresolved": [link | {"to": None}], **BESIDE},
+        recent={"notes": [{"note": note, "modified": 0.0}] * 90, "n_notes": 90, "unknown": [], **BESIDE},
+        similar={"note": note, "hits": [{**hit(c, n), "note": note, "linked": ["out"]} for n in range(20)], **BESIDE},
+        tags={"tags": [{"name": c * 999, "count": 1}] * 999, **BESIDE},
+        properties={"properties": [{"name": c * 999, "count": 1, "types": {"text": 1}}] * 999, "values": [],
+                    "n_notes": 9, **BESIDE},
+        status={"stores": [store] * 99, "failed": [{"name": c * 999, "message": c * 999}] * 99, "pending": 3,
+                "version": "1"},
+    )  # fmt: skip
+    for tool in ("get_note", "links", "related_notes"):
+        assert "next" in called(daemon, tool, note="n")["structuredContent"]
+    assert "next" in called(daemon, "recent_notes", limit=100)["structuredContent"]
+    assert "next" in called(daemon, "tags_and_properties")["structuredContent"]
+    assert called(daemon, "status")["structuredContent"]["pending"] == 3
+    assert "incomplete" in called(daemon, "recent_notes")["structuredContent"]
+
+
+def test_every_link_is_named_once_over_all_pages() -> None:
+    note = place("x")
+    link = {"of": note, "to": note, "subpath": "", "alias": "", "heading": [], "embed": False, "target": "t"}
+    sides = {side: [link | {"line": n, "to": None if side == "unresolved" else note} for n in range(40)]
+             for side in ("out", "back", "unresolved")}  # fmt: skip
+    daemon = Answers(links={"note": note, **sides, **BESIDE})
+    found, cursor = list[tuple[str, int]](), None
+    while True:
+        page = called(daemon, "links", note="n", cursor=cursor)["structuredContent"]
+        found += [(one["direction"], one["line"]) for one in page["links"]]
+        if (cursor := page.get("next")) is None:
+            break
+    assert found == [(side, n) for side in ("out", "back", "unresolved") for n in range(40)]
+
+
+def test_what_the_daemon_complains_of_is_told_and_so_is_how_to_start_it() -> None:
+    daemon = Answers(query=Overloaded("too many\u202e queries", hint="try again\nin a moment"))
+    result = called(daemon, "search", query="x")
+    assert result["isError"]
+    assert result["content"][0]["text"] == "too many queries (try again in a moment)"
+    for hint, said in (("vragd run", "vragd service install"), ("ask as alice", "(ask as alice)")):
+        away = Answers(status=NoDaemon("nobody answers", hint=hint))
+        assert said in called(away, "status")["content"][0]["text"]
+
+
+def test_a_daemon_that_went_away_is_looked_for_anew() -> None:
+    ready = {"stores": [], "pending": 0, "version": "1"}
+    daemons = iter([Answers(status=NoDaemon("away", hint="vragd run")), Answers(status=ready)])
+    bridge = Bridge(lambda: next(daemons), Fence("0a0b0c0d"))
+    assert bridge.call("status", {})["isError"]
+    assert not bridge.call("status", {})["isError"]
+    assert not bridge.call("status", {})["isError"]
+
+
+def test_only_routes_that_change_nothing_are_asked() -> None:
+    daemon = Answers(**{name: NoDaemon("x") for name in ("query", "get", "similar", "links", "recent", "tags",
+                                                         "properties", "status")})  # fmt: skip
+    for tool in Bridge(lambda: daemon, Fence("0a0b0c0d")).listed():
+        needs = dict.fromkeys(tool["inputSchema"].get("required", ()), "x")
+        assert called(daemon, tool["name"], **needs)["isError"]  # another route would be no key of the answers
+    assert len(daemon.asked) == 7
