@@ -13,7 +13,7 @@ class VragdError(Exception):
     """What was found, what was expected (`message`), and the way out (`hint`)."""
 
     code = "failed"
-    exit_status = 1
+    exit_status = 4  # 1 is that of a question nothing answers, as with grep
     daemon_status = 70
     http_status = 500
     transient = False

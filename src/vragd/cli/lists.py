@@ -7,8 +7,9 @@ import time
 from typing import Any
 
 from vragd.cli.connect import Session
+from vragd.cli.hits import say_unknown
 from vragd.cli.links import named
-from vragd.cli.query import add_where, as_text, say_unknown, where_of
+from vragd.cli.query import add_where, as_text, where_of
 from vragd.cli.render import json_out, out, plural, say, within
 
 

@@ -50,7 +50,8 @@ NAMES = (
 """The arguments that name something."""
 
 EPILOG = """\
-exit status: 0 done, 1 failed, 2 wrong usage or configuration, 3 no daemon is running.
+exit status: 0 done, 1 nothing found (query, similar), differences (verify) or the answer was no, 2 wrong usage or
+configuration, 3 no daemon is running, 4 failed.
 `vragd run` ends with those of sysexits.h: 75 another daemon runs, 78 configuration, 73 data directory,
 65 data of a newer vragd."""
 
