@@ -11,6 +11,8 @@ from vragd.cli.hits import say_unknown
 from vragd.cli.links import named
 from vragd.cli.query import add_where, as_text, where_of
 from vragd.cli.render import json_out, out, plural, say, within
+from vragd.cli.words import count
+from vragd.terms.bounds import MAX_LISTED
 
 
 def add(commands: Any, common: argparse.ArgumentParser) -> None:
@@ -50,7 +52,13 @@ def _add_tasks(commands: Any, common: argparse.ArgumentParser) -> None:
 def _add_recent(commands: Any, common: argparse.ArgumentParser) -> None:
     sub = commands.add_parser("recent", parents=[common], help="the notes that were changed last")
     sub.add_argument(
-        "-k", "-n", "--top-k", type=int, default=10, metavar="N", help="how many, 1 to 10,000 (default 10)"
+        "-k",
+        "-n",
+        "--top-k",
+        type=count(MAX_LISTED),
+        default=10,
+        metavar="N",
+        help="how many, 1 to 10,000 (default 10)",
     )
     _narrowing(sub)
     sub.set_defaults(command=_list, what="recent", asked=_recent)

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from vragd import __version__
 from vragd.cli.render import complain
+from vragd.cli.words import Words, show_help
 from vragd.errors import DataDirError, UsageError, VragdError
 
 Command = Callable[[argparse.Namespace], int]
@@ -50,6 +51,14 @@ NAMES = (
 """The arguments that name something."""
 
 EPILOG = """\
+examples:
+  vragd init ~/MyVault                     write a configuration for a vault
+  vragd run                                keep it searchable (vragd service install: at every login)
+  vragd query how do I brew coffee         find notes; --open 1 opens the first, --edit 1 edits it
+  vragd query 'coffee tag:recipe -decaf'   narrowed as in Obsidian's search
+  vragd similar "Coffee"                   notes that are related to one
+  vragd query --help                       the flags of a command
+
 exit status: 0 done, 1 nothing found (query, similar), differences (verify) or the answer was no, 2 wrong usage or
 configuration, 3 no daemon is running, 4 failed.
 `vragd run` ends with those of sysexits.h: 75 another daemon runs, 78 configuration, 73 data directory,
@@ -62,7 +71,7 @@ def parser(only: str = "") -> argparse.ArgumentParser:
 
     Every command sets `command`, a function of the parsed arguments.
     """
-    top = argparse.ArgumentParser(
+    top = Words(
         prog="vragd",
         description="Keeps Obsidian vaults searchable from every program on this machine.",
         epilog=EPILOG,
@@ -89,7 +98,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         from vragd.cli.query import guarded
 
         words = guarded(words)
-    args = parser(words[0] if words else "").parse_args(words)
+    if words and words[0] == "help":
+        words = [*words[1:], "--help"]
+    if not words:
+        return show_help(parser())
+    args = parser(words[0]).parse_args(words)
     command: Command = args.command
     try:
         _refuse_empty(args)

@@ -12,7 +12,9 @@ from vragd.cli import bucket
 from vragd.cli.connect import client
 from vragd.cli.hits import print_hits, say_beside
 from vragd.cli.render import say, the_page, within
+from vragd.cli.words import count
 from vragd.errors import UsageError
+from vragd.terms.bounds import MAX_TOP_K
 
 FRESH_S = 25
 NOTHING_FOUND = 1
@@ -25,7 +27,13 @@ def add(commands: Any, common: argparse.ArgumentParser) -> None:
     sub.add_argument("text", nargs="*", help="what to look for, in your own words; or filters, see docs/questions.md")
     sub.add_argument("-s", "--store", action="append", default=[], help="only this store (may be repeated)")
     sub.add_argument(
-        "-k", "-n", "--top-k", type=int, default=5, metavar="N", help="how many hits, 1 to 1,000 (default 5)"
+        "-k",
+        "-n",
+        "--top-k",
+        type=count(MAX_TOP_K),
+        default=5,
+        metavar="N",
+        help="how many hits, 1 to 1,000 (default 5)",
     )
     sub.add_argument("--offset", type=int, default=0, metavar="N", help="leave out the first N hits: the next page")
     sub.add_argument(

@@ -12,7 +12,9 @@ from vragd.cli.hits import below_title, print_place, print_title
 from vragd.cli.links import named
 from vragd.cli.query import NOTHING_FOUND, add_filters, filters_of
 from vragd.cli.render import json_out, plural, say, the_page
+from vragd.cli.words import count
 from vragd.errors import UsageError
+from vragd.terms.bounds import MAX_TOP_K
 
 MOST_CHARS = 40_000
 
@@ -20,7 +22,9 @@ MOST_CHARS = 40_000
 def add(commands: Any, common: argparse.ArgumentParser) -> None:
     sub = commands.add_parser("similar", parents=[common], help="notes that are related to one, or to a text")
     sub.add_argument("note", help="a path as hits print it, or a name; - takes a text from standard input")
-    sub.add_argument("-k", "-n", "--top-k", type=int, default=10, metavar="N", help="how many, 1 to 1,000 (default 10)")
+    sub.add_argument(
+        "-k", "-n", "--top-k", type=count(MAX_TOP_K), default=10, metavar="N", help="how many, 1 to 1,000 (default 10)"
+    )
     sub.add_argument("--unlinked", action="store_true", help="no note that links to it, or that it links to")
     sub.add_argument("-s", "--store", action="append", default=[], help="only this store (may be repeated)")
     sub.add_argument("--source", action="append", default=[], help="only this source (may be repeated)")

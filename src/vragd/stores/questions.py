@@ -16,6 +16,7 @@ from vragd.search.grammar.tree import Source, Store
 from vragd.search.merge import best_of, merge
 from vragd.stores.indexer import Indexer
 from vragd.stores.stores import QUERY_THREADS, Stores
+from vragd.terms.near import one_of
 
 PLACES = QUERY_THREADS + 16  # those that are answered, and those that wait
 HALF = PLACES // 2
@@ -133,9 +134,8 @@ def asked_of(stores: Stores, names: Sequence[str], questions: Sequence[Question]
     labels = {source.label for indexer in indexers for source in indexer.store.sources.values()}
     named = [name for question in questions for name in named_in(question.where)]
     if unknown := (questions[0].sources | {one.label for one in named if isinstance(one, Source)}) - labels:
-        raise UsageError(
-            f"there is no source {sorted(unknown)[0]!r}", hint=f"one of: {', '.join(sorted(labels)) or 'none yet'}"
-        )
+        name = min(unknown)
+        raise UsageError(f"there is no source {name!r}", hint=one_of(name, sorted(labels), "one of: none yet"))
     stores.chosen([one.name for one in named if isinstance(one, Store)])  # or it says that there is none
     return indexers
 

@@ -25,6 +25,7 @@ from vragd.system.failpoints import reach
 from vragd.system.files import disk_error, private_dir, write_atomic
 from vragd.system.log import error_fields
 from vragd.system.places import literal
+from vragd.terms.near import one_of
 
 log = structlog.get_logger()
 
@@ -68,7 +69,7 @@ class Registry:
         if name not in entries:
             raise UnknownStore(
                 f"there is no store {name!r}",
-                hint=f"one of: {', '.join(entries)}" if entries else "vragd init, or vragd store create",
+                hint=one_of(name, list(entries), "vragd init, or vragd store create"),
             )
         return entries[name]
 
