@@ -11,8 +11,7 @@ from vragd.cli.hits import say_unknown
 from vragd.cli.links import named
 from vragd.cli.query import add_where, as_text, where_of
 from vragd.cli.render import json_out, out, plural, say, within
-from vragd.cli.words import count
-from vragd.terms.bounds import MAX_LISTED
+from vragd.cli.words import MAX_LISTED, count
 
 
 def add(commands: Any, common: argparse.ArgumentParser) -> None:

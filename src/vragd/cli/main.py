@@ -19,6 +19,9 @@ Command = Callable[[argparse.Namespace], int]
 # in the order of the help
 MODULES = {
     "init": "init",
+    "add": "vaults",
+    "remove": "vaults",
+    "list": "vaults",
     "run": "run",
     "service": "service.command",
     "query": "query",

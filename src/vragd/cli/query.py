@@ -12,9 +12,8 @@ from vragd.cli import bucket
 from vragd.cli.connect import client
 from vragd.cli.hits import print_hits, say_beside
 from vragd.cli.render import say, the_page, within
-from vragd.cli.words import count
+from vragd.cli.words import MAX_TOP_K, count
 from vragd.errors import UsageError
-from vragd.terms.bounds import MAX_TOP_K
 
 FRESH_S = 25
 NOTHING_FOUND = 1

@@ -12,9 +12,8 @@ from vragd.cli.hits import below_title, print_place, print_title
 from vragd.cli.links import named
 from vragd.cli.query import NOTHING_FOUND, add_filters, filters_of
 from vragd.cli.render import json_out, plural, say, the_page
-from vragd.cli.words import count
+from vragd.cli.words import MAX_TOP_K, count
 from vragd.errors import UsageError
-from vragd.terms.bounds import MAX_TOP_K
 
 MOST_CHARS = 40_000
 

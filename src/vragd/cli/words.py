@@ -9,8 +9,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any, NoReturn
 
 from vragd.cli.render import complain, say
-from vragd.errors import UsageError
-from vragd.terms.near import nearest
+from vragd.errors import UsageError, nearest
 
 MEANT = {
     "search": "query", "find": "query", "ask": "query", "grep": "query", "q": "query", "ls": "files", "start": "run",
@@ -26,6 +25,8 @@ FLAGS = {
 }  # fmt: skip
 SURE = 0.7
 """How like a command a word is to be: any other may be what somebody looks for."""
+MAX_TOP_K, MAX_LISTED = 1_000, 10_000
+"""The bounds of the daemon, for a complaint that names the flag."""
 _NUMBERS: dict[Any, str] = {int: "a whole number", float: "a number"}
 _SAID = (
     (r"the following arguments are required: (.*)", r"\1 is missing"),

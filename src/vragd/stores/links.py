@@ -6,12 +6,11 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
-from vragd.errors import NotFound, UsageError
+from vragd.errors import NotFound, UsageError, one_of
 from vragd.search import links as search
 from vragd.search.links import Asked, Linked, Root, Told
 from vragd.stores.indexer import Indexer
 from vragd.stores.stores import Stores
-from vragd.terms.near import one_of
 
 REST_S = 1.0
 N_NAMED = 5

@@ -9,14 +9,13 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import Any, Never
 
-from vragd.errors import BackendUnavailable, EmbedderUnavailable, Overloaded, UsageError
+from vragd.errors import BackendUnavailable, EmbedderUnavailable, Overloaded, UsageError, one_of
 from vragd.search.ask import Answer, Place, Question, Target, ask
 from vragd.search.asking import each_of, named_in, unknown_everywhere
 from vragd.search.grammar.tree import Source, Store
 from vragd.search.merge import best_of, merge
 from vragd.stores.indexer import Indexer
 from vragd.stores.stores import QUERY_THREADS, Stores
-from vragd.terms.near import one_of
 
 PLACES = QUERY_THREADS + 16  # those that are answered, and those that wait
 HALF = PLACES // 2

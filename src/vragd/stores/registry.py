@@ -20,12 +20,11 @@ import structlog
 
 from vragd.config.load import Loaded, check_places
 from vragd.config.settings import STORE_NAME, SourceSettings, StoreSettings, check_store_name
-from vragd.errors import StoreExists, UnknownStore, UsageError, VragdError
+from vragd.errors import StoreExists, UnknownStore, UsageError, VragdError, one_of
 from vragd.system.failpoints import reach
 from vragd.system.files import disk_error, private_dir, write_atomic
 from vragd.system.log import error_fields
 from vragd.system.places import literal
-from vragd.terms.near import one_of
 
 log = structlog.get_logger()
 

@@ -12,13 +12,16 @@ from tempfile import TemporaryDirectory
 from vragd.backends import registry as backends
 from vragd.backends.registry import create_backend
 from vragd.config.load import Loaded
-from vragd.config.settings import Config
+from vragd.config.settings import DEFAULT_INCLUDE, Config
 from vragd.embed import registry as embedders
 from vragd.embed.registry import create_embedder
 from vragd.errors import ConfigError, VragdError
 from vragd.sync.readers import READ, Documents, Readers
 from vragd.system.files import could_be_private
 from vragd.vault.ignore import Rules
+from vragd.vault.source import Source
+
+MAX_BYTES = 8 << 20
 
 
 def packages(config: Config) -> list[str]:
@@ -64,3 +67,23 @@ def can_run(loaded: Loaded) -> None:
                 create_backend(store.backend.type, store.backend, Path(empty)).close()
         except VragdError as error:
             raise ConfigError(f"store {name!r}: {error.message}", hint=error.hint) from error
+
+
+def counted(folder: Path) -> tuple[int, int] | None:
+    """
+    How many notes there are below a folder, and how many files and folders of it Obsidian excludes; None where nobody
+    can tell now. Blocks.
+    """
+    source = Source(folder, 0, "", label=folder.name, include=DEFAULT_INCLUDE, max_file_bytes=MAX_BYTES)
+    root = source.find(expect_obsidian=False)
+    if root is None:
+        return None
+    try:
+        source.take(root)
+        source.refresh_rules(root, proven=True)
+        found = source.scan(proven=True)
+    finally:
+        source.close()
+    if found.stopped:
+        return None
+    return len(found.notes), sum(why == "excluded_by_obsidian" for why in found.skipped.values())

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from vragd.cli import words
 from vragd.cli.main import main
-from vragd.terms.near import nearest, one_of
+from vragd.errors import nearest, one_of
+from vragd.terms import bounds
 
 
 def complaint(capsys: pytest.CaptureFixture[str], *words: str) -> tuple[str, str]:
@@ -73,11 +75,15 @@ def test_a_flag_or_value_that_is_not_there_is_said_in_words(
 def test_nothing_typed_shows_what_there_is_and_help_is_a_command(capsys: pytest.CaptureFixture[str]) -> None:
     assert main([]) == 2
     assert "examples:" in capsys.readouterr().err
-    for words, part in ((["help"], "examples:"), (["help", "files"], "--state"), (["help", "store", "list"], "--json")):
+    for typed, part in ((["help"], "examples:"), (["help", "files"], "--state"), (["help", "store", "list"], "--json")):
         with pytest.raises(SystemExit) as ended:
-            main(words)
+            main(typed)
         assert ended.value.code == 0
         assert part in capsys.readouterr().out
+
+
+def test_the_bounds_are_those_of_the_daemon() -> None:
+    assert (words.MAX_TOP_K, words.MAX_LISTED) == (bounds.MAX_TOP_K, bounds.MAX_LISTED)
 
 
 def test_the_nearest_is_one_that_is_like_it() -> None:
