@@ -40,6 +40,7 @@ MODULES = {
     "store": "store",
     "verify": "verify",
     "config": "config",
+    "doctor": "doctor.command",
     "demo": "demo",
 }
 """Each command and the module of vragd.cli it is in."""
@@ -49,7 +50,7 @@ FILTERED = ("query", "tags", "properties", "tasks", "recent", "similar")
 
 NAMES = (
     "path", "vault", "pattern", "store", "name", "source", "config", "data_dir", "socket", "log_file",
-    "note", "where", "backend", "bucket", "region", "profile", "endpoint_url", "model",
+    "note", "where", "bundle", "backend", "bucket", "region", "profile", "endpoint_url", "model",
 )  # fmt: skip
 """The arguments that name something."""
 
@@ -62,8 +63,8 @@ examples:
   vragd similar "Coffee"                   notes that are related to one
   vragd query --help                       the flags of a command
 
-exit status: 0 done, 1 nothing found (query, similar), differences (verify) or the answer was no, 2 wrong usage or
-configuration, 3 no daemon is running, 4 failed.
+exit status: 0 done, 1 nothing found (query, similar), differences (verify), faults (doctor) or
+the answer was no, 2 wrong usage or configuration, 3 no daemon is running, 4 failed.
 `vragd run` ends with those of sysexits.h: 75 another daemon runs, 78 configuration, 73 data directory,
 65 data of a newer vragd."""
 

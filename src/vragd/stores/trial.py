@@ -6,15 +6,18 @@ Blocks, and imports all that the configuration needs. Contacts nobody.
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from vragd.backends import registry as backends
 from vragd.backends.registry import create_backend
+from vragd.backends.settings import BackendSettings
 from vragd.config.load import Loaded
 from vragd.config.settings import DEFAULT_INCLUDE, Config
 from vragd.embed import registry as embedders
 from vragd.embed.registry import create_embedder
+from vragd.embed.settings import EmbedderSettings
 from vragd.errors import ConfigError, VragdError
 from vragd.sync.readers import READ, Documents, Readers
 from vragd.system.files import could_be_private
@@ -87,3 +90,39 @@ def counted(folder: Path) -> tuple[int, int] | None:
     if found.stopped:
         return None
     return len(found.notes), sum(why == "excluded_by_obsidian" for why in found.skipped.values())
+
+
+ASKED = "how do I brew coffee"
+NEAR, FAR = "Pour the hot water slowly over the ground coffee.", "The annual tax return is due at the end of May."
+
+
+def pairs(settings: EmbedderSettings) -> tuple[float, float, float]:
+    """
+    The cosines of a question with a sentence that is near to it and one that is far; how long that took, in seconds.
+
+    Contacts the embedder, with sentences of ours alone. Raises VragdError.
+    """
+    embedder = create_embedder(settings.type, settings)
+    try:
+        started = time.monotonic()
+        asked, (near, far) = embedder.embed_query(ASKED), embedder.embed_documents([NEAR, FAR])
+        return float(asked @ near), float(asked @ far), time.monotonic() - started
+    finally:
+        embedder.close()
+
+
+def is_ours(settings: EmbedderSettings | BackendSettings) -> bool:
+    """Whether its type is one that vragd brings along, whose name tells nothing of who uses it."""
+    types = backends.TYPES if isinstance(settings, BackendSettings) else embedders.TYPES
+    return settings.type in types.ours
+
+
+def backend_answers(settings: BackendSettings) -> None:
+    """Make the backend, and have one that is shared list what it has. Raises VragdError."""
+    with TemporaryDirectory() as empty:
+        backend = create_backend(settings.type, settings, Path(empty))
+        try:
+            if settings.shared:
+                backend.list_collections()
+        finally:
+            backend.close()

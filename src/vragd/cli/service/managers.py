@@ -57,6 +57,11 @@ class Manager(ABC):
 
     @property
     @abstractmethod
+    def unit_file(self) -> Path:
+        """What says which program is started."""
+
+    @property
+    @abstractmethod
     def active(self) -> bool:
         """Whether the manager runs the daemon now."""
 
@@ -119,6 +124,10 @@ class Systemd(Manager):
     @property
     def installed(self) -> bool:
         return self._service.exists()
+
+    @property
+    def unit_file(self) -> Path:
+        return self._service
 
     @property
     def active(self) -> bool:
@@ -227,6 +236,10 @@ class Launchd(Manager):
     @property
     def installed(self) -> bool:
         return self._plist.exists()
+
+    @property
+    def unit_file(self) -> Path:
+        return self._plist
 
     @property
     def _loaded(self) -> bool:
