@@ -16,6 +16,7 @@ from vragd.system.places import config_path
 def add(commands: Any, common: argparse.ArgumentParser) -> None:
     sub = commands.add_parser("run", parents=[common], help="run the daemon in the foreground")
     sub.add_argument("--log-file", metavar="FILE", help="log there instead of standard error (VRAGD_LOG_FILE)")
+    sub.add_argument("--detach", action="store_true", help="in the background: it outlives this terminal")
     sub.set_defaults(command=_run, is_daemon=True)
 
 
@@ -34,6 +35,11 @@ def _run(args: argparse.Namespace) -> int:
             f"cannot look at {config_path(args.config)}: {os.strerror(error.errno or 0)}",
             hint="is HOME that of the user who asks? else --config FILE",
         ) from error
+    if args.detach:
+        from vragd.cli.control import detach
+
+        args.socket = args.socket or None
+        return detach(args)
     gc.disable()  # until the daemon stands: what is loaded meanwhile stays, and looking through it takes long
     from vragd.daemon import life
 

@@ -4,22 +4,18 @@ from __future__ import annotations
 
 import argparse
 import os
-import signal
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from vragd.cli.connect import client
+from vragd.cli.control import reload, status_of
 from vragd.cli.render import json_out, out, say, within
-from vragd.errors import ConfigError, NoDaemon, UsageError
+from vragd.errors import ConfigError, UsageError
 from vragd.system.places import config_path, data_dir, expanded, socket_path
 
 if TYPE_CHECKING:
     from vragd.config.settings import Config, SourceSettings
 
-TAKEN_S = 10.0
-"""How long is waited for the daemon to have what was written."""
 Status = dict[str, Any]
 
 
@@ -64,7 +60,7 @@ def _add(args: argparse.Namespace) -> int:
         out(within(f"added  {folder} to store {store}"))
     if text != before:
         _write(args, file, text)
-        _tell(args, file, lambda status: set(map(str, folders)) <= _paths(status))
+        _tell(args, file)
     return 0
 
 
@@ -73,7 +69,6 @@ def _remove(args: argparse.Namespace) -> int:
 
     file = config_path(args.config)
     text = _read(file)
-    gone: list[str] = []
     for path in args.path:
         folder = expanded(path).absolute()
         found = [
@@ -90,18 +85,16 @@ def _remove(args: argparse.Namespace) -> int:
             )
         ((store, number, source),) = found
         text = edit.without_source(text, str(file), store, number)
-        gone.append(str(source.path))
         out(within(f"removed {source.path} from store {store}; the folder stays as it is"))
     _write(args, file, text)
-    left = {str(source.path) for _, _, source in _sources(_parsed(text, file))}
-    _tell(args, file, lambda status: not (set(gone) - left) & _paths(status))
+    _tell(args, file)
     return 0
 
 
 def _list(args: argparse.Namespace) -> int:
     file = config_path(args.config)
     parsed = _parsed(_read(file), file) if file.exists() else None
-    status = _status(args) or {}
+    status = status_of(args) or {}
     known = {(row["name"], one["path"]): one for row in status.get("stores", ()) for one in row["sources"]}
     rows = [
         {"store": store, "name": source.label, "path": str(source.path),
@@ -192,38 +185,14 @@ def _write(args: argparse.Namespace, file: Path, text: str) -> None:
     out(f"wrote  {file} (as it was: {backup})")
 
 
-def _paths(status: Status) -> set[str]:
-    return {source["path"] for store in status["stores"] for source in store["sources"]}
-
-
-def _status(args: argparse.Namespace) -> Status | None:
-    """What the daemon says; None where none runs."""
-    try:
-        found: Status = client(args).request("GET", "/v1/status")
-    except NoDaemon:
-        return None
-    return found
-
-
-def _tell(args: argparse.Namespace, file: Path, taken: Callable[[Status], bool]) -> None:
+def _tell(args: argparse.Namespace, file: Path) -> None:
     """Have the daemon load its configuration again, and say whether it did."""
-    status = _status(args)
+    status = status_of(args)
     if status is None:
         say("no daemon runs: vragd run, or vragd service start, takes it up")
         return
     if status["config"] is None or os.path.realpath(status["config"]) != os.path.realpath(file):
         say(f"the daemon that answers has another configuration: {status['config']}")
         return
-    try:
-        os.kill(status["pid"], signal.SIGHUP)
-    except OSError as error:
-        say(f"the daemon (pid {status['pid']}) cannot be told: {error.strerror}; restart it")
-        return
-    deadline = time.monotonic() + TAKEN_S
-    while not (status and taken(status)):
-        if time.monotonic() > deadline:
-            say("the daemon has not taken it up yet: its log says why (vragd service logs)")
-            return
-        time.sleep(0.05)
-        status = _status(args)
+    reload(args, status)
     say("the daemon has taken it up; vragd status says how far it is")
