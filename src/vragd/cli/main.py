@@ -54,7 +54,7 @@ FILTERED = ("query", "tags", "properties", "tasks", "recent", "similar")
 
 NAMES = (
     "path", "vault", "pattern", "store", "name", "source", "config", "data_dir", "socket", "log_file",
-    "note", "where", "bundle", "backend", "bucket", "region", "profile", "endpoint_url", "model",
+    "note", "where", "bundle", "why", "backend", "bucket", "region", "profile", "endpoint_url", "model",
 )  # fmt: skip
 """The arguments that name something."""
 

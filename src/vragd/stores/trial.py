@@ -14,7 +14,7 @@ from vragd.backends import registry as backends
 from vragd.backends.registry import create_backend
 from vragd.backends.settings import BackendSettings
 from vragd.config.load import Loaded
-from vragd.config.settings import DEFAULT_INCLUDE, Config
+from vragd.config.settings import DEFAULT_INCLUDE, Config, SourceSettings
 from vragd.embed import registry as embedders
 from vragd.embed.registry import create_embedder
 from vragd.embed.settings import EmbedderSettings
@@ -126,3 +126,8 @@ def backend_answers(settings: BackendSettings) -> None:
                 backend.list_collections()
         finally:
             backend.close()
+
+
+def left_out(source: SourceSettings, path: str) -> str:
+    """Why the patterns of a source leave a file out; "" where they do not. Obsidian's are not asked."""
+    return Rules(source.include, source.exclude).excluded(path) or ""
