@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import pty
 import signal
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -69,3 +72,24 @@ def test_a_reload_says_whether_it_was_taken_or_refused(tmp_path: Path) -> None:
         assert daemon.status()["reloads"] == {"n": 3, "refused": None}
         foreground = daemon.run("stop")
         assert foreground.returncode == 0, foreground.stderr
+
+
+def test_on_a_terminal_it_tells_people_and_logs_to_a_file(home: Vragd) -> None:
+    (home.vault / "a.md").write_text("numbat\n")
+    ours, theirs = pty.openpty()
+    command = [sys.executable, "-m", "vragd", "run"]
+    process = subprocess.Popen(command, env=home.env, stdin=theirs, stdout=theirs, stderr=theirs)
+    os.close(theirs)
+    shown = b""
+    try:
+        while b"Ctrl-C stops" not in shown:
+            shown += os.read(ours, 4096)
+        assert b"notes: 1 note searchable after" in shown
+        assert b"daemon." not in shown, "what is logged is in the file"
+        assert "daemon." in (home.home / ".local/state/vragd/vragd.log").read_text()
+        process.send_signal(signal.SIGINT)
+        assert process.wait(20) == 0
+    finally:
+        process.kill()
+        process.wait()
+        os.close(ours)

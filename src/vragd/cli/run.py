@@ -6,11 +6,16 @@ import argparse
 import gc
 import os
 import signal
-from typing import Any
+import sys
+from typing import TYPE_CHECKING, Any
 
 from vragd.cli.connect import load
 from vragd.errors import ConfigError
 from vragd.system.places import config_path
+
+if TYPE_CHECKING:
+    from vragd.cli.running import Teller
+    from vragd.config.load import Loaded
 
 
 def add(commands: Any, common: argparse.ArgumentParser) -> None:
@@ -44,5 +49,32 @@ def _run(args: argparse.Namespace) -> int:
     from vragd.daemon import life
 
     loaded = load(args, required=True)
+    teller = _teller(args, loaded)
+    if teller is not None:
+        loaded = load(args, required=True)  # with the log's place
     life.set_up_log(loaded.config.log)
-    return life.run(loaded, lambda: load(args, required=True))
+    if teller is None:
+        return life.run(loaded, lambda: load(args, required=True))
+    teller.start()
+    try:
+        return life.run(loaded, lambda: load(args, required=True))
+    finally:
+        teller.stop()
+
+
+def _teller(args: argparse.Namespace, loaded: Loaded) -> Teller | None:
+    """Who tells people at a terminal how far it is, where the log is not asked for there: it goes to a file then."""
+    asked = args.log_level or os.environ.get("VRAGD_LOG_LEVEL") or os.environ.get("INVOCATION_ID")
+    if asked or loaded.config.log.file is not None or not sys.stderr.isatty():
+        return None
+    from vragd.cli.control import default_log
+    from vragd.cli.running import Teller
+    from vragd.client import Client
+
+    log = default_log()
+    try:
+        log.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    except OSError:
+        return None  # then the terminal has it
+    args.log_file = str(log)
+    return Teller(Client(loaded.socket), sys.stderr, log)
