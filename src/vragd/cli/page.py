@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from functools import cache
 from itertools import groupby
 from typing import NamedTuple, TextIO
 
@@ -26,7 +27,16 @@ _UNSEEN = (
     "\u2060-\u206f\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufffb\U0001bca0-\U0001bca3\U0001d173-\U0001d17a"
     "\U000e0000-\U000e0fff]"
 )
-_LOOKED_AT = re.compile(f"({_KEPT})|\r(?=\n)|{_UNSEEN}")
+# What is neither seen nor told by str.isprintable, which looks at other kinds of characters.
+_PRINTABLE = frozenset(
+    map(chr, (0x34F, 0x115F, 0x1160, 0x17B4, 0x17B5, *range(0x180B, 0x1810), 0x3164, 0xFFA0, *range(0xFE00, 0xFE10)))
+) | frozenset(map(chr, range(0xE0100, 0xE01F0)))
+
+
+@cache
+def _looked_at() -> re.Pattern[str]:
+    """Made when it is needed: that takes a tenth of a query, and most answers have nothing of the kind."""
+    return re.compile(f"({_KEPT})|\r(?=\n)|{_UNSEEN}")
 
 
 class Piece(NamedTuple):
@@ -78,10 +88,10 @@ def seen(text: str, spans: Sequence[Sequence[int]] = ()) -> tuple[str, list[tupl
     `text` where each character that cannot be seen, or turns or moves what can be, is named (`<U+202E>`), and `spans`
     where they are then. Line ends and tabs stay; what changes how its neighbours look stays with them.
     """
-    if text.isascii() and text.isprintable():
+    if text.isprintable() and _PRINTABLE.isdisjoint(text):
         return text, [(start, end) for start, end in spans]
     parts, shifts, at = list[str](), list[tuple[int, int]](), 0
-    for found in _LOOKED_AT.finditer(text):
+    for found in _looked_at().finditer(text):
         if found[1] is None:
             named = (
                 "" if found[0] == "\r" and text[found.end() : found.end() + 1] == "\n" else f"<U+{ord(found[0]):04X}>"

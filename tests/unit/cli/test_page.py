@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import unicodedata
 
 import pytest
 
@@ -62,6 +63,18 @@ def test_only_a_terminal_has_a_width_and_the_console_no_links() -> None:
 )  # fmt: skip
 def test_what_cannot_be_seen_is_named_and_what_belongs_to_its_neighbours_stays(text: str, shown: str | None) -> None:
     assert seen(text)[0] == (text if shown is None else shown)
+
+
+def test_no_character_is_passed_over_by_the_quick_look() -> None:
+    """Each alone: what the whole look would name, and what it would leave."""
+    for code in (*range(0x110, 0xD800), *range(0xE000, 0x30000), *range(0xE0000, 0xE1000)):
+        char = chr(code)
+        kind = unicodedata.category(char)
+        if kind in ("Cc", "Cf", "Zl", "Zp") and not 0x600 <= code <= 0x8E2 and code not in NOT_HIDDEN:
+            assert seen(f"a{char}b")[0] == f"a<U+{code:04X}>b", hex(code)
+
+
+NOT_HIDDEN = {0x110BD, 0x110CD, *range(0x13430, 0x13440)}  # marks of numbers, and how hieroglyphs are put together
 
 
 def test_spans_are_where_they_were_after_what_is_named() -> None:
