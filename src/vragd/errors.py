@@ -8,12 +8,14 @@ One tree of errors. Raise the most specific class; only `cli` and `server` turn 
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
+
 
 class VragdError(Exception):
     """What was found, what was expected (`message`), and the way out (`hint`)."""
 
     code = "failed"
-    exit_status = 1
+    exit_status = 4  # 1 is that of a question nothing answers, as with grep
     daemon_status = 70
     http_status = 500
     transient = False
@@ -286,3 +288,18 @@ class MethodNotAllowed(VragdError):
     def __init__(self, message: str, *, hint: str = "", allowed: tuple[str, ...] = ()) -> None:
         super().__init__(message, hint=hint or f"allowed: {', '.join(allowed)}")
         self.allowed = allowed
+
+
+def nearest(name: str, names: Iterable[str], at_least: float = 0.6) -> str:
+    """That of `names` which is spelled most like `name`; "" if none is so like it, of 1."""
+    import difflib
+
+    folded = {one.casefold(): one for one in names}
+    found = difflib.get_close_matches(name.casefold(), list(folded), 1, at_least)
+    return folded[found[0]] if found else ""
+
+
+def one_of(name: str, names: Sequence[str], none: str) -> str:
+    """A hint for who asked for `name`, where there are these `names`; `none` where there is no name at all."""
+    listed = f"one of: {', '.join(names)}" if names else none
+    return f"did you mean {near!r}? {listed}" if (near := nearest(name, names)) and len(names) > 1 else listed

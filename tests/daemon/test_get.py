@@ -31,5 +31,5 @@ def test_an_id_stays_over_a_restart_and_a_rename_and_is_gone_with_what_is_hidden
         until(lambda: path() == "", "the note to be hidden")
         for asked in (hit["id"], "Press", "Private/Press.md:1-2"):
             done = daemon.run("get", asked)
-            assert (done.returncode, done.stdout) == (1, "")
+            assert (done.returncode, done.stdout) == (4, "")
             assert "minutes" not in done.stderr

@@ -45,7 +45,7 @@ def test_what_is_excluded_opts_out_or_may_be_hidden_is_named_by_no_link(tmp_path
         until(lambda: shown() == {"Open.md"}, "what is hidden to be gone")
         for name in ("Apart", "Private note", "scan.png", "Vague note"):
             done = daemon.run("links", name)
-            assert done.returncode == 1
+            assert done.returncode == 4
             assert "Private" not in done.stderr.replace(repr(name), "")
             assert "Vague" not in done.stderr.replace(repr(name), "")
 
@@ -66,4 +66,4 @@ def test_without_a_daemon_links_are_those_that_were_read(tmp_path: Path) -> None
         ]  # fmt: skip
         assert links(daemon, "A")["out"] == running["out"]
         unknown = daemon.run("links", "AA")
-        assert (unknown.returncode, "there is no note 'AA'" in unknown.stderr) == (1, True)
+        assert (unknown.returncode, "there is no note 'AA'" in unknown.stderr) == (4, True)

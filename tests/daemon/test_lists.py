@@ -51,7 +51,7 @@ def test_what_is_excluded_opts_out_or_may_be_hidden_is_neither_named_nor_counted
         assert listed(daemon, "tags", "--where", "-tag:open")["n_notes"] == 0
         for name in names:
             done = daemon.run("outline", name)
-            assert (done.returncode, f"there is no note {name!r}" in done.stderr) == (1, True)
+            assert (done.returncode, f"there is no note {name!r}" in done.stderr) == (4, True)
             for args in (
                 ("properties", name[:-1]),
                 ("tags", "--where", f"tag:{name[:-1]}"),

@@ -32,7 +32,7 @@ def test_indexing_waits_for_ollama_says_so_and_resumes_by_itself(tmp_path: Path)
         assert trouble["code"] == "embedder_unavailable"
         assert "ollama serve" in trouble["hint"]
         until(lambda: daemon.store["pending"] == 5, "five paths to wait")
-        assert daemon.run("sync", "--wait").returncode == 1
+        assert daemon.run("sync", "--wait").returncode == 4
         with fake:
             until(lambda: daemon.store["notes"] == 5 and not daemon.status()["degraded"], "the index", 60)
             assert daemon.paths("number3", top_k=1) == ["note3.md"]

@@ -35,8 +35,9 @@ def daemon(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Vragd]:
 
 def asked(daemon: Vragd, *args: str) -> set[str]:
     done = daemon.run("query", *args, "--json", "-k", "20")
-    assert done.returncode == 0, done.stderr
-    return {hit["path"] for hit in json.loads(done.stdout)["hits"]}
+    found = {hit["path"] for hit in json.loads(done.stdout)["hits"]}
+    assert done.returncode == (0 if found else 1), done.stderr
+    return found
 
 
 def test_filters_narrow_and_bare_words_rank(daemon: Vragd) -> None:
@@ -137,7 +138,7 @@ def test_a_mistake_in_an_expression_is_shown_under_it_and_so_is_a_mixture(daemon
 
 def test_names_that_no_note_has_are_said_with_the_nearest(daemon: Vragd) -> None:
     shown = daemon.run("query", "tag:wrok")
-    assert (shown.returncode, "'wrok'" in shown.stderr, "'work'" in shown.stderr) == (0, True, True)
+    assert (shown.returncode, "'wrok'" in shown.stderr, "'work'" in shown.stderr) == (1, True, True)
     (unknown,) = daemon.query("[statsu]")["unknown"]
     assert unknown == {"kind": "property", "name": "statsu", "nearest": "status"}
     for where in ('statsu == "done"', "statsu.contains('x') && true", 'date(statsu) + "1d" < now()'):

@@ -205,7 +205,7 @@ def test_a_store_that_cannot_be_deleted_there_is_kept_here(s3: FakeS3Vectors, tm
         daemon.start()
         s3.stop()
         refused = daemon.run("store", "delete", "notes", "--yes")
-        assert refused.returncode == 1
+        assert refused.returncode == 4
         assert "the store is kept" in refused.stderr
         assert "--keep-remote" in refused.stderr
         assert daemon.paths("note", mode="keyword") == ["n.md"]

@@ -49,8 +49,9 @@ def test_without_a_daemon_query_says_how_to_start_it(tmp_path: Path) -> None:
     ("args", "words"),
     [
         (["query", "x", "-s", "nope"], ["'nope'", "notes"]),
-        (["query", "x", "-k", "0"], ["top_k is 0", "1 to 1000"]),
-        (["query", "x", "-k", "10000"], ["top_k is 10000"]),
+        (["query", "x", "-k", "0"], ["-k: expected a whole number, 1 to 1,000, not '0'"]),
+        (["query", "x", "-n", "10000"], ["1 to 1,000"]),
+        (["query", "x", "-s", "note"], ["'note'", "notes"]),
         (["query", "  "], ["empty"]),
         (["sync", "/etc/passwd"], ["in no source"]),
         (["sync", "", "--confirm-deletes"], ["path is empty", "variable"]),

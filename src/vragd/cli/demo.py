@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from vragd.cli.query import print_hits
+from vragd.cli.hits import print_hits
 from vragd.cli.render import out, plural, say
 from vragd.cli.sync import Progress
 from vragd.client import Client

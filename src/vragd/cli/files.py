@@ -14,6 +14,7 @@ def add(commands: Any, common: argparse.ArgumentParser) -> None:
     sub = commands.add_parser("files", parents=[common], help="each file, its state, and why")
     sub.add_argument("--state", action="append", default=[], choices=("indexed", "failed", "pending", "skipped"))
     sub.add_argument("-s", "--store", action="append", default=[])
+    sub.add_argument("--why", metavar="PATH", help="of one file: is it searched, if not why not, and its passages")
     sub.add_argument("--json", action="store_true")
     sub.set_defaults(command=_files)
 
@@ -21,6 +22,10 @@ def add(commands: Any, common: argparse.ArgumentParser) -> None:
 def _files(args: argparse.Namespace) -> int:
     wanted = urlencode([("state", state) for state in args.state] + [("store", store) for store in args.store])
     with Session(args) as session:
+        if args.why is not None:
+            from vragd.cli.why import why
+
+            return why(args, session)
         answer = session.request("GET", "/v1/files" + (f"?{wanted}" if wanted else ""))
     if args.json:
         json_out(answer)

@@ -6,11 +6,13 @@ import csv
 import io
 import json
 import re
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from vragd.cli.render import json_out, out, within
+from vragd.cli.page import seen
+from vragd.cli.render import json_out, out, out_name, within
 
 Answer = dict[str, Any]
 Hit = dict[str, Any]
@@ -53,15 +55,26 @@ def _row(hit: Hit) -> Sequence[Any]:
 
 def _markdown(answer: Answer, first: int) -> None:
     for number, hit in enumerate(answer["hits"], first):
-        name = _escaped(" › ".join([hit["title"], *hit["heading"][hit["heading"][:1] == [hit["title"]] :]]))
+        name = _escaped(seen(" › ".join([hit["title"], *hit["heading"][hit["heading"][:1] == [hit["title"]] :]]))[0])
         out(within(f"{number}. [{name}]({hit['uri']})" if hit.get("uri") else f"{number}. {name}"))
         if text := shown_of(hit):
-            out(within(f"   > {_escaped(text)}"))
+            out(within(f"   > {_escaped(seen(text)[0])}"))
 
 
 def _paths(answer: Answer, _: int) -> None:
+    print_paths(answer)
+
+
+def print_paths(answer: Answer, end: str = "\n") -> None:
+    """
+    Each file once, by its path on this machine if that is known. Names are as they are, for programs; but on a
+    terminal, and where a line end would begin another one, as people can see them.
+    """
     for path in dict.fromkeys(hit.get("file") or f"{hit['source']}/{hit['path']}" for hit in answer["hits"]):
-        out(within(path))
+        if end == "\0" or (within(path) == path and not sys.stdout.isatty()):
+            out_name(path, end)
+        else:
+            out(within(path))
 
 
 def shown_of(hit: Hit) -> str:

@@ -7,10 +7,12 @@ import json
 import os
 import re
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from vragd.cli.render import out, say
+from vragd.cli.page import seen
+from vragd.cli.render import out, plural, say, within
 from vragd.errors import UsageError
 from vragd.system.files import disk_error
 from vragd.system.places import MACOS, config_path, data_dir, expanded
@@ -26,14 +28,17 @@ OBSIDIAN_LISTS = (
     )
 )
 
+STORE = "notes"
+S_A_NOTE = 0.03
+"""Of one thread on a laptop's core; a note is about three passages."""
 TEMPLATE = """\
 # vragd: what is indexed, by which model, and where. Every key: config.example.yaml of the project.
 # Check this file with: vragd config check
 
 stores:
-  notes:
+  {store}:
     sources:
-      - path: {path}
+      - path: {path}{named}
         # name: {label}           # shown in hits; the folder's own name if not given
         # include: ["*.md", "*.markdown", "*.txt"]
         # exclude: ["Private/", "*.draft.md"]
@@ -48,46 +53,105 @@ stores:
 
 
 def add(commands: Any, common: argparse.ArgumentParser) -> None:
-    sub = commands.add_parser("init", parents=[common], help="write a configuration for a vault")
-    sub.add_argument("vault", nargs="?", help="the vault's folder; without it, those Obsidian knows are offered")
-    sub.add_argument("--force", action="store_true", help="replace an existing configuration")
+    sub = commands.add_parser("init", parents=[common], help="write a configuration for a vault, or several")
+    sub.add_argument("vault", nargs="*", help="the vault's folder; without one, those Obsidian knows are offered")
+    sub.add_argument("--force", action="store_true", help="replace an existing configuration; it is kept beside")
+    sub.add_argument("-y", "--yes", action="store_true", help="ask nothing: without a folder, all that Obsidian knows")
     sub.set_defaults(command=_init)
 
 
 def _init(args: argparse.Namespace) -> int:
     file = config_path(args.config)
     if file.exists() and not args.force:
-        raise UsageError(f"there is a configuration already: {file}", hint="edit it, or use --force to replace it")
-    vault = expanded(args.vault).absolute() if args.vault else _choose(known_vaults())
-    if not vault.is_dir():
-        raise UsageError(f"{vault} is not a folder", hint="name the vault's own folder")
-    from vragd.config import load, settings
+        hint = "vragd add PATH adds a vault to it; --force replaces it"
+        raise UsageError(f"there is a configuration already: {file}", hint=hint)
+    if args.vault:
+        return write_new(args, [expanded(vault).absolute() for vault in args.vault])
+    vaults = known_vaults()
+    return write_new(args, outermost(vaults) if args.yes and vaults else _choose(vaults))
 
-    text = TEMPLATE.format(
-        path=json.dumps(str(vault), ensure_ascii=False),
-        label=re.sub(r"\s+", " ", vault.name),
-        embedder=settings.default_embedder().type,
-        by_model=settings.of_model("embeddinggemma").type,
-        backend=settings.default_backend().type,
-    )
 
+def write_new(args: argparse.Namespace, folders: Sequence[Path]) -> int:
+    """Write a configuration of these folders, where none is or another is kept beside; say what is in them."""
+    from vragd.config import load
+
+    file = config_path(args.config)
+    for folder in folders:
+        if not folder.is_dir():
+            raise UsageError(f"{folder} is not a folder", hint="name the vault's own folder")
+    text = configured(folders, str(file), getattr(args, "name", None), getattr(args, "store", None) or STORE)
     parsed = load.parse(text, str(file))
     load.check_places(
         [(name, source) for name, store in parsed.stores.items() for source in store.sources],
         data_dir(args.data_dir, None),
     )
-    if not (vault / ".obsidian").is_dir():
-        say(f"note: {vault} has no .obsidian folder; it is indexed all the same")
+    for folder in folders:
+        if not (folder / ".obsidian").is_dir():
+            say(f"note: {folder} has no .obsidian folder; it is indexed all the same")
     try:
         file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        if file.exists():
+            kept = file.with_name(file.name + ".bak")
+            file.replace(kept)
+            out(f"kept  {kept}")
         fd = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
         with os.fdopen(fd, "w", encoding="utf-8") as stream:
             stream.write(text)
     except OSError as error:
         raise disk_error(error, str(file)) from error
     out(f"wrote {file}")
+    for folder in folders:
+        out(within(f"      {said_of(folder)}"))
     out("next: vragd run, or vragd service install")
     return 0
+
+
+def configured(folders: Sequence[Path], file: str, name: str | None = None, store: str = STORE) -> str:
+    """The text of a new configuration. Raises ConfigError for what cannot stand in it."""
+    from vragd.config import settings
+    from vragd.config.edit import quoted, with_source
+
+    first, *others = folders
+    text = TEMPLATE.format(
+        store=store,
+        path=quoted(str(first)),
+        named=f"\n        name: {quoted(name)}" if name else "",
+        label=seen(re.sub(r"\s+", " ", first.name))[0],
+        embedder=settings.default_embedder().type,
+        by_model=settings.of_model("embeddinggemma").type,
+        backend=settings.default_backend().type,
+    )
+    taken = {name or first.name}
+    for folder in others:
+        source = {"path": str(folder)}
+        if folder.name in taken:  # two of one name in a store are not told apart
+            source["name"] = f"{folder.parent.name}-{folder.name}"
+        taken.add(source.get("name", folder.name))
+        text = with_source(text, file, store, source)
+    return text
+
+
+def said_of(folder: Path) -> str:
+    """How many notes there are, and about how long they take the builtin model; a sentence."""
+    from vragd.stores.trial import counted
+
+    found = counted(folder)
+    if found is None:
+        return f"{folder}: its notes are counted once vragd runs"
+    notes, hidden = found
+    excluded = f", {hidden:,} excluded by Obsidian" if hidden else ""
+    return f"{folder}: {plural(notes, 'note')}{excluded}, about {_roughly(S_A_NOTE * notes)} to index"
+
+
+def _roughly(seconds: float) -> str:
+    if seconds < 10:
+        return "a few seconds"
+    return f"{round(seconds, -1):.0f} s" if seconds < 120 else f"{seconds / 60:.0f} min"
+
+
+def outermost(folders: Sequence[Path]) -> list[Path]:
+    """Those that are in no other of them: what is in one is found with it."""
+    return [one for one in folders if not any(other in one.parents for other in folders)]
 
 
 def known_vaults() -> list[Path]:
@@ -106,16 +170,24 @@ def known_vaults() -> list[Path]:
     return sorted(found, key=lambda path: -found[path])
 
 
-def _choose(vaults: list[Path]) -> Path:
+def _choose(vaults: list[Path]) -> list[Path]:
     if not vaults:
         raise UsageError("Obsidian lists no vault on this machine", hint="vragd init ~/path/to/your/vault")
     if not sys.stdin.isatty():
         listed = "\n".join(f"  vragd init {json.dumps(str(vault), ensure_ascii=False)}" for vault in vaults)
-        raise UsageError("which vault?", hint=f"one of those Obsidian lists:\n{listed}")
+        raise UsageError("which vault?", hint=f"one of those Obsidian lists, or --yes for all:\n{listed}")
     for number, vault in enumerate(vaults, 1):
-        out(f"{number}. {vault}")
-    say(f"Which one? [1-{len(vaults)}]")
-    answer = sys.stdin.readline().strip() or "1"
-    if not answer.isdigit() or not 1 <= int(answer) <= len(vaults):
-        raise UsageError(f"{answer!r} is not one of 1 to {len(vaults)}")
-    return vaults[int(answer) - 1]
+        out(within(f"{number}. {vault}"))
+    say("Which? One number or several; Enter takes all" if len(vaults) > 1 else "Enter takes it")
+    return chosen(sys.stdin.readline(), vaults)
+
+
+def chosen(answer: str, vaults: list[Path]) -> list[Path]:
+    """Those an answer means: numbers from 1, all if it is empty. Raises UsageError."""
+    words = answer.replace(",", " ").split()
+    if not words or words == ["all"]:
+        return outermost(vaults)
+    for word in words:
+        if not word.isdecimal() or not 1 <= int(word) <= len(vaults):
+            raise UsageError(f"{word!r} is not one of 1 to {len(vaults)}")
+    return [vaults[number - 1] for number in dict.fromkeys(map(int, words))]

@@ -7,9 +7,11 @@ import time
 from typing import Any
 
 from vragd.cli.connect import Session
+from vragd.cli.hits import say_unknown
 from vragd.cli.links import named
-from vragd.cli.query import add_where, as_text, say_unknown, where_of
+from vragd.cli.query import add_where, as_text, where_of
 from vragd.cli.render import json_out, out, plural, say, within
+from vragd.cli.words import MAX_LISTED, count
 
 
 def add(commands: Any, common: argparse.ArgumentParser) -> None:
@@ -49,7 +51,13 @@ def _add_tasks(commands: Any, common: argparse.ArgumentParser) -> None:
 def _add_recent(commands: Any, common: argparse.ArgumentParser) -> None:
     sub = commands.add_parser("recent", parents=[common], help="the notes that were changed last")
     sub.add_argument(
-        "-k", "-n", "--top-k", type=int, default=10, metavar="N", help="how many, 1 to 10,000 (default 10)"
+        "-k",
+        "-n",
+        "--top-k",
+        type=count(MAX_LISTED),
+        default=10,
+        metavar="N",
+        help="how many, 1 to 10,000 (default 10)",
     )
     _narrowing(sub)
     sub.set_defaults(command=_list, what="recent", asked=_recent)

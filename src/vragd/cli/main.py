@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from vragd import __version__
 from vragd.cli.render import complain
+from vragd.cli.words import Words, show_help
 from vragd.errors import DataDirError, UsageError, VragdError
 
 if TYPE_CHECKING:
@@ -23,7 +24,14 @@ Command = Callable[[argparse.Namespace], int]
 # in the order of the help
 MODULES = {
     "init": "init",
+    "add": "vaults",
+    "remove": "vaults",
+    "list": "vaults",
     "run": "run",
+    "stop": "control",
+    "reload": "control",
+    "restart": "control",
+    "logs": "control",
     "service": "service.command",
     "query": "query",
     "status": "status",
@@ -41,6 +49,7 @@ MODULES = {
     "store": "store",
     "verify": "verify",
     "config": "config",
+    "doctor": "doctor.command",
     "demo": "demo",
     "mcp": "vragd.mcp.command",
 }
@@ -51,12 +60,21 @@ FILTERED = ("query", "tags", "properties", "tasks", "recent", "similar")
 
 NAMES = (
     "path", "vault", "pattern", "store", "name", "source", "config", "data_dir", "socket", "log_file",
-    "note", "where", "backend", "bucket", "region", "profile", "endpoint_url", "model", "project",
+    "note", "where", "bundle", "why", "backend", "bucket", "region", "profile", "endpoint_url", "model", "project",
 )  # fmt: skip
 """The arguments that name something."""
 
 EPILOG = """\
-exit status: 0 done, 1 failed, 2 wrong usage or configuration, 3 no daemon is running.
+examples:
+  vragd init ~/MyVault                     write a configuration for a vault
+  vragd run                                keep it searchable (vragd service install: at every login)
+  vragd query how do I brew coffee         find notes; --open 1 opens the first, --edit 1 edits it
+  vragd query 'coffee tag:recipe -decaf'   narrowed as in Obsidian's search
+  vragd similar "Coffee"                   notes that are related to one
+  vragd query --help                       the flags of a command
+
+exit status: 0 done, 1 nothing found (query, similar), differences (verify), faults (doctor) or
+the answer was no, 2 wrong usage or configuration, 3 no daemon is running, 4 failed.
 `vragd run` ends with those of sysexits.h: 75 another daemon runs, 78 configuration, 73 data directory,
 65 data of a newer vragd."""
 
@@ -67,7 +85,7 @@ def parser(only: str = "") -> argparse.ArgumentParser:
 
     Every command sets `command`, a function of the parsed arguments.
     """
-    top = argparse.ArgumentParser(
+    top = Words(
         prog="vragd",
         description="Keeps Obsidian vaults searchable from every program on this machine.",
         epilog=EPILOG,
@@ -94,7 +112,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         from vragd.cli.query import guarded
 
         words = guarded(words)
-    args = parser(words[0] if words else "").parse_args(words)
+    if words and words[0] == "help":
+        words = [*words[1:], "--help"]
+    if not words:
+        return show_help(parser())
+    args = parser(words[0]).parse_args(words)
     command: Command = args.command
     args.reach = partial(_reach, args)
     try:

@@ -5,18 +5,20 @@ from __future__ import annotations
 import argparse
 import os
 import re
-import time
 from collections.abc import Sequence
 from typing import Any
 
 from vragd.cli import bucket
 from vragd.cli.connect import client
-from vragd.cli.render import BOLD, PLAIN, bold, out, plural, say, within
+from vragd.cli.hits import print_hits, say_beside
+from vragd.cli.render import say, the_page, within
+from vragd.cli.words import MAX_TOP_K, count
 from vragd.errors import UsageError
 
-EXCERPT_CHARS = 240
 FRESH_S = 25
-_LEFT_OUT = re.compile(r"-(?!-|[hkns]$|[kn]\d+$).")  # no option: those are -h, -s NAME, -k 5, -k5 and -n
+NOTHING_FOUND = 1
+"""The exit status where all went well and there is nothing, as with grep."""
+_LEFT_OUT = re.compile(r"-(?!-|[hknsl0]$|[kn]\d+$|l0$|0l$).")  # no option: those are -h, -s NAME, -k 5, -k5, -n, -l, -0
 
 
 def add(commands: Any, common: argparse.ArgumentParser) -> None:
@@ -24,7 +26,13 @@ def add(commands: Any, common: argparse.ArgumentParser) -> None:
     sub.add_argument("text", nargs="*", help="what to look for, in your own words; or filters, see docs/questions.md")
     sub.add_argument("-s", "--store", action="append", default=[], help="only this store (may be repeated)")
     sub.add_argument(
-        "-k", "-n", "--top-k", type=int, default=5, metavar="N", help="how many hits, 1 to 1,000 (default 5)"
+        "-k",
+        "-n",
+        "--top-k",
+        type=count(MAX_TOP_K),
+        default=5,
+        metavar="N",
+        help="how many hits, 1 to 1,000 (default 5)",
     )
     sub.add_argument("--offset", type=int, default=0, metavar="N", help="leave out the first N hits: the next page")
     sub.add_argument(
@@ -50,6 +58,7 @@ def add(commands: Any, common: argparse.ArgumentParser) -> None:
     sub.add_argument(
         "--format", choices=("text", "json", "jsonl", "csv", "md", "paths"), default="text", help="default text"
     )
+    add_uses(sub)
     sub.add_argument(
         "--ollama",
         dest="model",
@@ -58,6 +67,20 @@ def add(commands: Any, common: argparse.ArgumentParser) -> None:
     )
     bucket.add_flags(sub)
     sub.set_defaults(command=_query)
+
+
+def add_uses(sub: argparse.ArgumentParser) -> None:
+    """The flags that say what becomes of hits."""
+    sub.add_argument(
+        "-l", dest="format", action="store_const", const="paths", help="only the paths of the files, as they are here"
+    )
+    sub.add_argument("-0", dest="null", action="store_true", help="as -l, with a NUL behind each, for xargs -0")
+    sub.add_argument("--open", type=int, metavar="N", help="open hit N: in Obsidian if it is in a vault")
+    sub.add_argument("--edit", type=int, metavar="N", help="edit hit N at its line, with $VISUAL or $EDITOR")
+    sub.add_argument(
+        "--color", choices=("auto", "always", "never"), default="auto",
+        help="colours and links (default auto: on a terminal; NO_COLOR and FORCE_COLOR are heeded)",
+    )  # fmt: skip
 
 
 def add_filters(sub: argparse.ArgumentParser) -> None:
@@ -96,15 +119,35 @@ def guarded(words: Sequence[str]) -> list[str]:
 
 def _query(args: argparse.Namespace) -> int:
     args.text = [as_text(part).removeprefix(" ") for part in args.text]
+    wanted, first = args.open or args.edit, args.offset + 1
+    if args.open is not None and args.edit is not None:
+        raise UsageError("--open and --edit both say what becomes of a hit", hint="leave one of them out")
+    if wanted:
+        args.top_k = max(args.top_k, wanted - args.offset)
     answer = bucket.query(args) if bucket.wanted(args) else _ask_daemon(args)
-    if args.format == "text":
-        print_hits(answer, args.offset + 1)
-        return 0
-    from vragd.cli.formats import print_as
+    if answer["hits"] and (args.open is not None or args.edit is not None):
+        return _use(args, answer, first)
+    if args.format == "text" and not args.null:
+        print_hits(answer, first, the_page(args.color))
+        return 0 if answer["hits"] else NOTHING_FOUND
+    from vragd.cli.formats import print_as, print_paths
 
-    print_as(args.format, answer, args.offset + 1)
-    if args.format not in ("json", "jsonl"):
+    if args.null:
+        print_paths(answer, end="\0")
+    else:
+        print_as(args.format, answer, first)
+    if args.null or args.format not in ("json", "jsonl"):
         say_beside(answer)
+    return 0 if answer["hits"] else NOTHING_FOUND
+
+
+def _use(args: argparse.Namespace, answer: Any, first: int) -> int:
+    from vragd.cli import opening
+
+    if args.edit is not None:
+        return opening.edit(opening.chosen(answer, args.edit, first))
+    hit = opening.chosen(answer, args.open, first)
+    say(within(f"opens {hit['title']}: {opening.open_hit(hit)}"))
     return 0
 
 
@@ -175,81 +218,3 @@ def _property(flag: str) -> str:
 
 def _quoted(text: str) -> str:
     return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
-
-
-def print_hits(answer: dict[str, Any], first: int = 1) -> None:
-    """Hits for people, the first with this number; what may be wrong with them goes to standard error."""
-    for word, other in answer.get("instead", {}).items():
-        say(f"showing results for {other!r}: {word!r} is nowhere (--exact looks for it alone)")
-    say_unknown(answer)
-    for number, hit in enumerate(answer["hits"], first):
-        where = f"{hit['path']}:{hit['lines'][0]}-{hit['lines'][1]}"
-        heading = " › ".join(below_title(hit["title"], hit["heading"]))
-        out(within(f"{number}. {hit['title']}{'  ' + heading if heading else ''}  ({_beside(hit)})"))
-        out(within(f"   {hit['source']}/{where}{'  ' + hit['id'] if hit.get('id') else ''}"))
-        if "excerpt" in hit:
-            if hit["excerpt"]:
-                out(f"   {marked(hit['excerpt'], hit['spans'])}", marked=True)
-        elif text := " ".join(hit["text"].split()):  # of an index that is asked without a catalog
-            out(f"   {text[:EXCERPT_CHARS]}{'…' if len(text) > EXCERPT_CHARS else ''}")
-        _print_more(hit)
-    say_beside(answer)
-
-
-def say_beside(answer: dict[str, Any]) -> None:
-    """That there are no hits, and what may be wrong with those there are, on standard error."""
-    if not answer["hits"]:
-        n_weak = answer.get("n_weak", 0)
-        say(f"no good match ({plural(n_weak, 'weak one')} with --weak)" if n_weak else "no hits")
-    if answer["pending"]:
-        say(f"note: {plural(answer['pending'], 'path is', 'paths are')} still to be indexed")
-    if answer["degraded"]:
-        say(f"note: this answer may be incomplete or out of date: {', '.join(answer['degraded'])} (vragd status)")
-
-
-def say_unknown(answer: dict[str, Any]) -> None:
-    """The names that filters have and no note, on standard error."""
-    for unknown in answer.get("unknown", ()):
-        nearest = f" (did you mean {unknown['nearest']!r}?)" if unknown["nearest"] else ""
-        what = "is in the folder" if unknown["kind"] == "folder" else f"has the {unknown['kind']}"
-        say(f"no note {what} {unknown['name']!r}{nearest}")
-
-
-def _beside(hit: dict[str, Any]) -> str:
-    """Its score, if anything ranked it, and its day."""
-    said = [f"{hit['score']:.3f}{'  weak' if hit.get('weak') else ''}"] if hit["score"] else []
-    when = hit.get("created") or hit.get("modified")
-    said += [time.strftime("%Y-%m-%d", time.localtime(when))] if when else []
-    return ", ".join(said)
-
-
-def _print_more(hit: dict[str, Any]) -> None:
-    places = [
-        f"{passage['lines'][0]}-{passage['lines'][1]}{''.join(' ' + part for part in passage['heading'][-1:])}"
-        for passage in hit.get("passages", ())
-    ]
-    if places:
-        out(within(f"   also {', '.join(places)}"))
-    if copies := hit.get("copies"):
-        named = ", ".join(f"{copy['source']}/{copy['path']}" for copy in copies[:3]) + ("…" if len(copies) > 3 else "")
-        out(within(f"   the same in {plural(len(copies), 'other place')}: {named}"))
-    if parts := hit.get("parts"):
-        numbers = (f"{name} {value:.3f}" for name, value in parts.items() if value is not None)
-        out(f"   {', '.join(numbers)}")
-
-
-def below_title(title: str, heading: list[str]) -> list[str]:
-    """The heading path without a first heading that only says the title again."""
-    return heading[1:] if heading and heading[0] == title else heading
-
-
-def marked(excerpt: str, spans: list[list[int]]) -> str:
-    """The excerpt with what matched in bold, where there is a terminal to show it."""
-    excerpt = excerpt.replace(BOLD, " ").replace(PLAIN, " ")
-    if not bold():
-        return excerpt
-    parts, at = list[str](), 0
-    for start, end in spans:
-        parts += [excerpt[at:start], BOLD, excerpt[start:end], PLAIN]
-        at = end
-    return "".join([*parts, excerpt[at:]])

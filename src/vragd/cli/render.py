@@ -4,36 +4,39 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import sys
+from collections.abc import Iterable
 from typing import Any, TextIO
 
+from vragd.cli.page import Page, Piece, lines, page, seen
 from vragd.errors import Mistyped, VragdError
 
-_DIRECTIONS = re.compile("[\u202a-\u202e\u2066-\u2069]")
-BOLD, PLAIN = "\x02", "\x03"
-"""Where bold begins and ends in what `out` is told is marked."""
 _LINE_ENDS = dict.fromkeys(map(ord, "\n\t\u2028\u2029"), "\ufffd")
 
 
-def bold() -> bool:
-    """Whether standard output is a terminal that shows it, and the user has not said no."""
-    return _output().isatty() and os.environ.get("TERM") != "dumb" and not os.environ.get("NO_COLOR")
+def the_page(choice: str = "auto") -> Page:
+    """What standard output can show; `choice` is what --color was given. Raises VragdError where there is none."""
+    return page(_output(), choice=choice)
 
 
-def out(text: str = "", *, marked: bool = False) -> None:
-    """
-    A line of the answer, on standard output; `marked` if it has BOLD and PLAIN in it, of ours and nobody else's.
+def out(text: str = "") -> None:
+    """A line of the answer, on standard output. Raises VragdError where there is none."""
+    print(_printable(text, _output().encoding))
 
-    Raises VragdError where there is none.
-    """
+
+def out_pieces(pieces: Iterable[Piece], page: Page, indent: int = 0) -> None:
+    """Pieces whose text `seen` gave, as lines of the page on standard output. Raises VragdError where there is none."""
     encoding = _output().encoding
-    if not marked:
-        print(_printable(text, encoding))
-        return
-    pieces = re.split(f"([{BOLD}{PLAIN}])", text)
-    shown = {BOLD: "\033[1m", PLAIN: "\033[0m"}
-    print("".join(shown.get(piece) or _printable(piece, encoding) for piece in pieces))
+    fit = [piece._replace(text=_encodable(piece.text, encoding)) for piece in pieces]
+    for line in lines(fit, page, indent):
+        print(line)
+
+
+def out_name(name: str, end: str = "\n") -> None:
+    """A name for programs, in its own bytes: nothing in it is replaced. Raises VragdError where there is no output."""
+    stream = _output()
+    stream.flush()
+    stream.buffer.write(os.fsencode(name) + end.encode())
 
 
 def say(text: str) -> None:
@@ -88,6 +91,8 @@ def _is_utf8(encoding: str | None) -> bool:
 
 def _printable(text: str, encoding: str | None) -> str:
     # What notes hold goes to a terminal: no escape sequences, nothing that turns the line, or that it cannot show.
-    text = _DIRECTIONS.sub("", text)
-    clean = "".join(c if c in "\n\t" or (ord(c) >= 32 and not 127 <= ord(c) < 160) else "�" for c in text)
-    return clean.encode(encoding or "utf-8", "replace").decode(encoding or "utf-8")
+    return _encodable(seen(text)[0], encoding)
+
+
+def _encodable(text: str, encoding: str | None) -> str:
+    return text.encode(encoding or "utf-8", "replace").decode(encoding or "utf-8")

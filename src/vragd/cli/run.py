@@ -6,16 +6,22 @@ import argparse
 import gc
 import os
 import signal
-from typing import Any
+import sys
+from typing import TYPE_CHECKING, Any
 
 from vragd.cli.connect import load
 from vragd.errors import ConfigError
 from vragd.system.places import config_path
 
+if TYPE_CHECKING:
+    from vragd.cli.running import Teller
+    from vragd.config.load import Loaded
+
 
 def add(commands: Any, common: argparse.ArgumentParser) -> None:
     sub = commands.add_parser("run", parents=[common], help="run the daemon in the foreground")
     sub.add_argument("--log-file", metavar="FILE", help="log there instead of standard error (VRAGD_LOG_FILE)")
+    sub.add_argument("--detach", action="store_true", help="in the background: it outlives this terminal")
     sub.set_defaults(command=_run, is_daemon=True)
 
 
@@ -34,9 +40,41 @@ def _run(args: argparse.Namespace) -> int:
             f"cannot look at {config_path(args.config)}: {os.strerror(error.errno or 0)}",
             hint="is HOME that of the user who asks? else --config FILE",
         ) from error
+    if args.detach:
+        from vragd.cli.control import detach
+
+        args.socket = args.socket or None
+        return detach(args)
     gc.disable()  # until the daemon stands: what is loaded meanwhile stays, and looking through it takes long
     from vragd.daemon import life
 
     loaded = load(args, required=True)
+    teller = _teller(args, loaded)
+    if teller is not None:
+        loaded = load(args, required=True)  # with the log's place
     life.set_up_log(loaded.config.log)
-    return life.run(loaded, lambda: load(args, required=True))
+    if teller is None:
+        return life.run(loaded, lambda: load(args, required=True))
+    teller.start()
+    try:
+        return life.run(loaded, lambda: load(args, required=True))
+    finally:
+        teller.stop()
+
+
+def _teller(args: argparse.Namespace, loaded: Loaded) -> Teller | None:
+    """Who tells people at a terminal how far it is, where the log is not asked for there: it goes to a file then."""
+    asked = args.log_level or os.environ.get("VRAGD_LOG_LEVEL") or os.environ.get("INVOCATION_ID")
+    if asked or loaded.config.log.file is not None or not sys.stderr.isatty():
+        return None
+    from vragd.cli.control import default_log
+    from vragd.cli.running import Teller
+    from vragd.client import Client
+
+    log = default_log()
+    try:
+        log.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    except OSError:
+        return None  # then the terminal has it
+    args.log_file = str(log)
+    return Teller(Client(loaded.socket), sys.stderr, log)

@@ -8,9 +8,11 @@ import time
 from typing import Any, BinaryIO
 
 from vragd.cli.connect import Session
+from vragd.cli.hits import below_title, print_place, print_title
 from vragd.cli.links import named
-from vragd.cli.query import add_filters, below_title, filters_of
-from vragd.cli.render import json_out, out, plural, say, within
+from vragd.cli.query import NOTHING_FOUND, add_filters, filters_of
+from vragd.cli.render import json_out, plural, say, the_page
+from vragd.cli.words import MAX_TOP_K, count
 from vragd.errors import UsageError
 
 MOST_CHARS = 40_000
@@ -19,7 +21,9 @@ MOST_CHARS = 40_000
 def add(commands: Any, common: argparse.ArgumentParser) -> None:
     sub = commands.add_parser("similar", parents=[common], help="notes that are related to one, or to a text")
     sub.add_argument("note", help="a path as hits print it, or a name; - takes a text from standard input")
-    sub.add_argument("-k", "-n", "--top-k", type=int, default=10, metavar="N", help="how many, 1 to 1,000 (default 10)")
+    sub.add_argument(
+        "-k", "-n", "--top-k", type=count(MAX_TOP_K), default=10, metavar="N", help="how many, 1 to 1,000 (default 10)"
+    )
     sub.add_argument("--unlinked", action="store_true", help="no note that links to it, or that it links to")
     sub.add_argument("-s", "--store", action="append", default=[], help="only this store (may be repeated)")
     sub.add_argument("--source", action="append", default=[], help="only this source (may be repeated)")
@@ -46,7 +50,7 @@ def _similar(args: argparse.Namespace) -> int:
         json_out(answer)
     else:
         print_related(answer)
-    return 0
+    return 0 if answer["hits"] else NOTHING_FOUND
 
 
 def text_of(stream: BinaryIO) -> str:
@@ -61,14 +65,15 @@ def text_of(stream: BinaryIO) -> str:
 
 def print_related(answer: dict[str, Any]) -> None:
     """Related notes for people; what may be wrong with them goes to standard error."""
+    page = the_page()
     for number, hit in enumerate(answer["hits"], 1):
         note = hit["note"]
         said = [f"{hit['score']:.3f}", time.strftime("%Y-%m-%d", time.localtime(hit["modified"]))]
         said += [words for way, words in (("out", "linked"), ("back", "links here")) if way in hit["linked"]]
         heading = " › ".join(below_title(note["title"], hit["heading"]))
-        out(within(f"{number}. {note['title']}{'  ' + heading if heading else ''}  ({', '.join(said)})"))
-        lines = f":{hit['lines'][0]}-{hit['lines'][1]}  {hit['id']}" if hit["id"] else ""
-        out(within(f"   {note['source']}/{note['path']}{lines}"))
+        print_title(f"{number}. ", note["title"], heading, ", ".join(said), "", page)
+        lines = f":{hit['lines'][0]}-{hit['lines'][1]}" if hit["id"] else ""
+        print_place(f"{note['source']}/{note['path']}{lines}", hit["id"], "", page)
     if not answer["hits"]:
         say("no related notes")
     if answer["pending"]:

@@ -1,68 +1,178 @@
-"""`vragd status`."""
+"""`vragd status`: a sentence that says it all, then what it is made of."""
 
 from __future__ import annotations
 
 import argparse
+import sys
+import time
 from typing import Any
 
 from vragd.cli.connect import client
-from vragd.cli.render import ago, json_out, out, plural, within
+from vragd.cli.page import HIT, TITLE, Page, Piece, seen
+from vragd.cli.render import ago, json_out, out, out_pieces, plural, the_page, within
+from vragd.errors import UsageError, VragdError
+
+Status = dict[str, Any]
+EVERY_S = 1.0
+STATES = {
+    "new": "not looked at yet", "ok": "", "offline": "is not there: what is known of it stays",
+    "permission": "cannot be read: what is known of it stays",
+    "root_changed": "is another folder now: what is known stays",
+}  # fmt: skip
+"""What is the matter with a folder, in words."""
+WATCHED = {"events": "watched", "polling": "looked at now and then", "off": "looked at when asked"}
 
 
 def add(commands: Any, common: argparse.ArgumentParser) -> None:
     sub = commands.add_parser("status", parents=[common], help="what the daemon does and how far it is")
+    sub.add_argument("--watch", action="store_true", help="go on with it, until Ctrl-C")
     sub.add_argument("--json", action="store_true")
     sub.set_defaults(command=_status)
 
 
 def _status(args: argparse.Namespace) -> int:
-    status = client(args).request("GET", "/v1/status")
+    if args.watch and args.json:
+        raise UsageError("--watch is for people", hint="GET /v1/status as often as you like")
     if args.json:
-        json_out(status)
+        json_out(client(args).request("GET", "/v1/status"))
         return 0
-    out(f"vragd {status['version']}, pid {status['pid']}, up {ago(status['uptime_s'])}")
-    for store in status["stores"]:
-        _store(store)
-    for failed in status["failed"]:
-        out(f"\n{failed['name']}: cannot be opened: {failed['message']}")
-        if failed["hint"]:
-            out(f"  try: {failed['hint']}")
-    if not status["stores"]:
-        out("no stores yet: vragd init, or vragd store create")
+    if args.watch:
+        return _watch(args)
+    print_status(*_asked(args), the_page())
     return 0
 
 
-def _store(store: dict[str, Any]) -> None:
-    out(
-        f"\n{store['name']}: {plural(store['notes'], 'note')}, {plural(store['chunks'], 'chunk')},"
-        f" {store['pending']:,} pending"
-    )
-    states = {state: n for state, n in store["states"].items() if state != "indexed" and n}
-    if states:
-        shown = ", ".join(f"{n} {state}" for state, n in states.items())
-        out(f"  not simply indexed: {shown} (vragd files --state failed)")
-    model = store["embedder"].get("model", "all-MiniLM-L6-v2")
-    out(f"  embedder {store['embedder']['type']} ({model}), backend {store['backend']['type']}")
-    for source in store["sources"]:
-        scanned = (
-            "not scanned yet" if source["scanned_s_ago"] is None else f"scanned {ago(source['scanned_s_ago'])} ago"
+def _asked(args: argparse.Namespace) -> tuple[Status, float | None]:
+    """The status, and how long ago the note that was changed last was; None where nobody can tell."""
+    asked = client(args)
+    status: Status = asked.request("GET", "/v1/status")
+    if not status["stores"]:
+        return status, None
+    try:
+        notes = asked.request("POST", "/v1/recent", {"top_k": 1})["notes"]
+    except VragdError:  # a store that is being started again
+        return status, None
+    return status, max(0.0, time.time() - notes[0]["modified"]) if notes else None
+
+
+def _watch(args: argparse.Namespace) -> int:
+    page, said, rest = the_page(), "", Rest()
+    try:
+        while True:
+            status, newest_s = _asked(args)
+            left = rest.of(status["pending"], time.monotonic())
+            if page.width:
+                sys.stdout.write("\033[H\033[2J")
+                print_status(status, newest_s, page, left)
+            elif (now := sentence(status, None)) != said:
+                said = now
+                out(said)
+            sys.stdout.flush()
+            time.sleep(EVERY_S)
+    except KeyboardInterrupt:
+        return 0
+
+
+class Rest:
+    """How long what is left will take, by what was done since there was most."""
+
+    def __init__(self) -> None:
+        self._most, self._since = 0, 0.0
+
+    def of(self, pending: int, now: float) -> str:
+        """In words; "" while nobody can tell. `now` in seconds of a clock that goes on."""
+        if pending >= self._most or not pending:
+            self._most, self._since = pending, now
+            return ""
+        done, took_s = self._most - pending, now - self._since
+        return f"about {ago(took_s * pending / done)} left" if took_s > 1 else ""
+
+
+def sentence(status: Status, newest_s: float | None, left: str = "") -> str:
+    """How it is, in one sentence."""
+    stores, failed = status["stores"], status["failed"]
+    if not stores and not failed:
+        return "Nothing is searched yet: vragd add ~/path/to/your/vault, or vragd store create."
+    notes, pending = sum(store["notes"] for store in stores), status["pending"]
+    if pending:
+        said = f"{plural(notes, 'note')} searchable, {pending:,} still to be indexed" + (f" ({left})" if left else "")
+    else:
+        said = f"{'All ' if notes > 1 else ''}{plural(notes, 'note')} searchable"
+    said += f", newest {ago(newest_s)} ago" if newest_s is not None else ""
+    away = sum(source["state"] not in ("ok", "new") for store in stores for source in store["sources"])
+    waiting = sum(store["trouble"] is not None for store in stores)
+    but = [
+        f"{plural(n, one, many)}"
+        for n, one, many in (
+            (len(failed), "store cannot be opened", "stores cannot be opened"),
+            (waiting, "store waits", "stores wait"),
+            (away, "folder is out of reach", "folders are out of reach"),
         )
-        out(within(f"  {source['name']}: {source['path']} [{source['state']}, {source['watching']}, {scanned}]"))
-        if source["n_deletes_held"]:
-            out(
-                f"    {plural(source['n_deletes_held'], 'note is', 'notes are')} missing all at once and kept for now;"
-                " if that is meant: vragd sync --confirm-deletes"
-            )
-        for folder, why in list(source["unwatched"].items())[:3]:
-            if why != "asked_for":
-                out(f"    {within(folder) or 'the source'} is looked at now and then, as it cannot be watched: {why}")
-        if source["rules_trouble"]:
-            out(f"    not all that Obsidian excludes is known, and the last rules hold: {source['rules_trouble']}")
+        if n
+    ]
+    refused = (status.get("reloads") or {}).get("refused")
+    but += ["the configuration of now was refused"] if refused else []
+    return said + (f"; but {', '.join(but)}" if but else "") + "."
+
+
+def print_status(status: Status, newest_s: float | None, page: Page, left: str = "") -> None:
+    """One screen of it."""
+    out_pieces([Piece(sentence(status, newest_s, left), TITLE)], page)
+    out(f"vragd {status['version']}, pid {status['pid']}, up {ago(status['uptime_s'])}")
+    for store in status["stores"]:
+        _store(store, page)
+    for failed in status["failed"]:
+        out("")
+        _wrong(page, f"{failed['name']}: cannot be opened: {failed['message']}", failed["hint"], indent="")
+    if refused := (status.get("reloads") or {}).get("refused"):
+        out("")
+        _wrong(
+            page,
+            f"the configuration was refused, the one before is in force: {refused['message']}",
+            refused["hint"],
+            "",
+        )
+
+
+def _store(store: Status, page: Page) -> None:
+    pending = f", {store['pending']:,} still to be indexed" if store["pending"] else ""
+    model = store["embedder"].get("model", "all-MiniLM-L6-v2")
+    out(f"\n{store['name']}: {plural(store['notes'], 'note')} in {plural(store['chunks'], 'passage')}{pending}")
+    out(within(f"  by {store['embedder']['type']} ({model}), in {store['backend']['type']}"))
+    states = {state: n for state, n in store["states"].items() if state not in ("indexed", "pending") and n}
+    if states:
+        shown = ", ".join(f"{n:,} {state}" for state, n in states.items())
+        out(f"  not whole: {shown} (vragd files --state failed, --state skipped say why)")
+    for source in store["sources"]:
+        _source(source, page)
     if trouble := store["trouble"]:
-        out(f"  waiting for {ago(trouble['for_s'])}: {trouble['message']}")
-        if trouble["hint"]:
-            out(f"  try: {trouble['hint']}")
+        _wrong(page, f"waiting for {ago(trouble['for_s'])}: {trouble['message']}", trouble["hint"])
     if store["n_vectors_behind"]:
         out(f"  {plural(store['n_vectors_behind'], 'vector')} still to be put into {store['backend']['type']}")
     if store["degraded"]:
-        out(f"  degraded: {', '.join(store['degraded'])}")
+        out(f"  answers may be incomplete or out of date: {', '.join(store['degraded'])} (the README explains each)")
+
+
+def _source(source: Status, page: Page) -> None:
+    seen_s = source["scanned_s_ago"]
+    looked = "not looked at whole yet" if seen_s is None else f"looked at whole {ago(seen_s)} ago"
+    matter = STATES.get(source["state"], source["state"])
+    how = f"{WATCHED.get(source['watching'], source['watching'])}, {looked}"
+    line = f"  {source['name']}  {source['path']}  {matter or how}"
+    out_pieces([Piece(seen(within(line))[0], HIT if matter and source["state"] != "new" else "")], page, 4)
+    if source["n_deletes_held"]:
+        out(
+            f"    {plural(source['n_deletes_held'], 'note is', 'notes are')} missing all at once and kept for now;"
+            " if that is meant: vragd sync --confirm-deletes"
+        )
+    for folder, why in list(source["unwatched"].items())[:3]:
+        if why != "asked_for":
+            out(within(f"    {folder or 'the folder'} is looked at now and then, as it cannot be watched: {why}"))
+    if source["rules_trouble"]:
+        out(within(f"    not all that Obsidian excludes is known, and the last rules hold: {source['rules_trouble']}"))
+
+
+def _wrong(page: Page, what: str, hint: str, indent: str = "  ") -> None:
+    out_pieces([Piece(seen(within(f"{indent}{what}"))[0], HIT)], page, len(indent) + 2)
+    for line in hint.split("\n") if hint else ():
+        out(f"{indent}try: {line}")

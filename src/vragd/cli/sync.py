@@ -131,7 +131,7 @@ def _index(args: argparse.Namespace) -> int:
     )
     if failed:
         say(f"{plural(failed, 'note')} failed: vragd files --state failed")
-    return 1 if failed else 0
+    return VragdError.exit_status if failed else 0
 
 
 def patterns_by_folder(given: Sequence[str]) -> dict[Path, list[str]]:

@@ -77,6 +77,11 @@ def load(
     return loaded
 
 
+def read(file: Path) -> str:
+    """The text of the file. Raises ConfigError."""
+    return _read(file, required=True) or ""
+
+
 def _read(file: Path, required: bool) -> str | None:
     try:
         raw = file.read_bytes()

@@ -207,11 +207,12 @@ class Daemon:
             await self._hung_up.wait()
             self._hung_up.clear()
             notify.reloading()
-            await self._reload()
+            self._stores.reload_refused = await self._reload()
+            self._stores.n_reloads += 1
             self._pulse.say_ready()
 
-    async def _reload(self) -> None:
-        """Take the configuration as it is now; one that cannot be used changes nothing."""
+    async def _reload(self) -> VragdError | None:
+        """Take the configuration as it is now; one that cannot be used changes nothing, and is why in what it gives."""
         try:
             loaded = await self._stores.outside.run(self._load_again)
             restart_for = await reload(self._stores, loaded)
@@ -219,12 +220,15 @@ class Daemon:
             # the complaint's words may hold paths: the line says enough
             line = {"line": error.line} if isinstance(error, ConfigError) and error.line is not None else {}
             log.error("daemon.reload_refused", **error_fields(error), **line)
+            return error
         except Exception as error:  # a bug, and no reason to end what works
             log.error("daemon.reload_failed", **error_fields(error))
+            return VragdError(f"a fault of vragd's own: {type(error).__name__}", hint="its log says more")
         else:
             set_up_log(loaded.config.log)
             self._duties.take(loaded.config.watch)
             log.info("daemon.config_reloaded", n_stores=len(self._stores.indexers), restart_for=list(restart_for))
+        return None
 
     # -- the end -----------------------------------------------------------------------------------
 

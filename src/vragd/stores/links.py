@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
-from vragd.errors import NotFound, UsageError
+from vragd.errors import NotFound, UsageError, one_of
 from vragd.search import links as search
 from vragd.search.links import Asked, Linked, Root, Told
 from vragd.stores.indexer import Indexer
@@ -48,9 +48,8 @@ async def chosen(
     indexers = stores.chosen(names)
     labels = {source.label for indexer in indexers for source in indexer.store.sources.values()}
     if unknown := sources - labels:
-        raise UsageError(
-            f"there is no source {sorted(unknown)[0]!r}", hint=f"one of: {', '.join(sorted(labels)) or 'none yet'}"
-        )
+        name = min(unknown)
+        raise UsageError(f"there is no source {name!r}", hint=one_of(name, sorted(labels), "one of: none yet"))
     targets = [target for indexer in indexers if (target := linked_of(indexer, sources)).sources or not sources]
     return indexers, targets
 

@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import Any, Never
 
-from vragd.errors import BackendUnavailable, EmbedderUnavailable, Overloaded, UsageError
+from vragd.errors import BackendUnavailable, EmbedderUnavailable, Overloaded, UsageError, one_of
 from vragd.search.ask import Answer, Place, Question, Target, ask
 from vragd.search.asking import each_of, named_in, unknown_everywhere
 from vragd.search.grammar.tree import Source, Store
@@ -133,9 +133,8 @@ def asked_of(stores: Stores, names: Sequence[str], questions: Sequence[Question]
     labels = {source.label for indexer in indexers for source in indexer.store.sources.values()}
     named = [name for question in questions for name in named_in(question.where)]
     if unknown := (questions[0].sources | {one.label for one in named if isinstance(one, Source)}) - labels:
-        raise UsageError(
-            f"there is no source {sorted(unknown)[0]!r}", hint=f"one of: {', '.join(sorted(labels)) or 'none yet'}"
-        )
+        name = min(unknown)
+        raise UsageError(f"there is no source {name!r}", hint=one_of(name, sorted(labels), "one of: none yet"))
     stores.chosen([one.name for one in named if isinstance(one, Store)])  # or it says that there is none
     return indexers
 

@@ -20,7 +20,7 @@ import structlog
 
 from vragd.config.load import Loaded, check_places
 from vragd.config.settings import STORE_NAME, SourceSettings, StoreSettings, check_store_name
-from vragd.errors import StoreExists, UnknownStore, UsageError, VragdError
+from vragd.errors import StoreExists, UnknownStore, UsageError, VragdError, one_of
 from vragd.system.failpoints import reach
 from vragd.system.files import disk_error, private_dir, write_atomic
 from vragd.system.log import error_fields
@@ -68,7 +68,7 @@ class Registry:
         if name not in entries:
             raise UnknownStore(
                 f"there is no store {name!r}",
-                hint=f"one of: {', '.join(entries)}" if entries else "vragd init, or vragd store create",
+                hint=one_of(name, list(entries), "vragd init, or vragd store create"),
             )
         return entries[name]
 

@@ -34,6 +34,7 @@ async def status(stores: Stores) -> dict[str, Any]:
         "config": str(stores.loaded.file) if stores.loaded.file else None,
         "data_dir": str(stores.loaded.data_dir),
         "socket": str(stores.loaded.socket),
+        "reloads": {"n": stores.n_reloads, "refused": _said(stores.reload_refused)},
         "stores": rows,
         "failed": [
             {"name": name, "code": error.code, "message": error.message, "hint": error.hint}
@@ -44,6 +45,10 @@ async def status(stores: Stores) -> dict[str, Any]:
         "degraded": list(dict.fromkeys(reason for row in rows for reason in row["degraded"]))
         + ["store_failed"] * bool(stores.failed),
     }
+
+
+def _said(error: VragdError | None) -> dict[str, str] | None:
+    return None if error is None else {"code": error.code, "message": error.message, "hint": error.hint}
 
 
 async def _store_status(stores: Stores, indexer: Indexer) -> dict[str, Any]:

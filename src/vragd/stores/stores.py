@@ -43,6 +43,9 @@ class Stores:
         self.registry = Registry(loaded)
         self.clock = clock
         self.started_at = clock.steady()
+        self.n_reloads = 0
+        self.reload_refused: VragdError | None = None
+        """Why the last reload changed nothing, if it was refused."""
         self.standings: dict[str, Standing] = {}
         self.indexers: dict[str, Indexer] = {}
         """Those of the stores that run, and of no others."""

@@ -6,19 +6,25 @@ Blocks, and imports all that the configuration needs. Contacts nobody.
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from vragd.backends import registry as backends
 from vragd.backends.registry import create_backend
+from vragd.backends.settings import BackendSettings
 from vragd.config.load import Loaded
-from vragd.config.settings import Config
+from vragd.config.settings import DEFAULT_INCLUDE, Config, SourceSettings
 from vragd.embed import registry as embedders
 from vragd.embed.registry import create_embedder
+from vragd.embed.settings import EmbedderSettings
 from vragd.errors import ConfigError, VragdError
 from vragd.sync.readers import READ, Documents, Readers
 from vragd.system.files import could_be_private
 from vragd.vault.ignore import Rules
+from vragd.vault.source import Source
+
+MAX_BYTES = 8 << 20
 
 
 def packages(config: Config) -> list[str]:
@@ -64,3 +70,64 @@ def can_run(loaded: Loaded) -> None:
                 create_backend(store.backend.type, store.backend, Path(empty)).close()
         except VragdError as error:
             raise ConfigError(f"store {name!r}: {error.message}", hint=error.hint) from error
+
+
+def counted(folder: Path) -> tuple[int, int] | None:
+    """
+    How many notes there are below a folder, and how many files and folders of it Obsidian excludes; None where nobody
+    can tell now. Blocks.
+    """
+    source = Source(folder, 0, "", label=folder.name, include=DEFAULT_INCLUDE, max_file_bytes=MAX_BYTES)
+    root = source.find(expect_obsidian=False)
+    if root is None:
+        return None
+    try:
+        source.take(root)
+        source.refresh_rules(root, proven=True)
+        found = source.scan(proven=True)
+    finally:
+        source.close()
+    if found.stopped:
+        return None
+    return len(found.notes), sum(why == "excluded_by_obsidian" for why in found.skipped.values())
+
+
+ASKED = "how do I brew coffee"
+NEAR, FAR = "Pour the hot water slowly over the ground coffee.", "The annual tax return is due at the end of May."
+
+
+def pairs(settings: EmbedderSettings) -> tuple[float, float, float]:
+    """
+    The cosines of a question with a sentence that is near to it and one that is far; how long that took, in seconds.
+
+    Contacts the embedder, with sentences of ours alone. Raises VragdError.
+    """
+    embedder = create_embedder(settings.type, settings)
+    try:
+        started = time.monotonic()
+        asked, (near, far) = embedder.embed_query(ASKED), embedder.embed_documents([NEAR, FAR])
+        return float(asked @ near), float(asked @ far), time.monotonic() - started
+    finally:
+        embedder.close()
+
+
+def is_ours(settings: EmbedderSettings | BackendSettings) -> bool:
+    """Whether its type is one that vragd brings along, whose name tells nothing of who uses it."""
+    types = backends.TYPES if isinstance(settings, BackendSettings) else embedders.TYPES
+    return settings.type in types.ours
+
+
+def backend_answers(settings: BackendSettings) -> None:
+    """Make the backend, and have one that is shared list what it has. Raises VragdError."""
+    with TemporaryDirectory() as empty:
+        backend = create_backend(settings.type, settings, Path(empty))
+        try:
+            if settings.shared:
+                backend.list_collections()
+        finally:
+            backend.close()
+
+
+def left_out(source: SourceSettings, path: str) -> str:
+    """Why the patterns of a source leave a file out; "" where they do not. Obsidian's are not asked."""
+    return Rules(source.include, source.exclude).excluded(path) or ""

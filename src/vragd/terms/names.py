@@ -45,7 +45,6 @@ def link(root: Path, path: str, *, in_obsidian: bool, heading: Sequence[str] = (
         place = " ".join(_NO_LINK.sub(" ", heading[-1]).split()) if heading and has_marks(path) else ""
         place = f"page={line}" if suffix == "pdf" else place
         at = quote(f"#{place}", safe="", errors="replace") if place else ""
-        return (
-            f"obsidian://open?vault={quote(root.name, safe='')}&file={quote_from_bytes(os.fsencode(file), safe='')}{at}"
-        )
+        # by its whole path: two vaults may have one name
+        return f"obsidian://open?path={quote_from_bytes(os.fsencode(root / file), safe='')}{at}"
     return "file://" + quote_from_bytes(os.fsencode(root / path))

@@ -48,7 +48,7 @@ def test_an_output_that_cannot_be_written(tmp_path: Path, args: tuple[str, ...],
         pytest.skip("this system has no /dev/full")
     done = vragd(*args, shell=f"{{}} {output}", home=tmp_path)
     said(done)
-    assert done.returncode == 1
+    assert done.returncode == 4
 
 
 def test_what_has_nothing_to_say_needs_no_output(tmp_path: Path) -> None:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-import io
 import sys
+import unicodedata
 from typing import Any
 
 import pytest
 
-from vragd.cli.query import print_hits
-from vragd.cli.render import out
+from vragd.cli.formats import print_paths
+from vragd.cli.hits import print_hits
+from vragd.cli.page import HIT as HIT_STYLE
+from vragd.cli.page import Page
 
 HIT = {
     "source": "Vault", "path": "Go.md", "title": "Go", "heading": ["Google Cloud", "Billing"], "lines": [3, 9],
@@ -44,21 +46,57 @@ def test_what_was_left_out_and_what_stands_in_is_said(capsys: pytest.CaptureFixt
         assert part in shown
 
 
-def test_on_a_terminal_what_matched_is_bold_and_nothing_of_a_note_is_obeyed(monkeypatch: pytest.MonkeyPatch) -> None:
-    class Terminal(io.StringIO):
-        encoding = "utf-8"
+def test_with_colours_what_matched_stands_out_and_nothing_of_a_note_is_obeyed(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    hit = HIT | {
+        "excerpt": "\x02 \x1b[31m billing \u202egnp\u200b",
+        "spans": [[8, 15]],
+        "title": "Go\u2066",
+        "heading": [],
+    }
+    print_hits(answer(hit), page=Page(colours=True))
+    shown = capsys.readouterr().out
+    assert f"\x1b[{HIT_STYLE}mbilling\x1b[0m" in shown
+    assert "<U+0002> <U+001B>[31m " in shown
+    assert "<U+202E>gnp<U+200B>" in shown
+    assert "Go<U+2066>" in shown
+    assert not {"\x1b[31m", "\x02", "\u202e", "\u200b", "\u2066"} & set(shown.split("\x1b[0m"))
 
-        def isatty(self) -> bool:
-            return True
 
-    monkeypatch.setenv("TERM", "xterm")
-    monkeypatch.delenv("NO_COLOR", raising=False)
-    monkeypatch.setattr(sys, "stdout", Terminal())
-    print_hits(answer(HIT | {"excerpt": "\x02 \x1b[31m billing \u202egnp", "spans": [[8, 15]]}))
-    out("\x02")
-    assert isinstance(sys.stdout, Terminal)
-    shown = sys.stdout.getvalue()
-    assert "\x1b[1mbilling\x1b[0m" in shown
-    assert "\x1b[31m" not in shown
-    assert "\u202e" not in shown
-    assert "\x02" not in shown
+def test_links_lead_to_the_note_and_to_its_file_and_hold_nothing_but_ascii(capsys: pytest.CaptureFixture[str]) -> None:
+    hit = HIT | {"uri": "obsidian://open?path=%2Fv%2FGo\x1b\\ü", "file": "/v/Gö o.md", "id": "abc"}
+    print_hits(answer(hit), page=Page(colours=True, links=True))
+    first, second, *_ = capsys.readouterr().out.splitlines()
+    assert "\x1b]8;;obsidian://open?path=%2Fv%2FGo%1B\\%C3%BC\x1b\\" in first
+    assert "\x1b]8;;file:///v/G%C3%B6%20o.md\x1b\\" in second
+    assert first.count("\x1b]8;;\x1b\\") == second.count("\x1b]8;;\x1b\\") == 1
+
+
+def test_no_line_is_wider_than_the_page(capsys: pytest.CaptureFixture[str]) -> None:
+    long = "x" * 100
+    hit = HIT | {
+        "excerpt": f"some words {long} of 日本語の文章です and more of them " * 3,
+        "spans": [[0, 4]],
+        "title": "Title " * 20,
+    }
+    print_hits(answer(hit), page=Page(width=40))
+    lines = capsys.readouterr().out.splitlines()
+    assert max(map(columns, lines)) <= 40
+    assert all(line.startswith("   ") for line in lines[1:])
+    assert "".join(lines).replace(" ", "").count("x" * 100) == 3
+
+
+def columns(line: str) -> int:
+    return sum(2 if unicodedata.east_asian_width(char) in "WF" else 1 for char in line)
+
+
+def test_paths_are_those_of_files_each_once_and_in_their_own_bytes(capfdbinary: pytest.CaptureFixture[bytes]) -> None:
+    name = "/v/a\u200db\u202e.md"
+    hits = [HIT | {"file": name}, HIT | {"file": name}, HIT | {"file": "/v/c\n1.md"}]
+    print_paths(answer(*hits), end="\0")
+    sys.stdout.flush()
+    assert capfdbinary.readouterr().out == name.encode() + b"\0/v/c\n1.md\0"
+    print_paths(answer(*hits))
+    sys.stdout.flush()
+    assert capfdbinary.readouterr().out.splitlines() == [name.encode(), "/v/c\ufffd1.md".encode()]

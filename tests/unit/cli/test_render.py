@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from vragd.cli.query import print_hits
+from vragd.cli.hits import print_hits
 from vragd.cli.render import within
 
 

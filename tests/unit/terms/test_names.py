@@ -27,7 +27,7 @@ def test_a_link_in_obsidian_opens_the_file_at_what_it_has_places_for(
     path: str, heading: tuple[str, ...], at: str
 ) -> None:
     found = link(ROOT, path, in_obsidian=True, heading=heading, line=7)
-    assert found == f"obsidian://open?vault=My%20Vault&file={at}"
+    assert found == f"obsidian://open?path=%2Fhome%2Fada%2FMy%20Vault%2F{at}"
 
 
 def test_a_link_elsewhere_opens_the_file() -> None:

@@ -51,11 +51,11 @@ def _service(args: argparse.Namespace) -> int:
     if args.action == "install":
         return _install(args, chosen)
     if args.action == "logs":
-        return _logs(args, chosen)
-    if not args.only_print:
-        chosen.check()
+        return show_logs(args, chosen)
     if args.action == "status":
         return _status(args, chosen)
+    if not args.only_print:
+        chosen.check()
     if args.action == "uninstall" and not chosen.installed:
         say("The service is not installed.")
         return 0
@@ -148,6 +148,13 @@ def _status(args: argparse.Namespace, chosen: Manager) -> int:
     if args.only_print:
         out(" ".join(chosen.show_command()))
         return 0
+    try:
+        chosen.check()
+    except NoManager as error:
+        complain(error)
+        pid = _pid(args)
+        out(f"daemon: {f'answers, pid {pid}, without a service manager' if pid else 'does not answer'}")
+        return NOT_RUNNING
     if not chosen.installed:
         out(f"{chosen.name}: not installed (vragd service install)")
     else:
@@ -172,7 +179,8 @@ def _say_what_hinders(args: argparse.Namespace) -> None:
         complain(error)
 
 
-def _logs(args: argparse.Namespace, chosen: Manager) -> int:
+def show_logs(args: argparse.Namespace, chosen: Manager) -> int:
+    """Show what the service logged; the exit status of the command that does."""
     import shlex
     import subprocess
 

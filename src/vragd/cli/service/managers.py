@@ -57,6 +57,16 @@ class Manager(ABC):
 
     @property
     @abstractmethod
+    def unit_file(self) -> Path:
+        """What says which program is started."""
+
+    @property
+    @abstractmethod
+    def main_pid(self) -> int | None:
+        """The pid of the daemon that the manager runs; None where it runs none."""
+
+    @property
+    @abstractmethod
     def active(self) -> bool:
         """Whether the manager runs the daemon now."""
 
@@ -119,6 +129,15 @@ class Systemd(Manager):
     @property
     def installed(self) -> bool:
         return self._service.exists()
+
+    @property
+    def unit_file(self) -> Path:
+        return self._service
+
+    @property
+    def main_pid(self) -> int | None:
+        pid = _properties(units.SERVICE, ("MainPID",)).get("MainPID", "")
+        return int(pid) if pid.isdecimal() and int(pid) else None
 
     @property
     def active(self) -> bool:
@@ -206,7 +225,7 @@ class Systemd(Manager):
 
     def logs(self, lines: int, *, follow: bool, file: Path | None) -> list[str]:
         if file is not None:
-            return _tail(file, lines, follow=follow)
+            return tail(file, lines, follow=follow)
         followed = ["--follow"] if follow else []
         return ["journalctl", "--user", "--unit", units.SERVICE, "--lines", str(lines), "--no-pager", *followed]
 
@@ -229,12 +248,21 @@ class Launchd(Manager):
         return self._plist.exists()
 
     @property
+    def unit_file(self) -> Path:
+        return self._plist
+
+    @property
+    def main_pid(self) -> int | None:
+        found = re.search(r"^\s*pid = (\d+)", ask(["launchctl", "print", self._target]).stdout, re.MULTILINE)
+        return int(found[1]) if found else None
+
+    @property
     def _loaded(self) -> bool:
         return ask(["launchctl", "print", self._target]).returncode == 0
 
     @property
     def active(self) -> bool:
-        return bool(re.search(r"^\s*pid = \d+", ask(["launchctl", "print", self._target]).stdout, re.MULTILINE))
+        return self.main_pid is not None
 
     def install(self, plan: Plan, *, on_demand: bool, only_print: bool) -> list[Step]:
         if on_demand:
@@ -289,7 +317,7 @@ class Launchd(Manager):
         return ["launchctl", "print", self._target]
 
     def logs(self, lines: int, *, follow: bool, file: Path | None) -> list[str]:
-        return _tail(file or default_log_file(), lines, follow=follow)
+        return tail(file or default_log_file(), lines, follow=follow)
 
 
 def manager() -> Manager:
@@ -347,7 +375,8 @@ def _own_socket_folder(plan: Plan) -> list[Path]:
     return [] if plan.socket.parent == _runtime_folder() else [plan.socket.parent]
 
 
-def _tail(file: Path, lines: int, *, follow: bool) -> list[str]:
+def tail(file: Path, lines: int, *, follow: bool) -> list[str]:
+    """The command that shows the end of a file."""
     return ["tail", "-n", str(lines), *(["-F"] if follow else []), str(file)]
 
 

@@ -1,0 +1,215 @@
+"""`vragd stop`, `reload`, `restart`, `logs` and `run --detach`: of the daemon that answers, whoever started it."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import signal
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from vragd.cli.connect import client, load
+from vragd.cli.render import out, say
+from vragd.errors import ConfigError, DaemonBusy, NoDaemon, VragdError
+from vragd.system.places import config_path, xdg
+
+if TYPE_CHECKING:
+    from vragd.cli.service.managers import Manager
+
+START_S, STOP_S, RELOAD_S = 60.0, 30.0, 30.0
+Status = dict[str, Any]
+
+
+def add(commands: Any, common: argparse.ArgumentParser) -> None:
+    sub = commands.add_parser("stop", parents=[common], help="stop the daemon, however it was started")
+    sub.set_defaults(command=_stop)
+    sub = commands.add_parser("reload", parents=[common], help="have the daemon load the configuration again")
+    sub.set_defaults(command=_reload)
+    sub = commands.add_parser("restart", parents=[common], help="stop the daemon and start it again, in the background")
+    sub.set_defaults(command=_restart)
+    sub = commands.add_parser("logs", parents=[common], help="what the daemon logged")
+    sub.add_argument("-f", "--follow", action="store_true", help="go on with what is logged from now on")
+    sub.add_argument("-n", "--lines", type=int, default=100, metavar="N", help="the last N lines (100)")
+    sub.set_defaults(command=_logs, only_print=False)
+
+
+def status_of(args: argparse.Namespace) -> Status | None:
+    """What the daemon says; None where none runs."""
+    try:
+        found: Status = client(args).request("GET", "/v1/status")
+    except NoDaemon:
+        return None
+    return found
+
+
+def _stop(args: argparse.Namespace) -> int:
+    from vragd.cli.service.managers import manager
+    from vragd.cli.steps import perform
+
+    chosen = manager()
+    if chosen.waits_for_a_client:
+        perform(chosen.stop(), only_print=False)
+        return 0
+    status = status_of(args)
+    if status is None:
+        say("no vragd runs")
+        return 0
+    _end(chosen, status)
+    return 0
+
+
+def _end(chosen: Manager, status: Status) -> None:
+    """Have it end, and wait for that. Raises VragdError where it does not."""
+    from vragd.cli.steps import perform
+
+    if chosen.main_pid == status["pid"]:
+        perform(chosen.stop(), only_print=False)  # or the manager starts it again
+        return
+    _signal(status["pid"], signal.SIGTERM)
+    lock = Path(status["data_dir"]) / "lock"
+    _until(
+        lambda: _is_free(lock), STOP_S, f"vragd (pid {status['pid']}) to end", f"kill -9 {status['pid']} loses nothing"
+    )
+    out(f"stopped vragd (pid {status['pid']})")
+
+
+def _reload(args: argparse.Namespace) -> int:
+    status = status_of(args)
+    if status is None:
+        raise NoDaemon("no vragd runs", hint="vragd run")
+    reload(args, status)
+    out(f"{status['config']}: taken up")
+    return 0
+
+
+def reload(args: argparse.Namespace, status: Status) -> None:
+    """Have the daemon of this `status` load its configuration again. Raises ConfigError where it refused it."""
+    before = status["reloads"]["n"]
+    _signal(status["pid"], signal.SIGHUP)
+    now: Status = status
+
+    def answered() -> bool:
+        nonlocal now
+        now = status_of(args) or now
+        return bool(now["reloads"]["n"] > before)
+
+    _until(answered, RELOAD_S, "the daemon to load its configuration", "its log says what it does: vragd logs")
+    if refused := now["reloads"]["refused"]:
+        raise ConfigError(f"the daemon goes on as before: {refused['message']}", hint=refused["hint"])
+
+
+def _restart(args: argparse.Namespace) -> int:
+    from vragd.cli.service.managers import manager
+    from vragd.cli.steps import perform
+
+    chosen, status = manager(), status_of(args)
+    if status is not None and chosen.main_pid == status["pid"]:
+        perform(chosen.restart(), only_print=False)
+        return 0
+    if status is not None:
+        load(args, required=True)  # what cannot be started again is not stopped
+        _end(chosen, status)
+        args.config, args.data_dir, args.socket = status["config"], status["data_dir"], status["socket"]
+    return detach(args)
+
+
+def detach(args: argparse.Namespace) -> int:
+    """Start a daemon that outlives this terminal, and wait until it answers. Raises VragdError with what it says."""
+    import subprocess
+    import tempfile
+
+    from vragd.cli.service.command import program
+
+    if (status := status_of(args)) is not None:
+        raise DaemonBusy(f"a vragd runs already (pid {status['pid']})", hint="vragd restart, or vragd stop")
+    loaded = load(args, required=True)
+    file = loaded.config.log.file or default_log()
+    file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    words = [
+        "--config",
+        str(config_path(args.config)),
+        "--data-dir",
+        str(loaded.data_dir),
+        "--socket",
+        str(loaded.socket),
+    ]
+    words += ["--log-level", args.log_level] if args.log_level else []
+    args.socket = str(loaded.socket)
+    with tempfile.TemporaryFile() as said:
+        process = subprocess.Popen(  # noqa: S603  ourselves
+            [*program(), "run", *words, "--log-file", str(file)], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+            stderr=said, start_new_session=True, cwd="/",
+        )  # fmt: skip
+
+        def stands() -> bool:
+            if process.poll() is not None:
+                said.seek(0)
+                words = said.read().decode("utf-8", "replace").strip()
+                raise VragdError(f"vragd run ended with {process.returncode}", hint=words or f"see {file}")
+            return (status_of(args) or {}).get("pid") == process.pid
+
+        _until(stands, START_S, "the daemon to answer", f"see {file}")
+    process.returncode = 0  # it goes on without us
+    out(f"vragd runs (pid {process.pid}), its log is {file}")
+    out("vragd status says how far it is, vragd stop ends it")
+    return 0
+
+
+def default_log() -> Path:
+    """Where a daemon logs that has neither a terminal nor a service manager nor `log.file`."""
+    return xdg("XDG_STATE_HOME", "~/.local/state") / "vragd" / "vragd.log"
+
+
+def _logs(args: argparse.Namespace) -> int:
+    from vragd.cli.service.command import show_logs
+    from vragd.cli.service.managers import manager, tail
+
+    chosen = manager()
+    try:
+        configured = load(args).config.log.file
+    except ConfigError:
+        configured = None  # which may well be what the log is about
+    if chosen.installed and configured is None:
+        return show_logs(args, chosen)
+    file = configured or default_log()
+    if not file.exists():
+        hint = "a daemon on a terminal logs there; vragd run --detach and vragd service install keep a log"
+        raise VragdError(f"there is no log at {file}", hint=hint)
+    command = tail(file, args.lines, follow=args.follow)
+    return os.execvp(command[0], command)  # noqa: S606
+
+
+def _signal(pid: int, number: signal.Signals) -> None:
+    try:
+        os.kill(pid, number)
+    except OSError as error:
+        raise VragdError(
+            f"cannot tell vragd (pid {pid}) {number.name}: {error.strerror}", hint="ask as its user"
+        ) from None
+
+
+def _is_free(lock: Path) -> bool:
+    """Whether nobody holds the data directory: the kernel lets go of it when its holder dies, and not before."""
+    import fcntl
+
+    try:
+        fd = os.open(lock, os.O_RDONLY | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return True
+    try:
+        fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    finally:
+        os.close(fd)
+    return True
+
+
+def _until(condition: Callable[[], bool], timeout_s: float, what: str, hint: str) -> None:
+    deadline = time.monotonic() + timeout_s
+    while not condition():
+        if time.monotonic() > deadline:
+            raise VragdError(f"waited {timeout_s:.0f} s in vain for {what}", hint=hint)
+        time.sleep(0.05)

@@ -1,0 +1,119 @@
+"""Hits for people. Its import path is kept to the standard library."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from typing import Any
+
+from vragd.cli.page import DIM, HIT, PLACE, TITLE, Page, Piece, file_link, seen
+from vragd.cli.render import out_pieces, plural, say, the_page, within
+
+EXCERPT_CHARS = 240
+INDENT = 3
+
+
+def print_hits(answer: dict[str, Any], first: int = 1, page: Page | None = None) -> None:
+    """Hits for people, the first with this number; what may be wrong with them goes to standard error."""
+    page = page or the_page()
+    for word, other in answer.get("instead", {}).items():
+        say(f"showing results for {other!r}: {word!r} is nowhere (--exact looks for it alone)")
+    say_unknown(answer)
+    for number, hit in enumerate(answer["hits"], first):
+        heading = " › ".join(below_title(hit["title"], hit["heading"]))
+        print_title(f"{number}. ", hit["title"], heading, _beside(hit), hit.get("uri", ""), page)
+        print_place(
+            f"{hit['source']}/{hit['path']}:{hit['lines'][0]}-{hit['lines'][1]}", hit.get("id", ""),
+            file_link(hit.get("file", "")), page,
+        )  # fmt: skip
+        _print_passage(hit, page)
+        _print_more(hit, page)
+    say_beside(answer)
+
+
+def print_title(number: str, title: str, heading: str, beside: str, uri: str, page: Page) -> None:
+    """The first line of a hit."""
+    pieces = [
+        Piece(number, DIM),
+        Piece(_name(title), TITLE, uri),
+        Piece(_name(f"  {heading}" if heading else "")),
+        Piece(f"  ({beside})", DIM),
+    ]
+    out_pieces(pieces, page, INDENT)
+
+
+def print_place(place: str, id_: str, link: str, page: Page) -> None:
+    """Where it stands, and its id."""
+    pieces = [Piece(" " * INDENT), Piece(_name(place), PLACE, link), Piece(f"  {_name(id_)}" if id_ else "", DIM)]
+    out_pieces(pieces, page, INDENT)
+
+
+def say_beside(answer: dict[str, Any]) -> None:
+    """That there are no hits, and what may be wrong with those there are, on standard error."""
+    if not answer["hits"]:
+        n_weak = answer.get("n_weak", 0)
+        say(f"no good match ({plural(n_weak, 'weak one')} with --weak)" if n_weak else "no hits")
+    if answer["pending"]:
+        say(f"note: {plural(answer['pending'], 'path is', 'paths are')} still to be indexed")
+    if answer["degraded"]:
+        say(f"note: this answer may be incomplete or out of date: {', '.join(answer['degraded'])} (vragd status)")
+
+
+def say_unknown(answer: dict[str, Any]) -> None:
+    """The names that filters have and no note, on standard error."""
+    for unknown in answer.get("unknown", ()):
+        nearest = f" (did you mean {unknown['nearest']!r}?)" if unknown["nearest"] else ""
+        what = "is in the folder" if unknown["kind"] == "folder" else f"has the {unknown['kind']}"
+        say(f"no note {what} {unknown['name']!r}{nearest}")
+
+
+def below_title(title: str, heading: list[str]) -> list[str]:
+    """The heading path without a first heading that only says the title again."""
+    return heading[1:] if heading and heading[0] == title else heading
+
+
+def marked(excerpt: str, spans: Sequence[Sequence[int]]) -> list[Piece]:
+    """The excerpt, with what matched in pieces of their own."""
+    text, places = seen(within(excerpt), spans)
+    pieces, at = list[Piece](), 0
+    for start, end in places:
+        pieces += [Piece(text[at:start]), Piece(text[start:end], HIT)]
+        at = end
+    return [*pieces, Piece(text[at:])]
+
+
+def _name(text: str) -> str:
+    return seen(within(text))[0]
+
+
+def _beside(hit: dict[str, Any]) -> str:
+    """Its score, if anything ranked it, and its day."""
+    said = [f"{hit['score']:.3f}{'  weak' if hit.get('weak') else ''}"] if hit["score"] else []
+    when = hit.get("created") or hit.get("modified")
+    said += [time.strftime("%Y-%m-%d", time.localtime(when))] if when else []
+    return ", ".join(said)
+
+
+def _print_passage(hit: dict[str, Any], page: Page) -> None:
+    if "excerpt" in hit:
+        pieces = marked(hit["excerpt"], hit["spans"])
+    else:  # of an index that is asked without a catalog
+        text = " ".join(hit["text"].split())
+        pieces = [Piece(_name(text[:EXCERPT_CHARS])), Piece("…" if len(text) > EXCERPT_CHARS else "")]
+    if any(piece.text for piece in pieces):
+        out_pieces([Piece(" " * INDENT), *pieces], page, INDENT)
+
+
+def _print_more(hit: dict[str, Any], page: Page) -> None:
+    places = [
+        f"{passage['lines'][0]}-{passage['lines'][1]}{''.join(' ' + part for part in passage['heading'][-1:])}"
+        for passage in hit.get("passages", ())
+    ]
+    said = [f"also {', '.join(places)}"] if places else []
+    if copies := hit.get("copies"):
+        named = ", ".join(f"{copy['source']}/{copy['path']}" for copy in copies[:3]) + ("…" if len(copies) > 3 else "")
+        said.append(f"the same in {plural(len(copies), 'other place')}: {named}")
+    if parts := hit.get("parts"):
+        said.append(", ".join(f"{name} {value:.3f}" for name, value in parts.items() if value is not None))
+    for line in said:
+        out_pieces([Piece(_name(" " * INDENT + line), DIM)], page, INDENT)

@@ -1,0 +1,198 @@
+"""`vragd add`, `remove` and `list`: the folders that are searched, in the configuration file."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from vragd.cli.control import reload, status_of
+from vragd.cli.render import json_out, out, say, within
+from vragd.errors import ConfigError, UsageError
+from vragd.system.places import config_path, data_dir, expanded, socket_path
+
+if TYPE_CHECKING:
+    from vragd.config.settings import Config, SourceSettings
+
+Status = dict[str, Any]
+
+
+def add(commands: Any, common: argparse.ArgumentParser) -> None:
+    sub = commands.add_parser("add", parents=[common], help="search another vault or folder, too")
+    sub.add_argument("path", nargs="+", help="its folder; it is only ever read")
+    sub.add_argument("-s", "--store", help="the store it belongs to (default: the only one, or notes)")
+    sub.add_argument("--name", help="what hits call it (default: the folder's own name)")
+    sub.set_defaults(command=_add)
+    sub = commands.add_parser("remove", parents=[common], help="search a vault or folder no more; it stays as it is")
+    sub.add_argument("path", nargs="+", help="its folder, or what hits call it")
+    sub.add_argument("-s", "--store", help="only in this store")
+    sub.set_defaults(command=_remove)
+    sub = commands.add_parser("list", parents=[common], help="the vaults and folders that are searched")
+    sub.add_argument("--json", action="store_true")
+    sub.set_defaults(command=_list)
+
+
+def _add(args: argparse.Namespace) -> int:
+    from vragd.config import edit
+
+    if args.name and len(args.path) > 1:
+        raise UsageError("--name is for one folder", hint="add them one by one")
+    folders = [expanded(path).absolute() for path in args.path]
+    for folder in folders:
+        if not folder.is_dir():
+            raise UsageError(f"{folder} is not a folder", hint="name the vault's own folder")
+    file = config_path(args.config)
+    if not file.exists():
+        from vragd.cli.init import write_new
+
+        return write_new(args, folders)
+    text = before = _read(file)
+    store = _store_for(_parsed(text, file), args.store)
+    for folder in folders:
+        parsed = _parsed(text, file)
+        if any(name == store and _is(source, folder) for name, _, source in _sources(parsed)):
+            say(within(f"as is  {folder} is in store {store} already"))
+            continue
+        source = {"path": str(folder)} | ({"name": args.name} if args.name else {})
+        text = edit.with_source(text, str(file), store, source)
+        out(within(f"added  {folder} to store {store}"))
+    if text != before:
+        _write(args, file, text)
+        _tell(args, file)
+    return 0
+
+
+def _remove(args: argparse.Namespace) -> int:
+    from vragd.config import edit
+
+    file = config_path(args.config)
+    text = _read(file)
+    for path in args.path:
+        folder = expanded(path).absolute()
+        found = [
+            (store, number, source)
+            for store, number, source in _sources(_parsed(text, file))
+            if (_is(source, folder) or source.label == path) and args.store in (None, store)
+        ]
+        if not found:
+            known = ", ".join(str(source.path) for _, _, source in _sources(_parsed(text, file)))
+            raise UsageError(f"{path} is in no store of {file}", hint=f"one of: {known or 'none yet'}")
+        if len(found) > 1:
+            raise UsageError(
+                f"{path} is in several stores", hint=f"-s {' or -s '.join(store for store, _, _ in found)}"
+            )
+        ((store, number, source),) = found
+        text = edit.without_source(text, str(file), store, number)
+        out(within(f"removed {source.path} from store {store}; the folder stays as it is"))
+    _write(args, file, text)
+    _tell(args, file)
+    return 0
+
+
+def _list(args: argparse.Namespace) -> int:
+    file = config_path(args.config)
+    parsed = _parsed(_read(file), file) if file.exists() else None
+    status = status_of(args) or {}
+    known = {(row["name"], one["path"]): one for row in status.get("stores", ()) for one in row["sources"]}
+    rows = [
+        {"store": store, "name": source.label, "path": str(source.path),
+         "obsidian": (source.path / ".obsidian").is_dir(),
+         "state": _state(source, known.get((store, str(source.path))), status)}
+        for store, _, source in (_sources(parsed) if parsed else ())
+    ]  # fmt: skip
+    if args.json:
+        json_out({"config": str(file), "sources": rows})
+        return 0
+    for row in rows:
+        kind = "vault" if row["obsidian"] else "folder"
+        out(within(f"{row['name']:20} {row['store']:12} {kind:7} {row['state']:24} {row['path']}"))
+    if not rows:
+        say(f"{file} names no folder" if parsed else f"there is no configuration at {file}: vragd add PATH writes one")
+    return 0
+
+
+STATES = {
+    "new": "not looked at yet", "ok": "searched", "offline": "not there: kept as it was",
+    "permission": "not readable: kept", "root_changed": "another folder: kept",
+}  # fmt: skip
+
+
+def _state(source: SourceSettings, known: Status | None, status: Status) -> str:
+    if known:
+        return STATES.get(known["state"], str(known["state"]))
+    if not source.path.is_dir():
+        return "not there"
+    return "not taken up: vragd status" if status else "no daemon runs"
+
+
+def _sources(parsed: Config) -> Iterator[tuple[str, int, SourceSettings]]:
+    for store, settings in parsed.stores.items():
+        for number, source in enumerate(settings.sources):
+            yield store, number, source
+
+
+def _is(source: SourceSettings, folder: Path) -> bool:
+    return os.path.realpath(source.path) == os.path.realpath(folder)
+
+
+def _store_for(parsed: Config, asked: str | None) -> str:
+    names = list(parsed.stores)
+    if asked:
+        return asked
+    if len(names) == 1 or "notes" in names:
+        return "notes" if "notes" in names else names[0]
+    if not names:
+        return "notes"
+    raise UsageError("to which store?", hint=" or ".join(f"-s {name}" for name in names))
+
+
+def _read(file: Path) -> str:
+    from vragd.config.load import read
+
+    return read(file)
+
+
+def _parsed(text: str, file: Path) -> Config:
+    from vragd.config import load
+
+    return load.parse(text, str(file))
+
+
+def _write(args: argparse.Namespace, file: Path, text: str) -> None:
+    """Replace the file, if what it will say can be used; what it said before is beside it."""
+    from vragd.config import load
+    from vragd.system.files import write_atomic
+
+    parsed = _parsed(text, file)
+    try:
+        load.check_places(
+            [(name, source) for name, _, source in _sources(parsed)],
+            data_dir(args.data_dir, parsed.paths.data),
+            socket_path(args.socket, parsed.paths.socket),
+        )
+    except ConfigError as error:
+        called = "called" in error.message
+        raise ConfigError(error.message, hint="--name NAME gives it another" if called else error.hint) from None
+    there = file.resolve()  # whoever links to it keeps the link
+    was, mode = there.read_bytes(), there.stat().st_mode & 0o777
+    mark = "\ufeff" if was.startswith(b"\xef\xbb\xbf") else ""
+    backup = there.with_name(there.name + ".bak")
+    for path, content in ((backup, was), (there, (mark + text).encode())):
+        write_atomic(path, [content])
+        path.chmod(mode)
+    out(f"wrote  {file} (as it was: {backup})")
+
+
+def _tell(args: argparse.Namespace, file: Path) -> None:
+    """Have the daemon load its configuration again, and say whether it did."""
+    status = status_of(args)
+    if status is None:
+        say("no daemon runs: vragd run, or vragd service start, takes it up")
+        return
+    if status["config"] is None or os.path.realpath(status["config"]) != os.path.realpath(file):
+        say(f"the daemon that answers has another configuration: {status['config']}")
+        return
+    reload(args, status)
+    say("the daemon has taken it up; vragd status says how far it is")

@@ -1,0 +1,150 @@
+"""`vragd files --why`: whether a file is searched, if not why not, and its passages."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+from vragd.cli.connect import Session, load
+from vragd.cli.query import NOTHING_FOUND, as_text
+from vragd.cli.render import json_out, out, plural, within
+from vragd.errors import VragdError
+
+WORDS = {
+    "opted_out": "it says vragd: false in its properties",
+    "binary": "it is no text",
+    "too_large": "it is larger than limits.max_file_bytes",
+    "not_a_regular_file": "it is no ordinary file",
+    "symbolic_link": "it is a link; what a source links to is not followed",
+    "temporary_file": "its name is that of an editor's or sync tool's temporary file",
+    "conflict_copy": "its name is that of a sync tool's copy in conflict",
+    "dot_folder": "it is in a folder whose name begins with a dot",
+    "excluded_by_config": "a pattern of exclude in the configuration leaves it out",
+    "excluded_by_obsidian": "Obsidian's Excluded files leave it out (Settings, Files and links)",
+    "no_file": "there is no such file",
+    "not_seen": "it was not looked at yet: vragd sync looks now",
+    "not_included": "no pattern of include in the configuration lets it in",
+    "source_offline": "its folder is not there now",
+    "eacces": "permission denied: it cannot be read",
+    "eperm": "permission denied: it cannot be read",
+    "machine_text": "what no person wrote in it is left out",
+    "wordless": "passages without a word are left out",
+    "broken_properties": "its properties are no YAML, and are read as text",
+    "not_utf8": "its bytes are not UTF-8, and are guessed",
+}
+"""Reasons, as people say them."""
+OURS = ("no_file", "not_seen")
+"""Those that no file has in the daemon's list: it has no such file."""
+
+
+def in_words(reason: str) -> str:
+    """The reason of a state for people: what is known of it, and what vragd calls it."""
+    code = reason.partition(":")[0].strip()
+    if code in OURS:
+        return WORDS[code]
+    return f"{WORDS[code]} ({reason})" if code in WORDS else reason
+
+
+def why(args: argparse.Namespace, session: Session) -> int:
+    """Say it; 0 where the file is searched."""
+    status = session.request("GET", "/v1/status")
+    named = as_text(args.why)
+    places = places_of(named, status["stores"])
+    rows = session.request("GET", "/v1/files")["files"]
+    answers = [_of(session, place, rows, left_out(args, place)) for place in places]
+    if not answers:
+        answers = [
+            _of(session, Place(row["store"], row["source"], row["path"]), rows, "")
+            for row in rows
+            if row["path"] == named or row["path"].endswith(f"/{named}")
+        ]
+    if args.json:
+        json_out({"files": answers})
+    else:
+        _print(named, answers, status)
+    return 0 if any(answer["state"] in ("indexed", "partial") for answer in answers) else NOTHING_FOUND
+
+
+class Place(NamedTuple):
+    """Where a file is, or would be. `root` is its source's folder."""
+
+    store: str
+    source: str
+    path: str
+    root: str = ""
+
+
+def places_of(named: str, stores: Sequence[Mapping[str, Any]]) -> list[Place]:
+    """Where what is `named` would be; as a path of this machine, or as hits print it."""
+    real = os.path.realpath(os.path.expanduser(named))  # noqa: PTH111  what a shell left as it was typed
+    found = []
+    for store in stores:
+        for source in store["sources"]:
+            root = os.path.realpath(source["path"])
+            if real.startswith(root + os.sep):
+                found.append(Place(store["name"], source["name"], real[len(root) + 1 :], root))
+            elif named.startswith(f"{source['name']}/"):
+                found.append(Place(store["name"], source["name"], named[len(source["name"]) + 1 :], root))
+    return found
+
+
+def left_out(args: argparse.Namespace, place: Place) -> str:
+    """What the disk and the configuration say of a file that the daemon does not know; "" for nothing."""
+    if not os.path.lexists(os.path.join(place.root, place.path)):
+        return "no_file"
+    from vragd.stores.trial import left_out as by_settings
+
+    store = load(args).config.stores.get(place.store)
+    chosen = [source for source in store.sources if source.label == place.source] if store else []
+    return by_settings(chosen[0], place.path) or "not_seen" if chosen else "not_included"
+
+
+def reason_of(path: str, rows: Mapping[str, Mapping[str, Any]], otherwise: str) -> str:
+    """Why a file that is in no row is not searched: a folder above is left out, or else."""
+    parts = path.split("/")
+    for n in range(1, len(parts)):
+        if (row := rows.get("/".join(parts[:n]) + "/")) is not None:
+            return str(row["reason"])
+    if any(part.startswith(".") for part in parts[:-1]):
+        return "dot_folder"
+    return otherwise
+
+
+def _of(session: Session, place: Place, rows: Sequence[Mapping[str, Any]], otherwise: str) -> dict[str, Any]:
+    store, source, path, _ = place
+    own = {row["path"]: row for row in rows if (row["store"], row["source"]) == (store, source)}
+    found = own.get(path)
+    answer = {"store": store, "source": source, "path": path, "state": "skipped", "reason": "", "chunks": []}
+    if found is None:
+        return answer | {"reason": reason_of(path, own, otherwise)}
+    answer |= {"state": found["state"], "reason": found["reason"] or ""}
+    if found["state"] in ("indexed", "partial"):
+        try:
+            got = session.request("POST", "/v1/get", {"note": path, "stores": [store], "sources": [source]})
+        except VragdError:  # gone in between, or a name that two notes have
+            return answer
+        answer["chunks"] = got["parts"]
+    return answer
+
+
+def _print(named: str, answers: Sequence[Mapping[str, Any]], status: Mapping[str, Any]) -> None:
+    if not answers:
+        out(within(f"{named}: it is in no folder that is searched: vragd add FOLDER"))
+        known = ", ".join(source["path"] for store in status["stores"] for source in store["sources"])
+        out(within(f"  searched: {known or 'none yet'}"))
+    for answer in answers:
+        out(within(f"{answer['source']}/{answer['path']} in store {answer['store']}: {_said(answer)}"))
+        if answer["reason"]:
+            out(within(f"  {in_words(answer['reason'])}"))
+        for chunk in answer["chunks"]:
+            heading = " › ".join(chunk["heading"])
+            out(within(f"  {chunk['lines'][0]:>5}-{chunk['lines'][1]:<5} {chunk['id']}  {heading}"))
+
+
+def _said(answer: Mapping[str, Any]) -> str:
+    if answer["state"] in ("indexed", "partial"):
+        whole = "searched" if answer["state"] == "indexed" else "searched in part"
+        return f"{whole}, {plural(len(answer['chunks']), 'passage')}"
+    return {"pending": "still to be indexed", "failed": "not searched: it failed"}.get(answer["state"], "not searched")

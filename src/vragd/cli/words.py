@@ -1,0 +1,147 @@
+"""The command line as people type it: a parser whose complaints are ours, with the nearest there is as the way out."""
+
+from __future__ import annotations
+
+import argparse
+import re
+import sys
+from collections.abc import Iterable, Sequence
+from typing import Any, NoReturn
+
+from vragd.cli.render import complain, say
+from vragd.errors import UsageError, nearest
+
+MEANT = {
+    "search": "query", "find": "query", "ask": "query", "grep": "query", "q": "query", "ls": "files", "start": "run",
+    "serve": "run", "daemon": "run", "show": "get", "cat": "get", "read": "get", "backlinks": "links",
+    "related": "similar", "setup": "init", "todo": "tasks", "todos": "tasks", "headings": "outline", "rescan": "sync",
+    "refresh": "sync", "reindex": "sync", "stores": "store list", "check": "config check", "version": "--version",
+}  # fmt: skip
+"""Commands by the names that others have for them."""
+FLAGS = {
+    "--limit": "--top-k", "--count": "--top-k", "--number": "--top-k", "--dir": "--folder", "--directory": "--folder",
+    "--null": "-0", "--print0": "-0", "--files-with-matches": "-l", "--paths": "-l", "--editor": "--edit",
+    "--colour": "--color", "--since": "--after", "--until": "--before", "--filter": "--where", "--tags": "--tag",
+}  # fmt: skip
+SURE = 0.7
+"""How like a command a word is to be: any other may be what somebody looks for."""
+MAX_TOP_K, MAX_LISTED = 1_000, 10_000
+"""The bounds of the daemon, for a complaint that names the flag."""
+_NUMBERS: dict[Any, str] = {int: "a whole number", float: "a number"}
+_SAID = (
+    (r"the following arguments are required: (.*)", r"\1 is missing"),
+    (r"argument (\S+): expected (one|at least one) argument", r"\1 needs a value"),
+    (r"argument (\S+): ignored explicit argument '(.*)'", r"\1 takes no value, and was given \2"),
+    (r"argument (\S+): not allowed with argument (\S+)", r"\1 and \2 do not go together"),
+    (r"ambiguous option: (\S+) could match (.*)", r"\1 may be \2"),
+    (r"argument (\S+): (.*)", r"\1: \2"),
+)
+
+
+class Words(argparse.ArgumentParser):
+    """A parser that complains as every command does. `typed` are the words it was given, for what it suggests."""
+
+    typed: Sequence[str] = ()
+
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> tuple[Any, list[str]]:
+        """As argparse has it, of what is `typed`."""
+        self.typed = sys.argv[1:] if args is None else list(args)
+        return super().parse_known_args(args, namespace)
+
+    def parse_args(self, args: Any = None, namespace: Any = None) -> Any:
+        """The parsed words; says of what is no flag which one it may be, and ends the process with 2."""
+        found, rest = self.parse_known_args(args, namespace)
+        if rest:
+            self._of(list(self.typed)).refuse(rest)
+        return found
+
+    def refuse(self, rest: Sequence[str]) -> NoReturn:
+        """Say what of these words is not known here."""
+        flag = next((word.partition("=")[0] for word in rest if word.startswith("-")), "")
+        if not flag:
+            self._end(f"{self.prog} takes no {rest[0]!r}")
+        known = [one for one in self._option_string_actions if one.startswith("--")]
+        near = FLAGS.get(flag, "")
+        near = near if near in self._option_string_actions else nearest(flag, known)
+        self._end(f"{self.prog} has no {flag}", f"{near}, or {self.prog} --help" if near else "")
+
+    def error(self, message: str) -> NoReturn:
+        """Say it as every command complains, and end the process with 2."""
+        for pattern, ours in _SAID:
+            if match := re.fullmatch(pattern, message, re.DOTALL):
+                self._end(f"{self.prog}: {_shortest(match.expand(ours))}")
+        self._end(f"{self.prog}: {message}")
+
+    def _of(self, words: list[str]) -> Words:
+        """The parser of the command that is meant."""
+        for action in self._actions:
+            if isinstance(action, argparse._SubParsersAction):
+                for i, word in enumerate(words):
+                    if isinstance(there := action.choices.get(word), Words):
+                        return there._of(words[i + 1 :])
+        return self
+
+    def _end(self, message: str, hint: str = "") -> NoReturn:
+        complain(UsageError(message, hint=hint or f"{self.prog} --help"))
+        raise SystemExit(UsageError.exit_status)
+
+    def _get_value(self, action: argparse.Action, arg_string: str) -> Any:
+        try:
+            return super()._get_value(action, arg_string)
+        except argparse.ArgumentError:
+            if expected := _NUMBERS.get(action.type):
+                raise argparse.ArgumentError(action, f"expected {expected}, not {arg_string!r}") from None
+            raise
+
+    def _check_value(self, action: argparse.Action, value: Any) -> None:
+        choices: Iterable[str] = action.choices or ()
+        if action.choices is None or value in choices:
+            return
+        if isinstance(action, argparse._SubParsersAction):
+            self._no_command(str(value), list(choices))
+        near = nearest(str(value), choices)
+        also = f" (did you mean {near}?)" if near else ""
+        raise argparse.ArgumentError(action, f"expected {', '.join(choices)}, not {value!r}{also}")
+
+    def _no_command(self, value: str, choices: Sequence[str]) -> NoReturn:
+        import shlex
+
+        after = list(self.typed)[list(self.typed).index(value) + 1 :] if value in self.typed else []
+        is_top = " " not in self.prog
+        names = {name: name for name in choices} | (MEANT if is_top else {})
+        near = names.get(nearest(value, names, SURE), "")
+        if near:
+            self._end(f"{self.prog} has no command {value!r}", " ".join([self.prog, near, *map(shlex.quote, after)]))
+        if not is_top:
+            self._end(f"{self.prog} has no action {value!r}", f"one of: {', '.join(choices)}")
+        hint = " ".join([self.prog, "query", *map(shlex.quote, [value, *after])])
+        self._end(
+            f"{self.prog} has no command {value!r}", f"{hint}, to look for that; {self.prog} --help lists commands"
+        )
+
+
+def count(most: int) -> Any:
+    """A type of argument: a whole number from 1 to `most`."""
+
+    def number(text: str) -> int:
+        try:
+            found = int(text)
+        except ValueError:
+            found = 0
+        if not 1 <= found <= most:
+            raise argparse.ArgumentTypeError(f"expected a whole number, 1 to {most:,}, not {text!r}")
+        return found
+
+    return number
+
+
+def show_help(parser: argparse.ArgumentParser) -> int:
+    """What there is, where nothing was asked for."""
+    for line in parser.format_help().rstrip().split("\n"):
+        say(line)
+    return UsageError.exit_status
+
+
+def _shortest(message: str) -> str:
+    """Of a flag's names (`-k/-n/--top-k`) the first."""
+    return re.sub(r"^(-[\w-]+)(?:/-[\w-]+)+", r"\1", message)

@@ -1,0 +1,95 @@
+"""The daemon is started, stopped and told by command, without a service manager."""
+
+from __future__ import annotations
+
+import json
+import os
+import pty
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+
+from tests.harness import Vragd, until, vragd
+from vragd.errors import VragdError
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Iterator[Vragd]:
+    made = Vragd(tmp_path)
+    yield made
+    with suppress(VragdError):
+        pid = made.status()["pid"]
+        os.kill(pid, signal.SIGKILL)
+
+
+def test_a_daemon_in_the_background_is_started_seen_restarted_and_stopped(home: Vragd) -> None:
+    (home.vault / "a.md").write_text("numbat\n")
+    done = home.run("run", "--detach")
+    assert done.returncode == 0, done.stderr
+    first = home.status()["pid"]
+    assert f"pid {first}" in done.stdout
+    until(lambda: home.paths("numbat") == ["a.md"], "the note")
+    again = home.run("run", "--detach")
+    assert (again.returncode, "runs already" in again.stderr) == (75, True), again.stderr
+    logs = home.run("logs", "-n", "500")
+    assert (logs.returncode, "daemon." in logs.stdout) == (0, True), logs.stderr
+    assert (home.home / ".local/state/vragd/vragd.log").exists()
+    restarted = home.run("restart")
+    assert restarted.returncode == 0, restarted.stderr
+    assert home.status()["pid"] != first
+    stopped = home.run("stop")
+    assert (stopped.returncode, "stopped vragd" in stopped.stdout) == (0, True), stopped.stderr
+    assert home.run("query", "numbat").returncode == 3
+    assert home.run("stop").returncode == 0, "there is nothing to do"
+
+
+def test_one_that_cannot_start_says_why(home: Vragd) -> None:
+    home.config_file.write_text("stores: {}\nwacth: 1\n")
+    done = home.run("run", "--detach")
+    assert (done.returncode, "wacth" in done.stderr) == (78, True), done.stderr
+    assert home.run("reload").returncode == 3
+    assert "there is no log" in home.run("logs").stderr
+
+
+def test_a_reload_says_whether_it_was_taken_or_refused(tmp_path: Path) -> None:
+    with vragd(tmp_path) as daemon:
+        daemon.start()
+        assert daemon.run("reload").returncode == 0
+        good = daemon.config_file.read_text()
+        daemon.config_file.write_text("stores: [\n")
+        refused = daemon.run("reload")
+        assert (refused.returncode, "goes on as before" in refused.stderr) == (2, True), refused.stderr
+        assert "not valid YAML" in json.loads(daemon.run("status", "--json").stdout)["reloads"]["refused"]["message"]
+        unstarted = daemon.run("restart")
+        assert (unstarted.returncode, daemon.answers()) == (2, True), "what cannot be started again is not stopped"
+        daemon.config_file.write_text(good)
+        assert daemon.run("reload").returncode == 0
+        assert daemon.status()["reloads"] == {"n": 3, "refused": None}
+        foreground = daemon.run("stop")
+        assert foreground.returncode == 0, foreground.stderr
+
+
+def test_on_a_terminal_it_tells_people_and_logs_to_a_file(home: Vragd) -> None:
+    (home.vault / "a.md").write_text("numbat\n")
+    ours, theirs = pty.openpty()
+    command = [sys.executable, "-m", "vragd", "run"]
+    process = subprocess.Popen(command, env=home.env, stdin=theirs, stdout=theirs, stderr=theirs)
+    os.close(theirs)
+    shown = b""
+    try:
+        while b"Ctrl-C stops" not in shown:
+            shown += os.read(ours, 4096)
+        assert b"notes: 1 note searchable after" in shown
+        assert b"daemon." not in shown, "what is logged is in the file"
+        assert "daemon." in (home.home / ".local/state/vragd/vragd.log").read_text()
+        process.send_signal(signal.SIGINT)
+        assert process.wait(20) == 0
+    finally:
+        process.kill()
+        process.wait()
+        os.close(ours)

@@ -1,0 +1,107 @@
+"""Vaults and folders are added and removed by command; the file stays the user's, a daemon takes it up."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.harness import Vragd, until, vragd
+from tests.terminal import on_terminal
+
+
+def test_a_folder_is_added_and_removed_and_the_daemon_follows(tmp_path: Path) -> None:
+    with vragd(tmp_path) as daemon:
+        text = f"# mine\nstores:\n  notes:\n    sources:\n      - path: {daemon.vault}  # the first\n# end\n"
+        real = tmp_path / "dotfiles.yaml"
+        real.write_text(text)
+        daemon.config_file.unlink()
+        daemon.config_file.symlink_to(real)
+        (daemon.vault / "a.md").write_text("numbat\n")
+        more = tmp_path / "more: #1"
+        more.mkdir()
+        (more / "b.md").write_text("wombat\n")
+        daemon.start()
+        done = daemon.run("add", str(more))
+        assert (done.returncode, "the daemon has taken it up" in done.stderr) == (0, True), done.stderr
+        until(lambda: daemon.paths("wombat", mode="keyword") == ["b.md"], "the new folder's note")
+        assert daemon.config_file.is_symlink()
+        assert real.read_text().replace(f'      - path: "{more}"\n', "") == text
+        assert real.with_name("dotfiles.yaml.bak").read_text() == text
+        again = daemon.run("add", str(more))
+        assert (again.returncode, "already" in again.stderr) == (0, True)
+        listed = json.loads(daemon.run("list", "--json").stdout)["sources"]
+        assert [(row["name"], row["state"]) for row in listed] == [("Vault", "searched"), ("more: #1", "searched")]
+        gone = daemon.run("remove", "more: #1")
+        assert (gone.returncode, "taken it up" in gone.stderr) == (0, True), gone.stderr
+        assert real.read_text() == text
+        until(lambda: daemon.paths("wombat", mode="keyword") == [], "its note to be gone")
+        assert (more / "b.md").exists()
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Vragd:
+    return Vragd(tmp_path)
+
+
+def test_without_a_daemon_it_is_said_who_takes_it_up(home: Vragd, tmp_path: Path) -> None:
+    (tmp_path / "more").mkdir()
+    done = home.run("add", str(tmp_path / "more"), "--name", "no")
+    assert (done.returncode, "no daemon runs" in done.stderr) == (0, True), done.stderr
+    assert home.run("config", "check").returncode == 0
+    assert "no " in home.run("list").stdout
+    assert home.run("remove", "no").returncode == 0
+    assert "more" not in home.config_file.read_text()
+
+
+def test_what_cannot_be_used_is_refused_and_nothing_is_written(home: Vragd, tmp_path: Path) -> None:
+    (home.vault / "inside").mkdir()
+    (tmp_path / "other" / "Vault").mkdir(parents=True)
+    before = home.config_file.read_text()
+    for args, says in (
+        (["add", str(tmp_path / "none")], "is not a folder"),
+        (["add", str(home.vault / "inside")], "overlaps"),
+        (["add", str(tmp_path / "other" / "Vault")], "--name NAME"),
+        (["add", str(tmp_path)], "home directory"),
+        (["remove", str(tmp_path / "none")], "is in no store"),
+    ):
+        done = home.run(*args)
+        assert (done.returncode, says in done.stderr) == (2, True), done.stderr
+        assert home.config_file.read_text() == before
+    home.config_file.write_text("stores: [\n")
+    torn = home.run("add", str(tmp_path / "other"))
+    assert (torn.returncode, "not valid YAML" in torn.stderr) == (2, True), torn.stderr
+    assert home.config_file.read_text() == "stores: [\n"
+
+
+def test_init_takes_several_and_says_what_is_in_them(home: Vragd, tmp_path: Path) -> None:
+    home.config_file.unlink()
+    work, other = tmp_path / "Work", tmp_path / "deep" / "Work"
+    for folder in (work, other):
+        folder.mkdir(parents=True)
+        (folder / "a.md").write_text("numbat\n")
+    done = home.run("init", str(home.vault), str(work), str(other))
+    assert done.returncode == 0, done.stderr
+    assert f"{work}: 1 note, about a few seconds to index" in done.stdout
+    rows = json.loads(home.run("list", "--json").stdout)["sources"]
+    assert [row["name"] for row in rows] == ["Vault", "Work", "deep-Work"]
+    forced = home.run("init", str(work), "--force")
+    assert "Vault" in home.config_file.with_name("config.yaml.bak").read_text(), forced.stderr
+
+
+def test_init_offers_what_obsidian_knows_and_with_yes_takes_all(home: Vragd, tmp_path: Path) -> None:
+    home.config_file.unlink()
+    second = tmp_path / "Second"
+    inside = second / "inside"
+    inside.mkdir(parents=True)
+    listed = tmp_path / ".config/obsidian/obsidian.json"
+    listed.parent.mkdir(parents=True)
+    vaults = {"a": {"path": str(home.vault), "ts": 5}, "b": {"path": str(second), "ts": 9}, "c": {"path": str(inside)}}
+    listed.write_text(json.dumps({"vaults": vaults}))
+    shown, status = on_terminal("init", env=home.env, cwd=tmp_path, typed=b"2\n")
+    assert (status, f"1. {second}" in shown) == (0, True), shown
+    assert [row["name"] for row in json.loads(home.run("list", "--json").stdout)["sources"]] == ["Vault"]
+    home.config_file.unlink()
+    assert home.run("init", "--yes").returncode == 0
+    assert [row["name"] for row in json.loads(home.run("list", "--json").stdout)["sources"]] == ["Second", "Vault"]

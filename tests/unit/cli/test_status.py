@@ -1,0 +1,78 @@
+"""How it is, in a sentence, and what that is made of."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from vragd.cli.page import Page
+from vragd.cli.status import Rest, print_status, sentence
+
+SOURCE = {
+    "name": "Vault", "path": "/v", "state": "ok", "watching": "events", "scanned_s_ago": 4.0, "n_deletes_held": 0,
+    "rules_trouble": None, "unwatched": {},
+}  # fmt: skip
+STORE = {
+    "name": "notes", "notes": 1308, "chunks": 4000, "pending": 0, "states": {"indexed": 1308}, "trouble": None,
+    "embedder": {"type": "some"}, "backend": {"type": "other"}, "sources": [SOURCE],
+    "n_vectors_behind": 0, "degraded": [],
+}  # fmt: skip
+STATUS: dict[str, Any] = {
+    "version": "1", "pid": 7, "uptime_s": 3.0, "stores": [STORE], "failed": [], "pending": 0,
+    "reloads": {"n": 0, "refused": None},
+}  # fmt: skip
+FAILED = {"name": "old", "code": "x", "message": "torn", "hint": "mend it"}
+
+
+@pytest.mark.parametrize(
+    ("changes", "newest_s", "said"),
+    [
+        ({}, 4.2, "All 1,308 notes searchable, newest 4 s ago."),
+        ({"stores": [STORE | {"notes": 1}]}, None, "1 note searchable."),
+        ({"pending": 200}, None, "1,308 notes searchable, 200 still to be indexed."),
+        ({"failed": [FAILED]}, None, "All 1,308 notes searchable; but 1 store cannot be opened."),
+        (
+            {"stores": [STORE | {"sources": [SOURCE | {"state": "offline"}], "trouble": {}}]}, None,
+            "All 1,308 notes searchable; but 1 store waits, 1 folder is out of reach.",
+        ),
+        ({"reloads": {"n": 1, "refused": FAILED}}, None,
+         "All 1,308 notes searchable; but the configuration of now was refused."),
+        ({"stores": []}, None, "Nothing is searched yet: vragd add ~/path/to/your/vault, or vragd store create."),
+    ],
+)  # fmt: skip
+def test_a_sentence_says_how_it_is(changes: dict[str, Any], newest_s: float | None, said: str) -> None:
+    assert sentence(STATUS | changes, newest_s) == said
+
+
+def test_what_is_wrong_is_told_with_the_way_out(capsys: pytest.CaptureFixture[str]) -> None:
+    source = SOURCE | {
+        "state": "permission", "n_deletes_held": 3, "rules_trouble": "a pattern",
+        "unwatched": {"deep": "no_watches_left"},
+    }  # fmt: skip
+    trouble = {"code": "x", "message": "the model is away", "hint": "start it", "for_s": 70.0}
+    store = STORE | {
+        "sources": [source, SOURCE | {"state": "new", "scanned_s_ago": None}], "trouble": trouble,
+        "n_vectors_behind": 2,
+        "degraded": ["initial_scan"], "states": {"indexed": 1, "failed": 2}, "pending": 5,
+    }  # fmt: skip
+    changes = {"stores": [store], "failed": [FAILED], "reloads": {"n": 1, "refused": FAILED | {"message": "line 3"}}}
+    print_status(STATUS | changes, None, Page())
+    shown = capsys.readouterr().out
+    for part in (
+        "cannot be read: what is known of it stays", "3 notes are missing all at once", "a pattern", "no_watches_left",
+        "waiting for 1 min: the model is away", "try: start it", "2 vectors still to be put", "initial_scan",
+        "2 failed",
+        "old: cannot be opened: torn", "try: mend it", "the one before is in force: line 3", "5 still to be indexed",
+        "not looked at yet",
+    ):  # fmt: skip
+        assert part in shown, part
+
+
+def test_what_is_left_is_told_by_what_was_done() -> None:
+    rest = Rest()
+    assert rest.of(100, 0.0) == ""
+    assert rest.of(120, 5.0) == "", "it has become more"
+    assert rest.of(110, 5.5) == ""
+    assert rest.of(60, 15.0) == "about 10 s left"
+    assert rest.of(0, 20.0) == ""
