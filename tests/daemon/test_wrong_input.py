@@ -197,7 +197,7 @@ def test_an_unreadable_vault_is_said_and_deletes_nothing(nobodys: Nobody) -> Non
     assert "a.md" in nobodys.run("query", "numbat").stdout
     os.chown(nobodys.vault, NOBODY, NOBODY)
     until(lambda: "degraded" not in nobodys.run("status").stdout, "the vault to be readable again")
-    assert "1 note," in nobodys.run("status").stdout
+    assert "1 note " in nobodys.run("status").stdout
 
 
 def test_another_user_is_not_answered(nobodys: Nobody) -> None:

@@ -158,7 +158,7 @@ def inside(case: Any, vault: Path) -> Any:
 
 def aim(api: Api, case: Any, *, aimed: bool) -> None:
     """Have a generated request ask for what is there: random names lead to 404 only."""
-    if not aimed:
+    if not aimed and case.path != "/v1/verify":  # of few examples all may be of no store
         return
     if case.path_parameters:
         case.path_parameters["name"] = "notes" if case.method == "GET" else "made"

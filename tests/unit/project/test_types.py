@@ -17,7 +17,7 @@ ROOMS = {"backends": backends.REGISTRY, "embed": embedders.REGISTRY}
 REGISTRIES = {SOURCE / room / "registry.py" for room in ROOMS}
 # Words that mean other things too: only whole strings and folders count, and a class only beside what it is a type of.
 PLAIN = {"memory", "builtin", "sqlite", "file"}
-EVERYDAY = {"file"}  # that as a string, too
+EVERYDAY = {"file", "sqlite"}  # these as strings, too
 PARTS = {"backend", "embedder"}
 
 

@@ -221,7 +221,7 @@ def test_a_hit_is_a_note_with_its_passages_or_a_passage(world: World) -> None:
     by_note = ask(target(world), Question("quokka eats", top_k=10)).hits
     assert [hit.path for hit in by_note].count("big.md") == 1
     assert len(by_note[0].passages) == 2
-    assert by_note[0].uri.endswith(f"file=big%23Part%20{by_note[0].heading[-1][-1]}")
+    assert by_note[0].uri.endswith(f"%2Fvault%2Fbig%23Part%20{by_note[0].heading[-1][-1]}")
     by_chunk = ask(target(world), Question("quokka eats", top_k=10, chunks=True)).hits
     assert [hit.path for hit in by_chunk].count("big.md") > 2
 
