@@ -63,8 +63,10 @@ class Line:
     @staticmethod
     def _serve(peer: Peer, source: int, out: int) -> None:
         serve(peer, source, out)
-        for fd in (source, out):
-            os.close(fd)
+        nothing = os.open(os.devnull, os.O_RDWR)
+        for fd in (source, out):  # closed, and the number not given to another pipe: a call may still run that has it
+            os.dup2(nothing, fd)
+        os.close(nothing)
 
     def send(self, *messages: object) -> None:
         self.send_raw(b"".join(json.dumps(message).encode() + b"\n" for message in messages))
