@@ -75,6 +75,21 @@ def test_what_cannot_be_used_is_refused_and_nothing_is_written(home: Vragd, tmp_
     assert home.config_file.read_text() == "stores: [\n"
 
 
+def test_nothing_is_said_to_be_done_that_was_refused(home: Vragd, tmp_path: Path) -> None:
+    (home.vault / "inside").mkdir()
+    done = home.run("add", str(home.vault / "inside"))
+    assert (done.returncode, done.stdout) == (2, "")
+    vectors = tmp_path / "elsewhere" / "v.db"
+    vectors.parent.mkdir()
+    with home.config_file.open("a") as file:
+        file.write(f"    backend: {{type: sqlite, path: {vectors}}}\n")
+    before = home.config_file.read_bytes()
+    done = home.run("add", str(vectors.parent))
+    assert (done.returncode, done.stdout) == (2, ""), done.stdout
+    assert "the vectors of store" in done.stderr
+    assert home.config_file.read_bytes() == before
+
+
 def test_init_takes_several_and_says_what_is_in_them(home: Vragd, tmp_path: Path) -> None:
     home.config_file.unlink()
     work, other = tmp_path / "Work", tmp_path / "deep" / "Work"
