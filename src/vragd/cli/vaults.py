@@ -78,8 +78,9 @@ def _remove(args: argparse.Namespace) -> int:
             if (_is(source, folder) or source.label == path) and args.store in (None, store)
         ]
         if not found:
-            known = ", ".join(str(source.path) for _, _, source in _sources(_parsed(text, file)))
-            raise UsageError(f"{path} is in no store of {file}", hint=f"one of: {known or 'none yet'}")
+            known = dict.fromkeys(str(source.path) for _, _, source in _sources(_parsed(text, file)))
+            hint = f"one of: {', '.join(known)}" if known else "vragd list: it names no folder"
+            raise UsageError(f"{path} is in no store of {file}", hint=hint)
         if len(found) > 1:
             raise UsageError(
                 f"{path} is in several stores", hint=f"-s {' or -s '.join(store for store, _, _ in found)}"
@@ -179,6 +180,8 @@ def _write(args: argparse.Namespace, file: Path, text: str, done: Sequence[str])
         called = "called" in error.message
         raise ConfigError(error.message, hint="--name NAME gives it another" if called else error.hint) from None
     there = file.resolve()  # whoever links to it keeps the link
+    if not there.is_file():  # a device would be replaced by a file
+        raise ConfigError(f"{file} is no ordinary file", hint="change what it is made from")
     was, mode = there.read_bytes(), there.stat().st_mode & 0o777
     mark = "\ufeff" if was.startswith(b"\xef\xbb\xbf") else ""
     backup = there.with_name(there.name + ".bak")

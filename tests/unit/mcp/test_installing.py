@@ -120,6 +120,6 @@ def test_one_that_claude_code_has_is_replaced_and_its_complaint_is_told(
     home: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     told = claude(home, 'test "$2" != add || { echo "no such scope" >&2; exit 1; }')
-    assert main(["mcp", "install", "claude-code"]) == 1
+    assert main(["mcp", "install", "claude-code"]) == 4
     assert [line.split()[1] for line in told.read_text().splitlines()] == ["get", "remove", "add"]
     assert "claude says: no such scope" in capsys.readouterr().err
