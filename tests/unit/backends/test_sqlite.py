@@ -197,6 +197,14 @@ def test_a_file_of_something_else_is_left_as_it_is(path: Path) -> None:
     assert "move it away" in caught.value.hint
 
 
+def test_a_folder_is_no_file_of_vectors(path: Path) -> None:
+    path.mkdir(parents=True)
+    for call in (opened(path).list_collections, lambda: opened(path).create_collection("notes", 3, "cosine")):
+        with pytest.raises(BackendRefused, match="is no ordinary file"):
+            call()
+    assert list(path.parent.iterdir()) == [path]
+
+
 def test_a_file_of_a_newer_version_is_left_as_it_is(path: Path) -> None:
     filled(path).close()
     db = sqlite3.connect(path)

@@ -12,6 +12,7 @@ The file: its schema, and the connections of one process to it.
 from __future__ import annotations
 
 import os
+import stat
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -167,6 +168,8 @@ class VectorFile:
             info = os.stat(self.path)
         except FileNotFoundError:
             return None
+        if not stat.S_ISREG(info.st_mode):
+            raise BackendRefused(f"{self.path} is no ordinary file", hint="choose another path")
         return info.st_dev, info.st_ino
 
     def _is_the_same(self) -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from vragd import __version__
 from vragd.cli.doctor.finding import Fact, Finding
+from vragd.cli.render import plural
 from vragd.config.load import Loaded
 from vragd.system.places import MACOS
 
@@ -121,9 +122,9 @@ def watches(loaded: Loaded, limits: Path = Path("/proc/sys/fs/inotify")) -> Iter
     facts = {"folders": folders, "max_user_watches": most, "max_user_instances": instances}
     if folders > ROOM * most:
         way = f"sudo sysctl fs.inotify.max_user_watches={max(4 * folders, 524_288)}; until then some are polled"
-        yield Finding("watching", "bad", f"{folders:,} folders, and this user may watch {most:,}", way, facts)
+        yield Finding("watching", "bad", f"{plural(folders, 'folder')}, and this user may watch {most:,}", way, facts)
     else:
-        yield Finding("watching", "ok", f"{folders:,} folders of the {most:,} that may be watched", facts=facts)
+        yield Finding("watching", "ok", f"{plural(folders, 'folder')} of the {most:,} that may be watched", facts=facts)
 
 
 def sources_of(loaded: Loaded) -> list[tuple[str, Path]]:
