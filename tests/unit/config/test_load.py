@@ -355,18 +355,6 @@ def test_vectors_inside_a_vault_are_refused_whichever_store_they_are_of(file: Pa
         assert said == f"1: the vectors of store 'second', {place} is inside source {one} of store 'first'"
 
 
-def test_a_vault_inside_a_folder_of_vectors_is_refused(file: Path, tmp_path: Path) -> None:
-    store = {
-        "sources": [{"path": str(tmp_path / "all" / "first")}],
-        "backend": {"type": "file", "path": str(tmp_path / "all")},
-    }
-    said = refused(file, json.dumps({"stores": {"first": store}}))
-    assert (
-        said
-        == f"1: source {tmp_path}/all/first of store 'first' is inside the vectors of store 'first', {tmp_path}/all"
-    )
-
-
 def test_a_vault_inside_the_data_directory_is_refused(file: Path) -> None:
     assert "is inside the data directory" in refused(file, vaults("/data/vault", data="/data"))
 

@@ -54,7 +54,7 @@ def packages(modules: Sequence[str] = PACKAGES) -> Iterator[Finding]:
         yield Finding("packages", "ok", f"{len(modules)} libraries can be used", facts={"n": len(modules)})
 
 
-def sqlite() -> Iterator[Finding]:
+def database() -> Iterator[Finding]:
     """SQLite with what the catalog needs."""
     import apsw
 
@@ -64,12 +64,12 @@ def sqlite() -> Iterator[Finding]:
         db.execute("create virtual table t using fts5(x); insert into t values('heron'); select * from t('heron')")
     except apsw.Error as error:
         yield Finding(
-            "sqlite", "bad", f"SQLite {version} lacks full text: {error}", "install apsw anew", {"sqlite": version}
+            "database", "bad", f"SQLite {version} lacks full text: {error}", "install apsw anew", {"library": version}
         )
         return
     finally:
         db.close()
-    yield Finding("sqlite", "ok", f"SQLite {version}, with full text", facts={"sqlite": version})
+    yield Finding("database", "ok", f"SQLite {version}, with full text", facts={"library": version})
 
 
 def disk(loaded: Loaded) -> Iterator[Finding]:
