@@ -56,6 +56,15 @@ def test_one_that_cannot_start_says_why(home: Vragd) -> None:
     assert "there is no log" in home.run("logs").stderr
 
 
+def test_one_that_ends_before_it_answers_is_quoted_and_ends_as_it_did(home: Vragd) -> None:
+    home.config_file.write_text("stores: {}\n")
+    home.socket.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    home.socket.write_text("in the way")
+    done = home.run("run", "--detach")
+    assert done.returncode == 73, "as vragd run itself ends"
+    assert done.stderr.startswith(f"Error: {home.socket} is in the way and is not a socket\nTry: move it"), done.stderr
+
+
 def test_a_reload_says_whether_it_was_taken_or_refused(tmp_path: Path) -> None:
     with vragd(tmp_path) as daemon:
         daemon.start()

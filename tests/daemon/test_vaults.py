@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import threading
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -73,6 +76,49 @@ def test_what_cannot_be_used_is_refused_and_nothing_is_written(home: Vragd, tmp_
     torn = home.run("add", str(tmp_path / "other"))
     assert (torn.returncode, "not valid YAML" in torn.stderr) == (2, True), torn.stderr
     assert home.config_file.read_text() == "stores: [\n"
+
+
+def test_nothing_is_said_to_be_done_that_was_refused(home: Vragd, tmp_path: Path) -> None:
+    (home.vault / "inside").mkdir()
+    done = home.run("add", str(home.vault / "inside"))
+    assert (done.returncode, done.stdout) == (2, "")
+    vectors = tmp_path / "elsewhere" / "v.db"
+    vectors.parent.mkdir()
+    with home.config_file.open("a") as file:
+        file.write(f"    backend: {{type: sqlite, path: {vectors}}}\n")
+    before = home.config_file.read_bytes()
+    done = home.run("add", str(vectors.parent))
+    assert (done.returncode, done.stdout) == (2, ""), done.stdout
+    assert "the vectors of store" in done.stderr
+    assert home.config_file.read_bytes() == before
+
+
+def test_a_configuration_that_is_no_ordinary_file_is_left_as_it_is(home: Vragd, tmp_path: Path) -> None:
+    (tmp_path / "more").mkdir()
+    text, pipe = home.config_file.read_bytes(), tmp_path / "pipe"
+    home.config_file.unlink()
+    os.mkfifo(pipe)
+    home.config_file.symlink_to(pipe)
+
+    def serve() -> None:
+        with suppress(BrokenPipeError):
+            pipe.write_bytes(text)
+
+    threading.Thread(target=serve, daemon=True).start()
+    done = home.run("add", str(tmp_path / "more"))
+    assert (done.returncode, "is no ordinary file" in done.stderr, done.stdout) == (2, True, ""), done.stderr
+    assert pipe.is_fifo()
+
+
+def test_indexing_that_cannot_go_on_says_why_where_no_daemon_could_be_asked(home: Vragd, tmp_path: Path) -> None:
+    (home.vault / "a.md").write_text("numbat\n")
+    foreign = tmp_path / "mine.db"
+    foreign.write_bytes(b"no database" * 100)
+    done = home.run("index", str(home.vault), "-s", "two", "--backend", f"sqlite:{foreign}")
+    assert done.returncode == 4, done.stderr
+    assert f"1 path cannot be indexed now: {foreign} is damaged" in done.stderr
+    assert "Try: choose another path" in done.stderr
+    assert foreign.read_bytes() == b"no database" * 100
 
 
 def test_init_takes_several_and_says_what_is_in_them(home: Vragd, tmp_path: Path) -> None:

@@ -65,6 +65,8 @@ def chosen(args: argparse.Namespace) -> Place:
         key = str(first["loc"][-1]) if first["loc"] else ""  # nothing: the whole is at fault
         if key in _given(args):
             flag = f"--{key.replace('_', '-')}"
+        elif first["type"] == "extra_forbidden":
+            raise UsageError(f"{_flag(args)}: there is no setting {key!r}", hint="see docs/backends.md") from None
         else:
             flag = _flag(args) + (f": {key}" if key not in ("", "bucket") else "")
         raise UsageError(f"{flag}: {first['msg'].removeprefix('Value error, ')}") from None

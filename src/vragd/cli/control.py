@@ -146,8 +146,7 @@ def detach(args: argparse.Namespace) -> int:
         def stands() -> bool:
             if process.poll() is not None:
                 said.seek(0)
-                words = said.read().decode("utf-8", "replace").strip()
-                raise VragdError(f"vragd run ended with {process.returncode}", hint=words or f"see {file}")
+                raise ended(said.read().decode("utf-8", "replace"), process.returncode, file)
             return (status_of(args) or {}).get("pid") == process.pid
 
         _until(stands, START_S, "the daemon to answer", f"see {file}")
@@ -155,6 +154,14 @@ def detach(args: argparse.Namespace) -> int:
     out(f"vragd runs (pid {process.pid}), its log is {file}")
     out("vragd status says how far it is, vragd stop ends it")
     return 0
+
+
+def ended(said: str, status: int, log: Path) -> VragdError:
+    """What a daemon that did not start has `said` on standard error, as an error that ends with its status."""
+    message, _, hint = said.strip().removeprefix("Error: ").rpartition("\nTry: ")
+    error = VragdError(message or hint or f"vragd run ended with {status}", hint=hint if message else f"see {log}")
+    error.daemon_status = status if status > 0 else VragdError.daemon_status
+    return error
 
 
 def default_log() -> Path:

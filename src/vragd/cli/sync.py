@@ -74,12 +74,18 @@ def wait(request: Callable[..., Any], answer: dict[str, Any]) -> None:
             reasons = HOPELESS & set(answer["degraded"])
             hopeless_since = (hopeless_since or time.monotonic()) if reasons else None
             if hopeless_since is not None and time.monotonic() - hopeless_since > PATIENCE_S:
-                raise VragdError(
-                    f"indexing waits: {', '.join(sorted(reasons))}; {plural(answer['pending'], 'path')} pending",
-                    hint="vragd status says why; it goes on by itself",
-                )
+                raise _waits(request, answer, sorted(reasons))
     finally:
         progress.end()
+
+
+def _waits(request: Callable[..., Any], answer: dict[str, Any], reasons: Sequence[str]) -> VragdError:
+    """Why, as the stores say it: where no daemon runs, there is no status to look at afterwards."""
+    stores = [store for store in request("GET", "/v1/status")["stores"] if store["name"] in answer["tickets"]]
+    troubles = [store["trouble"] for store in stores if store["trouble"] and store["trouble"]["code"] in reasons]
+    why, hint = (troubles[0]["message"], troubles[0]["hint"]) if troubles else (", ".join(reasons), "")
+    message = f"{plural(answer['pending'], 'path')} cannot be indexed now: {why}"
+    return VragdError(message, hint=hint or "vragd status says more")
 
 
 class Progress:

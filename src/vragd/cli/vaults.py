@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -50,6 +50,7 @@ def _add(args: argparse.Namespace) -> int:
         return write_new(args, folders)
     text = before = _read(file)
     store = _store_for(_parsed(text, file), args.store)
+    done = []
     for folder in folders:
         parsed = _parsed(text, file)
         if any(name == store and _is(source, folder) for name, _, source in _sources(parsed)):
@@ -57,9 +58,9 @@ def _add(args: argparse.Namespace) -> int:
             continue
         source = {"path": str(folder)} | ({"name": args.name} if args.name else {})
         text = edit.with_source(text, str(file), store, source)
-        out(within(f"added  {folder} to store {store}"))
+        done.append(f"added  {folder} to store {store}")
     if text != before:
-        _write(args, file, text)
+        _write(args, file, text, done)
         _tell(args, file)
     return 0
 
@@ -68,7 +69,7 @@ def _remove(args: argparse.Namespace) -> int:
     from vragd.config import edit
 
     file = config_path(args.config)
-    text = _read(file)
+    text, done = _read(file), []
     for path in args.path:
         folder = expanded(path).absolute()
         found = [
@@ -77,16 +78,17 @@ def _remove(args: argparse.Namespace) -> int:
             if (_is(source, folder) or source.label == path) and args.store in (None, store)
         ]
         if not found:
-            known = ", ".join(str(source.path) for _, _, source in _sources(_parsed(text, file)))
-            raise UsageError(f"{path} is in no store of {file}", hint=f"one of: {known or 'none yet'}")
+            known = dict.fromkeys(str(source.path) for _, _, source in _sources(_parsed(text, file)))
+            hint = f"one of: {', '.join(known)}" if known else "vragd list: it names no folder"
+            raise UsageError(f"{path} is in no store of {file}", hint=hint)
         if len(found) > 1:
             raise UsageError(
                 f"{path} is in several stores", hint=f"-s {' or -s '.join(store for store, _, _ in found)}"
             )
         ((store, number, source),) = found
         text = edit.without_source(text, str(file), store, number)
-        out(within(f"removed {source.path} from store {store}; the folder stays as it is"))
-    _write(args, file, text)
+        done.append(f"removed {source.path} from store {store}; the folder stays as it is")
+    _write(args, file, text, done)
     _tell(args, file)
     return 0
 
@@ -160,8 +162,8 @@ def _parsed(text: str, file: Path) -> Config:
     return load.parse(text, str(file))
 
 
-def _write(args: argparse.Namespace, file: Path, text: str) -> None:
-    """Replace the file, if what it will say can be used; what it said before is beside it."""
+def _write(args: argparse.Namespace, file: Path, text: str, done: Sequence[str]) -> None:
+    """Replace the file, if what it will say can be used, and say what was `done`; what it said before is beside it."""
     from vragd.config import load
     from vragd.system.files import write_atomic
 
@@ -171,17 +173,23 @@ def _write(args: argparse.Namespace, file: Path, text: str) -> None:
             [(name, source) for name, _, source in _sources(parsed)],
             data_dir(args.data_dir, parsed.paths.data),
             socket_path(args.socket, parsed.paths.socket),
+            log_file=parsed.log.file,
+            vectors=[(name, kept) for name, store in parsed.stores.items() for kept in store.backend.files()],
         )
     except ConfigError as error:
         called = "called" in error.message
         raise ConfigError(error.message, hint="--name NAME gives it another" if called else error.hint) from None
     there = file.resolve()  # whoever links to it keeps the link
+    if not there.is_file():  # a device would be replaced by a file
+        raise ConfigError(f"{file} is no ordinary file", hint="change what it is made from")
     was, mode = there.read_bytes(), there.stat().st_mode & 0o777
     mark = "\ufeff" if was.startswith(b"\xef\xbb\xbf") else ""
     backup = there.with_name(there.name + ".bak")
     for path, content in ((backup, was), (there, (mark + text).encode())):
         write_atomic(path, [content])
         path.chmod(mode)
+    for line in done:
+        out(within(line))
     out(f"wrote  {file} (as it was: {backup})")
 
 

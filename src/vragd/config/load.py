@@ -173,7 +173,7 @@ def check_places(
 ) -> None:
     """
     Refuse places that cannot work: a source that is / or the home directory, overlapping sources, data,
-    socket or vectors in a vault, a vault in the data directory.
+    socket or vectors in a vault, a vault in the data directory or in a folder of vectors.
 
     `sources` are pairs of store name and source. The same directory may stand in two stores, which
     is how two embedders are compared; a folder inside another store's source only if one of them is
@@ -212,10 +212,17 @@ def _check_alone(store: str, source: SourceSettings, data_dir: Path, files: Iter
             hint="the data directory is vragd's alone: move the vault, or set paths.data",
         )
     for thing, key, file in files:
-        if file is not None and path in (real := _real(file), *real.parents):
+        if file is None:
+            continue
+        real = _real(file)
+        if path in (real, *real.parents):
             raise ConfigError(
                 f"{thing} {file} is inside {what}",
                 hint=f"set {key} to a place outside every vault; vragd never writes in a vault",
+            )
+        if real in path.parents:
+            raise ConfigError(
+                f"{what} is inside {thing.rstrip(',')}, {file}", hint=f"set {key} to a folder that holds nothing else"
             )
 
 

@@ -17,7 +17,7 @@ from vragd.system.files import disk_error
 @dataclass(slots=True)
 class _Lock:
     fd: int
-    n_holders: int = 1
+    n_holders: int
     turn: threading.RLock = field(default_factory=threading.RLock)
 
 
@@ -38,24 +38,34 @@ class OnlyWriter:
 
     def take(self) -> None:
         """Raises BackendUnavailable, naming the process, while another one writes there."""
-        with _guard:
-            if self._key is not None:
-                return
-            key = os.path.realpath(self._lock)
-            if key in _held:
-                _held[key].n_holders += 1
-            else:
-                _held[key] = _Lock(self._locked())
-            self._key = key
+        self._taken()
 
     @contextmanager
     def turn(self) -> Iterator[None]:
         """`take`, and of the holders of this process one at a time."""
-        self.take()
-        with _guard:
-            lock = _held[self._key or ""]
-        with lock.turn:
+        with self._taken().turn:
             yield
+
+    def _taken(self) -> _Lock:
+        with _guard:
+            key = self._key or os.path.realpath(self._lock)
+            held = _held.get(key)
+            if held is None:
+                held = _held[key] = _Lock(self._locked(), n_holders=0)
+            elif not self._is_there(held.fd):  # removed by somebody: another process would lock a new one
+                fd = self._locked()
+                os.close(held.fd)
+                held.fd = fd
+            if self._key is None:
+                self._key = key
+                held.n_holders += 1
+            return held
+
+    def _is_there(self, fd: int) -> bool:
+        try:
+            return os.path.samestat(os.fstat(fd), os.stat(self._lock))
+        except OSError:
+            return False
 
     def release(self) -> None:
         with _guard:

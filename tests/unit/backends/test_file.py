@@ -211,3 +211,50 @@ def test_a_name_that_is_no_folder_is_refused(path: Path, name: str) -> None:
     with pytest.raises(CollectionMismatch, match="cannot be the name"):
         opened(path).create_collection(name, 3, "cosine")
     assert not path.exists()
+
+
+@pytest.mark.parametrize("left", ["photo.jpg", "2020/photo.jpg", ".obsidian/app.json", "my.segment", "note.md"])
+def test_a_folder_of_somebody_else_that_has_the_name_of_a_store_is_left_as_it_is(path: Path, left: str) -> None:
+    theirs = path / "notes" / left
+    theirs.parent.mkdir(parents=True)
+    theirs.write_text("precious")
+    mode = (path / "notes").stat().st_mode
+    with pytest.raises(BackendRefused, match=r"holds what vragd did not make|is inside the vault"):
+        made(path)
+    assert [file for file in path.rglob("*") if file.is_file()] == [theirs]
+    assert theirs.read_text() == "precious"
+    assert (path / "notes").stat().st_mode == mode
+
+
+def test_what_an_interrupted_deletion_left_makes_room_for_a_new_store(path: Path) -> None:
+    made(path, 3).close()
+    (path / "notes" / "manifest.json").unlink()
+    (path / "notes" / ".manifest.json.0123abcd.tmp").write_bytes(b"half")
+    assert made(path, 1).collection_info("notes").count == 1
+    assert len(list((path / "notes").iterdir())) == 2
+
+
+def test_what_somebody_else_put_beside_the_segments_outlives_the_store(path: Path) -> None:
+    backend = made(path, 3)
+    theirs = [path / "notes" / name for name in ("README.md", ".draft.tmp", "old/.x.tmp")]
+    for file in theirs:
+        file.parent.mkdir(exist_ok=True)
+        file.write_text("precious")
+    backend.tend("notes")
+    backend.delete_collection("notes", identity=backend.collection_info("notes").identity)
+    assert sorted(file for file in path.rglob("*") if file.is_file()) == sorted(theirs)
+
+
+def test_a_vault_is_no_place_for_vectors_nor_is_its_own_folder(path: Path) -> None:
+    (path / ".obsidian").mkdir(parents=True)
+    with pytest.raises(BackendRefused, match="is inside the vault"):
+        made(path)
+    assert [file.name for file in path.iterdir()] == [".obsidian"]
+
+
+def test_a_path_that_cannot_be_a_folder_is_said_of_the_backend_and_not_of_the_data_directory(path: Path) -> None:
+    path.write_text("a file")
+    with pytest.raises(BackendUnavailable) as caught:
+        made(path)
+    assert str(path) in caught.value.hint
+    assert "paths.data" not in caught.value.hint

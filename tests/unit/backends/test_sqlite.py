@@ -13,6 +13,7 @@ import pytest
 
 from vragd.backends.base import Batch, Entry
 from vragd.backends.sqlite.backend import SqliteVectors, create
+from vragd.backends.sqlite.file import VectorFile
 from vragd.backends.sqlite.settings import SqliteBackend
 from vragd.errors import BackendRefused, BackendUnavailable, UnknownCollection, UsageError
 from vragd.terms.filter import Moment, equals
@@ -130,6 +131,53 @@ def test_a_file_that_was_removed_under_us_takes_no_writes_that_nobody_reads(path
     assert opened(path).collection_info("notes").count == 1
 
 
+def test_who_still_reads_a_file_that_was_replaced_hands_it_to_nobody_else(path: Path) -> None:
+    backend = filled(path)
+    other = opened(path.with_name("new.db"))
+    other.create_collection("elsewhere", 3, "cosine")
+    other.close()
+    slow = VectorFile(path)
+    with slow.reading() as before:
+        for name in ("vectors.db", "vectors.db-wal", "vectors.db-shm"):
+            path.with_name(name).unlink(missing_ok=True)
+        path.with_name("new.db").rename(path)
+        with slow.reading() as now:
+            assert list(now.execute("select name from collections")) == [("elsewhere",)]
+        assert list(before.execute("select name from collections")) == [("notes",)], "one state of one file"
+    for _ in range(3):
+        with slow.reading() as again:
+            assert list(again.execute("select name from collections")) == [("elsewhere",)]
+    slow.close()
+    backend.close()
+
+
+def test_who_reads_that_the_file_is_gone_takes_nothing_from_who_writes(path: Path) -> None:
+    file = VectorFile(path)
+    with file.writing(make=True) as db:
+        path.unlink()
+        path.write_bytes(b"")
+        with pytest.raises(BackendRefused), file.reading():
+            pass
+        db.execute("select 1")
+    path.unlink()
+    with file.writing(make=True) as db:
+        assert list(db.execute("select count(*) from collections")) == [(0,)]
+    file.close()
+
+
+def test_a_file_that_is_closed_takes_no_lock_that_nobody_would_let_go_of(path: Path) -> None:
+    backend = filled(path)
+    backend.close()
+    with pytest.raises(BackendUnavailable, match="is closed"):
+        backend.create_collection("more", 3, "cosine")
+    with subprocess.Popen(
+        [sys.executable, "-c", HOLD, str(path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as other:
+        assert other.stdout is not None
+        assert other.stdout.readline() == "holds\n"
+        other.kill()
+
+
 def test_a_file_of_something_else_is_left_as_it_is(path: Path) -> None:
     path.parent.mkdir()
     db = sqlite3.connect(path)
@@ -137,8 +185,9 @@ def test_a_file_of_something_else_is_left_as_it_is(path: Path) -> None:
     db.close()
     before = path.read_bytes()
     backend = opened(path)
-    with pytest.raises(BackendRefused, match="was not made by vragd"):
+    with pytest.raises(BackendRefused, match="was not made by vragd") as caught:
         backend.list_collections()
+    assert "choose another path" in caught.value.hint
     with pytest.raises(BackendRefused, match="was not made by vragd"):
         backend.create_collection("notes", 3, "cosine")
     assert path.read_bytes() == before
@@ -146,6 +195,14 @@ def test_a_file_of_something_else_is_left_as_it_is(path: Path) -> None:
     with pytest.raises(BackendRefused, match="not a database") as caught:
         opened(path).list_collections()
     assert "move it away" in caught.value.hint
+
+
+def test_a_folder_is_no_file_of_vectors(path: Path) -> None:
+    path.mkdir(parents=True)
+    for call in (opened(path).list_collections, lambda: opened(path).create_collection("notes", 3, "cosine")):
+        with pytest.raises(BackendRefused, match="is no ordinary file"):
+            call()
+    assert list(path.parent.iterdir()) == [path]
 
 
 def test_a_file_of_a_newer_version_is_left_as_it_is(path: Path) -> None:

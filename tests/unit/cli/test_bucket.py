@@ -131,3 +131,9 @@ def test_what_an_index_alone_cannot_answer_is_refused_and_named(words: list[str]
     with pytest.raises(UsageError, match="needs the catalog") as caught:
         bucket.query(args)
     assert caught.value.message.startswith(named)
+
+
+@pytest.mark.parametrize("url", ["sqlite:/a.db?foo=1", "file:/a?foo=1", "s3vectors://my-vectors?foo=1"])
+def test_a_setting_that_there_is_not_is_said_in_our_words(url: str) -> None:
+    with pytest.raises(UsageError, match="--backend: there is no setting 'foo'"):
+        bucket.chosen(given("--backend", url))

@@ -132,6 +132,24 @@ def test_a_file_that_is_written_meanwhile_is_left_as_it_is(tmp_path: Path) -> No
     assert (path.read_text(), list(tmp_path.iterdir())) == ("{}", [path])
 
 
+@pytest.mark.parametrize("which", ["the file", "its copy"])
+def test_what_is_no_ordinary_file_is_left_as_it_is(tmp_path: Path, which: str) -> None:
+    """As /dev/null is, which some link a file to that is to stay empty."""
+    path, pipe = tmp_path / "mcp.json", tmp_path / "pipe"
+    os.mkfifo(pipe)
+    if which == "the file":
+        path.symlink_to(pipe)
+    else:
+        path.write_text('{"mcpServers": {"vragd": {"command": "mine"}}}')
+        path.with_name("mcp.json.before-vragd").symlink_to(pipe)
+    with pytest.raises(ConfigError, match="is no ordinary file"):
+        Edited(path, "json").undo(("mcpServers", "vragd"))
+    if which == "the file":
+        with pytest.raises(ConfigError, match="is no ordinary file"):
+            Edited(path, "json").install(("mcpServers", "vragd"), {"command": "x"})
+    assert pipe.is_fifo()
+
+
 def test_a_file_of_another_encoding_is_left_as_it_is(tmp_path: Path) -> None:
     path = tmp_path / "x"
     path.write_bytes('{"a": 1}'.encode("utf-16"))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-import shutil
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -15,8 +15,8 @@ from vragd.backends.checks import outside_vaults
 from vragd.backends.file.settings import FileBackend as Settings
 from vragd.backends.segments.backend import SegmentBackend
 from vragd.backends.segments.storage import Missing, Moved
-from vragd.errors import BackendUnavailable
-from vragd.system.files import disk_error, private_dir, sweep_temporary, write_atomic
+from vragd.errors import BackendRefused, BackendUnavailable, DataDirError
+from vragd.system.files import disk_error, private_dir, write_atomic
 from vragd.system.writers import OnlyWriter
 from vragd.terms.metric import METRICS
 
@@ -25,6 +25,8 @@ TRAITS = Traits(
     metrics=METRICS, max_dimension=65_536, max_matches=None, max_among=None,
 )  # fmt: skip
 MANIFEST, SUFFIX = "manifest.json", ".segment"
+_SEGMENT = re.compile(r"[0-9a-f]{16}\.segment")
+_TEMPORARY = re.compile(r"\.(?:manifest\.json|[0-9a-f]{16}\.segment)\.[0-9a-f]{8}\.tmp")
 
 
 def create(settings: Settings, data_dir: Path) -> SegmentBackend:
@@ -56,24 +58,24 @@ class Folder:
                 return file.read(), _tag(os.fstat(fd))
 
     def swap(self, collection: str, content: bytes, tag: str | None) -> str:
-        if tag is None:
-            outside_vaults(self._path)
-            if not self._path.is_dir():
-                private_dir(self._path)
         file = self._path / collection / MANIFEST
-        with self._writer.turn():
-            if self._now(file) != tag:
-                raise Moved
+        with _writing(self._path):
             if tag is None:
-                with suppress(FileNotFoundError):  # segments of one whose deletion a crash interrupted
-                    shutil.rmtree(file.parent)
-                private_dir(file.parent)
-            write_atomic(file, [content])
-            return self._now(file) or ""
+                outside_vaults(file)
+                if not self._path.is_dir():
+                    private_dir(self._path)
+            with self._writer.turn():
+                if self._now(file) != tag:
+                    raise Moved
+                if tag is None:
+                    _make_room(file.parent)
+                write_atomic(file, [content])
+                return self._now(file) or ""
 
     def put(self, collection: str, name: str, content: bytes) -> None:
-        self._writer.take()
-        write_atomic(self._path / collection / f"{name}{SUFFIX}", [content])
+        with _writing(self._path):
+            self._writer.take()
+            write_atomic(self._path / collection / f"{name}{SUFFIX}", [content])
 
     def segment(self, collection: str, name: str) -> np.ndarray:
         with _reading(self._path):
@@ -89,22 +91,25 @@ class Folder:
             (self._path / collection / f"{name}{SUFFIX}").unlink()
 
     def sweep(self, collection: str, wanted: frozenset[str]) -> None:
-        self._writer.take()
-        sweep_temporary(self._path / collection)
-        for file in (self._path / collection).glob(f"*{SUFFIX}"):
-            if file.name.removesuffix(SUFFIX) not in wanted:
-                self.forget(collection, file.name.removesuffix(SUFFIX))
+        with _writing(self._path):
+            self._writer.take()
+            for name in _ours(self._path / collection):
+                if name.removesuffix(SUFFIX) not in wanted:
+                    (self._path / collection / name).unlink(missing_ok=True)
 
     def remove(self, collection: str, tag: str) -> None:
         folder = self._path / collection
-        with self._writer.turn():
+        with _writing(self._path), self._writer.turn():
             if self._now(folder / MANIFEST) != tag:
                 raise Moved
             try:
                 (folder / MANIFEST).unlink()
-                shutil.rmtree(folder)
+                for name in _ours(folder):
+                    (folder / name).unlink(missing_ok=True)
             except OSError as error:
                 raise disk_error(error, str(folder)) from error
+            with suppress(OSError):  # somebody else put something there: that is theirs
+                folder.rmdir()
 
     def place(self, collection: str) -> str:
         return str(self._path / collection)
@@ -119,6 +124,30 @@ class Folder:
             return None
 
 
+def _ours(folder: Path) -> list[str]:
+    """Segments, and what a killed write left: what may be deleted. A manifest is not among them."""
+    return [name for name in os.listdir(folder) if _SEGMENT.fullmatch(name) or _TEMPORARY.fullmatch(name)]
+
+
+def _make_room(folder: Path) -> None:
+    """
+    `folder`, empty, private; segments of a collection whose deletion a crash interrupted are deleted.
+
+    The path is anybody's choice, and so is the name of a store: a folder that holds anything else is left as it is.
+    Raises BackendRefused for such a one, DataDirError.
+    """
+    if folder.is_dir() and not folder.is_symlink():
+        ours = _ours(folder)
+        if set(os.listdir(folder)) - set(ours):
+            raise BackendRefused(
+                f"{folder} is there already, and holds what vragd did not make",
+                hint="choose another path for the vectors, or another name for the store",
+            )
+        for name in ours:
+            (folder / name).unlink(missing_ok=True)
+    private_dir(folder)
+
+
 def _tag(info: os.stat_result) -> str:
     return f"{info.st_dev}-{info.st_ino}-{info.st_mtime_ns}-{info.st_ctime_ns}-{info.st_size}"
 
@@ -130,3 +159,15 @@ def _reading(path: Path) -> Iterator[None]:
     except OSError as error:
         why = os.strerror(error.errno or 0)
         raise BackendUnavailable(f"cannot read {path}: {why}", hint="look at the folder and its permissions") from error
+
+
+@contextmanager
+def _writing(path: Path) -> Iterator[None]:
+    """What is said of the data directory, as it is said of a backend."""
+    try:
+        yield
+    except DataDirError as error:
+        raise BackendUnavailable(error.message, hint=f"look at {path} and its permissions") from error
+    except OSError as error:
+        why = os.strerror(error.errno or 0)
+        raise BackendUnavailable(f"cannot write {path}: {why}", hint=f"look at {path} and its permissions") from error

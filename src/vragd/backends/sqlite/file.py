@@ -12,6 +12,7 @@ The file: its schema, and the connections of one process to it.
 from __future__ import annotations
 
 import os
+import stat
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -73,23 +74,25 @@ class VectorFile:
     def __init__(self, path: Path) -> None:
         self.path, self._writer = path, OnlyWriter(path)
         self._writing, self._guard = threading.Lock(), threading.Lock()
-        self._write: apsw.Connection | None = None
+        self._write: apsw.Connection | None = None  # used and closed under `_writing` alone
+        self._write_opened = 0
         self._idle: list[apsw.Connection] = []
         self._opened: tuple[int, int] | None = None
+        self._n_opened = 0  # grows when the file is found to be another: a slow reader still has the one before
         self._closed = False
 
     @contextmanager
     def reading(self) -> Iterator[apsw.Connection]:
         """A connection in a transaction: one state of the file. Raises UnknownCollection where there is no file."""
         with self._ours():
-            db = self._reader()
+            db, opened = self._reader()
             try:
                 db.execute("begin")
                 yield db
             finally:
                 with suppress(apsw.Error):
                     db.execute("rollback")
-                self._give_back(db)
+                self._give_back(db, opened)
 
     @contextmanager
     def writing(self, *, make: bool = False) -> Iterator[apsw.Connection]:
@@ -109,7 +112,8 @@ class VectorFile:
         with self._writing, self._guard:
             self._closed = True
             self._forget()
-        self._writer.release()
+            self._close_writing()
+            self._writer.release()
 
     def _open_to_write(self, *, make: bool) -> apsw.Connection:
         if not make:
@@ -118,23 +122,27 @@ class VectorFile:
             outside_vaults(self.path)
             if not self.path.parent.exists():
                 private_dir(self.path.parent)
-        self._writer.take()
         with self._guard:
-            self._is_the_same()
+            self._is_the_same()  # also: not closed, or nobody would let go of what is taken now
+            self._writer.take()
+            if self._write_opened != self._n_opened:
+                self._close_writing()
             if self._write is None:
                 _prepare(self.path)
                 self._write = open_read_write(self.path, MIGRATIONS, what=str(self.path), application_id=APPLICATION_ID)
-                self._opened = self._identity()
+                self._opened, self._write_opened = self._identity(), self._n_opened
             return self._write
 
-    def _reader(self) -> apsw.Connection:
+    def _reader(self) -> tuple[apsw.Connection, int]:
+        """A connection, and which opening of the file it belongs to."""
         with self._guard:
             if self._closed:
                 raise BackendUnavailable("the index is closed", hint="try again in a moment")
             self._exists()
             self._is_the_same()
+            opened = self._n_opened
             if self._idle:
-                return self._idle.pop()
+                return self._idle.pop(), opened
             self._opened = self._opened or self._identity()
         db = open_read_only(self.path)
         try:
@@ -142,11 +150,11 @@ class VectorFile:
         except BaseException:
             db.close()
             raise
-        return db
+        return db, opened
 
-    def _give_back(self, db: apsw.Connection) -> None:
+    def _give_back(self, db: apsw.Connection, opened: int) -> None:
         with self._guard:
-            if not self._closed and self._identity() == self._opened:
+            if not self._closed and opened == self._n_opened and self._identity() == self._opened:
                 self._idle.append(db)
                 return
         db.close()
@@ -160,6 +168,8 @@ class VectorFile:
             info = os.stat(self.path)
         except FileNotFoundError:
             return None
+        if not stat.S_ISREG(info.st_mode):
+            raise BackendRefused(f"{self.path} is no ordinary file", hint="choose another path")
         return info.st_dev, info.st_ino
 
     def _is_the_same(self) -> None:
@@ -170,10 +180,17 @@ class VectorFile:
             self._forget()
 
     def _forget(self) -> None:
-        for db in [*self._idle, *([self._write] if self._write else [])]:
-            with suppress(apsw.Error):  # of a file that is gone, or a disk that is full
+        for db in self._idle:
+            with suppress(apsw.Error):  # of a file that is gone
                 db.close()
-        self._idle, self._write, self._opened = [], None, None
+        self._idle, self._opened = [], None
+        self._n_opened += 1
+
+    def _close_writing(self) -> None:
+        if self._write is not None:
+            with suppress(apsw.Error):  # of a file that is gone, or a disk that is full
+                self._write.close()
+        self._write = None
 
     @contextmanager
     def _ours(self) -> Iterator[None]:
@@ -184,7 +201,9 @@ class VectorFile:
         except CatalogLocked as error:
             raise BackendUnavailable(error.message, hint=error.hint) from error
         except CatalogCorrupt as error:
-            hint = "move it away: vragd makes and fills it again from its own copy, without embedding"
+            hint = (
+                f"choose another path; if it was {self.path.name} of vragd, move it away: it is filled again by itself"
+            )
             raise BackendRefused(error.message, hint=hint) from error
         except NewerFormat as error:
             raise BackendRefused(error.message, hint="upgrade vragd, or choose another path") from error

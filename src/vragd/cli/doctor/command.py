@@ -59,7 +59,9 @@ def examined(args: argparse.Namespace) -> list[Finding]:
     from vragd.cli.doctor.finding import Finding, ran
     from vragd.errors import ConfigError, VragdError
 
-    findings = ran("program", machine.interpreter) + ran("packages", machine.packages) + ran("sqlite", machine.sqlite)
+    findings = (
+        ran("program", machine.interpreter) + ran("packages", machine.packages) + ran("database", machine.database)
+    )
     try:
         loaded = load(args)
     except VragdError as error:

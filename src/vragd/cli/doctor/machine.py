@@ -11,6 +11,7 @@ from pathlib import Path
 
 from vragd import __version__
 from vragd.cli.doctor.finding import Fact, Finding
+from vragd.cli.render import plural
 from vragd.config.load import Loaded
 from vragd.system.places import MACOS
 
@@ -53,7 +54,7 @@ def packages(modules: Sequence[str] = PACKAGES) -> Iterator[Finding]:
         yield Finding("packages", "ok", f"{len(modules)} libraries can be used", facts={"n": len(modules)})
 
 
-def sqlite() -> Iterator[Finding]:
+def database() -> Iterator[Finding]:
     """SQLite with what the catalog needs."""
     import apsw
 
@@ -63,12 +64,12 @@ def sqlite() -> Iterator[Finding]:
         db.execute("create virtual table t using fts5(x); insert into t values('heron'); select * from t('heron')")
     except apsw.Error as error:
         yield Finding(
-            "sqlite", "bad", f"SQLite {version} lacks full text: {error}", "install apsw anew", {"sqlite": version}
+            "database", "bad", f"SQLite {version} lacks full text: {error}", "install apsw anew", {"library": version}
         )
         return
     finally:
         db.close()
-    yield Finding("sqlite", "ok", f"SQLite {version}, with full text", facts={"sqlite": version})
+    yield Finding("database", "ok", f"SQLite {version}, with full text", facts={"library": version})
 
 
 def disk(loaded: Loaded) -> Iterator[Finding]:
@@ -121,9 +122,9 @@ def watches(loaded: Loaded, limits: Path = Path("/proc/sys/fs/inotify")) -> Iter
     facts = {"folders": folders, "max_user_watches": most, "max_user_instances": instances}
     if folders > ROOM * most:
         way = f"sudo sysctl fs.inotify.max_user_watches={max(4 * folders, 524_288)}; until then some are polled"
-        yield Finding("watching", "bad", f"{folders:,} folders, and this user may watch {most:,}", way, facts)
+        yield Finding("watching", "bad", f"{plural(folders, 'folder')}, and this user may watch {most:,}", way, facts)
     else:
-        yield Finding("watching", "ok", f"{folders:,} folders of the {most:,} that may be watched", facts=facts)
+        yield Finding("watching", "ok", f"{plural(folders, 'folder')} of the {most:,} that may be watched", facts=facts)
 
 
 def sources_of(loaded: Loaded) -> list[tuple[str, Path]]:

@@ -14,6 +14,7 @@ from typing import Any
 from vragd import __version__
 from vragd.cli.connect import client
 from vragd.cli.doctor.finding import Fact, Finding
+from vragd.cli.render import plural
 from vragd.config.load import Loaded
 from vragd.errors import DataDirError, NoDaemon, VragdError
 from vragd.system.files import could_be_private
@@ -34,7 +35,8 @@ def configuration(loaded: Loaded) -> Iterator[Finding]:
         what = f"{loaded.file} names no store" if loaded.file else "there is no configuration file"
         yield Finding("configuration", "note", what, "vragd add ~/path/to/your/vault", facts)
     else:
-        yield Finding("configuration", "ok", f"{loaded.file}: {len(stores)} stores, {n_sources} folders", facts=facts)
+        what = f"{loaded.file}: {plural(len(stores), 'store')}, {plural(n_sources, 'folder')}"
+        yield Finding("configuration", "ok", what, facts=facts)
     for said in (*trial.packages(loaded.config), *trial.unread(loaded.config)):
         yield Finding("configuration", "note", said, "", {"code": "unread"})
 
@@ -132,7 +134,10 @@ def _store(store: dict[str, Any]) -> Iterator[Finding]:
         "failed": states.get("failed", 0), "partial": states.get("partial", 0),
     }  # fmt: skip
     yield Finding(
-        "daemon", "ok", f"store {store['name']}: {store['notes']:,} notes, {store['pending']:,} pending", facts=facts
+        "daemon",
+        "ok",
+        f"store {store['name']}: {plural(store['notes'], 'note')}, {store['pending']:,} pending",
+        facts=facts,
     )
     if trouble := store["trouble"]:
         found = f"store {store['name']} waits: {trouble['message']}"
@@ -143,7 +148,11 @@ def _store(store: dict[str, Any]) -> Iterator[Finding]:
         yield Finding("daemon", "note", f"store {store['name']}: {reason}", "the README explains it", {"code": reason})
     if n := states.get("failed", 0) + states.get("partial", 0):
         yield Finding(
-            "daemon", "note", f"store {store['name']}: {n:,} notes are not whole", "vragd files --state failed", facts
+            "daemon",
+            "note",
+            f"store {store['name']}: {plural(n, 'note is', 'notes are')} not whole",
+            "vragd files --state failed",
+            facts,
         )
     for source in store["sources"]:
         if source["state"] not in ("ok", "new"):

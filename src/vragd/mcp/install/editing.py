@@ -9,6 +9,7 @@ touched.
 from __future__ import annotations
 
 import os
+import stat
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import ModuleType
@@ -98,6 +99,8 @@ class Edited:
 
     def _read(self, path: Path) -> str | None:
         try:
+            if not stat.S_ISREG(path.stat().st_mode):  # a device would be replaced by a file, a pipe never ends
+                raise self._refused("it is no ordinary file")
             return path.read_bytes().decode("utf-8")
         except FileNotFoundError:
             return None
