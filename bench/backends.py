@@ -18,7 +18,7 @@ from bench.common import MIB, disk_bytes, percentiles, timed
 from bench.text import question_rows, rows
 from vragd.backends.base import Batch, VectorBackend
 from vragd.backends.registry import TYPES, create_backend
-from vragd.backends.scores import exact_scores, prepared
+from vragd.backends.scores import prepared
 from vragd.stores.elsewhere import Place, is_url
 from vragd.terms.filter import equals
 
@@ -87,7 +87,7 @@ def _asked(backend: VectorBackend, keys: list[str], values: np.ndarray, asked: n
     times, filtered, found, found_rare = [], [], 0, 0
     where = equals("rare", True)
     for row in asked:
-        scores = exact_scores(values, prepared(row, "cosine"), "cosine")
+        scores = values @ prepared(row, "cosine")
         started = time.perf_counter()
         plain = backend.query(NAME, row, TOP_K)
         times.append(time.perf_counter() - started)

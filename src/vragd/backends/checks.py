@@ -8,6 +8,7 @@ import numpy as np
 
 from vragd.backends.base import MAX_KEY_BYTES, Batch, CollectionInfo, Traits
 from vragd.errors import BackendRefused, CollectionMismatch, Unsupported, VectorsRefused
+from vragd.system.files import vault_around
 from vragd.terms.filter import Filter, shown
 
 
@@ -99,8 +100,7 @@ def refuse(where: Filter | None, kind: str) -> None:
 
 def outside_vaults(path: Path) -> None:
     """Raise BackendRefused for a place in a vault of Obsidian: nothing is ever written there."""
-    for folder in path.resolve().parents:
-        if (folder / ".obsidian").is_dir():
-            raise BackendRefused(
-                f"{path} is inside the vault {folder}", hint="vectors belong outside: vragd never writes in a vault"
-            )
+    if vault := vault_around(path):
+        raise BackendRefused(
+            f"{path} is inside the vault {vault}", hint="vectors belong outside: vragd never writes in a vault"
+        )

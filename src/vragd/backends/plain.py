@@ -10,10 +10,19 @@ from typing import Any
 from vragd.terms.filter import Metadata, Moment, Scalar, Value
 
 
+def payload(given: Metadata, *, with_text: bool) -> Metadata:
+    """What is kept of a payload: all, or all but the text."""
+    return given if with_text else {key: it for key, it in given.items() if key != "content"}
+
+
 def written(data: Metadata) -> str:
     """`data` as JSON. A moment is `{"us": of 1970, in µs, "date_only": false}`, infinity `{"float": "inf"}`."""
-    plain = {key: _plain(value) for key, value in data.items()}
-    return json.dumps(plain, separators=(",", ":"), allow_nan=False)
+    return json.dumps(parsed(data), separators=(",", ":"), allow_nan=False)
+
+
+def parsed(data: Metadata) -> dict[str, Any]:
+    """What a parser of JSON makes of it once it is `written`."""
+    return {key: _plain(value) for key, value in data.items()}
 
 
 def read(text: str) -> Metadata:
@@ -21,9 +30,9 @@ def read(text: str) -> Metadata:
     return of(json.loads(text))
 
 
-def of(parsed: Mapping[str, Any]) -> Metadata:
+def of(given: Mapping[str, Any]) -> Metadata:
     """What was `written`, once a parser of JSON has read it."""
-    return {key: _value(value) for key, value in parsed.items()}
+    return {key: _value(value) for key, value in given.items()}
 
 
 def _plain(value: Value) -> Any:

@@ -12,7 +12,7 @@ from urllib.parse import parse_qsl, unquote
 
 from vragd.errors import UsageError
 from vragd.system.places import expanded
-from vragd.terms.fields import Settings
+from vragd.terms.fields import PathText, Settings
 from vragd.terms.metric import METRICS, Metric
 
 
@@ -62,14 +62,29 @@ class BackendSettings(Settings):
         return 0.0
 
 
-def of_path(url: str) -> dict[str, Any]:
-    """The settings in `TYPE:PATH?KEY=VALUE`. A path is taken as it is to whoever gave it. Raises UsageError."""
-    kind, _, rest = url.partition(":")
-    name, _, more = rest.removeprefix("//").partition("?")
-    if not name:
-        raise UsageError(f"expected a path behind {kind}:", hint=f"such as {kind}:notes")
-    given: dict[str, Any] = dict(parse_qsl(more, keep_blank_values=True))
-    if twice := given.keys() & {"type", "path"}:
-        raise UsageError(f"{min(twice)} cannot be in a URL's keys")
-    flags = {key: {"true": True, "false": False}.get(value, value) for key, value in given.items()}
-    return {"type": kind, "path": str(expanded(unquote(name)).absolute()), **flags}
+class PathSettings(BackendSettings):
+    """The settings of a backend whose place is a path of this machine, outside every vault."""
+
+    path: PathText
+    remote_text: bool = False
+
+    shared: ClassVar[bool] = True
+
+    @classmethod
+    def from_url(cls, url: str) -> Self:
+        """`TYPE:PATH`, or `TYPE:///PATH?remote_text=true`; a relative path is below the working directory."""
+        kind, _, rest = url.partition(":")
+        name, _, more = rest.removeprefix("//").partition("?")
+        if not name:
+            raise UsageError(f"expected a path behind {kind}:", hint=f"such as {kind}:notes")
+        given: dict[str, Any] = dict(parse_qsl(more, keep_blank_values=True))
+        if twice := given.keys() & {"type", "path"}:
+            raise UsageError(f"{min(twice)} cannot be in a URL's keys")
+        flags = {key: {"true": True, "false": False}.get(value, value) for key, value in given.items()}
+        return cls.model_validate({"type": kind, "path": str(expanded(unquote(name)).absolute()), **flags})
+
+    def where(self) -> str:
+        return self.path
+
+    def files(self) -> tuple[Path, ...]:
+        return (Path(self.path),)

@@ -9,6 +9,8 @@ from functools import cache
 from itertools import groupby
 from typing import NamedTuple, TextIO
 
+from vragd.system.unseen import FORMATTING
+
 HIT, TITLE, DIM, PLACE = "1;31", "1", "2", "36"
 """How a terminal is told to show a word that matched, a title, what is beside it, where it stands."""
 
@@ -22,11 +24,7 @@ _KEPT = (
     r"|(?<=[\u1820-\u18aa])[\u180b-\u180d\u180f]"
     "|(?<=\U0001f3f4)[\U000e0030-\U000e0039\U000e0061-\U000e007a]{3,6}\U000e007f"
 )
-_UNSEEN = (
-    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u2028-\u202e"
-    "\u2060-\u206f\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufffb\U0001bca0-\U0001bca3\U0001d173-\U0001d17a"
-    "\U000e0000-\U000e0fff]"
-)
+_UNSEEN = rf"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029{FORMATTING}]"
 # What is neither seen nor told by str.isprintable, which looks at other kinds of characters.
 _PRINTABLE = frozenset(
     map(chr, (0x34F, 0x115F, 0x1160, 0x17B4, 0x17B5, *range(0x180B, 0x1810), 0x3164, 0xFFA0, *range(0xFE00, 0xFE10)))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
@@ -12,7 +11,7 @@ from pydantic.fields import FieldInfo
 
 from vragd.config.settings import Config
 from vragd.config.variants import OneOf
-from vragd.errors import ConfigError
+from vragd.errors import ConfigError, nearest
 
 Loc = tuple[str | int, ...]
 
@@ -57,8 +56,8 @@ def _complaint(item: Mapping[str, Any], lines: Mapping[Loc, int]) -> tuple[int, 
     line = lines.get(shown, 1)
     if item["type"] == "extra_forbidden":
         known = _known_keys(loc[:-1])
-        near = difflib.get_close_matches(str(loc[-1]), known, n=1)
-        advice = f"did you mean {near[0]!r}?" if near else f"known here: {', '.join(known)}"
+        near = nearest(str(loc[-1]), known)
+        advice = f"did you mean {near!r}?" if near else f"known here: {', '.join(known)}"
         return line, f"unknown key {dotted(shown)!r}; {advice}"
     if item["type"] == "missing":
         return line, f"{dotted(shown) or 'the file'} needs the key {str(loc[-1])!r}"

@@ -8,13 +8,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
-# Controls; what is formatting only (bidi, zero-width, tag characters, soft hyphens) or has no width though it is no
-# formatting by name (fillers, variation selectors, of which any bytes can be made); halves of a surrogate pair.
-_UNSEEN = re.compile(
-    "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f\xad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f"
-    "\u200b-\u200f\u202a-\u202e\u2060-\u206f\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufffb\ud800-\udfff"
-    "\U00013430-\U00013455\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e0fff]"
-)
+from vragd.system.unseen import FORMATTING
+
+# Halves of a surrogate pair are no characters at all.
+_UNSEEN = re.compile(rf"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f\ud800-\udfff{FORMATTING}]")
 _NO_LINE_ENDS = re.compile("[\r\x85\u2028\u2029]")  # of the lines that are counted; some show them as such
 _BLANKS = re.compile(r"\s+")
 _LINE_END = re.compile("[\n\t]")

@@ -12,6 +12,7 @@ from pathlib import Path
 from types import ModuleType
 
 from vragd.errors import DataDirError, DiskFull, VragdError
+from vragd.system import places
 from vragd.system.failpoints import reach
 
 NO_SPACE = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
@@ -129,6 +130,17 @@ def free_mib(path: Path) -> int:
     """Space left for us where `path` lives, in MiB."""
     info = os.statvfs(path)
     return info.f_bavail * info.f_frsize // (1024 * 1024)
+
+
+def vault_around(path: Path) -> Path | None:
+    """
+    The vault of Obsidian that `path` is in, or would be: nothing is ever written there.
+
+    A home directory that was once opened as a vault is none: no source can be it, and all that is ours is below.
+    """
+    home = places.home()
+    above = (folder for folder in path.resolve().parents if home is None or folder != home.resolve())
+    return next((folder for folder in above if (folder / ".obsidian").is_dir()), None)
 
 
 def bytes_below(folder: Path) -> int:

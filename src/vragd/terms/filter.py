@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -81,6 +81,8 @@ class Exists:
 
 
 Filter = And | Or | Not | Compare | In | Prefix | Exists
+KINDS = frozenset(kind.__name__ for kind in get_args(Filter))
+"""Of conditions: what a backend pushes that evaluates them all."""
 
 
 def equals(field: str, value: Scalar) -> Filter:

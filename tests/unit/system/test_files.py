@@ -14,7 +14,15 @@ import pytest
 
 from tests.fakes.system import System
 from vragd.errors import DataDirError, DiskFull
-from vragd.system.files import bytes_below, disk_error, free_mib, private_dir, sweep_temporary, write_atomic
+from vragd.system.files import (
+    bytes_below,
+    disk_error,
+    free_mib,
+    private_dir,
+    sweep_temporary,
+    vault_around,
+    write_atomic,
+)
 
 
 @pytest.fixture
@@ -243,3 +251,20 @@ def test_sizes_are_added_up_while_files_and_folders_come_and_go(tmp_path: Path) 
     assert max(sizes) <= 100 + link + 20
     assert bytes_below(tmp_path) == 100 + link
     assert bytes_below(tmp_path / "never was") == 0
+
+
+def test_a_place_in_a_vault_is_known_also_through_a_link_and_before_it_is_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home = tmp_path / "home"
+    vault = home / "Notes"
+    (vault / ".obsidian").mkdir(parents=True)
+    (home / "link").symlink_to(vault)
+    monkeypatch.setenv("HOME", str(home))
+    for place in (vault / "x", vault / "a" / "b" / "x", home / "link" / "x"):
+        assert vault_around(place) == vault
+    assert vault_around(home / "x") is None
+    assert vault_around(vault) is None, "beside it, and not in it"
+    (home / ".obsidian").mkdir()
+    assert vault_around(home / ".config" / "x") is None, "a home that was opened as a vault holds all that is ours"
+    assert vault_around(vault / "x") == vault

@@ -29,14 +29,13 @@ from vragd.backends.faiss.settings import Settings
 from vragd.errors import BackendUnavailable, CollectionMismatch, UnknownCollection
 from vragd.system.failpoints import reach
 from vragd.system.files import private_dir, write_atomic
-from vragd.terms.filter import Filter
+from vragd.terms.filter import KINDS, Filter
 from vragd.terms.metric import METRICS, Metric
 
 TRAITS = Traits(
     private=True, networked=False, keeps_payload=False, durable=False, patches=True, value_error=1 / 50_000,
     metrics=METRICS, max_dimension=65_536, max_matches=None, max_among=None,
 )  # fmt: skip
-PUSHES = frozenset({"And", "Or", "Not", "Compare", "In", "Prefix", "Exists"})
 
 
 def create(settings: Settings, data_dir: Path) -> FaissBackend:
@@ -160,7 +159,7 @@ class FaissBackend:
         self, name: str, dimension: int, metric: Metric, space: str, model: str, identity: str
     ) -> CollectionInfo:  # fmt: skip
         exact = self._index == "flat"
-        return CollectionInfo(name, dimension, metric, None, space, model, identity, "faiss", exact, PUSHES)
+        return CollectionInfo(name, dimension, metric, None, space, model, identity, "faiss", exact, KINDS)
 
     def _record(self, name: str) -> CollectionInfo | None:
         """What is recorded of a collection; None for one that is not there, or whose record is damaged."""

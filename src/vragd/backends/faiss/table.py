@@ -10,11 +10,11 @@ from typing import Any
 
 import numpy as np
 
+from vragd.backends import plain
 from vragd.backends.base import Among, key_id
-from vragd.terms.filter import Filter, Metadata, Moment, Value, holds
+from vragd.terms.filter import Filter, Metadata, holds
 
 _NOTHING: Metadata = MappingProxyType({})
-_MOMENT = "us"  # the key of a moment in JSON
 
 
 class Table:
@@ -123,7 +123,7 @@ class Table:
 
     def dump(self, extra: Mapping[str, Any]) -> bytes:
         """Everything, as JSON."""
-        kept = [_to_json(data) if data is not None else None for data in self._metadata]
+        kept = [plain.parsed(data) if data is not None else None for data in self._metadata]
         content = {
             "keys": self._keys,
             "ids": self._metadata_of[: self.size].tolist(),
@@ -142,7 +142,7 @@ class Table:
         table._versions = _versions(content.get("versions", ""), len(ids))
         table.slots = {key: slot for slot, key in enumerate(table._keys) if key is not None}
         table.free = np.flatnonzero(ids < 0).tolist()
-        table._metadata = [None if d is None else MappingProxyType(_from_json(d)) for d in content["metadata"]]
+        table._metadata = [None if d is None else MappingProxyType(plain.of(d)) for d in content["metadata"]]
         table._uses = np.bincount(ids[ids >= 0], minlength=len(table._metadata)).tolist()
         for i, data in enumerate(table._metadata):
             if data is None or not table._uses[i]:
@@ -203,24 +203,4 @@ def _versions(text: str, size: int) -> np.ndarray:
 
 def _canonical(metadata: Metadata) -> str:
     """One text for equal metadata. JSON tells 1 from 1.0 and True, which a dictionary's key would not."""
-    return json.dumps(_to_json(metadata), sort_keys=True, separators=(",", ":"))
-
-
-def _to_json(metadata: Metadata) -> dict[str, Any]:
-    return {key: _plain(value) for key, value in metadata.items()}
-
-
-def _plain(value: Value) -> Any:
-    if isinstance(value, tuple):
-        return [_plain(part) for part in value]
-    return {_MOMENT: value.us, "date_only": value.date_only} if isinstance(value, Moment) else value
-
-
-def _from_json(data: Mapping[str, Any]) -> Metadata:
-    return {key: _value(value) for key, value in data.items()}
-
-
-def _value(plain: Any) -> Any:
-    if isinstance(plain, list):
-        return tuple(_value(part) for part in plain)
-    return Moment(plain[_MOMENT], plain["date_only"]) if isinstance(plain, dict) else plain
+    return json.dumps(plain.parsed(metadata), sort_keys=True, separators=(",", ":"))

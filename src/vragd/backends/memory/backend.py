@@ -16,14 +16,13 @@ from vragd.backends.checks import check_identity, check_keys, check_shape, check
 from vragd.backends.memory.settings import Settings
 from vragd.backends.scores import exact_scores, prepared
 from vragd.errors import UnknownCollection
-from vragd.terms.filter import Filter, Metadata, holds
+from vragd.terms.filter import KINDS, Filter, Metadata, holds
 from vragd.terms.metric import METRICS, Metric
 
 TRAITS = Traits(
     private=True, networked=False, keeps_payload=False, durable=False, patches=True, value_error=1e-6,
     metrics=METRICS, max_dimension=65_536, max_matches=None, max_among=None,
 )  # fmt: skip
-PUSHES = frozenset({"And", "Or", "Not", "Compare", "In", "Prefix", "Exists"})
 
 
 def create(settings: Settings, data_dir: Path) -> MemoryBackend:
@@ -58,7 +57,7 @@ class MemoryBackend:
     ) -> CollectionInfo:  # fmt: skip
         check_traits(self.traits, dimension, metric, "memory")
         identity = secrets.token_hex(8)
-        asked = CollectionInfo(name, dimension, metric, 0, space, model, identity, "memory", True, PUSHES)
+        asked = CollectionInfo(name, dimension, metric, 0, space, model, identity, "memory", True, KINDS)
         with self._lock:
             made = self._collections.setdefault(name, _Collection(asked))
             check_shape(asked, made.info)

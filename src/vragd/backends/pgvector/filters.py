@@ -15,7 +15,6 @@ from typing import Any
 
 from vragd.terms.filter import And, Compare, Exists, Filter, In, Metadata, Moment, Not, Or, Prefix, Scalar, Value
 
-PUSHES = frozenset({"And", "Or", "Not", "Compare", "In", "Prefix", "Exists"})
 _ALTERNATIVES = 200  # in one jsonpath: it is evaluated as deep as it is long
 _INFINITE = "1" + "0" * 400 + ".0"  # beyond any double, and read back as infinity
 # jsonb holds neither NUL nor lone surrogates. They are written as two characters that sort where the one did.

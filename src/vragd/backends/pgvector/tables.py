@@ -29,7 +29,7 @@ from vragd.backends.pgvector.settings import PgvectorBackend as Settings
 from vragd.backends.scores import prepared
 from vragd.errors import BackendRefused, CollectionMismatch, UnknownCollection, VectorsRefused
 from vragd.system.failpoints import reach
-from vragd.terms.filter import Filter
+from vragd.terms.filter import KINDS, Filter
 from vragd.terms.metric import METRICS, Metric
 
 log = structlog.get_logger()
@@ -158,7 +158,7 @@ class PgvectorBackend:
         detail = {"table": f"{settings.schema_name}.{table}", "type": kind, "created": created,
                   "index": "hnsw" if approximate else "exact"}  # fmt: skip
         info = CollectionInfo(
-            name, dimension, metric, None, space, model, identity, place, not approximate, filters.PUSHES, detail
+            name, dimension, metric, None, space, model, identity, place, not approximate, KINDS, detail
         )
         shape = self._shapes[name] = Shape(info, table, kind, approximate)
         return shape

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from vragd.backends import plain
 from vragd.backends.base import PAYLOAD_KEYS, Batch, key_id
 from vragd.backends.pgvector import filters, wire
 from vragd.backends.pgvector.connect import Cursor
@@ -39,7 +40,7 @@ def check(batch: Batch, rows: np.ndarray, shape: Shape) -> None:
 
 def payload(given: Metadata, *, with_text: bool) -> bytes:
     """A payload as JSON, without the text unless that is wanted."""
-    return filters.written(given if with_text else {key: it for key, it in given.items() if key != "content"})
+    return filters.written(plain.payload(given, with_text=with_text))
 
 
 def rows_of(

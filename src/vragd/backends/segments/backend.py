@@ -11,6 +11,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from vragd.backends import plain
 from vragd.backends.base import Among, Batch, CollectionInfo, Match, Matches, Stored, Traits
 from vragd.backends.checks import check_identity, check_keys, check_shape, check_traits, checked_query, checked_rows
 from vragd.backends.scan import Nearest
@@ -20,10 +21,9 @@ from vragd.backends.segments.segment import Damaged, Row, Segment, read, written
 from vragd.backends.segments.storage import Missing, Moved, Storage
 from vragd.errors import BackendRefused, BackendUnavailable, CollectionMismatch, UnknownCollection
 from vragd.system.failpoints import reach
-from vragd.terms.filter import Filter, Metadata
+from vragd.terms.filter import KINDS, Filter, Metadata
 from vragd.terms.metric import Metric
 
-PUSHES = frozenset({"And", "Or", "Not", "Compare", "In", "Prefix", "Exists"})
 TRIES = 20
 """How often a change is made anew because somebody else was quicker."""
 
@@ -89,7 +89,7 @@ class SegmentBackend:
         detail = {"index": "exact", "segments": len(held.segments), "place": place, "created": made}
         return replace(
             held.manifest.info, count=len(held.at), place=f"{self._kind} {place} text={self._remote_text}",
-            pushes=PUSHES, detail=detail,
+            pushes=KINDS, detail=detail,
         )  # fmt: skip
 
     # -- vectors -----------------------------------------------------------------------------------
@@ -101,8 +101,9 @@ class SegmentBackend:
 
         def change(held: Held) -> Change:
             check_shape(info, held.manifest.info)
-            rows = [self._row(held, batch, i, values[i]) for i in last.values()]
-            return [row for row in rows if not _same(held.row(row.key), row)], frozenset()
+            pairs = ((held.row(key), i) for key, i in last.items())
+            rows = [(had, self._row(had, batch, i, values[i])) for had, i in pairs]
+            return [row for had, row in rows if not _same(had, row)], frozenset()
 
         self._change(name, change)
 
@@ -117,7 +118,7 @@ class SegmentBackend:
                 if (had := held.row(key)) is None:
                     missing.add(key)
                 else:
-                    rows.append(self._row(held, batch, i, had.values))
+                    rows.append(self._row(had, batch, i, had.values))
             return rows, frozenset()
 
         self._change(name, change)
@@ -192,10 +193,9 @@ class SegmentBackend:
 
     # -- states ------------------------------------------------------------------------------------
 
-    def _row(self, held: Held, batch: Batch, i: int, values: np.ndarray) -> Row:
-        had, now = held.row(batch.keys[i]), time.time()
-        given: Metadata = batch.payload[i]
-        kept = given if self._remote_text else {key: it for key, it in given.items() if key != "content"}
+    def _row(self, had: Row | None, batch: Batch, i: int, values: np.ndarray) -> Row:
+        """Row `i` of the batch in the place of what there was."""
+        now, kept = time.time(), plain.payload(batch.payload[i], with_text=self._remote_text)
         return Row(
             batch.keys[i], values, batch.versions[i], dict(batch.metadata[i]), dict(kept),
             had.created_at if had else now, now,
@@ -269,7 +269,8 @@ class SegmentBackend:
 
 def _same(had: Row | None, row: Row) -> bool:
     return had is not None and (
-        (had.version, had.payload, _typed(had.properties)) == (row.version, row.payload, _typed(row.properties))
+        all(_typed(a) == _typed(b) for a, b in ((had.properties, row.properties), (had.payload, row.payload)))
+        and had.version == row.version
         and np.array_equal(had.values, row.values)
     )
 

@@ -119,7 +119,8 @@ class Held:
     def merged(self, rows: Sequence[Row], gone: frozenset[str]) -> tuple[int, list[Row], frozenset[str]]:
         """
         How many segments stay, and what goes into the one behind them: the change, and later segments that are not
-        larger, or mostly dead. So each entry is written again log2(n) times at most, and there are as many segments.
+        twice as large, or mostly dead. So there are O(log n) segments, and what is put one by one is written again as
+        often.
         """
         new = {row.key: row for row in rows}
         stay = len(self.segments)

@@ -23,14 +23,13 @@ from vragd.backends.sqlite.file import VectorFile
 from vragd.backends.sqlite.settings import SqliteBackend as Settings
 from vragd.errors import UnknownCollection
 from vragd.system.failpoints import reach
-from vragd.terms.filter import Filter, Metadata, holds
+from vragd.terms.filter import KINDS, Filter, holds
 from vragd.terms.metric import METRICS, Metric
 
 TRAITS = Traits(
     private=False, networked=False, keeps_payload=True, durable=True, patches=True, value_error=1e-6,
     metrics=METRICS, max_dimension=65_536, max_matches=None, max_among=None,
 )  # fmt: skip
-PUSHES = frozenset({"And", "Or", "Not", "Compare", "In", "Prefix", "Exists"})
 
 KEYS, PAGE, BLOCK = 500, 5_000, 2_048  # in one statement; listed at once; rows scored at once
 
@@ -81,10 +80,11 @@ class SqliteVectors:
         reach("sqlite.collection_deleted")
 
     def list_collections(self) -> list[str]:
-        if not Path(self._settings.path).exists():
+        try:
+            with self._file.reading() as db:
+                return [str(name) for (name,) in db.execute("select name from collections order by name")]
+        except UnknownCollection:  # there is no file
             return []
-        with self._file.reading() as db:
-            return [str(name) for (name,) in db.execute("select name from collections order by name")]
 
     def collection_info(self, name: str) -> CollectionInfo:
         with self._file.reading() as db:
@@ -92,7 +92,7 @@ class SqliteVectors:
             ((count,),) = db.execute("select count(*) from entries where collection = ?", (number,))
         return CollectionInfo(
             name, info.dimension, info.metric, int(str(count)), info.space, info.model, info.identity,
-            f"sqlite {self._settings.path} text={self._settings.remote_text}", True, PUSHES,
+            f"sqlite {self._settings.path} text={self._settings.remote_text}", True, KINDS,
             {"index": "exact", "file": self._settings.path,
              "created": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(created))},
         )  # fmt: skip
@@ -217,9 +217,7 @@ class SqliteVectors:
             return _found(db, name)[1]
 
     def _payload(self, batch: Batch, i: int) -> str:
-        given: Metadata = batch.payload[i]
-        kept = given if self._settings.remote_text else {key: it for key, it in given.items() if key != "content"}
-        return plain.written(kept)
+        return plain.written(plain.payload(batch.payload[i], with_text=self._settings.remote_text))
 
 
 def _found(db: apsw.Connection, name: str) -> tuple[int, CollectionInfo, float]:

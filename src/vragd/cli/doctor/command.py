@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from vragd.cli.page import DIM, HIT, TITLE, Piece, seen
 from vragd.cli.render import json_out, out_pieces, plural, say, the_page, within
 from vragd.errors import UsageError
+from vragd.system.files import vault_around, write_atomic
 
 if TYPE_CHECKING:
     from vragd.cli.doctor.finding import Finding
@@ -35,12 +36,12 @@ def _doctor(args: argparse.Namespace) -> int:
 
     if args.bundle and Path(args.bundle).exists():
         raise UsageError(f"{args.bundle} is there already", hint="give another name")
+    if args.bundle and (vault := vault_around(Path(args.bundle))):
+        raise UsageError(f"{args.bundle} is inside the vault {vault}", hint="vragd never writes in a vault")
     log.set_up(level="error")
     findings = examined(args)
     n_bad = sum(finding.state == "bad" for finding in findings)
     if args.bundle:
-        from vragd.system.files import write_atomic
-
         write_atomic(Path(args.bundle).absolute(), [bundle_of(findings)])
         say(f"wrote {args.bundle}: no names, paths, hosts or text of yours are in it; look before you pass it on")
     if args.json:

@@ -5,13 +5,13 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from vragd.cli.connect import client, load
 from vragd.cli.render import complain, out, say
 from vragd.errors import ConfigError, DaemonBusy, NoDaemon, NoManager, VragdError
 from vragd.system.places import config_path, expanded
+from vragd.system.program import own
 
 if TYPE_CHECKING:
     from vragd.cli.service.managers import Manager, Plan
@@ -122,11 +122,7 @@ def program() -> list[str]:
     """How this very vragd is run: its script beside the interpreter, or the interpreter with the module."""
     if not sys.executable:
         raise VragdError("this Python does not know its own path", hint="write the unit by hand, see systemd/")
-    # not resolved: the interpreter of a venv is a link, and what it leads to knows nothing of the venv
-    script = Path(os.path.abspath(sys.executable)).with_name("vragd")  # noqa: PTH100  Path.resolve() follows links
-    if script.is_file() and os.access(script, os.X_OK):
-        return [str(script)]
-    return [os.path.abspath(sys.executable), "-m", "vragd"]  # noqa: PTH100
+    return own(sys.executable)
 
 
 def _pid(args: argparse.Namespace) -> int | None:

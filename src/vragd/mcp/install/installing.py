@@ -18,6 +18,7 @@ from vragd.mcp.install.clients import AGENTS_LINE, CLAUDE_CODE, CLIENTS, Client,
 from vragd.mcp.install.editing import Edited
 from vragd.mcp.install.program import options, program
 from vragd.mcp.text import seen
+from vragd.system.files import vault_around
 from vragd.system.places import MACOS
 
 CLI_S = 60.0
@@ -33,6 +34,9 @@ def install(args: Namespace) -> int:
         raise UsageError(f"{client.title} has no file of a project that is known", hint="leave out --project")
     if project is not None and not project.is_dir():
         raise UsageError(f"there is no folder {project}", hint="--project takes the folder of the project")
+    if project is not None and not args.only_print and (vault := vault_around(project / client.in_project)):
+        hint = "vragd never writes in a vault: --print shows what to put there"
+        raise UsageError(f"{project / client.in_project} is inside the vault {vault}", hint=hint)
     given = options(args.config, args.data_dir, args.socket, os.environ)
     words = [*program(sys.executable, os.environ.get("PATH", "")), "mcp", *given]
     if args.client == CLAUDE_CODE and project is None:

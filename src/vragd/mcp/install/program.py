@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from vragd.system.places import config_path, expanded
+from vragd.system.program import own, runs
 
 
 def program(executable: str, search: str) -> list[str]:
@@ -14,19 +15,12 @@ def program(executable: str, search: str) -> list[str]:
     The program that runs as `executable`'s vragd, as an absolute path: the name by which it is found along `search` (a
     PATH), which outlives the versions it leads to; else the script beside the interpreter, or the module.
     """
-    # not resolved: the interpreter of a venv is a link, and what it leads to knows nothing of the venv
-    own = Path(os.path.abspath(executable)).with_name("vragd")  # noqa: PTH100
-    if not _runs(own):
-        return [os.path.abspath(executable), "-m", "vragd"]  # noqa: PTH100
-    for folder in search.split(os.pathsep):
+    script, *module = own(executable)
+    for folder in () if module else search.split(os.pathsep):
         found = Path(folder) / "vragd"
-        if folder.startswith("/") and _runs(found) and os.path.realpath(found) == os.path.realpath(own):
+        if folder.startswith("/") and runs(found) and os.path.realpath(found) == os.path.realpath(script):
             return [str(found)]
-    return [str(own)]
-
-
-def _runs(path: Path) -> bool:
-    return path.is_file() and os.access(path, os.X_OK)
+    return [script, *module]
 
 
 def options(
