@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from vragd import errors
-from vragd.errors import Mistyped, NoDaemon, VragdError
+from vragd.errors import Mistyped, NoDaemon, NotRunning, VragdError
 
 _LINE_BYTES, _MOST_LINES, _MOST_BYTES = 65_536, 100, 1 << 30  # of an answer
 
@@ -99,7 +99,7 @@ def _head(answer: BinaryIO) -> list[bytes]:
 
 def _unreachable(path: Path, error: Exception) -> NoDaemon:
     if isinstance(error, FileNotFoundError | ConnectionRefusedError):
-        return NoDaemon(f"no vragd is running (nothing answers at {path})", hint="vragd run")
+        return NotRunning(f"no vragd is running (nothing answers at {path})", hint="vragd run")
     if (owner := _other_owner(path)) or isinstance(error, PermissionError):
         whose = f"user {owner}" if owner else "another user"
         return NoDaemon(f"the daemon at {path} is that of {whose}", hint=f"ask as {whose}: it answers nobody else")

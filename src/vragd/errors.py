@@ -75,6 +75,10 @@ class NoDaemon(VragdError):
     exit_status = 3
 
 
+class NotRunning(NoDaemon):
+    """Nobody listens there: no daemon, whosever."""
+
+
 class NoManager(VragdError):
     """No service manager can be reached from here."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 from collections.abc import Iterator
@@ -86,3 +87,25 @@ def test_nothing_found_is_one_and_a_failure_another_number(daemon: Vragd) -> Non
     assert daemon.run("get", "no such note").returncode == 4
     assert daemon.run("query", "heron", "-s", "nope").returncode == 2
     assert daemon.run("query", "heron", VRAGD_SOCKET=str(daemon.home / "none")).returncode == 3
+
+
+def test_without_a_daemon_words_answer_from_what_was_indexed(tmp_path: Path) -> None:
+    with vragd(tmp_path) as instance:
+        for name in ("Heron", "Mine"):
+            (instance.vault / f"{name}.md").write_text("# Seen\n\nA heron at the pond.\n")
+        instance.start()
+        instance.stop()
+        (instance.vault / "Mine.md").write_text("---\nvragd: false\n---\nA heron at the pond.\n")
+        found = instance.run("query", "heron", VRAGD_SOCKET="")
+        assert (found.returncode, "no vragd runs" in found.stderr, "1 file has changed" in found.stderr) == (
+            0,
+            True,
+            True,
+        )
+        assert ("Heron.md" in found.stdout, "Mine" in found.stdout) == (True, False)
+        told = json.loads(instance.run("query", "heron", "--json", VRAGD_SOCKET="").stdout)
+        assert (told["degraded"], [hit["path"] for hit in told["hits"]]) == (["no_daemon"], ["Heron.md"])
+        assert instance.run("query", "gull", VRAGD_SOCKET="").returncode == 1
+        for flags in (["--fresh"], ["--mode", "vector"], ["--socket", str(tmp_path / "none")]):
+            refused = instance.run("query", "heron", *flags, VRAGD_SOCKET="")
+            assert (refused.returncode, "no vragd is running" in refused.stderr) == (3, True), flags

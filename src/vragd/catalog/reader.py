@@ -16,7 +16,9 @@ from vragd.catalog.links import READER
 from vragd.catalog.lookup import FOUND, OF_CHUNK, Lookup, Narrow, below, found_from, marks
 from vragd.catalog.model import KNOWN_COLUMNS, Counts, FileRow, Found, Known, StampRow, from_blob, known_from, to_blob
 from vragd.catalog.resolve import resolve
+from vragd.catalog.schema import MIGRATIONS
 from vragd.catalog.selecting import Selecting
+from vragd.catalog.sources import Remembered, remembered
 from vragd.catalog.words import Statistics, Words
 from vragd.errors import BackendUnavailable, CatalogCorrupt
 from vragd.system.sqlite import open_read_only, translated
@@ -170,6 +172,17 @@ class Reader:
         """The generation, and in it the embeddings to be marked or forgotten. Slow: reads every chunk."""
         with self.snapshot() as snapshot:
             return snapshot.generation(), sweep.find_unused(snapshot.db, now, keep_s, table)
+
+    def is_current(self) -> bool:
+        """Whether the file has the schema of this program; one that has not is not to be read."""
+        with self._borrow() as db:
+            ((version,),) = db.execute("pragma user_version")
+        return bool(version == len(MIGRATIONS))
+
+    def sources(self) -> list[Remembered]:
+        """Every source, with what it excluded when it was last looked at."""
+        with self._borrow() as db:
+            return remembered(db)
 
     def stamps(
         self, source_id: int, folder: str, space_id: int | None, max_file_bytes: int, readers: Collection[str]

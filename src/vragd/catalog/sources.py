@@ -4,12 +4,41 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+import apsw
 
 from vragd.catalog.connection import Connection
 from vragd.catalog.links import add_attachments, drop_attachments
 from vragd.catalog.model import SourceRow, from_blob, to_blob
 
-_VAULTS = "select vaults from own_source where uid = ?"
+
+@dataclass(frozen=True, slots=True)
+class Remembered:
+    """A source as the catalog knows it, with what `rules` and `vaults` say of it."""
+
+    row: SourceRow
+    rules: dict[str, list[str] | None]
+    vaults: tuple[tuple[str, ...], str]
+
+
+def remembered(db: apsw.Connection) -> list[Remembered]:
+    """Every registered source."""
+    rows = db.execute(
+        "select s.id, s.uid, s.label, s.device, s.inode, s.obsidian, coalesce(o.rules, '{}'),"
+        " coalesce(o.vaults, '[[], \"\"]') from source s left join own_source o on o.uid = s.uid order by s.id"
+    )
+    return [Remembered(_row(*row), json.loads(rules), _vaults(vaults)) for *row, rules, vaults in rows]
+
+
+def _row(id_: int, uid: str, label: str, device: int | None, inode: int | None, obsidian: int | None) -> SourceRow:
+    identity = None if device is None or inode is None else (device, inode, bool(obsidian))
+    return SourceRow(id_, uid, label, identity)
+
+
+def _vaults(text: str) -> tuple[tuple[str, ...], str]:
+    inside, above = json.loads(text)
+    return tuple(inside), above
 
 
 class Sources(Connection):
@@ -18,10 +47,7 @@ class Sources(Connection):
     def sources(self) -> list[SourceRow]:
         """Every registered source."""
         rows = self._read("select id, uid, label, device, inode, obsidian from source order by id")
-        return [
-            SourceRow(i, uid, label, None if device is None else (device, inode, bool(obsidian)))
-            for i, uid, label, device, inode, obsidian in rows
-        ]
+        return [_row(*row) for row in rows]
 
     def register_source(self, label: str, uid: str, source_id: int | None = None) -> SourceRow:
         """The source called `label`, made with `uid` if it is new, and with `source_id` if it had one before."""
@@ -115,8 +141,8 @@ class Sources(Connection):
 
     def vaults(self, uid: str) -> tuple[tuple[str, ...], str]:
         """The folders inside that are vaults of their own, and the way from the root of the vault around the source."""
-        inside, above = json.loads(next((text for (text,) in self._read(_VAULTS, uid)), '[[], ""]'))
-        return tuple(inside), above
+        rows = self._read("select vaults from own_source where uid = ?", uid)
+        return _vaults(rows[0][0] if rows else '[[], ""]')
 
     def set_vaults(self, uid: str, inside: Sequence[str], above: str) -> None:
         with self._transaction():

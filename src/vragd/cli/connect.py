@@ -28,9 +28,14 @@ def client(args: argparse.Namespace) -> Client:
     Raises NoDaemon, when it asks, for a daemon of another user.
     """
     path = client_socket(args.socket, args.config)
-    if args.socket or os.environ.get("VRAGD_SOCKET"):
+    if names_socket(args):
         return Client(path)
     return Client(path, lambda: _recorded_socket(args))
+
+
+def names_socket(args: argparse.Namespace) -> bool:
+    """Whether it is one daemon that is meant, and no other."""
+    return bool(args.socket or os.environ.get("VRAGD_SOCKET"))
 
 
 def _recorded_socket(args: argparse.Namespace) -> Path | None:

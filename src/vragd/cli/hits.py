@@ -11,6 +11,8 @@ from vragd.cli.render import out_pieces, plural, say, the_page, within
 
 EXCERPT_CHARS = 240
 INDENT = 3
+NO_DAEMON = "no_daemon"
+"""What answers are degraded by that nobody but the command itself gave."""
 
 
 def print_hits(answer: dict[str, Any], first: int = 1, page: Page | None = None) -> None:
@@ -53,6 +55,11 @@ def say_beside(answer: dict[str, Any]) -> None:
     if not answer["hits"]:
         n_weak = answer.get("n_weak", 0)
         say(f"no good match ({plural(n_weak, 'weak one')} with --weak)" if n_weak else "no hits")
+    if NO_DAEMON in answer["degraded"]:
+        changed = f"; {plural(answer['pending'], 'file has', 'files have')} changed since" if answer["pending"] else ""
+        say(within(f"note: no vragd runs. This is by words alone, from what was indexed before{changed}."))
+        say("Start it with vragd run, or vragd service install.")
+        return
     if answer["pending"]:
         say(f"note: {plural(answer['pending'], 'path is', 'paths are')} still to be indexed")
     if answer["degraded"]:

@@ -9,11 +9,11 @@ from collections.abc import Sequence
 from typing import Any
 
 from vragd.cli import bucket
-from vragd.cli.connect import client
+from vragd.cli.connect import client, load, names_socket
 from vragd.cli.hits import print_hits, say_beside
 from vragd.cli.render import say, the_page, within
 from vragd.cli.words import MAX_TOP_K, count
-from vragd.errors import UsageError
+from vragd.errors import NotFound, NotRunning, UsageError
 
 FRESH_S = 25
 NOTHING_FOUND = 1
@@ -162,29 +162,41 @@ def as_text(argument: str) -> str:
 def _ask_daemon(args: argparse.Namespace) -> Any:
     if args.model:
         raise UsageError("--ollama needs --backend or --bucket", hint="a store's own model is in its configuration")
-    return client(args).request(
-        "POST",
-        "/v1/query",
-        {
-            "text": _joined(args.text),
-            "texts": [as_text(one) for one in args.also],
-            "offset": args.offset,
-            "min_score": args.min_score,
-            "fresh_s": FRESH_S if args.fresh else 0,
-            "stores": args.store,
-            "top_k": args.top_k,
-            "mode": args.mode or "hybrid",
-            "sources": args.source,
-            "folder": args.folder,
-            "chunks": args.chunks,
-            "weak": args.weak,
-            "exact": args.exact,
-            "explain": args.explain,
-            "plain": args.plain,
-            "where": filters_of(args),
-            "sort": args.sort,
-        },
-    )
+    question = {
+        "text": _joined(args.text),
+        "texts": [as_text(one) for one in args.also],
+        "offset": args.offset,
+        "min_score": args.min_score,
+        "fresh_s": FRESH_S if args.fresh else 0,
+        "stores": args.store,
+        "top_k": args.top_k,
+        "mode": args.mode or "hybrid",
+        "sources": args.source,
+        "folder": args.folder,
+        "chunks": args.chunks,
+        "weak": args.weak,
+        "exact": args.exact,
+        "explain": args.explain,
+        "plain": args.plain,
+        "where": filters_of(args),
+        "sort": args.sort,
+    }
+    try:
+        return client(args).request("POST", "/v1/query", question)
+    except NotRunning as error:
+        return _without_daemon(args, question, error)
+
+
+def _without_daemon(args: argparse.Namespace, question: dict[str, Any], error: NotRunning) -> Any:
+    """The answer by words from what was indexed; raises `error` where that is none, or not what was asked for."""
+    if args.fresh or args.mode == "vector" or names_socket(args):
+        raise error
+    from vragd.daemon.local import ask_alone
+
+    try:
+        return ask_alone(load(args), question)
+    except NotFound:
+        raise error from None
 
 
 def _joined(args: list[str]) -> str:

@@ -15,6 +15,7 @@ from typing import Any, ParamSpec, TypeVar
 
 from vragd.client import error_of
 from vragd.config.load import Loaded
+from vragd.server import alone
 from vragd.server.routes import dispatch
 from vragd.stores.questions import Questions
 from vragd.stores.stores import Stores
@@ -64,6 +65,14 @@ class Local:
             self._run(self._stores.stop)
         finally:
             self._stack.close()
+
+
+def ask_alone(loaded: Loaded, body: Any) -> Any:
+    """
+    What `/v1/query` answers where no daemon runs, by words alone: nothing is opened for writing. Raises VragdError.
+    """
+    set_up(level="error", style=loaded.config.log.format, show_paths=loaded.config.log.paths)
+    return json.loads(alone.query(loaded, json.dumps(body).encode()))
 
 
 async def _started(loaded: Loaded) -> Stores:

@@ -191,7 +191,8 @@ class _Look:
 
     def once(self) -> Answer:
         """The answer as of one instant of the catalog; the backend's matches may be of a moment before."""
-        most = self._target.backend.traits.max_matches or 64 * self._n
+        backend = self._target.backend
+        most = (backend and backend.traits.max_matches) or 64 * self._n
         depth = min(self._n + 10, most)
         if self._question.where is not None:
             with self._target.reader.snapshot() as now:
@@ -233,10 +234,11 @@ class _Look:
 
     def _matches(self, depth: int) -> Matches:
         """Chunks near the question, live or not, best first."""
-        if self._vector is None or self._target.space is None:
+        backend = self._target.backend
+        if self._vector is None or self._target.space is None or backend is None:
             return NO_MATCHES
         with self._without_vectors():
-            return self._target.backend.query(self._target.space.collection, self._vector, depth, where=self._where)
+            return backend.query(self._target.space.collection, self._vector, depth, where=self._where)
         return NO_MATCHES
 
     def _answer(self, now: Snapshot, near: list[tuple[int, int]], early: tuple[int, ByWords] | None) -> Answer:
@@ -298,6 +300,8 @@ def _filter(target: Target, question: Question) -> Filter | None:
     sources = None
     if question.sources:
         sources = one_of("source", {p.uid for label, p in target.places.items() if label in question.sources})
-    elif not target.backend.traits.private:  # others may feed it too: theirs would take up places and join to nothing
+    elif (
+        target.backend is not None and not target.backend.traits.private
+    ):  # others may feed it too: theirs would take up places and join to nothing
         sources = one_of("source", {place.uid for place in target.places.values()})
     return every(sources, within(question.folder) if question.where is None else None)

@@ -77,11 +77,12 @@ class Target:
 
     `peers` are the catalogs of all stores of this machine, its own included: how rare a word is, is counted over all
     of them, so that a note has the same score in whichever store it is. None means the store alone.
+    Without a `backend` words alone answer.
     """
 
     name: str
     reader: Reader
-    backend: VectorBackend
+    backend: VectorBackend | None
     space: SpaceRow | None
     embed_query: Callable[[str], np.ndarray]
     places: Mapping[str, Place]

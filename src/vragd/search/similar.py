@@ -165,7 +165,7 @@ def _crowd(means: np.ndarray) -> np.ndarray:
 
 def _compared(now: Snapshot, target: Target, asked: Likened, among: np.ndarray, words: np.ndarray) -> np.ndarray:
     """Which of the notes are compared by vectors, as places in `among`."""
-    assert target.space is not None
+    assert target.space is not None and target.backend is not None
     if len(now.lookup.chunks_among(among)) <= EXACT_CHUNKS:
         return np.arange(len(among))
     best = among[np.argsort(-words, kind="stable")[:COMPARED]].tolist()

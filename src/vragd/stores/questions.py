@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence, Set
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import Any, Never
@@ -44,27 +44,17 @@ class Questions:
         free: others want to ask too.
         """
         questions = each_of(offset=offset, min_score=min_score, **asked)
-        question = questions[0]
-        by = question.sort if question.text or question.vector or question.sort != "score" else "modified"
         await self._stores.at_rest(names, REST_S)
         indexers = asked_of(self._stores, names, questions)
         if fresh_s:
             await self._stores.catch_up(names, fresh_s)
         async with self.place(peer):
-            found = await asyncio.gather(*(self._ask_all(indexer, questions, min_score) for indexer in indexers))
-        answers = [answer for _, answer in found]
+            found = await asyncio.gather(*(self._ask_all(indexer, questions) for indexer in indexers))
         degraded = [reason for indexer in indexers for reason in indexer.degraded()]
-        degraded += [reason for answer in answers for reason in answer.degraded]
+        degraded += [reason for _, answer in found for reason in answer.degraded]
         degraded += ["store_restarting"] if self._stores.coming and not names else []
-        return {
-            "hits": merge(found, question.top_k, chunks=question.chunks, sort=by)[offset:],
-            "n_weak": sum(answer.n_weak for answer in answers),
-            "unknown": unknown_everywhere([answer.unknown for answer in answers]),
-            "instead": {word: other for answer in answers for word, other in answer.instead.items()},
-            "generation": sum(answer.generation for answer in answers),
-            "pending": sum(indexer.dirty.pending() for indexer in indexers),
-            "degraded": list(dict.fromkeys(degraded)),
-        }
+        pending = sum(indexer.dirty.pending() for indexer in indexers)
+        return told(found, questions[0], offset=offset, min_score=min_score, pending=pending, degraded=degraded)
 
     @property
     def n_known(self) -> int:
@@ -96,14 +86,9 @@ class Questions:
         finally:
             self._before -= Counter((peer,))
 
-    async def _ask_all(
-        self, indexer: Indexer, questions: Sequence[Question], min_score: float
-    ) -> tuple[str, Answer]:  # fmt: skip
+    async def _ask_all(self, indexer: Indexer, questions: Sequence[Question]) -> tuple[str, Answer]:
         found = await asyncio.gather(*(self._ask(indexer, question) for question in questions))
-        answer = best_of([answer for _, answer in found], chunks=questions[0].chunks)
-        if min_score:
-            answer = replace(answer, hits=tuple(hit for hit in answer.hits if hit.score >= min_score))
-        return found[0][0], answer
+        return found[0][0], best_of([answer for _, answer in found], chunks=questions[0].chunks)
 
     async def _ask(self, indexer: Indexer, question: Question) -> tuple[str, Answer]:
         """A store's answer, and the fingerprint of the space it is from."""
@@ -131,12 +116,39 @@ def asked_of(stores: Stores, names: Sequence[str], questions: Sequence[Question]
     """The stores that are asked. Raises UsageError for a source and NotFound for a store that there is not."""
     indexers = stores.chosen(names)
     labels = {source.label for indexer in indexers for source in indexer.store.sources.values()}
+    check_named(questions, labels, stores.indexer)
+    return indexers
+
+
+def check_named(questions: Sequence[Question], labels: Set[str], store: Callable[[str], object]) -> None:
+    """Whether there are the sources and stores that questions name; `store` raises for one that there is not."""
     named = [name for question in questions for name in named_in(question.where)]
     if unknown := (questions[0].sources | {one.label for one in named if isinstance(one, Source)}) - labels:
         name = min(unknown)
         raise UsageError(f"there is no source {name!r}", hint=one_of(name, sorted(labels), "one of: none yet"))
-    stores.chosen([one.name for one in named if isinstance(one, Store)])  # or it says that there is none
-    return indexers
+    for one in named:
+        if isinstance(one, Store):
+            store(one.name)
+
+
+def told(
+    found: Sequence[tuple[str, Answer]], question: Question, *, offset: int, min_score: float, pending: int,
+    degraded: Sequence[str],
+) -> dict[str, Any]:  # fmt: skip
+    """The answers of some stores, each with the fingerprint of its space, as one."""
+    answers = [answer for _, answer in found]
+    if min_score:
+        found = [(space, replace(one, hits=tuple(h for h in one.hits if h.score >= min_score))) for space, one in found]
+    by = question.sort if question.text or question.vector or question.sort != "score" else "modified"
+    return {
+        "hits": merge(found, question.top_k, chunks=question.chunks, sort=by)[offset:],
+        "n_weak": sum(answer.n_weak for answer in answers),
+        "unknown": unknown_everywhere([answer.unknown for answer in answers]),
+        "instead": {word: other for answer in answers for word, other in answer.instead.items()},
+        "generation": sum(answer.generation for answer in answers),
+        "pending": pending,
+        "degraded": list(dict.fromkeys(degraded)),
+    }
 
 
 def target_of(stores: Stores, indexer: Indexer) -> Target:
