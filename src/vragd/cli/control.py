@@ -136,6 +136,7 @@ def detach(args: argparse.Namespace) -> int:
         str(loaded.socket),
     ]
     words += ["--log-level", args.log_level] if args.log_level else []
+    words += ["--metrics", args.metrics] if getattr(args, "metrics", None) else []
     args.socket = str(loaded.socket)
     with tempfile.TemporaryFile() as said:
         process = subprocess.Popen(  # noqa: S603  ourselves

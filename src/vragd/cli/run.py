@@ -22,6 +22,10 @@ def add(commands: Any, common: argparse.ArgumentParser) -> None:
     sub = commands.add_parser("run", parents=[common], help="run the daemon in the foreground")
     sub.add_argument("--log-file", metavar="FILE", help="log there instead of standard error (VRAGD_LOG_FILE)")
     sub.add_argument("--detach", action="store_true", help="in the background: it outlives this terminal")
+    sub.add_argument(
+        "--metrics", metavar="ADDRESS:PORT", default=os.environ.get("VRAGD_METRICS"),
+        help="GET /metrics there too, on this machine alone: 127.0.0.1:9464 (VRAGD_METRICS)",
+    )  # fmt: skip
     sub.set_defaults(command=_run, is_daemon=True)
 
 
@@ -54,10 +58,10 @@ def _run(args: argparse.Namespace) -> int:
         loaded = load(args, required=True)  # with the log's place
     life.set_up_log(loaded.config.log)
     if teller is None:
-        return life.run(loaded, lambda: load(args, required=True))
+        return life.run(loaded, lambda: load(args, required=True), metrics=args.metrics)
     teller.start()
     try:
-        return life.run(loaded, lambda: load(args, required=True))
+        return life.run(loaded, lambda: load(args, required=True), metrics=args.metrics)
     finally:
         teller.stop()
 

@@ -118,7 +118,10 @@ def sentence(status: Status, newest_s: float | None, left: str = "") -> str:
 def print_status(status: Status, newest_s: float | None, page: Page, left: str = "") -> None:
     """One screen of it."""
     out_pieces([Piece(sentence(status, newest_s, left), TITLE)], page)
-    out(f"vragd {status['version']}, pid {status['pid']}, up {ago(status['uptime_s'])}")
+    told = f"vragd {status['version']}, pid {status['pid']}, up {ago(status['uptime_s'])}"
+    for field, where in (("memory_bytes", "of memory"), ("bytes_on_disk", "on disk")):
+        told += f", {round(status[field] / 2**20):,} MiB {where}" if field in status else ""
+    out(told)
     for store in status["stores"]:
         _store(store, page)
     for failed in status["failed"]:

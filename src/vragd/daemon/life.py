@@ -26,11 +26,12 @@ from vragd.config.load import Loaded
 from vragd.config.settings import LogSettings
 from vragd.daemon.duties import Duties
 from vragd.daemon.watchdog import Pulse
-from vragd.errors import ConfigError, VragdError
+from vragd.errors import ConfigError, NotFound, VragdError
+from vragd.server.door import loopback
 from vragd.server.http import Limits, Server
 from vragd.server.routes import dispatch, timeout_of
 from vragd.server.socket import Peer, adopt, bind
-from vragd.server.table import Reply
+from vragd.server.table import Reply, error_reply
 from vragd.stores.questions import Questions
 from vragd.stores.reload import reload
 from vragd.stores.stores import Stores
@@ -44,12 +45,15 @@ LoadAgain = Callable[[], Loaded]
 
 STOP_DEADLINE_S = 10.0
 EXIT_TEMPFAIL = 75  # sysexits.h: the supervisor should start us again
+METRICS_CONNECTIONS = 4
 _M_ARENA_MAX = -8  # malloc.h
 
 
-def run(loaded: Loaded, load_again: LoadAgain, *, stuck_s: float | None = None) -> int:
+def run(loaded: Loaded, load_again: LoadAgain, *, stuck_s: float | None = None, metrics: str | None = None) -> int:
     """
     Run until a signal; the exit status. Raises VragdError when it cannot start.
+
+    `metrics` is an address and port of this machine that `/metrics`, and nothing else, is served on too.
 
     `load_again` loads the configuration from the same place. `stuck_s` is after how many seconds work without
     progress hangs; by default what `pulse.bound_s` makes of the settings.
@@ -62,7 +66,7 @@ def run(loaded: Loaded, load_again: LoadAgain, *, stuck_s: float | None = None) 
     try:
         with only_process(loaded.data_dir) as lock:
             adopted = adopt(passed) if passed else None
-            return asyncio.run(Daemon(loaded, load_again, lock, adopted, stuck_s).main())
+            return asyncio.run(Daemon(loaded, load_again, lock, adopted, stuck_s, metrics).main())
     except VragdError as error:
         if loaded.config.log.file is not None:  # standard error, where the caller complains, may lead nowhere
             log.error("daemon.start_refused", **error_fields(error))
@@ -109,8 +113,9 @@ class Daemon:
     """One run of the daemon, on its event loop. `adopted` is a listening socket to serve instead of our own."""
 
     def __init__(
-        self, loaded: Loaded, load_again: LoadAgain, lock: int, adopted: socket.socket | None, stuck_s: float | None
-    ) -> None:
+        self, loaded: Loaded, load_again: LoadAgain, lock: int, adopted: socket.socket | None, stuck_s: float | None,
+        metrics: str | None,
+    ) -> None:  # fmt: skip
         self._loaded, self._load_again, self._lock = loaded, load_again, lock
         self._stop = asyncio.Event()
         self._hung_up = asyncio.Event()
@@ -120,6 +125,8 @@ class Daemon:
         self._pulse = Pulse(self._stores, stuck_s)
         self._tasks: list[asyncio.Task[None]] = []
         self._server: Server | None = None
+        self._metrics_at = metrics
+        self._metrics: Server | None = None
         self._adopted = adopted
         self._socket = loaded.socket
         self._socket_inode: int | None = None
@@ -133,6 +140,7 @@ class Daemon:
         try:
             await self._stores.start()
             self._listen()
+            self._serve_metrics()
             self._tasks = [asyncio.create_task(self._pulse.run()), asyncio.create_task(self._reloads())]
             self._duties.begin(self._stores.loaded.config.watch)
             gc.enable()  # off since `vragd run` began
@@ -173,6 +181,19 @@ class Daemon:
 
     async def _answer(self, method: str, target: str, body: bytes, peer: Peer) -> Reply:
         return await dispatch(self._questions, self._stores, method, target, body, peer.pid)
+
+    def _serve_metrics(self) -> None:
+        if self._metrics_at is None:
+            return
+        listener, door = loopback(self._metrics_at)
+        self._metrics = Server(self._answer_metrics, Limits(max_connections=METRICS_CONNECTIONS), timeout_of, door)
+        self._metrics.start(listener)
+        log.info("daemon.metrics_served", port=listener.getsockname()[1])
+
+    async def _answer_metrics(self, method: str, target: str, body: bytes, peer: Peer) -> Reply:
+        if target.partition("?")[0] != "/metrics":
+            return error_reply(NotFound("there is nothing but /metrics here"))
+        return await self._answer(method, target, body, peer)
 
     # -- heartbeat ---------------------------------------------------------------------------------
 
@@ -279,6 +300,8 @@ class Daemon:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         self._pulse.close()
+        if self._metrics is not None:
+            await self._metrics.stop(0)
         if self._server is not None:
             await self._server.stop()
             if self._owns_socket:

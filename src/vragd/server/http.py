@@ -7,16 +7,17 @@ A connection serves one request at a time. Whoever is slow, silent, too large or
 from __future__ import annotations
 
 import asyncio
-import os
 import socket
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from dataclasses import dataclass
 
 import h11
 import structlog
 
-from vragd.errors import Forbidden, HeadTooLarge, Overloaded, RequestTimeout, TooLarge, UsageError, VragdError
-from vragd.server.socket import Peer, peer_of
+from vragd.errors import Overloaded, RequestTimeout, TooLarge, UsageError, VragdError
+from vragd.server.door import OWN_SOCKET, Door, has_spoken, refuse
+from vragd.server.socket import Peer
+from vragd.server.streaming import send_parts
 from vragd.server.table import Reply, error_reply
 from vragd.system.log import error_fields
 
@@ -31,13 +32,15 @@ Answer = Callable[[str, str, bytes, Peer], Awaitable[Reply]]
 class Limits:
     """
     Seconds and bytes. `idle_s` is how long a connection may say nothing between requests, `max_overdue` how
-    many requests may still be worked on after nobody waited any longer.
+    many requests may still be worked on after nobody waited any longer, `max_streams` how many answers may go on
+    without an end.
     """
 
     max_header_bytes: int = 16 * 1024
     max_body_bytes: int = 256 * 1024
     max_connections: int = 64
     max_overdue: int = 64
+    max_streams: int = 8
     idle_s: float = 5.0
     header_s: float = 5.0
     body_s: float = 10.0
@@ -51,12 +54,16 @@ class _Close(Exception):
 class Server:
     """Accepts on a listening socket. `answer(method, target, body, peer)` must not raise."""
 
-    def __init__(self, answer: Answer, limits: Limits, timeout_of: Callable[[str, str], float]) -> None:
-        self._answer, self._limits, self._timeout_of = answer, limits, timeout_of
+    def __init__(
+        self, answer: Answer, limits: Limits, timeout_of: Callable[[str, str], float], door: Door = OWN_SOCKET
+    ) -> None:  # fmt: skip
+        self._answer, self._limits, self._timeout_of, self._door = answer, limits, timeout_of, door
         self._tasks: set[asyncio.Task[None]] = set()
         # waiting for a request's first byte, the longest first; with the socket where nobody else reads it yet
         self._silent: dict[asyncio.Task[None], socket.socket | None] = {}
         self._overdue: set[asyncio.Future[Reply]] = set()
+        self._streaming: set[asyncio.Task[None]] = set()
+        self._stopping = False
         self._accepting: asyncio.Task[None] | None = None
         self._listener: socket.socket | None = None
 
@@ -67,6 +74,9 @@ class Server:
 
     async def stop(self, grace_s: float = 2.0) -> None:
         """Accept no more, let running requests end for `grace_s`, close the rest."""
+        self._stopping = True
+        for task in self._streaming:
+            task.cancel()
         if self._accepting is not None:
             self._accepting.cancel()
             await asyncio.gather(self._accepting, return_exceptions=True)
@@ -92,12 +102,12 @@ class Server:
                 log.warning("server.accept_failed", errno=error.errno)
                 await asyncio.sleep(0.1)
                 continue
-            peer = _allowed(connection)
+            peer = self._door.admit(connection)
             if peer is None:
                 connection.close()
                 continue
             if len(self._tasks) >= self._limits.max_connections and not self._make_room():
-                _refuse(connection)
+                refuse(connection)
                 continue
             task = loop.create_task(self._connection(connection, peer))
             self._tasks.add(task)
@@ -113,7 +123,7 @@ class Server:
     def _make_room(self) -> bool:
         """Close the connection that has been silent for the longest; False if all have asked something."""
         for task, connection in self._silent.items():
-            if connection is not None and _has_spoken(connection):
+            if connection is not None and has_spoken(connection):
                 continue  # in a burst there are requests nobody had the time to look at
             del self._silent[task]
             task.cancel()
@@ -125,7 +135,7 @@ class Server:
     async def _connection(self, connection: socket.socket, peer: Peer) -> None:
         try:
             said = await self._first_word(connection)
-            reader, writer = await asyncio.open_unix_connection(sock=connection)
+            reader, writer = await asyncio.open_connection(sock=connection)
         except BaseException as error:
             connection.close()
             if isinstance(error, OSError):
@@ -166,7 +176,7 @@ class Server:
         request: h11.Request | None = None
         try:
             request = await self._read_head(protocol, reader)
-            _check_head(request, self._limits.max_header_bytes)
+            self._door.check(request, self._limits.max_header_bytes)
             self._refuse_too_large(request)
             if protocol.they_are_waiting_for_100_continue and not protocol.trailing_data[0]:
                 writer.write(protocol.send(h11.InformationalResponse(status_code=100, headers=[])))
@@ -179,6 +189,9 @@ class Server:
             return False
         method, target = request.method.decode("ascii"), request.target.decode("latin-1")
         reply = await self._work(method, target, body, peer)
+        if reply.parts is not None:
+            await self._stream(protocol, reader, writer, request, reply, reply.parts)
+            return False
         await self._send(protocol, writer, request, reply, last=False)
         return protocol.our_state is h11.DONE and protocol.their_state is h11.DONE
 
@@ -201,6 +214,27 @@ class Server:
             return work.result()
         self._leave(work)
         return error_reply(Overloaded("the request took too long", hint="the work may still be done"))
+
+    async def _stream(
+        self, protocol: h11.Connection, reader: asyncio.StreamReader, writer: asyncio.StreamWriter,
+        request: h11.Request, reply: Reply, parts: AsyncGenerator[bytes, None],
+    ) -> None:  # fmt: skip
+        """The last answer on a connection: it goes on until the client leaves."""
+        task = _this_task()
+        if len(self._streaming) >= self._limits.max_streams or self._stopping:
+            full = error_reply(Overloaded("too many streams are open", hint=f"at most {self._limits.max_streams}"))
+            await self._send(protocol, writer, request, full, last=True)
+            return
+        self._streaming.add(task)
+        try:
+            await self._send(protocol, writer, request, reply, last=True)
+            if request.method != b"HEAD":
+                await send_parts(protocol, reader, writer, parts, self._limits.write_s)
+        except TimeoutError:
+            writer.transport.abort()
+        finally:
+            self._streaming.discard(task)
+            await parts.aclose()
 
     def _leave(self, work: asyncio.Future[Reply]) -> None:
         self._overdue.add(work)
@@ -285,7 +319,7 @@ class Server:
             raise _Close
         headers = [
             ("content-type", reply.media_type),
-            ("content-length", str(len(reply.body))),
+            *([("content-length", str(len(reply.body)))] if reply.parts is None else []),
             ("x-content-type-options", "nosniff"),
             ("cache-control", "no-store"),
         ]
@@ -298,31 +332,16 @@ class Server:
         if reply.status == 503:
             headers.append(("retry-after", "1"))
         has_body = request is None or request.method != b"HEAD"  # h11 takes none in answer to it
-        parts = (
-            protocol.send(h11.Response(status_code=reply.status, headers=headers)),
-            protocol.send(h11.Data(data=reply.body if has_body else b"")),
-            protocol.send(h11.EndOfMessage()),
-        )
-        writer.write(b"".join(part for part in parts if part))
+        sent = [protocol.send(h11.Response(status_code=reply.status, headers=headers))]
+        if reply.parts is None:
+            sent += [protocol.send(h11.Data(data=reply.body if has_body else b"")), protocol.send(h11.EndOfMessage())]
+        writer.write(b"".join(part for part in sent if part))
         try:
             async with asyncio.timeout(self._limits.write_s):
                 await writer.drain()
         except TimeoutError:
             writer.transport.abort()
             raise _Close from None
-
-
-def _check_head(request: h11.Request, max_bytes: int) -> None:
-    # h11 bounds only a head that is still incomplete: one that arrives at a stroke may be larger
-    if len(request.target) + sum(len(name) + len(value) for name, value in request.headers) > max_bytes:
-        raise HeadTooLarge(f"the request's head has more than {max_bytes} bytes")
-    if request.http_version not in (b"1.0", b"1.1"):
-        raise UsageError("vragd speaks HTTP/1.1")
-    names = {name for name, _ in request.headers}
-    if b"origin" in names or b"sec-fetch-site" in names:
-        raise Forbidden("requests from web pages are refused")
-    if not request.target.startswith(b"/"):
-        raise UsageError("the request target must be a path")
 
 
 def _this_task() -> asyncio.Task[None]:
@@ -335,39 +354,7 @@ def _closing(connection: socket.socket) -> Callable[[object], None]:
     return lambda _: connection.close()
 
 
-def _has_spoken(connection: socket.socket) -> bool:
-    try:
-        return bool(connection.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT))
-    except OSError:
-        return False
-
-
 def _protocol_reply(error: h11.RemoteProtocolError) -> Reply:
     reply = error_reply(UsageError("the request is not HTTP/1.1 as vragd understands it"))
     status = error.error_status_hint if error.error_status_hint in (400, 431, 501, 505) else 400
     return Reply(status, reply.body)
-
-
-def _allowed(connection: socket.socket) -> Peer | None:
-    try:
-        peer = peer_of(connection)
-    except OSError:
-        return None
-    if peer.uid != os.geteuid():
-        log.warning("server.peer_refused", uid=peer.uid)
-        return None
-    return peer
-
-
-def _refuse(connection: socket.socket) -> None:
-    reply = error_reply(Overloaded("too many connections", hint="close some; vragd takes limits.max_connections"))
-    head = (
-        f"HTTP/1.1 503 Service Unavailable\r\ncontent-type: {reply.media_type}\r\n"
-        f"content-length: {len(reply.body)}\r\nconnection: close\r\nretry-after: 1\r\n\r\n"
-    )
-    with connection:
-        connection.setblocking(False)
-        try:
-            connection.send(head.encode() + reply.body)
-        except OSError:
-            return

@@ -11,7 +11,7 @@ from pydantic.json_schema import models_json_schema
 
 from vragd import __version__
 from vragd.server.schemas import ErrorAnswer
-from vragd.server.table import Route
+from vragd.server.table import JSON, Route
 
 _REF = "#/components/schemas/{model}"
 # Most are of the connection rather than the route: any request may be too slow, too large or no HTTP.
@@ -54,7 +54,7 @@ def _operation(route: Route) -> dict[str, Any]:
         "summary": (route.handler.__doc__ or "").strip(),
         "operationId": route.handler.__name__,
         "responses": {
-            "200": {"description": "Answer", "content": _json(route.answer)},
+            "200": {"description": "Answer", "content": _content(route)},
             **dict.fromkeys(_ERRORS, error),
         },
     }
@@ -82,6 +82,10 @@ def _needs_body(model: type[BaseModel]) -> bool:
     return not {"required", "anyOf"}.isdisjoint(model.model_json_schema())
 
 
+def _content(route: Route) -> dict[str, Any]:
+    return _json(route.answer) if route.media_type == JSON else {route.media_type: {"schema": {"type": "string"}}}
+
+
 def _json(model: type[BaseModel] | None) -> dict[str, Any]:
     schema = {"$ref": _REF.format(model=model.__name__)} if model else {"type": "object"}
-    return {"application/json": {"schema": schema}}
+    return {JSON: {"schema": schema}}

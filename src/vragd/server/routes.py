@@ -17,7 +17,7 @@ from pydantic import ValidationError
 from vragd.config.settings import SourceSettings, StoreSettings
 from vragd.errors import ConfigError, UsageError, VragdError
 from vragd.server import list_schemas as ls
-from vragd.server import lists
+from vragd.server import lists, metrics, watching
 from vragd.server import note_schemas as n
 from vragd.server import query_schemas as q
 from vragd.server import schemas as s
@@ -34,6 +34,7 @@ from vragd.server.table import (
     find,
     in_slices,
     parse,
+    reply_of,
 )
 from vragd.stores import changes, reading, reports, verifying
 from vragd.stores import links as linked
@@ -210,6 +211,8 @@ ROUTES: tuple[Route, ...] = (
     Route("DELETE", "/v1/stores/{name}", delete_store, s.DeletedAnswer, query=_DELETE, timeout_s=300.0),
     Route("POST", "/v1/index", index, s.SyncAnswer, s.IndexRequest, timeout_s=300.0),
     Route("POST", "/v1/verify", verify, s.VerifyAnswer, s.VerifyRequest, timeout_s=3600.0),
+    Route("GET", "/v1/events", watching.events, None, media_type=watching.EVENTS),
+    Route("GET", "/metrics", metrics.metrics, None, media_type=metrics.MEDIA_TYPE),
     Route("GET", "/healthz", healthz, s.HealthAnswer),
     Route("GET", "/openapi.json", openapi, None),
 )
@@ -231,7 +234,7 @@ async def dispatch(questions: Questions, stores: Stores, method: str, target: st
         route, path, parameters = find(ROUTES, method, target)
         request = parse(route, body)
         answer = await route.handler(Call(stores, questions, request, path, parameters, peer))
-        return Reply(200, answer.body if isinstance(answer, Encoded) else encode(answer))
+        return reply_of(answer)
     except VragdError as error:
         return error_reply(error)
     except Exception as error:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, is_dataclass
 from typing import Any
 from urllib.parse import parse_qs, unquote
@@ -20,6 +20,7 @@ from vragd.stores.stores import Stores
 from vragd.terms.names import shown
 
 ROWS_AT_ONCE = 500
+JSON = "application/json"
 
 Handler = Callable[["Call"], Awaitable[Any]]
 
@@ -38,7 +39,9 @@ class Call:
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """`timeout_s` bounds the handler; `answer` and the schemas of `query` are what `/openapi.json` promises."""
+    """
+    `timeout_s` bounds the handler; `answer`, the schemas of `query` and `media_type` are what `/openapi.json` promises.
+    """
 
     method: str
     path: str
@@ -47,23 +50,37 @@ class Route:
     request: type[BaseModel] | None = None
     query: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     timeout_s: float = 30.0
+    media_type: str = JSON
 
 
 @dataclass(frozen=True, slots=True)
 class Encoded:
-    """An answer that is JSON already."""
+    """An answer that is bytes already."""
 
     body: bytes
+    media_type: str = JSON
+
+
+@dataclass(frozen=True, slots=True)
+class Streamed:
+    """An answer without an end: its parts, until the client leaves or the server stops."""
+
+    parts: AsyncGenerator[bytes, None]
+    media_type: str
 
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """What goes back: a status and a JSON body; `allow` names the methods there are, where the asked one is not."""
+    """
+    What goes back: a status and a body, or `parts` of one that goes on; `allow` names the methods there are, where the
+    asked one is not.
+    """
 
     status: int
     body: bytes
-    media_type: str = "application/json"
+    media_type: str = JSON
     allow: str = ""
+    parts: AsyncGenerator[bytes, None] | None = None
 
 
 def find(routes: Sequence[Route], method: str, target: str) -> tuple[Route, dict[str, str], dict[str, list[str]]]:
@@ -115,6 +132,15 @@ def complaint(error: ValidationError) -> str:
     first = error.errors(include_url=False, include_input=False)[0]
     where = ".".join(str(part) for part in first["loc"])
     return f"{where}: {first['msg']}" if where else str(first["msg"])
+
+
+def reply_of(answer: Any) -> Reply:
+    """What a handler answered as it goes back."""
+    if isinstance(answer, Streamed):
+        return Reply(200, b"", answer.media_type, parts=answer.parts)
+    if isinstance(answer, Encoded):
+        return Reply(200, answer.body, answer.media_type)
+    return Reply(200, encode(answer))
 
 
 def error_reply(error: VragdError) -> Reply:

@@ -16,6 +16,7 @@ from vragd.search.grammar.tree import Source, Store
 from vragd.search.merge import best_of, merge
 from vragd.stores.indexer import Indexer
 from vragd.stores.stores import QUERY_THREADS, Stores
+from vragd.stores.tally import Tally
 
 PLACES = QUERY_THREADS + 16  # those that are answered, and those that wait
 HALF = PLACES // 2
@@ -30,6 +31,7 @@ class Questions:
         self._places: Counter[int] = Counter()  # those taken, by the process that asks
         self._before: Counter[int] = Counter()  # how many wait for a place, because their own process has its half
         self._freed = asyncio.Condition()
+        self.tally = Tally()
 
     async def query(
         self, names: Sequence[str], *, peer: int = 0, offset: int = 0, min_score: float = 0.0, fresh_s: float = 0.0,
@@ -43,6 +45,12 @@ class Questions:
         The process `peer`, if it is known, holds no more than half of the places, and waits for one of them to be
         free: others want to ask too.
         """
+        with self.tally.one():
+            return await self._answered(names, peer, offset, min_score, fresh_s, asked)
+
+    async def _answered(
+        self, names: Sequence[str], peer: int, offset: int, min_score: float, fresh_s: float, asked: dict[str, Any]
+    ) -> dict[str, Any]:  # fmt: skip
         questions = each_of(offset=offset, min_score=min_score, **asked)
         await self._stores.at_rest(names, REST_S)
         indexers = asked_of(self._stores, names, questions)

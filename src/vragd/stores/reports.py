@@ -13,6 +13,7 @@ from vragd.stores.indexer import Indexer
 from vragd.stores.stores import Stores
 from vragd.sync.queue import DirtyPaths
 from vragd.system.files import bytes_below
+from vragd.system.memory import resident_bytes
 
 TRIES = 5
 
@@ -31,6 +32,8 @@ async def status(stores: Stores) -> dict[str, Any]:
         "version": __version__,
         "pid": os.getpid(),
         "uptime_s": round(stores.clock.steady() - stores.started_at, 1),
+        "memory_bytes": resident_bytes(),
+        "bytes_on_disk": await stores.aside.run(bytes_below, stores.loaded.data_dir),
         "config": str(stores.loaded.file) if stores.loaded.file else None,
         "data_dir": str(stores.loaded.data_dir),
         "socket": str(stores.loaded.socket),

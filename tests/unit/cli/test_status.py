@@ -19,7 +19,8 @@ STORE = {
     "n_vectors_behind": 0, "degraded": [],
 }  # fmt: skip
 STATUS: dict[str, Any] = {
-    "version": "1", "pid": 7, "uptime_s": 3.0, "stores": [STORE], "failed": [], "pending": 0,
+    "version": "1", "pid": 7, "uptime_s": 3.0, "memory_bytes": 170 << 20, "bytes_on_disk": 1_500 << 20,
+    "stores": [STORE], "failed": [], "pending": 0,
     "reloads": {"n": 0, "refused": None},
 }  # fmt: skip
 FAILED = {"name": "old", "code": "x", "message": "torn", "hint": "mend it"}
