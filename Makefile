@@ -28,8 +28,8 @@ test-servers: $(VENV)/dev.done
 	$(BIN)/python -m pytest -rs --backend pgvector --backend pgvector-halfvec tests/conformance/test_backends.py -k "test_contract and not large"
 
 lint: $(VENV)/dev.done
-	$(BIN)/ruff check src tests bench
-	$(BIN)/ruff format --check src tests bench
+	$(BIN)/ruff check src tests bench examples
+	$(BIN)/ruff format --check src tests bench examples
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/python -m tests.sizes
@@ -38,8 +38,8 @@ lint: $(VENV)/dev.done
 	$(BIN)/python -m pytest --quiet tests/unit/project/test_log_names.py
 
 format: $(VENV)/dev.done
-	$(BIN)/ruff check --fix src tests bench
-	$(BIN)/ruff format src tests bench
+	$(BIN)/ruff check --fix src tests bench examples
+	$(BIN)/ruff format src tests bench examples
 
 bench: $(VENV)/dev.done
 	$(BIN)/python -m bench all

@@ -10,7 +10,8 @@ from __future__ import annotations
 import json
 import os
 import socket
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -35,24 +36,13 @@ class Client:
         """
         The decoded answer. Raises NoDaemon when nobody answers, and the error the daemon answered with.
         """
-        data = b"" if body is None else json.dumps(body).encode()
-        head = f"{method} {target} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n"
-        head += f"Content-Type: application/json\r\nContent-Length: {len(data)}\r\n\r\n"
-        assert target.isascii() and target.isprintable() and " " not in target, "a target that was not quoted"
-        try:
-            with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
-                connection.settimeout(timeout_s)
-                self._connect(connection)
-                status, raw = _exchange(connection, head.encode("ascii") + data)
-        except TimeoutError as error:
-            raise NoDaemon(
-                f"the daemon at {self.path} did not answer within {timeout_s:g} s", hint="see its log"
-            ) from error
-        except OSError as error:
-            raise _unreachable(self.path, error) from error
-        except ValueError as error:
-            raise _stranger("no HTTP") from error
-        return _decode(status, raw)
+        sent = message(method, target, body)
+        connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        with what_went_wrong(self.path, timeout_s), connection:
+            connection.settimeout(timeout_s)
+            self._connect(connection)
+            status, raw = _exchange(connection, sent)
+        return decoded(status, raw)
 
     def _connect(self, connection: socket.socket) -> None:
         try:
@@ -65,6 +55,28 @@ class Client:
             self.path = other
 
 
+def message(method: str, target: str, body: Any) -> bytes:
+    """A request as it is sent, the only one on its connection."""
+    data = b"" if body is None else json.dumps(body).encode()
+    head = f"{method} {target} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n"
+    head += f"Content-Type: application/json\r\nContent-Length: {len(data)}\r\n\r\n"
+    assert target.isascii() and target.isprintable() and " " not in target, "a target that was not quoted"
+    return head.encode("ascii") + data
+
+
+@contextmanager
+def what_went_wrong(path: Path, timeout_s: float) -> Iterator[None]:
+    """Turn what a connection and an answer fail with into NoDaemon."""
+    try:
+        yield
+    except TimeoutError as error:
+        raise NoDaemon(f"the daemon at {path} did not answer within {timeout_s:g} s", hint="see its log") from error
+    except OSError as error:
+        raise _unreachable(path, error) from error
+    except ValueError as error:
+        raise _stranger("no HTTP") from error
+
+
 def _exchange(connection: socket.socket, request: bytes) -> tuple[int, bytes]:
     """One request and its whole answer: status and body. Raises ValueError for what no vragd answers."""
     try:
@@ -72,13 +84,18 @@ def _exchange(connection: socket.socket, request: bytes) -> tuple[int, bytes]:
     except (BrokenPipeError, ConnectionResetError):
         pass  # refused while we were still sending: the answer says why
     with connection.makefile("rb") as answer:
-        first, *fields = _head(answer)
-        version, status, *_ = first.split(b" ")
-        lengths = [int(value) for name, _, value in (field.partition(b":") for field in fields)
-                   if name.lower() == b"content-length"]  # fmt: skip
-        if not version.startswith(b"HTTP/1.") or len(lengths) != 1 or not 0 <= lengths[0] <= _MOST_BYTES:
-            raise ValueError
-        body = answer.read(lengths[0])
+        return received(answer)
+
+
+def received(answer: BinaryIO) -> tuple[int, bytes]:
+    """The status and the body of an answer. Raises ValueError for what no vragd answers, OSError for a part of it."""
+    first, *fields = _head(answer)
+    version, status, *_ = first.split(b" ")
+    lengths = [int(value) for name, _, value in (field.partition(b":") for field in fields)
+               if name.lower() == b"content-length"]  # fmt: skip
+    if not version.startswith(b"HTTP/1.") or len(lengths) != 1 or not 0 <= lengths[0] <= _MOST_BYTES:
+        raise ValueError
+    body = answer.read(lengths[0])
     if len(body) < lengths[0]:
         raise ConnectionResetError
     return int(status), body
@@ -130,7 +147,8 @@ def _stranger(answered: str) -> NoDaemon:
     return NoDaemon(f"what answers ({answered}) is not vragd", hint="check paths.socket")
 
 
-def _decode(status: int, raw: bytes) -> Any:
+def decoded(status: int, raw: bytes) -> Any:
+    """What a body says; raises the error that it is."""
     try:
         answer = json.loads(raw)
     except ValueError:

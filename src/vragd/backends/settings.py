@@ -24,6 +24,8 @@ class BackendSettings(Settings):
     metrics: ClassVar[frozenset[Metric]] = METRICS
     shared: ClassVar[bool] = False
     """Whether stores of other machines may use the same place: what is left there outlives our data directory."""
+    needs_folder: ClassVar[bool] = False
+    """Whether it keeps its files below the folder it is given."""
     caches: ClassVar[tuple[str, ...]] = ()
     """Folders below the home directory that a client library writes, for credentials it renews."""
 

@@ -1,0 +1,244 @@
+"""
+vragd from Python: questions to the daemon, waiting or not. Standard library only.
+
+    from vragd import Client
+
+    for hit in Client().search("why the roof leaks", top_k=3).hits:
+        print(hit.score, hit.path, hit.excerpt)
+
+`open_backend` of `vragd` keeps vectors of one's own without a daemon; see docs/python.md.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote, urlencode
+
+from vragd import client
+from vragd.client import decoded, message, received, what_went_wrong
+from vragd.errors import UnknownStore
+from vragd.system.places import socket_path
+
+TIMEOUT_S = 65.0
+"""Of one request; the daemon itself gives a question up before."""
+MOST_WAITED_S = 20.0  # in one request
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """
+    What `POST /v1/query` takes; docs/questions.md has the grammar of `text` and `where`.
+
+    `vector` and `vectors` have as many numbers as the store's, in mode `vector`. Empty `stores` and `sources` mean
+    all. `fresh_s`: wait so many seconds, 25 at most, for what has changed on the disk.
+    """
+
+    text: str = ""
+    texts: Sequence[str] = ()
+    vector: Sequence[float] | None = None
+    vectors: Sequence[Sequence[float]] = ()
+    stores: Sequence[str] = ()
+    top_k: int = 5
+    offset: int = 0
+    mode: str = "hybrid"
+    sources: Sequence[str] = ()
+    folder: str = ""
+    chunks: bool = False
+    weak: bool = False
+    exact: bool = False
+    explain: bool = False
+    where: str | Sequence[str] = ""
+    plain: bool = False
+    sort: str = "score"
+    min_score: float = 0.0
+    fresh_s: float = 0.0
+
+    def to_dict(self) -> dict[str, Any]:
+        """The body of the request: what is not as it is by default. Numbers may be of NumPy."""
+        every = {one.name: (getattr(self, one.name), one.default) for one in fields(self)}
+        given = {name: value for name, (value, default) in every.items() if value is not default}
+        for name in ("vector", "vectors"):
+            if given.get(name) is not None:
+                given[name] = _plain(given[name])
+        return {name: list(value) if isinstance(value, tuple) else value for name, value in given.items()}
+
+
+def _plain(numbers: Any) -> Any:
+    """Rows of any array as lists of Python's numbers."""
+    if hasattr(numbers, "tolist"):
+        return numbers.tolist()
+    return [_plain(one) if hasattr(one, "__iter__") else float(one) for one in numbers]
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """
+    A note with its best passage, or a passage. `lines` are 1-based, both ends included; `spans` the words that
+    matched, half-open, in code points of `excerpt`; `id` is for `Client.get`. `raw` is all that the daemon said.
+    """
+
+    store: str
+    source: str
+    path: str
+    title: str
+    score: float
+    heading: Sequence[str] = ()
+    lines: Sequence[int] = (0, 0)
+    text: str = ""
+    excerpt: str = ""
+    spans: Sequence[Sequence[int]] = ()
+    uri: str = ""
+    file: str = ""
+    id: str = ""
+    modified: float = 0.0
+    raw: Mapping[str, Any] = field(default_factory=dict, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """
+    Hits, the best first. `n_weak` were no good match and are left out, `pending` paths are still to be indexed, and
+    `degraded` says why the answer may be incomplete: codes of the README's table. `instead`: words that are nowhere,
+    and what was looked for in their place.
+    """
+
+    hits: Sequence[Hit] = ()
+    n_weak: int = 0
+    pending: int = 0
+    degraded: Sequence[str] = ()
+    instead: Mapping[str, str] = field(default_factory=dict)
+    unknown: Sequence[Mapping[str, str]] = ()
+    generation: int = 0
+
+
+def _answer(told: Mapping[str, Any]) -> Answer:
+    """What a daemon answered; what a newer one says beside is left out, but for `Hit.raw`."""
+    hits = [Hit(**_known(Hit, hit), raw=hit) for hit in told["hits"]]
+    return Answer(**{**_known(Answer, told), "hits": hits})
+
+
+def _known(kind: type[Hit | Answer], told: Mapping[str, Any]) -> dict[str, Any]:
+    return {one.name: told[one.name] for one in fields(kind) if one.name in told}
+
+
+def _question(question: str | Question, changes: Mapping[str, Any]) -> dict[str, Any]:
+    """The body of a question. Raises TypeError for a field that there is not."""
+    asked = question if isinstance(question, Question) else Question(question)
+    return {**asked.to_dict(), **Question(**changes).to_dict()}
+
+
+def _store_target(name: str, **query: str) -> str:
+    return f"/v1/stores/{quote(name, safe='')}" + (f"?{urlencode(query)}" if query else "")
+
+
+class Client(client.Client):
+    """
+    Asks the daemon at `path`, by default that of this user. Safe to use from several threads.
+
+    Every method raises VragdError: NoDaemon when nobody answers, or what the daemon answered with.
+    """
+
+    def __init__(self, path: Path | str | None = None) -> None:
+        super().__init__(socket_path(str(path) if path else None, None))
+
+    def search(self, question: str | Question, **changes: Any) -> Answer:
+        """The answer to a question; `changes` are fields of `Question`."""
+        return _answer(self.request("POST", "/v1/query", _question(question, changes), timeout_s=TIMEOUT_S))
+
+    def similar(self, note: str, **asked: Any) -> list[dict[str, Any]]:
+        """Notes that are related to one, the nearest first; `asked` and each as `POST /v1/similar` has them."""
+        found: list[dict[str, Any]] = self.request(
+            "POST", "/v1/similar", {"note": note, **asked}, timeout_s=TIMEOUT_S
+        )["hits"]  # fmt: skip
+        return found
+
+    def get(self, note: str, **asked: Any) -> dict[str, Any]:
+        """A note, a part of it (`Note#Heading`, `Note:3-9`), or a passage by its id, as it was read last."""
+        found: dict[str, Any] = self.request("POST", "/v1/get", {"note": note, **asked})
+        return found
+
+    def status(self) -> dict[str, Any]:
+        """What runs, how far it is, and what is wrong."""
+        found: dict[str, Any] = self.request("GET", "/v1/status")
+        return found
+
+    def stores(self) -> list[dict[str, Any]]:
+        """Every store there is."""
+        found: list[dict[str, Any]] = self.request("GET", "/v1/stores")["stores"]
+        return found
+
+    def create_store(self, name: str, *folders: Path | str, **settings: Any) -> dict[str, Any]:
+        """Make a store on some folders; `settings` as `POST /v1/stores` has them: embedder, backend, metric."""
+        sources = [{"path": str(Path(folder).expanduser().absolute())} for folder in folders]
+        body = {"name": name, "sources": sources, **settings}
+        made: dict[str, Any] = self.request("POST", "/v1/stores", body, timeout_s=300.0)
+        return made
+
+    def store_exists(self, name: str) -> bool:
+        """Whether there is a store of this name."""
+        return any(row["name"] == name for row in self.stores())
+
+    def delete_store(self, name: str) -> bool:
+        """Forget a store and all that is kept of it, the notes aside; whether there was one."""
+        try:
+            self.request("DELETE", _store_target(name), timeout_s=300.0)
+        except UnknownStore:
+            return False
+        return True
+
+    def sync(self, *stores: str, wait_s: float = 30.0) -> bool:
+        """Look at the disk now; whether all that was found is searchable within `wait_s` seconds."""
+        deadline, asked = time.monotonic() + wait_s, {"stores": list(stores)}
+        while True:
+            left = max(0.0, deadline - time.monotonic())
+            told = self.request("POST", "/v1/sync", {**asked, "wait_s": min(left, MOST_WAITED_S)}, timeout_s=TIMEOUT_S)
+            if told["done"] or not left:
+                return bool(told["done"])
+            asked = {"tickets": told["tickets"]}
+
+
+class AsyncClient:
+    """`Client` without waiting: the same questions and answers, awaited. For one event loop."""
+
+    def __init__(self, path: Path | str | None = None) -> None:
+        self.path = socket_path(str(path) if path else None, None)
+
+    async def request(self, method: str, target: str, body: Any = None, *, timeout_s: float = 35.0) -> Any:
+        """As `client.Client.request`."""
+        with what_went_wrong(self.path, timeout_s):
+            async with asyncio.timeout(timeout_s):
+                reader, writer = await asyncio.open_unix_connection(str(self.path))
+                try:
+                    writer.write(message(method, target, body))
+                    raw = await reader.read()
+                finally:
+                    writer.close()
+            status, answer = received(io.BytesIO(raw))
+        return decoded(status, answer)
+
+    async def search(self, question: str | Question, **changes: Any) -> Answer:
+        """As `Client.search`."""
+        body = _question(question, changes)
+        return _answer(await self.request("POST", "/v1/query", body, timeout_s=TIMEOUT_S))
+
+    async def similar(self, note: str, **asked: Any) -> list[dict[str, Any]]:
+        """As `Client.similar`."""
+        body = {"note": note, **asked}
+        found: list[dict[str, Any]] = (await self.request("POST", "/v1/similar", body, timeout_s=TIMEOUT_S))["hits"]
+        return found
+
+    async def get(self, note: str, **asked: Any) -> dict[str, Any]:
+        """As `Client.get`."""
+        found: dict[str, Any] = await self.request("POST", "/v1/get", {"note": note, **asked})
+        return found
+
+    async def status(self) -> dict[str, Any]:
+        """As `Client.status`."""
+        found: dict[str, Any] = await self.request("GET", "/v1/status")
+        return found
