@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from vragd.cli.connect import client, load
 from vragd.cli.render import out, say
+from vragd.cli.words import MAX_LINES, count
 from vragd.errors import ConfigError, DaemonBusy, NoDaemon, VragdError
 from vragd.system.places import config_path, xdg
 
@@ -31,7 +32,7 @@ def add(commands: Any, common: argparse.ArgumentParser) -> None:
     sub.set_defaults(command=_restart)
     sub = commands.add_parser("logs", parents=[common], help="what the daemon logged")
     sub.add_argument("-f", "--follow", action="store_true", help="go on with what is logged from now on")
-    sub.add_argument("-n", "--lines", type=int, default=100, metavar="N", help="the last N lines (100)")
+    sub.add_argument("-n", "--lines", type=count(MAX_LINES, 0), default=100, metavar="N", help="the last N lines (100)")
     sub.set_defaults(command=_logs, only_print=False)
 
 

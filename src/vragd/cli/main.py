@@ -67,16 +67,19 @@ NAMES = (
 EPILOG = """\
 examples:
   vragd init ~/MyVault                     write a configuration for a vault
-  vragd run                                keep it searchable (vragd service install: at every login)
-  vragd query how do I brew coffee         find notes; --open 1 opens the first, --edit 1 edits it
+  vragd run                                keep it searchable; at every login:
+                                           vragd service install
+  vragd query how do I brew coffee         find notes; --open 1 opens the first,
+                                           --edit 1 edits it
   vragd query 'coffee tag:recipe -decaf'   narrowed as in Obsidian's search
   vragd similar "Coffee"                   notes that are related to one
   vragd query --help                       the flags of a command
 
-exit status: 0 done, 1 nothing found (query, similar), differences (verify), faults (doctor) or
-the answer was no, 2 wrong usage or configuration, 3 no daemon is running, 4 failed.
-`vragd run` ends with those of sysexits.h: 75 another daemon runs, 78 configuration, 73 data directory,
-65 data of a newer vragd."""
+exit status: 0 done, 1 nothing found (query, similar), differences (verify),
+faults (doctor) or the answer was no, 2 wrong usage or configuration, 3 no
+daemon is running, 4 failed. `vragd run` ends with those of sysexits.h: 75
+another daemon runs, 78 configuration, 73 data directory, 65 data of a newer
+vragd."""
 
 
 def parser(only: str = "") -> argparse.ArgumentParser:
