@@ -50,6 +50,7 @@ MODULES = {
     "verify": "verify",
     "config": "config",
     "doctor": "doctor.command",
+    "completion": "completion.command",
     "demo": "demo",
     "mcp": "vragd.mcp.command",
 }
@@ -111,6 +112,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; its exit status."""
     _stand_in()
     words = sys.argv[1:] if argv is None else argv
+    if words and words[0] == "_complete":  # by a shell, at every key: nothing else is looked at for it
+        from vragd.cli.completion import reply
+
+        return reply.main(words[1:], reply.Known(MODULES, parser))
     if words and words[0] in FILTERED:
         from vragd.cli.query import guarded
 
