@@ -57,12 +57,12 @@ def _stop(args: argparse.Namespace) -> int:
     if status is None:
         say("no vragd runs")
         return 0
-    _end(chosen, status)
+    end(chosen, status)
     return 0
 
 
-def _end(chosen: Manager, status: Status) -> None:
-    """Have it end, and wait for that. Raises VragdError where it does not."""
+def end(chosen: Manager, status: Status, *, quiet: bool = False) -> None:
+    """Have it end, and wait for that; say so, unless `quiet`. Raises VragdError where it does not."""
     from vragd.cli.steps import perform
 
     if chosen.main_pid == status["pid"]:
@@ -71,9 +71,10 @@ def _end(chosen: Manager, status: Status) -> None:
     _signal(status["pid"], signal.SIGTERM)
     lock = Path(status["data_dir"]) / "lock"
     _until(
-        lambda: _is_free(lock), STOP_S, f"vragd (pid {status['pid']}) to end", f"kill -9 {status['pid']} loses nothing"
+        lambda: is_free(lock), STOP_S, f"vragd (pid {status['pid']}) to end", f"kill -9 {status['pid']} loses nothing"
     )
-    out(f"stopped vragd (pid {status['pid']})")
+    if not quiet:
+        out(f"stopped vragd (pid {status['pid']})")
 
 
 def _reload(args: argparse.Namespace) -> int:
@@ -111,7 +112,7 @@ def _restart(args: argparse.Namespace) -> int:
         return 0
     if status is not None:
         load(args, required=True)  # what cannot be started again is not stopped
-        _end(chosen, status)
+        end(chosen, status)
         args.config, args.data_dir, args.socket = status["config"], status["data_dir"], status["socket"]
     return detach(args)
 
@@ -199,7 +200,7 @@ def _signal(pid: int, number: signal.Signals) -> None:
         ) from None
 
 
-def _is_free(lock: Path) -> bool:
+def is_free(lock: Path) -> bool:
     """Whether nobody holds the data directory: the kernel lets go of it when its holder dies, and not before."""
     import fcntl
 

@@ -51,6 +51,7 @@ MODULES = {
     "config": "config",
     "doctor": "doctor.command",
     "completion": "completion.command",
+    "purge": "purge.command",
     "demo": "demo",
     "mcp": "vragd.mcp.command",
 }
@@ -127,6 +128,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = parser(words[0]).parse_args(words)
     command: Command = args.command
     args.reach = partial(_reach, args)
+    args.assistants = partial(import_module, "vragd.mcp.install.leaving")  # of another room, for `purge`
     try:
         _refuse_empty(args)
         status = command(args)

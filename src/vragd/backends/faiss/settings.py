@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import ClassVar, Literal
 
 from vragd.backends.settings import BackendSettings
 
@@ -12,6 +12,8 @@ class FaissBackend(BackendSettings):
 
     type: Literal["faiss"] = "faiss"
     index: Literal["auto", "flat", "ivf", "hnsw"] = "auto"
+
+    kept: ClassVar[str] = r"store\.json|vectors\.(?:faiss|corrupt)"
 
 
 Settings = FaissBackend
