@@ -93,11 +93,16 @@ class Machine:
             (self._fake / name).unlink()
 
     def __call__(self, *args: str, path: str | None = None, **env: str) -> subprocess.CompletedProcess[str]:
+        """`vragd service ARGS`."""
+        return self.run("service", *args, path=path, **env)
+
+    def run(self, *args: str, path: str | None = None, **env: str) -> subprocess.CompletedProcess[str]:
+        """`vragd ARGS`."""
         kept = {k: v for k, v in os.environ.items() if not k.startswith(("VRAGD_", "XDG_"))}
         environment = {"HOME": str(self.home), "FAKE": str(self._fake), "PATH": path or f"{self._bin}:/usr/bin:/bin"}
         command = ["-c", ON_MACOS] if self._macos else ["-m", "vragd"]
         return subprocess.run(
-            [sys.executable, *command, "service", *args],
+            [sys.executable, *command, *args],
             env=kept | environment | {"XDG_RUNTIME_DIR": str(self.home / "runtime")} | env,
             cwd=self.home, capture_output=True, text=True, timeout=120, check=False,
         )  # fmt: skip

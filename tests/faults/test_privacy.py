@@ -121,6 +121,7 @@ def every_way_of_asking(daemon: Vragd, canaries: Canaries) -> None:
         ("POST", "/v1/links", {"note": wrong}),
         ("POST", "/v1/links", {"sources": [wrong]}),
         ("POST", "/v1/outline", {"note": wrong}),
+        ("POST", "/v1/names", {"kind": wrong}),
         ("POST", "/v1/tags", {"sources": [wrong]}),
         ("POST", "/v1/tasks", {"where": f'file:"{wrong}'}),
         ("POST", "/v1/properties", {"stores": [wrong]}),

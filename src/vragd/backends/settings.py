@@ -29,6 +29,12 @@ class BackendSettings(Settings):
     caches: ClassVar[tuple[str, ...]] = ()
     """Folders below the home directory that a client library writes, for credentials it renews."""
 
+    kept: ClassVar[str] = ""
+    """
+    A regular expression of the names of files it keeps below our data directory: `vragd purge` leaves others. Empty for
+    none, or for whoever does not say, whose folder goes as a whole.
+    """
+
     @classmethod
     def from_url(cls, url: str) -> Self:
         """

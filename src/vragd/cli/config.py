@@ -20,7 +20,7 @@ def add(commands: Any, common: argparse.ArgumentParser) -> None:
     ):
         sub = group.add_parser(name, parents=[common], help=text)
         if name == "show":
-            sub.add_argument("--json", action="store_true")
+            sub.add_argument("--json", action="store_true", help="the answer as JSON")
         sub.set_defaults(command=command)
 
 

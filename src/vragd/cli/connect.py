@@ -42,12 +42,17 @@ def _recorded_socket(args: argparse.Namespace) -> Path | None:
     """Where the holder of the data directory says that it answers."""
     from vragd.system.lock import holder
 
-    directory = data_dir(args.data_dir, _configured(args.config, "data"))
+    directory = data_dir_of(args)
     found = holder(directory)
     if found is not None and found.uid != os.geteuid():
         whose = f"user {user_name(found.uid)}"
         raise NoDaemon(f"the data directory {directory} is that of {whose}", hint=f"ask as {whose}, or see HOME")
     return found.socket if found else None
+
+
+def data_dir_of(args: argparse.Namespace) -> Path:
+    """The data directory these arguments mean, found without loading the configuration where it can be helped."""
+    return data_dir(args.data_dir, _configured(args.config, "data"))
 
 
 def client_socket(flag: str | None, config_flag: str | None) -> Path:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from vragd.cli.connect import client, load
 from vragd.cli.render import out, say
+from vragd.cli.words import MAX_LINES, count
 from vragd.errors import ConfigError, DaemonBusy, NoDaemon, VragdError
 from vragd.system.places import config_path, xdg
 
@@ -31,7 +32,7 @@ def add(commands: Any, common: argparse.ArgumentParser) -> None:
     sub.set_defaults(command=_restart)
     sub = commands.add_parser("logs", parents=[common], help="what the daemon logged")
     sub.add_argument("-f", "--follow", action="store_true", help="go on with what is logged from now on")
-    sub.add_argument("-n", "--lines", type=int, default=100, metavar="N", help="the last N lines (100)")
+    sub.add_argument("-n", "--lines", type=count(MAX_LINES, 0), default=100, metavar="N", help="the last N lines (100)")
     sub.set_defaults(command=_logs, only_print=False)
 
 
@@ -56,12 +57,12 @@ def _stop(args: argparse.Namespace) -> int:
     if status is None:
         say("no vragd runs")
         return 0
-    _end(chosen, status)
+    end(chosen, status)
     return 0
 
 
-def _end(chosen: Manager, status: Status) -> None:
-    """Have it end, and wait for that. Raises VragdError where it does not."""
+def end(chosen: Manager, status: Status, *, quiet: bool = False) -> None:
+    """Have it end, and wait for that; say so, unless `quiet`. Raises VragdError where it does not."""
     from vragd.cli.steps import perform
 
     if chosen.main_pid == status["pid"]:
@@ -70,9 +71,10 @@ def _end(chosen: Manager, status: Status) -> None:
     _signal(status["pid"], signal.SIGTERM)
     lock = Path(status["data_dir"]) / "lock"
     _until(
-        lambda: _is_free(lock), STOP_S, f"vragd (pid {status['pid']}) to end", f"kill -9 {status['pid']} loses nothing"
+        lambda: is_free(lock), STOP_S, f"vragd (pid {status['pid']}) to end", f"kill -9 {status['pid']} loses nothing"
     )
-    out(f"stopped vragd (pid {status['pid']})")
+    if not quiet:
+        out(f"stopped vragd (pid {status['pid']})")
 
 
 def _reload(args: argparse.Namespace) -> int:
@@ -110,7 +112,7 @@ def _restart(args: argparse.Namespace) -> int:
         return 0
     if status is not None:
         load(args, required=True)  # what cannot be started again is not stopped
-        _end(chosen, status)
+        end(chosen, status)
         args.config, args.data_dir, args.socket = status["config"], status["data_dir"], status["socket"]
     return detach(args)
 
@@ -198,7 +200,7 @@ def _signal(pid: int, number: signal.Signals) -> None:
         ) from None
 
 
-def _is_free(lock: Path) -> bool:
+def is_free(lock: Path) -> bool:
     """Whether nobody holds the data directory: the kernel lets go of it when its holder dies, and not before."""
     import fcntl
 

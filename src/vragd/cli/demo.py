@@ -32,7 +32,7 @@ def add(commands: Any, common: argparse.ArgumentParser) -> None:
     del common  # its places are its own
     sub = commands.add_parser("demo", help="try everything on a copy of a vault, in a temporary place")
     sub.add_argument("vault", nargs="?", help="a vault to copy; without it, a small sample")
-    sub.add_argument("--question", default=QUESTION)
+    sub.add_argument("--question", default=QUESTION, help="what is asked of it")
     sub.set_defaults(command=_demo)
 
 

@@ -12,10 +12,13 @@ from vragd.cli.render import json_out, out, say, within
 
 def add(commands: Any, common: argparse.ArgumentParser) -> None:
     sub = commands.add_parser("files", parents=[common], help="each file, its state, and why")
-    sub.add_argument("--state", action="append", default=[], choices=("indexed", "failed", "pending", "skipped"))
-    sub.add_argument("-s", "--store", action="append", default=[])
+    sub.add_argument(
+        "--state", action="append", default=[], choices=("indexed", "failed", "pending", "skipped"),
+        help="only those (may be repeated)",
+    )  # fmt: skip
+    sub.add_argument("-s", "--store", action="append", default=[], help="only this store (may be repeated)")
     sub.add_argument("--why", metavar="PATH", help="of one file: is it searched, if not why not, and its passages")
-    sub.add_argument("--json", action="store_true")
+    sub.add_argument("--json", action="store_true", help="the answer as JSON")
     sub.set_defaults(command=_files)
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from vragd.cli.connect import Session
 from vragd.cli.links import named
-from vragd.cli.render import json_out, out, plural, say, within
+from vragd.cli.render import json_out, out_wrapped, plural, say, within
 
 
 def add(commands: Any, common: argparse.ArgumentParser) -> None:
@@ -18,7 +18,7 @@ def add(commands: Any, common: argparse.ArgumentParser) -> None:
     )
     sub.add_argument("-s", "--store", action="append", default=[], help="only this store (may be repeated)")
     sub.add_argument("--source", action="append", default=[], help="only this source (may be repeated)")
-    sub.add_argument("--json", action="store_true")
+    sub.add_argument("--json", action="store_true", help="the answer as JSON")
     sub.set_defaults(command=_get)
 
 
@@ -39,7 +39,7 @@ def print_got(answer: dict[str, Any]) -> None:
     if answer["changed"]:
         say("changed: that passage was edited; this is what is nearest to it in its note")
     say(within(f"{note['source']}/{note['path']}:{first}-{last}"))
-    out(answer["text"])
+    out_wrapped(answer["text"])
     if copies := answer["copies"]:
         there = ", ".join(f"{copy['source']}/{copy['path']}" for copy in copies[:3]) + ("…" if len(copies) > 3 else "")
         say(within(f"the same in {plural(len(copies), 'other place')}: {there}"))

@@ -10,7 +10,7 @@ from typing import Any
 
 from vragd.cli.connect import Session
 from vragd.cli.query import as_text
-from vragd.cli.render import json_out, out, plural, say, within
+from vragd.cli.render import json_out, out, out_wrapped, plural, say, within
 from vragd.errors import UsageError
 
 N_PLACES = 3
@@ -28,7 +28,7 @@ def add(commands: Any, common: argparse.ArgumentParser) -> None:
     sub.add_argument("--orphans", action="store_true", help="the notes that no other note links to")
     sub.add_argument("-s", "--store", action="append", default=[], help="only this store (may be repeated)")
     sub.add_argument("--source", action="append", default=[], help="only this source (may be repeated)")
-    sub.add_argument("--json", action="store_true")
+    sub.add_argument("--json", action="store_true", help="the answer as JSON")
     sub.set_defaults(command=_links)
 
 
@@ -78,7 +78,7 @@ def named(note: str | None) -> str:
 
 def _print_note(answer: dict[str, Any], *, only_unresolved: bool) -> None:
     note, place = answer["note"], f"#{answer['place']}" if answer["place"] else ""
-    out(within(f"{note['source']}/{note['path']}{place}"))
+    out_wrapped(within(f"{note['source']}/{note['path']}{place}"))
     if not only_unresolved:
         _print_part("links to", (_going(link) for link in answer["out"]))
         _print_part("linked from", (_coming(link) for link in answer["back"]))
@@ -92,7 +92,7 @@ def _print_part(title: str, lines: Iterable[str]) -> None:
     if found:
         out(f"{title} ({len(found):,})")
     for line in found:
-        out(within(f"  {line}"))
+        out_wrapped(within(f"  {line}"), 8)
 
 
 def _going(link: dict[str, Any]) -> str:
@@ -122,8 +122,8 @@ def _print_all(answer: dict[str, Any], *, names: bool, aside: bool) -> None:
     if names:
         _print_nowhere(answer["names"], answer["unresolved"])
     for file in answer["orphans"]:
-        out(within(f"{file['source']}/{file['path']}"))
-    (say if aside else out)(
+        out_wrapped(within(f"{file['source']}/{file['path']}"))
+    (say if aside else out_wrapped)(
         f"{plural(counts['links'], 'link')} in {plural(counts['notes'], 'note')}:"
         f" {counts['none']:,} of {plural(counts['names'], 'name')} lead nowhere, {counts['alias']:,} by an alias;"
         f" {plural(counts['orphans'], 'note')} that no other links to"
@@ -138,4 +138,4 @@ def _print_nowhere(names: Sequence[dict[str, Any]], links: Sequence[dict[str, An
     for name in names:
         there = places[name["name"].casefold()]
         more = f", and {len(there) - N_PLACES:,} more" if len(there) > N_PLACES else ""
-        out(within(f"{name['count']:>4}  {name['name']}  ({', '.join(there[:N_PLACES])}{more})"))
+        out_wrapped(within(f"{name['count']:>4}  {name['name']}  ({', '.join(there[:N_PLACES])}{more})"), 6)

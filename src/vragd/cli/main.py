@@ -50,6 +50,8 @@ MODULES = {
     "verify": "verify",
     "config": "config",
     "doctor": "doctor.command",
+    "completion": "completion.command",
+    "purge": "purge.command",
     "demo": "demo",
     "mcp": "vragd.mcp.command",
 }
@@ -67,16 +69,19 @@ NAMES = (
 EPILOG = """\
 examples:
   vragd init ~/MyVault                     write a configuration for a vault
-  vragd run                                keep it searchable (vragd service install: at every login)
-  vragd query how do I brew coffee         find notes; --open 1 opens the first, --edit 1 edits it
+  vragd run                                keep it searchable; at every login:
+                                           vragd service install
+  vragd query how do I brew coffee         find notes; --open 1 opens the first,
+                                           --edit 1 edits it
   vragd query 'coffee tag:recipe -decaf'   narrowed as in Obsidian's search
   vragd similar "Coffee"                   notes that are related to one
   vragd query --help                       the flags of a command
 
-exit status: 0 done, 1 nothing found (query, similar), differences (verify), faults (doctor) or
-the answer was no, 2 wrong usage or configuration, 3 no daemon is running, 4 failed.
-`vragd run` ends with those of sysexits.h: 75 another daemon runs, 78 configuration, 73 data directory,
-65 data of a newer vragd."""
+exit status: 0 done, 1 nothing found (query, similar), differences (verify),
+faults (doctor) or the answer was no, 2 wrong usage or configuration, 3 no
+daemon is running, 4 failed. `vragd run` ends with those of sysexits.h: 75
+another daemon runs, 78 configuration, 73 data directory, 65 data of a newer
+vragd."""
 
 
 def parser(only: str = "") -> argparse.ArgumentParser:
@@ -108,6 +113,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; its exit status."""
     _stand_in()
     words = sys.argv[1:] if argv is None else argv
+    if words and words[0] == "_complete":  # by a shell, at every key: nothing else is looked at for it
+        from vragd.cli.completion import reply
+
+        return reply.main(words[1:], reply.Known(MODULES, parser))
     if words and words[0] in FILTERED:
         from vragd.cli.query import guarded
 
@@ -119,6 +128,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = parser(words[0]).parse_args(words)
     command: Command = args.command
     args.reach = partial(_reach, args)
+    args.assistants = partial(import_module, "vragd.mcp.install.leaving")  # of another room, for `purge`
     try:
         _refuse_empty(args)
         status = command(args)

@@ -24,6 +24,16 @@ def out(text: str = "") -> None:
     print(_printable(text, _output().encoding))
 
 
+def out_wrapped(text: str, indent: int = 0) -> None:
+    """Lines of the answer: on a terminal as wide as it is, what goes on of one `indent` further in; elsewhere as is."""
+    page = the_page("never")
+    if not page.width:
+        out(text)
+        return
+    for line in text.split("\n"):
+        out_pieces([Piece(seen(line)[0])], page, indent)
+
+
 def out_pieces(pieces: Iterable[Piece], page: Page, indent: int = 0) -> None:
     """Pieces whose text `seen` gave, as lines of the page on standard output. Raises VragdError where there is none."""
     encoding = _output().encoding
@@ -39,9 +49,13 @@ def out_name(name: str, end: str = "\n") -> None:
     stream.buffer.write(os.fsencode(name) + end.encode())
 
 
-def say(text: str) -> None:
-    """A line about the answer, on standard error."""
-    print(_printable(text, sys.stderr.encoding), file=sys.stderr)
+def say(text: str, indent: int = 0) -> None:
+    """Lines about the answer, on standard error: as wide as it is where that is a terminal."""
+    width = page(sys.stderr, choice="never").width
+    for line in text.split("\n"):
+        shown = _printable(line, sys.stderr.encoding)
+        for part in lines([Piece(shown)], Page(width=width), indent) if width else [shown]:
+            print(part, file=sys.stderr)
 
 
 def json_out(document: Any) -> None:
@@ -61,8 +75,8 @@ def complain(error: VragdError) -> None:
     if isinstance(error, Mistyped) and error.text:
         from vragd.search.grammar.pointed import pointed
 
-        for line in pointed(error.text, error.span).split("\n"):
-            say(line)
+        for line in pointed(error.text, error.span).split("\n"):  # what points at it stands below it
+            print(_printable(line, sys.stderr.encoding), file=sys.stderr)
     if error.hint:
         say(f"Try: {error.hint}")
 

@@ -29,7 +29,7 @@ def add(commands: Any, common: argparse.ArgumentParser) -> None:
     sub.add_argument("--source", action="append", default=[], help="only this source (may be repeated)")
     sub.add_argument("--folder", default="", help="only below this folder, as hits print it or from its source")
     add_filters(sub)
-    sub.add_argument("--json", action="store_true")
+    sub.add_argument("--json", action="store_true", help="the answer as JSON")
     sub.set_defaults(command=_similar)
 
 

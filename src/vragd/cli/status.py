@@ -26,7 +26,7 @@ WATCHED = {"events": "watched", "polling": "looked at now and then", "off": "loo
 def add(commands: Any, common: argparse.ArgumentParser) -> None:
     sub = commands.add_parser("status", parents=[common], help="what the daemon does and how far it is")
     sub.add_argument("--watch", action="store_true", help="go on with it, until Ctrl-C")
-    sub.add_argument("--json", action="store_true")
+    sub.add_argument("--json", action="store_true", help="the answer as JSON")
     sub.set_defaults(command=_status)
 
 

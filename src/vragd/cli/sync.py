@@ -28,7 +28,7 @@ PATIENCE_S = 10.0
 def add(commands: Any, common: argparse.ArgumentParser) -> None:
     sub = commands.add_parser("sync", parents=[common], help="look at the disk now")
     sub.add_argument("path", nargs="?", help="only this file or folder")
-    sub.add_argument("-s", "--store", action="append", default=[])
+    sub.add_argument("-s", "--store", action="append", default=[], help="only this store (may be repeated)")
     sub.add_argument("--wait", action="store_true", help="return when what was found is searchable")
     sub.add_argument(
         "--confirm-deletes",
@@ -44,7 +44,7 @@ def add(commands: Any, common: argparse.ArgumentParser) -> None:
         " what was named before it. What was indexed earlier by the same pattern and is gone leaves the store.",
     )  # fmt: skip
     sub.add_argument("pattern", nargs="+", metavar="GLOB", help="such as '**/*.md', a file or a folder")
-    sub.add_argument("-s", "--store", required=True)
+    sub.add_argument("-s", "--store", required=True, help="the store they go to")
     sub.add_argument(
         "--remote-text", action=argparse.BooleanOptionalAction,
         help="with --backend or --bucket: keep the passages' text in the index too, for readers without the vault",

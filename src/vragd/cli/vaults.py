@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from vragd.cli.control import reload, status_of
-from vragd.cli.render import json_out, out, say, within
+from vragd.cli.render import json_out, out, out_wrapped, say, the_page, within
 from vragd.errors import ConfigError, UsageError
 from vragd.system.places import config_path, data_dir, expanded, socket_path
 
@@ -30,7 +30,7 @@ def add(commands: Any, common: argparse.ArgumentParser) -> None:
     sub.add_argument("-s", "--store", help="only in this store")
     sub.set_defaults(command=_remove)
     sub = commands.add_parser("list", parents=[common], help="the vaults and folders that are searched")
-    sub.add_argument("--json", action="store_true")
+    sub.add_argument("--json", action="store_true", help="the answer as JSON")
     sub.set_defaults(command=_list)
 
 
@@ -109,7 +109,12 @@ def _list(args: argparse.Namespace) -> int:
         return 0
     for row in rows:
         kind = "vault" if row["obsidian"] else "folder"
-        out(within(f"{row['name']:20} {row['store']:12} {kind:7} {row['state']:24} {row['path']}"))
+        said = within(f"{row['name']:20} {row['store']:12} {kind:7} {row['state']:24}")
+        if the_page("never").width:  # a path alone may take a line
+            out_wrapped(said, 2)
+            out_wrapped(within(f"  {row['path']}"), 2)
+        else:
+            out(within(f"{said} {row['path']}"))
     if not rows:
         say(f"{file} names no folder" if parsed else f"there is no configuration at {file}: vragd add PATH writes one")
     return 0

@@ -13,9 +13,9 @@ def add(commands: Any, common: argparse.ArgumentParser) -> None:
     sub = commands.add_parser(
         "verify", parents=[common], help="compare vault, catalog and backend; list and mend what differs"
     )
-    sub.add_argument("-s", "--store", action="append", default=[])
+    sub.add_argument("-s", "--store", action="append", default=[], help="only this store (may be repeated)")
     sub.add_argument("--repair", action="store_true", help="mend what differs")
-    sub.add_argument("--json", action="store_true")
+    sub.add_argument("--json", action="store_true", help="the answer as JSON")
     sub.set_defaults(command=_verify)
 
 

@@ -27,6 +27,8 @@ SURE = 0.7
 """How like a command a word is to be: any other may be what somebody looks for."""
 MAX_TOP_K, MAX_LISTED = 1_000, 10_000
 """The bounds of the daemon, for a complaint that names the flag."""
+MAX_LINES = 1_000_000
+"""Of a log."""
 _NUMBERS: dict[Any, str] = {int: "a whole number", float: "a number"}
 _SAID = (
     (r"the following arguments are required: (.*)", r"\1 is missing"),
@@ -120,16 +122,16 @@ class Words(argparse.ArgumentParser):
         )
 
 
-def count(most: int) -> Any:
-    """A type of argument: a whole number from 1 to `most`."""
+def count(most: int, least: int = 1) -> Any:
+    """A type of argument: a whole number from `least` to `most`."""
 
     def number(text: str) -> int:
         try:
             found = int(text)
         except ValueError:
-            found = 0
-        if not 1 <= found <= most:
-            raise argparse.ArgumentTypeError(f"expected a whole number, 1 to {most:,}, not {text!r}")
+            found = least - 1
+        if not least <= found <= most:
+            raise argparse.ArgumentTypeError(f"expected a whole number, {least} to {most:,}, not {text!r}")
         return found
 
     return number

@@ -48,6 +48,16 @@ def of_model(model: str) -> EmbedderSettings:
     return settings
 
 
+def kept_by(settings: BackendSettings | None) -> str:
+    """
+    A regular expression of the names of files that a backend keeps below our data directory: of one of a package what
+    it says, or any; of one of ours, or that nobody knows (None), those of all of ours.
+    """
+    if settings is not None and settings.type not in backends.TYPES.ours:
+        return settings.kept or ".*"
+    return "|".join(kept for name in backends.TYPES.ours if (kept := backends.TYPES.settings(name).kept))
+
+
 class SourceSettings(Settings):
     """One watched directory. Patterns are those of .gitignore, relative to `path`."""
 

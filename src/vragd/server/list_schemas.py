@@ -8,7 +8,7 @@ from pydantic import Field
 
 from vragd.server.narrowing import Where
 from vragd.server.schemas import Body, FileRefModel, Request, Strings, UnknownModel
-from vragd.terms.bounds import MAX_LISTED
+from vragd.terms.bounds import MAX_LISTED, MAX_NAMES
 from vragd.terms.fields import Integer
 
 
@@ -52,6 +52,24 @@ class OutlineRequest(Request):
     note: str = Field(min_length=1, max_length=4096)
     stores: Strings = ()
     sources: Strings = ()
+
+
+class NamesRequest(Request):
+    """
+    Names that begin with `prefix`, in whatever case but for paths. Of notes: what links call them, and paths, a part at
+    a time; a folder's ends in `/`.
+    """
+
+    kind: Literal["store", "source", "tag", "property", "folder", "note"]
+    prefix: str = Field(default="", max_length=4096)
+    limit: Integer = Field(default=100, ge=1, le=MAX_NAMES)
+
+
+class NamesAnswer(Body):
+    """Sorted; `whole` is whether there are no more. A name that is no UTF-8 is left out."""
+
+    names: tuple[str, ...]
+    whole: bool
 
 
 class State(Body):

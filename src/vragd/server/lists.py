@@ -7,6 +7,7 @@ from typing import Any
 from vragd.server import list_schemas as ls
 from vragd.server.table import Call, Encoded, encoded_in_slices
 from vragd.stores import lists
+from vragd.stores import names as named
 
 
 async def tags(call: Call) -> Any:
@@ -39,6 +40,12 @@ async def outline(call: Call) -> Any:
     b: ls.OutlineRequest = call.body
     told = await lists.outline(call.stores, b.stores, note=b.note, sources=frozenset(b.sources))
     return await _encoded(call, told)
+
+
+async def names(call: Call) -> Any:
+    """Names that begin with what was typed: cheap enough to be asked for at every key"""
+    b: ls.NamesRequest = call.body
+    return await named.names(call.stores, b.kind, b.prefix, b.limit)
 
 
 def _narrowing(b: ls.ListRequest) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from pydantic.json_schema import models_json_schema
 from vragd import __version__
 from vragd.server.schemas import ErrorAnswer
 from vragd.server.table import JSON, Route
+from vragd.server.watching import EVENTS
 
 _REF = "#/components/schemas/{model}"
 # Most are of the connection rather than the route: any request may be too slow, too large or no HTTP.
@@ -83,7 +84,10 @@ def _needs_body(model: type[BaseModel]) -> bool:
 
 
 def _content(route: Route) -> dict[str, Any]:
-    return _json(route.answer) if route.media_type == JSON else {route.media_type: {"schema": {"type": "string"}}}
+    if route.media_type == JSON:
+        return _json(route.answer)
+    # of a stream a schema would be that of one event, which 3.1 has no word for
+    return {route.media_type: {} if route.media_type == EVENTS else {"schema": {"type": "string"}}}
 
 
 def _json(model: type[BaseModel] | None) -> dict[str, Any]:

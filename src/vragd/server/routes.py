@@ -202,6 +202,7 @@ ROUTES: tuple[Route, ...] = (
     Route("POST", "/v1/tasks", lists.tasks, ls.TasksAnswer, ls.TasksRequest),
     Route("POST", "/v1/recent", lists.recent, ls.RecentAnswer, ls.RecentRequest),
     Route("POST", "/v1/outline", lists.outline, ls.OutlineAnswer, ls.OutlineRequest),
+    Route("POST", "/v1/names", lists.names, ls.NamesAnswer, ls.NamesRequest, timeout_s=5.0),
     Route("POST", "/v1/get", get, n.GetAnswer, n.GetRequest),
     Route("POST", "/v1/similar", similar, n.SimilarAnswer, n.SimilarRequest),
     Route("POST", "/v1/sync", sync, s.SyncAnswer, s.SyncRequest),

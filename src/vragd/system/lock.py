@@ -41,6 +41,25 @@ def only_process(data_dir: Path) -> Iterator[int]:
         os.close(fd)
 
 
+@contextmanager
+def shut_out(data_dir: Path) -> Iterator[None]:
+    """
+    Hold a data directory that is there, and change nothing in it: whoever wants it meanwhile is refused.
+
+    Raises DaemonBusy when another process holds it, DataDirError for one without a lock.
+    """
+    path = data_dir / "lock"
+    try:
+        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
+    except OSError as error:
+        raise DataDirError(f"cannot open {path}: {os.strerror(error.errno or 0)}") from error
+    try:
+        _take(fd, path, data_dir)
+        yield
+    finally:
+        os.close(fd)
+
+
 def _take(fd: int, path: Path, data_dir: Path) -> None:
     try:
         # flock, not lockf: a POSIX lock is lost when the process closes any descriptor of the file

@@ -10,3 +10,5 @@ MAX_WHERES = 16
 """Filters of one question that are given side by side."""
 MAX_LISTED = 10_000
 """Notes in one answer of `recent`, which are not ranked."""
+MAX_NAMES = 1_000
+"""Names in one answer to who is typing one."""

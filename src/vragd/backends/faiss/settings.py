@@ -14,6 +14,7 @@ class FaissBackend(BackendSettings):
     index: Literal["auto", "flat", "ivf", "hnsw"] = "auto"
 
     needs_folder: ClassVar[bool] = True
+    kept: ClassVar[str] = r"store\.json|vectors\.(?:faiss|corrupt)"
 
 
 Settings = FaissBackend

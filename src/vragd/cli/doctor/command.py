@@ -24,7 +24,7 @@ def add(commands: Any, common: argparse.ArgumentParser) -> None:
     sub = commands.add_parser(
         "doctor", parents=[common], help="look at everything vragd needs; what is wrong, the way out"
     )
-    sub.add_argument("--json", action="store_true")
+    sub.add_argument("--json", action="store_true", help="the answer as JSON")
     sub.add_argument(
         "--bundle", metavar="FILE", help="write there what a stranger needs to help: no names, paths, hosts or text"
     )

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from vragd.cli.connect import client, load
 from vragd.cli.render import complain, out, say
+from vragd.cli.words import MAX_LINES, count
 from vragd.errors import ConfigError, DaemonBusy, NoDaemon, NoManager, VragdError
 from vragd.system.places import config_path, expanded
 from vragd.system.program import own
@@ -40,7 +41,8 @@ def add(commands: Any, common: argparse.ArgumentParser) -> None:
             sub.add_argument("--on-demand", action="store_true", help="start with the first query, not at login")
         if name == "logs":
             sub.add_argument("-f", "--follow", action="store_true", help="go on with what is logged from now on")
-            sub.add_argument("-n", "--lines", type=int, default=100, metavar="N", help="the last N lines (100)")
+            number = count(MAX_LINES, 0)
+            sub.add_argument("-n", "--lines", type=number, default=100, metavar="N", help="the last N lines (100)")
 
 
 def _service(args: argparse.Namespace) -> int:

@@ -40,6 +40,10 @@ class Edited:
         """What it says. Raises ConfigError."""
         return self._understood(lambda: self._form.value_of(self._body()))
 
+    def has(self, keys: Sequence[str]) -> bool:
+        """Whether the entry is there. Raises ConfigError."""
+        return _found(self.says, keys) is not None
+
     def install(self, keys: Sequence[str], entry: Entry) -> bool:
         """Put the entry in; False if it is there already. Raises ConfigError, DataDirError."""
         before = self.says

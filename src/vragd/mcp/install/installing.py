@@ -22,6 +22,7 @@ from vragd.system.files import vault_around
 from vragd.system.places import MACOS
 
 CLI_S = 60.0
+CLAUDE_REMOVES = ("claude", "mcp", "remove", "--scope", "user", "vragd")
 
 
 def install(args: Namespace) -> int:
@@ -76,23 +77,28 @@ def _print(name: str | None, client: Client, words: Sequence[str], path: Path) -
 
 def _by_its_own_command(words: Sequence[str], *, undo: bool, only_print: bool) -> None:
     """Claude Code writes its file while it runs: it is asked to do it itself."""
-    remove = ["claude", "mcp", "remove", "--scope", "user", "vragd"]
-    command = remove if undo else ["claude", "mcp", "add", "--scope", "user", "vragd", "--", *words]
+    command = CLAUDE_REMOVES if undo else ["claude", "mcp", "add", "--scope", "user", "vragd", "--", *words]
     found = shutil.which("claude")
     if only_print or found is None:
         why = "" if only_print else " (claude was not found along PATH)"
         _say(f"Type{why}:\n\n{shlex.join(command)}")
         return
-    if not undo and _run([found, "mcp", "get", "vragd"]).returncode == 0:
-        _run([found, *remove[1:]])  # it would refuse to put in another
-    done = _run([found, *command[1:]])
+    if not undo and run([found, "mcp", "get", "vragd"]).returncode == 0:
+        run([found, *CLAUDE_REMOVES[1:]])  # it would refuse to put in another
+    done = run([found, *command[1:]])
     if done.returncode:
-        said = " ".join(seen(done.stderr or done.stdout).split())[:500]
-        raise VragdError(f"claude says: {said or f'status {done.returncode}'}", hint=shlex.join(command))
+        raise claude_says(done, command)
     _say("Claude Code: vragd was taken out." if undo else "Claude Code: vragd was put in, for all projects.")
 
 
-def _run(command: Sequence[str]) -> subprocess.CompletedProcess[str]:
+def claude_says(done: subprocess.CompletedProcess[str], command: Sequence[str]) -> VragdError:
+    """What its command refused, with what to type by hand."""
+    said = " ".join(seen(done.stderr or done.stdout).split())[:500]
+    return VragdError(f"claude says: {said or f'status {done.returncode}'}", hint=shlex.join(command))
+
+
+def run(command: Sequence[str]) -> subprocess.CompletedProcess[str]:
+    """Run the assistant's own command. Raises VragdError where it does not answer."""
     try:
         return subprocess.run(  # noqa: S603  the user's own program, without a shell
             command,

@@ -1,0 +1,266 @@
+"""`vragd purge`: say what is vragd's, ask, remove it."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from vragd.cli.connect import data_dir_of, load
+from vragd.cli.render import json_out, out_wrapped, plural, say, within
+from vragd.errors import ConfigError, DaemonBusy, UsageError, VragdError
+from vragd.system.places import config_path
+
+if TYPE_CHECKING:
+    from vragd.cli.purge.thing import Found, Left, Vaults
+    from vragd.config.load import Loaded
+    from vragd.system.lock import Holder
+
+FAILED = VragdError.exit_status
+
+
+def add(commands: Any, common: argparse.ArgumentParser) -> None:
+    sub = commands.add_parser(
+        "purge",
+        parents=[common],
+        help="take off this machine what vragd put there",
+        description="Lists what is vragd's, asks, stops the daemon, and removes it. Your notes stay, and so does"
+        " everything that vragd did not make.",
+    )
+    sub.add_argument("-y", "--yes", action="store_true", help="do not ask; what others may feed stays")
+    sub.add_argument("--dry-run", action="store_true", help="only list it")
+    sub.add_argument("--config-too", action="store_true", help="the configuration file, too")
+    sub.add_argument("--shared-too", action="store_true", help="vectors that other machines may feed, too")
+    sub.add_argument("--json", action="store_true", help="what was removed and what was left, as JSON")
+    sub.set_defaults(command=_purge)
+
+
+def _purge(args: argparse.Namespace) -> int:
+    if args.json and not (args.yes or args.dry_run):
+        raise UsageError("with --json nobody is asked", hint="vragd purge --json --yes, or --dry-run")
+    loaded = _loaded(args)
+    data = loaded.data_dir if loaded else data_dir_of(args)
+    vaults, holder = _vaults(args, loaded, data), _holder(data)
+    found = _look(args, loaded, data, vaults, holder)
+    if not args.json:
+        _print(found, holder)
+    shared = _shared(args, loaded, found)
+    if args.dry_run or not (found.things or shared):
+        if args.json:
+            _json(found, done=not args.dry_run)
+        return 0
+    _refuse_command(data, holder)
+    if not _agreed(args):
+        say("nothing was removed")
+        return 1
+    wanted = list[str]()
+    for name, where in shared:
+        if args.shared_too or _asked(f"Remove what store {name} has in {where}? Others may feed it."):
+            wanted.append(name)
+        else:
+            found.left.append(_shared_left(name, where))
+    return _done(args, loaded, data, found, wanted)
+
+
+def _loaded(args: argparse.Namespace) -> Loaded | None:
+    """The configuration; None where it cannot be used, which is no reason to stay."""
+    try:
+        return load(args)
+    except ConfigError as error:
+        say(f"note: {error.message}")
+        say("note: the configuration cannot be used; what it alone knows of is not looked for")
+        return None
+
+
+def _vaults(args: argparse.Namespace, loaded: Loaded | None, data: Path) -> Vaults:
+    from vragd.cli.init import known_vaults
+    from vragd.cli.purge.thing import Vaults, paths_in
+    from vragd.stores.registry import Registry
+
+    folders = known_vaults()
+    if loaded is not None:
+        stores = [entry.settings for entry in Registry(loaded).entries().values()]
+        folders += [source.path for settings in stores if settings for source in settings.sources]
+    else:  # whatever may be a source, lest one is taken for ours
+        for file in (config_path(args.config), *data.glob("stores/*/store.json")):
+            folders += paths_in(file)
+    return Vaults.of(folders)
+
+
+def _kept(loaded: Loaded | None) -> dict[str, str]:
+    """By store, what files its backend keeps in its folder; under '' those of a store that nobody knows."""
+    from vragd.config.settings import kept_by
+    from vragd.stores.registry import Registry
+
+    entries = Registry(loaded).entries() if loaded else {}
+    backends = {name: entry.settings.backend if entry.settings else None for name, entry in entries.items()}
+    return {"": kept_by(None), **{name: kept_by(backend) for name, backend in backends.items()}}
+
+
+def _holder(data: Path) -> Holder | None:
+    """Who holds the data directory now: nobody is asked over a socket, which may start a daemon."""
+    from vragd.cli.control import is_free
+    from vragd.cli.purge.data import has_mark
+    from vragd.system.lock import holder
+
+    return holder(data) if has_mark(data) and not is_free(data / "lock") else None
+
+
+def _look(
+    args: argparse.Namespace, loaded: Loaded | None, data: Path, vaults: Vaults, holder: Holder | None
+) -> Found:  # fmt: skip
+    from vragd.cli.purge import outside
+    from vragd.cli.purge.thing import Found
+    from vragd.cli.service.managers import manager
+
+    found = Found()
+    outside.units(manager(), vaults, found)
+    _look_at_data(data, vaults, _kept(loaded), found)
+    places = [loaded.socket] if loaded else []
+    outside.sockets(
+        [*places, *([holder.socket] if holder and holder.socket else [])], holder is not None, vaults, found
+    )
+    outside.logs(loaded, vaults, found)
+    outside.completion(vaults, found)
+    outside.assistants(args.assistants(), vaults, found)
+    outside.configuration(args, vaults, found)
+    return found
+
+
+def _look_at_data(data: Path, vaults: Vaults, kept: dict[str, str], found: Found) -> None:
+    from vragd.cli.purge.data import has_mark, inventory, removed
+    from vragd.cli.purge.thing import Left, Thing
+
+    if not data.is_symlink() and not data.exists():
+        return
+    if vault := vaults.around(data):
+        found.left.append(Left(str(data), f"it is inside the vault {vault}: nothing is changed there"))
+    elif not has_mark(data):
+        found.left.append(Left(str(data), "it has no lock of vragd's: nothing says that it is ours"))
+    else:
+        there = inventory(data, vaults, kept)
+        found.left += there.foreign
+        found.things.append(Thing("data", data, partial(removed, data, vaults, kept), there.size))
+
+
+def _shared(args: argparse.Namespace, loaded: Loaded | None, found: Found) -> list[tuple[str, str]]:
+    """What is elsewhere and may be removed if somebody wants that; what stays is named among what is left."""
+    from vragd.cli.purge import outside
+
+    there = list(outside.elsewhere(loaded))
+    if args.shared_too or not (args.yes or args.dry_run):
+        return there
+    for name, where in there:
+        found.left.append(_shared_left(name, where))
+        if not args.json:
+            _print_left(found.left[-1])
+    return []
+
+
+def _shared_left(name: str, where: str) -> Left:
+    from vragd.cli.purge.thing import Left
+
+    return Left(f"{where} (store {name})", "others may feed it: --shared-too removes what the store has there")
+
+
+def _agreed(args: argparse.Namespace) -> bool:
+    if args.yes:
+        return True
+    if not sys.stdin.isatty():
+        raise UsageError("nobody can be asked here", hint="vragd purge --yes; or --dry-run, which only lists")
+    return _asked("Remove all of that? Your notes stay.")
+
+
+def _asked(question: str) -> bool:
+    say(within(f"{question} [y/N]"))
+    return sys.stdin.readline().strip().lower() in ("y", "yes")
+
+
+def _done(args: argparse.Namespace, loaded: Loaded | None, data: Path, found: Found, shared: list[str]) -> int:
+    for thing in (one for one in found.things if one.kind == "service"):
+        found.left += thing.remove()
+    _stop(data)
+    kept: list[Left] = []
+    if shared and loaded is not None:
+        kept += _forgotten(loaded, shared)
+    for thing in (one for one in found.things if one.kind != "service"):
+        kept += [left for left in thing.remove() if left not in found.left]
+    found.left += kept
+    if args.json:
+        _json(found, done=not kept)
+    else:
+        for left in kept:
+            _print_left(left)
+        say("removed, but for what stays" if found.left else "removed: nothing of vragd's is left here")
+        say("The program itself goes as it came: pipx uninstall vragd, or uv tool uninstall vragd")
+    return FAILED if kept else 0
+
+
+def _refuse_command(data: Path, holder: Holder | None) -> None:
+    """Raises DaemonBusy where no daemon but a command at work has the data directory."""
+    if holder is not None and (holder.socket is None or not holder.pid.isdecimal()):
+        raise DaemonBusy(f"a vragd command (pid {holder.pid}) works on {data}", hint="wait for its end, or stop it")
+
+
+def _stop(data: Path) -> None:
+    """Have the daemon end that holds the data directory. Raises VragdError where it does not."""
+    from vragd.cli import control
+    from vragd.cli.service.managers import manager
+
+    holder = _holder(data)
+    _refuse_command(data, holder)
+    if holder is not None:
+        control.end(manager(), {"pid": int(holder.pid), "data_dir": str(data)}, quiet=True)
+
+
+def _forgotten(loaded: Loaded, names: list[str]) -> list[Left]:
+    """Have the backends of these stores forget them."""
+    from vragd.cli.purge.thing import Left
+    from vragd.daemon.local import Local
+
+    try:
+        local = Local(loaded)
+    except VragdError as error:
+        return [Left(f"what is elsewhere of {', '.join(names)}", error.message)]
+    left = []
+    try:
+        for name in names:
+            try:
+                local.request("DELETE", f"/v1/stores/{name}", None)
+            except VragdError as error:
+                left.append(Left(f"what is elsewhere of store {name}", error.message))
+    finally:
+        local.close()
+    return left
+
+
+def _print(found: Found, holder: Holder | None) -> None:
+    for thing in found.things:
+        said = f" ({thing.said})" if thing.said else ""
+        out_wrapped(within(f"{thing.kind:13} {_size(thing.size):>9}  {thing.path}{said}"), 25)
+    for left in found.left:
+        _print_left(left)
+    if holder is not None:
+        say(f"a daemon runs (pid {holder.pid}); it is stopped first")
+    if not found.things:
+        say("there is nothing of vragd's to remove")
+    else:
+        size = _size(sum(thing.size for thing in found.things))
+        say(f"{plural(len(found.things), 'thing')}, {size}")
+
+
+def _print_left(left: Left) -> None:
+    out_wrapped(within(f"stays  {left.path}"), 7)
+    out_wrapped(within(f"       {left.why}"), 7)
+
+
+def _size(size: int) -> str:
+    return f"{size / 1e6:.1f} MB" if size >= 100_000 else f"{size / 1e3:.1f} kB" if size else ""
+
+
+def _json(found: Found, *, done: bool) -> None:
+    rows = [{"kind": one.kind, "path": str(one.path), "bytes": one.size} for one in found.things]
+    left = [{"path": one.path, "why": one.why} for one in found.left]
+    json_out({"things": rows, "left": left, "done": done})

@@ -1,0 +1,126 @@
+"""
+The data directory, gone through by name: what vragd makes there is removed, whatever else lies between it stays.
+
+It carries our mark if it has our lock. No link is followed, none is removed; a folder on another file system, of
+another user, or that is a vault stays with all that is in it.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from vragd.cli.purge.thing import Left, Vaults, is_own_file, tidy
+from vragd.config.settings import STORE_NAME
+from vragd.system.lock import shut_out
+
+_TEMPORARY = r"\..+\.[0-9a-f]{8}\.tmp"
+_TOP = re.compile(rf"lock|{_TEMPORARY}")
+_STORE = re.compile(rf"{STORE_NAME}|\..+\.[0-9a-f]{{8}}\.deleted\.tmp")
+_IN_STORE = re.compile(
+    rf"store\.json|remote|catalog\.db(?:-wal|-shm|-journal)?|catalog\.db\.corrupt-.*|{_TEMPORARY}", re.DOTALL
+)
+_PID = re.compile(rb"\d+\n")
+
+
+@dataclass
+class Inventory:
+    """`folders` stand before what is in them. `size` is of the files, in bytes."""
+
+    files: list[Path] = field(default_factory=list)
+    folders: list[Path] = field(default_factory=list)
+    foreign: list[Left] = field(default_factory=list)
+    size: int = 0
+
+
+def has_mark(folder: Path) -> bool:
+    """Whether that is a data directory of ours: a folder, no link, with the lock that every vragd puts down first."""
+    lock = folder / "lock"
+    if folder.is_symlink() or not folder.is_dir() or not is_own_file(lock):
+        return False
+    with suppress(OSError), lock.open("rb") as opened:
+        said = opened.read(64)
+        return not said or _PID.match(said) is not None
+    return False
+
+
+def inventory(folder: Path, vaults: Vaults, kept: Mapping[str, str]) -> Inventory:
+    """
+    What is in a data directory. Reads names alone. `kept` has by store the names (a regular expression) of files that
+    its backend keeps there; under '' those of any store that is not named.
+    """
+    found = Inventory(folders=[folder])
+    device = folder.lstat().st_dev
+    for entry in _entries(folder):
+        if entry.name == "stores" and _is_own_folder(entry, device, vaults):
+            _stores(found, Path(entry.path), device, vaults, kept)
+        else:
+            _file(found, entry, ours=_TOP.fullmatch(entry.name) is not None)
+    return found
+
+
+def _stores(found: Inventory, folder: Path, device: int, vaults: Vaults, kept: Mapping[str, str]) -> None:
+    found.folders.append(folder)
+    for store in _entries(folder):
+        if not _STORE.fullmatch(store.name) or not _is_own_folder(store, device, vaults):
+            found.foreign.append(Left(store.path, "vragd did not make it"))
+            continue
+        found.folders.append(Path(store.path))
+        for entry in _entries(Path(store.path)):
+            if entry.name == "index" and _is_own_folder(entry, device, vaults):
+                names = re.compile(f"{kept.get(store.name, kept[''])}|{_TEMPORARY}", re.DOTALL)
+                _index(found, Path(entry.path), device, vaults, names)
+            else:
+                _file(found, entry, ours=_IN_STORE.fullmatch(entry.name) is not None)
+
+
+def _index(found: Inventory, folder: Path, device: int, vaults: Vaults, names: re.Pattern[str]) -> None:
+    found.folders.append(folder)
+    for entry in _entries(folder):
+        if _is_own_folder(entry, device, vaults):
+            _index(found, Path(entry.path), device, vaults, names)
+        else:
+            _file(found, entry, ours=names.fullmatch(entry.name) is not None)
+
+
+def _file(found: Inventory, entry: os.DirEntry[str], *, ours: bool) -> None:
+    if ours and is_own_file(Path(entry.path)):
+        found.files.append(Path(entry.path))
+        found.size += entry.stat(follow_symlinks=False).st_size
+    else:
+        found.foreign.append(Left(entry.path, "a link" if entry.is_symlink() else "vragd did not make it"))
+
+
+def _is_own_folder(entry: os.DirEntry[str], device: int, vaults: Vaults) -> bool:
+    if not entry.is_dir(follow_symlinks=False):
+        return False
+    info = entry.stat(follow_symlinks=False)
+    return info.st_uid == os.geteuid() and info.st_dev == device and not vaults.is_one(Path(entry.path))
+
+
+def _entries(folder: Path) -> list[os.DirEntry[str]]:
+    with os.scandir(folder) as entries:
+        return sorted(entries, key=lambda entry: entry.name)
+
+
+def removed(folder: Path, vaults: Vaults, kept: Mapping[str, str]) -> list[Left]:
+    """
+    Remove what is ours, under the lock, which goes last; what stayed. Raises DaemonBusy while another process has it.
+    """
+    with shut_out(folder):
+        found = inventory(folder, vaults, kept)
+        left = list(found.foreign)
+        for file in (*(one for one in found.files if one != folder / "lock"), folder / "lock"):
+            try:
+                file.unlink(missing_ok=True)
+            except OSError as error:
+                left.append(Left(str(file), error.strerror or type(error).__name__))
+        for inner in reversed(found.folders):
+            with suppress(OSError):  # what is not ours is in it
+                inner.rmdir()
+    tidy(folder.parent)
+    return left

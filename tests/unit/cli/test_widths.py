@@ -1,0 +1,98 @@
+"""On a terminal of 80 columns no line of an answer or a complaint is longer; in a pipe lines are as they are."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable
+from contextlib import redirect_stderr, redirect_stdout
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.unit.cli.test_page import Terminal
+from vragd.cli.get import print_got
+from vragd.cli.links import print_links
+from vragd.cli.lists import print_list
+from vragd.cli.main import main
+from vragd.cli.render import complain
+from vragd.errors import Mistyped, UsageError
+
+LONG = "a name of many words " * 6
+FILE = {"store": "notes", "source": "Vault", "path": f"{LONG}/b.md", "title": "b", "path_b64": None}
+STATE = {"n_unread": 3, "generation": 1, "pending": 1, "degraded": ["initial_scan"], "n_notes": 12, "unknown": []}
+LINK = {
+    "of": FILE, "line": 7, "heading": [LONG, "B"], "kind": "wiki", "embed": True, "target": LONG, "subpath": "x",
+    "alias": "", "how": "alias", "to": FILE,
+}  # fmt: skip
+COUNTS = {"links": 1, "notes": 1, "none": 1, "names": 1, "alias": 0, "orphans": 1}
+ANSWER = {"place": "", "out": [LINK], "back": [LINK], "unresolved": [LINK], "counts": COUNTS, **STATE}
+
+
+def shown(say: Callable[[], Any], *, terminal: bool) -> list[str]:
+    stream = Terminal() if terminal else io.StringIO()
+    with redirect_stdout(stream), redirect_stderr(stream):
+        say()
+    return stream.getvalue().split("\n")
+
+
+def links(**changes: Any) -> Callable[[], None]:
+    answer = {"note": None, "names": [{"name": LONG, "count": 1}], "orphans": [FILE], **ANSWER, **changes}
+    return lambda: print_links(answer, unresolved=True, orphans=True)
+
+
+TASK = {"of": FILE, "line": 7, "state": " ", "done": False, "text": LONG, "heading": [LONG]}
+GOT = {"note": FILE, "lines": (1, 2), "changed": True, "text": f"{LONG}\n\n    {LONG}\n", "copies": [FILE], **STATE}
+WAYS: dict[str, Callable[[], Any]] = {
+    "tasks": lambda: print_list("tasks", STATE | {"tasks": [TASK], "counts": {"todo": 1, "done": 2, "notes": 1}}),
+    "tags": lambda: print_list("tags", STATE | {"tags": [{"name": LONG, "count": 2, "own": 1}], "n_tagged": 1}),
+    "properties": lambda: print_list("properties", STATE | {
+        "properties": [{"name": LONG, "count": 1, "types": {"text": 1}}], "values": []}),
+    "values": lambda: print_list("properties", STATE | {
+        "properties": [{"name": LONG, "count": 1, "types": {"text": 1}}],
+        "values": [{"value": LONG, "type": "text", "count": 1}]}),
+    "recent": lambda: print_list("recent", STATE | {"notes": [{"note": FILE, "modified": 0}]}),
+    "outline": lambda: print_list("outline", STATE | {
+        "note": FILE, "place": "x", "headings": [{"line": 1, "level": 2, "text": LONG}]}),
+    "get": lambda: print_got(GOT),
+    "links": links(),
+    "links of a note": lambda: print_links({"note": FILE, **ANSWER}),
+    "an error": lambda: complain(UsageError(f"there is no {LONG}", hint=f"vragd {LONG}\n  {LONG}")),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("what", WAYS)
+def test_what_is_printed_fits_a_terminal_and_loses_nothing(what: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    on_terminal, in_pipe = shown(WAYS[what], terminal=True), shown(WAYS[what], terminal=False)
+    assert max(map(len, in_pipe)) > 80
+    assert max(map(len, on_terminal)) <= 80
+    assert "".join("".join(on_terminal).split()) == "".join("".join(in_pipe).split())
+
+
+def test_what_points_at_a_mistake_stands_below_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "40")
+    error = Mistyped("it is not closed", text=f'{LONG} "open', span=(len(LONG) + 1, len(LONG) + 6))
+    assert shown(lambda: complain(error), terminal=True)[1:] == shown(lambda: complain(error), terminal=False)[1:]
+
+
+def test_a_list_of_folders_has_the_path_on_a_line_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    vault = tmp_path / ("deep/" * 12) / "Vault"
+    vault.mkdir(parents=True)
+    config = tmp_path / "c.yaml"
+    config.write_text(f"stores: {{notes: {{sources: [{{path: {vault}}}]}}}}\n")
+    words = ["list", "--config", str(config), "--socket", str(tmp_path / "s"), "--data-dir", str(tmp_path / "data")]
+    said = shown(lambda: main(words), terminal=True)
+    assert max(map(len, said)) <= 80
+    assert said[0].split() == ["Vault", "notes", "folder", "no", "daemon", "runs"]
+    (line,) = filter(None, shown(lambda: main(words), terminal=False))
+    assert line.endswith(str(vault))
+
+
+@pytest.mark.parametrize("words", [["logs", "-n", "-5"], ["logs", "-n", "x"], ["service", "logs", "--lines=-1"]])
+def test_no_log_has_fewer_lines_than_none(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(words)
+    assert ended.value.code == 2
+    assert "expected a whole number, 0 to 1,000,000" in capsys.readouterr().err
