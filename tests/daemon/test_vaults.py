@@ -151,3 +151,17 @@ def test_init_offers_what_obsidian_knows_and_with_yes_takes_all(home: Vragd, tmp
     home.config_file.unlink()
     assert home.run("init", "--yes").returncode == 0
     assert [row["name"] for row in json.loads(home.run("list", "--json").stdout)["sources"]] == ["Second", "Vault"]
+
+
+def test_folders_of_stores_that_commands_made_are_listed_too(home: Vragd, tmp_path: Path) -> None:
+    notes = tmp_path / "elsewhere"
+    notes.mkdir()
+    (notes / "a.md").write_text("A heron.")
+    made = home.run("index", str(notes / "*.md"), "-s", "made")
+    assert made.returncode == 0, made.stderr
+    rows = json.loads(home.run("list", "--json").stdout)["sources"]
+    assert [(row["store"], row["origin"]) for row in rows if row["path"] == str(notes)] == [("made", "command")]
+    assert {row["origin"] for row in rows if row["path"] != str(notes)} <= {"config"}
+    refused = home.run("remove", str(notes))
+    assert (refused.returncode, "a store that a command made" in refused.stderr) == (2, True)
+    assert "vragd store delete made" in refused.stderr

@@ -78,6 +78,9 @@ def _remove(args: argparse.Namespace) -> int:
             if (_is(source, folder) or source.label == path) and args.store in (None, store)
         ]
         if not found:
+            made = [s for _, s, source in _of_commands(args) if _is(source, folder) or source.label == path]
+            if made:
+                raise UsageError(f"{path} is in a store that a command made", hint=f"vragd store delete {made[0]}")
             known = dict.fromkeys(str(source.path) for _, _, source in _sources(_parsed(text, file)))
             hint = f"one of: {', '.join(known)}" if known else "vragd list: it names no folder"
             raise UsageError(f"{path} is in no store of {file}", hint=hint)
@@ -100,9 +103,9 @@ def _list(args: argparse.Namespace) -> int:
     known = {(row["name"], one["path"]): one for row in status.get("stores", ()) for one in row["sources"]}
     rows = [
         {"store": store, "name": source.label, "path": str(source.path),
-         "obsidian": (source.path / ".obsidian").is_dir(),
+         "obsidian": (source.path / ".obsidian").is_dir(), "origin": origin,
          "state": _state(source, known.get((store, str(source.path))), status)}
-        for store, _, source in (_sources(parsed) if parsed else ())
+        for origin, store, source in (*_configured(parsed), *_of_commands(args))
     ]  # fmt: skip
     if args.json:
         json_out({"config": str(file), "sources": rows})
@@ -128,10 +131,28 @@ STATES = {
 
 def _state(source: SourceSettings, known: Status | None, status: Status) -> str:
     if known:
+        if known["state"] == "ok" and known["scanned_s_ago"] is None:
+            return "being looked at" if known["watching"] != "off" else "as it was indexed"
         return STATES.get(known["state"], str(known["state"]))
     if not source.path.is_dir():
         return "not there"
     return "not taken up: vragd status" if status else "no daemon runs"
+
+
+def _configured(parsed: Config | None) -> Iterator[tuple[str, str, SourceSettings]]:
+    yield from (("config", store, source) for store, _, source in (_sources(parsed) if parsed else ()))
+
+
+def _of_commands(args: argparse.Namespace) -> list[tuple[str, str, SourceSettings]]:
+    """The folders of stores that `vragd index` and `vragd store create` made."""
+    from vragd.cli.connect import load
+    from vragd.stores.registry import Registry
+
+    entries = Registry(load(args)).entries().values()
+    return [
+        ("command", one.name, source)
+        for one in entries if one.origin == "command" and one.settings for source in one.settings.sources
+    ]  # fmt: skip
 
 
 def _sources(parsed: Config) -> Iterator[tuple[str, int, SourceSettings]]:
