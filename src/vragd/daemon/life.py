@@ -114,7 +114,7 @@ class Daemon:
 
     def __init__(
         self, loaded: Loaded, load_again: LoadAgain, lock: int, adopted: socket.socket | None, stuck_s: float | None,
-        metrics: str | None,
+        metrics: str | None = None,
     ) -> None:  # fmt: skip
         self._loaded, self._load_again, self._lock = loaded, load_again, lock
         self._stop = asyncio.Event()
