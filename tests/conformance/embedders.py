@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from tests.fakes.ollama import FakeOllama
+from tests.fakes.openai import FakeOpenAI
 from vragd.embed.base import Embedder
 from vragd.embed.registry import TYPES, create_embedder
 
@@ -24,10 +25,15 @@ def _ollama(stack: ExitStack) -> Embedder:
     return local("ollama", model="fake-embed", url=stack.enter_context(FakeOllama()).url)(stack)
 
 
+def _openai(stack: ExitStack) -> Embedder:
+    return local("openai", model="fake-embed", url=stack.enter_context(FakeOpenAI()).base)(stack)
+
+
 # What else must run for an embedder is left on the stack.
 FACTORIES: dict[str, Callable[[ExitStack], Embedder]] = {
     "builtin": local("builtin", threads=1),
     "ollama": _ollama,
+    "openai": _openai,
 }
 
 

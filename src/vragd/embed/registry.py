@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 REGISTRY = {
     "builtin": "vragd.embed.builtin",
     "ollama": "vragd.embed.ollama",
+    "openai": "vragd.embed.openai",
 }
 
 DEFAULT = "builtin"

@@ -8,7 +8,6 @@ spaces never meet. Runs on the store's writer lane, but for `answering`.
 
 from __future__ import annotations
 
-import json
 import threading
 import time
 from collections.abc import Callable, Collection
@@ -25,7 +24,7 @@ from vragd.errors import EmbedderChanged, EmbedderUnavailable, VragdError
 from vragd.store.collections import Collections
 from vragd.store.filling import Filling
 from vragd.sync import order
-from vragd.sync.embedding import space_of
+from vragd.sync.embedding import identity_of, space_of
 from vragd.system.failpoints import reach
 from vragd.system.log import error_fields
 
@@ -43,7 +42,7 @@ class Answering:
 
     def __init__(self, space: SpaceRow, find: Callable[[], Embedder]) -> None:
         self.space, self._find = space, find
-        self._wanted = Space(**json.loads(space.identity))
+        self._wanted = identity_of(space)
         self._looking = threading.Lock()
         self._looked_at: float | None = None  # monotonic
         self._trouble: EmbedderUnavailable | None = None
@@ -206,7 +205,7 @@ class Spaces:
 
         Raises EmbedderUnavailable, and what `attach` raises.
         """
-        space = space_of(embedder)
+        space = self._as_known(space_of(embedder))
         before = self.current
         changed = before is None or before.fingerprint != space.fingerprint()
         if changed:
@@ -220,6 +219,11 @@ class Spaces:
         if changed and before is not None:
             log.warning("store.space_changed", store=self._store, provider=space.provider, model=space.model)
         self._see_who_answers()
+
+    def _as_known(self, space: Space) -> Space:
+        """`space`, or what it is like of those that are registered; of several the one that is written."""
+        rows = sorted(self._catalog.spaces(), key=lambda row: self.current is None or row.id != self.current.id)
+        return next((known for row in rows if (known := identity_of(row)).is_like(space)), space)
 
     def _begin(self, space: Space) -> None:
         if self.current is not None and not self.rebuilding and self._catalog.chosen_spaces()[1] is None:
@@ -251,7 +255,7 @@ class Spaces:
         try:
             if self._backend.traits.durable and self._collections.info(row.collection) is None:
                 return False  # the backend is another by now
-            return self._embedder_of(row).still_makes(Space(**json.loads(row.identity)))
+            return self._embedder_of(row).still_makes(identity_of(row))
         except VragdError as error:
             log.info("store.old_space_mute", store=self._store, **error_fields(error))
             return False
