@@ -30,6 +30,10 @@ class Prompts:
         """What to embed for a question."""
         return self.query.replace(TEXT, text)
 
+    def changed(self, document: str | None, query: str | None) -> Prompts:
+        """Those that are given in place of these."""
+        return Prompts(self.document if document is None else document, self.query if query is None else query)
+
     @property
     def identity(self) -> str:
         """Equal exactly when both templates are equal, on every machine."""

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 REGISTRY = {
     "builtin": "vragd.embed.builtin",
     "ollama": "vragd.embed.ollama",
+    "onnx": "vragd.embed.onnx",
     "openai": "vragd.embed.openai",
 }
 

@@ -20,7 +20,7 @@ from vragd.embed.base import Embedder, Space, checked
 from vragd.embed.openai.line import Line
 from vragd.embed.openai.settings import OpenAIEmbedder
 from vragd.embed.probes import PROBES, sketch
-from vragd.embed.prompts import Prompts, prompts_for
+from vragd.embed.prompts import prompts_for
 from vragd.embed.remote import (
     PROBE,
     WARM_UP_S,
@@ -69,7 +69,7 @@ class OpenAI:
     def __init__(self, settings: OpenAIEmbedder) -> None:
         is_local = checked_url(settings.url, allow_remote=settings.allow_remote)
         self._settings = settings
-        self._prompts = _prompts(settings)
+        self._prompts = prompts_for(settings.model).changed(settings.document_prompt, settings.query_prompt)
         self._bulk = Line(settings, timeout_s=settings.timeout_s, is_local=is_local)
         self._questions = Line(settings, timeout_s=settings.query_timeout_s, is_local=is_local)
         self._patient = Line(settings, timeout_s=max(WARM_UP_S, settings.timeout_s), is_local=is_local)
@@ -314,9 +314,3 @@ def _in_place(row: np.ndarray, expected: np.ndarray, of_others: np.ndarray) -> b
     """Whether a probe's vector is where that is expected: near to what it was, and nearer than others' vectors are."""
     near = float(row @ expected)
     return near > BESIDE_OTHERS and near > float(of_others.max())
-
-
-def _prompts(settings: OpenAIEmbedder) -> Prompts:
-    known = prompts_for(settings.model)
-    document, query = settings.document_prompt, settings.query_prompt
-    return Prompts(known.document if document is None else document, known.query if query is None else query)

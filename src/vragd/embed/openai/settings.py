@@ -7,11 +7,9 @@ from typing import Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from vragd.embed.settings import EmbedderSettings
+from vragd.embed.settings import EmbedderSettings, Prompt
 from vragd.terms.fields import Integer, PathText, Seconds
 from vragd.terms.hosts import stays_private
-
-TEXT = "{text}"
 
 
 class OpenAIEmbedder(EmbedderSettings):
@@ -28,8 +26,8 @@ class OpenAIEmbedder(EmbedderSettings):
     key_env: str | None = Field(default=None, pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")
     key_file: PathText | None = None
     dimensions: Integer | None = Field(default=None, ge=8, le=65536)
-    document_prompt: str | None = None
-    query_prompt: str | None = None
+    document_prompt: Prompt = None
+    query_prompt: Prompt = None
     batch_size: Integer = Field(default=16, ge=1, le=2048)
     batch_chars: Integer = Field(default=100_000, ge=1_000, le=1_000_000)
     timeout_s: Seconds = 60.0
@@ -41,13 +39,6 @@ class OpenAIEmbedder(EmbedderSettings):
         if not re.match(r"^https?://[^/\s?#]+(/[^\s?#]*)?$", value):
             raise ValueError("expected something like http://127.0.0.1:8080/v1")
         return value.rstrip("/")
-
-    @field_validator("document_prompt", "query_prompt")
-    @classmethod
-    def _holds_the_text(cls, value: str | None) -> str | None:
-        if value is not None and value.count(TEXT) != 1:
-            raise ValueError(f'a prompt holds {TEXT} once, as in "query: {TEXT}"; "{TEXT}" alone is none')
-        return value
 
     @model_validator(mode="after")
     def _key_is_kept(self) -> OpenAIEmbedder:
