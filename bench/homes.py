@@ -280,7 +280,9 @@ def daemon(home: Home, fake: FakeOllama | None = None, **config: Any) -> Iterato
     store: Mapping[str, Any] = {"sources": [{"path": str(home.vault)}]}
     if fake is not None:
         store = {**store, "embedder": {"type": "ollama", "model": MODEL, "url": url_of(fake)}}
-    instance = Vragd(home.path, home.vault, stores={"notes": store}, **config)
+    # questions come in rounds: every one is to be embedded
+    limits = {"remembered_questions": 0} | config.pop("limits", {})
+    instance = Vragd(home.path, home.vault, stores={"notes": store}, limits=limits, **config)
     try:
         yield instance
     finally:

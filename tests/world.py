@@ -14,7 +14,7 @@ from tests.catalogs import beside
 from vragd.backends.base import Batch
 from vragd.backends.memory.backend import MemoryBackend
 from vragd.config.settings import DEFAULT_INCLUDE, DocumentSettings, LimitSettings, SourceSettings, StoreSettings
-from vragd.embed.base import Space
+from vragd.embed.base import Embedder, Space
 from vragd.errors import BackendUnavailable, EmbedderRejected, EmbedderUnavailable, VectorsRefused
 from vragd.store.opening import open_store
 from vragd.sync.change import Visit
@@ -118,11 +118,13 @@ def sql(folder: Path, statement: str, *values: Any) -> list[Any]:
 class World:
     """A store on a vault, with everything that can be turned."""
 
-    def __init__(self, home: Path, pace: Pace = PACE) -> None:
+    def __init__(self, home: Path, pace: Pace = PACE, other: Embedder | None = None) -> None:
         self.vault = home / "vault"
         self.vault.mkdir()
         self.folder = home / "store"
         self.embedder, self.backend, self._pace = WordEmbedder(), Recording(), pace
+        self.other = other
+        """Embeds instead of `embedder`, if there is one."""
         self.include: tuple[str, ...] = DEFAULT_INCLUDE
         self.documents = DocumentSettings()
         self.open()
@@ -133,7 +135,8 @@ class World:
         settings = StoreSettings(sources=(SourceSettings(path=self.vault, include=self.include),))
         self.store = open_store(
             "sss", settings, self.folder, LimitSettings(**{"min_free_mib": 0} | limits),
-            lambda: self.embedder, make_backend=lambda *_: self.backend, documents=self.documents, pace=self._pace,
+            lambda: self.other or self.embedder, make_backend=lambda *_: self.backend, documents=self.documents,
+            pace=self._pace,
         )  # fmt: skip
         (self.source,) = self.store.sources.values()
         self.store.connect(self.source)

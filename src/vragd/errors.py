@@ -227,11 +227,26 @@ class BackendRefused(BackendUnavailable):
 
 
 class EmbedderUnavailable(VragdError):
-    """The embedder cannot be reached now. Safe to retry."""
+    """
+    The embedder cannot be reached now. Safe to retry.
+
+    `retry_after_s`: it is there, and busy; it said, or is taken to mean, that it is no use before.
+    """
 
     code = "embedder_unavailable"
     http_status = 503
     transient = True
+
+    def __init__(self, message: str, *, hint: str = "", retry_after_s: float | None = None) -> None:
+        super().__init__(message, hint=hint)
+        self.retry_after_s = retry_after_s
+
+
+class EmbedderRefused(EmbedderUnavailable):
+    """The embedder answers and will not do it: a key, a permission, a quota. The user must act."""
+
+    code = "embedder_refused"
+    transient = False
 
 
 class EmbedderChanged(EmbedderUnavailable):

@@ -5,11 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
 
 from tests.fakes.ollama import FakeOllama
+from tests.fakes.openai import FakeOpenAI
+from tests.folders import bundled
 from vragd.embed.base import Embedder
 from vragd.embed.registry import TYPES, create_embedder
 
@@ -24,10 +28,21 @@ def _ollama(stack: ExitStack) -> Embedder:
     return local("ollama", model="fake-embed", url=stack.enter_context(FakeOllama()).url)(stack)
 
 
+def _openai(stack: ExitStack) -> Embedder:
+    return local("openai", model="fake-embed", url=stack.enter_context(FakeOpenAI()).base)(stack)
+
+
+def _onnx(stack: ExitStack) -> Embedder:
+    folder = Path(stack.enter_context(TemporaryDirectory())) / "bundled"
+    return local("onnx", path=str(bundled(folder)), threads=1)(stack)
+
+
 # What else must run for an embedder is left on the stack.
 FACTORIES: dict[str, Callable[[ExitStack], Embedder]] = {
     "builtin": local("builtin", threads=1),
     "ollama": _ollama,
+    "onnx": _onnx,
+    "openai": _openai,
 }
 
 

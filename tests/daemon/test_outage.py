@@ -37,7 +37,7 @@ def test_indexing_waits_for_ollama_says_so_and_resumes_by_itself(tmp_path: Path)
             until(lambda: daemon.store["notes"] == 5 and not daemon.status()["degraded"], "the index", 60)
             assert daemon.paths("number3", top_k=1) == ["note3.md"]
             assert daemon.problems() == []
-        answer = daemon.query("number3", top_k=1)
+        answer = daemon.query("number3 subject0", top_k=1)
         assert [hit["path"] for hit in answer["hits"]] == ["note3.md"], "words still answer"
         assert "semantic_unavailable" in answer["degraded"]
 

@@ -24,7 +24,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
-from typing import Any, cast
+from typing import Any, ClassVar, cast
 
 from tests.fakes.ollama_rules import full_name, not_found, texts_of, unreadable
 
@@ -49,6 +49,10 @@ class Request:
 @dataclass
 class FakeOllama:
     """A server that is absent until `start()` or `with`; its port stays the same over restarts."""
+
+    embed_path: ClassVar[str] = "/api/embed"
+    vectors_key: ClassVar[str] = "embeddings"
+    routes: ClassVar[Mapping[str, tuple[str, ...]]] = _ROUTES
 
     port: int = 0
     dimension: int = 64
@@ -97,6 +101,8 @@ class FakeOllama:
     requests: list[Request] = field(default_factory=list)
     embedded_texts: list[str] = field(default_factory=list)
     """Texts that got a vector, prompts included, in the order of the answers."""
+    extra_headers: dict[str, str] = field(default_factory=dict)
+    """Sent with every answer that is no success."""
     headers: list[Mapping[str, str]] = field(default_factory=list)
     """Those of every request, names in lower case."""
     loaded: bool = False
@@ -149,11 +155,11 @@ class FakeOllama:
     ) -> None:
         self.stop()
 
-    def fail_next(self, n: int, status: int, error: str | bytes, *, path: str = "/api/embed") -> None:
-        """The next `n` requests to `path` fail: a str is put in Ollama's JSON, bytes are sent as they are."""
+    def fail_next(self, n: int, status: int, error: str | bytes, *, path: str = "") -> None:
+        """The next `n` requests to `path` (to embed) fail: a str is put in JSON, bytes are sent as they are."""
         body = error if isinstance(error, bytes) else {"error": error}
         with self._lock:
-            self._failures.extend([(path, (status, body))] * n)
+            self._failures.extend([(path or self.embed_path, (status, body))] * n)
 
     def n_failing(self) -> int:
         """How many requests are yet to fail."""
@@ -186,7 +192,7 @@ class FakeOllama:
     def embed_batches(self) -> list[list[str]]:
         """The texts of every request to embed, also of those that failed."""
         with self._lock:
-            bodies = [request.body for request in self.requests if request.path == "/api/embed"]
+            bodies = [request.body for request in self.requests if request.path == self.embed_path]
         return [texts_of(body) for body in bodies]
 
     def vector(self, text: str, digest: str | None = None) -> list[float]:
@@ -204,7 +210,7 @@ class FakeOllama:
         """What to send for a request. Called by the handlers' threads."""
         with self._lock:
             self.requests.append(Request(path, body))
-        if path == "/api/embed":
+        if path == self.embed_path:
             self.on_embed(texts_of(body))
         self._dawdle(path, body)
         with self._lock:
@@ -216,8 +222,12 @@ class FakeOllama:
             return 307, b""
         if self.garbage is not None:
             return 200, self.garbage
-        if self.error_page is not None and path == "/api/embed":
+        if self.error_page is not None and path == self.embed_path:
             return self.error_page
+        return self.answered(path, body)
+
+    def answered(self, path: str, body: Mapping[str, Any]) -> Answer:
+        """What to send where nothing is wrong."""
         if path == "/":
             return 200, b"Ollama is running"
         if path == "/api/version":
@@ -240,7 +250,7 @@ class FakeOllama:
         As the real one: after the request was understood and its model found, before anything is embedded.
         """
         known = full_name(str(body.get("model", ""))) in {full_name(name) for name in self.models}
-        if self.load_s is None or self.loaded or path != "/api/embed" or not known or unreadable(body):
+        if self.load_s is None or self.loaded or path != self.embed_path or not known or unreadable(body):
             return True
         with self._lock:
             self.n_loads += 1
@@ -256,7 +266,7 @@ class FakeOllama:
 
     def _dawdle(self, path: str, body: Mapping[str, Any]) -> None:
         word = self.hang_word
-        if self.hang or (word and path == "/api/embed" and any(word in text for text in texts_of(body))):
+        if self.hang or (word and path == self.embed_path and any(word in text for text in texts_of(body))):
             self._released.clear()
             self._hanging.set()
             self._released.wait()
@@ -275,13 +285,13 @@ class FakeOllama:
             texts = [text[:limit] for text in texts]
         if self.poison and any(self.poison in text for text in texts):
             return 400, {"error": NAN}
-        vectors = self._spoilt([self.vector(text) for text in texts])
+        vectors = self.spoilt([self.vector(text) for text in texts])
         with self._lock:
             self.embedded_texts.extend(texts)
         durations = {"total_duration": 14143917, "load_duration": 1019500, "prompt_eval_count": 8}
         return 200, {"model": model, "embeddings": vectors, **durations}
 
-    def _spoilt(self, vectors: list[list[float]]) -> Sequence[list[float] | None]:
+    def spoilt(self, vectors: list[list[float]]) -> Sequence[list[float] | None]:
         if self.nan:
             vectors[0][0] = math.nan
         if self.zero:
@@ -356,7 +366,7 @@ class _Handler(BaseHTTPRequestHandler):
     def _serve(self, body: Mapping[str, Any]) -> None:
         fake = cast(_Server, self.server).fake
         fake.headers.append({name.lower(): value for name, value in self.headers.items()})
-        if (self.path in _ROUTES) and self.command not in _ROUTES[self.path]:
+        if (self.path in fake.routes) and self.command not in fake.routes[self.path]:
             status, answer = 405, b"405 method not allowed"
         elif not fake.wait_for_load(self.path, body, self.connection):
             self.close_connection = True
@@ -364,12 +374,14 @@ class _Handler(BaseHTTPRequestHandler):
         else:
             status, answer = fake.answer(self.path, body)
         content = answer if isinstance(answer, bytes) else json.dumps(answer, separators=(",", ":")).encode()
-        is_vectors = isinstance(answer, dict) and "embeddings" in answer
+        is_vectors = isinstance(answer, dict) and fake.vectors_key in answer
         if fake.truncated and is_vectors:
             content = content[: len(content) // 2]
         self.send_response(status)
         self.send_header("Content-Type", "text/plain" if isinstance(answer, bytes) else "application/json")
         self.send_header("Content-Length", str(len(content)))
+        for name, value in fake.extra_headers.items() if status != 200 else ():
+            self.send_header(name, value)
         if fake.redirect_to is not None:
             self.send_header("Location", fake.redirect_to + self.path)
         self.end_headers()

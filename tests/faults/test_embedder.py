@@ -31,7 +31,9 @@ def on_ollama(daemon: Vragd, fake: FakeOllama, batch_size: int) -> None:
         "timeout_s": TIMEOUT_S, "query_timeout_s": QUERY_TIMEOUT_S,
     }  # fmt: skip
     store = {"sources": [{"path": str(daemon.vault)}], "embedder": embedder}
-    daemon.configure(stores={"notes": store}, watch={"settle_ms": 20})
+    # a question that is asked again is to meet the embedder
+    limits = {"remembered_questions": 0}
+    daemon.configure(stores={"notes": store}, watch={"settle_ms": 20}, limits=limits)
 
 
 def strangers(daemon: Vragd, fake: FakeOllama) -> list[str]:

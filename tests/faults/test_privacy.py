@@ -182,7 +182,7 @@ def test_nothing_private_reaches_a_log_and_nothing_is_open_to_others(
         ollama.angry = True
         (folder / f"{canaries['title']}.md").write_text(canaries.note("more\n"))
         until(lambda: "embedder_unavailable" in daemon.status()["degraded"], f"the outage: {daemon.status()}")
-        daemon.query(canaries["query"])
+        daemon.query(f"{canaries['query']} again")  # none that it has the vector of
         ollama.angry = False
         for target in ("/v1/status", "/v1/files", "/v1/stores", "/v1/stores/notes"):
             daemon.client.request("GET", target)

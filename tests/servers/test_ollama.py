@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing
 from pathlib import Path
 
 import httpx
 import pytest
 
+from tests.conformance.embedders import local
 from tests.fakes.ollama import FakeOllama
 from tests.harness import Vragd, until, vragd
 from tests.servers.ollama.server import MODEL, RealOllama, build
+from vragd.embed.base import Embedder
+from vragd.embed.conformance import CHECKS
 
 FOLDER = os.environ.get("VRAGD_SERVERS")
 pytestmark = [
@@ -74,6 +78,41 @@ def test_a_server_that_was_killed_and_a_model_that_was_removed_come_back(daemon:
 def test_a_model_that_was_unloaded_is_loaded_for_the_next_question(daemon: Vragd, ollama: RealOllama) -> None:
     ollama.unload()
     until(lambda: meant(daemon, "espresso") == ["coffee.md"], "the model to be loaded", 100)
+
+
+# -- by way of /v1 ------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("check", CHECKS, ids=lambda fn: fn.__name__)
+@pytest.mark.parametrize("kind", ["native", "over_v1"])
+def test_the_contract_by_either_protocol(ollama: RealOllama, kind: str, check: Callable[..., None]) -> None:
+    make = native if kind == "native" else over_v1
+    with ExitStack() as stack:
+        check(lambda: stack.enter_context(closing(make(ollama))))
+
+
+def test_both_protocols_give_the_same_vectors(ollama: RealOllama) -> None:
+    with closing(over_v1(ollama)) as one, closing(native(ollama)) as other:
+        texts = ["How to brew coffee with a press.", "Winds and tides of the northern sea."]
+        assert one.embed_documents(texts) == pytest.approx(other.embed_documents(texts), abs=1e-3)
+        assert one.space("c").dimension == other.space("c").dimension
+
+
+def test_another_instance_knows_the_model_again(ollama: RealOllama) -> None:
+    with closing(over_v1(ollama)) as one:
+        space = one.space("c")
+    ollama.unload()
+    with closing(over_v1(ollama)) as two:
+        assert two.space("c").is_like(space)
+        assert two.still_makes(space)
+
+
+def over_v1(ollama: RealOllama) -> Embedder:
+    return local("openai", model=MODEL, url=f"{ollama.url}/v1", query_timeout_s=60.0)(ExitStack())
+
+
+def native(ollama: RealOllama) -> Embedder:
+    return local("ollama", model=MODEL, url=ollama.url, query_timeout_s=60.0)(ExitStack())
 
 
 CASES = [

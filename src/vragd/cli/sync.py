@@ -20,8 +20,9 @@ from vragd.system.places import expanded, literal
 
 POLL_S = 2.0
 # Reasons for which no amount of waiting makes the paths searchable.
-HOPELESS = frozenset({"embedder_unavailable", "embedder_space_mismatch", "backend_unavailable", "backend_refused",
-                      "store_mismatch", "disk_full", "data_dir", "config", "catalog_corrupt"})  # fmt: skip
+HOPELESS = frozenset({"embedder_unavailable", "embedder_refused", "embedder_space_mismatch", "backend_unavailable",
+                      "backend_refused", "store_mismatch", "disk_full", "data_dir", "config",
+                      "catalog_corrupt"})  # fmt: skip
 PATIENCE_S = 10.0
 
 

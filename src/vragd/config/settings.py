@@ -119,6 +119,7 @@ class LimitSettings(Settings):
     min_free_mib: int = Field(default=64, ge=0)
     keep_embeddings_days: int = Field(default=30, ge=0)
     delete_guard_share: float = Field(default=0.25, gt=0, le=1, strict=False)
+    remembered_questions: int = Field(default=256, ge=0, le=65_536)
 
 
 class DocumentSettings(Settings):

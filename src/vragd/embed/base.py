@@ -14,6 +14,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from vragd.embed.probes import alike
 from vragd.errors import EmbedderChanged, EmbedderRejected
 
 MIN_NORM = 1e-6
@@ -24,7 +25,8 @@ class Space:
     """
     The identity of an embedding. Vectors of two spaces are never compared.
 
-    `digest` names the exact weights, `prompts` whatever is put around a text before it is embedded.
+    `digest` names the exact weights, with `:N` where only the first N numbers of a vector are kept; `prompts` is
+    whatever is put around a text before it is embedded.
     """
 
     provider: str
@@ -44,6 +46,12 @@ class Space:
         """Provider and model, for people."""
         return f"{self.provider}/{self.model}"
 
+    def is_like(self, other: Space) -> bool:
+        """Whether it is `other`, but for what a server's arithmetic changes from one day to the next."""
+        return self == other or (
+            replace(self, digest="") == replace(other, digest="") and alike(self.digest, other.digest)
+        )
+
     def fingerprint(self) -> str:
         """32 hexadecimal characters, equal for equal spaces, on every machine."""
         identity = json.dumps(asdict(self), sort_keys=True)
@@ -58,7 +66,11 @@ class Embedder(Protocol):
     """
 
     def space(self, chunker: str) -> Space:
-        """The space of the vectors made now. Raises EmbedderUnavailable; may ask a server."""
+        """
+        The space of the vectors made now. Raises EmbedderUnavailable; may ask a server.
+
+        Of one model it is equal each time, or at least `is_like` the one before where no server names weights.
+        """
 
     def still_makes(self, space: Space) -> bool:
         """

@@ -30,6 +30,10 @@ class Prompts:
         """What to embed for a question."""
         return self.query.replace(TEXT, text)
 
+    def changed(self, document: str | None, query: str | None) -> Prompts:
+        """Those that are given in place of these."""
+        return Prompts(self.document if document is None else document, self.query if query is None else query)
+
     @property
     def identity(self) -> str:
         """Equal exactly when both templates are equal, on every machine."""
@@ -60,7 +64,7 @@ def prompts_for(model: str) -> Prompts:
     The prompts of `model`, or none when the name is not known.
 
     Registry, namespace, tag and case do not count: `hf.co/Qwen/Qwen3-Embedding-0.6B-GGUF:Q8_0` is
-    a `qwen3-embedding`.
+    a `qwen3-embedding`, and so is `text-embedding-qwen3-embedding-0.6b`, as LM Studio says.
     """
-    name = model.rsplit("/", 1)[-1].split(":", 1)[0].lower()
+    name = model.rsplit("/", 1)[-1].split(":", 1)[0].lower().removeprefix("text-embedding-")
     return next((prompts for pattern, prompts in TABLE if re.search(pattern, name)), NONE)

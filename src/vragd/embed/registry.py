@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 REGISTRY = {
     "builtin": "vragd.embed.builtin",
     "ollama": "vragd.embed.ollama",
+    "onnx": "vragd.embed.onnx",
+    "openai": "vragd.embed.openai",
 }
 
 DEFAULT = "builtin"

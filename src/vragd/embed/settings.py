@@ -7,9 +7,23 @@ Loads no embedder: the configuration is read by commands that never embed.
 from __future__ import annotations
 
 import json
+from typing import Annotated
 
+from pydantic import AfterValidator
+
+from vragd.embed.prompts import TEXT
 from vragd.embed.registry import TYPES
 from vragd.terms.fields import Settings
+
+
+def _holds_the_text(value: str | None) -> str | None:
+    if value is not None and value.count(TEXT) != 1:
+        raise ValueError(f'a prompt holds {TEXT} once, as in "query: {TEXT}"; "{TEXT}" alone is none')
+    return value
+
+
+Prompt = Annotated[str | None, AfterValidator(_holds_the_text)]
+"""What is put around a text, which is `{text}`; None leaves it to what is known of the model."""
 
 
 class EmbedderSettings(Settings):

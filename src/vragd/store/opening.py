@@ -139,7 +139,8 @@ def _parts(given: Given, lasting: Lasting, catalog: Catalog, reader: Reader) -> 
     filling = Filling(catalog, lasting.backend, given.pace)
     settings = given.settings.embedder.model_dump_json()
     spaces = Spaces(
-        given.name, catalog, lasting.backend, collections, filling, given.embedder, settings, given.recorded
+        given.name, catalog, lasting.backend, collections, filling, given.embedder, settings, given.recorded,
+        given.limits.remembered_questions,
     )  # fmt: skip
     return Parts(catalog, reader, collections, filling, spaces)
 

@@ -8,7 +8,6 @@ spaces never meet. Runs on the store's writer lane, but for `answering`.
 
 from __future__ import annotations
 
-import json
 import threading
 import time
 from collections.abc import Callable, Collection
@@ -24,8 +23,9 @@ from vragd.embed.base import Embedder, Space
 from vragd.errors import EmbedderChanged, EmbedderUnavailable, VragdError
 from vragd.store.collections import Collections
 from vragd.store.filling import Filling
+from vragd.store.remembered import Remembered
 from vragd.sync import order
-from vragd.sync.embedding import space_of
+from vragd.sync.embedding import identity_of, space_of
 from vragd.system.failpoints import reach
 from vragd.system.log import error_fields
 
@@ -41,9 +41,10 @@ Recorded = Callable[[str], Embedder | None]
 class Answering:
     """The space that questions are put to, and who embeds them: `find` tells, which may load a model. Any thread."""
 
-    def __init__(self, space: SpaceRow, find: Callable[[], Embedder]) -> None:
+    def __init__(self, space: SpaceRow, find: Callable[[], Embedder], remembered: Remembered | None = None) -> None:
         self.space, self._find = space, find
-        self._wanted = Space(**json.loads(space.identity))
+        self._remembered = remembered or Remembered(0)
+        self._wanted = identity_of(space)
         self._looking = threading.Lock()
         self._looked_at: float | None = None  # monotonic
         self._trouble: EmbedderUnavailable | None = None
@@ -52,14 +53,19 @@ class Answering:
         """
         A question's vector in this space. Raises EmbedderUnavailable, also when the embedder is another by now.
 
-        Who it is is asked every few seconds, by one question at a time; the first ones wait for that.
+        Who it is is asked every few seconds, by one question at a time; the first ones wait for that. A question that
+        was asked before is embedded no more.
         """
         embedder = self._find()
         if self._looked_at is None or time.monotonic() - self._looked_at >= IDENTITY_HOLDS_S:
             self._look(embedder)
         if self._trouble is not None:
             raise self._trouble
-        return embedder.embed_query(text)
+        row = self._remembered.get(self.space.id, text)
+        if row is None:
+            row = embedder.embed_query(text)
+            self._remembered.keep(self.space.id, text, row)
+        return row
 
     def _look(self, embedder: Embedder) -> None:
         if not self._looking.acquire(timeout=FIRST_LOOK_S if self._looked_at is None else 0):
@@ -114,7 +120,11 @@ LEAVE: tuple[order.Step[Leaving], ...] = (
 
 
 class Spaces:
-    """Those of one store's catalog. `configured` is the embedder of its settings, which are `settings` as JSON."""
+    """
+    Those of one store's catalog. `configured` is the embedder of its settings, which are `settings` as JSON.
+
+    `remembered`: of how many questions the vectors are kept.
+    """
 
     def __init__(
         self,
@@ -126,10 +136,12 @@ class Spaces:
         configured: Callable[[], Embedder],
         settings: str,
         recorded: Recorded,
+        remembered: int = 0,
     ) -> None:
         self._store, self._settings = store, settings
         self._catalog, self._backend, self._collections, self._filling = catalog, backend, collections, filling
         self._configured, self._recorded = configured, recorded
+        self._remembered = Remembered(remembered)
         self._attached = False  # whether the backend's collection was found or made, and nothing said otherwise
         rows = catalog.spaces()
         written, answers = catalog.chosen_spaces()
@@ -145,7 +157,7 @@ class Spaces:
         if row is None:
             return None
         chosen = row
-        return Answering(chosen, lambda: self._embedder_of(chosen))
+        return Answering(chosen, lambda: self._embedder_of(chosen), self._remembered)
 
     def _embedder_of(self, row: SpaceRow) -> Embedder:
         """Whoever made the space, as long as there is one; the configured embedder otherwise."""
@@ -206,7 +218,7 @@ class Spaces:
 
         Raises EmbedderUnavailable, and what `attach` raises.
         """
-        space = space_of(embedder)
+        space = self._as_known(space_of(embedder))
         before = self.current
         changed = before is None or before.fingerprint != space.fingerprint()
         if changed:
@@ -220,6 +232,11 @@ class Spaces:
         if changed and before is not None:
             log.warning("store.space_changed", store=self._store, provider=space.provider, model=space.model)
         self._see_who_answers()
+
+    def _as_known(self, space: Space) -> Space:
+        """`space`, or what it is like of those that are registered; of several the one that is written."""
+        rows = sorted(self._catalog.spaces(), key=lambda row: self.current is None or row.id != self.current.id)
+        return next((known for row in rows if (known := identity_of(row)).is_like(space)), space)
 
     def _begin(self, space: Space) -> None:
         if self.current is not None and not self.rebuilding and self._catalog.chosen_spaces()[1] is None:
@@ -251,7 +268,7 @@ class Spaces:
         try:
             if self._backend.traits.durable and self._collections.info(row.collection) is None:
                 return False  # the backend is another by now
-            return self._embedder_of(row).still_makes(Space(**json.loads(row.identity)))
+            return self._embedder_of(row).still_makes(identity_of(row))
         except VragdError as error:
             log.info("store.old_space_mute", store=self._store, **error_fields(error))
             return False

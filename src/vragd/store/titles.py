@@ -10,7 +10,7 @@ from vragd.catalog import titles
 from vragd.embed.base import Embedder
 from vragd.errors import EmbedderRejected, EmbedderUnavailable
 from vragd.store.store import Store
-from vragd.sync.embedding import space_of
+from vragd.sync.embedding import makes
 from vragd.system.failpoints import reach
 
 SLICE_S = 0.25  # a note saved meanwhile waits for it
@@ -35,7 +35,7 @@ def embed_titles(store: Store) -> bool:
         return False
     try:
         embedder = store.embedder
-        if space_of(embedder).fingerprint() != space.fingerprint:
+        if not makes(embedder, space):
             return False  # it is noticed where chunks are embedded
         began = time.monotonic()
         for start in range(0, len(waiting), embedder.batch_size):

@@ -7,6 +7,7 @@ on the store's writer lane.
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -14,7 +15,7 @@ from dataclasses import dataclass, field
 from vragd.catalog.model import SpaceRow
 from vragd.catalog.writer import Catalog
 from vragd.embed.base import Embedder, Space
-from vragd.errors import EmbedderChanged, EmbedderRejected, EmbedderUnavailable
+from vragd.errors import EmbedderChanged, EmbedderRefused, EmbedderRejected, EmbedderUnavailable
 from vragd.notes import chunk
 from vragd.sync.pace import PACE, Pace
 from vragd.system.failpoints import reach
@@ -29,6 +30,16 @@ Batch = Sequence[tuple[bytes, str]]
 def space_of(embedder: Embedder) -> Space:
     """The space of what it embeds now, of notes cut as they are now. Raises EmbedderUnavailable."""
     return embedder.space(chunk.VERSION)
+
+
+def identity_of(row: SpaceRow) -> Space:
+    """A registered space as it was when it was registered."""
+    return Space(**json.loads(row.identity))
+
+
+def makes(embedder: Embedder, row: SpaceRow) -> bool:
+    """Whether what it embeds now belongs into a registered space. Raises EmbedderUnavailable."""
+    return space_of(embedder).is_like(identity_of(row))
 
 
 @dataclass(slots=True)
@@ -92,18 +103,20 @@ class Bulk:
 
     def _see_who_it_is(self, embedder: Embedder) -> None:
         """A model replaced by one of equal dimension would fill the space with vectors that mean nothing there."""
-        if space_of(embedder).fingerprint() != self.space.fingerprint:
+        if not makes(embedder, self.space):
             raise EmbedderChanged("another model answers under the embedder's name", hint="vragd takes it by itself")
 
     def _embed_batch(self, embedder: Embedder, batch: Batch, found: Embedded, *, suspect: bool = False) -> None:
         """Embed and keep a batch; when it is refused, its halves, down to the texts that are at fault."""
         try:
             rows = embedder.embed_documents([text for _, text in batch])
-        except EmbedderChanged:
+        except (EmbedderChanged, EmbedderRefused):
             raise
         except EmbedderRejected:
             pass
-        except EmbedderUnavailable:
+        except EmbedderUnavailable as error:
+            if error.retry_after_s is not None:  # it is busy: no text's fault
+                raise
             if not (self._struck_out(batch) or suspect) or not _embeds_at_all(embedder):
                 raise
             suspect = True

@@ -45,7 +45,17 @@ EMBEDDERS: dict[str, dict[str, Any]] = {
     "builtin": {"threads": 3},
     "ollama": {
         "model": "embeddinggemma", "url": "http://10.0.0.1:11434", "allow_remote": True, "batch_size": 3,
-        "timeout_s": 90.0, "query_timeout_s": 4.0, "keep_alive": "1h",
+        "timeout_s": 90.0, "query_timeout_s": 4.0, "keep_alive": "1h", "dimensions": 256,
+    },
+    "onnx": {
+        "path": "/models/e5", "weights": "onnx/model_fp16.onnx", "threads": 2, "dimensions": 64,
+        "document_prompt": "passage: {text}", "query_prompt": "query: {text}",
+    },
+    "openai": {
+        "model": "m", "url": "https://10.0.0.1:8080/v1", "allow_remote": True, "key_file": "/etc/vragd/key",
+        "key_env": "MY_KEY",
+        "dimensions": 256, "document_prompt": "passage: {text}", "query_prompt": "query: {text}", "batch_size": 30,
+        "batch_chars": 50_000, "timeout_s": 80.0, "query_timeout_s": 4.0,
     },
 }  # fmt: skip
 EVERY = [(backends.TYPES, name, given) for name, given in BACKENDS.items()]
@@ -186,13 +196,20 @@ def test_what_leaves_the_machine_says_so() -> None:
     assert not embedder("builtin").leaves_machine()
     assert embedder("ollama").leaves_machine()
     assert not embedder("ollama", allow_remote=False).leaves_machine()
+    assert embedder("openai").leaves_machine()
+    assert not embedder("openai", allow_remote=False).leaves_machine()
 
 
 def test_the_longest_call_is_that_of_the_timeout() -> None:
     assert {name: backend(name).longest_call_s for name in BACKENDS} == {
         "faiss": 0, "file": 0, "memory": 0, "pgvector": 40, "s3vectors": 20, "sqlite": 0,
     }  # fmt: skip
-    assert {name: embedder(name).longest_call_s for name in EMBEDDERS} == {"builtin": 0, "ollama": 90}
+    assert {name: embedder(name).longest_call_s for name in EMBEDDERS} == {
+        "builtin": 0,
+        "ollama": 90,
+        "onnx": 0,
+        "openai": 80,
+    }
 
 
 def test_the_same_place_keeps_what_is_not_said_anew() -> None:

@@ -135,6 +135,22 @@ def test_a_probe_that_is_refused_blames_no_note(make: Make, fake: FakeOllama) ->
         make().space(CHUNKER)
 
 
+def test_shortened_vectors_are_units_and_another_space(make: Make, fake: FakeOllama) -> None:
+    whole, short = make(), make(dimensions=16)
+    text = " ".join(f"word{n}" for n in range(30))
+    (row,) = short.embed_documents([text])
+    cut = np.array(fake.vector(text)[:16])
+    assert row == pytest.approx(cut / np.linalg.norm(cut), abs=1e-6)
+    assert short.embed_query(text) == pytest.approx(row, abs=1e-6)
+    space = short.space(CHUNKER)
+    assert (space.dimension, space.digest) == (16, fake.digest + ":16")
+    assert (short.still_makes(space), whole.still_makes(space)) == (True, False)
+    assert not short.still_makes(whole.space(CHUNKER))
+    assert short.embed_documents([]).shape == (0, 16)
+    with pytest.raises(EmbedderUnavailable, match="vectors of 64 numbers"):
+        make(dimensions=65).space(CHUNKER)
+
+
 # --- absence ---------------------------------------------------------------------------------------
 
 

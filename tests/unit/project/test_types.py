@@ -16,7 +16,7 @@ SOURCE = Path(__file__).parents[3] / "src" / "vragd"
 ROOMS = {"backends": backends.REGISTRY, "embed": embedders.REGISTRY}
 REGISTRIES = {SOURCE / room / "registry.py" for room in ROOMS}
 # Words that mean other things too: only whole strings and folders count, and a class only beside what it is a type of.
-PLAIN = {"memory", "builtin", "sqlite", "file"}
+PLAIN = {"memory", "builtin", "sqlite", "file", "onnx"}
 EVERYDAY = {"file", "sqlite"}  # these as strings, too
 PARTS = {"backend", "embedder"}
 

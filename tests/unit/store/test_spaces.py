@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +18,7 @@ from vragd.embed.builtin.settings import BuiltinEmbedder
 from vragd.embed.ollama.settings import OllamaEmbedder
 from vragd.embed.pool import Embedders
 from vragd.errors import BackendUnavailable, DiskFull, EmbedderUnavailable, UnknownCollection
+from vragd.store.remembered import Remembered
 from vragd.store.spaces import Answering
 
 
@@ -145,3 +147,40 @@ def test_whoever_comes_too_late_for_a_store_is_told_and_reopens_nothing(tmp_path
     backend.close()
     with pytest.raises(BackendUnavailable):
         backend.query("sss", np.array([1, 0], dtype=np.float32), 1)
+
+
+def test_a_question_is_embedded_once_for_each_space_and_the_oldest_is_forgotten(world: World) -> None:
+    assert world.store.space is not None
+    asked: list[str] = []
+
+    class Asked(WordEmbedder):
+        def embed_query(self, text: str) -> np.ndarray:
+            asked.append(text)
+            return super().embed_query(text)
+
+    remembered, embedder = Remembered(2), Asked()
+    first = Answering(world.store.space, lambda: embedder, remembered)
+    row = first.embed_query("one")
+    row[:] = 0  # it is the caller's
+    assert np.array_equal(first.embed_query("one"), WordEmbedder().embed_query("one"))
+    other = Answering(replace(world.store.space, id=99), lambda: embedder, remembered)
+    other.embed_query("one")
+    assert asked == ["one", "one"]
+    first.embed_query("one")
+    first.embed_query("two")
+    first.embed_query("one")
+    other.embed_query("one")
+    assert asked == ["one", "one", "two", "one"]
+    nothing = Answering(world.store.space, lambda: embedder, Remembered(0))
+    nothing.embed_query("one")
+    nothing.embed_query("one")
+    assert len(asked) == 6
+
+
+def test_a_remembered_question_is_not_answered_by_vectors_of_a_model_that_is_another_by_now(world: World) -> None:
+    assert world.store.space is not None
+    embedder, remembered = WordEmbedder(), Remembered(2)
+    Answering(world.store.space, lambda: embedder, remembered).embed_query("one")
+    embedder.digest = "another model"
+    with pytest.raises(EmbedderUnavailable):
+        Answering(world.store.space, lambda: embedder, remembered).embed_query("one")

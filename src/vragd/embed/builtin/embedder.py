@@ -11,23 +11,17 @@ quicker (342 texts: 4.9 s one by one, 5.9 s in batches sorted by length).
 
 from __future__ import annotations
 
-import os
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
 
-# Read when it is imported: official builds from 1.29 on report to their maker otherwise, and keep an
-# identity of the machine below the home directory.
-os.environ["ORT_DISABLE_TELEMETRY"] = "1"
-import onnxruntime
-from tokenizers import Tokenizer
-
 from vragd.embed.base import Space, checked
 from vragd.embed.builtin.settings import BuiltinEmbedder
+from vragd.embed.session import InferenceSession, open_tokenizer, threads_for
+from vragd.embed.session import open_session as opened
 from vragd.errors import EmbedderUnavailable
-from vragd.system.cores import usable_cores
 
 MODEL_DIR = Path(__file__).with_name("minilm")
 MODEL_SHA256 = "b3b74181fefc4ee89e127f6738620e193884be370139a3b3b6bfec35166639c8"
@@ -38,7 +32,7 @@ _CLS, _SEP = 101, 102
 
 def create(settings: BuiltinEmbedder) -> MiniLM:
     """The embedder; loads the model (0.2 s, 90 MB)."""
-    return MiniLM(settings.threads or max(1, min(4, usable_cores() - 1)))
+    return MiniLM(threads_for(settings.threads))
 
 
 class MiniLM:
@@ -50,16 +44,13 @@ class MiniLM:
         self,
         threads: int,
         folder: Path = MODEL_DIR,
-        open_session: Callable[[int, Path], onnxruntime.InferenceSession] | None = None,
+        open_session: Callable[[int, Path], InferenceSession] | None = None,
     ) -> None:
         open_session = open_session or session
-        os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")  # two cores are ours to share, not to fill
         try:
-            self._tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
+            self._tokenizer = open_tokenizer(folder / "tokenizer.json")
         except Exception as error:  # a bare one
             raise _damaged(error) from error
-        self._tokenizer.no_truncation()
-        self._tokenizer.no_padding()
         self._bulk = open_session(threads, folder)
         # A session of one thread has no pool that a query could wait for: both may use it at once.
         self._query = self._bulk if threads == 1 else open_session(1, folder)
@@ -89,7 +80,7 @@ class MiniLM:
     def close(self) -> None:
         """Nothing is held that needs closing."""
 
-    def _embed(self, session: onnxruntime.InferenceSession, texts: Sequence[str]) -> np.ndarray:
+    def _embed(self, session: InferenceSession, texts: Sequence[str]) -> np.ndarray:
         total = np.zeros((len(texts), DIMENSION), dtype=np.float32)
         for owner, window in self._windows(texts):
             total[owner] += _run(session, window) * len(window)
@@ -105,15 +96,10 @@ class MiniLM:
                 yield owner, [_CLS, *ids[start : start + step], _SEP]
 
 
-def session(threads: int, folder: Path = MODEL_DIR) -> onnxruntime.InferenceSession:
+def session(threads: int, folder: Path = MODEL_DIR) -> InferenceSession:
     """The model, run by so many threads. Raises EmbedderUnavailable."""
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = threads
-    options.inter_op_num_threads = 1
-    options.enable_cpu_mem_arena = False  # an arena keeps the largest batch it ever saw for good
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")  # an idle daemon is idle
     try:
-        return onnxruntime.InferenceSession(str(folder / "model.onnx"), options, providers=["CPUExecutionProvider"])
+        return opened(threads, folder / "model.onnx")
     except Exception as error:  # ONNX Runtime raises its own unrelated classes
         raise _damaged(error) from error
 
@@ -125,6 +111,6 @@ def _damaged(error: Exception) -> EmbedderUnavailable:
     )
 
 
-def _run(session: onnxruntime.InferenceSession, window: Sequence[int]) -> np.ndarray:
+def _run(session: InferenceSession, window: Sequence[int]) -> np.ndarray:
     ids = np.array([window], dtype=np.int64)
     return np.asarray(session.run(["embedding"], {"input_ids": ids, "attention_mask": np.ones_like(ids)})[0][0])

@@ -9,28 +9,29 @@ No message says what a text says: what a server answers about a text may quote i
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Callable, Sequence
 from typing import Any
-from urllib.parse import urlsplit
 
-import httpx
 import numpy as np
 
 from vragd.embed.base import Embedder, Space, checked
-from vragd.embed.ollama.line import Broke, Doubtful, Line, Silent, TooLong
+from vragd.embed.ollama.line import Line
 from vragd.embed.ollama.settings import OllamaEmbedder
 from vragd.embed.prompts import prompts_for
-from vragd.errors import ConfigError, EmbedderRejected, EmbedderUnavailable
-from vragd.terms.hosts import is_loopback
-
-SILENT_FOR_S = 5.0
-"""For so long after a question that was not answered no other is put: each would wait as long, and hold up others."""
-WARM_UP_AFTER_S, WARM_UP_S = 0.5, 600.0
-"""How long after such a silence the model is asked for once with patience, and with how much."""
-PROBE = "vragd"
-MAX_HALVINGS = 8
-BROKE_HALVINGS, BROKE_CHARS = 3, 200  # where what runs the model dies of a text: how far it is cut to find out
+from vragd.embed.remote import (
+    PROBE,
+    WARM_UP_S,
+    Ask,
+    Doubtful,
+    Patience,
+    Silent,
+    checked_url,
+    embed_fitting,
+    kept,
+    shortened,
+    shortening,
+)
+from vragd.errors import EmbedderRejected, EmbedderUnavailable
 
 
 def create(settings: OllamaEmbedder) -> Embedder:
@@ -42,18 +43,16 @@ class Ollama:
     """A model served by Ollama, as an `Embedder`. Every method may be called from any thread."""
 
     def __init__(self, settings: OllamaEmbedder) -> None:
-        is_local = _checked_url(settings.url, allow_remote=settings.allow_remote)
+        is_local = checked_url(settings.url, allow_remote=settings.allow_remote)
         self._settings = settings
         self._prompts = prompts_for(settings.model)
         self._bulk = Line(settings, timeout_s=settings.timeout_s, is_local=is_local)
         self._questions = Line(settings, timeout_s=settings.query_timeout_s, is_local=is_local)
         self._patient = Line(settings, timeout_s=max(WARM_UP_S, settings.timeout_s), is_local=is_local)
-        self._closed = threading.Event()
-        self._warming = threading.Lock()
+        self._patience = Patience(f"Ollama at {settings.url}", lambda: self._patient.embed([PROBE]))
         self._lock = threading.Lock()  # held to read and write the two fields below, never over a request
         self._dimensions: dict[str, int] = {}  # by digest
         self._dimension: int | None = None  # that of the digest seen last
-        self._silent_until = 0.0  # monotonic
 
     @property
     def batch_size(self) -> int:
@@ -68,11 +67,12 @@ class Ollama:
         Blocks for up to `query_timeout_s`, and for up to `timeout_s` more while a model is loaded.
         """
         name, digest = self._identity()
+        whole = self._dimension_of(digest)
         return Space(
             provider="ollama",
             model=name,
             digest=digest,
-            dimension=self._dimension_of(digest),
+            dimension=self._settings.dimensions or whole,
             prompts=self._prompts.identity,
             chunker=chunker,
         )
@@ -83,12 +83,11 @@ class Ollama:
 
         Blocks for up to `query_timeout_s`; not again for a while if that went by without an answer.
         """
-        if time.monotonic() < self._silent_until:
-            raise EmbedderUnavailable(f"Ollama at {self._settings.url} did not answer the last question in time")
+        self._patience.ask()
         try:
             name, digest = self._identity()
         except Silent:
-            self._silent_until = time.monotonic() + SILENT_FOR_S
+            self._patience.was_silent()
             raise
         there = ("ollama", name, digest, self._prompts.identity)
         return there == (space.provider, space.model, space.digest, space.prompts)
@@ -107,10 +106,10 @@ class Ollama:
             for start in range(0, len(texts), self.batch_size):
                 rows.append(self._fitting(self._bulk, ask, texts[start : start + self.batch_size]))
         except Silent as error:
-            self._warm_up(error)
+            self._patience.warm_up(error)
             raise
-        self._silent_until = 0.0
-        return np.concatenate(rows)
+        self._patience.answered()
+        return shortened(np.concatenate(rows), self._settings.dimensions)
 
     def embed_query(self, text: str) -> np.ndarray:
         """
@@ -118,47 +117,29 @@ class Ollama:
 
         Raises as `embed_documents`. Blocks for up to `query_timeout_s`, never behind documents.
         """
-        if time.monotonic() < self._silent_until:
-            raise EmbedderUnavailable(f"Ollama at {self._settings.url} did not answer the last question in time")
+        self._patience.ask()
         with self._lock:
             dimension = self._dimension
         ask = self._asking(self._questions, self._prompts.query_text, dimension)
         try:
-            row: np.ndarray = self._fitting(self._questions, ask, [text])[0]
+            row = self._fitting(self._questions, ask, [text])
         except Silent as error:
-            self._silent_until = time.monotonic() + SILENT_FOR_S
-            self._warm_up(error)
+            self._patience.was_silent()
+            self._patience.warm_up(error)
             raise
-        return row
+        answer: np.ndarray = shortened(row, self._settings.dimensions)[0]
+        return answer
 
     def close(self) -> None:
         """Close both connection pools. A call in flight may last until its timeout; later calls fail."""
-        self._closed.set()
+        self._patience.close()
         for line in (self._bulk, self._questions, self._patient):
             line.close()
 
-    def _warm_up(self, error: Silent) -> None:
-        """
-        Have the model loaded, on a thread beside: Ollama gives a load up when whoever waited for it goes away, and
-        whoever asks a question does so long before a large model is loaded.
-        """
-        if error.connected and self._warming.acquire(blocking=False):
-            threading.Thread(target=self._load, name="ollama-load", daemon=True).start()
-
-    def _load(self) -> None:
+    def _fitting(self, line: Line, ask: Ask, texts: Sequence[str]) -> np.ndarray:
+        """As `embed_fitting`. What a server refuses of a single text it must not refuse of any."""
         try:
-            if not self._closed.wait(WARM_UP_AFTER_S):
-                self._patient.embed([PROBE])
-                self._silent_until = 0.0
-        except (EmbedderUnavailable, EmbedderRejected):
-            return  # the next silence tries again
-        finally:
-            self._warming.release()
-
-    def _fitting(self, line: Line, ask: _Ask, texts: Sequence[str]) -> np.ndarray:
-        """As `_embed_fitting`. What a server refuses of a single text it must not refuse of any."""
-        try:
-            return _embed_fitting(ask, texts)
+            return embed_fitting(ask, texts)
         except Doubtful as error:
             if len(texts) > 1:
                 raise  # whoever called asks again with fewer
@@ -172,11 +153,11 @@ class Ollama:
             raise
 
     def _identity(self) -> tuple[str, str]:
-        """The model's full name as the server spells it, and its digest. Raises EmbedderUnavailable."""
+        """The model's full name as the server spells it, and the digest of a space. Raises EmbedderUnavailable."""
         wanted = _full_name(self._settings.model)
         for name, digest in self._questions.digests().items():
             if _full_name(name) == wanted:
-                return name, digest
+                return name, digest + shortening(self._settings.dimensions)
         raise self._questions.not_pulled()
 
     def _dimension_of(self, digest: str) -> int:
@@ -194,20 +175,21 @@ class Ollama:
         return self._dimension_of(self._identity()[1]) if dimension is None else dimension
 
     def _probe(self) -> int:
-        """The dimension of the model's vectors. Raises EmbedderUnavailable: our own word is no poison."""
+        """The dimension of the model's whole vectors. Raises EmbedderUnavailable: our own word is no poison."""
         try:
             rows = _checked_rows(self._bulk.embed([PROBE], quote=True), count=1, dimension=None)
         except Silent as error:
-            self._warm_up(error)
+            self._patience.warm_up(error)
             raise
         except EmbedderRejected as error:
             raise EmbedderUnavailable(
                 f"model {self._settings.model!r} cannot embed: {error.message}",
                 hint="check that it is an embedding model: ollama show " + self._settings.model,
             ) from None
+        kept(rows.shape[1], self._settings.dimensions)
         return int(rows.shape[1])
 
-    def _asking(self, line: Line, prompted: Callable[[str], str], dimension: int | None) -> _Ask:
+    def _asking(self, line: Line, prompted: Callable[[str], str], dimension: int | None) -> Ask:
         def ask(texts: Sequence[str]) -> np.ndarray:
             answer = line.embed([prompted(text) for text in texts])
             return _checked_rows(answer, count=len(texts), dimension=dimension)
@@ -215,61 +197,11 @@ class Ollama:
         return ask
 
 
-_Ask = Callable[[Sequence[str]], np.ndarray]
-
-
 def _checked_rows(answer: Any, *, count: int, dimension: int | None) -> np.ndarray:
     rows = checked(answer, count=count, dimension=dimension)
     if count and not rows.shape[1]:
         raise EmbedderRejected("the embedder answered with vectors of no dimension")
     return rows
-
-
-def _embed_fitting(ask: _Ask, texts: Sequence[str], *, halvings: int = 0) -> np.ndarray:
-    """`ask(texts)`, with every text that is too long for the model embedded in parts."""
-    try:
-        return ask(texts)
-    except (TooLong, Broke) as error:
-        if len(texts) > 1:  # nobody says which one it was
-            return np.concatenate([_embed_fitting(ask, [text], halvings=halvings) for text in texts])
-        if halvings == MAX_HALVINGS or len(texts[0].strip()) < 2:
-            raise
-        if isinstance(error, Broke) and (halvings == BROKE_HALVINGS or len(texts[0]) < BROKE_CHARS):
-            raise
-    halves = _halves(texts[0])
-    rows = [_embed_fitting(ask, [half], halvings=halvings + 1) for half in halves]
-    weights = np.array([[len(half)] for half in halves], dtype=np.float32)
-    mean = (np.concatenate(rows) * weights).sum(axis=0, keepdims=True) / weights.sum()
-    return checked(mean, count=1, dimension=None)
-
-
-def _halves(text: str) -> tuple[str, str]:
-    """`text` cut at the whitespace nearest its middle, or in its middle when none is near."""
-    text = text.strip()
-    middle = len(text) // 2
-    near = range(len(text) // 4, len(text) - len(text) // 4)
-    cuts = [place for place in near if text[place].isspace()]
-    cut = min(cuts, key=lambda place: abs(place - middle), default=middle)
-    return text[:cut].rstrip(), text[cut:].lstrip()
-
-
-def _checked_url(url: str, *, allow_remote: bool) -> bool:
-    """True when `url` is on this machine. Raises ConfigError for what is not, unless allowed."""
-    try:
-        parts = urlsplit(url)
-        host, _ = parts.hostname or "", parts.port
-        httpx.URL(url)
-    except (ValueError, httpx.InvalidURL) as error:
-        raise ConfigError(f"embedder url {url!r} is not a url: {error}") from error
-    if parts.username is not None:
-        raise ConfigError("the embedder url holds a user name, which Ollama's client does not send")
-    is_local = is_loopback(host)
-    if not is_local and not allow_remote:
-        raise ConfigError(
-            f"embedder url {url!r} is not on this machine: the text of notes would leave it",
-            hint="if that is what you want, set allow_remote: true",
-        )
-    return is_local
 
 
 def _full_name(model: str) -> str:

@@ -11,18 +11,26 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
-from urllib.parse import urlsplit
 
 import httpx
 import ollama
 from pydantic import ValidationError
 
 from vragd.embed.ollama.settings import OllamaEmbedder
+from vragd.embed.remote import (
+    CONNECT_TIMEOUT_S,
+    Broke,
+    Doubtful,
+    Silent,
+    TooLong,
+    asks_proxy,
+    encodable,
+    verifies,
+)
 from vragd.errors import EmbedderRejected, EmbedderUnavailable
 from vragd.system.lanes import progress
-from vragd.terms.hosts import is_here, is_loopback, origin
+from vragd.terms.hosts import is_loopback, origin
 
-CONNECT_TIMEOUT_S = 2.0
 HOST_VARIABLE = "OLLAMA_HOST"
 KEY_HOST = ("https", "ollama.com", 443)
 
@@ -34,24 +42,6 @@ NOT_A_NUMBER = re.compile(r"\b(NaN|[+-]?Inf)\b", re.I)
 NO_EMBEDDER = re.compile(r"does not support embed", re.I)
 RUNNER_DIED = re.compile(r"\bEOF\b")
 REFUSED_STATUS = frozenset({400, 413, 422})
-
-
-class Silent(EmbedderUnavailable):
-    """No answer came in the time there was for it; `connected` if somebody was there."""
-
-    connected = True
-
-
-class TooLong(EmbedderRejected):
-    """A text is longer than the model's context."""
-
-
-class Doubtful(EmbedderRejected):
-    """A refusal that may be of the text, or of any text: the server says it in the same words."""
-
-
-class Broke(Doubtful):
-    """What runs the model died of a text, or of something else: long ones do that to some releases."""
 
 
 class Line:
@@ -66,12 +56,9 @@ class Line:
         self._client = ollama.Client(
             settings.url,
             timeout=httpx.Timeout(timeout_s, connect=self._connect_s),
-            trust_env=not (
-                is_local or is_here(urlsplit(settings.url).hostname or "")
-            ),  # a proxy could not reach our loopback, and would see the notes
+            trust_env=asks_proxy(settings.url),
             follow_redirects=False,  # whoever listens must not send the notes on to another host
-            # where there is no TLS to verify, the list of authorities need not be read: a tenth of a second
-            verify=not (is_local and urlsplit(settings.url).scheme == "http"),
+            verify=verifies(settings.url, is_local=is_local),
         )
         if not gets_key(settings.url, os.environ):
             self._client._client.headers.pop("authorization", None)  # the library sends it to whoever it talks to
@@ -92,7 +79,7 @@ class Line:
         with self._translated(quote=quote):
             return self._client.embed(
                 self._model,
-                [_encodable(text) for text in texts],
+                [encodable(text) for text in texts],
                 truncate=False,
                 keep_alive=self._keep_alive,
             ).embeddings
@@ -195,8 +182,3 @@ def gets_key(url: str, environment: Mapping[str, str]) -> bool:
 def _keep_alive(value: str) -> float | str:
     # Ollama takes a bare number of seconds only as a JSON number; -1 means for ever.
     return float(value) if re.fullmatch(r"-?\d+(\.\d+)?", value) else value
-
-
-def _encodable(text: str) -> str:
-    # A lone surrogate cannot be sent as UTF-8, and the client's own error would quote the text.
-    return text.encode("utf-8", "replace").decode("utf-8")

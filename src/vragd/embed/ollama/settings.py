@@ -18,6 +18,7 @@ class OllamaEmbedder(EmbedderSettings):
     model: str = Field(min_length=1)
     url: str = "http://127.0.0.1:11434"
     allow_remote: bool = False
+    dimensions: Integer | None = Field(default=None, ge=8, le=65536)
     batch_size: Integer = Field(default=16, ge=1, le=512)
     timeout_s: Seconds = 60.0
     query_timeout_s: Seconds = 3.0

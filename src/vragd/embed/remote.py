@@ -1,0 +1,178 @@
+"""What embedders share that ask a server: where notes may be sent, texts that are too long, a server that is silent."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Sequence
+from urllib.parse import urlsplit
+
+import httpx
+import numpy as np
+
+from vragd.embed.base import checked
+from vragd.errors import ConfigError, EmbedderRejected, EmbedderUnavailable
+from vragd.terms.hosts import is_here, is_loopback
+
+CONNECT_TIMEOUT_S = 2.0
+SILENT_FOR_S = 5.0
+"""For so long after a question that was not answered no other is put: each would wait as long, and hold up others."""
+WARM_UP_AFTER_S, WARM_UP_S = 0.5, 600.0
+"""How long after such a silence the model is asked for once with patience, and with how much."""
+PROBE = "vragd"
+MAX_HALVINGS = 8
+BROKE_HALVINGS, BROKE_CHARS = 3, 200  # where what runs the model dies of a text: how far it is cut to find out
+
+Ask = Callable[[Sequence[str]], np.ndarray]
+"""The vectors of texts that fit. Raises EmbedderUnavailable, EmbedderRejected and what is below."""
+
+
+class Silent(EmbedderUnavailable):
+    """No answer came in the time there was for it; `connected` if somebody was there."""
+
+    connected = True
+
+
+class TooLong(EmbedderRejected):
+    """A text is longer than the model's context, or all of them more than a request may hold."""
+
+
+class Doubtful(EmbedderRejected):
+    """A refusal that may be of the text, or of any text: the server says it in the same words."""
+
+
+class Broke(Doubtful):
+    """What runs the model died of a text, or of something else: long ones do that to some releases."""
+
+
+def checked_url(url: str, *, allow_remote: bool) -> bool:
+    """True when `url` is on this machine. Raises ConfigError for what is not, unless allowed."""
+    try:
+        parts = urlsplit(url)
+        host, _ = parts.hostname or "", parts.port
+        httpx.URL(url)
+    except (ValueError, httpx.InvalidURL) as error:
+        raise ConfigError(f"embedder url {url!r} is not a url: {error}") from error
+    if parts.username is not None:
+        raise ConfigError("the embedder url holds a user name, which would not be sent")
+    is_local = is_loopback(host)
+    if not is_local and not allow_remote:
+        raise ConfigError(
+            f"embedder url {url!r} is not on this machine: the text of notes would leave it",
+            hint="if that is what you want, set allow_remote: true",
+        )
+    return is_local
+
+
+def asks_proxy(url: str) -> bool:
+    """Whether the environment's proxy may be used: it could not reach our loopback, and would see the notes."""
+    return not is_here(urlsplit(url).hostname or "")
+
+
+def verifies(url: str, *, is_local: bool) -> bool:
+    """Whether there may be TLS to verify; where not, the list of authorities need not be read: a tenth of a second."""
+    return not (is_local and urlsplit(url).scheme == "http")
+
+
+def encodable(text: str) -> str:
+    """`text` without lone surrogates, which cannot be sent as UTF-8: a client's own error would quote the text."""
+    return text.encode("utf-8", "replace").decode("utf-8")
+
+
+def shortening(dimensions: int | None) -> str:
+    """What a digest ends with whose vectors are `shortened`: they are of another space than whole ones."""
+    return "" if dimensions is None else f":{dimensions}"
+
+
+def kept(whole: int, dimensions: int | None) -> int:
+    """How many numbers are kept of vectors of `whole`. Raises EmbedderUnavailable where more are asked for."""
+    if dimensions is not None and dimensions > whole:
+        raise EmbedderUnavailable(
+            f"the model makes vectors of {whole} numbers, and dimensions: {dimensions} asks for more",
+            hint=f"dimensions can be {whole} at most",
+        )
+    return dimensions or whole
+
+
+def shortened(rows: np.ndarray, dimensions: int | None) -> np.ndarray:
+    """The first `dimensions` numbers of each row, at length 1 again; all for None. Raises as `kept` and `checked`."""
+    if kept(rows.shape[1], dimensions) == rows.shape[1]:
+        return rows
+    return checked(rows[:, :dimensions], count=len(rows), dimension=dimensions)
+
+
+def embed_fitting(ask: Ask, texts: Sequence[str], *, halvings: int = 0) -> np.ndarray:
+    """`ask(texts)`, with every text that is too long for the model embedded in parts."""
+    try:
+        return ask(texts)
+    except (TooLong, Broke) as error:
+        if len(texts) > 1:  # nobody says which one it was, or whether it was their number
+            middle = len(texts) // 2
+            parts = (texts[:middle], texts[middle:])
+            return np.concatenate([embed_fitting(ask, part, halvings=halvings) for part in parts])
+        if halvings == MAX_HALVINGS or len(texts[0].strip()) < 2:
+            raise
+        if isinstance(error, Broke) and (halvings == BROKE_HALVINGS or len(texts[0]) < BROKE_CHARS):
+            raise
+    halves = _halves(texts[0])
+    rows = [embed_fitting(ask, [half], halvings=halvings + 1) for half in halves]
+    weights = np.array([[len(half)] for half in halves], dtype=np.float32)
+    mean = (np.concatenate(rows) * weights).sum(axis=0, keepdims=True) / weights.sum()
+    return checked(mean, count=1, dimension=None)
+
+
+def _halves(text: str) -> tuple[str, str]:
+    """`text` cut at the whitespace nearest its middle, or in its middle when none is near."""
+    text = text.strip()
+    middle = len(text) // 2
+    near = range(len(text) // 4, len(text) - len(text) // 4)
+    cuts = [place for place in near if text[place].isspace()]
+    cut = min(cuts, key=lambda place: abs(place - middle), default=middle)
+    return text[:cut].rstrip(), text[cut:].lstrip()
+
+
+class Patience:
+    """
+    With one server, `name` for people: after a question it left without an answer none is put for a while.
+
+    Its model is then asked for beside, by `load`: a server may give a load up when whoever waited for it goes away, and
+    whoever asks a question does so long before a large model is loaded. Any thread.
+    """
+
+    def __init__(self, name: str, load: Callable[[], object]) -> None:
+        self._name, self._load = name, load
+        self._silent_until = 0.0  # monotonic
+        self._warming = threading.Lock()
+        self._closed = threading.Event()
+
+    def ask(self) -> None:
+        """Before a question. Raises EmbedderUnavailable while it is no use."""
+        if time.monotonic() < self._silent_until:
+            raise EmbedderUnavailable(f"{self._name} did not answer the last question in time")
+
+    def was_silent(self) -> None:
+        """A question went unanswered."""
+        self._silent_until = time.monotonic() + SILENT_FOR_S
+
+    def answered(self) -> None:
+        """It embeds."""
+        self._silent_until = 0.0
+
+    def warm_up(self, error: Silent) -> None:
+        """Have the model loaded, on a thread beside, if somebody was there to load it."""
+        if error.connected and self._warming.acquire(blocking=False):
+            threading.Thread(target=self._warm_up, name="embedder-load", daemon=True).start()
+
+    def close(self) -> None:
+        """Begin no load any more."""
+        self._closed.set()
+
+    def _warm_up(self) -> None:
+        try:
+            if not self._closed.wait(WARM_UP_AFTER_S):
+                self._load()
+                self.answered()
+        except (EmbedderUnavailable, EmbedderRejected):
+            return  # the next silence tries again
+        finally:
+            self._warming.release()
