@@ -16,6 +16,7 @@ from tests import harness
 from tests.conformance.factories import FACTORIES, close_opened
 
 if TYPE_CHECKING:
+    from tests.fakes.s3 import FakeS3
     from tests.fakes.s3vectors import FakeS3Vectors
 
 harness.fork_daemons = os.environ.get("VRAGD_TESTS_FORK") != "0"
@@ -37,6 +38,20 @@ def s3(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeS3Vectors]:
     for name, value in CREDENTIALS.items():
         monkeypatch.setenv(name, value)
     with FakeS3Vectors() as service:
+        yield service
+
+
+@pytest.fixture
+def fake_s3(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[FakeS3]:
+    """S3 with a bucket, and the environment its client needs."""
+    from tests.fakes.credentials import CREDENTIALS
+    from tests.fakes.s3 import FakeS3
+
+    for name in ("AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE"):
+        monkeypatch.setenv(name, str(tmp_path / name))
+    for name, value in CREDENTIALS.items():
+        monkeypatch.setenv(name, value)
+    with FakeS3("my-bucket") as service:
         yield service
 
 
@@ -63,7 +78,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     if not config.getoption("--quick"):
         return
-    slow = [item for item in items if item.get_closest_marker("slow") or "s3" in getattr(item, "fixturenames", ())]
+    slow = [
+        item
+        for item in items
+        if item.get_closest_marker("slow") or {"s3", "fake_s3"} & set(getattr(item, "fixturenames", ()))
+    ]
     config.hook.pytest_deselected(items=slow)
     items[:] = [item for item in items if item not in set(slow)]
 

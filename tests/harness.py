@@ -90,7 +90,7 @@ class Vragd:
         env = self.env
         with self.log_file.open("ab") as log:
             if self.fork and can_fork(env):
-                remote = "s3vectors" in self.config_file.read_text()
+                remote = "type: s3" in self.config_file.read_text()
                 self.process = fork_daemon(env, log, ["boto3", "vragd.backends.s3vectors.backend"] if remote else [])
             else:
                 self.process = subprocess.Popen([sys.executable, "-m", "vragd", "run"], env=env, stderr=log)

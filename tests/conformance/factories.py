@@ -8,12 +8,14 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 import xxhash
 
 from vragd.backends.base import VectorBackend
 from vragd.backends.registry import TYPES, create_backend
+from vragd.backends.s3.settings import S3Backend
 from vragd.backends.s3vectors.settings import S3VectorsBackend
 
 
@@ -31,6 +33,28 @@ def _s3vectors(path: Path) -> VectorBackend:
     bucket = f"bucket-{xxhash.xxh64_hexdigest(str(path).encode())}"  # one for each test, the same when opened again
     settings = S3VectorsBackend(type="s3vectors", bucket=bucket, endpoint_url=_s3vectors_url())
     return create_backend("s3vectors", settings, path)
+
+
+@functools.cache
+def _s3_url() -> str:
+    """`VRAGD_TEST_S3=s3://BUCKET/PREFIX?endpoint_url=URL`: a service of one's own; the fake without that."""
+    if own := os.environ.get("VRAGD_TEST_S3"):
+        return own
+    from tests.fakes.credentials import CREDENTIALS
+    from tests.fakes.s3 import FakeS3
+
+    fake = FakeS3("my-bucket").start()
+    atexit.register(fake.stop)
+    os.environ.update(CREDENTIALS)
+    return f"s3://my-bucket/?endpoint_url={quote(fake.url, safe='')}"
+
+
+def _s3(path: Path) -> VectorBackend:
+    """A prefix for each test, the same when opened again."""
+    place = S3Backend.from_url(_s3_url())
+    backend = create_backend("s3", place.model_copy(update={"prefix": f"{place.prefix}/{path.name}".strip("/")}), path)
+    _opened.append(backend)
+    return backend
 
 
 def local(kind: str, **given: Any) -> Callable[[Path], VectorBackend]:
@@ -79,6 +103,7 @@ FACTORIES: dict[str, Callable[[Path], VectorBackend]] = {
     "memory": local("memory"),
     "pgvector": _pgvector(),
     "pgvector-halfvec": _pgvector(vector_type="halfvec", remote_text=True, prefix="half_"),
+    "s3": _s3,
     "s3vectors": _s3vectors,
     "sqlite": in_folder("sqlite", "vectors.db"),
 }

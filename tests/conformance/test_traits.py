@@ -22,6 +22,10 @@ PINNED = {
         private=False, networked=True, keeps_payload=True, durable=True, patches=True, value_error=1 / 2_000,
         metrics=EVERY_METRIC, max_dimension=16_000, max_matches=None, max_among=None,
     ),
+    "s3": Traits(
+        private=False, networked=True, keeps_payload=True, durable=True, patches=True, value_error=1e-6,
+        metrics=EVERY_METRIC, max_dimension=65_536, max_matches=None, max_among=None,
+    ),
     "s3vectors": Traits(
         private=False, networked=True, keeps_payload=True, durable=True, patches=False, value_error=1e-6,
         metrics=frozenset({"cosine", "euclidean"}), max_dimension=4_096, max_matches=100, max_among=0,

@@ -32,6 +32,7 @@ from moto.s3vectors.exceptions import IndexNotFound, VectorBucketNotFound
 from moto.s3vectors.models import Index, S3VectorsBackend, s3vectors_backends
 from werkzeug.serving import make_server
 
+from tests.fakes.credentials import CREDENTIALS
 from tests.fakes.s3vectors_rules import (
     Refused,
     check_body,
@@ -42,13 +43,6 @@ from tests.fakes.s3vectors_rules import (
     poisoned,
 )
 
-# What the real client needs to find in its environment; nothing checks them.
-CREDENTIALS = {
-    "AWS_ACCESS_KEY_ID": "testing",
-    "AWS_SECRET_ACCESS_KEY": "testing",
-    "AWS_DEFAULT_REGION": "us-east-1",
-    "AWS_EC2_METADATA_DISABLED": "true",
-}
 MUTATIONS = frozenset({"PutVectors", "DeleteVectors", "CreateIndex", "DeleteIndex", "CreateVectorBucket"})
 WRITES = frozenset({"PutVectors", "DeleteVectors"})
 REQUESTS_PER_S, VECTORS_PER_S = 1_000, 2_500

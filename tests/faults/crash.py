@@ -228,7 +228,7 @@ class Matrix:
         elsewhere = ONCE if is_part else ()
         if self.scenario.is_remote:
             elsewhere = (*LOCAL, "transaction.") if is_part else LOCAL
-        if self.scenario.backend == "pg":
+        if self.scenario.backend in ("pg", "bucket"):
             elsewhere = (*LOCAL, *OF_THE_ORDER)
         points = selected(log, begins or "", elsewhere, pairs=not self.scenario.is_remote)
         if not self.scenario.is_remote or not is_part:

@@ -12,12 +12,14 @@ from pathlib import Path
 from typing import Any, Protocol
 from urllib.parse import quote
 
+from tests.fakes.s3 import FakeS3
 from tests.fakes.s3vectors import FakeS3Vectors
 from tests.faults.crash_life import BUCKET
 from tests.servers.postgres.server import DATABASE, USER, RealPostgres
-from vragd.backends.base import Stored
+from vragd.backends.base import Stored, VectorBackend
 from vragd.backends.file.settings import FileBackend
 from vragd.backends.registry import create_backend
+from vragd.backends.s3.settings import S3Backend
 from vragd.errors import UnknownCollection
 
 
@@ -173,18 +175,17 @@ class OnSqlite(OnDisk):
             return list(db.execute(f"select {columns} from rows where collection = ?", (collection,)))
 
 
-class OnFolder(OnDisk):
-    """A folder, as another process reads it."""
+class OfSegments:
+    """Segments, as another process reads them."""
 
     def keys(self, collection: str) -> set[str]:
         return {key for key, _ in self._held(collection)}
 
     def payloads(self, collection: str) -> dict[str, Mapping[str, Any]]:
-        held = self._held(collection)
-        return {key: dict(stored.payload) for key, stored in held}
+        return {key: dict(stored.payload) for key, stored in self._held(collection)}
 
     def _held(self, collection: str) -> list[tuple[str, Stored]]:
-        backend = create_backend("file", FileBackend(type="file", path=self.url), Path())
+        backend = self._opened()
         try:
             keys = [key for key, _ in backend.list_keys(collection)]
             return list(backend.get(collection, keys, values=False, metadata=True).items())
@@ -192,3 +193,36 @@ class OnFolder(OnDisk):
             return []
         finally:
             backend.close()
+
+    def _opened(self) -> VectorBackend:
+        raise NotImplementedError
+
+
+class OnFolder(OfSegments, OnDisk):
+    """In a folder."""
+
+    def _opened(self) -> VectorBackend:
+        return create_backend("file", FileBackend(type="file", path=self.url), Path())
+
+
+class OnBucket(OfSegments):
+    """In a bucket."""
+
+    violations: list[str] = []  # noqa: RUF012  none is looked for
+
+    def __init__(self, fake: FakeS3) -> None:
+        self._objects = fake.buckets["my-bucket"]
+        self.url = f"s3://my-bucket/life?region=us-east-1&endpoint_url={quote(fake.url, safe='')}"
+
+    def clear(self) -> None:
+        self._objects.clear()
+
+    def keep(self) -> object:
+        return dict(self._objects)
+
+    def restore(self, kept: Any) -> None:
+        self.clear()
+        self._objects.update(kept)
+
+    def _opened(self) -> VectorBackend:
+        return create_backend("s3", S3Backend.from_url(self.url), Path())

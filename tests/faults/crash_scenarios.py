@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from tests.faults.crash_life import Life, Setup
+from tests.faults.crash_life import ON_DISK, Life, Setup
 from vragd.system.failpoints import reach
 
 
@@ -191,8 +191,7 @@ class Scenario:
 ON_FAISS = (edits, checkpoint, migration, named_model, replaced_model, delete)
 ON_S3 = (edits, named_model, lost, move, refused)
 ON_POSTGRES = (everything,)
-ON_DISK = ("sqlite", "file")
 ALL = [
     *(Scenario(play, "faiss") for play in ON_FAISS), *(Scenario(play, "s3") for play in ON_S3),
-    *(Scenario(play, "pg") for play in ON_POSTGRES), *(Scenario(everything, kind) for kind in ON_DISK),
+    *(Scenario(play, "pg") for play in ON_POSTGRES), *(Scenario(everything, kind) for kind in (*ON_DISK, "bucket")),
 ]  # fmt: skip

@@ -18,8 +18,9 @@ import pytest
 
 from tests.faults.crash import FromTheEnd, Matrix, Tally, process_server
 from tests.faults.crash_checks import Violated
+from tests.faults.crash_life import SEGMENTS
 from tests.faults.crash_plants import PLANTS
-from tests.faults.crash_remote import OnFolder, OnPostgres, OnS3, OnSqlite, Remote
+from tests.faults.crash_remote import OnBucket, OnFolder, OnPostgres, OnS3, OnSqlite, Remote
 from tests.faults.crash_scenarios import ALL, Scenario
 from tests.faults.places import places_in_source
 from tests.servers.postgres.server import shared
@@ -56,6 +57,8 @@ def remote_for(scenario: Scenario, home: Path, request: pytest.FixtureRequest) -
         remote = OnPostgres(server)
         request.addfinalizer(remote.close)
         return remote
+    if scenario.backend == "bucket":
+        return OnBucket(request.getfixturevalue("fake_s3"))
     if scenario.backend in ("sqlite", "file"):
         kind = OnSqlite if scenario.backend == "sqlite" else OnFolder
         return kind(home.with_name(f"{home.name}-beside"))
@@ -88,6 +91,8 @@ RECOVERIES: dict[str, tuple[FromTheEnd, ...]] = {
     "edits-s3": (("sync.put", 1),),
 }
 """Where a first crash leaves much to be mended."""
+SWEPT: dict[str, tuple[FromTheEnd, ...]] = {f"everything-{kind}": (("segments.put", 1),) for kind in SEGMENTS}
+"""Where it leaves what nobody names."""
 
 
 @pytest.mark.parametrize(("name", "undo"), [*((name, False) for name in RECOVERIES), ("edits-s3", True)])
@@ -107,7 +112,8 @@ def test_every_place_in_the_code_is_reached(home: Path, request: pytest.FixtureR
     missing = {place for place in places_in_source() if place.startswith("pg.") and isinstance(shared(), str)}
     for name, scenario in BY_NAME.items():
         if scenario.backend != "pg" or not missing:
-            reached |= Matrix(home, scenario, remote_for(scenario, home, request)).see(RECOVERIES.get(name, ()))
+            crashes = (RECOVERIES | SWEPT).get(name, ())
+            reached |= Matrix(home, scenario, remote_for(scenario, home, request)).see(crashes)
     assert places_in_source() - reached == missing
 
 

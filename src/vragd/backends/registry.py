@@ -21,6 +21,7 @@ REGISTRY = {
     "file": "vragd.backends.file",
     "memory": "vragd.backends.memory",
     "pgvector": "vragd.backends.pgvector",
+    "s3": "vragd.backends.s3",
     "s3vectors": "vragd.backends.s3vectors",
     "sqlite": "vragd.backends.sqlite",
 }

@@ -28,6 +28,10 @@ class BackendSettings(Settings):
     """Whether it keeps its files below the folder it is given."""
     caches: ClassVar[tuple[str, ...]] = ()
     """Folders below the home directory that a client library writes, for credentials it renews."""
+    suits: ClassVar[int | None] = None
+    """The most vectors of a store that it is meant for; None for any number."""
+    beyond: ClassVar[str] = ""
+    """What to use instead for more."""
 
     kept: ClassVar[str] = ""
     """
@@ -59,6 +63,12 @@ class BackendSettings(Settings):
         if self.shared and type(given) is type(self) and given.where() == self.where():
             return self.model_copy(update={key: getattr(given, key) for key in given.model_fields_set})
         return given
+
+    def advice(self, n_vectors: int | None = None) -> str:
+        """For people, where so many vectors are more than it is meant for, or nobody knows how many there will be."""
+        if self.suits is None or (n_vectors is not None and n_vectors <= self.suits):
+            return ""
+        return f"{self.type} suits up to {self.suits:,} vectors; for more: {self.beyond}"
 
     def leaves_machine(self) -> bool:
         """Whether vectors and what belongs to them may be sent to another machine."""

@@ -136,6 +136,8 @@ def create(args: argparse.Namespace) -> int:
         embedder, *_ = elsewhere.embedders(load(args).config, args.model)
         info = elsewhere.create(place.backend, args.name, embedder, args.metric)
     say(f"index {info.name} of {place.where()} is there: {info.dimension}-d {info.metric}, {info.model}")
+    if advice := place.settings.advice():
+        say(advice)
     return 0
 
 
@@ -168,6 +170,8 @@ def info(args: argparse.Namespace) -> int:
     for key in ("index", "index_failed"):
         if key in found:
             out(f"  {key.replace('_', ' ')}: {found[key]}")
+    if advice := place.settings.advice(found["vectors"]):
+        out(f"  {advice}")
     for source, count in found["sources"].items():
         out(f"  source {source}: {count:,}")
     return 0

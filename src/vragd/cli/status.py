@@ -152,6 +152,8 @@ def _store(store: Status, page: Page) -> None:
         _wrong(page, f"waiting for {ago(trouble['for_s'])}: {trouble['message']}", trouble["hint"])
     if store["n_vectors_behind"]:
         out(f"  {plural(store['n_vectors_behind'], 'vector')} still to be put into {store['backend']['type']}")
+    if advice := store.get("advice"):
+        out(within(f"  {advice}"))
     if store["degraded"]:
         out(f"  answers may be incomplete or out of date: {', '.join(store['degraded'])} (the README explains each)")
 

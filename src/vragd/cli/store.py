@@ -116,6 +116,8 @@ def _info(args: argparse.Namespace) -> int:
     for name, value in (info.get("index") or {}).items():
         if value is not None:  # a remote backend does not say how many vectors it has
             out(f"  index {name}: {value}")
+    if info["advice"]:
+        out(f"  {info['advice']}")
     for source in info["sources"]:
         out(f"  source {source['name']}: {source['path']} [{source['state']}]")
     return 0

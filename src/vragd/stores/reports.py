@@ -79,6 +79,7 @@ async def _store_status(stores: Stores, indexer: Indexer) -> dict[str, Any]:
         "n_vectors_behind": store.filling.n_left or 0,
         "embedder": store.settings.embedder.model_dump(mode="json"),
         "backend": store.settings.backend.model_dump(mode="json"),
+        "advice": store.settings.backend.advice(counts.chunks) or None,
         "space": store.space.fingerprint if store.space else None,
         "sources": [
             {

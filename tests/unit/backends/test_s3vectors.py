@@ -16,6 +16,7 @@ from tests.backends import keys, nearest, put, values
 from tests.fakes import s3vectors_rules
 from tests.fakes.s3vectors import FakeS3Vectors
 from vragd.backends import budget
+from vragd.backends.aws.errors import PAUSE_S
 from vragd.backends.base import Entry
 from vragd.backends.s3vectors import backend as s3vectors
 from vragd.backends.s3vectors import wire
@@ -254,7 +255,7 @@ def test_a_query_does_not_wait_again_for_what_was_just_out_of_reach(s3: FakeS3Ve
     s3.forget_calls()
     assert "cannot be reached" in error_of(ask).message
     assert not s3.calls, "nobody was asked"
-    now[0] += s3vectors.QUERY_PAUSE_S
+    now[0] += PAUSE_S
     assert len(ask()) == 2
 
 

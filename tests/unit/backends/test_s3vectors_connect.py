@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,10 +12,11 @@ from botocore.exceptions import ClientError
 
 from tests.backends import put
 from tests.fakes.s3vectors import CREDENTIALS, FakeS3Vectors
+from vragd.backends.aws import connect
+from vragd.backends.aws.errors import BadCredentials
 from vragd.backends.base import Entry
 from vragd.backends.s3vectors.backend import S3VectorsBackend as Backend
-from vragd.backends.s3vectors.connect import make_client
-from vragd.backends.s3vectors.errors import BadCredentials, Invalid, from_answer
+from vragd.backends.s3vectors.errors import TITLE, Invalid, from_answer
 from vragd.backends.s3vectors.settings import S3VectorsBackend
 from vragd.errors import BackendRefused, BackendUnavailable, UnknownCollection, VragdError
 
@@ -40,6 +42,10 @@ def own_aws(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def settings(**more: object) -> S3VectorsBackend:
     return S3VectorsBackend.model_validate({"type": "s3vectors", "bucket": "buck", "region": "us-east-1", **more})
+
+
+def make_client(settings: S3VectorsBackend, *, for_query: bool) -> Any:
+    return connect.make_client("s3vectors", TITLE, settings, for_query=for_query)
 
 
 REMOTE = "http://vectors.example.org:9000"

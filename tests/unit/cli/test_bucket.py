@@ -60,6 +60,18 @@ def test_a_bucket_may_be_named_as_a_backend() -> None:
     assert chosen.where() == "bucket my-vectors"
 
 
+def test_a_prefix_in_a_bucket_may_be_named_as_a_backend() -> None:
+    flags = ("--region", "eu-central-1", "--endpoint-url", "http://127.0.0.1:9000")
+    for flag in ("--backend", "--bucket"):
+        chosen = bucket.chosen(given(flag, "s3://my-bucket/a/b?profile=work", *flags)).settings
+        assert chosen.model_dump(mode="json", exclude_unset=True) == {
+            "type": "s3", "bucket": "my-bucket", "prefix": "a/b", "region": "eu-central-1", "profile": "work",
+            "endpoint_url": "http://127.0.0.1:9000",
+        }  # fmt: skip
+    with pytest.raises(UsageError, match="--backend: prefix: expected names"):
+        bucket.chosen(given("--backend", "s3://my-bucket/a//b"))
+
+
 def test_two_places_are_refused_and_so_is_a_backend_without_a_type() -> None:
     with pytest.raises(UsageError, match="--backend and --bucket both"):
         bucket.wanted(given("--backend", "postgresql://localhost/notes", "--bucket", "my-vectors"))
@@ -86,6 +98,8 @@ def test_a_setting_at_fault_is_named() -> None:
         "postgersql://me:planted@localhost/notes",
         "me:planted://localhost/notes",
         "s3vectors://me:planted@my-vectors",
+        "s3://me:planted@my-bucket/prefix",
+        "s3://my-bucket?prefix=planted",
         "postgresql://localhost/notes?password=planted",
         "postgresql://localhost/notes?sslmode=planted",
         "postgresql://localhost:planted/notes",
@@ -133,7 +147,9 @@ def test_what_an_index_alone_cannot_answer_is_refused_and_named(words: list[str]
     assert caught.value.message.startswith(named)
 
 
-@pytest.mark.parametrize("url", ["sqlite:/a.db?foo=1", "file:/a?foo=1", "s3vectors://my-vectors?foo=1"])
+@pytest.mark.parametrize(
+    "url", ["sqlite:/a.db?foo=1", "file:/a?foo=1", "s3vectors://my-vectors?foo=1", "s3://my-bucket?foo=1"]
+)
 def test_a_setting_that_there_is_not_is_said_in_our_words(url: str) -> None:
     with pytest.raises(UsageError, match="--backend: there is no setting 'foo'"):
         bucket.chosen(given("--backend", url))

@@ -34,6 +34,11 @@ BACKENDS: dict[str, dict[str, Any]] = {
         "vector_type": "halfvec", "index": "hnsw", "m": 24, "ef_construction": 100, "ef_search": 300, "pool_size": 5,
         "remote_text": True, "timeout_s": 20.0, "query_timeout_s": 4.0,
     },
+    "s3": {
+        "bucket": "my-bucket", "prefix": "notes/of mine", "region": "eu-central-1", "profile": "work",
+        "endpoint_url": "http://127.0.0.1:9000", "addressing": "virtual", "remote_text": True, "timeout_s": 20.0,
+        "query_timeout_s": 5.0,
+    },
     "s3vectors": {
         "bucket": "my-vectors", "region": "eu-central-1", "profile": "work", "endpoint_url": "http://127.0.0.1:9000",
         "remote_text": True, "timeout_s": 20.0, "query_timeout_s": 5.0,
@@ -186,13 +191,19 @@ def test_only_a_shared_place_has_a_name() -> None:
     for name in BACKENDS:
         assert bool(backend(name).where()) == backend(name).shared
     assert backend("s3vectors").where() == "bucket my-vectors"
+    assert backend("s3").where() == "s3://my-bucket/notes/of mine"
+    assert backend("s3", prefix="").where() == "s3://my-bucket"
 
 
 def test_what_leaves_the_machine_says_so() -> None:
     assert [name for name in BACKENDS if backend(name).leaves_machine()] == []
-    assert backend("s3vectors", endpoint_url=None).leaves_machine()
-    assert backend("s3vectors", endpoint_url="https://s3.example.org").leaves_machine()
-    assert not backend("s3vectors", endpoint_url="http://localhost").leaves_machine()
+    for name in ("s3", "s3vectors"):
+        assert backend(name, endpoint_url=None).leaves_machine()
+        assert backend(name, endpoint_url="https://s3.example.org").leaves_machine()
+        assert not backend(name, endpoint_url="http://localhost").leaves_machine()
+        for wrong in ("http://s3.example.org", "https://me:x@s3.example.org", "ftp://localhost", "https://x:0"):
+            with pytest.raises(ValidationError, match="expected https://HOST"):
+                backend(name, endpoint_url=wrong)
     assert not embedder("builtin").leaves_machine()
     assert embedder("ollama").leaves_machine()
     assert not embedder("ollama", allow_remote=False).leaves_machine()
@@ -202,7 +213,7 @@ def test_what_leaves_the_machine_says_so() -> None:
 
 def test_the_longest_call_is_that_of_the_timeout() -> None:
     assert {name: backend(name).longest_call_s for name in BACKENDS} == {
-        "faiss": 0, "file": 0, "memory": 0, "pgvector": 40, "s3vectors": 20, "sqlite": 0,
+        "faiss": 0, "file": 0, "memory": 0, "pgvector": 40, "s3": 20, "s3vectors": 20, "sqlite": 0,
     }  # fmt: skip
     assert {name: embedder(name).longest_call_s for name in EMBEDDERS} == {
         "builtin": 0,
@@ -234,6 +245,31 @@ def test_a_url_names_a_place_and_how_it_is_reached() -> None:
             s3vectors.from_url(f"s3vectors://{wrong}")
     with pytest.raises(UsageError, match="faiss is no backend that others reach by a name"):
         backends.TYPES.settings("faiss").from_url("faiss://here")
+
+
+def test_a_url_names_a_bucket_and_what_is_below_it() -> None:
+    s3 = backends.TYPES.settings("s3")
+    url = (
+        "s3://my-bucket/notes/of%20mine/?region=eu-central-1&profile=work&endpoint_url=http%3A%2F%2F127.0.0.1%3A9000"
+        "&addressing=virtual&remote_text=true&timeout_s=20&query_timeout_s=5"
+    )
+    assert s3.from_url(url) == backend("s3")
+    assert s3.from_url("s3://my.bucket").prefix == ""
+    for wrong in (
+        "My_Bucket", "ab", "", "my-bucket/a//b", "my-bucket/../b", "my-bucket/a%0Ab", f"my-bucket/{'x' * 513}",
+        "my-bucket?regoin=x", "my-bucket?remote_text=maybe", "my-bucket?timeout_s=soon", "me:planted@my-bucket",
+    ):  # fmt: skip
+        with pytest.raises(ValidationError) as caught:
+            s3.from_url(f"s3://{wrong}")
+        assert "planted" not in str(caught.value.errors(include_input=False, include_url=False))
+    with pytest.raises(UsageError, match="prefix cannot be in a URL's keys"):
+        s3.from_url("s3://my-bucket/a?prefix=b")
+
+
+def test_only_what_suits_few_vectors_says_so_above_so_many() -> None:
+    assert [name for name in BACKENDS if backend(name).advice()] == ["s3"]
+    said = "s3 suits up to 10,000 vectors; for more: s3vectors or pgvector"
+    assert [backend("s3").advice(n) for n in (None, 0, 10_000, 10_001)] == [said, "", "", said]
 
 
 def test_the_title_begins_like_that_of_the_space() -> None:
@@ -271,4 +307,4 @@ def test_the_registries_load_the_standard_library_alone() -> None:
 def test_an_unknown_type_lists_those_there_are() -> None:
     with pytest.raises(ConfigError, match="unknown backend type 'fais'") as caught:
         backends.create_backend("fais", None, Path())
-    assert caught.value.hint == "known: faiss, file, memory, pgvector, s3vectors, sqlite"
+    assert caught.value.hint == "known: faiss, file, memory, pgvector, s3, s3vectors, sqlite"

@@ -16,8 +16,9 @@ SOURCE = Path(__file__).parents[3] / "src" / "vragd"
 ROOMS = {"backends": backends.REGISTRY, "embed": embedders.REGISTRY}
 REGISTRIES = {SOURCE / room / "registry.py" for room in ROOMS}
 # Words that mean other things too: only whole strings and folders count, and a class only beside what it is a type of.
-PLAIN = {"memory", "builtin", "sqlite", "file", "onnx"}
-EVERYDAY = {"file", "sqlite"}  # these as strings, too
+PLAIN = {"memory", "builtin", "sqlite", "file", "s3", "onnx"}
+EVERYDAY = {"file", "sqlite", "s3"}  # these as strings, too
+EVERY = {name for registry in ROOMS.values() for name in registry}
 PARTS = {"backend", "embedder"}
 
 
@@ -35,6 +36,8 @@ def named(text: str, types: set[str]) -> Iterator[str]:
             parts = set(re.findall(r"[a-z0-9]+", re.sub(r"(?<=[a-z0-9])([A-Z])", r"_\1", name).lower()))
             joined = re.sub(r"[^a-z0-9]", "", name.lower())
             for kind in types:
+                if any(kind in longer and longer in joined for longer in EVERY - {kind}):
+                    continue  # it is that one that is named
                 if (kind in parts and parts & PARTS) if kind in PLAIN else kind in joined:
                     yield f"{node.lineno}: {name}"
 
@@ -87,12 +90,18 @@ def test_nobody_names_a_type_outside_its_folder_and_the_registry() -> None:
         "x = isinstance(it, S3VectorsBackend)",
         "def f(memory_backend): pass",
         "x = args.ollama",
+        "x = S3Backend()",
+        "x = S3VectorsBackend()",
         "f(BuiltinEmbedder())",
         "class OllamaLike: pass",
     ],
 )
 def test_a_type_that_is_named_is_found(line: str) -> None:
-    assert list(named(line, {name for registry in ROOMS.values() for name in registry}))
+    assert list(named(line, EVERY))
+
+
+def test_a_name_that_another_begins_with_is_not_named_by_that() -> None:
+    assert list(named("x = S3VectorsBackend()", EVERY - {"s3vectors"})) == []
 
 
 def test_prose_may_speak_of_a_type() -> None:

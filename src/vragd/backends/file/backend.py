@@ -48,7 +48,7 @@ class Folder:
             except FileNotFoundError:
                 return []
 
-    def manifest(self, collection: str) -> tuple[bytes, str] | None:
+    def manifest(self, collection: str, *, quick: bool = False) -> tuple[bytes, str] | None:
         with _reading(self._path):
             try:
                 fd = os.open(self._path / collection / MANIFEST, os.O_RDONLY | os.O_CLOEXEC)
@@ -77,7 +77,7 @@ class Folder:
             self._writer.take()
             write_atomic(self._path / collection / f"{name}{SUFFIX}", [content])
 
-    def segment(self, collection: str, name: str) -> np.ndarray:
+    def segment(self, collection: str, name: str, *, quick: bool = False) -> np.ndarray:
         with _reading(self._path):
             try:
                 return np.memmap(self._path / collection / f"{name}{SUFFIX}", dtype=np.uint8, mode="r")
@@ -90,12 +90,15 @@ class Folder:
         with suppress(OSError):  # what is left is swept
             (self._path / collection / f"{name}{SUFFIX}").unlink()
 
-    def sweep(self, collection: str, wanted: frozenset[str]) -> None:
+    def segments(self, collection: str) -> list[str]:
+        folder = self._path / collection
         with _writing(self._path):
             self._writer.take()
-            for name in _ours(self._path / collection):
-                if name.removesuffix(SUFFIX) not in wanted:
-                    (self._path / collection / name).unlink(missing_ok=True)
+            names = _ours(folder)
+            for name in names:
+                if not name.endswith(SUFFIX):
+                    (folder / name).unlink(missing_ok=True)
+            return [name.removesuffix(SUFFIX) for name in names if name.endswith(SUFFIX)]
 
     def remove(self, collection: str, tag: str) -> None:
         folder = self._path / collection

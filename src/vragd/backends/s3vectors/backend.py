@@ -21,6 +21,8 @@ import numpy as np
 import structlog
 from botocore import exceptions as aws
 
+from vragd.backends.aws.connect import make_client
+from vragd.backends.aws.errors import BadCredentials, Outage, Unreachable, from_elsewhere, from_library
 from vragd.backends.base import (
     Among,
     Batch,
@@ -35,17 +37,7 @@ from vragd.backends.base import (
 from vragd.backends.budget import Budget
 from vragd.backends.checks import check_identity, check_shape, check_traits, checked_query, checked_rows, refuse
 from vragd.backends.s3vectors import wire
-from vragd.backends.s3vectors.connect import make_client
-from vragd.backends.s3vectors.errors import (
-    BadCredentials,
-    Conflict,
-    Invalid,
-    TooMuch,
-    Unreachable,
-    from_answer,
-    from_elsewhere,
-    from_library,
-)
+from vragd.backends.s3vectors.errors import TITLE, Conflict, Invalid, TooMuch, from_answer
 from vragd.backends.s3vectors.settings import Settings
 from vragd.backends.scores import prepared
 from vragd.errors import (
@@ -56,7 +48,6 @@ from vragd.errors import (
     UnknownCollection,
     Unsupported,
     VectorsRefused,
-    VragdError,
 )
 from vragd.system.failpoints import reach
 from vragd.system.lanes import progress
@@ -72,7 +63,6 @@ TOP_K = 100
 MAX_DIMENSION = 4_096
 # Per index AWS takes 1,000 writes and 2,500 vectors a second, from all machines together.
 REQUESTS_PER_S, VECTORS_PER_S = 800.0, 2_000.0
-QUERY_PAUSE_S = 5.0  # after a query that could not reach AWS, others do not wait for the same
 
 
 def create(settings: Settings, data_dir: Path) -> S3VectorsBackend:
@@ -92,13 +82,12 @@ class S3VectorsBackend:
     traits = TRAITS
 
     def __init__(self, settings: Settings, clock: Callable[[], float] = time.monotonic) -> None:
-        self._settings, self._clock = settings, clock
+        self._settings, self._outage = settings, Outage(clock)
         self._place = f"s3vectors {settings.endpoint_url or 'aws'} text={settings.remote_text}"
         self._lock = threading.Lock()
         self._clients: dict[str, Any] = {}
         self._shapes: dict[str, wire.Shape] = {}
         self._budget = Budget(REQUESTS_PER_S, VECTORS_PER_S)
-        self._query_failed: tuple[float, VragdError] | None = None
 
     # -- collections -------------------------------------------------------------------------------
 
@@ -272,7 +261,7 @@ class S3VectorsBackend:
         if among is not None:
             raise Unsupported("S3 Vectors cannot be narrowed to keys", condition="among")
         refuse(self.split(name, where)[1], "S3 Vectors")
-        self._wait_out_an_outage()
+        self._outage.check()
         try:
             info = (self._shapes.get(name) or self._describe(name, for_query=True)).info
             values = checked_query(vector, info.dimension)
@@ -294,17 +283,10 @@ class S3VectorsBackend:
                 found |= some
                 ends.add(_end(len(some), top_k, where))
         except Unreachable as error:
-            self._query_failed = (self._clock(), error)
+            self._outage.note(error)
             raise
         best = sorted(found.values(), key=lambda match: (-match.score, match.key))[:top_k]
         return Matches(best, next(end for end in ("limit", "more", "exhausted") if end in ends))
-
-    def _wait_out_an_outage(self) -> None:
-        if self._query_failed is not None:
-            at, error = self._query_failed
-            if self._clock() - at < QUERY_PAUSE_S:
-                raise type(error)(error.message, hint=error.hint)
-            self._query_failed = None
 
     def tend(self, name: str) -> None:
         """Nothing is held back."""
@@ -342,7 +324,7 @@ class S3VectorsBackend:
             ours = from_answer(error, operation, self._settings.bucket, name)
             cause: Exception = error
         except aws.BotoCoreError as error:
-            ours = from_library(error, self._settings.region, self._settings.endpoint_url)
+            ours = from_library(error, self._settings.region, self._settings.endpoint_url, TITLE)
             cause = error
         except (OSError, ValueError) as error:
             ours = from_elsewhere(error)
@@ -359,7 +341,7 @@ class S3VectorsBackend:
     def _client(self, purpose: str) -> Any:
         with self._lock:
             if purpose not in self._clients:
-                self._clients[purpose] = make_client(self._settings, for_query=purpose == "query")
+                self._clients[purpose] = make_client("s3vectors", TITLE, self._settings, for_query=purpose == "query")
             return self._clients[purpose]
 
 

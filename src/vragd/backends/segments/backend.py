@@ -5,8 +5,9 @@ from __future__ import annotations
 import secrets
 import threading
 import time
+from collections import defaultdict
 from collections.abc import Callable, Collection, Iterator, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from dataclasses import replace
 
 import numpy as np
@@ -19,7 +20,7 @@ from vragd.backends.scores import prepared
 from vragd.backends.segments.held import Held, Manifest, manifest_of
 from vragd.backends.segments.segment import Damaged, Row, Segment, read, written
 from vragd.backends.segments.storage import Missing, Moved, Storage
-from vragd.errors import BackendRefused, BackendUnavailable, CollectionMismatch, UnknownCollection
+from vragd.errors import BackendRefused, BackendUnavailable, CollectionMismatch, UnknownCollection, VragdError
 from vragd.system.failpoints import reach
 from vragd.terms.filter import KINDS, Filter, Metadata
 from vragd.terms.metric import Metric
@@ -32,12 +33,25 @@ Change = tuple[Sequence[Row], frozenset[str]]
 
 
 class SegmentBackend:
-    """What was read of a collection is kept in memory, and read again as far as its manifest is another."""
+    """
+    What was read of a collection is kept in memory, and read again as far as its manifest is another. What others
+    changed is looked for every `look_s` seconds at most by questions, which see at once what was changed here; and by
+    changes, which fail and begin anew where they took what is old for the state of now.
 
-    def __init__(self, storage: Storage, traits: Traits, kind: str, *, remote_text: bool) -> None:
+    The storage is asked under no lock that a question waits for which has what it needs: `_guard` is held for a moment,
+    one of `_reading` while a collection's segments are read that all who wait for it want, `wait_s` seconds at most,
+    and `_changing` for one change at a time.
+    """
+
+    def __init__(
+        self, storage: Storage, traits: Traits, kind: str, *, remote_text: bool,
+        look_s: float = 0.0, wait_s: float = 10.0, clock: Callable[[], float] = time.monotonic,
+    ) -> None:  # fmt: skip
         self.traits, self._storage, self._kind, self._remote_text = traits, storage, kind, remote_text
-        self._held: dict[str, Held] = {}
+        self._look_s, self._wait_s, self._clock = look_s, wait_s, clock
+        self._held: dict[str, tuple[Held | None, float]] = {}  # and when it was looked for
         self._guard, self._changing = threading.Lock(), threading.Lock()
+        self._reading: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)
         self._swept: set[str] = set()
         self._closed = False
 
@@ -76,8 +90,7 @@ class SegmentBackend:
                 check_identity(name, self._state(name).manifest.info.identity, identity)
                 raise BackendUnavailable(f"collection {name!r} is being changed", hint="try again") from None
             reach("segments.collection_deleted")
-            with self._guard:
-                self._held.pop(name, None)
+            self._keep(name, None, self._clock())
 
     def list_collections(self) -> list[str]:
         return sorted(self._storage.collections())
@@ -95,7 +108,7 @@ class SegmentBackend:
     # -- vectors -----------------------------------------------------------------------------------
 
     def put_vectors(self, name: str, batch: Batch, *, visible: bool = True) -> None:
-        info = self._state(name).manifest.info
+        info = self._state(name, recent=True).manifest.info
         values = prepared(checked_rows(batch, info.dimension), info.metric)
         last = {key: i for i, key in enumerate(batch.keys)}
 
@@ -152,12 +165,28 @@ class SegmentBackend:
         return nullcontext()
 
     def tend(self, name: str) -> None:
-        """Delete what a crash left, once."""
+        """
+        Delete what a crash left, once.
+
+        A segment that no manifest names may be of somebody who is about to name it, however old it is: with the
+        manifest swapped first, that one fails, and begins anew.
+        """
         with self._changing:
             held = self._state(name)
-            if name not in self._swept:
-                self._storage.sweep(name, frozenset(held.manifest.segments))
-                self._swept.add(name)
+            if name in self._swept:
+                return
+            left = set(self._storage.segments(name)) - set(held.manifest.segments)
+            if left:
+                manifest = replace(held.manifest, swept=secrets.token_hex(8)).written()
+                try:
+                    self._adopt(name, manifest, self._storage.swap(name, manifest, held.tag), held)
+                except Moved:  # whoever changes it now is not kept up: another time
+                    return
+                reach("segments.fenced")
+                for segment in left:
+                    self._storage.forget(name, segment)
+                    reach("segments.swept")
+            self._swept.add(name)
 
     # -- questions ---------------------------------------------------------------------------------
 
@@ -168,7 +197,7 @@ class SegmentBackend:
         self, name: str, vector: np.ndarray, top_k: int, *, among: Among | None = None, where: Filter | None = None,
         payload: bool = False, cursor: str | None = None, timeout_s: float | None = None,
     ) -> Matches:  # fmt: skip
-        held = self._state(name)
+        held = self._state(name, quick=True, recent=True)
         info = held.manifest.info
         nearest = Nearest(prepared(checked_query(vector, info.dimension), info.metric), info.metric, top_k)
         for places, rows in held.rows(where, among):
@@ -204,61 +233,108 @@ class SegmentBackend:
     def _change(self, name: str, change: Callable[[Held], Change]) -> None:
         """Make a change of what is there now; again if somebody else was quicker."""
         with self._changing:
-            for _ in range(TRIES):
-                held = self._state(name)
+            for i in range(TRIES):
+                held = self._state(name, recent=i == 0)
                 rows, gone = change(held)
                 if not rows and not gone:
-                    return
+                    if held is self._state(name):
+                        return
+                    continue
                 stay, merged, gone = held.merged(rows, gone)
                 segment, content = secrets.token_hex(8), written(merged, gone, held.manifest.info.dimension)
                 self._storage.put(name, segment, content)
                 reach("segments.put")
                 names = (*held.manifest.segments[:stay], segment)
+                manifest = replace(held.manifest, segments=names).written()
                 try:
-                    self._storage.swap(name, replace(held.manifest, segments=names).written(), held.tag)
+                    tag = self._storage.swap(name, manifest, held.tag)
                 except Moved:
                     self._storage.forget(name, segment)
                     continue
+                except VragdError:  # nobody knows whether it was done
+                    self._swept.discard(name)
+                    raise
                 reach("segments.swapped")
+                self._adopt(name, manifest, tag, held)
                 for old in held.manifest.segments[stay:]:
                     self._storage.forget(name, old)
-                reach("segments.forgotten")
+                    reach("segments.forgotten")
                 return
         raise BackendUnavailable(f"collection {name!r} is changed by others all the time", hint="it is tried again")
 
-    def _state(self, name: str) -> Held:
-        """What there is now. Raises UnknownCollection, and BackendRefused for what is damaged."""
+    def _state(self, name: str, *, quick: bool = False, recent: bool = False) -> Held:
+        """
+        What there is now; `recent`: or was a moment ago. Raises UnknownCollection, BackendRefused for what is damaged.
+        """
+        fetched: dict[str, Segment] = {}
+        for _ in range(TRIES):
+            looked = self._clock()
+            held, at = self._known(name)
+            if recent and held is not None and looked - at < self._look_s:
+                return held
+            found = self._storage.manifest(name, quick=quick)
+            if found is None:
+                self._keep(name, None, looked)
+                raise UnknownCollection(f"there is no store {name!r} in {self._storage.place('')}")
+            content, tag = found
+            if held is None or held.tag != tag:
+                with self._turn(name, quick=quick):
+                    held, _ = self._known(name)  # somebody else may have read it meanwhile
+                    if held is None or held.tag != tag:
+                        try:
+                            held = self._read(name, content, tag, held, fetched, quick=quick)
+                        except Missing:  # of a manifest that is followed by another by now
+                            continue
+            self._keep(name, held, looked)
+            return held
+        raise self._damaged(name, "a segment is not there")
+
+    @contextmanager
+    def _turn(self, name: str, *, quick: bool) -> Iterator[None]:
+        """Be the one who reads a collection's segments."""
+        with self._guard:
+            lock = self._reading[name]
+        if not lock.acquire(timeout=self._wait_s if quick else -1):
+            raise BackendUnavailable(f"collection {name!r} is still being read", hint="try again in a moment")
+        try:
+            yield
+        finally:
+            lock.release()
+
+    def _known(self, name: str) -> tuple[Held | None, float]:
         with self._guard:
             if self._closed:
                 raise BackendUnavailable("the index is closed", hint="try again in a moment")
-            for _ in range(TRIES):
-                found = self._storage.manifest(name)
-                if found is None:
-                    self._held.pop(name, None)
-                    raise UnknownCollection(f"there is no store {name!r} in {self._storage.place('')}")
-                content, tag = found
-                had = self._held.get(name)
-                if had is None or had.tag != tag:
-                    try:
-                        had = self._held[name] = self._read(name, content, tag, had)
-                    except Missing:  # of a manifest that is followed by another by now
-                        continue
-                return had
-        raise self._damaged(name, "a segment is not there")
+            return self._held.get(name, (None, 0.0))
 
-    def _read(self, name: str, content: bytes, tag: str, had: Held | None) -> Held:
+    def _keep(self, name: str, held: Held | None, looked: float) -> None:
+        """Remember a state, None for none, that was looked for at that time, if none is known that was later."""
+        with self._guard:
+            if not self._closed and self._held.get(name, (None, looked))[1] <= looked:
+                self._held[name] = held, looked
+
+    def _adopt(self, name: str, manifest: bytes, tag: str, had: Held) -> None:
+        """Remember the state that was made here just now: a question that began before does not undo that."""
+        with suppress(Missing, BackendUnavailable):  # then it is read when it is asked for
+            self._keep(name, self._read(name, manifest, tag, had, {}), self._clock())
+
+    def _read(
+        self, name: str, content: bytes, tag: str, had: Held | None, fetched: dict[str, Segment], *, quick: bool = False
+    ) -> Held:  # fmt: skip
+        """The state of a manifest. What was `fetched` is kept there, should a later segment be missing."""
         try:
             manifest = manifest_of(content)
-            known = {segment.name: segment for segment in had.segments} if had else {}
-            segments = [known.get(segment) or self._segment(name, segment) for segment in manifest.segments]
+            known = fetched | ({segment.name: segment for segment in had.segments} if had else {})
+            for segment in manifest.segments:
+                if segment not in known:
+                    content_of = self._storage.segment(name, segment, quick=quick)
+                    known[segment] = fetched[segment] = read(segment, content_of)
+            segments = [known[segment] for segment in manifest.segments]
         except (Damaged, ValueError, KeyError, TypeError) as error:
             raise self._damaged(name, str(error)) from error
         if any(segment.rows.shape[1] != manifest.info.dimension for segment in segments):
             raise self._damaged(name, "a segment has other vectors than its manifest says")
         return had.followed(manifest, tag, segments) if had else Held.of(manifest, tag, segments)
-
-    def _segment(self, name: str, segment: str) -> Segment:
-        return read(segment, self._storage.segment(name, segment))
 
     def _damaged(self, name: str, why: str) -> BackendRefused:
         return BackendRefused(

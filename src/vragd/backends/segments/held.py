@@ -19,18 +19,22 @@ BLOCK = 4_096  # rows that are scored at once
 
 @dataclass(frozen=True, slots=True)
 class Manifest:
-    """What a collection is and which segments it has, oldest first. `created` is seconds since 1970."""
+    """
+    What a collection is and which segments it has, oldest first. `created` is seconds since 1970; `swept` is another
+    one after each sweep.
+    """
 
     info: CollectionInfo
     created: float
     segments: tuple[str, ...] = ()
+    swept: str = ""
 
     def written(self) -> bytes:
         info = self.info
         return json.dumps({
             "format": FORMAT, "name": info.name, "dimension": info.dimension, "metric": info.metric,
             "space": info.space, "model": info.model, "identity": info.identity, "created": self.created,
-            "segments": self.segments,
+            "segments": self.segments, **({"swept": self.swept} if self.swept else {}),
         }, indent=1).encode()  # fmt: skip
 
 
@@ -42,7 +46,7 @@ def manifest_of(content: bytes) -> Manifest:
     info = CollectionInfo(
         it["name"], int(it["dimension"]), it["metric"], None, it["space"], it["model"], it["identity"]
     )
-    return Manifest(info, float(it["created"]), tuple(it["segments"]))
+    return Manifest(info, float(it["created"]), tuple(it["segments"]), it.get("swept", ""))
 
 
 @dataclass(frozen=True, slots=True, eq=False)

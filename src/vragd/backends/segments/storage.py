@@ -19,13 +19,13 @@ class Storage(Protocol):
     """
     Small named files of collections. Any thread. Raises BackendUnavailable, BackendRefused, DiskFull.
 
-    What was put or swapped in is durable when the call returns.
+    What was put or swapped in is durable when the call returns. `quick`: somebody waits for an answer.
     """
 
     def collections(self) -> list[str]:
         """Names of those that have a manifest."""
 
-    def manifest(self, collection: str) -> tuple[bytes, str] | None:
+    def manifest(self, collection: str, *, quick: bool = False) -> tuple[bytes, str] | None:
         """Content, and a tag that is another one after each `swap`; None where there is none."""
 
     def swap(self, collection: str, content: bytes, tag: str | None) -> str:
@@ -33,14 +33,14 @@ class Storage(Protocol):
 
     def put(self, collection: str, name: str, content: bytes) -> None: ...
 
-    def segment(self, collection: str, name: str) -> np.ndarray:
+    def segment(self, collection: str, name: str, *, quick: bool = False) -> np.ndarray:
         """Its bytes, uint8. Raises Missing."""
 
     def forget(self, collection: str, name: str) -> None:
         """Delete a segment; who reads it already goes on."""
 
-    def sweep(self, collection: str, wanted: frozenset[str]) -> None:
-        """Delete segments that a crash left, and which no manifest names."""
+    def segments(self, collection: str) -> list[str]:
+        """Those that are there, whether a manifest names them or not; what else a crash left is deleted."""
 
     def remove(self, collection: str, tag: str) -> None:
         """Delete a collection, its manifest first. Raises Moved."""

@@ -1,0 +1,131 @@
+"""What botocore raises, as what the user must do: which setting, or just wait. What a service alone says is its own."""
+
+from __future__ import annotations
+
+import re
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Self
+
+from botocore import exceptions as aws
+
+from vragd.errors import BackendRefused, BackendUnavailable, VragdError
+
+NO_CREDENTIALS = (
+    aws.NoCredentialsError,
+    aws.PartialCredentialsError,
+    aws.CredentialRetrievalError,
+    aws.TokenRetrievalError,
+    aws.SSOError,
+    aws.ProfileNotFound,
+)
+DENIED = frozenset({"AccessDeniedException", "AccessDenied", "UnauthorizedOperation", "NotAuthorized"})
+PAUSE_S = 5.0  # after a query that could not reach a service, others do not wait for the same
+_BAD_CREDENTIALS = re.compile(r"Expired|Token|Signature|UnrecognizedClient|AccessKey|Credential|AuthFailure")
+_WORTH_A_RETRY = frozenset({408, 425, 429, 500, 502, 503, 504, 509, 529})
+_BUSY = re.compile(
+    r"Throttl|TooManyRequests|SlowDown|RequestLimit|BandwidthLimit|ProvisionedThroughput|Unavailable|Timeout"
+    r"|InternalError|InternalServer|InternalFailure|PriorRequestNotComplete|TransactionInProgress"
+)
+_BUSY_SAID = re.compile(r"rate (limit )?exceeded|throttl|too many requests|slow down|reduce your request rate", re.I)
+_CLOCK = re.compile(r"RequestTimeTooSkewed|RequestExpired|RequestInTheFuture")
+_CLOCK_SAID = re.compile(r"Signature (expired|not yet current)|time.{0,40}too (large|skewed|far)", re.I)
+
+
+class BadCredentials(BackendRefused):
+    """None were found, or the service does not take them."""
+
+
+class Unreachable(BackendUnavailable):
+    """Nobody answered: the next request would wait for the same."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """An error that a service answered with: code and status are those of its API reference."""
+
+    code: str
+    said: str
+    status: int
+
+    @classmethod
+    def of(cls, error: aws.ClientError) -> Self:
+        told = error.response.get("Error", {})
+        status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+        return cls(told.get("Code", ""), told.get("Message", ""), status)
+
+    def usual(self, operation: str, title: str, who: str = "AWS") -> VragdError | None:
+        """The error it is with any service: the clock, credentials, or that it is busy. None for none of these."""
+        if _CLOCK.search(self.code) or _CLOCK_SAID.search(self.said):
+            return BackendUnavailable(
+                f"the clock of this machine is wrong: {who} refuses {operation} ({self.code})",
+                hint="set the clock; it is tried again by itself",
+            )
+        if self.status in (400, 401, 403) and _BAD_CREDENTIALS.search(self.code):
+            return BadCredentials(
+                f"{who} does not accept the credentials ({self.code})",
+                hint="renew them: aws sso login, or aws configure",
+            )
+        if self.status in _WORTH_A_RETRY or _BUSY.search(self.code) or _BUSY_SAID.search(self.said):
+            return BackendUnavailable(f"{title} is busy ({operation}: {self.code})", hint="it is tried again by itself")
+        return None
+
+    def of_somebody_else(self, operation: str, title: str) -> VragdError:
+        """The error of an answer that has not the form of the service's own."""
+        return BackendUnavailable(
+            f"something between here and {title} answers in its place ({operation}: status {self.status})",
+            hint="check proxy, network log-in and endpoint_url; it is tried again by itself",
+        )
+
+
+def from_library(error: aws.BotoCoreError, region: str | None, endpoint: str | None, title: str) -> VragdError:
+    """The error of a request that got no answer, or was not sent."""
+    if isinstance(error, NO_CREDENTIALS):
+        return BadCredentials(
+            f"no usable AWS credentials: {error}",
+            hint="aws configure, aws sso login, --profile, or profile: in the store's backend settings",
+        )
+    if isinstance(error, aws.NoRegionError):
+        return BackendRefused("no AWS region is chosen", hint="--region, or region: in the store's backend settings")
+    if isinstance(error, aws.SSLError):
+        return Unreachable("the server's certificate is not trusted", hint="see AWS_CA_BUNDLE and endpoint_url")
+    if isinstance(error, aws.HTTPClientError | aws.ConnectionError):
+        kind = type(error).__name__.removesuffix("Error")
+        hint = "check the network"
+        if isinstance(error, aws.EndpointConnectionError) and endpoint is None:
+            hint += f", and that AWS offers {title} in {region or 'the default region'}"
+        return Unreachable(f"{title} cannot be reached ({kind})", hint=f"{hint}; it is tried again by itself")
+    return BackendRefused(f"{title} cannot be asked: {error}", hint="check the store's backend settings")
+
+
+def from_elsewhere(error: OSError | ValueError) -> VragdError:
+    """
+    The error of what botocore uses: a `credential_process` that is not there, a token it cannot keep.
+    """
+    what = f"{error.strerror}: {error.filename}" if isinstance(error, OSError) and error.strerror else str(error)
+    return BackendRefused(f"AWS cannot be asked: {what}", hint="see ~/.aws and the store's backend settings")
+
+
+class Outage:
+    """Remembers that a service was out of reach, so that of many questions one waits for it. Any thread."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock, self._lock = clock, threading.Lock()
+        self._seen: tuple[float, VragdError] | None = None
+
+    def note(self, error: VragdError) -> None:
+        with self._lock:
+            self._seen = (self._clock(), error)
+
+    def check(self) -> None:
+        """Raise what was noted for `PAUSE_S` afterwards."""
+        with self._lock:
+            if self._seen is None:
+                return
+            at, error = self._seen
+            if self._clock() - at >= PAUSE_S:
+                self._seen = None
+                return
+        raise type(error)(error.message, hint=error.hint)
