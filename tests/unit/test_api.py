@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 
 import vragd
+from tests.fakes.s3 import FakeS3
 from tests.harness import Vragd
 from tests.harness import vragd as running
 from vragd import AsyncClient, Client, Question
@@ -78,6 +79,11 @@ def test_examples_of_own_vectors_do_what_they_say(kind: str, tmp_path: Path) -> 
     assert [line.split()[1] for line in said[1:3]] == ["red", "orange"]
     assert said[3:] == ["['sky', 'navy']", "1 deleted"]
     assert example("vectors_memory.py").split()[1] == "a"
+
+
+def test_the_example_of_a_bucket_prints_for_how_many_it_is(fake_s3: FakeS3) -> None:
+    said = example("vectors_s3.py", "my-bucket", fake_s3.url).splitlines()
+    assert said == ["s3 suits up to 10,000 vectors; for more: s3vectors or pgvector", "['a']"]
 
 
 @pytest.mark.slow

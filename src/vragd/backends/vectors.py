@@ -97,7 +97,7 @@ def open_backend(kind: str, path: Path | str | None = None, **settings: Any) -> 
             outside_vaults(place)
             _refuse_stores_of_vragd(place)
             stack.enter_context(only_process(place))
-        return Vectors(backend, stack.pop_all())
+        return Vectors(backend, stack.pop_all(), made.advice())
 
 
 def _refuse_stores_of_vragd(place: Path) -> None:
@@ -114,8 +114,10 @@ class Vectors:
     the backend says: BackendUnavailable when a retry may help, VectorsRefused for rows that it cannot hold.
     """
 
-    def __init__(self, backend: VectorBackend, held: ExitStack) -> None:
+    def __init__(self, backend: VectorBackend, held: ExitStack, advice: str = "") -> None:
         self._backend, self._held = backend, held
+        self.advice = advice
+        """For people: how many vectors it suits, and what to use for more; empty where that is no matter."""
 
     def __enter__(self) -> Self:
         return self

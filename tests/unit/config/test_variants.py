@@ -267,8 +267,9 @@ def test_a_url_names_a_bucket_and_what_is_below_it() -> None:
 
 
 def test_only_what_suits_few_vectors_says_so_above_so_many() -> None:
-    assert [name for name in BACKENDS if backend(name).advice()] == ["s3"]
+    assert [name for name in BACKENDS if backend(name).advice()] == ["s3", "file"]
     said = "s3 suits up to 10,000 vectors; for more: s3vectors or pgvector"
+    assert [bool(backend("file").advice(n)) for n in (100_000, 100_001)] == [False, True]
     assert [backend("s3").advice(n) for n in (None, 0, 10_000, 10_001)] == [said, "", "", said]
 
 

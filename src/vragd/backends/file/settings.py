@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import ClassVar, Literal
 
 from vragd.backends.settings import PathSettings
 
@@ -11,6 +11,9 @@ class FileBackend(PathSettings):
     """A folder of files, mapped into memory and searched exactly; others may read it meanwhile."""
 
     type: Literal["file"]
+
+    suits: ClassVar[int | None] = 100_000  # the most that docs/backends.md has figures of
+    beyond: ClassVar[str] = "faiss, or pgvector where others use it too"
 
 
 Settings = FileBackend
