@@ -145,7 +145,8 @@ class Note:
     without `#`, those of the properties first. `text` is the file as lines, or of another format what it says: filters
     look into it; `head` is its properties as they are written. `words` is text that finds the note and is shown
     nowhere: values of properties, and comments. `remarks` name what is read although Obsidian would not, or not read
-    although it is there: `broken_properties`, `legacy_tags`, `legacy_aliases`.
+    although it is there: `broken_properties`, `legacy_tags`, `legacy_aliases`. `closed`: it says that it is not for
+    assistants.
     """
 
     title: str
@@ -161,6 +162,7 @@ class Note:
     head: str = ""
     left_out: tuple[LeftOut, ...] = ()
     remarks: tuple[str, ...] = ()
+    closed: bool = False
 
 
 @dataclass(slots=True)

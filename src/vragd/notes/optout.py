@@ -1,5 +1,6 @@
 """
-Whether a note says that it is not to be indexed: `vragd: false` in its front matter, however that is spelled.
+What a note says no to in its front matter, however that is spelled: `vragd: false`, it is not to be indexed; `ai:
+false` or `mcp: false`, it is not for assistants.
 
 Looked for line by line, so that front matter which is no YAML at all, or never ends, cannot hide it; and by the parser
 of `notes.properties`, to which every spelling of a key is the same. Either is enough. To leave a note out that did not
@@ -16,12 +17,7 @@ MAX_LINES = 2_000
 """Of front matter that never ends; of what does, all is looked through."""
 _YES = frozenset({"true", "yes", "on", "1"})
 _FENCE = "---"
-# The key at the beginning of a line or of a list's item, or anywhere within a mapping in braces; quoted or not, with or
-# without a tag or an anchor of its own.
-_NAME = r"""(?:[!&]\S{0,100}\s{1,100}){0,4}(?:"vragd"|'vragd'|vragd)\s*[:=]"""
-_KEY = re.compile(rf"^\s*(?:[-?]\s+)?{_NAME}", re.IGNORECASE)
-_KEY_IN_BRACES = re.compile(rf"(?:^\s*|[{{,]\s{{0,100}}){_NAME}", re.IGNORECASE)
-_COMPLEX_KEY = re.compile(r"""^\s*\?\s*(?:[!&]\S{0,100}\s{1,100}){0,4}(["']?)vragd\1\s*(?:\#.*)?$""", re.IGNORECASE)
+_TAGS = r"(?:[!&]\S{0,100}\s{1,100}){0,4}"
 _MOST_TAGS = 4
 _MERGE = re.compile(r"""^\s*["']?<<["']?\s*:""")
 _TAG = re.compile(r"^(?:[!&][^\s,}\]]*\s*)+")
@@ -34,39 +30,86 @@ _INVISIBLE = re.compile(
 )
 
 
-def opts_out(lines: Sequence[str]) -> bool:
-    """Whether the note of these lines opts out. Never raises; linear in the length of its front matter."""
-    found, is_closed = _front_matter(lines)
-    whole = "\n".join(found)
-    if whole.isascii() and "\\" not in whole and "vragd" not in whole.lower():
+class Key:
+    """A key of front matter, or several that mean the same, by which a note says no."""
+
+    def __init__(self, *names: str) -> None:
+        either = "|".join(names)
+        # at the beginning of a line or of a list's item, or anywhere within a mapping in braces; quoted or not, with
+        # or without a tag or an anchor of its own
+        name = rf"""{_TAGS}(?:"(?:{either})"|'(?:{either})'|(?:{either}))\s*[:=]"""
+        self._names = frozenset(names)
+        self._perhaps = re.compile(rf"(?<!\w)(?:{either})(?!\w)", re.IGNORECASE)
+        self._key = re.compile(rf"^\s*(?:[-?]\s+)?{name}", re.IGNORECASE)
+        self._in_braces = re.compile(rf"(?:^\s*|[{{,]\s{{0,100}}){name}", re.IGNORECASE)
+        self._complex = re.compile(rf"""^\s*\?\s*{_TAGS}(["']?)(?:{either})\1\s*(?:\#.*)?$""", re.IGNORECASE)
+
+    def says_no(self, lines: Sequence[str]) -> bool:
+        """Whether the note of these lines says no. Never raises; linear in the length of its front matter."""
+        found, is_closed = _front_matter(lines)
+        whole = "\n".join(found)
+        if whole.isascii() and "\\" not in whole and self._perhaps.search(whole) is None:
+            return False
+        least, in_braces = 1 << 30, False  # how far in the mapping's own keys stand
+        holds, inner, merges = False, 0, False  # whether the last of these may hold what stands further in; how far
+        for i, line in enumerate(found):
+            blank = line.strip()
+            if not blank or blank[0] == "#":
+                continue
+            indent = len(line) - len(line.lstrip())
+            in_braces = in_braces or (least == 1 << 30 and blank[0] == "{")
+            merges = merges or _MERGE.match(line) is not None
+            is_own = indent <= least
+            if not is_own and holds:
+                inner = inner or indent
+            # below a key that has its value, and between two levels, it belongs to nobody: somebody hit the space bar
+            is_top = in_braces or is_own or not holds or indent < inner or blank[0] == "{"
+            least = min(least, indent)
+            braces = in_braces or blank[0] == "{" or (merges and "{" in blank)
+            if is_top and self._is_no(_plain(line), found[i + 1 : i + 2], is_closed, braces=braces):
+                return True
+            if is_own:
+                holds, inner = _may_hold(blank), 0
+        return merges and self.says_no_anywhere(found)
+
+    def says_no_anywhere(self, lines: Sequence[str]) -> bool:
+        """Whether a mapping of these lines says no, however far in: what is merged into another may stand anywhere."""
+        plain = [_plain(line) for line in lines]
+        return any(self._is_no(line, lines[i + 1 : i + 2], True, braces="{" in line) for i, line in enumerate(plain))
+
+    def is_named(self, name: str) -> bool:
+        """Whether a name of a property, as a parser of YAML gives it, is the key."""
+        return _plain(name).strip().lower() in self._names
+
+    def _is_no(self, line: str, following: Sequence[str], is_closed: bool, *, braces: bool) -> bool:
+        if self._perhaps.search(line) is None:
+            return False
+        after = _plain(following[0]) if following else ""
+        if self._complex.match(line):
+            return not _says_yes(after.strip().removeprefix(":"))
+        for value in self._values(line, braces=braces):
+            if not value and after[:1] in (" ", "\t"):
+                value = after.strip()  # it stands on a line of its own
+            if not is_closed and len(_bare(value).split()) > 1:
+                continue  # a sentence, in a note that only begins with a rule
+            if not _says_yes(value):
+                return True
         return False
-    least, in_braces = 1 << 30, False  # how far in the mapping's own keys stand
-    holds, inner, merges = False, 0, False  # whether the last of these may hold what stands further in, and how far
-    for i, line in enumerate(found):
-        blank = line.strip()
-        if not blank or blank[0] == "#":
-            continue
-        indent = len(line) - len(line.lstrip())
-        in_braces = in_braces or (least == 1 << 30 and blank[0] == "{")
-        merges = merges or _MERGE.match(line) is not None
-        is_own = indent <= least
-        if not is_own and holds:
-            inner = inner or indent
-        # below a key that has its value, and between two levels, it belongs to nobody: somebody hit the space bar
-        is_top = in_braces or is_own or not holds or indent < inner or blank[0] == "{"
-        least = min(least, indent)
-        braces = in_braces or blank[0] == "{" or (merges and "{" in blank)
-        if is_top and _says_no(_plain(line), found[i + 1 : i + 2], is_closed, braces=braces):
-            return True
-        if is_own:
-            holds, inner = _may_hold(blank), 0
-    return merges and says_no_anywhere(found)
+
+    def _values(self, line: str, *, braces: bool) -> Iterator[str]:
+        if braces:
+            matches = self._in_braces.finditer(line)
+        else:
+            matches = iter([match] if (match := self._key.match(line)) else [])
+        for match in matches:
+            yield line[match.end() : match.end() + 200].strip()
 
 
-def says_no_anywhere(lines: Sequence[str]) -> bool:
-    """Whether a mapping of these lines says no, however far in: what is merged into another may stand anywhere."""
-    plain = [_plain(line) for line in lines]
-    return any(_says_no(line, lines[i + 1 : i + 2], True, braces="{" in line) for i, line in enumerate(plain))
+OPT_OUT = Key("vragd")
+"""It is not to be indexed."""
+CLOSED = Key("ai", "mcp")
+"""It is not for assistants."""
+KEYS = (OPT_OUT, CLOSED)
 
 
 def _may_hold(line: str) -> bool:
@@ -87,27 +130,6 @@ def _may_hold(line: str) -> bool:
     return False
 
 
-def _says_no(line: str, following: Sequence[str], is_closed: bool, *, braces: bool) -> bool:
-    if "vragd" not in line.lower():
-        return False
-    after = _plain(following[0]) if following else ""
-    if _COMPLEX_KEY.match(line):
-        return not _says_yes(after.strip().removeprefix(":"))
-    for value in _values(line) if braces else _first_value(line):
-        if not value and after[:1] in (" ", "\t"):
-            value = after.strip()  # it stands on a line of its own
-        if not is_closed and len(_bare(value).split()) > 1:
-            continue  # a sentence, in a note that only begins with a rule
-        if not _says_yes(value):
-            return True
-    return False
-
-
-def is_the_key(name: str) -> bool:
-    """Whether a name of a property, as a parser of YAML gives it, is the one that opts out."""
-    return _plain(name).strip().lower() == "vragd"
-
-
 def says_yes(value: str) -> bool:
     """Whether a scalar, as a parser of YAML gives it, is a yes."""
     return _plain(value).strip().lower() in _YES
@@ -124,16 +146,6 @@ def _front_matter(lines: Sequence[str]) -> tuple[Sequence[str], bool]:
         if lines[end].rstrip() in (_FENCE, "..."):
             return lines[start + 1 : end], True
     return lines[start + 1 : start + MAX_LINES], False
-
-
-def _values(line: str) -> Iterator[str]:
-    for match in _KEY_IN_BRACES.finditer(line):
-        yield line[match.end() : match.end() + 200].strip()
-
-
-def _first_value(line: str) -> Iterator[str]:
-    if match := _KEY.match(line):
-        yield line[match.end() : match.end() + 200].strip()
 
 
 def _bare(value: str) -> str:

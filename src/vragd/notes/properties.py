@@ -17,7 +17,7 @@ import yaml
 
 from vragd.notes import plain_yaml
 from vragd.notes.model import Node, Value
-from vragd.notes.optout import is_the_key, says_no_anywhere, says_yes
+from vragd.notes.optout import KEYS, Key, says_yes
 
 MAX_BYTES, MAX_EVENTS, MAX_DEPTH, MAX_NUMBER = 256 * 1024, 50_000, 16, 400
 
@@ -46,7 +46,7 @@ class _TooMuch(Exception):
 class Properties:
     """
     What stands between the `---`. `values` by name in lower case. `texts` are the values as written, with their lines
-    counted from 0 at the first one below `---`. `opts_out`: they hold `vragd`, and it is no yes.
+    counted from 0 at the first one below `---`. `noes` are the keys they say no by.
     """
 
     values: dict[str, Value] = field(default_factory=dict)
@@ -55,7 +55,7 @@ class Properties:
     aliases: tuple[str, ...] = ()
     title: str = ""
     remarks: tuple[str, ...] = ()
-    opts_out: bool = False
+    noes: tuple[Key, ...] = ()
 
 
 def load(text: str, types: Mapping[str, str]) -> Properties | None:
@@ -72,13 +72,19 @@ def load(text: str, types: Mapping[str, str]) -> Properties | None:
     if nodes is None:
         return None
     found = _properties(nodes, types)
-    # what is merged into a mapping is not made here; where it comes from is looked at line by line
-    found.opts_out = any(map(_says_no, nodes, nodes.values())) or ("<<" in nodes and says_no_anywhere(text.split("\n")))
+    found.noes = tuple(key for key in KEYS if _says_no(key, nodes, text))
     return found
 
 
-def _says_no(name: str, node: Node) -> bool:
-    return is_the_key(name) and (node.items is not None or node.nested or not says_yes(node.text))
+def _is_no(key: Key, name: str, node: Node) -> bool:
+    return key.is_named(name) and (node.items is not None or node.nested or not says_yes(node.text))
+
+
+def _says_no(key: Key, nodes: Mapping[str, Node], text: str) -> bool:
+    if any(_is_no(key, name, node) for name, node in nodes.items()):
+        return True
+    # what is merged into a mapping is not made here; where it comes from is looked at line by line
+    return "<<" in nodes and key.says_no_anywhere(text.split("\n"))
 
 
 def parsed(text: str) -> dict[str, Node] | None:
@@ -114,7 +120,8 @@ def _mapping(text: str) -> dict[str, Node] | None:
         value = _node(next(events), events, text, anchors, 1)
         if not key.nested and key.items is None:
             name = key.text.strip().lower()
-            if name not in found or _says_no(name, value):  # the first counts, but a no is never hidden
+            # the first counts, but a no is never hidden
+            if name not in found or any(_is_no(key, name, value) for key in KEYS):
                 found[name] = value
     for _ in events:
         pass  # what is broken behind it is broken

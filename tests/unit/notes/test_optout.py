@@ -10,87 +10,84 @@ from hypothesis import strategies as st
 
 from vragd.notes.chunk import read_note
 from vragd.notes.model import NotIndexable
-from vragd.notes.optout import opts_out
+from vragd.notes.optout import CLOSED, OPT_OUT
+
+NOES = [
+    "vragd: false",
+    "vragd : false",
+    '"vragd": false',
+    "'vragd': false",
+    "vragd: off",
+    "vragd: no",
+    "vragd: n",
+    "vragd: FALSE",
+    "vragd: 0",
+    "vragd: !!bool false",
+    "vragd: !!str no",
+    "vragd: &a false",
+    "vragd: ~",
+    "vragd: null",
+    "vragd:",
+    "vragd: never",
+    'vragd: "false"',
+    "vragd: 'no'",
+    "vragd: false # private",
+    "VRAGD: False",
+    "vragd:false",
+    "vragd = false",
+    "vragd: [false]",
+    "{vragd: false}",
+    '{"title": "x", "vragd": false}',
+    "{title: x, vragd: no}",
+    "- vragd: false",
+    "vragd: false, title: x",
+    "vragd: private, and mine",
+    "vragd:\u00a0false",
+    "vragd：false",
+    "v\u200bragd: false",
+    "vragd:\tfalse",
+    "? vragd\n: false",
+    "vragd:\n  false",
+    "vragd: true\nvragd: false",
+    "vragd: *x",
+    "vragd: truex",
+    "vragd: 1.0",
+    "!!str vragd: false",
+    "&a vragd: no",
+    '!!str "vragd": off',
+    "? &a vragd\n: false",
+    '"\\x76ragd": false',
+    '"vr\\u0061gd": no',
+    "v\u200eragd: false",
+    "vragd\ufe0f: false",
+]
+YESES = [
+    "vragd: true",
+    "vragd: yes",
+    "vragd: on",
+    "vragd: 1",
+    "vragd: TRUE # public",
+    '"vragd": "yes"',
+    "{vragd: on}",
+    "vragd:\n  true",
+    "? vragd\n: true",
+    "vragd: !!bool true",
+    '{"vragd": true, "title": "x"}',
+]
 
 
 def out(text: str) -> bool:
-    return opts_out(text.split("\n"))
+    return OPT_OUT.says_no(text.split("\n"))
 
 
-@pytest.mark.parametrize(
-    "line",
-    [
-        "vragd: false",
-        "vragd : false",
-        '"vragd": false',
-        "'vragd': false",
-        "vragd: off",
-        "vragd: no",
-        "vragd: n",
-        "vragd: FALSE",
-        "vragd: 0",
-        "vragd: !!bool false",
-        "vragd: !!str no",
-        "vragd: &a false",
-        "vragd: ~",
-        "vragd: null",
-        "vragd:",
-        "vragd: never",
-        'vragd: "false"',
-        "vragd: 'no'",
-        "vragd: false # private",
-        "VRAGD: False",
-        "vragd:false",
-        "vragd = false",
-        "vragd: [false]",
-        "{vragd: false}",
-        '{"title": "x", "vragd": false}',
-        "{title: x, vragd: no}",
-        "- vragd: false",
-        "vragd: false, title: x",
-        "vragd: private, and mine",
-        "vragd:\u00a0false",
-        "vragd：false",
-        "v\u200bragd: false",
-        "vragd:\tfalse",
-        "? vragd\n: false",
-        "vragd:\n  false",
-        "vragd: true\nvragd: false",
-        "vragd: *x",
-        "vragd: truex",
-        "vragd: 1.0",
-        "!!str vragd: false",
-        "&a vragd: no",
-        '!!str "vragd": off',
-        "? &a vragd\n: false",
-        '"\\x76ragd": false',
-        '"vr\\u0061gd": no',
-        "v\u200eragd: false",
-        "vragd\ufe0f: false",
-    ],
-)
+@pytest.mark.parametrize("line", NOES)
 def test_any_value_but_a_yes_is_a_no_in_any_spelling(line: str) -> None:
     for broken in ("", "title: [\n", "\t: : :\n", "a: {b\n", "{{date}}\n", "a: |\n  x\n"):
         assert out(f"---\ntitle: x\n{broken}{line}\n---\ntext"), broken
     assert out(f"---\r\n{line}\r\n---\r\ntext".replace("\r\n", "\n").replace("\r", "\n"))
 
 
-@pytest.mark.parametrize(
-    "line",
-    [
-        "vragd: true",
-        "vragd: yes",
-        "vragd: on",
-        "vragd: 1",
-        "vragd: TRUE # public",
-        '"vragd": "yes"',
-        "{vragd: on}",
-        "vragd:\n  true",
-        "? vragd\n: true",
-        "vragd: !!bool true",
-        '{"vragd": true, "title": "x"}',
-    ],
-)
+@pytest.mark.parametrize("line", YESES)
 def test_a_yes_is_a_yes(line: str) -> None:
     assert not out(f"---\n{line}\n---\ntext")
 
@@ -252,3 +249,63 @@ def test_no_note_is_read_whose_properties_say_no(key: str, value: str, others: l
     lines = [*others[:at], f"{key}: {value}", *others[at:]]
     with pytest.raises(NotIndexable, match="opted_out"):
         read_note(("---\n" + "\n".join(lines) + "\n---\nsecret").encode(), "x")
+
+
+# -- closed to assistants: the same spellings of other keys --------------------------------------------
+
+
+def renamed(line: str, name: str) -> str:
+    """The line with another key, however that was hidden."""
+    spelled = ("v\\x76ragd", "\\x76ragd", "vr\\u0061gd", "v\u200bragd", "v\u200eragd", "vragd\ufe0f", "VRAGD", "vragd")
+    for one in spelled:
+        line = line.replace(one, f"{name[0]}\u200b{name[1:]}" if "\u200b" in one else name)
+    return line
+
+
+@pytest.mark.parametrize("name", ["ai", "mcp", "AI", "Mcp"])
+@pytest.mark.parametrize("line", NOES)
+def test_a_note_is_closed_by_any_value_but_a_yes_in_any_spelling(line: str, name: str) -> None:
+    line = renamed(line, name)
+    for broken in ("", "title: [\n", "a: {b\n"):
+        assert read_note(f"---\ntitle: x\n{broken}{line}\n---\ntext".encode(), "a").closed, broken
+
+
+@pytest.mark.parametrize("name", ["ai", "mcp"])
+@pytest.mark.parametrize("line", YESES)
+def test_a_note_that_says_yes_is_open(line: str, name: str) -> None:
+    assert not read_note(f"---\n{renamed(line, name)}\n---\ntext".encode(), "a").closed
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "ai: false",
+        "---\ntitle: mcp, said again\n---\nai: false",
+        "---\nai-tags: [x]\nmcps: no\nmail: false\n---",
+        "---\nx:\n  ai: false\n---",
+        "---\nvragd: true\n---\ntext",
+        "---\ntags: [ai, mcp]\n---",
+    ],
+)
+def test_another_key_closes_nothing(text: str) -> None:
+    assert not read_note(text.encode(), "a").closed
+
+
+def test_a_spelling_only_a_parser_knows_closes_as_well_and_what_is_merged() -> None:
+    assert read_note(b'---\n? "a\\\n  i"\n: false\n---\n', "a").closed
+    assert read_note(b"---\nx: &a\n  mcp: false\n<<: *a\n---\n", "a").closed
+
+
+def test_a_closed_note_is_a_note_and_opting_out_is_more() -> None:
+    note = read_note(b"---\nai: false\n---\nA numbat.", "a")
+    assert (note.closed, len(note.chunks)) == (True, 1)
+    assert not CLOSED.says_no(["---", "vragd: false", "---"])
+    assert not OPT_OUT.says_no(["---", "ai: false", "---"])
+    with pytest.raises(NotIndexable, match="opted_out"):
+        read_note(b"---\nai: false\nvragd: false\n---\nA numbat.", "a")
+
+
+@pytest.mark.parametrize("suffix", [".py", ".txt"])
+def test_code_and_plain_text_may_say_so_too(suffix: str) -> None:
+    assert read_note(b"---\nmcp: false\n---\nA numbat.", "a", suffix).closed
+    assert not read_note(b"mcp: false\nA numbat.", "a", suffix).closed

@@ -13,7 +13,7 @@ from vragd.notes import languages
 from vragd.notes.machine import strip_machine_text
 from vragd.notes.markdown import decode
 from vragd.notes.model import LeftOut, Note, NotIndexable
-from vragd.notes.optout import opts_out
+from vragd.notes.optout import CLOSED, OPT_OUT
 from vragd.notes.outline import Stretch, outline, paragraphs
 
 MAX_PARSED = 1 << 20
@@ -54,7 +54,7 @@ def read(data: bytes, stem: str, suffix: str, found: Sequence[Stretch] | None) -
     from vragd.notes.plain import Plain
 
     lines, lossy, left_out = _lines(data)
-    if opts_out(lines):
+    if OPT_OUT.says_no(lines):
         raise NotIndexable("opted_out")
     page = Plain(lines)
     chunks = page.chunks(paragraphs(lines) if found is None else found)
@@ -62,7 +62,7 @@ def read(data: bytes, stem: str, suffix: str, found: Sequence[Stretch] | None) -
     remarks = (f"no_grammar: pip install 'vragd[{languages.EXTRA}]'",) if languages.missing_grammar(suffix) else ()
     return Note(
         title, tuple(chunks), lossy, names=(stem, title), text="\n".join(lines),
-        left_out=(*left_out, *page.left_out()), remarks=remarks,
+        left_out=(*left_out, *page.left_out()), remarks=remarks, closed=CLOSED.says_no(lines),
     )  # fmt: skip
 
 

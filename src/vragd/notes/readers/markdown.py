@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from vragd.notes.inline import split_link
 from vragd.notes.markdown import decode, front_matter
 from vragd.notes.model import EMPTY, Link, Note, NotIndexable
-from vragd.notes.optout import opts_out, says_no_anywhere
+from vragd.notes.optout import CLOSED, OPT_OUT, Key
 from vragd.notes.page import Page, read_page
 from vragd.notes.properties import Properties, load
 
@@ -18,17 +18,25 @@ def read(data: bytes, stem: str, types: Mapping[str, str]) -> Note:
     text, lossy = decode(data)
     lines = text.split("\n")
     body = front_matter(lines)
-    if opts_out(lines):
+    if OPT_OUT.says_no(lines):
         raise NotIndexable("opted_out")
-    found = load("\n".join(lines[1 : body - 1]), types) if body else None
-    if body and (found.opts_out if found is not None else says_no_anywhere(lines[1 : body - 1])):
-        raise NotIndexable("opted_out")  # of what is broken nobody knows whose value a line is
+    within = lines[1 : body - 1] if body else []
+    found = load("\n".join(within), types) if body else None
+    if _says_no(OPT_OUT, within, found):
+        raise NotIndexable("opted_out")
+    closed = CLOSED.says_no(lines) or _says_no(CLOSED, within, found)
     remarks: tuple[str, ...] = ()
     if body and found is None:
         lines[0] = lines[body - 1] = ""  # text like any other, but for what would make it a heading
         body, remarks = 0, ("broken_properties",)
     page = read_page(lines[body:] if body else lines, body + 1)
-    return note_of(page, stem, found or Properties(remarks=remarks), lossy, text, "\n".join(lines[:body]))
+    note = note_of(page, stem, found or Properties(remarks=remarks), lossy, text, "\n".join(lines[:body]))
+    return replace(note, closed=True) if closed else note
+
+
+def _says_no(key: Key, lines: Sequence[str], found: Properties | None) -> bool:
+    """Whether front matter says no; in what is broken nobody knows whose value a line is."""
+    return key in found.noes if found is not None else key.says_no_anywhere(lines)
 
 
 def note_of(page: Page, stem: str, found: Properties, lossy: bool, text: str, head: str = "") -> Note:
