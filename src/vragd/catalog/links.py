@@ -7,7 +7,7 @@ Touches only what differs: a note that is saved has nearly all the links it had,
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from functools import lru_cache
 
 import apsw
@@ -15,7 +15,7 @@ import apsw
 from vragd.catalog.link_names import alias_key, link_key, name_key
 from vragd.catalog.model import LinkRow, NoteChange, to_blob
 
-READER = 1
+READER = 2
 """Which reader of links this is: with another, every note's are read again, and nothing is embedded for it."""
 
 OPTED_OUT = "opted_out"
@@ -29,8 +29,9 @@ def swap_links(db: apsw.Connection, note_id: int, change: NoteChange) -> None:
     assert change.links is not None
     named = int(not (change.state == "skipped" and change.reason == OPTED_OUT))
     db.execute(
-        "update note set named = ?1, links_read = ?2 where id = ?3 and (named, links_read) != (?1, ?2)",
-        (named, READER, note_id),
+        "update note set named = ?1, links_read = ?2, closed = ?4 where id = ?3"
+        " and (named, links_read, closed) != (?1, ?2, ?4)",
+        (named, READER, note_id, change.closed),
     )
     had: list[Row] = list(db.execute(f"select {_COLUMNS} from link where note_id = ? order by ordinal", (note_id,)))
     rows = [_row(link) for link in change.links]
@@ -82,9 +83,12 @@ def drop_links(db: apsw.Connection, note_id: int) -> None:
     db.execute("delete from note_alias where note_id = ?", (note_id,))
 
 
-def add_attachments(db: apsw.Connection, source_id: int, paths: Iterable[str]) -> None:
-    """Files that are there; known ones stay."""
-    db.executemany("insert or ignore into attachment values (?, ?, ?)", _attachments(source_id, paths))
+def add_attachments(db: apsw.Connection, source_id: int, paths: Iterable[str], closed: Collection[str] = ()) -> None:
+    """Files that are there, those of them marked that are `closed`; known ones stay."""
+    db.executemany(
+        "insert or ignore into attachment(source_id, name, path, closed) values (?, ?, ?, ?)",
+        ((source_id, name_key(path), to_blob(path), int(path in closed)) for path in paths),
+    )
 
 
 def _attachments(source_id: int, paths: Iterable[str]) -> Iterator[tuple[int, str, bytes]]:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
+from itertools import islice
 from typing import Any
 
 import apsw
@@ -19,11 +21,6 @@ from vragd.catalog.standins import with_stand_ins
 from vragd.catalog.words import ENOUGH, Statistics, Words, chosen, group_of
 from vragd.system import packed
 
-HEADING_WEIGHT, TEXT_WEIGHT, PARTS_WEIGHT = 2.0, 1.0, 1.0
-ORDER = {
-    "chunk_text": f"order by bm25(chunk_text, {HEADING_WEIGHT}, {TEXT_WEIGHT}, {PARTS_WEIGHT})",
-    "note_text": "order by rank",
-}
 OF_CHUNK = "join note n on n.id = c.note_id join source s on s.id = n.source_id"
 FOUND = "c.key, s.label, n.path, n.title, c.heading, c.line_from, c.line_to, c.text, n.mtime_ns, c.passage"
 MOST_PAIRS = 200  # that begin with a character
@@ -99,30 +96,33 @@ class Lookup:
     """Reads of one connection inside a transaction."""
 
     def __init__(self, db: apsw.Connection, words: Words) -> None:
-        self._db, self._words = db, words
+        self._db, self.words = db, words
 
     def statistics(self, question: Asked) -> Statistics:
         """How rare the words of a question are in this store, and those they may stand for."""
         terms = {term for word in question.words for term in (word.term, *word.parts)}
         groups = {group_of(stem): (stem, *forms) for stem, forms in self.forms(question).items()}
-        return self._words.statistics(self._db, sorted(terms), groups)
+        return self.words.statistics(self._db, sorted(terms), groups)
 
     def forms(self, question: Asked) -> dict[str, list[str]]:
         """By stem, the forms of the words of a question that stand somewhere, their stem among them."""
         stems = {word.stem for word in question.words if word.stem}
-        rows = self._db.execute(f"select stem, word from word_form where stem in ({marks(stems)})", tuple(stems))
+        rows = self._db.execute(f"select stem, word from main.word_form where stem in ({marks(stems)})", tuple(stems))
+        known = partial(self.words.stands, self._db)
         found = {stem: [stem] for stem in stems}
         for one in filter(is_unspaced, stems):  # a single character: in whatever pair
-            beginning = "select word from word_form where stem > ? and stem < ? limit ?"
-            found[one] += [term for (term,) in self._db.execute(beginning, (one, one + chr(0x10FFFF), MOST_PAIRS))]
+            beginning = "select word from main.word_form where stem > ? and stem < ? limit ?"
+            bound = (one, one + chr(0x10FFFF), self.words.most(MOST_PAIRS))
+            pairs = (term for (term,) in self._db.execute(beginning, bound))
+            found[one] += islice(filter(known, pairs), MOST_PAIRS)
         for stem, word in rows:
-            if len(found[stem]) < MOST_FORMS:
+            if len(found[stem]) < MOST_FORMS and known(word):
                 found[stem].append(word)
         return found
 
     def stand_ins(self, question: Asked, resolved: Resolved, statistics: Statistics, *, exact: bool) -> Resolved:
         """As `with_stand_ins`."""
-        return with_stand_ins(self._db, resolved, statistics, len(question.words), exact=exact)
+        return with_stand_ins(self._db, self.words, resolved, statistics, len(question.words), exact=exact)
 
     def find(self, question: Asked, columns: Sequence[Column], limit: int, where: Narrow) -> ByWords:
         """The best `limit` chunks and notes by the rarer of the words, and what has the phrases; all of few notes."""
@@ -142,20 +142,25 @@ class Lookup:
 
     def _ranked(self, table: str, columns: Sequence[Column], limit: int, where: Narrow) -> list[int]:
         """The best rows by the rarest of what may match; by all of it where that finds next to nothing there."""
-        budget = self._words.budgets[table]
+        budget = self.words.budgets[table]
         matches = [any_of(column.terms) for column in columns]
-        rare = chosen([self._words.at_most(self._db, table, match, budget) for match in matches], budget)
+        rare = chosen([self.words.at_most(self._db, table, match, budget) for match in matches], budget)
         if len(rare) > 2 and not where:
             having = [(self._all(table, matches[at]), columns[at].weight) for at in rare]
             if (best := most_of(having, limit)) is not None:
                 return best
-        found = self._rows(table, " OR ".join(matches[at] for at in rare), ORDER[table], limit, where) if rare else []
+        found = self._best(table, [columns[at] for at in rare], limit, where) if rare else []
         if where and len(found) < min(limit, ENOUGH) and len(rare) < len(matches):
-            found = self._rows(table, " OR ".join(matches), ORDER[table], limit, where)
+            found = self._best(table, columns, limit, where)
         return found
 
+    def _best(self, table: str, columns: Sequence[Column], limit: int, where: Narrow) -> list[int]:
+        """The best rows by all of these."""
+        terms = [term for column in columns for term in column.terms]
+        return self._rows(table, any_of(terms), self.words.order(self._db, table, terms), limit, where)
+
     def _all(self, table: str, match: str) -> np.ndarray:
-        sql = f"select group_concat(rowid) from (select rowid from {table} where {table} match ?)"
+        sql = f"select group_concat(rowid) from (select rowid from {self.words.rows(table)})"
         ((rows,),) = self._db.execute(sql, (match,))
         return np.fromstring(rows or "", dtype=np.int64, sep=",")
 
@@ -171,11 +176,11 @@ class Lookup:
     def _rows(self, table: str, match: str, order: str, limit: int, where: Narrow) -> list[int]:
         condition, bound = where.sql()
         if not condition:
-            sql = f"select rowid from {table} where {table} match ? {order} limit ?"
+            sql = f"select rowid from {self.words.rows(table)} {order} limit ?"
             return [rowid for (rowid,) in self._db.execute(sql, (match, limit))]
         of_note = "hit.rowid" if table == "note_text" else "(select note_id from chunk c where c.id = hit.rowid)"
         sql = (
-            f"with hit as (select rowid from {table} where {table} match ? {order} limit -1)"
+            f"with hit as (select rowid from {self.words.rows(table)} {order} limit -1)"
             f" select hit.rowid from hit join note n on n.id = {of_note} join source s on s.id = n.source_id"
             f" where {condition} limit ?"
         )
@@ -289,8 +294,7 @@ class Lookup:
 
     def calibration(self, fingerprint: str) -> str | None:
         """What was measured of a space's cosines, as `calibrate` wrote it."""
-        rows = list(self._db.execute("select calibration from space where fingerprint = ?", (fingerprint,)))
-        return rows[0][0] if rows else None
+        return self.words.calibration(self._db, fingerprint)
 
 
 def marks(values: Collection[object]) -> str:

@@ -13,6 +13,8 @@ from vragd.catalog.facts import Facts
 # (inode, size, mtime_ns, ctime_ns)
 Stamp = tuple[int, int, int, int]
 State = Literal["indexed", "partial", "failed", "skipped"]
+BY_NOTE, BY_RULE, UNREAD = 1, 2, 4
+"""Why assistants are not shown a note, bits: it says so, the configuration does, what it says was not read yet."""
 NO_STAMP: Stamp = (0, -1, 0, 0)
 _ENCODING, _ERRORS = sys.getfilesystemencoding(), sys.getfilesystemencodeerrors()
 
@@ -168,6 +170,8 @@ class NoteChange:
     """What it links to. None keeps what it did; given with `chunks`, and without where only they are read anew."""
     reader: str = ""
     """The version of what read it."""
+    closed: int = UNREAD
+    """Why assistants are not shown it; it goes with `links`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -222,14 +226,19 @@ class FileRow:
     size: int
     changed_at: float
     retry_at: float | None
+    closed: tuple[str, ...]
+    """Why assistants are not shown it: `note`, `configuration`, `unread`; none where they are."""
 
 
 @dataclass(frozen=True, slots=True)
 class Counts:
+    """`closed` are the notes that assistants are not shown, for what is said in them or in the configuration."""
+
     notes: int = 0
     chunks: int = 0
     embeddings: int = 0
     states: dict[str, int] = field(default_factory=dict)
+    closed: int = 0
 
 
 def to_blob(path: str) -> bytes:

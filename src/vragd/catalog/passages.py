@@ -86,15 +86,19 @@ def name_passages(db: apsw.Connection, now: float) -> None:
 def bury_passage(db: apsw.Connection, chunk: int, now: float) -> None:
     """Remember the id of a passage that is about to be deleted."""
     db.execute(
-        "insert or replace into passage_gone select passage, text_hash, note_id, line_from, ? from chunk"
-        " where id = ? and passage is not null",
+        "insert or replace into passage_gone select passage, text_hash, note_id, line_from, ?,"
+        " (select closed != 0 from note where note.id = note_id) from chunk where id = ? and passage is not null",
         (now, chunk),
     )
 
 
 def leave_note(db: apsw.Connection, note: int) -> None:
     """What is remembered of its passages was in no note any more: its row is about to be another's."""
-    db.execute("update passage_gone set note_id = null where note_id = ?", (note,))
+    db.execute(
+        "update passage_gone set note_id = null, closed = closed or (select closed != 0 from note where id = ?1)"
+        " where note_id = ?1",
+        (note,),
+    )
 
 
 def _new(db: apsw.Connection, text_hash: bytes) -> str:
@@ -105,13 +109,14 @@ def _new(db: apsw.Connection, text_hash: bytes) -> str:
         "select exists (select 1 from chunk where passage = ?1) or exists (select 1 from passage_gone where id = ?1)"
     )
     while True:
-        made = _made(text_hash, count)
+        made = id_of(text_hash, count)
         if not db.execute(taken, (made,)).get:
             return made
         count += 1
 
 
-def _made(text_hash: bytes, count: int) -> str:
+def id_of(text_hash: bytes, count: int) -> str:
+    """The id of a passage with that text, where so many have it already."""
     number = xxhash.xxh3_64_intdigest(text_hash + str(count).encode())
     return "".join(_ALPHABET[number >> (5 * i) & 31] for i in range(N_CHARS))
 
@@ -129,11 +134,15 @@ class Passages:
 
     def alike(self, name: str) -> list[int]:
         """The passage with this id first, then those with the text that it has or had, in whatever note."""
+        # by the table as it is: what a view makes of ids is in no index
         sql = (
-            "select id from chunk where text_hash = coalesce((select text_hash from chunk where passage = ?1),"
-            " (select text_hash from passage_gone where id = ?1)) order by passage is not ?1, id limit ?2"
+            "select id, passage is ?1 from chunk where text_hash = coalesce("
+            "(select text_hash from main.chunk where passage = ?1),"
+            " (select text_hash from main.passage_gone where id = ?1)) order by passage is not ?1, id limit ?2"
         )
-        return [chunk for (chunk,) in self._db.execute(sql, (name, _MOST_ALIKE))]
+        found: list[tuple[int, int]] = list(self._db.execute(sql, (name, _MOST_ALIKE)))
+        is_known = any(is_it for _, is_it in found) or self.gone(name) is not None
+        return [chunk for chunk, _ in found] if is_known else []
 
     def of_note(self, note: int) -> list[tuple[int, str, tuple[int, int]]]:
         """(row, id, first and last line) of a note's passages, in order."""

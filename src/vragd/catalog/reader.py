@@ -14,7 +14,20 @@ from vragd.catalog.asked import Asked, asked
 from vragd.catalog.link_names import name_key
 from vragd.catalog.links import READER
 from vragd.catalog.lookup import FOUND, OF_CHUNK, Lookup, Narrow, below, found_from, marks
-from vragd.catalog.model import KNOWN_COLUMNS, Counts, FileRow, Found, Known, StampRow, from_blob, known_from, to_blob
+from vragd.catalog.model import (
+    BY_NOTE,
+    BY_RULE,
+    KNOWN_COLUMNS,
+    UNREAD,
+    Counts,
+    FileRow,
+    Found,
+    Known,
+    StampRow,
+    from_blob,
+    known_from,
+    to_blob,
+)
 from vragd.catalog.resolve import resolve
 from vragd.catalog.schema import MIGRATIONS
 from vragd.catalog.selecting import Selecting
@@ -22,6 +35,13 @@ from vragd.catalog.sources import Remembered, remembered
 from vragd.catalog.words import Statistics, Words
 from vragd.errors import BackendUnavailable, CatalogCorrupt
 from vragd.system.sqlite import open_read_only, translated
+
+CLOSED_FOR = [
+    tuple(why for bit, why in ((BY_NOTE, "note"), (BY_RULE, "configuration"), (UNREAD, "unread")) if bits & bit)
+    for bits in range(8)
+]
+"""By `note.closed`, in words."""
+OPTED_OUT = "(state = 'skipped' and reason is 'opted_out')"  # nobody is shown it
 
 
 class Snapshot:
@@ -81,7 +101,7 @@ class Reader:
         self.damage: CatalogCorrupt | None = None
         """What a read last said of a damaged file."""
         self._closed = False
-        self._words = words or Words()
+        self.words = words or Words()
         self._connections = [open_read_only(path) for _ in range(size)]
         self._free: queue.LifoQueue[apsw.Connection] = queue.LifoQueue()
         for connection in self._connections:
@@ -120,7 +140,7 @@ class Reader:
         with self._borrow() as db:
             db.execute("begin")
             try:
-                yield Snapshot(db, self._words)
+                yield Snapshot(db, self.words)
             finally:
                 if db.in_transaction:
                     db.execute("rollback")
@@ -153,12 +173,15 @@ class Reader:
         where = f"where n.state in ({','.join('?' * len(states))})" if states else ""
         sql = (
             "select s.label, n.path, n.state, n.reason, (select count(*) from chunk c where c.note_id = n.id),"
-            " n.size, n.changed_at, n.retry_at from note n join source s on s.id = n.source_id"
+            " n.size, n.changed_at, n.retry_at, n.closed from note n join source s on s.id = n.source_id"
             f" {where} order by s.label, n.path"
         )
         with self._borrow() as db:
             rows = list(db.execute(sql, tuple(states)))
-        return [FileRow(row[0], from_blob(row[1]), *row[2:]) for row in rows]
+        return [
+            FileRow(label, from_blob(path), state, reason, n_chunks, size, changed, retry, CLOSED_FOR[closed])
+            for label, path, state, reason, n_chunks, size, changed, retry, closed in rows
+        ]
 
     def counts(self) -> Counts:
         """How much there is."""
@@ -166,7 +189,10 @@ class Reader:
             states = dict(db.execute("select state, count(*) from note group by state"))
             ((chunks,),) = db.execute("select count(*) from chunk")
             ((embeddings,),) = db.execute("select count(*) from embedding")
-        return Counts(sum(states.values()), chunks, embeddings, states)
+            ((closed,),) = db.execute(
+                f"select count(*) from note where closed != 0 and closed & {BY_NOTE | BY_RULE} and not {OPTED_OUT}"
+            )
+        return Counts(sum(states.values()), chunks, embeddings, states, closed)
 
     def find_unused(self, now: float, keep_s: float, table: str = sweep.OF_CHUNKS) -> tuple[int, sweep.Unused]:
         """The generation, and in it the embeddings to be marked or forgotten. Slow: reads every chunk."""

@@ -8,6 +8,7 @@ from typing import Any
 import apsw
 import numpy as np
 
+from vragd.catalog.closed import m012_closed
 from vragd.catalog.facts import m008_facts
 from vragd.catalog.links_schema import m007_links
 from vragd.catalog.model import to_blob
@@ -272,3 +273,4 @@ migration(m008_facts)
 migration(m009_readers)
 migration(m010_numbers)
 migration(m011_passages)
+migration(m012_closed)

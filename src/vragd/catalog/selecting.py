@@ -145,12 +145,12 @@ class Selecting:
             return pairs(run)[:1]
         if whole and not is_unspaced(run):
             return [run]
-        sql = "select distinct word from word_form where instr(word, ?) limit ?"
+        sql = "select distinct word from main.word_form where instr(word, ?) limit ?"
         terms = [term for (term,) in self._db.execute(sql, (run, MOST_TERMS + 1))]
         return terms if len(terms) <= MOST_TERMS else None
 
     def _matching(self, match: str) -> np.ndarray:
-        sql = "select group_concat(rowid) from (select rowid from note_text where note_text match ?)"
+        sql = "select group_concat(rowid) from (select rowid from main.note_text where note_text match ?)"
         ((rows,),) = self._db.execute(sql, (match,))
         return np.unique(np.fromstring(rows or "", dtype=np.int64, sep=","))
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import apsw
 
+from vragd.catalog.closed import Rule, apply_rule
 from vragd.catalog.connection import Connection
 from vragd.catalog.links import add_attachments, drop_attachments
 from vragd.catalog.model import SourceRow, from_blob, to_blob
@@ -99,15 +100,25 @@ class Sources(Connection):
             self._db.execute("delete from attachment where source_id = ?", (source_id,))
             self._db.execute("delete from source where id = ?", (source_id,))
 
-    def note_attachments(self, source_id: int, come: Sequence[str], gone: Sequence[str]) -> None:
-        """Files of a source that are no notes: those that have come, those that are gone."""
+    def note_attachments(
+        self, source_id: int, come: Sequence[str], gone: Sequence[str], closed: Collection[str] = ()
+    ) -> None:  # fmt: skip
+        """Files of a source that are no notes: those that have come, `closed` among them, those that are gone."""
         if come or gone:
             with self._transaction():
                 before = self._db.total_changes()
                 drop_attachments(self._db, source_id, gone)
-                add_attachments(self._db, source_id, come)
+                add_attachments(self._db, source_id, come, closed)
                 if self._db.total_changes() != before:
                     self._db.execute("update store set generation = generation + 1")
+
+    def close_to_assistants(self, source_id: int, uid: str, said: str, closes: Rule) -> None:
+        """Mark what assistants are not shown of a source by a rule of the configuration, which is `said` so."""
+        if self._read("select 1 from own_source where uid = ? and closed_by = ?", uid, said):
+            return
+        with self._transaction():
+            apply_rule(self._db, source_id, uid, said, closes)
+            self._db.execute("update store set generation = generation + 1")
 
     # -- by their identity: what is remembered also of those that are configured no longer -----------
 

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from itertools import islice
 
 import apsw
 
 from vragd.catalog.asked import Word, expression
 from vragd.catalog.resolve import Column, Resolved, missing
-from vragd.catalog.words import Statistics
+from vragd.catalog.words import Statistics, Words
 
 LEAST_PART, LEAST_MISSPELT, LEAST_TWICE_WRONG = 4, 4, 9  # letters
 MOST = 8  # terms for one word
@@ -22,7 +23,7 @@ MOST_WORDS = 6  # of one question: each looks through the vocabulary, about 40 m
 
 
 def with_stand_ins(
-    db: apsw.Connection, resolved: Resolved, statistics: Statistics, n_words: int, *, exact: bool
+    db: apsw.Connection, words: Words, resolved: Resolved, statistics: Statistics, n_words: int, *, exact: bool
 ) -> Resolved:
     """
     `resolved` with terms for those of its words that are nowhere.
@@ -43,9 +44,9 @@ def with_stand_ins(
             nowhere.append(word)
             continue
         n_looked_for += 1
-        found = list(_containing(db, word.term))
+        found = list(_containing(db, words, word.term))
         if not found and word.may_be_wrong and not exact and len(word.term) >= LEAST_MISSPELT:
-            found = list(_misspelt(db, word.term))
+            found = list(_misspelt(db, words, word.term))
             instead |= {word.term: other for other, _ in found[:1]}  # noqa: B035
         if found:
             count = sum(count for _, count in found)
@@ -58,29 +59,26 @@ def with_stand_ins(
     return replace(resolved, columns=tuple(columns), missing=not_met, nowhere=tuple(nowhere), instead=instead)
 
 
-def _containing(db: apsw.Connection, word: str) -> Iterator[tuple[str, int]]:
+def _containing(db: apsw.Connection, words: Words, word: str) -> Iterator[tuple[str, int]]:
     """Terms that begin with the word as it was typed; or, if none does, that have it in their middle."""
-    rows = list(
-        db.execute(
-            "select word, instr(word, ?1) as at from word_form where at > 0 order by at > 1, length(word) limit ?2",
-            (word, 4 * MOST),
-        )
-    )
+    sql = "select word, instr(word, ?1) as at from main.word_form where at > 0 order by at > 1, length(word) limit ?2"
+    there = (row for row in db.execute(sql, (word, words.most(4 * MOST))) if words.stands(db, row[0]))
+    rows = list(islice(there, 4 * MOST))
     for beginning in (True, False):
         some = [term for term, at in rows if (at == 1) is beginning][:MOST]
-        if found := [(term, count) for term in some if (count := _count(db, term))]:
+        if found := [(term, count) for term in some if (count := _count(db, words, term))]:
             yield from found
             return
 
 
-def _misspelt(db: apsw.Connection, word: str) -> Iterator[tuple[str, int]]:
+def _misspelt(db: apsw.Connection, words: Words, word: str) -> Iterator[tuple[str, int]]:
     """
     The term that is least far from the word: one step, or two for a long one; of several the most frequent. People get
     the first letter right, or swap it with the second.
     """
     steps = 2 if len(word) >= LEAST_TWICE_WRONG else 1
     rows = db.execute(
-        "select word from word_form where length(word) between ? and ?"
+        "select word from main.word_form where length(word) between ? and ?"
         " and (substr(word, 1, 1) = ? or substr(word, 1, 2) = ?)",
         (len(word) - steps, len(word) + steps, word[0], word[1] + word[0]),
     )
@@ -89,18 +87,18 @@ def _misspelt(db: apsw.Connection, word: str) -> Iterator[tuple[str, int]]:
     for (term,) in rows:
         # a wrong letter is one that the other has not, twice at most: nearly all differ by more
         if len(letters ^ set(term)) <= 2 * steps and term.isalpha() and (far := distance(word, term, steps)) <= steps:
-            near.setdefault(far, []).append(term)
+            near.setdefault(far, []).extend([term] if words.stands(db, term) else [])
     for far in sorted(near):
-        counted = [(count, term) for term in near[far][: 4 * MOST] if (count := _count(db, term))]
+        counted = [(count, term) for term in near[far][: 4 * MOST] if (count := _count(db, words, term))]
         if counted:
             count, term = max(counted)
             yield term, count
             return
 
 
-def _count(db: apsw.Connection, term: str) -> int:
+def _count(db: apsw.Connection, words: Words, term: str) -> int:
     """In how many notes a term stands: a word of a note that is gone stays among the forms for a while."""
-    ((count,),) = db.execute("select count(*) from note_text where note_text match ?", (expression([term]),))
+    ((count,),) = db.execute(f"select count(*) from {words.rows('note_text')}", (expression([term]),))
     return int(count)
 
 

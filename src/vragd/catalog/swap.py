@@ -11,7 +11,7 @@ from vragd.catalog.facts import forget_facts
 from vragd.catalog.indexing import Named, Terms, forget_note, index_chunk, index_note, terms_of_chunk
 from vragd.catalog.link_names import name_key
 from vragd.catalog.links import drop_links
-from vragd.catalog.model import NoteChange, to_blob
+from vragd.catalog.model import BY_RULE, UNREAD, NoteChange, to_blob
 from vragd.catalog.passages import bury_passage, leave_note
 
 
@@ -31,14 +31,15 @@ def upsert(db: apsw.Connection, change: NoteChange) -> int:
         time.time(),
         change.reader,
     )
+    unread = change.closed & BY_RULE | UNREAD
     ((note_id,),) = db.execute(
         "insert into note(source_id, path, inode, size, mtime_ns, ctime_ns, racy, digest, title, space_id,"
-        " state, reason, attempts, retry_at, seq, changed_at, reader, link_name)"
-        " values (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)"
+        " state, reason, attempts, retry_at, seq, changed_at, reader, link_name, closed)"
+        " values (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)"
         " on conflict(source_id, path) do update set (inode, size, mtime_ns, ctime_ns, racy, digest, title,"
         " space_id, state, reason, attempts, retry_at, seq, changed_at, reader) = (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)"
         " returning id",
-        (change.source_id, to_blob(change.path), *values, name_key(change.path), *values),
+        (change.source_id, to_blob(change.path), *values, name_key(change.path), unread, *values),
     )
     assert isinstance(note_id, int)
     return note_id

@@ -6,7 +6,7 @@ chunks are like in a space. For the writer lane.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 import apsw
 import numpy as np
@@ -48,28 +48,53 @@ def calibrate(db: apsw.Connection, space: SpaceRow) -> bool:
     ((said,),) = db.execute("select calibration from space where id = ?", (space.id,))
     if n_titles < LEAST_TITLES or (said is not None and n_titles < 2 * json.loads(said)["n"]):
         return False
-    titles = _sample(db, "title_embedding", "text_hash", space, MOST_TITLES)
-    chunks = _sample(db, "embedding", "id", space, MOST_CHUNKS)
-    if not len(titles) or not len(chunks):
+    if (found := _measured(db, space.id, space.dimension, n_titles)) is None:
         return False
-    cosines = titles @ chunks.T
-    found = {"mean": float(cosines.mean()), "deviation": float(cosines.std()), "n": n_titles}
-    if not found["deviation"] > 0:
-        return False
-    db.execute("update space set calibration = ? where id = ?", (json.dumps(found), space.id))
+    db.execute("update space set calibration = ? where id = ?", (found, space.id))
     return True
 
 
-def _sample(db: apsw.Connection, table: str, row: str, space: SpaceRow, n: int) -> np.ndarray:
+def calibration_in_sight(db: apsw.Connection, fingerprint: str) -> str | None:
+    """What `calibrate` would write of what a connection sees, if it was done; see `closed`. Reads every text's hash."""
+    sql = "select id, dimension from space where fingerprint = ? and calibration is not null"
+    for space_id, dimension in list(db.execute(sql, (fingerprint,))):
+        counted = f"select count(*) from title_embedding where space_id = ? and {_IN_SIGHT['title_embedding']}"
+        ((n_titles,),) = db.execute(counted, (space_id,))
+        if n_titles >= LEAST_TITLES:
+            return _measured(db, space_id, dimension, n_titles, _IN_SIGHT)
+    return None
+
+
+_EVERY = {"title_embedding": "true", "embedding": "true"}
+_IN_SIGHT = {
+    "title_embedding": "text_hash in (select title_hash from note_words)",
+    "embedding": "text_hash in (select text_hash from chunk)",
+}
+
+
+def _measured(
+    db: apsw.Connection, space_id: int, dimension: int, n_titles: int, of: Mapping[str, str] = _EVERY
+) -> str | None:  # fmt: skip
+    """As JSON; None where there is nothing to be measured. `of` are conditions on the tables."""
+    titles = _sample(db, "title_embedding", space_id, dimension, MOST_TITLES, of["title_embedding"])
+    chunks = _sample(db, "embedding", space_id, dimension, MOST_CHUNKS, of["embedding"])
+    if not len(titles) or not len(chunks):
+        return None
+    cosines = titles @ chunks.T
+    found = {"mean": float(cosines.mean()), "deviation": float(cosines.std()), "n": n_titles}
+    return json.dumps(found) if found["deviation"] > 0 else None
+
+
+def _sample(db: apsw.Connection, table: str, space_id: int, dimension: int, n: int, of: str) -> np.ndarray:
     """About `n` unit vectors of a table, spread over it: the same ones for the same table."""
-    length = packed.bytes_of(space.dimension)
-    ((count,),) = db.execute(f"select count(*) from {table} where space_id = ?", (space.id,))
+    length = packed.bytes_of(dimension)
+    ((count,),) = db.execute(f"select count(*) from {table} where space_id = ? and {of}", (space_id,))
     every = max(1, count // n)
-    spread = f"and {row} % {every} = 0" if row == "id" else ""
+    spread = f"and id % {every} = 0" if table == "embedding" else ""
     rows = db.execute(
-        f"select vector from {table} where space_id = ? and length(vector) = ? {spread} limit ?",
-        (space.id, length, n),
+        f"select vector from {table} where space_id = ? and length(vector) = ? and {of} {spread} limit ?",
+        (space_id, length, n),
     )
-    found = packed.unpack(np.frombuffer(b"".join(vector for (vector,) in rows), dtype=packed.kind(space.dimension)))
+    found = packed.unpack(np.frombuffer(b"".join(vector for (vector,) in rows), dtype=packed.kind(dimension)))
     unit: np.ndarray = found / np.maximum(np.linalg.norm(found, axis=1, keepdims=True), 1e-9)
     return unit

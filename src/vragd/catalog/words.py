@@ -17,9 +17,12 @@ import apsw
 
 from vragd.catalog.asked import any_of
 
+# of heading, text and parts; of names and terms
+WEIGHTS: Mapping[str, Sequence[float]] = {"chunk_text": (2.0, 1.0, 1.0), "note_text": (1.0, 1.0)}
 CHUNKS_RANKED, NOTES_RANKED = 1_200, 500
 """Rows, for one question. About 2 µs each."""
 ENOUGH = 10  # rows: with fewer another word is asked for, if that one is in the budget alone
+_CHUNK_WEIGHTS = ", ".join(map(str, WEIGHTS["chunk_text"]))
 COUNTED_FOR_S = 600.0
 MAX_COUNTED = 20_000
 
@@ -62,12 +65,33 @@ class Words:
     def count(self, db: apsw.Connection, name: str, terms: Sequence[str]) -> int:
         """In how many notes any of the terms stands; `name` is what that is remembered by."""
         match = any_of(terms)
-        return self._remembered(db, name, "select count(*) from note_text where note_text match ?", (match,))
+        return self._remembered(db, name, f"select count(*) from {self.rows('note_text')}", (match,))
 
     def at_most(self, db: apsw.Connection, table: str, match: str, most: int) -> int:
         """How many rows of full text match; `most` + 1 for more."""
-        sql = f"select count(*) from (select 1 from {table} where {table} match ? limit {most + 1})"
+        sql = f"select count(*) from (select 1 from {self.rows(table)} limit {most + 1})"
         return self._remembered(db, f"{table} {match}", sql, (match,))
+
+    def rows(self, table: str) -> str:
+        """FROM and WHERE of full text: the rows that match what is bound to them."""
+        return f"main.{table} where {table} match ?"
+
+    def order(self, db: apsw.Connection, table: str, terms: Sequence[str]) -> str:
+        """ORDER BY of rows that match any of the terms, in this order: those that BM25 finds best first."""
+        return "order by rank" if table == "note_text" else f"order by bm25({table}, {_CHUNK_WEIGHTS})"
+
+    def stands(self, db: apsw.Connection, word: str) -> bool:
+        """Whether a word of the vocabulary may be told of; those of notes that are gone stay there for a while."""
+        return True
+
+    def most(self, n: int) -> int:
+        """The limit of a statement, where `n` of its rows are wanted, of those that `stands` is true of."""
+        return n
+
+    def calibration(self, db: apsw.Connection, fingerprint: str) -> str | None:
+        """What was measured of a space's cosines, as `titles.calibrate` wrote it."""
+        rows = list(db.execute("select calibration from space where fingerprint = ?", (fingerprint,)))
+        return rows[0][0] if rows else None
 
     def _remembered(self, db: apsw.Connection, key: str, sql: str, bound: tuple[str, ...]) -> int:
         now = time.monotonic()

@@ -146,6 +146,8 @@ def _store(store: Status, page: Page) -> None:
     if states:
         shown = ", ".join(f"{n:,} {state}" for state, n in states.items())
         out(f"  not whole: {shown} (vragd files --state failed, --state skipped say why)")
+    if closed := store.get("n_closed"):
+        out(f"  withheld from assistants: {plural(closed, 'note')} (vragd files --why PATH says why)")
     for source in store["sources"]:
         _source(source, page)
     if trouble := store["trouble"]:
@@ -173,6 +175,9 @@ def _source(source: Status, page: Page) -> None:
     for folder, why in list(source["unwatched"].items())[:3]:
         if why != "asked_for":
             out(within(f"    {folder or 'the folder'} is looked at now and then, as it cannot be watched: {why}"))
+    if closed := source.get("closed"):
+        what = "all of it" if closed is True else ", ".join(closed)
+        out(within(f"    by the configuration withheld from assistants: {what}"))
     if source["rules_trouble"]:
         out(within(f"    not all that Obsidian excludes is known, and the last rules hold: {source['rules_trouble']}"))
 

@@ -35,6 +35,12 @@ WORDS = {
     "not_utf8": "its bytes are not UTF-8, and are guessed",
 }
 """Reasons, as people say them."""
+CLOSED = {
+    "note": "it says so, by ai: false or mcp: false in its properties",
+    "configuration": "mcp of its source in the configuration says so",
+    "unread": "what it says of that was not read yet",
+}
+"""Why a note is withheld from assistants."""
 OURS = ("no_file", "not_seen")
 """Those that no file has in the daemon's list: it has no such file."""
 
@@ -116,10 +122,11 @@ def _of(session: Session, place: Place, rows: Sequence[Mapping[str, Any]], other
     store, source, path, _ = place
     own = {row["path"]: row for row in rows if (row["store"], row["source"]) == (store, source)}
     found = own.get(path)
-    answer = {"store": store, "source": source, "path": path, "state": "skipped", "reason": "", "chunks": []}
+    answer: dict[str, Any] = {"store": store, "source": source, "path": path, "state": "skipped", "reason": ""}
+    answer |= {"chunks": [], "closed": []}
     if found is None:
         return answer | {"reason": reason_of(path, own, otherwise)}
-    answer |= {"state": found["state"], "reason": found["reason"] or ""}
+    answer |= {"state": found["state"], "reason": found["reason"] or "", "closed": found.get("closed", [])}
     if found["state"] in ("indexed", "partial"):
         try:
             got = session.request("POST", "/v1/get", {"note": path, "stores": [store], "sources": [source]})
@@ -138,6 +145,8 @@ def _print(named: str, answers: Sequence[Mapping[str, Any]], status: Mapping[str
         out(within(f"{answer['source']}/{answer['path']} in store {answer['store']}: {_said(answer)}"))
         if answer["reason"]:
             out(within(f"  {in_words(answer['reason'])}"))
+        if answer["closed"] and answer["reason"] != "opted_out":
+            out(within(f"  withheld from assistants: {'; '.join(CLOSED[why] for why in answer['closed'])}"))
         for chunk in answer["chunks"]:
             heading = " › ".join(chunk["heading"])
             out(within(f"  {chunk['lines'][0]:>5}-{chunk['lines'][1]:<5} {chunk['id']}  {heading}"))

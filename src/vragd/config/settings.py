@@ -10,7 +10,7 @@ import re
 from collections.abc import Mapping
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field, model_validator
+from pydantic import AfterValidator, BeforeValidator, Discriminator, Field, Tag, model_validator
 
 # The one import upwards: what a backend or an embedder takes is written in its own folder.
 from vragd.backends import registry as backends
@@ -58,6 +58,29 @@ def kept_by(settings: BackendSettings | None) -> str:
     return "|".join(kept for name in backends.TYPES.ours if (kept := backends.TYPES.settings(name).kept))
 
 
+class McpSettings(Settings):
+    """What of a source assistants may see: all but what these patterns match."""
+
+    exclude: Patterns = ()
+
+
+def _whole_or_part(value: object) -> object:
+    if not isinstance(value, bool | Mapping | McpSettings):
+        raise ValueError("expected true, false, or {exclude: [PATTERN, ...]}")  # noqa: TRY004
+    return value
+
+
+def _which(value: object) -> str:
+    return "whole" if isinstance(value, bool) else "part"
+
+
+Mcp = Annotated[
+    Annotated[bool, Tag("whole")] | Annotated[McpSettings, Tag("part")],
+    Discriminator(_which),
+    BeforeValidator(_whole_or_part),
+]
+
+
 class SourceSettings(Settings):
     """One watched directory. Patterns are those of .gitignore, relative to `path`."""
 
@@ -66,6 +89,7 @@ class SourceSettings(Settings):
     include: Patterns = DEFAULT_INCLUDE
     exclude: Patterns = ()
     watch: bool = True
+    mcp: Mcp = True
 
     @property
     def label(self) -> str:

@@ -69,7 +69,7 @@ class Bridge:
 
     def _ask(self, route: str, body: Given | None = None) -> Any:
         client = self._client = self._client or self._reach()
-        return client.request("GET" if body is None else "POST", f"/v1/{route}", body)
+        return client.request("GET" if body is None else "POST", f"/v1/{route}?audience=assistant", body)
 
     def _search(self, given: Given) -> dict[str, Any]:
         offset, limit = offset_of(given["cursor"]), given["limit"]

@@ -38,6 +38,11 @@ def split_name(path: str) -> tuple[str, str]:
     return stem or path, f".{suffix.lower()}"
 
 
+def may_be_closed(suffix: str) -> bool:
+    """Whether files of `suffix` can say of themselves that they are not for assistants."""
+    return REGISTRY.get(suffix, OTHER)[0] in ("markdown", "code")
+
+
 def version_of(suffix: str) -> str:
     """The version of what reads files of `suffix` as things are installed: of code, which grammar is missing."""
     module, version = REGISTRY.get(suffix, OTHER)

@@ -211,10 +211,18 @@ class _Look:
                 # Matches that are no longer, or not yet, in the catalog take up places: look further when they do.
                 if len(live) >= self._n or matches.end != "more" or depth >= most:
                     near = [live[match.key] for match in matches.items if match.key in live]
-                    if self._narrowed is not None and len(live) < self._n and matches.end != "exhausted":
-                        near = self._compared(now.lookup, now.lookup.chunks_among(self._narrowed.notes))
+                    if len(live) < self._n and matches.end != "exhausted":
+                        near = self._compared_all(now, near)
                     return self._answer(now, near[: self._n], early)
             depth = min(4 * depth, most)
+
+    def _compared_all(self, now: Snapshot, near: list[tuple[int, int]]) -> list[tuple[int, int]]:
+        """As `near`, where a backend gave no more, though others than the question is about may have come before."""
+        if self._narrowed is not None:
+            return self._compared(now.lookup, now.lookup.chunks_among(self._narrowed.notes))
+        if self._target.assistant and not self._question.sources and not self._question.folder:
+            return self._compared(now.lookup, now.lookup.chunks_among(now.selecting.all()))
+        return near
 
     def _narrow(self, now: Snapshot) -> list[tuple[int, int]] | None:
         """Evaluate the filters; what is near the question, where so few notes pass that each was looked at."""
@@ -300,8 +308,7 @@ def _filter(target: Target, question: Question) -> Filter | None:
     sources = None
     if question.sources:
         sources = one_of("source", {p.uid for label, p in target.places.items() if label in question.sources})
-    elif (
-        target.backend is not None and not target.backend.traits.private
-    ):  # others may feed it too: theirs would take up places and join to nothing
+    elif target.partial or (target.backend is not None and not target.backend.traits.private):
+        # what is not asked for, or others feed it with, would take up places and join to nothing
         sources = one_of("source", {place.uid for place in target.places.values()})
     return every(sources, within(question.folder) if question.where is None else None)

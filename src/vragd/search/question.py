@@ -87,6 +87,10 @@ class Target:
     embed_query: Callable[[str], np.ndarray]
     places: Mapping[str, Place]
     peers: tuple[Reader, ...] = ()
+    assistant: bool = False
+    """Whether `reader` and `peers` leave out what is closed. The backend holds it all the same."""
+    partial: bool = False
+    """Whether there are sources that are none of `places`."""
 
 
 @dataclass(frozen=True, slots=True)

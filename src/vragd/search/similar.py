@@ -18,6 +18,7 @@ from typing import Literal
 import numpy as np
 import structlog
 
+from vragd.backends.base import VectorBackend
 from vragd.catalog.alike import Known, cosines, known
 from vragd.catalog.graph import File, Graph
 from vragd.catalog.passages import Passages
@@ -39,6 +40,7 @@ COMPARED = 300
 the words, and those with a passage that is near."""
 EXACT_CHUNKS = 10_000
 ASKED_FOR, NEAR = 8, 40  # passages of the note that a backend is asked for, and matches of each
+DEEPEST = 64 * NEAR
 AT_ONCE = 2_000
 
 Direction = Literal["out", "back"]
@@ -77,7 +79,7 @@ class Answer:
     generation: int = 0
 
 
-def similar(target: Target, wanted: Wanted) -> Answer:
+def similar(target: Target, wanted: Wanted, *, exact_chunks: int = EXACT_CHUNKS) -> Answer:
     """
     The notes of one store that are related: never the note itself, a copy of it, or a template.
 
@@ -98,11 +100,11 @@ def similar(target: Target, wanted: Wanted) -> Answer:
         among = _among(now, target, wanted.question, asked)
         if wanted.unlinked:
             among = np.array([one for one in among.tolist() if one not in joined], dtype=np.int64)
-        scored = _scored(now, target, store, asked, among)
+        scored = _scored(now, target, store, asked, among, exact_chunks)
         near = np.array(sorted(row for row, _ in scored[:COMPARED]), dtype=np.int64)
         bare = without_recurring(target, asked, (text for _, text in now.selecting.texts(near)))
         if bare is not asked:
-            scored = _scored(now, target, store, bare, among)
+            scored = _scored(now, target, store, bare, among, exact_chunks)
         best = scored[: wanted.question.top_k]
         return Answer(_shown(now, target, bare, best, joined), note, bare.semantic, now.generation())
 
@@ -131,7 +133,9 @@ def _joined(graph: Graph, file: File) -> dict[int, tuple[Direction, ...]]:
     return ways | {row: (*ways.get(row, ()), "back") for row in back}
 
 
-def _scored(now: Snapshot, target: Target, store: Known, asked: Likened, among: np.ndarray) -> list[tuple[int, float]]:
+def _scored(
+    now: Snapshot, target: Target, store: Known, asked: Likened, among: np.ndarray, exact_chunks: int
+) -> list[tuple[int, float]]:  # fmt: skip
     """(note, score), the best first."""
     every = dict(zip(store.notes.tolist(), cosines(store, asked.profile).tolist(), strict=True))
     words = np.array([every.get(row, 0.0) for row in among.tolist()])
@@ -139,7 +143,7 @@ def _scored(now: Snapshot, target: Target, store: Known, asked: Likened, among: 
     if mean is None or target.space is None or not len(among):
         score = WORDS * words / (1 + WORDS + TITLE)
     else:
-        chosen = _compared(now, target, asked, among, words)
+        chosen = _compared(now, target, asked, among, words, exact_chunks)
         among, words = among[chosen], words[chosen]
         means, titles = _vectors(now, target.space.id, store, among, len(mean))
         with_title = titles @ mean
@@ -163,21 +167,34 @@ def _crowd(means: np.ndarray) -> np.ndarray:
     return made
 
 
-def _compared(now: Snapshot, target: Target, asked: Likened, among: np.ndarray, words: np.ndarray) -> np.ndarray:
+def _compared(
+    now: Snapshot, target: Target, asked: Likened, among: np.ndarray, words: np.ndarray, exact_chunks: int
+) -> np.ndarray:  # fmt: skip
     """Which of the notes are compared by vectors, as places in `among`."""
     assert target.space is not None and target.backend is not None
-    if len(now.lookup.chunks_among(among)) <= EXACT_CHUNKS:
+    if len(now.lookup.chunks_among(among)) <= exact_chunks:
         return np.arange(len(among))
     best = among[np.argsort(-words, kind="stable")[:COMPARED]].tolist()
     heaviest = np.argsort(-asked.weights, kind="stable")[:ASKED_FOR]
     try:
         for vector in asked.vectors[heaviest]:
-            matches = target.backend.query(target.space.collection, vector, NEAR)
-            live = now.lookup.chunks_of([match.key for match in matches.items])
-            best += [note for _, note in live.values()]
+            best += _near(now, target.backend, target.space.collection, vector, deeper=target.assistant)
     except VragdError as error:  # those with the same words are compared all the same
         log.warning("search.vectors_unavailable", store=target.name, **error_fields(error))
     return np.flatnonzero(np.isin(among, best))
+
+
+def _near(
+    now: Snapshot, backend: VectorBackend, collection: str, vector: np.ndarray, *, deeper: bool
+) -> list[int]:  # fmt: skip
+    """The notes of the passages that are nearest to a vector. To an assistant what is closed takes up places."""
+    depth = NEAR
+    while True:
+        matches = backend.query(collection, vector, depth)
+        live = now.lookup.chunks_of([match.key for match in matches.items])
+        if len(live) >= NEAR or not deeper or matches.end != "more" or depth >= DEEPEST:
+            return [live[match.key][1] for match in matches.items if match.key in live][:NEAR]
+        depth = 4 * depth
 
 
 def _vectors(

@@ -23,6 +23,7 @@ from vragd.server import query_schemas as q
 from vragd.server import schemas as s
 from vragd.server.openapi import document
 from vragd.server.table import (
+    AUDIENCE,
     Call,
     Encoded,
     Reply,
@@ -53,12 +54,14 @@ async def query(call: Call) -> Any:
     """Search"""
     b: q.QueryRequest = call.body
     asked = b.model_dump(exclude={"stores", "sources"})
-    return await call.questions.query(b.stores, peer=call.peer, **asked, sources=frozenset(b.sources))
+    return await call.questions.query(
+        b.stores, peer=call.peer, assistant=call.assistant, **asked, sources=frozenset(b.sources)
+    )
 
 
 async def status(call: Call) -> Any:
     """What runs, how far it is, and what is wrong"""
-    return await reports.status(call.stores)
+    return await reports.status(call.stores, assistant=call.assistant)
 
 
 async def files(call: Call) -> Any:
@@ -78,15 +81,17 @@ async def links(call: Call) -> Any:
     """What a note links to and what links to it, what leads nowhere, which notes nothing leads to"""
     b: s.LinksRequest = call.body
     told = await linked.links(
-        call.stores, b.stores, note=b.note, unresolved=b.unresolved, orphans=b.orphans, sources=frozenset(b.sources)
-    )
+        call.stores, b.stores, note=b.note, unresolved=b.unresolved, orphans=b.orphans, sources=frozenset(b.sources),
+        assistant=call.assistant,
+    )  # fmt: skip
     return await call.stores.aside.run(encoded_in_slices, told)
 
 
 async def get(call: Call) -> Any:
     """Read back a note, a part of it, or a passage by its id"""
     b: n.GetRequest = call.body
-    got = await reading.get(call.stores, b.stores, note=b.note, sources=frozenset(b.sources))
+    sources, assistant = frozenset(b.sources), call.assistant
+    got = await reading.get(call.stores, b.stores, note=b.note, sources=sources, assistant=assistant)
     return Encoded(await call.stores.aside.run(encode, got))
 
 
@@ -96,7 +101,7 @@ async def similar(call: Call) -> Any:
     narrow = b.model_dump(exclude={"note", "text", "unlinked", "stores", "sources"})
     return await related.similar(
         call.stores, call.questions, b.stores, note=b.note, text=b.text, unlinked=b.unlinked, peer=call.peer,
-        sources=frozenset(b.sources), **narrow,
+        sources=frozenset(b.sources), assistant=call.assistant, **narrow,
     )  # fmt: skip
 
 
@@ -193,18 +198,18 @@ _FILES = {"state": {"type": "array", "items": {"enum": list(_STATES)}}, "store":
 _DELETE = {"keep_remote": {"type": "boolean", "default": False}}
 
 ROUTES: tuple[Route, ...] = (
-    Route("POST", "/v1/query", query, q.QueryAnswer, q.QueryRequest, timeout_s=60.0),
-    Route("GET", "/v1/status", status, s.StatusAnswer),
+    Route("POST", "/v1/query", query, q.QueryAnswer, q.QueryRequest, timeout_s=60.0, query=AUDIENCE),
+    Route("GET", "/v1/status", status, s.StatusAnswer, query=AUDIENCE),
     Route("GET", "/v1/files", files, s.FilesAnswer, query=_FILES),
-    Route("POST", "/v1/links", links, s.LinksAnswer, s.LinksRequest),
-    Route("POST", "/v1/tags", lists.tags, ls.TagsAnswer, ls.TagsRequest),
-    Route("POST", "/v1/properties", lists.properties, ls.PropertiesAnswer, ls.PropertiesRequest),
-    Route("POST", "/v1/tasks", lists.tasks, ls.TasksAnswer, ls.TasksRequest),
-    Route("POST", "/v1/recent", lists.recent, ls.RecentAnswer, ls.RecentRequest),
-    Route("POST", "/v1/outline", lists.outline, ls.OutlineAnswer, ls.OutlineRequest),
+    Route("POST", "/v1/links", links, s.LinksAnswer, s.LinksRequest, query=AUDIENCE),
+    Route("POST", "/v1/tags", lists.tags, ls.TagsAnswer, ls.TagsRequest, query=AUDIENCE),
+    Route("POST", "/v1/properties", lists.properties, ls.PropertiesAnswer, ls.PropertiesRequest, query=AUDIENCE),
+    Route("POST", "/v1/tasks", lists.tasks, ls.TasksAnswer, ls.TasksRequest, query=AUDIENCE),
+    Route("POST", "/v1/recent", lists.recent, ls.RecentAnswer, ls.RecentRequest, query=AUDIENCE),
+    Route("POST", "/v1/outline", lists.outline, ls.OutlineAnswer, ls.OutlineRequest, query=AUDIENCE),
     Route("POST", "/v1/names", lists.names, ls.NamesAnswer, ls.NamesRequest, timeout_s=5.0),
-    Route("POST", "/v1/get", get, n.GetAnswer, n.GetRequest),
-    Route("POST", "/v1/similar", similar, n.SimilarAnswer, n.SimilarRequest),
+    Route("POST", "/v1/get", get, n.GetAnswer, n.GetRequest, query=AUDIENCE),
+    Route("POST", "/v1/similar", similar, n.SimilarAnswer, n.SimilarRequest, query=AUDIENCE),
     Route("POST", "/v1/sync", sync, s.SyncAnswer, s.SyncRequest),
     Route("GET", "/v1/stores", list_stores, s.StoresAnswer),
     Route("POST", "/v1/stores", create_store, s.StoreAnswer, s.StoreRequest, timeout_s=300.0),

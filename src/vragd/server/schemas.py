@@ -6,7 +6,14 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
-from vragd.config.settings import STORE_NAME, AnyBackend, AnyEmbedder, default_backend, default_embedder
+from vragd.config.settings import (
+    STORE_NAME,
+    AnyBackend,
+    AnyEmbedder,
+    Mcp,
+    default_backend,
+    default_embedder,
+)
 from vragd.terms.fields import Integer, Patterns, as_tuple
 from vragd.terms.metric import Metric
 
@@ -79,6 +86,7 @@ class SourceRequest(Request):
     include: Patterns | None = None
     exclude: Patterns = ()
     watch: bool = True
+    mcp: Mcp = True
 
 
 class StoreRequest(Request):
@@ -138,6 +146,8 @@ class FileModel(Body):
     size: int | None
     changed_at: float | None
     retry_at: float | None
+    closed: tuple[Literal["note", "configuration", "unread"], ...]
+    """Why assistants are not shown it: it says so, the configuration does, or what it says was not read yet."""
 
 
 class FilesAnswer(Body):

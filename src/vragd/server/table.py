@@ -22,6 +22,8 @@ from vragd.terms.names import shown
 ROWS_AT_ONCE = 500
 JSON = "application/json"
 
+AUDIENCE: dict[str, dict[str, Any]] = {"audience": {"enum": ["people", "assistant"], "default": "people"}}
+"""A parameter of the routes that tell of notes."""
 Handler = Callable[["Call"], Awaitable[Any]]
 
 
@@ -35,6 +37,14 @@ class Call:
     path: Mapping[str, str]
     query: Mapping[str, list[str]]
     peer: int = 0
+
+    @property
+    def assistant(self) -> bool:
+        """Whether it is asked for an assistant, which is not shown what is closed. Raises UsageError."""
+        said = set(self.query.get("audience", ()))
+        if unknown := said.difference(AUDIENCE["audience"]["enum"]):
+            raise UsageError(f"unknown audience {unknown.pop()[:40]!r}", hint="people or assistant")
+        return "assistant" in said
 
 
 @dataclass(frozen=True, slots=True)

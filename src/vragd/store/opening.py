@@ -18,7 +18,7 @@ from vragd.backends.registry import MakeBackend, create_backend
 from vragd.catalog.check import is_sound, move_aside
 from vragd.catalog.reader import Reader
 from vragd.catalog.writer import Catalog
-from vragd.config.settings import DocumentSettings, LimitSettings, StoreSettings
+from vragd.config.settings import DocumentSettings, LimitSettings, SourceSettings, StoreSettings
 from vragd.embed.base import Embedder
 from vragd.errors import CatalogCorrupt, VragdError
 from vragd.store.collections import Collections
@@ -33,6 +33,7 @@ from vragd.system.clock import SYSTEM, Clock
 from vragd.system.files import private_dir
 from vragd.system.log import error_fields
 from vragd.system.machine import source_uid
+from vragd.vault.closed import ClosedPaths
 from vragd.vault.source import Source
 
 log = structlog.get_logger()
@@ -158,6 +159,8 @@ def _register_sources(given: Given, lasting: Lasting, parts: Parts) -> None:
         uid = source.uid if source else source_uid(given.folder, label)  # a host may have another name by now
         row = catalog.register_source(label, uid, source.id if source else None)
         catalog.add_own(row.uid)
+        closed = _closed(settings)
+        catalog.close_to_assistants(row.id, row.uid, closed.said, closed)
         if source is not None:
             lasting.proofs[source.id].carry_over(catalog)
             continue
@@ -170,9 +173,17 @@ def _register_sources(given: Given, lasting: Lasting, parts: Parts) -> None:
             exclude=settings.exclude,
             watch=settings.watch,
             max_file_bytes=given.limits.max_file_bytes,
+            closed=closed,
         )
         share = given.limits.delete_guard_share
         lasting.proofs[row.id] = Proof(catalog, lasting.sources[row.id], row, share, given.clock.steady, given.pace)
+
+
+def _closed(settings: SourceSettings) -> ClosedPaths:
+    """What of the source assistants are not shown."""
+    if isinstance(settings.mcp, bool):
+        return ClosedPaths(whole=not settings.mcp)
+    return ClosedPaths(settings.mcp.exclude)
 
 
 def _purge_source(given: Given, parts: Parts, source_id: int) -> None:

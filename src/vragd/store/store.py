@@ -17,6 +17,7 @@ from pathlib import Path
 import structlog
 
 from vragd.backends.base import VectorBackend
+from vragd.catalog.assistants import AssistantsReader
 from vragd.catalog.model import SpaceRow
 from vragd.catalog.reader import Reader
 from vragd.catalog.sweep import OF_CHUNKS, OF_TITLES, Unused
@@ -99,6 +100,7 @@ class Store:
         self.backend, self.sources, self.proofs = lasting.backend, lasting.sources, lasting.proofs
         self.skipped = lasting.skipped
         self.catalog, self.reader = parts.catalog, parts.reader
+        self.for_assistants = AssistantsReader(parts.reader, parts.catalog.path)
         self.collections, self.filling, self.spaces = parts.collections, parts.filling, parts.spaces
         self._syncer: Syncer | None = None  # of the space that is written; made for the first round in it
         self._shut_for: CatalogCorrupt | None = None
@@ -110,6 +112,10 @@ class Store:
     def space(self) -> SpaceRow | None:
         """The space that is written; None before the embedder was first asked."""
         return self.spaces.current
+
+    def reader_for(self, *, assistant: bool) -> Reader:
+        """What reads the catalog; for an assistant all but what is closed."""
+        return self.for_assistants if assistant else self.reader
 
     @property
     def answering(self) -> Answering | None:
@@ -210,7 +216,8 @@ class Store:
     def note_attached(self, source: Source, attached: Attached) -> None:
         """Remember what `attached` says."""
         if attached:
-            self.catalog.note_attachments(source.id, attached.come, attached.gone)
+            closed = set(filter(source.closed, attached.come))
+            self.catalog.note_attachments(source.id, attached.come, attached.gone, closed)
 
     def look_at(self, source: Source, paths: Sequence[str]) -> tuple[list[str], list[str]]:
         """Which of these paths are attachments nobody knows yet, which known ones are none now. On the scan lane."""
@@ -344,7 +351,8 @@ class Store:
     def shut(self, error: CatalogCorrupt) -> None:
         """Close the damaged catalog, and nothing else: whoever reads meanwhile is told that it is busy."""
         self._shut_for = error
-        for opened in (self.reader, self.catalog):  # the last to close tidies up beside the file, by its name
+        # the last to close tidies up beside the file, by its name
+        for opened in (self.for_assistants, self.reader, self.catalog):
             with suppress(VragdError):
                 opened.close()
 
@@ -353,5 +361,6 @@ class Store:
         try:
             self.lasting.close()
         finally:
+            self.for_assistants.close()
             self.reader.close()
             self.catalog.close()

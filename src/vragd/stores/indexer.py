@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from functools import partial
 
 import structlog
@@ -139,15 +139,15 @@ class Indexer:
 
     # -- asking and waiting ------------------------------------------------------------------------
 
-    def degraded(self) -> list[str]:
-        """Why answers may be stale or incomplete, as stable codes."""
+    def degraded(self, sources: Collection[int] | None = None) -> list[str]:
+        """Why answers may be stale or incomplete, as stable codes; of all sources, or of these (ids)."""
         reasons = [self.trouble.code] if self.trouble else []
         if self.store.rebuilding:
             reasons.append("space_rebuilding")
         if self.store.behind:
             reasons.append("backend_filling")
-        for keeper in self.keepers.values():
-            reasons += keeper.degraded()
+        for source, keeper in self.keepers.items():
+            reasons += keeper.degraded() if sources is None or source in sources else []
         return list(dict.fromkeys(reasons))
 
     def stuck(self, bound_s: float) -> list[str]:

@@ -9,6 +9,7 @@ from typing import Any
 from vragd.errors import NotFound, UsageError, one_of
 from vragd.search import links as search
 from vragd.search.links import Asked, Linked, Root, Told
+from vragd.stores.audience import Audience
 from vragd.stores.indexer import Indexer
 from vragd.stores.stores import Stores
 
@@ -17,15 +18,17 @@ N_NAMED = 5
 
 
 async def links(
-    stores: Stores, names: Sequence[str], *, note: str, unresolved: bool, orphans: bool, sources: frozenset[str]
-) -> dict[str, Any]:
+    stores: Stores, names: Sequence[str], *, note: str, unresolved: bool, orphans: bool, sources: frozenset[str],
+    assistant: bool = False,
+) -> dict[str, Any]:  # fmt: skip
     """
     The links of the file that `note` means and those to it; without one, those of all that lead nowhere, and the notes
     that no other links to, as far as that is asked.
 
     Raises NotFound for what is no file, UsageError for what may be several.
     """
-    indexers, targets = await chosen(stores, names, sources)
+    audience = Audience(stores, assistant)
+    indexers, targets = await chosen(audience, names, sources)
     if note:
         target, asked = await stores.aside.run(the_one, targets, note)
         told = [await stores.aside.run(search.of_file, target, asked)]
@@ -35,23 +38,23 @@ async def links(
         ]
     return {
         **_together(told, names=unresolved and not note),
-        "pending": sum(indexer.dirty.pending() for indexer in indexers),
-        "degraded": tuple(dict.fromkeys(reason for indexer in indexers for reason in indexer.degraded())),
+        "pending": await audience.pending(indexers),
+        "degraded": tuple(audience.degraded(indexers)),
     }
 
 
 async def chosen(
-    stores: Stores, names: Sequence[str], sources: frozenset[str]
+    audience: Audience, names: Sequence[str], sources: frozenset[str]
 ) -> tuple[Sequence[Indexer], list[Linked]]:
     """The stores that are named, or all, and each that has any of these sources as questions about notes see it."""
-    await stores.at_rest(names, REST_S)
-    indexers = stores.chosen(names)
-    labels = {source.label for indexer in indexers for source in indexer.store.sources.values()}
+    await audience.stores.at_rest(names, REST_S)
+    indexers = audience.chosen(names)
+    labels = {source.label for indexer in indexers for source in audience.sources_of(indexer)}
     if unknown := sources - labels:
         name = min(unknown)
         raise UsageError(f"there is no source {name!r}", hint=one_of(name, sorted(labels), "one of: none yet"))
-    targets = [target for indexer in indexers if (target := linked_of(indexer, sources)).sources or not sources]
-    return indexers, targets
+    linked = (linked_of(audience, indexer, sources) for indexer in indexers)
+    return indexers, [target for target in linked if target.sources or not sources]
 
 
 def _together(told: Sequence[Told], *, names: bool) -> dict[str, Any]:
@@ -106,7 +109,7 @@ def the_one(targets: Sequence[Linked], text: str) -> tuple[Linked, Asked]:
     )
 
 
-def linked_of(indexer: Indexer, sources: frozenset[str]) -> Linked:
+def linked_of(audience: Audience, indexer: Indexer, sources: frozenset[str]) -> Linked:
     """The store as a question about links, or about a file, sees it now."""
     store = indexer.store
     roots = {
@@ -115,6 +118,6 @@ def linked_of(indexer: Indexer, sources: frozenset[str]) -> Linked:
             *source.vaults,
             withheld=source.withheld if source.rules.may_be_vague else None,
         )
-        for source in store.sources.values()
+        for source in audience.sources_of(indexer)
     }
-    return Linked(store.name, store.reader, roots, sources & roots.keys())
+    return Linked(store.name, store.reader_for(assistant=audience.assistant), roots, sources & roots.keys())

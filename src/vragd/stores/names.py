@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, Literal
 
 from vragd.search.names import Kind, names_in
+from vragd.stores.audience import Audience
 from vragd.stores.links import linked_of
 from vragd.stores.stores import Stores
 
@@ -24,7 +25,7 @@ async def names(stores: Stores, kind: Asked, prefix: str, limit: int) -> dict[st
         found = _beginning(prefix, [one.label for each in indexers for one in each.store.sources.values()])
     else:
         for indexer in indexers:
-            target = linked_of(indexer, frozenset())
+            target = linked_of(Audience(stores), indexer, frozenset())
             some, all_of_it = await stores.aside.run(names_in, target, kind, prefix, limit)
             found.update(some)
             whole = whole and all_of_it

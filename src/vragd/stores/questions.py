@@ -14,6 +14,7 @@ from vragd.search.ask import Answer, Place, Question, Target, ask
 from vragd.search.asking import each_of, named_in, unknown_everywhere
 from vragd.search.grammar.tree import Source, Store
 from vragd.search.merge import best_of, merge
+from vragd.stores.audience import Audience
 from vragd.stores.indexer import Indexer
 from vragd.stores.stores import QUERY_THREADS, Stores
 from vragd.stores.tally import Tally
@@ -35,7 +36,7 @@ class Questions:
 
     async def query(
         self, names: Sequence[str], *, peer: int = 0, offset: int = 0, min_score: float = 0.0, fresh_s: float = 0.0,
-        **asked: Any,
+        assistant: bool = False, **asked: Any,
     ) -> dict[str, Any]:  # fmt: skip
         """
         The answer of one store, several, or all (none named), to a `Question` of these fields, or to several at once
@@ -46,22 +47,25 @@ class Questions:
         free: others want to ask too.
         """
         with self.tally.one():
-            return await self._answered(names, peer, offset, min_score, fresh_s, asked)
+            return await self._answered(
+                Audience(self._stores, assistant), names, peer, offset, min_score, fresh_s, asked
+            )
 
     async def _answered(
-        self, names: Sequence[str], peer: int, offset: int, min_score: float, fresh_s: float, asked: dict[str, Any]
+        self, audience: Audience, names: Sequence[str], peer: int, offset: int, min_score: float, fresh_s: float,
+        asked: dict[str, Any],
     ) -> dict[str, Any]:  # fmt: skip
         questions = each_of(offset=offset, min_score=min_score, **asked)
         await self._stores.at_rest(names, REST_S)
-        indexers = asked_of(self._stores, names, questions)
+        indexers = asked_of(audience, names, questions)
         if fresh_s:
             await self._stores.catch_up(names, fresh_s)
         async with self.place(peer):
-            found = await asyncio.gather(*(self._ask_all(indexer, questions) for indexer in indexers))
-        degraded = [reason for indexer in indexers for reason in indexer.degraded()]
+            found = await asyncio.gather(*(self._ask_all(audience, indexer, questions) for indexer in indexers))
+        degraded = audience.degraded(indexers)
         degraded += [reason for _, answer in found for reason in answer.degraded]
-        degraded += ["store_restarting"] if self._stores.coming and not names else []
-        pending = sum(indexer.dirty.pending() for indexer in indexers)
+        degraded += ["store_restarting"] if audience.shown(self._stores.coming) and not names else []
+        pending = await audience.pending(indexers)
         return told(found, questions[0], offset=offset, min_score=min_score, pending=pending, degraded=degraded)
 
     @property
@@ -94,15 +98,15 @@ class Questions:
         finally:
             self._before -= Counter((peer,))
 
-    async def _ask_all(self, indexer: Indexer, questions: Sequence[Question]) -> tuple[str, Answer]:
-        found = await asyncio.gather(*(self._ask(indexer, question) for question in questions))
+    async def _ask_all(self, audience: Audience, indexer: Indexer, questions: Sequence[Question]) -> tuple[str, Answer]:
+        found = await asyncio.gather(*(self._ask(audience, indexer, question) for question in questions))
         return found[0][0], best_of([answer for _, answer in found], chunks=questions[0].chunks)
 
-    async def _ask(self, indexer: Indexer, question: Question) -> tuple[str, Answer]:
+    async def _ask(self, audience: Audience, indexer: Indexer, question: Question) -> tuple[str, Answer]:
         """A store's answer, and the fingerprint of the space it is from."""
         name = indexer.store.name
         while True:
-            target = target_of(self._stores, indexer)
+            target = target_of(audience, indexer)
             try:
                 answer = await self._stores.readers.run(ask, target, question)
             except BackendUnavailable:
@@ -120,11 +124,11 @@ class Questions:
         return target.space.fingerprint if target.space else "", answer
 
 
-def asked_of(stores: Stores, names: Sequence[str], questions: Sequence[Question]) -> list[Indexer]:
+def asked_of(audience: Audience, names: Sequence[str], questions: Sequence[Question]) -> list[Indexer]:
     """The stores that are asked. Raises UsageError for a source and NotFound for a store that there is not."""
-    indexers = stores.chosen(names)
-    labels = {source.label for indexer in indexers for source in indexer.store.sources.values()}
-    check_named(questions, labels, stores.indexer)
+    indexers = audience.chosen(names)
+    labels = {source.label for indexer in indexers for source in audience.sources_of(indexer)}
+    check_named(questions, labels, lambda name: audience.chosen([name]))
     return indexers
 
 
@@ -159,7 +163,7 @@ def told(
     }
 
 
-def target_of(stores: Stores, indexer: Indexer) -> Target:
+def target_of(audience: Audience, indexer: Indexer) -> Target:
     """The store as a question sees it now."""
     store, answering = indexer.store, indexer.store.answering
     places = {
@@ -171,16 +175,18 @@ def target_of(stores: Stores, indexer: Indexer) -> Target:
             source.templates,
             *source.vaults,
         )
-        for source in store.sources.values()
+        for source in audience.sources_of(indexer)
     }
     return Target(
         store.name,
-        store.reader,
+        store.reader_for(assistant=audience.assistant),
         store.backend,
         answering.space if answering else None,
         answering.embed_query if answering else _nobody,
         places,
-        tuple(other.store.reader for other in stores.indexers.values()),
+        tuple(one.store.reader_for(assistant=audience.assistant) for one in audience.stores.indexers.values()),
+        audience.assistant,
+        len(places) < len(store.sources),
     )
 
 

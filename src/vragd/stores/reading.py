@@ -10,22 +10,26 @@ from vragd.errors import NotFound
 from vragd.search import reading
 from vragd.search.links import Linked
 from vragd.search.reading import Got
+from vragd.stores.audience import Audience
 from vragd.stores.links import chosen, the_one
 from vragd.stores.stores import Stores
 
 
-async def get(stores: Stores, names: Sequence[str], *, note: str, sources: frozenset[str]) -> dict[str, Any]:
+async def get(
+    stores: Stores, names: Sequence[str], *, note: str, sources: frozenset[str], assistant: bool = False
+) -> dict[str, Any]:  # fmt: skip
     """
     What `note` means: a passage by its id, or a note, whole or a place or lines of it; see `reading.Got`.
 
     Raises NotFound for what is not there, UsageError for what may be several notes, or lines that are none.
     """
-    indexers, targets = await chosen(stores, names, sources)
+    audience = Audience(stores, assistant)
+    indexers, targets = await chosen(audience, names, sources)
     got = await stores.aside.run(_got, targets, note.strip())
     return {
         **{one.name: getattr(got, one.name) for one in fields(got)},
-        "pending": sum(indexer.dirty.pending() for indexer in indexers),
-        "degraded": tuple(dict.fromkeys(reason for indexer in indexers for reason in indexer.degraded())),
+        "pending": await audience.pending(indexers),
+        "degraded": tuple(audience.degraded(indexers)),
     }
 
 

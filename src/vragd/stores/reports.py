@@ -9,21 +9,24 @@ from typing import Any
 from vragd import __version__
 from vragd.errors import BackendUnavailable, VragdError
 from vragd.store.store import Store
+from vragd.stores.audience import Audience
 from vragd.stores.indexer import Indexer
 from vragd.stores.stores import Stores
 from vragd.sync.queue import DirtyPaths
 from vragd.system.files import bytes_below
 from vragd.system.memory import resident_bytes
+from vragd.vault.source import Source
 
 TRIES = 5
 
 
-async def status(stores: Stores) -> dict[str, Any]:
-    """What runs, how far it is, and what is wrong."""
+async def status(stores: Stores, *, assistant: bool = False) -> dict[str, Any]:
+    """What runs, how far it is, and what is wrong; to an assistant nothing of what is closed."""
+    audience = Audience(stores, assistant)
     for tries_left in reversed(range(TRIES)):
         await stores.at_rest((), 1.0)
         try:
-            rows = [await _store_status(stores, indexer) for indexer in list(stores.indexers.values())]
+            rows = [await _store_status(audience, indexer) for indexer in _shown(audience)]
             break
         except BackendUnavailable:  # one was closed meanwhile, to be started again
             if not tries_left:
@@ -42,11 +45,12 @@ async def status(stores: Stores) -> dict[str, Any]:
         "failed": [
             {"name": name, "code": error.code, "message": error.message, "hint": error.hint}
             for name, error in stores.failed.items()
+            if audience.shown([name])
         ],
         "pending": sum(row["pending"] for row in rows),
         "generation": sum(row["generation"] for row in rows),
         "degraded": list(dict.fromkeys(reason for row in rows for reason in row["degraded"]))
-        + ["store_failed"] * bool(stores.failed),
+        + ["store_failed"] * bool(audience.shown(stores.failed)),
     }
 
 
@@ -54,9 +58,18 @@ def _said(error: VragdError | None) -> dict[str, str] | None:
     return None if error is None else {"code": error.code, "message": error.message, "hint": error.hint}
 
 
-async def _store_status(stores: Stores, indexer: Indexer) -> dict[str, Any]:
-    store = indexer.store
-    counts = await stores.aside.run(store.reader.counts)
+def _shown(audience: Audience) -> list[Indexer]:
+    try:
+        return audience.chosen(())
+    except VragdError:  # there is none, or none yet
+        return []
+
+
+async def _store_status(audience: Audience, indexer: Indexer) -> dict[str, Any]:
+    stores, store = audience.stores, indexer.store
+    reader = store.reader_for(assistant=audience.assistant)
+    sources = audience.sources_of(indexer)
+    counts = await stores.aside.run(reader.counts)
     trouble, now = indexer.trouble, stores.clock.steady()
     return {
         "name": store.name,
@@ -64,10 +77,11 @@ async def _store_status(stores: Stores, indexer: Indexer) -> dict[str, Any]:
         "chunks": counts.chunks,
         "embeddings": counts.embeddings,
         "states": counts.states,
-        "pending": indexer.dirty.pending(),
-        "generation": await stores.aside.run(store.reader.generation),
+        "n_closed": counts.closed,
+        "pending": await audience.pending([indexer]),
+        "generation": await stores.aside.run(reader.generation),
         "n_embedded": store.n_embedded,
-        "degraded": indexer.degraded(),
+        "degraded": audience.degraded([indexer]),
         "trouble": None
         if trouble is None
         else {
@@ -90,11 +104,18 @@ async def _store_status(stores: Stores, indexer: Indexer) -> dict[str, Any]:
                 "scanned_s_ago": None if keeper.scanned_at is None else round(now - keeper.scanned_at, 1),
                 "n_deletes_held": keeper.proof.n_held,
                 "rules_trouble": keeper.source.rules_trouble or None,
+                "closed": _closed(keeper.source),
                 "unwatched": dict(list(keeper.watch.unwatched.items())[:20]) if keeper.watching != "off" else {},
             }
             for keeper in indexer.keepers.values()
+            if keeper.source in sources
         ],
     }
+
+
+def _closed(source: Source) -> bool | list[str]:
+    """What the configuration closes of a source: all, or these patterns."""
+    return source.closed.whole or list(source.closed.patterns)
 
 
 async def files(stores: Stores, names: Sequence[str], states: Iterable[str]) -> list[dict[str, Any]]:
@@ -146,7 +167,7 @@ async def store_info(stores: Stores, name: str) -> dict[str, Any]:
     indexer = stores.indexer(name)
     info: dict[str, Any] = {
         "origin": stores.registry.known(name).origin,
-        **await _store_status(stores, indexer),
+        **await _store_status(Audience(stores), indexer),
     }
     store = indexer.store
     if store.space is not None:
@@ -167,5 +188,5 @@ async def store_info(stores: Stores, name: str) -> dict[str, Any]:
 def _file(store: str, source: str, path: str, state: str, reason: str | None) -> dict[str, Any]:
     return {
         "store": store, "source": source, "path": path, "state": state, "reason": reason,
-        "n_chunks": 0, "size": None, "changed_at": None, "retry_at": None,
+        "n_chunks": 0, "size": None, "changed_at": None, "retry_at": None, "closed": [],
     }  # fmt: skip

@@ -11,6 +11,7 @@ from vragd.search.asking import understood
 from vragd.search.question import SEEN, Question, check
 from vragd.search.similar import Answer, Related, Wanted
 from vragd.search.similar import similar as of_store
+from vragd.stores.audience import Audience
 from vragd.stores.indexer import Indexer
 from vragd.stores.links import chosen, the_one
 from vragd.stores.questions import Questions, target_of
@@ -19,7 +20,8 @@ from vragd.stores.stores import Stores
 
 async def similar(
     stores: Stores, questions: Questions, names: Sequence[str], *,
-    note: str, text: str, unlinked: bool, sources: frozenset[str], peer: int = 0, **asked: Any,
+    note: str, text: str, unlinked: bool, sources: frozenset[str], peer: int = 0,
+    assistant: bool = False, **asked: Any,
 ) -> dict[str, Any]:  # fmt: skip
     """
     The notes that are related to the one that `note` means, in the store that has it, or to `text`, in each; narrowed
@@ -33,7 +35,8 @@ async def similar(
         raise UsageError("a text has no links that could be left out", hint="leave out --unlinked")
     question = understood(sources=sources, **asked)
     check(Question(text="-", top_k=question.top_k))
-    indexers, targets = await chosen(stores, names, sources)
+    audience = Audience(stores, assistant)
+    indexers, targets = await chosen(audience, names, sources)
     if note:
         target, found = await stores.aside.run(the_one, targets, note)
         if found.place or found.lines:
@@ -44,20 +47,20 @@ async def similar(
         wanted = Wanted(question, text=text)
         asking = [one for one in indexers if one.store.name in {target.name for target in targets}]
     async with questions.place(peer):
-        answers = await asyncio.gather(*(_ask(stores, indexer, wanted) for indexer in asking))
+        answers = await asyncio.gather(*(_ask(audience, indexer, wanted) for indexer in asking))
     found_in = dict[tuple[str, str], Related]()
     for hit in sorted((hit for answer in answers for hit in answer.hits), key=lambda hit: -hit.score):
         found_in.setdefault((hit.note.source, hit.note.path), hit)  # two stores may have one source
-    degraded = [reason for indexer in asking for reason in indexer.degraded()]
+    degraded = audience.degraded(asking)
     degraded += [] if all(answer.semantic for answer in answers) else ["semantic_unavailable"]
     return {
         "note": answers[0].note if answers else None,
         "hits": list(found_in.values())[: question.top_k],
         "generation": sum(answer.generation for answer in answers),
-        "pending": sum(indexer.dirty.pending() for indexer in asking),
+        "pending": await audience.pending(asking),
         "degraded": tuple(dict.fromkeys(degraded)),
     }
 
 
-async def _ask(stores: Stores, indexer: Indexer, wanted: Wanted) -> Answer:
-    return await stores.readers.run(of_store, target_of(stores, indexer), wanted)
+async def _ask(audience: Audience, indexer: Indexer, wanted: Wanted) -> Answer:
+    return await audience.stores.readers.run(of_store, target_of(audience, indexer), wanted)

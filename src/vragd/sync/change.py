@@ -14,10 +14,22 @@ import structlog
 
 from vragd.backends.base import VectorBackend
 from vragd.catalog.facts import Facts
-from vragd.catalog.links import READER
-from vragd.catalog.model import NO_STAMP, ChunkRow, Known, NoteChange, NoteRemoval, SpaceRow, State
+from vragd.catalog.links import OPTED_OUT, READER
+from vragd.catalog.model import (
+    BY_NOTE,
+    BY_RULE,
+    NO_STAMP,
+    UNREAD,
+    ChunkRow,
+    Known,
+    NoteChange,
+    NoteRemoval,
+    SpaceRow,
+    State,
+)
 from vragd.catalog.writer import Catalog
 from vragd.errors import VragdError
+from vragd.notes.chunk import may_be_closed, split_name
 from vragd.notes.model import Note, NotIndexable
 from vragd.notes.said import said
 from vragd.sync.links import link_rows
@@ -178,6 +190,8 @@ class Preparer:
         except NotIndexable as error:
             change = _plain_change(visit, seq, known, "skipped", error.reason, stamp=content.key, chunks=())
             reader = self._readers.version_of_refusal(visit.path, error.reason)
+            if error.reason == OPTED_OUT:  # whatever else it says
+                change = replace(change, closed=change.closed & ~UNREAD)
             return Prepared(visit, replace(change, digest=content.digest, space_id=self._space.id, reader=reader))
         except Exception as error:
             log.error("sync.note_unparsable", note=path_id(visit.source.uid, visit.path), **error_fields(error))
@@ -188,6 +202,7 @@ class Preparer:
         if known and same and known.state == "indexed":  # only its links and facts are read anew
             change = _plain_change(visit, seq, known, known.state, known.reason, stamp=content.key, chunks=None)
             anew = replace(change, racy=content.racy, names=note.aliases, facts=_facts(note), links=links)
+            anew = replace(anew, closed=_closed(visit, note))
             return Prepared(visit, anew)
         chunks = tuple(_chunk_rows(visit, note))
         held = self._held(known, chunks, note.title) if known and current else set()
@@ -208,6 +223,7 @@ class Preparer:
             facts=_facts(note),
             links=links,
             reader=self._readers.version(visit.path),
+            closed=_closed(visit, note),
         )
         fresh = [chunk for chunk in chunks if chunk.key not in held]
         return Prepared(visit, change, fresh, known.attempts if known else 0)
@@ -300,7 +316,15 @@ def _plain_change(
         chunks=chunks,
         links=None if chunks is None else (),
         reader=known.reader if known else "",
+        closed=_closed(visit, None),
     )
+
+
+def _closed(visit: Visit, note: Note | None) -> int:
+    """Why assistants are not shown the note; of one that is not read nobody knows what it says, if it may say it."""
+    of_note = BY_NOTE if note is not None and note.closed else 0
+    unread = UNREAD if note is None and may_be_closed(split_name(visit.path)[1]) else 0
+    return of_note | unread | BY_RULE * visit.source.closed(visit.path)
 
 
 def _failed(visit: Visit, seq: int, known: Known | None, reason: str) -> Prepared:

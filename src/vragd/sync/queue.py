@@ -360,6 +360,11 @@ class DirtyPaths:
             waiting = len(self._hinted) + len(self._bulk) + len(self._folders)
             return waiting + len(self._taken) + len(self._scanning)
 
+    def waiting(self) -> list[SourcePath]:
+        """What `pending` counts."""
+        with self._lock:
+            return [*self._hinted, *self._bulk, *self._folders, *self._taken, *self._scanning]
+
     def pending_paths(self) -> list[SourcePath]:
         """The paths among them."""
         with self._lock:

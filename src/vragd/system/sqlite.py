@@ -50,11 +50,12 @@ def open_read_write(
     return db
 
 
-def open_read_only(path: Path) -> apsw.Connection:
-    """A connection that cannot write. Any thread may use it, one at a time."""
+def open_read_only(path: Path, prepare: Callable[[apsw.Connection], None] = lambda _: None) -> apsw.Connection:
+    """A connection that cannot write, once `prepare` is done with it. Any thread may use it, one at a time."""
     with translated(path.name):
         db = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READONLY)
         db.set_busy_timeout(5_000)
+        prepare(db)
         db.execute("pragma query_only = on")
     return db
 

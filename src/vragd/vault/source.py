@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Literal
 
+from vragd.vault.closed import ClosedPaths
 from vragd.vault.heard import Heard
 from vragd.vault.ignore import Rules
 from vragd.vault.links import Links
@@ -41,11 +42,14 @@ class Source:
         exclude: Sequence[str] = (),
         watch: bool = True,
         max_file_bytes: int,
+        closed: ClosedPaths | None = None,
     ) -> None:
         self.path, self.label = path, label
         self.id, self.uid = row_id, uid
         self.watch = watch
         """Whether anybody looks at it unasked."""
+        self.closed = closed or ClosedPaths()
+        """What of it assistants are not shown."""
         self._include, self._exclude = include, exclude
         self.state: SourceState = "new"
         self.rules = Rules(include, exclude)

@@ -11,12 +11,12 @@ from vragd.cli.status import Rest, print_status, sentence
 
 SOURCE = {
     "name": "Vault", "path": "/v", "state": "ok", "watching": "events", "scanned_s_ago": 4.0, "n_deletes_held": 0,
-    "rules_trouble": None, "unwatched": {},
+    "rules_trouble": None, "unwatched": {}, "closed": [],
 }  # fmt: skip
 STORE = {
     "name": "notes", "notes": 1308, "chunks": 4000, "pending": 0, "states": {"indexed": 1308}, "trouble": None,
     "embedder": {"type": "some"}, "backend": {"type": "other"}, "sources": [SOURCE],
-    "n_vectors_behind": 0, "degraded": [],
+    "n_vectors_behind": 0, "degraded": [], "n_closed": 0,
 }  # fmt: skip
 STATUS: dict[str, Any] = {
     "version": "1", "pid": 7, "uptime_s": 3.0, "memory_bytes": 170 << 20, "bytes_on_disk": 1_500 << 20,
@@ -49,12 +49,12 @@ def test_a_sentence_says_how_it_is(changes: dict[str, Any], newest_s: float | No
 def test_what_is_wrong_is_told_with_the_way_out(capsys: pytest.CaptureFixture[str]) -> None:
     source = SOURCE | {
         "state": "permission", "n_deletes_held": 3, "rules_trouble": "a pattern",
-        "unwatched": {"deep": "no_watches_left"},
+        "unwatched": {"deep": "no_watches_left"}, "closed": ["Private/", "*.draft.md"],
     }  # fmt: skip
     trouble = {"code": "x", "message": "the model is away", "hint": "start it", "for_s": 70.0}
     store = STORE | {
-        "sources": [source, SOURCE | {"state": "new", "scanned_s_ago": None}], "trouble": trouble,
-        "n_vectors_behind": 2,
+        "sources": [source, SOURCE | {"state": "new", "scanned_s_ago": None, "closed": True}], "trouble": trouble,
+        "n_vectors_behind": 2, "n_closed": 4,
         "advice": "fewer would be better", "degraded": ["initial_scan"],
         "states": {"indexed": 1, "failed": 2}, "pending": 5,
     }  # fmt: skip
@@ -67,7 +67,8 @@ def test_what_is_wrong_is_told_with_the_way_out(capsys: pytest.CaptureFixture[st
         "initial_scan",
         "2 failed",
         "old: cannot be opened: torn", "try: mend it", "the one before is in force: line 3", "5 still to be indexed",
-        "not looked at yet",
+        "not looked at yet", "withheld from assistants: 4 notes", "from assistants: Private/, *.draft.md",
+        "from assistants: all of it",
     ):  # fmt: skip
         assert part in shown, part
 

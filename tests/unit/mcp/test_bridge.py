@@ -28,7 +28,9 @@ class Answers(Client):
 
     def request(self, method: str, target: str, body: Any = None, *, timeout_s: float = 35.0) -> Any:
         self.asked.append(body)
-        answer = self.answers[target.removeprefix("/v1/")]
+        route, _, audience = target.removeprefix("/v1/").partition("?")
+        assert audience == "audience=assistant"
+        answer = self.answers[route]
         if isinstance(answer, Exception):
             raise answer
         return answer

@@ -11,6 +11,7 @@ from tests.graphs import row_of
 from tests.unit.store.before import EMBEDDER, copied, opened, work
 from tests.world import sql
 from vragd.catalog.graph import Graph
+from vragd.catalog.model import UNREAD
 from vragd.catalog.schema import MIGRATIONS
 from vragd.store.store import Store
 from vragd.store.verify import compare_backend, compare_vault
@@ -27,11 +28,19 @@ def store(folder: Path) -> Iterator[Store]:
         yield store
 
 
+def closed(store: Store) -> set[tuple[int]]:
+    return set(sql(store.folder, "select closed from note"))
+
+
 def test_its_links_are_read_and_nothing_is_embedded_or_put(store: Store, folder: Path) -> None:
     before = sql(folder, "select key, changed from chunk order by key")
     with store.reader.snapshot() as now:
         assert (list(Graph(now.db).everything()), Graph(now.db).n_unread()) == ([], 4)
+    assert closed(store) == {(UNREAD,)}, "nobody knows what they say of assistants"
+    with store.for_assistants.snapshot() as now:
+        assert (len(now.selecting.all()), list(Graph(now.db).files())) == (0, [])
     work(store)
+    assert closed(store) == {(0,)}
     for source in store.sources.values():
         store.note_attached(source, store.attached(source, store.scan_source(source)[1]))
     with store.reader.snapshot() as now:

@@ -1,0 +1,34 @@
+"""What of a source is closed to assistants, as the configuration says it."""
+
+from __future__ import annotations
+
+import pytest
+
+from vragd.config.load import parse
+from vragd.config.settings import McpSettings
+from vragd.errors import ConfigError
+
+TEXT = "stores:\n  notes:\n    sources:\n    - path: /v\n      mcp: {}\n"
+
+
+@pytest.mark.parametrize(
+    ("mcp", "closed"),
+    [
+        ("false", False),
+        ("true", True),
+        ("{exclude: [Private/]}", McpSettings(exclude=("Private/",))),
+        ("{}", McpSettings()),
+    ],
+)
+def test_all_of_a_source_or_a_part_of_it(mcp: str, closed: bool | McpSettings) -> None:
+    (source,) = parse(TEXT.replace("{}", mcp), "c.yaml").stores["notes"].sources
+    assert source.mcp == closed
+
+
+@pytest.mark.parametrize("mcp", ["maybe", "{exlude: [Private/]}", "[Private/]", '"false"', "{exclude: 3}"])
+def test_what_closes_nothing_for_sure_is_refused_in_one_line(mcp: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        parse(TEXT.replace("{}", mcp), "c.yaml")
+    (told,) = caught.value.message.splitlines()
+    assert told.startswith("c.yaml:5: ")
+    assert "sources.0.mcp" in told

@@ -1,0 +1,201 @@
+"""What is closed to assistants: the bridge answers as over a vault that never had it, byte for byte."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import pytest
+
+from tests.closed import InProcess, Vault, everything, running, write
+from tests.fakes.ollama import FakeOllama
+from vragd.backends.faiss.settings import FaissBackend
+from vragd.backends.memory.settings import MemoryBackend
+from vragd.backends.settings import BackendSettings
+from vragd.config.settings import McpSettings
+from vragd.stores.audience import Audience
+
+WORDS = ("quartz", "quarts", "lantern", "lanterns", "walrus", "obelisk", "zephyr", "meadow", "ledger", "cobalt",
+         "日本語", "diary-note", "secret")  # fmt: skip
+NAMES = ("Alpha", "Beta", "Gamma", "Delta", "Private/Beta", "Private/Echo", "Work/Alpha", "Work/Foxtrot")
+TAGS = ("work", "work/deep", "private", "privat")
+CLOSING = ("ai: false\n", "mcp: no\n", "AI: never\n")
+MARKS = ("", "", "", "ai: true\n", *CLOSING)
+PRIVATE = McpSettings(exclude=("private/",))
+QUESTIONS = (
+    "quartz", "quarz", "lanterns", "lantern", "zephir", "walrus obelisk", '"meadow ledger"', "secret", "Second", "Beta",
+    "日本", "日", "what is a cobalt lantern", "diary-note", "quartz lantern walrus zephyr meadow",
+)  # fmt: skip
+FILTERS = ("tag:private", "tag:privat", "tag:work", "path:Private", "[status:open]", "-tag:work", "secret", "link:Beta",
+           "folder:Private", "source:diary", "store:three", "store:four")  # fmt: skip
+ASKED = ("Alpha", "Private/Beta", "vault/Private/Echo", "Second", "Foxtrott", "Echoo", "diary/Gamma.md", "p.png",
+         "zzzzzzzz")  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def fake() -> Iterator[FakeOllama]:
+    with FakeOllama() as server:
+        yield server
+
+
+def some(draw: Random, of: Sequence[str], least: int, most: int) -> list[str]:
+    return [draw.choice(of) for _ in range(draw.randint(least, most))]
+
+
+def note(draw: Random) -> str:
+    """Of few words, so that some stand in closed notes only, and texts are there more than once."""
+    head = draw.choice(MARKS) + draw.choice(("", "status: open\n", "Status: shut\n"))
+    head += draw.choice(("", "aliases: [Second]\n"))
+    parts = list[str]()
+    for _ in range(draw.randint(1, 3)):
+        links = "".join(f" [[{to}]]" for to in some(draw, (*NAMES, "Second", "Nowhere", "p.png"), 0, 2))
+        tags = "".join(f" #{tag}" for tag in some(draw, TAGS, 0, 1))
+        parts.append(f"# {draw.choice(WORDS)}\n{' '.join(some(draw, WORDS, 1, 6))}.{links}{tags}\n")
+    return f"---\n{head}---\n" + "\n".join(parts)
+
+
+def small(draw: Random) -> dict[str, str]:
+    found = {f"{name}.md": note(draw) for name in draw.sample(NAMES, draw.randint(3, len(NAMES)))}
+    return found | ({"Private/p.png": "x"} if draw.random() < 0.5 else {})
+
+
+def larger(draw: Random) -> dict[str, str]:
+    """More notes than are candidates of a question; what cosines are like is measured from fifty titles on."""
+    return {f"{draw.choice(NAMES)} {n}.md": note(draw) for n in range(80)}
+
+
+def is_closed(path: str, text: str) -> bool:
+    return path.startswith("Private/") or any(f"\n{mark}" in text for mark in CLOSING)
+
+
+def open_part(files: Mapping[str, str]) -> dict[str, str]:
+    return {path: text for path, text in files.items() if not is_closed(path, text)}
+
+
+def ids_in(daemon: InProcess) -> list[str]:
+    """Of every passage, as people have them."""
+    files = (row for row in daemon.request("GET", "/v1/files")["files"] if row["n_chunks"])
+    named = (f"{row['store']}\0{row['source']}/{row['path']}".split("\0") for row in files)
+    got = (daemon.request("POST", "/v1/get", {"note": name, "stores": [store]}) for store, name in named)
+    return list(dict.fromkeys(part["id"] for one in got for part in one["parts"]))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("backend", [MemoryBackend(type="memory"), FaissBackend()], ids=lambda one: one.type)
+@pytest.mark.parametrize(("vault", "seed"), [*((small, n) for n in range(6)), (larger, 0)])
+def test_the_bridge_answers_as_over_a_twin_that_lacks_it(
+    fake: FakeOllama, tmp_path: Path, vault: Any, seed: int, backend: BackendSettings
+) -> None:
+    draw = Random(seed)
+    files, diary, other, third = vault(draw), small(draw), vault(draw), small(draw)
+    whole = {
+        "one": {"vault": Vault(files, PRIVATE), "diary": Vault(diary, mcp=False)},
+        "two": {"other": Vault(other, PRIVATE)},
+        "three": {"third": Vault(third, mcp=False)},
+    }
+    twin = {"one": {"vault": Vault(open_part(files))}, "two": {"other": Vault(open_part(other))}}
+    with running(tmp_path / "a", whole, fake, backend) as a, running(tmp_path / "b", twin, fake, backend) as b:
+        ids = ids_in(a)
+        names = (*ASKED, str(tmp_path / "a" / "diary" / "Alpha.md"), *draw.sample(ids, min(len(ids), 50)))
+        for tool, arguments in everything(names, QUESTIONS, FILTERS):
+            assert a.call(tool, **arguments) == b.call(tool, **arguments), (tool, arguments)
+
+
+def found(daemon: InProcess, question: str) -> list[str]:
+    return [hit["path"] for hit in daemon.told("search", query=question)["hits"]]
+
+
+def test_what_says_so_is_closed_as_soon_as_it_is_read_and_people_see_it(fake: FakeOllama, tmp_path: Path) -> None:
+    files = {"a.md": "quartz lantern [[b]] [[p.png]]", "b.md": "quartz obelisk #stone", "Private/p.png": "x"}
+    with running(tmp_path, {"one": {"vault": Vault(files)}}, fake) as daemon:
+        assert sorted(found(daemon, "quartz")) == ["vault/a.md", "vault/b.md"]
+        (id_,) = [hit["id"] for hit in daemon.told("search", query="obelisk")["hits"] if hit["path"] == "vault/b.md"]
+        assert daemon.told("links", note="a")["counts"] == {"out": 2, "back": 0, "unresolved": 0}
+        write(tmp_path / "vault", {"b.md": "---\nai: false\n---\nquartz obelisk #stone"})
+        daemon.sync()
+        assert found(daemon, "quartz") == ["vault/a.md"]
+        assert found(daemon, "obelisk") == []
+        assert daemon.told("links", note="a")["counts"] == {"out": 1, "back": 0, "unresolved": 1}
+        assert daemon.told("tags_and_properties")["items"] == []
+        assert daemon.told("status")["stores"][0]["notes"] == daemon.told("recent_notes")["n_notes"] == 1
+        for name in ("b", "vault/b.md", id_):
+            assert f"there is no note {name!r}" in daemon.call("get_note", note=name)
+        people = daemon.request("POST", "/v1/query", {"text": "obelisk"})
+        assert [hit["path"] for hit in people["hits"]][:1] == ["b.md"]
+        (store,) = daemon.request("GET", "/v1/status")["stores"]
+        assert (store["n_closed"], store["notes"], store["sources"][0]["closed"]) == (1, 2, [])
+        rows = daemon.request("GET", "/v1/files")["files"]
+        assert {row["path"]: row["closed"] for row in rows} == {"a.md": [], "b.md": ["note"]}
+        write(tmp_path / "vault", {"b.md": "---\nai: true\n---\nquartz obelisk #stone"})
+        daemon.sync()
+        assert sorted(found(daemon, "quartz")) == ["vault/a.md", "vault/b.md"]
+
+
+def test_a_rule_is_another_at_the_next_start_and_nothing_is_read_or_embedded_for_it(
+    fake: FakeOllama, tmp_path: Path
+) -> None:
+    files = {"a.md": "quartz", "Private/b.md": "quartz [[p.png]]", "Private/p.png": "x"}
+    for mcp, seen in ((True, 2), (PRIVATE, 1), (False, 0), (McpSettings(), 2)):
+        with running(tmp_path, {"one": {"vault": Vault(files, mcp)}}, fake) as daemon:
+            n_embedded = daemon.request("GET", "/v1/status")["stores"][0]["n_embedded"]
+            assert n_embedded == (2 if mcp is True else 0)
+            if seen:
+                assert daemon.told("recent_notes")["n_notes"] == len(found(daemon, "quartz")) == seen
+            else:
+                assert "there is no store yet" in daemon.call("recent_notes")
+                assert daemon.told("status")["stores"] == []
+            if seen == 2:
+                assert daemon.told("links", note="Private/b")["counts"]["out"] == 1
+
+
+def test_a_note_nobody_has_read_is_closed(fake: FakeOllama, tmp_path: Path) -> None:
+    files = {"a.md": "quartz [[big]]", "big.md": "x" * 9_000_000, "gone.md": "---\nvragd: false\nai: false\n---\nx"}
+    with running(tmp_path, {"one": {"vault": Vault(files)}}, fake) as daemon:
+        assert daemon.told("links", note="a")["counts"] == {"out": 0, "back": 0, "unresolved": 1}
+        assert daemon.told("status")["stores"][0]["notes"] == 1
+        rows = daemon.request("GET", "/v1/files")["files"]
+        assert {row["path"]: row["closed"] for row in rows} == {"a.md": [], "big.md": ["unread"], "gone.md": []}
+        assert daemon.request("GET", "/v1/status")["stores"][0]["n_closed"] == 0
+
+
+def test_what_is_pending_counts_unless_it_is_known_to_be_closed(fake: FakeOllama, tmp_path: Path) -> None:
+    files = {"a.md": "quartz", "b.md": "---\nai: false\n---\nx", "Private/c.md": "x"}
+    with running(tmp_path, {"one": {"vault": Vault(files, PRIVATE)}}, fake) as daemon:
+        (indexer,) = daemon.stores.indexers.values()
+        (source,) = indexer.store.sources
+        for path, n in (("b.md", 0), ("Private/d.md", 0), ("Private", 0), ("a.md", 1), ("new.md", 2), ("Work", 3)):
+            indexer.dirty.hint(source, path, folder="." not in path)
+            assert daemon.told("status")["pending"] == n, path
+        incomplete = daemon.told("search", query="quartz")["incomplete"]
+        assert incomplete == ["3 changed files are still to be indexed"]
+        assert daemon.request("GET", "/v1/status")["pending"] == 6
+        indexer.store.for_assistants.close()
+        indexer.store.reader.close()
+        assert daemon.runner.run(Audience(daemon.stores, assistant=True).pending([indexer])) == 0, "nobody knows now"
+
+
+def test_of_a_passage_that_also_stands_in_a_closed_note_the_id_is_as_if_it_did_not(
+    fake: FakeOllama, tmp_path: Path
+) -> None:
+    text = "quartz lantern obelisk"
+    whole = {"one": {"vault": Vault({"Private/a.md": text, "b.md": text, "c.md": text}, PRIVATE)}}
+    with running(tmp_path / "a", whole, fake) as daemon:
+        people, (first, *_) = ids_in(daemon), [hit["id"] for hit in daemon.told("search", query=text)["hits"]]
+        seen = [daemon.told("get_note", note=id_) for id_ in people if "there is no note" not in
+                daemon.call("get_note", note=id_)]  # fmt: skip
+        assert (len(people), len(seen), first in people) == (3, 2, True)
+        assert daemon.told("get_note", note=first)["path"] == "vault/b.md"
+        assert daemon.told("get_note", note=first)["same_in"] == ["vault/c.md"]
+        (tmp_path / "a" / "vault" / "Private" / "a.md").unlink()
+        daemon.request("POST", "/v1/sync", {"wait_s": 25, "confirm_deletes": True})
+        assert daemon.told("get_note", note=first)["path"] == "vault/b.md", "as long as the other is remembered"
+
+
+@pytest.mark.parametrize("audience", ["me", "assistant&audience=x"])
+def test_an_audience_that_there_is_not_is_refused(fake: FakeOllama, tmp_path: Path, audience: str) -> None:
+    with running(tmp_path, {"one": {"vault": Vault({"a.md": "quartz"})}}, fake) as daemon:
+        for method, route in (("POST", "query"), ("GET", "status"), ("POST", "recent")):
+            with pytest.raises(Exception, match="unknown audience"):
+                daemon.request(method, f"/v1/{route}?audience={audience}", {"text": "x"} if route == "query" else {})
