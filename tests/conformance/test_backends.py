@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.conformance.broken import BROKEN
-from tests.conformance.factories import FACTORIES
+from tests.conformance.factories import FACTORIES, REAL
 from vragd.backends.conformance.checks import CHECKS
 from vragd.backends.faiss.backend import FaissBackend
 from vragd.backends.faiss.collection import Tuning
@@ -19,7 +19,7 @@ from vragd.backends.registry import REGISTRY
 
 @pytest.mark.parametrize("check", CHECKS, ids=lambda fn: fn.__name__)
 def test_contract(check: Callable[..., None], backend_name: str, tmp_path: Path) -> None:
-    check(lambda: FACTORIES[backend_name](tmp_path))
+    check(lambda: (FACTORIES | REAL)[backend_name](tmp_path))
 
 
 @pytest.mark.parametrize("check", CHECKS, ids=lambda fn: fn.__name__)
@@ -39,6 +39,7 @@ def test_the_suite_catches(broken: type) -> None:
 
 def test_every_registered_backend_is_under_test() -> None:
     assert {name.partition("-")[0] for name in FACTORIES} == set(REGISTRY)
+    assert {name.partition("-")[0] for name in REAL} <= set(REGISTRY)
 
 
 @pytest.mark.slow

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,13 @@ from vragd.backends.base import Traits
 
 LOCAL = {"private": True, "networked": False, "keeps_payload": False, "durable": False, "patches": True}
 EVERY_METRIC = frozenset({"cosine", "euclidean", "dot"})
+ON_LUCENE = Traits(
+    private=False, networked=True, keeps_payload=True, durable=True, patches=True, value_error=1e-6,
+    metrics=EVERY_METRIC, max_dimension=4_096, max_matches=10_000, max_among=None,
+)  # fmt: skip
 PINNED = {
+    "elasticsearch": ON_LUCENE,
+    "opensearch": replace(ON_LUCENE, max_dimension=16_000),
     "faiss": Traits(
         **LOCAL, value_error=1 / 50_000, metrics=EVERY_METRIC, max_dimension=65_536, max_matches=None, max_among=None
     ),

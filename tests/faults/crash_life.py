@@ -22,6 +22,8 @@ import boto3
 import structlog
 
 import vragd.backends.faiss.collection
+import vragd.backends.lucene.backend
+import vragd.backends.lucene.writing
 import vragd.backends.pgvector.tables
 import vragd.backends.pgvector.writing
 import vragd.backends.s3vectors.backend
@@ -34,10 +36,8 @@ from tests.world import WordEmbedder, without
 from vragd.backends.base import Batch, VectorBackend
 from vragd.backends.faiss.collection import Tuning
 from vragd.backends.faiss.settings import FaissBackend
-from vragd.backends.pgvector.settings import PgvectorBackend
 from vragd.backends.pgvector.tables import PgvectorBackend as OnPostgres
-from vragd.backends.registry import TYPES, create_backend
-from vragd.backends.s3.settings import S3Backend
+from vragd.backends.registry import create_backend
 from vragd.backends.s3vectors.settings import S3VectorsBackend
 from vragd.backends.settings import BackendSettings
 from vragd.catalog.schema import MIGRATIONS
@@ -51,6 +51,7 @@ from vragd.notes.page import embedded
 from vragd.store.idle import while_idle
 from vragd.store.opening import open_store
 from vragd.store.store import Store
+from vragd.stores.elsewhere import Place
 from vragd.stores.registry import Registry
 from vragd.sync.change import Visit
 from vragd.sync.pace import Pace
@@ -76,6 +77,8 @@ insert into main.meta select 'opened ' || collection, identity from now.target;
 """What has other tables and columns by now, as the first schema had it."""
 SMALL = (
     (vragd.backends.faiss.collection, "TUNING", Tuning(flush_at_least=1, flush_share=0.0)),
+    (vragd.backends.lucene.backend, "KEYS", 3),
+    (vragd.backends.lucene.writing, "ROWS", 6),
     (vragd.backends.pgvector.tables, "ROWS", 6),
     (vragd.backends.pgvector.tables, "KEYS", 3),
     (vragd.backends.pgvector.writing, "COPY_FROM", 5),
@@ -255,17 +258,13 @@ class Life:
         )
 
     def _backend(self, setup: Setup) -> BackendSettings:
-        with_text = str(setup.text).lower()
+        if setup.backend == "faiss":
+            return FaissBackend()
         if setup.backend == "s3":
             where = self._endpoint or None
             return S3VectorsBackend(type="s3vectors", bucket=BUCKET, endpoint_url=where, remote_text=setup.text)
-        if setup.backend == "pg":
-            return PgvectorBackend.from_url(f"{self._endpoint}&index=hnsw&remote_text={with_text}")
-        if setup.backend == "bucket":
-            return S3Backend.from_url(f"{self._endpoint}&remote_text={with_text}")
-        if setup.backend in ON_DISK:
-            return TYPES.settings(setup.backend).from_url(f"{setup.backend}:{self._endpoint}?remote_text={with_text}")
-        return FaissBackend()
+        url = f"{setup.backend}:{self._endpoint}" if setup.backend in ON_DISK else self._endpoint
+        return Place.named(url, {"remote_text": str(setup.text).lower()}).settings
 
     def sync(self, *, note: bool = True) -> None:
         """Scan and work until the index is the vault, in the order of the worker's steps."""

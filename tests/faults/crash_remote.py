@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, Protocol
 from urllib.parse import quote
 
+from tests.fakes.lucene import FakeNode
 from tests.fakes.s3 import FakeS3
 from tests.fakes.s3vectors import FakeS3Vectors
 from tests.faults.crash_life import BUCKET
@@ -83,7 +84,8 @@ class OnPostgres:
 
     def __init__(self, server: RealPostgres) -> None:
         self._connection = server.connected()
-        self.url = f"pgvector://{USER}@{server.host}/{DATABASE}?passfile={quote(str(server.passfile))}&schema_name=life"
+        passfile = quote(str(server.passfile))
+        self.url = f"pgvector://{USER}@{server.host}/{DATABASE}?passfile={passfile}&schema_name=life&index=hnsw"
 
     def close(self) -> None:
         self._connection.close()
@@ -131,6 +133,30 @@ class OnPostgres:
         for (table,) in tables:
             self._execute(f'CREATE TABLE {to}."{table}" (LIKE {of}."{table}" INCLUDING ALL)')
             self._execute(f'INSERT INTO {to}."{table}" SELECT * FROM {of}."{table}"')
+
+
+class OnLucene:
+    """The stand-in of a node."""
+
+    def __init__(self, node: FakeNode) -> None:
+        self._node = node
+        self.url, self.violations = f"opensearch+http://{node.host}", node.violations
+
+    def clear(self) -> None:
+        self._node.indices.clear()
+
+    def keep(self) -> object:
+        return copy.deepcopy(self._node.indices)
+
+    def restore(self, kept: Any) -> None:
+        self._node.indices = copy.deepcopy(kept)
+
+    def keys(self, collection: str) -> set[str]:
+        return self._node.keys(f"vragd-{collection}")
+
+    def payloads(self, collection: str) -> dict[str, Mapping[str, Any]]:
+        index = self._node.indices.get(f"vragd-{collection}")
+        return {doc["key"]: json.loads(doc["payload"]) for doc in index.docs.values()} if index else {}
 
 
 class OnDisk:

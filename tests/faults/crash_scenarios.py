@@ -191,7 +191,8 @@ class Scenario:
 ON_FAISS = (edits, checkpoint, migration, named_model, replaced_model, delete)
 ON_S3 = (edits, named_model, lost, move, refused)
 ON_POSTGRES = (everything,)
+WITHOUT_PROCESS = (*ON_DISK, "bucket", "lucene")
 ALL = [
     *(Scenario(play, "faiss") for play in ON_FAISS), *(Scenario(play, "s3") for play in ON_S3),
-    *(Scenario(play, "pg") for play in ON_POSTGRES), *(Scenario(everything, kind) for kind in (*ON_DISK, "bucket")),
+    *(Scenario(play, "pg") for play in ON_POSTGRES), *(Scenario(everything, kind) for kind in WITHOUT_PROCESS),
 ]  # fmt: skip

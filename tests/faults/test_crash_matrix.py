@@ -16,11 +16,12 @@ from pathlib import Path
 
 import pytest
 
+from tests.fakes.lucene import FakeNode
 from tests.faults.crash import FromTheEnd, Matrix, Tally, process_server
 from tests.faults.crash_checks import Violated
 from tests.faults.crash_life import SEGMENTS
 from tests.faults.crash_plants import PLANTS
-from tests.faults.crash_remote import OnBucket, OnFolder, OnPostgres, OnS3, OnSqlite, Remote
+from tests.faults.crash_remote import OnBucket, OnFolder, OnLucene, OnPostgres, OnS3, OnSqlite, Remote
 from tests.faults.crash_scenarios import ALL, Scenario
 from tests.faults.places import places_in_source
 from tests.servers.postgres.server import shared
@@ -59,6 +60,10 @@ def remote_for(scenario: Scenario, home: Path, request: pytest.FixtureRequest) -
         return remote
     if scenario.backend == "bucket":
         return OnBucket(request.getfixturevalue("fake_s3"))
+    if scenario.backend == "lucene":
+        node = FakeNode("opensearch").start()
+        request.addfinalizer(node.stop)
+        return OnLucene(node)
     if scenario.backend in ("sqlite", "file"):
         kind = OnSqlite if scenario.backend == "sqlite" else OnFolder
         return kind(home.with_name(f"{home.name}-beside"))

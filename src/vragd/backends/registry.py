@@ -17,9 +17,11 @@ if TYPE_CHECKING:
     from vragd.backends.base import VectorBackend
 
 REGISTRY = {
+    "elasticsearch": "vragd.backends.elasticsearch",
     "faiss": "vragd.backends.faiss",
     "file": "vragd.backends.file",
     "memory": "vragd.backends.memory",
+    "opensearch": "vragd.backends.opensearch",
     "pgvector": "vragd.backends.pgvector",
     "s3": "vragd.backends.s3",
     "s3vectors": "vragd.backends.s3vectors",
@@ -30,7 +32,10 @@ DEFAULT = "faiss"
 BUCKET = "s3vectors"
 """What a place means that is named on the command line without a type: `--bucket NAME`."""
 
-SCHEMES = {"postgres": "pgvector", "postgresql": "pgvector"}
+SCHEMES = {
+    "elasticsearch+http": "elasticsearch", "elasticsearch+https": "elasticsearch", "opensearch+http": "opensearch",
+    "opensearch+https": "opensearch", "postgres": "pgvector", "postgresql": "pgvector",
+}  # fmt: skip
 """What else than its type the URL of a place may begin with, because its own clients write it so."""
 
 PATHS = frozenset({"file", "sqlite"})

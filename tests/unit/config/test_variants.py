@@ -25,9 +25,21 @@ from vragd.stores.registry import Registry
 from vragd.system.packages import Types
 
 # Every field of every type, none with its default: what is dropped on the way is missed.
+LUCENE: dict[str, Any] = {
+    "ca_file": "/etc/ca.pem", "prefix": "mine-", "index": "hnsw", "m": 24, "ef_construction": 200, "candidates": 300,
+    "replicas": 2, "pool_size": 5, "remote_text": True, "timeout_s": 20.0, "query_timeout_s": 4.0,
+}  # fmt: skip
 BACKENDS: dict[str, dict[str, Any]] = {
+    "elasticsearch": {
+        "host": "127.0.0.1:9201,localhost", "scheme": "http", "user": "me", "password_file": "/etc/vragd/word",
+        "api_key_file": "/etc/vragd/key", **LUCENE,
+    },
     "faiss": {"index": "hnsw"},
     "memory": {},
+    "opensearch": {
+        "host": "127.0.0.1:9201,localhost", "scheme": "http", "user": "me", "password_file": "/etc/vragd/word",
+        "engine": "faiss", "region": "eu-central-1", "profile": "work", **LUCENE,
+    },
     "pgvector": {
         "host": "127.0.0.1:5433,localhost", "database": "notes", "user": "me", "passfile": "/etc/vragd/pgpass",
         "sslmode": "verify-full", "sslrootcert": "/etc/ca.pem", "schema_name": "mine", "prefix": "v_",
@@ -213,7 +225,8 @@ def test_what_leaves_the_machine_says_so() -> None:
 
 def test_the_longest_call_is_that_of_the_timeout() -> None:
     assert {name: backend(name).longest_call_s for name in BACKENDS} == {
-        "faiss": 0, "file": 0, "memory": 0, "pgvector": 40, "s3": 20, "s3vectors": 20, "sqlite": 0,
+        "elasticsearch": 60, "faiss": 0, "file": 0, "memory": 0, "opensearch": 60, "pgvector": 40, "s3": 20,
+        "s3vectors": 20, "sqlite": 0,
     }  # fmt: skip
     assert {name: embedder(name).longest_call_s for name in EMBEDDERS} == {
         "builtin": 0,
@@ -308,4 +321,4 @@ def test_the_registries_load_the_standard_library_alone() -> None:
 def test_an_unknown_type_lists_those_there_are() -> None:
     with pytest.raises(ConfigError, match="unknown backend type 'fais'") as caught:
         backends.create_backend("fais", None, Path())
-    assert caught.value.hint == "known: faiss, file, memory, pgvector, s3, s3vectors, sqlite"
+    assert caught.value.hint == "known: elasticsearch, faiss, file, memory, opensearch, pgvector, s3, s3vectors, sqlite"

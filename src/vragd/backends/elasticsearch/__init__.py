@@ -1,0 +1,1 @@
+"""Elasticsearch: an index for each collection."""

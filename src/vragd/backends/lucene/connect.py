@@ -1,0 +1,222 @@
+"""
+Requests over connections of our own, a bounded number, which are checked before they are used again.
+
+The engines' own clients are bound to versions of the server, repeat a bulk at once and many times, or tell passwords in
+what they print; of HTTP next to nothing is needed here. Proxies of the environment are not used.
+"""
+
+from __future__ import annotations
+
+import http.client
+import json
+import select
+import socket
+import ssl
+import threading
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from vragd.backends.lucene.errors import AGAIN, Unreachable
+from vragd.backends.lucene.settings import LuceneSettings, hosts
+from vragd.errors import BackendRefused, BackendUnavailable
+from vragd.system.lanes import progress
+from vragd.terms.hosts import is_loopback
+
+CONNECT_TIMEOUT_S = 5.0
+SLOW_S, PAUSE_S = 1.0, 5.0
+"""A server that keeps whoever connects waiting so long, in vain, is not asked again for a while."""
+JSON, LINES = "application/json", "application/x-ndjson"
+
+
+class Credentials(Protocol):
+    """Who we say we are. Thread-safe."""
+
+    def headers(self, method: str, url: str, body: bytes, content_type: str) -> Mapping[str, str]:
+        """What a request carries. Raises BackendRefused where there is none of what was asked for."""
+
+    def forget(self) -> None:
+        """They were refused: what was read of files is read again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """`body` is None where the answer is no JSON: then it is not the engine's."""
+
+    status: int
+    body: Any
+
+
+class Connections:
+    """Thread-safe. `ask` is the only way out."""
+
+    def __init__(
+        self, settings: LuceneSettings, credentials: Credentials, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._settings, self._credentials, self._clock = settings, credentials, clock
+        self._hosts, self.where = hosts(settings.host, settings.scheme), settings.where()
+        self._first = 0  # the host that answered last
+        self._room = threading.BoundedSemaphore(settings.pool_size)
+        self._lock = threading.Lock()
+        self._idle: list[http.client.HTTPConnection] = []
+        self._busy: set[http.client.HTTPConnection] = set()
+        self._closed = False
+        self._failed: tuple[float, str, str] | None = None
+        self._tls: ssl.SSLContext | None = None
+
+    def ask(self, method: str, path: str, body: bytes, timeout_s: float, content_type: str = JSON) -> Answer:
+        """
+        What the server answers, whatever that is. It is sent again if a connection that was kept turns out to be dead:
+        all that is done here may be done twice.
+        """
+        progress()
+        if not self._room.acquire(timeout=timeout_s):
+            raise BackendUnavailable(f"all connections are in use: {self.where}", hint=f"raise pool_size; {AGAIN}")
+        try:
+            connection = self._kept()
+            if connection is not None:
+                try:
+                    return self._exchange(connection, method, path, body, timeout_s, content_type)
+                except Unreachable:
+                    self._drop_idle()
+                    if self._closed:
+                        raise
+            progress()
+            return self._exchange(self._connected(timeout_s), method, path, body, timeout_s, content_type)
+        finally:
+            self._room.release()
+
+    def _exchange(
+        self, connection: http.client.HTTPConnection, method: str, path: str, body: bytes, timeout_s: float,
+        content_type: str,
+    ) -> Answer:  # fmt: skip
+        url = f"{self._settings.scheme}://{connection.host}:{connection.port}{path}"
+        keep = False
+        try:
+            headers = {"Content-Type": content_type, **self._credentials.headers(method, url, body, content_type)}
+            with self._lock:
+                if self._closed:
+                    raise Unreachable(f"closed: {self.where}")
+                self._busy.add(connection)
+            assert connection.sock is not None
+            connection.sock.settimeout(timeout_s)
+            connection.request(method, path, body or None, headers)
+            response = connection.getresponse()
+            content = response.read()
+            keep = not response.will_close
+        except TimeoutError:
+            raise BackendUnavailable(
+                f"{self._settings.title} takes too long: {self.where}", hint=f"raise timeout_s; {AGAIN}"
+            ) from None
+        except (OSError, http.client.HTTPException):
+            raise Unreachable(f"the connection to {self._settings.title} broke: {self.where}", hint=AGAIN) from None
+        finally:
+            with self._lock:
+                self._busy.discard(connection)
+                if keep and not self._closed:
+                    self._idle.append(connection)
+                else:
+                    connection.close()
+        if response.status in (401, 403):
+            self._credentials.forget()
+        return Answer(response.status, _parsed(content))
+
+    def _kept(self) -> http.client.HTTPConnection | None:
+        """The one that was used last and is alive as far as can be seen without asking."""
+        while True:
+            with self._lock:
+                if not self._idle:
+                    return None
+                connection = self._idle.pop()
+            if connection.sock is not None and not _said_something(connection.sock):
+                return connection
+            connection.close()
+
+    def _connected(self, timeout_s: float) -> http.client.HTTPConnection:
+        """A new connection to the first host that takes one. Raises BackendRefused where others could listen."""
+        began = self._clock()
+        if self._failed is not None and began - self._failed[0] < PAUSE_S:
+            raise Unreachable(self._failed[1], hint=self._failed[2])
+        error: BackendUnavailable | None = None
+        for i in range(len(self._hosts)):
+            at = (self._first + i) % len(self._hosts)
+            try:
+                connection = self._connect(*self._hosts[at], min(CONNECT_TIMEOUT_S, timeout_s))
+            except BackendUnavailable as failed:
+                error = error or failed
+                continue
+            self._first, self._failed = at, None
+            return connection
+        assert error is not None
+        now = self._clock()
+        slow = isinstance(error, Unreachable) and now - began >= SLOW_S
+        self._failed = (now, error.message, error.hint) if slow else None
+        raise error
+
+    def _connect(self, host: str, port: int, timeout_s: float) -> http.client.HTTPConnection:
+        title = self._settings.title
+        try:
+            if self._settings.scheme == "https":
+                connection: http.client.HTTPConnection = http.client.HTTPSConnection(
+                    host, port, timeout=timeout_s, context=self._context()
+                )
+            else:
+                connection = http.client.HTTPConnection(host, port, timeout=timeout_s)
+            connection.connect()
+        except ssl.SSLCertVerificationError:
+            raise BackendRefused(f"the certificate of {host} is not trusted", hint="see ca_file") from None
+        except ssl.SSLError:
+            raise BackendRefused(
+                f"{title} does not speak TLS: {self.where}", hint="on this machine http:// may do"
+            ) from None
+        except (OSError, UnicodeError):
+            raise Unreachable(
+                f"{title} cannot be reached: {self.where}", hint=f"check network, host and port; {AGAIN}"
+            ) from None
+        if self._settings.scheme == "http" and not is_loopback(connection.sock.getpeername()[0]):
+            connection.close()
+            raise BackendRefused(f"vectors would leave this machine unencrypted: {self.where}", hint="use https")
+        connection.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        return connection
+
+    def _context(self) -> ssl.SSLContext:
+        if self._tls is None:
+            try:
+                self._tls = ssl.create_default_context(cafile=self._settings.ca_file)
+            except (OSError, ssl.SSLError):
+                raise BackendRefused("ca_file cannot be read, or holds no certificate", hint="check ca_file") from None
+        return self._tls
+
+    def _drop_idle(self) -> None:
+        with self._lock:
+            idle, self._idle = self._idle, []
+        for connection in idle:
+            connection.close()
+
+    def close(self) -> None:
+        """Close what is idle, and cut off what is not: whoever waits there gets BackendUnavailable."""
+        with self._lock:
+            self._closed = True
+            busy = [connection.sock for connection in self._busy]
+        for waiting in busy:
+            try:
+                if waiting is not None:
+                    waiting.shutdown(socket.SHUT_RDWR)
+            except OSError:
+                continue
+        self._drop_idle()
+
+
+def _said_something(sock: socket.socket) -> bool:
+    """Whether the server sent something to a connection nobody uses: that it ends, as a rule."""
+    poll = select.poll()
+    poll.register(sock, select.POLLIN)
+    return bool(poll.poll(0))
+
+
+def _parsed(content: bytes) -> Any:
+    try:
+        return json.loads(content)
+    except ValueError:
+        return None

@@ -1,0 +1,101 @@
+"""
+A vector as a document, and back.
+
+| field | |
+|---|---|
+| `key`, `id` | the key, and its number for `among` |
+| `vec` | of length 1 for cosine |
+| `tok` | what can be filtered on, as `tokens` has it |
+| `properties`, `payload` | JSON as text, which the engine neither reads nor changes |
+| `version`, `created_at`, `updated_at` | `created_at`: when the vector was put |
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+import numpy as np
+
+from vragd.backends import plain
+from vragd.backends.base import PAYLOAD_KEYS, Batch, Stored, key_id
+from vragd.backends.lucene.tokens import FIELD, tokens
+from vragd.errors import VectorsRefused
+
+MOST_ID = 512  # bytes, the engines' limit
+_HASHED = "#"
+Line = tuple[str, bytes]
+"""A key, and what a bulk says of it: one line or two, each with its end."""
+
+
+def document_id(key: str) -> str:
+    """The id of a key's document: the key, or a digest of one that is longer than an id may be."""
+    if len(key) <= MOST_ID and not key.startswith(_HASHED):
+        return key
+    return _HASHED + hashlib.sha256(key.encode()).hexdigest()
+
+
+def vector(row: np.ndarray) -> str:
+    """A float32 row, shape (n,), as JSON: nine digits give each number back exactly."""
+    return "[" + ("%.9g," * len(row) % tuple(row.tolist()))[:-1] + "]"
+
+
+def check(batch: Batch) -> None:
+    """Raise VectorsRefused for a payload that others would not expect."""
+    for data in batch.payload:
+        if unknown := data.keys() - set(PAYLOAD_KEYS):
+            raise VectorsRefused(f"a payload cannot hold {sorted(unknown)[0]!r}", part="metadata")
+
+
+def put_lines(
+    batch: Batch, rows: np.ndarray, chosen: Sequence[tuple[str, int]], *, with_text: bool
+) -> Iterator[Line]:  # fmt: skip
+    """Of (key, place in the batch), made one by one: a vector as text is several times as large."""
+    now = _now()
+    for key, i in chosen:
+        fields = {"key": key, "id": key_id(key), **_told(batch, i, with_text=with_text), "created_at": now,
+                  "updated_at": now}  # fmt: skip
+        document = _json(fields)[:-1] + ',"vec":' + vector(rows[i]) + "}"
+        yield key, f"{_json({'index': {'_id': document_id(key)}})}\n{document}\n".encode()
+
+
+def patch_lines(batch: Batch, chosen: Sequence[tuple[str, int]], *, with_text: bool) -> list[Line]:
+    """As `put_lines`, for what is there already and keeps its vector."""
+    now, lines = _now(), []
+    for key, i in chosen:
+        doc = {"doc": _told(batch, i, with_text=with_text) | {"updated_at": now}}
+        action = {"update": {"_id": document_id(key), "retry_on_conflict": 3}}
+        lines.append((key, f"{_json(action)}\n{_json(doc)}\n".encode()))
+    return lines
+
+
+def delete_lines(keys: Sequence[str]) -> list[Line]:
+    return [(key, f"{_json({'delete': {'_id': document_id(key)}})}\n".encode()) for key in keys]
+
+
+def _told(batch: Batch, i: int, *, with_text: bool) -> dict[str, Any]:
+    return {
+        FIELD: tokens(batch.metadata[i]),
+        "properties": plain.written(batch.metadata[i]),
+        "payload": plain.written(plain.payload(batch.payload[i], with_text=with_text)),
+        "version": batch.versions[i],
+    }
+
+
+def stored(source: Mapping[str, Any], *, values: bool, metadata: bool) -> Stored:
+    """What is held in a document."""
+    row = np.array(source["vec"], dtype=np.float32) if values and source.get("vec") is not None else None
+    if not metadata:
+        return Stored(row, version=source.get("version", ""))
+    return Stored(row, plain.read(source["properties"]), plain.read(source["payload"]), source.get("version", ""))
+
+
+def _json(value: Mapping[str, Any]) -> str:
+    return json.dumps(value, separators=(",", ":"), allow_nan=False)
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

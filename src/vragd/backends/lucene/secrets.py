@@ -1,0 +1,72 @@
+"""Passwords and keys, from a file that nobody else may read or from the environment, and the header they go in."""
+
+from __future__ import annotations
+
+import base64
+import os
+import stat
+import threading
+from collections.abc import Mapping
+from pathlib import Path
+
+from vragd.errors import BackendRefused
+
+
+def secret(file: str | None, setting: str, variable: str) -> str:
+    """The first line of `file`, which `setting` names, else the variable; empty where there is neither."""
+    if file is None:
+        return os.environ.get(variable, "")
+    try:
+        mode = os.stat(file).st_mode
+        first = Path(file).read_text("utf-8").partition("\n")[0].strip("\r")
+    except (OSError, ValueError) as error:
+        why = error.strerror if isinstance(error, OSError) else "it is no UTF-8"
+        raise BackendRefused(f"{setting} cannot be read: {why}", hint=f"check {setting}") from None
+    if stat.S_IMODE(mode) & 0o077:
+        raise BackendRefused(f"{setting} can be read by others", hint="chmod 600 it")
+    if not first:
+        raise BackendRefused(f"{setting} holds nothing", hint=f"check {setting}")
+    return first
+
+
+class Header:
+    """An Authorization header that is made once. Its repr tells nothing. A subclass says what it is."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._known: str | None = None
+
+    def __repr__(self) -> str:
+        return type(self).__name__
+
+    def _made(self) -> str:
+        """Empty for none."""
+        return ""
+
+    def headers(self, method: str, url: str, body: bytes, content_type: str) -> Mapping[str, str]:
+        with self._lock:
+            if self._known is None:
+                self._known = self._made()
+            return {"Authorization": self._known} if self._known else {}
+
+    def forget(self) -> None:
+        with self._lock:
+            self._known = None
+
+
+class Basic(Header):
+    """User and password; nothing where there is no user."""
+
+    def __init__(self, user: str | None, file: str | None, variable: str) -> None:
+        super().__init__()
+        self._user, self._file, self._variable = user, file, variable
+
+    def _made(self) -> str:
+        if self._user is None:
+            return ""
+        word = secret(self._file, "password_file", self._variable)
+        if not word:
+            raise BackendRefused(
+                f"there is no password for user {self._user!r}", hint=f"set {self._variable}, or password_file"
+            )
+        return "Basic " + base64.b64encode(f"{self._user}:{word}".encode()).decode("ascii")

@@ -1,0 +1,1 @@
+"""OpenSearch: an index for each collection."""
