@@ -41,7 +41,13 @@ SCHEMES = {
 PATHS = frozenset({"file", "sqlite"})
 """Types whose place is a path: `TYPE:PATH` on the command line."""
 
-TYPES = Types("backend", REGISTRY, "vragd.backends")
+CALLED = {
+    "elastic": "elasticsearch", "es": "elasticsearch", "os": "opensearch", "pg": "pgvector", "postgres": "pgvector",
+    "postgresql": "pgvector", "sqlite3": "sqlite",
+}  # fmt: skip
+"""What a type is called by who does not remember its name: it is suggested, and not taken."""
+
+TYPES = Types("backend", REGISTRY, "vragd.backends", CALLED)
 
 
 MakeBackend = Callable[[str, Any, Path], "VectorBackend"]

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Annotated, Any, Union
 
 from pydantic import BaseModel, Field, GetCoreSchemaHandler, GetJsonSchemaHandler, TypeAdapter
-from pydantic_core import CoreSchema, PydanticCustomError, PydanticKnownError, core_schema
+from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
 from vragd.errors import ConfigError
 from vragd.system.packages import Types
@@ -52,10 +52,7 @@ class OneOf:
     def _adapter(self, name: str, base: type[BaseModel]) -> TypeAdapter[Any]:
         if name not in self._wide:
             if name not in (names := self._types.names()):
-                known = ", ".join(map(repr, names))
-                raise PydanticKnownError(
-                    "union_tag_invalid", {"discriminator": "'type'", "tag": name, "expected_tags": known}
-                )
+                raise _fault(self._types.unknown(name, names))
             cls = self._of_package(name)
             if not issubclass(cls, base):
                 raise _fault(f"{self._types.noun} type {name!r}: {cls.__name__} is no {base.__name__}")

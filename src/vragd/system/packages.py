@@ -9,12 +9,12 @@ packages, which takes tens of milliseconds. Nothing is imported before it is ask
 from __future__ import annotations
 
 import importlib
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from types import ModuleType
 from typing import Any
 
-from vragd.errors import ConfigError
+from vragd.errors import ConfigError, nearest
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,12 +31,13 @@ class Types:
     The types of a part. `noun` is what people call it, and the module that does the work.
 
     `ours` gives the folder of each of our own types; `group` is the entry points' group. Ours cannot be replaced by
-    a package. May be used from any thread.
+    a package. `also` gives our type for what else people call it. May be used from any thread.
     """
 
     noun: str
     ours: Mapping[str, str]
     group: str
+    also: Mapping[str, str] = field(default_factory=dict)
 
     def installed(self) -> dict[str, list[Installed]]:
         """What packages register, by type: several where they want the same name."""
@@ -52,6 +53,16 @@ class Types:
         """Every type: ours, then those of packages."""
         return [*self.ours, *(name for name in self.installed() if name not in self.ours)]
 
+    def nearest(self, name: str, names: Sequence[str]) -> str:
+        """That of `names` which is meant, as far as can be told; empty where it cannot."""
+        return self.also.get(name.casefold()) or nearest(name, names)
+
+    def unknown(self, name: str, names: Sequence[str]) -> str:
+        """What to say of a type that is none of `names`, which are all."""
+        near = self.nearest(name, names)
+        advice = f"did you mean {near!r}? " if near else ""
+        return f"unknown {self.noun} type {name!r}; {advice}there are {', '.join(names)}"
+
     def settings(self, name: str) -> type[Any]:
         """The class of the settings of a type. Raises ConfigError as `load`."""
         module = self.load(name, "settings")
@@ -66,7 +77,10 @@ class Types:
             return importlib.import_module(f"{self.ours[name]}.{module}")
         packages = self.installed().get(name, [])
         if not packages:
-            raise ConfigError(f"unknown {self.noun} type {name!r}", hint=f"known: {', '.join(self.names())}")
+            near, known = self.nearest(name, self.names()), f"known: {', '.join(self.names())}"
+            raise ConfigError(
+                f"unknown {self.noun} type {name!r}", hint=f"did you mean {near!r}? {known}" if near else known
+            )
         if len(packages) > 1:
             raise ConfigError(
                 f"{self.noun} type {name!r} is registered by {' and by '.join(it.package for it in packages)}",

@@ -321,4 +321,22 @@ def test_the_registries_load_the_standard_library_alone() -> None:
 def test_an_unknown_type_lists_those_there_are() -> None:
     with pytest.raises(ConfigError, match="unknown backend type 'fais'") as caught:
         backends.create_backend("fais", None, Path())
-    assert caught.value.hint == "known: elasticsearch, faiss, file, memory, opensearch, pgvector, s3, s3vectors, sqlite"
+    known = "known: elasticsearch, faiss, file, memory, opensearch, pgvector, s3, s3vectors, sqlite"
+    assert caught.value.hint == f"did you mean 'faiss'? {known}"
+
+
+@pytest.mark.parametrize(
+    ("given", "meant"),
+    [
+        ("es", "elasticsearch"), ("elastic", "elasticsearch"), ("ElasticSearch", "elasticsearch"),
+        ("postgres", "pgvector"), ("s3_vectors", "s3vectors"), ("opensaerch", "opensearch"), ("zzz", ""),
+    ],
+)  # fmt: skip
+def test_an_unknown_type_in_the_file_names_the_one_that_is_meant(given: str, meant: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        parse(f"stores:\n  notes:\n    backend:\n      type: {given}\n", "c.yaml")
+    told = caught.value.message
+    assert f"stores.notes.backend: unknown backend type {given!r}; " in told
+    assert (f"did you mean {meant!r}?" in told) == bool(meant)
+    assert "there are elasticsearch, faiss" in told
+    assert "tag" not in told
