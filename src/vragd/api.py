@@ -104,7 +104,7 @@ class Hit:
 class Answer:
     """
     Hits, the best first. `n_weak` were no good match and are left out, `pending` paths are still to be indexed, and
-    `degraded` says why the answer may be incomplete: codes of the README's table. `instead`: words that are nowhere,
+    `degraded` says why the answer may be incomplete: codes of docs/using.md. `instead`: words that are nowhere,
     and what was looked for in their place.
     """
 

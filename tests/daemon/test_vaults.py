@@ -129,7 +129,7 @@ def test_init_takes_several_and_says_what_is_in_them(home: Vragd, tmp_path: Path
         (folder / "a.md").write_text("numbat\n")
     done = home.run("init", str(home.vault), str(work), str(other))
     assert done.returncode == 0, done.stderr
-    assert f"{work}: 1 note, about a few seconds to index" in done.stdout
+    assert f"{work}: 1 note, a few seconds to index" in done.stdout
     rows = json.loads(home.run("list", "--json").stdout)["sources"]
     assert [row["name"] for row in rows] == ["Vault", "Work", "deep-Work"]
     forced = home.run("init", str(work), "--force")

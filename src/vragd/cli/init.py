@@ -142,13 +142,13 @@ def said_of(folder: Path) -> str:
         return f"{folder}: its notes are counted once vragd runs"
     notes, hidden = found
     excluded = f", {hidden:,} excluded by Obsidian" if hidden else ""
-    return f"{folder}: {plural(notes, 'note')}{excluded}, about {_roughly(S_A_NOTE * notes)} to index"
+    return f"{folder}: {plural(notes, 'note')}{excluded}, {_roughly(S_A_NOTE * notes)} to index"
 
 
 def _roughly(seconds: float) -> str:
     if seconds < 10:
         return "a few seconds"
-    return f"{round(seconds, -1):.0f} s" if seconds < 120 else f"{seconds / 60:.0f} min"
+    return f"about {round(seconds, -1):.0f} s" if seconds < 120 else f"about {seconds / 60:.0f} min"
 
 
 def outermost(folders: Sequence[Path]) -> list[Path]:

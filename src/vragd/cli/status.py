@@ -157,7 +157,7 @@ def _store(store: Status, page: Page) -> None:
     if advice := store.get("advice"):
         out(within(f"  {advice}"))
     if store["degraded"]:
-        out(f"  answers may be incomplete or out of date: {', '.join(store['degraded'])} (the README explains each)")
+        out(f"  answers may be incomplete or out of date: {', '.join(store['degraded'])} (docs/using.md explains each)")
 
 
 def _source(source: Status, page: Page) -> None:

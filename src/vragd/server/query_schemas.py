@@ -85,7 +85,7 @@ class HitModel(PassageModel):
     """
     A note with its best passage, `text` in full; `passages` are further ones, `copies` equal ones that were left out.
 
-    `score` is at most 1; 1 more for a note that is called what was asked, or has what was quoted. See the README.
+    `score` is at most 1; 1 more for a note that is called what was asked, or has what was quoted. See docs/notes.md.
     """
 
     store: str

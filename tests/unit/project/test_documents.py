@@ -1,4 +1,4 @@
-"""What is written down is so: the example configuration, the README's commands, the sizes."""
+"""What is written down is so: the example configuration, the commands in README and docs, the sizes."""
 
 from __future__ import annotations
 
@@ -56,9 +56,18 @@ def commands(top: argparse.ArgumentParser) -> list[str]:
     return list(group.choices)
 
 
-def test_the_readme_names_every_command() -> None:
-    readme = (ROOT / "README.md").read_text()
-    assert [name for name in commands(parser()) if f"vragd {name}" not in readme] == []
+def test_the_readme_is_short_and_every_command_is_in_it_and_in_the_document_of_commands() -> None:
+    readme, using = (ROOT / "README.md").read_text(), (ROOT / "docs/using.md").read_text()
+    assert len(readme.splitlines()) <= 120
+    for name in commands(parser()):
+        assert f"vragd {name}" in using, name
+        assert f"`vragd {name}`" in readme or f"`{name}`" in readme or f"vragd {name}" in readme, name
+
+
+@pytest.mark.parametrize("document", [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))], ids=lambda p: p.name)
+def test_every_document_that_is_linked_is_there(document: Path) -> None:
+    for place in re.findall(r"\]\(([^)#\s]+)(?:#[^)]*)?\)", document.read_text("utf-8")):
+        assert ":" in place or (document.parent / place).exists(), place
 
 
 def test_every_command_has_help(capsys: pytest.CaptureFixture[str]) -> None:
@@ -69,14 +78,14 @@ def test_every_command_has_help(capsys: pytest.CaptureFixture[str]) -> None:
         assert f"vragd {name}" in capsys.readouterr().out
 
 
-def test_the_readme_explains_every_reason_for_a_degraded_answer() -> None:
+def test_every_reason_for_a_degraded_answer_is_explained() -> None:
     sources = [
         (ROOT / f"src/vragd/{name}.py").read_text() for name in ("stores/watched", "stores/indexer", "search/ask")
     ]
     reasons = set(re.findall(r'(?:distrust\(|append\(|: )"([a-z]+(?:_[a-z]+)+)"', "\n".join(sources)))
     assert {"source_offline", "initial_scan", "semantic_unavailable", "space_rebuilding"} <= reasons
-    readme = (ROOT / "README.md").read_text()
-    assert [reason for reason in reasons if f"`{reason}`" not in readme] == []
+    using = (ROOT / "docs/using.md").read_text()
+    assert [reason for reason in reasons if f"`{reason}`" not in using] == []
 
 
 def test_the_size_check_notices_a_giant(tmp_path: Path) -> None:

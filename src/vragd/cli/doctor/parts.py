@@ -145,7 +145,9 @@ def _store(store: dict[str, Any]) -> Iterator[Finding]:
             "daemon", "bad", found, trouble["hint"], {"code": trouble["code"], "for_s": int(trouble["for_s"])}
         )
     for reason in store["degraded"]:
-        yield Finding("daemon", "note", f"store {store['name']}: {reason}", "the README explains it", {"code": reason})
+        yield Finding(
+            "daemon", "note", f"store {store['name']}: {reason}", "docs/using.md explains it", {"code": reason}
+        )
     if n := states.get("failed", 0) + states.get("partial", 0):
         yield Finding(
             "daemon",
@@ -185,7 +187,7 @@ def models(loaded: Loaded) -> Iterator[Finding]:
         }
         said = f"{settings.type} of store {name}: near {near:.2f}, far {far:.2f}, {took_s * 1000:.0f} ms"
         if near - far < NEAR_ENOUGH:
-            way = "is it a model for embeddings? choose another, see the README"
+            way = "is it a model for embeddings? choose another, see docs/models.md"
             yield Finding("model", "bad", f"{said}: it tells nothing apart", way, facts)
         else:
             yield Finding("model", "ok", said, facts=facts)
