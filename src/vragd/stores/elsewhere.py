@@ -93,7 +93,7 @@ def resolve(backend: VectorBackend, store: str) -> CollectionInfo:
         found = _successors(backend, store, names)
         if not found:
             raise UnknownStore(
-                error.message, hint=f"there are: {', '.join(names)}" if names else "there is no index at all"
+                error.message, hint=f"there are: {', '.join(names)}" if names else "vragd index fills one"
             ) from None
         return min(found, key=lambda info: str(info.detail.get("created")))
 
