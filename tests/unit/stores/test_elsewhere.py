@@ -97,7 +97,7 @@ def test_a_bucket_without_indexes_says_so(bucket: VectorBackend) -> None:
     delete(bucket, made(bucket, "notes"))
     with pytest.raises(UnknownStore, match="notes") as caught:
         elsewhere.resolve(bucket, "notes")
-    assert caught.value.hint == "there is no index at all"
+    assert caught.value.hint == "vragd index fills one"
 
 
 # -- which model it was written with -----------------------------------------------------------------
