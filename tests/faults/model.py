@@ -25,7 +25,7 @@ from tests.faults.model_process import COMMON, Process
 from tests.faults.model_vault import MAX_BYTES
 from tests.faults.places import places_in_source
 
-REMOTE = ("filling.", "sweep.", "s3.", "pg.", "sqlite.", "segments.", "registry.", "lucene.")
+REMOTE = ("filling.", "sweep.", "s3.", "bucket.", "pg.", "sqlite.", "segments.", "registry.", "lucene.")
 """Places on the way to a backend that keeps what it was given, or that several stores have: those here do not."""
 PLACES = tuple(place for place in sorted(places_in_source()) if not place.startswith(REMOTE))
 AREAS = tuple(dict.fromkeys(place.partition(".")[0] + "." for place in PLACES))

@@ -16,18 +16,13 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass, field
 from itertools import islice
-from pathlib import Path
-from typing import Any, Self
+from typing import Any, Self, get_args
 
 import numpy as np
 
 from vragd.backends.base import Batch, CollectionInfo, Match, VectorBackend
-from vragd.backends.checks import outside_vaults
-from vragd.backends.registry import PATHS, TYPES
 from vragd.backends.scores import exact_scores, prepared
-from vragd.errors import BackendRefused, CollectionMismatch, UnknownCollection, Unsupported, UsageError, VectorsRefused
-from vragd.system.lock import only_process
-from vragd.system.places import expanded
+from vragd.errors import CollectionMismatch, UnknownCollection, Unsupported, UsageError, VectorsRefused
 from vragd.terms.filter import And, Compare, Filter, In, Metadata, holds
 from vragd.terms.metric import METRICS, Metric
 
@@ -63,49 +58,6 @@ class Found:
     vector: np.ndarray | None = None
 
 
-def open_backend(kind: str, path: Path | str | None = None, **settings: Any) -> Vectors:
-    """
-    A backend of this type, as docs/backends.md lists them: `path` for those of this machine, which is opened or made,
-    outside every vault; for others their own `settings`.
-
-    Raises ConfigError for a type or a setting that there is not, BackendRefused for a place that may not be used,
-    DaemonBusy where another process has it.
-    """
-    from pydantic import ValidationError
-
-    place = None if path is None else expanded(str(path)).absolute()
-    given = dict(settings)
-    if kind in PATHS and place is not None:
-        given["path"] = str(place)
-    try:
-        made = TYPES.settings(kind).model_validate({"type": kind, **given})
-    except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False)[0]
-        where = ".".join(map(str, first["loc"])) or kind
-        raise UsageError(
-            f"{where}: {first['msg'].removeprefix('Value error, ')}", hint="see docs/backends.md"
-        ) from None
-    if made.needs_folder and place is None:
-        raise UsageError(f"open_backend({kind!r}) needs a folder", hint="path=…")
-    if place is not None and not (made.needs_folder or kind in PATHS):
-        raise UsageError(f"open_backend({kind!r}) keeps nothing in a folder", hint="leave path out")
-    with ExitStack() as stack:
-        backend: VectorBackend = TYPES.load(kind, "backend").create(made, place or Path())
-        stack.callback(backend.close)
-        if made.needs_folder:
-            assert place is not None
-            outside_vaults(place)
-            _refuse_stores_of_vragd(place)
-            stack.enter_context(only_process(place))
-        return Vectors(backend, stack.pop_all(), made.advice())
-
-
-def _refuse_stores_of_vragd(place: Path) -> None:
-    for folder in (place, *place.resolve().parents):
-        if (folder / "catalog.db").exists() or ((folder / "lock").exists() and (folder / "stores").is_dir()):
-            raise BackendRefused(f"{place} belongs to a vragd that keeps notes", hint="ask that one: vragd.Client")
-
-
 class Vectors:
     """
     Stores of vectors in one backend, until `close`; use it in a `with`. Any thread may call.
@@ -115,7 +67,8 @@ class Vectors:
     """
 
     def __init__(self, backend: VectorBackend, held: ExitStack, advice: str = "") -> None:
-        self._backend, self._held = backend, held
+        self._open, self._held = backend, held
+        self._closed = False
         self.advice = advice
         """For people: how many vectors it suits, and what to use for more; empty where that is no matter."""
 
@@ -127,7 +80,14 @@ class Vectors:
 
     def close(self) -> None:
         """Free everything. Once is enough."""
+        self._closed = True
         self._held.close()
+
+    @property
+    def _backend(self) -> VectorBackend:
+        if self._closed:
+            raise UsageError("these vectors are closed", hint="open_backend opens them again")
+        return self._open
 
     # -- stores ------------------------------------------------------------------------------------
 
@@ -343,8 +303,17 @@ def _shown(metadata: Metadata) -> dict[str, Any]:
 
 
 def _filter(given: Filter | Given | None) -> Filter | None:
-    if not isinstance(given, Mapping):
+    if given is None or isinstance(given, get_args(Filter)):
         return given
+    if not isinstance(given, Mapping):
+        raise UsageError(f"a filter is {type(given).__name__}", hint="expected a mapping, or a tree of conditions")
+    for name, value in given.items():
+        several = value if isinstance(value, list | tuple | set | frozenset) else [value]
+        if not isinstance(name, str) or not all(isinstance(one, str | int | float) for one in several):
+            raise UsageError(
+                f"the filter's {name!r} is {type(value).__name__}",
+                hint="expected text, a number, true, false or a list",
+            )
     parts: list[Filter] = [
         In(name, tuple(value)) if isinstance(value, list | tuple | set | frozenset) else Compare(name, "=", value)
         for name, value in given.items()

@@ -199,11 +199,11 @@ class Reader:
         with self.snapshot() as snapshot:
             return snapshot.generation(), sweep.find_unused(snapshot.db, now, keep_s, table)
 
-    def is_current(self) -> bool:
-        """Whether the file has the schema of this program; one that has not is not to be read."""
+    def migrations_ahead(self) -> int:
+        """How many migrations the file is ahead of this program, below 0 behind it: only with 0 it is to be read."""
         with self._borrow() as db:
             ((version,),) = db.execute("pragma user_version")
-        return bool(version == len(MIGRATIONS))
+        return int(version) - len(MIGRATIONS)
 
     def sources(self) -> list[Remembered]:
         """Every source, with what it excluded when it was last looked at."""

@@ -13,6 +13,11 @@ EXCERPT_CHARS = 240
 INDENT = 3
 NO_DAEMON = "no_daemon"
 """What answers are degraded by that nobody but the command itself gave."""
+ALONE = {
+    "source_offline": "a folder is not there, or cannot be looked at: nothing of it is shown",
+    "store_failed": "a store cannot be read and is not in this answer: vragd query -s NAME says why",
+}  # fmt: skip
+"""What else those may be degraded by, in words."""
 
 
 def print_hits(answer: dict[str, Any], first: int = 1, page: Page | None = None) -> None:
@@ -58,6 +63,9 @@ def say_beside(answer: dict[str, Any]) -> None:
     if NO_DAEMON in answer["degraded"]:
         changed = f"; {plural(answer['pending'], 'file has', 'files have')} changed since" if answer["pending"] else ""
         say(within(f"note: no vragd runs. This is by words alone, from what was indexed before{changed}."))
+        for reason, what in ALONE.items():
+            if reason in answer["degraded"]:
+                say(f"note: {what}")
         say("Start it with vragd run, or vragd service install.")
         return
     if answer["pending"]:

@@ -69,7 +69,7 @@ def _remove(args: argparse.Namespace) -> int:
     from vragd.config import edit
 
     file = config_path(args.config)
-    text, done = _read(file), []
+    text, done = _read(file) if file.exists() else "", []
     for path in args.path:
         folder = expanded(path).absolute()
         found = [
@@ -78,7 +78,10 @@ def _remove(args: argparse.Namespace) -> int:
             if (_is(source, folder) or source.label == path) and args.store in (None, store)
         ]
         if not found:
-            made = [s for _, s, source in _of_commands(args) if _is(source, folder) or source.label == path]
+            made = [
+                name for _, name, source in _of_commands(args)
+                if (_is(source, folder) or source.label == path) and args.store in (None, name)
+            ]  # fmt: skip
             if made:
                 raise UsageError(f"{path} is in a store that a command made", hint=f"vragd store delete {made[0]}")
             known = dict.fromkeys(str(source.path) for _, _, source in _sources(_parsed(text, file)))

@@ -29,15 +29,19 @@ class Resting:
         self.name = name
         self.reader = Reader(folder / "catalog.db", CONNECTIONS)
         self.looked: list[Looked] = []
+        self.left_out: list[str] = []
+        """Labels of sources that are configured no more: nothing of them may be shown."""
         try:
-            if not self.reader.is_current():
+            if ahead := self.reader.migrations_ahead():
                 raise NewerFormat(
-                    f"the index of {name!r} was made by another version of vragd", hint="start this one: vragd run"
+                    f"the index of {name!r} is of {'a newer' if ahead > 0 else 'an older'} vragd",
+                    hint="upgrade vragd" if ahead > 0 else "vragd run brings it up to date",
                 )
             by_label = {found.row.label: found for found in self.reader.sources()}
             for one in settings.sources:
                 if one.label in by_label:
-                    self.looked.append(Looked(one, by_label[one.label], self.reader, limits))
+                    self.looked.append(Looked(one, by_label.pop(one.label), self.reader, limits))
+            self.left_out = [*by_label]
         except BaseException:
             self.close()
             raise
@@ -67,6 +71,8 @@ class Looked:
         self._there: set[str] = set()
         self._withdrawn: dict[str, bool] = {}
         self.n_changed = 0
+        self.is_there = False
+        """Whether it could be looked at; else none of its notes may be shown."""
         source.recall_rules(had.rules)
         source.recalled_vaults = had.vaults
         root = source.find(had.row.identity is not None and had.row.identity[2])
@@ -77,7 +83,7 @@ class Looked:
         if not found.stopped:
             known = reader.stamps(had.row.id, "", None, limits.max_file_bytes, self._readers.versions)
             difference = compare(found, known, source.rules)
-            self._there, self._changed = set(found.notes), set(difference.dirty)
+            self._there, self._changed, self.is_there = set(found.notes), set(difference.dirty), True
             other = [path for path in difference.dirty if path not in known or known[path][:4] != found.notes.get(path)]
             self.n_changed = len(other) + len(difference.missing)
 

@@ -9,10 +9,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from contextlib import ExitStack, closing
 from dataclasses import replace
+from pathlib import Path
 from typing import Any, Never
 
 from vragd.config.load import Loaded
-from vragd.errors import EmbedderUnavailable, NotFound
+from vragd.errors import EmbedderUnavailable, NotFound, VragdError
 from vragd.search.ask import Place, Target, ask
 from vragd.search.asking import each_of
 from vragd.search.merge import best_of
@@ -35,13 +36,21 @@ def query(
     entries = [registry.known(name) for name in dict.fromkeys(names)] or list(registry.entries().values())
     questions = [replace(one, mode="keyword") for one in each_of(offset=offset, min_score=min_score, **asked)]
     with ExitStack() as stack:
-        resting = [
-            stack.enter_context(closing(Resting(one.name, one.settings, folder, loaded.config.limits)))
-            for one in entries
-            if one.settings is not None and (folder := registry.folder(one.name)).joinpath("catalog.db").exists()
-        ]
+        resting, failed = list[Resting](), list[VragdError]()
+        for one in entries:
+            folder = registry.folder(one.name)
+            if one.settings is None or not (folder / "catalog.db").exists():
+                continue
+            try:
+                store = Resting(one.name, one.settings, folder, loaded.config.limits)
+            except VragdError as error:
+                if names:
+                    raise
+                failed.append(error)
+            else:
+                resting.append(stack.enter_context(closing(store)))
         if not resting:
-            raise NotFound("nothing is indexed yet", hint="vragd run")
+            raise failed[0] if failed else NotFound("nothing is indexed yet", hint="vragd run")
         check_named(questions, {one.source.label for store in resting for one in store.looked}, registry.known)
         readers = tuple(store.reader for store in resting)
         answers = []
@@ -50,11 +59,14 @@ def query(
             best = best_of([ask(target, one) for one in questions], chunks=questions[0].chunks)
             answers.append(("", best))
         n_changed = sum(store.n_changed for store in resting)
-        return told(answers, questions[0], offset=offset, min_score=min_score, pending=n_changed, degraded=[NO_DAEMON])
+        is_away = not all(one.is_there for store in resting for one in store.looked)
+        degraded = [NO_DAEMON, *["source_offline"] * is_away, *["store_failed"] * bool(failed)]
+        return told(answers, questions[0], offset=offset, min_score=min_score, pending=n_changed, degraded=degraded)
 
 
 def _places(store: Resting) -> dict[str, Place]:
-    return {
+    gone = {label: Place("", Path(), False, lambda _: True) for label in store.left_out}
+    return gone | {
         one.source.label: Place(
             one.source.uid, one.source.path, one.source.in_obsidian, one.withheld, one.source.templates,
             *one.source.vaults,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import secrets
 import stat
 from collections.abc import Iterable
@@ -78,6 +79,10 @@ def could_be_private(path: Path) -> None:
         raise DataDirError(f"{path} is not writable", hint=f"chmod u+rwx {path}")
 
 
+TEMPORARY = re.compile(r"\..+\.[0-9a-f]{8}\.tmp", re.DOTALL)
+"""What `write_atomic` calls a file that is not whole yet."""
+
+
 def write_atomic(path: Path, parts: Iterable[bytes | memoryview], system: ModuleType = os) -> None:
     """
     Replace `path` by the concatenation of `parts`, durably: temporary file, fsync, rename, fsync of the folder.
@@ -121,9 +126,9 @@ def fsync_dir(path: Path, system: ModuleType = os) -> None:
 
 def sweep_temporary(folder: Path) -> None:
     """Remove what a killed `write_atomic` left below `folder`. Only the holder of the lock may call it."""
-    for leftover in folder.rglob(".*.tmp"):
-        if not leftover.is_dir():  # a store whose deletion was interrupted is the registry's to sweep
-            leftover.unlink(missing_ok=True)
+    for at, _, names in os.walk(folder):
+        for name in filter(TEMPORARY.fullmatch, names):
+            Path(at, name).unlink(missing_ok=True)
 
 
 def free_mib(path: Path) -> int:

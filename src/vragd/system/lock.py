@@ -60,6 +60,30 @@ def shut_out(data_dir: Path) -> Iterator[None]:
         os.close(fd)
 
 
+@contextmanager
+def only_user(folder: Path) -> Iterator[None]:
+    """
+    Hold a folder that is no data directory, by a file `lock` in it, for as long as the block runs.
+
+    Nothing else in it is touched. Raises DaemonBusy when it is held, be it by this process, DataDirError.
+    """
+    path = folder / "lock"
+    try:
+        fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+    except OSError as error:
+        raise DataDirError(f"cannot open {path}: {os.strerror(error.errno or 0)}") from error
+    try:
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise DaemonBusy(f"{folder} is in use (pid {_record(fd)[0] or 'unknown'})", hint="close it there") from None
+        os.ftruncate(fd, 0)
+        os.pwrite(fd, f"{os.getpid()}\n".encode(), 0)
+        yield
+    finally:
+        os.close(fd)
+
+
 def _take(fd: int, path: Path, data_dir: Path) -> None:
     try:
         # flock, not lockf: a POSIX lock is lost when the process closes any descriptor of the file

@@ -190,6 +190,48 @@ def test_one_process_at_a_time_has_a_folder(tmp_path: Path) -> None:
     opened("faiss", tmp_path).close()
 
 
+@pytest.mark.parametrize(
+    "theirs", ["a/b/.report.docx.tmp", "lock", "photos/a.jpg", "photos/vectors.faiss/x", "notes.txt", "photos/.x.tmp"]
+)
+def test_a_folder_that_holds_what_others_made_is_left_as_it_is(theirs: str, tmp_path: Path) -> None:
+    file = tmp_path / "place" / theirs
+    file.parent.mkdir(parents=True)
+    file.write_text("mine")
+    (tmp_path / "place").chmod(0o755)
+    with pytest.raises(BackendRefused, match="which vragd did not make"):
+        open_backend("faiss", path=tmp_path / "place")
+    assert file.read_text() == "mine"
+    assert (tmp_path / "place").stat().st_mode & 0o7777 == 0o755
+    assert [path for path in (tmp_path / "place").rglob("*") if path.is_file()] == [file]
+
+
+def test_an_empty_folder_keeps_its_mode(tmp_path: Path) -> None:
+    tmp_path.chmod(0o1777)
+    open_backend("faiss", path=tmp_path).close()
+    assert tmp_path.stat().st_mode & 0o7777 == 0o1777
+    with pytest.raises(UsageError, match="empty"):
+        open_backend("faiss", path="")
+
+
+def test_what_is_no_filter_is_refused(vectors: Vectors) -> None:
+    for given in ("n=1", "", [("n", 1)], [], 5, True, {"n": None}, {"n": {"$gt": 1}}, {"n": range(3)}, {1: 2}):
+        with pytest.raises(UsageError, match="filter"):
+            vectors.query("words", [1, 0, 0], filter=given)  # type: ignore[arg-type]
+
+
+def test_what_is_closed_writes_no_more(tmp_path: Path) -> None:
+    for kind in KINDS:
+        vectors = opened(kind, tmp_path)
+        vectors.create_store("words", 2)
+        vectors.close()
+        vectors.close()
+        for act in (lambda v: v.create_store("late", 2), lambda v: v.put_vectors("words", [("a", [1, 2])]),
+                    lambda v: v.delete_store("words"), lambda v: v.query("words", [1, 2])):  # fmt: skip
+            with pytest.raises(UsageError, match="closed"):
+                act(vectors)
+    assert not (tmp_path / "faiss/late").exists()
+
+
 def test_no_place_in_a_vault_or_among_a_daemons_own_files_is_taken(tmp_path: Path) -> None:
     (tmp_path / "vault/.obsidian").mkdir(parents=True)
     for kind in ("faiss", "file", "sqlite"):

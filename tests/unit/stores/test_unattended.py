@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +14,7 @@ import pytest
 from tests.world import World
 from vragd.config.load import Loaded
 from vragd.config.settings import Config, SourceSettings, StoreSettings
-from vragd.errors import NewerFormat, NotFound, UnknownStore, UsageError
+from vragd.errors import NewerFormat, NotFound, UnknownStore, UsageError, VragdError
 from vragd.search.question import Hit
 from vragd.stores.unattended import query
 
@@ -93,9 +95,37 @@ def test_what_is_gone_is_not_shown_and_what_changed_is(loaded: Loaded, tmp_path:
     assert query(loaded, (), text="heron")["pending"] == 3
 
 
+@pytest.mark.parametrize("changed", [{"name": "Other"}, {"path": "elsewhere"}])
+def test_of_a_source_that_is_configured_no_more_or_otherwise_nothing_is_shown(
+    loaded: Loaded, tmp_path: Path, changed: dict[str, str]
+) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    given = {
+        "path": tmp_path / changed.get("path", "vault"),
+        **({"name": changed["name"]} if "name" in changed else {}),
+    }
+    settings = StoreSettings(sources=(SourceSettings(**given),))
+    other = replace(loaded, config=Config(stores={"notes": settings}))
+    for text in ("heron", "tag:bird", '"heron"'):
+        assert found(other, text) == set()
+    assert found(replace(loaded, config=Config(stores={"notes": StoreSettings()}))) == set()
+
+
+def test_a_store_that_cannot_be_read_leaves_the_others_their_answer(loaded: Loaded, tmp_path: Path) -> None:
+    stores = {**loaded.config.stores, "two": loaded.config.stores["notes"]}
+    both = replace(loaded, config=Config(stores=stores))
+    shutil.copytree(tmp_path / "data/stores/notes", tmp_path / "data/stores/two")
+    (tmp_path / "data/stores/two/catalog.db").write_bytes(b"garbage" * 1_000)
+    answer = query(both, (), text="heron")
+    assert ({hit.path for hit in answer["hits"]}, answer["degraded"]) == (HERONS, ["no_daemon", "store_failed"])
+    with pytest.raises(VragdError):
+        query(both, ["two"], text="heron")
+
+
 def test_of_a_vault_that_is_not_there_nothing_is_shown(loaded: Loaded, tmp_path: Path) -> None:
     (tmp_path / "vault").rename(tmp_path / "w")
     assert found(loaded) == set()
+    assert query(loaded, (), text="heron")["degraded"] == ["no_daemon", "source_offline"]
     (tmp_path / "vault").mkdir()  # an empty mount point
     assert found(loaded) == set()
     (tmp_path / "vault").rmdir()
@@ -129,12 +159,13 @@ def test_a_score_that_is_too_low_is_left_out_and_pages_go_on(loaded: Loaded) -> 
     assert query(loaded, (), text="heron", offset=1)["hits"] == every[1:]
 
 
-def test_an_index_of_another_version_is_left_alone(loaded: Loaded) -> None:
+@pytest.mark.parametrize(("by", "says"), [(-1, "older vragd"), (1, "newer vragd")])
+def test_an_index_of_another_version_is_left_alone(loaded: Loaded, by: int, says: str) -> None:
     db = apsw.Connection(str(loaded.data_dir / "stores/notes/catalog.db"))
     ((version,),) = db.execute("pragma user_version")
-    db.execute(f"pragma user_version = {version - 1}")
+    db.execute(f"pragma user_version = {version + by}")
     db.close()
-    with pytest.raises(NewerFormat, match="another version"):
+    with pytest.raises(NewerFormat, match=says):
         found(loaded)
 
 

@@ -26,16 +26,16 @@ from vragd.backends.lucene.tokens import FIELD, tokens
 from vragd.errors import VectorsRefused
 
 MOST_ID = 512  # bytes, the engines' limit
-_HASHED = "#"
+_DIGEST = "#"
 Line = tuple[str, bytes]
 """A key, and what a bulk says of it: one line or two, each with its end."""
 
 
 def document_id(key: str) -> str:
     """The id of a key's document: the key, or a digest of one that is longer than an id may be."""
-    if len(key) <= MOST_ID and not key.startswith(_HASHED):
+    if len(key) <= MOST_ID and not key.startswith(_DIGEST):
         return key
-    return _HASHED + hashlib.sha256(key.encode()).hexdigest()
+    return _DIGEST + hashlib.sha256(key.encode()).hexdigest()
 
 
 def vector(row: np.ndarray) -> str:
