@@ -27,7 +27,7 @@ from vragd.config.settings import LogSettings
 from vragd.daemon.duties import Duties
 from vragd.daemon.watchdog import Pulse
 from vragd.errors import ConfigError, NotFound, VragdError
-from vragd.server.door import loopback
+from vragd.server.door import loopback, loopback_place
 from vragd.server.http import Limits, Server
 from vragd.server.routes import dispatch, timeout_of
 from vragd.server.socket import Peer, adopt, bind
@@ -63,6 +63,8 @@ def run(loaded: Loaded, load_again: LoadAgain, *, stuck_s: float | None = None, 
     passed = notify.listen_fds()
     _raise_file_limit()
     _share_free_memory()
+    if metrics is not None:
+        loopback_place(metrics)  # before anything is begun
     try:
         with only_process(loaded.data_dir) as lock:
             adopted = adopt(passed) if passed else None

@@ -55,8 +55,8 @@ def _our_own(connection: socket.socket) -> Peer | None:
 OWN_SOCKET = Door(_our_own)
 
 
-def loopback(place: str) -> tuple[socket.socket, Door]:
-    """A listening TCP socket at `ADDRESS:PORT` of this machine, and its door. Raises ConfigError."""
+def loopback_place(place: str) -> tuple[ipaddress.IPv4Address | ipaddress.IPv6Address, int]:
+    """The address and port that `ADDRESS:PORT` means, of this machine alone. Raises ConfigError."""
     host, _, port = place.rpartition(":")
     try:
         address, number = ipaddress.ip_address(host.strip("[]")), int(port)
@@ -66,6 +66,12 @@ def loopback(place: str) -> tuple[socket.socket, Door]:
         raise ConfigError(
             f"{place[:80]!r} is no address of this machine alone and a port", hint="for instance 127.0.0.1:9464"
         ) from None
+    return address, number
+
+
+def loopback(place: str) -> tuple[socket.socket, Door]:
+    """A listening TCP socket at `ADDRESS:PORT` of this machine, and its door. Raises ConfigError."""
+    address, number = loopback_place(place)
     listener = socket.socket(socket.AF_INET6 if address.version == 6 else socket.AF_INET, socket.SOCK_STREAM)
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

@@ -27,6 +27,8 @@ class Audience:
         there = self.shown(list(self.stores.registry.entries()))
         if unknown := next((name for name in names if name not in there), None):
             raise UnknownStore(f"there is no store {unknown!r}", hint=one_of(unknown, there, NO_STORE))
+        if not (names or self.stores.indexers or self.stores.coming):
+            raise UnknownStore("there is no store yet", hint=NO_STORE)  # nor why one is not open: it may be hidden
         found = [indexer for indexer in self.stores.chosen(names) if indexer.store.name in there]
         if not found:
             raise UnknownStore("there is no store yet", hint="vragd init ~/path/to/your/vault")

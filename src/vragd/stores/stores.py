@@ -161,11 +161,13 @@ class Stores:
         return {name for name, one in self.standings.items() if one.state in COMES_BACK}
 
     def chosen(self, names: Sequence[str]) -> list[Indexer]:
-        """The stores of these names, or all when none is named. Raises UnknownStore."""
+        """The stores of these names, or all when none is named. Raises UnknownStore, or why one is not open."""
         if names:
             return [self.indexer(name) for name in dict.fromkeys(names)]
         if not self.indexers and self.coming:
             raise Overloaded("the stores are being started again", hint="try again in a moment")
+        if not self.indexers and self.failed:
+            raise next(iter(self.failed.values()))
         if not self.indexers:
             raise UnknownStore("there is no store yet", hint="vragd init ~/path/to/your/vault")
         return list(self.indexers.values())
