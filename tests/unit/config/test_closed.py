@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from vragd.config.load import parse
-from vragd.config.settings import McpSettings
+from vragd.config.settings import McpSettings, SourceSettings
 from vragd.errors import ConfigError
 
 TEXT = "stores:\n  notes:\n    sources:\n    - path: /v\n      mcp: {}\n"
@@ -32,3 +34,10 @@ def test_what_closes_nothing_for_sure_is_refused_in_one_line(mcp: str) -> None:
     (told,) = caught.value.message.splitlines()
     assert told.startswith("c.yaml:5: ")
     assert "sources.0.mcp" in told
+
+
+@pytest.mark.parametrize("pattern", ["~/V/Private", "./Private", "../x", "/v/Private"])
+def test_a_path_that_would_withhold_nothing_is_refused(pattern: str) -> None:
+    with pytest.raises(ValueError, match="is a path, expected a pattern below /v"):
+        SourceSettings(path=Path("/v"), mcp=McpSettings(exclude=(pattern,)))
+    assert SourceSettings(path=Path("/v"), mcp=McpSettings(exclude=("/Private", "Private/"))).label == "v"
