@@ -95,7 +95,7 @@ class SourceSettings(Settings):
     def _withholds_something(self) -> SourceSettings:
         """A path in place of a pattern would match nothing, and nobody would notice."""
         for pattern in () if isinstance(self.mcp, bool) else self.mcp.exclude:
-            if pattern.startswith(("~", "./", "../")) or pattern.startswith(f"{self.path}"):
+            if f"{pattern}/".startswith(("~", "./", "../", f"{self.path}/")):
                 raise ValueError(f"mcp.exclude: {pattern!r} is a path, expected a pattern below {self.path}: Private/")
         return self
 
