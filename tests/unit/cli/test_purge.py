@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import socket
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import pytest
 
 from tests.fakes.managers import Machine
 from tests.harness import tree, vragd
 from tests.terminal import on_terminal
+from tests.unit.cli.purging import FOREIGN, OWN, data, full_home, purged, put
 from vragd.backends.settings import BackendSettings
 from vragd.cli.main import main
 from vragd.cli.purge.data import has_mark, inventory
@@ -21,64 +22,10 @@ from vragd.cli.purge.thing import Vaults
 from vragd.config.settings import default_backend, kept_by
 from vragd.system.lock import only_process
 
-LOGGED = '{"event": "daemon.service_ready", "level": "info", "timestamp": "2026-01-01T00:00:00Z"}\n'
-OWN = ("lock", "stores/notes/catalog.db", "stores/notes/catalog.db-wal", "stores/notes/catalog.db.corrupt-2026-wal",
-       "stores/notes/store.json", "stores/notes/remote", "stores/notes/index/notes/vectors.faiss",
-       "stores/notes/.remote.0a1b2c3d.tmp",
-       "stores/.old.0a1b2c3d.deleted.tmp/catalog.db", ".lock.00000000.tmp")  # fmt: skip
-FOREIGN = (
-    "mine.md",
-    "stores/notes/index/notes/mine.txt",
-    "stores/README",
-    "stores/notes/draft.md",
-    "stores/Notes of mine/a.md",
-)
-
 
 @pytest.fixture
-def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """A home in which vragd has a vault, an index, and whatever else it can put down."""
-    for name in list(os.environ):
-        if name.startswith(("VRAGD_", "XDG_", "BASH_COMPLETION")):
-            monkeypatch.delenv(name)
-    monkeypatch.setenv("HOME", str(tmp_path))
-    monkeypatch.setenv("PATH", str(tmp_path / "bin"))  # no service manager is asked
-    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path / "run"))
-    vault = tmp_path / "Vault"
-    put(vault, ".obsidian/app.json", "a.md")
-    put(data(tmp_path), *OWN, *FOREIGN)
-    put(tmp_path, ".config/systemd/user/vragd.service", ".config/systemd/user/vragd.socket")
-    (tmp_path / ".config/systemd/user/default.target.wants").mkdir()
-    (tmp_path / ".config/systemd/user/default.target.wants/vragd.service").symlink_to("../vragd.service")
-    for name in ("vragd.log", "vragd.log.1"):
-        put(tmp_path / ".local/state/vragd", name, text=LOGGED)
-    put(tmp_path / ".local/state/vragd", "vragd.log.2", text="pretty")
-    put(tmp_path, ".config/vragd/config.yaml", text=f"stores: {{notes: {{sources: [{{path: {vault}}}]}}}}\n")
-    put(tmp_path, ".config/vragd/config.yaml.bak")
-    (tmp_path / "run/vragd").mkdir(parents=True)
-    left = socket.socket(socket.AF_UNIX)
-    left.bind(str(tmp_path / "run/vragd/vragd.sock"))
-    left.close()
-    for words in (["completion", "fish", "--install"], ["mcp", "install", "cursor"]):
-        assert main(words) == 0
-    yield tmp_path
-
-
-def data(home: Path) -> Path:
-    return home / ".local/share/vragd"
-
-
-def put(folder: Path, *names: str, text: str = "") -> None:
-    for name in names:
-        file = folder / name
-        file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_text(text)
-
-
-def purged(capsys: pytest.CaptureFixture[str], *words: str, status: int = 0) -> Any:
-    capsys.readouterr()
-    assert main(["purge", "--json", *words]) == status
-    return json.loads(capsys.readouterr().out)
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    return full_home(tmp_path, monkeypatch)
 
 
 def test_all_of_it_is_listed_and_nothing_is_touched_before_it_is_asked_for(
@@ -143,7 +90,7 @@ def test_what_has_no_mark_is_a_link_or_is_another_vaults_is_left(
     put(home, "c.yaml", text=f"stores: {{notes: {{sources: [{{path: {home / 'Plain'}}}]}}}}\n")
     before = tree(home)
     for place, why in (
-        ("Documents", "has no lock of vragd's"), ("link", "has no lock of vragd's"),
+        ("Documents", "has no lock of vragd's"), ("link", "it is a link"),
         ("Vault/index", "inside the vault"), ("Plain/index", "inside the vault"),
     ):  # fmt: skip
         config = ["--config", str(home / "c.yaml")] if place.startswith("Plain") else []
@@ -217,10 +164,24 @@ def test_a_mark_is_the_lock_that_vragd_writes(home: Path) -> None:
     assert has_mark(data(home))
 
 
+def test_an_empty_lock_is_a_mark_beside_the_folder_of_stores_alone(
+    home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    put(home / "app", "lock")
+    said = purged(capsys, "--yes", "--data-dir", str(home / "app"))
+    assert any(row["path"] == str(home / "app") and "no lock of vragd's" in row["why"] for row in said["left"])
+    assert (home / "app/lock").exists()
+    (home / "app/stores").symlink_to(data(home) / "stores")
+    assert not has_mark(home / "app")
+
+
 def test_while_another_process_works_nothing_of_the_index_goes(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
     with only_process(data(home)):
         before = tree(data(home))
-        assert main(["purge", "--yes"]) == 75 or "works on" in capsys.readouterr().err
+        assert main(["purge", "--yes"]) == 4
+        said = capsys.readouterr().err
+        assert f"a vragd command (pid {os.getpid()}) works on" in said
+        assert "it is stopped first" not in said
         assert tree(data(home)) == before
 
 
@@ -255,6 +216,11 @@ def test_what_others_may_feed_is_left_unless_it_is_asked_for(home: Path, capsys:
         (data(home) / "stores/notes" / name).unlink()
     said = purged(capsys, "--dry-run")
     assert any(f"{place} (store notes)" == row["path"] and "--shared-too" in row["why"] for row in said["left"])
+    said = purged(capsys, "--dry-run", "--shared-too")
+    assert {"kind": "shared", "path": str(place), "bytes": 0} in said["things"]
+    assert f"{place} (store notes)" not in {row["path"] for row in said["left"]}
+    assert main(["purge", "--dry-run", "--shared-too"]) == 0
+    assert f"{place} (store notes)" in capsys.readouterr().out
     assert main(["purge", "--yes"]) == 0
     assert f"stays  {place} (store notes)" in capsys.readouterr().out
 
@@ -298,6 +264,7 @@ def test_vectors_in_a_file_that_others_may_feed_go_where_that_is_asked_for(tmp_p
         assert list(place.iterdir())
         done = daemon.run("purge", "--yes", "--shared-too")
         assert done.returncode == 0, done.stderr
+        assert re.search(r"^shared .*vectors", done.stdout, re.MULTILINE), done.stdout
         assert daemon.process is not None
         daemon.process.wait(20)
         daemon.process = None

@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from vragd.cli.connect import data_dir_of, load
+from vragd.cli.purge.running import holder_of, refusal, stop
 from vragd.cli.render import json_out, out_wrapped, plural, say, within
-from vragd.errors import ConfigError, DaemonBusy, UsageError, VragdError
+from vragd.errors import ConfigError, UsageError, VragdError
 from vragd.system.places import config_path
 
 if TYPE_CHECKING:
@@ -42,26 +43,31 @@ def _purge(args: argparse.Namespace) -> int:
         raise UsageError("with --json nobody is asked", hint="vragd purge --json --yes, or --dry-run")
     loaded = _loaded(args)
     data = loaded.data_dir if loaded else data_dir_of(args)
-    vaults, holder = _vaults(args, loaded, data), _holder(data)
+    vaults, holder = _vaults(args, loaded, data), holder_of(data)
+    refused = refusal(data, holder)
     found = _look(args, loaded, data, vaults, holder)
+    asked = _shared(args, loaded, found)
     if not args.json:
-        _print(found, holder)
-    shared = _shared(args, loaded, found)
-    if args.dry_run or not (found.things or shared):
+        _print(found, holder if refused is None else None)
+        if refused is not None and args.dry_run:
+            say(refused.message)
+    if args.dry_run or not (found.things or asked):
         if args.json:
             _json(found, done=not args.dry_run)
         return 0
-    _refuse_command(data, holder)
+    if refused is not None:
+        raise refused
     if not _agreed(args):
         say("nothing was removed")
         return 1
-    wanted = list[str]()
-    for name, where in shared:
-        if args.shared_too or _asked(f"Remove what store {name} has in {where}? Others may feed it."):
-            wanted.append(name)
+    wanted = list[tuple[str, str]]()
+    for name, where in asked:
+        if _asked(f"Remove what store {name} has in {where}? Others may feed it."):
+            wanted.append((name, where))
         else:
             found.left.append(_shared_left(name, where))
-    return _done(args, loaded, data, found, wanted)
+    _list_shared(loaded, wanted, found)
+    return _done(args, data, found)
 
 
 def _loaded(args: argparse.Namespace) -> Loaded | None:
@@ -99,34 +105,36 @@ def _kept(loaded: Loaded | None) -> dict[str, str]:
     return {"": kept_by(None), **{name: kept_by(backend) for name, backend in backends.items()}}
 
 
-def _holder(data: Path) -> Holder | None:
-    """Who holds the data directory now: nobody is asked over a socket, which may start a daemon."""
-    from vragd.cli.control import is_free
-    from vragd.cli.purge.data import has_mark
-    from vragd.system.lock import holder
-
-    return holder(data) if has_mark(data) and not is_free(data / "lock") else None
-
-
 def _look(
     args: argparse.Namespace, loaded: Loaded | None, data: Path, vaults: Vaults, holder: Holder | None
 ) -> Found:  # fmt: skip
     from vragd.cli.purge import outside
+    from vragd.cli.purge.running import other
     from vragd.cli.purge.thing import Found
     from vragd.cli.service.managers import manager
 
+    why = other(args, loaded, data, holder)
     found = Found()
     outside.units(manager(), vaults, found)
+    _leave(found, why)
     _look_at_data(data, vaults, _kept(loaded), found)
-    places = [loaded.socket] if loaded else []
-    outside.sockets(
-        [*places, *([holder.socket] if holder and holder.socket else [])], holder is not None, vaults, found
-    )
-    outside.logs(loaded, vaults, found)
-    outside.completion(vaults, found)
-    outside.assistants(args.assistants(), vaults, found)
-    outside.configuration(args, vaults, found)
-    return found
+    outside.sockets([loaded.socket] if loaded else [], holder.socket if holder else None, vaults, found)
+    common = Found()
+    outside.logs(loaded, vaults, common)
+    outside.completion(vaults, common)
+    outside.assistants(args.assistants(), vaults, common)
+    outside.configuration(args, vaults, common)
+    _leave(common, why)
+    return Found(found.things + common.things, found.left + common.left)
+
+
+def _leave(found: Found, why: str | None) -> None:
+    """With a reason, nothing of this goes: it may be another daemon's as well."""
+    from vragd.cli.purge.thing import Left
+
+    if why is not None:
+        found.left += [Left(f"{one.path} ({one.said})" if one.said else str(one.path), why) for one in found.things]
+        found.things.clear()
 
 
 def _look_at_data(data: Path, vaults: Vaults, kept: dict[str, str], found: Found) -> None:
@@ -137,6 +145,8 @@ def _look_at_data(data: Path, vaults: Vaults, kept: dict[str, str], found: Found
         return
     if vault := vaults.around(data):
         found.left.append(Left(str(data), f"it is inside the vault {vault}: nothing is changed there"))
+    elif data.is_symlink():
+        found.left.append(Left(str(data), "it is a link: --data-dir with the folder that it leads to, if it is ours"))
     elif not has_mark(data):
         found.left.append(Left(str(data), "it has no lock of vragd's: nothing says that it is ours"))
     else:
@@ -146,17 +156,28 @@ def _look_at_data(data: Path, vaults: Vaults, kept: dict[str, str], found: Found
 
 
 def _shared(args: argparse.Namespace, loaded: Loaded | None, found: Found) -> list[tuple[str, str]]:
-    """What is elsewhere and may be removed if somebody wants that; what stays is named among what is left."""
+    """List what is elsewhere among what goes or what stays; what has to be asked about: store, place."""
     from vragd.cli.purge import outside
 
     there = list(outside.elsewhere(loaded))
-    if args.shared_too or not (args.yes or args.dry_run):
+    if args.shared_too:
+        _list_shared(loaded, there, found)
+        return []
+    if not (args.yes or args.dry_run):
         return there
-    for name, where in there:
-        found.left.append(_shared_left(name, where))
-        if not args.json:
-            _print_left(found.left[-1])
+    found.left += [_shared_left(name, where) for name, where in there]
     return []
+
+
+def _list_shared(loaded: Loaded | None, there: list[tuple[str, str]], found: Found) -> None:
+    """Put it before the data directory, which alone says what is there. The first one removes all."""
+    from vragd.cli.purge.thing import Thing
+
+    things = list[Thing]()
+    for number, (name, where) in enumerate(there):
+        remove = partial(_forgotten, loaded, [one for one, _ in there]) if number == 0 else list
+        things.append(Thing("shared", where, remove, said=f"store {name}"))
+    found.things[:0] = things
 
 
 def _shared_left(name: str, where: str) -> Left:
@@ -178,13 +199,11 @@ def _asked(question: str) -> bool:
     return sys.stdin.readline().strip().lower() in ("y", "yes")
 
 
-def _done(args: argparse.Namespace, loaded: Loaded | None, data: Path, found: Found, shared: list[str]) -> int:
+def _done(args: argparse.Namespace, data: Path, found: Found) -> int:
     for thing in (one for one in found.things if one.kind == "service"):
         found.left += thing.remove()
-    _stop(data)
+    stop(data)
     kept: list[Left] = []
-    if shared and loaded is not None:
-        kept += _forgotten(loaded, shared)
     for thing in (one for one in found.things if one.kind != "service"):
         kept += [left for left in thing.remove() if left not in found.left]
     found.left += kept
@@ -198,28 +217,13 @@ def _done(args: argparse.Namespace, loaded: Loaded | None, data: Path, found: Fo
     return FAILED if kept else 0
 
 
-def _refuse_command(data: Path, holder: Holder | None) -> None:
-    """Raises DaemonBusy where no daemon but a command at work has the data directory."""
-    if holder is not None and (holder.socket is None or not holder.pid.isdecimal()):
-        raise DaemonBusy(f"a vragd command (pid {holder.pid}) works on {data}", hint="wait for its end, or stop it")
-
-
-def _stop(data: Path) -> None:
-    """Have the daemon end that holds the data directory. Raises VragdError where it does not."""
-    from vragd.cli import control
-    from vragd.cli.service.managers import manager
-
-    holder = _holder(data)
-    _refuse_command(data, holder)
-    if holder is not None:
-        control.end(manager(), {"pid": int(holder.pid), "data_dir": str(data)}, quiet=True)
-
-
-def _forgotten(loaded: Loaded, names: list[str]) -> list[Left]:
+def _forgotten(loaded: Loaded | None, names: list[str]) -> list[Left]:
     """Have the backends of these stores forget them."""
     from vragd.cli.purge.thing import Left
     from vragd.daemon.local import Local
 
+    if loaded is None:  # then nobody knew of one
+        return []
     try:
         local = Local(loaded)
     except VragdError as error:
@@ -236,19 +240,19 @@ def _forgotten(loaded: Loaded, names: list[str]) -> list[Left]:
     return left
 
 
-def _print(found: Found, holder: Holder | None) -> None:
+def _print(found: Found, stopped: Holder | None) -> None:
     for thing in found.things:
         said = f" ({thing.said})" if thing.said else ""
         out_wrapped(within(f"{thing.kind:13} {_size(thing.size):>9}  {thing.path}{said}"), 25)
     for left in found.left:
         _print_left(left)
-    if holder is not None:
-        say(f"a daemon runs (pid {holder.pid}); it is stopped first")
+    if stopped is not None:
+        say(f"a daemon runs (pid {stopped.pid}); it is stopped first")
     if not found.things:
         say("there is nothing of vragd's to remove")
     else:
         size = _size(sum(thing.size for thing in found.things))
-        say(f"{plural(len(found.things), 'thing')}, {size}")
+        say(plural(len(found.things), "thing") + (f", {size}" if size else ""))
 
 
 def _print_left(left: Left) -> None:

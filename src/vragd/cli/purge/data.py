@@ -7,10 +7,12 @@ another user, or that is a vault stays with all that is in it.
 
 from __future__ import annotations
 
+import errno
 import os
 import re
-from collections.abc import Mapping
-from contextlib import suppress
+import stat
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -29,22 +31,42 @@ _PID = re.compile(rb"\d+\n")
 
 @dataclass
 class Inventory:
-    """`folders` stand before what is in them. `size` is of the files, in bytes."""
+    """
+    `folders` stand before what is in them. `size` is of the files, in bytes. `unread`: whether there is more that
+    could not be looked into; it is named among `foreign`.
+    """
 
     files: list[Path] = field(default_factory=list)
     folders: list[Path] = field(default_factory=list)
     foreign: list[Left] = field(default_factory=list)
     size: int = 0
+    unread: bool = False
+
+    @contextmanager
+    def reading(self, path: str) -> Iterator[None]:
+        """Name `path` where it cannot be looked into, and go on with the rest."""
+        try:
+            yield
+        except OSError as error:
+            self.foreign.append(Left(path, error.strerror or type(error).__name__))
+            self.unread = True
 
 
 def has_mark(folder: Path) -> bool:
-    """Whether that is a data directory of ours: a folder, no link, with the lock that every vragd puts down first."""
+    """
+    Whether that is a data directory of ours: a folder, no link, with the lock that every vragd puts down first.
+
+    An empty one may be anybody's, but beside the folder of stores.
+    """
     lock = folder / "lock"
     if folder.is_symlink() or not folder.is_dir() or not is_own_file(lock):
         return False
     with suppress(OSError), lock.open("rb") as opened:
         said = opened.read(64)
-        return not said or _PID.match(said) is not None
+        if not said:
+            stores = folder / "stores"
+            return stores.is_dir() and not stores.is_symlink()
+        return _PID.match(said) is not None
     return False
 
 
@@ -54,43 +76,56 @@ def inventory(folder: Path, vaults: Vaults, kept: Mapping[str, str]) -> Inventor
     its backend keeps there; under '' those of any store that is not named.
     """
     found = Inventory(folders=[folder])
-    device = folder.lstat().st_dev
-    for entry in _entries(folder):
-        if entry.name == "stores" and _is_own_folder(entry, device, vaults):
-            _stores(found, Path(entry.path), device, vaults, kept)
-        else:
-            _file(found, entry, ours=_TOP.fullmatch(entry.name) is not None)
+    with found.reading(str(folder)):
+        device = folder.lstat().st_dev
+        for entry in _entries(folder):
+            with found.reading(entry.path):
+                if entry.name == "stores" and _is_own_folder(entry, device, vaults):
+                    _stores(found, Path(entry.path), device, vaults, kept)
+                else:
+                    _file(found, entry, ours=_TOP.fullmatch(entry.name) is not None)
     return found
 
 
 def _stores(found: Inventory, folder: Path, device: int, vaults: Vaults, kept: Mapping[str, str]) -> None:
+    entries = _entries(folder)
     found.folders.append(folder)
-    for store in _entries(folder):
-        if not _STORE.fullmatch(store.name) or not _is_own_folder(store, device, vaults):
-            found.foreign.append(Left(store.path, "vragd did not make it"))
-            continue
-        found.folders.append(Path(store.path))
-        for entry in _entries(Path(store.path)):
-            if entry.name == "index" and _is_own_folder(entry, device, vaults):
+    for store in entries:
+        with found.reading(store.path):
+            if _STORE.fullmatch(store.name) and _is_own_folder(store, device, vaults):
                 names = re.compile(f"{kept.get(store.name, kept[''])}|{_TEMPORARY}", re.DOTALL)
+                _store(found, Path(store.path), device, vaults, names)
+            else:
+                found.foreign.append(Left(store.path, "vragd did not make it"))
+
+
+def _store(found: Inventory, folder: Path, device: int, vaults: Vaults, names: re.Pattern[str]) -> None:
+    entries = _entries(folder)
+    found.folders.append(folder)
+    for entry in entries:
+        with found.reading(entry.path):
+            if entry.name == "index" and _is_own_folder(entry, device, vaults):
                 _index(found, Path(entry.path), device, vaults, names)
             else:
                 _file(found, entry, ours=_IN_STORE.fullmatch(entry.name) is not None)
 
 
 def _index(found: Inventory, folder: Path, device: int, vaults: Vaults, names: re.Pattern[str]) -> None:
+    entries = _entries(folder)
     found.folders.append(folder)
-    for entry in _entries(folder):
-        if _is_own_folder(entry, device, vaults):
-            _index(found, Path(entry.path), device, vaults, names)
-        else:
-            _file(found, entry, ours=names.fullmatch(entry.name) is not None)
+    for entry in entries:
+        with found.reading(entry.path):
+            if _is_own_folder(entry, device, vaults):
+                _index(found, Path(entry.path), device, vaults, names)
+            else:
+                _file(found, entry, ours=names.fullmatch(entry.name) is not None)
 
 
 def _file(found: Inventory, entry: os.DirEntry[str], *, ours: bool) -> None:
-    if ours and is_own_file(Path(entry.path)):
+    info = entry.stat(follow_symlinks=False)
+    if ours and stat.S_ISREG(info.st_mode) and info.st_uid == os.geteuid():
         found.files.append(Path(entry.path))
-        found.size += entry.stat(follow_symlinks=False).st_size
+        found.size += info.st_size
     else:
         found.foreign.append(Left(entry.path, "a link" if entry.is_symlink() else "vragd did not make it"))
 
@@ -109,18 +144,27 @@ def _entries(folder: Path) -> list[os.DirEntry[str]]:
 
 def removed(folder: Path, vaults: Vaults, kept: Mapping[str, str]) -> list[Left]:
     """
-    Remove what is ours, under the lock, which goes last; what stayed. Raises DaemonBusy while another process has it.
+    Remove what is ours, under the lock, which goes last, and only if nothing of ours stayed: it is the mark by which
+    the next purge knows the rest. What stayed. Raises DaemonBusy while another process has it.
     """
+    lock = folder / "lock"
     with shut_out(folder):
         found = inventory(folder, vaults, kept)
-        left = list(found.foreign)
-        for file in (*(one for one in found.files if one != folder / "lock"), folder / "lock"):
-            try:
-                file.unlink(missing_ok=True)
-            except OSError as error:
-                left.append(Left(str(file), error.strerror or type(error).__name__))
-        for inner in reversed(found.folders):
-            with suppress(OSError):  # what is not ours is in it
-                inner.rmdir()
+        left = [one for file in found.files if file != lock for one in _gone(file.unlink, file)]
+        left += [one for inner in reversed(found.folders[1:]) for one in _gone(inner.rmdir, inner)]
+        if not left and not found.unread:
+            left += _gone(lock.unlink, lock) or _gone(folder.rmdir, folder)
     tidy(folder.parent)
-    return left
+    return [*found.foreign, *left]
+
+
+def _gone(remove: Callable[[], None], path: Path) -> list[Left]:
+    try:
+        remove()
+    except FileNotFoundError:
+        return []
+    except OSError as error:
+        if error.errno in (errno.ENOTEMPTY, errno.EEXIST):  # what is in it is named
+            return []
+        return [Left(str(path), error.strerror or type(error).__name__)]
+    return []

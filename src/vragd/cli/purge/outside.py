@@ -18,6 +18,7 @@ from vragd.cli.completion.scripts import installed
 from vragd.cli.control import default_log
 from vragd.cli.purge.thing import Found, Left, Thing, Vaults, is_own_file, tidy, unlinked
 from vragd.cli.service.managers import Manager, default_log_file
+from vragd.cli.service.units import is_ours
 from vragd.cli.steps import Remove, Run
 from vragd.errors import NoManager, VragdError
 from vragd.system.files import bytes_below
@@ -32,22 +33,35 @@ _NO_VAULT = "it is inside the vault {}: nothing is changed there"
 
 def units(chosen: Manager, vaults: Vaults, into: Found) -> None:
     """The service of systemd or launchd."""
-    steps = chosen.uninstall()
-    files = [step.path for step in steps if isinstance(step, Remove) and os.path.lexists(step.path)]
+    files = [one.path for one in chosen.uninstall() if isinstance(one, Remove) and os.path.lexists(one.path)]
     if vault := next((vault for file in files if (vault := vaults.around(file))), None):
         into.left += [Left(str(file), _NO_VAULT.format(vault)) for file in files]
         return
+    foreign = [file for file in files if not _is_unit(file)]
+    into.left += [Left(str(file), "vragd did not write it") for file in foreign]
+    files = [file for file in files if file not in foreign]
     links = [link for file in files for link in file.parent.glob(f"*.wants/{file.name}")]
     for number, file in enumerate(files):
-        remove = partial(_uninstalled, chosen, [*files, *links]) if number == 0 else list
+        remove = partial(_uninstalled, chosen, [*files, *links], foreign) if number == 0 else list
         into.things.append(Thing("service", file, remove, _size(file)))
 
 
-def _uninstalled(chosen: Manager, files: Sequence[Path]) -> list[Left]:
+def _is_unit(file: Path) -> bool:
+    with suppress(OSError):
+        return is_own_file(file) and is_ours(file.read_text("utf-8", "replace"))
+    return False
+
+
+def _uninstalled(chosen: Manager, files: Sequence[Path], foreign: Sequence[Path]) -> list[Left]:
+    """`foreign`: what the manager would take for ours, by its name."""
     with suppress(NoManager):
         chosen.check()
+        names = {file.name for file in foreign}
         for step in chosen.uninstall():
-            _quietly(step)
+            if isinstance(step, Run):
+                _quietly(Run([word for word in step.argv if word not in names], tolerate=True))
+            elif not (isinstance(step, Remove) and step.path in foreign):
+                _quietly(step)
     return [left for file in files for left in unlinked(file)]
 
 
@@ -65,7 +79,8 @@ def _quietly(step: Any) -> None:
 
 def logs(loaded: Loaded | None, vaults: Vaults, into: Found) -> None:
     """The log files, and the older ones beside them."""
-    places = [default_log(), *([default_log_file()] if MACOS else [])]
+    own = [default_log(), *([default_log_file()] if MACOS else [])]
+    places = list(own)
     if loaded is not None and loaded.config.log.file is not None:
         places.append(loaded.config.log.file)
     for place in dict.fromkeys(places):
@@ -75,31 +90,31 @@ def logs(loaded: Loaded | None, vaults: Vaults, into: Found) -> None:
                 continue
             if vault := vaults.around(file):
                 into.left.append(Left(str(file), _NO_VAULT.format(vault)))
-            elif is_own_file(file) and _is_log(file):
+            elif is_own_file(file) and _is_log(file, may_be_empty=place in own):
                 into.things.append(Thing("log", file, partial(unlinked, file), _size(file)))
             else:
                 into.left.append(Left(str(file), "it does not begin as a log of vragd's"))
 
 
-def _is_log(file: Path) -> bool:
+def _is_log(file: Path, *, may_be_empty: bool) -> bool:
     try:
         with file.open("rb") as opened:
             first = opened.readline(65_536)
-        return not first or set(json.loads(first)) >= _IN_A_LOG
+        return may_be_empty if not first else set(json.loads(first)) >= _IN_A_LOG
     except (OSError, ValueError, TypeError):
         return False
 
 
-def sockets(places: Sequence[Path], held: bool, vaults: Vaults, into: Found) -> None:
-    """Sockets that were left, and with a daemon of ours (`held`) its own; the folder goes with the last one."""
-    for place in dict.fromkeys([*places, default_socket()]):
+def sockets(places: Sequence[Path], held: Path | None, vaults: Vaults, into: Found) -> None:
+    """Sockets that were left, and that of the daemon that is stopped (`held`); the folder goes with the last one."""
+    for place in dict.fromkeys([*places, *([held] if held else []), default_socket()]):
         with suppress(OSError):
             info = place.lstat()
             if not stat.S_ISSOCK(info.st_mode) or info.st_uid != os.geteuid():
                 into.left.append(Left(str(place), "it is no socket of yours"))
             elif vault := vaults.around(place):
                 into.left.append(Left(str(place), _NO_VAULT.format(vault)))
-            elif not held and _answers(place):
+            elif place != held and _answers(place):
                 into.left.append(Left(str(place), "another daemon answers there"))
             else:
                 into.things.append(Thing("socket", place, partial(_without_socket, place)))

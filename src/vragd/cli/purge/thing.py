@@ -17,10 +17,11 @@ from vragd.system.places import expanded, home
 
 @dataclass(frozen=True)
 class Thing:
-    """What is ours and is removed by `remove`, which says what of it stayed after all. `size` in bytes."""
+    """What is ours and is removed by `remove`, which says what of it stayed after all. `size` in bytes; `path`
+    is a text where it is no file."""
 
     kind: str
-    path: Path
+    path: Path | str
     remove: Callable[[], list[Left]]
     size: int = 0
     said: str = ""

@@ -21,6 +21,11 @@ SERVICE, SOCKET = "vragd.service", "vragd.socket"
 
 # What no restart mends: usage, data of a newer or a damaged format, the data directory, the configuration.
 NO_RESTART = "64 65 73 78"
+_MARKS = (
+    "Written by `vragd service install`",
+    "`vragd service install --on-demand` does this",
+    "`vragd service install` writes it",
+)
 STOP_S = 30  # above the daemon's own deadline of 10 s
 WATCHDOG_S = 60
 
@@ -220,6 +225,11 @@ def system_service() -> str:
 def socket_unit(path: str) -> str:
     """The socket unit. `path` is as `one_path` writes it."""
     return _SOCKET.format(path=path)
+
+
+def is_ours(text: str) -> bool:
+    """Whether that is the text of a service, a socket or a launch agent from here: each has its mark in a comment."""
+    return any(mark in text for mark in _MARKS)
 
 
 # -- how words are written in a unit: systemd.syntax(7), systemd.service(5) "COMMAND LINES" -----------------
