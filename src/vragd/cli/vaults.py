@@ -150,7 +150,9 @@ def _of_commands(args: argparse.Namespace) -> list[tuple[str, str, SourceSetting
     """The folders of stores that `vragd index` and `vragd store create` made."""
     from vragd.cli.connect import load
     from vragd.stores.registry import Registry
+    from vragd.system import log
 
+    log.set_up(level="error")
     entries = Registry(load(args)).entries().values()
     return [
         ("command", one.name, source)

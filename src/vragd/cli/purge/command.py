@@ -41,6 +41,9 @@ def add(commands: Any, common: argparse.ArgumentParser) -> None:
 def _purge(args: argparse.Namespace) -> int:
     if args.json and not (args.yes or args.dry_run):
         raise UsageError("with --json nobody is asked", hint="vragd purge --json --yes, or --dry-run")
+    from vragd.system import log
+
+    log.set_up(level="error")  # on standard error: what is not ours to log goes nowhere else
     loaded = _loaded(args)
     data = loaded.data_dir if loaded else data_dir_of(args)
     vaults, holder = _vaults(args, loaded, data), holder_of(data)
