@@ -25,8 +25,10 @@ def add(commands: Any, common: argparse.ArgumentParser) -> None:
 
 
 def _show(args: argparse.Namespace) -> int:
+    from vragd.config.showing import shown
+
     loaded = load(args)
-    document = loaded.config.model_dump(mode="json")
+    document = shown(loaded.config.model_dump(mode="json"))
     document["paths"] = {"data": str(loaded.data_dir), "socket": str(loaded.socket)}
     if args.json:
         json_out(document)

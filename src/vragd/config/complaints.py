@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from pydantic import BaseModel
@@ -14,6 +14,11 @@ from vragd.config.variants import OneOf
 from vragd.errors import ConfigError, nearest
 
 Loc = tuple[str | int, ...]
+_MAY_BE_SECRET = re.compile(
+    r"(^|_)((api)?key|pass|passfile|pass(word|phrase)|pwd|secret|token|auth|credentials?|user|host|ur[il])(_|$)", re.I
+)
+"""Settings that name a secret, or in which people write one: what stands there is not shown."""
+_QUOTED = 4  # characters that a text has at least which is looked for in a message
 
 
 def complaint(name: str, line: int, what: str, *, hint: str = "") -> ConfigError:
@@ -22,13 +27,13 @@ def complaint(name: str, line: int, what: str, *, hint: str = "") -> ConfigError
 
 
 def dotted(path: Iterable[str | int]) -> str:
-    """The path of a key, for people."""
-    return ".".join(str(part) for part in path)
+    """The path of a key, for people, without what may be a password in the place of one."""
+    return ".".join(_masked(str(part)) for part in path)
 
 
 def refusal(items: Sequence[Mapping[str, Any]], lines: Mapping[Loc, int], name: str) -> ConfigError:
     """One error for all that pydantic finds wrong; its `line` is that of the first. `lines` are those of the keys."""
-    told = [_told(item, lines) for item in items]
+    told = [_complaint(item, lines) for item in items]
     return ConfigError(
         "\n".join(f"{name}:{line}: {what}" for line, what in told),
         hint="vragd config check tries a file without starting",
@@ -36,37 +41,64 @@ def refusal(items: Sequence[Mapping[str, Any]], lines: Mapping[Loc, int], name: 
     )
 
 
-def _without_password(text: str) -> str:
-    """`text` without what stands between a colon and an @, where a URL would have a password."""
-    return re.sub(r":\S.*@", ":…@", text, flags=re.DOTALL)
+def _masked(text: str) -> str:
+    """`text` without what in a URL would be a password, or a query that may hold a key."""
+    if "://" in text:
+        text = re.sub(r"[?#][^@]*$", "?…", text)
+    return re.sub(r":.*@", ":…@", text, flags=re.DOTALL)
 
 
-def _told(item: Mapping[str, Any], lines: Mapping[Loc, int]) -> tuple[int, str]:
-    line, what = _complaint(item, lines)
-    return line, _without_password(what)
+def _strings(value: object, key: str) -> Iterator[tuple[str, str]]:
+    """All texts in `value`, the setting `key`, and each as it may be shown."""
+    if isinstance(value, str):
+        yield value, "…" if _MAY_BE_SECRET.search(key) else _masked(value)
+    elif isinstance(value, Mapping):
+        for name, each in value.items():
+            yield str(name), _masked(str(name))
+            yield from _strings(each, str(name))
+    elif isinstance(value, list | tuple):
+        for each in value:
+            yield from _strings(each, key)
+
+
+def _unquoting(message: str, value: object, key: str) -> str:
+    """A validator's `message` without what it quotes of `value` that may not be shown."""
+    for text, shown in sorted(_strings(value, key), key=lambda pair: -len(pair[0])):
+        if text != shown and len(text) >= _QUOTED:
+            message = message.replace(text, shown).replace(repr(text)[1:-1], shown)
+    return message
 
 
 def _complaint(item: Mapping[str, Any], lines: Mapping[Loc, int]) -> tuple[int, str]:
     # pydantic puts the tag of a union and '[key]' into the path; the file has neither
     loc: Loc = tuple(part for part in item["loc"])
-    shown = loc
-    while shown and shown not in lines:
-        dropped = [shown[:i] + shown[i + 1 :] for i in range(len(shown) - 1, -1, -1)]
-        shown = next((path for path in dropped if path in lines), shown[:-1])
-    line = lines.get(shown, 1)
+    path = loc
+    while path and path not in lines:
+        dropped = [path[:i] + path[i + 1 :] for i in range(len(path) - 1, -1, -1)]
+        path = next((each for each in dropped if each in lines), path[:-1])
+    line, shown = lines.get(path, 1), dotted(path)
+    key = str(loc[-1]) if loc else ""
     if item["type"] == "extra_forbidden":
         known = _known_keys(loc[:-1])
-        near = nearest(str(loc[-1]), known)
+        near = nearest(key, known)
         advice = f"did you mean {near!r}?" if near else f"known here: {', '.join(known)}"
-        return line, f"unknown key {dotted(shown)!r}; {advice}"
+        return line, f"unknown key {shown!r}; {advice}"
     if item["type"] == "missing":
-        return line, f"{dotted(shown) or 'the file'} needs the key {str(loc[-1])!r}"
-    message = str(item["msg"]).removeprefix("Value error, ")
+        return line, f"{shown or 'the file'} needs the key {key!r}"
+    value = item.get("input")
+    message = _unquoting(str(item["msg"]).removeprefix("Value error, "), value, key)
     if item["type"] != "value_error":  # ours may begin with what was given
         message = message[0].lower() + message[1:]
-    value = item.get("input")
-    found = f", found {value!r}" if isinstance(value, str | int | float | bool | None) else ""
-    return line, f"{dotted(shown)}: {message}{found}"
+    return line, f"{shown}: {message}{_found(value, (*path, key))}"
+
+
+def _found(value: object, path: Loc) -> str:
+    """The end of a complaint: what was found, unless it may be a secret."""
+    if isinstance(value, str) and any(_MAY_BE_SECRET.search(str(part)) for part in path[-2:]):
+        return "; what was found may be a secret, and is not shown"
+    if isinstance(value, str):
+        return f", found {_masked(value)!r}"
+    return f", found {value!r}" if isinstance(value, int | float | bool | None) else ""
 
 
 def _known_keys(loc: Loc) -> list[str]:

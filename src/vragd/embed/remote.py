@@ -12,7 +12,7 @@ import numpy as np
 
 from vragd.embed.base import checked
 from vragd.errors import ConfigError, EmbedderRejected, EmbedderUnavailable
-from vragd.terms.hosts import is_here, is_loopback
+from vragd.terms.hosts import is_here, is_loopback, without_secrets
 
 CONNECT_TIMEOUT_S = 2.0
 SILENT_FOR_S = 5.0
@@ -51,14 +51,14 @@ def checked_url(url: str, *, allow_remote: bool) -> bool:
         parts = urlsplit(url)
         host, _ = parts.hostname or "", parts.port
         httpx.URL(url)
-    except (ValueError, httpx.InvalidURL) as error:
-        raise ConfigError(f"embedder url {url!r} is not a url: {error}") from error
+    except (ValueError, httpx.InvalidURL):  # whose words quote it
+        raise ConfigError("the embedder url is not a url: expected http://HOST[:PORT]", hint="check its port") from None
     if parts.username is not None:
         raise ConfigError("the embedder url holds a user name, which would not be sent")
     is_local = is_loopback(host)
     if not is_local and not allow_remote:
         raise ConfigError(
-            f"embedder url {url!r} is not on this machine: the text of notes would leave it",
+            f"embedder url {without_secrets(url)!r} is not on this machine: the text of notes would leave it",
             hint="if that is what you want, set allow_remote: true",
         )
     return is_local

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from vragd import __version__
+from vragd.config.showing import shown
 from vragd.errors import BackendUnavailable, VragdError
 from vragd.store.store import Store
 from vragd.stores.audience import Audience
@@ -91,8 +92,8 @@ async def _store_status(audience: Audience, indexer: Indexer) -> dict[str, Any]:
             "for_s": round(indexer.standing.for_s, 1),
         },
         "n_vectors_behind": store.filling.n_left or 0,
-        "embedder": store.settings.embedder.model_dump(mode="json"),
-        "backend": store.settings.backend.model_dump(mode="json"),
+        "embedder": shown(store.settings.embedder.model_dump(mode="json")),
+        "backend": shown(store.settings.backend.model_dump(mode="json")),
         "advice": store.settings.backend.advice(counts.chunks) or None,
         "space": store.space.fingerprint if store.space else None,
         "sources": [

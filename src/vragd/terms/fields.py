@@ -37,7 +37,10 @@ def _absolute(value: Path) -> Path:
 
 
 def _absolute_text(value: str) -> str:
-    return str(_absolute(Path(str(_expanded(value)))))
+    try:
+        return str(_absolute(Path(str(_expanded(value)))))
+    except ValueError:  # its words quote the value, and a secret may stand where its file should
+        raise ValueError("expected an absolute path; ~ is a home directory that there is") from None
 
 
 def as_tuple(value: object) -> object:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import re
 import socket
 from typing import Literal
 from urllib.parse import urlsplit
@@ -51,3 +52,12 @@ def origin(url: str) -> tuple[str, str, int] | None:
     except ValueError:
         return None
     return (parts.scheme, (parts.hostname or "").rstrip("."), port) if parts.hostname else None
+
+
+def without_secrets(url: str) -> str:
+    """`url` without who asks, query, fragment and a port that is none, which may be secrets. No URL is itself."""
+    scheme, is_url, rest = url.partition("://")
+    if not is_url:
+        return url
+    kept = re.split("[?#]", rest.rpartition("@")[2])[0]  # first the @: a password may have ? in it
+    return f"{scheme}://" + re.sub(r":(?![0-9]{1,5}(/|$))[^/\]]*(?=/|$)", ":…", kept, count=1)

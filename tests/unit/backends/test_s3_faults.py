@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import ClassVar
 
 import pytest
 
@@ -21,6 +24,8 @@ from tests.unit.backends.bucket import (
     put,
 )
 from vragd.backends.aws.errors import PAUSE_S
+from vragd.backends.s3.client import Objects
+from vragd.backends.s3.settings import S3Backend
 from vragd.backends.segments.backend import SegmentBackend
 from vragd.errors import BackendFull, BackendRefused, BackendUnavailable, VragdError
 
@@ -237,6 +242,59 @@ def test_an_error_is_what_the_user_must_do(
     assert words in error.message
     assert error.hint
     assert "said by the fake" not in error.message or code in ("AccessDenied", "InvalidStorageClass") or "KMS" in code
+
+
+class _Portal(BaseHTTPRequestHandler):
+    """Answers everything with a way to elsewhere, as the log-in of a network does."""
+
+    page = b""
+    asked: ClassVar[set[str]] = set()
+
+    def do_GET(self) -> None:
+        self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        self.asked.add(self.command)
+        self.send_response(302)
+        self.send_header("Location", "http://127.0.0.1:9/")
+        self.send_header("Content-Length", str(len(self.page)))
+        self.end_headers()
+        self.wfile.write(b"" if self.command == "HEAD" else self.page)
+
+    do_HEAD = do_PUT = do_DELETE = do_GET
+
+    def log_message(self, *_: object) -> None:
+        return
+
+
+@pytest.mark.parametrize("page", [b"", b"<html><body>log in<br></body></html>"])
+def test_who_sends_everybody_elsewhere_is_no_service(s3: FakeS3, page: bytes) -> None:
+    with ThreadingHTTPServer(
+        ("127.0.0.1", 0), type("_", (_Portal,), {"page": page, "asked": (asked := set[str]())})
+    ) as portal:
+        threading.Thread(target=portal.serve_forever, daemon=True).start()
+        backend = opened(s3, endpoint_url=f"http://127.0.0.1:{portal.server_port}", query_timeout_s=1.0)
+        for call in (
+            backend.list_collections,
+            lambda: backend.create_collection("n", 3, "cosine"),
+            lambda: held(backend),
+        ):
+            error = error_of(call)
+            assert isinstance(error, BackendUnavailable)
+            assert "something between here and S3 answers in its place" in error.message
+            assert "status 302" in error.message
+        portal.shutdown()
+    assert "GET" in asked
+    assert "HEAD" not in asked, "the bucket's region is asked for where there are no regions"
+
+
+def test_a_library_that_goes_round_in_circles_is_told_as_whatever_sends_it(s3: FakeS3) -> None:
+    class Circle:
+        def __repr__(self) -> str:
+            raise RecursionError
+
+    objects = Objects(S3Backend(type="s3", bucket="my-bucket", endpoint_url=s3.url))
+    with pytest.raises(BackendUnavailable, match="answers in its place"):
+        objects.put("k", b"", IfMatch=Circle())
+    objects.close()
 
 
 def test_a_closed_one_answers_no_more(s3: FakeS3) -> None:

@@ -125,6 +125,7 @@ def test_a_check_that_breaks_is_a_finding_and_no_end() -> None:
 
     first, second = ran("x", broken)
     assert (first.state, second.state) == ("ok", "bad")
+    assert second.found == "could not be looked at: ValueError"
     assert second.public() == {"area": "x", "state": "bad", "error": "ValueError"}
     assert ran("x", refused)[0].way == "do"
 

@@ -98,7 +98,15 @@ def test_a_key_that_is_named_and_not_there_or_none_is_told(tmp_path: Path) -> No
     with pytest.raises(EmbedderRefused, match="blanks"):
         key_of(settings(key_env="MY_KEY"), {"MY_KEY": "sk\nx"})
     assert key_of(settings(key_env="MY_KEY"), {"MY_KEY": " sk-x\n", "OPENAI_API_KEY": "y"}) == "sk-x"
+    for key in ("sk_planted", "Planted"):
+        with pytest.raises(EmbedderRefused, match="no such variable") as caught:
+            key_of(settings(key_env=key), {})
+        assert key not in caught.value.message + caught.value.hint
     file = tmp_path / "key"
+    file.write_bytes(b"\xef\xbb\xbfsk-x\r\n")
+    file.chmod(0o600)
+    assert key_of(settings(key_file=str(file)), {}) == "sk-x"
+    file.unlink()
     for make, mode, why in (
         (None, 0, "No such file"),
         (lambda: file.write_text("sk-x"), 0o644, "mode 0644"),

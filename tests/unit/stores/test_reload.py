@@ -22,6 +22,7 @@ from vragd.store.store import Store
 from vragd.stores.indexer import Indexer
 from vragd.stores.questions import Questions
 from vragd.stores.reload import reload
+from vragd.stores.reports import status
 from vragd.stores.state import State
 from vragd.stores.stores import Stores
 
@@ -180,6 +181,18 @@ def test_neither_does_one_that_meets_a_bug(home: Home, monkeypatch: pytest.Monke
             await reload(stores, home.loaded(settings))
             await indexed(stores, "broken")
             assert stores.failed == {}
+
+    asyncio.run(check())
+
+
+def test_a_password_in_a_url_is_not_told_of_a_store_that_cannot_be_run(home: Home) -> None:
+    async def check() -> None:
+        async with home.running("notes") as stores:
+            home.embedder = home.embedder.model_copy(update={"url": "http://me:planted@127.0.0.1:9"})
+            await reload(stores, home.loaded({"notes": home.store("notes")}))
+            told = await status(stores)
+            assert told["stores"][0]["embedder"]["url"] == "http://127.0.0.1:9"
+            assert "planted" not in repr(told)
 
     asyncio.run(check())
 

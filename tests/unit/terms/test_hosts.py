@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from vragd.terms.hosts import is_here, is_loopback, origin, stays_private
+from vragd.terms.hosts import is_here, is_loopback, origin, stays_private, without_secrets
 
 
 @pytest.mark.parametrize(
@@ -70,3 +70,18 @@ def test_origins_are_compared_by_scheme_host_and_port() -> None:
     assert origin("https://Ollama.com./api") == origin("https://ollama.com:443") == ("https", "ollama.com", 443)
     assert origin("nas:11434") == ("http", "nas", 11434)
     assert origin("http://[x") is None
+
+
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        ("http://127.0.0.1:11434/v1", "http://127.0.0.1:11434/v1"),
+        ("http://[::1]:8080/v1", "http://[::1]:8080/v1"),
+        ("https://me:p?l@n/ted@h:1/v1?key=planted#x", "https://h:1/v1"),
+        ("http://h:planted/v1", "http://h:…/v1"),
+        ("http://[::1]:planted", "http://[::1]:…"),
+        ("C:/a?b@c", "C:/a?b@c"),
+    ],
+)
+def test_a_url_is_shown_without_what_may_be_secret(url: str, shown: str) -> None:
+    assert without_secrets(url) == shown

@@ -55,10 +55,16 @@ def make_client(
 def _way(url: str, elsewhere: Mapping[str, Any]) -> dict[str, Any]:
     """Options of botocore's for an endpoint."""
     host = urlsplit(url).hostname or ""
-    way = dict(elsewhere) if host and not host.endswith(_AWS) else {}
+    way = {} if is_aws(url) else dict(elsewhere)
     if is_here(host):  # a proxy could not reach it, and would see what is in the notes
         way["proxies"] = {}
     return way
+
+
+def is_aws(url: str) -> bool:
+    """Whether an endpoint is AWS's own; so is none at all."""
+    host = urlsplit(url).hostname or ""
+    return not host or host.endswith(_AWS)
 
 
 def _client(service: str, settings: AwsSettings, for_query: bool, way: dict[str, Any]) -> Any:

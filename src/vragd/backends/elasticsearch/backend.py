@@ -7,7 +7,7 @@ from pathlib import Path
 from vragd.backends.elasticsearch.dialect import Elasticsearch
 from vragd.backends.elasticsearch.settings import Settings
 from vragd.backends.lucene.backend import LuceneBackend
-from vragd.backends.lucene.secrets import Basic, Header, secret
+from vragd.backends.lucene.secrets import Basic, Header, secret, sendable
 from vragd.errors import ConfigError
 
 
@@ -20,7 +20,8 @@ class ApiKey(Header):
 
     def _made(self) -> str:
         key = secret(self._file, "api_key_file", self._variable)
-        return f"ApiKey {key}" if key else ""
+        where = self._variable if self._file is None else "api_key_file"
+        return f"ApiKey {sendable(key, where)}" if key else ""
 
 
 def create(settings: Settings, data_dir: Path) -> LuceneBackend:

@@ -111,6 +111,11 @@ class Connections:
             ) from None
         except (OSError, http.client.HTTPException):
             raise Unreachable(f"the connection to {self._settings.title} broke: {self.where}", hint=AGAIN) from None
+        except ValueError:  # its words quote the header
+            raise BackendRefused(
+                f"the credentials for {self._settings.title} are none that a header can carry",
+                hint="see where they are",
+            ) from None
         finally:
             with self._lock:
                 self._busy.discard(connection)

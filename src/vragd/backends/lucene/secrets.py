@@ -8,25 +8,47 @@ import stat
 import threading
 from collections.abc import Mapping
 from pathlib import Path
+from unicodedata import category
 
 from vragd.errors import BackendRefused
 
+_ALONE = "write the secret, and nothing else, there"
+
 
 def secret(file: str | None, setting: str, variable: str) -> str:
-    """The first line of `file`, which `setting` names, else the variable; empty where there is neither."""
+    """
+    The first line of `file`, which `setting` names, else the variable, without white space around it; empty where
+    there is neither.
+
+    Raises BackendRefused, which names file or variable and never what is in them.
+    """
     if file is None:
-        return os.environ.get(variable, "")
+        return _line(os.environ.get(variable, ""), variable)
     try:
         mode = os.stat(file).st_mode
-        first = Path(file).read_text("utf-8").partition("\n")[0].strip("\r")
+        text = Path(file).read_text("utf-8-sig")
     except (OSError, ValueError) as error:
         why = error.strerror if isinstance(error, OSError) else "it is no UTF-8"
         raise BackendRefused(f"{setting} cannot be read: {why}", hint=f"check {setting}") from None
     if stat.S_IMODE(mode) & 0o077:
         raise BackendRefused(f"{setting} can be read by others", hint="chmod 600 it")
-    if not first:
+    if not (first := _line(text.strip().partition("\n")[0], setting)):
         raise BackendRefused(f"{setting} holds nothing", hint=f"check {setting}")
     return first
+
+
+def _line(text: str, where: str) -> str:
+    text = text.strip()
+    if any(category(letter)[0] == "C" for letter in text):  # a line end, a BOM, half of a surrogate pair
+        raise BackendRefused(f"what {where} holds has line ends or control characters", hint=_ALONE)
+    return text
+
+
+def sendable(word: str, where: str) -> str:
+    """`word`, if a header can carry it as it is. Raises BackendRefused, which tells `where` it was found alone."""
+    if not word.isascii() or not word.isprintable() or " " in word:
+        raise BackendRefused(f"what {where} holds has blanks, or other letters than a key has", hint=_ALONE)
+    return word
 
 
 class Header:

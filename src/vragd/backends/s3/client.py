@@ -10,7 +10,7 @@ from typing import Any
 
 from botocore import exceptions as aws
 
-from vragd.backends.aws.connect import make_client
+from vragd.backends.aws.connect import is_aws, make_client
 from vragd.backends.aws.errors import (
     DENIED,
     Answer,
@@ -136,6 +136,8 @@ class Objects:
         except aws.BotoCoreError as error:
             cause = error
             ours = from_library(error, self._settings.region, self._settings.endpoint_url, TITLE)
+        except RecursionError as error:  # botocore, whom a region sends to the next
+            cause, ours = error, Answer("", "", 302).of_somebody_else(operation, TITLE)
         except (OSError, ValueError) as error:
             cause, ours = error, from_elsewhere(error)
         if isinstance(ours, BadCredentials):
@@ -169,8 +171,16 @@ class Objects:
                     "response_checksum_validation": "when_required",
                     "s3": {"addressing_style": style},
                 }
-                self._clients[quick] = make_client("s3", TITLE, self._settings, for_query=quick, elsewhere=elsewhere)
+                client = make_client("s3", TITLE, self._settings, for_query=quick, elsewhere=elsewhere)
+                if not is_aws(client.meta.endpoint_url):
+                    client.meta.events.register_last("before-parameter-build.s3", _stay)
+                self._clients[quick] = client
             return self._clients[quick]
+
+
+def _stay(context: dict[str, Any], **_: Any) -> None:
+    """Keep botocore from asking a redirect for another region: that question would be redirected, too, without end."""
+    context.get("s3_redirect", {})["redirected"] = True
 
 
 def _etag(answer: dict[str, Any]) -> str:

@@ -41,5 +41,6 @@ def ran(area: str, check: Callable[[], Iterator[Finding]]) -> list[Finding]:
     except VragdError as error:
         found.append(Finding(area, "bad", error.message, error.hint, {"code": error.code}))
     except Exception as error:  # a check that breaks is not to hide what the others find
-        found.append(Finding(area, "bad", f"could not be looked at: {error!r}", "", {"error": type(error).__name__}))
+        kind = type(error).__name__  # its words may quote anything: a key that no header can carry
+        found.append(Finding(area, "bad", f"could not be looked at: {kind}", "", {"error": kind}))
     return found

@@ -27,7 +27,7 @@ class OllamaEmbedder(EmbedderSettings):
     @field_validator("url")
     @classmethod
     def _is_http(cls, value: str) -> str:
-        if not re.match(r"^https?://[^/\s]+/?$", value):
+        if not re.match(r"^https?://[^/\s?#]+/?$", value):
             raise ValueError("expected something like http://127.0.0.1:11434")
         return value.rstrip("/")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import stat
 from collections.abc import Mapping
 
@@ -13,6 +14,7 @@ from vragd.terms.hosts import origin, stays_private
 VARIABLE, HOST_VARIABLE = "OPENAI_API_KEY", "OPENAI_BASE_URL"
 KEY_HOST = ("https", "api.openai.com", 443)
 MAX_BYTES = 4096
+_VARIABLE = re.compile(r"[A-Z_][A-Z0-9_]{0,40}")
 
 
 def key_of(settings: OpenAIEmbedder, environment: Mapping[str, str]) -> str:
@@ -26,10 +28,10 @@ def key_of(settings: OpenAIEmbedder, environment: Mapping[str, str]) -> str:
     if settings.key_env is not None:
         if not environment.get(settings.key_env, "").strip():
             raise EmbedderRefused(
-                f"the environment has no {settings.key_env}, which key_env names",
+                f"the environment has no {_named(settings.key_env)}, which key_env names",
                 hint="that of your shell is not the service's: key_file names a file with mode 0600",
             )
-        return _sendable(environment[settings.key_env], f"the key in {settings.key_env}")
+        return _sendable(environment[settings.key_env], f"the key in {_named(settings.key_env)}")
     if environment.get(VARIABLE) and is_given_for(settings.url, environment):
         return _sendable(environment[VARIABLE], f"the key in {VARIABLE}")
     return ""
@@ -64,9 +66,14 @@ def _of_file(path: str) -> str:
                 f"the embedder's key_file can be read by others (mode {stat.S_IMODE(found.st_mode):04o})",
                 hint=f"chmod 600 {path}",
             )
-        return os.read(fd, MAX_BYTES).decode("utf-8", "replace")
+        return os.read(fd, MAX_BYTES).decode("utf-8-sig", "replace")
     finally:
         os.close(fd)
+
+
+def _named(variable: str) -> str:
+    """A variable for people; what is not spelt as one may be the key itself, in the wrong setting."""
+    return variable if _VARIABLE.fullmatch(variable) else "such variable"
 
 
 def _sendable(key: str, where: str) -> str:
