@@ -256,6 +256,7 @@ def test_two_ways_to_say_who_one_is_are_refused() -> None:
 def test_a_secret_is_read_from_a_file_that_is_ours_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     file = tmp_path / "word"
     file.write_text("planted\nmore\n")
+    file.chmod(0o644)  # whatever the umask
     with pytest.raises(BackendRefused, match="can be read by others") as caught:
         secret(str(file), "password_file", "NONE")
     assert "600" in caught.value.hint
