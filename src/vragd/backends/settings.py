@@ -6,8 +6,10 @@ Loads no backend: the configuration is read by commands that never search.
 
 from __future__ import annotations
 
+from collections.abc import Collection
+from contextlib import suppress
 from pathlib import Path
-from typing import Any, ClassVar, Self
+from typing import Annotated, Any, ClassVar, Self, get_args, get_origin
 from urllib.parse import parse_qsl, unquote
 
 from vragd.errors import UsageError
@@ -47,6 +49,27 @@ class BackendSettings(Settings):
         Raises pydantic's ValidationError for settings that cannot be, UsageError for a type that has no places.
         """
         raise UsageError(f"{url.partition('://')[0]} is no backend that others reach by a name")
+
+    @classmethod
+    def typed(cls, key: str, text: str) -> object:
+        """The text of a URL's key as the setting of that name takes it; the text where it cannot be that."""
+        kinds = _kinds(cls.model_fields[key].annotation) if key in cls.model_fields else frozenset()
+        if bool in kinds:
+            return {"true": True, "false": False}.get(text, text)
+        if int in kinds and text.isdecimal():
+            return int(text)
+        if float in kinds:
+            with suppress(ValueError):
+                return float(text)
+        return text
+
+    @classmethod
+    def keys_of(cls, query: str, place: Collection[str]) -> dict[str, Any]:
+        """The settings behind the `?` of a URL, which may not say again what its place says. Raises UsageError."""
+        given = dict(parse_qsl(query, keep_blank_values=True))
+        if twice := given.keys() & place:
+            raise UsageError(f"{min(twice)} cannot be in a URL's keys")
+        return {key: cls.typed(key, value) for key, value in given.items()}
 
     def where(self) -> str:
         """The place, for people, such as "bucket NAME"; empty below our data directory."""
@@ -95,14 +118,19 @@ class PathSettings(BackendSettings):
         name, _, more = rest.removeprefix("//").partition("?")
         if not name:
             raise UsageError(f"expected a path behind {kind}:", hint=f"such as {kind}:notes")
-        given: dict[str, Any] = dict(parse_qsl(more, keep_blank_values=True))
-        if twice := given.keys() & {"type", "path"}:
-            raise UsageError(f"{min(twice)} cannot be in a URL's keys")
-        flags = {key: {"true": True, "false": False}.get(value, value) for key, value in given.items()}
-        return cls.model_validate({"type": kind, "path": str(expanded(unquote(name)).absolute()), **flags})
+        place = {"type": kind, "path": str(expanded(unquote(name)).absolute())}
+        return cls.model_validate({**place, **cls.keys_of(more, place.keys())})
 
     def where(self) -> str:
         return self.path
 
     def files(self) -> tuple[Path, ...]:
         return (Path(self.path),)
+
+
+def _kinds(annotation: Any) -> frozenset[Any]:
+    """The types in an annotation: of `Annotated[int, …] | None` int and that of None."""
+    inner = get_args(annotation)
+    if get_origin(annotation) is Annotated:
+        return _kinds(inner[0])
+    return frozenset({annotation}) if not inner else frozenset().union(*map(_kinds, inner))

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import apsw
 
-from vragd.catalog.closed import any_closed, shut_out
+from vragd.catalog.closed import any_closed, hide_closed
 from vragd.catalog.model import BY_NOTE, BY_RULE, Counts, from_blob
 from vragd.catalog.open_words import Kept, OpenWords, teach
 from vragd.catalog.reader import OPTED_OUT, Reader, Snapshot
@@ -77,4 +77,4 @@ class AssistantsReader(Reader):
 
 def _prepared(db: apsw.Connection) -> None:
     teach(db)
-    shut_out(db)
+    hide_closed(db)

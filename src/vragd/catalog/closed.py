@@ -87,7 +87,7 @@ def _views() -> Iterator[tuple[str, str]]:
         yield table, f"select * from main.{table} where 0"
 
 
-def shut_out(db: apsw.Connection) -> None:
+def hide_closed(db: apsw.Connection) -> None:
     """From now on the connection sees what is not closed. Once, before it is read-only."""
     db.create_scalar_function("passage_id", _passage_id, 2, deterministic=True)
     for name, select in _views():

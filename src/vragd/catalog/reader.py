@@ -31,7 +31,7 @@ from vragd.catalog.model import (
 from vragd.catalog.resolve import resolve
 from vragd.catalog.schema import MIGRATIONS
 from vragd.catalog.selecting import Selecting
-from vragd.catalog.sources import Remembered, remembered
+from vragd.catalog.sources import KnownSource, known_sources
 from vragd.catalog.words import Statistics, Words
 from vragd.errors import BackendUnavailable, CatalogCorrupt
 from vragd.system.sqlite import open_read_only, translated
@@ -205,10 +205,10 @@ class Reader:
             ((version,),) = db.execute("pragma user_version")
         return int(version) - len(MIGRATIONS)
 
-    def sources(self) -> list[Remembered]:
+    def sources(self) -> list[KnownSource]:
         """Every source, with what it excluded when it was last looked at."""
         with self._borrow() as db:
-            return remembered(db)
+            return known_sources(db)
 
     def stamps(
         self, source_id: int, folder: str, space_id: int | None, max_file_bytes: int, readers: Collection[str]

@@ -15,7 +15,7 @@ from vragd.catalog.model import SourceRow, from_blob, to_blob
 
 
 @dataclass(frozen=True, slots=True)
-class Remembered:
+class KnownSource:
     """A source as the catalog knows it, with what `rules` and `vaults` say of it."""
 
     row: SourceRow
@@ -23,13 +23,13 @@ class Remembered:
     vaults: tuple[tuple[str, ...], str]
 
 
-def remembered(db: apsw.Connection) -> list[Remembered]:
+def known_sources(db: apsw.Connection) -> list[KnownSource]:
     """Every registered source."""
     rows = db.execute(
         "select s.id, s.uid, s.label, s.device, s.inode, s.obsidian, coalesce(o.rules, '{}'),"
         " coalesce(o.vaults, '[[], \"\"]') from source s left join own_source o on o.uid = s.uid order by s.id"
     )
-    return [Remembered(_row(*row), json.loads(rules), _vaults(vaults)) for *row, rules, vaults in rows]
+    return [KnownSource(_row(*row), json.loads(rules), _vaults(vaults)) for *row, rules, vaults in rows]
 
 
 def _row(id_: int, uid: str, label: str, device: int | None, inode: int | None, obsidian: int | None) -> SourceRow:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from urllib.parse import urlsplit
 
 import httpx
@@ -12,6 +13,7 @@ import numpy as np
 
 from vragd.embed.base import checked
 from vragd.errors import ConfigError, EmbedderRejected, EmbedderUnavailable
+from vragd.system.lanes import progress
 from vragd.terms.hosts import is_here, is_loopback, without_secrets
 
 CONNECT_TIMEOUT_S = 2.0
@@ -121,6 +123,44 @@ def embed_fitting(ask: Ask, texts: Sequence[str], *, halvings: int = 0) -> np.nd
     return checked(mean, count=1, dimension=None)
 
 
+def embed_or_blame(ask: Ask, alone: Callable[[], object], texts: Sequence[str], who: str, way_out: str) -> np.ndarray:
+    """
+    As `embed_fitting`. What a server refuses of a single text it must not refuse of any: `alone` embeds a word of ours,
+    and if that is refused too it is the server, `who` for people, that is at fault.
+    """
+    try:
+        return embed_fitting(ask, texts)
+    except Doubtful as error:
+        if len(texts) > 1:
+            raise  # whoever called asks again with fewer
+        try:
+            alone()
+        except EmbedderRejected:
+            raise EmbedderUnavailable(f"{who} refuses every text: {error.message}", hint=way_out) from None
+        raise
+
+
+@contextmanager
+def over_http(name: str, connect_s: float, timeout_s: float, loading: str) -> Iterator[None]:
+    """
+    Around a request of httpx's to `name`: what it fails with as ours. `loading`: what helps who waits for a model.
+
+    `from None` throughout: a cause may hold what was sent or answered, and a traceback would print it.
+    """
+    progress()  # each request has its own timeout: a bad text is found by many of them in one call
+    try:
+        yield
+    except httpx.ConnectTimeout:
+        silent = Silent(f"{name} did not accept a connection within {connect_s:g} s")
+        silent.connected = False
+        raise silent from None
+    except httpx.TimeoutException:
+        raise Silent(f"{name} did not answer within {timeout_s:g} s", hint=loading) from None
+    except (httpx.HTTPError, RuntimeError, OSError) as error:
+        # RuntimeError: the pool was closed under the call.
+        raise EmbedderUnavailable(f"the connection to {name} broke off ({type(error).__name__})") from None
+
+
 def _halves(text: str) -> tuple[str, str]:
     """`text` cut at the whitespace nearest its middle, or in its middle when none is near."""
     text = text.strip()
@@ -145,20 +185,33 @@ class Patience:
         self._warming = threading.Lock()
         self._closed = threading.Event()
 
-    def ask(self) -> None:
-        """Before a question. Raises EmbedderUnavailable while it is no use."""
+    @contextmanager
+    def question(self, *, needs_model: bool = True) -> Iterator[None]:
+        """Around a question. Raises EmbedderUnavailable while it is no use; one that is not answered is remembered."""
         if time.monotonic() < self._silent_until:
             raise EmbedderUnavailable(f"{self._name} did not answer the last question in time")
+        try:
+            yield
+        except Silent as error:
+            self._silent_until = time.monotonic() + SILENT_FOR_S
+            if needs_model:
+                self._load_beside(error)
+            raise
 
-    def was_silent(self) -> None:
-        """A question went unanswered."""
-        self._silent_until = time.monotonic() + SILENT_FOR_S
+    @contextmanager
+    def work(self) -> Iterator[None]:
+        """Around what has the time to wait."""
+        try:
+            yield
+        except Silent as error:
+            self._load_beside(error)
+            raise
 
     def answered(self) -> None:
         """It embeds."""
         self._silent_until = 0.0
 
-    def warm_up(self, error: Silent) -> None:
+    def _load_beside(self, error: Silent) -> None:
         """Have the model loaded, on a thread beside, if somebody was there to load it."""
         if error.connected and self._warming.acquire(blocking=False):
             threading.Thread(target=self._warm_up, name="embedder-load", daemon=True).start()

@@ -17,7 +17,7 @@ from typing import NamedTuple
 
 from vragd import __version__
 from vragd.server.table import Call, Encoded
-from vragd.stores.reports import status
+from vragd.stores.reports import overview
 from vragd.stores.tally import BOUNDS_S, Tally
 from vragd.system.memory import resident_bytes
 
@@ -38,11 +38,11 @@ class Metric(NamedTuple):
 async def metrics(call: Call) -> Encoded:
     """What goes on in numbers, for Prometheus"""
     stores = call.stores
-    told = await status(stores)
-    states, kept = Counter[str](), Counter[str]()
+    told = await overview(stores)
+    states = Counter(one.state.value for one in stores.standings.values())
+    kept = Counter[str]()
     for row in told["stores"]:
         kept.update(row["states"])
-    states.update(standing.state.value for standing in stores.standings.values())
     degraded: list[Sample] = [("", {"reason": reason}, 1.0) for reason in told["degraded"]]
     found = [
         _one("build_info", "gauge", "The version that runs.", 1, version=__version__),

@@ -6,11 +6,10 @@ Nothing is written, no lock is held; a daemon may start beside it.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 
 from vragd.catalog.reader import Reader
-from vragd.catalog.sources import Remembered
+from vragd.catalog.sources import KnownSource
 from vragd.config.settings import LimitSettings, SourceSettings, StoreSettings
 from vragd.errors import NewerFormat
 from vragd.sync.difference import compare
@@ -61,7 +60,7 @@ class Resting:
 class Looked:
     """A source, looked at once: its rules, and which of its notes are there."""
 
-    def __init__(self, settings: SourceSettings, had: Remembered, reader: Reader, limits: LimitSettings) -> None:
+    def __init__(self, settings: SourceSettings, had: KnownSource, reader: Reader, limits: LimitSettings) -> None:
         self.source = source = Source(
             settings.path, had.row.id, had.row.uid, label=settings.label, include=settings.include,
             exclude=settings.exclude, watch=False, max_file_bytes=limits.max_file_bytes,
@@ -87,12 +86,8 @@ class Looked:
             other = [path for path in difference.dirty if path not in known or known[path][:4] != found.notes.get(path)]
             self.n_changed = len(other) + len(difference.missing)
 
-    @property
-    def withheld(self) -> Callable[[str], bool]:
+    def withheld(self, path: str) -> bool:
         """Whether the note at a path must not be shown: it is not there, or has been withdrawn since."""
-        return self._is_withheld
-
-    def _is_withheld(self, path: str) -> bool:
         if path not in self._there or self.source.withheld(path):
             return True
         if path not in self._changed:

@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator
 from typing import Any, NamedTuple
 
 from vragd.errors import VragdError
-from vragd.stores.reports import status
+from vragd.stores.reports import overview
 from vragd.stores.stores import Stores
 
 EVERY_S = 1.0
@@ -34,7 +34,7 @@ async def changes(stores: Stores, *, every_s: float = EVERY_S, silent_s: float =
     seen: Any = None
     told: dict[str, Any] = {}
     while True:
-        if (now := _glance(stores)) != seen and (found := await _status(stores)):
+        if (now := _glance(stores)) != seen and (found := await _overview(stores)):
             seen = now
             for kind, data in (("progress", _progress(found)), ("states", _states(stores, found))):
                 if told.get(kind) != data:
@@ -47,9 +47,9 @@ async def changes(stores: Stores, *, every_s: float = EVERY_S, silent_s: float =
             yield Event(number, "", {})
 
 
-async def _status(stores: Stores) -> dict[str, Any] | None:
+async def _overview(stores: Stores) -> dict[str, Any] | None:
     try:
-        return await status(stores)
+        return await overview(stores)
     except VragdError:  # a store is being started again
         return None
 

@@ -22,6 +22,14 @@ TRIES = 5
 
 
 async def status(stores: Stores, *, assistant: bool = False) -> dict[str, Any]:
+    """`overview`, and how much memory and disk that takes: every file of the data directory is looked at."""
+    told = await overview(stores, assistant=assistant)
+    told["memory_bytes"] = resident_bytes()
+    told["bytes_on_disk"] = await stores.aside.run(bytes_below, stores.loaded.data_dir)
+    return told
+
+
+async def overview(stores: Stores, *, assistant: bool = False) -> dict[str, Any]:
     """What runs, how far it is, and what is wrong; to an assistant nothing of what is closed."""
     audience = Audience(stores, assistant)
     for tries_left in reversed(range(TRIES)):
@@ -36,8 +44,6 @@ async def status(stores: Stores, *, assistant: bool = False) -> dict[str, Any]:
         "version": __version__,
         "pid": os.getpid(),
         "uptime_s": round(stores.clock.steady() - stores.started_at, 1),
-        "memory_bytes": resident_bytes(),
-        "bytes_on_disk": await stores.aside.run(bytes_below, stores.loaded.data_dir),
         "config": str(stores.loaded.file) if stores.loaded.file else None,
         "data_dir": str(stores.loaded.data_dir),
         "socket": str(stores.loaded.socket),

@@ -13,6 +13,7 @@ from vragd.errors import DaemonBusy, DataDirError
 from vragd.system.files import disk_error, private_dir, sweep_temporary
 
 MAX_RECORD = 4_096
+_ELSEWHERE = "give this one another paths.data and paths.socket"
 
 
 @contextmanager
@@ -22,23 +23,13 @@ def only_process(data_dir: Path) -> Iterator[int]:
 
     Gives the locked descriptor, for `holds`. Raises DaemonBusy, having changed nothing, when another process holds it.
     """
-    private_dir(data_dir)
-    path = data_dir / "lock"
-    try:
-        fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
-    except OSError as error:
-        raise DataDirError(f"cannot open {path}: {os.strerror(error.errno or 0)}") from error
-    try:
-        _take(fd, path, data_dir)
+    with _held(private_dir(data_dir), os.O_RDWR | os.O_CREAT, _ELSEWHERE) as fd:
         try:
-            os.ftruncate(fd, 0)
-            os.pwrite(fd, f"{os.getpid()}\n".encode(), 0)
+            _sign(fd)
             sweep_temporary(data_dir)
         except OSError as error:
-            raise disk_error(error, str(path)) from error
+            raise disk_error(error, str(data_dir / "lock")) from error
         yield fd
-    finally:
-        os.close(fd)
 
 
 @contextmanager
@@ -48,16 +39,8 @@ def shut_out(data_dir: Path) -> Iterator[None]:
 
     Raises DaemonBusy when another process holds it, DataDirError for one without a lock.
     """
-    path = data_dir / "lock"
-    try:
-        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
-    except OSError as error:
-        raise DataDirError(f"cannot open {path}: {os.strerror(error.errno or 0)}") from error
-    try:
-        _take(fd, path, data_dir)
+    with _held(data_dir, os.O_RDONLY, _ELSEWHERE):
         yield
-    finally:
-        os.close(fd)
 
 
 @contextmanager
@@ -67,24 +50,30 @@ def only_user(folder: Path) -> Iterator[None]:
 
     Nothing else in it is touched. Raises DaemonBusy when it is held, be it by this process, DataDirError.
     """
+    with _held(folder, os.O_RDWR | os.O_CREAT, "take another folder") as fd:
+        try:
+            _sign(fd)
+        except OSError as error:
+            raise disk_error(error, str(folder / "lock")) from error
+        yield
+
+
+@contextmanager
+def _held(folder: Path, flags: int, way_out: str) -> Iterator[int]:
+    """The lock of a folder, opened so and taken. `way_out` is what to do about another holder besides stopping it."""
     path = folder / "lock"
     try:
-        fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+        fd = os.open(path, flags | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
     except OSError as error:
         raise DataDirError(f"cannot open {path}: {os.strerror(error.errno or 0)}") from error
     try:
-        try:
-            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise DaemonBusy(f"{folder} is in use (pid {_record(fd)[0] or 'unknown'})", hint="close it there") from None
-        os.ftruncate(fd, 0)
-        os.pwrite(fd, f"{os.getpid()}\n".encode(), 0)
-        yield
+        _take(fd, path, way_out)
+        yield fd
     finally:
         os.close(fd)
 
 
-def _take(fd: int, path: Path, data_dir: Path) -> None:
+def _take(fd: int, path: Path, way_out: str) -> None:
     try:
         # flock, not lockf: a POSIX lock is lost when the process closes any descriptor of the file
         fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -92,13 +81,17 @@ def _take(fd: int, path: Path, data_dir: Path) -> None:
         pid, socket = _record(fd)
         where = f" and answers at {socket}" if socket else ""
         raise DaemonBusy(
-            f"another vragd (pid {pid or 'unknown'}) uses {data_dir}{where}",
-            hint="stop it, or give this one another paths.data and paths.socket",
+            f"another vragd (pid {pid or 'unknown'}) uses {path.parent}{where}", hint=f"stop it, or {way_out}"
         ) from None
     except OSError as error:
         raise DataDirError(f"cannot lock {path}: {os.strerror(error.errno or 0)}") from error
     if not holds(fd, path):
         raise DaemonBusy(f"the lock {path} was replaced while it was taken", hint="try again")
+
+
+def _sign(fd: int) -> None:
+    os.ftruncate(fd, 0)
+    os.pwrite(fd, f"{os.getpid()}\n".encode(), 0)
 
 
 def record(fd: int, socket: Path) -> None:

@@ -2,30 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import apsw
-import pytest
 
+from tests.unit.catalog.conftest import Opened
 from vragd.catalog.facts import Facts as Said
 from vragd.catalog.model import NoteChange
 from vragd.catalog.names import MOST_STEPS, PROPERTIES, TAGS, Names
 from vragd.catalog.reader import Reader
 from vragd.catalog.writer import Catalog
-
-Opened = tuple[Catalog, Reader]
-
-
-@pytest.fixture
-def opened(tmp_path: Path) -> Iterator[Opened]:
-    catalog = Catalog(tmp_path / "catalog.db")
-    catalog.register_source("vault", "uid")
-    catalog.register_space("sss", "f" * 32, "{}", 4)
-    reader = Reader(catalog.path)
-    yield catalog, reader
-    reader.close()
-    catalog.close()
 
 
 def put(catalog: Catalog, *paths: str, tags: tuple[str, ...] = (), opted_out: bool = False, **properties: str) -> None:

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
-import pytest
-
+from tests.unit.catalog.conftest import Opened
 from vragd.catalog.asked import asked
 from vragd.catalog.model import ChunkRow, NoteChange, NoteRemoval
 from vragd.catalog.reader import Reader
@@ -17,19 +15,6 @@ from vragd.catalog.words import Statistics, Words
 from vragd.catalog.words_schema import m006_words_folded, m010_numbers
 from vragd.catalog.writer import Catalog
 from vragd.system.sqlite import open_read_write
-
-Opened = tuple[Catalog, Reader]
-
-
-@pytest.fixture
-def opened(tmp_path: Path) -> Iterator[Opened]:
-    catalog = Catalog(tmp_path / "catalog.db")
-    catalog.register_source("vault", "uid")
-    catalog.register_space("sss", "f" * 32, "{}", 4)
-    reader = Reader(catalog.path)
-    yield catalog, reader
-    reader.close()
-    catalog.close()
 
 
 def note(catalog: Catalog, path: str, text: str) -> NoteChange:

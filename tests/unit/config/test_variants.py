@@ -21,6 +21,7 @@ from vragd.embed import registry as embedders
 from vragd.embed.settings import EmbedderSettings, of_record
 from vragd.errors import ConfigError, UsageError
 from vragd.server.schemas import IndexRequest, StoreRequest
+from vragd.stores.elsewhere import Place
 from vragd.stores.registry import Registry
 from vragd.system.packages import Types
 
@@ -340,3 +341,19 @@ def test_an_unknown_type_in_the_file_names_the_one_that_is_meant(given: str, mea
     assert (f"did you mean {meant!r}?" in told) == bool(meant)
     assert "there are elasticsearch, faiss" in told
     assert "tag" not in told
+
+
+@pytest.mark.parametrize(
+    ("url", "given"),
+    [
+        ("file:/x?remote_text=true", {"remote_text": True}),
+        ("s3://my-bucket/a?timeout_s=2.5&remote_text=false", {"timeout_s": 2.5, "remote_text": False}),
+        ("s3://my-bucket/a?region=7", {"region": "7"}),
+        ("s3vectors://my-bucket?timeout_s=2&remote_text=true", {"timeout_s": 2.0, "remote_text": True}),
+        ("opensearch+http://127.0.0.1?replicas=1&prefix=2024-&m=8", {"replicas": 1, "prefix": "2024-", "m": 8}),
+        ("postgresql://127.0.0.1/d?m=8&timeout_s=3&prefix=v_", {"m": 8, "timeout_s": 3.0, "prefix": "v_"}),
+    ],
+)  # fmt: skip
+def test_the_keys_of_a_url_are_what_the_settings_of_these_names_take(url: str, given: dict[str, Any]) -> None:
+    settings = Place.named(url, {}).settings
+    assert {key: getattr(settings, key) for key in given} == given

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
-from typing import Any, ClassVar
-from urllib.parse import parse_qsl
+from typing import ClassVar
 
 from pydantic import Field, field_validator
 
 from vragd.backends.settings import BackendSettings
-from vragd.errors import UsageError
 from vragd.terms.fields import Seconds
 
 ENDPOINT = re.compile(
@@ -56,22 +53,3 @@ def bucket_name(name: str, pattern: str, allowed: str) -> str:
             f"bucket name{told} is not 3 to 63 characters of {allowed}, beginning and ending with a-z or 0-9"
         )
     return name
-
-
-def keys_of(query: str, place: Mapping[str, Any]) -> dict[str, Any]:
-    """The settings behind the `?` of a URL whose place says those of `place`, which it may not say again."""
-    given: dict[str, Any] = dict(parse_qsl(query, keep_blank_values=True))
-    if twice := given.keys() & place.keys():
-        raise UsageError(f"{min(twice)} cannot be in a URL's keys")
-    return {key: _typed(key, value) for key, value in given.items()}
-
-
-def _typed(key: str, value: str) -> object:
-    if key == "remote_text":
-        return {"true": True, "false": False}.get(value, value)
-    if key.endswith("_s"):
-        try:
-            return float(value)
-        except ValueError:
-            return value
-    return value

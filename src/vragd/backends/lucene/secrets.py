@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import base64
 import os
-import stat
 import threading
 from collections.abc import Mapping
-from pathlib import Path
 from unicodedata import category
 
 from vragd.errors import BackendRefused
+from vragd.system.secrets import Unfit, can_be_sent, secret_in
 
 _ALONE = "write the secret, and nothing else, there"
 
@@ -25,14 +24,10 @@ def secret(file: str | None, setting: str, variable: str) -> str:
     if file is None:
         return _line(os.environ.get(variable, ""), variable)
     try:
-        mode = os.stat(file).st_mode
-        text = Path(file).read_text("utf-8-sig")
-    except (OSError, ValueError) as error:
-        why = error.strerror if isinstance(error, OSError) else "it is no UTF-8"
-        raise BackendRefused(f"{setting} cannot be read: {why}", hint=f"check {setting}") from None
-    if stat.S_IMODE(mode) & 0o077:
-        raise BackendRefused(f"{setting} can be read by others", hint="chmod 600 it")
-    if not (first := _line(text.strip().partition("\n")[0], setting)):
+        text = secret_in(file)
+    except Unfit as error:
+        raise BackendRefused(f"{setting} {error}", hint=error.hint or f"check {setting}") from None
+    if not (first := _line(text.partition("\n")[0], setting)):
         raise BackendRefused(f"{setting} holds nothing", hint=f"check {setting}")
     return first
 
@@ -46,7 +41,7 @@ def _line(text: str, where: str) -> str:
 
 def sendable(word: str, where: str) -> str:
     """`word`, if a header can carry it as it is. Raises BackendRefused, which tells `where` it was found alone."""
-    if not word.isascii() or not word.isprintable() or " " in word:
+    if not can_be_sent(word):
         raise BackendRefused(f"what {where} holds has blanks, or other letters than a key has", hint=_ALONE)
     return word
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Annotated, Any, ClassVar, Literal, Self
 from urllib.parse import parse_qsl, unquote
 
@@ -18,7 +18,6 @@ _HOST = re.compile(r"(?P<name>[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(:(?P<port>[0-9
 _URL = re.compile(
     r"(?:(?P<type>[a-z0-9]+)\+)?(?P<scheme>https?)://(?P<who>[^/?#]*@)?(?P<host>[^/?#@]*)/?(\?(?P<more>[^#]*))?"
 )
-_NUMBERS = frozenset({"m", "ef_construction", "candidates", "replicas", "pool_size"})
 _MISPLACED = "a password does not belong here: use the environment or password_file"
 PORTS = {"https": 443, "http": 9200}
 """As their own clients have it."""
@@ -74,7 +73,7 @@ class LuceneSettings(BackendSettings):
     def _parts_of_url(cls, given: Any) -> Any:
         if not isinstance(given, Mapping) or "url" not in given:
             return given
-        parts = _parts(given["url"], given.get("type"))
+        parts = _parts(given["url"], given.get("type"), cls.typed)
         if twice := sorted(parts.keys() & given.keys()):
             raise ValueError(f"{twice[0]} is in url, too: say it once")
         return {key: value for key, value in given.items() if key != "url"} | parts
@@ -109,7 +108,7 @@ class LuceneSettings(BackendSettings):
         return (len(hosts(self.host, self.scheme)) + 1) * self.timeout_s
 
 
-def _parts(url: object, kind: object) -> dict[str, Any]:
+def _parts(url: object, kind: object, typed: Callable[[str, str], object]) -> dict[str, Any]:
     """The settings in a URL. Raises ValueError, which never quotes it."""
     if not isinstance(url, str) or not (parts := _URL.fullmatch(url)) or parts["type"] not in (None, kind):
         if isinstance(url, str) and ":" in url.partition("://")[2].rpartition("@")[0]:  # also one with / or ? in it
@@ -126,17 +125,5 @@ def _parts(url: object, kind: object) -> dict[str, Any]:
             raise ValueError(_MISPLACED)
         if key in found or key in ("type", "url"):
             raise ValueError(f"{key} is in url twice" if key in found else f"{key} cannot be in url")
-        found[key] = _typed(key, value)
+        found[key] = typed(key, value)
     return found
-
-
-def _typed(key: str, value: str) -> object:
-    """The text of a URL as a setting of that name takes it."""
-    if key in _NUMBERS and value.isdecimal():
-        return int(value)
-    if key in ("timeout_s", "query_timeout_s"):
-        try:
-            return float(value)
-        except ValueError:
-            return value
-    return {"true": True, "false": False}.get(value, value) if key == "remote_text" else value

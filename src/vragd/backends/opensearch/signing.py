@@ -34,9 +34,7 @@ class Signed:
                 if self._known is None:
                     raise BackendRefused("no AWS credentials are found", hint=_WAY_OUT)
                 SigV4Auth(self._known.get_frozen_credentials(), SERVICE, self._region).add_auth(request)
-        except aws.BotoCoreError as error:
-            raise BackendRefused(f"no usable AWS credentials ({type(error).__name__})", hint=_WAY_OUT) from None
-        except (OSError, ValueError) as error:  # a `credential_process` that is not there
+        except (aws.BotoCoreError, OSError, ValueError) as error:  # of the last two a `credential_process`
             raise BackendRefused(f"no usable AWS credentials ({type(error).__name__})", hint=_WAY_OUT) from None
         signed = {"Authorization", "X-Amz-Date", "X-Amz-Security-Token", "X-Amz-Content-SHA256"}
         return {key: value for key, value in request.headers.items() if key in signed}

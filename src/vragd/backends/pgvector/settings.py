@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Annotated, Any, ClassVar, Literal, Self
 from urllib.parse import parse_qsl, unquote
 
@@ -75,7 +75,7 @@ class PgvectorBackend(BackendSettings):
     def _parts_of_url(cls, given: Any) -> Any:
         if not isinstance(given, Mapping) or "url" not in given:
             return given
-        parts = _parts(given["url"])
+        parts = _parts(given["url"], cls.typed)
         if twice := sorted(parts.keys() & given.keys()):
             raise ValueError(f"{twice[0]} is in url, too: say it once")
         return {key: value for key, value in given.items() if key != "url"} | parts
@@ -119,7 +119,7 @@ class PgvectorBackend(BackendSettings):
         return 2 * self.timeout_s  # a connection that was kept and turns out to be dead is replaced once
 
 
-def _parts(url: object) -> dict[str, Any]:
+def _parts(url: object, typed: Callable[[str, str], object]) -> dict[str, Any]:
     """The settings in a URL. Raises ValueError, which never quotes it."""
     if not isinstance(url, str) or not (parts := _URL.fullmatch(url)):
         raise ValueError("expected url as postgresql://USER@HOST[:PORT]/DATABASE?KEY=VALUE")
@@ -134,20 +134,8 @@ def _parts(url: object) -> dict[str, Any]:
             raise ValueError(_MISPLACED)
         if key in found or key in ("type", "url"):
             raise ValueError(f"{key} is in url twice" if key in found else f"{key} cannot be in url")
-        found[key] = _typed(key, value)
+        found[key] = typed(key, value)
     return found
-
-
-def _typed(key: str, value: str) -> object:
-    """The text of a URL as a setting of that name takes it."""
-    if key in ("m", "ef_construction", "ef_search", "pool_size") and value.isdecimal():
-        return int(value)
-    if key in ("timeout_s", "query_timeout_s"):
-        try:
-            return float(value)
-        except ValueError:
-            return value
-    return {"true": True, "false": False}.get(value, value) if key == "remote_text" else value
 
 
 Settings = PgvectorBackend

@@ -7,7 +7,7 @@ from urllib.parse import unquote, urlsplit
 
 from pydantic import AfterValidator, Field
 
-from vragd.backends.aws.settings import AwsSettings, bucket_name, keys_of
+from vragd.backends.aws.settings import AwsSettings, bucket_name
 
 BUCKET_NAME = r"^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$"
 _PREFIX_BYTES = 512  # of the 1,024 of a key
@@ -43,7 +43,7 @@ class S3Backend(AwsSettings):
         """`s3://BUCKET/PREFIX?region=…&endpoint_url=…`, and any other setting by its key."""
         parts = urlsplit(url)
         place = {"type": parts.scheme, "bucket": unquote(parts.netloc), "prefix": unquote(parts.path)}
-        return cls.model_validate({**place, **keys_of(parts.query, place)})
+        return cls.model_validate({**place, **cls.keys_of(parts.query, place.keys())})
 
     def where(self) -> str:
         return f"s3://{self.bucket}" + (f"/{self.prefix}" if self.prefix else "")

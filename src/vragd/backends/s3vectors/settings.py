@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from typing import Annotated, ClassVar, Literal, Self
-from urllib.parse import parse_qsl, unquote, urlsplit
+from urllib.parse import unquote, urlsplit
 
 from pydantic import AfterValidator, Field
 
@@ -29,8 +29,8 @@ class S3VectorsBackend(AwsSettings):
     def from_url(cls, url: str) -> Self:
         """`s3vectors://BUCKET?region=…&profile=…&endpoint_url=…`"""
         parts = urlsplit(url)
-        given = dict(parse_qsl(parts.query, keep_blank_values=True))
-        return cls.model_validate({"type": parts.scheme, "bucket": unquote(parts.netloc + parts.path), **given})
+        place = {"type": parts.scheme, "bucket": unquote(parts.netloc + parts.path)}
+        return cls.model_validate({**place, **cls.keys_of(parts.query, place.keys())})
 
     def where(self) -> str:
         return f"bucket {self.bucket}"

@@ -18,13 +18,13 @@ from pathlib import Path
 
 from vragd.cli.purge.thing import Left, Vaults, is_own_file, tidy
 from vragd.config.settings import STORE_NAME
+from vragd.system.files import TEMPORARY
 from vragd.system.lock import shut_out
 
-_TEMPORARY = r"\..+\.[0-9a-f]{8}\.tmp"
-_TOP = re.compile(rf"lock|{_TEMPORARY}")
+_TOP = re.compile(rf"lock|{TEMPORARY.pattern}", re.DOTALL)
 _STORE = re.compile(rf"{STORE_NAME}|\..+\.[0-9a-f]{{8}}\.deleted\.tmp")
 _IN_STORE = re.compile(
-    rf"store\.json|remote|catalog\.db(?:-wal|-shm|-journal)?|catalog\.db\.corrupt-.*|{_TEMPORARY}", re.DOTALL
+    rf"store\.json|remote|catalog\.db(?:-wal|-shm|-journal)?|catalog\.db\.corrupt-.*|{TEMPORARY.pattern}", re.DOTALL
 )
 _PID = re.compile(rb"\d+\n")
 
@@ -93,7 +93,7 @@ def _stores(found: Inventory, folder: Path, device: int, vaults: Vaults, kept: M
     for store in entries:
         with found.reading(store.path):
             if _STORE.fullmatch(store.name) and _is_own_folder(store, device, vaults):
-                names = re.compile(f"{kept.get(store.name, kept[''])}|{_TEMPORARY}", re.DOTALL)
+                names = re.compile(f"{kept.get(store.name, kept[''])}|{TEMPORARY.pattern}", re.DOTALL)
                 _store(found, Path(store.path), device, vaults, names)
             else:
                 found.foreign.append(Left(store.path, "vragd did not make it"))

@@ -22,11 +22,9 @@ from vragd.embed.remote import (
     PROBE,
     WARM_UP_S,
     Ask,
-    Doubtful,
     Patience,
-    Silent,
     checked_url,
-    embed_fitting,
+    embed_or_blame,
     kept,
     shortened,
     shortening,
@@ -83,12 +81,8 @@ class Ollama:
 
         Blocks for up to `query_timeout_s`; not again for a while if that went by without an answer.
         """
-        self._patience.ask()
-        try:
+        with self._patience.question(needs_model=False):
             name, digest = self._identity()
-        except Silent:
-            self._patience.was_silent()
-            raise
         there = ("ollama", name, digest, self._prompts.identity)
         return there == (space.provider, space.model, space.digest, space.prompts)
 
@@ -102,12 +96,9 @@ class Ollama:
         dimension = self._known_dimension()
         ask = self._asking(self._bulk, self._prompts.document_text, dimension)
         rows = [np.empty((0, dimension), dtype=np.float32)]
-        try:
+        with self._patience.work():
             for start in range(0, len(texts), self.batch_size):
                 rows.append(self._fitting(self._bulk, ask, texts[start : start + self.batch_size]))
-        except Silent as error:
-            self._patience.warm_up(error)
-            raise
         self._patience.answered()
         return shortened(np.concatenate(rows), self._settings.dimensions)
 
@@ -117,16 +108,11 @@ class Ollama:
 
         Raises as `embed_documents`. Blocks for up to `query_timeout_s`, never behind documents.
         """
-        self._patience.ask()
         with self._lock:
             dimension = self._dimension
         ask = self._asking(self._questions, self._prompts.query_text, dimension)
-        try:
+        with self._patience.question():
             row = self._fitting(self._questions, ask, [text])
-        except Silent as error:
-            self._patience.was_silent()
-            self._patience.warm_up(error)
-            raise
         answer: np.ndarray = shortened(row, self._settings.dimensions)[0]
         return answer
 
@@ -137,20 +123,8 @@ class Ollama:
             line.close()
 
     def _fitting(self, line: Line, ask: Ask, texts: Sequence[str]) -> np.ndarray:
-        """As `embed_fitting`. What a server refuses of a single text it must not refuse of any."""
-        try:
-            return embed_fitting(ask, texts)
-        except Doubtful as error:
-            if len(texts) > 1:
-                raise  # whoever called asks again with fewer
-            try:
-                line.embed([PROBE])
-            except EmbedderRejected:
-                raise EmbedderUnavailable(
-                    f"Ollama refuses every text: {error.message}",
-                    hint="Ollama's log says why; see model and keep_alive",
-                ) from None
-            raise
+        way_out = "Ollama's log says why; see model and keep_alive"
+        return embed_or_blame(ask, lambda: line.embed([PROBE]), texts, "Ollama", way_out)
 
     def _identity(self) -> tuple[str, str]:
         """The model's full name as the server spells it, and the digest of a space. Raises EmbedderUnavailable."""
@@ -177,10 +151,8 @@ class Ollama:
     def _probe(self) -> int:
         """The dimension of the model's whole vectors. Raises EmbedderUnavailable: our own word is no poison."""
         try:
-            rows = _checked_rows(self._bulk.embed([PROBE], quote=True), count=1, dimension=None)
-        except Silent as error:
-            self._patience.warm_up(error)
-            raise
+            with self._patience.work():
+                rows = _checked_rows(self._bulk.embed([PROBE], quote=True), count=1, dimension=None)
         except EmbedderRejected as error:
             raise EmbedderUnavailable(
                 f"model {self._settings.model!r} cannot embed: {error.message}",

@@ -21,14 +21,13 @@ from vragd.embed.remote import (
     CONNECT_TIMEOUT_S,
     Broke,
     Doubtful,
-    Silent,
     TooLong,
     asks_proxy,
     encodable,
+    over_http,
     verifies,
 )
 from vragd.errors import EmbedderRejected, EmbedderUnavailable
-from vragd.system.lanes import progress
 from vragd.terms.hosts import is_loopback, origin
 
 HOST_VARIABLE = "OLLAMA_HOST"
@@ -97,36 +96,24 @@ class Line:
 
     @contextmanager
     def _translated(self, *, quote: bool) -> Iterator[None]:
-        progress()  # each request has its own timeout: a bad text is found by many of them in one call
-        # `from None` throughout: a cause holds the server's answer, and a traceback would print it.
-        try:
-            yield
-        except ollama.ResponseError as error:
-            raise self._from_status(error, quote=quote) from None
-        except ConnectionError:
-            raise EmbedderUnavailable(f"Ollama does not answer at {self._url}", hint="start it: ollama serve") from None
-        except httpx.ConnectTimeout:
-            silent = Silent(f"Ollama at {self._url} did not accept a connection within {self._connect_s:g} s")
-            silent.connected = False
-            raise silent from None
-        except httpx.TimeoutException:
-            raise Silent(
-                f"Ollama at {self._url} did not answer within {self._timeout_s:g} s",
-                hint="it may be loading the model; a larger timeout or keep_alive helps if it recurs",
-            ) from None
-        except ValidationError as error:
-            raise self._from_shape(error) from None
-        except (ValueError, TypeError, AttributeError):
-            # The client calls .get() and ** on whatever JSON it finds: a list ends in these two.
-            raise EmbedderUnavailable(
-                f"{self._url} answered with something that is not Ollama's JSON",
-                hint="check that it is Ollama that listens there",
-            ) from None
-        except (httpx.HTTPError, RuntimeError, OSError) as error:
-            # RuntimeError: the pool was closed under the call.
-            raise EmbedderUnavailable(
-                f"the connection to Ollama at {self._url} broke off ({type(error).__name__})"
-            ) from None
+        loading = "it may be loading the model; a larger timeout or keep_alive helps if it recurs"
+        with over_http(f"Ollama at {self._url}", self._connect_s, self._timeout_s, loading):
+            try:
+                yield
+            except ollama.ResponseError as error:
+                raise self._from_status(error, quote=quote) from None
+            except ConnectionError:
+                raise EmbedderUnavailable(
+                    f"Ollama does not answer at {self._url}", hint="start it: ollama serve"
+                ) from None
+            except ValidationError as error:
+                raise self._from_shape(error) from None
+            except (ValueError, TypeError, AttributeError):
+                # The client calls .get() and ** on whatever JSON it finds: a list ends in these two.
+                raise EmbedderUnavailable(
+                    f"{self._url} answered with something that is not Ollama's JSON",
+                    hint="check that it is Ollama that listens there",
+                ) from None
 
     def _from_status(self, error: ollama.ResponseError, *, quote: bool) -> EmbedderUnavailable | EmbedderRejected:
         said, status = str(error.error), error.status_code

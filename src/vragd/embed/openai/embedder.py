@@ -27,9 +27,8 @@ from vragd.embed.remote import (
     Ask,
     Doubtful,
     Patience,
-    Silent,
     checked_url,
-    embed_fitting,
+    embed_or_blame,
     kept,
     shortened,
     shortening,
@@ -90,22 +89,14 @@ class OpenAI:
 
         Raises EmbedderUnavailable. Blocks for up to `timeout_s`, a few times.
         """
-        try:
+        with self._patience.work():
             model = self._seen(self._bulk)
-        except Silent as error:
-            self._patience.warm_up(error)
-            raise
         return self._space_of(model, chunker)
 
     def still_makes(self, space: Space) -> bool:
         """Whether vectors made now belong into `space`. Raises EmbedderUnavailable. Blocks for `query_timeout_s`."""
-        self._patience.ask()
-        try:
+        with self._patience.question():
             model = self._seen(self._questions)
-        except Silent as error:
-            self._patience.was_silent()
-            self._patience.warm_up(error)
-            raise
         return self._space_of(model, space.chunker).is_like(space)
 
     def embed_documents(self, texts: Sequence[str]) -> np.ndarray:
@@ -115,7 +106,7 @@ class OpenAI:
         Raises EmbedderUnavailable (safe to retry) or EmbedderRejected (ask again with fewer texts).
         Blocks for up to `timeout_s` per `batch_size` texts, and some seconds more where the server is busy.
         """
-        try:
+        with self._patience.work():
             model = self._seen(self._bulk)
             ask = self._asking(model)
             rows = [np.empty((0, model.rows.shape[1]), dtype=np.float32)]
@@ -123,9 +114,6 @@ class OpenAI:
                 rows.append(self._fitting(self._bulk, ask, batch))
             if self._one_by_one and len(texts):
                 self._confirm(self._bulk, model)  # nothing of ours went along
-        except Silent as error:
-            self._patience.warm_up(error)
-            raise
         self._patience.answered()
         return shortened(np.concatenate(rows), self._settings.dimensions)
 
@@ -135,19 +123,14 @@ class OpenAI:
 
         Raises as `embed_documents`. Blocks for up to `query_timeout_s`, never behind documents.
         """
-        self._patience.ask()
         model = self._model
         dimension = None if model is None else model.rows.shape[1]
 
         def ask(texts: Sequence[str]) -> np.ndarray:
             return self._checked(self._questions, [self._prompts.query_text(each) for each in texts], dimension)
 
-        try:
+        with self._patience.question():
             row = self._fitting(self._questions, ask, [text])
-        except Silent as error:
-            self._patience.was_silent()
-            self._patience.warm_up(error)
-            raise
         answer: np.ndarray = shortened(row, self._settings.dimensions)[0]
         return answer
 
@@ -291,19 +274,10 @@ class OpenAI:
                     raise
 
     def _fitting(self, line: Line, ask: Ask, texts: Sequence[str]) -> np.ndarray:
-        """As `embed_fitting`. What a server refuses of a single text it must not refuse of any."""
-        try:
-            return embed_fitting(ask, texts)
-        except Doubtful as error:
-            if len(texts) > 1:
-                raise  # whoever called asks again with fewer
-            try:
-                self._checked(line, [PROBE], None)
-            except EmbedderRejected:
-                raise EmbedderUnavailable(
-                    f"{self._settings.url} refuses every text: {error.message}", hint="the server's log says why"
-                ) from None
-            raise
+        def alone() -> np.ndarray:
+            return self._checked(line, [PROBE], None)
+
+        return embed_or_blame(ask, alone, texts, self._settings.url, "the server's log says why")
 
 
 class _OutOfOrder(Exception):

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import os
 import re
-import stat
 from collections.abc import Mapping
 
 from vragd.embed.openai.settings import OpenAIEmbedder
 from vragd.errors import EmbedderRefused
+from vragd.system.secrets import Unfit, can_be_sent, secret_in
 from vragd.terms.hosts import origin, stays_private
 
 VARIABLE, HOST_VARIABLE = "OPENAI_API_KEY", "OPENAI_BASE_URL"
 KEY_HOST = ("https", "api.openai.com", 443)
-MAX_BYTES = 4096
 _VARIABLE = re.compile(r"[A-Z_][A-Z0-9_]{0,40}")
 
 
@@ -51,24 +49,9 @@ def is_given_for(url: str, environment: Mapping[str, str]) -> bool:
 
 def _of_file(path: str) -> str:
     try:
-        fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-    except OSError as error:
-        raise EmbedderRefused(
-            f"the file of the embedder's key cannot be read: {os.strerror(error.errno or 0)}",
-            hint=f"see key_file: {path}",
-        ) from None
-    try:
-        found = os.fstat(fd)
-        if not stat.S_ISREG(found.st_mode):
-            raise EmbedderRefused("the embedder's key_file is no ordinary file", hint=f"see key_file: {path}")
-        if found.st_uid not in (os.geteuid(), 0) or found.st_mode & 0o077:
-            raise EmbedderRefused(
-                f"the embedder's key_file can be read by others (mode {stat.S_IMODE(found.st_mode):04o})",
-                hint=f"chmod 600 {path}",
-            )
-        return os.read(fd, MAX_BYTES).decode("utf-8-sig", "replace")
-    finally:
-        os.close(fd)
+        return secret_in(path)
+    except Unfit as error:
+        raise EmbedderRefused(f"the embedder's key_file {error}", hint=error.hint or f"see key_file: {path}") from None
 
 
 def _named(variable: str) -> str:
@@ -80,6 +63,6 @@ def _sendable(key: str, where: str) -> str:
     key = key.strip()
     if not key:
         raise EmbedderRefused(f"{where} is empty", hint="write the key, and nothing else, there")
-    if not key.isascii() or not key.isprintable() or " " in key:
+    if not can_be_sent(key):
         raise EmbedderRefused(f"{where} is none: it has blanks, line ends or other letters than a key has")
     return key

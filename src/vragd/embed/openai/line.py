@@ -25,14 +25,13 @@ from vragd.embed.remote import (
     CONNECT_TIMEOUT_S,
     Broke,
     Doubtful,
-    Silent,
     TooLong,
     asks_proxy,
     encodable,
+    over_http,
     verifies,
 )
 from vragd.errors import EmbedderRefused, EmbedderRejected, EmbedderUnavailable
-from vragd.system.lanes import progress
 
 BUSY_S, LONGEST_BUSY_S = 1.0, 300.0
 """How long a server is left alone that says it is busy and not for how long, and at most whatever it says."""
@@ -96,26 +95,14 @@ class Line:
 
     @contextmanager
     def _translated(self) -> Iterator[None]:
-        progress()  # each request has its own timeout: a bad text is found by many of them in one call
-        # `from None` throughout: a cause may hold what was sent, and a traceback would print it.
-        try:
-            yield
-        except httpx.ConnectTimeout:
-            silent = Silent(f"{self._url} did not accept a connection within {self._connect_s:g} s")
-            silent.connected = False
-            raise silent from None
-        except httpx.TimeoutException:
-            raise Silent(
-                f"{self._url} did not answer within {self._timeout_s:g} s",
-                hint="it may be loading the model; a larger timeout helps if it recurs",
-            ) from None
-        except httpx.ConnectError:
-            raise EmbedderUnavailable(
-                f"no embedder answers at {self._url}", hint="start the server, or see the embedder's url"
-            ) from None
-        except (httpx.HTTPError, RuntimeError, OSError) as error:
-            # RuntimeError: the pool was closed under the call.
-            raise EmbedderUnavailable(f"the connection to {self._url} broke off ({type(error).__name__})") from None
+        loading = "it may be loading the model; a larger timeout helps if it recurs"
+        with over_http(self._url, self._connect_s, self._timeout_s, loading):
+            try:
+                yield
+            except httpx.ConnectError:
+                raise EmbedderUnavailable(
+                    f"no embedder answers at {self._url}", hint="start the server, or see the embedder's url"
+                ) from None
 
     def _from_status(self, answer: httpx.Response, key: str, *, quote: bool) -> EmbedderUnavailable | EmbedderRejected:
         status, (said, code) = answer.status_code, _said(answer)

@@ -1,0 +1,98 @@
+"""What happens to a daemon whose vectors are in a real server, told once for every kind of server."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any, Protocol
+
+from tests.harness import Vragd, until
+from tests.s3 import configure, live_keys
+
+N_NOTES = 12
+
+
+class Place(Protocol):
+    """A server that runs, and where in it the store `notes` has its vectors."""
+
+    url: str
+    """Of the place, as `--backend` takes it."""
+    wrong_url: str
+    """One with a password in it, `planted`."""
+    secret_belongs_in: str
+    """What is named to who gives that."""
+
+    def configure(self, daemon: Vragd) -> None: ...
+
+    def held(self) -> set[str]:
+        """The keys that are there."""
+
+    def kill(self) -> None: ...
+
+    def start(self) -> None: ...
+
+
+def fill(daemon: Vragd) -> None:
+    for i in range(N_NOTES):
+        (daemon.vault / f"n{i:02}.md").write_text(f"# Number {i}\n\nNote number {i} about a numbat.\n")
+
+
+def is_moved_away_and_back_without_embedding(daemon: Vragd, place: Place) -> None:
+    question = "which animal has the number seven"
+    found = daemon.paths(question, mode="vector")
+    assert place.held() == live_keys(daemon)
+    daemon.stop()
+    configure(daemon, {"type": "faiss"})
+    daemon.start()
+    assert (daemon.paths(question, mode="vector"), daemon.store["n_embedded"]) == (found, 0)
+    daemon.stop()
+    place.configure(daemon)
+    daemon.start()
+    assert (daemon.paths(question, mode="vector"), daemon.store["n_embedded"]) == (found, 0)
+    assert place.held() == live_keys(daemon)
+    assert daemon.problems() == []
+
+
+def is_asked_without_the_daemon(daemon: Vragd, place: Place) -> None:
+    daemon.stop()
+    asked = daemon.run("query", "numbat number 7", "--store", "notes", "--backend", place.url, "--json")
+    assert asked.returncode == 0, asked.stderr
+    hits: list[dict[str, Any]] = json.loads(asked.stdout)["hits"]
+    assert hits[0]["path"].startswith("n")
+    told = daemon.run("store", "list", "--backend", place.url)
+    assert (told.returncode, told.stdout.split()[0]) == (0, "notes"), told.stderr
+    info = daemon.run("store", "info", "notes", "--backend", place.url)
+    assert info.returncode == 0, info.stderr
+    assert {f"  {N_NOTES} vectors", "  index: exact"} <= set(info.stdout.splitlines())
+    wrong = daemon.run("store", "list", "--backend", place.wrong_url)
+    assert (wrong.returncode, "planted" in wrong.stderr, place.secret_belongs_in in wrong.stderr) == (2, False, True)
+
+
+def is_cut_off_and_catches_up(daemon: Vragd, place: Place) -> None:
+    place.kill()
+    try:
+        (daemon.vault / "offline.md").write_text("Written offline: axolotl.\n")
+        until(lambda: daemon.store["trouble"], "the trouble to be told", 60)
+        assert daemon.store["trouble"]["code"] == "backend_unavailable"
+        assert daemon.query("numbat")["hits"], "words go on"
+        daemon.kill()
+        daemon.start(idle=False)
+        assert daemon.query("numbat", mode="keyword")["hits"], "a start needs no network"
+    finally:
+        place.start()
+    until(lambda: not daemon.status()["degraded"] and not daemon.store["pending"], "it to catch up", 100)
+    assert daemon.paths("axolotl", mode="vector")[0] == "offline.md"
+    assert place.held() == live_keys(daemon)
+    assert daemon.problems() == []
+
+
+def is_robbed_and_filled_again(daemon: Vragd, place: Place, rob: Callable[[], object]) -> None:
+    embedded = daemon.store["n_embedded"]
+    rob()
+    assert daemon.query("numbat")["hits"], "words go on"
+    (daemon.vault / "n00.md").write_text("# Number 0\n\nNote number 0 about a wombat.\n")
+    until(lambda: daemon.paths("wombat", mode="keyword") == ["n00.md"], "the save", 60)
+    daemon.settle()
+    assert place.held() == live_keys(daemon)
+    assert daemon.store["n_embedded"] == embedded + 1
+    assert daemon.problems() == []
