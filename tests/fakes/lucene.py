@@ -27,6 +27,7 @@ from urllib.parse import parse_qs, unquote, urlsplit
 import numpy as np
 
 from tests.fakes.lucene_search import Refused, asked, matcher, scored
+from tests.fakes.sockets import break_off
 
 FIELDS = {"opensearch": ("knn_vector", "dimension"), "elasticsearch": ("dense_vector", "dims")}
 REJECTED = {"opensearch": "rejected_execution_exception", "elasticsearch": "es_rejected_execution_exception"}
@@ -352,11 +353,7 @@ class _Server(ThreadingHTTPServer):
 
     def server_close(self) -> None:
         super().server_close()
-        for connection in list(self.open):
-            try:
-                connection.shutdown(socket.SHUT_RDWR)
-            except OSError:
-                continue
+        break_off(self.open)
 
     def handle_error(self, *_: object) -> None:
         """A client that has gone is none of ours."""

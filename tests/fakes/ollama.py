@@ -27,6 +27,7 @@ from types import TracebackType
 from typing import Any, ClassVar, cast
 
 from tests.fakes.ollama_rules import full_name, not_found, texts_of, unreadable
+from tests.fakes.sockets import break_off
 
 _LOOKED_AT = ("/", "/api/version", "/api/tags")
 _ROUTES = dict.fromkeys(_LOOKED_AT, ("GET", "HEAD")) | dict.fromkeys(("/api/show", "/api/embed"), ("POST",))
@@ -342,8 +343,7 @@ class _Server(ThreadingHTTPServer):
 
     def break_off(self) -> None:
         with self._open_lock:
-            for connection in self._open:
-                connection.shutdown(socket.SHUT_RDWR)
+            break_off(self._open)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """Quiet: a client that gave up is what the tests are about."""

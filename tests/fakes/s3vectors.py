@@ -42,6 +42,7 @@ from tests.fakes.s3vectors_rules import (
     matches,
     poisoned,
 )
+from tests.fakes.sockets import break_off
 
 MUTATIONS = frozenset({"PutVectors", "DeleteVectors", "CreateIndex", "DeleteIndex", "CreateVectorBucket"})
 WRITES = frozenset({"PutVectors", "DeleteVectors"})
@@ -189,7 +190,7 @@ class FakeS3Vectors:
         self.on_call(operation, "after")
         if self.apply_then_drop and operation in self.drop_operations and answer is not None and answer.status == 200:
             self.apply_then_drop -= 1
-            environ["werkzeug.socket"].shutdown(socket.SHUT_RDWR)
+            break_off([environ["werkzeug.socket"]])
         return answer
 
     def _mutate(self, operation: str, body: dict[str, Any], pass_on: Callable[[], Any]) -> _Answer | None:
