@@ -34,6 +34,7 @@ from vragd.embed.registry import create_embedder
 from vragd.notes import chunk
 from vragd.search.ask import Target
 from vragd.store import opening
+from vragd.store.idle import while_idle
 from vragd.store.store import Store
 from vragd.sync.change import Visit
 from vragd.vault.read import StatKey
@@ -246,6 +247,8 @@ def _make(home: Home) -> None:
     write_notes(home.vault, range(home.chunks))
     store = home.store()
     index_all(store)
+    while while_idle(store):  # or it is done while something else is measured
+        pass
     counts = store.reader.counts()
     assert counts.chunks == home.chunks, counts
     store.close()
