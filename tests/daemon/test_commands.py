@@ -71,6 +71,11 @@ def test_index_makes_a_store_and_indexes_what_matches_once(tmp_path: Path, runni
         (elsewhere / "a.md").unlink()
         assert "docs: 2 notes" in index("**/*.md")
         if not running:
+            recent = subprocess.run(
+                [sys.executable, "-m", "vragd", "recent", "--json"],
+                env=daemon.env, capture_output=True, text=True, timeout=120, check=True,
+            )  # fmt: skip
+            assert json.loads(recent.stdout)["degraded"][0] == "no_daemon"
             daemon.start()
         assert sorted(daemon.paths("numbat", stores=["docs"])) == ["c.org", "deep/b.md"]
         (elsewhere / "later.md").write_text("not asked for, wombat\n")

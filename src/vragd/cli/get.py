@@ -7,6 +7,7 @@ from typing import Any
 
 from vragd.cli.connect import Session
 from vragd.cli.links import named
+from vragd.cli.reasons import say_behind
 from vragd.cli.render import json_out, out_wrapped, plural, say, within
 
 
@@ -43,7 +44,4 @@ def print_got(answer: dict[str, Any]) -> None:
     if copies := answer["copies"]:
         there = ", ".join(f"{copy['source']}/{copy['path']}" for copy in copies[:3]) + ("…" if len(copies) > 3 else "")
         say(within(f"the same in {plural(len(copies), 'other place')}: {there}"))
-    if answer["pending"]:
-        say(f"note: {plural(answer['pending'], 'path is', 'paths are')} still to be indexed")
-    if answer["degraded"]:
-        say(f"note: this answer may be out of date: {', '.join(answer['degraded'])} (vragd status)")
+    say_behind(answer)

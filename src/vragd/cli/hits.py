@@ -7,12 +7,11 @@ from collections.abc import Sequence
 from typing import Any
 
 from vragd.cli.page import DIM, HIT, PLACE, TITLE, Page, Piece, file_link, seen
+from vragd.cli.reasons import NO_DAEMON, say_behind
 from vragd.cli.render import out_pieces, plural, say, the_page, within
 
 EXCERPT_CHARS = 240
 INDENT = 3
-NO_DAEMON = "no_daemon"
-"""What answers are degraded by that nobody but the command itself gave."""
 ALONE = {
     "source_offline": "a folder is not there, or cannot be looked at: nothing of it is shown",
     "store_failed": "a store cannot be read and is not in this answer: vragd query -s NAME says why",
@@ -68,10 +67,7 @@ def say_beside(answer: dict[str, Any]) -> None:
                 say(f"note: {what}")
         say("Start it with vragd run, or vragd service install.")
         return
-    if answer["pending"]:
-        say(f"note: {plural(answer['pending'], 'path is', 'paths are')} still to be indexed")
-    if answer["degraded"]:
-        say(f"note: this answer may be incomplete or out of date: {', '.join(answer['degraded'])} (vragd status)")
+    say_behind(answer)
 
 
 def say_unknown(answer: dict[str, Any]) -> None:

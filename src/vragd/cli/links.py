@@ -10,6 +10,7 @@ from typing import Any
 
 from vragd.cli.connect import Session
 from vragd.cli.query import as_text
+from vragd.cli.reasons import say_behind
 from vragd.cli.render import json_out, out, out_wrapped, plural, say, within
 from vragd.errors import UsageError
 
@@ -59,10 +60,7 @@ def print_links(answer: dict[str, Any], *, unresolved: bool = False, orphans: bo
         _print_all(answer, names=unresolved, aside=unresolved or orphans)
     if n := answer["n_unread"]:
         say(f"note: the links of {plural(n, 'note')} are still to be read")
-    if answer["pending"]:
-        say(f"note: {plural(answer['pending'], 'path is', 'paths are')} still to be indexed")
-    if answer["degraded"]:
-        say(f"note: this answer may be incomplete or out of date: {', '.join(answer['degraded'])} (vragd status)")
+    say_behind(answer)
 
 
 def named(note: str | None) -> str:
@@ -125,7 +123,7 @@ def _print_all(answer: dict[str, Any], *, names: bool, aside: bool) -> None:
         out_wrapped(within(f"{file['source']}/{file['path']}"))
     (say if aside else out_wrapped)(
         f"{plural(counts['links'], 'link')} in {plural(counts['notes'], 'note')}:"
-        f" {counts['none']:,} of {plural(counts['names'], 'name')} lead nowhere, {counts['alias']:,} by an alias;"
+        f" {counts['none']:,} to nowhere ({plural(counts['names'], 'name')}), {counts['alias']:,} by an alias;"
         f" {plural(counts['orphans'], 'note')} that no other links to"
     )
 

@@ -10,6 +10,7 @@ from vragd.cli.connect import Session
 from vragd.cli.hits import say_unknown
 from vragd.cli.links import named
 from vragd.cli.query import add_where, as_text, where_of
+from vragd.cli.reasons import say_behind
 from vragd.cli.render import json_out, out_wrapped, plural, say, within
 from vragd.cli.words import MAX_LISTED, count
 
@@ -139,10 +140,7 @@ def _say_rest(answer: dict[str, Any]) -> None:
     say_unknown(answer)
     if n := answer["n_unread"]:
         say(f"note: {plural(n, 'note is', 'notes are')} still to be read for this")
-    if answer["pending"]:
-        say(f"note: {plural(answer['pending'], 'path is', 'paths are')} still to be indexed")
-    if answer["degraded"]:
-        say(f"note: this answer may be incomplete or out of date: {', '.join(answer['degraded'])} (vragd status)")
+    say_behind(answer)
 
 
 def print_tags(answer: dict[str, Any]) -> None:

@@ -11,7 +11,8 @@ from vragd.cli.connect import Session
 from vragd.cli.hits import below_title, print_place, print_title
 from vragd.cli.links import named
 from vragd.cli.query import NOTHING_FOUND, add_filters, filters_of
-from vragd.cli.render import json_out, plural, say, the_page
+from vragd.cli.reasons import say_behind
+from vragd.cli.render import json_out, say, the_page
 from vragd.cli.words import MAX_TOP_K, count
 from vragd.errors import UsageError
 
@@ -76,7 +77,4 @@ def print_related(answer: dict[str, Any]) -> None:
         print_place(f"{note['source']}/{note['path']}{lines}", hit["id"], "", page)
     if not answer["hits"]:
         say("no related notes")
-    if answer["pending"]:
-        say(f"note: {plural(answer['pending'], 'path is', 'paths are')} still to be indexed")
-    if answer["degraded"]:
-        say(f"note: this answer may be incomplete or out of date: {', '.join(answer['degraded'])} (vragd status)")
+    say_behind(answer)

@@ -9,6 +9,7 @@ from typing import Any
 
 from vragd.cli.connect import client
 from vragd.cli.page import HIT, TITLE, Page, Piece, seen
+from vragd.cli.reasons import in_words
 from vragd.cli.render import ago, json_out, out, out_pieces, plural, the_page, within
 from vragd.errors import UsageError, VragdError
 
@@ -156,8 +157,8 @@ def _store(store: Status, page: Page) -> None:
         out(f"  {plural(store['n_vectors_behind'], 'vector')} still to be put into {store['backend']['type']}")
     if advice := store.get("advice"):
         out(within(f"  {advice}"))
-    if store["degraded"]:
-        out(f"  answers may be incomplete or out of date: {', '.join(store['degraded'])} (docs/using.md explains each)")
+    for line in in_words(store["degraded"]):
+        out(within(f"  note: {line}"))
 
 
 def _source(source: Status, page: Page) -> None:

@@ -19,6 +19,7 @@ from vragd.server import alone
 from vragd.server.routes import dispatch
 from vragd.stores.questions import Questions
 from vragd.stores.stores import Stores
+from vragd.stores.unattended import NO_DAEMON
 from vragd.system.lock import only_process
 from vragd.system.log import set_up
 
@@ -57,6 +58,9 @@ class Local:
         answer = json.loads(reply.body)
         if reply.status != 200:
             raise error_of(**answer["error"])
+        if isinstance(answer, dict) and "initial_scan" in answer.get("degraded", ()):
+            reasons = [NO_DAEMON, *answer["degraded"]]  # the folders will not be looked through: nobody watches
+            answer["degraded"] = [one for one in reasons if one != "initial_scan"]
         return answer
 
     def close(self) -> None:

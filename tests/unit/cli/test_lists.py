@@ -107,7 +107,7 @@ def test_what_an_answer_may_lack_is_said(capsys: pytest.CaptureFixture[str]) -> 
         "1 path is still",
     ):
         assert part in said
-    assert "initial_scan" in said
+    assert "still being looked through" in said
     print_list("outline", {"note": FILE, "place": "", "headings": [], "n_unread": 0, "pending": 0, "degraded": []})
     assert capsys.readouterr().err.splitlines() == ["0 headings"]
 

@@ -29,7 +29,7 @@ def test_each_has_its_place_its_id_and_whether_it_is_linked(capsys: pytest.Captu
     assert lines[7] == "   Vault/D.md"
     print_related({"hits": [], "pending": 1, "degraded": ["initial_scan"]})
     said = capsys.readouterr().err
-    assert all(part in said for part in ("no related notes", "1 path is", "initial_scan"))
+    assert all(part in said for part in ("no related notes", "1 path is", "still being looked through"))
 
 
 @pytest.mark.parametrize(("text", "said"), [(" \n", "there is no text"), ("x" * 40_001, "more than 40,000")])

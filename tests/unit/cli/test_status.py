@@ -64,7 +64,7 @@ def test_what_is_wrong_is_told_with_the_way_out(capsys: pytest.CaptureFixture[st
     for part in (
         "cannot be read: what is known of it stays", "3 notes are missing all at once", "a pattern", "no_watches_left",
         "waiting for 1 min: the model is away", "try: start it", "2 vectors still to be put", "fewer would be better",
-        "initial_scan",
+        "note: the folders are still being looked through",
         "2 failed",
         "old: cannot be opened: torn", "try: mend it", "the one before is in force: line 3", "5 still to be indexed",
         "not looked at yet", "withheld from assistants: 4 notes", "from assistants: Private/, *.draft.md",

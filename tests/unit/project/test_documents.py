@@ -14,6 +14,7 @@ from pydantic import BaseModel
 from tests.sizes import complaints
 from vragd.backends import registry as backends
 from vragd.cli.main import parser
+from vragd.cli.reasons import REASONS
 from vragd.config import load, settings
 from vragd.embed import registry as embedders
 
@@ -86,6 +87,10 @@ def test_every_reason_for_a_degraded_answer_is_explained() -> None:
     assert {"source_offline", "initial_scan", "semantic_unavailable", "space_rebuilding"} <= reasons
     using = (ROOT / "docs/using.md").read_text()
     assert [reason for reason in reasons if f"`{reason}`" not in using] == []
+    assert reasons <= set(REASONS)
+    rows = using.partition("| reason | means |")[2].partition("\n\n")[0].splitlines()
+    told = [row.split("|")[1] for row in rows if row.startswith("| `")]
+    assert set(re.findall(r"`([a-z_]+)`", "".join(told))) == set(REASONS)
 
 
 def test_the_size_check_notices_a_giant(tmp_path: Path) -> None:

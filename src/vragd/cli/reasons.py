@@ -1,0 +1,57 @@
+"""Why an answer may be incomplete or out of date, in words. Its import path is kept to the standard library."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from vragd.cli.render import plural, say, within
+
+NO_DAEMON = "no_daemon"
+"""What answers are degraded by that nobody but the command itself gave."""
+_OFF = "a remote index {}: what is saved waits"
+REASONS = {
+    NO_DAEMON: "no vragd runs: this is what was indexed before",
+    "initial_scan": "the folders are still being looked through",
+    "watcher_overflow": "much changed at once: the folders are being looked through",
+    "watcher_restarted": "watching was begun anew: the folders are being looked through",
+    "source_offline": "a folder is not there, or cannot be looked at",
+    "source_permission": "a folder may not be read by this user",
+    "root_changed": "another folder is in the place of a vault: what is known stays",
+    "rules_unknown": "Obsidian's excluded files could not be read: that vault waits",
+    "rules_withhold": "a pattern of excluded files is none: what it may hide is withheld",
+    "partly_unreadable": "some folders could not be listed: what is new there waits",
+    "deletes_held": "so many notes are gone at once that it is not believed yet",
+    "embedder_unavailable": "the model does not answer: words alone do, new text waits",
+    "embedder_space_mismatch": "the model is another than it was: words alone answer",
+    "semantic_unavailable": "the model does not answer: this is by words alone",
+    "space_rebuilding": "another model was chosen: notes move over one by one",
+    "backend_filling": "vectors are still being put into the index",
+    "backend_unavailable": _OFF.format("is out of reach"),
+    "backend_full": _OFF.format("is full"),
+    "backend_refused": _OFF.format("refuses us"),
+    "store_mismatch": _OFF.format("is of another model"),
+    "unknown_collection": _OFF.format("is gone"),
+    "disk_full": "the disk is full: indexing goes on when it is not",
+    "data_dir": "the data directory fails: indexing goes on when it does not",
+    "catalog_locked": "another program holds the catalog: indexing waits",
+    "catalog_corrupt": "the catalog is damaged: everything is indexed anew",
+    "store_restarting": "a store is being started again, and not in this answer",
+    "store_failed": "a store cannot be opened, and is not in this answer",
+}  # fmt: skip
+"""By the code that programs are told, as docs/using.md lists them."""
+
+
+def in_words(codes: Sequence[str]) -> list[str]:
+    """A line each; of a code that a newer daemon may have, the code."""
+    return [REASONS.get(code, code) for code in dict.fromkeys(codes)]
+
+
+def say_behind(answer: dict[str, Any]) -> None:
+    """On standard error, what the answer may lack."""
+    if n := answer["pending"]:
+        say(f"note: {plural(n, 'path is', 'paths are')} still to be indexed")
+    if codes := answer["degraded"]:
+        for line in in_words(codes):
+            say(within(f"note: {line}"))
+        say("Start it with vragd run." if NO_DAEMON in codes else "vragd status says more.")
