@@ -275,13 +275,15 @@ class Lookup:
                 found[note] = chunk
         return found
 
-    def chunks_among(self, notes: np.ndarray) -> list[tuple[int, int]]:
-        """(chunk, note) of every chunk of these notes that has an embedding."""
-        rows = self._db.execute(
-            "select id, note_id from chunk where embedded and note_id in (select value from json_each(?)) order by id",
-            (json.dumps(notes.tolist()),),
+    def chunks_among(self, notes: np.ndarray, most: int = -1) -> list[tuple[int, int]]:
+        """(chunk, note) of every chunk of these notes that has an embedding, by id; of some, if there are `most`."""
+        rows: list[tuple[int, int]] = list(
+            self._db.execute(
+                "select id, note_id from chunk where embedded and note_id in (select value from json_each(?)) limit ?",
+                (json.dumps(notes.tolist()), most),
+            )
         )
-        return list(rows)
+        return sorted(rows)
 
     def words_beside(self, source: str, path: str) -> str:
         """The beginning of what is found of a note beside its chunks: the values of its properties, its comments."""

@@ -30,6 +30,7 @@ from vragd.catalog.model import (
 )
 from vragd.catalog.resolve import resolve
 from vragd.catalog.schema import MIGRATIONS
+from vragd.catalog.selected import Selected
 from vragd.catalog.selecting import Selecting
 from vragd.catalog.sources import KnownSource, known_sources
 from vragd.catalog.words import Statistics, Words
@@ -46,13 +47,14 @@ OPTED_OUT = "(state = 'skipped' and reason is 'opted_out')"  # nobody is shown i
 
 class Snapshot:
     """
-    The catalog at one instant, whatever is committed meanwhile. `lookup` is for words, `selecting` for filters.
+    The catalog at one instant, whatever is committed meanwhile. `lookup` is for words, `selecting` for filters,
+    `selected` keeps what those found.
 
     See `Reader.snapshot`.
     """
 
-    def __init__(self, db: apsw.Connection, words: Words) -> None:
-        self.db, self.lookup, self.selecting = db, Lookup(db, words), Selecting(db)
+    def __init__(self, db: apsw.Connection, words: Words, selected: Selected | None = None) -> None:
+        self.db, self.lookup, self.selecting, self.selected = db, Lookup(db, words), Selecting(db), selected
 
     def generation(self) -> int:
         """How many commits changed an answer, ever. Grows by each."""
@@ -102,6 +104,7 @@ class Reader:
         """What a read last said of a damaged file."""
         self._closed = False
         self.words = words or Words()
+        self._selected = Selected()
         self._connections = [open_read_only(path) for _ in range(size)]
         self._free: queue.LifoQueue[apsw.Connection] = queue.LifoQueue()
         for connection in self._connections:
@@ -140,7 +143,7 @@ class Reader:
         with self._borrow() as db:
             db.execute("begin")
             try:
-                yield Snapshot(db, self.words)
+                yield Snapshot(db, self.words, self._selected)
             finally:
                 if db.in_transaction:
                     db.execute("rollback")

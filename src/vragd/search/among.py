@@ -59,7 +59,7 @@ class Among:
         hidden: Callable[[Collection[int]], Collection[int]] = lambda _: (),
         linked: Callable[[Link], Collection[int]] = lambda _: (),
     ) -> None:
-        self._store, self._select, self._now, self._hidden = store, selecting, now, hidden
+        self.store, self._select, self._now, self._hidden = store, selecting, now, hidden
         self._linked = linked
         self._matcher = Matcher()  # of one question: its patterns share their time
         self._expressed = Expressed(selecting, now)
@@ -75,6 +75,10 @@ class Among:
     def notes(self, node: Node) -> np.ndarray:
         """Those for which `node` holds."""
         return self._of(node, self.everything)
+
+    def of_those(self, node: Node, notes: np.ndarray) -> np.ndarray:
+        """Those of some notes for which `node` holds."""
+        return self._of(node, notes)
 
     def _of(self, node: Node, among: np.ndarray, *, case: bool = False) -> np.ndarray:
         if not len(among):
@@ -106,7 +110,7 @@ class Among:
             case Source(label):
                 return self._select.of_source([label])
             case Store(name):
-                return among if name == self._store else NONE
+                return among if name == self.store else NONE
             case Tag(name):
                 return self._select.tagged(name)
             case Property(name, test):

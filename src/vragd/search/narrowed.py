@@ -15,7 +15,21 @@ from vragd.catalog.reader import Snapshot
 from vragd.search.among import Among
 from vragd.search.expressed import operands_of
 from vragd.search.grammar.operands import Given, Moved, OfNote, Operand
-from vragd.search.grammar.tree import And, Asks, Compares, Folder, Node, Not, Or, Property, Tag, Within
+from vragd.search.grammar.tree import (
+    And,
+    Asks,
+    Compared,
+    Compares,
+    Folder,
+    Link,
+    Node,
+    Not,
+    Or,
+    Property,
+    Tag,
+    When,
+    Within,
+)
 from vragd.search.links import Linked, Root, notes_linked
 from vragd.search.nearest import nearest_name
 from vragd.search.question import Question, Sort, Target, Unknown, wall_clock
@@ -45,7 +59,8 @@ def narrowed(now: Snapshot, target: Target, question: Question, hidden: Hidden, 
     assert question.where is not None
     linked = partial(notes_linked, linked_of(target), now.db)
     among = Among(target.name, now.selecting, question.now or wall_clock(), hidden, linked)
-    notes = among.notes(question.where)
+    keeps = now.selected is not None and not any(place.withheld for place in target.places.values())
+    notes = _kept(now, among, question.where) if keeps else among.notes(question.where)
     unknown = list(_unknown(now, among, question.where))
     if question.sources:
         notes = np.intersect1d(notes, now.selecting.of_source(sorted(question.sources)), assume_unique=True)
@@ -54,9 +69,36 @@ def narrowed(now: Snapshot, target: Target, question: Question, hidden: Hidden, 
         notes = np.intersect1d(notes, inside, assume_unique=True)
         if not len(np.intersect1d(among.everything, inside, assume_unique=True)):
             unknown.append(_unknown_folder(now, among, question.folder))
-    chunks = now.lookup.chunks_among(notes) if len(notes) <= exact_chunks else None
+    chunks = now.lookup.chunks_among(notes, exact_chunks + 1) if len(notes) <= exact_chunks else None
     few = chunks if chunks is not None and len(chunks) <= exact_chunks else None
     return Narrowed(notes, few, tuple(unknown))
+
+
+def _kept(now: Snapshot, among: Among, where: Node) -> np.ndarray:
+    """What passes, of which the part that the catalog alone decides is not looked for twice."""
+    assert now.selected is not None
+    parts = where.parts if isinstance(where, And) else (where,)
+    lasting = And(tuple(part for part in parts if _lasts(part)))
+    if not lasting.parts:
+        return among.notes(where)
+    generation, rest = now.generation(), tuple(part for part in parts if not _lasts(part))
+    found = now.selected.get(generation, (among.store, lasting))
+    if found is None:
+        found = among.notes(lasting)
+        now.selected.put(generation, (among.store, lasting), found)
+    return among.of_those(And(rest), found) if rest else found
+
+
+def _lasts(node: Node) -> bool:
+    """Whether what passes is the same as long as the catalog is: not by the clock, nor by other stores."""
+    match node:
+        case And(parts) | Or(parts):
+            return all(map(_lasts, parts))
+        case Not(part) | Within(_, part):
+            return _lasts(part)
+        case Property(_, test):
+            return not isinstance(test, Compared)
+    return not isinstance(node, When | Link | Compares | Asks)
 
 
 def hidden_by(target: Target, now: Lookup, notes: Collection[int]) -> set[int]:

@@ -32,6 +32,7 @@ from vragd.vault.javascript.tree import (
 
 FLAGS = frozenset("dgimsuvy")
 _ANYTHING = r"(?s:.*)"
+_BEYOND = re.compile("[\U00010000-\U0010ffff]")
 _LINE_ENDS = r"\n\r\u2028\u2029"
 _KINDS = {
     "d": "0-9",
@@ -136,7 +137,7 @@ def translate(source: str, flags: str = "") -> Translation:
 
 def units(text: str) -> str:
     """`text` as JavaScript counts it: a character beyond the sixteenth bit is two."""
-    if text.isascii() or max(text) <= "\uffff":
+    if text.isascii() or not _BEYOND.search(text):
         return text
     return "".join(
         char if char <= "\uffff" else chr(0xD7C0 + (ord(char) >> 10)) + chr(0xDC00 + (ord(char) & 0x3FF))

@@ -1,0 +1,133 @@
+"""What filters found is kept as long as it is true, and no longer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from datetime import datetime
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tests.world import World
+from vragd.catalog.selected import Selected
+from vragd.search.ask import Place, Target, ask
+from vragd.search.asking import understood
+from vragd.search.grammar.tree import And, Node, Scope, Within, Word
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> Iterator[World]:
+    world = World(tmp_path)
+    yield world
+    world.store.close()
+
+
+def target(world: World, withheld: Callable[[str], bool] | None = None, *, assistant: bool = False) -> Target:
+    store, source = world.store, world.source
+    places = {source.label: Place(source.uid, source.path, in_obsidian=False, withheld=withheld)}
+    reader = store.reader_for(assistant=assistant)
+    return Target(
+        store.name, reader, store.backend, store.space, world.embedder.embed_query, places, assistant=assistant
+    )
+
+
+def found(of: Target, where: str, now: datetime | None = None, text: str = "alpha") -> list[str]:
+    question = replace(understood(text=text, where=where, weak=True), now=now)
+    return sorted(hit.path for hit in ask(of, question).hits)
+
+
+def kept(world: World, *parts: Node) -> list[int] | None:
+    """What the reader keeps of these filters."""
+    with world.store.reader.snapshot() as now:
+        assert now.selected is not None
+        ids = now.selected.get(now.generation(), (world.store.name, And(parts)))
+        return None if ids is None else ids.tolist()
+
+
+RED = Within(Scope.CONTENT, Word("red"))
+
+
+def test_what_a_filter_found_is_kept_until_the_next_save(world: World) -> None:
+    world.write("a.md", "alpha red")
+    world.write("b.md", "alpha blue")
+    world.apply("a.md", "b.md")
+    assert kept(world, RED) is None
+    assert found(target(world), "content:red") == ["a.md"]
+    assert len(kept(world, RED) or ()) == 1
+    assert found(target(world), "content:red", text="alpha red") == ["a.md"]
+    world.write("b.md", "alpha red two")
+    world.apply("b.md")
+    assert kept(world, RED) is None
+    assert found(target(world), "content:red") == ["a.md", "b.md"]
+    (world.vault / "a.md").unlink()
+    world.apply("a.md")
+    assert found(target(world), "content:red") == ["b.md"]
+
+
+def test_properties_and_tags_alone_are_a_change(world: World) -> None:
+    world.write("a.md", "---\ntags: [x]\nn: 1\n---\nalpha")
+    world.apply("a.md")
+    assert found(target(world), "tag:x [n]") == ["a.md"]
+    world.write("a.md", "---\ntags: [y]\nm: 1\n---\nalpha")
+    world.apply("a.md")
+    assert found(target(world), "tag:x") == found(target(world), "[n]") == []
+    assert found(target(world), "tag:y [m]") == ["a.md"]
+
+
+def test_what_depends_on_the_clock_is_looked_for_each_time(world: World) -> None:
+    world.write("a.md", "---\ndate: 2026-03-01\nn: today\n---\nalpha red")
+    world.apply("a.md")
+    for day, wanted in ((2, ["a.md"]), (20, []), (3, ["a.md"])):
+        now = datetime.fromisoformat(f"2026-03-{day:02}T12:00")
+        assert found(target(world), "content:red after:7d", now) == wanted
+        assert found(target(world), "-(content:blue OR before:7d)", now) == wanted
+        assert found(target(world), "date > today() - '7d'", now) == wanted
+    assert len(kept(world, RED) or ()) == 1, "the part of it that does not"
+
+
+def test_what_is_withheld_now_is_in_no_answer_though_it_was_in_one_before(world: World) -> None:
+    world.write("a.md", "alpha red")
+    world.apply("a.md")
+    assert found(target(world), "content:red") == ["a.md"]
+    assert found(target(world, lambda path: True), "content:red") == []
+    assert found(target(world), "content:red") == ["a.md"]
+
+
+def test_what_people_were_answered_is_not_what_assistants_are(world: World) -> None:
+    world.write("a.md", "---\nmcp: false\n---\nalpha red")
+    world.write("b.md", "alpha red two")
+    world.apply("a.md", "b.md")
+    for _ in range(2):
+        assert found(target(world), "content:red") == ["a.md", "b.md"]
+        assert found(target(world, assistant=True), "content:red") == ["b.md"]
+
+
+# -- the sets themselves ----------------------------------------------------------------------------
+
+
+def ids(*them: int) -> np.ndarray:
+    return np.array(them, dtype=np.int64)
+
+
+def test_nothing_of_another_generation_is_given() -> None:
+    selected = Selected()
+    selected.put(2, "a", ids(1))
+    selected.put(1, "a", ids(9))  # by a question that began before the commit
+    assert selected.get(1, "a") is None
+    assert selected.get(2, "a") is not None
+    selected.put(3, "b", ids(2))
+    assert selected.get(2, "a") is None
+    assert selected.get(3, "a") is None
+
+
+def test_of_too_many_ids_the_sets_asked_for_last_are_kept() -> None:
+    selected = Selected(most_ids=5)
+    selected.put(1, "a", ids(1, 2))
+    selected.put(1, "b", ids(1, 2))
+    selected.get(1, "a")
+    selected.put(1, "c", ids(1, 2))
+    assert [selected.get(1, by) is not None for by in "abc"] == [True, False, True]
+    selected.put(1, "all", ids(*range(6)))
+    assert [selected.get(1, by) is not None for by in ("a", "c", "all")] == [False, False, False]
