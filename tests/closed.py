@@ -21,7 +21,9 @@ from vragd.config.load import Loaded
 from vragd.config.settings import Config, LimitSettings, McpSettings, SourceSettings, StoreSettings, WatchSettings
 from vragd.embed.ollama.settings import OllamaEmbedder
 from vragd.mcp.bridge import Bridge
+from vragd.mcp.resources import Resources
 from vragd.mcp.text import Fence
+from vragd.mcp.versions import Refused
 from vragd.server.routes import dispatch
 from vragd.stores.indexer import Indexer
 from vragd.stores.questions import Questions
@@ -61,6 +63,15 @@ class InProcess(Client):
     def call(self, tool: str, **arguments: Any) -> str:
         """All that the bridge answers, as JSON."""
         return json.dumps(Bridge(lambda: self, Fence("0a0b0c0d")).call(tool, arguments), ensure_ascii=False)
+
+    def resource(self, uri: str | None = None) -> str:
+        """All that is answered to who reads it, or without one to who has resources listed."""
+        bridge = Resources(lambda: self, Fence("0a0b0c0d"))
+        try:
+            found = bridge.listed(None) if uri is None else bridge.read(uri)
+        except Refused as error:
+            found = error.told()
+        return json.dumps(found, ensure_ascii=False)
 
     def told(self, tool: str, **arguments: Any) -> dict[str, Any]:
         """What it answers, where that is no mistake."""

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from random import Random
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 
@@ -15,6 +17,7 @@ from vragd.backends.faiss.settings import FaissBackend
 from vragd.backends.memory.settings import MemoryBackend
 from vragd.backends.settings import BackendSettings
 from vragd.config.settings import McpSettings
+from vragd.mcp.resources import BEGINS
 from vragd.stores.audience import Audience
 
 WORDS = ("quartz", "quarts", "lantern", "lanterns", "walrus", "obelisk", "zephyr", "meadow", "ledger", "cobalt",
@@ -101,6 +104,9 @@ def test_the_bridge_answers_as_over_a_twin_that_lacks_it(
         names = (*ASKED, str(tmp_path / "a" / "diary" / "Alpha.md"), *draw.sample(ids, min(len(ids), 50)))
         for tool, arguments in everything(names, QUESTIONS, FILTERS):
             assert a.call(tool, **arguments) == b.call(tool, **arguments), (tool, arguments)
+        assert a.resource() == b.resource()
+        for name in (*names, *(f"vault/{path}" for path in files), *(f"diary/{path}" for path in diary)):
+            assert a.resource(BEGINS + quote(name)) == b.resource(BEGINS + quote(name)), name
 
 
 def found(daemon: InProcess, question: str) -> list[str]:
@@ -122,6 +128,8 @@ def test_what_says_so_is_closed_as_soon_as_it_is_read_and_people_see_it(fake: Fa
         assert daemon.told("status")["stores"][0]["notes"] == daemon.told("recent_notes")["n_notes"] == 1
         for name in ("b", "vault/b.md", id_):
             assert f"there is no note {name!r}" in daemon.call("get_note", note=name)
+            assert daemon.resource(BEGINS + name) == daemon.resource(BEGINS + "nowhere").replace("nowhere", name)
+        assert [one["name"] for one in json.loads(daemon.resource())["resources"]] == ["vault/a.md"]
         people = daemon.request("POST", "/v1/query", {"text": "obelisk"})
         assert [hit["path"] for hit in people["hits"]][:1] == ["b.md"]
         (store,) = daemon.request("GET", "/v1/status")["stores"]
