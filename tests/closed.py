@@ -21,7 +21,9 @@ from vragd.config.load import Loaded
 from vragd.config.settings import Config, LimitSettings, McpSettings, SourceSettings, StoreSettings, WatchSettings
 from vragd.embed.ollama.settings import OllamaEmbedder
 from vragd.mcp.bridge import Bridge
+from vragd.mcp.resources import Resources
 from vragd.mcp.text import Fence
+from vragd.mcp.versions import Refused
 from vragd.server.routes import dispatch
 from vragd.stores.indexer import Indexer
 from vragd.stores.questions import Questions
@@ -46,8 +48,12 @@ class InProcess(Client):
         self.stores, self.runner = stores, runner
 
     def request(self, method: str, target: str, body: Any = None, *, timeout_s: float = 35.0) -> Any:
+        return self.runner.run(self.answer(method, target, body))
+
+    async def answer(self, method: str, target: str, body: Any = None) -> Any:
+        """As `request`, on the loop."""
         raw = b"" if body is None else json.dumps(body).encode()
-        reply = self.runner.run(dispatch(Questions(self.stores), self.stores, method, target, raw))
+        reply = await dispatch(Questions(self.stores), self.stores, method, target, raw)
         answer = json.loads(reply.body)
         if reply.status != 200:
             raise error_of(**answer["error"])
@@ -61,6 +67,15 @@ class InProcess(Client):
     def call(self, tool: str, **arguments: Any) -> str:
         """All that the bridge answers, as JSON."""
         return json.dumps(Bridge(lambda: self, Fence("0a0b0c0d")).call(tool, arguments), ensure_ascii=False)
+
+    def resource(self, uri: str | None = None) -> str:
+        """All that is answered to who reads it, or without one to who has resources listed."""
+        bridge = Resources(lambda: self, Fence("0a0b0c0d"))
+        try:
+            found = bridge.listed(None) if uri is None else bridge.read(uri)
+        except Refused as error:
+            found = error.told()
+        return json.dumps(found, ensure_ascii=False)
 
     def told(self, tool: str, **arguments: Any) -> dict[str, Any]:
         """What it answers, where that is no mistake."""
@@ -94,9 +109,10 @@ def write(root: Path, files: Mapping[str, str]) -> None:
 
 @contextmanager
 def running(
-    home: Path, stores: Mapping[str, Mapping[str, Vault]], fake: FakeOllama, backend: BackendSettings | None = None
-) -> Iterator[InProcess]:
-    """These stores, each with the vaults of its sources by name, all indexed."""
+    home: Path, stores: Mapping[str, Mapping[str, Vault]], fake: FakeOllama, backend: BackendSettings | None = None,
+    *, begun: bool = False,
+) -> Iterator[InProcess]:  # fmt: skip
+    """These stores, each with the vaults of its sources by name, all indexed; or `begun`: as a start leaves them."""
     embedder = OllamaEmbedder(type="ollama", model="fake-embed", url=fake.url)
     settings = dict[str, StoreSettings]()
     for store, vaults in stores.items():
@@ -110,11 +126,12 @@ def running(
     config = Config(stores=settings, limits=LimitSettings(min_free_mib=0), watch=watching)
     (home / "data").mkdir(mode=0o700, exist_ok=True)
     with asyncio.Runner() as runner:
-        made_stores = Stores(Loaded(config, None, home / "data", home / "s"), watch=False)
+        made_stores = Stores(Loaded(config, None, home / "data", home / "s"), watch=begun)
         runner.run(made_stores.start())
         try:
             daemon = InProcess(made_stores, runner)
-            daemon.sync()
+            if not begun:
+                daemon.sync()
             yield daemon
         finally:
             runner.run(made_stores.stop())

@@ -277,6 +277,14 @@ class Overloaded(VragdError):
     transient = True
 
 
+class StillLooking(VragdError):
+    """It is not known yet what was withheld from assistants while nobody looked; people are answered."""
+
+    code = "still_looking"
+    http_status = 503
+    transient = True
+
+
 class RequestTimeout(VragdError):
     """The client is too slow."""
 

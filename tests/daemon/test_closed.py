@@ -10,6 +10,7 @@ import pytest
 
 from tests.harness import Vragd, until, vragd
 from tests.unit.mcp.speaking import initialize, request
+from vragd.errors import VragdError
 
 pytestmark = pytest.mark.slow
 
@@ -59,3 +60,30 @@ def test_what_is_withheld_from_assistants_is_theirs_at_no_time_and_people_are_to
         assert daemon.run("reload").returncode == 0
         hits = json.loads(asked(daemon, "search", query="narwhal"))["hits"]
         assert [hit["path"] for hit in hits] == ["Vault/Private/hidden.md"]
+
+
+def test_what_is_closed_while_it_is_down_is_shown_to_no_assistant_from_the_first_answer_on(tmp_path: Path) -> None:
+    with vragd(tmp_path) as daemon:
+        for n in range(20):
+            (daemon.vault / f"{n}.md").write_text(f"quartz number {n}\n")
+        daemon.start()
+        daemon.stop()
+        for n in range(10):
+            (daemon.vault / f"{n}.md").write_text(f"---\nai: false\n---\nquartz number {n}, which nobody is to see\n")
+        daemon.start(ready=False, idle=False)
+        answers = list[set[str]]()
+
+        def is_answered() -> bool:
+            try:
+                asking = {"text": "quartz", "top_k": 20}
+                found = daemon.client.request("POST", "/v1/query?audience=assistant", asking)
+            except VragdError as error:  # it does not listen yet, has no store yet, or looks
+                assert error.code in ("no_daemon", "unknown_store", "still_looking"), error
+                return False
+            answers.append({hit["path"] for hit in found["hits"]})
+            return True
+
+        until(is_answered, "an answer")
+        for _ in range(20):
+            assert is_answered()
+        assert {frozenset(paths) for paths in answers} == {frozenset(f"{n}.md" for n in range(10, 20))}

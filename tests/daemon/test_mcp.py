@@ -17,12 +17,14 @@ from typing import Any
 import jsonschema
 import pytest
 from mcp import Client, MCPError, StdioServerParameters
+from mcp_types import TextContent, TextResourceContents
 
 from tests.harness import Vragd, until, vragd
 from tests.unit.mcp.speaking import initialize, request, stateless
 from vragd.mcp.bridge import Bridge
 from vragd.mcp.offered import BY_NAME, TOOLS
 from vragd.mcp.pages import MOST_BYTES
+from vragd.mcp.resources import Resources
 from vragd.mcp.text import Fence
 
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore::mcp.shared.exceptions.MCPDeprecationWarning")]
@@ -122,6 +124,20 @@ def test_the_official_client_uses_every_tool(daemon: Vragd, mode: str) -> None:
         assert (await client.call_tool("search", {"query": "x", "limit": 0})).is_error
         with pytest.raises(MCPError):
             await client.call_tool("delete_note", {})
+        (template,) = (await client.list_resource_templates()).resource_templates
+        assert template.uri_template == "vragd://note/{+path}"
+        by_name = {one.name: one.uri for one in (await client.list_resources()).resources}
+        for uri in (by_name["Vault/Kitchen/Coffee.md"], "vragd://note/Coffee"):
+            (read,) = (await client.read_resource(uri)).contents
+            assert isinstance(read, TextResourceContents)
+            assert "Use a french press" in read.text
+        with pytest.raises(MCPError, match="there is no note 'Nothing'") as caught:
+            await client.read_resource("vragd://note/Nothing")
+        assert caught.value.error.code == -32602
+        (prompt,) = (await client.list_prompts()).prompts
+        (message,) = (await client.get_prompt(prompt.name, {"question": "How long?"})).messages
+        assert isinstance(message.content, TextContent)
+        assert message.content.text.endswith("How long?")
         if mode == "legacy":
             await client.send_ping()
 
@@ -281,6 +297,12 @@ def test_nothing_of_a_hostile_note_hides_or_leaves_its_fence(daemon: Vragd) -> N
     for result in results:
         for text in strings(result):
             assert not unseen(text), text
+    resources = Resources(lambda: daemon.client, Fence("12345678"))
+    (listed,) = [one for one in resources.listed(None)["resources"] if "Hostile" in one["name"]]
+    read = resources.read(listed["uri"])["contents"][0]["text"]
+    assert read.count("12345678") == 4, "the marks, and what is said of them"
+    for text in strings([listed, read]):
+        assert not unseen(text), text
     for result in results[:2]:
         (key,) = re.findall(r"between <note (\w{8})>", result["note_text"])
         for text in (one["text"] for one in result.get("hits", [result])):

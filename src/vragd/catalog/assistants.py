@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import apsw
 
 from vragd.catalog.closed import any_closed, hide_closed
-from vragd.catalog.model import BY_NOTE, BY_RULE, Counts, from_blob
+from vragd.catalog.model import BY_NOTE, BY_RULE, Counts, from_blob, to_blob
 from vragd.catalog.open_words import Kept, OpenWords, teach
 from vragd.catalog.reader import OPTED_OUT, Reader, Snapshot
 from vragd.system.sqlite import open_read_only
 
 N_CONNECTIONS = 4
+MANY = 1_000  # all notes are gone through sooner than so many are looked for
 
 
 class AssistantsReader(Reader):
@@ -54,6 +55,15 @@ class AssistantsReader(Reader):
             states = dict(now.db.execute(sql))
             chunks, texts = now.db.execute("select count(*), count(distinct text_hash) from chunk").get
         return Counts(sum(states.values()), chunks, texts, states)
+
+    def shown_among(self, places: Collection[tuple[int, str]]) -> set[tuple[int, str]]:
+        """Those of these (source id, path) that are notes which assistants are shown."""
+        with self.snapshot() as now:
+            if len(places) > MANY:
+                rows = now.db.execute("select source_id, path from note")
+                return {(source, from_blob(path)) for source, path in rows}.intersection(places)
+            sql = "select exists (select 1 from note where source_id = ? and path = ?)"
+            return {place for place in places if now.db.execute(sql, (place[0], to_blob(place[1]))).get}
 
     def known_closed(self) -> set[tuple[int, str]]:
         """(source id, path) of the notes that say so, or that the configuration closes."""

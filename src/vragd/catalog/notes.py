@@ -13,6 +13,7 @@ from vragd.catalog.facts import swap_facts
 from vragd.catalog.intents import Intents
 from vragd.catalog.links import swap_links
 from vragd.catalog.model import (
+    BY_NOTE,
     KNOWN_COLUMNS,
     Committed,
     Known,
@@ -99,6 +100,19 @@ class Notes(Intents):
                 self._bury(dead, changes, before + 1)
                 self._db.execute("update store set generation = generation + 1")
         return Committed(before + answers_change, tuple(dead), n_stale)
+
+    def withhold(self, places: Collection[tuple[int, str]]) -> None:
+        """
+        Close notes (source id, path) to assistants that say so by now, before what else they say is committed.
+
+        They are to be read once more, whatever they say then.
+        """
+        sql = f"select id from note where source_id = ? and path = ? and closed & {BY_NOTE} = 0"
+        found = [row for source, path in places for row in self._read(sql, source, to_blob(path))]
+        if found:
+            with self._transaction():
+                self._db.executemany(f"update note set closed = closed | {BY_NOTE}, links_read = 0 where id = ?", found)
+                self._db.execute("update store set generation = generation + 1")
 
     def set_aside(self, space: SpaceRow, keys: Collection[str], why: str, retry_at: float) -> None:
         """

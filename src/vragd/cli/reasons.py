@@ -15,6 +15,7 @@ REASONS = {
     "initial_scan": "the folders are still being looked through",
     "watcher_overflow": "much changed at once: the folders are being looked through",
     "watcher_restarted": "watching was begun anew: the folders are being looked through",
+    "files_unread": "files wait that were never read: what is new may be missing",
     "source_offline": "a folder is not there, or cannot be looked at",
     "source_permission": "a folder may not be read by this user",
     "root_changed": "another folder is in the place of a vault: what is known stays",

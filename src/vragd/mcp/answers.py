@@ -31,7 +31,7 @@ def hit(one: Told, fence: Fence) -> dict[str, Any]:
         said["cut"] = True
     if more := [f"{name(part['id'])} lines {_lines(part)}" for part in one.get("passages", ())[:3]]:
         said["also"] = more
-    if copies := [name(_path(copy)) for copy in one.get("copies", ())[:2]]:
+    if copies := [name(path_of(copy)) for copy in one.get("copies", ())[:2]]:
         said["same_in"] = copies
     return said
 
@@ -44,11 +44,11 @@ def related(one: Told) -> dict[str, Any]:
 
 
 def _placed(one: Told) -> dict[str, Any]:
-    said = {"title": name(one["title"]), "path": _path(one), "heading": names(one["heading"]), "lines": one["lines"]}
+    said = {"title": name(one["title"]), "path": path_of(one), "heading": names(one["heading"]), "lines": one["lines"]}
     return {"id": name(one["id"]), **said} if one.get("id") else said
 
 
-def _path(file: Told) -> str:
+def path_of(file: Told) -> str:
     """The path with its source before it, as get_note takes it; two vaults may have one of the same name."""
     return path(f"{file['source']}/{file['path']}")
 
@@ -69,9 +69,9 @@ def links(answer: Told) -> list[dict[str, Any]]:
         for one in answer[kind]:
             said: dict[str, Any] = {"direction": whose}
             if whose == "back":
-                said["path"] = _path(one["of"])
+                said["path"] = path_of(one["of"])
             elif one["to"] is not None:
-                said["path"] = _path(one["to"])
+                said["path"] = path_of(one["to"])
             else:
                 said["target"] = name(one["target"])
             said["line"] = one["line"]
@@ -87,7 +87,7 @@ def links(answer: Told) -> list[dict[str, Any]]:
 
 def changed(one: Told) -> dict[str, Any]:
     """A note that was changed lately."""
-    return {"title": name(one["note"]["title"]), "path": _path(one["note"]), "modified": _day(one["modified"])}
+    return {"title": name(one["note"]["title"]), "path": path_of(one["note"]), "modified": _day(one["modified"])}
 
 
 def tags(answer: Told) -> list[dict[str, Any]]:
@@ -110,9 +110,15 @@ def values(answer: Told) -> list[dict[str, Any]]:
     ]  # fmt: skip
 
 
+def first_line(answer: Told) -> int | None:
+    """The number of the first line of what was read; None where it has pages or slides, or is a part of a line."""
+    first, last = answer["lines"]
+    return first if answer["text"].count("\n") == last - first else None
+
+
 def note(answer: Told) -> dict[str, Any]:
     """Where a text that was read is from."""
-    said: dict[str, Any] = {"title": name(answer["note"]["title"]), "path": _path(answer["note"])}
+    said: dict[str, Any] = {"title": name(answer["note"]["title"]), "path": path_of(answer["note"])}
     if answer["id"]:
         said["id"] = name(answer["id"])
     if answer["heading"]:
@@ -120,7 +126,7 @@ def note(answer: Told) -> dict[str, Any]:
     said |= {"lines": answer["lines"], "n_lines": answer["n_lines"]}
     if answer["changed"]:
         said["changed"] = "that passage was edited: this is what is nearest to it in its note"
-    if copies := [name(_path(copy)) for copy in answer["copies"][:2]]:
+    if copies := [name(path_of(copy)) for copy in answer["copies"][:2]]:
         said["same_in"] = copies
     return said
 

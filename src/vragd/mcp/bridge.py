@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from vragd.errors import NoDaemon, VragdError
+from vragd.errors import VragdError
 from vragd.mcp import answers
 from vragd.mcp.arguments import BadArguments, checked
+from vragd.mcp.asking import Asking, in_words
 from vragd.mcp.offered import BY_NAME, INSTRUCTIONS, TOOLS
 from vragd.mcp.pages import failed, fits, listed, offset_of, read_on, result
 from vragd.mcp.text import Fence, name, seen
@@ -31,8 +32,7 @@ class Bridge:
     instructions = INSTRUCTIONS
 
     def __init__(self, reach: Callable[[], Client], fence: Fence) -> None:
-        self._reach = reach
-        self._client: Client | None = None
+        self._ask = Asking(reach)
         self._fence = fence
         self._tools: dict[str, Callable[[Given], dict[str, Any]]] = {
             "search": self._search,
@@ -60,16 +60,8 @@ class Bridge:
             return self._tools[name_](checked(arguments, BY_NAME[name_]["inputSchema"]))
         except BadArguments as error:
             return failed(name(error, 1_000))
-        except NoDaemon as error:
-            self._client = None  # it may come back at another place
-            return failed(_how_to_start(error))
         except VragdError as error:
-            hint = f" ({name(error.hint, 1_000)})" if error.hint else ""
-            return failed(name(error.message, 1_000) + hint)
-
-    def _ask(self, route: str, body: Given | None = None) -> Any:
-        client = self._client = self._client or self._reach()
-        return client.request("GET" if body is None else "POST", f"/v1/{route}?audience=assistant", body)
+            return failed(in_words(error))
 
     def _search(self, given: Given) -> dict[str, Any]:
         offset, limit = offset_of(given["cursor"]), given["limit"]
@@ -85,10 +77,8 @@ class Bridge:
 
     def _get_note(self, given: Given) -> dict[str, Any]:
         answer = self._ask("get", {"note": _named(given)})
-        text, (first, last) = seen(answer["text"]), answer["lines"]
-        has_lines = answer["text"].count("\n") == last - first  # else they are pages, slides, or a part of a line
         said = answers.note(answer) | answers.beside(answer) | {"note_text": self._fence.says}
-        return read_on(said, text, first if has_lines else None, given["cursor"], self._fence)
+        return read_on(said, seen(answer["text"]), answers.first_line(answer), given["cursor"], self._fence)
 
     def _related(self, given: Given) -> dict[str, Any]:
         offset, limit = offset_of(given["cursor"]), given["limit"]
@@ -147,13 +137,3 @@ def _most(wanted: int, most: int) -> int:
     if wanted > most + 1:
         raise BadArguments(f"no more than {most:,} are listed: narrow it with filter")
     return min(wanted, most)
-
-
-def _how_to_start(error: NoDaemon) -> str:
-    """For a model, which may tell its user, or do it."""
-    if error.hint != "vragd run":
-        return f"{name(error.message, 1_000)} ({name(error.hint, 1_000)})"
-    return (
-        f"vragd does not run, so the notes cannot be searched now: {name(error.message, 1_000)}."
-        " Start it: `vragd run` in a terminal, or `vragd service install` to have it run always. Then call again."
-    )

@@ -43,8 +43,9 @@ def _mcp(args: argparse.Namespace) -> int:
     source, out = own_streams()
     from vragd.mcp.bridge import Bridge
     from vragd.mcp.protocol import Peer
+    from vragd.mcp.resources import Resources
     from vragd.mcp.text import Fence
 
-    bridge = Bridge(args.reach, Fence(os.urandom(4).hex()))
-    serve(Peer(bridge, __version__), source, out)
+    fence = Fence(os.urandom(4).hex())
+    serve(Peer(Bridge(args.reach, fence), Resources(args.reach, fence), __version__), source, out)
     return 0

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple
 
 from vragd.mcp.arguments import BadArguments
 from vragd.mcp.stdio import encoded
@@ -54,26 +54,46 @@ def listed(
     return result({**found, "next": str(offset + n)} if is_more or n < len(items) else found)
 
 
-def read_on(structure: dict[str, Any], text: str, first: int | None, cursor: str | None, fence: Any) -> dict[str, Any]:
+class Part(NamedTuple):
+    """Of a text. `lines` are the numbers of its first and last, None where it has none; `next` goes on behind it."""
+
+    text: str
+    lines: list[int] | None
+    next: str | None
+
+
+def part_of(
+    text: str, first: int | None, cursor: str | None,
+    say: Callable[[Part], dict[str, Any]], has_room: Callable[[dict[str, Any]], bool],
+) -> dict[str, Any]:  # fmt: skip
     """
-    The result with as much of the text as has room, from where the cursor says. `first` is the number of its first
+    What is said of as much of the text as has room, from where the cursor says. `first` is the number of its first
     line, None where it has no lines. Raises BadArguments.
     """
     print_of = f"{zlib.crc32(text.encode('utf-8', 'replace')):08x}"
     start = _start_in(text, cursor, print_of)
-    most = 16_000
+    most = 32_000
     while True:
         end = _end_of(text, start, most)
-        part = text[start:end]
-        said: dict[str, Any] = {"text": fence.around(part), **structure}
+        part, lines = text[start:end], None
         if first is not None:
             begins = first + text.count("\n", 0, start)
-            said["lines"] = [begins, begins + part.removesuffix("\n").count("\n")]
-        if end < len(text):
-            said["next"] = f"{end}.{print_of}"
-        if fits(said) or most < 100:
-            return result(said)
+            lines = [begins, begins + part.removesuffix("\n").count("\n")]
+        said = say(Part(part, lines, f"{end}.{print_of}" if end < len(text) else None))
+        if has_room(said) or most < 100:
+            return said
         most = min(most, len(part)) * 3 // 4
+
+
+def read_on(structure: dict[str, Any], text: str, first: int | None, cursor: str | None, fence: Any) -> dict[str, Any]:
+    """The result with as much of the text as has room; see `part_of`. Raises BadArguments."""
+
+    def say(part: Part) -> dict[str, Any]:
+        said: dict[str, Any] = {"text": fence.around(part.text), **structure}
+        said |= {} if part.lines is None else {"lines": part.lines}
+        return said | ({"next": part.next} if part.next else {})
+
+    return result(part_of(text, first, cursor, say, fits))
 
 
 def _start_in(text: str, cursor: str | None, print_of: str) -> int:

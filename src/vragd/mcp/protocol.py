@@ -1,8 +1,8 @@
 """
 What a message is answered: JSON-RPC and the protocol's methods, without any input or output.
 
-Calls of tools take their time: they are handed back as `Call`s, for whoever has threads. Everything else is answered
-at once. For one thread, but for `Call.run` and `Peer.is_done`.
+Calls of tools, and what is asked of resources, take their time: they are handed back as `Call`s, for whoever has
+threads. Everything else is answered at once. For one thread, but for `Call.run` and `Peer.is_done`.
 """
 
 from __future__ import annotations
@@ -10,11 +10,21 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
+from vragd.mcp import prompts
 from vragd.mcp import versions as v
 from vragd.mcp.versions import Refused
 
 MOST_IN_BATCH = 100
 LIST_TTL_MS = 300_000  # the tools change with the program only, but a client may outlive it
+KEPT_MS = {
+    "server/discover": LIST_TTL_MS,
+    "tools/list": LIST_TTL_MS,
+    "prompts/list": LIST_TTL_MS,
+    "resources/templates/list": LIST_TTL_MS,
+    "resources/list": 0,  # a note may be edited at any moment, or withheld
+    "resources/read": 0,
+}
+"""For how long a client may keep an answer."""
 
 
 class Tools(Protocol):
@@ -29,8 +39,18 @@ class Tools(Protocol):
     def call(self, name: str, arguments: object) -> dict[str, Any]: ...
 
 
+class Resources(Protocol):
+    """What can be read. Both block, on any thread, and raise no more than Refused."""
+
+    templates: list[dict[str, Any]]
+
+    def listed(self, cursor: str | None) -> dict[str, Any]: ...
+
+    def read(self, uri: str) -> dict[str, Any]: ...
+
+
 class Call:
-    """A tool to be run. Nothing is sent for one that `is_cancelled`."""
+    """Work to be run. Nothing is sent for one that `is_cancelled`."""
 
     def __init__(self, id_: int | str, work: Callable[[], dict[str, Any]]) -> None:
         self.id = id_
@@ -41,6 +61,8 @@ class Call:
         """The whole response. Blocks."""
         try:
             return _result(self.id, self._work())
+        except Refused as error:
+            return _error(self.id, error)
         except Exception as error:  # an error of ours is not to end the connection
             return _error(self.id, Refused(v.INTERNAL_ERROR, f"something went wrong in vragd: {type(error).__name__}"))
 
@@ -57,8 +79,8 @@ class Answer:
 class Peer:
     """One connection: which revision its handshake agreed upon, and which of its calls run."""
 
-    def __init__(self, tools: Tools, version: str) -> None:
-        self._tools = tools
+    def __init__(self, tools: Tools, resources: Resources, version: str) -> None:
+        self._tools, self._resources = tools, resources
         self._server = {"name": "vragd", "title": "vragd", "version": version}
         self._agreed: str | None = None
         self._running: dict[tuple[type, int | str], Call] = {}
@@ -115,20 +137,50 @@ class Peer:
             return Answer([_result(id_, {})])
         if not stateless and (self._agreed is None or method == "server/discover"):
             raise Refused(v.INVALID_PARAMS, f"initialize first, or say {v.VERSION} and {v.CAPABILITIES} in _meta")
-        finish = self._as_stateless if stateless else _as_it_is
-        if method == "tools/call":
-            name, arguments = self._named(params)
-            call = Call(id_, lambda: finish(self._tools.call(name, arguments)))
+
+        def finish(result: dict[str, Any]) -> dict[str, Any]:
+            return self._as_stateless(method, result) if stateless else result
+
+        if (work := self._work(method, params)) is not None:
+            call = Call(id_, lambda: finish(work()))
             self._running[type(id_), id_] = call
             return Answer(calls=[call])
-        if method == "tools/list":
-            if params.get("cursor") is not None:
-                raise Refused(v.INVALID_PARAMS, "there is no such page: all tools are on the first")
-            return Answer([_result(id_, finish({"tools": self._tools.listed(), **_kept(stateless)}))])
+        return Answer([_result(id_, finish(self._at_once(method, params)))])
+
+    def _work(self, method: str, params: Mapping[str, Any]) -> Callable[[], dict[str, Any]] | None:
+        """What takes its time; None if that does not. Raises Refused."""
+        if method == "tools/call":
+            name, arguments = self._named(params)
+            return lambda: self._tools.call(name, arguments)
+        if method == "resources/list":
+            cursor = params.get("cursor")
+            if not isinstance(cursor, str | None):
+                raise Refused(v.INVALID_PARAMS, "cursor must be what nextCursor was")
+            return lambda: self._resources.listed(cursor)
+        if method == "resources/read":
+            uri = params.get("uri")
+            if not isinstance(uri, str):
+                raise Refused(v.INVALID_PARAMS, "resources/read needs a uri, a text")
+            return lambda: self._resources.read(uri)
+        return None
+
+    def _at_once(self, method: str, params: Mapping[str, Any]) -> dict[str, Any]:
+        """Raises Refused."""
         if method == "server/discover":
-            found = {"supportedVersions": list(v.SPOKEN), **self._described(), **_kept(stateless)}
-            return Answer([_result(id_, finish(found))])
-        raise Refused(v.METHOD_NOT_FOUND, "there is no such method")
+            return {"supportedVersions": list(v.SPOKEN), **self._described()}
+        if method == "prompts/get":
+            return prompts.got(params.get("name"), params.get("arguments"))
+        lists: dict[str, tuple[str, Callable[[], list[dict[str, Any]]]]] = {
+            "tools/list": ("tools", self._tools.listed),
+            "prompts/list": ("prompts", lambda: list(prompts.PROMPTS)),
+            "resources/templates/list": ("resourceTemplates", lambda: list(self._resources.templates)),
+        }
+        if method not in lists:
+            raise Refused(v.METHOD_NOT_FOUND, "there is no such method")
+        if params.get("cursor") is not None:
+            raise Refused(v.INVALID_PARAMS, "there is no such page: all are on the first")
+        name, listed = lists[method]
+        return {name: listed()}
 
     def _named(self, params: Mapping[str, Any]) -> tuple[str, object]:
         """The tool that is called, and its arguments, whatever they are. Raises Refused."""
@@ -147,10 +199,11 @@ class Peer:
         return {"protocolVersion": version, "serverInfo": self._server, **self._described()}
 
     def _described(self) -> dict[str, Any]:
-        return {"capabilities": {"tools": {}}, "instructions": self._tools.instructions}
+        return {"capabilities": {"tools": {}, "resources": {}, "prompts": {}}, "instructions": self._tools.instructions}
 
-    def _as_stateless(self, result: dict[str, Any]) -> dict[str, Any]:
-        return {**result, "resultType": "complete", "_meta": {v.SERVER: self._server}}
+    def _as_stateless(self, method: str, result: dict[str, Any]) -> dict[str, Any]:
+        kept = {"ttlMs": KEPT_MS[method], "cacheScope": "private"} if method in KEPT_MS else {}
+        return {**result, **kept, "resultType": "complete", "_meta": {v.SERVER: self._server}}
 
 
 def _read(message: Mapping[str, Any], id_: int | str | None) -> tuple[str, Mapping[str, Any]]:
@@ -169,15 +222,6 @@ def _read(message: Mapping[str, Any], id_: int | str | None) -> tuple[str, Mappi
 def _id_of(message: Mapping[str, Any]) -> int | str | None:
     id_ = message.get("id")
     return id_ if isinstance(id_, int | str) and not isinstance(id_, bool) else None
-
-
-def _as_it_is(result: dict[str, Any]) -> dict[str, Any]:
-    return result
-
-
-def _kept(stateless: bool) -> dict[str, Any]:
-    """For how long a client may keep the answer."""
-    return {"ttlMs": LIST_TTL_MS, "cacheScope": "private"} if stateless else {}
 
 
 def _result(id_: int | str, result: Mapping[str, Any]) -> dict[str, Any]:

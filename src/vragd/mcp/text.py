@@ -58,4 +58,8 @@ class Fence:
 
     def around(self, text: str) -> str:
         """The text, which `seen` or `name` has gone over, between the marks."""
-        return f"<note {self._key}>\n{text.replace(self._key, '…')}\n</note {self._key}>"
+        return f"<note {self._key}>\n{self.outside(text)}\n</note {self._key}>"
+
+    def outside(self, text: str) -> str:
+        """What stands before or behind the marks, as a note's name may, and can be none of them."""
+        return text.replace(self._key, "…")

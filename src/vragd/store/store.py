@@ -34,6 +34,7 @@ from vragd.sync.pace import Pace
 from vragd.sync.proof.proof import Proof
 from vragd.sync.readers import Readers
 from vragd.sync.round import Report, Syncer
+from vragd.sync.withdrawn import is_closed_now
 from vragd.system.clock import Clock
 from vragd.system.files import free_mib
 from vragd.vault.scan import Scan
@@ -195,9 +196,18 @@ class Store:
         elif difference.missing:
             log.warning("source.deletes_held", store=self.name, source=source.uid, n_missing=len(difference.missing))
         found.believed = is_gone
+        found.changed = [path for path in dirty if path in known and found.notes.get(path) != known[path][:4]]
         if not folder:
             self.skipped[source.id] = found.skipped
         return dirty, found
+
+    def closed_since(self, source: Source, paths: Sequence[str]) -> list[str]:
+        """Which of these notes, that have changed, are closed to assistants by now. Reads them; as `scan_source`."""
+        return [path for path in paths if is_closed_now(source, path)]
+
+    def withhold(self, places: Sequence[tuple[int, str]]) -> None:
+        """Show these notes to no assistant until they were read."""
+        self.catalog.withhold(places)
 
     def attached(self, source: Source, found: Scan) -> Attached:
         """

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from vragd.errors import BackendUnavailable, UnknownStore, one_of
+from vragd.errors import BackendUnavailable, StillLooking, UnknownStore, one_of
 from vragd.stores.indexer import Indexer
 from vragd.stores.stores import Stores
 from vragd.vault.source import Source
 
 NO_STORE = "vragd init, or vragd store create"
+FILES_UNREAD = "files_unread"
+LOOKED_S = 10.0  # how long an assistant waits for the first look at what changed while nobody looked
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +22,20 @@ class Audience:
 
     stores: Stores
     assistant: bool = False
+
+    async def at_rest(self, names: Sequence[str], timeout_s: float, looked_s: float = LOOKED_S) -> None:
+        """
+        As `Stores.at_rest`. To an assistant nothing is told of a store until it is known what in it was closed while
+        vragd did not run, or the source was away; raises StillLooking if that takes longer than `looked_s`.
+        """
+        await self.stores.at_rest(names, timeout_s)
+        if self.assistant:
+            asked = [(indexer, [one.id for one in self.sources_of(indexer)]) for indexer in self.chosen(names)]
+            if not all(await asyncio.gather(*(indexer.looked(sources, looked_s) for indexer, sources in asked))):
+                raise StillLooking(
+                    "vragd still looks which notes were changed or withheld while nobody watched",
+                    hint="try again in a moment",
+                )
 
     def chosen(self, names: Sequence[str]) -> list[Indexer]:
         """As `Stores.chosen`. To an assistant a store all of whose sources are closed is none."""
@@ -50,31 +67,35 @@ class Audience:
         """Those that may be named."""
         return [one for one in indexer.store.sources.values() if not (self.assistant and one.closed.whole)]
 
-    def degraded(self, indexers: Iterable[Indexer]) -> list[str]:
-        """Why answers of these may be stale or incomplete, each once."""
-        found: list[str] = []
+    async def state(self, indexers: Iterable[Indexer]) -> tuple[int, list[str]]:
+        """
+        How many paths and folders are still to be looked at, and why answers of these may be stale or incomplete, each
+        once. To an assistant only notes it is shown are counted; of what was never read nobody knows, so how much that
+        is would tell of closed notes: it is said that there is something.
+        """
+        n, why = 0, list[str]()
         for indexer in indexers:
-            found += indexer.degraded({one.id for one in self.sources_of(indexer)})
-        return list(dict.fromkeys(found))
-
-    async def pending(self, indexers: Iterable[Indexer]) -> int:
-        """
-        How many paths and folders are still to be looked at. To an assistant those that are known to be closed are
-        none; of what was never read nobody knows.
-        """
-        if not self.assistant:
-            return sum(indexer.dirty.pending() for indexer in indexers)
-        return sum([await self.stores.aside.run(_pending, indexer) for indexer in indexers if indexer.dirty.pending()])
+            why += indexer.degraded({one.id for one in self.sources_of(indexer)})
+            if not self.assistant:
+                n += indexer.dirty.pending()
+            elif indexer.dirty.pending():
+                n_open, is_more = await self.stores.aside.run(_waiting, indexer)
+                n += n_open
+                why += [FILES_UNREAD] * is_more
+        return n, list(dict.fromkeys(why))
 
 
-def _pending(indexer: Indexer) -> int:
+def _waiting(indexer: Indexer) -> tuple[int, bool]:
+    """How many of the notes that assistants are shown wait, and whether something does that may come to be one."""
+    waiting = set(indexer.dirty.waiting())
     try:
-        sources, closed = indexer.store.sources, indexer.store.for_assistants.known_closed()
+        sources, reader = indexer.store.sources, indexer.store.for_assistants
+        shown, closed = reader.shown_among(waiting), reader.known_closed()
     except BackendUnavailable:  # it is being started again, which is told besides
-        return 0
+        return 0, False
 
     def is_closed(source: int, path: str) -> bool:
         rule = sources[source].closed if source in sources else None
-        return (source, path) in closed or (rule is not None and (rule(path) or rule(f"{path}/")))
+        return rule is not None and (rule(path) or rule(f"{path}/"))
 
-    return sum(not is_closed(*place) for place in indexer.dirty.waiting())
+    return len(shown), any(not is_closed(*place) for place in waiting - shown - closed)

@@ -150,6 +150,11 @@ class Indexer:
             reasons += keeper.degraded() if sources is None or source in sources else []
         return list(dict.fromkeys(reasons))
 
+    async def looked(self, sources: Collection[int], timeout_s: float) -> bool:
+        """Wait until it is known what is closed to assistants of these sources (ids); False when time ran out first."""
+        keepers = [keeper for source, keeper in self.keepers.items() if source in sources]
+        return await self.loops.moved(lambda: not any(keeper.may_be_closed for keeper in keepers), timeout_s)
+
     def stuck(self, bound_s: float) -> list[str]:
         """What has not moved for `bound_s` seconds, or ended: `writer_lane`, `scan_lane`, `apply_loop`, `scan_loop`."""
         lanes = {"apply": [self.writer]}

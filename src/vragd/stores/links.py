@@ -36,10 +36,11 @@ async def links(
         told = [
             await stores.aside.run(search.of_all, target, unresolved=unresolved, orphans=orphans) for target in targets
         ]
+    pending, degraded = await audience.state(indexers)
     return {
         **_together(told, names=unresolved and not note),
-        "pending": await audience.pending(indexers),
-        "degraded": tuple(audience.degraded(indexers)),
+        "pending": pending,
+        "degraded": tuple(degraded),
     }
 
 
@@ -47,7 +48,7 @@ async def chosen(
     audience: Audience, names: Sequence[str], sources: frozenset[str]
 ) -> tuple[Sequence[Indexer], list[Linked]]:
     """The stores that are named, or all, and each that has any of these sources as questions about notes see it."""
-    await audience.stores.at_rest(names, REST_S)
+    await audience.at_rest(names, REST_S)
     indexers = audience.chosen(names)
     labels = {source.label for indexer in indexers for source in audience.sources_of(indexer)}
     if unknown := sources - labels:

@@ -89,7 +89,7 @@ def _narrowed(**narrowing: Any) -> Question:
 
 async def _looked(audience: Audience, names: Sequence[str], question: Question, into: Collected) -> dict[str, Any]:
     stores = audience.stores
-    await stores.at_rest(names, REST_S)
+    await audience.at_rest(names, REST_S)
     indexers = asked_of(audience, names, [question])
     met = set[str]()
     told: list[Looked] = []
@@ -105,6 +105,6 @@ async def _looked(audience: Audience, names: Sequence[str], question: Question, 
 
 
 async def _state(audience: Audience, names: Sequence[str], indexers: Sequence[Indexer]) -> dict[str, Any]:
-    degraded = audience.degraded(indexers)
+    pending, degraded = await audience.state(indexers)
     degraded += ["store_restarting"] if audience.shown(audience.stores.coming) and not names else []
-    return {"pending": await audience.pending(indexers), "degraded": tuple(dict.fromkeys(degraded))}
+    return {"pending": pending, "degraded": tuple(dict.fromkeys(degraded))}

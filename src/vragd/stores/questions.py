@@ -56,16 +56,15 @@ class Questions:
         asked: dict[str, Any],
     ) -> dict[str, Any]:  # fmt: skip
         questions = each_of(offset=offset, min_score=min_score, **asked)
-        await self._stores.at_rest(names, REST_S)
+        await audience.at_rest(names, REST_S)
         indexers = asked_of(audience, names, questions)
         if fresh_s:
             await self._stores.catch_up(names, fresh_s)
         async with self.place(peer):
             found = await asyncio.gather(*(self._ask_all(audience, indexer, questions) for indexer in indexers))
-        degraded = audience.degraded(indexers)
+        pending, degraded = await audience.state(indexers)
         degraded += [reason for _, answer in found for reason in answer.degraded]
         degraded += ["store_restarting"] if audience.shown(self._stores.coming) and not names else []
-        pending = await audience.pending(indexers)
         return told(found, questions[0], offset=offset, min_score=min_score, pending=pending, degraded=degraded)
 
     @property

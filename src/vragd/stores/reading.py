@@ -26,10 +26,11 @@ async def get(
     audience = Audience(stores, assistant)
     indexers, targets = await chosen(audience, names, sources)
     got = await stores.aside.run(_got, targets, note.strip())
+    pending, degraded = await audience.state(indexers)
     return {
         **{one.name: getattr(got, one.name) for one in fields(got)},
-        "pending": await audience.pending(indexers),
-        "degraded": tuple(audience.degraded(indexers)),
+        "pending": pending,
+        "degraded": tuple(degraded),
     }
 
 

@@ -77,6 +77,7 @@ async def _store_status(audience: Audience, indexer: Indexer) -> dict[str, Any]:
     reader = store.reader_for(assistant=audience.assistant)
     sources = audience.sources_of(indexer)
     counts = await stores.aside.run(reader.counts)
+    pending, degraded = await audience.state([indexer])
     trouble, now = indexer.trouble, stores.clock.steady()
     return {
         "name": store.name,
@@ -85,10 +86,10 @@ async def _store_status(audience: Audience, indexer: Indexer) -> dict[str, Any]:
         "embeddings": counts.embeddings,
         "states": counts.states,
         "n_closed": counts.closed,
-        "pending": await audience.pending([indexer]),
+        "pending": pending,
         "generation": await stores.aside.run(reader.generation),
         "n_embedded": store.n_embedded,
-        "degraded": audience.degraded([indexer]),
+        "degraded": degraded,
         "trouble": None
         if trouble is None
         else {

@@ -51,13 +51,13 @@ async def similar(
     found_in = dict[tuple[str, str], Related]()
     for hit in sorted((hit for answer in answers for hit in answer.hits), key=lambda hit: -hit.score):
         found_in.setdefault((hit.note.source, hit.note.path), hit)  # two stores may have one source
-    degraded = audience.degraded(asking)
+    pending, degraded = await audience.state(asking)
     degraded += [] if all(answer.semantic for answer in answers) else ["semantic_unavailable"]
     return {
         "note": answers[0].note if answers else None,
         "hits": list(found_in.values())[: question.top_k],
         "generation": sum(answer.generation for answer in answers),
-        "pending": await audience.pending(asking),
+        "pending": pending,
         "degraded": tuple(dict.fromkeys(degraded)),
     }
 

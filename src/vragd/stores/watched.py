@@ -16,6 +16,7 @@ import structlog
 from vragd.config.settings import WatchSettings
 from vragd.store.store import Store
 from vragd.stores.attached import Attachments
+from vragd.stores.closing import withhold_closed
 from vragd.stores.watching import Watching
 from vragd.sync.queue import DirtyPaths
 from vragd.system.clock import SYSTEM, Clock
@@ -32,11 +33,9 @@ log = structlog.get_logger()
 CONNECTS_IN_S = 5.0
 AFTER_GUARD_S = 5.0
 DEGRADED_BY_STATE = {
-    "new": "initial_scan",
-    "offline": "source_offline",
-    "permission": "source_permission",
-    "root_changed": "root_changed",
-}
+    "new": "initial_scan", "offline": "source_offline",
+    "permission": "source_permission", "root_changed": "root_changed",
+}  # fmt: skip
 
 
 class Keeper:
@@ -61,7 +60,7 @@ class Keeper:
         self._unreadable: set[str] = set()  # folders that could not be listed when they were last looked at
         self._mounts: dict[str, tuple[int, int]] = {}  # those the watch is known to reach below
         self._mounted: dict[str, str] | None = None  # the system's table of mounts, when it was last looked at
-        self._connecting = False
+        self._connecting = self._in_vain = False
         self._checking = asyncio.Lock()
         self._beating: asyncio.Task[None] | None = None
         self._remounting: asyncio.Task[None] | None = None
@@ -110,6 +109,11 @@ class Keeper:
         return self.source.state == "new"
 
     @property
+    def may_be_closed(self) -> bool:
+        """Whether assistants may not be shown notes any more which they are shown; what cannot be read is as it was."""
+        return self.begins and not self.hangs and not self._in_vain
+
+    @property
     def unsure(self) -> bool:
         """Whether there is something for `confirm_deletes` to decide."""
         return self.source.state == "root_changed" or self.proof.n_held > 0
@@ -135,12 +139,8 @@ class Keeper:
                 await self.watch.arm()
                 self.distrust("watcher_restarted")
             if self.source.state != was:
-                log.info(
-                    "source.state_changed",
-                    store=self.store.name,
-                    source=self.source.uid,
-                    state=self.source.state,
-                )
+                said = {"source": self.source.uid, "state": self.source.state}
+                log.info("source.state_changed", store=self.store.name, **said)
             if self.source.state == "ok":
                 await self._refresh_rules()
                 await self._heal()
@@ -158,7 +158,7 @@ class Keeper:
                 self._dirty.hint(self.source.id, folder, folder=True, settle=False)
 
     async def _reconnect(self, *, accept: bool = False) -> None:
-        self._connecting = True
+        self._connecting, self._in_vain = True, False
         try:
             await self._connect(accept)
         finally:
@@ -258,9 +258,14 @@ class Keeper:
             await self.watch.rearm()  # what is excluded no longer was not watched
         paths, found = await self.lane.run(self.store.scan_source, self.source)
         self._dirty.add(((self.source.id, path) for path in paths), ticket)
+        self._in_vain = "" in found.unreadable or not self.source.rules_known
         if found.stopped or "" in found.unreadable:
             return False
         self._unreadable = set(found.unreadable)
+        if self.begins:
+            self._dirty.add(
+                await withhold_closed(self.store, self.source, found.changed, self.lane, self._writer), ticket
+            )
         await self._note_attachments(found)
         await self._writer.run(self.proof.remember)
         self.scanned_at = self._clock.steady()
@@ -269,14 +274,10 @@ class Keeper:
         self._distrust = {reason: since for reason, since in self._distrust.items() if since > began}
         await self._watch_mounts(found.mounts)
         log.info(
-            "source.scan_finished",
-            store=self.store.name,
-            source=self.source.uid,
-            n_notes=len(found.notes),
-            n_dirty=len(paths),
-            n_unreadable=len(found.unreadable),
+            "source.scan_finished", store=self.store.name, source=self.source.uid, n_dirty=len(paths),
+            n_notes=len(found.notes), n_unreadable=len(found.unreadable),
             duration_ms=round((self.scanned_at - started) * 1000),
-        )
+        )  # fmt: skip
         return True
 
     async def _note_attachments(self, found: Scan) -> None:

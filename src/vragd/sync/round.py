@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from vragd.backends.base import Entry, VectorBackend
-from vragd.catalog.model import NoteChange, NoteRemoval, SpaceRow
+from vragd.catalog.model import BY_NOTE, NoteChange, NoteRemoval, SpaceRow
 from vragd.catalog.writer import Catalog
 from vragd.embed.base import Embedder
 from vragd.errors import VectorsRefused, VragdError
@@ -101,6 +101,8 @@ class Syncer:
             whole = all(chunk.text_hash in settled for chunk in item.fresh)
             (ready if whole else unfinished).append(item.without(found.refused) if whole else item)
         self._preparer.keep(unfinished)
+        # what a note says of assistants counts from when it was read, though its texts wait for an embedder
+        self._catalog.withhold([(o.visit.source.id, o.visit.path) for o in unfinished if _is_closed(o.change)])
         report.deferred[:0] = [item.visit for item in unfinished]  # what has begun is to be finished first
         try:
             self._write(ready, report)
@@ -175,3 +177,7 @@ class Syncer:
         report.n_changed = sum(change.chunks is not None for change in noted)
         report.n_failed = sum(change.state == "failed" for change in noted)
         report.n_untouched = len(noted) - report.n_changed - report.n_failed
+
+
+def _is_closed(change: NoteChange | NoteRemoval) -> bool:
+    return isinstance(change, NoteChange) and bool(change.closed & BY_NOTE)

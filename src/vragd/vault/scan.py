@@ -34,7 +34,7 @@ class Scan:
     `linked` maps inodes of notes that have another name somewhere to the names found here. What is
     `withheld` may be what nobody is to see: it is neither there nor gone. `attachments` are the files that are no notes
     and not excluded, unless they are so many that it is too `crowded` to know all. `believed`: what it misses is gone,
-    as whoever judges it says.
+    and what is known is `changed`, as whoever judges it says.
     """
 
     folder: str
@@ -48,6 +48,7 @@ class Scan:
     attachments: set[str] = field(default_factory=set)
     crowded: bool = False
     believed: bool = False
+    changed: list[str] = field(default_factory=list)
     stopped: bool = False
     max_skipped: int = MAX_SKIPPED
 

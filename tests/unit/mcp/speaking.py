@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from vragd.mcp.protocol import Peer, Tools
+from vragd.mcp.protocol import Peer, Resources, Tools
 from vragd.mcp.stdio import serve
 from vragd.mcp.versions import CAPABILITIES, VERSION, Refused
 
@@ -50,6 +50,20 @@ class Doing(Tools):
         return {"content": [], "said": self._does[name](), "arguments": arguments}
 
 
+class Holding(Resources):
+    """One note."""
+
+    templates = [{"uriTemplate": "x:{y}", "name": "y"}]  # noqa: RUF012
+
+    def listed(self, cursor: str | None) -> Message:
+        return {"resources": [{"uri": "x:1", "name": "1"}], "nextCursor": cursor}
+
+    def read(self, uri: str) -> Message:
+        if uri != "x:1":
+            raise Refused(-32602, f"no {uri}")
+        return {"contents": [{"uri": uri, "text": "one"}]}
+
+
 class Line:
     """Both ends that a client holds."""
 
@@ -57,7 +71,9 @@ class Line:
         source, self.sending = os.pipe()
         self.receiving, out = os.pipe()
         self._got = os.fdopen(self.receiving, "rb", closefd=False)
-        self._thread = threading.Thread(target=self._serve, args=(Peer(tools, "1.2"), source, out), daemon=True)
+        self._thread = threading.Thread(
+            target=self._serve, args=(Peer(tools, Holding(), "1.2"), source, out), daemon=True
+        )
         self._thread.start()
 
     @staticmethod

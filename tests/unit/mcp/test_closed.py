@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
+import json
+import threading
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from random import Random
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 
@@ -15,6 +19,8 @@ from vragd.backends.faiss.settings import FaissBackend
 from vragd.backends.memory.settings import MemoryBackend
 from vragd.backends.settings import BackendSettings
 from vragd.config.settings import McpSettings
+from vragd.errors import StillLooking
+from vragd.mcp.resources import BEGINS
 from vragd.stores.audience import Audience
 
 WORDS = ("quartz", "quarts", "lantern", "lanterns", "walrus", "obelisk", "zephyr", "meadow", "ledger", "cobalt",
@@ -101,6 +107,9 @@ def test_the_bridge_answers_as_over_a_twin_that_lacks_it(
         names = (*ASKED, str(tmp_path / "a" / "diary" / "Alpha.md"), *draw.sample(ids, min(len(ids), 50)))
         for tool, arguments in everything(names, QUESTIONS, FILTERS):
             assert a.call(tool, **arguments) == b.call(tool, **arguments), (tool, arguments)
+        assert a.resource() == b.resource()
+        for name in (*names, *(f"vault/{path}" for path in files), *(f"diary/{path}" for path in diary)):
+            assert a.resource(BEGINS + quote(name)) == b.resource(BEGINS + quote(name)), name
 
 
 def found(daemon: InProcess, question: str) -> list[str]:
@@ -122,6 +131,8 @@ def test_what_says_so_is_closed_as_soon_as_it_is_read_and_people_see_it(fake: Fa
         assert daemon.told("status")["stores"][0]["notes"] == daemon.told("recent_notes")["n_notes"] == 1
         for name in ("b", "vault/b.md", id_):
             assert f"there is no note {name!r}" in daemon.call("get_note", note=name)
+            assert daemon.resource(BEGINS + name) == daemon.resource(BEGINS + "nowhere").replace("nowhere", name)
+        assert [one["name"] for one in json.loads(daemon.resource())["resources"]] == ["vault/a.md"]
         people = daemon.request("POST", "/v1/query", {"text": "obelisk"})
         assert [hit["path"] for hit in people["hits"]][:1] == ["b.md"]
         (store,) = daemon.request("GET", "/v1/status")["stores"]
@@ -160,20 +171,31 @@ def test_a_note_nobody_has_read_is_closed(fake: FakeOllama, tmp_path: Path) -> N
         assert daemon.request("GET", "/v1/status")["stores"][0]["n_closed"] == 0
 
 
-def test_what_is_pending_counts_unless_it_is_known_to_be_closed(fake: FakeOllama, tmp_path: Path) -> None:
+def test_what_is_pending_counts_if_it_is_shown_and_of_the_rest_not_how_much_it_is(
+    fake: FakeOllama, tmp_path: Path
+) -> None:
     files = {"a.md": "quartz", "b.md": "---\nai: false\n---\nx", "Private/c.md": "x"}
     with running(tmp_path, {"one": {"vault": Vault(files, PRIVATE)}}, fake) as daemon:
         (indexer,) = daemon.stores.indexers.values()
         (source,) = indexer.store.sources
-        for path, n in (("b.md", 0), ("Private/d.md", 0), ("Private", 0), ("a.md", 1), ("new.md", 2), ("Work", 3)):
+        unread = {"degraded": ["files_unread"]}
+        hints = [("b.md", 0, {}), ("Private/d.md", 0, {}), ("Private", 0, {}), ("a.md", 1, {}), ("new.md", 1, unread)]
+        for path, n, degraded in [*hints, ("newer.md", 1, unread), ("Work", 1, unread)]:
             indexer.dirty.hint(source, path, folder="." not in path)
-            assert daemon.told("status")["pending"] == n, path
+            told = daemon.told("status")
+            assert (told["pending"], told["stores"][0]["pending"]) == (n, n), path
+            assert {key: told["stores"][0][key] for key in {"degraded"} & told["stores"][0].keys()} == degraded, path
         incomplete = daemon.told("search", query="quartz")["incomplete"]
-        assert incomplete == ["3 changed files are still to be indexed"]
-        assert daemon.request("GET", "/v1/status")["pending"] == 6
+        assert incomplete == ["files_unread", "1 changed files are still to be indexed"]
+        status = daemon.request("GET", "/v1/status")
+        assert (status["pending"], status["degraded"]) == (7, [])
+        for n in range(1_100):
+            indexer.dirty.add([(source, f"{n}.md")])
+        assert daemon.told("status")["pending"] == 1
         indexer.store.for_assistants.close()
         indexer.store.reader.close()
-        assert daemon.runner.run(Audience(daemon.stores, assistant=True).pending([indexer])) == 0, "nobody knows now"
+        audience = Audience(daemon.stores, assistant=True)
+        assert daemon.runner.run(audience.state([indexer])) == (0, []), "nobody knows now"
 
 
 def test_of_a_passage_that_also_stands_in_a_closed_note_the_id_is_as_if_it_did_not(
@@ -199,3 +221,64 @@ def test_an_audience_that_there_is_not_is_refused(fake: FakeOllama, tmp_path: Pa
         for method, route in (("POST", "query"), ("GET", "status"), ("POST", "recent")):
             with pytest.raises(Exception, match="unknown audience"):
                 daemon.request(method, f"/v1/{route}?audience={audience}", {"text": "x"} if route == "query" else {})
+
+
+CLOSED_SINCE = "---\nai: false\n---\nquartz obelisk, and more of it"
+
+
+def test_after_a_start_an_assistant_waits_for_the_first_look_and_people_do_not(
+    fake: FakeOllama, tmp_path: Path
+) -> None:
+    files = {"a.md": "quartz", "b.md": "quartz obelisk"}
+    with running(tmp_path, {"one": {"vault": Vault(files)}}, fake) as daemon:
+        (indexer,) = daemon.stores.indexers.values()
+        (keeper,) = indexer.keepers.values()
+        write(tmp_path / "vault", {"b.md": CLOSED_SINCE})
+        look, asked = threading.Event(), ("POST", "/v1/query?audience=assistant", {"text": "quartz"})
+
+        async def asked_meanwhile() -> Any:
+            slow = asyncio.ensure_future(keeper.lane.run(look.wait, 30))  # a file system that takes its time
+            keeper.distrust("initial_scan")
+            people = await daemon.answer("POST", "/v1/query", {"text": "quartz"})
+            assert {hit["path"] for hit in people["hits"]} == {"a.md", "b.md"}
+            with pytest.raises(StillLooking, match="while nobody watched"):
+                await Audience(daemon.stores, assistant=True).at_rest((), 0, looked_s=0)
+            waiting = asyncio.ensure_future(daemon.answer(*asked))
+            await asyncio.sleep(0)
+            assert not waiting.done()
+            look.set()
+            await slow
+            return await waiting
+
+        assert [hit["path"] for hit in daemon.runner.run(asked_meanwhile())["hits"]] == ["a.md"]
+
+
+def test_what_was_closed_while_nothing_ran_is_not_shown_though_its_text_waits_for_an_embedder(
+    fake: FakeOllama, tmp_path: Path
+) -> None:
+    stores = {"one": {"vault": Vault({"a.md": "quartz", "b.md": "quartz obelisk", "c.md": "quartz lantern"})}}
+    with running(tmp_path, stores, fake) as daemon:
+        assert len(found(daemon, "quartz")) == 3
+    write(tmp_path / "vault", {"b.md": CLOSED_SINCE, "c.md": "quartz zephyr"})
+    fake.fail_next(10_000, 500, "out", path="/api/embed")
+    stores = {"one": {"vault": Vault({})}}
+    with running(tmp_path, stores, fake, begun=True) as daemon:
+        assert sorted(found(daemon, "quartz")) == ["vault/a.md", "vault/c.md"]
+        assert daemon.told("links", note="a")["counts"]["back"] == 0
+        assert "there is no note" in daemon.call("get_note", note="b")
+        assert "there is no note" in daemon.resource(BEGINS + "b")
+        assert len(daemon.request("POST", "/v1/query", {"text": "quartz"})["hits"]) == 3
+        fake.fail_no_more()
+
+
+def test_a_source_that_cannot_be_looked_at_holds_up_no_assistant(fake: FakeOllama, tmp_path: Path) -> None:
+    (tmp_path / "vault" / ".obsidian").mkdir(parents=True)
+    (tmp_path / "vault" / ".obsidian" / "app.json").symlink_to("nowhere")
+    stores = {"one": {"vault": Vault({"a.md": "quartz"}), "other": Vault({"b.md": "quartz"})}}
+    with running(tmp_path, stores, fake, begun=True) as daemon:
+        (indexer,) = daemon.stores.indexers.values()
+        assert daemon.runner.run(indexer.looked(list(indexer.keepers), 25))
+        assert any(keeper.begins for keeper in indexer.keepers.values())
+        said = daemon.told("search", query="quartz")
+        assert "rules_unknown" in said["incomplete"]
+        assert {hit["path"] for hit in said["hits"]} <= {"other/b.md"}

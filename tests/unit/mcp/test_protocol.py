@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
 
-from tests.unit.mcp.speaking import META, Doing, Message, initialize, request, stateless
+from tests.unit.mcp.speaking import META, Doing, Holding, Message, initialize, request, stateless
+from vragd.mcp.prompts import NAME, PROMPTS, got
 from vragd.mcp.protocol import Peer
 from vragd.mcp.versions import CAPABILITIES, HANDSHAKE, SERVER, SPOKEN, VERSION
 
@@ -16,7 +18,7 @@ def said() -> str:
 
 
 def peer() -> Peer:
-    return Peer(Doing(ask=said), "1.2")
+    return Peer(Doing(ask=said), Holding(), "1.2")
 
 
 def answered(to: Peer, message: object) -> Message:
@@ -40,7 +42,7 @@ def test_each_revision_with_a_handshake_is_agreed_upon(version: str) -> None:
     result = answered(bridge, initialize(version))["result"]
     assert result["protocolVersion"] == version
     assert result["serverInfo"] == {"name": "vragd", "title": "vragd", "version": "1.2"}
-    assert result["capabilities"] == {"tools": {}}
+    assert result["capabilities"] == {"tools": {}, "resources": {}, "prompts": {}}
     assert result["instructions"] == "ask"
     assert not bridge.receive({"jsonrpc": "2.0", "method": "notifications/initialized"}).ready
     assert answered(bridge, request("ping"))["result"] == {}
@@ -108,7 +110,7 @@ def test_ping_is_no_method_of_the_stateless_revision() -> None:
 
 
 @pytest.mark.parametrize(
-    "method", ["resources/list", "prompts/list", "logging/setLevel", "completion/complete", "x", ""]
+    "method", ["resources/subscribe", "prompts/got", "logging/setLevel", "completion/complete", "x", ""]
 )
 def test_an_unknown_method_is_told(method: str) -> None:
     bridge = peer()
@@ -145,8 +147,49 @@ def test_a_tool_that_there_is_not_is_an_error_of_the_protocol() -> None:
         assert refused(peer(), stateless("tools/call", **params)) == -32602
 
 
-def test_a_page_that_there_is_not_is_refused() -> None:
-    assert refused(peer(), stateless("tools/list", cursor="2")) == -32602
+@pytest.mark.parametrize("method", ["tools/list", "prompts/list", "resources/templates/list", "resources/list"])
+def test_a_page_that_there_is_not_is_refused(method: str) -> None:
+    assert refused(peer(), stateless(method, cursor=2)) == -32602
+
+
+def test_resources_and_prompts_are_of_both_eras_and_what_may_change_is_kept_for_no_time() -> None:
+    bridge = peer()
+    answered(bridge, initialize())
+    for method, params, gives, kept_ms in [
+        ("resources/templates/list", {}, {"resourceTemplates": Holding.templates}, 300_000),
+        ("resources/list", {"cursor": "5"}, {"resources": [{"uri": "x:1", "name": "1"}], "nextCursor": "5"}, 0),
+        ("resources/read", {"uri": "x:1"}, {"contents": [{"uri": "x:1", "text": "one"}]}, 0),
+        ("prompts/list", {}, {"prompts": PROMPTS}, 300_000),
+        ("prompts/get", {"name": NAME, "arguments": {"question": "who?"}}, got(NAME, {"question": "who?"}), None),
+    ]:
+        assert answered(bridge, request(method, **params))["result"] == gives
+        result = answered(bridge, stateless(method, **params))["result"]
+        assert gives.items() <= result.items()
+        assert (result["resultType"], result.get("ttlMs")) == ("complete", kept_ms)
+        assert result.get("cacheScope") == (None if kept_ms is None else "private")
+
+
+def test_what_is_read_is_work_that_can_be_cancelled_and_what_there_is_not_is_its_error() -> None:
+    bridge = peer()
+    (call,) = bridge.receive(stateless("resources/read", 4, uri="x:2")).calls
+    bridge.receive({"jsonrpc": "2.0", "method": "notifications/cancelled", "params": {"requestId": 4}})
+    assert call.is_cancelled
+    assert call.run()["error"] == {"code": -32602, "message": "no x:2"}
+    for uri in ({}, {"uri": 3}):
+        assert refused(bridge, stateless("resources/read", **uri)) == -32602
+
+
+def test_the_prompt_says_what_to_do_and_ends_with_the_question() -> None:
+    result = answered(peer(), stateless("prompts/get", name=NAME, arguments={"question": "Where is tea?"}))["result"]
+    (message,) = result["messages"]
+    assert (message["role"], message["content"]["type"]) == ("user", "text")
+    text = message["content"]["text"]
+    assert text.endswith("\nQuestion: Where is tea?")
+    assert {"search", "get_note", "related_notes"} <= set(re.findall(r"\w+", text))
+    for params in ({}, {"name": "x", "arguments": {"question": "y"}}, {"name": NAME},
+                   *({"name": NAME, "arguments": bad} for bad in ([], {}, {"question": 1}, {"question": " "},
+                     {"question": "x" * 8_193}, {"question": "x", "more": "y"}))):  # fmt: skip
+        assert refused(peer(), stateless("prompts/get", **params)) == -32602
 
 
 @pytest.mark.parametrize(
@@ -213,6 +256,6 @@ def test_an_error_of_ours_is_told_without_its_words() -> None:
     def fails() -> None:
         raise RuntimeError("/home/alice/secret")
 
-    (call,) = Peer(Doing(ask=fails), "1").receive(stateless("tools/call", name="ask")).calls
+    (call,) = Peer(Doing(ask=fails), Holding(), "1").receive(stateless("tools/call", name="ask")).calls
     error = call.run()["error"]
     assert (error["code"], "secret" in error["message"]) == (-32603, False)

@@ -1,0 +1,24 @@
+"""What notes that have changed while nobody looked say of assistants, before all that they say is indexed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from vragd.store.store import Store
+from vragd.system.lanes import Lane
+from vragd.vault.source import Source
+
+READ_AT_ONCE = 100  # so that a lane is known to move
+
+
+async def withhold_closed(
+    store: Store, source: Source, changed: Sequence[str], lane: Lane, writer: Lane
+) -> list[tuple[int, str]]:
+    """Close those of the notes to assistants that say so by now; they are to be looked at anew afterwards."""
+    found = list[tuple[int, str]]()
+    for i in range(0, len(changed), READ_AT_ONCE):
+        if closed := await lane.run(store.closed_since, source, changed[i : i + READ_AT_ONCE]):
+            places = [(source.id, path) for path in closed]
+            await writer.run(store.withhold, places)
+            found += places
+    return found

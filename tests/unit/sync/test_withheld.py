@@ -1,0 +1,91 @@
+"""What a note says of assistants counts from when it was read, whatever else of it is still to be done."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.world import World
+from vragd.errors import EmbedderUnavailable
+
+CLOSED = "---\nai: false\n---\n"
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> Iterator[World]:
+    world = World(tmp_path)
+    yield world
+    world.store.close()
+
+
+def shown(world: World) -> set[str]:
+    """The notes that an assistant sees."""
+    with world.store.for_assistants.snapshot() as now:
+        return {path.decode() for (path,) in now.db.execute("select path from note")}
+
+
+def test_a_note_that_is_closed_is_so_though_its_text_waits_and_is_open_again_when_that_is_taken_back(
+    world: World,
+) -> None:
+    world.write("a.md", "alpha beta")
+    world.write("b.md", "alpha gamma")
+    world.apply("a.md", "b.md")
+    world.embedder.down = True
+    world.write("a.md", f"{CLOSED}alpha delta")
+    world.write("b.md", "alpha epsilon")
+    for _ in range(2):
+        with pytest.raises(EmbedderUnavailable):
+            world.apply("a.md", "b.md")
+        assert shown(world) == {"b.md"}
+    assert ("a.md", "alpha beta") in world.texts(), "people have what there is"
+    generation = world.store.reader.generation()
+    with pytest.raises(EmbedderUnavailable):
+        world.apply("a.md")
+    assert world.store.reader.generation() == generation, "it was known"
+    world.write("a.md", "alpha beta")
+    world.apply("a.md")
+    assert shown(world) == {"a.md", "b.md"}
+
+
+def test_what_has_changed_meanwhile_and_is_closed_or_cannot_be_read_is_known_before_it_is_indexed(world: World) -> None:
+    files = {"same.md": "x", "open.md": "x", "closed.md": "x", "out.md": "x", "gone.md": "x", "code.yaml": "x: 1\n"}
+    world.include = ("*.md", "*.yaml")
+    world.restart()
+    world.store.prepare()
+    for path, text in files.items():
+        world.write(path, text)
+    world.apply(*files)
+    assert shown(world) == files.keys()
+    for path, text in {
+        "open.md": "x y", "closed.md": f"{CLOSED}x", "out.md": "---\nvragd: false\n---\nx", "new.md": f"{CLOSED}x",
+        "code.yaml": "---\nai: false\n---\nx: 1\n",
+    }.items():  # fmt: skip
+        world.write(path, text)
+    (world.vault / "gone.md").unlink()
+    _, found = world.store.scan_source(world.source)
+    changed = set(found.changed)
+    assert files.keys() - {"same.md", "gone.md"} <= changed
+    assert changed.isdisjoint({"same.md", "new.md"})
+    closed = world.store.closed_since(world.source, [*found.changed, "gone.md", "paper.pdf"])
+    assert set(closed) == {"closed.md", "out.md", "code.yaml", "gone.md"}
+    world.store.withhold([(world.source.id, path) for path in closed])
+    assert shown(world) == {"same.md", "open.md"}
+    world.apply(*world.scan())
+    assert shown(world) == {"same.md", "open.md", "out.md"}
+    assert "out.md" not in dict(world.texts()), "which is a name without anything"
+
+
+def test_a_note_that_was_withheld_before_the_process_died_is_read_once_more(world: World) -> None:
+    world.write("a.md", "alpha beta")
+    world.apply("a.md")
+    world.store.withhold([(world.source.id, "a.md"), (world.source.id, "new.md")])
+    world.restart()
+    world.store.prepare()
+    assert shown(world) == set()
+    assert world.scan() == ["a.md"], "though its file is as it was"
+    n_embedded = len(world.embedder.texts)
+    world.apply(*world.scan())
+    assert (shown(world), len(world.embedder.texts)) == ({"a.md"}, n_embedded)
+    assert world.scan() == []
