@@ -51,6 +51,11 @@ class Selecting:
         sql = f"select n.id as note_id from note n join source s on s.id = n.source_id where s.label in ({marks})"
         return self._ids(sql, *labels)
 
+    def modified(self, start_ns: int | None, end_ns: int | None) -> np.ndarray:
+        """Notes whose files were modified between two moments, half-open, since 1970; None where that is open."""
+        sql = "select id as note_id from note where (?1 is null or mtime_ns >= ?1) and (?2 is null or mtime_ns < ?2)"
+        return self._ids(sql, start_ns, end_ns)
+
     def below(self, folder: str) -> np.ndarray:
         """Notes below a folder: a path within a source, or, as hits print it, one with the source's label before it."""
         found = [self._ids("select id as note_id from note where path >= ? and path < ?", *below(folder))]
@@ -164,7 +169,7 @@ class Selecting:
         sql = "select id from note where id in (select value from json_each(?)) order by mtime_ns desc, id limit ?"
         return [note for (note,) in self._db.execute(sql, (said(notes), most))]
 
-    def _ids(self, sql: str, *bound: str | int | bytes) -> np.ndarray:
+    def _ids(self, sql: str, *bound: str | int | bytes | None) -> np.ndarray:
         ((rows,),) = self._db.execute(f"select group_concat(note_id) from ({sql})", bound)
         return np.unique(np.fromstring(rows or "", dtype=np.int64, sep=","))
 

@@ -39,7 +39,7 @@ from vragd.search.grammar.tree import (
     Word,
 )
 from vragd.search.textual import PIECES, Look, Matcher
-from vragd.search.valued import compares, file_time, moment_of, words_of
+from vragd.search.valued import compares, file_time, moment_of, nanoseconds, words_of
 
 NONE = np.empty(0, dtype=np.int64)
 COSTS = {Source: 0, Store: 0, Tag: 0, Folder: 0, Property: 1, When: 2, Link: 1, Compares: 3, Asks: 3}
@@ -214,6 +214,8 @@ class Among:
 
     def _when(self, node: When, among: np.ndarray) -> np.ndarray:
         start, end = bounds(node, self._now)
+        if not SAID_BY[node.field]:  # the file alone says it
+            return self._select.modified(*(None if at is None else nanoseconds(at) for at in (start, end)))
         times = self.times(node.field, among)
         found = [note for note, at in times.items() if (not start or start <= at) and (not end or at < end)]
         return np.array(sorted(found), dtype=np.int64)

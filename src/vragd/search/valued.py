@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import operator
 from collections.abc import Callable, Iterator, Mapping
-from datetime import UTC, date, datetime, time
+from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 
 from vragd.catalog.fold import fold
@@ -14,6 +14,7 @@ from vragd.search.grammar.dates import interval
 from vragd.search.grammar.tree import Compared
 
 _FIRST_S, _LAST_S = -62_135_500_000, 253_402_200_000  # a day within the years 1 and 9999
+_MOST_NS = (1 << 63) - 1
 _ORDER: Mapping[str, Callable[[Any, Any], bool]] = {
     "<": operator.lt, "<=": operator.le, ">": operator.gt, ">=": operator.ge,
 }  # fmt: skip
@@ -61,6 +62,12 @@ def file_time(modified_ns: int) -> datetime:
     """When a file was changed, in UTC: nanoseconds since 1970, as far as the calendar goes."""
     seconds = max(_FIRST_S, min(_LAST_S, modified_ns / 1e9))
     return datetime.fromtimestamp(seconds, UTC)
+
+
+def nanoseconds(moment: datetime) -> int:
+    """A moment as files have it: since 1970, as far as 64 bits go."""
+    made: int = (moment - datetime.fromtimestamp(0, UTC)) // timedelta(microseconds=1) * 1000
+    return max(-_MOST_NS, min(_MOST_NS, made))
 
 
 def compares(value: Value, test: Compared, now: datetime) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import datetime
@@ -85,6 +86,25 @@ def test_what_depends_on_the_clock_is_looked_for_each_time(world: World) -> None
         assert found(target(world), "-(content:blue OR before:7d)", now) == wanted
         assert found(target(world), "date > today() - '7d'", now) == wanted
     assert len(kept(world, RED) or ()) == 1, "the part of it that does not"
+
+
+def test_when_a_file_was_modified_is_compared_to_the_moment_and_as_far_as_dates_go(world: World) -> None:
+    midnight = datetime.fromisoformat("2026-03-02T00:00").astimezone().timestamp()
+    for name, seconds in (("before.md", -1), ("at.md", 0), ("long_ago.md", -3_000_000_000)):
+        world.write(name, f"alpha {name}")
+        os.utime(world.vault / name, (midnight + seconds, midnight + seconds))
+    world.apply("before.md", "at.md", "long_ago.md")
+    now = datetime.fromisoformat("2026-03-05T12:00")
+    for where, wanted in {
+        "modified:2026-03-02": ["at.md"],
+        "modified:2026-03-01": ["before.md"],
+        "modified:2026-03-01..": ["at.md", "before.md"],
+        "modified:..2026-03-01": ["before.md", "long_ago.md"],
+        "modified:..9999-12-31": ["at.md", "before.md", "long_ago.md"],
+        "modified:0001-01-01..1800-01-01": [],
+        "-modified:4d": ["long_ago.md"],
+    }.items():
+        assert found(target(world), where, now) == wanted, where
 
 
 def test_what_is_withheld_now_is_in_no_answer_though_it_was_in_one_before(world: World) -> None:
