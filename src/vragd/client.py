@@ -44,6 +44,18 @@ class Client:
             status, raw = _exchange(connection, sent)
         return decoded(status, raw)
 
+    def connected(self, *, timeout_s: float = 5.0) -> socket.socket:
+        """A connection to the daemon, for whoever speaks on it himself, and closes it. Raises NoDaemon."""
+        connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        try:
+            with what_went_wrong(self.path, timeout_s):
+                connection.settimeout(timeout_s)
+                self._connect(connection)
+        except BaseException:
+            connection.close()
+            raise
+        return connection
+
     def _connect(self, connection: socket.socket) -> None:
         try:
             connection.connect(str(self.path))

@@ -73,6 +73,7 @@ class NoDaemon(VragdError):
 
     code = "no_daemon"
     exit_status = 3
+    http_status = 503
 
 
 class NotRunning(NoDaemon):

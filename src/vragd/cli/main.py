@@ -52,6 +52,7 @@ MODULES = {
     "doctor": "doctor.command",
     "completion": "completion.command",
     "purge": "purge.command",
+    "web": "web",
     "demo": "demo",
     "mcp": "vragd.mcp.command",
 }

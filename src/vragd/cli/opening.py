@@ -37,10 +37,19 @@ def chosen(answer: Mapping[str, Any], number: int, first: int) -> Mapping[str, A
 
 def open_hit(hit: Mapping[str, Any], environ: Mapping[str, str] = os.environ) -> str:
     """Have the desktop open the hit; the link it was told. Raises VragdError where it cannot."""
+    link: str = hit["uri"] or Path(hit["file"]).as_uri()
+    opener, status = open_link(link, environ)
+    if status:
+        what = "Obsidian is not known to the desktop as what opens obsidian: links" if "obsidian:" in link else link
+        raise VragdError(f"{opener} ended with {status}", hint=f"{what}? else --edit N")
+    return link
+
+
+def open_link(link: str, environ: Mapping[str, str] = os.environ) -> tuple[str, int]:
+    """Have the desktop open a link; who was asked, and how that ended. Raises VragdError where there is nobody."""
     import shutil
     import subprocess
 
-    link: str = hit["uri"] or Path(hit["file"]).as_uri()
     path = environ.get("PATH")
     names = ("open",) if MACOS else ("wslview", "xdg-open") if "WSL_DISTRO_NAME" in environ else ("xdg-open",)
     opener = next((found for name in names if (found := shutil.which(name, path=path))), None)
@@ -53,12 +62,8 @@ def open_hit(hit: Mapping[str, Any], environ: Mapping[str, str] = os.environ) ->
     try:
         status = process.wait(PATIENCE_S)
     except subprocess.TimeoutExpired:
-        process.returncode = 0  # it goes on without us
-        return link
-    if status:
-        what = "Obsidian is not known to the desktop as what opens obsidian: links" if "obsidian:" in link else link
-        raise VragdError(f"{Path(opener).name} ended with {status}", hint=f"{what}? else --edit N")
-    return link
+        process.returncode = status = 0  # it goes on without us
+    return Path(opener).name, status
 
 
 def editing(hit: Mapping[str, Any], environ: Mapping[str, str] = os.environ) -> list[str]:

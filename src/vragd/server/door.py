@@ -18,12 +18,23 @@ from vragd.server.table import error_reply
 log = structlog.get_logger()
 
 
+def no_pages(request: h11.Request) -> None:
+    """Refuse what a browser sends for a page. Raises Forbidden."""
+    if {b"origin", b"sec-fetch-site"} & {name for name, _ in request.headers}:
+        raise Forbidden("requests from web pages are refused")
+
+
 @dataclass(frozen=True, slots=True)
 class Door:
-    """`admit` says who is at the other end, None for nobody we serve; `hosts` are the only ones asked for, if any."""
+    """
+    `admit` says who is at the other end, None for nobody we serve; `hosts` are the only ones asked for, if any. `guard`
+    looks at a request's head and raises VragdError for one that is not answered; `headers` go with every answer.
+    """
 
     admit: Callable[[socket.socket], Peer | None]
     hosts: frozenset[bytes] = frozenset()
+    guard: Callable[[h11.Request], None] = no_pages
+    headers: tuple[tuple[str, str], ...] = ()
 
     def check(self, request: h11.Request, max_bytes: int) -> None:
         """Whether a request's head is one that is answered. Raises VragdError."""
@@ -32,9 +43,7 @@ class Door:
             raise HeadTooLarge(f"the request's head has more than {max_bytes} bytes")
         if request.http_version not in (b"1.0", b"1.1"):
             raise UsageError("vragd speaks HTTP/1.1")
-        names = {name for name, _ in request.headers}
-        if b"origin" in names or b"sec-fetch-site" in names:
-            raise Forbidden("requests from web pages are refused")
+        self.guard(request)
         if self.hosts and {value.lower() for name, value in request.headers if name == b"host"} - self.hosts:
             raise Forbidden("the request is for another host")  # a name that was made to lead here
         if not request.target.startswith(b"/"):

@@ -223,6 +223,7 @@ class Server:
         task = _this_task()
         if len(self._streaming) >= self._limits.max_streams or self._stopping:
             full = error_reply(Overloaded("too many streams are open", hint=f"at most {self._limits.max_streams}"))
+            await parts.aclose()
             await self._send(protocol, writer, request, full, last=True)
             return
         self._streaming.add(task)
@@ -322,6 +323,7 @@ class Server:
             *([("content-length", str(len(reply.body)))] if reply.parts is None else []),
             ("x-content-type-options", "nosniff"),
             ("cache-control", "no-store"),
+            *self._door.headers,
         ]
         if last:
             headers.append(("connection", "close"))

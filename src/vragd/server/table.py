@@ -9,15 +9,17 @@ import json
 import re
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, is_dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs, unquote
 
 from pydantic import BaseModel, ValidationError
 
 from vragd.errors import MethodNotAllowed, Mistyped, NotFound, UsageError, VragdError
-from vragd.stores.questions import Questions
-from vragd.stores.stores import Stores
 from vragd.terms.names import shown
+
+if TYPE_CHECKING:  # the page's door has no stores
+    from vragd.stores.questions import Questions
+    from vragd.stores.stores import Stores
 
 ROWS_AT_ONCE = 500
 JSON = "application/json"

@@ -217,7 +217,7 @@ print([name for name in {heavy!r} if name in sys.modules], file=sys.stderr)"""
 
 def test_every_argument_has_values_that_are_known_or_is_known_to_have_none() -> None:
     free = {
-        "text", "lines", "top_k", "offset", "metrics",
+        "text", "lines", "top_k", "offset", "metrics", "port",
         "also", "min_score", "on", "after", "before", "where", "open", "edit", "model",
         "backend", "bucket", "region", "profile", "endpoint_url", "log_level", "question", "client", "name",
     }  # fmt: skip

@@ -1,0 +1,104 @@
+"""`vragd web`: the page, for as long as the command runs."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import tempfile
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from vragd.cli.connect import client
+from vragd.cli.render import out, say
+from vragd.errors import UsageError, VragdError
+
+if TYPE_CHECKING:
+    from vragd.daemon.web import Addresses
+
+
+def add(commands: Any, common: argparse.ArgumentParser) -> None:
+    sub = commands.add_parser("web", parents=[common], help="a page to search and look at your notes, in a browser")
+    sub.add_argument("--port", type=int, default=0, metavar="PORT", help="of 127.0.0.1; any that is free if left out")
+    sub.add_argument("--no-open", action="store_true", help="print the address, open no browser")
+    sub.set_defaults(command=_web)
+
+
+def _web(args: argparse.Namespace) -> int:
+    if not 0 <= args.port < 65_536:
+        raise UsageError(f"{args.port} is no port", hint="for instance --port 8123")
+    asking = client(args)
+    asking.request("GET", "/healthz", timeout_s=5.0)  # raises where there is nothing to look at
+    from vragd.daemon.web import serve
+
+    with a_file(os.environ.get("XDG_RUNTIME_DIR")) as led:
+        told = Telling(led, opens=not args.no_open)
+        serve(asking, args.port, told.ready, told.asked if sys.stdin is not None and sys.stdin.isatty() else None)
+    return 0
+
+
+@contextmanager
+def a_file(folder: str | None) -> Iterator[Path]:
+    """A file in the folder, or where temporary ones are, that only its owner can read; while it is needed."""
+    descriptor, name = tempfile.mkstemp(".html", "vragd-web-", folder if folder and Path(folder).is_dir() else None)
+    os.close(descriptor)
+    try:
+        yield Path(name)
+    finally:
+        with suppress(OSError):
+            Path(name).unlink()
+
+
+class Telling:
+    """Tells a person where the page is, and opens it through the file `led`: an argument is seen by everybody."""
+
+    def __init__(self, led: Path, *, opens: bool, environ: Mapping[str, str] = os.environ) -> None:
+        self._led, self._opens, self._environ = led, opens, environ
+        self._where: Addresses | None = None
+
+    def ready(self, where: Addresses) -> None:
+        """The page is served."""
+        self._where = where
+        self._address()
+        say("It works once, for one browser. Ctrl-C ends the page.", 2)
+        if sys.stdin is not None and sys.stdin.isatty():
+            say("Enter prints another address.", 2)
+        if "SSH_CONNECTION" in self._environ and not self._environ.get("DISPLAY"):
+            say(f"From the machine you sit at, first: ssh -L {where.port}:127.0.0.1:{where.port} THIS-MACHINE", 2)
+        elif self._opens:
+            self._led.write_text(
+                '<!doctype html><meta charset="utf-8"><title>vragd</title>'
+                f'<meta http-equiv="refresh" content="0;url={where.from_file()}">'
+            )
+            threading.Thread(target=self._open, daemon=True).start()
+
+    def asked(self) -> bool:
+        """Whether a line could be read; for one there is another address."""
+        try:
+            if os.tcgetpgrp(0) != os.getpgrp():
+                return True  # in the background: what is typed is for others
+            said = os.read(0, 4096)
+        except OSError:
+            return False
+        if said and self._where is not None:
+            self._address()
+        return bool(said)
+
+    def _address(self) -> None:
+        assert self._where is not None
+        out(self._where.typed())
+        sys.stdout.flush()
+
+    def _open(self) -> None:
+        from vragd.cli.opening import open_link
+
+        try:
+            opener, status = open_link(self._led.as_uri(), self._environ)
+        except VragdError as error:
+            say(f"No browser was opened: {error.message}. Open the address above.")
+            return
+        if status:
+            say(f"No browser was opened: {opener} ended with {status}. Open the address above.")

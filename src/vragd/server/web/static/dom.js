@@ -1,0 +1,72 @@
+// Elements are made here alone, and what notes say becomes text: nothing on the page is parsed as HTML.
+
+export const $ = (id) => document.getElementById(id);
+
+/** An element with attributes, `on…` listeners, and children that are elements or text. */
+export function el(name, attributes = {}, ...children) {
+  const made = document.createElement(name);
+  for (const [key, value] of Object.entries(attributes)) {
+    if (typeof value === "function") made.addEventListener(key.slice(2), value);
+    else if (value === true) made.setAttribute(key, "");
+    else if (value !== false && value !== undefined && value !== null) made.setAttribute(key, value);
+  }
+  made.append(...children.filter((child) => child !== null && child !== undefined && child !== ""));
+  return made;
+}
+
+/** `text` with the half-open `spans` marked; they count code points, as the daemon does. */
+export function marked(text, spans) {
+  const points = Array.from(text), parts = [];
+  let at = 0;
+  for (const [start, end] of spans) {
+    parts.push(points.slice(at, start).join(""), el("mark", {}, points.slice(start, end).join("")));
+    at = end;
+  }
+  return [...parts, points.slice(at).join("")];
+}
+
+/** The link that opens a note in Obsidian; nothing for any other. */
+export function opens(uri) {
+  if (!uri.startsWith("obsidian://")) return null;
+  return el("a", { href: uri, class: "opens", rel: "noreferrer" }, "Open in Obsidian");
+}
+
+export const keyOf = (note) => `${note.store}\n${note.source}\n${note.path}`;
+
+export const titleOf = (note) => note.title || note.path.slice(note.path.lastIndexOf("/") + 1);
+
+export const many = (count, one, more = `${one}s`) => `${count.toLocaleString("en")} ${count === 1 ? one : more}`;
+
+export function ago(seconds) {
+  const away = Math.max(0, Date.now() / 1000 - seconds);
+  for (const [size, unit] of [[31536000, "year"], [2592000, "month"], [86400, "day"], [3600, "hour"], [60, "minute"]])
+    if (away >= size) return `${many(Math.floor(away / size), unit)} ago`;
+  return "just now";
+}
+
+/** A list that shows so many of its rows at first and more when asked: ten thousand at once hold the page up. */
+export function paged(rows, shown, made, list = el("ul", { class: "rows" })) {
+  let at = 0;
+  const more = el("button", { type: "button", class: "more", onclick: () => add(true) });
+  const whole = el("div", {}, list, more);
+  function add(asked) {
+    const next = rows.slice(at, at + shown).map((row) => el("li", {}, made(row)));
+    list.append(...next);
+    at += next.length;
+    more.hidden = at >= rows.length;
+    more.textContent = `${Math.min(shown, rows.length - at)} more of ${(rows.length - at).toLocaleString("en")}`;
+    if (asked) next[0]?.querySelector("button, a")?.focus();
+  }
+  add(false);
+  return whole;
+}
+
+export function pressed(group, attribute, value) {
+  for (const button of group.querySelectorAll(`[${attribute}]`))
+    button.setAttribute("aria-pressed", String(button.getAttribute(attribute) === value));
+}
+
+/** What parts of the page tell one another: `open`, `lit`, `point`, `filter`, `changed`, `left`, `gone`, `back`. */
+const bus = new EventTarget();
+export const tell = (kind, detail) => bus.dispatchEvent(new CustomEvent(kind, { detail }));
+export const hear = (kind, heard) => bus.addEventListener(kind, (event) => heard(event.detail));

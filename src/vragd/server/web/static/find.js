@@ -1,0 +1,166 @@
+// The list: what was found, else what was changed last, else all notes by folder, as the picture has them.
+
+import { get, post } from "/ask.js";
+import { $, ago, el, hear, keyOf, many, marked, opens, paged, pressed, tell, titleOf } from "/dom.js";
+import { narrowed, narrowing } from "/filter.js";
+
+const PAUSE_MS = 30, STEP = 30, LISTED = 200, ROWS = 100;
+let asking = null, pause = 0, way = "recent", notes = null, opened = "", most = STEP, weak = false;
+
+const typed = () => $("q").value.trim();
+
+function row(note, ...more) {
+  const key = keyOf(note);
+  return el("article", { class: "row", "data-key": key, onmouseenter: () => tell("point", key), onmouseleave: () => tell("point", "") },
+    el("button", { type: "button", class: "title", "aria-current": key === opened ? "true" : false, onclick: () => tell("open", note), onfocus: () => tell("point", key), onblur: () => tell("point", "") }, titleOf(note)),
+    el("p", { class: "place" }, [note.path, ...(note.heading ?? [])].join(" › ")), ...more);
+}
+
+/** Another list; whoever was at a note of it with the keyboard still is. */
+function fill(...parts) {
+  const at = document.activeElement.closest("#list [data-key]")?.dataset.key;
+  $("list").replaceChildren(...parts);
+  if (at) $("list").querySelector(`[data-key="${CSS.escape(at)}"] .title`)?.focus();
+}
+
+function hit(found) {
+  return row(found,
+    el("p", { class: "excerpt" }, ...marked(found.excerpt, found.spans)),
+    ...found.passages.slice(0, 2).map((one) => el("p", { class: "excerpt also" }, ...marked(one.excerpt, one.spans))),
+    el("p", { class: "foot" }, opens(found.uri), found.template ? el("span", {}, "template") : "",
+      found.copies.length ? el("span", {}, many(found.copies.length, "copy", "copies")) : ""));
+}
+
+function said(answer, took) {
+  const left = answer.n_weak ? `; ${answer.n_weak.toLocaleString("en")} weaker left out` : "";
+  const instead = Object.entries(answer.instead).map(([word, other]) => ` “${word}” is nowhere, “${other}” was looked for.`);
+  const unknown = answer.unknown.map((one) => ` No note has the ${one.kind} “${one.name}”.`);
+  return `${many(answer.hits.length, "note")} in ${Math.round(took)} ms${left}.${[...instead, ...unknown].join("")}`;
+}
+
+async function search(signal) {
+  const began = performance.now(), top_k = typed() ? most : Math.max(LISTED, most); // all of a folder light up
+  const answer = await post("/v1/query", { text: typed(), top_k, weak, ...narrowing() }, signal);
+  $("notes-title").textContent = typed() ? "Found" : "Notes with these filters, last changed first";
+  $("found").textContent = said(answer, performance.now() - began);
+  $("ways").hidden = true;
+  fill(answer.hits.length
+    ? paged(answer.hits, ROWS, hit, el("ol", { class: "rows" }))
+    : el("p", { class: "quiet" }, "Nothing was found. Fewer words, or fewer filters?"));
+  const more = (text, change) => $("list").append(el("button", { type: "button", class: "more", onclick: () => {
+    change();
+    draw();
+  } }, text));
+  if (answer.hits.length === top_k && top_k < 1000) more("More", () => (most = top_k + (typed() ? STEP : LISTED)));
+  else if (answer.n_weak) more(`Also ${many(answer.n_weak, "weaker one")}`, () => (weak = true));
+  tell("lit", answer.hits.map(keyOf));
+}
+
+async function recent(signal) {
+  const answer = await post("/v1/recent", { top_k: 50 }, signal);
+  $("found").textContent = "";
+  fill(answer.notes.length
+    ? paged(answer.notes, ROWS, (one) => row(one.note, el("p", { class: "foot" }, el("span", {}, ago(one.modified)))))
+    : empty());
+}
+
+function empty() {
+  return el("div", { class: "empty" }, el("p", {}, "There are no notes yet."),
+    el("p", { class: "quiet" }, "vragd add ~/path/to/a/vault adds a folder of them; they appear here while they are indexed."));
+}
+
+const folderOf = (note) => (note.path.includes("/") ? note.path.slice(0, note.path.indexOf("/")) : "");
+
+async function all(signal) {
+  const shown = notes ?? (await get("/v1/files?state=indexed", signal)).files.map((file) => ({ ...file, title: file.path.slice(file.path.lastIndexOf("/") + 1).replace(/\.md$/, "") }));
+  const one = new Set(shown.map((note) => note.source)).size < 2;
+  const groups = Map.groupBy(shown, (note) => {
+    const folder = (note.folder ?? folderOf(note)) || "no folder";
+    return one ? folder : `${note.source} › ${folder}`;
+  });
+  const sorted = [...groups].sort(([one], [other]) => one.localeCompare(other));
+  $("found").textContent = many(shown.length, "note");
+  fill(...sorted.map(([name, group]) => {
+    const part = el("details", { class: "group", ontoggle: () => part.open && part.children.length < 2 &&
+      part.append(paged(group.sort((a, b) => titleOf(a).localeCompare(titleOf(b))), ROWS, (one) => row(one))) },
+    el("summary", {}, name, el("span", { class: "quiet" }, ` ${group.length.toLocaleString("en")}`)));
+    return part;
+  }));
+  if (!sorted.length) fill(empty());
+  if (sorted.length === 1) $("list").firstChild.open = true;
+}
+
+async function draw() {
+  asking?.abort();
+  asking = new AbortController();
+  const { signal } = asking;
+  $("list").setAttribute("aria-busy", "true");
+  try {
+    if (typed() || narrowed()) return await search(signal);
+    $("notes-title").textContent = "Notes";
+    $("ways").hidden = false;
+    tell("lit", null);
+    return await (way === "all" ? all(signal) : recent(signal));
+  } catch (error) {
+    if (signal.aborted || error.status === undefined) return undefined;
+    if (error.code === "mistyped") $("found").textContent = `${error.message}. ${error.hint}`;
+    else fill(el("p", { class: "quiet" }, `${error.message}. ${error.hint ?? ""}`));
+    return undefined;
+  } finally {
+    if (!signal.aborted) $("list").removeAttribute("aria-busy");
+  }
+}
+
+function anew() {
+  most = STEP;
+  weak = false;
+  return draw();
+}
+
+function soon() {
+  clearTimeout(pause);
+  $("list").setAttribute("aria-busy", "true");
+  pause = setTimeout(anew, PAUSE_MS);
+}
+
+function moved(event) {
+  const rows = [...$("list").querySelectorAll(".title")];
+  const at = rows.indexOf(document.activeElement);
+  const to = { ArrowDown: at + 1, ArrowUp: at - 1 }[event.key];
+  if (to === undefined || (at < 0 && document.activeElement !== $("q"))) return;
+  event.preventDefault();
+  (to < 0 ? $("q") : rows[to])?.focus();
+}
+
+export function begin() {
+  draw();
+}
+
+$("q").addEventListener("input", soon);
+$("q").addEventListener("keydown", (event) => {
+  if (event.key === "Enter") {
+    clearTimeout(pause);
+    draw();
+  }
+  if (event.key === "Escape" && $("q").value) {
+    $("q").value = "";
+    soon();
+  }
+});
+$("notes").addEventListener("keydown", moved);
+$("q").addEventListener("keydown", moved);
+for (const button of $("ways").children)
+  button.addEventListener("click", () => {
+    way = button.dataset.way;
+    pressed($("ways"), "data-way", way);
+    draw();
+  });
+hear("filtered", anew);
+hear("changed", (pending) => !pending && way === "recent" && draw());
+hear("drawn", (found) => (notes = found));
+hear("open", (note) => {
+  opened = keyOf(note);
+  for (const title of $("list").querySelectorAll(".title"))
+    if (title.parentElement.dataset.key === opened) title.setAttribute("aria-current", "true");
+    else title.removeAttribute("aria-current");
+});

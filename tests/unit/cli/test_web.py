@@ -1,0 +1,113 @@
+"""`vragd web`: where the page is, who is told, and that it ends with the command."""
+
+from __future__ import annotations
+
+import http.client
+import os
+import re
+import signal
+import socket
+import stat
+import threading
+from pathlib import Path
+
+import pytest
+
+from tests.harness import until
+from vragd.cli.main import main
+from vragd.cli.web import Telling, a_file
+from vragd.client import Client
+from vragd.daemon.web import Addresses, serve
+from vragd.server.web.guard import Keys
+
+
+def desktop(folder: Path, script: str) -> dict[str, str]:
+    """An environment with a desktop that opens links so."""
+    for name in ("xdg-open", "open"):
+        (folder / name).write_text(f"#!/bin/sh\n{script}\n")
+        (folder / name).chmod(0o755)
+    return {"PATH": f"{folder}:{os.environ['PATH']}"}
+
+
+def led(folder: Path) -> Path:
+    (folder / "led.html").touch(0o600)
+    return folder / "led.html"
+
+
+def test_the_address_is_printed_and_the_browser_led_there_by_a_file(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    told, keys, file = tmp_path / "told", Keys(), led(tmp_path)
+    environ = desktop(tmp_path, f'printf "%s" "$*" > "{told}.new"; mv "{told}.new" "{told}"')
+    Telling(file, opens=True, environ=environ).ready(Addresses(8123, keys))
+    until(told.exists, "the desktop to be asked")
+    assert told.read_text() == file.as_uri()  # what others can see among processes: no ticket
+    said = capsys.readouterr()
+    typed = re.fullmatch(r"http://127\.0\.0\.1:8123/#([\w-]{43})\n", said.out)
+    entered = re.search(r'content="0;url=http://127\.0\.0\.1:8123/enter/([\w-]{43})"', file.read_text())
+    assert typed is not None and entered is not None
+    assert keys.spend(typed[1]) and keys.spend(entered[1])
+    assert "once" in said.err and "Ctrl-C" in said.err
+
+
+@pytest.mark.parametrize("script", ["exit 4", None])
+def test_where_no_browser_opens_that_is_said(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], script: str | None
+) -> None:
+    environ = desktop(tmp_path, script) if script else {"PATH": str(tmp_path)}
+    Telling(led(tmp_path), opens=True, environ=environ).ready(Addresses(8123, Keys()))
+    said = until(lambda: (err := capsys.readouterr().err) and "No browser" in err and err, "the word of it")
+    assert "Open the address above." in said
+
+
+def test_over_ssh_the_way_here_is_said_and_nothing_opened(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = led(tmp_path)
+    Telling(file, opens=True, environ={"SSH_CONNECTION": "1"}).ready(Addresses(8123, Keys()))
+    assert "ssh -L 8123:127.0.0.1:8123 THIS-MACHINE" in capsys.readouterr().err
+    Telling(file, opens=False, environ={}).ready(Addresses(8123, Keys()))
+    assert file.read_text() == ""
+
+
+def test_a_port_that_is_none_or_taken_and_a_daemon_that_is_away_are_said(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    away = ["--socket", str(tmp_path / "s")]
+    assert main(["web", "--port", "70000", *away]) == 2
+    assert "70000 is no port" in capsys.readouterr().err
+    assert main(["web", "--no-open", *away]) == 3
+    assert "no vragd is running" in capsys.readouterr().err
+
+
+def test_it_is_served_until_it_is_interrupted(tmp_path: Path) -> None:
+    """In this very process, whose daemon is away: the page itself is there all the same."""
+    found = dict[str, object]()
+
+    def look(where: Addresses) -> None:
+        try:
+            asked = http.client.HTTPConnection("127.0.0.1", where.port, timeout=10)
+            asked.request("GET", "/")
+            found["page"] = asked.getresponse().read()
+            asked.close()
+        finally:
+            os.kill(os.getpid(), signal.SIGINT)
+
+    def ready(where: Addresses) -> None:
+        found["port"] = where.port
+        threading.Thread(target=look, args=[where]).start()
+
+    before = signal.getsignal(signal.SIGINT)
+    serve(Client(tmp_path / "s"), 0, ready, None)
+    assert b'<script type="module" src="/page.js">' in bytes(found["page"])  # type: ignore[call-overload]
+    assert signal.getsignal(signal.SIGINT) is before
+    with pytest.raises(OSError), socket.create_connection(("127.0.0.1", int(str(found["port"])))):
+        pass
+
+
+def test_the_file_that_leads_there_is_for_its_owner_alone_and_goes(tmp_path: Path) -> None:
+    before = os.umask(0)
+    try:
+        with a_file(str(tmp_path)) as file:
+            assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    finally:
+        os.umask(before)
+    assert not file.exists()
