@@ -37,7 +37,7 @@ def machine() -> dict[str, object]:
 def parser() -> argparse.ArgumentParser:
     found = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     found.add_argument(
-        "name", choices=(*report.ORDER, "backends", "edits", "filters", "mcp", "quality", "words", "all")
+        "name", choices=(*report.ORDER, "backends", "edits", "filters", "map", "mcp", "quality", "words", "all")
     )
     found.add_argument("--chunks", type=int, action="append", help="store size (may be repeated)")
     found.add_argument("--dim", type=int, default=768, choices=DIMENSIONS)

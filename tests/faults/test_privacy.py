@@ -129,6 +129,7 @@ def every_way_of_asking(daemon: Vragd, canaries: Canaries) -> None:
         ("POST", "/v1/similar", {"note": wrong}),
         ("GET", f"/{wrong}", None),
         ("GET", f"/v1/files?{wrong}=1", None),
+        ("GET", f"/v1/map?store={wrong}", None),
         ("GET", f"/v1/files?state={wrong}", None),
         ("DELETE", f"/v1/stores/{wrong}", None),
         (wrong.upper(), "/healthz", None),

@@ -238,7 +238,8 @@ class Lookup:
     def _unpacked(self, sql: str, bound: tuple[int, ...]) -> tuple[list[int], np.ndarray]:
         rows: list[tuple[int, bytes]] = list(self._db.execute(sql, bound))
         longest = max((len(vector) for _, vector in rows), default=0)
-        rows = [row for row in rows if len(row[1]) == longest]  # of a damaged row nothing is said
+        # of a damaged row nothing is said, nor of a title that the embedder refused: its vector is empty
+        rows = [row for row in rows if longest and len(row[1]) == longest]
         if not rows:
             return [], np.empty((0, 0), dtype=np.float32)
         dimension = (len(rows[0][1]) - packed.bytes_of(0)) // 2

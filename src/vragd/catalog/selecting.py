@@ -118,6 +118,16 @@ class Selecting:
         sql = "select heading, line_from, text from chunk where note_id = ? order by ordinal"
         return [(tuple(json.loads(heading)), line, text) for heading, line, text in self._db.execute(sql, (note,))]
 
+    def text_hashes(self, notes: np.ndarray) -> list[tuple[int, bytes]]:
+        """(note, hash of a text) of all that these notes have vectors of: of chunks, in order, or else of the title."""
+        sql = (
+            "select note_id, text_hash from (select note_id, text_hash, ordinal from chunk where embedded"
+            " union all select note_id, title_hash, -1 from note_words w"
+            " where not exists (select 1 from chunk c where c.note_id = w.note_id and c.embedded))"
+            " where note_id in (select value from json_each(?)) order by note_id, ordinal"
+        )
+        return list(self._db.execute(sql, (said(notes),)))
+
     def perhaps_having(self, text: str) -> np.ndarray | None:
         """At least the notes that have `text` somewhere, in whatever spelling; None where that may be most."""
         if text not in self._found:

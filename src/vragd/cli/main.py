@@ -44,6 +44,7 @@ MODULES = {
     "tasks": "lists",
     "recent": "lists",
     "outline": "lists",
+    "map": "map.command",
     "sync": "sync",
     "index": "sync",
     "store": "store",
@@ -64,6 +65,7 @@ FILTERED = ("query", "tags", "properties", "tasks", "recent", "similar")
 NAMES = (
     "path", "vault", "pattern", "store", "name", "source", "config", "data_dir", "socket", "log_file",
     "note", "where", "bundle", "why", "backend", "bucket", "region", "profile", "endpoint_url", "model", "project",
+    "out",
 )  # fmt: skip
 """The arguments that name something."""
 

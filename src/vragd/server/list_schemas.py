@@ -171,3 +171,51 @@ class OutlineAnswer(State):
     note: FileRefModel
     place: str
     headings: tuple[HeadingModel, ...]
+
+
+MAX_WAIT_S = 25.0
+"""That a picture is waited for."""
+
+
+class PointModel(Body):
+    """A note at the mean of its chunks' vectors, laid out in a plane. `id` is the note's as long as it has its path."""
+
+    id: str
+    path: str
+    title: str
+    source: str
+    folder: str
+    tags: tuple[str, ...]
+    x: float = Field(ge=-1, le=1)
+    y: float = Field(ge=-1, le=1)
+
+
+class RegionModel(Body):
+    """Where notes crowd: `name` is up to three words that are said there and not elsewhere, `x` and `y` its middle."""
+
+    name: str
+    x: float = Field(ge=-1, le=1)
+    y: float = Field(ge=-1, le=1)
+    notes: int
+
+
+class PictureModel(Body):
+    """
+    Of one store, in one space. While it is `computing` some notes have no point yet and are not among `notes`; ask
+    again, or with `wait_s`. `links` are pairs of places in `notes`. `without` have no vector. `reason` says why there
+    is no layout, where one failed: `too_slow`, `too_much_memory`, `crashed`, `not_kept`.
+    """
+
+    store: str
+    space: str
+    state: Literal["ready", "computing", "empty"]
+    notes: tuple[PointModel, ...]
+    links: tuple[tuple[int, int], ...]
+    regions: tuple[RegionModel, ...]
+    without: int
+    reason: str
+    generation: int
+
+
+class MapAnswer(Body):
+    pictures: tuple[PictureModel, ...]

@@ -17,7 +17,7 @@ from pydantic import ValidationError
 from vragd.config.settings import SourceSettings, StoreSettings
 from vragd.errors import ConfigError, UsageError, VragdError
 from vragd.server import list_schemas as ls
-from vragd.server import lists, metrics, watching
+from vragd.server import lists, metrics, pictures, watching
 from vragd.server import note_schemas as n
 from vragd.server import query_schemas as q
 from vragd.server import schemas as s
@@ -195,6 +195,8 @@ _STATES = ("indexed", "failed", "pending", "skipped")
 _TRUTH = {"1": True, "true": True, "0": False, "false": False}
 _MANY = {"type": "array", "items": {"type": "string"}}
 _FILES = {"state": {"type": "array", "items": {"enum": list(_STATES)}}, "store": _MANY}
+_WAIT = {"type": "number", "minimum": 0, "maximum": ls.MAX_WAIT_S, "default": 0}
+_MAP: dict[str, dict[str, Any]] = {"store": _MANY, "wait_s": _WAIT, **AUDIENCE}
 _DELETE = {"keep_remote": {"type": "boolean", "default": False}}
 
 ROUTES: tuple[Route, ...] = (
@@ -206,6 +208,14 @@ ROUTES: tuple[Route, ...] = (
     Route("POST", "/v1/properties", lists.properties, ls.PropertiesAnswer, ls.PropertiesRequest, query=AUDIENCE),
     Route("POST", "/v1/tasks", lists.tasks, ls.TasksAnswer, ls.TasksRequest, query=AUDIENCE),
     Route("POST", "/v1/recent", lists.recent, ls.RecentAnswer, ls.RecentRequest, query=AUDIENCE),
+    Route(
+        "GET",
+        "/v1/map",
+        pictures.pictures,
+        ls.MapAnswer,
+        query={"store": _MANY, "wait_s": _WAIT, **AUDIENCE},
+        timeout_s=120.0,
+    ),
     Route("POST", "/v1/outline", lists.outline, ls.OutlineAnswer, ls.OutlineRequest, query=AUDIENCE),
     Route("POST", "/v1/names", lists.names, ls.NamesAnswer, ls.NamesRequest, timeout_s=5.0),
     Route("POST", "/v1/get", get, n.GetAnswer, n.GetRequest, query=AUDIENCE),

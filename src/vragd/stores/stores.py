@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from typing import Any, Protocol, TypeVar
 
 import structlog
 
@@ -33,6 +34,15 @@ log = structlog.get_logger()
 
 QUERY_THREADS = 4
 ASIDE_THREADS = 2
+
+
+class Beside(Protocol):
+    """What `Stores.beside` keeps."""
+
+    def close(self) -> None: ...
+
+
+B = TypeVar("B", bound=Beside)
 
 
 class Stores:
@@ -61,6 +71,7 @@ class Stores:
         self._watch = watch
         self._embedders = Embedders()
         self._jobs: dict[tuple[str, str], asyncio.Task[None]] = {}
+        self._beside: dict[type[Any], Any] = {}
 
     # -- lifecycle ---------------------------------------------------------------------------------
 
@@ -91,6 +102,8 @@ class Stores:
         for name in self.indexers:
             self.standings[name].become(State.AWAY)
         await asyncio.to_thread(self._embedders.close)
+        for one in self._beside.values():
+            await asyncio.to_thread(one.close)
         stopped = [indexer.stop() for indexer in self.indexers.values()]
         results = await asyncio.gather(*stopped, return_exceptions=True)
         self.readers.close()
@@ -146,6 +159,13 @@ class Stores:
         """Nothing is left of a store."""
         if standing := self.standings.pop(name, None):
             standing.become(State.GONE)
+
+    def beside(self, kind: type[B]) -> B:
+        """What serves these stores besides, one of each kind: made when it is first asked for, closed with them."""
+        if kind not in self._beside:
+            self._beside[kind] = kind()
+        found: B = self._beside[kind]
+        return found
 
     # -- which -------------------------------------------------------------------------------------
 

@@ -15,7 +15,8 @@ from vragd.cli.service.units import socket_unit, user_service
 
 LOGGED = '{"event": "daemon.service_ready", "level": "info", "timestamp": "2026-01-01T00:00:00Z"}\n'
 OWN = ("lock", "stores/notes/catalog.db", "stores/notes/catalog.db-wal", "stores/notes/catalog.db.corrupt-2026-wal",
-       "stores/notes/store.json", "stores/notes/remote", "stores/notes/index/notes/vectors.faiss",
+       "stores/notes/picture.layout", "stores/notes/store.json", "stores/notes/remote",
+       "stores/notes/index/notes/vectors.faiss",
        "stores/notes/.remote.0a1b2c3d.tmp",
        "stores/.old.0a1b2c3d.deleted.tmp/catalog.db", ".lock.00000000.tmp")  # fmt: skip
 FOREIGN = (

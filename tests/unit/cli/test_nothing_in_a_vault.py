@@ -13,6 +13,7 @@ from vragd.cli.main import main
     "words",
     [
         ["doctor", "--bundle", "VAULT/sub/bundle.json"],
+        ["map", "--out", "VAULT/sub/map.svg"],
         ["mcp", "install", "vscode", "--project", "VAULT/sub"],
         ["mcp", "install", "vscode", "--project", "VAULT"],
         ["init", "VAULT", "--config", "VAULT/config.yaml"],

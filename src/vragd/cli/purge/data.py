@@ -24,7 +24,9 @@ from vragd.system.lock import shut_out
 _TOP = re.compile(rf"lock|{TEMPORARY.pattern}", re.DOTALL)
 _STORE = re.compile(rf"{STORE_NAME}|\..+\.[0-9a-f]{{8}}\.deleted\.tmp")
 _IN_STORE = re.compile(
-    rf"store\.json|remote|catalog\.db(?:-wal|-shm|-journal)?|catalog\.db\.corrupt-.*|{TEMPORARY.pattern}", re.DOTALL
+    rf"store\.json|remote|catalog\.db(?:-wal|-shm|-journal)?|catalog\.db\.corrupt-.*|picture\.(?:layout|assistants)"
+    rf"|{TEMPORARY.pattern}",
+    re.DOTALL,
 )
 _PID = re.compile(rb"\d+\n")
 

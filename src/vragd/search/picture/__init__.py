@@ -1,0 +1,1 @@
+"""A picture of a vault: its notes in a plane, placed by meaning."""
