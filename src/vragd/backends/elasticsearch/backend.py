@@ -6,8 +6,8 @@ from pathlib import Path
 
 from vragd.backends.elasticsearch.dialect import Elasticsearch
 from vragd.backends.elasticsearch.settings import Settings
+from vragd.backends.http.secrets import Basic, Header, secret, sendable
 from vragd.backends.lucene.backend import LuceneBackend
-from vragd.backends.lucene.secrets import Basic, Header, secret, sendable
 from vragd.errors import ConfigError
 
 

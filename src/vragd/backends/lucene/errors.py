@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
+from vragd.backends.http.errors import AGAIN, BUSY, somebody_else
 from vragd.errors import (
     BackendFull,
     BackendRefused,
@@ -19,14 +20,8 @@ from vragd.errors import (
     VragdError,
 )
 
-AGAIN = "it is tried again by itself"
 _TYPE = re.compile("[a-z_]{1,80}")
-_BUSY = frozenset({408, 429, 500, 502, 503, 504, 509, 529})
 _GONE = frozenset({"index_not_found_exception", "aliases_not_found_exception", "resource_not_found_exception"})
-
-
-class Unreachable(BackendUnavailable):
-    """There is no connection, or it broke."""
 
 
 class Faulty(StoreMismatch):
@@ -81,7 +76,7 @@ def from_answer(status: int, error: Any, title: str, where: str, name: str | Non
         status == 429 and kind.endswith(("rejected_execution_exception", "circuit_breaking_exception"))
     ):
         return TooMuch(f"{title} does not take so much at once {told}", hint=AGAIN)
-    if status in _BUSY or kind == "version_conflict_engine_exception":
+    if status in BUSY or kind == "version_conflict_engine_exception":
         return BackendUnavailable(f"{title} is busy {told}", hint=AGAIN)
     if kind == "resource_already_exists_exception":
         return Exists(f"there is an index already {told}")
@@ -90,10 +85,7 @@ def from_answer(status: int, error: Any, title: str, where: str, name: str | Non
     if status == 400 and kind:
         return Faulty(f"{title} refuses what was sent ({kind})")
     if not kind:
-        return BackendUnavailable(
-            f"something between here and {title} answers in its place {told}",
-            hint=f"check host and port; {AGAIN}",
-        )
+        return somebody_else(status, title, where)
     return BackendRefused(f"{title} refuses {told}", hint="check the store's backend settings")
 
 

@@ -7,8 +7,8 @@ from collections.abc import Callable, Mapping
 from typing import Any
 from urllib.parse import urlencode
 
+from vragd.backends.http.connect import JSON, LINES, Connections, Credentials
 from vragd.backends.lucene import layout, writing
-from vragd.backends.lucene.connect import JSON, LINES, Connections, Credentials
 from vragd.backends.lucene.errors import from_answer, type_of
 from vragd.backends.lucene.settings import LuceneSettings
 from vragd.errors import BackendUnavailable, VragdError

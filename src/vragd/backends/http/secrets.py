@@ -47,7 +47,9 @@ def sendable(word: str, where: str) -> str:
 
 
 class Header:
-    """An Authorization header that is made once. Its repr tells nothing. A subclass says what it is."""
+    """A header that says who asks, made once. Its repr tells nothing. A subclass says what is in it."""
+
+    name = "Authorization"
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -64,7 +66,7 @@ class Header:
         with self._lock:
             if self._known is None:
                 self._known = self._made()
-            return {"Authorization": self._known} if self._known else {}
+            return {self.name: self._known} if self._known else {}
 
     def forget(self) -> None:
         with self._lock:
