@@ -14,15 +14,23 @@ if TYPE_CHECKING:
     from vragd.stores.elsewhere import Place
 
 
-def add_flags(parser: argparse.ArgumentParser) -> None:
-    """`--backend`, `--bucket` and what belongs to that."""
+ALL = "*"
+"""What `--bucket` without a name is taken for: no bucket is called so."""
+
+
+def add_flags(parser: argparse.ArgumentParser, *, lists: bool = False) -> None:
+    """`--backend`, `--bucket` and what belongs to that; `lists`: without a name that means all buckets."""
     group = parser.add_argument_group("an index that others use too; it has the store's name")
     group.add_argument(
         "--backend",
         metavar="URL",
         help="where: postgresql://USER@HOST/DATABASE, sqlite:PATH, or TYPE://PLACE of any other backend",
     )
-    group.add_argument("--bucket", help="where: this vector bucket of Amazon S3 Vectors (or a URL, as --backend)")
+    told = "where: this vector bucket of Amazon S3 Vectors (or a URL, as --backend)"
+    if lists:
+        group.add_argument("--bucket", nargs="?", const=ALL, help=f"{told}; without a name: the buckets there are")
+    else:
+        group.add_argument("--bucket", help=told)
     group.add_argument("--region", help="its AWS region (default: that of the profile or environment)")
     group.add_argument("--profile", help="the AWS profile to use")
     group.add_argument("--endpoint-url", metavar="URL", help="another service than AWS, for instance an emulator")
@@ -115,6 +123,8 @@ def _needs_catalog(args: argparse.Namespace) -> str:
 def list_stores(args: argparse.Namespace) -> int:
     from vragd.stores import elsewhere
 
+    if args.bucket == ALL:
+        return _list_buckets(args)
     with _quietly(args) as place:
         rows = [elsewhere.described(place.backend.collection_info(name)) for name in place.backend.list_collections()]
     if args.json:
@@ -124,6 +134,29 @@ def list_stores(args: argparse.Namespace) -> int:
         out(f"{row['name']:20} {row['dimension']}-d {row['metric']}  {row['model'] or 'not made by vragd'}")
     if not rows:
         say(f"{place.where()} has no index")
+    return 0
+
+
+def _list_buckets(args: argparse.Namespace) -> int:
+    from pydantic import ValidationError
+
+    from vragd.stores import elsewhere
+    from vragd.system import log
+
+    log.set_up(level="error")
+    try:
+        names = elsewhere.places(_given(args))
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        flag = str(first["loc"][-1]).replace("_", "-")
+        raise UsageError(f"--{flag}: {first['msg'].removeprefix('Value error, ')}") from None
+    if args.json:
+        json_out({"buckets": names})
+        return 0
+    for name in names:
+        out(name)
+    if not names:
+        say("there is no vector bucket in this region")
     return 0
 
 

@@ -18,7 +18,7 @@ def add(commands: Any, common: argparse.ArgumentParser) -> None:
     group = top.add_subparsers(metavar="ACTION", required=True)
     sub = group.add_parser("list", parents=[common], help="every store")
     sub.add_argument("--json", action="store_true", help="the answer as JSON")
-    bucket.add_flags(sub)
+    bucket.add_flags(sub, lists=True)
     sub.set_defaults(command=_list)
     sub = group.add_parser("create", parents=[common], help="make a store (those in config.yaml need no making)")
     sub.add_argument("name", help="what the store is called")

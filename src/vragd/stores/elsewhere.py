@@ -65,6 +65,12 @@ class Place:
         self.backend.close()
 
 
+def places(how: Mapping[str, str]) -> list[str]:
+    """The names that `--bucket` takes where `how` leads, sorted."""
+    found: list[str] = TYPES.load(BUCKET, "backend").places(how)
+    return found
+
+
 def is_url(name: str) -> bool:
     """Whether a place is given with its type: TYPE://PLACE, or TYPE:PATH."""
     kind, colon, _ = name.partition(":")
