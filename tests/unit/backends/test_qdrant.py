@@ -261,7 +261,7 @@ def test_a_point_that_is_deleted_while_it_is_changed_is_missing(backend: QdrantB
 @pytest.mark.parametrize(
     ("status", "body", "kind", "told"),
     [
-        (401, b"Invalid API key or JWT", BackendRefused, "does not accept the API key"),
+        (401, b"Invalid API key or JWT", BackendRefused, "wants an API key"),
         (403, {"status": {"error": "Forbidden: planted"}}, BackendRefused, "denies it"),
         (429, {"status": {"error": "Rate limiting exceeded: planted"}}, BackendUnavailable, "is busy"),
         (503, {"status": {"error": "planted"}}, BackendUnavailable, "is busy"),

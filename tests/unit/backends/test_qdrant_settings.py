@@ -31,9 +31,13 @@ def test_the_key_is_shown_and_is_nowhere_else(
     make: Make, node: FakeQdrant, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     node.key = "planted-key"
-    with pytest.raises(BackendRefused, match="does not accept the API key") as caught:
+    with pytest.raises(BackendRefused, match="wants an API key") as caught:
         make().list_collections()
     assert "QDRANT_API_KEY" in caught.value.hint
+    monkeypatch.setenv("QDRANT_API_KEY", "planted-other")
+    with pytest.raises(BackendRefused, match="does not accept the API key") as caught:
+        make().list_collections()
+    assert "planted" not in caught.value.message
     monkeypatch.setenv("QDRANT_API_KEY", "planted-key")
     assert make().list_collections() == []
     file = tmp_path / "key"

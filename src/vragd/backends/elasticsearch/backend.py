@@ -14,6 +14,8 @@ from vragd.errors import ConfigError
 class ApiKey(Header):
     """An API key as Kibana shows it, encoded; nothing where there is none."""
 
+    kind = "the API key"
+
     def __init__(self, file: str | None, variable: str) -> None:
         super().__init__()
         self._file, self._variable = file, variable

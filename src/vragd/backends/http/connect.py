@@ -34,6 +34,9 @@ JSON, LINES = "application/json", "application/x-ndjson"
 class Credentials(Protocol):
     """Who we say we are. Thread-safe."""
 
+    shown: str
+    """What was shown last, for people, such as "the API key"; empty for nothing."""
+
     def headers(self, method: str, url: str, body: bytes, content_type: str) -> Mapping[str, str]:
         """What a request carries. Raises BackendRefused where there is none of what was asked for."""
 

@@ -50,10 +50,13 @@ class Header:
     """A header that says who asks, made once. Its repr tells nothing. A subclass says what is in it."""
 
     name = "Authorization"
+    kind = ""
+    """What it holds, for people."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._known: str | None = None
+        self.shown = ""
 
     def __repr__(self) -> str:
         return type(self).__name__
@@ -66,6 +69,7 @@ class Header:
         with self._lock:
             if self._known is None:
                 self._known = self._made()
+                self.shown = self.kind if self._known else ""
             return {self.name: self._known} if self._known else {}
 
     def forget(self) -> None:
@@ -75,6 +79,8 @@ class Header:
 
 class Basic(Header):
     """User and password; nothing where there is no user."""
+
+    kind = "user or password"
 
     def __init__(self, user: str | None, file: str | None, variable: str) -> None:
         super().__init__()

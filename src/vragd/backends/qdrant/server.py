@@ -37,7 +37,7 @@ class NoPoint(StoreMismatch):
 class ApiKey(Header):
     """The API key; nothing where there is none."""
 
-    name = "api-key"
+    name, kind = "api-key", "the API key"
 
     def __init__(self, settings: Settings) -> None:
         super().__init__()
@@ -52,7 +52,7 @@ class Server:
     """Thread-safe. `name` is always the collection a request is about."""
 
     def __init__(self, settings: Settings, credentials: Credentials) -> None:
-        self._settings = settings
+        self._settings, self._credentials = settings, credentials
         self.title, self.where = settings.title, settings.where()
         self.connections = Connections(settings, credentials)
 
@@ -77,8 +77,10 @@ class Server:
     def _error(self, status: int, body: Any, name: str | None) -> VragdError:
         title, told = self.title, f"(status {status}): {self.where}"
         if status in (401, 403):
+            shown = self._credentials.shown
+            refusal = f"does not accept {shown}" if shown else "wants an API key"
             return BackendRefused(
-                f"{title} {'does not accept the API key' if status == 401 else 'denies it'} {told}",
+                f"{title} {refusal if status == 401 else 'denies it'} {told}",
                 hint=f"set {self._settings.key_variable}, or api_key_file, to a key that may do this",
             )
         said = body.get("status") if isinstance(body, dict) else None

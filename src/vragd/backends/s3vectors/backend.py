@@ -38,7 +38,7 @@ from vragd.backends.base import (
 from vragd.backends.budget import Budget
 from vragd.backends.checks import check_identity, check_shape, check_traits, checked_query, checked_rows, refuse
 from vragd.backends.s3vectors import wire
-from vragd.backends.s3vectors.errors import TITLE, Conflict, Invalid, TooMuch, from_answer
+from vragd.backends.s3vectors.errors import TITLE, Conflict, Invalid, TooMuch, check_answer, from_answer
 from vragd.backends.s3vectors.settings import Settings
 from vragd.backends.scores import prepared
 from vragd.errors import (
@@ -369,6 +369,7 @@ class S3VectorsBackend:
             ours = from_elsewhere(error)
             cause = error
         else:
+            check_answer(answer, operation)
             return answer
         if isinstance(ours, UnknownCollection | StoreMismatch) and name is not None:
             self._shapes.pop(name, None)  # it may be another index by now
