@@ -192,7 +192,10 @@ def info(args: argparse.Namespace) -> int:
     from vragd.stores import elsewhere
 
     with _quietly(args) as place:
-        found = elsewhere.counted(place.backend, elsewhere.resolve(place.backend, args.name))
+        index = elsewhere.resolve(place.backend, args.name)
+        found = elsewhere.counted(place.backend, index)
+        if args.recall:
+            found["recall"] = elsewhere.recall(place.backend, index)
     if args.json:
         json_out(found)
         return 0
@@ -200,14 +203,23 @@ def info(args: argparse.Namespace) -> int:
     out(f"{found['name']}, in {place.where()}{made}")
     out(f"  {found['dimension']}-d {found['metric']}, {found['model'] or 'not made by vragd'}")
     out(f"  {plural(found['vectors'], 'vector')}")
-    for key in ("index", "index_failed"):
+    for key in ("index", "index_failed", "m", "ef_construction", "ef_search", "candidates"):
         if key in found:
             out(f"  {key.replace('_', ' ')}: {found[key]}")
+    if "recall" in found:
+        out(f"  {recall_told(found['recall'])}")
     if advice := place.settings.advice(found["vectors"]):
         out(f"  {advice}")
     for source, count in found["sources"].items():
         out(f"  source {source}: {count:,}")
     return 0
+
+
+def recall_told(recall: dict[str, Any]) -> str:
+    """For people."""
+    if recall["exact"]:
+        return "recall@10: exact (every vector is compared)"
+    return f"recall@10: {recall['at_10']:.3f} of {plural(recall['n_questions'], 'question')} that are stored vectors"
 
 
 def confirmed(question: str, what: str, *, yes: bool) -> bool:
