@@ -6,7 +6,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN = $(VENV)/bin
 
-.PHONY: try test test-quick coverage test-servers lint format bench soak clean
+.PHONY: try test test-quick coverage test-servers servers lint format bench soak clean
 
 try: $(VENV)/run.done
 	$(BIN)/vragd demo
@@ -28,6 +28,12 @@ test-servers: $(VENV)/dev.done
 	VRAGD_SERVERS=$(abspath $(VENV))/servers $(BIN)/python -m pytest -rs tests/conformance/test_backends.py -k "test_contract and not large" \
 	  $(addprefix --backend ,pgvector pgvector-halfvec opensearch-node opensearch-node-exact opensearch-node-hnsw \
 	  elasticsearch-node elasticsearch-node-exact elasticsearch-node-hnsw)
+
+# Servers to keep vectors in, in containers that Docker's compose starts, on this machine alone: examples/servers/*.yaml.
+SERVERS ?= pgvector opensearch elasticsearch qdrant s3
+servers:
+	@docker compose version >/dev/null 2>&1 || { echo "this needs Docker with compose: https://docs.docker.com/compose/install"; exit 1; }
+	for server in $(SERVERS); do docker compose -f examples/servers/$$server.yaml up -d || exit 1; done
 
 lint: $(VENV)/dev.done
 	$(BIN)/ruff check src tests bench examples

@@ -166,7 +166,7 @@ class CollectionMismatch(StoreMismatch):
     """
     The collection is not the one that was meant.
 
-    `what` differs: `dimension`, `metric`, `space`, `identity`, `owner`, `name`, or `query` for a question.
+    `what` differs: `dimension`, `metric`, `data type`, `space`, `identity`, `owner`, `name`, or `query` for a question.
     """
 
     def __init__(self, message: str, *, what: str = "", hint: str = "") -> None:

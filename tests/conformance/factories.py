@@ -112,6 +112,28 @@ def _node(kind: str, *, real: bool = False, **given: Any) -> Callable[[Path], Ve
     return make
 
 
+@functools.cache
+def _fake_qdrant() -> str:
+    from tests.fakes.qdrant import FakeQdrant
+
+    node = FakeQdrant().start()
+    atexit.register(node.stop)
+    return f"http://{node.host}"
+
+
+def _qdrant(path: Path) -> VectorBackend:
+    """
+    Collections for each test, the same when opened again: on the stand-in, or on `VRAGD_TEST_QDRANT=URL`, a server of
+    one's own.
+    """
+    prefix = f"t{xxhash.xxh64_hexdigest(str(path).encode())}-"
+    url = os.environ.get("VRAGD_TEST_QDRANT") or _fake_qdrant()
+    settings = TYPES.settings("qdrant").model_validate({"type": "qdrant", "url": url, "prefix": prefix})
+    backend = create_backend("qdrant", settings, path)
+    _opened.append(backend)
+    return backend
+
+
 _opened: list[VectorBackend] = []
 
 
@@ -132,6 +154,7 @@ FACTORIES: dict[str, Callable[[Path], VectorBackend]] = {
     "opensearch": _node("opensearch"),
     "pgvector": _pgvector(),
     "pgvector-halfvec": _pgvector(vector_type="halfvec", remote_text=True, prefix="half_"),
+    "qdrant": _qdrant,
     "s3": _s3,
     "s3vectors": _s3vectors,
     "sqlite": in_folder("sqlite", "vectors.db"),

@@ -29,6 +29,10 @@ PINNED = {
         private=False, networked=True, keeps_payload=True, durable=True, patches=True, value_error=1 / 2_000,
         metrics=EVERY_METRIC, max_dimension=16_000, max_matches=None, max_among=None,
     ),
+    "qdrant": Traits(
+        private=False, networked=True, keeps_payload=True, durable=True, patches=True, value_error=1e-6,
+        metrics=EVERY_METRIC, max_dimension=65_536, max_matches=None, max_among=None,
+    ),
     "s3": Traits(
         private=False, networked=True, keeps_payload=True, durable=True, patches=True, value_error=1e-6,
         metrics=EVERY_METRIC, max_dimension=65_536, max_matches=None, max_among=None,

@@ -45,7 +45,9 @@ def test_a_note_is_found_by_the_daemon_and_by_whoever_reads_the_bucket(fake_s3: 
         asked = daemon.run("query", "okapi", "-s", "notes", "--backend", url(fake_s3), "--json")
         assert (hit := json.loads(asked.stdout)["hits"][0])["path"] == "n.md", asked.stderr
         assert "okapi" in hit["text"]
-        told = daemon.run("store", "info", "notes", "--backend", url(fake_s3)).stdout
+        told = daemon.run("store", "info", "notes", "--recall", "--backend", url(fake_s3)).stdout
+        assert "recall@10: exact" in told
+        assert "recall@10: exact" in daemon.run("store", "info", "notes", "--recall").stdout
         assert "notes, in s3://my-bucket/of-mine, made 20" in told
         assert "suits" not in told
         made = daemon.run("store", "create", "other", "--backend", url(fake_s3))

@@ -14,20 +14,17 @@ from __future__ import annotations
 import base64
 import json
 import re
-import socket
-import ssl
 import threading
 import uuid
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
 import numpy as np
 
+from tests.fakes.answering import Answering
 from tests.fakes.lucene_search import Refused, asked, matcher, scored
-from tests.fakes.sockets import break_off
 
 FIELDS = {"opensearch": ("knn_vector", "dimension"), "elasticsearch": ("dense_vector", "dims")}
 REJECTED = {"opensearch": "rejected_execution_exception", "elasticsearch": "es_rejected_execution_exception"}
@@ -80,16 +77,12 @@ class Index:
         return {"aliases": {alias: {} for alias in self.aliases}, "mappings": self.mappings, "settings": self.settings}
 
 
-class FakeNode:
+class FakeNode(Answering):
     """A server that is absent until `start()` or `with`; its port and what it holds stay over restarts."""
 
     def __init__(self, kind: str, port: int = 0) -> None:
-        if not port:
-            with socket.socket() as probe:
-                probe.bind(("127.0.0.1", 0))
-                port = probe.getsockname()[1]
-        self.kind, self.port = kind, port
-        self.host = f"127.0.0.1:{port}"
+        super().__init__(port)
+        self.kind = kind
         self.indices: dict[str, Index] = {}
         self.calls: Counter[str] = Counter()
         """By the last part of the path, such as `_bulk`; `PUT` and `DELETE` of an index by the method."""
@@ -115,47 +108,13 @@ class FakeNode:
         """So many bulks are carried out, and their connections cut before an answer."""
         self.denies: Callable[[str, str], bool] = lambda method, path: False
         """Whether a request is answered with 403."""
-        self.tls: ssl.SSLContext | None = None
-        """Before `start`: it speaks TLS."""
         self.hangs: threading.Event | None = None
         """A search is answered once this is set."""
         self.partial = False
         """Searches say that a shard failed."""
-        self._faults: deque[tuple[int, bytes]] = deque()
-        self._lock = threading.RLock()
-        self._server: ThreadingHTTPServer | None = None
-
-    def start(self) -> FakeNode:
-        self._server = _Server(("127.0.0.1", self.port), _handler(self))
-        if self.tls is not None:
-            self._server.socket = self.tls.wrap_socket(self._server.socket, server_side=True)
-        threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True).start()
-        return self
-
-    def stop(self) -> None:
-        if self._server is not None:
-            self._server.shutdown()
-            self._server.server_close()
-            self._server = None
-
-    def __enter__(self) -> FakeNode:
-        return self.start()
-
-    def __exit__(self, *_: object) -> None:
-        self.stop()
-
-    def fail(self, status: int, body: object, times: int = 1) -> None:
-        """The next requests are answered so and do nothing. `body`: JSON, or bytes."""
-        with self._lock:
-            self._faults.extend([(status, body if isinstance(body, bytes) else json.dumps(body).encode())] * times)
-
-    def forgive(self) -> None:
-        """No request fails any more that was to."""
-        with self._lock:
-            self._faults.clear()
 
     def keys(self, index: str) -> set[str]:
-        with self._lock:
+        with self.lock:
             return {doc["key"] for doc in self.indices[index].docs.values()} if index in self.indices else set()
 
     # -- requests ----------------------------------------------------------------------------------
@@ -165,10 +124,10 @@ class FakeNode:
         parts = urlsplit(target)
         path, given = unquote(parts.path), {key: value[0] for key, value in parse_qs(parts.query).items()}
         *place, last = path.strip("/").split("/")
-        with self._lock:
+        with self.lock:
             self.calls[last if last.startswith("_") else method] += 1
-            if self._faults:
-                return self._faults.popleft()
+        if planted := self.planted():
+            return planted
         if last == "_search" and self.hangs is not None:
             self.hangs.wait(60)
         if self.word is not None and headers.get("Authorization") != self.word:
@@ -176,7 +135,7 @@ class FakeNode:
         if self.denies(method, path):
             return 403, {"error": {"type": "security_exception", "reason": "planted"}}
         try:
-            with self._lock:
+            with self.lock:
                 return self._carry_out(method, place[0] if place else "", last, given, body)
         except Refused as error:
             cause = {"type": error.kind, "reason": "planted reason"}
@@ -341,54 +300,3 @@ def _actions(body: bytes) -> Iterator[tuple[str, dict[str, Any], dict[str, Any]]
 def basic(user: str, word: str) -> str:
     """What `FakeNode.word` is for a user and a password."""
     return "Basic " + base64.b64encode(f"{user}:{word}".encode()).decode()
-
-
-class _Server(ThreadingHTTPServer):
-    daemon_threads = True
-    request_queue_size = 64
-
-    def __init__(self, *given: Any) -> None:
-        super().__init__(*given)
-        self.open: set[socket.socket] = set()
-
-    def server_close(self) -> None:
-        super().server_close()
-        break_off(self.open)
-
-    def handle_error(self, *_: object) -> None:
-        """A client that has gone is none of ours."""
-
-
-def _handler(node: FakeNode) -> type[BaseHTTPRequestHandler]:
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-        disable_nagle_algorithm = True
-        wbufsize = -1
-
-        def setup(self) -> None:
-            super().setup()
-            self.server.open.add(self.connection)  # type: ignore[attr-defined]
-
-        def finish(self) -> None:
-            self.server.open.discard(self.connection)  # type: ignore[attr-defined]
-            super().finish()
-
-        def _any(self) -> None:
-            body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
-            status, found = node.answer(self.command, self.path, dict(self.headers), body)
-            if not status:
-                self.close_connection = True
-                return
-            content = found if isinstance(found, bytes) else json.dumps(found).encode()
-            self.send_response(status)
-            self.send_header("Content-Type", "application/json")
-            self.send_header("Content-Length", str(len(content)))
-            self.end_headers()
-            self.wfile.write(content)
-
-        do_GET = do_PUT = do_POST = do_DELETE = _any
-
-        def log_message(self, *_: object) -> None:
-            """Nothing on the terminal."""
-
-    return Handler

@@ -48,7 +48,8 @@ MUTATIONS = frozenset({"PutVectors", "DeleteVectors", "CreateIndex", "DeleteInde
 WRITES = frozenset({"PutVectors", "DeleteVectors"})
 REQUESTS_PER_S, VECTORS_PER_S = 1_000, 2_500
 SAID = "said by the fake"
-LIST_PAGE = {"ListVectors": ("vectors", 1_000), "ListIndexes": ("indexes", 500)}
+LIST_PAGE = {"ListVectors": ("vectors", 1_000), "ListIndexes": ("indexes", 500),
+             "ListVectorBuckets": ("vectorBuckets", 500)}  # fmt: skip
 
 logging.getLogger("werkzeug").setLevel(logging.ERROR)
 
@@ -82,8 +83,12 @@ class FakeS3Vectors:
         """Any of `MUTATIONS`."""
         self.poison: str | None = None
         """PutVectors with this in a key or in a string of metadata is refused whole: for a limit nobody knows."""
+        self.list_page: int | None = None
+        """A list is answered in pages of at most so many."""
         self.query_page: int | None = None
         """A question is answered in pages of so many."""
+        self.latency_s = 0.0
+        """Every request takes so much longer, those at the same time together."""
         self.visible_after_s = 0.0
         """Writes are acknowledged at once and seen so much later."""
         self.on_call: Callable[[str, str], None] = lambda operation, when: None
@@ -231,6 +236,7 @@ class FakeS3Vectors:
         if operation in LIST_PAGE and answer.status == 200:
             field, most = LIST_PAGE[operation]
             rows = answer.body[field]
+            most = min(most, self.list_page or most)
             start, size = int(body.get("nextToken") or 0), min(most, body.get("maxResults", 500))
             answer.body = {field: rows[start : start + size]}
             if start + size < len(rows):
@@ -350,6 +356,7 @@ class _Server(ThreadedMotoServer):
             kept = {k: v for k, v in said["headers"].items() if k.lower().startswith("x-amzn")}
             return _Answer(said["status"], json.loads(body or b"{}"), kept)
 
+        time.sleep(self._fake.latency_s)
         answer = self._fake.handle(operation, raw, environ, pass_on)
         assert answer is not None
         payload = json.dumps(answer.body).encode()

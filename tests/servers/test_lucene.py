@@ -17,8 +17,8 @@ from tests.servers.lucene.node import FOLDER, RealNode, shared
 from vragd.backends.base import Among, Batch, Entry
 from vragd.backends.elasticsearch.dialect import Elasticsearch
 from vragd.backends.elasticsearch.settings import ElasticsearchBackend
+from vragd.backends.http.secrets import Basic
 from vragd.backends.lucene.backend import LuceneBackend
-from vragd.backends.lucene.secrets import Basic
 from vragd.backends.lucene.writing import Writer
 from vragd.backends.opensearch.dialect import OpenSearch
 from vragd.backends.opensearch.settings import OpenSearchBackend

@@ -23,6 +23,7 @@ REGISTRY = {
     "memory": "vragd.backends.memory",
     "opensearch": "vragd.backends.opensearch",
     "pgvector": "vragd.backends.pgvector",
+    "qdrant": "vragd.backends.qdrant",
     "s3": "vragd.backends.s3",
     "s3vectors": "vragd.backends.s3vectors",
     "sqlite": "vragd.backends.sqlite",
@@ -35,6 +36,7 @@ BUCKET = "s3vectors"
 SCHEMES = {
     "elasticsearch+http": "elasticsearch", "elasticsearch+https": "elasticsearch", "opensearch+http": "opensearch",
     "opensearch+https": "opensearch", "postgres": "pgvector", "postgresql": "pgvector",
+    "qdrant+http": "qdrant", "qdrant+https": "qdrant",
 }  # fmt: skip
 """What else than its type the URL of a place may begin with, because its own clients write it so."""
 

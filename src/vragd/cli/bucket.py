@@ -14,15 +14,23 @@ if TYPE_CHECKING:
     from vragd.stores.elsewhere import Place
 
 
-def add_flags(parser: argparse.ArgumentParser) -> None:
-    """`--backend`, `--bucket` and what belongs to that."""
+ALL = "*"
+"""What `--bucket` without a name is taken for: no bucket is called so."""
+
+
+def add_flags(parser: argparse.ArgumentParser, *, lists: bool = False) -> None:
+    """`--backend`, `--bucket` and what belongs to that; `lists`: without a name that means all buckets."""
     group = parser.add_argument_group("an index that others use too; it has the store's name")
     group.add_argument(
         "--backend",
         metavar="URL",
         help="where: postgresql://USER@HOST/DATABASE, sqlite:PATH, or TYPE://PLACE of any other backend",
     )
-    group.add_argument("--bucket", help="where: this vector bucket of Amazon S3 Vectors (or a URL, as --backend)")
+    told = "where: this vector bucket of Amazon S3 Vectors (or a URL, as --backend)"
+    if lists:
+        group.add_argument("--bucket", nargs="?", const=ALL, help=f"{told}; without a name: the buckets there are")
+    else:
+        group.add_argument("--bucket", help=told)
     group.add_argument("--region", help="its AWS region (default: that of the profile or environment)")
     group.add_argument("--profile", help="the AWS profile to use")
     group.add_argument("--endpoint-url", metavar="URL", help="another service than AWS, for instance an emulator")
@@ -115,6 +123,8 @@ def _needs_catalog(args: argparse.Namespace) -> str:
 def list_stores(args: argparse.Namespace) -> int:
     from vragd.stores import elsewhere
 
+    if args.bucket == ALL:
+        return _list_buckets(args)
     with _quietly(args) as place:
         rows = [elsewhere.described(place.backend.collection_info(name)) for name in place.backend.list_collections()]
     if args.json:
@@ -124,6 +134,29 @@ def list_stores(args: argparse.Namespace) -> int:
         out(f"{row['name']:20} {row['dimension']}-d {row['metric']}  {row['model'] or 'not made by vragd'}")
     if not rows:
         say(f"{place.where()} has no index")
+    return 0
+
+
+def _list_buckets(args: argparse.Namespace) -> int:
+    from pydantic import ValidationError
+
+    from vragd.stores import elsewhere
+    from vragd.system import log
+
+    log.set_up(level="error")
+    try:
+        names = elsewhere.places(_given(args))
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        flag = str(first["loc"][-1]).replace("_", "-")
+        raise UsageError(f"--{flag}: {first['msg'].removeprefix('Value error, ')}") from None
+    if args.json:
+        json_out({"buckets": names})
+        return 0
+    for name in names:
+        out(name)
+    if not names:
+        say("there is no vector bucket in this region")
     return 0
 
 
@@ -159,7 +192,10 @@ def info(args: argparse.Namespace) -> int:
     from vragd.stores import elsewhere
 
     with _quietly(args) as place:
-        found = elsewhere.counted(place.backend, elsewhere.resolve(place.backend, args.name))
+        index = elsewhere.resolve(place.backend, args.name)
+        found = elsewhere.counted(place.backend, index)
+        if args.recall:
+            found["recall"] = elsewhere.recall(place.backend, index)
     if args.json:
         json_out(found)
         return 0
@@ -167,14 +203,23 @@ def info(args: argparse.Namespace) -> int:
     out(f"{found['name']}, in {place.where()}{made}")
     out(f"  {found['dimension']}-d {found['metric']}, {found['model'] or 'not made by vragd'}")
     out(f"  {plural(found['vectors'], 'vector')}")
-    for key in ("index", "index_failed"):
+    for key in ("index", "index_failed", "m", "ef_construction", "ef_search", "candidates"):
         if key in found:
             out(f"  {key.replace('_', ' ')}: {found[key]}")
+    if "recall" in found:
+        out(f"  {recall_told(found['recall'])}")
     if advice := place.settings.advice(found["vectors"]):
         out(f"  {advice}")
     for source, count in found["sources"].items():
         out(f"  source {source}: {count:,}")
     return 0
+
+
+def recall_told(recall: dict[str, Any]) -> str:
+    """For people."""
+    if recall["exact"]:
+        return "recall@10: exact (every vector is compared)"
+    return f"recall@10: {recall['at_10']:.3f} of {plural(recall['n_questions'], 'question')} that are stored vectors"
 
 
 def confirmed(question: str, what: str, *, yes: bool) -> bool:

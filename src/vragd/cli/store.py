@@ -18,7 +18,7 @@ def add(commands: Any, common: argparse.ArgumentParser) -> None:
     group = top.add_subparsers(metavar="ACTION", required=True)
     sub = group.add_parser("list", parents=[common], help="every store")
     sub.add_argument("--json", action="store_true", help="the answer as JSON")
-    bucket.add_flags(sub)
+    bucket.add_flags(sub, lists=True)
     sub.set_defaults(command=_list)
     sub = group.add_parser("create", parents=[common], help="make a store (those in config.yaml need no making)")
     sub.add_argument("name", help="what the store is called")
@@ -41,6 +41,7 @@ def add(commands: Any, common: argparse.ArgumentParser) -> None:
     sub = group.add_parser("info", parents=[common], help="one store in full")
     sub.add_argument("name", help="what the store is called")
     sub.add_argument("--json", action="store_true", help="the answer as JSON")
+    sub.add_argument("--recall", action="store_true", help="measure how many of the nearest its index finds")
     bucket.add_flags(sub)
     sub.set_defaults(command=_info)
 
@@ -106,7 +107,8 @@ def _info(args: argparse.Namespace) -> int:
     if bucket.wanted(args):
         return bucket.info(args)
     with Session(args) as session:
-        info = session.request("GET", f"/v1/stores/{quote(args.name, safe='')}")
+        measured = "?recall=true" if args.recall else ""
+        info = session.request("GET", f"/v1/stores/{quote(args.name, safe='')}{measured}")
     if args.json:
         json_out(info)
         return 0
@@ -116,6 +118,8 @@ def _info(args: argparse.Namespace) -> int:
     for name, value in (info.get("index") or {}).items():
         if value is not None:  # a remote backend does not say how many vectors it has
             out(f"  index {name}: {value}")
+    if told := info.get("recall"):
+        out(f"  {bucket.recall_told(told)}")
     if info["advice"]:
         out(f"  {info['advice']}")
     for source in info["sources"]:

@@ -129,8 +129,9 @@ async def list_stores(call: Call) -> Any:
 
 
 async def store_info(call: Call) -> Any:
-    """One store in full"""
-    return await reports.store_info(call.stores, call.path["name"])
+    """One store in full; with `recall`, also how many of the nearest vectors its index finds, which takes a while"""
+    recall = _truth(call, "recall")
+    return await reports.store_info(call.stores, call.path["name"], recall=recall)
 
 
 async def create_store(call: Call) -> Any:
@@ -161,10 +162,15 @@ def _as_the_caller_put_it() -> Iterator[None]:
 async def delete_store(call: Call) -> Any:
     """Forget a store and everything kept of it; the vault is not touched"""
     name = call.path["name"]
-    said = call.query.get("keep_remote", ["false"])[-1]
+    keep_remote = _truth(call, "keep_remote")
+    return {"deleted": name, "origin": await changes.delete_store(call.stores, name, keep_remote=keep_remote)}
+
+
+def _truth(call: Call, key: str) -> bool:
+    said = call.query.get(key, ["false"])[-1]
     if said not in _TRUTH:
-        raise UsageError(f"keep_remote is {said[:40]!r}, expected true or false")
-    return {"deleted": name, "origin": await changes.delete_store(call.stores, name, keep_remote=_TRUTH[said])}
+        raise UsageError(f"{key} is {said[:40]!r}, expected true or false")
+    return _TRUTH[said]
 
 
 async def index(call: Call) -> Any:
@@ -197,6 +203,7 @@ _MANY = {"type": "array", "items": {"type": "string"}}
 _FILES = {"state": {"type": "array", "items": {"enum": list(_STATES)}}, "store": _MANY}
 _WAIT = {"type": "number", "minimum": 0, "maximum": ls.MAX_WAIT_S, "default": 0}
 _MAP: dict[str, dict[str, Any]] = {"store": _MANY, "wait_s": _WAIT, **AUDIENCE}
+_RECALL = {"recall": {"type": "boolean", "default": False}}
 _DELETE = {"keep_remote": {"type": "boolean", "default": False}}
 
 ROUTES: tuple[Route, ...] = (
@@ -223,7 +230,7 @@ ROUTES: tuple[Route, ...] = (
     Route("POST", "/v1/sync", sync, s.SyncAnswer, s.SyncRequest),
     Route("GET", "/v1/stores", list_stores, s.StoresAnswer),
     Route("POST", "/v1/stores", create_store, s.StoreAnswer, s.StoreRequest, timeout_s=300.0),
-    Route("GET", "/v1/stores/{name}", store_info, s.StoreAnswer),
+    Route("GET", "/v1/stores/{name}", store_info, s.StoreAnswer, query=_RECALL, timeout_s=300.0),
     Route("DELETE", "/v1/stores/{name}", delete_store, s.DeletedAnswer, query=_DELETE, timeout_s=300.0),
     Route("POST", "/v1/index", index, s.SyncAnswer, s.IndexRequest, timeout_s=300.0),
     Route("POST", "/v1/verify", verify, s.VerifyAnswer, s.VerifyRequest, timeout_s=3600.0),

@@ -10,11 +10,13 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Self
 from urllib.parse import quote, urlencode
 
 from vragd.backends.base import CollectionInfo, Match, VectorBackend
+from vragd.backends.recall import measure
 from vragd.backends.registry import BUCKET, PATHS, SCHEMES, TYPES, create_backend
 from vragd.backends.settings import BackendSettings
 from vragd.config.settings import Config, default_embedder, of_model
@@ -63,6 +65,12 @@ class Place:
 
     def __exit__(self, *_: object) -> None:
         self.backend.close()
+
+
+def places(how: Mapping[str, str]) -> list[str]:
+    """The names that `--bucket` takes where `how` leads, sorted."""
+    found: list[str] = TYPES.load(BUCKET, "backend").places(how)
+    return found
 
 
 def is_url(name: str) -> bool:
@@ -204,6 +212,11 @@ def described(info: CollectionInfo) -> dict[str, Any]:
         "model": info.model,
         **info.detail,
     }
+
+
+def recall(backend: VectorBackend, info: CollectionInfo) -> dict[str, Any]:
+    """How many of the nearest the index finds; reads every vector."""
+    return asdict(measure(backend, info.name))
 
 
 def counted(backend: VectorBackend, info: CollectionInfo) -> dict[str, Any]:

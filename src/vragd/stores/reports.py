@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Sequence
+from dataclasses import asdict
 from typing import Any
 
 from vragd import __version__
+from vragd.backends.recall import measure
 from vragd.config.showing import shown
 from vragd.errors import BackendUnavailable, VragdError
 from vragd.store.store import Store
@@ -170,8 +172,8 @@ async def list_stores(stores: Stores) -> list[dict[str, Any]]:
     return rows
 
 
-async def store_info(stores: Stores, name: str) -> dict[str, Any]:
-    """One store in full, the backend's own figures included."""
+async def store_info(stores: Stores, name: str, *, recall: bool = False) -> dict[str, Any]:
+    """One store in full, the backend's own figures included; `recall`: and how many of the nearest its index finds."""
     indexer = stores.indexer(name)
     info: dict[str, Any] = {
         "origin": stores.registry.known(name).origin,
@@ -188,6 +190,8 @@ async def store_info(stores: Stores, name: str) -> dict[str, Any]:
                 "collection": shape.name, "dimension": shape.dimension, "metric": shape.metric,
                 "vectors": shape.count, **shape.detail,
             }  # fmt: skip
+            if recall:
+                info["recall"] = asdict(await stores.aside.run(measure, store.backend, store.space.collection))
     info["folder"] = str(store.folder)
     info["bytes_on_disk"] = await stores.aside.run(bytes_below, store.folder)
     return info

@@ -19,13 +19,14 @@ from vragd.backends.base import Among, Batch, Entry, key_id
 from vragd.backends.elasticsearch import backend as on_elasticsearch
 from vragd.backends.elasticsearch.dialect import Elasticsearch
 from vragd.backends.elasticsearch.settings import ElasticsearchBackend
+from vragd.backends.http.secrets import Basic, secret
 from vragd.backends.lucene import documents, layout, tokens
 from vragd.backends.lucene.errors import Faulty, TooMuch, from_answer
 from vragd.backends.lucene.scores import near, product
-from vragd.backends.lucene.secrets import Basic, secret
 from vragd.backends.opensearch import backend as on_opensearch
 from vragd.backends.opensearch.dialect import OpenSearch
 from vragd.backends.opensearch.settings import OpenSearchBackend
+from vragd.backends.tokens import tokens as tokens_of
 from vragd.config.load import parse
 from vragd.errors import (
     BackendFull,
@@ -52,7 +53,7 @@ FIELDS = ["a", "a?", 'a"', "", "n" * 300, "n" * 299 + "m", "é\ud800"]
 def passes(where: Filter, data: Metadata) -> bool:
     """As the engine would have it: by the bytes of tokens that went through JSON."""
     query = json.loads(json.dumps(tokens.query(where)))
-    return matcher(query, [0])({"tok": json.loads(json.dumps(tokens.tokens(data)))})
+    return matcher(query, [0])({"tok": json.loads(json.dumps(tokens_of(data)))})
 
 
 @given(

@@ -22,9 +22,9 @@ from tests.fakes.lucene import FakeNode, basic
 from tests.harness import until
 from tests.unit.backends.lucene_node import DIM, Make, entries, some
 from vragd.backends.base import Entry
+from vragd.backends.http.connect import Connections
+from vragd.backends.http.secrets import Basic
 from vragd.backends.lucene.backend import LuceneBackend
-from vragd.backends.lucene.connect import Connections
-from vragd.backends.lucene.secrets import Basic
 from vragd.backends.opensearch.settings import OpenSearchBackend
 from vragd.errors import (
     BackendRefused,

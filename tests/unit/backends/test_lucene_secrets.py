@@ -11,8 +11,8 @@ import pytest
 
 from vragd.backends.elasticsearch import backend as on_elasticsearch
 from vragd.backends.elasticsearch.settings import ElasticsearchBackend
-from vragd.backends.lucene.connect import Connections
-from vragd.backends.lucene.secrets import Basic, Header, secret
+from vragd.backends.http.connect import Connections
+from vragd.backends.http.secrets import Basic, Header, secret
 from vragd.errors import BackendRefused
 
 

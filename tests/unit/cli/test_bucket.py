@@ -104,6 +104,10 @@ def test_a_setting_at_fault_is_named() -> None:
         "postgresql://localhost/notes?sslmode=planted",
         "postgresql://localhost:planted/notes",
         "faiss://me:planted@here",
+        "qdrant+https://planted@here",
+        "qdrant+https://me:planted@here",
+        "qdrant+https://here?api_key=planted",
+        "qdrant+https://here?index=planted",
     ],
 )
 def test_what_may_be_a_password_is_never_told(place: str, capfd: pytest.CaptureFixture[str]) -> None:
@@ -115,8 +119,8 @@ def test_what_may_be_a_password_is_never_told(place: str, capfd: pytest.CaptureF
 
 
 def test_a_type_that_is_unknown_or_has_no_places_is_refused() -> None:
-    with pytest.raises(ConfigError, match="unknown backend type 'qdrant'"):
-        bucket.chosen(given("--bucket", "qdrant://here"))
+    with pytest.raises(ConfigError, match="unknown backend type 'milvus'"):
+        bucket.chosen(given("--bucket", "milvus://here"))
     with pytest.raises(UsageError, match="faiss is no backend that others reach by a name"):
         bucket.chosen(given("--bucket", "faiss://here"))
 

@@ -47,6 +47,10 @@ BACKENDS: dict[str, dict[str, Any]] = {
         "vector_type": "halfvec", "index": "hnsw", "m": 24, "ef_construction": 100, "ef_search": 300, "pool_size": 5,
         "remote_text": True, "timeout_s": 20.0, "query_timeout_s": 4.0,
     },
+    "qdrant": {
+        "host": "127.0.0.1:6335,localhost", "scheme": "http", "api_key_file": "/etc/vragd/key",
+        **{key: it for key, it in LUCENE.items() if key not in ("candidates", "replicas")}, "ef_search": 300,
+    },
     "s3": {
         "bucket": "my-bucket", "prefix": "notes/of mine", "region": "eu-central-1", "profile": "work",
         "endpoint_url": "http://127.0.0.1:9000", "addressing": "virtual", "remote_text": True, "timeout_s": 20.0,
@@ -226,8 +230,8 @@ def test_what_leaves_the_machine_says_so() -> None:
 
 def test_the_longest_call_is_that_of_the_timeout() -> None:
     assert {name: backend(name).longest_call_s for name in BACKENDS} == {
-        "elasticsearch": 60, "faiss": 0, "file": 0, "memory": 0, "opensearch": 60, "pgvector": 40, "s3": 20,
-        "s3vectors": 20, "sqlite": 0,
+        "elasticsearch": 60, "faiss": 0, "file": 0, "memory": 0, "opensearch": 60, "pgvector": 40,
+        "qdrant": 60, "s3": 20, "s3vectors": 20, "sqlite": 0,
     }  # fmt: skip
     assert {name: embedder(name).longest_call_s for name in EMBEDDERS} == {
         "builtin": 0,
@@ -322,7 +326,7 @@ def test_the_registries_load_the_standard_library_alone() -> None:
 def test_an_unknown_type_lists_those_there_are() -> None:
     with pytest.raises(ConfigError, match="unknown backend type 'fais'") as caught:
         backends.create_backend("fais", None, Path())
-    known = "known: elasticsearch, faiss, file, memory, opensearch, pgvector, s3, s3vectors, sqlite"
+    known = "known: elasticsearch, faiss, file, memory, opensearch, pgvector, qdrant, s3, s3vectors, sqlite"
     assert caught.value.hint == f"did you mean 'faiss'? {known}"
 
 
@@ -351,6 +355,7 @@ def test_an_unknown_type_in_the_file_names_the_one_that_is_meant(given: str, mea
         ("s3://my-bucket/a?region=7", {"region": "7"}),
         ("s3vectors://my-bucket?timeout_s=2&remote_text=true", {"timeout_s": 2.0, "remote_text": True}),
         ("opensearch+http://127.0.0.1?replicas=1&prefix=2024-&m=8", {"replicas": 1, "prefix": "2024-", "m": 8}),
+        ("qdrant+http://127.0.0.1:6335?m=8&index=hnsw&ef_search=50", {"m": 8, "index": "hnsw", "ef_search": 50}),
         ("postgresql://127.0.0.1/d?m=8&timeout_s=3&prefix=v_", {"m": 8, "timeout_s": 3.0, "prefix": "v_"}),
     ],
 )  # fmt: skip

@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Self
+from typing import Any, Self
 
 from botocore import exceptions as aws
 
@@ -78,6 +78,13 @@ class Answer:
             f"something between here and {title} answers in its place ({operation}: status {self.status})",
             hint="check proxy, network log-in and endpoint_url; it is tried again by itself",
         )
+
+
+def check_no_page(answer: Mapping[str, Any], operation: str, title: str) -> None:
+    """Raise BackendUnavailable for a success that is a page for people: nothing was done, nor is anything known."""
+    told = answer.get("ResponseMetadata", {})
+    if "html" in told.get("HTTPHeaders", {}).get("content-type", ""):
+        raise Answer("", "", told.get("HTTPStatusCode", 0)).of_somebody_else(operation, title)
 
 
 def from_library(error: aws.BotoCoreError, region: str | None, endpoint: str | None, title: str) -> VragdError:

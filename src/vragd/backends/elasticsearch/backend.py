@@ -6,13 +6,15 @@ from pathlib import Path
 
 from vragd.backends.elasticsearch.dialect import Elasticsearch
 from vragd.backends.elasticsearch.settings import Settings
+from vragd.backends.http.secrets import Basic, Header, secret, sendable
 from vragd.backends.lucene.backend import LuceneBackend
-from vragd.backends.lucene.secrets import Basic, Header, secret, sendable
 from vragd.errors import ConfigError
 
 
 class ApiKey(Header):
     """An API key as Kibana shows it, encoded; nothing where there is none."""
+
+    kind = "the API key"
 
     def __init__(self, file: str | None, variable: str) -> None:
         super().__init__()

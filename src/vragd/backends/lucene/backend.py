@@ -22,8 +22,8 @@ from vragd.backends.checks import (
     checked_rows,
     refuse,
 )
+from vragd.backends.http.connect import Credentials
 from vragd.backends.lucene import documents, layout, tokens, writing
-from vragd.backends.lucene.connect import Credentials
 from vragd.backends.lucene.errors import Exists, Faulty
 from vragd.backends.lucene.layout import Dialect, Question, Shape
 from vragd.backends.lucene.server import Bulk, Server

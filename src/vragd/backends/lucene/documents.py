@@ -22,7 +22,8 @@ import numpy as np
 
 from vragd.backends import plain
 from vragd.backends.base import PAYLOAD_KEYS, Batch, Stored, key_id
-from vragd.backends.lucene.tokens import FIELD, tokens
+from vragd.backends.lucene.tokens import FIELD
+from vragd.backends.tokens import tokens
 from vragd.errors import VectorsRefused
 
 MOST_ID = 512  # bytes, the engines' limit

@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
+from vragd.backends.http.errors import AGAIN, BUSY, somebody_else
 from vragd.errors import (
     BackendFull,
     BackendRefused,
@@ -19,14 +20,9 @@ from vragd.errors import (
     VragdError,
 )
 
-AGAIN = "it is tried again by itself"
+MOST_REASON = 240  # characters
 _TYPE = re.compile("[a-z_]{1,80}")
-_BUSY = frozenset({408, 429, 500, 502, 503, 504, 509, 529})
 _GONE = frozenset({"index_not_found_exception", "aliases_not_found_exception", "resource_not_found_exception"})
-
-
-class Unreachable(BackendUnavailable):
-    """There is no connection, or it broke."""
 
 
 class Faulty(StoreMismatch):
@@ -53,13 +49,32 @@ def type_of(error: Any) -> str:
     return ""
 
 
-def from_answer(status: int, error: Any, title: str, where: str, name: str | None) -> VragdError:
+def reason_of(error: Any) -> str:
+    """What the engine says of an error, in a line; it may quote what was sent."""
+    said = []
+    for _ in range(4):  # from what failed down to why
+        if not isinstance(error, dict):
+            break
+        reason = error.get("reason")
+        if isinstance(reason, str) and reason not in said:
+            said.append(" ".join(reason.split()))
+        error = error.get("caused_by")
+    text = ": ".join(said)
+    return "".join(letter if letter.isprintable() else "?" for letter in text[:MOST_REASON])
+
+
+def from_answer(
+    status: int, error: Any, title: str, where: str, name: str | None, *, shown: str = "user or password",
+    quotes: bool = False,
+) -> VragdError:  # fmt: skip
     """
     The error of a request, or of an item of a bulk. `error` is what stands under that key; `name` the collection it
-    was about.
+    was about; `shown` who we said we are, empty where nothing was. `quotes`: nothing of a note was in the request, so
+    the engine's own words are told.
     """
     kind = type_of(error)
-    told = f"({kind or f'status {status}'}): {where}"
+    cause = ": ".join(filter(None, (kind or f"status {status}", reason_of(error) if quotes else "")))
+    told = f"({cause}): {where}"
     if "Document ID is not supported" in str(error):
         return BackendRefused(
             f"this is {title} Serverless, which takes no ids of ours: {where}",
@@ -69,7 +84,8 @@ def from_answer(status: int, error: Any, title: str, where: str, name: str | Non
         return _blocked(status, title, told)
     if status == 401:
         return BackendRefused(
-            f"{title} does not accept user or password: {where}", hint="docs/backends.md: where they are looked for"
+            f"{title} {f'does not accept {shown}' if shown else 'wants to know who asks'}: {where}",
+            hint="docs/backends.md: where user, password and keys are looked for",
         )
     if status == 403:
         return BackendRefused(
@@ -81,19 +97,16 @@ def from_answer(status: int, error: Any, title: str, where: str, name: str | Non
         status == 429 and kind.endswith(("rejected_execution_exception", "circuit_breaking_exception"))
     ):
         return TooMuch(f"{title} does not take so much at once {told}", hint=AGAIN)
-    if status in _BUSY or kind == "version_conflict_engine_exception":
+    if status in BUSY or kind == "version_conflict_engine_exception":
         return BackendUnavailable(f"{title} is busy {told}", hint=AGAIN)
     if kind == "resource_already_exists_exception":
         return Exists(f"there is an index already {told}")
     if kind == "index_closed_exception":
         return BackendRefused(f"the index of {name!r} is closed {told}", hint="open it there")
     if status == 400 and kind:
-        return Faulty(f"{title} refuses what was sent ({kind})")
+        return Faulty(f"{title} refuses what was sent ({cause})")
     if not kind:
-        return BackendUnavailable(
-            f"something between here and {title} answers in its place {told}",
-            hint=f"check host and port; {AGAIN}",
-        )
+        return somebody_else(status, title, where)
     return BackendRefused(f"{title} refuses {told}", hint="check the store's backend settings")
 
 

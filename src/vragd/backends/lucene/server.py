@@ -7,8 +7,8 @@ from collections.abc import Callable, Mapping
 from typing import Any
 from urllib.parse import urlencode
 
+from vragd.backends.http.connect import JSON, LINES, Connections, Credentials
 from vragd.backends.lucene import layout, writing
-from vragd.backends.lucene.connect import JSON, LINES, Connections, Credentials
 from vragd.backends.lucene.errors import from_answer, type_of
 from vragd.backends.lucene.settings import LuceneSettings
 from vragd.errors import BackendUnavailable, VragdError
@@ -24,6 +24,7 @@ class Server:
 
     def __init__(self, settings: LuceneSettings, credentials: Credentials, failed: Callable[[str], None]) -> None:
         self._settings, self._failed = settings, failed
+        self._credentials = credentials
         self.title, self.where = settings.title, settings.where()
         self.connections = Connections(settings, credentials)
         self._version: tuple[int, ...] | None = None
@@ -62,10 +63,11 @@ class Server:
         error = answer.body.get("error") if isinstance(answer.body, dict) else None
         if name is not None:
             self._failed(name)
-        raise self.error(answer.status if answer.status >= 300 else 502, error, name)
+        raise self.error(answer.status, error, name, quotes=method in ("GET", "PUT"))  # notes are sent by POST alone
 
-    def error(self, status: int, error: Any, name: str | None) -> VragdError:
-        return from_answer(status, error, self.title, self.where, name)
+    def error(self, status: int, error: Any, name: str | None, *, quotes: bool = False) -> VragdError:
+        shown = self._credentials.shown
+        return from_answer(status, error, self.title, self.where, name, shown=shown, quotes=quotes)
 
     def bulk(self, name: str, alias: str, body: bytes, *, refresh: bool) -> list[tuple[int, Any]]:
         """Status and error of each line."""

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from vragd.backends.http.connect import Credentials
+from vragd.backends.http.secrets import Basic
 from vragd.backends.lucene.backend import LuceneBackend
-from vragd.backends.lucene.connect import Credentials
-from vragd.backends.lucene.secrets import Basic
 from vragd.backends.opensearch.dialect import OpenSearch
 from vragd.backends.opensearch.settings import Settings
 from vragd.errors import ConfigError

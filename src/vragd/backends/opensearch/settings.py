@@ -6,7 +6,7 @@ from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
-from vragd.backends.lucene.settings import LuceneSettings, hosts
+from vragd.backends.lucene.settings import LuceneSettings
 
 
 class OpenSearchBackend(LuceneSettings):
@@ -27,7 +27,7 @@ class OpenSearchBackend(LuceneSettings):
 
     @model_validator(mode="after")
     def _can_be_reached(self) -> Self:
-        if any(name.rstrip(".").lower().endswith(".aoss.amazonaws.com") for name, _ in hosts(self.host, self.scheme)):
+        if any(name.rstrip(".").lower().endswith(".aoss.amazonaws.com") for name, _ in self.hosts()):
             raise ValueError(
                 "expected a domain: Serverless takes no ids of ours, so a note saved twice would be found twice"
             )

@@ -18,7 +18,9 @@ _WAY_OUT = "aws configure, aws sso login, or profile: in the store's backend set
 
 
 class Signed:
-    """A `lucene.connect.Credentials`. Thread-safe."""
+    """An `http.connect.Credentials`. Thread-safe."""
+
+    shown = "the signature of these AWS credentials"
 
     def __init__(self, region: str, profile: str | None) -> None:
         self._region, self._profile = region, profile

@@ -17,11 +17,12 @@ from vragd.backends.aws.errors import (
     BadCredentials,
     Outage,
     Unreachable,
+    check_no_page,
     from_elsewhere,
     from_library,
 )
 from vragd.backends.s3.settings import S3Backend as Settings
-from vragd.errors import BackendFull, BackendRefused, VragdError
+from vragd.errors import BackendFull, BackendRefused, BackendUnavailable, VragdError
 from vragd.system.lanes import progress
 
 TITLE = "S3"
@@ -129,7 +130,7 @@ class Objects:
         bucket, cause = self._settings.bucket, Exception()
         try:
             return self._answer(self._client(quick), operation, bucket, parameters)
-        except BackendRefused:  # the endpoint is none that anything may be sent to
+        except BackendUnavailable:  # ours: nothing may be sent there, or somebody else answers
             raise
         except aws.ClientError as error:
             cause, ours = error, _from_answer(Answer.of(error), operation, bucket)
@@ -152,6 +153,12 @@ class Objects:
         }  # fmt: skip
         for left in reversed(range(GETS)):
             answer: dict[str, Any] = methods[operation](Bucket=bucket, **parameters)
+            try:
+                check_no_page(answer, operation, TITLE)
+            except BackendUnavailable:
+                if operation == "GetObject":
+                    answer["Body"].close()
+                raise
             if operation != "GetObject":
                 break
             try:

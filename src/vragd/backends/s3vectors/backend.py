@@ -8,12 +8,13 @@ that of two writers with different models one is always refused.
 
 from __future__ import annotations
 
+import difflib
 import json
 import re
 import threading
 import time
-from collections.abc import Callable, Collection, Iterator
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import AbstractContextManager, nullcontext, suppress
 from pathlib import Path
 from typing import Any
 
@@ -37,7 +38,7 @@ from vragd.backends.base import (
 from vragd.backends.budget import Budget
 from vragd.backends.checks import check_identity, check_shape, check_traits, checked_query, checked_rows, refuse
 from vragd.backends.s3vectors import wire
-from vragd.backends.s3vectors.errors import TITLE, Conflict, Invalid, TooMuch, from_answer
+from vragd.backends.s3vectors.errors import TITLE, Conflict, Invalid, TooMuch, check_answer, from_answer
 from vragd.backends.s3vectors.settings import Settings
 from vragd.backends.scores import prepared
 from vragd.errors import (
@@ -48,6 +49,7 @@ from vragd.errors import (
     UnknownCollection,
     Unsupported,
     VectorsRefused,
+    VragdError,
 )
 from vragd.system.failpoints import reach
 from vragd.system.lanes import progress
@@ -68,6 +70,15 @@ REQUESTS_PER_S, VECTORS_PER_S = 800.0, 2_000.0
 def create(settings: Settings, data_dir: Path) -> S3VectorsBackend:
     """A backend over the bucket. Contacts nobody; keeps nothing below `data_dir`."""
     return S3VectorsBackend(settings)
+
+
+def places(how: Mapping[str, str]) -> list[str]:
+    """The vector buckets that there are, sorted; `how` has settings such as the region. Raises what a backend does."""
+    backend = S3VectorsBackend(Settings.model_validate({"type": "s3vectors", "bucket": "none-of-them", **how}))
+    try:
+        return backend.buckets()
+    finally:
+        backend.close()
 
 
 TRAITS = Traits(
@@ -144,7 +155,24 @@ class S3VectorsBackend:
             return
 
     def list_collections(self) -> list[str]:
-        return sorted(index["indexName"] for index in self._pages("ListIndexes", "indexes", None, maxResults=500))
+        try:
+            return sorted(index["indexName"] for index in self._pages("ListIndexes", "indexes", None, maxResults=500))
+        except UnknownCollection as error:
+            raise UnknownCollection(error.message, hint=self._other_buckets() or error.hint) from None
+
+    def buckets(self) -> list[str]:
+        """All of them in the region, sorted, whichever is the one of the settings."""
+        pages = self._pages("ListVectorBuckets", "vectorBuckets", None, maxResults=500)
+        return sorted(bucket["vectorBucketName"] for bucket in pages)
+
+    def _other_buckets(self) -> str:
+        """Which there are instead of one that is not there; empty for who may not ask."""
+        with suppress(VragdError):
+            names = self.buckets()
+            if near := difflib.get_close_matches(self._settings.bucket, names, 1):
+                return f"did you mean {near[0]!r}?"
+            return f"there are: {', '.join(names[:5])}{', …' if len(names) > 5 else ''}" if names else ""
+        return ""
 
     def collection_info(self, name: str) -> CollectionInfo:
         return self._describe(name).info
@@ -169,7 +197,7 @@ class S3VectorsBackend:
         with_text = self._settings.remote_text
         refused: dict[str, Invalid] = {}
         for some in wire.batches(wire.item(entry, with_text=with_text, packed=shape.packed) for entry in entries):
-            self._put(name, some, refused)
+            self._put(shape, some, refused)
         if refused:
             error = next(iter(refused.values()))
             if len(refused) == len(last) and all(isinstance(one, TooMuch) for one in refused.values()):
@@ -179,44 +207,49 @@ class S3VectorsBackend:
             raise VectorsRefused(error.message, keys=tuple(refused), part="values", hint=error.hint) from error
 
     def _put(
-        self, name: str, batch: list[dict[str, Any]], refused: dict[str, Invalid], *, again: bool = False
+        self, shape: wire.Shape, batch: list[dict[str, Any]], refused: dict[str, Invalid], *, again: bool = False
     ) -> None:  # fmt: skip
         """
         Put a batch. Where AWS finds fault with it, the vector at fault is found and put with less metadata:
         how AWS counts that is not documented to the byte, and one note must not keep the others out. It has to be
         refused twice as it is. What is `refused` with the least, too, is noted there.
         """
+        name = shape.info.name
         self._budget.take(len(batch))
         try:
             self._call("PutVectors", name, vectors=batch)
             reach("s3.put")
         except Invalid as error:
             if len(batch) > 1:
-                self._put(name, batch[: len(batch) // 2], refused)
-                self._put(name, batch[len(batch) // 2 :], refused)
+                self._put(shape, batch[: len(batch) // 2], refused)
+                self._put(shape, batch[len(batch) // 2 :], refused)
                 return
             if isinstance(error, TooMuch):  # that is not about what is in it: nothing may be cut
                 refused[batch[0]["key"]] = error
                 return
             if not again:
-                self._put(name, batch, refused, again=True)
+                self._put(shape, batch, refused, again=True)
                 return
             kept = wire.least(batch[0]["metadata"])
             if kept == batch[0]["metadata"]:
-                self._check_length(name, len(batch[0]["data"]["float32"]))
+                self._check_same(shape)
                 refused[batch[0]["key"]] = error
                 return
             log.warning("backend.metadata_cut", store=name, n_bytes=len(json.dumps(batch[0]["metadata"])))
-            self._put(name, [{**batch[0], "metadata": kept}], refused)
+            self._put(shape, [{**batch[0], "metadata": kept}], refused)
 
-    def _check_length(self, name: str, dimension: int) -> None:
-        """Raise CollectionMismatch if the index is by now one of another dimension: then no vector is at fault."""
-        if (have := self._describe(name).info.dimension) != dimension:
-            raise CollectionMismatch(
-                f"index {name!r} holds {have}-d vectors by now, these have {dimension}",
-                what="dimension",
-                hint="somebody deleted it and made it anew; delete it, and vragd makes and fills it again",
-            )
+    def _check_same(self, was: wire.Shape) -> None:
+        """Raise CollectionMismatch for what the index has otherwise by now: then nothing that was sent is at fault."""
+        now = self._describe(was.info.name)
+        for what, before, by_now in (
+            ("dimension", was.info.dimension, now.info.dimension), ("metric", was.info.metric, now.info.metric),
+            ("data type", was.data_type, now.data_type),
+        ):  # fmt: skip
+            if before != by_now:
+                raise CollectionMismatch(
+                    f"the {what} of index {was.info.name!r} is {by_now} by now, it was {before}", what=what,
+                    hint="somebody deleted it and made it anew; delete it, and vragd makes and fills it again",
+                )  # fmt: skip
 
     def put_metadata(self, name: str, batch: Batch) -> frozenset[str]:
         raise Unsupported("S3 Vectors replaces whole vectors only", condition="put_metadata")
@@ -263,7 +296,8 @@ class S3VectorsBackend:
         refuse(self.split(name, where)[1], "S3 Vectors")
         self._outage.check()
         try:
-            info = (self._shapes.get(name) or self._describe(name, for_query=True)).info
+            shape = self._shapes.get(name) or self._describe(name, for_query=True)
+            info = shape.info
             values = checked_query(vector, info.dimension)
             if info.metric == "cosine" and not values.any():
                 raise CollectionMismatch("the query is zero, and has no direction to compare", what="query")
@@ -284,6 +318,9 @@ class S3VectorsBackend:
                 ends.add(_end(len(some), top_k, where))
         except Unreachable as error:
             self._outage.note(error)
+            raise
+        except Invalid:
+            self._check_same(shape)
             raise
         best = sorted(found.values(), key=lambda match: (-match.score, match.key))[:top_k]
         return Matches(best, next(end for end in ("limit", "more", "exhausted") if end in ends))
@@ -313,11 +350,13 @@ class S3VectorsBackend:
     ) -> dict[str, Any]:
         """One request, its errors turned into ours: what the user must do, or that a retry may help."""
         progress()
-        place = {"indexName": name} if name is not None else {}
+        place = {} if operation == "ListVectorBuckets" else {"vectorBucketName": self._settings.bucket}
+        if name is not None:
+            place["indexName"] = name
         try:
             client = self._client("query" if for_query else "write")
             method = getattr(client, re.sub(r"(?<!^)(?=[A-Z])", "_", operation).lower())
-            answer: dict[str, Any] = method(vectorBucketName=self._settings.bucket, **place, **parameters)
+            answer: dict[str, Any] = method(**place, **parameters)
         except BackendRefused:  # the endpoint is none that anything may be sent to
             raise
         except aws.ClientError as error:
@@ -330,6 +369,7 @@ class S3VectorsBackend:
             ours = from_elsewhere(error)
             cause = error
         else:
+            check_answer(answer, operation)
             return answer
         if isinstance(ours, UnknownCollection | StoreMismatch) and name is not None:
             self._shapes.pop(name, None)  # it may be another index by now

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
+from typing import Any
 
 from botocore import exceptions as aws
 
-from vragd.backends.aws.errors import DENIED, Answer
+from vragd.backends.aws.errors import DENIED, Answer, check_no_page
 from vragd.errors import BackendRefused, StoreMismatch, UnknownCollection, VragdError
 
 TITLE = "S3 Vectors"
@@ -28,6 +30,20 @@ class Invalid(StoreMismatch):
 
 class TooMuch(Invalid):
     """A request of so many bytes is not let through, by AWS or by whoever is in between: less may be."""
+
+
+RESULTS = {
+    "GetIndex": "index", "GetVectors": "vectors", "ListIndexes": "indexes", "ListVectorBuckets": "vectorBuckets",
+    "ListVectors": "vectors", "QueryVectors": "vectors",
+}  # fmt: skip
+"""What stands in an answer of AWS's, whatever it is."""
+
+
+def check_answer(answer: Mapping[str, Any], operation: str) -> None:
+    """Raise BackendUnavailable for a success that is somebody else's."""
+    check_no_page(answer, operation, TITLE)
+    if operation in RESULTS and RESULTS[operation] not in answer:
+        raise Answer("", "", answer["ResponseMetadata"]["HTTPStatusCode"]).of_somebody_else(operation, TITLE)
 
 
 def from_answer(error: aws.ClientError, operation: str, bucket: str, store: str | None) -> VragdError:

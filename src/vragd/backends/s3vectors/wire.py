@@ -38,6 +38,7 @@ class Shape:
 
     info: CollectionInfo
     packed: bool
+    data_type: str
 
 
 def shape(name: str, index: Mapping[str, Any], bucket: str, place: str) -> Shape:
@@ -49,7 +50,7 @@ def shape(name: str, index: Mapping[str, Any], bucket: str, place: str) -> Shape
         name, index["dimension"], index["distanceMetric"], None, space, model, f"{index.get('indexArn')} {created}",
         place, False, PUSHES, {"bucket": bucket, "created": str(created or "")},
     )  # fmt: skip
-    return Shape(info, PACKED in hidden)
+    return Shape(info, PACKED in hidden, index.get("dataType", "float32"))
 
 
 def item(entry: Entry, *, with_text: bool, packed: bool) -> dict[str, Any]:

@@ -1,8 +1,9 @@
 """
 Requests over connections of our own, a bounded number, which are checked before they are used again.
 
-The engines' own clients are bound to versions of the server, repeat a bulk at once and many times, or tell passwords in
-what they print; of HTTP next to nothing is needed here. Proxies of the environment are not used.
+The servers' own clients are bound to versions of the server, repeat a bulk at once and many times, tell passwords in
+what they print, or bring a second protocol along; of HTTP next to nothing is needed here. Proxies of the environment
+are not used.
 """
 
 from __future__ import annotations
@@ -18,8 +19,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from vragd.backends.lucene.errors import AGAIN, Unreachable
-from vragd.backends.lucene.settings import LuceneSettings, hosts
+from vragd.backends.http.errors import AGAIN, Unreachable
+from vragd.backends.http.settings import HttpSettings
 from vragd.errors import BackendRefused, BackendUnavailable
 from vragd.system.lanes import progress
 from vragd.terms.hosts import is_loopback
@@ -33,6 +34,9 @@ JSON, LINES = "application/json", "application/x-ndjson"
 class Credentials(Protocol):
     """Who we say we are. Thread-safe."""
 
+    shown: str
+    """What was shown last, for people, such as "the API key"; empty for nothing."""
+
     def headers(self, method: str, url: str, body: bytes, content_type: str) -> Mapping[str, str]:
         """What a request carries. Raises BackendRefused where there is none of what was asked for."""
 
@@ -42,7 +46,7 @@ class Credentials(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """`body` is None where the answer is no JSON: then it is not the engine's."""
+    """`body` is None where the answer is no JSON: then it is not the server's that was meant."""
 
     status: int
     body: Any
@@ -52,10 +56,10 @@ class Connections:
     """Thread-safe. `ask` is the only way out."""
 
     def __init__(
-        self, settings: LuceneSettings, credentials: Credentials, clock: Callable[[], float] = time.monotonic
+        self, settings: HttpSettings, credentials: Credentials, clock: Callable[[], float] = time.monotonic
     ) -> None:
         self._settings, self._credentials, self._clock = settings, credentials, clock
-        self._hosts, self.where = hosts(settings.host, settings.scheme), settings.where()
+        self._hosts, self.where = settings.hosts(), settings.where()
         self._first = 0  # the host that answered last
         self._room = threading.BoundedSemaphore(settings.pool_size)
         self._lock = threading.Lock()

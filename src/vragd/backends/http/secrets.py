@@ -47,11 +47,16 @@ def sendable(word: str, where: str) -> str:
 
 
 class Header:
-    """An Authorization header that is made once. Its repr tells nothing. A subclass says what it is."""
+    """A header that says who asks, made once. Its repr tells nothing. A subclass says what is in it."""
+
+    name = "Authorization"
+    kind = ""
+    """What it holds, for people."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._known: str | None = None
+        self.shown = ""
 
     def __repr__(self) -> str:
         return type(self).__name__
@@ -64,7 +69,8 @@ class Header:
         with self._lock:
             if self._known is None:
                 self._known = self._made()
-            return {"Authorization": self._known} if self._known else {}
+                self.shown = self.kind if self._known else ""
+            return {self.name: self._known} if self._known else {}
 
     def forget(self) -> None:
         with self._lock:
@@ -73,6 +79,8 @@ class Header:
 
 class Basic(Header):
     """User and password; nothing where there is no user."""
+
+    kind = "user or password"
 
     def __init__(self, user: str | None, file: str | None, variable: str) -> None:
         super().__init__()

@@ -1,0 +1,1 @@
+"""HTTP without client libraries, for backends that are reached so."""
