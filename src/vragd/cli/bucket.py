@@ -4,14 +4,20 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from vragd.cli.connect import load
+from vragd.cli.connect import data_dir_of, load
 from vragd.cli.render import json_out, out, plural, say
 from vragd.errors import UsageError
 
 if TYPE_CHECKING:
     from vragd.stores.elsewhere import Place
+
+IMPORTED = "imported"
+"""`stores.moves.places.IMPORTED`, for those who look whether there is any before they import that."""
 
 
 def add_flags(parser: argparse.ArgumentParser) -> None:
@@ -37,6 +43,48 @@ def wanted(args: argparse.Namespace) -> bool:
     if args.bucket is not None and args.backend is not None:
         raise UsageError("--backend and --bucket both say where the index is", hint="leave one of them out")
     return True
+
+
+def asked(args: argparse.Namespace, *names: str) -> bool:
+    """
+    `wanted`, or whether the one store that is named was imported; `args` then mean the place where those are.
+
+    A store on notes of the same name comes first: what it was imported as is then superseded.
+    """
+    if wanted(args):
+        return True
+    if len(names) != 1 or names[0] in (".", "..") or "/" in names[0]:
+        return False
+    directory = data_dir_of(args)
+    if not (directory / IMPORTED / names[0]).is_dir() or (directory / "stores" / names[0]).is_dir():
+        return False
+    from vragd.stores.moves.places import imported_url
+
+    args.backend = imported_url(directory)
+    return True
+
+
+def imported(args: argparse.Namespace) -> list[dict[str, Any]]:
+    """What was imported, as `store list` shows it."""
+    directory: Path = data_dir_of(args)
+    if not (directory / IMPORTED).is_dir():
+        return []
+    from vragd.stores import elsewhere
+    from vragd.stores.moves.places import imported_url
+
+    with elsewhere.Place.named(imported_url(directory), {}) as place:
+        infos = [place.backend.collection_info(name) for name in place.backend.list_collections()]
+    return [elsewhere.described(info) | {"vectors": info.count} for info in infos]
+
+
+@contextmanager
+def maybe(args: argparse.Namespace) -> Iterator[Place | None]:
+    """The place these flags mean, opened; None where there are none of them."""
+    if not wanted(args):
+        yield None
+        return
+    with _quietly(args) as place:
+        yield place
 
 
 def _flag(args: argparse.Namespace) -> str:

@@ -50,14 +50,17 @@ def _list(args: argparse.Namespace) -> int:
         return bucket.list_stores(args)
     with Session(args) as session:
         answer = session.request("GET", "/v1/stores")
+    imported = bucket.imported(args)
     if args.json:
-        json_out(answer)
+        json_out(answer | ({"imported": imported} if imported else {}))
         return 0
     for row in answer["stores"]:
         size = "" if row["notes"] is None else f"{plural(row['notes'], 'note')}, {plural(row['chunks'], 'chunk')}"
         left = "data without a configuration (vragd store delete)" if row["origin"] == "left" else ""
         out(f"{row['name']:20} {size or left}  {' '.join(row['sources'])}")
-    if not answer["stores"]:
+    for row in imported:
+        out(f"{row['name']:20} {plural(row['vectors'], 'passage')}  imported")
+    if not answer["stores"] and not imported:
         say("no stores yet: vragd init, or vragd store create")
     return 0
 
@@ -87,7 +90,7 @@ def _create(args: argparse.Namespace) -> int:
 
 
 def _delete(args: argparse.Namespace) -> int:
-    if bucket.wanted(args):
+    if bucket.asked(args, args.name):
         return bucket.delete(args)
     with Session(args) as session:
         name = quote(args.name, safe="")
@@ -103,7 +106,7 @@ def _delete(args: argparse.Namespace) -> int:
 
 
 def _info(args: argparse.Namespace) -> int:
-    if bucket.wanted(args):
+    if bucket.asked(args, args.name):
         return bucket.info(args)
     with Session(args) as session:
         info = session.request("GET", f"/v1/stores/{quote(args.name, safe='')}")

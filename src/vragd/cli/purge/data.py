@@ -21,11 +21,12 @@ from vragd.config.settings import STORE_NAME
 from vragd.system.files import TEMPORARY
 from vragd.system.lock import shut_out
 
-_TOP = re.compile(rf"lock|{TEMPORARY.pattern}", re.DOTALL)
+_TOP = re.compile(rf"lock|imported\.lock|{TEMPORARY.pattern}", re.DOTALL)
 _STORE = re.compile(rf"{STORE_NAME}|\..+\.[0-9a-f]{{8}}\.deleted\.tmp")
 _IN_STORE = re.compile(
     rf"store\.json|remote|catalog\.db(?:-wal|-shm|-journal)?|catalog\.db\.corrupt-.*|{TEMPORARY.pattern}", re.DOTALL
 )
+_IMPORTED = re.compile(rf"manifest\.json|[0-9a-f]{{16}}\.segment|{TEMPORARY.pattern}", re.DOTALL)
 _PID = re.compile(rb"\d+\n")
 
 
@@ -82,6 +83,8 @@ def inventory(folder: Path, vaults: Vaults, kept: Mapping[str, str]) -> Inventor
             with found.reading(entry.path):
                 if entry.name == "stores" and _is_own_folder(entry, device, vaults):
                     _stores(found, Path(entry.path), device, vaults, kept)
+                elif entry.name == "imported" and _is_own_folder(entry, device, vaults):
+                    _index(found, Path(entry.path), device, vaults, _IMPORTED)
                 else:
                     _file(found, entry, ours=_TOP.fullmatch(entry.name) is not None)
     return found
