@@ -45,7 +45,7 @@ def add(commands: Any, common: argparse.ArgumentParser) -> None:
     sub.set_defaults(command=_import)
 
 
-KINDS = ("jsonl",)
+KINDS = ("jsonl", "llamaindex", "chroma", "vector-rag-tool")
 
 
 def _import(args: argparse.Namespace) -> int:

@@ -9,9 +9,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from tests.foreign import flat_index, llamaindex, node
 from tests.moved import indexed, lines_of
 from vragd.cli.main import main
 from vragd.cli.moving import Told
+from vragd.embed.builtin.settings import BuiltinEmbedder
+from vragd.embed.registry import create_embedder
+from vragd.stores.moves.llamaindex import embedded
 
 TEXTS = ("Pour hot water slowly over ground coffee.", "The annual tax return is due at the end of May.")
 
@@ -91,6 +95,29 @@ def test_into_another_place_by_its_url(home: Path, capsys: pytest.CaptureFixture
     assert json.loads(capsys.readouterr().out)["hits"][0]["text"] == TEXTS[0]
     assert main(["export", "howto", "--backend", url, "--out", str(home / "e.jsonl")]) == 0
     assert lines_of(home / "e.jsonl")[0]["count"] == 2
+
+
+def test_another_tools_vectors_are_taken_once_a_model_here_made_them_again(
+    home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    nodes = {f"node-{i}": node(i, text) for i, text in enumerate(TEXTS)}
+    model = create_embedder("builtin", BuiltinEmbedder(type="builtin"))
+    rows = model.embed_documents([embedded(one["__data__"]) for one in nodes.values()])
+    model.close()
+    folder = llamaindex(home / "storage", flat_index(rows), nodes, list(nodes))
+    assert main(["import", "llamaindex", str(folder), "-s", "howto"]) == 0
+    said = capsys.readouterr().err
+    assert "its vectors are of builtin/" in said
+    assert "cosine 1.000 on 2 texts embedded again" in said
+    assert f"{folder} was only read" in said
+    assert main(["query", "-s", "howto", "--json", "hot drink"]) == 0
+    assert json.loads(capsys.readouterr().out)["hits"][0]["path"] == "/notes/Heron 0.md"
+    folder = llamaindex(home / "other", flat_index(rows[:, ::-1].copy()), nodes, list(nodes))
+    assert main(["import", "llamaindex", str(folder), "-s", "other"]) == 4
+    assert "are of none of the models asked" in capsys.readouterr().err
+    assert main(["import", "llamaindex", str(folder), "-s", "other", "--unchecked"]) == 0
+    assert "a model nobody knows" in capsys.readouterr().err
+    assert main(["query", "-s", "other", "hot drink"]) == 4
 
 
 @pytest.mark.parametrize(

@@ -170,13 +170,13 @@ class Lines:
         first, last = lines if isinstance(lines, list) and len(lines) == 2 else (0, 0)
         heading = given.get("heading")
         payload: dict[str, str | int | tuple[str, ...]] = {
-            "content": _text(given.get("text", given.get("content", given.get("document")))),
-            "source_name": _text(given.get("source")),
-            "path": _text(given.get("path")),
-            "title": _text(given.get("title")),
-            "heading": tuple(map(_text, heading)) if isinstance(heading, list) else (),
-            "line_from": _number(first),
-            "line_to": _number(last),
+            "content": text_of(given.get("text", given.get("content", given.get("document")))),
+            "source_name": text_of(given.get("source")),
+            "path": text_of(given.get("path")),
+            "title": text_of(given.get("title")),
+            "heading": tuple(map(text_of, heading)) if isinstance(heading, list) else (),
+            "line_from": number_of(first),
+            "line_to": number_of(last),
         }
         properties = plain_metadata(given.get("properties"))
         entry = Entry(key, row_of(vector), properties | plain_metadata(given.get("metadata")), payload)
@@ -186,11 +186,13 @@ class Lines:
         """Nothing is kept open."""
 
 
-def _text(given: object) -> str:
+def text_of(given: object) -> str:
+    """What is given, if it is text, as UTF-8 can have it."""
     if not isinstance(given, str):
         return ""
     return given.encode("utf-8", "replace").decode()
 
 
-def _number(given: object) -> int:
+def number_of(given: object) -> int:
+    """What is given, if it is the number of a line."""
     return given if isinstance(given, int) and 0 <= given < 1 << 31 else 0
