@@ -120,6 +120,21 @@ def chosen(args: argparse.Namespace) -> Place:
         raise UsageError(f"{flag}: {first['msg'].removeprefix('Value error, ')}") from None
 
 
+def named(flag: str, url: str) -> Place:
+    """The place that a URL behind another flag means. Raises UsageError naming that."""
+    from pydantic import ValidationError
+
+    from vragd.stores.elsewhere import Place, is_url
+
+    if not is_url(url):
+        raise UsageError(f"{flag}: expected TYPE://PLACE?KEY=VALUE", hint="such as sqlite:PATH")
+    try:
+        return Place.named(url, {})
+    except ValidationError as error:
+        what = error.errors(include_url=False, include_input=False)[0]["msg"].removeprefix("Value error, ")
+        raise UsageError(f"{flag}: {what}") from None
+
+
 def _quietly(args: argparse.Namespace) -> Place:
     """`chosen`, for a command that shows an answer and no log."""
     from vragd.system import log

@@ -1,4 +1,4 @@
-"""`vragd store list|create|delete|info`."""
+"""`vragd store list|create|delete|info`; `copying` has `copy`."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from vragd.system.places import expanded
 
 
 def add(commands: Any, common: argparse.ArgumentParser) -> None:
-    top = commands.add_parser("store", help="list, make, delete and describe stores")
+    top = commands.add_parser("store", help="list, make, delete, describe and copy stores")
     group = top.add_subparsers(metavar="ACTION", required=True)
     sub = group.add_parser("list", parents=[common], help="every store")
     sub.add_argument("--json", action="store_true", help="the answer as JSON")
@@ -43,6 +43,9 @@ def add(commands: Any, common: argparse.ArgumentParser) -> None:
     sub.add_argument("--json", action="store_true", help="the answer as JSON")
     bucket.add_flags(sub)
     sub.set_defaults(command=_info)
+    from vragd.cli.copying import add as add_copy
+
+    add_copy(group, common)
 
 
 def _list(args: argparse.Namespace) -> int:

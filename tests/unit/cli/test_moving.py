@@ -97,6 +97,26 @@ def test_into_another_place_by_its_url(home: Path, capsys: pytest.CaptureFixture
     assert lines_of(home / "e.jsonl")[0]["count"] == 2
 
 
+def test_a_store_is_copied_and_from_there_once_more(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    first, second = f"file:{home / 'f'}?remote_text=true", f"sqlite:{home / 's.db'}"
+    assert main(["store", "copy", "notes", "there", "--backend", first, "--dry-run"]) == 0
+    said = capsys.readouterr().err
+    assert f"copied to there in {home / 'f'}, with its text" in said
+    assert "MiB there, nothing is embedded" in said
+    assert not (home / "f").exists()
+    assert main(["store", "copy", "notes", "there", "--backend", first]) == 0
+    assert "there in" in (said := capsys.readouterr().err)
+    assert "is whole" in said
+    assert main(["store", "copy", "there", "again", "--from", first, "--backend", second]) == 0
+    assert "again in" in (said := capsys.readouterr().err)
+    assert "without text" in said
+    assert main(["store", "list", "--backend", second, "--json"]) == 0
+    (row,) = json.loads(capsys.readouterr().out)["stores"]
+    assert (row["name"], row["model"]) == ("again", "test/words")
+    assert main(["store", "copy", "there", "again", "--from", first, "--backend", second]) == 0
+    assert "0 passages put" in capsys.readouterr().err
+
+
 def test_another_tools_vectors_are_taken_once_a_model_here_made_them_again(
     home: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -128,6 +148,11 @@ def test_another_tools_vectors_are_taken_once_a_model_here_made_them_again(
         (["export", "notes", "--out", "e.txt"], "ends in .jsonl or .npy"),
         (["export", "notes", "--out", ""], "is empty"),
         (["export", "nothing", "--out", "e.jsonl"], "there is no store 'nothing'"),
+        (["store", "copy", "notes", "there"], "--backend says where to"),
+        (["store", "copy", "notes", "x", "--backend", "sqlite:v.db"], "cannot be called"),
+        (["store", "copy", "there", "there", "--backend", "file:f", "--from", "file:f"], "onto itself"),
+        (["store", "copy", "notes", "there", "--backend", "file:f", "--from", "f"], "--from: expected"),
+        (["store", "copy", "notes", "there", "--backend", "file:f", "--from", "file:f?remote_text=x"], "--from: "),
         (["import", "jsonl", "none.jsonl", "-s", "back"], "there is no"),
         (["import", "jsonl", "t.jsonl", "-s", "back"], "holds no vector"),
         (["import", "jsonl", "t.jsonl", "-s", "No Name", "--reembed"], "cannot be called"),

@@ -11,7 +11,6 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from itertools import islice
-from pathlib import Path
 
 import numpy as np
 
@@ -39,7 +38,6 @@ class Moved:
 
     n_put: int = 0
     n_there: int = 0
-    n_embedded: int = 0
     left_out: Counter[str] = field(default_factory=Counter)
     refused: dict[str, str] = field(default_factory=dict)
     n_compared: int = 0
@@ -103,15 +101,16 @@ def transfer(origin: Origin, backend: VectorBackend, name: str, progress: Progre
     expected = list[int]()
     sources = set[str]()
     kept = _Sample()
-    for some in _batches(origin.records()):
-        expected += [key_id(record.entry.key) for record in some]
-        sources |= {source_of(record.entry.key) for record in some}
-        kept.offer(some)
-        new = [one for one in some if not one.entry.version or had.get(one.entry.key) != one.entry.version]
-        moved.n_there += len(some) - len(new)
-        if new:
-            moved.n_put += _put(backend, name, new, moved.refused)
-        progress(moved.n_held)
+    with backend.bulk(name, origin.count or 0):
+        for some in _batches(origin.records()):
+            expected += [key_id(record.entry.key) for record in some]
+            sources |= {source_of(record.entry.key) for record in some}
+            kept.offer(some)
+            new = [one for one in some if not one.entry.version or had.get(one.entry.key) != one.entry.version]
+            moved.n_there += len(some) - len(new)
+            if new:
+                moved.n_put += _put(backend, name, new, moved.refused)
+            progress(moved.n_held)
     backend.tend(name)
     moved.left_out = origin.left_out
     _look_again(backend, name, np.unique(np.array(expected, dtype=np.int64)), sources, moved)
@@ -190,8 +189,3 @@ def _unit(row: np.ndarray) -> np.ndarray:
     wide = row.astype(np.float64)
     unit: np.ndarray = wide / np.linalg.norm(wide)
     return unit
-
-
-def folder_of(place: Place) -> Path | None:
-    """Where on this machine it is, if it is."""
-    return next(iter(place.settings.files()), None)
