@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from vragd.cli.connect import data_dir_of, load
 from vragd.cli.render import json_out, out, plural, say
-from vragd.errors import UsageError
+from vragd.errors import UsageError, VragdError
 
 if TYPE_CHECKING:
     from vragd.stores.elsewhere import Place
@@ -56,11 +56,11 @@ def asked(args: argparse.Namespace, *names: str) -> bool:
     if len(names) != 1 or names[0] in (".", "..") or "/" in names[0]:
         return False
     directory = data_dir_of(args)
-    if not (directory / IMPORTED / names[0]).is_dir() or (directory / "stores" / names[0]).is_dir():
+    if not (directory / IMPORTED / f"{names[0]}.db").is_file() or (directory / "stores" / names[0]).is_dir():
         return False
     from vragd.stores.moves.places import imported_url
 
-    args.backend = imported_url(directory)
+    args.backend = imported_url(directory, names[0])
     return True
 
 
@@ -72,9 +72,23 @@ def imported(args: argparse.Namespace) -> list[dict[str, Any]]:
     from vragd.stores import elsewhere
     from vragd.stores.moves.places import imported_url
 
-    with elsewhere.Place.named(imported_url(directory), {}) as place:
-        infos = [place.backend.collection_info(name) for name in place.backend.list_collections()]
-    return [elsewhere.described(info) | {"vectors": info.count} for info in infos]
+    rows = []
+    for file in sorted((directory / IMPORTED).glob("*.db")):
+        try:
+            with elsewhere.Place.named(imported_url(directory, file.stem), {}) as place:
+                infos = [place.backend.collection_info(name) for name in place.backend.list_collections()]
+        except VragdError as error:  # the others are listed all the same
+            say(f"{file}: {error.message}")
+            continue
+        rows += [elsewhere.described(info) | {"vectors": info.count} for info in infos]
+    return rows
+
+
+def forget_imported(args: argparse.Namespace, name: str) -> None:
+    """Remove the file of an imported store, whose index is deleted."""
+    file = data_dir_of(args) / IMPORTED / f"{name}.db"
+    for ending in ("-wal", "-shm", ".lock", ""):
+        file.with_name(file.name + ending).unlink(missing_ok=True)
 
 
 @contextmanager

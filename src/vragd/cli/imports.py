@@ -73,7 +73,7 @@ def _import(args: argparse.Namespace) -> int:
         if args.dry_run:
             return 0
         if not bucket.wanted(args):
-            private_dir(loaded.data_dir)
+            private_dir(private_dir(loaded.data_dir) / bucket.IMPORTED)
         info = transfer.make(place, args.store, origin.shape)
         with Told(origin.count) as told:
             moved = transfer.transfer(origin, place.backend, info.name, told.progress)
@@ -91,7 +91,7 @@ def _imported(loaded: Loaded, name: str) -> Any:
     from vragd.stores.moves import places
 
     places.check_free(loaded, places.checked_name(name))
-    return Place.named(places.imported_url(loaded.data_dir), {})
+    return Place.named(places.imported_url(loaded.data_dir, name), {})
 
 
 def _announce(args: argparse.Namespace, origin: Ready, path: Path, where: str) -> None:

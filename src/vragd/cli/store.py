@@ -93,8 +93,12 @@ def _create(args: argparse.Namespace) -> int:
 
 
 def _delete(args: argparse.Namespace) -> int:
+    elsewhere = bucket.wanted(args)
     if bucket.asked(args, args.name):
-        return bucket.delete(args)
+        status = bucket.delete(args)
+        if not (status or elsewhere):
+            bucket.forget_imported(args, args.name)
+        return status
     with Session(args) as session:
         name = quote(args.name, safe="")
         question = f"Forget store {args.name!r} and all that is kept of it? The vault is not touched."

@@ -46,7 +46,7 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Loaded:
 @contextmanager
 def imported(loaded: Loaded, file: Path, name: str = "back") -> Iterator[tuple[Place, transfer.Moved]]:
     origin = sound.Sound(lines.Lines(file))
-    with Place.named(places.imported_url(loaded.data_dir), {}) as place:
+    with Place.named(places.imported_url(loaded.data_dir, name), {}) as place:
         transfer.check(place, name, origin.shape, origin.count)
         transfer.make(place, name, origin.shape)
         yield place, transfer.transfer(origin, place.backend, name)

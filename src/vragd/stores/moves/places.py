@@ -27,9 +27,18 @@ AT_ONCE = 500
 _NAME = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
 
 
-def imported_url(data_dir: Path) -> str:
-    """The place of imported stores, as `--backend` has it: whatever reads it is asked like any other index."""
-    return f"file:{quote(str(data_dir / IMPORTED))}?remote_text=true"
+def imported_file(data_dir: Path, name: str) -> Path:
+    """Where an imported store of this name is, if there is one."""
+    return data_dir / IMPORTED / f"{name}.db"
+
+
+def imported_url(data_dir: Path, name: str) -> str:
+    """
+    The place of an imported store, as `--backend` has it: whatever reads that asks it like any other index.
+
+    A file for each: it is opened without reading it, and deleted as a whole.
+    """
+    return f"sqlite:{quote(str(imported_file(data_dir, name)))}?remote_text=true"
 
 
 def checked_name(name: str) -> str:
@@ -91,8 +100,8 @@ def origin_of(loaded: Loaded, name: str, place: Place | None = None) -> Iterator
     Raises UnknownStore, naming those there are, and whatever opening it does.
     """
     with ExitStack() as stack:
-        if place is None and (loaded.data_dir / IMPORTED / name).is_dir():
-            place = stack.enter_context(Place.named(imported_url(loaded.data_dir), {}))
+        if place is None and imported_file(loaded.data_dir, name).is_file():
+            place = stack.enter_context(Place.named(imported_url(loaded.data_dir, name), {}))
         if place is not None:
             info = elsewhere.resolve(place.backend, name)
             yield Collection(place.backend, info, place.where())
