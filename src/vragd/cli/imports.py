@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from vragd.config.load import Loaded
     from vragd.stores.moves.sound import Ready
 
-PER_S = 2_000
-"""Passages that are read and put a second, at least, on any machine of today."""
+PER_S, BYTES_PER_S = 1_000, 50e6
+"""Passages that are put, and bytes that are read, a second: a guess, on the small side."""
 
 
 def add(commands: Any, common: argparse.ArgumentParser) -> None:
@@ -103,6 +103,6 @@ def _announce(args: argparse.Namespace, origin: Ready, path: Path, where: str) -
     model = shape.model or "a model nobody knows: vragd.open_backend alone asks it"
     say(f"{origin.title}: {what}, {shape.dimension:,}-d {shape.metric}, {size / 1e6:,.1f} MB; of {model}")
     need = transfer.needs_mib(shape, count)
-    took = "" if args.reembed or count is None else f", within {ago(1 + count / PER_S)}"
+    took = "" if args.reembed or count is None else f", in about {ago(1 + count / PER_S + size / BYTES_PER_S)}"
     again = " All texts are embedded again." if args.reembed else ""
     say(f"It becomes store {args.store} in {where}: about {need or '?'} MiB{took}.{again}")

@@ -222,6 +222,7 @@ def test_lines_of_anybody_are_records_whose_faults_are_counted_by_name(tmp_path:
         {"id": "d", "text": "bare"},
         '{"id": "e", "text": "nan", "vector": [NaN, 1, 0]}\n',
         {"id": "f", "text": "zero", "vector": [0, 0, 0]},
+        {"id": "h", "text": "large", "vector": [1e30, 0, 0]},
         {"id": "g", "text": "no numbers", "vector": ["x", None, {}]},
         "\n",
     ]
@@ -230,9 +231,10 @@ def test_lines_of_anybody_are_records_whose_faults_are_counted_by_name(tmp_path:
     assert [record.text for record in found] == ["one", "no key"]
     assert found[0].entry.metadata == {"lang": "en"}
     assert found[1].entry.payload["line_to"] == 4
-    assert sum(origin.left_out.values()) == 7
+    assert sum(origin.left_out.values()) == 8
     assert set(origin.left_out) == {
         "of a key that was there before", "without text", "without a vector", "with a vector of zeros",
+        "with a number too large to compare",
         "with a number that is not finite (NaN)", "with a vector of 2 numbers, where the others have 3",
         "with a vector of 0 numbers, where the others have 3",
     }  # fmt: skip

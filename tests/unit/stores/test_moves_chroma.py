@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import pickle
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -41,11 +42,9 @@ def full(folder: Path, *, old: bool = False) -> Path:
 
 
 def read(path: Path, collection: str | None = None) -> tuple[sound.Sound, list[Record]]:
-    origin = sound.Sound(foreign.open_as("chroma", path, collection))
-    try:
+    with closing(foreign.open_as("chroma", path, collection)) as found:
+        origin = sound.Sound(found)
         return origin, list(origin.records())
-    finally:
-        origin.close()
 
 
 def rows_by_text(records: list[Record]) -> dict[str, list[float]]:
@@ -162,7 +161,7 @@ def test_a_pickle_of_any_protocol_is_followed(tmp_path: Path) -> None:
         labels_of(tmp_path / "x")
 
 
-@settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(which=st.integers(0, 3), at=st.integers(0, 60_000), put=st.binary(max_size=24), cut=st.booleans())
 def test_whatever_is_in_the_files_it_is_read_or_refused_in_words(
     tmp_path: Path, which: int, at: int, put: bytes, cut: bool

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -21,11 +22,9 @@ NODES = {f"node-{i}": node(i, text) for i, text in enumerate(TEXTS)}
 
 
 def read(kind: str, path: Path, collection: str | None = None) -> tuple[sound.Sound, list[Any]]:
-    origin = sound.Sound(foreign.open_as(kind, path, collection))
-    try:
+    with closing(foreign.open_as(kind, path, collection)) as found:
+        origin = sound.Sound(found)
         return origin, list(origin.records())
-    finally:
-        origin.close()
 
 
 def state(folder: Path) -> dict[str, tuple[int, int, bytes]]:
@@ -222,7 +221,7 @@ def test_pieces_are_those_of_a_parser_however_they_are_cut(tmp_path: Path) -> No
 damaged = st.one_of(st.binary(max_size=200), st.tuples(st.integers(0, 4_000), st.binary(max_size=8)))
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(damage=damaged, which=st.integers(0, 5))
 def test_whatever_is_in_the_files_it_is_read_or_refused_in_words(
     tmp_path: Path, damage: bytes | tuple[int, bytes], which: int

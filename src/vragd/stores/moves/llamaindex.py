@@ -60,7 +60,7 @@ class LlamaIndex:
 
     def _metric(self, rows: Rows) -> str:
         """Of vectors of length 1, which most are, the product and the distance are the cosine, which is easier read."""
-        first = [rows.row(number) for number in list(self._names)[:16]]
+        first = [rows.row(number).astype(np.float64) for number in list(self._names)[:16]]
         is_unit = bool(first) and bool(np.allclose(np.linalg.norm(first, axis=1), 1, atol=1e-3))
         return "cosine" if is_unit else rows.metric
 

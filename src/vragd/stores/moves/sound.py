@@ -19,7 +19,8 @@ from vragd.store.exported import Origin, Record, Records, Shape
 SAMPLE = 16
 SAME = 0.98
 """The median cosine of vectors with those that a model makes of the same texts from which on they are taken for its."""
-UNIT = 1e-3
+LARGEST = 1e18
+"""Of a vector's numbers: the squares of larger ones are none of float32's."""
 
 
 def fault(record: Record, dimension: int, *, with_text: bool = True, with_vector: bool = True) -> str:
@@ -35,6 +36,8 @@ def fault(record: Record, dimension: int, *, with_text: bool = True, with_vector
         return f"with a vector of {values.size:,} numbers, where the others have {dimension:,}"
     if not np.isfinite(values).all():
         return "with a number that is not finite (NaN)"
+    if float(np.abs(values).max()) > LARGEST:
+        return "with a number too large to compare"
     return "" if values.any() else "with a vector of zeros"
 
 
@@ -80,12 +83,6 @@ def sample(origin: Origin) -> list[Record]:
     """The first records that can be compared."""
     with closing(origin.records()) as records:
         return list(islice(records, SAMPLE))
-
-
-def is_unit(records: Iterable[Record]) -> bool:
-    """Whether all their vectors have length 1."""
-    rows = [record.entry.values for record in records if record.entry.values is not None]
-    return bool(rows) and bool(np.allclose([np.linalg.norm(row) for row in rows], 1.0, atol=UNIT))
 
 
 class Whose:
