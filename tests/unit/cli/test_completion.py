@@ -65,7 +65,7 @@ def bash(line: str) -> tuple[str, list[str]]:
 def test_commands_actions_flags_and_choices_are_those_of_the_tree() -> None:
     assert bash("vragd ") == ("plain", list(MODULES))
     assert bash("vragd pro") == ("plain", [name for name in MODULES if name.startswith("pro")])
-    assert bash("vragd store ") == ("plain", ["list", "create", "delete", "info"])
+    assert bash("vragd store ") == ("plain", ["list", "create", "delete", "info", "copy"])
     for one in tree.every(parser()):
         if one.prog != "vragd":
             flags = sorted(flag for flag in tree.flags(one) if flag.startswith("--"))
