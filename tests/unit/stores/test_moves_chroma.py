@@ -144,7 +144,14 @@ def test_a_pickle_runs_nothing(tmp_path: Path) -> None:
     file.write_bytes(pickle.dumps(noisy))
     assert labels_of(file) == {"a": 1}
     assert not Noisy.ran
-    for content in (pickle.dumps(Evil()), pickle.dumps({"id_to_label": {"a": "1"}}), pickle.dumps([1]), b"", b"\x80"):
+    for content in (
+        pickle.dumps(Evil()),
+        pickle.dumps({"id_to_label": {"a": "1"}}),
+        pickle.dumps([1]),
+        b"",
+        b"\x80",
+        b"}u.",
+    ):
         file.write_bytes(content)
         with pytest.raises(UsageError):
             labels_of(file)

@@ -151,7 +151,9 @@ def _build(name: str, stack: list[Any]) -> None:
 
 def _marked(stack: list[Any]) -> Iterator[Any]:
     """What stands behind the last mark, which goes with it."""
-    at = len(stack) - 1 - next(i for i, one in enumerate(reversed(stack)) if one is _MARK)
+    at = next((i for i in range(len(stack) - 1, -1, -1) if stack[i] is _MARK), None)
+    if at is None:
+        raise ValueError("it ends what never began")
     items = stack[at + 1 :]
     del stack[at:]
     return iter(items)
