@@ -4,14 +4,20 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from vragd.cli.connect import load
+from vragd.cli.connect import data_dir_of, load
 from vragd.cli.render import json_out, out, plural, say
-from vragd.errors import UsageError
+from vragd.errors import UsageError, VragdError
 
 if TYPE_CHECKING:
     from vragd.stores.elsewhere import Place
+
+IMPORTED = "imported"
+"""`stores.moves.places.IMPORTED`, for those who look whether there is any before they import that."""
 
 
 ALL = "*"
@@ -47,6 +53,62 @@ def wanted(args: argparse.Namespace) -> bool:
     return True
 
 
+def asked(args: argparse.Namespace, *names: str) -> bool:
+    """
+    `wanted`, or whether the one store that is named was imported; `args` then mean the place where those are.
+
+    A store on notes of the same name comes first: what it was imported as is then superseded.
+    """
+    if wanted(args):
+        return True
+    if len(names) != 1 or names[0] in (".", "..") or "/" in names[0]:
+        return False
+    directory = data_dir_of(args)
+    if not (directory / IMPORTED / f"{names[0]}.db").is_file() or (directory / "stores" / names[0]).is_dir():
+        return False
+    from vragd.stores.moves.places import imported_url
+
+    args.backend = imported_url(directory, names[0])
+    return True
+
+
+def imported(args: argparse.Namespace) -> list[dict[str, Any]]:
+    """What was imported, as `store list` shows it."""
+    directory: Path = data_dir_of(args)
+    if not (directory / IMPORTED).is_dir():
+        return []
+    from vragd.stores import elsewhere
+    from vragd.stores.moves.places import imported_url
+
+    rows = []
+    for file in sorted((directory / IMPORTED).glob("*.db")):
+        try:
+            with elsewhere.Place.named(imported_url(directory, file.stem), {}) as place:
+                infos = [place.backend.collection_info(name) for name in place.backend.list_collections()]
+        except VragdError as error:  # the others are listed all the same
+            say(f"{file}: {error.message}")
+            continue
+        rows += [elsewhere.described(info) | {"vectors": info.count} for info in infos]
+    return rows
+
+
+def forget_imported(args: argparse.Namespace, name: str) -> None:
+    """Remove the file of an imported store, whose index is deleted."""
+    file = data_dir_of(args) / IMPORTED / f"{name}.db"
+    for ending in ("-wal", "-shm", ".lock", ""):
+        file.with_name(file.name + ending).unlink(missing_ok=True)
+
+
+@contextmanager
+def maybe(args: argparse.Namespace) -> Iterator[Place | None]:
+    """The place these flags mean, opened; None where there are none of them."""
+    if not wanted(args):
+        yield None
+        return
+    with _quietly(args) as place:
+        yield place
+
+
 def _flag(args: argparse.Namespace) -> str:
     """The flag that says where the index is."""
     return "--bucket" if args.backend is None else "--backend"
@@ -78,6 +140,21 @@ def chosen(args: argparse.Namespace) -> Place:
         else:
             flag = _flag(args) + (f": {key}" if key not in ("", "bucket") else "")
         raise UsageError(f"{flag}: {first['msg'].removeprefix('Value error, ')}") from None
+
+
+def named(flag: str, url: str) -> Place:
+    """The place that a URL behind another flag means. Raises UsageError naming that."""
+    from pydantic import ValidationError
+
+    from vragd.stores.elsewhere import Place, is_url
+
+    if not is_url(url):
+        raise UsageError(f"{flag}: expected TYPE://PLACE?KEY=VALUE", hint="such as sqlite:PATH")
+    try:
+        return Place.named(url, {})
+    except ValidationError as error:
+        what = error.errors(include_url=False, include_input=False)[0]["msg"].removeprefix("Value error, ")
+        raise UsageError(f"{flag}: {what}") from None
 
 
 def _quietly(args: argparse.Namespace) -> Place:

@@ -48,6 +48,8 @@ MODULES = {
     "sync": "sync",
     "index": "sync",
     "store": "store",
+    "export": "export",
+    "import": "imports",
     "verify": "verify",
     "config": "config",
     "doctor": "doctor.command",
@@ -65,7 +67,7 @@ FILTERED = ("query", "tags", "properties", "tasks", "recent", "similar")
 NAMES = (
     "path", "vault", "pattern", "store", "name", "source", "config", "data_dir", "socket", "log_file",
     "note", "where", "bundle", "why", "backend", "bucket", "region", "profile", "endpoint_url", "model", "project",
-    "out",
+    "out", "collection",
 )  # fmt: skip
 """The arguments that name something."""
 

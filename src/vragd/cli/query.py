@@ -124,7 +124,7 @@ def _query(args: argparse.Namespace) -> int:
         raise UsageError("--open and --edit both say what becomes of a hit", hint="leave one of them out")
     if wanted:
         args.top_k = max(args.top_k, wanted - args.offset)
-    answer = bucket.query(args) if bucket.wanted(args) else _ask_daemon(args)
+    answer = bucket.query(args) if bucket.asked(args, *args.store) else _ask_daemon(args)
     if answer["hits"] and (args.open is not None or args.edit is not None):
         return _use(args, answer, first)
     if args.format == "text" and not args.null:

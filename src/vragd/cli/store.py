@@ -1,4 +1,4 @@
-"""`vragd store list|create|delete|info`."""
+"""`vragd store list|create|delete|info`; `copying` has `copy`."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from vragd.system.places import expanded
 
 
 def add(commands: Any, common: argparse.ArgumentParser) -> None:
-    top = commands.add_parser("store", help="list, make, delete and describe stores")
+    top = commands.add_parser("store", help="list, make, delete, describe and copy stores")
     group = top.add_subparsers(metavar="ACTION", required=True)
     sub = group.add_parser("list", parents=[common], help="every store")
     sub.add_argument("--json", action="store_true", help="the answer as JSON")
@@ -44,6 +44,9 @@ def add(commands: Any, common: argparse.ArgumentParser) -> None:
     sub.add_argument("--recall", action="store_true", help="measure how many of the nearest its index finds")
     bucket.add_flags(sub)
     sub.set_defaults(command=_info)
+    from vragd.cli.copying import add as add_copy
+
+    add_copy(group, common)
 
 
 def _list(args: argparse.Namespace) -> int:
@@ -51,14 +54,17 @@ def _list(args: argparse.Namespace) -> int:
         return bucket.list_stores(args)
     with Session(args) as session:
         answer = session.request("GET", "/v1/stores")
+    imported = bucket.imported(args)
     if args.json:
-        json_out(answer)
+        json_out(answer | ({"imported": imported} if imported else {}))
         return 0
     for row in answer["stores"]:
         size = "" if row["notes"] is None else f"{plural(row['notes'], 'note')}, {plural(row['chunks'], 'chunk')}"
         left = "data without a configuration (vragd store delete)" if row["origin"] == "left" else ""
         out(f"{row['name']:20} {size or left}  {' '.join(row['sources'])}")
-    if not answer["stores"]:
+    for row in imported:
+        out(f"{row['name']:20} {plural(row['vectors'], 'passage')}  imported")
+    if not answer["stores"] and not imported:
         say("no stores yet: vragd init, or vragd store create")
     return 0
 
@@ -88,8 +94,12 @@ def _create(args: argparse.Namespace) -> int:
 
 
 def _delete(args: argparse.Namespace) -> int:
-    if bucket.wanted(args):
-        return bucket.delete(args)
+    elsewhere = bucket.wanted(args)
+    if bucket.asked(args, args.name):
+        status = bucket.delete(args)
+        if not (status or elsewhere):
+            bucket.forget_imported(args, args.name)
+        return status
     with Session(args) as session:
         name = quote(args.name, safe="")
         question = f"Forget store {args.name!r} and all that is kept of it? The vault is not touched."
@@ -104,7 +114,7 @@ def _delete(args: argparse.Namespace) -> int:
 
 
 def _info(args: argparse.Namespace) -> int:
-    if bucket.wanted(args):
+    if bucket.asked(args, args.name):
         return bucket.info(args)
     with Session(args) as session:
         measured = "?recall=true" if args.recall else ""

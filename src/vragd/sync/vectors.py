@@ -51,7 +51,7 @@ def metadata_of(source_uid: str, path: str) -> dict[str, str | tuple[str, ...]]:
 
 
 def to_entry(
-    source_uid: str, source_name: str, path: str, title: str, chunk: ChunkRow, values: np.ndarray
+    source_uid: str, source_name: str, path: str, title: str, chunk: ChunkRow, values: np.ndarray | None
 ) -> Entry:  # fmt: skip
     """A chunk as a backend gets it. Whether its text is kept elsewhere is for the backend's settings to say."""
     shown = path.encode("utf-8", "surrogateescape").decode("utf-8", "replace")

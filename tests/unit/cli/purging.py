@@ -18,11 +18,13 @@ OWN = ("lock", "stores/notes/catalog.db", "stores/notes/catalog.db-wal", "stores
        "stores/notes/picture.layout", "stores/notes/store.json", "stores/notes/remote",
        "stores/notes/index/notes/vectors.faiss",
        "stores/notes/.remote.0a1b2c3d.tmp",
-       "stores/.old.0a1b2c3d.deleted.tmp/catalog.db", ".lock.00000000.tmp")  # fmt: skip
+       "stores/.old.0a1b2c3d.deleted.tmp/catalog.db", ".lock.00000000.tmp", "imported/back.db",
+       "imported/back.db-wal", "imported/back.db.lock")  # fmt: skip
 FOREIGN = (
     "mine.md",
     "stores/notes/index/notes/mine.txt",
     "stores/README",
+    "imported/mine.md",
     "stores/notes/draft.md",
     "stores/Notes of mine/a.md",
 )

@@ -65,7 +65,7 @@ def bash(line: str) -> tuple[str, list[str]]:
 def test_commands_actions_flags_and_choices_are_those_of_the_tree() -> None:
     assert bash("vragd ") == ("plain", list(MODULES))
     assert bash("vragd pro") == ("plain", [name for name in MODULES if name.startswith("pro")])
-    assert bash("vragd store ") == ("plain", ["list", "create", "delete", "info"])
+    assert bash("vragd store ") == ("plain", ["list", "create", "delete", "info", "copy"])
     for one in tree.every(parser()):
         if one.prog != "vragd":
             flags = sorted(flag for flag in tree.flags(one) if flag.startswith("--"))
@@ -220,6 +220,7 @@ def test_every_argument_has_values_that_are_known_or_is_known_to_have_none() -> 
         "text", "lines", "top_k", "offset", "metrics", "port",
         "also", "min_score", "on", "after", "before", "where", "open", "edit", "model",
         "backend", "bucket", "region", "profile", "endpoint_url", "log_level", "question", "client", "name",
+        "collection", "to", "origin",
     }  # fmt: skip
     seen = set[str]()
     for one in tree.every(parser()):

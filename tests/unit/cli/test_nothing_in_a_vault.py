@@ -19,6 +19,7 @@ from vragd.cli.main import main
         ["init", "VAULT", "--config", "VAULT/config.yaml"],
         ["store", "create", "notes", "--backend", "sqlite:VAULT/sub/v.db"],
         ["store", "create", "notes", "--backend", "file:VAULT/vectors"],
+        ["export", "notes", "--out", "VAULT/sub/e.jsonl"],
     ],
     ids=" ".join,
 )

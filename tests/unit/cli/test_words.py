@@ -33,7 +33,7 @@ def complaint(capsys: pytest.CaptureFixture[str], *words: str) -> tuple[str, str
         (["how do I", "brew"], "vragd query 'how do I' brew, to look for that; vragd --help lists commands"),
         (["statsu"], "vragd status"),
         (["store", "lst", "--json"], "vragd store list --json"),
-        (["store", "paint"], "one of: list, create, delete, info"),
+        (["store", "paint"], "one of: list, create, delete, info, copy"),
     ],
 )
 def test_a_command_that_is_not_there_leads_to_the_nearest_or_to_a_question(

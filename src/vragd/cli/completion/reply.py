@@ -29,7 +29,8 @@ NAMED = {
 """By what an argument is kept under: which names of the daemon's it takes."""
 NAMED_IN = {
     ("vragd properties", "name"): "property", ("vragd store delete", "name"): "store",
-    ("vragd store info", "name"): "store", ("vragd remove", "path"): "source",
+    ("vragd store info", "name"): "store",
+    ("vragd export", "name"): "store", ("vragd store copy", "name"): "store", ("vragd remove", "path"): "source",
 }  # fmt: skip
 """The same where one word means several things."""
 ON_DISK: dict[str, How] = {"FILE": "files", "PATH": "files", "GLOB": "files", "DIR": "dirs"}

@@ -28,6 +28,7 @@ _IN_STORE = re.compile(
     rf"|{TEMPORARY.pattern}",
     re.DOTALL,
 )
+_IMPORTED = re.compile(rf"{STORE_NAME[1:-1]}\.db(?:-wal|-shm|-journal|\.lock)?")
 _PID = re.compile(rb"\d+\n")
 
 
@@ -84,6 +85,8 @@ def inventory(folder: Path, vaults: Vaults, kept: Mapping[str, str]) -> Inventor
             with found.reading(entry.path):
                 if entry.name == "stores" and _is_own_folder(entry, device, vaults):
                     _stores(found, Path(entry.path), device, vaults, kept)
+                elif entry.name == "imported" and _is_own_folder(entry, device, vaults):
+                    _index(found, Path(entry.path), device, vaults, _IMPORTED)
                 else:
                     _file(found, entry, ours=_TOP.fullmatch(entry.name) is not None)
     return found

@@ -1,0 +1,108 @@
+"""`vragd import`: passages and vectors that another program made, as a store of their own."""
+
+from __future__ import annotations
+
+import argparse
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from vragd.cli import bucket
+from vragd.cli.connect import load
+from vragd.cli.moving import Told, outcome, size_of
+from vragd.cli.render import ago, plural, say
+from vragd.errors import UsageError
+from vragd.system.files import private_dir
+from vragd.system.places import expanded
+
+if TYPE_CHECKING:
+    from vragd.config.load import Loaded
+    from vragd.stores.moves.sound import Ready
+
+PER_S, BYTES_PER_S = 1_000, 50e6
+"""Passages that are put, and bytes that are read, a second: a guess, on the small side."""
+
+
+def add(commands: Any, common: argparse.ArgumentParser) -> None:
+    sub = commands.add_parser(
+        "import", parents=[common], help="make a store of what another program embedded",
+        description="Makes a store of passages and vectors that are there already. What is imported is only read, and"
+        " the store is frozen: no folder feeds it. docs/moving.md says more.",
+    )  # fmt: skip
+    sub.add_argument("kind", choices=KINDS, help="what it is")
+    sub.add_argument("path", help="the file, or the folder")
+    sub.add_argument("-s", "--store", required=True, help="what the store is to be called")
+    sub.add_argument(
+        "--ollama", dest="model", metavar="MODEL", help="its vectors are of this Ollama model (else: one in use)"
+    )
+    sub.add_argument("--collection", metavar="NAME", help="which of several that the folder holds")
+    sub.add_argument("--reembed", action="store_true", help="embed the texts again, and leave the vectors")
+    sub.add_argument(
+        "--unchecked", action="store_true", help="take the vectors though no model here made them: no text finds them"
+    )
+    sub.add_argument("-n", "--dry-run", action="store_true", help="say what would be done")
+    bucket.add_flags(sub)
+    sub.set_defaults(command=_import)
+
+
+KINDS = ("jsonl", "llamaindex", "chroma", "vector-rag-tool")
+
+
+def _import(args: argparse.Namespace) -> int:
+    from vragd.stores import elsewhere
+    from vragd.stores.moves import foreign, sound, transfer
+
+    if args.reembed and args.unchecked:
+        raise UsageError("--reembed makes new vectors, --unchecked takes the old ones", hint="leave one of them out")
+    loaded, path = load(args), expanded(args.path).absolute()
+    origin: Ready
+    with ExitStack() as stack:
+        found = foreign.open_as(args.kind, path, args.collection)
+        stack.callback(found.close)
+        candidates = elsewhere.embedders(loaded.config, args.model)
+        if args.reembed:
+            origin = stack.enter_context(sound.embedded_again(found, candidates[0]))
+        else:
+            origin, told_of = sound.of_known_model(found, candidates, unchecked=args.unchecked)
+            if told_of:
+                say(f"its vectors are of {told_of}")
+        place = stack.enter_context(bucket.maybe(args) if bucket.wanted(args) else _imported(loaded, args.store))
+        assert place is not None
+        transfer.check(place, args.store, origin.shape, origin.count)
+        _announce(args, origin, path, place.where())
+        if args.dry_run:
+            return 0
+        if not bucket.wanted(args):
+            private_dir(private_dir(loaded.data_dir) / bucket.IMPORTED)
+        info = transfer.make(place, args.store, origin.shape)
+        with Told(origin.count) as told:
+            moved = transfer.transfer(origin, place.backend, info.name, told.progress)
+        outcome(moved, args.store, place.where())
+    size = size_of(path)
+    say(f"{path} was only read: it takes {size / 1e6:,.1f} MB, and may go when nobody else uses it")
+    if origin.shape.space:
+        at = " --backend URL" if bucket.wanted(args) else ""
+        say(f"try: vragd query{at} -s {args.store} …")
+    return 0
+
+
+def _imported(loaded: Loaded, name: str) -> Any:
+    from vragd.stores.elsewhere import Place
+    from vragd.stores.moves import places
+
+    places.check_free(loaded, places.checked_name(name))
+    return Place.named(places.imported_url(loaded.data_dir, name), {})
+
+
+def _announce(args: argparse.Namespace, origin: Ready, path: Path, where: str) -> None:
+    from vragd.stores.moves import transfer
+
+    size, count = size_of(path), origin.count
+    what = plural(count, "passage") if count is not None else "passages"
+    shape = origin.shape
+    model = shape.model or "a model nobody knows: vragd.open_backend alone asks it"
+    say(f"{origin.title}: {what}, {shape.dimension:,}-d {shape.metric}, {size / 1e6:,.1f} MB; of {model}")
+    need = transfer.needs_mib(shape, count)
+    took = "" if args.reembed or count is None else f", in about {ago(1 + count / PER_S + size / BYTES_PER_S)}"
+    again = " All texts are embedded again." if args.reembed else ""
+    say(f"It becomes store {args.store} in {where}: about {need or '?'} MiB{took}.{again}")

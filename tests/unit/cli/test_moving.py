@@ -1,0 +1,194 @@
+"""`export`, `import` and what becomes of a store that was imported, as they are typed."""
+
+from __future__ import annotations
+
+import io
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tests.foreign import flat_index, llamaindex, node
+from tests.moved import indexed, lines_of
+from vragd.cli.main import main
+from vragd.cli.moving import Told
+from vragd.embed.builtin.settings import BuiltinEmbedder
+from vragd.embed.registry import create_embedder
+from vragd.stores.moves.llamaindex import embedded
+
+TEXTS = ("Pour hot water slowly over ground coffee.", "The annual tax return is due at the end of May.")
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A data directory with the store `notes`, as it is configured."""
+    indexed(tmp_path)
+    (tmp_path / "c.yaml").write_text(f"stores:\n  notes:\n    sources:\n      - path: {tmp_path / 'vault'}\n")
+    for name, value in (("CONFIG", "c.yaml"), ("DATA_DIR", "data"), ("SOCKET", "s")):
+        monkeypatch.setenv(f"VRAGD_{name}", str(tmp_path / value))
+    monkeypatch.setenv("HOME", str(tmp_path))
+    return tmp_path
+
+
+def texts(file: Path) -> Path:
+    file.write_text("".join(f"{json.dumps({'id': text[:8], 'text': text, 'path': 'a.md'})}\n" for text in TEXTS))
+    return file
+
+
+def test_a_store_goes_into_files_and_comes_back(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out = home / "e.npy"
+    assert main(["export", "notes", "--out", str(out)]) == 0
+    said = capsys.readouterr().err
+    assert f"of store notes in {out} and {home / 'e.jsonl'}" in said
+    assert main(["import", "jsonl", str(home / "e.jsonl"), "--store", "back", "--dry-run"]) == 0
+    assert not (home / "data/imported").exists()
+    assert main(["import", "jsonl", str(home / "e.jsonl"), "--store", "back"]) == 0
+    said = capsys.readouterr().err
+    n_rows = len(np.load(out))
+    assert f"{n_rows} passages put, 0 there before" in said
+    assert f"is whole: {n_rows} keys looked up, {n_rows} vectors compared" in said
+    assert "test/words" in said
+    assert main(["export", "back", "--out", str(home / "again.jsonl"), "--no-vectors", "--no-text"]) == 0
+    assert {row["path"] for row in lines_of(home / "again.jsonl")[1:]} == {
+        row["path"] for row in lines_of(home / "e.jsonl")[1:]
+    }
+
+
+def test_what_is_imported_is_asked_listed_described_and_deleted_by_its_name(
+    home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["import", "jsonl", str(texts(home / "t.jsonl")), "--store", "howto", "--reembed"]) == 0
+    assert "All texts are embedded again" in capsys.readouterr().err
+    assert main(["query", "-s", "howto", "--json", "a", "hot", "drink"]) == 0
+    first, *_ = json.loads(capsys.readouterr().out)["hits"]
+    assert (first["text"], first["store"], first["path"]) == (TEXTS[0], "howto", "a.md")
+    assert main(["store", "list", "--json"]) == 0
+    (row,) = json.loads(capsys.readouterr().out)["imported"]
+    assert (row["name"], row["vectors"]) == ("howto", 2)
+    (home / "data/imported/broken.db").write_bytes(b"no database " * 500)
+    assert main(["store", "list"]) == 0
+    (home / "data/imported/broken.db").unlink()
+    assert "howto                2 passages  imported" in capsys.readouterr().out
+    assert main(["store", "info", "howto", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["dimension"] == 384
+    assert main(["store", "delete", "howto", "--yes"]) == 0
+    assert main(["query", "-s", "howto", "anything"]) != 0
+    assert list((home / "data/imported").iterdir()) == []
+
+
+def test_a_store_on_notes_comes_before_what_was_imported_by_its_name(
+    home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["import", "jsonl", str(texts(home / "t.jsonl")), "--store", "notes", "--reembed"]) == 2
+    assert "is a store on notes already" in capsys.readouterr().err
+    assert main(["import", "jsonl", str(home / "t.jsonl"), "--store", "later", "--reembed"]) == 0
+    (home / "data/stores/later").mkdir()
+    capsys.readouterr()
+    assert main(["query", "-s", "later", "hot drink"]) == 3
+    assert "no vragd is running" in capsys.readouterr().err
+
+
+def test_into_another_place_by_its_url(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    url = f"sqlite:{home / 'v.db'}?remote_text=true"
+    assert main(["import", "jsonl", str(texts(home / "t.jsonl")), "-s", "howto", "--reembed", "--backend", url]) == 0
+    assert "vragd query --backend URL -s howto" in capsys.readouterr().err
+    assert main(["query", "--backend", url, "-s", "howto", "--json", "hot drink"]) == 0
+    assert json.loads(capsys.readouterr().out)["hits"][0]["text"] == TEXTS[0]
+    assert main(["export", "howto", "--backend", url, "--out", str(home / "e.jsonl")]) == 0
+    assert lines_of(home / "e.jsonl")[0]["count"] == 2
+
+
+def test_a_store_is_copied_and_from_there_once_more(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    first, second = f"file:{home / 'f'}?remote_text=true", f"sqlite:{home / 's.db'}"
+    assert main(["store", "copy", "notes", "there", "--backend", first, "--dry-run"]) == 0
+    said = capsys.readouterr().err
+    assert f"copied to there in {home / 'f'}, with its text" in said
+    assert "MiB there, nothing is embedded" in said
+    assert not (home / "f").exists()
+    assert main(["store", "copy", "notes", "there", "--backend", first]) == 0
+    assert "there in" in (said := capsys.readouterr().err)
+    assert "is whole" in said
+    assert main(["store", "copy", "there", "again", "--from", first, "--backend", second]) == 0
+    assert "again in" in (said := capsys.readouterr().err)
+    assert "without text" in said
+    assert main(["store", "list", "--backend", second, "--json"]) == 0
+    (row,) = json.loads(capsys.readouterr().out)["stores"]
+    assert (row["name"], row["model"]) == ("again", "test/words")
+    assert main(["store", "copy", "there", "again", "--from", first, "--backend", second]) == 0
+    assert "0 passages put" in capsys.readouterr().err
+
+
+def test_another_tools_vectors_are_taken_once_a_model_here_made_them_again(
+    home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    nodes = {f"node-{i}": node(i, text) for i, text in enumerate(TEXTS)}
+    model = create_embedder("builtin", BuiltinEmbedder(type="builtin"))
+    rows = model.embed_documents([embedded(one["__data__"]) for one in nodes.values()])
+    model.close()
+    folder = llamaindex(home / "storage", flat_index(rows), nodes, list(nodes))
+    assert main(["import", "llamaindex", str(folder), "-s", "howto"]) == 0
+    said = capsys.readouterr().err
+    assert "its vectors are of builtin/" in said
+    assert "cosine 1.000 on 2 texts embedded again" in said
+    assert f"{folder} was only read" in said
+    assert main(["query", "-s", "howto", "--json", "hot drink"]) == 0
+    assert json.loads(capsys.readouterr().out)["hits"][0]["path"] == "/notes/Heron 0.md"
+    folder = llamaindex(home / "other", flat_index(rows[:, ::-1].copy()), nodes, list(nodes))
+    assert main(["import", "llamaindex", str(folder), "-s", "other"]) == 4
+    assert "are of none of the models asked" in capsys.readouterr().err
+    assert main(["import", "llamaindex", str(folder), "-s", "other", "--unchecked"]) == 0
+    assert "a model nobody knows" in capsys.readouterr().err
+    assert main(["query", "-s", "other", "hot drink"]) == 4
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["export", "notes", "--out", "e.npz"], ".npz is not written"),
+        (["export", "notes", "--out", "e.npy", "--no-vectors"], "leaves nothing"),
+        (["export", "notes", "--out", "e.txt"], "ends in .jsonl or .npy"),
+        (["export", "notes", "--out", ""], "is empty"),
+        (["export", "nothing", "--out", "e.jsonl"], "there is no store 'nothing'"),
+        (["store", "copy", "notes", "there"], "--backend says where to"),
+        (["store", "copy", "notes", "x", "--backend", "sqlite:v.db"], "cannot be called"),
+        (["store", "copy", "there", "there", "--backend", "file:f", "--from", "file:f"], "onto itself"),
+        (["store", "copy", "notes", "there", "--backend", "file:f", "--from", "f"], "--from: expected"),
+        (["store", "copy", "notes", "there", "--backend", "file:f", "--from", "file:f?remote_text=x"], "--from: "),
+        (["import", "jsonl", "none.jsonl", "-s", "back"], "there is no"),
+        (["import", "jsonl", "t.jsonl", "-s", "back"], "holds no vector"),
+        (["import", "jsonl", "t.jsonl", "-s", "No Name", "--reembed"], "cannot be called"),
+        (["import", "jsonl", "t.jsonl", "-s", "back", "--reembed", "--unchecked"], "leave one of them out"),
+    ],
+    ids=lambda part: " ".join(part) if isinstance(part, list) else "",
+)
+def test_what_cannot_be_is_said(
+    home: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, words: list[str], said: str
+) -> None:
+    texts(home / "t.jsonl")
+    monkeypatch.chdir(home)
+    assert main(words) == 2 if "holds no" not in said else main(words) == 4
+    assert said in capsys.readouterr().err
+
+
+def test_a_stream_is_lines_and_nothing_else(home: Path, capfdbinary: pytest.CaptureFixture[bytes]) -> None:
+    assert main(["export", "notes", "--out", "-"]) == 0
+    head, *rows = capfdbinary.readouterr().out.splitlines()
+    assert json.loads(head)["count"] == len(rows)
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+def test_a_terminal_is_told_how_far_it_is() -> None:
+    screen, now = Terminal(), [0.0]
+    with Told(4_000, screen, lambda: now[0]) as told:
+        told.progress(0)
+        told.progress(1_000)  # too soon after the one before
+        now[0] = 10.0
+        told.progress(2_000)
+    assert screen.getvalue() == "\r\033[K0 of 4,000\r\033[K2,000 of 4,000, 10 s left\r\033[K"
+    with Told(None, io.StringIO()) as told:
+        told.progress(5)  # nobody looks

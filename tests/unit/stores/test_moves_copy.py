@@ -1,0 +1,222 @@
+"""A copy costs no embedding, goes on where it broke off, and is whole only once it was looked at."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from tests.backends import keys
+from tests.moved import indexed
+from tests.world import WordEmbedder, without
+from vragd.backends.base import Batch, Entry, VectorBackend
+from vragd.backends.memory.backend import MemoryBackend
+from vragd.backends.registry import create_backend
+from vragd.backends.settings import BackendSettings
+from vragd.cli.moving import outcome
+from vragd.config.load import Loaded
+from vragd.config.settings import LimitSettings, SourceSettings, StoreSettings
+from vragd.errors import (
+    BackendUnavailable,
+    CollectionMismatch,
+    DiskFull,
+    StoreMismatch,
+    UsageError,
+    VectorsRefused,
+    VragdError,
+)
+from vragd.store.exported import Shape
+from vragd.store.opening import open_store
+from vragd.stores.elsewhere import Place
+from vragd.stores.moves import places, sound, transfer
+
+SPACE = WordEmbedder().space("")
+
+
+@pytest.fixture(scope="module")
+def loaded(tmp_path_factory: pytest.TempPathFactory) -> Loaded:
+    return indexed(tmp_path_factory.mktemp("notes"))
+
+
+@contextmanager
+def origin_of(loaded: Loaded) -> Iterator[sound.Sound]:
+    with places.origin_of(loaded, "notes") as origin:
+        yield sound.Sound(origin)
+
+
+def copied(loaded: Loaded, backend: VectorBackend, name: str = "copy") -> transfer.Moved:
+    with origin_of(loaded) as origin:
+        shape = origin.shape
+        backend.create_collection(name, shape.dimension, "cosine", space=shape.space, model=shape.model)
+        return transfer.transfer(origin, backend, name)
+
+
+class Faulty(MemoryBackend):
+    """Fails, loses, changes or refuses what it is told to."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.n_put = 0
+        self.before: Callable[[Batch], Batch] = lambda batch: batch
+
+    def put_vectors(self, name: str, batch: Batch, *, visible: bool = True) -> None:
+        batch = self.before(batch)
+        super().put_vectors(name, batch, visible=visible)
+        self.n_put += len(batch)
+
+
+@pytest.mark.parametrize("url", ["file:{}/x?remote_text=true", "sqlite:{}/x.db?remote_text=true", "sqlite:{}/y.db"])
+def test_a_copy_is_whole_and_made_again_puts_nothing(loaded: Loaded, tmp_path: Path, url: str) -> None:
+    with Place.named(url.format(tmp_path), {}) as place, origin_of(loaded) as origin:
+        transfer.check(place, "copy", origin.shape, origin.count)
+        assert transfer.make(place, "copy", origin.shape).space == SPACE.meaning
+        seen = list[int]()
+        moved = transfer.transfer(origin, place.backend, "copy", seen.append)
+        assert moved.is_whole
+        assert (moved.n_put, moved.n_there, moved.n_compared, seen[-1]) == (origin.count, 0, origin.count, origin.count)
+        assert keys(place.backend, "copy") == sorted(record.entry.key for record in origin.records())
+        (match,) = place.backend.query("copy", WordEmbedder().embed_query("x"), 1, payload=True).items
+        assert bool(match.payload.get("content")) == ("remote_text" in url)
+        again = transfer.transfer(origin, place.backend, "copy")
+        assert (again.n_put, again.n_there, again.is_whole) == (0, moved.n_put, True)
+        on = places.Collection(place.backend, place.backend.collection_info("copy"), place.where())
+        other = MemoryBackend()
+        other.create_collection("onward", 32, "cosine")
+        assert transfer.transfer(on, other, "onward").is_whole
+        assert keys(other, "onward") == keys(place.backend, "copy")
+
+
+def test_one_that_broke_off_goes_on(loaded: Loaded) -> None:
+    backend = Faulty()
+
+    def breaks(batch: Batch) -> Batch:
+        backend.before = lambda batch: batch
+        some = without(batch, range(len(batch) // 2, len(batch)))
+        MemoryBackend.put_vectors(backend, "copy", some)
+        backend.n_put += len(some)
+        raise BackendUnavailable("gone")
+
+    backend.before = breaks
+    with pytest.raises(BackendUnavailable):
+        copied(loaded, backend)
+    n_first = backend.n_put
+    moved = copied(loaded, backend)
+    assert n_first
+    assert moved.is_whole
+    assert (moved.n_there, moved.n_put) == (n_first, backend.n_put - n_first)
+
+
+def test_what_is_lost_changed_refused_or_too_much_is_not_whole_and_said(
+    loaded: Loaded, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def loses(batch: Batch) -> Batch:
+        return without(batch, {0})
+
+    def turns(batch: Batch) -> Batch:
+        assert batch.values is not None
+        return replace(batch, values=batch.values[:, ::-1].copy())
+
+    def refuses(batch: Batch) -> Batch:
+        first = min(batch.keys)
+        if len(batch) > 3:
+            raise VectorsRefused("too long", keys=(first,), part="payload")
+        return batch
+
+    for before, words in ((loses, "1 not there"), (turns, "with another vector"), (refuses, "refused")):
+        backend = Faulty()
+        backend.before = before
+        moved = copied(loaded, backend)
+        assert not moved.is_whole
+        with pytest.raises(VragdError, match=words):
+            outcome(moved, "copy", "there")
+    assert "refused: " in capsys.readouterr().err
+    backend = Faulty()
+    copied(loaded, backend)
+    key = next(iter(keys(backend, "copy")))
+    backend.put_vectors(
+        "copy",
+        Batch.of([Entry(f"{key[:-1]}x", np.ones(32, np.float32)), Entry("b" * 12 + "-1", np.ones(32, np.float32))]),
+    )
+    moved = copied(loaded, backend)
+    assert (moved.extra, moved.is_whole) == (1, False)
+    with pytest.raises(VragdError, match="1 there that the origin does not hold"):
+        outcome(moved, "copy", "there")
+
+
+def test_a_refusal_that_names_nothing_is_not_tried_for_ever(loaded: Loaded) -> None:
+    def refuses(batch: Batch) -> Batch:
+        raise VectorsRefused("no", keys=("other",), part="payload")
+
+    backend = Faulty()
+    backend.before = refuses
+    with pytest.raises(VectorsRefused):
+        copied(loaded, backend)
+
+
+@pytest.mark.parametrize(
+    ("url", "name", "change", "error"),
+    [
+        ("s3vectors://my-vectors", "copy", {"metric": "dot"}, CollectionMismatch),
+        ("s3vectors://my-vectors", "copy", {"dimension": 5_000}, CollectionMismatch),
+        ("file:{}/x", "No Name", {}, UsageError),
+        ("file:{}/x", "ab", {}, UsageError),
+    ],
+)
+def test_what_the_other_end_cannot_hold_is_refused_before_anything_is_asked_of_it(
+    tmp_path: Path, url: str, name: str, change: dict[str, Any], error: type[VragdError]
+) -> None:
+    shape = replace(Shape(32, "cosine", SPACE.meaning, SPACE.title), **change)
+    with Place.named(url.format(tmp_path), {}) as place, pytest.raises(error):
+        transfer.check(place, name, shape, 10)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_disk_without_room_is_refused_before_the_first_put(tmp_path: Path) -> None:
+    with Place.named(f"sqlite:{tmp_path}/x.db", {}) as place:
+        transfer.check(place, "copy", Shape(768, "cosine"), None)
+        with pytest.raises(DiskFull, match=r"needs about [\d,]+ MiB, and [\d,]+ are free"):
+            transfer.check(place, "copy", Shape(768, "cosine"), 10**12)
+
+
+def test_an_index_of_another_model_stays_as_it_is(tmp_path: Path) -> None:
+    with Place.named(f"sqlite:{tmp_path}/x.db", {}) as place:
+        transfer.make(place, "copy", Shape(32, "cosine", SPACE.meaning, SPACE.title))
+        with pytest.raises(StoreMismatch, match="holds vectors of test/words"):
+            transfer.make(place, "copy", Shape(32, "cosine", "a" * 32, "other"))
+        with pytest.raises(StoreMismatch, match="these are of one nobody knows"):
+            transfer.make(place, "copy", Shape(32, "cosine"))
+
+
+def test_a_store_whose_backend_is_another_in_the_configuration_moves_without_embedding(tmp_path: Path) -> None:
+    def settings(url: str) -> StoreSettings:
+        source = SourceSettings(path=tmp_path / "vault")
+        return StoreSettings(sources=(source,), backend=Place.named(url, {}).settings)
+
+    indexed(tmp_path)
+    folder, embedder, held = tmp_path / "data/stores/notes", WordEmbedder(), list[list[str]]()
+    for url in (f"file:{tmp_path}/f", f"sqlite:{tmp_path}/s.db", f"file:{tmp_path}/f"):
+        made: list[VectorBackend] = []
+
+        def make(kind: str, given: BackendSettings, data: Path, made: list[VectorBackend] = made) -> VectorBackend:
+            made.append(create_backend(kind, given, data))
+            return made[0]
+
+        store = open_store(
+            "notes", settings(url), folder, LimitSettings(min_free_mib=0), lambda: embedder, make_backend=make
+        )  # fmt: skip
+        try:
+            store.prepare()
+            while store.behind:
+                store.fill()
+            (collection,) = made[0].list_collections()
+            held.append(keys(made[0], collection))
+        finally:
+            store.close()
+    assert held[0]
+    assert held[0] == held[1] == held[2]
+    assert embedder.texts == []
