@@ -118,7 +118,9 @@ def _chosen(db: apsw.Connection, schema: int) -> tuple[str, str, dict[str, str],
         "select coalesce((select fingerprint from space where id = space_id), ''),"
         " coalesce((select fingerprint from space where id = answers_id), '') from store"
     )
-    spaces = dict(db.execute("select fingerprint, collection from space join target on space_id = space.id"))
+    spaces = dict(
+        db.execute("select fingerprint, collection from space join target on space_id = space.id and role = 'primary'")
+    )
     filled = db.execute("select collection from target where filled_to is null and place not in ('', 'faiss')")
     return written, answers, spaces, frozenset(collection for (collection,) in filled)
 

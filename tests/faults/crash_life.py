@@ -17,7 +17,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import apsw
 import boto3
 import structlog
 
@@ -31,7 +30,8 @@ import vragd.backends.s3vectors.wire
 import vragd.sync.order
 import vragd.vault.source
 from tests.backends import keys, values
-from tests.faults import crash_plants
+from tests.faults import crash_plants, crash_replica
+from tests.faults.crash_migrations import count_chunks, keep_sizes
 from tests.world import WordEmbedder, without
 from vragd.backends.base import Batch, VectorBackend
 from vragd.backends.faiss.collection import Tuning
@@ -50,6 +50,7 @@ from vragd.errors import VectorsRefused
 from vragd.notes.page import embedded
 from vragd.store.idle import while_idle
 from vragd.store.opening import open_store
+from vragd.store.replica import Replica
 from vragd.store.store import Store
 from vragd.stores.elsewhere import Place
 from vragd.stores.registry import Registry
@@ -104,6 +105,8 @@ class Setup:
     """The backend refuses chunks with this in their text."""
     text: bool = False
     """A remote backend keeps texts: another than before puts everything again."""
+    replica: bool = False
+    """There is one, in a SQLite file."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -240,6 +243,7 @@ class Life:
             make_backend=partial(Choosy.make, setup.refuses) if setup.refuses else create_backend,
             pace=HASTY,
         )
+        self.replica = Replica("second", NAME, wanted, self.store.folder, pace=HASTY) if setup.replica else None
         self.before = (
             None if self.store.backend.traits.networked else self.answers()  # that one was not asked anything yet
         )
@@ -255,6 +259,7 @@ class Life:
             sources=(SourceSettings(path=self.vault),),
             embedder=named if setup.named else BuiltinEmbedder(),
             backend=self._backend(setup),
+            replicas=crash_replica.settings(self.data) if setup.replica else {},
         )
 
     def _backend(self, setup: Setup) -> BackendSettings:
@@ -280,6 +285,8 @@ class Life:
         while while_idle(store):
             pass
         store.sweep()
+        if self.replica is not None:
+            crash_replica.feed(store, self.replica)
         if note:
             self._note(synced=True)
 
@@ -289,6 +296,8 @@ class Life:
             self.store.backend.builder.wait(MOST_S)
 
     def close(self) -> None:
+        if self.replica is not None:
+            self.replica.close()
         self.store.close()
 
     def answers(self) -> dict[str, Any] | None:
@@ -370,18 +379,6 @@ def recorded(record: str) -> Embedder | None:
     """The embedder of settings as they once were, as `Embedders.recorded`."""
     model = json.loads(record).get("model", "words-1")
     return embedder_of(model.removeprefix("words-"))
-
-
-def count_chunks(db: apsw.Connection) -> None:
-    """A migration that changes a table there is."""
-    db.execute("alter table note add column n_chunks integer not null default 0")
-    db.execute("update note set n_chunks = (select count(*) from chunk where note_id = note.id)")
-
-
-def keep_sizes(db: apsw.Connection) -> None:
-    """A migration that makes a table of another."""
-    db.execute("create table sizes (note_id integer primary key, n_chunks integer not null) strict")
-    db.execute("insert into sizes select id, n_chunks from note")
 
 
 def clear_home(home: Path) -> None:

@@ -15,6 +15,7 @@ from typing import Any
 import apsw
 
 import vragd.store.spaces
+import vragd.sync.feed
 import vragd.system.sqlite
 from vragd.catalog.model import NoteChange, NoteRemoval
 from vragd.catalog.writer import Catalog
@@ -28,6 +29,7 @@ LISTS: dict[str, tuple[ModuleType, str]] = {
     "fill": (order, "FILL"),
     "sweep": (order, "SWEEP"),
     "leave": (vragd.store.spaces, "LEAVE"),
+    "feed": (vragd.sync.feed, "FEED"),
 }
 """Every list of steps there is."""
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from tests.faults.crash_life import ON_DISK, Life, Setup
 from vragd.system.failpoints import reach
@@ -151,6 +151,19 @@ def delete(life: Life, setup: Setup) -> None:
     life.delete()
 
 
+def replica(life: Life, setup: Setup) -> None:
+    """Another backend that follows, told of edits, of another model, and of the end of the one before."""
+    setup = replace(setup, named=True, replica=True)
+    first(life, setup)
+    life.edit({"a.md": LOWER, "b.md": SHORTENED}, rename=[("c.md", "moved.md")], delete=["folder/d.md"])
+    life.sync()
+    life.close()
+    life.open(replace(setup, model="2"))
+    life.edit({"long.md": GROWN_LONG})
+    life.sync()
+    life.close()
+
+
 def everything(life: Life, setup: Setup) -> None:
     """Edits, an index that is built, another model and its index, and the end of the store."""
     first(life, Setup(setup.backend, named=True))
@@ -188,7 +201,7 @@ class Scenario:
         return f"{self.play.__name__}-{self.backend}"
 
 
-ON_FAISS = (edits, checkpoint, migration, named_model, replaced_model, delete)
+ON_FAISS = (edits, checkpoint, migration, named_model, replaced_model, delete, replica)
 ON_S3 = (edits, named_model, lost, move, refused)
 ON_POSTGRES = (everything,)
 WITHOUT_PROCESS = (*ON_DISK, "bucket", "lucene")

@@ -146,6 +146,8 @@ HARMLESS: dict[str, tuple[str, tuple[str, ...]]] = {
     "recover: put before delete": ("edits-s3", ()),
     "leave: clear before leave": ("named_model-s3", ("space.",)),
     "leave: forget before clear": ("named_model-s3", ("space.",)),
+    "feed: delete before put": ("replica-faiss", ("feed.",)),
+    "feed: remember before delete": ("replica-faiss", ("feed.",)),
 }
 """Neighbours that may stand either way: neither needs what the other leaves."""
 

@@ -127,7 +127,7 @@ class Check:
             return
         with beside(self._daemon.data / "stores/far/catalog.db") as db:
             live = {key for (key,) in db.execute("select key from chunk where embedded")}
-            sql = "select collection from target where space_id = (select space_id from store)"
+            sql = "select collection from target where role = 'primary' and space_id = (select space_id from store)"
             collection = db.execute(sql).get
             self.n_partial = db.execute("select count(*) from note where state = 'partial'").get
         for index in self._s3.moto.list_indexes(self._bucket, ""):

@@ -76,15 +76,15 @@ class Filling(Connection):
     def begin_filling(self, target: int, place: str) -> None:
         """From now on the target is filled at `place`, from the first key; what is in any other one falls behind."""
         with self._transaction():
-            self._db.execute("update target set place = '' where id != ?", (target,))
+            self._db.execute("update target set place = '' where id != ? and role = 'primary'", (target,))
             self._db.execute("update target set place = ?, filled_to = '', swept = 0 where id = ?", (place, target))
 
     def put_off_filling(self) -> bool:
         """Whatever is filled falls behind from now on, and has to be filled anew; whether anything was."""
-        if not self._one("select exists (select 1 from target where place != '')"):
+        if not self._one("select exists (select 1 from target where place != '' and role = 'primary')"):
             return False
         with self._transaction():
-            self._db.execute("update target set place = ''")
+            self._db.execute("update target set place = '' where role = 'primary'")
         return True
 
     def remember_filled(self, target: int, to: str | None) -> None:

@@ -145,7 +145,7 @@ class Notes(Intents):
 
     def _bury(self, dead: set[str], changes: Sequence[NoteChange | NoteRemoval], generation: int) -> None:
         """Replicas that are behind look for what died since. Where there are none, nobody would ever forget it."""
-        if not self._one("select exists (select 1 from target where role = 'replica')"):
+        if not self._one("select exists (select 1 from target where role = 'replica' and space_id is not null)"):
             return
         live = (chunk.key for change in changes if isinstance(change, NoteChange) for chunk in change.chunks or ())
         self._db.executemany("delete from tombstone where key = ?", ((key,) for key in live))

@@ -274,3 +274,10 @@ migration(m009_readers)
 migration(m010_numbers)
 migration(m011_passages)
 migration(m012_closed)
+
+
+@migration
+def m013_replicas(db: apsw.Connection) -> None:
+    """A replica asks after every step what has changed since: of all chunks that would be a read of the whole file."""
+    db.execute("create index chunk_changed on chunk(changed)")
+    db.execute("create index tombstone_changed on tombstone(changed)")

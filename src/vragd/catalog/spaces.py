@@ -21,7 +21,7 @@ class Spaces(Connection):
                 (fingerprint, identity, dimension),
             )
             space_id = self._one("select id from space where fingerprint = ?", fingerprint)
-            if not self._one("select exists (select 1 from target where space_id = ?)", space_id):
+            if not self._one("select exists (select 1 from target where space_id = ? and role = 'primary')", space_id):
                 self._db.execute(
                     "insert into target(role, kind, place, collection, identity, swept, applied)"
                     " values ('primary', '', '', ?, '', 1, 0) on conflict(collection) do nothing",

@@ -12,13 +12,14 @@ from vragd.catalog.check import check, mend
 from vragd.catalog.embeddings import Embeddings
 from vragd.catalog.filling import Filling
 from vragd.catalog.notes import Notes
+from vragd.catalog.replicas import Replicas
 from vragd.catalog.sources import Sources
 from vragd.catalog.spaces import Spaces
 from vragd.errors import CatalogCorrupt
 from vragd.system.sqlite import translated
 
 
-class Catalog(Notes, Embeddings, Filling, Sources, Spaces):
+class Catalog(Notes, Embeddings, Filling, Replicas, Sources, Spaces):
     """Reads and writes of the writer lane. See `Reader` for queries."""
 
     _merged = -1

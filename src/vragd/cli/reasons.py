@@ -28,6 +28,8 @@ REASONS = {
     "semantic_unavailable": "the model does not answer: this is by words alone",
     "space_rebuilding": "another model was chosen: notes move over one by one",
     "backend_filling": "vectors are still being put into the index",
+    "replica_away": "the replica that is to answer cannot: the primary did",
+    "replica_answers": "the primary is out of reach: a replica here answers",
     "backend_unavailable": _OFF.format("is out of reach"),
     "backend_full": _OFF.format("is full"),
     "backend_refused": _OFF.format("refuses us"),

@@ -15,6 +15,7 @@ from vragd.errors import UsageError, VragdError
 
 Status = dict[str, Any]
 EVERY_S = 1.0
+SILENT_S = 10.0
 STATES = {
     "new": "not looked at yet", "ok": "", "offline": "is not there: what is known of it stays",
     "permission": "cannot be read: what is known of it stays",
@@ -155,10 +156,26 @@ def _store(store: Status, page: Page) -> None:
         _wrong(page, f"waiting for {ago(trouble['for_s'])}: {trouble['message']}", trouble["hint"])
     if store["n_vectors_behind"]:
         out(f"  {plural(store['n_vectors_behind'], 'vector')} still to be put into {store['backend']['type']}")
+    for replica in store.get("replicas", ()):
+        _replica(replica, page)
+    for left in store.get("left_behind", ()):
+        out(within(f"  left behind, told nothing any more: {left}"))
     if advice := store.get("advice"):
         out(within(f"  {advice}"))
     for line in in_words(store["degraded"]):
         out(within(f"  note: {line}"))
+
+
+def _replica(replica: Status, page: Page) -> None:
+    n, dead, refused = replica["n_behind"], replica["n_withdrawn"], replica["n_refused"]
+    behind = f"{plural(n, 'change')} behind" if n else "up to date"
+    behind += f", {dead:,} of them to passages that are gone" if dead else ""
+    behind += f"; {plural(refused, 'passage is', 'passages are')} refused" if refused else ""
+    out(within(f"  replica {replica['name']} ({replica['type']}, {replica['where']}): {behind}"))
+    if trouble := replica["trouble"]:
+        _wrong(page, f"out of reach for {ago(trouble['for_s'])}: {trouble['message']}", trouble["hint"], "    ")
+    elif replica["silent_s"] > SILENT_S:
+        _wrong(page, f"has not answered for {ago(replica['silent_s'])}", "", "    ")
 
 
 def _source(source: Status, page: Page) -> None:

@@ -72,7 +72,9 @@ def load(
         loaded.socket,
         lambda store, i: (str(file), lines.get(("stores", store, "sources", i), 1)),
         log_file=config.log.file,
-        vectors=[(name, kept) for name, store in config.stores.items() for kept in store.backend.files()],
+        vectors=[
+            (name, kept) for name, store in config.stores.items() for one in store.backends for kept in one.files()
+        ],
     )
     return loaded
 

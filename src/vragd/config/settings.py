@@ -23,6 +23,8 @@ from vragd.terms.fields import AbsolutePath, Patterns, Seconds, Settings, as_tup
 from vragd.terms.metric import Metric
 
 DEFAULT_INCLUDE = ("*.md", "*.markdown", "*.txt")
+PRIMARY = "primary"
+REPLICA_NAME = r"[a-z0-9][a-z0-9-]{0,39}"
 STORE_NAME = r"^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$"  # the strictest backend's rule (an index of S3 Vectors)
 
 AnyBackend = Annotated[BackendSettings, OneOf(backends.TYPES)]
@@ -111,14 +113,41 @@ class StoreSettings(Settings):
     sources: Annotated[tuple[SourceSettings, ...], BeforeValidator(as_tuple)] = ()
     embedder: AnyEmbedder = default_embedder()
     backend: AnyBackend = default_backend()
+    replicas: Mapping[str, AnyBackend] = Field(default_factory=dict)
+    answers: str = PRIMARY
     metric: Metric = "cosine"
 
     @model_validator(mode="after")
     def _metric_is_possible(self) -> StoreSettings:
-        if self.metric not in self.backend.metrics:
-            has = " and ".join(sorted(self.backend.metrics))
-            raise ValueError(f"backend {self.backend.type} has the metrics {has}, not {self.metric}")
+        for backend in self.backends:
+            if self.metric not in backend.metrics:
+                has = " and ".join(sorted(backend.metrics))
+                raise ValueError(f"backend {backend.type} has the metrics {has}, not {self.metric}")
         return self
+
+    @model_validator(mode="after")
+    def _replicas_are_told_apart(self) -> StoreSettings:
+        for name in self.replicas:
+            if not re.fullmatch(REPLICA_NAME, name) or name == PRIMARY:
+                raise ValueError(
+                    f"replica name {name!r} is not 1 to 40 characters of a-z, 0-9 and '-', and not primary"
+                )
+        places = [(one.type, one.where()) for one in self.backends if one.shared]
+        if twice := [f"{kind}, {where}" for kind, where in places if places.count((kind, where)) > 1]:
+            raise ValueError(f"two of backend and replicas are one place: {twice[0]}")
+        if self.answers != PRIMARY and self.answers not in self.replicas:
+            known = ", ".join([PRIMARY, *self.replicas])
+            raise ValueError(f"answers: there is no replica {self.answers!r}, expected one of {known}")
+        return self
+
+    @property
+    def backends(self) -> tuple[BackendSettings, ...]:
+        """The primary one, and then the replicas'."""
+        return (self.backend, *self.replicas.values())
+
+    def elsewhere(self) -> str:
+        """Where vectors are kept that outlive our data directory, for people; empty if nowhere."""
+        return ", ".join(one.where() for one in self.backends if one.shared)
 
 
 def _crontab(text: str) -> str:

@@ -95,7 +95,7 @@ def ask(target: Target, question: Question, *, exact_chunks: int = EXACT_CHUNKS)
         if answer.generation == before:
             break
         before = answer.generation
-    return answer
+    return replace(answer, unreached=look.unreached)
 
 
 class _Look:
@@ -104,6 +104,8 @@ class _Look:
     def __init__(self, target: Target, question: Question, exact_chunks: int = EXACT_CHUNKS) -> None:
         self._target, self._question, self._exact_chunks = target, question, exact_chunks
         self._semantic = True
+        self.unreached = False
+        """Whether the backend could not be asked."""
         self._n = max(CANDIDATES, question.top_k + SPARE)
         self._where = _filter(target, question)
         self._asked = asked(question.text)
@@ -247,6 +249,7 @@ class _Look:
             return NO_MATCHES
         with self._without_vectors():
             return backend.query(self._target.space.collection, self._vector, depth, where=self._where)
+        self.unreached = True
         return NO_MATCHES
 
     def _answer(self, now: Snapshot, near: list[tuple[int, int]], early: tuple[int, ByWords] | None) -> Answer:

@@ -167,8 +167,8 @@ class Answer:
     The hits of one store, best first, and why they may be fewer or worse than they should be.
 
     `generation` is that of the catalog they were joined with; `semantic` is whether vectors could be asked, where they
-    were to be. `n_weak` hits were left out as no good match. `instead`
-    names what was looked for in place of words that are nowhere.
+    were to be; `unreached` that it was the backend which could not. `n_weak` hits were left out as no good match.
+    `instead` names what was looked for in place of words that are nowhere.
     """
 
     hits: tuple[Hit, ...]
@@ -178,6 +178,7 @@ class Answer:
     n_weak: int = 0
     instead: Mapping[str, str] = field(default_factory=dict)
     unknown: tuple[Unknown, ...] = ()
+    unreached: bool = False
 
 
 def wall_clock() -> datetime:

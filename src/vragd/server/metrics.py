@@ -43,6 +43,7 @@ async def metrics(call: Call) -> Encoded:
     kept = Counter[str]()
     for row in told["stores"]:
         kept.update(row["states"])
+    replicas = [replica for row in told["stores"] for replica in row["replicas"]]
     degraded: list[Sample] = [("", {"reason": reason}, 1.0) for reason in told["degraded"]]
     found = [
         _one("build_info", "gauge", "The version that runs.", 1, version=__version__),
@@ -52,6 +53,10 @@ async def metrics(call: Call) -> Encoded:
         _one("chunks", "gauge", "Passages that are searched.", _sum(told, "chunks")),
         _one("pending_paths", "gauge", "Paths that are still to be looked at.", told["pending"]),
         _one("vectors_behind", "gauge", "Vectors a backend still lacks.", _sum(told, "n_vectors_behind")),
+        _one(
+            "replica_changes_behind", "gauge", "Changes that replicas still lack.", sum(r["n_behind"] for r in replicas)
+        ),
+        _one("troubled_replicas", "gauge", "Replicas out of reach.", sum(bool(r["trouble"]) for r in replicas)),
         _one("embedded_texts_total", "counter", "Texts embedded since the start.", _sum(told, "n_embedded")),
         _one("changes_total", "counter", "Commits that changed an answer, ever.", told["generation"]),
         _one("troubled_stores", "gauge", "Stores whose work waits.", sum(bool(r["trouble"]) for r in told["stores"])),

@@ -23,6 +23,7 @@ from vragd.embed.base import Embedder
 from vragd.errors import CatalogCorrupt, VragdError
 from vragd.store.collections import Collections
 from vragd.store.filling import Filling
+from vragd.store.replica import folder_of
 from vragd.store.spaces import Recorded, Spaces
 from vragd.store.store import Given, Lasting, Parts, Store
 from vragd.sync import order
@@ -116,6 +117,7 @@ def _open(given: Given, lasting: Lasting) -> Store:
             parts.filling.put_off()
             log.warning("store.machine_changed", store=given.name)
         _register_sources(given, lasting, parts)
+        _leave_replicas(given, catalog)
         backend = lasting.backend
         if backend.traits.private:
             _forget_strangers(backend, {row.collection for row in catalog.spaces()})
@@ -177,6 +179,19 @@ def _register_sources(given: Given, lasting: Lasting, parts: Parts) -> None:
         )
         share = given.limits.delete_guard_share
         lasting.proofs[row.id] = Proof(catalog, lasting.sources[row.id], row, share, given.clock.steady, given.pace)
+
+
+def _leave_replicas(given: Given, catalog: Catalog) -> None:
+    """Tell replicas that are configured no more nothing from now on; of those whose files are gone nothing is left."""
+    wanted = {(name, one.type, one.where()) for name, one in given.settings.replicas.items()}
+    for row in catalog.replica_rows():
+        if (row.name, row.kind, row.where) in wanted:
+            continue
+        if not row.where and not folder_of(given.folder, row.name, row.kind).is_dir():
+            catalog.forget_replica(row.id)
+        elif row.space_id is not None:
+            catalog.leave_replica(row.id)
+            log.warning("replica.left_behind", store=given.name, replica=row.name, collection=row.collection)
 
 
 def _closed(settings: SourceSettings) -> ClosedPaths:

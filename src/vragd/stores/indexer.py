@@ -24,7 +24,9 @@ from vragd.errors import (
 )
 from vragd.store.idle import while_idle
 from vragd.store.opening import replace_catalog
+from vragd.store.replica import Answers
 from vragd.store.store import WORDS_SWEPT_WITHIN_S, Store
+from vragd.stores.feeding import Feeding
 from vragd.stores.loops import BROKEN_RETRY_S, Loops
 from vragd.stores.state import Standing, State
 from vragd.stores.watched import Keeper
@@ -85,6 +87,7 @@ class Indexer:
             clock=clock.steady,
         )
         self.verifying = asyncio.Lock()
+        self.feeding = Feeding(lambda: self.store, writer, self._all_known, clock)
         self._prepared_at: float | None = None
         self._pause_s = PAUSE_FIRST_S
         self.loops.begin("apply", self._apply_once)
@@ -111,6 +114,7 @@ class Indexer:
         await asyncio.gather(*(keeper.stop() for keeper in self.keepers.values()))
         try:
             try:
+                await self.feeding.stop(forget=forget)
                 if forget:
                     await self.writer.run(self.store.forget)
             finally:
@@ -146,6 +150,7 @@ class Indexer:
             reasons.append("space_rebuilding")
         if self.store.behind:
             reasons.append("backend_filling")
+        reasons += self.feeding.degraded(isinstance(self.trouble, OF_THE_BACKEND))
         for source, keeper in self.keepers.items():
             reasons += keeper.degraded() if sources is None or source in sources else []
         return list(dict.fromkeys(reasons))
@@ -154,6 +159,11 @@ class Indexer:
         """Wait until it is known what is closed to assistants of these sources (ids); False when time ran out first."""
         keepers = [keeper for source, keeper in self.keepers.items() if source in sources]
         return await self.loops.moved(lambda: not any(keeper.may_be_closed for keeper in keepers), timeout_s)
+
+    @property
+    def answers(self) -> Answers:
+        """Whom questions are put to now."""
+        return self.feeding.answers(isinstance(self.trouble, OF_THE_BACKEND))
 
     def stuck(self, bound_s: float) -> list[str]:
         """What has not moved for `bound_s` seconds, or ended: `writer_lane`, `scan_lane`, `apply_loop`, `scan_loop`."""
@@ -243,6 +253,8 @@ class Indexer:
             return await self._pause()
         taken = self.dirty.take(JOBS_PER_ROUND, together=self.trouble is not None)
         if not taken:
+            if self.feeding.unswept and self._all_known():
+                self.feeding.wake()
             if self.store.behind:
                 return 0
             if self._prepared_at is None:
@@ -310,6 +322,7 @@ class Indexer:
             self._in_trouble(error)
             return False
         self._prepared_at = self._clock.steady()
+        self.feeding.wake()
         if not isinstance(self.trouble, EmbedderUnavailable):
             self._recovered()  # that it says who it is does not mean that it embeds: the next round tells
         return True
@@ -338,6 +351,7 @@ class Indexer:
                 await self._round([visit])
             return
         self._recovered()
+        self.feeding.wake()
         self._after(report, self._clock.steady() - started)
 
     def _after(self, report: Report, took_s: float) -> None:

@@ -105,7 +105,7 @@ class Questions:
         """A store's answer, and the fingerprint of the space it is from."""
         name = indexer.store.name
         while True:
-            target = target_of(audience, indexer)
+            target, primary = target_of(audience, indexer), indexer.feeding.primary
             try:
                 answer = await self._stores.readers.run(ask, target, question)
             except BackendUnavailable:
@@ -116,11 +116,26 @@ class Questions:
                 continue
             if answer.semantic:
                 break
-            if (now := indexer.store.answering) is None or now.space == target.space:
-                indexer.doubt()
+            if indexer.feeding.primary.space in (None, primary.space):
+                answer = await self._asked_instead(indexer, target, question, answer)
                 break
             # the space was switched meanwhile, and the old one is gone: the new one knows
         return target.space.fingerprint if target.space else "", answer
+
+    async def _asked_instead(self, indexer: Indexer, target: Target, question: Question, answer: Answer) -> Answer:
+        """The answer of a replica of this machine, or of the primary, where `target` gave none; else that of words."""
+        indexer.doubt()
+        primary = indexer.feeding.primary
+        others = [indexer.feeding.instead(), primary] if answer.unreached else []
+        for other in others:
+            if other is None or other.backend is target.backend:
+                continue
+            asked = replace(target, backend=other.backend, space=other.space)
+            found = await self._stores.readers.run(ask, asked, question)
+            if found.semantic:
+                said = "replica_away" if other is primary else "replica_answers"
+                return replace(found, degraded=(*found.degraded, said))
+        return answer
 
 
 def asked_of(audience: Audience, names: Sequence[str], questions: Sequence[Question]) -> list[Indexer]:
@@ -164,7 +179,7 @@ def told(
 
 def target_of(audience: Audience, indexer: Indexer) -> Target:
     """The store as a question sees it now."""
-    store, answering = indexer.store, indexer.store.answering
+    store, answering, answers = indexer.store, indexer.store.answering, indexer.answers
     places = {
         source.label: Place(
             source.uid,
@@ -179,8 +194,8 @@ def target_of(audience: Audience, indexer: Indexer) -> Target:
     return Target(
         store.name,
         store.reader_for(assistant=audience.assistant),
-        store.backend,
-        answering.space if answering else None,
+        answers.backend,
+        answers.space,
         answering.embed_query if answering else _nobody,
         places,
         tuple(one.store.reader_for(assistant=audience.assistant) for one in audience.stores.indexers.values()),

@@ -106,7 +106,7 @@ class Registry:
         check_places(
             [(n, source) for n, s in stores.items() for source in s.sources],
             self._data_dir,
-            vectors=[(n, file) for n, s in stores.items() for file in s.backend.files()],
+            vectors=[(n, file) for n, s in stores.items() for one in s.backends for file in one.files()],
         )
 
     def remember_remote(self, name: str, where: str) -> None:

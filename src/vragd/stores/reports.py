@@ -103,6 +103,8 @@ async def _store_status(audience: Audience, indexer: Indexer) -> dict[str, Any]:
         "n_vectors_behind": store.filling.n_left or 0,
         "embedder": shown(store.settings.embedder.model_dump(mode="json")),
         "backend": shown(store.settings.backend.model_dump(mode="json")),
+        "answers": store.settings.answers,
+        **await stores.aside.run(indexer.feeding.report),
         "advice": store.settings.backend.advice(counts.chunks) or None,
         "space": store.space.fingerprint if store.space else None,
         "sources": [

@@ -127,8 +127,8 @@ class Stores:
             indexer = self.indexers[name] = await begun
         finally:
             self.standings[name] = standing  # one that had failed is said to have failed until this attempt has ended
-        if settings.backend.shared:
-            self.registry.remember_remote(name, settings.backend.where())
+        if where := settings.elsewhere():
+            self.registry.remember_remote(name, where)
         return indexer
 
     def _open(self, standing: Standing, settings: StoreSettings) -> Store:
@@ -278,6 +278,7 @@ class Stores:
                     await indexer.retry_failed()
                 case "checkpoint":
                     await indexer.writer.run(indexer.store.flush)
+                    await indexer.feeding.tend()
                 case "tend":
                     await indexer.tend(self.aside)
                 case "sweep":

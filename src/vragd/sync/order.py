@@ -17,7 +17,8 @@ from dataclasses import dataclass, field
 from typing import Generic, NamedTuple, TypeVar
 
 from vragd.backends.base import Batch, Entry, VectorBackend
-from vragd.catalog.model import Committed, NoteChange, NoteRemoval, SpaceRow
+from vragd.catalog.embeddings import Embeddings
+from vragd.catalog.model import Committed, LiveRow, NoteChange, NoteRemoval, SpaceRow
 from vragd.catalog.writer import Catalog
 from vragd.errors import VectorsRefused
 from vragd.sync.change import RETRY_FIRST_S
@@ -201,13 +202,7 @@ def put_live(catalog: Catalog, backend: VectorBackend, space: SpaceRow, keys: Se
 
     What the backend refuses is set aside, and keeps nothing else out.
     """
-    rows = list(catalog.rows_for(keys))
-    values = catalog.embeddings(space.id, {row.chunk.text_hash for row in rows})
-    entries = [
-        to_entry(row.uid, row.label, row.path, row.title, row.chunk, values[row.chunk.text_hash])
-        for row in rows
-        if row.chunk.text_hash in values
-    ]
+    entries = entries_of(catalog, space, catalog.rows_for(keys))
     try:
         backend.put_vectors(space.collection, Batch.of(entries))
     except VectorsRefused as error:
@@ -218,6 +213,17 @@ def put_live(catalog: Catalog, backend: VectorBackend, space: SpaceRow, keys: Se
         recover(catalog, backend, space)
         return put_live(catalog, backend, space, [key for key in keys if key not in refused])
     return len(entries)
+
+
+def entries_of(catalog: Embeddings, space: SpaceRow, rows: Iterable[LiveRow]) -> list[Entry]:
+    """What is put of chunks, those left out that have no embedding in the space."""
+    some = list(rows)
+    values = catalog.embeddings(space.id, {row.chunk.text_hash for row in some})
+    return [
+        to_entry(row.uid, row.label, row.path, row.title, row.chunk, values[row.chunk.text_hash])
+        for row in some
+        if row.chunk.text_hash in values
+    ]
 
 
 def own_keys(catalog: Catalog, backend: VectorBackend, collection: str) -> tuple[set[str], bool]:

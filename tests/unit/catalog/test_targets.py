@@ -11,6 +11,7 @@ import apsw
 import pytest
 
 from vragd.catalog.model import ChunkRow, NoteChange, NoteRemoval
+from vragd.catalog.replicas import NEVER, ReplicaRow
 from vragd.catalog.writer import Catalog
 
 
@@ -80,17 +81,20 @@ def test_a_key_that_died_is_kept_for_as_long_as_there_is_a_replica(catalog: Cata
     catalog.commit(1, [note(catalog, chunk("one"))])
     catalog.commit(1, [note(catalog, chunk("two"))])
     assert write(catalog, "select * from tombstone") == []
-    write(
-        catalog,
-        "insert into target(role, kind, place, collection, identity, swept, applied)"
-        " values ('replica', 'faiss', '', 'copy', '', 1, 0)",
-    )
+    row = catalog.follow("copy", "faiss", "", "sss", 1, "id")
+    assert row == ReplicaRow(row.id, "copy", "faiss", "", "sss", 1, "id", NEVER)
     third = catalog.commit(1, [note(catalog, chunk("one"))]).generation
     assert write(catalog, "select * from tombstone") == [("two", third)]
     fourth = catalog.commit(1, [note(catalog, chunk("two"))]).generation
     assert write(catalog, "select * from tombstone") == [("one", fourth)], "the other lives again"
     catalog.commit(1, [NoteRemoval(1, "a.md", catalog.next_seq())])
     assert write(catalog, "select key from tombstone order by key") == [("one",), ("two",)]
+    catalog.remember_applied(row.id, fourth)
+    assert write(catalog, "select key from tombstone") == [("two",)], "what it was told is forgotten"
+    catalog.leave_replica(row.id)
+    assert write(catalog, "select key from tombstone") == []
+    assert catalog.replica_rows() == [replace(row, applied=fourth, space_id=None)]
+    assert catalog.follow("copy", "faiss", "", "sss", 1, "id").applied == NEVER, "it was told nothing meanwhile"
 
 
 def test_a_collection_that_is_another_one_by_now_has_to_be_filled_anew(catalog: Catalog) -> None:

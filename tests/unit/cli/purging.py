@@ -17,12 +17,13 @@ LOGGED = '{"event": "daemon.service_ready", "level": "info", "timestamp": "2026-
 OWN = ("lock", "stores/notes/catalog.db", "stores/notes/catalog.db-wal", "stores/notes/catalog.db.corrupt-2026-wal",
        "stores/notes/picture.layout", "stores/notes/store.json", "stores/notes/remote",
        "stores/notes/index/notes/vectors.faiss",
-       "stores/notes/.remote.0a1b2c3d.tmp",
+       "stores/notes/replicas/old/faiss/notes/vectors.faiss", "stores/notes/.remote.0a1b2c3d.tmp",
        "stores/.old.0a1b2c3d.deleted.tmp/catalog.db", ".lock.00000000.tmp", "imported/back.db",
        "imported/back.db-wal", "imported/back.db.lock")  # fmt: skip
 FOREIGN = (
     "mine.md",
     "stores/notes/index/notes/mine.txt",
+    "stores/notes/replicas/old/faiss/mine.txt",
     "stores/README",
     "imported/mine.md",
     "stores/notes/draft.md",

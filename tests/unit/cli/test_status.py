@@ -80,3 +80,23 @@ def test_what_is_left_is_told_by_what_was_done() -> None:
     assert rest.of(110, 5.5) == ""
     assert rest.of(60, 15.0) == "about 10 s left"
     assert rest.of(0, 20.0) == ""
+
+
+def test_each_replica_says_how_far_it_is_and_what_was_left_is_named(capsys: pytest.CaptureFixture[str]) -> None:
+    here = {
+        "name": "here", "type": "sqlite", "where": "/v/notes.db", "n_behind": 0, "n_withdrawn": 0, "n_refused": 0,
+        "silent_s": 0.0, "trouble": None,
+    }  # fmt: skip
+    away = {"code": "backend_unavailable", "message": "no route", "hint": "look at the network", "for_s": 7200.0}
+    far = here | {"name": "far", "n_behind": 1200, "n_withdrawn": 3, "n_refused": 1, "trouble": away}
+    slow = here | {"name": "slow", "n_behind": 1, "silent_s": 61.0}
+    store = STORE | {"replicas": [here, far, slow], "left_behind": ["file collection notes, /v/old"]}
+    print_status(STATUS | {"stores": [store]}, None, Page())
+    shown = capsys.readouterr().out
+    for part in (
+        "replica here (sqlite, /v/notes.db): up to date",
+        "1,200 changes behind, 3 of them to passages that are gone; 1 passage is refused",
+        "out of reach for 2 h: no route", "try: look at the network", "1 change behind", "has not answered for 1 min",
+        "left behind, told nothing any more: file collection notes, /v/old",
+    ):  # fmt: skip
+        assert part in shown, part

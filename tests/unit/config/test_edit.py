@@ -114,3 +114,14 @@ def test_a_name_is_read_as_the_text_that_it_is(text: str) -> None:
     assert yaml.safe_load(f"a: {quoted(text)}") == {"a": text}
     with pytest.raises(ConfigError):
         quoted("a\udc80")
+
+
+def test_replicas_stay_as_they_are_written() -> None:
+    text = MINE.replace(
+        "        embedder: {type: builtin}\n", "        replicas:  # two\n            b: {type: memory}  # one\n"
+    )
+    changed = with_source(text, "file", "notes", {"path": "/more"})
+    assert [line for line in ndiff(text.splitlines(), changed.splitlines()) if line[0] in "-+?"] == [
+        '+         - path: "/more"'
+    ]
+    assert list(parse(changed, "file").stores["notes"].replicas) == ["b"]

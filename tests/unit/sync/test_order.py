@@ -13,7 +13,7 @@ from tests.backends import keys
 from tests.world import World
 from vragd.catalog.model import SpaceRow
 from vragd.store import spaces
-from vragd.sync import order
+from vragd.sync import feed, order
 from vragd.sync.vectors import meta_hash
 
 SOURCE = Path(vragd.__file__).parent
@@ -42,7 +42,7 @@ def modules_that_name(names: set[str]) -> set[str]:
 
 
 def test_vectors_are_put_and_deleted_by_the_order_of_writes_alone() -> None:
-    assert modules_that_name(WRITES) == {"sync/order.py"}
+    assert modules_that_name(WRITES) == {"sync/order.py", "sync/feed.py", "stores/moves/transfer.py"}
 
 
 def test_what_removes_a_note_stands_in_the_way_in() -> None:
@@ -55,6 +55,7 @@ def test_the_steps_have_the_names_the_documents_give_them() -> None:
     assert [step.name for step in order.RECOVER] == ["delete", "put", "clear"]
     assert [step.name for step in order.FILL] == ["put", "remember"]
     assert [step.name for step in order.SWEEP] == ["delete", "remember"]
+    assert [step.name for step in feed.FEED] == ["put", "delete", "remember"]
     assert [step.name for step in spaces.LEAVE] == ["leave", "clear", "forget"]
 
 

@@ -197,15 +197,15 @@ def backends(loaded: Loaded) -> Iterator[Finding]:
     """Whether each backend can be made, and each that is shared asked."""
     from vragd.stores import trial
 
-    for name, store in loaded.config.stores.items():
-        public = store.backend.type if trial.is_ours(store.backend) else "other"
+    for name, backend in ((n, one) for n, store in loaded.config.stores.items() for one in store.backends):
+        public = backend.type if trial.is_ours(backend) else "other"
         try:
-            trial.backend_answers(store.backend)
+            trial.backend_answers(backend)
         except VragdError as error:
-            found = f"{store.backend.type} of store {name}: {error.message}"
+            found = f"{backend.type} of store {name}: {error.message}"
             yield Finding("backend", "bad", found, error.hint, {"type": public, "code": error.code})
         else:
-            yield Finding("backend", "ok", f"{store.backend.type} of store {name} answers", facts={"type": public})
+            yield Finding("backend", "ok", f"{backend.type} of store {name} answers", facts={"type": public})
 
 
 def service() -> Iterator[Finding]:

@@ -104,8 +104,8 @@ def _kept(loaded: Loaded | None) -> dict[str, str]:
     from vragd.stores.registry import Registry
 
     entries = Registry(loaded).entries() if loaded else {}
-    backends = {name: entry.settings.backend if entry.settings else None for name, entry in entries.items()}
-    return {"": kept_by(None), **{name: kept_by(backend) for name, backend in backends.items()}}
+    backends = {name: entry.settings.backends if entry.settings else (None,) for name, entry in entries.items()}
+    return {"": kept_by(None), **{name: "|".join(map(kept_by, some)) for name, some in backends.items()}}
 
 
 def _look(

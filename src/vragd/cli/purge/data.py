@@ -98,19 +98,20 @@ def _stores(found: Inventory, folder: Path, device: int, vaults: Vaults, kept: M
     for store in entries:
         with found.reading(store.path):
             if _STORE.fullmatch(store.name) and _is_own_folder(store, device, vaults):
-                names = re.compile(f"{kept.get(store.name, kept[''])}|{TEMPORARY.pattern}", re.DOTALL)
-                _store(found, Path(store.path), device, vaults, names)
+                names = f"{kept.get(store.name, kept[''])}|{TEMPORARY.pattern}"
+                below = {"index": names, "replicas": f"{names}|{kept['']}"}  # of a replica that was taken out, too
+                _store(found, Path(store.path), device, vaults, below)
             else:
                 found.foreign.append(Left(store.path, "vragd did not make it"))
 
 
-def _store(found: Inventory, folder: Path, device: int, vaults: Vaults, names: re.Pattern[str]) -> None:
+def _store(found: Inventory, folder: Path, device: int, vaults: Vaults, below: Mapping[str, str]) -> None:
     entries = _entries(folder)
     found.folders.append(folder)
     for entry in entries:
         with found.reading(entry.path):
-            if entry.name == "index" and _is_own_folder(entry, device, vaults):
-                _index(found, Path(entry.path), device, vaults, names)
+            if entry.name in below and _is_own_folder(entry, device, vaults):
+                _index(found, Path(entry.path), device, vaults, re.compile(below[entry.name], re.DOTALL))
             else:
                 _file(found, entry, ours=_IN_STORE.fullmatch(entry.name) is not None)
 

@@ -194,7 +194,7 @@ def elsewhere(loaded: Loaded | None) -> Iterator[tuple[str, str]]:
         if not registry.folder(name).exists():
             continue  # it never ran: nothing was put there
         settings = entry.settings
-        if where := settings.backend.where() if settings and settings.backend.shared else registry.remote(name):
+        if where := settings.elsewhere() if settings and settings.elsewhere() else registry.remote(name):
             yield name, where
 
 

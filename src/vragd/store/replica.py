@@ -1,0 +1,311 @@
+"""
+One replica of a store: another backend that follows the catalog at its own pace.
+
+`step`, `forget` and what they call run on the replica's own lane, which may hang with the backend: nobody waits for
+it. Catalogs are read as questions read them; the writer lane is asked only for what is written there, a row at a
+time. `behind` and `answers_for` may be asked from any thread.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from itertools import islice
+from pathlib import Path
+from typing import Protocol, TypeVar
+
+import structlog
+
+from vragd.backends.base import CollectionInfo, VectorBackend
+from vragd.backends.registry import MakeBackend, create_backend
+from vragd.catalog.model import SpaceRow
+from vragd.catalog.reader import Reader
+from vragd.catalog.replicas import NEVER, Due, ReplicaRow, following, rows_of
+from vragd.catalog.writer import Catalog
+from vragd.config.settings import StoreSettings
+from vragd.embed.base import Space
+from vragd.errors import UnknownCollection
+from vragd.sync.feed import compare, feed, leave
+from vragd.sync.pace import PACE, Pace
+from vragd.system.clock import SYSTEM, Clock
+from vragd.system.failpoints import reach
+from vragd.system.files import private_dir
+
+log = structlog.get_logger()
+
+T = TypeVar("T")
+
+COMPARED_AGAIN_S = 86_400.0  # somebody else may have changed it, and nothing said so
+AWAY_S = 600.0  # whoever was away for longer may come back as it once was
+
+
+class OnWriter(Protocol):
+    """Does something with the catalog on the writer lane, and waits for that. From the replica's lane."""
+
+    def __call__(self, write: Callable[[Catalog], T], /) -> T: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What of the store a step goes by: who reads its catalog, and the space that is written."""
+
+    reader: Reader
+    space: SpaceRow
+    rebuilding: bool = False
+    """Whether another space answers still: its collection is kept."""
+    all_known: bool = True
+    """Whether the catalog has seen all of every source: only then is what it does not know nobody's."""
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """The collection that is fed, as it was found: `space` with its name, the row that remembers it."""
+
+    space: SpaceRow
+    row: ReplicaRow
+
+
+@dataclass(frozen=True, slots=True)
+class Answers:
+    """Whom a question's vector is put to: a backend, and the space with the name of its collection there."""
+
+    backend: VectorBackend
+    space: SpaceRow | None
+
+
+class Replica:
+    """The replica `name` of a store, whose folder is `folder`."""
+
+    def __init__(
+        self,
+        name: str,
+        store: str,
+        settings: StoreSettings,
+        folder: Path,
+        *,
+        make_backend: MakeBackend = create_backend,
+        clock: Clock = SYSTEM,
+        pace: Pace = PACE,
+    ) -> None:
+        self.name, self.settings = name, settings.replicas[name]
+        self.where = self.settings.where()
+        self.folder = folder_of(folder, name, self.settings.type)
+        self._store, self._metric = store, settings.metric
+        self._make, self._clock, self._pace = make_backend, clock, pace
+        self.backend: VectorBackend | None = None
+        self.ends = False
+        """Set by whoever ends it: a step begins nothing more."""
+        self.held: Held | None = None
+        """What is fed; None before it was reached."""
+        self.whole = False
+        """Whether it has had all there was of that space: then it may answer."""
+        self.refused: frozenset[str] = frozenset()
+        """Keys of vectors it does not take as they are now."""
+        self._reader: Reader | None = None  # another one reads another catalog
+        self._due = Due(NEVER)  # one value, replaced whole: others look at it
+        self._compared_at = self._reached_at = 0.0
+        self.unswept = False
+        """Whether it may hold keys of ours that the catalog did not know when the two were compared."""
+
+    # -- a step ------------------------------------------------------------------------------------
+
+    def step(self, told: Told, on_writer: OnWriter) -> bool:
+        """
+        Tell the replica the next of what it lacks; whether there is more. Raises what the backend raises.
+
+        May be repeated whatever became of it. The first one compares all of it with the catalog, and so does one after
+        a day, after it was away, and when it may be another collection.
+        """
+        if self.ends:
+            return False
+        try:
+            more = self._step(told, on_writer)
+        except UnknownCollection:
+            self._doubt()
+            raise
+        self._reached_at = self._clock.steady()
+        return more
+
+    def _step(self, told: Told, on_writer: OnWriter) -> bool:
+        backend = self._opened()
+        if self._reader is not told.reader:
+            self._doubt()
+            self._reader = told.reader
+        now = self._clock.steady()
+        if (
+            self.held is None
+            or self.held.space.id != told.space.id
+            or now - self._compared_at > COMPARED_AGAIN_S
+            or now - self._reached_at > AWAY_S
+            or (self.unswept and told.all_known)
+        ):
+            self._attach(backend, told, on_writer)
+        assert self.held is not None
+        held = self.held
+        with following(told.reader) as catalog:
+            due = catalog.due_after(self._due)
+        self.refused -= due.keys
+        self._due = due
+        if not due.keys and _identity(backend.collection_info(held.space.collection)) != held.row.identity:
+            self._doubt()
+            return True
+        some = list(islice(due.keys, self._pace.fill_slice))
+        is_last = len(some) == len(due.keys)
+
+        def remember() -> None:
+            if is_last and due.seen != held.row.applied:
+                on_writer(lambda catalog: catalog.remember_applied(held.row.id, due.seen))
+
+        done = feed(told.reader, backend, held.space, some, remember)
+        self._due = due.without(some)
+        self.refused |= done.refused
+        if is_last:
+            self.held = replace(held, row=replace(held.row, applied=due.seen))
+            if not self.whole:
+                log.info("replica.backlog_told", store=self._store, replica=self.name)
+            self.whole = True
+            if not told.rebuilding:
+                self._leave_others(backend, told.reader, on_writer)
+        return not is_last
+
+    def _opened(self) -> VectorBackend:
+        if self.backend is None:
+            self.backend = self._make(self.settings.type, self.settings, private_dir(self.folder))
+        return self.backend
+
+    def _doubt(self) -> None:
+        self.held, self.whole = None, False
+
+    # -- which collection --------------------------------------------------------------------------
+
+    def _attach(self, backend: VectorBackend, told: Told, on_writer: OnWriter) -> None:
+        """Find or make the collection of the space, and compare it with the catalog."""
+        before, meant = self.held, Space(**json.loads(told.space.identity))
+        name = self._name_for(backend, meant)
+        info = backend.create_collection(name, meant.dimension, self._metric, space=meant.meaning, model=meant.title)
+        reach("replica.opened")
+        identity = _identity(info)
+        row = on_writer(
+            lambda catalog: catalog.follow(self.name, self.settings.type, self.where, name, told.space.id, identity)
+        )
+        reach("replica.followed")
+        if before is None or before.row.id != row.id or before.row.identity != row.identity:
+            self.whole = False
+        space = replace(told.space, collection=name)
+        with following(told.reader) as catalog:
+            expected = catalog.due_after(Due(row.applied))
+        sweep = told.all_known or row.applied != NEVER  # it had all that this catalog had: others are of no other one
+        self._due = compare(told.reader, backend, space, sweep=sweep)
+        if row.applied != NEVER and not self._due.keys <= expected.keys:  # it is not what it was
+            on_writer(lambda catalog: catalog.remember_applied(row.id, NEVER))
+            row = replace(row, applied=NEVER)
+        self.held, self.unswept = Held(space, row), not sweep
+        self._compared_at = self._reached_at = self._clock.steady()
+        self.refused = frozenset()
+        log.info("replica.collection_compared", store=self._store, replica=self.name, n_behind=len(self._due.keys))
+
+    def _name_for(self, backend: VectorBackend, space: Space) -> str:
+        """
+        The collection that holds this space already, whoever made it; otherwise the store's name, if it is free.
+
+        Below our data directory each space has its own from the beginning.
+        """
+        successor = f"{self._store[:54]}.{space.meaning[:8]}"
+        if backend.traits.private:
+            return f"{self._store[:54]}.{space.fingerprint()[:8]}"
+        there = {name: info for name in (self._store, successor) if (info := _info(backend, name))}
+        for name, info in there.items():
+            if info.space == space.meaning:
+                return name
+        return successor if self._store in there else self._store
+
+    def _leave_others(self, backend: VectorBackend, reader: Reader, on_writer: OnWriter) -> None:
+        """Take what is ours out of the collections of spaces that are no more."""
+        assert self.held is not None
+        for row in rows_of(reader):
+            if row.is_of(self.name, self.settings.type, self.where) and row.id != self.held.row.id:
+                self._leave(backend, row, reader, on_writer)
+
+    def _leave(self, backend: VectorBackend, row: ReplicaRow, reader: Reader, on_writer: OnWriter) -> None:
+        info = _info(backend, row.collection)
+        if info is not None and _identity(info) == row.identity:
+            with following(reader) as catalog:
+                uids = catalog.own_uids()
+            leave(backend, row.collection, info.identity, uids)
+        reach("replica.left")
+        on_writer(lambda catalog: catalog.forget_replica(row.id))
+        reach("replica.forgotten")
+
+    # -- the end -----------------------------------------------------------------------------------
+
+    def forget(self, reader: Reader, on_writer: OnWriter) -> None:
+        """Take what is ours out of it. Raises what the backend raises; can be done again."""
+        backend = self._opened()
+        self._doubt()
+        for row in rows_of(reader):
+            if row.is_of(self.name, self.settings.type, self.where):
+                self._leave(backend, row, reader, on_writer)
+
+    def close(self) -> None:
+        """Close the backend; what the lane is about ends with BackendUnavailable. From any thread."""
+        self.ends = True
+        if self.backend is not None:
+            self.backend.close()
+
+    def tend(self) -> None:
+        """As `VectorBackend.tend`, of what is fed."""
+        if self.backend is not None and self.held is not None:
+            self.backend.tend(self.held.space.collection)
+
+    # -- what is said of it ------------------------------------------------------------------------
+
+    def behind(self, reader: Reader, space: SpaceRow) -> tuple[int, int]:
+        """
+        How many keys it has to be told of yet, and how many of them stand for passages that are gone. Any thread.
+
+        Of one that was not reached since the start by what the catalog knows of it.
+        """
+        held, due = self.held, self._due
+        with following(reader) as catalog:
+            if held is None or held.space.id != space.id:
+                rows = (row for row in catalog.replica_rows() if row.is_of(self.name, self.settings.type, self.where))
+                due = Due(max((row.applied for row in rows if row.space_id == space.id), default=NEVER))
+            if due.seen == NEVER:
+                return len(catalog.live_keys(space.id)), 0
+            due = catalog.due_after(due)
+        return len(due.keys), len(due.dead)
+
+    def answers_for(self, space: SpaceRow | None) -> Answers | None:
+        """What can be asked in it, if it has had all of that space. Any thread."""
+        held, backend = self.held, self.backend
+        if held is None or backend is None or space is None or not self.whole or held.space.id != space.id or self.ends:
+            return None
+        return Answers(backend, held.space)
+
+
+def folder_of(folder: Path, name: str, kind: str) -> Path:
+    """Where below a store's folder a replica of that type keeps its files, if it keeps any there."""
+    return folder / "replicas" / name / kind
+
+
+def left_behind(settings: StoreSettings, folder: Path, reader: Reader) -> list[str]:
+    """The collections of replicas that are configured no more, and where they are, for people. Any thread."""
+    wanted = {(name, one.type, one.where()) for name, one in settings.replicas.items()}
+    return [
+        f"{row.kind} collection {row.collection}, {row.where or folder_of(folder, row.name, row.kind)}"
+        for row in rows_of(reader)
+        if (row.name, row.kind, row.where) not in wanted
+    ]
+
+
+def _identity(info: CollectionInfo) -> str:
+    """What is another when it is another collection, or one that keeps vectors in another way."""
+    return f"{info.identity} {info.place}"
+
+
+def _info(backend: VectorBackend, name: str) -> CollectionInfo | None:
+    try:
+        return backend.collection_info(name)
+    except UnknownCollection:
+        return None

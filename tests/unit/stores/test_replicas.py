@@ -1,0 +1,264 @@
+"""Replicas beside a running store: they hold nobody up, say how far they are, and answer where the primary does not."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.fakes.lucene import FakeNode
+from tests.fakes.ollama import FakeOllama
+from tests.workers import eventually
+from vragd.config.load import Loaded
+from vragd.config.settings import Config, LimitSettings, StoreSettings, WatchSettings
+from vragd.errors import VragdError
+from vragd.server.metrics import metrics
+from vragd.server.routes import Call
+from vragd.stores.changes import delete_store
+from vragd.stores.questions import Questions
+from vragd.stores.reload import reload
+from vragd.stores.reports import overview
+from vragd.stores.stores import Stores
+
+MEMORY = {"type": "memory"}
+
+
+class Home:
+    """A vault, its store of these settings, and a node that stands in for OpenSearch."""
+
+    def __init__(self, place: Path, ollama: FakeOllama, node: FakeNode) -> None:
+        self.place, self.ollama, self.node = place, ollama, node
+        self.vault = place / "vault"
+        self.vault.mkdir()
+        (place / "data").mkdir(mode=0o700)
+        self.remote = {"type": "opensearch", "url": f"http://{node.host}", "timeout_s": 5, "query_timeout_s": 1}
+        for name in ("heron", "bittern", "crane"):
+            self.write(name)
+
+    def write(self, name: str) -> None:
+        (self.vault / f"{name}.md").write_text(f"# {name}\n\nWhat is known of the {name}.\n")
+
+    def kept(self) -> set[str]:
+        return {key for index in self.node.indices for key in self.node.keys(index)}
+
+    def loaded(self, **settings: Any) -> Loaded:
+        embedder = {"type": "ollama", "model": "fake-embed", "url": self.ollama.url}
+        given = {"sources": [{"path": str(self.vault)}], "embedder": embedder, "backend": MEMORY, **settings}
+        store = StoreSettings.model_validate(given)
+        config = Config(
+            stores={"notes": store}, limits=LimitSettings(min_free_mib=0), watch=WatchSettings(settle_ms=10)
+        )
+        return Loaded(config, None, self.place / "data", self.place / "socket")
+
+    @asynccontextmanager
+    async def running(self, **settings: Any) -> AsyncIterator[Stores]:
+        stores = Stores(self.loaded(**settings), watch=False)
+        try:
+            await stores.start()
+            assert await self.synced(stores)
+            yield stores
+        finally:
+            await stores.stop()
+
+    async def synced(self, stores: Stores) -> bool:
+        return await stores.settled(await stores.sync([], None), 30)
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Iterator[Home]:
+    with FakeOllama() as ollama, FakeNode("opensearch") as node:
+        yield Home(tmp_path, ollama, node)
+        if node.hangs:
+            node.hangs.set()
+
+
+def run(check: Callable[[], Coroutine[Any, Any, None]]) -> None:
+    asyncio.run(check())
+
+
+async def told(stores: Stores) -> dict[str, Any]:
+    status = await overview(stores)
+    found: dict[str, Any] = status["stores"][0]
+    return found
+
+
+async def comes(stores: Stores, condition: Callable[[dict[str, Any]], object]) -> dict[str, Any]:
+    """The status of the store, once it is so."""
+    async with asyncio.timeout(30):
+        while not condition(row := await told(stores)):
+            await asyncio.sleep(0.02)
+    return row
+
+
+def is_current(row: dict[str, Any]) -> bool:
+    return all(not one["n_behind"] and one["trouble"] is None for one in row["replicas"]) and bool(row["chunks"])
+
+
+def live(stores: Stores) -> set[str]:
+    store = stores.indexer("notes").store
+    assert store.space is not None
+    with store.reader.snapshot() as now:
+        return {key for (key,) in now.db.execute("select key from chunk where embedded")}
+
+
+async def ask(stores: Stores, text: str, **more: Any) -> dict[str, Any]:
+    return await Questions(stores).query([], text=text, top_k=5, mode="vector", weak=True, **more)
+
+
+@pytest.mark.slow
+def test_a_replica_that_never_answers_holds_up_no_save_and_is_known_to_be_behind(home: Home) -> None:
+    async def check() -> None:
+        home.node.hangs = threading.Event()
+        async with home.running(replicas={"shared": home.remote}) as stores:
+            await eventually(lambda: home.node.calls["_search"], "the replica to be asked")
+            for name in ("egret", "stork"):
+                home.write(name)
+                assert await home.synced(stores), "a save waits for no replica"
+            (home.vault / "heron.md").unlink()
+            assert await home.synced(stores)
+            assert len(live(stores)) == 4
+            (replica,) = (await told(stores))["replicas"]
+            assert (replica["n_behind"], replica["name"], replica["type"]) == (4, "shared", "opensearch")
+            assert replica["silent_s"] > 0
+            home.node.hangs.set()
+            home.node.hangs = None
+            await comes(stores, is_current)
+            assert home.kept() == live(stores)
+
+    run(check)
+
+
+@pytest.mark.slow
+def test_a_stop_waits_for_no_replica_that_hangs(home: Home) -> None:
+    async def check() -> None:
+        home.node.hangs = threading.Event()
+        async with home.running(replicas={"shared": home.remote}):
+            await eventually(lambda: home.node.calls["_search"], "the replica to be asked")
+
+    run(check)
+    assert home.node.hangs is not None
+    assert not home.node.hangs.is_set(), "it hangs still"
+
+
+@pytest.mark.slow
+def test_one_that_was_away_is_named_and_catches_up_by_itself(home: Home) -> None:
+    async def check() -> None:
+        async with home.running(replicas={"shared": home.remote}) as stores:
+            await comes(stores, is_current)
+            embedded = len(home.ollama.embedded_texts)
+            home.node.stop()
+            (home.vault / "heron.md").unlink()
+            assert await home.synced(stores)
+            row = await comes(stores, lambda row: row["replicas"][0]["trouble"])
+            (replica,) = row["replicas"]
+            assert replica["trouble"]["code"] == "backend_unavailable"
+            assert (replica["n_behind"], replica["n_withdrawn"]) == (1, 1), "what cannot be reached is counted"
+            numbers = (await metrics(Call(stores, Questions(stores), None, {}, {}))).body.decode()
+            assert "vragd_replica_changes_behind 1" in numbers
+            assert "vragd_troubled_replicas 1" in numbers
+            assert row["trouble"] is None, "the store has no trouble by that"
+            home.node.start()
+            await comes(stores, is_current)
+            assert home.kept() == live(stores)
+            assert len(home.ollama.embedded_texts) == embedded
+
+    run(check)
+
+
+def test_a_local_replica_answers_while_the_primary_is_out_of_reach_and_says_so(home: Home) -> None:
+    async def check() -> None:
+        async with home.running(backend=home.remote, replicas={"here": {"type": "faiss"}}) as stores:
+            await comes(stores, is_current)
+            before = await ask(stores, "heron")
+            assert before["degraded"] == []
+            home.node.stop()
+            for _ in range(2):  # found on the way, and known
+                answer = await ask(stores, "heron")
+                assert [hit.path for hit in answer["hits"]] == [hit.path for hit in before["hits"]]
+                assert "replica_answers" in answer["degraded"]
+                assert "semantic_unavailable" not in answer["degraded"]
+                stores.indexer("notes").look_again()
+                await comes(stores, lambda row: row["trouble"])
+            assert "replica_answers" in (await told(stores))["degraded"]
+
+    run(check)
+
+
+def test_the_replica_that_was_chosen_answers_and_the_primary_until_it_can(home: Home) -> None:
+    async def check() -> None:
+        home.node.hangs = threading.Event()
+        chosen = {"replicas": {"shared": home.remote}, "answers": "shared"}
+        async with home.running(**chosen) as stores:
+            answer = await ask(stores, "heron")
+            assert answer["degraded"] == ["replica_away"]
+            assert answer["hits"]
+            home.node.hangs.set()
+            home.node.hangs = None
+            await comes(stores, is_current)
+            asked = home.node.calls["_search"]
+            answer = await ask(stores, "heron")
+            assert (answer["degraded"], home.node.calls["_search"]) == ([], asked + 1)
+            home.node.stop()
+            answer = await ask(stores, "heron")
+            assert answer["hits"], "the primary has it all"
+            assert "replica_away" in answer["degraded"]
+            assert "semantic_unavailable" not in answer["degraded"]
+
+    run(check)
+
+
+def test_a_new_model_reaches_every_replica(home: Home) -> None:
+    async def check() -> None:
+        async with home.running(replicas={"shared": home.remote, "here": {"type": "faiss"}}) as stores:
+            await comes(stores, is_current)
+            (old,) = home.node.indices
+            home.ollama.digest = "f" * 64
+            stores.indexer("notes").look_again()
+            await comes(stores, lambda row: "space_rebuilding" not in row["degraded"] and old not in home.node.indices)
+            await comes(stores, is_current)
+            assert len(home.node.indices) == 1, "the old space has left it"
+            assert home.kept() == live(stores)
+
+    run(check)
+
+
+@pytest.mark.slow
+def test_one_that_was_taken_out_is_left_behind_by_name_and_fills_when_it_is_back(home: Home) -> None:
+    async def check() -> None:
+        async with home.running(replicas={"shared": home.remote}) as stores:
+            await comes(stores, is_current)
+            await reload(stores, home.loaded())
+            row = await comes(stores, lambda row: row["chunks"] and not row["degraded"])
+            assert row["replicas"] == []
+            assert row["left_behind"] == [
+                f"opensearch collection notes, OpenSearch at {home.node.host}, indices vragd-*"
+            ]
+            (home.vault / "heron.md").unlink()
+            assert await home.synced(stores)
+            assert len(home.kept()) == 3, "nobody is told any more"
+            await reload(stores, home.loaded(replicas={"shared": home.remote}))
+            assert await home.synced(stores)
+            row = await comes(stores, lambda row: is_current(row) and home.kept() == live(stores))
+            assert row["left_behind"] == []
+
+    run(check)
+
+
+def test_a_store_that_is_deleted_leaves_its_replicas_or_is_kept_while_one_cannot_be_reached(home: Home) -> None:
+    async def check() -> None:
+        async with home.running(replicas={"shared": home.remote}) as stores:
+            await comes(stores, is_current)
+            home.node.stop()
+            with pytest.raises(VragdError, match="the store is kept"):
+                await delete_store(stores, "notes")
+            home.node.start()
+            await comes(stores, is_current)
+            await delete_store(stores, "notes")
+            assert home.node.indices == {}
+
+    run(check)
