@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING
 from vragd import __version__
 from vragd.cli.render import complain
 from vragd.cli.words import Words, show_help
-from vragd.errors import DataDirError, UsageError, VragdError
+from vragd.errors import DataDirError, NotRunning, UsageError, VragdError
+from vragd.system.places import config_path
 
 if TYPE_CHECKING:
     from vragd.client import Client
@@ -167,8 +168,21 @@ def _refuse_empty(args: argparse.Namespace) -> None:
 
 
 def _refused(args: argparse.Namespace, error: VragdError) -> int:
+    if isinstance(error, NotRunning) and _is_new(args):
+        error.hint = "vragd init ~/path/to/your/vault, then vragd run"
     complain(error)
     return error.daemon_status if getattr(args, "is_daemon", False) else error.exit_status
+
+
+def _is_new(args: argparse.Namespace) -> bool:
+    """Whether there is no configuration yet."""
+    try:
+        config_path(getattr(args, "config", None)).stat()
+    except FileNotFoundError:
+        return True
+    except (OSError, UsageError):
+        return False
+    return False
 
 
 def _of_the_system(error: OSError) -> VragdError:

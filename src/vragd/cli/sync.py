@@ -60,12 +60,23 @@ def _sync(args: argparse.Namespace) -> int:
     request = client(args).request
     answer = request("POST", "/v1/sync", body)
     if args.wait:
-        wait(request, answer)
+        answer = wait(request, answer)
+    _say_how_far(answer, waited=args.wait)
     return 0
 
 
-def wait(request: Callable[..., Any], answer: dict[str, Any]) -> None:
-    """Wait until the paths behind `answer`'s tickets are searchable. Raises when that cannot happen."""
+def _say_how_far(answer: dict[str, Any], *, waited: bool) -> None:
+    """What came of it, for people."""
+    if not waited and not answer["done"]:
+        say("vragd looks at the disk now; --wait waits until what it finds is searchable")
+        return
+    say("what is on the disk is searchable")
+    if answer["degraded"]:
+        say(f"note: answers may be incomplete or out of date: {', '.join(answer['degraded'])} (vragd status)")
+
+
+def wait(request: Callable[..., Any], answer: dict[str, Any]) -> dict[str, Any]:
+    """The answer when the paths behind the tickets of `answer` are searchable. Raises when that cannot happen."""
     hopeless_since: float | None = None
     progress = Progress()
     try:
@@ -78,6 +89,7 @@ def wait(request: Callable[..., Any], answer: dict[str, Any]) -> None:
                 raise _waits(request, answer, sorted(reasons))
     finally:
         progress.end()
+    return answer
 
 
 def _waits(request: Callable[..., Any], answer: dict[str, Any], reasons: Sequence[str]) -> VragdError:

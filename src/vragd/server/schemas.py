@@ -242,6 +242,8 @@ class StoreRow(Body):
     name: str
     origin: Literal["config", "command", "left"]
     sources: tuple[str, ...]
+    backend: str | None
+    states: dict[str, int]
     notes: int | None
     chunks: int | None
 
