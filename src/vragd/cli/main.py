@@ -35,6 +35,7 @@ MODULES = {
     "logs": "control",
     "service": "service.command",
     "query": "query",
+    "find": "find",
     "status": "status",
     "files": "files",
     "get": "get",
@@ -49,6 +50,7 @@ MODULES = {
     "sync": "sync",
     "index": "sync",
     "store": "store",
+    "reindex": "reindex",
     "verify": "verify",
     "config": "config",
     "doctor": "doctor.command",
@@ -60,7 +62,7 @@ MODULES = {
 }
 """Each command and the module of vragd.cli it is in; that of another room by its whole name."""
 
-FILTERED = ("query", "tags", "properties", "tasks", "recent", "similar")
+FILTERED = ("query", "find", "tags", "properties", "tasks", "recent", "similar")
 """The commands that take filters, which may begin with `-`."""
 
 NAMES = (

@@ -15,6 +15,7 @@ from urllib.parse import quote
 from vragd.cli import bucket
 from vragd.cli.connect import Session, client
 from vragd.cli.render import plural, say
+from vragd.cli.status import Rest
 from vragd.errors import UsageError, VragdError
 from vragd.system.places import expanded, literal
 
@@ -106,16 +107,18 @@ class Progress:
 
     def __init__(self) -> None:
         self._shown = False
-        self._most = 0
+        self._most, self._rest = 0, Rest()
 
     def show(self, pending: int) -> None:
         """Draw the bar for so many paths left."""
         self._most = max(self._most, pending)
+        left = self._rest.of(pending, time.monotonic())
         if not sys.stderr.isatty() or not self._most:
             return
         done = self._most - pending
         width = 30 * done // self._most
-        sys.stderr.write(f"\r\033[K[{'#' * width}{'.' * (30 - width)}] {done}/{self._most}")
+        bar = f"[{'#' * width}{'.' * (30 - width)}] {done:,} of {self._most:,}"
+        sys.stderr.write(f"\r\033[K{bar}{', ' + left if left else ''}")
         sys.stderr.flush()
         self._shown = True
 

@@ -112,6 +112,13 @@ class IndexRequest(Request):
     backend: AnyBackend | None = None
 
 
+class ReindexRequest(Request):
+    """Read every note of a store from the vault again; with `embed` every text is embedded again, too."""
+
+    store: StoreName
+    embed: bool = False
+
+
 class VerifyRequest(Request):
     stores: Strings = ()
     repair: bool = False
