@@ -29,7 +29,7 @@ def on_terminal(
         fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
         kept = {name: value for name, value in env.items() if name not in ("COLUMNS", "NO_COLOR", "FORCE_COLOR")}
         process = subprocess.Popen(
-            [sys.executable, "-m", "vragd", *args], env={"TERM": "xterm-256color"} | kept, cwd=cwd,
+            [sys.executable, "-m", "vragd", *args], env={"TERM": "xterm-256color", "PAGER": ""} | kept, cwd=cwd,
             stdin=theirs, stdout=theirs, stderr=theirs, start_new_session=True,
         )  # fmt: skip
         os.close(theirs)

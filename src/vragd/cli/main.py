@@ -65,6 +65,11 @@ MODULES = {
 FILTERED = ("query", "find", "tags", "properties", "tasks", "recent", "similar")
 """The commands that take filters, which may begin with `-`."""
 
+PAGED = (
+    "query", "similar", "get", "files", "links", "tags", "properties", "tasks", "recent", "outline", "list", "doctor",
+)  # fmt: skip
+"""The commands whose answers may be long, and that ask nothing while they answer."""
+
 NAMES = (
     "path", "vault", "pattern", "store", "name", "source", "config", "data_dir", "socket", "log_file",
     "note", "where", "bundle", "why", "backend", "bucket", "region", "profile", "endpoint_url", "model", "project",
@@ -109,6 +114,7 @@ def parser(only: str = "") -> argparse.ArgumentParser:
     places.add_argument("--data-dir", metavar="DIR", help="data directory (VRAGD_DATA_DIR)")
     places.add_argument("--socket", metavar="FILE", help="the daemon's socket (VRAGD_SOCKET)")
     places.add_argument("--log-level", metavar="LEVEL", help="debug, info, warning or error (VRAGD_LOG_LEVEL)")
+    places.add_argument("--no-pager", action="store_true", help="a long answer on a terminal as it is (else PAGER)")
     commands = top.add_subparsers(metavar="COMMAND", required=True)
     for module in dict.fromkeys([MODULES[only]] if only in MODULES else MODULES.values()):
         import_module(module if module.startswith("vragd.") else f"vragd.cli.{module}").add(commands, common)
@@ -137,7 +143,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     args.assistants = partial(import_module, "vragd.mcp.install.leaving")  # of another room, for `purge`
     try:
         _refuse_empty(args)
-        status = command(args)
+        status = _shown(command, args) if words[0] in PAGED else command(args)
         if sys.stdout is not None:
             sys.stdout.flush()
     except VragdError as error:
@@ -151,6 +157,17 @@ def main(argv: Sequence[str] | None = None) -> int:
         _let_go_of_output()
         return _refused(args, _of_the_system(error))
     return status
+
+
+def _shown(command: Command, args: argparse.Namespace) -> int:
+    """Run a command whose answer goes through a pager where it is long."""
+    becomes_another = getattr(args, "edit", None) is not None or getattr(args, "open", None) is not None
+    if becomes_another or args.no_pager or sys.stdout is None or not sys.stdout.isatty():
+        return command(args)
+    from vragd.cli.pager import paged
+
+    with paged():
+        return command(args)
 
 
 def _reach(args: argparse.Namespace) -> Client:
