@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import difflib
+import json
 import os
 import re
 import shlex
 import signal
+import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -16,6 +18,7 @@ from urllib.parse import quote
 
 import pytest
 
+from tests.documented import DOCUMENTS, typed
 from tests.harness import tree, until
 from tests.terminal import on_terminal
 from vragd.client import Client
@@ -59,6 +62,7 @@ vragd query bitter
 vragd purge --dry-run
 vragd purge --yes --config-too
 vragd status"""
+ASKS = ("query", "tasks", "recent")
 NOTES = {
     "Garden/.obsidian/app.json": "{}",
     "Garden/Coffee/French press.md": """\
@@ -139,9 +143,28 @@ class Day:
         shown, status = on_terminal(*shlex.split(line)[1:], env=self.env, cwd=self.home)
         return f"$ {line}\n{shown}" + (f"[{status}]\n" if status else "")
 
+    def run(self, commands: list[list[str]]) -> list[int]:
+        """The exit status of each of these commands, in one process: what they answer is nobody's."""
+        code = (
+            "import json, sys; from vragd.cli.main import main; from contextlib import redirect_stdout as to\n"
+            "with to(sys.stderr): found = [main(words) for words in json.loads(sys.argv[1])]\n"
+            "print(json.dumps(found))"
+        )
+        command = [sys.executable, "-c", code, json.dumps(commands)]
+        done = subprocess.run(command, env=self.env, cwd=self.home, capture_output=True, check=False)
+        assert done.returncode == 0, done.stderr
+        found: list[int] = json.loads(done.stdout)
+        return found
+
     def settled(self) -> bool:
         status = self.client.request("GET", "/v1/status")
         return not status["pending"] and not status["degraded"]
+
+
+def documented() -> list[list[str]]:
+    """The commands of the documents that only ask."""
+    found = [words for document in DOCUMENTS for words in typed(document) if words and words[0] in ASKS]
+    return [words for words in found if "--bucket" not in words]
 
 
 def plain(shown: str, home: Path) -> str:
@@ -175,6 +198,9 @@ def live(day: Day) -> str:
         shown.append(plain(said, day.home))
         if "--detach" in line:
             until(day.settled, "the vaults to be searchable")
+            asked = documented()
+            assert len(asked) > 10
+            assert [words for words, status in zip(asked, day.run(asked), strict=True) if status not in (0, 1)] == []
     return "\n".join(shown)
 
 

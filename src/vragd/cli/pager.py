@@ -38,7 +38,11 @@ def paged() -> Iterator[None]:
     once it is more than the terminal has rows. What fits is written as it is, in the end.
     """
     stdout, stderr = sys.stdout, sys.stderr
-    keeper = Keeper(stdout)
+    try:
+        keeper = Keeper(stdout.fileno())
+    except OSError:  # of a program that shows it in its own way
+        yield
+        return
     stdout.flush()
     sys.stdout = _text(keeper, stdout)
     if stderr.isatty():
@@ -56,8 +60,8 @@ def paged() -> Iterator[None]:
 class Keeper:
     """Keeps what is written until it is known whether it fits the terminal."""
 
-    def __init__(self, terminal: TextIO) -> None:
-        self._fd = terminal.fileno()
+    def __init__(self, fd: int) -> None:
+        self._fd = fd
         try:
             rows = os.get_terminal_size(self._fd).lines
         except OSError:

@@ -8,6 +8,7 @@ from typing import Any
 from urllib.parse import quote
 
 from vragd.cli.connect import Session
+from vragd.cli.reasons import in_words
 from vragd.cli.render import json_out, plural, say
 from vragd.cli.status import n_searched
 from vragd.cli.sync import wait
@@ -60,5 +61,5 @@ def _say(told: dict[str, Any]) -> None:
     )
     if told["failed"]:
         say(f"{plural(told['failed'], 'note')} failed: vragd files --state failed says why")
-    if told["degraded"]:
-        say(f"note: not all of it could be read: {', '.join(told['degraded'])} (vragd status)")
+    for line in in_words(told["degraded"]):
+        say(f"note: {line}")

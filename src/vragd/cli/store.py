@@ -63,6 +63,8 @@ def _list(args: argparse.Namespace) -> int:
         left = "data without a configuration (vragd store delete)" if row["origin"] == "left" else ""
         where = f"  in {row['backend']}" if row["backend"] else ""
         out_wrapped(within(f"{row['name']:20} {size or left}{where}"), INDENT)
+        if row["trouble"]:
+            out_wrapped(within(f"  {row['trouble']}"), 2)
         for source in row["sources"]:
             out(within(f"  {source}"))
     if not answer["stores"]:

@@ -14,6 +14,7 @@ from urllib.parse import quote
 
 from vragd.cli import bucket
 from vragd.cli.connect import Session, client
+from vragd.cli.reasons import say_behind
 from vragd.cli.render import plural, say
 from vragd.cli.status import Rest
 from vragd.errors import UsageError, VragdError
@@ -72,8 +73,7 @@ def _say_how_far(answer: dict[str, Any], *, waited: bool) -> None:
         say("vragd looks at the disk now; --wait waits until what it finds is searchable")
         return
     say("what is on the disk is searchable")
-    if answer["degraded"]:
-        say(f"note: answers may be incomplete or out of date: {', '.join(answer['degraded'])} (vragd status)")
+    say_behind(answer)
 
 
 def wait(request: Callable[..., Any], answer: dict[str, Any]) -> dict[str, Any]:

@@ -250,6 +250,7 @@ class StoreRow(Body):
     origin: Literal["config", "command", "left"]
     sources: tuple[str, ...]
     backend: str | None
+    trouble: str | None
     states: dict[str, int]
     notes: int | None
     chunks: int | None
