@@ -5,11 +5,19 @@ from __future__ import annotations
 import fcntl
 import os
 import pty
+import select
 import struct
 import subprocess
 import sys
 import termios
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+
+import pyte
+
+WAITS_S = 30.0
 
 
 def on_terminal(
@@ -21,7 +29,7 @@ def on_terminal(
         fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
         kept = {name: value for name, value in env.items() if name not in ("COLUMNS", "NO_COLOR", "FORCE_COLOR")}
         process = subprocess.Popen(
-            [sys.executable, "-m", "vragd", *args], env={"TERM": "xterm-256color"} | kept, cwd=cwd,
+            [sys.executable, "-m", "vragd", *args], env={"TERM": "xterm-256color", "PAGER": ""} | kept, cwd=cwd,
             stdin=theirs, stdout=theirs, stderr=theirs, start_new_session=True,
         )  # fmt: skip
         os.close(theirs)
@@ -43,3 +51,66 @@ def on_terminal(
         if theirs >= 0:
             os.close(theirs)
     return shown.decode("utf-8", "replace").replace("\r\n", "\n"), status
+
+
+class Screen:
+    """A command on a terminal that is looked at, and typed into, as people do."""
+
+    def __init__(self, process: subprocess.Popen[bytes], fd: int, columns: int, rows: int) -> None:
+        self.process, self._fd = process, fd
+        self._screen = pyte.Screen(columns, rows)
+        self._stream = pyte.ByteStream(self._screen)
+
+    @property
+    def text(self) -> str:
+        """What is on the screen."""
+        return "\n".join(line.rstrip() for line in self._screen.display)
+
+    def type(self, keys: str | bytes) -> None:
+        os.write(self._fd, keys.encode() if isinstance(keys, str) else keys)
+
+    def until(self, shown: Callable[[str], bool], what: str) -> str:
+        """What is on the screen when it is `shown`; fails the test, naming `what`, when it never is."""
+        deadline = time.monotonic() + WAITS_S
+        while not shown(self.text):
+            left = deadline - time.monotonic()
+            if left <= 0 or not self._read(left):
+                raise AssertionError(f"waited in vain for {what}:\n{self.text}")
+        return self.text
+
+    def ends(self) -> int:
+        """The exit status, once all was read that it shows at the end."""
+        while self._read(WAITS_S):
+            pass
+        return self.process.wait(WAITS_S)
+
+    def _read(self, timeout_s: float) -> bool:
+        if not select.select([self._fd], [], [], timeout_s)[0]:
+            return False
+        try:
+            read = os.read(self._fd, 65_536)
+        except OSError:  # EIO: nobody has the other end any more
+            return False
+        self._stream.feed(read)
+        return bool(read)
+
+
+@contextmanager
+def screen_of(
+    *args: str, env: dict[str, str], cwd: Path, columns: int = 80, rows: int = 24
+) -> Iterator[Screen]:  # fmt: skip
+    """`vragd ARGS` on a terminal of that size."""
+    ours, theirs = pty.openpty()
+    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
+    kept = {name: value for name, value in env.items() if name not in ("COLUMNS", "LINES", "NO_COLOR", "FORCE_COLOR")}
+    process = subprocess.Popen(
+        [sys.executable, "-m", "vragd", *args], env={"TERM": "xterm-256color"} | kept, cwd=cwd,
+        stdin=theirs, stdout=theirs, stderr=theirs, start_new_session=True,
+    )  # fmt: skip
+    os.close(theirs)
+    try:
+        yield Screen(process, ours, columns, rows)
+    finally:
+        process.kill()
+        process.wait()
+        os.close(ours)

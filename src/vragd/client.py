@@ -70,10 +70,18 @@ class Client:
 def message(method: str, target: str, body: Any) -> bytes:
     """A request as it is sent, the only one on its connection."""
     data = b"" if body is None else json.dumps(body).encode()
+    target = _quoted(target)
     head = f"{method} {target} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n"
     head += f"Content-Type: application/json\r\nContent-Length: {len(data)}\r\n\r\n"
-    assert target.isascii() and target.isprintable() and " " not in target, "a target that was not quoted"
     return head.encode("ascii") + data
+
+
+def _quoted(target: str) -> str:
+    """The target with what may not stand in a request line percent-encoded: names come as people write them."""
+    if target.isascii() and target.isprintable() and " " not in target:
+        return target
+    raw = target.encode("utf-8", "surrogateescape")
+    return "".join(chr(byte) if 0x21 <= byte <= 0x7E else f"%{byte:02X}" for byte in raw)
 
 
 @contextmanager

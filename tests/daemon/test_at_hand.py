@@ -109,3 +109,32 @@ def test_without_a_daemon_words_answer_from_what_was_indexed(tmp_path: Path) -> 
         for flags in (["--fresh"], ["--mode", "vector"], ["--socket", str(tmp_path / "none")]):
             refused = instance.run("query", "heron", *flags, VRAGD_SOCKET="")
             assert (refused.returncode, "no vragd is running" in refused.stderr) == (3, True), flags
+
+
+def test_what_is_longer_than_the_terminal_goes_through_the_pager_and_nothing_else(
+    daemon: Vragd, tmp_path: Path
+) -> None:
+    pager, told = tmp_path / "mypager", tmp_path / "told"
+    pager.write_text(f'#!/bin/sh\necho "$LESS" > "{told}"\nhead -n 3\n')
+    pager.chmod(0o755)
+    env = daemon.env | {"PATH": f"{tmp_path}:{os.environ['PATH']}", "PAGER": "mypager"}
+    env.pop("LESS", None)
+
+    def shown(*args: str, **more: str) -> list[str]:
+        answer, status = on_terminal(*args, env=env | more, cwd=daemon.home, columns=30)
+        assert status == 0, answer
+        return ESCAPES.sub("", answer).splitlines()
+
+    whole = shown("doctor", "--no-pager")
+    assert len(whole) > 24
+    assert not told.exists()
+    assert shown("doctor")[:3] == whole[:3]
+    assert (len(shown("doctor")), told.read_text()) == (3, "FRX\n")
+    told.unlink()
+    assert len(shown("query", "heron")) < 24
+    assert not told.exists(), "what fits is not paged"
+    for other in ("", "cat", "no-such-program", "'"):
+        assert len(shown("doctor", PAGER=other)) == len(whole)
+    assert len(shown("doctor", TERM="dumb")) == len(whole)
+    assert len(daemon.run("doctor", PAGER=str(pager)).stdout.splitlines()) > 10
+    assert not told.exists(), "nor what is no terminal"

@@ -121,6 +121,15 @@ def test_one_damaged_store_does_not_stop_the_others(tmp_path: Path) -> None:
         (daemon.vault / "a.md").write_text("numbat\n")
         daemon.start()
         assert daemon.paths("numbat") == ["a.md"]
+        told = "stores/odd/store.json cannot be read: it is no store's settings"
+        refused = daemon.run("query", "numbat", "-s", "odd")
+        assert (refused.returncode, told in refused.stderr, "put the file back" in refused.stderr) == (2, True, True)
+        daemon.stop()
+        alone = daemon.run("store", "list")
+        assert (alone.returncode, told in alone.stdout, alone.stderr) == (0, True, ""), "no line of a log"
+        purged = daemon.run("purge", "--dry-run")
+        assert (purged.returncode, told in purged.stderr, "event" in purged.stderr) == (0, True, False)
+        daemon.start()
         assert daemon.run("store", "delete", "odd", "--yes").returncode == 0
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import os
 import pty
+import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -13,9 +15,13 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
+import yaml
 
+from tests.catalogs import beside
 from tests.harness import Vragd, until, vragd
+from vragd.cli.control import default_log
 from vragd.errors import VragdError
+from vragd.system.places import default_data_dir
 
 
 @pytest.fixture
@@ -25,6 +31,21 @@ def home(tmp_path: Path) -> Iterator[Vragd]:
     with suppress(VragdError):
         pid = made.status()["pid"]
         os.kill(pid, signal.SIGKILL)
+
+
+def default_log_of(home: Vragd) -> Path:
+    """Where it logs: its data directory is not the usual one."""
+    (file,) = (home.home / ".local/state/vragd").glob("vragd-*.log")
+    return file
+
+
+def test_each_data_directory_has_a_log_of_its_own(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "share"))
+    assert default_log(default_data_dir()) == tmp_path / "vragd/vragd.log"
+    others = {default_log(tmp_path / name).name for name in ("a", "b")}
+    assert len(others) == 2
+    assert all(re.fullmatch(r"vragd-[0-9a-f]{8}\.log", name) for name in others)
 
 
 def test_a_daemon_in_the_background_is_started_seen_restarted_and_stopped(home: Vragd) -> None:
@@ -38,7 +59,7 @@ def test_a_daemon_in_the_background_is_started_seen_restarted_and_stopped(home: 
     assert (again.returncode, "runs already" in again.stderr) == (75, True), again.stderr
     logs = home.run("logs", "-n", "500")
     assert (logs.returncode, "daemon." in logs.stdout) == (0, True), logs.stderr
-    assert (home.home / ".local/state/vragd/vragd.log").exists()
+    assert default_log_of(home).exists()
     restarted = home.run("restart")
     assert restarted.returncode == 0, restarted.stderr
     assert home.status()["pid"] != first
@@ -79,6 +100,17 @@ def test_a_reload_says_whether_it_was_taken_or_refused(tmp_path: Path) -> None:
         daemon.config_file.write_text(good)
         assert daemon.run("reload").returncode == 0
         assert daemon.status()["reloads"] == {"n": 3, "refused": None}
+        newer = daemon.data / "stores/newer"
+        newer.mkdir(mode=0o700)
+        shutil.copy(daemon.data / "stores/notes/catalog.db", newer / "catalog.db")
+        with beside(newer / "catalog.db", write=True) as db:
+            db.execute("pragma user_version = 999")
+        (tmp_path / "more").mkdir()
+        stores = yaml.safe_load(good)["stores"] | {"newer": {"sources": [{"path": str(tmp_path / "more")}]}}
+        daemon.configure(stores=stores)
+        half = daemon.run("reload")
+        assert (half.returncode, "taken up" in half.stdout) == (4, True)
+        assert "store newer cannot be opened: " in half.stderr
         foreground = daemon.run("stop")
         assert foreground.returncode == 0, foreground.stderr
 
@@ -95,7 +127,7 @@ def test_on_a_terminal_it_tells_people_and_logs_to_a_file(home: Vragd) -> None:
             shown += os.read(ours, 4096)
         assert b"notes: 1 note searchable after" in shown
         assert b"daemon." not in shown, "what is logged is in the file"
-        assert "daemon." in (home.home / ".local/state/vragd/vragd.log").read_text()
+        assert "daemon." in default_log_of(home).read_text()
         process.send_signal(signal.SIGINT)
         assert process.wait(20) == 0
     finally:

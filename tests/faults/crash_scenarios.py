@@ -108,6 +108,17 @@ def replaced_model(life: Life, setup: Setup) -> None:
     life.close()
 
 
+def reindexed(life: Life, setup: Setup) -> None:
+    """All is read again, then embedded again, too, while the vault changes."""
+    first(life, setup)
+    life.store.read_again()
+    life.sync()
+    life.edit({"a.md": LOWER})
+    life.store.read_again(embed=True)
+    life.sync()
+    life.close()
+
+
 def move(life: Life, _: Setup) -> None:
     """From FAISS to S3 Vectors, some work there, and the end of the store."""
     first(life, Setup())
@@ -201,8 +212,8 @@ class Scenario:
         return f"{self.play.__name__}-{self.backend}"
 
 
-ON_FAISS = (edits, checkpoint, migration, named_model, replaced_model, delete, replica)
-ON_S3 = (edits, named_model, lost, move, refused)
+ON_FAISS = (edits, checkpoint, migration, named_model, replaced_model, reindexed, delete, replica)
+ON_S3 = (edits, named_model, reindexed, lost, move, refused)
 ON_POSTGRES = (everything,)
 WITHOUT_PROCESS = (*ON_DISK, "bucket", "lucene")
 ALL = [

@@ -96,8 +96,11 @@ RECOVERIES: dict[str, tuple[FromTheEnd, ...]] = {
     "edits-s3": (("sync.put", 1),),
 }
 """Where a first crash leaves much to be mended."""
-SWEPT: dict[str, tuple[FromTheEnd, ...]] = {f"everything-{kind}": (("segments.put", 1),) for kind in SEGMENTS}
-"""Where it leaves what nobody names."""
+SWEPT: dict[str, tuple[FromTheEnd, ...]] = {
+    **{f"everything-{kind}": (("segments.put", 1),) for kind in SEGMENTS},
+    "reindexed-s3": (("space.registered", 1),),
+}
+"""Where it leaves what nobody names, and a collection whose heir was not chosen yet."""
 
 
 @pytest.mark.parametrize(("name", "undo"), [*((name, False) for name in RECOVERIES), ("edits-s3", True)])

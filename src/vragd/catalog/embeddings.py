@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from vragd.catalog import sweep
+from vragd.catalog import editions, sweep
 from vragd.catalog.connection import Connection, batched
 from vragd.system import packed
 
@@ -37,18 +37,20 @@ class Embeddings(Connection):
         return found
 
     def _kin(self, space_id: int) -> list[int]:
-        """The other spaces whose vectors mean the same."""
+        """The other spaces whose vectors mean the same, but for editions before this one: those are not wanted."""
         meanings: dict[int, object] = {}
+        edition = dict[int, int]()
         for found, identity in self._read("select id, identity from space"):
             try:
                 meaning = json.loads(identity)
             except ValueError:
                 continue
             if isinstance(meaning, dict):
-                meaning.pop("chunker", None)
+                edition[found] = editions.edition(str(meaning.pop("chunker", "")))
                 meanings[found] = meaning
         mine = meanings.pop(space_id, None)
-        return [found for found, meaning in meanings.items() if meaning and meaning == mine]
+        alike = [found for found, meaning in meanings.items() if meaning and meaning == mine]
+        return [found for found in alike if edition[found] >= edition[space_id]]
 
     def _take_over(self, space_id: int, kin: Sequence[int], hashes: Mapping[bytes, bytes]) -> None:
         marks = ",".join("?" * len(kin))

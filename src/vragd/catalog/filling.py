@@ -19,6 +19,18 @@ class Filling(Connection):
         )
         return {key for (key,) in rows}
 
+    def inherited_keys(self) -> set[str]:
+        """
+        Those of the embedded chunks of notes whose space lost its collection: they lie in that of its heir, and answer
+        there until their notes are in the heir's space.
+        """
+        rows = self._read(
+            "select c.key from chunk c join note n on n.id = c.note_id where c.embedded and n.space_id in"
+            " (select id from space where id not in"
+            " (select space_id from target where space_id is not null and role = 'primary'))"
+        )
+        return {key for (key,) in rows}
+
     def embedded_keys(self, space_id: int) -> set[str]:
         """The keys of all chunks that there is an embedding of this space for, whatever space their notes are in."""
         rows = self._read(

@@ -114,6 +114,12 @@ class Notes(Intents):
                 self._db.executemany(f"update note set closed = closed | {BY_NOTE}, links_read = 0 where id = ?", found)
                 self._db.execute("update store set generation = generation + 1")
 
+    def doubt_notes(self) -> int:
+        """What is known of every note is to be read again, whatever its file looks like; how many there are."""
+        with self._transaction():
+            self._db.execute("update note set reader = ''")
+        return int(self._one("select count(*) from note"))
+
     def set_aside(self, space: SpaceRow, keys: Collection[str], why: str, retry_at: float) -> None:
         """
         Live chunks that a backend refuses are found by their words only from now on; their notes say `why`.

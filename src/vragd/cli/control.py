@@ -6,15 +6,16 @@ import argparse
 import os
 import signal
 import time
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from vragd.cli.connect import client, load
-from vragd.cli.render import out, say
+from vragd.cli.connect import client, data_dir_of, load
+from vragd.cli.render import complain, out, say
 from vragd.cli.words import MAX_LINES, count
 from vragd.errors import ConfigError, DaemonBusy, NoDaemon, VragdError
-from vragd.system.places import config_path, xdg
+from vragd.system.places import config_path, default_data_dir, xdg
 
 if TYPE_CHECKING:
     from vragd.cli.service.managers import Manager
@@ -81,13 +82,22 @@ def _reload(args: argparse.Namespace) -> int:
     status = status_of(args)
     if status is None:
         raise NoDaemon("no vragd runs", hint="vragd run")
-    reload(args, status)
+    now = reload(args, status)
     out(f"{status['config']}: taken up")
-    return 0
+    return say_failed(now)
 
 
-def reload(args: argparse.Namespace, status: Status) -> None:
-    """Have the daemon of this `status` load its configuration again. Raises ConfigError where it refused it."""
+def say_failed(status: Status) -> int:
+    """Say which stores cannot be opened, on standard error; the exit status that is then."""
+    for failed in status["failed"]:
+        complain(VragdError(f"store {failed['name']} cannot be opened: {failed['message']}", hint=failed["hint"]))
+    return VragdError.exit_status if status["failed"] else 0
+
+
+def reload(args: argparse.Namespace, status: Status) -> Status:
+    """
+    Have the daemon of this `status` load its configuration again; its status then. Raises ConfigError where it refused.
+    """
     before = status["reloads"]["n"]
     _signal(status["pid"], signal.SIGHUP)
     now: Status = status
@@ -100,6 +110,7 @@ def reload(args: argparse.Namespace, status: Status) -> None:
     _until(answered, RELOAD_S, "the daemon to load its configuration", "its log says what it does: vragd logs")
     if refused := now["reloads"]["refused"]:
         raise ConfigError(f"the daemon goes on as before: {refused['message']}", hint=refused["hint"])
+    return now
 
 
 def _restart(args: argparse.Namespace) -> int:
@@ -127,7 +138,7 @@ def detach(args: argparse.Namespace) -> int:
     if (status := status_of(args)) is not None:
         raise DaemonBusy(f"a vragd runs already (pid {status['pid']})", hint="vragd restart, or vragd stop")
     loaded = load(args, required=True)
-    file = loaded.config.log.file or default_log()
+    file = loaded.config.log.file or default_log(loaded.data_dir)
     file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     words = [
         "--config",
@@ -167,9 +178,14 @@ def ended(said: str, status: int, log: Path) -> VragdError:
     return error
 
 
-def default_log() -> Path:
-    """Where a daemon logs that has neither a terminal nor a service manager nor `log.file`."""
-    return xdg("XDG_STATE_HOME", "~/.local/state") / "vragd" / "vragd.log"
+def default_log(data: Path) -> Path:
+    """
+    Where a daemon with this data directory logs that has neither a service manager nor `log.file`: of two daemons, of
+    which only one has the usual directory, each has its own.
+    """
+    usual = data == default_data_dir()
+    name = "vragd.log" if usual else f"vragd-{zlib.crc32(os.fsencode(data)):08x}.log"
+    return xdg("XDG_STATE_HOME", "~/.local/state") / "vragd" / name
 
 
 def _logs(args: argparse.Namespace) -> int:
@@ -183,7 +199,7 @@ def _logs(args: argparse.Namespace) -> int:
         configured = None  # which may well be what the log is about
     if chosen.installed and configured is None:
         return show_logs(args, chosen)
-    file = configured or default_log()
+    file = configured or default_log(data_dir_of(args))
     if not file.exists():
         hint = "a daemon on a terminal logs there; vragd run --detach and vragd service install keep a log"
         raise VragdError(f"there is no log at {file}", hint=hint)

@@ -7,7 +7,9 @@ from typing import Any
 from urllib.parse import urlencode
 
 from vragd.cli.connect import Session
-from vragd.cli.render import json_out, out, say, within
+from vragd.cli.render import json_out, out_wrapped, say, within
+
+INDENT = 15
 
 
 def add(commands: Any, common: argparse.ArgumentParser) -> None:
@@ -33,9 +35,13 @@ def _files(args: argparse.Namespace) -> int:
     if args.json:
         json_out(answer)
         return 0
+    from vragd.cli.why import in_words
+
     for row in answer["files"]:
-        reason = f"  ({row['reason']})" if row["reason"] else ""
-        out(within(f"{row['state']:8} {row['n_chunks']:4}  {row['source']}/{row['path']}{reason}"))
+        reason = f": {in_words(row['reason'])}" if row["reason"] else ""
+        out_wrapped(
+            within(f"{row['state']:8} {row['n_chunks'] or '':>4}  {row['source']}/{row['path']}{reason}"), INDENT
+        )
     if not answer["files"]:
         say("no such files")
     return 0

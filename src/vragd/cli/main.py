@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING
 from vragd import __version__
 from vragd.cli.render import complain
 from vragd.cli.words import Words, show_help
-from vragd.errors import DataDirError, UsageError, VragdError
+from vragd.errors import DataDirError, NotRunning, UsageError, VragdError
+from vragd.system.places import config_path
 
 if TYPE_CHECKING:
     from vragd.client import Client
@@ -34,6 +35,7 @@ MODULES = {
     "logs": "control",
     "service": "service.command",
     "query": "query",
+    "find": "find",
     "status": "status",
     "files": "files",
     "get": "get",
@@ -48,6 +50,7 @@ MODULES = {
     "sync": "sync",
     "index": "sync",
     "store": "store",
+    "reindex": "reindex",
     "export": "export",
     "import": "imports",
     "verify": "verify",
@@ -61,8 +64,13 @@ MODULES = {
 }
 """Each command and the module of vragd.cli it is in; that of another room by its whole name."""
 
-FILTERED = ("query", "tags", "properties", "tasks", "recent", "similar")
+FILTERED = ("query", "find", "tags", "properties", "tasks", "recent", "similar")
 """The commands that take filters, which may begin with `-`."""
+
+PAGED = (
+    "query", "similar", "get", "files", "links", "tags", "properties", "tasks", "recent", "outline", "list", "doctor",
+)  # fmt: skip
+"""The commands whose answers may be long, and that ask nothing while they answer."""
 
 NAMES = (
     "path", "vault", "pattern", "store", "name", "source", "config", "data_dir", "socket", "log_file",
@@ -108,6 +116,7 @@ def parser(only: str = "") -> argparse.ArgumentParser:
     places.add_argument("--data-dir", metavar="DIR", help="data directory (VRAGD_DATA_DIR)")
     places.add_argument("--socket", metavar="FILE", help="the daemon's socket (VRAGD_SOCKET)")
     places.add_argument("--log-level", metavar="LEVEL", help="debug, info, warning or error (VRAGD_LOG_LEVEL)")
+    places.add_argument("--no-pager", action="store_true", help="a long answer on a terminal as it is (else PAGER)")
     commands = top.add_subparsers(metavar="COMMAND", required=True)
     for module in dict.fromkeys([MODULES[only]] if only in MODULES else MODULES.values()):
         import_module(module if module.startswith("vragd.") else f"vragd.cli.{module}").add(commands, common)
@@ -136,7 +145,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     args.assistants = partial(import_module, "vragd.mcp.install.leaving")  # of another room, for `purge`
     try:
         _refuse_empty(args)
-        status = command(args)
+        status = _shown(command, args) if words[0] in PAGED else command(args)
         if sys.stdout is not None:
             sys.stdout.flush()
     except VragdError as error:
@@ -150,6 +159,17 @@ def main(argv: Sequence[str] | None = None) -> int:
         _let_go_of_output()
         return _refused(args, _of_the_system(error))
     return status
+
+
+def _shown(command: Command, args: argparse.Namespace) -> int:
+    """Run a command whose answer goes through a pager where it is long."""
+    becomes_another = getattr(args, "edit", None) is not None or getattr(args, "open", None) is not None
+    if becomes_another or args.no_pager or sys.stdout is None or not sys.stdout.isatty():
+        return command(args)
+    from vragd.cli.pager import paged
+
+    with paged():
+        return command(args)
 
 
 def _reach(args: argparse.Namespace) -> Client:
@@ -169,8 +189,21 @@ def _refuse_empty(args: argparse.Namespace) -> None:
 
 
 def _refused(args: argparse.Namespace, error: VragdError) -> int:
+    if isinstance(error, NotRunning) and _is_new(args):
+        error.hint = "vragd init ~/path/to/your/vault, then vragd run"
     complain(error)
     return error.daemon_status if getattr(args, "is_daemon", False) else error.exit_status
+
+
+def _is_new(args: argparse.Namespace) -> bool:
+    """Whether there is no configuration yet."""
+    try:
+        config_path(getattr(args, "config", None)).stat()
+    except FileNotFoundError:
+        return True
+    except (OSError, UsageError):
+        return False
+    return False
 
 
 def _of_the_system(error: OSError) -> VragdError:

@@ -111,6 +111,15 @@ def lines(pieces: Iterable[Piece], page: Page, indent: int = 0) -> list[str]:
     return [_painted(line, page) for line in (_wrapped(cells, page.width, indent) if page.width else [cells])]
 
 
+def wrapped(pieces: Iterable[Piece], width: int) -> list[list[Piece]]:
+    """The pieces as lines of so many columns, for whoever paints them in another way than `lines`."""
+    cells = [(char, piece.style, piece.link) for piece in pieces for char in piece.text]
+    return [
+        [Piece("".join(char for char, _, _ in some), *key) for key, some in groupby(line, key=lambda cell: cell[1:])]
+        for line in _wrapped(cells, width, 0)
+    ]
+
+
 Cell = tuple[str, str, str]
 
 

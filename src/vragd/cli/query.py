@@ -147,7 +147,8 @@ def _use(args: argparse.Namespace, answer: Any, first: int) -> int:
     if args.edit is not None:
         return opening.edit(opening.chosen(answer, args.edit, first))
     hit = opening.chosen(answer, args.open, first)
-    say(within(f"opens {hit['title']}: {opening.open_hit(hit)}"))
+    link = opening.open_hit(hit)
+    say(within(f"opens {hit['title']}{' in Obsidian' if link.startswith('obsidian:') else ''}"))
     return 0
 
 

@@ -75,7 +75,7 @@ def _teller(args: argparse.Namespace, loaded: Loaded) -> Teller | None:
     from vragd.cli.running import Teller
     from vragd.client import Client
 
-    log = default_log()
+    log = default_log(loaded.data_dir)
     try:
         log.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     except OSError:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from vragd.cli.render import ago, plural
-from vragd.cli.status import Rest, sentence
+from vragd.cli.status import Rest, n_searched, sentence
 from vragd.client import Client
 from vragd.errors import VragdError
 
@@ -90,7 +90,7 @@ def tell(
 
 def _ready(status: dict[str, Any], took_s: float, log: Path) -> str:
     lines = [
-        f"{store['name']}: {plural(store['notes'], 'note')} searchable after {ago(took_s)}"
+        f"{store['name']}: {plural(n_searched(store), 'note')} searchable after {ago(took_s)}"
         for store in status["stores"]
     ]
     well = not (status["failed"] or status["degraded"] or any(store["trouble"] for store in status["stores"]))

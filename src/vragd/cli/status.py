@@ -95,18 +95,20 @@ def sentence(status: Status, newest_s: float | None, left: str = "") -> str:
     stores, failed = status["stores"], status["failed"]
     if not stores and not failed:
         return "Nothing is searched yet: vragd add ~/path/to/your/vault, or vragd store create."
-    notes, pending = sum(store["notes"] for store in stores), status["pending"]
+    notes, pending = sum(n_searched(store) for store in stores), status["pending"]
     if pending:
         said = f"{plural(notes, 'note')} searchable, {pending:,} still to be indexed" + (f" ({left})" if left else "")
     else:
         said = f"{'All ' if notes > 1 else ''}{plural(notes, 'note')} searchable"
     said += f", newest {ago(newest_s)} ago" if newest_s is not None else ""
+    bad = sum(store["states"].get("failed", 0) for store in stores)
     away = sum(source["state"] not in ("ok", "new") for store in stores for source in store["sources"])
     waiting = sum(store["trouble"] is not None for store in stores)
     but = [
         f"{plural(n, one, many)}"
         for n, one, many in (
             (len(failed), "store cannot be opened", "stores cannot be opened"),
+            (bad, "note has failed", "notes have failed"),
             (waiting, "store waits", "stores wait"),
             (away, "folder is out of reach", "folders are out of reach"),
         )
@@ -115,6 +117,11 @@ def sentence(status: Status, newest_s: float | None, left: str = "") -> str:
     refused = (status.get("reloads") or {}).get("refused")
     but += ["the configuration of now was refused"] if refused else []
     return said + (f"; but {', '.join(but)}" if but else "") + "."
+
+
+def n_searched(store: Status) -> int:
+    """How many of a store's notes are searched: of those it knows, all but what is left out."""
+    return int(store["notes"]) - int(store["states"].get("skipped", 0))
 
 
 def print_status(status: Status, newest_s: float | None, page: Page, left: str = "") -> None:
@@ -142,7 +149,7 @@ def print_status(status: Status, newest_s: float | None, page: Page, left: str =
 def _store(store: Status, page: Page) -> None:
     pending = f", {store['pending']:,} still to be indexed" if store["pending"] else ""
     model = store["embedder"].get("model", "all-MiniLM-L6-v2")
-    out(f"\n{store['name']}: {plural(store['notes'], 'note')} in {plural(store['chunks'], 'passage')}{pending}")
+    out(f"\n{store['name']}: {plural(n_searched(store), 'note')} in {plural(store['chunks'], 'passage')}{pending}")
     out(within(f"  by {store['embedder']['type']} ({model}), in {store['backend']['type']}"))
     states = {state: n for state, n in store["states"].items() if state not in ("indexed", "pending") and n}
     if states:

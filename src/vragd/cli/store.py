@@ -8,9 +8,14 @@ from urllib.parse import quote
 
 from vragd.cli import bucket
 from vragd.cli.connect import Session
-from vragd.cli.render import json_out, out, plural, say
+from vragd.cli.render import json_out, out, out_wrapped, plural, say, within
+from vragd.cli.status import STATES, n_searched
 from vragd.errors import UsageError
 from vragd.system.places import expanded
+
+INDENT = 21
+OF_THE_INDEX = {"index": "kind", "unsaved_changes": "changes that its file lacks yet (the catalog has them)"}
+"""What a backend says of itself, for people."""
 
 
 def add(commands: Any, common: argparse.ArgumentParser) -> None:
@@ -59,11 +64,16 @@ def _list(args: argparse.Namespace) -> int:
         json_out(answer | ({"imported": imported} if imported else {}))
         return 0
     for row in answer["stores"]:
-        size = "" if row["notes"] is None else f"{plural(row['notes'], 'note')}, {plural(row['chunks'], 'chunk')}"
+        size = "" if row["notes"] is None else f"{plural(n_searched(row), 'note')}, {plural(row['chunks'], 'chunk')}"
         left = "data without a configuration (vragd store delete)" if row["origin"] == "left" else ""
-        out(f"{row['name']:20} {size or left}  {' '.join(row['sources'])}")
+        where = f"  in {row['backend']}" if row["backend"] else ""
+        out_wrapped(within(f"{row['name']:20} {size or left}{where}"), INDENT)
+        if row["trouble"]:
+            out_wrapped(within(f"  {row['trouble']}"), 2)
+        for source in row["sources"]:
+            out(within(f"  {source}"))
     for row in imported:
-        out(f"{row['name']:20} {plural(row['vectors'], 'passage')}  imported")
+        out_wrapped(within(f"{row['name']:20} {plural(row['vectors'], 'passage')}  imported"), INDENT)
     if not answer["stores"] and not imported:
         say("no stores yet: vragd init, or vragd store create")
     return 0
@@ -122,16 +132,17 @@ def _info(args: argparse.Namespace) -> int:
     if args.json:
         json_out(info)
         return 0
-    out(f"{info['name']} ({info['origin']}), in {info['folder']}, {info['bytes_on_disk'] / 1e6:.1f} MB")
-    out(f"  {plural(info['notes'], 'note')}, {plural(info['chunks'], 'chunk')}, {info['pending']} pending")
+    out_wrapped(f"{info['name']} ({info['origin']}), in {info['folder']}, {info['bytes_on_disk'] / 1e6:.1f} MB", 2)
+    out(f"  {plural(n_searched(info), 'note')} in {plural(info['chunks'], 'chunk')}, {info['pending']} to be indexed")
     out(f"  embedder {info['embedder']['type']}, backend {info['backend']['type']}")
     for name, value in (info.get("index") or {}).items():
         if value is not None:  # a remote backend does not say how many vectors it has
-            out(f"  index {name}: {value}")
+            out_wrapped(within(f"  index {OF_THE_INDEX.get(name, name.replace('_', ' '))}: {value}"), 4)
     if told := info.get("recall"):
         out(f"  {bucket.recall_told(told)}")
     if info["advice"]:
-        out(f"  {info['advice']}")
+        out_wrapped(f"  {info['advice']}", 4)
     for source in info["sources"]:
-        out(f"  source {source['name']}: {source['path']} [{source['state']}]")
+        state = "" if source["state"] == "ok" else f", {STATES.get(source['state'], source['state'])}"
+        out(within(f"  source {source['name']}: {source['path']}{state}"))
     return 0

@@ -14,7 +14,9 @@ from urllib.parse import quote
 
 from vragd.cli import bucket
 from vragd.cli.connect import Session, client
+from vragd.cli.reasons import say_behind
 from vragd.cli.render import plural, say
+from vragd.cli.status import Rest
 from vragd.errors import UsageError, VragdError
 from vragd.system.places import expanded, literal
 
@@ -60,12 +62,22 @@ def _sync(args: argparse.Namespace) -> int:
     request = client(args).request
     answer = request("POST", "/v1/sync", body)
     if args.wait:
-        wait(request, answer)
+        answer = wait(request, answer)
+    _say_how_far(answer, waited=args.wait)
     return 0
 
 
-def wait(request: Callable[..., Any], answer: dict[str, Any]) -> None:
-    """Wait until the paths behind `answer`'s tickets are searchable. Raises when that cannot happen."""
+def _say_how_far(answer: dict[str, Any], *, waited: bool) -> None:
+    """What came of it, for people."""
+    if not waited and not answer["done"]:
+        say("vragd looks at the disk now; --wait waits until what it finds is searchable")
+        return
+    say("what is on the disk is searchable")
+    say_behind(answer)
+
+
+def wait(request: Callable[..., Any], answer: dict[str, Any]) -> dict[str, Any]:
+    """The answer when the paths behind the tickets of `answer` are searchable. Raises when that cannot happen."""
     hopeless_since: float | None = None
     progress = Progress()
     try:
@@ -78,6 +90,7 @@ def wait(request: Callable[..., Any], answer: dict[str, Any]) -> None:
                 raise _waits(request, answer, sorted(reasons))
     finally:
         progress.end()
+    return answer
 
 
 def _waits(request: Callable[..., Any], answer: dict[str, Any], reasons: Sequence[str]) -> VragdError:
@@ -94,16 +107,18 @@ class Progress:
 
     def __init__(self) -> None:
         self._shown = False
-        self._most = 0
+        self._most, self._rest = 0, Rest()
 
     def show(self, pending: int) -> None:
         """Draw the bar for so many paths left."""
         self._most = max(self._most, pending)
+        left = self._rest.of(pending, time.monotonic())
         if not sys.stderr.isatty() or not self._most:
             return
         done = self._most - pending
         width = 30 * done // self._most
-        sys.stderr.write(f"\r\033[K[{'#' * width}{'.' * (30 - width)}] {done}/{self._most}")
+        bar = f"[{'#' * width}{'.' * (30 - width)}] {done:,} of {self._most:,}"
+        sys.stderr.write(f"\r\033[K{bar}{', ' + left if left else ''}")
         sys.stderr.flush()
         self._shown = True
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from vragd.cli.control import reload, status_of
+from vragd.cli.control import reload, say_failed, status_of
 from vragd.cli.render import json_out, out, out_wrapped, say, the_page, within
 from vragd.errors import ConfigError, UsageError
 from vragd.system.places import config_path, data_dir, expanded, socket_path
@@ -233,5 +233,6 @@ def _tell(args: argparse.Namespace, file: Path) -> None:
     if status["config"] is None or os.path.realpath(status["config"]) != os.path.realpath(file):
         say(f"the daemon that answers has another configuration: {status['config']}")
         return
-    reload(args, status)
+    now = reload(args, status)
     say("the daemon has taken it up; vragd status says how far it is")
+    say_failed(now)

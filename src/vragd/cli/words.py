@@ -12,10 +12,10 @@ from vragd.cli.render import complain, say
 from vragd.errors import UsageError, nearest
 
 MEANT = {
-    "search": "query", "find": "query", "ask": "query", "grep": "query", "q": "query", "ls": "files", "start": "run",
+    "search": "query", "pick": "find", "ask": "query", "grep": "query", "q": "query", "ls": "files", "start": "run",
     "serve": "run", "daemon": "run", "show": "get", "cat": "get", "read": "get", "backlinks": "links",
     "related": "similar", "setup": "init", "todo": "tasks", "todos": "tasks", "headings": "outline", "rescan": "sync",
-    "refresh": "sync", "reindex": "sync", "stores": "store list", "check": "config check", "version": "--version",
+    "refresh": "sync", "rebuild": "reindex", "stores": "store list", "check": "config check", "version": "--version",
 }  # fmt: skip
 """Commands by the names that others have for them."""
 FLAGS = {

@@ -31,14 +31,13 @@ class Local:
     """The stores in this process, until `close`. Blocks; belongs to one thread. Raises DaemonBusy."""
 
     def __init__(self, loaded: Loaded) -> None:
-        os.umask(0o077)
+        self._stack = ExitStack()
+        self._stack.callback(os.umask, os.umask(0o077))  # of the whole process, and not ours to keep
         # what the daemon would log is of no interest to somebody who gave one command
         set_up(level="error", style=loaded.config.log.format, show_paths=loaded.config.log.paths)
-        self._stack = ExitStack()
-        self._stack.enter_context(only_process(loaded.data_dir))
-        self._runner = asyncio.Runner()
-        self._stack.enter_context(self._runner)
         try:
+            self._stack.enter_context(only_process(loaded.data_dir))
+            self._runner = self._stack.enter_context(asyncio.Runner())
             self._stores = self._run(_started, loaded)
             self._questions = Questions(self._stores)
         except BaseException:

@@ -172,7 +172,8 @@ def _unknown(now: Snapshot, among: Among, where: Node) -> Iterator[Unknown]:
 
 def _unknown_folder(now: Snapshot, among: Among, name: str) -> Unknown:
     folders = {entry.path.rpartition("/")[0] for entry in now.selecting.entries(among.everything)}
-    return Unknown("folder", name, nearest_name(name, sorted(folders)))
+    near = nearest_name(name, sorted(folders))
+    return Unknown("folder", name, near or nearest_name(name.partition("/")[2], sorted(folders)))  # as hits print it
 
 
 def _named(node: Node) -> Iterator[Tag | Property | Folder]:

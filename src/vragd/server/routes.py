@@ -181,6 +181,14 @@ async def index(call: Call) -> Any:
     return {"done": False, "tickets": tickets, "pending": 0, "degraded": ()}
 
 
+async def reindex(call: Call) -> Any:
+    """Read every note of a store again; what was indexed before answers until then"""
+    b: s.ReindexRequest = call.body
+    tickets = await changes.reindex(call.stores, b.store, embed=b.embed)
+    indexer = call.stores.indexer(b.store)
+    return {"done": False, "tickets": tickets, "pending": indexer.dirty.pending(), "degraded": ()}
+
+
 async def verify(call: Call) -> Any:
     """Compare vault, catalog and backend; optionally mend"""
     b: s.VerifyRequest = call.body
@@ -233,6 +241,7 @@ ROUTES: tuple[Route, ...] = (
     Route("GET", "/v1/stores/{name}", store_info, s.StoreAnswer, query=_RECALL, timeout_s=300.0),
     Route("DELETE", "/v1/stores/{name}", delete_store, s.DeletedAnswer, query=_DELETE, timeout_s=300.0),
     Route("POST", "/v1/index", index, s.SyncAnswer, s.IndexRequest, timeout_s=300.0),
+    Route("POST", "/v1/reindex", reindex, s.SyncAnswer, s.ReindexRequest, timeout_s=300.0),
     Route("POST", "/v1/verify", verify, s.VerifyAnswer, s.VerifyRequest, timeout_s=3600.0),
     Route("GET", "/v1/events", watching.events, None, media_type=watching.EVENTS),
     Route("GET", "/metrics", metrics.metrics, None, media_type=metrics.MEDIA_TYPE),

@@ -112,6 +112,13 @@ class IndexRequest(Request):
     backend: AnyBackend | None = None
 
 
+class ReindexRequest(Request):
+    """Read every note of a store from the vault again; with `embed` every text is embedded again, too."""
+
+    store: StoreName
+    embed: bool = False
+
+
 class VerifyRequest(Request):
     stores: Strings = ()
     repair: bool = False
@@ -242,6 +249,9 @@ class StoreRow(Body):
     name: str
     origin: Literal["config", "command", "left"]
     sources: tuple[str, ...]
+    backend: str | None
+    trouble: str | None
+    states: dict[str, int]
     notes: int | None
     chunks: int | None
 

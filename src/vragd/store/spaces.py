@@ -10,13 +10,14 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Collection
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 import structlog
 
 from vragd.backends.base import VectorBackend
+from vragd.catalog import editions
 from vragd.catalog.model import SpaceRow
 from vragd.catalog.writer import Catalog
 from vragd.embed.base import Embedder, Space
@@ -25,7 +26,7 @@ from vragd.store.collections import Collections
 from vragd.store.filling import Filling
 from vragd.store.remembered import Remembered
 from vragd.sync import order
-from vragd.sync.embedding import identity_of, space_of
+from vragd.sync.embedding import identity_of, registered, space_of
 from vragd.system.failpoints import reach
 from vragd.system.log import error_fields
 
@@ -119,6 +120,18 @@ LEAVE: tuple[order.Step[Leaving], ...] = (
 """The space last: as long as it is known, leaving it is begun again."""
 
 
+def _choose_heir(catalog: Catalog, rows: Sequence[SpaceRow]) -> None:
+    """Have the space written that took over the collection of the one before, if a crash came before it was chosen."""
+    before = next((row for row in rows if row.id == catalog.chosen_spaces()[0]), None)
+    if before is None or before.target:
+        return
+    meaning = registered(before).meaning
+    heir = next((row for row in reversed(rows) if row.target and registered(row).meaning == meaning), None)
+    if heir is not None:
+        catalog.choose_space(heir.id)
+        reach("space.inherited")
+
+
 class Spaces:
     """
     Those of one store's catalog. `configured` is the embedder of its settings, which are `settings` as JSON.
@@ -144,11 +157,12 @@ class Spaces:
         self._remembered = Remembered(remembered)
         self._attached = False  # whether the backend's collection was found or made, and nothing said otherwise
         rows = catalog.spaces()
+        _choose_heir(catalog, rows)
         written, answers = catalog.chosen_spaces()
         self.current = next((row for row in rows if row.id == written), None)
         """The space that is written."""
         self.rebuilding = len(rows) > 1
-        self._old = next((row for row in rows if row.id == answers != written), None)
+        self._old = next((self._found_in(row) for row in rows if row.id == answers != written), None)
         self.answering = self._answering()
         """What questions are put to; None before there is a space. Any thread."""
 
@@ -236,7 +250,23 @@ class Spaces:
     def _as_known(self, space: Space) -> Space:
         """`space`, or what it is like of those that are registered; of several the one that is written."""
         rows = sorted(self._catalog.spaces(), key=lambda row: self.current is None or row.id != self.current.id)
-        return next((known for row in rows if (known := identity_of(row)).is_like(space)), space)
+        return next((registered(row) for row in rows if identity_of(row).is_like(space)), space)
+
+    def again(self, embedder: Embedder) -> None:
+        """
+        Have every text embedded again, by the same model: another edition of its space is begun beside the old one.
+
+        Raises as `choose`, and nothing is begun then.
+        """
+        self.choose(embedder)
+        assert self.current is not None
+        space = registered(self.current)
+        latest = max(editions.edition(registered(row).chunker) for row in self._catalog.spaces())
+        self._begin(replace(space, chunker=editions.of_edition(space.chunker, latest + 1)))
+        assert self.current is not None
+        self.current = self._catalog.record_embedder(self.current, self._settings)
+        log.info("store.edition_begun", store=self._store, edition=latest + 1)
+        self._see_who_answers()
 
     def _begin(self, space: Space) -> None:
         if self.current is not None and not self.rebuilding and self._catalog.chosen_spaces()[1] is None:
@@ -256,13 +286,20 @@ class Spaces:
         """The last whole space, if it is another and there is somebody who can put a question to it."""
         assert self.current is not None
         _, wanted = self._catalog.chosen_spaces()
-        row = next((row for row in self._catalog.spaces() if row.id == wanted), None)
+        row = next((self._found_in(row) for row in self._catalog.spaces() if row.id == wanted), None)
         if row is None or row.id == self.current.id or not self._can_be_asked(row):
             row = None
         elif self._old is None or self._old.id != row.id:
             self._open_old(row)
         self._old = row
         self.answering = self._answering()
+
+    def _found_in(self, row: SpaceRow) -> SpaceRow:
+        """A space with the collection that answers for it: in a shared one vectors of equal meaning lie together."""
+        now = self.current
+        if now is None or row.target or registered(row).meaning != registered(now).meaning:
+            return row
+        return replace(row, collection=now.collection)
 
     def _can_be_asked(self, row: SpaceRow) -> bool:
         try:

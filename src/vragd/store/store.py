@@ -36,6 +36,7 @@ from vragd.sync.readers import Readers
 from vragd.sync.round import Report, Syncer
 from vragd.sync.withdrawn import is_closed_now
 from vragd.system.clock import Clock
+from vragd.system.failpoints import reach
 from vragd.system.files import free_mib
 from vragd.vault.scan import Scan
 from vragd.vault.source import Source
@@ -159,6 +160,20 @@ class Store:
                 self._syncer = None  # it writes into the space before
         if self.rebuilding:
             self._switch()
+
+    def read_again(self, *, embed: bool = False) -> int:
+        """
+        Have every note read from the vault again as scans find it, what was indexed before answering until then; how
+        many are known. With `embed` every text is embedded again, too: raises as `prepare`, and nothing is begun then.
+        """
+        if embed:
+            try:
+                self.spaces.again(self.embedder)
+            finally:
+                self._syncer = None
+        n = self.catalog.doubt_notes()
+        reach("notes.doubted")
+        return n
 
     def _switch(self) -> None:
         """As `Spaces.drop_old`. A source that was not looked at yet is not away."""

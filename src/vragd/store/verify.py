@@ -116,7 +116,7 @@ def _compare_keys(store: Store, space: SpaceRow) -> Iterator[Problem]:
     for key in sorted(live - held):
         yield Problem("missing_vector", detail=key)
     intended = set(store.catalog.intents(space.target))
-    for key in sorted(held - live - intended):
+    for key in sorted(held - live - intended - store.catalog.inherited_keys()):
         yield Problem("orphan_vector", detail=key)
     for key in sorted(intended):
         yield Problem("unfinished", detail=key)

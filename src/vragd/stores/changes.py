@@ -82,6 +82,19 @@ async def index_once(
     return await stores.sync([name], path)
 
 
+async def reindex(stores: Stores, name: str, *, embed: bool = False) -> dict[str, int]:
+    """
+    Have every note of a store read from the vault again, with `embed` embedded again, too; tickets for
+    `Stores.settled`. What was indexed before answers until then, note by note, with `embed` until all are done.
+
+    Raises UnknownStore, and with `embed` EmbedderUnavailable or what the backend raises: nothing is begun then.
+    """
+    indexer = stores.indexer(name)
+    n = await indexer.writer.run(lambda: indexer.store.read_again(embed=embed))
+    log.info("store.reindex_begun", store=name, n_notes=n, embed=embed)
+    return await stores.sync([name], None)
+
+
 async def _found(stores: Stores, path: str, include: Sequence[str]) -> Scan:
     try:
         return await stores.outside.walk(path, lambda: scan(Path(path), Rules(include, ())))

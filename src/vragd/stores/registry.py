@@ -38,6 +38,8 @@ class Entry:
     name: str
     origin: Origin
     settings: StoreSettings | None
+    damaged: str = ""
+    """Why what a command wrote of it cannot be read."""
 
 
 class Registry:
@@ -58,8 +60,8 @@ class Registry:
         if self.root.is_dir():
             for folder in self.root.iterdir():
                 if folder.is_dir() and folder.name not in found and not folder.name.startswith("."):  # a doomed one
-                    settings = self._read(folder)
-                    found[folder.name] = Entry(folder.name, "command" if settings else "left", settings)
+                    settings, damaged = self._read(folder)
+                    found[folder.name] = Entry(folder.name, "command" if settings else "left", settings, damaged)
         return dict(sorted(found.items()))
 
     def known(self, name: str) -> Entry:
@@ -147,16 +149,18 @@ class Registry:
             for doomed in self.root.glob(".*.deleted.tmp"):
                 shutil.rmtree(doomed, ignore_errors=True)
 
-    def _read(self, folder: Path) -> StoreSettings | None:
-        """What a command wrote; None where there is nothing, or nothing that can be read."""
+    def _read(self, folder: Path) -> tuple[StoreSettings | None, str]:
+        """What a command wrote; None where there is nothing, or with a reason nothing that can be read."""
+        file = folder / "store.json"
         try:
-            return StoreSettings.model_validate(json.loads((folder / "store.json").read_bytes()))
+            return StoreSettings.model_validate(json.loads(file.read_bytes())), ""
         except FileNotFoundError:
-            return None
+            return None, ""
         except (ValueError, OSError) as error:
-            # one damaged store must not keep the others from starting
-            log.error("store.settings_unreadable", store=folder.name, **error_fields(error))
-            return None
+            # One damaged store must not keep the others from starting; who gave a command is told where that matters.
+            log.warning("store.settings_unreadable", store=folder.name, **error_fields(error))
+            reason = error.strerror if isinstance(error, OSError) else "it is no store's settings"
+            return None, f"{file} cannot be read: {reason}"
 
 
 def with_once(settings: StoreSettings, path: Path, include: Sequence[str]) -> StoreSettings:

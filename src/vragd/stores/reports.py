@@ -167,6 +167,9 @@ async def list_stores(stores: Stores) -> list[dict[str, Any]]:
                 "name": entry.name,
                 "origin": entry.origin,
                 "sources": [str(source.path) for source in entry.settings.sources] if entry.settings else [],
+                "backend": entry.settings.backend.type if entry.settings else None,
+                "trouble": entry.damaged or None,
+                "states": counts.states if counts else {},
                 "notes": counts.notes if counts else None,
                 "chunks": counts.chunks if counts else None,
             }

@@ -200,7 +200,10 @@ class Stores:
             raise error
         if name in self.coming:
             raise Overloaded(f"store {name!r} is being started again", hint="try again in a moment")
-        self.registry.known(name)  # raises, naming those there are
+        entry = self.registry.known(name)  # raises, naming those there are
+        if entry.damaged:
+            hint = f"put the file back; or vragd store delete {name}, and make it anew"
+            raise UnknownStore(f"the settings of store {name!r} are lost: {entry.damaged}", hint=hint)
         raise UnknownStore(f"store {name!r} has data but no settings", hint=f"vragd store delete {name}")
 
     async def at_rest(self, names: Sequence[str], timeout_s: float) -> None:

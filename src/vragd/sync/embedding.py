@@ -10,8 +10,9 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
+from vragd.catalog import editions
 from vragd.catalog.model import SpaceRow
 from vragd.catalog.writer import Catalog
 from vragd.embed.base import Embedder, Space
@@ -32,9 +33,15 @@ def space_of(embedder: Embedder) -> Space:
     return embedder.space(chunk.VERSION)
 
 
-def identity_of(row: SpaceRow) -> Space:
+def registered(row: SpaceRow) -> Space:
     """A registered space as it was when it was registered."""
     return Space(**json.loads(row.identity))
+
+
+def identity_of(row: SpaceRow) -> Space:
+    """A registered space as its embedder knows it, whichever edition it is."""
+    space = registered(row)
+    return replace(space, chunker=editions.plain(space.chunker))
 
 
 def makes(embedder: Embedder, row: SpaceRow) -> bool:

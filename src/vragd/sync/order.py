@@ -188,7 +188,8 @@ def recover(catalog: Catalog, backend: VectorBackend, space: SpaceRow) -> int:
     intents = catalog.intents(space.target)
     if not intents:
         return 0
-    recovery = Recovery(catalog, backend, space, intents, catalog.live_keys(space.id))
+    live = catalog.live_keys(space.id) | catalog.inherited_keys()
+    recovery = Recovery(catalog, backend, space, intents, live)
     run(RECOVER, recovery)
     return recovery.n_deleted
 
@@ -243,7 +244,7 @@ def refill(catalog: Catalog, backend: VectorBackend, space: SpaceRow, keys: Coll
     What a cache on disk did not have, or a backend lost, comes back.
     """
     held, _ = own_keys(catalog, backend, space.collection)
-    extra, missing = held.difference(keys), sorted(set(keys) - held)
+    extra, missing = held.difference(keys) - catalog.inherited_keys(), sorted(set(keys) - held)
     if extra:
         backend.delete_vectors(space.collection, extra)
         reach("refill.deleted")
@@ -333,6 +334,6 @@ def sweep(catalog: Catalog, backend: VectorBackend, space: SpaceRow) -> int:
     notes before.
     """
     own, _ = own_keys(catalog, backend, space.collection)
-    found = Sweep(catalog, backend, space, own - catalog.live_keys(space.id))
+    found = Sweep(catalog, backend, space, own - catalog.live_keys(space.id) - catalog.inherited_keys())
     run(SWEEP, found)
     return len(found.extra)

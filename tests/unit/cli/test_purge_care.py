@@ -161,7 +161,7 @@ def test_what_a_daemon_on_another_data_directory_may_use_stays(home: Path, capsy
         said = purged(capsys, "--yes", "--config-too", "--data-dir", str(home / "old"))
         assert [row["path"] for row in said["things"]] == [str(home / "old")]
         why = f"another vragd runs on {data(home)}"
-        assert len([row for row in said["left"] if row["why"] == why]) == 7, said
+        assert len([row for row in said["left"] if row["why"] == why]) == 5, said
         assert {"path": str(place), "why": "another daemon answers there"} in said["left"]
     assert not (home / "old").exists()
     gone = before.keys() - tree(home).keys()

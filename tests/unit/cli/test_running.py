@@ -10,7 +10,7 @@ from typing import Any
 
 from vragd.cli.running import tell
 
-STORE = {"name": "notes", "notes": 103, "trouble": None, "sources": []}
+STORE = {"name": "notes", "notes": 103, "states": {}, "trouble": None, "sources": []}
 READY: dict[str, Any] = {"stores": [STORE], "failed": [], "degraded": [], "pending": 0}
 
 

@@ -177,7 +177,7 @@ def test_what_is_missing_or_damaged_is_said_with_what_was_expected(tmp_path: Pat
         made(tmp_path / "nowhere")
     assert "sentence-transformers' layout" in caught.value.hint
     folder = tiny(tmp_path / "m", MEAN)
-    with pytest.raises(EmbedderUnavailable, match="No such file"):
+    with pytest.raises(EmbedderUnavailable, match=r"onnx/other\.onnx, which is no file there, of onnx/model\.onnx"):
         made(folder, weights="onnx/other.onnx")
     (folder / "onnx/model.onnx").rename(folder / "onnx/model_fp16.onnx")
     with pytest.raises(EmbedderUnavailable, match=r"of onnx/model_fp16\.onnx"):

@@ -11,10 +11,14 @@ import pytest
 import yaml
 from pydantic import BaseModel
 
+from tests.documented import DOCUMENTS, MADE
+from tests.documented import commands as documented
 from tests.sizes import complaints
 from vragd.backends import registry as backends
-from vragd.cli.main import parser
+from vragd.cli.main import FILTERED, parser
+from vragd.cli.query import guarded
 from vragd.cli.reasons import REASONS
+from vragd.cli.tree import below, flags
 from vragd.config import load, settings
 from vragd.embed import registry as embedders
 
@@ -102,3 +106,34 @@ def test_the_size_check_notices_a_giant(tmp_path: Path) -> None:
     found = "\n".join(complaints(tmp_path))
     assert "giant.py: 402 lines" in found
     assert "f has 402 lines" in found
+
+
+def test_commands_are_found_in_blocks_in_sentences_and_in_tables(tmp_path: Path) -> None:
+    (tmp_path / "a.md").write_text(
+        "vragd is no command here.\n\n```sh\n$ vragd query 'a b' -k 3 | head   # three\nvragd store list …\n```\n\n"
+        "`vragd run`, `vragd store info\\|delete NAME [-k N]`\n"
+    )
+    assert list(documented(tmp_path / "a.md")) == [
+        (["query", "a b", "-k", "3"], False), (["run"], True), (["store", "info", "NAME", "-k", "1"], True),
+        (["store", "delete", "NAME", "-k", "1"], True),
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("document", [one for one in DOCUMENTS if one != MADE], ids=lambda path: path.name)
+def test_every_command_that_is_written_down_is_one(document: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    top = parser()
+    for words, may_be_bare in documented(document):
+        words = words[1:] if words[0] == "help" else words
+        one, rest = top, list(words)
+        while rest and rest[0] in below(one):
+            one = below(one)[rest.pop(0)]
+        if "COMMAND" in words:
+            continue
+        if may_be_bare and all(word.startswith("--") for word in rest):  # a flag that is spoken of
+            assert set(rest) <= {*flags(one), "--help", "--version"}, (document.name, words)
+            continue
+        try:
+            top.parse_args(guarded(words) if words[0] in FILTERED else words)
+        except SystemExit as ended:
+            said = capsys.readouterr()
+            assert ended.code == 0, f"{document.name}: vragd {' '.join(words)}: {said.err}"

@@ -86,7 +86,9 @@ def _bash_file() -> Path:
 
 def _in_bash(file: Path) -> str:
     here = shlex.quote(str(file))
-    return f"A new bash has it, where the package bash-completion is installed; else put\nthis into ~/.bashrc: . {here}"
+    return (
+        f"A new bash has it, where the package bash-completion is installed; else put\nthis into ~/.bashrc:\n. {here}"
+    )
 
 
 def _in_zsh(file: Path) -> str:

@@ -42,6 +42,7 @@ def packages(modules: Sequence[str] = PACKAGES) -> Iterator[Finding]:
     """Whether what vragd imports can be imported."""
     from importlib import import_module
 
+    os.environ["ORT_DISABLE_TELEMETRY"] = "1"  # as `embed.session` has it: this, too, may be its first import
     broken = 0
     for module in modules:
         try:

@@ -15,6 +15,7 @@ from vragd import __version__
 from vragd.cli.connect import client
 from vragd.cli.doctor.finding import Fact, Finding
 from vragd.cli.render import plural
+from vragd.cli.status import n_searched
 from vragd.config.load import Loaded
 from vragd.errors import DataDirError, NoDaemon, VragdError
 from vragd.system.files import could_be_private
@@ -136,7 +137,7 @@ def _store(store: dict[str, Any]) -> Iterator[Finding]:
     yield Finding(
         "daemon",
         "ok",
-        f"store {store['name']}: {plural(store['notes'], 'note')}, {store['pending']:,} pending",
+        f"store {store['name']}: {plural(n_searched(store), 'note')}, {store['pending']:,} pending",
         facts=facts,
     )
     if trouble := store["trouble"]:

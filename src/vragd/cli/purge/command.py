@@ -20,6 +20,11 @@ if TYPE_CHECKING:
     from vragd.system.lock import Holder
 
 FAILED = VragdError.exit_status
+ELSEWHERE = (
+    "data of another --data-dir; vragd purge --data-dir DIR does",
+    "what mcp install --project wrote; --undo there takes it out",
+)
+"""What nobody here can know of."""
 
 
 def add(commands: Any, common: argparse.ArgumentParser) -> None:
@@ -52,6 +57,8 @@ def _purge(args: argparse.Namespace) -> int:
     asked = _shared(args, loaded, found)
     if not args.json:
         _print(found, holder if refused is None else None)
+        for what in ELSEWHERE:
+            say(f"not looked for: {what}")
         if refused is not None and args.dry_run:
             say(refused.message)
     if args.dry_run or not (found.things or asked):
@@ -90,8 +97,11 @@ def _vaults(args: argparse.Namespace, loaded: Loaded | None, data: Path) -> Vaul
 
     folders = known_vaults()
     if loaded is not None:
-        stores = [entry.settings for entry in Registry(loaded).entries().values()]
-        folders += [source.path for settings in stores if settings for source in settings.sources]
+        for entry in Registry(loaded).entries().values():
+            folders += [source.path for source in entry.settings.sources] if entry.settings else []
+            if entry.damaged:
+                say(within(f"note: {entry.damaged}"))
+                folders += paths_in(data / "stores" / entry.name / "store.json")
     else:  # whatever may be a source, lest one is taken for ours
         for file in (config_path(args.config), *data.glob("stores/*/store.json")):
             folders += paths_in(file)
@@ -123,7 +133,7 @@ def _look(
     _look_at_data(data, vaults, _kept(loaded), found)
     outside.sockets([loaded.socket] if loaded else [], holder.socket if holder else None, vaults, found)
     common = Found()
-    outside.logs(loaded, vaults, common)
+    outside.logs(data, loaded, vaults, common)
     outside.completion(vaults, common)
     outside.assistants(args.assistants(), vaults, common)
     outside.configuration(args, vaults, common)

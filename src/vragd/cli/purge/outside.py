@@ -77,9 +77,9 @@ def _quietly(step: Any) -> None:
         step.do()
 
 
-def logs(loaded: Loaded | None, vaults: Vaults, into: Found) -> None:
-    """The log files, and the older ones beside them."""
-    own = [default_log(), *([default_log_file()] if MACOS else [])]
+def logs(data: Path, loaded: Loaded | None, vaults: Vaults, into: Found) -> None:
+    """The log files of whoever has this data directory, and the older ones beside them."""
+    own = [default_log(data), *([default_log_file()] if MACOS else [])]
     places = list(own)
     if loaded is not None and loaded.config.log.file is not None:
         places.append(loaded.config.log.file)

@@ -110,13 +110,16 @@ def _limit(inner: Path) -> int:
 
 
 def _weights(folder: Path, inner: Path, wanted: str | None) -> Path:
-    if wanted is not None:
+    if wanted is not None and (folder / wanted).is_file():
         return folder / wanted
-    for name in WEIGHTS:
+    for name in WEIGHTS if wanted is None else ():
         if (inner / name).exists():
             return inner / name
     there = sorted(path.relative_to(folder).as_posix() for path in folder.glob("**/*.onnx"))
-    raise _Unfit(f"no {WEIGHTS[0]}; weights: names another file, of {', '.join(there) or 'which there is none'}")
+    known = ", ".join(there) or "which there is none"
+    if wanted is not None:
+        raise _Unfit(f"weights: names {wanted}, which is no file there, of {known}")
+    raise _Unfit(f"no {WEIGHTS[0]}; weights: names another file, of {known}")
 
 
 def _parts_of(weights: Path) -> Iterator[Path]:
