@@ -80,3 +80,10 @@ def test_what_is_left_is_told_by_what_was_done() -> None:
     assert rest.of(110, 5.5) == ""
     assert rest.of(60, 15.0) == "about 10 s left"
     assert rest.of(0, 20.0) == ""
+
+
+def test_a_store_of_words_alone_says_so(capsys: pytest.CaptureFixture[str]) -> None:
+    print_status(STATUS | {"stores": [STORE | {"words_alone": True}]}, None, Page())
+    said = capsys.readouterr().out
+    assert "by words alone: it has no model and no vectors" in said
+    assert "MiniLM" not in said
