@@ -32,6 +32,7 @@ STORE = "notes"
 S_A_NOTE = 0.03
 """Rough: two cores here embed about 100 passages a second (`python -m bench bulk`), a note is about three."""
 S_A_NOTE_OF_WORDS = 0.002
+MANY_FOREIGN = 0.2
 WORDS_ALONE = "no model and no vectors: words alone are searched"
 TEMPLATE = """\
 # vragd: what is indexed, by which model, and where. Every key: config.example.yaml of the project.
@@ -109,6 +110,9 @@ def write_new(args: argparse.Namespace, folders: Sequence[Path]) -> int:
     out(f"wrote {file}")
     for folder in folders:
         out(within(f"      {said_of(folder, S_A_NOTE_OF_WORDS if words_only else S_A_NOTE)}"))
+        if not words_only:
+            for line in advice_for(folder):
+                out(within(f"      {line}"))
     out("next: vragd run, or vragd service install")
     return 0
 
@@ -140,6 +144,19 @@ def configured(
         taken.add(source.get("name", folder.name))
         text = with_source(text, file, store, source)
     return text
+
+
+def advice_for(folder: Path) -> list[str]:
+    """What to take instead of the builtin model where it will do badly; two lines, or none."""
+    from vragd.stores.trial import share_foreign_in
+
+    share = share_foreign_in(folder)
+    if share < MANY_FOREIGN:
+        return []
+    return [
+        f"about {share:.0%} of the notes are not English, and the builtin model is:",
+        "take a multilingual model, such as embeddinggemma; vragd models lists them",
+    ]
 
 
 def said_of(folder: Path, s_a_note: float = S_A_NOTE) -> str:

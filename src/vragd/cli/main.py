@@ -50,6 +50,7 @@ MODULES = {
     "store": "store",
     "export": "export",
     "import": "imports",
+    "models": "models",
     "verify": "verify",
     "config": "config",
     "doctor": "doctor.command",

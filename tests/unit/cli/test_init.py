@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from vragd.cli.init import S_A_NOTE_OF_WORDS, configured, said_of
+from tests.unit.search.test_tongue import CHINESE, ENGLISH, FRENCH
+from vragd.cli.init import S_A_NOTE_OF_WORDS, advice_for, configured, said_of
 from vragd.config import load
 
 
@@ -21,3 +22,14 @@ def test_how_long_it_takes_is_said_without_a_model(tmp_path: Path) -> None:
         (tmp_path / f"{number}.md").write_text("text\n")
     assert said_of(tmp_path).endswith("400 notes, about 10 s to index")
     assert said_of(tmp_path, S_A_NOTE_OF_WORDS).endswith("400 notes, a few seconds to index")
+
+
+def test_another_model_is_advised_where_many_notes_are_not_english(tmp_path: Path) -> None:
+    (tmp_path / "a.md").write_text(ENGLISH)
+    assert advice_for(tmp_path) == []
+    (tmp_path / "b.md").write_text(FRENCH)
+    (tmp_path / "c.md").write_text(CHINESE)
+    first, second = advice_for(tmp_path)
+    assert first.startswith("about 67% of the notes are not English")
+    assert "vragd models" in second
+    assert advice_for(tmp_path / "none") == []
