@@ -35,7 +35,7 @@ class SpaceRow:
     A space as registered; `identity` is all that it consists of, `embedder` the settings that made it; both JSON.
 
     `target` (an id) is where its vectors are kept, `collection` the name of that in the backend; 0 and '' for a space
-    that lost its collection to another.
+    that lost its collection to another, and for one of words alone, which has no dimension.
     """
 
     id: int
@@ -45,6 +45,11 @@ class SpaceRow:
     identity: str
     embedder: str = ""
     target: int = 0
+
+    @property
+    def has_vectors(self) -> bool:
+        """Whether its notes have vectors at all, or words alone."""
+        return self.dimension > 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,6 +15,7 @@ from vragd.catalog.links import swap_links
 from vragd.catalog.model import (
     BY_NOTE,
     KNOWN_COLUMNS,
+    ChunkRow,
     Committed,
     Known,
     NoteChange,
@@ -54,6 +55,20 @@ class Notes(Intents):
         sql = "select key, heading, line_from, line_to, text from chunk where note_id = ? and embedded"
         rows = self._read(sql, note_id)
         return {key: (tuple(json.loads(heading)), (first, last), text) for key, heading, first, last, text in rows}
+
+    def kept_note(self, note_id: int) -> tuple[list[str], str, list[ChunkRow]]:
+        """A note's further names, its words of no passage, and its chunks in order, as it was read last."""
+        ((names, words),) = self._read("select names, words from note where id = ?", note_id)
+        rows = self._read(
+            "select key, text_hash, heading, line_from, line_to, text, embedded, meta_hash from chunk"
+            " where note_id = ? order by ordinal",
+            note_id,
+        )
+        chunks = [
+            ChunkRow(key, text_hash, tuple(json.loads(heading)), (first, last), text, bool(embedded), told)
+            for key, text_hash, heading, first, last, text, embedded, told in rows
+        ]
+        return json.loads(names), words, chunks
 
     def due_for_retry(self, now: float) -> list[tuple[int, str]]:
         """(source id, path) of failed notes whose time has come, or was put down by a clock that was wrong."""

@@ -13,7 +13,11 @@ class Spaces(Connection):
     """One is written, and while that is built another answers."""
 
     def register_space(self, collection: str, fingerprint: str, identity: str, dimension: int) -> SpaceRow:
-        """The space, made if it is new, kept in `collection` if it is kept nowhere. Another that is there loses it."""
+        """
+        The space, made if it is new, kept in `collection` if it is kept nowhere. Another that is there loses it.
+
+        One without a dimension is kept nowhere.
+        """
         with self._transaction():
             self._db.execute(
                 "insert into space(fingerprint, identity, dimension) values (?, ?, ?)"
@@ -21,7 +25,8 @@ class Spaces(Connection):
                 (fingerprint, identity, dimension),
             )
             space_id = self._one("select id from space where fingerprint = ?", fingerprint)
-            if not self._one("select exists (select 1 from target where space_id = ? and role = 'primary')", space_id):
+            has_one = "select exists (select 1 from target where space_id = ? and role = 'primary')"
+            if dimension and not self._one(has_one, space_id):
                 self._db.execute(
                     "insert into target(role, kind, place, collection, identity, swept, applied)"
                     " values ('primary', '', '', ?, '', 1, 0) on conflict(collection) do nothing",

@@ -31,6 +31,9 @@ OBSIDIAN_LISTS = (
 STORE = "notes"
 S_A_NOTE = 0.03
 """Rough: two cores here embed about 100 passages a second (`python -m bench bulk`), a note is about three."""
+S_A_NOTE_OF_WORDS = 0.002
+MANY_FOREIGN = 0.2
+WORDS_ALONE = "no model and no vectors: words alone are searched"
 TEMPLATE = """\
 # vragd: what is indexed, by which model, and where. Every key: config.example.yaml of the project.
 # Check this file with: vragd config check
@@ -44,7 +47,7 @@ stores:
         # exclude: ["Private/", "*.draft.md"]
         # Obsidian's own "Excluded files" are left out without being named here.
     embedder:
-      type: {embedder:22}# English, in this process; no server, no network
+      type: {embedder:22}# {said}
       # type: {by_model:20}# any model Ollama serves, for instance:
       # model: embeddinggemma
     backend:
@@ -56,6 +59,7 @@ def add(commands: Any, common: argparse.ArgumentParser) -> None:
     sub = commands.add_parser("init", parents=[common], help="write a configuration for a vault, or several")
     sub.add_argument("vault", nargs="*", help="the vault's folder; without one, those Obsidian knows are offered")
     sub.add_argument("--force", action="store_true", help="replace an existing configuration; it is kept beside")
+    sub.add_argument("--words-only", action="store_true", help="search by words alone: no model, no vectors")
     sub.add_argument("-y", "--yes", action="store_true", help="ask nothing: without a folder, all that Obsidian knows")
     sub.set_defaults(command=_init)
 
@@ -81,7 +85,9 @@ def write_new(args: argparse.Namespace, folders: Sequence[Path]) -> int:
     for folder in folders:
         if not folder.is_dir():
             raise UsageError(f"{folder} is not a folder", hint="name the vault's own folder")
-    text = configured(folders, str(file), getattr(args, "name", None), getattr(args, "store", None) or STORE)
+    words_only = getattr(args, "words_only", False)
+    store = getattr(args, "store", None) or STORE
+    text = configured(folders, str(file), getattr(args, "name", None), store, words_only=words_only)
     parsed = load.parse(text, str(file))
     load.check_places(
         [(name, source) for name, store in parsed.stores.items() for source in store.sources],
@@ -103,23 +109,30 @@ def write_new(args: argparse.Namespace, folders: Sequence[Path]) -> int:
         raise disk_error(error, str(file)) from error
     out(f"wrote {file}")
     for folder in folders:
-        out(within(f"      {said_of(folder)}"))
+        out(within(f"      {said_of(folder, S_A_NOTE_OF_WORDS if words_only else S_A_NOTE)}"))
+        if not words_only:
+            for line in advice_for(folder):
+                out(within(f"      {line}"))
     out("next: vragd run, or vragd service install")
     return 0
 
 
-def configured(folders: Sequence[Path], file: str, name: str | None = None, store: str = STORE) -> str:
+def configured(
+    folders: Sequence[Path], file: str, name: str | None = None, store: str = STORE, *, words_only: bool = False
+) -> str:  # fmt: skip
     """The text of a new configuration. Raises ConfigError for what cannot stand in it."""
     from vragd.config import settings
     from vragd.config.edit import quoted, with_source
 
     first, *others = folders
+    embedder = settings.no_embedder() if words_only else settings.default_embedder()
     text = TEMPLATE.format(
         store=store,
         path=quoted(str(first)),
         named=f"\n        name: {quoted(name)}" if name else "",
         label=seen(re.sub(r"\s+", " ", first.name))[0],
-        embedder=settings.default_embedder().type,
+        embedder=embedder.type,
+        said=WORDS_ALONE if words_only else "English, in this process; no server, no network",
         by_model=settings.of_model("embeddinggemma").type,
         backend=settings.default_backend().type,
     )
@@ -133,8 +146,21 @@ def configured(folders: Sequence[Path], file: str, name: str | None = None, stor
     return text
 
 
-def said_of(folder: Path) -> str:
-    """How many notes there are, and about how long they take the builtin model; a sentence."""
+def advice_for(folder: Path) -> list[str]:
+    """What to take instead of the builtin model where it will do badly; two lines, or none."""
+    from vragd.stores.trial import share_foreign_in
+
+    share = share_foreign_in(folder)
+    if share < MANY_FOREIGN:
+        return []
+    return [
+        f"about {share:.0%} of the notes are not English, and the builtin model is:",
+        "take a multilingual model, such as embeddinggemma; vragd models lists them",
+    ]
+
+
+def said_of(folder: Path, s_a_note: float = S_A_NOTE) -> str:
+    """How many notes there are, and about how long they take at so many seconds each; a sentence."""
     from vragd.stores.trial import counted
 
     found = counted(folder)
@@ -142,7 +168,7 @@ def said_of(folder: Path) -> str:
         return f"{folder}: its notes are counted once vragd runs"
     notes, hidden = found
     excluded = f", {hidden:,} excluded by Obsidian" if hidden else ""
-    return f"{folder}: {plural(notes, 'note')}{excluded}, {_roughly(S_A_NOTE * notes)} to index"
+    return f"{folder}: {plural(notes, 'note')}{excluded}, {_roughly(s_a_note * notes)} to index"
 
 
 def _roughly(seconds: float) -> str:

@@ -53,6 +53,7 @@ MODULES = {
     "reindex": "reindex",
     "export": "export",
     "import": "imports",
+    "models": "models",
     "verify": "verify",
     "config": "config",
     "doctor": "doctor.command",

@@ -26,6 +26,7 @@ REASONS = {
     "embedder_unavailable": "the model does not answer: words alone do, new text waits",
     "embedder_space_mismatch": "the model is another than it was: words alone answer",
     "semantic_unavailable": "the model does not answer: this is by words alone",
+    "words_alone": "a store has no model: related is what shares words",
     "space_rebuilding": "all is embedded again: notes move over one by one",
     "backend_filling": "vectors are still being put into the index",
     "replica_away": "the replica that is to answer cannot: the primary did",

@@ -148,9 +148,12 @@ def print_status(status: Status, newest_s: float | None, page: Page, left: str =
 
 def _store(store: Status, page: Page) -> None:
     pending = f", {store['pending']:,} still to be indexed" if store["pending"] else ""
-    model = store["embedder"].get("model", "all-MiniLM-L6-v2")
     out(f"\n{store['name']}: {plural(n_searched(store), 'note')} in {plural(store['chunks'], 'passage')}{pending}")
-    out(within(f"  by {store['embedder']['type']} ({model}), in {store['backend']['type']}"))
+    if store.get("words_alone"):
+        out("  by words alone: it has no model and no vectors")
+    else:
+        model = store["embedder"].get("model", "all-MiniLM-L6-v2")
+        out(within(f"  by {store['embedder']['type']} ({model}), in {store['backend']['type']}"))
     states = {state: n for state, n in store["states"].items() if state not in ("indexed", "pending") and n}
     if states:
         shown = ", ".join(f"{n:,} {state}" for state, n in states.items())

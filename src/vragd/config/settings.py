@@ -43,6 +43,13 @@ def default_embedder() -> EmbedderSettings:
     return settings
 
 
+def no_embedder() -> EmbedderSettings:
+    """The settings of a store of words alone."""
+    kind = embedders.WORDS_ALONE
+    settings: EmbedderSettings = embedders.TYPES.settings(kind).model_validate({"type": kind})
+    return settings
+
+
 def of_model(model: str) -> EmbedderSettings:
     """The settings that the mere name of a model means. Raises pydantic's ValidationError for an empty one."""
     kind = embedders.BY_MODEL

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 REGISTRY = {
     "builtin": "vragd.embed.builtin",
+    "none": "vragd.embed.none",
     "ollama": "vragd.embed.ollama",
     "onnx": "vragd.embed.onnx",
     "openai": "vragd.embed.openai",
@@ -24,6 +25,8 @@ REGISTRY = {
 DEFAULT = "builtin"
 BY_MODEL = "ollama"
 """Who is asked for a model that is named on the command line."""
+WORDS_ALONE = "none"
+"""What stands for no model at all."""
 
 TYPES = Types("embedder", REGISTRY, "vragd.embedders")
 

@@ -11,20 +11,16 @@ os.environ["ORT_DISABLE_TELEMETRY"] = "1"
 from onnxruntime import InferenceSession, SessionOptions
 from tokenizers import Tokenizer
 
-from vragd.system.cores import usable_cores
-
-__all__ = ["InferenceSession", "open_session", "open_tokenizer", "threads_for"]
+__all__ = ["InferenceSession", "open_session", "open_tokenizer"]
 
 
-def threads_for(wanted: int) -> int:
-    """How many threads bulk work takes; 0 leaves it to us: one less than the cores that may be used, at most 4."""
-    return wanted or max(1, min(4, usable_cores() - 1))
-
-
-def open_session(threads: int, file: Path) -> InferenceSession:
-    """A model, run by so many threads. Raises whatever ONNX Runtime raises: classes of its own, of no one tree."""
+def open_session(file: Path) -> InferenceSession:
+    """
+    A model, run on the thread of whoever calls it: several may at once. Raises whatever ONNX Runtime raises: classes of
+    its own, of no one tree.
+    """
     options = SessionOptions()
-    options.intra_op_num_threads = threads
+    options.intra_op_num_threads = 1  # no pool, for which a question would wait
     options.inter_op_num_threads = 1
     options.enable_cpu_mem_arena = False  # an arena keeps the largest batch it ever saw for good
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")  # an idle daemon is idle

@@ -7,7 +7,7 @@ Loads no embedder: the configuration is read by commands that never embed.
 from __future__ import annotations
 
 import json
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 from pydantic import AfterValidator
 
@@ -28,6 +28,9 @@ Prompt = Annotated[str | None, AfterValidator(_holds_the_text)]
 
 class EmbedderSettings(Settings):
     """The settings of an embedder. A subclass has a field `type: Literal["NAME"]`."""
+
+    gives_vectors: ClassVar[bool] = True
+    """Whether texts become vectors at all; in a store whose embedder gives none, words alone are searched."""
 
     type: str
 

@@ -85,8 +85,9 @@ def ask(target: Target, question: Question, *, exact_chunks: int = EXACT_CHUNKS)
     The best hits of one store. Raises only for a wrong question. If filters leave so few chunks, each is compared.
 
     When the query cannot be embedded or the backend cannot be reached, words alone answer and
-    `degraded` says so; a query in mode `vector` then has no hits. An answer is of one generation, unless
-    commits come quicker than it can be found.
+    `degraded` says so; a query in mode `vector` then has no hits. A store of words alone is whole without
+    vectors, and such a query is wrong there. An answer is of one generation, unless commits come quicker
+    than it can be found.
     """
     before = target.reader.generation()
     look = _Look(target, question, exact_chunks)
@@ -123,6 +124,13 @@ class _Look:
         target, question = self._target, self._question
         if target.space is None:
             self._semantic = False
+            return None
+        if target.words_alone:
+            if question.mode == "vector" or question.vector is not None:
+                raise UsageError(
+                    f"store {target.name!r} keeps words alone: it has no vectors to search",
+                    hint="ask it without --mode vector, or name other stores; its embedder: chooses a model",
+                )
             return None
         if question.vector is None:
             with self._without_vectors():

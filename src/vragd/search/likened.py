@@ -78,6 +78,8 @@ def likened_text(target: Target, text: str) -> Likened:
     profile = packed([(OTHER, Terms.of(note.words).counted), *groups])
     texts = frozenset(title_hash(chunk.embed_text) for chunk in note.chunks)  # any text's hash is made so
     made = Likened(passages=passages, profile=profile, texts=texts)
+    if target.words_alone:
+        return made
     return _embedded(target, made, lambda _: True) if target.space is not None else replace(made, semantic=False)
 
 
@@ -89,7 +91,7 @@ def likened_note(now: Snapshot, target: Target, known: Known, row: int) -> Liken
     chunks = [chunk for chunk, *_ in passages.of_note(row)]
     vectors: dict[int, np.ndarray] = {}
     title = None
-    if target.space is not None:
+    if target.space is not None and not target.words_alone:
         vectors = dict(zip(*now.lookup.vectors(target.space.id, chunks), strict=True))
         _, titles = now.lookup.title_vectors(target.space.id, [row])
         title = titles[0] if len(titles) else None
@@ -121,7 +123,9 @@ def without_recurring(target: Target, likened: Likened, others: Iterable[str]) -
     if not changed or not kept:
         return likened
     made = replace(likened, passages=kept, profile=with_groups(likened.profile, groups))
-    return _embedded(target, made, lambda one: one.id in changed) if target.space is not None else made
+    if target.space is None or target.words_alone:
+        return made
+    return _embedded(target, made, lambda one: one.id in changed)
 
 
 def _embedded(target: Target, likened: Likened, wanted: Callable[[Passage], bool]) -> Likened:

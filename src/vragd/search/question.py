@@ -92,6 +92,11 @@ class Target:
     partial: bool = False
     """Whether there are sources that are none of `places`."""
 
+    @property
+    def words_alone(self) -> bool:
+        """Whether the store has no vectors, and is to have none: then words are the whole answer."""
+        return self.space is not None and not self.space.has_vectors
+
 
 @dataclass(frozen=True, slots=True)
 class Passage:

@@ -65,15 +65,17 @@ class Collections:
         """
         The space as registered. One that is new gets its collection first: a refusal leaves no trace.
 
-        Raises StoreMismatch where somebody else's vectors are of another model.
+        One of words alone gets none. Raises StoreMismatch where somebody else's vectors are of another model.
         """
         fingerprint = space.fingerprint()
         row = next((row for row in self._catalog.spaces() if row.fingerprint == fingerprint), None)
-        if row is not None and row.target:
+        if row is not None and (row.target or not row.has_vectors):
             return row
+        identity = json.dumps(asdict(space), sort_keys=True)
+        if not space.dimension:
+            return self._catalog.register_space("", fingerprint, identity, 0)
         info = self._make(self._name_for(space), space)
         self._remember(info)
-        identity = json.dumps(asdict(space), sort_keys=True)
         return self._catalog.register_space(info.name, fingerprint, identity, space.dimension)
 
     def _make(self, collection: str, space: Space) -> CollectionInfo:

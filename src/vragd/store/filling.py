@@ -50,6 +50,10 @@ class Filling:
         if self._catalog.put_off_filling():
             reach("filling.put_off")
 
+    def rest(self) -> None:
+        """There is nothing to be filled: what is written now has no vectors."""
+        self.n_left, self.unswept = None, False
+
     def go_on(self, space: SpaceRow) -> None:
         """Put the next slice."""
         n_put = order.fill_on(self._catalog, self._backend, space, self._pace.fill_slice)

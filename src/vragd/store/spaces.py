@@ -199,6 +199,9 @@ class Spaces:
         self._attached = True
 
     def _open(self, space: SpaceRow) -> None:
+        if not space.has_vectors:
+            self._filling.rest()
+            return
         info = self._collections.open(space)
         self.recover(space)
         if self._backend.traits.durable:
@@ -220,7 +223,7 @@ class Spaces:
 
     def _open_old(self, old: SpaceRow) -> None:
         """Have the old space answer with every chunk it has a vector for, whatever space its note is in by now."""
-        if not self._backend.traits.durable:
+        if old.has_vectors and not self._backend.traits.durable:
             self._collections.open(old)
             order.refill(self._catalog, self._backend, old, self._catalog.embedded_keys(old.id))
 
@@ -302,6 +305,8 @@ class Spaces:
         return replace(row, collection=now.collection)
 
     def _can_be_asked(self, row: SpaceRow) -> bool:
+        if not row.has_vectors:
+            return True
         try:
             if self._backend.traits.durable and self._collections.info(row.collection) is None:
                 return False  # the backend is another by now

@@ -24,7 +24,7 @@ def embed_titles(store: Store) -> bool:
     A rename costs this, one short text, and no chunk; a title that was seen before costs nothing.
     """
     space = store.space
-    if space is None:
+    if space is None or not space.has_vectors:
         return False
     with store.catalog.writing() as db:
         waiting = titles.missing(db, space.id, SLICE)

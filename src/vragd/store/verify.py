@@ -99,7 +99,7 @@ def _compare_backend(store: Store) -> Iterator[Problem]:
     for line in store.catalog.check():
         yield Problem("catalog", detail=line)
     space = store.space
-    if space is None:
+    if space is None or not space.has_vectors:
         return
     try:
         store.attach()
@@ -201,6 +201,6 @@ def mend_backend(store: Store, problems: list[Problem]) -> None:
     wrong = [problem.detail for problem in problems if problem.kind in ("wrong_vector", "wrong_metadata")]
     for start in range(0, len(wrong), _BATCH):
         order.put_live(store.catalog, store.backend, store.space, wrong[start : start + _BATCH])
-    if wrong or kinds & {"missing_vector", "orphan_vector", "unfinished"}:
+    if store.space.has_vectors and (wrong or kinds & {"missing_vector", "orphan_vector", "unfinished"}):
         store.spaces.recover(store.space)
         store.spaces.refill(store.space)

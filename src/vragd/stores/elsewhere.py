@@ -131,7 +131,8 @@ def embedder_for(info: CollectionInfo, candidates: Iterable[EmbedderSettings]) -
     """
     tried: list[str] = []
     away: VragdError | None = None
-    for settings in sorted(dict.fromkeys(candidates), key=lambda settings: not _is_likely(settings, info.model)):
+    able = [settings for settings in dict.fromkeys(candidates) if settings.gives_vectors]
+    for settings in sorted(able, key=lambda settings: not _is_likely(settings, info.model)):
         try:
             embedder = create_embedder(settings.type, settings)
             try:
@@ -150,7 +151,7 @@ def embedder_for(info: CollectionInfo, candidates: Iterable[EmbedderSettings]) -
         raise away
     raise StoreMismatch(
         f"index {info.name!r} holds vectors of {info.model or 'a model vragd does not know'},"
-        f" not of {' or '.join(tried)}",
+        f" not of {' or '.join(tried) or 'any that is configured'}",
         hint="vragd query --ollama MODEL names the model it was written with",
     )
 
@@ -229,6 +230,8 @@ def create(backend: VectorBackend, store: str, settings: EmbedderSettings, metri
     """Make an empty index for a store. One that is there already with the same shape is left as it is."""
     if metric not in ("cosine", "euclidean", "dot"):
         raise UsageError(f"unknown metric {metric!r}")
+    if not settings.gives_vectors:
+        raise UsageError("an index is of vectors, and that embedder gives none", hint="name another embedder")
     embedder = create_embedder(settings.type, settings)
     try:
         space = embedder.space("")

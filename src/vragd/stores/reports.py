@@ -102,6 +102,7 @@ async def _store_status(audience: Audience, indexer: Indexer) -> dict[str, Any]:
         },
         "n_vectors_behind": store.filling.n_left or 0,
         "embedder": shown(store.settings.embedder.model_dump(mode="json")),
+        "words_alone": not store.settings.embedder.gives_vectors,
         "backend": shown(store.settings.backend.model_dump(mode="json")),
         "answers": store.settings.answers,
         **await stores.aside.run(indexer.feeding.report),
@@ -185,7 +186,7 @@ async def store_info(stores: Stores, name: str, *, recall: bool = False) -> dict
         **await _store_status(Audience(stores), indexer),
     }
     store = indexer.store
-    if store.space is not None:
+    if store.space is not None and store.space.has_vectors:
         try:
             shape = await stores.aside.run(store.backend.collection_info, store.space.collection)
         except VragdError as error:

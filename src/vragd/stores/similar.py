@@ -53,6 +53,7 @@ async def similar(
         found_in.setdefault((hit.note.source, hit.note.path), hit)  # two stores may have one source
     pending, degraded = await audience.state(asking)
     degraded += [] if all(answer.semantic for answer in answers) else ["semantic_unavailable"]
+    degraded += ["words_alone"] if any(_has_words_alone(one) for one in asking) else []
     return {
         "note": answers[0].note if answers else None,
         "hits": list(found_in.values())[: question.top_k],
@@ -60,6 +61,11 @@ async def similar(
         "pending": pending,
         "degraded": tuple(dict.fromkeys(degraded)),
     }
+
+
+def _has_words_alone(indexer: Indexer) -> bool:
+    answering = indexer.store.answering
+    return answering is not None and not answering.space.has_vectors
 
 
 async def _ask(audience: Audience, indexer: Indexer, wanted: Wanted) -> Answer:

@@ -7,8 +7,10 @@ Blocks, and imports all that the configuration needs. Contacts nobody.
 from __future__ import annotations
 
 import time
+from dataclasses import asdict
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 from vragd.backends import registry as backends
 from vragd.backends.registry import create_backend
@@ -16,15 +18,19 @@ from vragd.backends.settings import BackendSettings
 from vragd.config.load import Loaded
 from vragd.config.settings import DEFAULT_INCLUDE, Config, SourceSettings
 from vragd.embed import registry as embedders
+from vragd.embed.known import known
 from vragd.embed.registry import create_embedder
 from vragd.embed.settings import EmbedderSettings
 from vragd.errors import ConfigError, VragdError
+from vragd.search.tongue import share_foreign
 from vragd.sync.readers import READ, Documents, Readers
 from vragd.system.files import could_be_private
 from vragd.vault.ignore import Rules
+from vragd.vault.read import Content
 from vragd.vault.source import Source
 
 MAX_BYTES = 8 << 20
+SAMPLE = 60
 
 
 def packages(config: Config) -> list[str]:
@@ -90,6 +96,28 @@ def counted(folder: Path) -> tuple[int, int] | None:
     if found.stopped:
         return None
     return len(found.notes), sum(why == "excluded_by_obsidian" for why in found.skipped.values())
+
+
+def models() -> list[dict[str, Any]]:
+    """The models that are known to embed notes: `type`, and the fields of `known.Model`. Contacts nobody."""
+    return [{"type": kind, **asdict(model)} for kind, model in known()]
+
+
+def share_foreign_in(folder: Path) -> float:
+    """The share of the notes below a folder, of a sample of them, that are not English. Reads them, blocks."""
+    source = Source(folder, 0, "", label=folder.name, include=DEFAULT_INCLUDE, max_file_bytes=MAX_BYTES)
+    root = source.find(expect_obsidian=False)
+    if root is None:
+        return 0.0
+    try:
+        source.take(root)
+        source.refresh_rules(root, proven=True)
+        paths = sorted(source.scan(proven=True).notes)
+        sample = paths[:: max(1, len(paths) // SAMPLE)]
+        read = (source.read(path) for path in sample)
+        return share_foreign(one.data.decode("utf-8", "replace") for one in read if isinstance(one, Content))
+    finally:
+        source.close()
 
 
 ASKED = "how do I brew coffee"

@@ -31,6 +31,7 @@ from vragd.catalog.writer import Catalog
 from vragd.errors import VragdError
 from vragd.notes.chunk import may_be_closed, split_name
 from vragd.notes.model import Note, NotIndexable
+from vragd.notes.page import embedded
 from vragd.notes.said import said
 from vragd.sync.links import link_rows
 from vragd.sync.pace import PACE, Pace
@@ -152,6 +153,8 @@ class Preparer:
             return kept
         if self._readers.is_busy((visit.source.id, visit.path)):
             return Unfinished(visit)
+        if known is not None and (moved := self._moved(visit, seq, known)) is not None:
+            return moved
         why = self._readers.unread(visit.path)
         outcome = visit.source.read(visit.path) if why is None else visit.source.look(visit.path, why)
         match outcome:
@@ -204,7 +207,7 @@ class Preparer:
             anew = replace(change, racy=content.racy, names=note.aliases, facts=_facts(note), links=links)
             anew = replace(anew, closed=_closed(visit, note))
             return Prepared(visit, anew)
-        chunks = tuple(_chunk_rows(visit, note))
+        chunks = tuple(self._vectored(_chunk_rows(visit, note)))
         held = self._held(known, chunks, note.title) if known and current else set()
         change = NoteChange(
             source_id=visit.source.id,
@@ -225,8 +228,34 @@ class Preparer:
             reader=self._readers.version(visit.path),
             closed=_closed(visit, note),
         )
-        fresh = [chunk for chunk in chunks if chunk.key not in held]
-        return Prepared(visit, change, fresh, known.attempts if known else 0)
+        return Prepared(visit, change, self._fresh(chunks, held), known.attempts if known else 0)
+
+    def _moved(self, visit: Visit, seq: int, known: Known) -> Prepared | None:
+        """
+        A note of another space as the catalog has it, if its file is surely what was read: then it is not read again.
+
+        None where it has to be: also where a passage's text alone does not tell what was embedded of it.
+        """
+        if known.space_id in (None, self._space.id) or known.state != "indexed" or known.racy:
+            return None
+        if known.links_read != READER or not self._readers.reads(visit.path, known.reader):
+            return None
+        if visit.source.stamp(visit.path) != known.stamp:
+            return None
+        names, words, kept = self._catalog.kept_note(known.note_id)
+        chunks = tuple(self._vectored(map(_with_embed_text, kept)))
+        if self._space.has_vectors and not all(chunk.embed_text for chunk in chunks):
+            return None
+        change = _plain_change(visit, seq, known, known.state, known.reason, stamp=known.stamp, chunks=None)
+        change = replace(change, chunks=chunks, space_id=self._space.id, names=tuple(names), words=words)
+        return Prepared(visit, change, self._fresh(chunks, set()), known.attempts)
+
+    def _vectored(self, chunks: Iterable[ChunkRow]) -> Iterable[ChunkRow]:
+        """The chunks as this space has them: with a vector each, or found by their words only."""
+        return (replace(chunk, embedded=self._space.has_vectors) for chunk in chunks)
+
+    def _fresh(self, chunks: Iterable[ChunkRow], held: set[str]) -> list[ChunkRow]:
+        return [chunk for chunk in chunks if chunk.key not in held] if self._space.has_vectors else []
 
     def _held(self, known: Known, chunks: Iterable[ChunkRow], title: str) -> set[str]:
         """Keys of chunks the backend holds as they are now; a remote one answers with their title, lines, text."""
@@ -269,6 +298,14 @@ def _chunk_rows(visit: Visit, note: Note) -> Iterator[ChunkRow]:
         yield ChunkRow(
             key, text_hash, chunk.heading, chunk.lines, chunk.text, meta_hash=told, embed_text=chunk.embed_text
         )
+
+
+def _with_embed_text(chunk: ChunkRow) -> ChunkRow:
+    """With what was embedded of it; "" where its text does not tell, as it does not of a piece of a longer block."""
+    for text in (chunk.text, embedded(chunk.text)):
+        if hash_of(text) == chunk.text_hash:
+            return replace(chunk, embed_text=text)
+    return chunk
 
 
 def _facts(note: Note) -> Facts:

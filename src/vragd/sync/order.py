@@ -106,7 +106,7 @@ def _commit(write: Write) -> None:
 
 
 def _delete(write: Write) -> None:
-    if write.dead:
+    if write.dead and write.space.has_vectors:  # what the space before had is deleted as a whole
         write.backend.delete_vectors(write.space.collection, write.dead)
         write.n_deleted = len(write.dead)
         reach("sync.deleted")

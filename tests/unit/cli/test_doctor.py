@@ -81,6 +81,8 @@ def test_a_source_that_is_not_there_and_a_data_directory_that_is_a_file_are_told
 def test_models_tell_near_from_far_and_one_that_is_away_is_told(tmp_path: Path) -> None:
     (found,) = parts.models(loaded(tmp_path))
     assert found.state == "ok"
+    (found,) = parts.models(loaded(tmp_path, "stores: {notes: {embedder: {type: none}}}\n"))
+    assert (found.state, "keeps words alone" in found.found) == ("ok", True)
     away = "stores: {notes: {embedder: {type: ollama, model: ada-private, url: 'http://127.0.0.1:9'}}}\n"
     (found,) = parts.models(loaded(tmp_path, away))
     assert (found.state, found.facts) == ("bad", {"type": "ollama", "code": "embedder_unavailable"})

@@ -100,3 +100,10 @@ def test_each_replica_says_how_far_it_is_and_what_was_left_is_named(capsys: pyte
         "left behind, told nothing any more: file collection notes, /v/old",
     ):  # fmt: skip
         assert part in shown, part
+
+
+def test_a_store_of_words_alone_says_so(capsys: pytest.CaptureFixture[str]) -> None:
+    print_status(STATUS | {"stores": [STORE | {"words_alone": True}]}, None, Page())
+    said = capsys.readouterr().out
+    assert "by words alone: it has no model and no vectors" in said
+    assert "MiniLM" not in said

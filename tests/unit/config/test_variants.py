@@ -65,6 +65,7 @@ BACKENDS: dict[str, dict[str, Any]] = {
 }  # fmt: skip
 EMBEDDERS: dict[str, dict[str, Any]] = {
     "builtin": {"threads": 3},
+    "none": {},
     "ollama": {
         "model": "embeddinggemma", "url": "http://10.0.0.1:11434", "allow_remote": True, "batch_size": 3,
         "timeout_s": 90.0, "query_timeout_s": 4.0, "keep_alive": "1h", "dimensions": 256,
@@ -235,6 +236,7 @@ def test_the_longest_call_is_that_of_the_timeout() -> None:
     }  # fmt: skip
     assert {name: embedder(name).longest_call_s for name in EMBEDDERS} == {
         "builtin": 0,
+        "none": 0,
         "ollama": 90,
         "onnx": 0,
         "openai": 80,

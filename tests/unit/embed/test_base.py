@@ -98,4 +98,4 @@ def test_every_part_of_a_space_is_in_its_fingerprint(field: str) -> None:
 def test_an_unknown_embedder_is_refused_with_the_known_ones() -> None:
     with pytest.raises(ConfigError, match="unknown embedder type 'another'") as caught:
         create_embedder("another", None)
-    assert caught.value.hint == "known: builtin, ollama, onnx, openai"
+    assert caught.value.hint == "known: builtin, none, ollama, onnx, openai"

@@ -16,8 +16,8 @@ SOURCE = Path(__file__).parents[3] / "src" / "vragd"
 ROOMS = {"backends": backends.REGISTRY, "embed": embedders.REGISTRY}
 REGISTRIES = {SOURCE / room / "registry.py" for room in ROOMS}
 # Words that mean other things too: only whole strings and folders count, and a class only beside what it is a type of.
-PLAIN = {"memory", "builtin", "sqlite", "file", "s3", "onnx"}
-EVERYDAY = {"file", "sqlite", "s3"}  # these as strings, too
+PLAIN = {"memory", "builtin", "sqlite", "file", "s3", "onnx", "none"}
+EVERYDAY = {"file", "sqlite", "s3", "none"}  # these as strings, too
 EVERY = {name for registry in ROOMS.values() for name in registry}
 PARTS = {"backend", "embedder"}
 THEIRS = {"backends/opensearch/settings.py": {"faiss"}}

@@ -20,7 +20,7 @@ from tests.world import World
 from vragd.backends.base import CollectionInfo, Entry, VectorBackend
 from vragd.backends.s3vectors.settings import S3VectorsBackend
 from vragd.catalog.model import ChunkRow
-from vragd.config.settings import check_store_name
+from vragd.config.settings import check_store_name, no_embedder
 from vragd.embed.base import Embedder
 from vragd.embed.builtin.settings import BuiltinEmbedder
 from vragd.embed.ollama.settings import OllamaEmbedder
@@ -157,6 +157,8 @@ def test_the_builtin_model_is_not_loaded_for_an_index_of_ollama(
 
 
 def test_the_builtin_model_is_first_for_an_index_of_its_own(bucket: VectorBackend, embedders: Made) -> None:
+    with pytest.raises(UsageError, match="that embedder gives none"):
+        elsewhere.create(bucket, "notes", no_embedder(), "cosine")
     info = elsewhere.create(bucket, "notes", BuiltinEmbedder(), "cosine")
     embedders.types.clear()
     elsewhere.embedder_for(info, [away(), BuiltinEmbedder()]).close()

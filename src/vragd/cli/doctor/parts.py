@@ -173,6 +173,9 @@ def models(loaded: Loaded) -> Iterator[Finding]:
         repr(store.embedder): (name, store.embedder) for name, store in loaded.config.stores.items()
     }.values():
         public = settings.type if trial.is_ours(settings) else "other"
+        if not settings.gives_vectors:
+            yield Finding("model", "ok", f"store {name} keeps words alone: it needs none", facts={"type": public})
+            continue
         try:
             near, far, took_s = trial.pairs(settings)
         except VragdError as error:

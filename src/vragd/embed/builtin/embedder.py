@@ -6,12 +6,11 @@ windows' vectors averaged, weighted by their length, so that nothing is cut off 
 
 Windows run one by one: the 8-bit model scales its activations by the whole batch, so in a batch a text's
 vector would depend on its neighbours (a cosine of 0.96 at worst), and on one or two cores batches are not
-quicker (342 texts: 4.9 s one by one, 5.9 s in batches sorted by length).
+quicker (342 texts: 4.9 s one by one, 5.9 s in batches sorted by length). Several run at once, a thread each.
 """
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
@@ -19,8 +18,9 @@ import numpy as np
 
 from vragd.embed.base import Space, checked
 from vragd.embed.builtin.settings import BuiltinEmbedder
-from vragd.embed.session import InferenceSession, open_tokenizer, threads_for
+from vragd.embed.session import InferenceSession, open_tokenizer
 from vragd.embed.session import open_session as opened
+from vragd.embed.workers import Workers
 from vragd.errors import EmbedderUnavailable
 
 MODEL_DIR = Path(__file__).with_name("minilm")
@@ -28,33 +28,34 @@ MODEL_SHA256 = "b3b74181fefc4ee89e127f6738620e193884be370139a3b3b6bfec35166639c8
 DIMENSION = 384
 WINDOW = 256
 _CLS, _SEP = 101, 102
+A_WORKER = 8  # texts in a call, for each: they run one by one, and what is handed over bounds how long a call takes
 
 
 def create(settings: BuiltinEmbedder) -> MiniLM:
     """The embedder; loads the model (0.2 s, 90 MB)."""
-    return MiniLM(threads_for(settings.threads))
+    return MiniLM(settings.threads)
 
 
 class MiniLM:
-    """Thread-safe. Bulk work takes turns; a query runs beside it on the caller's own thread."""
+    """
+    Thread-safe. Bulk work takes turns; a query runs beside it on the caller's own thread.
 
-    batch_size = 4  # they run one by one: what is handed over bounds how long a call takes
+    `threads` for bulk work; 0 leaves it to `Workers`.
+    """
 
     def __init__(
         self,
         threads: int,
         folder: Path = MODEL_DIR,
-        open_session: Callable[[int, Path], InferenceSession] | None = None,
+        open_session: Callable[[Path], InferenceSession] | None = None,
     ) -> None:
-        open_session = open_session or session
         try:
             self._tokenizer = open_tokenizer(folder / "tokenizer.json")
         except Exception as error:  # a bare one
             raise _damaged(error) from error
-        self._bulk = open_session(threads, folder)
-        # A session of one thread has no pool that a query could wait for: both may use it at once.
-        self._query = self._bulk if threads == 1 else open_session(1, folder)
-        self._bulk_turn = threading.Lock()
+        self._session = (open_session or session)(folder)
+        self._workers = Workers(threads)
+        self.batch_size = A_WORKER * self._workers.most
 
     def space(self, chunker: str) -> Space:
         """The space; the digest is that of the model file in this package."""
@@ -70,21 +71,22 @@ class MiniLM:
 
         Blocks for about 15 ms per text of 100 words.
         """
-        with self._bulk_turn:
-            return self._embed(self._bulk, texts)
+        windows = list(self._windows(texts))
+        # the longest first, so that nobody is left with one when the others have nothing more to do
+        order = sorted(range(len(windows)), key=lambda at: -len(windows[at][1]))
+        rows = self._workers.each(lambda at: _run(self._session, windows[at][1]), order)
+        return _averaged(len(texts), windows, [row for _, row in sorted(zip(order, rows, strict=True), key=_first)])
 
     def embed_query(self, text: str) -> np.ndarray:
         """The unit vector of a question: float32, shape (384,). About 2 ms for a short one."""
-        return np.asarray(self._embed(self._query, [text])[0])
+        windows = list(self._windows([text]))
+        with self._workers.question():
+            rows = [_run(self._session, window) for _, window in windows]
+        return np.asarray(_averaged(1, windows, rows)[0])
 
     def close(self) -> None:
-        """Nothing is held that needs closing."""
-
-    def _embed(self, session: InferenceSession, texts: Sequence[str]) -> np.ndarray:
-        total = np.zeros((len(texts), DIMENSION), dtype=np.float32)
-        for owner, window in self._windows(texts):
-            total[owner] += _run(session, window) * len(window)
-        return checked(total, count=len(texts), dimension=DIMENSION)
+        """End the threads for bulk work, when it is done."""
+        self._workers.close()
 
     def _windows(self, texts: Sequence[str]) -> Iterator[tuple[int, list[int]]]:
         """The index of a text and the token ids of each of its windows."""
@@ -96,10 +98,10 @@ class MiniLM:
                 yield owner, [_CLS, *ids[start : start + step], _SEP]
 
 
-def session(threads: int, folder: Path = MODEL_DIR) -> InferenceSession:
-    """The model, run by so many threads. Raises EmbedderUnavailable."""
+def session(folder: Path = MODEL_DIR) -> InferenceSession:
+    """The model. Raises EmbedderUnavailable."""
     try:
-        return opened(threads, folder / "model.onnx")
+        return opened(folder / "model.onnx")
     except Exception as error:  # ONNX Runtime raises its own unrelated classes
         raise _damaged(error) from error
 
@@ -109,6 +111,18 @@ def _damaged(error: Exception) -> EmbedderUnavailable:
         f"the builtin model cannot be loaded: {type(error).__name__}",
         hint="the installation is damaged: install vragd again",
     )
+
+
+def _first(pair: tuple[int, np.ndarray]) -> int:
+    return pair[0]
+
+
+def _averaged(n_texts: int, windows: Sequence[tuple[int, list[int]]], rows: Sequence[np.ndarray]) -> np.ndarray:
+    """A unit vector of each text, of those of its windows, in their order."""
+    total = np.zeros((n_texts, DIMENSION), dtype=np.float32)
+    for (owner, window), row in zip(windows, rows, strict=True):
+        total[owner] += row * len(window)
+    return checked(total, count=n_texts, dimension=DIMENSION)
 
 
 def _run(session: InferenceSession, window: Sequence[int]) -> np.ndarray:

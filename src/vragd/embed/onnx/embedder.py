@@ -7,7 +7,6 @@ with the builtin model. Windows run one by one and unpadded: a dynamic 8-bit mod
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -19,7 +18,8 @@ from vragd.embed.onnx.folder import Layout, Pooling, read
 from vragd.embed.onnx.settings import OnnxEmbedder
 from vragd.embed.prompts import NONE, Prompts, prompts_for
 from vragd.embed.remote import kept, shortened, shortening
-from vragd.embed.session import InferenceSession, open_session, open_tokenizer, threads_for
+from vragd.embed.session import open_session, open_tokenizer
+from vragd.embed.workers import Workers
 from vragd.errors import EmbedderUnavailable
 
 TAKEN = frozenset({"input_ids", "attention_mask", "token_type_ids"})
@@ -27,6 +27,9 @@ WHOLE = ("sentence_embedding", "embedding")
 """Outputs that are pooled already: shape (texts, dimension)."""
 BY_TOKEN = ("last_hidden_state", "token_embeddings")
 """Outputs to be pooled: shape (texts, tokens, dimension)."""
+A_WORKER = 4  # texts in a call, for each: they run one by one, and what is handed over bounds how long a call takes
+
+Window = tuple[int, Encoding]
 
 
 def create(settings: OnnxEmbedder) -> Embedder:
@@ -37,30 +40,26 @@ def create(settings: OnnxEmbedder) -> Embedder:
 class OnnxFolder:
     """Thread-safe. Bulk work takes turns; a query runs beside it on the caller's own thread."""
 
-    batch_size = 4  # they run one by one: what is handed over bounds how long a call takes
-
     def __init__(self, settings: OnnxEmbedder) -> None:
         folder = Path(settings.path)
         self._settings, self._name = settings, folder.name
         self._layout = read(folder, settings.weights)
         self._prompts = _prompts(settings, self._layout)
-        threads = threads_for(settings.threads)
         try:
             self._tokenizer = _windowing(open_tokenizer(self._layout.tokenizer), self._layout.limit)
-            self._bulk = open_session(threads, self._layout.weights)
-            # A session of one thread has no pool that a query could wait for: both may use it at once.
-            self._query = self._bulk if threads == 1 else open_session(1, self._layout.weights)
+            self._session = open_session(self._layout.weights)
         except Exception as error:  # both libraries raise classes of their own, of no one tree
             raise EmbedderUnavailable(
                 f"the model in {folder} cannot be loaded: {type(error).__name__}: {str(error)[:200]}",
                 hint="see the embedder's path and weights",
             ) from error
-        self._takes = [given.name for given in self._bulk.get_inputs()]
+        self._takes = [given.name for given in self._session.get_inputs()]
         if unknown := sorted(set(self._takes) - TAKEN):
             raise EmbedderUnavailable(f"the model in {folder} wants {unknown[0]}, which vragd cannot give")
         self._output, self._pooling = self._pooled(folder)
-        self._turn = threading.Lock()
-        self._whole = self._run(self._query, self._tokenizer.encode("vragd")).shape[0]
+        self._workers = Workers(settings.threads)
+        self.batch_size = A_WORKER * self._workers.most
+        self._whole = self._run(self._tokenizer.encode("vragd")).shape[0]
         self._dimension = kept(self._whole, settings.dimensions)
 
     def space(self, chunker: str) -> Space:
@@ -74,19 +73,23 @@ class OnnxFolder:
 
     def embed_documents(self, texts: Sequence[str]) -> np.ndarray:
         """One unit vector per text: float32, shape (len(texts), dimension), row i is texts[i]. Blocks."""
-        with self._turn:
-            return self._embed(self._bulk, [self._prompts.document_text(text) for text in texts])
+        windows = list(self._windows([self._prompts.document_text(text) for text in texts]))
+        return self._averaged(len(texts), windows, self._workers.each(lambda window: self._run(window[1]), windows))
 
     def embed_query(self, text: str) -> np.ndarray:
         """The unit vector of a question: float32, shape (dimension,)."""
-        return np.asarray(self._embed(self._query, [self._prompts.query_text(text)])[0])
+        windows = list(self._windows([self._prompts.query_text(text)]))
+        with self._workers.question():
+            rows = [self._run(window) for _, window in windows]
+        return np.asarray(self._averaged(1, windows, rows)[0])
 
     def close(self) -> None:
-        """Nothing is held that needs closing."""
+        """End the threads for bulk work, when it is done."""
+        self._workers.close()
 
     def _pooled(self, folder: Path) -> tuple[str, Pooling | None]:
         """Which output is taken, and how it is pooled; None where it is pooled already."""
-        there = [made.name for made in self._bulk.get_outputs()]
+        there = [made.name for made in self._session.get_outputs()]
         for name in WHOLE:
             if name in there:
                 return name, None
@@ -97,25 +100,25 @@ class OnnxFolder:
             )
         return next((name for name in BY_TOKEN if name in there), there[0]), self._layout.pooling
 
-    def _embed(self, session: InferenceSession, texts: Sequence[str]) -> np.ndarray:
-        total = np.zeros((len(texts), self._whole), dtype=np.float32)
+    def _averaged(self, n_texts: int, windows: Sequence[Window], rows: Sequence[np.ndarray]) -> np.ndarray:
+        """A vector of each text, of those of its windows, in their order."""
+        total = np.zeros((n_texts, self._whole), dtype=np.float32)
+        for (owner, window), row in zip(windows, rows, strict=True):
+            total[owner] += row / max(float(np.linalg.norm(row)), 1e-12) * len(window.ids)
+        return shortened(checked(total, count=n_texts, dimension=self._whole), self._settings.dimensions)
+
+    def _windows(self, texts: Sequence[str]) -> Iterator[Window]:
+        """The index of a text and each of its windows."""
         for owner, text in enumerate(texts):
-            for window in self._windows(text):
-                row = self._run(session, window)
-                total[owner] += row / max(float(np.linalg.norm(row)), 1e-12) * len(window.ids)
-        return shortened(checked(total, count=len(texts), dimension=self._whole), self._settings.dimensions)
+            proper = text.encode("utf-8", "replace").decode()  # a lone surrogate is a TypeError
+            first = self._tokenizer.encode(proper.lower() if self._layout.lowers else proper)
+            yield owner, first
+            yield from ((owner, more) for more in first.overflowing)
 
-    def _windows(self, text: str) -> Iterator[Encoding]:
-        # a lone surrogate is a TypeError
-        proper = text.encode("utf-8", "replace").decode()
-        first = self._tokenizer.encode(proper.lower() if self._layout.lowers else proper)
-        yield first
-        yield from first.overflowing
-
-    def _run(self, session: InferenceSession, window: Encoding) -> np.ndarray:
+    def _run(self, window: Encoding) -> np.ndarray:
         given = {"input_ids": window.ids, "attention_mask": window.attention_mask, "token_type_ids": window.type_ids}
         feed = {name: np.array([given[name]], dtype=np.int64) for name in self._takes}
-        (made,) = session.run([self._output], feed)
+        (made,) = self._session.run([self._output], feed)
         return np.asarray(made[0] if self._pooling is None else _pool(made[0], self._pooling), dtype=np.float32)
 
 

@@ -1,0 +1,41 @@
+"""
+Models that are known to embed notes well, by the type that runs them. Standard library only: a command lists them.
+
+What each type knows stands in `known.py` of its folder, as `KNOWN`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from importlib import import_module
+from importlib.util import find_spec
+
+from vragd.embed.registry import REGISTRY
+
+UNMEASURED = "not measured here"
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """
+    `mib`: what is loaded, in MiB; None where it is not on this machine. `settings` are those of `embedder:`, as YAML.
+    `quality`: nDCG@5 over notes of two vaults, or that nobody measured it here. `ran`: whether vragd's tests run it.
+    """
+
+    name: str
+    mib: int | None
+    languages: str
+    dimension: int
+    licence: str
+    settings: str
+    quality: str = UNMEASURED
+    ran: bool = False
+
+
+def known() -> Iterator[tuple[str, Model]]:
+    """Each with its type, in the order of the registry."""
+    for kind, folder in REGISTRY.items():
+        if find_spec(f"{folder}.known"):
+            for model in import_module(f"{folder}.known").KNOWN:
+                yield kind, model

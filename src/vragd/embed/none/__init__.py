@@ -1,0 +1,1 @@
+"""Nothing: a store of words alone, without a model and without vectors."""
