@@ -14,7 +14,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import TypeVar
 
-from vragd.system.cores import usable_cores
+from vragd.system.cores import go_behind, usable_cores
 from vragd.system.power import on_battery
 
 MOST = 8
@@ -38,7 +38,8 @@ class Workers:
         self._places = threading.Condition()
         self._working = self._asking = 0
         self._turn = threading.Lock()
-        self._pool = ThreadPoolExecutor(self.most - 1, "embed") if self.most > 1 else None
+        # the caller's own thread goes on as it is; the others leave a question the rest of its answer, too
+        self._pool = ThreadPoolExecutor(self.most - 1, "embed", go_behind) if self.most > 1 else None
 
     def each(self, run: Callable[[Item], Made], items: Sequence[Item]) -> list[Made]:
         """What `run` makes of each, in the order of `items`. What it raises is raised. One caller at a time, blocks."""

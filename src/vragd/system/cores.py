@@ -1,12 +1,17 @@
-"""How many cores this process may use: fewer than the machine has where it is pinned to some, or rationed."""
+"""How many cores this process may use: fewer where it is pinned or rationed. And who comes first there."""
 
 from __future__ import annotations
 
 import math
 import os
+import sys
+import threading
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
+BEHIND = 10
+"""The niceness (sched(7)) of work that waits for nobody: a tenth of the share of one that somebody waits for."""
 CGROUPS, OWN = Path("/sys/fs/cgroup"), Path("/proc/self/cgroup")
 
 
@@ -44,3 +49,15 @@ def _read(file: Path) -> str:
         return file.read_text("ascii").strip()
     except (OSError, ValueError):
         return ""
+
+
+def go_behind() -> None:
+    """
+    Have this thread run behind others of the machine that want the same core, for good. Linux alone has that of one
+    thread; elsewhere nothing happens.
+    """
+    if sys.platform != "linux":
+        return
+    thread = threading.get_native_id()
+    with suppress(OSError):  # a sandbox may forbid it
+        os.setpriority(os.PRIO_PROCESS, thread, max(BEHIND, os.getpriority(os.PRIO_PROCESS, thread)))

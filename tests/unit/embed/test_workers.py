@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import sys
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -12,7 +14,7 @@ import pytest
 
 from vragd.embed.builtin.embedder import MiniLM
 from vragd.embed.workers import MOST, Workers
-from vragd.system.cores import usable_cores
+from vragd.system.cores import BEHIND, usable_cores
 from vragd.system.power import on_battery
 
 PATIENCE_S = 30
@@ -39,6 +41,19 @@ def test_unless_said_otherwise_there_are_as_many_as_cores_and_one_on_battery() -
     met = threading.Barrier(2)
     told = Workers(2, battery=lambda: True)  # whoever says a number has it
     assert told.each(lambda _: met.wait(PATIENCE_S) >= 0, range(2)) == [True, True]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="a thread alone has no priority there")
+def test_all_but_the_callers_own_thread_go_behind_the_rest_of_the_machine() -> None:
+    workers, met = Workers(3), threading.Barrier(3)
+
+    def priority(_: int) -> int:
+        met.wait(PATIENCE_S)
+        return os.getpriority(os.PRIO_PROCESS, threading.get_native_id())
+
+    own = os.getpriority(os.PRIO_PROCESS, threading.get_native_id())
+    assert sorted(workers.each(priority, range(3))) == sorted([own, max(own, BEHIND), max(own, BEHIND)])
+    workers.close()
 
 
 def test_a_question_takes_the_place_of_one_and_gives_it_back() -> None:

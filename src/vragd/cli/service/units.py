@@ -82,6 +82,7 @@ RestrictAddressFamilies=AF_UNIX AF_INET AF_INET6
 SystemCallArchitectures=native
 SystemCallFilter=@system-service
 SystemCallFilter=~@privileged @resources
+SystemCallFilter=setpriority
 # A call that is refused fails; numerical libraries ask for a processor affinity and do without.
 SystemCallErrorNumber=EPERM
 
@@ -172,6 +173,7 @@ RestrictAddressFamilies=AF_UNIX AF_INET AF_INET6
 SystemCallArchitectures=native
 SystemCallFilter=@system-service
 SystemCallFilter=~@privileged @resources
+SystemCallFilter=setpriority
 # A call that is refused fails; numerical libraries ask for a processor affinity and do without.
 SystemCallErrorNumber=EPERM
 
