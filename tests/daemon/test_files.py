@@ -60,7 +60,7 @@ def test_what_is_in_code_and_documents_is_found_at_its_place_and_goes_with_its_f
     assert "rules.docx:3-6" in printed
     assert "Kitchen" in printed
     told = daemon.run("files", "--state", "skipped").stdout
-    assert "locked.pdf  (encrypted)" in told
+    assert "locked.pdf: encrypted" in told
     assert daemon.problems() == []
     (daemon.vault / "paper.pdf").unlink()
     (daemon.vault / "shop.py").rename(daemon.vault / "shop.txt.bak")

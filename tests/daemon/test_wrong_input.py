@@ -193,10 +193,10 @@ def test_an_unreadable_vault_is_said_and_deletes_nothing(nobodys: Nobody) -> Non
     until(lambda: "a.md" in nobodys.run("query", "numbat").stdout, "the note")
     os.chown(nobodys.vault, 0, 0)
     nobodys.vault.chmod(0o700)
-    until(lambda: "source_permission" in nobodys.run("status").stdout, "the vault to be unreadable")
+    until(lambda: "may not be read by this user" in nobodys.run("status").stdout, "the vault to be unreadable")
     assert "a.md" in nobodys.run("query", "numbat").stdout
     os.chown(nobodys.vault, NOBODY, NOBODY)
-    until(lambda: "degraded" not in nobodys.run("status").stdout, "the vault to be readable again")
+    until(lambda: "may not be read" not in nobodys.run("status").stdout, "the vault to be readable again")
     assert "1 note " in nobodys.run("status").stdout
 
 

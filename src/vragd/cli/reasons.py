@@ -9,7 +9,7 @@ from vragd.cli.render import plural, say, within
 
 NO_DAEMON = "no_daemon"
 """What answers are degraded by that nobody but the command itself gave."""
-_OFF = "a remote index {}: what is saved waits"
+_OFF = "the index {}: what is saved waits"
 REASONS = {
     NO_DAEMON: "no vragd runs: this is what was indexed before",
     "initial_scan": "the folders are still being looked through",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -18,6 +19,20 @@ APPLICATION_ID = 0x76726764  # "vrgd", so that `file` and a newer vragd know who
 Migration = Callable[[apsw.Connection], None]
 
 
+def make_private(path: Path) -> None:
+    """
+    Make an empty file that only its owner reads, if there is none. Raises OSError, also for a link.
+
+    One that is there is not opened: closing a descriptor takes away the locks (fcntl(2)) of every connection that this
+    process has to the file. Whoever reads it next believes to be alone, and deletes the log that we go on writing to.
+    """
+    try:
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
+    except FileExistsError:
+        if path.is_symlink():
+            raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), str(path)) from None
+
+
 def open_read_write(
     path: Path, migrations: list[Migration], *, what: str = "the catalog", application_id: int = APPLICATION_ID
 ) -> apsw.Connection:
@@ -28,7 +43,7 @@ def open_read_write(
     neither; DiskFull; DataDirError.
     """
     with translated(path.name):
-        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600))
+        make_private(path)
         reach("catalog.made")
         db = apsw.Connection(str(path))
         try:

@@ -61,6 +61,18 @@ def test_another_program_reads_what_is_in_the_file(path: Path) -> None:
     assert path.stat().st_mode & 0o077 == 0
 
 
+def test_whoever_reads_the_file_while_it_is_written_takes_nothing_from_it(path: Path) -> None:
+    filled(path).close()
+    backend = opened(path)
+    assert backend.get("notes", ["k"]).keys() == {"k"}, "it is read first, as after a start"
+    read = f"import sqlite3; print(*sqlite3.connect({str(path)!r}).execute('select key from rows').fetchall())"
+    for n in (1, 2, 3):
+        backend.put_vectors("notes", Batch.of([Entry(f"k{n}", np.ones(3, dtype=np.float32), {}, {}, "0" * 16)]))
+        run = subprocess.run([sys.executable, "-c", read], capture_output=True, text=True, timeout=60, check=True)
+        assert run.stdout.count("k") == n + 1
+    backend.close()
+
+
 def test_text_is_kept_only_where_it_is_wanted(path: Path) -> None:
     backend = filled(path, remote_text=True)
     assert backend.get("notes", ["k"], metadata=True)["k"].payload == {"path": "n.md", "content": "of numbats"}

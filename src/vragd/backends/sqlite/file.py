@@ -31,7 +31,7 @@ from vragd.errors import (
     UnknownCollection,
 )
 from vragd.system.files import private_dir
-from vragd.system.sqlite import Migration, open_read_only, open_read_write, transaction, translated
+from vragd.system.sqlite import Migration, make_private, open_read_only, open_read_write, transaction, translated
 from vragd.system.writers import OnlyWriter
 
 APPLICATION_ID = 0x76726776  # "vrgv"
@@ -213,7 +213,7 @@ class VectorFile:
 
 def _prepare(path: Path) -> None:
     """Give a file that is not there yet its page size: it is fixed with the first thing that is written."""
-    os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600))
+    make_private(path)
     if not path.stat().st_size:
         db = apsw.Connection(str(path))
         try:

@@ -31,10 +31,10 @@ def key_of(kind: str, name: str) -> str:
 def versioned(entry: Entry) -> Entry:
     """The entry with a version that changes with anything in it."""
     told = repr((sorted(entry.metadata.items()), sorted(entry.payload.items())))
-    hashed = xxhash.xxh3_64(told.encode("utf-8", "replace"))
+    digest = xxhash.xxh3_64(told.encode("utf-8", "replace"))
     if entry.values is not None:
-        hashed.update(entry.values.tobytes())
-    return Entry(entry.key, entry.values, entry.metadata, entry.payload, hashed.hexdigest())
+        digest.update(entry.values.tobytes())
+    return Entry(entry.key, entry.values, entry.metadata, entry.payload, digest.hexdigest())
 
 
 def plain_metadata(given: object, most: int = 1_000) -> dict[str, Any]:
