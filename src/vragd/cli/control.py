@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from vragd.cli.connect import client, data_dir_of, load
 from vragd.cli.render import complain, out, say
 from vragd.cli.words import MAX_LINES, count
-from vragd.errors import ConfigError, DaemonBusy, NoDaemon, VragdError
+from vragd.errors import ConfigError, DaemonBusy, NoDaemon, NotRunning, VragdError
 from vragd.system.places import config_path, default_data_dir, xdg
 
 if TYPE_CHECKING:
@@ -38,11 +38,26 @@ def add(commands: Any, common: argparse.ArgumentParser) -> None:
 
 
 def status_of(args: argparse.Namespace) -> Status | None:
-    """What the daemon says; None where none runs."""
+    """What the daemon says; None where none answers."""
     try:
-        found: Status = client(args).request("GET", "/v1/status")
+        return running(args)
     except NoDaemon:
         return None
+
+
+def running(args: argparse.Namespace) -> Status | None:
+    """What the daemon says; None where none runs. Raises NoDaemon for one that does not answer, or not to us."""
+    from vragd.system.lock import holder
+
+    try:
+        found: Status = client(args).request("GET", "/v1/status")
+    except NotRunning:
+        return None
+    except NoDaemon as error:
+        held = holder(data_dir_of(args))
+        if held is None or held.uid != os.geteuid() or not held.pid.isdecimal():
+            raise
+        raise NoDaemon(error.message, hint=f"kill -9 {held.pid} ends it, and loses nothing") from error
     return found
 
 
@@ -54,7 +69,7 @@ def _stop(args: argparse.Namespace) -> int:
     if chosen.waits_for_a_client:
         perform(chosen.stop(), only_print=False)
         return 0
-    status = status_of(args)
+    status = running(args)
     if status is None:
         say("no vragd runs")
         return 0
@@ -79,9 +94,9 @@ def end(chosen: Manager, status: Status, *, quiet: bool = False) -> None:
 
 
 def _reload(args: argparse.Namespace) -> int:
-    status = status_of(args)
+    status = running(args)
     if status is None:
-        raise NoDaemon("no vragd runs", hint="vragd run")
+        raise NotRunning("no vragd runs", hint="vragd run")
     now = reload(args, status)
     out(f"{status['config']}: taken up")
     return say_failed(now)
@@ -117,7 +132,7 @@ def _restart(args: argparse.Namespace) -> int:
     from vragd.cli.service.managers import manager
     from vragd.cli.steps import perform
 
-    chosen, status = manager(), status_of(args)
+    chosen, status = manager(), running(args)
     if status is not None and chosen.main_pid == status["pid"]:
         perform(chosen.restart(), only_print=False)
         return 0
