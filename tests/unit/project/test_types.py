@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -35,13 +36,20 @@ def named(text: str, types: set[str]) -> Iterator[str]:
                 yield f"{node.lineno}: {node.value!r}"
             continue
         for name in names_in(node):
-            parts = set(re.findall(r"[a-z0-9]+", re.sub(r"(?<=[a-z0-9])([A-Z])", r"_\1", name).lower()))
-            joined = re.sub(r"[^a-z0-9]", "", name.lower())
-            for kind in types:
-                if any(kind in longer and longer in joined for longer in EVERY - {kind}):
-                    continue  # it is that one that is named
-                if (kind in parts and parts & PARTS) if kind in PLAIN else kind in joined:
-                    yield f"{node.lineno}: {name}"
+            for _ in types_in(name) & types:
+                yield f"{node.lineno}: {name}"
+
+
+@cache
+def types_in(name: str) -> frozenset[str]:
+    """The types that a name is made of."""
+    parts = set(re.findall(r"[a-z0-9]+", re.sub(r"(?<=[a-z0-9])([A-Z])", r"_\1", name).lower()))
+    joined = re.sub(r"[^a-z0-9]", "", name.lower())
+    found = {kind for kind in EVERY if ((kind in parts and parts & PARTS) if kind in PLAIN else kind in joined)}
+    # of two the longer one is named
+    return frozenset(
+        kind for kind in found if not any(kind in longer and longer in joined for longer in EVERY - {kind})
+    )
 
 
 def bodies(tree: ast.AST) -> Iterator[list[ast.stmt]]:
