@@ -14,8 +14,10 @@ import pytest
 
 from tests.fakes.ollama import FakeOllama
 from tests.workers import Home, N, eventually, idle, keeper_of, paths
+from vragd.catalog.titles import missing
 from vragd.config.settings import SourceSettings, WatchSettings
 from vragd.errors import BackendUnavailable
+from vragd.stores.indexer import Indexer
 from vragd.sync.pace import Pace
 from vragd.vault.root import Root
 from vragd.vault.source import Source
@@ -287,6 +289,13 @@ def test_a_note_that_was_emptied_is_believed_although_another_cannot_be_embedded
 
 
 @pytest.mark.slow
+def titles_wait(worker: Indexer) -> bool:
+    """Whether there are titles to be embedded, which is done while there is nothing else to do."""
+    space = worker.store.space
+    with worker.store.reader.snapshot() as now:
+        return space is None or bool(missing(now.db, space.id, 1))
+
+
 def test_an_unmount_while_notes_are_queued_deletes_nothing(home: Home) -> None:
     folder = home.folder("folder")
 
@@ -294,6 +303,7 @@ def test_an_unmount_while_notes_are_queued_deletes_nothing(home: Home) -> None:
         async with home.worker(SourceSettings(path=folder)) as worker:
             keeper = keeper_of(worker, folder)
             await eventually(lambda: len(paths(worker, folder)) == N and idle(worker), "the notes")
+            await eventually(lambda: not titles_wait(worker), "their titles: nobody else is to hang in what follows")
             home.ollama.digest = "b" * 64  # all are dirty, and move over as the embedder allows
             home.ollama.hang = True
             worker.look_again()
