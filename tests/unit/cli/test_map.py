@@ -121,6 +121,16 @@ def test_json_has_every_store_an_image_one(tmp_path: Path, capsys: pytest.Captur
         made(Daemon([picture()]), file, ".png", ())
 
 
+def test_a_store_of_words_alone_is_told_from_one_that_is_not_indexed_yet(capsys: pytest.CaptureFixture[str]) -> None:
+    words = picture(store="words", without=3, words_alone=True)
+    with pytest.raises(VragdError, match="without a model no note has a vector"):
+        made(Daemon([words]), "-", ".svg", ())
+    assert capsys.readouterr().err == "note: 'words' keeps words alone: it has no vectors to place its notes by\n"
+    with pytest.raises(VragdError, match="yet"):
+        made(Daemon([words, picture()]), "-", ".svg", ())
+    assert made(Daemon([words, picture(note("a.md"))]), "-", ".svg", ()).startswith(b"<svg")
+
+
 def test_what_is_computed_is_waited_for_and_nothing_is_said_of_it_but_on_a_terminal(
     capsys: pytest.CaptureFixture[str],
 ) -> None:

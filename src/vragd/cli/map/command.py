@@ -97,7 +97,9 @@ def _say_rest(one: Drawn) -> None:
     if one["reason"]:
         why = one["reason"].replace("_", " ")
         say(f"note: the notes of {one['store']!r} could not be laid out anew ({why}); the daemon's log says more")
-    if one["without"]:
+    if _has_words_alone(one):
+        say(f"note: {one['store']!r} keeps words alone: it has no vectors to place its notes by")
+    elif one["without"]:
         has = plural(one["without"], "note of", "notes of")
         say(f"note: {has} {one['store']!r} not in the picture: no vector yet (vragd status)")
 
@@ -108,9 +110,15 @@ def _the_one(pictures: list[Drawn]) -> Drawn:
     if len(seen) > 1:
         names = ", ".join(one["store"] for one in seen)
         raise UsageError(f"{len(seen)} stores have notes: {names}", hint="--store NAME draws one; .json takes all")
+    if not seen and pictures and all(map(_has_words_alone, pictures)):
+        raise VragdError("there is nothing to place: without a model no note has a vector", hint="vragd models")
     if not seen:
         raise VragdError("there is no note with a vector yet", hint="vragd status says how far indexing is")
     return seen[0]
+
+
+def _has_words_alone(one: Drawn) -> bool:
+    return bool(one.get("words_alone"))  # a daemon of before does not say
 
 
 def _image(picture: Drawn, form: str) -> bytes:
