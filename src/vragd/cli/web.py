@@ -75,11 +75,11 @@ class Telling:
             )
             threading.Thread(target=self._open, daemon=True).start()
 
-    def asked(self) -> bool:
-        """Whether a line could be read; for one there is another address."""
+    def asked(self) -> bool | None:
+        """Whether a line could be read; for one there is another address. None in the background."""
         try:
             if os.tcgetpgrp(0) != os.getpgrp():
-                return True  # in the background: what is typed is for others
+                return None  # what is typed is for others
             said = os.read(0, 4096)
         except OSError:
             return False

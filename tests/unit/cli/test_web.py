@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import http.client
 import os
 import re
 import signal
 import socket
 import stat
+import subprocess
+import sys
 import threading
 from pathlib import Path
 
@@ -17,7 +20,7 @@ from tests.harness import until
 from vragd.cli.main import main
 from vragd.cli.web import Telling, a_file
 from vragd.client import Client
-from vragd.daemon.web import Addresses, serve
+from vragd.daemon.web import Addresses, Typed, serve
 from vragd.server.web.guard import Keys
 
 
@@ -101,6 +104,61 @@ def test_it_is_served_until_it_is_interrupted(tmp_path: Path) -> None:
     assert signal.getsignal(signal.SIGINT) is before
     with pytest.raises(OSError), socket.create_connection(("127.0.0.1", int(str(found["port"])))):
         pass
+
+
+def test_what_is_typed_for_others_is_looked_at_now_and_then_and_not_all_the_time() -> None:
+    async def typed() -> tuple[int, float]:
+        there, write = os.pipe()
+        os.write(write, b"\n")
+        loop, called, seen = asyncio.get_running_loop(), 0, asyncio.Event()
+
+        def asked() -> bool | None:
+            nonlocal called
+            called += 1
+            if called < 4:
+                return None
+            seen.set()
+            return False
+
+        began = loop.time()
+        typing = Typed(there, asked, again_s=0.05)
+        async with asyncio.timeout(10):
+            await seen.wait()
+        took = loop.time() - began
+        typing.end()
+        os.close(there)
+        os.close(write)
+        return called, took
+
+    called, took = asyncio.run(typed())
+    assert (called, took >= 0.14) == (4, True)
+
+
+TWO = """
+import fcntl, os, pathlib, pty, signal, termios
+from vragd.cli.web import Telling
+ours, theirs = pty.openpty()
+fcntl.ioctl(theirs, termios.TIOCSCTTY, 0)
+os.dup2(theirs, 0)
+os.write(ours, b"\\n")
+signal.signal(signal.SIGTTOU, signal.SIG_IGN)
+if os.fork() == 0:
+    os.setpgid(0, 0)
+    telling = Telling(pathlib.Path("none"), opens=False)
+    print(telling.asked(), flush=True)
+    os.tcsetpgrp(0, os.getpgrp())
+    print(telling.asked(), flush=True)
+    os._exit(0)
+os.wait()
+"""
+
+
+@pytest.mark.slow
+def test_in_the_background_no_line_is_taken() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", TWO], capture_output=True, text=True, check=True, start_new_session=True, timeout=60
+    )
+    assert done.stdout.split() == ["None", "True"]
 
 
 def test_the_file_that_leads_there_is_for_its_owner_alone_and_goes(tmp_path: Path) -> None:
