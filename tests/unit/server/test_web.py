@@ -150,6 +150,9 @@ def test_what_is_told_of_notes_needs_a_token_and_a_ticket_is_none(tmp_path: Path
                 assert (await page.ask(method, path, b"{}", authorization=said)).status == 403, (path, said)
             assert (await page.ask(method, path, b"{}")).status == 403
         assert page.asked == []
+        for said in ("\ud800", f"{ticket}\udfff", "\xe9", ""):
+            told = await page.ask("POST", "/session", json.dumps({"ticket": said}).encode())
+            assert told.status == 403, said
         assert (await page.ask("POST", "/session", json.dumps({"ticket": ticket}).encode())).status == 200
 
     serve(tmp_path, check)
