@@ -38,7 +38,7 @@ class Daemon:
     """Answers so, one after the other; the last goes on."""
 
     def __init__(self, *answers: Sequence[dict[str, Any]], sources: Sequence[str] = ()) -> None:
-        self.answers, self.sources, self.asked = list(answers), sources, list[str]()
+        self.answers, self.sources, self.asked, self.is_daemon = list(answers), sources, list[str](), True
 
     def request(self, method: str, target: str, body: Any = None, *, timeout_s: float = 35.0) -> Any:
         self.asked.append(target)
@@ -111,7 +111,8 @@ def test_json_has_every_store_an_image_one(tmp_path: Path, capsys: pytest.Captur
     assert json.loads(made(Daemon(two), file, ".json", ())) == {"pictures": two}
     said = capsys.readouterr().err
     assert "2 notes of 'other' not in the picture" in said
-    assert "could not be laid out anew (too slow)" in said
+    assert "'other' could not be laid out anew: it takes too long (vragd logs)" in said
+    assert all(len(line) <= 80 for line in said.splitlines())
     with pytest.raises(UsageError, match="2 stores have notes: notes, other"):
         made(Daemon(two), file, ".svg", ())
     daemon = Daemon([picture(note("a.md")), picture(store="empty")])
@@ -125,10 +126,23 @@ def test_a_store_of_words_alone_is_told_from_one_that_is_not_indexed_yet(capsys:
     words = picture(store="words", without=3, words_alone=True)
     with pytest.raises(VragdError, match="without a model no note has a vector"):
         made(Daemon([words]), "-", ".svg", ())
-    assert capsys.readouterr().err == "note: 'words' keeps words alone: it has no vectors to place its notes by\n"
+    assert capsys.readouterr().err == ""
     with pytest.raises(VragdError, match="yet"):
         made(Daemon([words, picture()]), "-", ".svg", ())
     assert made(Daemon([words, picture(note("a.md"))]), "-", ".svg", ()).startswith(b"<svg")
+    assert capsys.readouterr().err == "note: 'words' keeps words alone: it has no vectors to place its notes by\n"
+
+
+@pytest.mark.parametrize(
+    ("is_daemon", "reason", "hint"),
+    [(True, "not_kept", "vragd logs"), (False, "not_kept", "data directory"), (False, "crashed", "")],
+)
+def test_where_no_layout_could_be_made_that_is_what_is_said(is_daemon: bool, reason: str, hint: str) -> None:
+    daemon = Daemon([picture(store="other"), picture(reason=reason)])
+    daemon.is_daemon = is_daemon
+    with pytest.raises(VragdError, match="the notes of 'notes' could not be placed") as raised:
+        made(daemon, "-", ".svg", ())
+    assert hint in raised.value.hint and ("logs" in raised.value.hint) is is_daemon
 
 
 def test_what_is_computed_is_waited_for_and_nothing_is_said_of_it_but_on_a_terminal(

@@ -19,6 +19,12 @@ from vragd.errors import UsageError, VragdError
 WAIT_S, SAY_S = 1, 10.0
 Drawn = dict[str, Any]
 FORMATS = (".svg", ".png", ".json")
+WHY = {
+    "too_slow": "it takes too long",
+    "too_much_memory": "it takes too much memory",
+    "crashed": "what places them crashed",
+    "not_kept": "their places cannot be kept",
+}
 
 
 def add(commands: Any, common: argparse.ArgumentParser) -> None:
@@ -33,6 +39,9 @@ def add(commands: Any, common: argparse.ArgumentParser) -> None:
 
 class Asked(Protocol):
     """Who answers: a `Session`."""
+
+    @property
+    def is_daemon(self) -> bool: ...
 
     def request(self, method: str, target: str, body: Any = None, *, timeout_s: float = 35.0) -> Any: ...
 
@@ -62,11 +71,12 @@ def made(session: Asked, file: str, form: str, stores: Sequence[str]) -> bytes:
         known = session.request("GET", "/v1/stores")["stores"]
         _refuse(Path(file), [Path(path) for one in known for path in one["sources"]])
     pictures = _pictures(session, stores)
+    drawn = None if form == ".json" else _the_one(pictures, session.is_daemon)
     for one in pictures:
-        _say_rest(one)
-    if form == ".json":
+        _say_rest(one, session.is_daemon)
+    if drawn is None:
         return json.dumps({"pictures": pictures}, ensure_ascii=False).encode("utf-8", "replace")
-    return _image(_the_one(pictures), form)
+    return _image(drawn, form)
 
 
 def _refuse(file: Path, sources: Sequence[Path]) -> None:
@@ -93,10 +103,9 @@ def _pictures(session: Asked, stores: Sequence[str]) -> list[Drawn]:
             say("placing notes by meaning …" + (f" {took:.0f} s so far" if took >= SAY_S else ""))
 
 
-def _say_rest(one: Drawn) -> None:
+def _say_rest(one: Drawn, is_daemon: bool) -> None:
     if one["reason"]:
-        why = one["reason"].replace("_", " ")
-        say(f"note: the notes of {one['store']!r} could not be laid out anew ({why}); the daemon's log says more")
+        say(f"note: {one['store']!r} could not be laid out anew: {_why(one)}{' (vragd logs)' if is_daemon else ''}")
     if _has_words_alone(one):
         say(f"note: {one['store']!r} keeps words alone: it has no vectors to place its notes by")
     elif one["without"]:
@@ -104,7 +113,12 @@ def _say_rest(one: Drawn) -> None:
         say(f"note: {has} {one['store']!r} not in the picture: no vector yet (vragd status)")
 
 
-def _the_one(pictures: list[Drawn]) -> Drawn:
+def _why(one: Drawn) -> str:
+    reason: str = one["reason"]
+    return WHY.get(reason, reason.replace("_", " "))
+
+
+def _the_one(pictures: list[Drawn], is_daemon: bool) -> Drawn:
     """An image is of one store. Raises UsageError for several, VragdError where there is nothing to be seen."""
     seen = [one for one in pictures if one["notes"]]
     if len(seen) > 1:
@@ -112,6 +126,11 @@ def _the_one(pictures: list[Drawn]) -> Drawn:
         raise UsageError(f"{len(seen)} stores have notes: {names}", hint="--store NAME draws one; .json takes all")
     if not seen and pictures and all(map(_has_words_alone, pictures)):
         raise VragdError("there is nothing to place: without a model no note has a vector", hint="vragd models")
+    failed = next((one for one in pictures if one["reason"]), None)
+    if not seen and failed is not None:
+        room = "the data directory: is there room, may it be written?" if failed["reason"] == "not_kept" else ""
+        hint = "vragd logs" if is_daemon else room
+        raise VragdError(f"the notes of {failed['store']!r} could not be placed: {_why(failed)}", hint=hint)
     if not seen:
         raise VragdError("there is no note with a vector yet", hint="vragd status says how far indexing is")
     return seen[0]
