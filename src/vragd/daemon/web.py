@@ -36,7 +36,7 @@ AGAIN_S = 1.0
 
 def serve(client: Client, port: int, ready: Callable[[Addresses], None], asked: Asked | None) -> None:
     """
-    Serve the page on this machine's `port`, 0 for any, until SIGINT or SIGTERM. Blocks. Raises ConfigError.
+    Serve the page on this machine's `port`, 0 for any, until SIGINT, SIGTERM or SIGHUP. Blocks. Raises ConfigError.
 
     `ready` is called once it is served; `asked`, if any, as `Typed` has it of standard input. Neither may block.
     """
@@ -78,8 +78,9 @@ async def _serve(
 ) -> None:  # fmt: skip
     loop, ended = asyncio.get_running_loop(), asyncio.Event()
     listener, door = loopback(f"127.0.0.1:{port}")
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, ended.set)
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) is not signal.SIG_IGN:  # as nohup has it
+            loop.add_signal_handler(number, ended.set)
     keys = Keys()
     server = Server(
         Web(client, keys).answer, Limits(), lambda *_: PATIENCE_S, replace(door, guard=Guard(keys), headers=HEADERS)
