@@ -52,6 +52,8 @@ def test_svg_has_every_note_with_its_path_links_regions_and_both_schemes() -> No
     found = svg.drawn(picture(note("a/b.md", 1, 1), note("c.md", -1, -1), links=[[0, 1]], regions=regions)).decode()
     root = XML.fromstring(found)
     circles = root.findall(f".//{NAME}circle")
+    assert root.findtext(f"{NAME}title") == "notes: 2 notes, placed by meaning"
+    assert b"<title>notes: 1 note, placed by meaning</title>" in svg.drawn(picture(note("a.md")))
     assert [(one.get("cx"), one.get("cy")) for one in circles] == [("960.0", "40.0"), ("40.0", "960.0")]
     assert [one.findtext(f"{NAME}title") for one in circles] == ["a/b.md\nVault/a/b.md", "c.md\nVault/c.md"]
     line = root.find(f".//{NAME}line")
@@ -170,3 +172,19 @@ def test_another_kind_of_file_is_refused_before_anything_is_asked(
 ) -> None:  # fmt: skip
     assert main(["map", "--out", name]) == 2
     assert f"{name} is no .svg, .png or .json" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("given", "said", "hint"),
+    [
+        (["--out", "folder/.PNG"], "folder/.PNG has no name before .png", "map.svg"),
+        (["--out", ""], "what is given for out is empty", "not set?\n"),
+        (["--out", "map.svg", "--store", ""], "what is given for store is empty", "leave it out to mean all"),
+    ],
+)
+def test_what_is_wrong_with_a_name_is_said(
+    given: list[str], said: str, hint: str, capsys: pytest.CaptureFixture[str]
+) -> None:  # fmt: skip
+    assert main(["map", *given]) == 2
+    told = capsys.readouterr().err
+    assert said in told and hint in told

@@ -50,6 +50,8 @@ def _map(args: argparse.Namespace) -> int:
     mode = os.umask(0)  # the file is the user's own: with a daemon or without, it has the rights they give files
     os.umask(mode)
     form = ".svg" if args.out == "-" else Path(args.out).suffix.lower()
+    if (kind := Path(args.out).name.lower()) in FORMATS:
+        raise UsageError(f"{args.out} has no name before {kind}", hint="vragd map --out map.svg")
     if form not in FORMATS:
         raise UsageError(f"{args.out} is no .svg, .png or .json", hint="vragd map --out map.svg")
     if args.out != "-":
