@@ -41,16 +41,19 @@ class Shown:
 
     def __init__(self, instance: Vragd, browser: Chromium) -> None:
         self.vragd, self.browser = instance, browser
-        self.web = subprocess.Popen(
-            [sys.executable, "-m", "vragd", "web", "--no-open"], env=instance.env, text=True,
-            stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
-        )  # fmt: skip
-        assert self.web.stdout is not None
-        self.address = self.web.stdout.readline().strip()
+        self.start()
         self.place = self.address.partition("#")[0]
         self.first = browser.tab()
         self.first.go(self.address)
         self.first.until(f"{TITLES}.length > 3")
+
+    def start(self, *more: str) -> None:
+        self.web = subprocess.Popen(
+            [sys.executable, "-m", "vragd", "web", "--no-open", *more], env=self.vragd.env, text=True,
+            stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
+        )  # fmt: skip
+        assert self.web.stdout is not None
+        self.address = self.web.stdout.readline().strip()
 
     def tab(self, *, pictures: Any = None, width: int = 1280, dark: bool = False) -> Tab:
         """Another tab of the page, let in by the first; with a picture of its own."""
@@ -80,6 +83,9 @@ def shown(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shown]:
     for seed in range(6):
         (instance.vault / f"Hostile <img src=x onerror=hit()> {seed}.md").write_text(hostile(seed))
     (instance.vault / "Heron.md").write_text("---\ntags: [bird/water]\n---\n# Heron\n\nA grey heron at [[Pond]].\n")
+    (instance.vault / instance.vault.name).mkdir()  # a folder called as its vault is
+    for place, says in ((instance.vault, "shallow"), (instance.vault / instance.vault.name, "deep")):
+        (place / "Twin.md").write_text(f"A {says} twin.")
     (instance.vault / "Pond.md").write_text("The old pond, where [[Heron|herons]] stand. [[Nowhere at all]]\n")
     try:
         instance.start()
@@ -138,6 +144,21 @@ def test_a_note_is_found_read_and_followed_by_its_links(shown: Shown) -> None:
     tab.until("document.querySelector('#note').textContent.includes('Nowhere at all')")
     tab.click("#note .close")
     tab.until("document.getElementById('note').hidden")
+    well(tab, shown)
+    tab.close()
+
+
+def test_each_of_two_notes_opens_where_a_folder_is_called_as_its_vault(shown: Shown) -> None:
+    tab = shown.tab()
+    tab.click("#q")
+    tab.type("twin")
+    tab.until(f"{DONE} && {TITLES}.filter(one => one === 'Twin').length === 2")
+    told = set[str]()
+    for at in range(2):
+        tab.js(f"document.querySelectorAll('#list .title')[{at}].click()")
+        tab.until("document.querySelectorAll('#note .part').length > 2")
+        told.add(tab.js("document.querySelector('#note .text').textContent").strip())
+    assert told == {"A shallow twin.", "A deep twin."}
     well(tab, shown)
     tab.close()
 
@@ -342,4 +363,14 @@ def test_it_fits_a_narrow_screen_and_goes_on_after_the_daemon_was_away(shown: Sh
     shown.vragd.start()
     tab.until("document.getElementById('trouble').hidden")
     well(tab, shown)
+    tab.close()
+
+
+def test_who_comes_back_after_the_page_ended_is_told_one_thing(shown: Shown) -> None:
+    tab = shown.tab()
+    shown.end()
+    tab.until("document.getElementById('trouble').textContent.includes('vragd web has ended')")
+    shown.start("--port", shown.place.rsplit(":", 1)[1].rstrip("/"))
+    tab.until("!document.getElementById('enter').hidden")
+    tab.until("document.getElementById('trouble').hidden")
     tab.close()

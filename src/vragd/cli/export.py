@@ -61,6 +61,8 @@ def _export(args: argparse.Namespace) -> int:
 
 def _vectors(args: argparse.Namespace) -> Vectors:
     suffix = Path(args.out).suffix
+    if Path(args.out).name in (".npy", ".jsonl", ".ndjson"):
+        raise UsageError(f"--out: {args.out!r} has no name before its ending", hint="--out NAME.jsonl")
     if suffix == ".npz":
         raise UsageError(
             ".npz is not written", hint="--out NAME.npy: NumPy maps it into memory, and its records stand beside it"

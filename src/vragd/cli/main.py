@@ -185,7 +185,8 @@ def _refuse_empty(args: argparse.Namespace) -> None:
     for name in NAMES:
         given = getattr(args, name, None)
         if given == "" or (isinstance(given, list) and "" in given):
-            hint = "is a variable of the shell not set? leave it out to mean all"
+            hint = "is a variable of the shell not set?"
+            hint += " leave it out to mean all" if name in ("store", "source") and isinstance(given, list) else ""
             raise UsageError(f"what is given for {name.replace('_', '-')} is empty", hint=hint)
 
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import argparse
 import os
+import stat
 import sys
 import tempfile
 import threading
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+import time
+from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +20,9 @@ from vragd.errors import UsageError, VragdError
 
 if TYPE_CHECKING:
     from vragd.daemon.web import Addresses
+
+
+BEGINS, OLD_S = "vragd-web-", 3600.0
 
 
 def add(commands: Any, common: argparse.ArgumentParser) -> None:
@@ -34,30 +39,41 @@ def _web(args: argparse.Namespace) -> int:
     asking.request("GET", "/healthz", timeout_s=5.0)  # raises where there is nothing to look at
     from vragd.daemon.web import serve
 
-    with a_file(os.environ.get("XDG_RUNTIME_DIR")) as led:
-        told = Telling(led, opens=not args.no_open)
+    told = Telling(os.environ.get("XDG_RUNTIME_DIR"), opens=not args.no_open)
+    try:
         serve(asking, args.port, told.ready, told.asked if sys.stdin is not None and sys.stdin.isatty() else None)
+    finally:
+        told.end()
     return 0
 
 
-@contextmanager
-def a_file(folder: str | None) -> Iterator[Path]:
-    """A file in the folder, or where temporary ones are, that only its owner can read; while it is needed."""
-    descriptor, name = tempfile.mkstemp(".html", "vragd-web-", folder if folder and Path(folder).is_dir() else None)
-    os.close(descriptor)
+def a_file(folder: str | None) -> Path:
+    """
+    A new file that only its owner can read, in the folder, or else where temporary ones are. What one that was killed
+    has left there is removed. Raises OSError.
+    """
     try:
-        yield Path(name)
-    finally:
+        descriptor, name = tempfile.mkstemp(".html", BEGINS, folder or None)
+    except OSError:
+        if not folder:
+            raise
+        return a_file(None)
+    os.close(descriptor)
+    for old in Path(name).parent.glob(f"{BEGINS}*.html"):
         with suppress(OSError):
-            Path(name).unlink()
+            seen = old.lstat()
+            if stat.S_ISREG(seen.st_mode) and seen.st_uid == os.geteuid() and seen.st_mtime < time.time() - OLD_S:
+                old.unlink()
+    return Path(name)
 
 
 class Telling:
-    """Tells a person where the page is, and opens it through the file `led`: an argument is seen by everybody."""
+    """Tells a person where the page is, and opens it through a file of `folder`: an argument is seen by everybody."""
 
-    def __init__(self, led: Path, *, opens: bool, environ: Mapping[str, str] = os.environ) -> None:
-        self._led, self._opens, self._environ = led, opens, environ
+    def __init__(self, folder: str | None, *, opens: bool, environ: Mapping[str, str] = os.environ) -> None:
+        self._folder, self._opens, self._environ = folder, opens, environ
         self._where: Addresses | None = None
+        self._led: Path | None = None
 
     def ready(self, where: Addresses) -> None:
         """The page is served."""
@@ -69,17 +85,19 @@ class Telling:
         if "SSH_CONNECTION" in self._environ and not self._environ.get("DISPLAY"):
             say(f"From the machine you sit at, first: ssh -L {where.port}:127.0.0.1:{where.port} THIS-MACHINE", 2)
         elif self._opens:
-            self._led.write_text(
-                '<!doctype html><meta charset="utf-8"><title>vragd</title>'
-                f'<meta http-equiv="refresh" content="0;url={where.from_file()}">'
-            )
-            threading.Thread(target=self._open, daemon=True).start()
+            self._lead(where)
 
-    def asked(self) -> bool:
-        """Whether a line could be read; for one there is another address."""
+    def end(self) -> None:
+        """What led to the page is gone with it."""
+        if self._led is not None:
+            with suppress(OSError):
+                self._led.unlink()
+
+    def asked(self) -> bool | None:
+        """Whether a line could be read; for one there is another address. None in the background."""
         try:
             if os.tcgetpgrp(0) != os.getpgrp():
-                return True  # in the background: what is typed is for others
+                return None  # what is typed is for others
             said = os.read(0, 4096)
         except OSError:
             return False
@@ -92,11 +110,23 @@ class Telling:
         out(self._where.typed())
         sys.stdout.flush()
 
-    def _open(self) -> None:
+    def _lead(self, where: Addresses) -> None:
+        try:
+            self._led = a_file(self._folder)
+            self._led.write_text(
+                '<!doctype html><meta charset="utf-8"><title>vragd</title>'
+                f'<meta http-equiv="refresh" content="0;url={where.from_file()}">'
+            )
+        except OSError as error:
+            say(f"No browser was opened, no file can lead it: {error.strerror}. Open the address above.")
+            return
+        threading.Thread(target=self._open, args=[self._led.as_uri()], daemon=True).start()
+
+    def _open(self, link: str) -> None:
         from vragd.cli.opening import open_link
 
         try:
-            opener, status = open_link(self._led.as_uri(), self._environ)
+            opener, status = open_link(link, self._environ)
         except VragdError as error:
             say(f"No browser was opened: {error.message}. Open the address above.")
             return

@@ -30,34 +30,69 @@ class Addresses:
         return f"http://127.0.0.1:{self.port}{ENTER}{self._keys.ticket()}"
 
 
-def serve(client: Client, port: int, ready: Callable[[Addresses], None], asked: Callable[[], bool] | None) -> None:
-    """
-    Serve the page on this machine's `port`, 0 for any, until SIGINT or SIGTERM. Blocks. Raises ConfigError.
+Asked = Callable[[], bool | None]
+AGAIN_S = 1.0
 
-    `ready` is called once it is served; `asked`, if any, whenever standard input has something to read, until it says
-    that it had the last of it. Neither may block.
+
+def serve(client: Client, port: int, ready: Callable[[Addresses], None], asked: Asked | None) -> None:
+    """
+    Serve the page on this machine's `port`, 0 for any, until SIGINT, SIGTERM or SIGHUP. Blocks. Raises ConfigError.
+
+    `ready` is called once it is served; `asked`, if any, as `Typed` has it of standard input. Neither may block.
     """
     set_up(level="error")
     asyncio.run(_serve(client, port, ready, asked))
 
 
+class Typed:
+    """
+    Calls `asked` whenever a descriptor has something to read: until that says False, it had the last of it; and, where
+    it says None, that is for others to read, not before so many seconds. On the event loop.
+    """
+
+    def __init__(self, descriptor: int, asked: Asked, again_s: float = AGAIN_S) -> None:
+        self._descriptor, self._asked, self._again_s = descriptor, asked, again_s
+        self._loop = asyncio.get_running_loop()
+        self._later: asyncio.TimerHandle | None = None
+        self._begin()
+
+    def end(self) -> None:
+        """Call no more."""
+        self._loop.remove_reader(self._descriptor)
+        if self._later is not None:
+            self._later.cancel()
+
+    def _begin(self) -> None:
+        self._loop.add_reader(self._descriptor, self._look)
+
+    def _look(self) -> None:
+        said = self._asked()
+        if not said:
+            self._loop.remove_reader(self._descriptor)
+        if said is None:  # it stays there to be read, and would be told of again and again
+            self._later = self._loop.call_later(self._again_s, self._begin)
+
+
 async def _serve(
-    client: Client, port: int, ready: Callable[[Addresses], None], asked: Callable[[], bool] | None
+    client: Client, port: int, ready: Callable[[Addresses], None], asked: Asked | None
 ) -> None:  # fmt: skip
     loop, ended = asyncio.get_running_loop(), asyncio.Event()
     listener, door = loopback(f"127.0.0.1:{port}")
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, ended.set)
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) is not signal.SIG_IGN:  # as nohup has it
+            loop.add_signal_handler(number, ended.set)
     keys = Keys()
     server = Server(
         Web(client, keys).answer, Limits(), lambda *_: PATIENCE_S, replace(door, guard=Guard(keys), headers=HEADERS)
     )
     server.start(listener)
+    typed: Typed | None = None
     try:
         ready(Addresses(listener.getsockname()[1], keys))
         if asked is not None:
-            loop.add_reader(0, lambda: asked() or loop.remove_reader(0))
+            typed = Typed(0, asked)
         await ended.wait()
     finally:
-        loop.remove_reader(0)
+        if typed is not None:
+            typed.end()
         await server.stop(0)

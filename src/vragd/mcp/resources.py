@@ -65,8 +65,10 @@ class Resources:
 
     def read(self, uri: str) -> dict[str, Any]:
         """The note's text, cleaned and fenced as `get_note` gives it; of a long one a part, and how to go on."""
-        if len(uri) > MOST_URI_CHARS or not uri.startswith(BEGINS):
+        if not uri.startswith(BEGINS):
             raise Refused(INVALID_PARAMS, f"there is no such resource; the address of a note begins with {BEGINS}")
+        if len(uri) > MOST_URI_CHARS:
+            raise Refused(INVALID_PARAMS, f"that address is too long: a note's has up to {MOST_URI_CHARS:,} characters")
         goes_on = _GOES_ON.search(uri)
         note = _unquoted(uri.removeprefix(BEGINS)[: -len(goes_on[0]) if goes_on else None])
         if not note.strip():

@@ -97,24 +97,31 @@ class Told:
 class Asked:
     """
     A file, and the place in it that was asked for: '', headings, or `^` and a block's id; or the first and last of the
-    lines, as they were typed.
+    lines, as they were typed. `is_whole`: it was asked for by all of its address, as hits print it.
     """
 
     file: File
     place: str = ""
     lines: tuple[int, int] | None = None
+    is_whole: bool = False
+
+    @property
+    def address(self) -> str:
+        """Of the file, as hits print it."""
+        return _address(self.file)
 
 
 def find(target: Linked, text: str) -> list[Asked]:
     """
     The files somebody may mean by `text`, none if there is none: a path as hits print it, from the source or with its
-    name before it; a path on the disk; a name as links have it; an alias or a title; `#` and a place behind any of it.
+    name before it, which goes before; a path on the disk; a name as links have it; an alias or a title; `#` and a place
+    behind any of it.
     """
     with target.reader.snapshot() as now:
         graph = graph_of(target, now.db)
-        for name, place, lines in _readings(text.strip()):
+        for name, place, lines in _readings(text):
             if found := _find(target, graph, name):
-                return [Asked(file, place, lines) for file in found]
+                return [Asked(file, place, lines, _address(file) == name) for file in found]
     return []
 
 
@@ -125,8 +132,7 @@ def near(target: Linked, text: str) -> list[str]:
         names: dict[str, str] = {}
         for file in graph.files():
             if len(names) < MOST_NAMES and (not target.sources or file.source in target.sources):
-                said = shown(f"{file.source}/{file.path}")
-                names.setdefault(_bare(file.path), said)
+                names.setdefault(_bare(file.path), _address(file))
         *_, (name, *_) = _readings(text.strip())  # without line numbers or a place
         found = difflib.get_close_matches(_bare(name), names, N_NEAR, 0.6)
     return [names[name] for name in found]
@@ -156,7 +162,7 @@ def notes_linked(target: Linked, db: apsw.Connection, wanted: tree.Link) -> set[
     would lead to it.
     """
     graph = graph_of(target, db)
-    for name, place, _ in _readings(wanted.target.strip()):
+    for name, place, _ in _readings(wanted.target):
         files = _find(target, graph, name)
         if files and wanted.direction == "from":
             within = place_keys(place)
@@ -211,7 +217,12 @@ def graph_of(target: Linked, db: apsw.Connection) -> Graph:
 
 
 def _readings(text: str) -> Iterable[tuple[str, str, tuple[int, int] | None]]:
-    """What `text` may name, likeliest first: (file, place in it, lines of it)."""
+    """What `text` may name, likeliest first: (file, place in it, lines of it). Names may begin and end with blanks."""
+    for spelled in dict.fromkeys((text, text.strip())):
+        yield from _readings_of(spelled)
+
+
+def _readings_of(text: str) -> Iterable[tuple[str, str, tuple[int, int] | None]]:
     with suppress(ValueError):  # an address that is none
         if text.startswith("obsidian://"):
             text = (parse_qs(urlsplit(text).query).get("file") or [""])[0]
@@ -224,7 +235,8 @@ def _readings(text: str) -> Iterable[tuple[str, str, tuple[int, int] | None]]:
         yield text[: lines.start()], "", (int(lines[1]), int(lines[2] or lines[1]))
     name, mark, place = text.partition("#")
     if mark:
-        yield name.strip(), place.strip(), None
+        for spelled in dict.fromkeys((name, name.strip())):
+            yield spelled, place.strip(), None
 
 
 def _find(target: Linked, graph: Graph, text: str) -> list[File]:
@@ -233,16 +245,17 @@ def _find(target: Linked, graph: Graph, text: str) -> list[File]:
     for label in labels:
         starts = (f"{label}/", *(f"{path.rstrip('/')}/" for path in target.roots[label].paths))
         named += [(label, text[len(start) :]) for start in starts if text.startswith(start)]
-    exactly = [*named, *((label, text.strip("/")) for label in labels)]
-    if found := [file for label, path in exactly if path and (file := graph.at(label, path))]:
-        return _once(found)
+    # A folder may be called as its vault is: what is printed of a file leads back to that one.
+    for exactly in (named, [(label, text.strip("/")) for label in labels]):
+        if found := [file for label, path in exactly if path and (file := graph.at(label, path))]:
+            return _once(found)
     for label, path in named:
         if path and (found := [file for file in graph.ending_in(path) if file.source == label]):
             return _once(found)
     found = graph.ending_in(text) if text.strip("/") else []
     found = found or (graph.called(text) if text else [])
     if not found and "%" in text:  # a name that is no text is printed otherwise than it is
-        found = [file for file in graph.files() if text in (shown(file.path), shown(f"{file.source}/{file.path}"))]
+        found = [file for file in graph.files() if text in (shown(file.path), _address(file))]
     return _once(file for file in found if file.source in labels)
 
 
@@ -252,6 +265,10 @@ def _once(files: Iterable[File]) -> list[File]:
 
 def _by_path(file: File) -> tuple[str, str]:
     return file.source, file.path
+
+
+def _address(file: File) -> str:
+    return shown(f"{file.source}/{file.path}")
 
 
 def _bare(path: str) -> str:

@@ -202,8 +202,9 @@ class RegionModel(Body):
 class PictureModel(Body):
     """
     Of one store, in one space. While it is `computing` some notes have no point yet and are not among `notes`; ask
-    again, or with `wait_s`. `links` are pairs of places in `notes`. `without` have no vector. `reason` says why there
-    is no layout, where one failed: `too_slow`, `too_much_memory`, `crashed`, `not_kept`.
+    again, or with `wait_s`. `links` are pairs of places in `notes`. `without` have no vector; where the store keeps
+    `words_alone`, none gets one. `reason` says why there is no layout, where one failed: `too_slow`,
+    `too_much_memory`, `crashed`, `not_kept`.
     """
 
     store: str
@@ -215,6 +216,7 @@ class PictureModel(Body):
     without: int
     reason: str
     generation: int
+    words_alone: bool
 
 
 class MapAnswer(Body):

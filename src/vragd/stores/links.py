@@ -93,13 +93,14 @@ def the_one(targets: Sequence[Linked], text: str) -> tuple[Linked, Asked]:
     Raises NotFound for what is no file, UsageError for what may be several.
     """
     found = [(target, asked) for target in targets for asked in search.find(target, text)]
+    found = [(target, asked) for target, asked in found if asked.is_whole] or found
     places: dict[tuple[str, ...], tuple[Linked, Asked]] = {}
     for target, asked in found:
         places.setdefault((*target.roots[asked.file.source].paths[:1], asked.file.path), (target, asked))
     if len(places) == 1:
         return next(iter(places.values()))
     if places:
-        said = [f"{asked.file.source}/{asked.file.path}" for _, asked in places.values()]
+        said = [asked.address for _, asked in places.values()]
         more = ", …" if len(said) > N_NAMED else ""
         raise UsageError(
             f"{len(said):,} files are called {text!r}", hint=f"which one? {', '.join(said[:N_NAMED])}{more}"

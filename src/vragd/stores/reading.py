@@ -25,7 +25,7 @@ async def get(
     """
     audience = Audience(stores, assistant)
     indexers, targets = await chosen(audience, names, sources)
-    got = await stores.aside.run(_got, targets, note.strip())
+    got = await stores.aside.run(_got, targets, note)
     pending, degraded = await audience.state(indexers)
     return {
         **{one.name: getattr(got, one.name) for one in fields(got)},
@@ -35,7 +35,7 @@ async def get(
 
 
 def _got(targets: Sequence[Linked], text: str) -> Got:
-    if (found := _by_id(targets, text)) is not None:
+    if (found := _by_id(targets, text.strip())) is not None:
         return found
     target, asked = the_one(targets, text)
     return reading.of_file(target, asked)

@@ -38,7 +38,7 @@ class Daemon:
     """Answers so, one after the other; the last goes on."""
 
     def __init__(self, *answers: Sequence[dict[str, Any]], sources: Sequence[str] = ()) -> None:
-        self.answers, self.sources, self.asked = list(answers), sources, list[str]()
+        self.answers, self.sources, self.asked, self.is_daemon = list(answers), sources, list[str](), True
 
     def request(self, method: str, target: str, body: Any = None, *, timeout_s: float = 35.0) -> Any:
         self.asked.append(target)
@@ -52,6 +52,8 @@ def test_svg_has_every_note_with_its_path_links_regions_and_both_schemes() -> No
     found = svg.drawn(picture(note("a/b.md", 1, 1), note("c.md", -1, -1), links=[[0, 1]], regions=regions)).decode()
     root = XML.fromstring(found)
     circles = root.findall(f".//{NAME}circle")
+    assert root.findtext(f"{NAME}title") == "notes: 2 notes, placed by meaning"
+    assert b"<title>notes: 1 note, placed by meaning</title>" in svg.drawn(picture(note("a.md")))
     assert [(one.get("cx"), one.get("cy")) for one in circles] == [("960.0", "40.0"), ("40.0", "960.0")]
     assert [one.findtext(f"{NAME}title") for one in circles] == ["a/b.md\nVault/a/b.md", "c.md\nVault/c.md"]
     line = root.find(f".//{NAME}line")
@@ -111,7 +113,8 @@ def test_json_has_every_store_an_image_one(tmp_path: Path, capsys: pytest.Captur
     assert json.loads(made(Daemon(two), file, ".json", ())) == {"pictures": two}
     said = capsys.readouterr().err
     assert "2 notes of 'other' not in the picture" in said
-    assert "could not be laid out anew (too slow)" in said
+    assert "'other' could not be laid out anew: it takes too long (vragd logs)" in said
+    assert all(len(line) <= 80 for line in said.splitlines())
     with pytest.raises(UsageError, match="2 stores have notes: notes, other"):
         made(Daemon(two), file, ".svg", ())
     daemon = Daemon([picture(note("a.md")), picture(store="empty")])
@@ -119,6 +122,29 @@ def test_json_has_every_store_an_image_one(tmp_path: Path, capsys: pytest.Captur
     assert daemon.asked == ["/v1/map?wait_s=0&store=a+b&store=c"]
     with pytest.raises(VragdError, match="no note with a vector yet"):
         made(Daemon([picture()]), file, ".png", ())
+
+
+def test_a_store_of_words_alone_is_told_from_one_that_is_not_indexed_yet(capsys: pytest.CaptureFixture[str]) -> None:
+    words = picture(store="words", without=3, words_alone=True)
+    with pytest.raises(VragdError, match="without a model no note has a vector"):
+        made(Daemon([words]), "-", ".svg", ())
+    assert capsys.readouterr().err == ""
+    with pytest.raises(VragdError, match="yet"):
+        made(Daemon([words, picture()]), "-", ".svg", ())
+    assert made(Daemon([words, picture(note("a.md"))]), "-", ".svg", ()).startswith(b"<svg")
+    assert capsys.readouterr().err == "note: 'words' keeps words alone: it has no vectors to place its notes by\n"
+
+
+@pytest.mark.parametrize(
+    ("is_daemon", "reason", "hint"),
+    [(True, "not_kept", "vragd logs"), (False, "not_kept", "data directory"), (False, "crashed", "")],
+)
+def test_where_no_layout_could_be_made_that_is_what_is_said(is_daemon: bool, reason: str, hint: str) -> None:
+    daemon = Daemon([picture(store="other"), picture(reason=reason)])
+    daemon.is_daemon = is_daemon
+    with pytest.raises(VragdError, match="the notes of 'notes' could not be placed") as raised:
+        made(daemon, "-", ".svg", ())
+    assert hint in raised.value.hint and ("logs" in raised.value.hint) is is_daemon
 
 
 def test_what_is_computed_is_waited_for_and_nothing_is_said_of_it_but_on_a_terminal(
@@ -146,3 +172,19 @@ def test_another_kind_of_file_is_refused_before_anything_is_asked(
 ) -> None:  # fmt: skip
     assert main(["map", "--out", name]) == 2
     assert f"{name} is no .svg, .png or .json" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("given", "said", "hint"),
+    [
+        (["--out", "folder/.PNG"], "folder/.PNG has no name before .png", "map.svg"),
+        (["--out", ""], "what is given for out is empty", "not set?\n"),
+        (["--out", "map.svg", "--store", ""], "what is given for store is empty", "leave it out to mean all"),
+    ],
+)
+def test_what_is_wrong_with_a_name_is_said(
+    given: list[str], said: str, hint: str, capsys: pytest.CaptureFixture[str]
+) -> None:  # fmt: skip
+    assert main(["map", *given]) == 2
+    told = capsys.readouterr().err
+    assert said in told and hint in told

@@ -146,6 +146,7 @@ def test_another_tools_vectors_are_taken_once_a_model_here_made_them_again(
     ("words", "said"),
     [
         (["export", "notes", "--out", "e.npz"], ".npz is not written"),
+        (["export", "notes", "--out", ".npy"], "has no name before its ending"),
         (["export", "notes", "--out", "e.npy", "--no-vectors"], "leaves nothing"),
         (["export", "notes", "--out", "e.txt"], "ends in .jsonl or .npy"),
         (["export", "notes", "--out", ""], "is empty"),

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import http.client
 import os
 import re
 import signal
 import socket
 import stat
+import subprocess
+import sys
 import threading
 from pathlib import Path
 
@@ -17,7 +20,7 @@ from tests.harness import until
 from vragd.cli.main import main
 from vragd.cli.web import Telling, a_file
 from vragd.client import Client
-from vragd.daemon.web import Addresses, serve
+from vragd.daemon.web import Addresses, Typed, serve
 from vragd.server.web.guard import Keys
 
 
@@ -29,18 +32,15 @@ def desktop(folder: Path, script: str) -> dict[str, str]:
     return {"PATH": f"{folder}:{os.environ['PATH']}"}
 
 
-def led(folder: Path) -> Path:
-    (folder / "led.html").touch(0o600)
-    return folder / "led.html"
-
-
 def test_the_address_is_printed_and_the_browser_led_there_by_a_file(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    told, keys, file = tmp_path / "told", Keys(), led(tmp_path)
+    told, keys = tmp_path / "told", Keys()
     environ = desktop(tmp_path, f'printf "%s" "$*" > "{told}.new"; mv "{told}.new" "{told}"')
-    Telling(file, opens=True, environ=environ).ready(Addresses(8123, keys))
+    telling = Telling(str(tmp_path), opens=True, environ=environ)
+    telling.ready(Addresses(8123, keys))
     until(told.exists, "the desktop to be asked")
+    (file,) = tmp_path.glob("*.html")
     assert told.read_text() == file.as_uri()  # what others can see among processes: no ticket
     said = capsys.readouterr()
     typed = re.fullmatch(r"http://127\.0\.0\.1:8123/#([\w-]{43})\n", said.out)
@@ -48,6 +48,8 @@ def test_the_address_is_printed_and_the_browser_led_there_by_a_file(
     assert typed is not None and entered is not None
     assert keys.spend(typed[1]) and keys.spend(entered[1])
     assert "once" in said.err and "Ctrl-C" in said.err
+    telling.end()
+    assert not file.exists()
 
 
 @pytest.mark.parametrize("script", ["exit 4", None])
@@ -55,17 +57,16 @@ def test_where_no_browser_opens_that_is_said(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], script: str | None
 ) -> None:
     environ = desktop(tmp_path, script) if script else {"PATH": str(tmp_path)}
-    Telling(led(tmp_path), opens=True, environ=environ).ready(Addresses(8123, Keys()))
+    Telling(str(tmp_path), opens=True, environ=environ).ready(Addresses(8123, Keys()))
     said = until(lambda: (err := capsys.readouterr().err) and "No browser" in err and err, "the word of it")
     assert "Open the address above." in said
 
 
 def test_over_ssh_the_way_here_is_said_and_nothing_opened(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    file = led(tmp_path)
-    Telling(file, opens=True, environ={"SSH_CONNECTION": "1"}).ready(Addresses(8123, Keys()))
+    Telling(str(tmp_path), opens=True, environ={"SSH_CONNECTION": "1"}).ready(Addresses(8123, Keys()))
     assert "ssh -L 8123:127.0.0.1:8123 THIS-MACHINE" in capsys.readouterr().err
-    Telling(file, opens=False, environ={}).ready(Addresses(8123, Keys()))
-    assert file.read_text() == ""
+    Telling(str(tmp_path), opens=False, environ={}).ready(Addresses(8123, Keys()))
+    assert list(tmp_path.iterdir()) == []  # no browser, no file that leads it
 
 
 def test_a_port_that_is_none_or_taken_and_a_daemon_that_is_away_are_said(
@@ -78,7 +79,8 @@ def test_a_port_that_is_none_or_taken_and_a_daemon_that_is_away_are_said(
     assert "no vragd is running" in capsys.readouterr().err
 
 
-def test_it_is_served_until_it_is_interrupted(tmp_path: Path) -> None:
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGHUP])
+def test_it_is_served_until_it_is_interrupted(tmp_path: Path, number: signal.Signals) -> None:
     """In this very process, whose daemon is away: the page itself is there all the same."""
     found = dict[str, object]()
 
@@ -89,25 +91,122 @@ def test_it_is_served_until_it_is_interrupted(tmp_path: Path) -> None:
             found["page"] = asked.getresponse().read()
             asked.close()
         finally:
-            os.kill(os.getpid(), signal.SIGINT)
+            os.kill(os.getpid(), number)
 
     def ready(where: Addresses) -> None:
         found["port"] = where.port
         threading.Thread(target=look, args=[where]).start()
 
-    before = signal.getsignal(signal.SIGINT)
-    serve(Client(tmp_path / "s"), 0, ready, None)
+    def missed(*_: object) -> None:
+        found["missed"] = True
+        os.kill(os.getpid(), signal.SIGINT)
+
+    before, hangup = signal.getsignal(signal.SIGINT), signal.signal(signal.SIGHUP, missed)
+    try:
+        serve(Client(tmp_path / "s"), 0, ready, None)
+    finally:
+        signal.signal(signal.SIGHUP, hangup)
+    assert "missed" not in found
     assert b'<script type="module" src="/page.js">' in bytes(found["page"])  # type: ignore[call-overload]
     assert signal.getsignal(signal.SIGINT) is before
     with pytest.raises(OSError), socket.create_connection(("127.0.0.1", int(str(found["port"])))):
         pass
 
 
-def test_the_file_that_leads_there_is_for_its_owner_alone_and_goes(tmp_path: Path) -> None:
+def test_what_is_typed_for_others_is_looked_at_now_and_then_and_not_all_the_time() -> None:
+    async def typed() -> tuple[int, float]:
+        there, write = os.pipe()
+        os.write(write, b"\n")
+        loop, called, seen = asyncio.get_running_loop(), 0, asyncio.Event()
+
+        def asked() -> bool | None:
+            nonlocal called
+            called += 1
+            if called < 4:
+                return None
+            seen.set()
+            return False
+
+        began = loop.time()
+        typing = Typed(there, asked, again_s=0.05)
+        async with asyncio.timeout(10):
+            await seen.wait()
+        took = loop.time() - began
+        typing.end()
+        os.close(there)
+        os.close(write)
+        return called, took
+
+    called, took = asyncio.run(typed())
+    assert (called, took >= 0.14) == (4, True)
+
+
+TWO = """
+import fcntl, os, pty, signal, termios
+from vragd.cli.web import Telling
+ours, theirs = pty.openpty()
+fcntl.ioctl(theirs, termios.TIOCSCTTY, 0)
+os.dup2(theirs, 0)
+os.write(ours, b"\\n")
+signal.signal(signal.SIGTTOU, signal.SIG_IGN)
+if os.fork() == 0:
+    os.setpgid(0, 0)
+    telling = Telling(None, opens=False)
+    print(telling.asked(), flush=True)
+    os.tcsetpgrp(0, os.getpgrp())
+    print(telling.asked(), flush=True)
+    os._exit(0)
+os.wait()
+"""
+
+
+@pytest.mark.slow
+def test_in_the_background_no_line_is_taken() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", TWO], capture_output=True, text=True, check=True, start_new_session=True, timeout=60
+    )
+    assert done.stdout.split() == ["None", "True"]
+
+
+def test_the_file_that_leads_there_is_for_its_owner_alone_and_what_was_left_of_others_goes(tmp_path: Path) -> None:
     before = os.umask(0)
     try:
-        with a_file(str(tmp_path)) as file:
-            assert stat.S_IMODE(file.stat().st_mode) == 0o600
+        file = a_file(str(tmp_path))
+        assert (file.parent, stat.S_IMODE(file.stat().st_mode)) == (tmp_path, 0o600)
     finally:
         os.umask(before)
-    assert not file.exists()
+    left = tmp_path / "vragd-web-left.html"
+    left.touch()
+    os.utime(left, (1e9, 1e9))  # by one that was killed
+    assert a_file(str(tmp_path)).exists()
+    assert (left.exists(), file.exists()) == (False, True)  # that of one that runs stays
+
+
+def test_in_place_of_a_folder_that_is_none_that_of_temporary_files_is_taken(tmp_path: Path) -> None:
+    file = a_file(str(tmp_path / "none"))
+    try:
+        assert (file.exists(), file.parent == tmp_path) == (True, False)
+    finally:
+        file.unlink()
+
+
+NO_ROOM = """
+import resource
+from vragd.cli.web import Telling
+from vragd.daemon.web import Addresses
+from vragd.server.web.guard import Keys
+resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
+telling = Telling(".", opens=True, environ={})
+telling.ready(Addresses(8123, Keys()))
+telling.end()
+"""
+
+
+@pytest.mark.slow
+def test_where_no_file_can_be_written_the_address_is_there_all_the_same(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", NO_ROOM], capture_output=True, text=True, check=True, cwd=tmp_path, timeout=60
+    )
+    assert done.stdout.startswith("http://127.0.0.1:8123/#")
+    assert "No browser was opened" in done.stderr and "Open the address above." in done.stderr
+    assert list(tmp_path.iterdir()) == []

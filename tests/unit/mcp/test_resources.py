@@ -135,6 +135,7 @@ def test_what_is_no_address_of_a_note_is_refused_before_anybody_is_asked() -> No
     for uri in ("", "x", "file:///etc/passwd", BEGINS, BEGINS + "%20", BEGINS + "?cursor=1.00000000", "vragd://notes/a",
                 BEGINS + "x" * 20_000):  # fmt: skip
         assert refused(daemon, uri)[0] == -32602
+    assert "is too long" in refused(daemon, BEGINS + "x" * 20_000)[1]
     assert daemon.asked == []
 
 

@@ -102,6 +102,29 @@ def test_a_note_is_meant_by_whatever_it_is_called(store: Store, text: str, expec
     assert called(store, text.replace("{vault}", str(store.vault))) == expected
 
 
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("vault/Alone.md", [("Alone.md", "")]),
+        ("vault/Alone.md#here", [("Alone.md", "here")]),
+        ("vault/Alone", [("Alone.md", "")]),
+        ("vault/vault/Alone.md", [("vault/Alone.md", "")]),
+        (" led.md", [(" led.md", "")]),
+        (" led.md:1-2", [(" led.md", "")]),
+        (" led.md#a", [(" led.md", "a")]),
+        ("vault/ led.md", [(" led.md", "")]),
+    ],
+)
+def test_a_folder_called_as_its_vault_and_a_blank_before_a_name_hide_nothing(
+    store: Store, text: str, expected: list[tuple[str, str]]
+) -> None:
+    (store.vault / "vault").mkdir()
+    (store.vault / "vault/Alone.md").write_text("deeper")
+    (store.vault / " led.md").write_text("# a\nled by a blank")
+    store.look()
+    assert called(store, text) == expected
+
+
 def test_what_is_nowhere_is_near_to_what_is_spelled_so(store: Store) -> None:
     assert near(linked(store), "Cofee") == ["vault/Kitchen/Coffee.md"]
     assert near(linked(store, hidden=("Kitchen/Coffee.md",)), "Cofee") == []

@@ -11,6 +11,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from structlog.testing import capture_logs
+
 from vragd.client import Client
 from vragd.server.door import loopback
 from vragd.server.http import Limits, Server
@@ -150,6 +152,9 @@ def test_what_is_told_of_notes_needs_a_token_and_a_ticket_is_none(tmp_path: Path
                 assert (await page.ask(method, path, b"{}", authorization=said)).status == 403, (path, said)
             assert (await page.ask(method, path, b"{}")).status == 403
         assert page.asked == []
+        for said in ("\ud800", f"{ticket}\udfff", "\xe9", ""):
+            told = await page.ask("POST", "/session", json.dumps({"ticket": said}).encode())
+            assert told.status == 403, said
         assert (await page.ask("POST", "/session", json.dumps({"ticket": ticket}).encode())).status == 200
 
     serve(tmp_path, check)
@@ -308,6 +313,25 @@ def test_a_daemon_that_is_away_or_breaks_off_is_said(tmp_path: Path) -> None:
             assert (told.status, json.loads(told.body)["error"]["code"]) == (503, "no_daemon"), said
             other.close()
             page.path.unlink(missing_ok=True)
+
+    serve(tmp_path, check)
+
+
+def test_a_daemon_that_dies_ends_its_events_without_a_word_in_the_terminal(tmp_path: Path) -> None:
+    async def check(page: Page) -> None:
+        async def dies(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            await reader.readuntil(b"\r\n\r\n")
+            writer.write(b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n3\r\none\r\n")
+            writer.close()
+
+        await page.daemon.stop(0)
+        page.path.unlink(missing_ok=True)
+        other = await asyncio.start_unix_server(dies, page.path)
+        with capture_logs() as logged:
+            told = await page.ask("GET", "/v1/events", **page.bearer())
+        other.close()
+        assert (told.status, told.body) == (200, b"3\r\none\r\n0\r\n\r\n")
+        assert logged == []
 
     serve(tmp_path, check)
 

@@ -137,6 +137,25 @@ def test_what_may_be_several_files_or_is_none_is_said_with_what_there_is(
     run(check)
 
 
+def test_the_address_that_is_printed_of_a_note_leads_back_to_it_whatever_folders_of_others_are_called(
+    tmp_path: Path, run: Callable[..., None]
+) -> None:
+    for place in ("v/Same.md", "v/v/Same.md", "w/v/Same.md", "v/ led.md"):
+        (tmp_path / place).parent.mkdir(exist_ok=True)
+        (tmp_path / place).write_text("text")
+
+    async def check(ask: Ask) -> None:
+        for source, path in (("v", "Same.md"), ("v", "v/Same.md"), ("w", "v/Same.md"), ("v", " led.md")):
+            status, said = await ask(note=f"{source}/{path}", stores=["one"])
+            assert (status, said["note"]["source"], said["note"]["path"]) == (200, source, path)
+        status, said = await ask(note="v/Same.md")  # in another store it is but a path
+        assert (status, said["note"]["source"], said["note"]["path"]) == (200, "v", "Same.md")
+        status, said = await ask(note=" led.md")
+        assert (status, said["note"]["path"]) == (200, " led.md")
+
+    run(check)
+
+
 def test_of_all_the_stores_answer_together_and_links_stay_within_a_source(
     tmp_path: Path, run: Callable[..., None]
 ) -> None:

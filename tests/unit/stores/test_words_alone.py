@@ -59,6 +59,10 @@ async def _check(home: Path) -> None:
         _, answer = await ask("POST", "similar", note="bread.md")
         assert [hit["note"]["path"] for hit in answer["hits"]] == ["cake.md"]
         assert answer["degraded"] == ["words_alone"]
+        _, answer = await ask("GET", "map")
+        (picture,) = answer["pictures"]  # nothing to place, so nothing to lay out
+        assert (picture["state"], picture["without"], picture["reason"]) == ("empty", 2, "")
+        assert picture["words_alone"]
         _, answer = await ask("POST", "verify")
         assert answer["ok"], answer
     finally:

@@ -8,6 +8,7 @@ from html import escape
 from typing import Any
 
 from vragd.cli.map.colours import OTHER, PALETTE, coloured
+from vragd.cli.render import plural
 
 SIZE, MARGIN = 1000, 40
 _LETTER, _LINE = 8.5, 18  # about how wide one is, and how high a line
@@ -38,7 +39,7 @@ def _lines(picture: Mapping[str, Any]) -> Iterator[str]:
     at = [(_across(note["x"]), _across(-note["y"])) for note in notes]
     radius = 2.5 if len(notes) > 3_000 else 4
     yield f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {SIZE} {SIZE}" role="img">'
-    yield f"<title>{text(picture['store'])}: {len(notes):,} notes, placed by meaning</title>"
+    yield f"<title>{text(picture['store'])}: {plural(len(notes), 'note')}, placed by meaning</title>"
     yield f"<style>{_STYLE}</style>"
     yield "<g>"
     for one, other in picture["links"]:

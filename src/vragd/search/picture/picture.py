@@ -49,7 +49,8 @@ class Note:
 class Picture:
     """
     Of one store and space. `computing`: some have no point yet, and are not among `notes`. `links` are pairs of places
-    in `notes`, the lower first. `without` are notes that have no vector. `reason`: why there is no layout.
+    in `notes`, the lower first. `without` are notes that have no vector, `words_alone` whether none ever gets one.
+    `reason`: why there is no layout.
     """
 
     store: str
@@ -61,6 +62,7 @@ class Picture:
     without: int = 0
     reason: str = ""
     generation: int = 0
+    words_alone: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,9 +95,12 @@ def picture(target: Target, folder: Path) -> tuple[Picture, Wanted | None]:
     space = target.space
     with target.reader.snapshot() as now:
         notes, generation = listed(now, target), now.generation()
-        if space is None or not notes.rows:
+        if space is None or target.words_alone or not notes.rows:
             fingerprint = space.fingerprint if space else ""
-            return Picture(target.name, fingerprint, "empty", without=len(notes.rows), generation=generation), None
+            return Picture(
+                target.name, fingerprint, "empty", without=len(notes.rows), generation=generation,
+                words_alone=target.words_alone,
+            ), None  # fmt: skip
         file = folder / NAMES[target.assistant and any_closed(now.db)]
         points, wanted, without = _points(now, target, notes, file)
         shown = np.flatnonzero(np.isfinite(points).all(axis=1)).tolist()

@@ -64,7 +64,8 @@ class Keys:
 
 
 def _same(one: str, other: str) -> bool:
-    return hmac.compare_digest(one.encode(), other.encode())
+    """`one` is ours; `other` may be anything, even what no bytes stand for."""
+    return other.isascii() and hmac.compare_digest(one.encode(), other.encode())
 
 
 class Guard:

@@ -111,6 +111,7 @@ async def passed_on(client: Client, method: str, target: str, body: bytes) -> Re
         media = said.get(b"content-type", b"").decode("latin-1")
         parts = _parts(protocol, reader, writer)
         if b"content-length" not in said:
+            parts = _until_it_ends(parts)
             await anext(parts)  # one that was never begun ends nothing when it is closed
             return Reply(head.status_code, b"", media, parts=parts)
         whole = b"".join([part async for part in parts])
@@ -141,3 +142,14 @@ async def _parts(
             yield bytes(event.data)
     finally:
         writer.close()
+
+
+async def _until_it_ends(parts: AsyncGenerator[bytes, None]) -> AsyncGenerator[bytes, None]:
+    """The parts of a stream, also of one that breaks off as its daemon does: who looks on asks again."""
+    try:
+        async for part in parts:
+            yield part
+    except (OSError, EOFError, h11.ProtocolError):
+        return
+    finally:
+        await parts.aclose()

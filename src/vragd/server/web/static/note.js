@@ -5,7 +5,7 @@ import { $, el, hear, keyOf, many, opens, tell, titleOf } from "/dom.js";
 
 let asking = null, back = null, at = "";
 
-const of = (note) => ({ note: note.path, stores: [note.store], sources: [note.source] });
+const of = (note) => ({ note: `${note.source}/${note.path}`, stores: [note.store], sources: [note.source] });
 
 function led(note, ...more) {
   return el("li", {}, el("button", { type: "button", class: "title", onclick: () => tell("open", note) }, titleOf(note)), ...more);

@@ -82,6 +82,7 @@ function let_in() {
 
 function turned_away() {
   forget();
+  trouble("");
   running?.abort();
   document.body.classList.add("out");
   $("q").disabled = true;

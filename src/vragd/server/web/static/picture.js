@@ -53,7 +53,8 @@ function draw() {
   const without = picture?.without ? `; ${many(picture.without, "note")} without a place yet` : "";
   $("canvas").setAttribute("aria-label", `Picture of ${many(notes.length, "note")}${without}`);
   if (notes.length) state("");
-  else if (picture?.reason) state(picture.reason);
+  else if (picture?.reason) state(`The picture could not be made: ${picture.reason.replaceAll("_", " ")}.`);
+  else if (picture?.words_alone) state("This store keeps words alone: it has no vectors to place its notes by.");
   else state(picture?.state === "computing" ? "The picture is being made…" : "Here will be a picture of the notes, once there are some.");
 }
 
