@@ -173,8 +173,8 @@ def test_what_cannot_be_is_said(
 
 def test_a_stream_is_lines_and_nothing_else(home: Path, capfdbinary: pytest.CaptureFixture[bytes]) -> None:
     assert main(["export", "notes", "--out", "-"]) == 0
-    head, *rows = capfdbinary.readouterr().out.splitlines()
-    assert json.loads(head)["count"] == len(rows)
+    head, *rows, end = map(json.loads, capfdbinary.readouterr().out.splitlines())
+    assert head["count"] == end["end"] == len(rows)
 
 
 class Terminal(io.StringIO):

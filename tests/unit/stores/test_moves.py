@@ -258,7 +258,7 @@ def test_a_file_that_is_none_is_told_where(tmp_path: Path, content: str, words: 
         lines.Lines(tmp_path / "none.jsonl")
 
 
-@pytest.mark.parametrize("fault", ["gone", "garbage", "shorter", "longer", "another dimension", "pickled", "outside"])
+@pytest.mark.parametrize("fault", ["gone", "garbage", "shorter", "longer", "turned", "swapped", "another dimension", "pickled", "outside"])
 def test_vectors_beside_the_lines_that_are_not_theirs_are_refused(shared: Loaded, tmp_path: Path, fault: str) -> None:
     exported(shared, tmp_path / "e.npy", vectors="beside")
     rows, file = np.load(tmp_path / "e.npy"), tmp_path / "e.npy"
@@ -271,6 +271,11 @@ def test_vectors_beside_the_lines_that_are_not_theirs_are_refused(shared: Loaded
             np.save(file, rows[:-1])
         case "longer":
             np.save(file, np.vstack([rows, rows[:1]]))
+        case "turned":
+            np.save(file, rows[::-1])
+        case "swapped":
+            head, first, second, *rest = (tmp_path / "e.jsonl").read_text().splitlines(keepends=True)
+            (tmp_path / "e.jsonl").write_text("".join([head, second, first, *rest]))
         case "another dimension":
             np.save(file, rows[:, :8])
         case "pickled":
@@ -281,6 +286,27 @@ def test_vectors_beside_the_lines_that_are_not_theirs_are_refused(shared: Loaded
     with pytest.raises(VragdError) as caught:
         list(lines.Lines(tmp_path / "e.jsonl").records())
     assert isinstance(caught.value, StoreMismatch | UsageError)
+
+
+@pytest.mark.parametrize("fault", ["cut", "cut in a line", "one is missing", "one is twice", "two in one"])
+def test_an_export_that_is_not_whole_is_refused(shared: Loaded, tmp_path: Path, fault: str) -> None:
+    file = tmp_path / "e.jsonl"
+    exported(shared, file)
+    every = file.read_text().splitlines(keepends=True)
+    match fault:
+        case "cut":
+            every = every[:-2]
+        case "cut in a line":
+            every = [*every[:-2], every[-2][:50]]
+        case "one is missing":
+            every = every[:2] + every[3:]
+        case "one is twice":
+            every = every[:2] + every[1:]
+        case _:
+            every = every * 2
+    file.write_text("".join(every))
+    with pytest.raises(StoreMismatch, match="lost its end" if "cut" in fault else r"its last line says|behind its end"):
+        list(lines.Lines(file).records())
 
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
