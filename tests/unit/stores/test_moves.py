@@ -147,10 +147,16 @@ def test_what_was_withdrawn_since_is_not_exported(tmp_path: Path) -> None:
         paths = {str(record.entry.payload["path"]) for record in origin.records()}
         assert origin.left_out == {"withdrawn since, or gone": 2}
     assert paths == {"Tagged.md", "Long.md"}
+    exported(loaded, tmp_path / "e.npy", vectors="beside")
+    had = (tmp_path / "e.npy").read_bytes(), (tmp_path / "e.jsonl").read_bytes()
     (tmp_path / "vault").rename(tmp_path / "away")
+    for name, vectors in (("e.npy", "beside"), ("e.jsonl", "lines")):
+        with pytest.raises(NotFound, match="source 'vault' is not there: .* stays as it was"):
+            exported(loaded, tmp_path / name, vectors=vectors, replace=True)
+    assert ((tmp_path / "e.npy").read_bytes(), (tmp_path / "e.jsonl").read_bytes()) == had
     with places.origin_of(loaded, "notes") as origin:
         assert list(origin.records()) == []
-        assert set(origin.left_out) == {"of a source that is not there"}
+        assert set(origin.left_out) == {"of source 'vault', which is not there"}
 
 
 def test_an_export_goes_into_no_vault_and_no_source(shared: Loaded, tmp_path: Path) -> None:

@@ -25,8 +25,8 @@ from typing import Any, BinaryIO, Literal
 import numpy as np
 import xxhash
 
-from vragd.errors import UsageError
-from vragd.store.exported import Origin, Record
+from vragd.errors import NotFound, UsageError
+from vragd.store.exported import Indexed, Origin, Record
 from vragd.system.files import disk_error, write_atomic
 
 FORMAT = 1
@@ -54,13 +54,18 @@ def export(
     Write an export to `out`, mode 0600, whole or not at all; with vectors `beside`, `out` is theirs (NAME.npy) and the
     lines are in NAME.jsonl.
 
-    Raises UsageError for files that are there, unless they may be replaced; DiskFull, DataDirError.
+    Raises UsageError for files that are there, unless they may be replaced; NotFound where they hold more than
+    can be read now, as a source is not there; DiskFull, DataDirError.
     """
     lines = out.with_suffix(".jsonl") if vectors == "beside" else out
     done = Written(files=[out] if lines == out else [out, lines])
     for file in done.files:
         if file.is_dir() or (os.path.lexists(file) and not replace):
             raise UsageError(f"{file} is there already", hint="name another, or --force replaces it")
+    away = origin.away if isinstance(origin, Indexed) else []
+    if away and any(os.path.lexists(file) for file in done.files):
+        names = ", ".join(map(repr, away))
+        raise NotFound(f"source {names} is not there: {out} stays as it was", hint="is it mounted? or name another file")
     parent = lines.absolute().parent
     if not parent.is_dir():
         raise UsageError(f"there is no folder {parent}", hint="make it, or name another place")
