@@ -77,7 +77,7 @@ def _import(args: argparse.Namespace) -> int:
         info = transfer.make(place, args.store, origin.shape)
         with Told(origin.count) as told:
             moved = transfer.transfer(origin, place.backend, info.name, told.progress)
-        outcome(moved, args.store, place.where())
+        outcome(moved, args.store, place.where(), imported=not bucket.wanted(args))
     size = size_of(path)
     say(f"{path} was only read: it takes {size / 1e6:,.1f} MB, and may go when nobody else uses it")
     if origin.shape.space:

@@ -56,8 +56,8 @@ def said(left_out: Mapping[str, int]) -> None:
         say(f"left out: {plural(count, 'passage')} {why}")
 
 
-def outcome(moved: Moved, name: str, where: str) -> None:
-    """What became of a transfer. Raises VragdError where it is not whole."""
+def outcome(moved: Moved, name: str, where: str, *, imported: bool = False) -> None:
+    """What became of a transfer, into an imported store or an index elsewhere. Raises VragdError if it is not whole."""
     said(moved.left_out)
     for key, why in list(moved.refused.items())[:NAMED]:
         say(f"refused: {key}: {why}")
@@ -73,7 +73,8 @@ def outcome(moved: Moved, name: str, where: str) -> None:
         (moved.extra, "there that the origin does not hold (any more)"),
     ]
     text = ", ".join(f"{count:,} {fault}" for count, fault in faults if count)
-    hint = "run it again" if not moved.extra else "delete it there (vragd store delete), and run it again"
+    at = "" if imported else "--backend URL "  # without it a store on notes of that name would go
+    hint = "run it again" if not moved.extra else f"vragd store delete {at}{name}, and run it again"
     raise VragdError(f"{what}; {name} in {where} is not whole: {text}", hint=hint)
 
 

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from tests.backends import keys
-from tests.moved import indexed
+from tests.moved import indexed, says
 from tests.world import WordEmbedder, without
 from vragd.backends.base import Batch, Entry, VectorBackend
 from vragd.backends.memory.backend import MemoryBackend
@@ -144,8 +144,9 @@ def test_what_is_lost_changed_refused_or_too_much_is_not_whole_and_said(
     )
     moved = copied(loaded, backend)
     assert (moved.extra, moved.is_whole) == (1, False)
-    with pytest.raises(VragdError, match="1 there that the origin does not hold"):
+    with pytest.raises(VragdError, match="1 there that the origin does not hold") as caught:
         outcome(moved, "copy", "there")
+    assert "vragd store delete --backend URL copy" in says(caught.value)
 
 
 def test_a_refusal_that_names_nothing_is_not_tried_for_ever(loaded: Loaded) -> None:
@@ -185,6 +186,12 @@ def test_a_disk_without_room_is_refused_before_the_first_put(tmp_path: Path) -> 
 
 def test_an_index_of_another_model_stays_as_it_is(tmp_path: Path) -> None:
     with Place.named(f"sqlite:{tmp_path}/x.db", {}) as place:
+        transfer.make(place, "copy", Shape(8, "cosine"))
+        with pytest.raises(CollectionMismatch, match="holds 8-d cosine vectors, asked for 32-d") as caught:
+            transfer.make(place, "copy", Shape(32, "cosine"))
+        assert "another name" in says(caught.value)
+        assert "delete" not in says(caught.value)  # it would take a store on notes of that name
+        place.backend.delete_collection("copy", identity=place.backend.collection_info("copy").identity)
         transfer.make(place, "copy", Shape(32, "cosine", SPACE.meaning, SPACE.title))
         with pytest.raises(StoreMismatch, match="holds vectors of test/words"):
             transfer.make(place, "copy", Shape(32, "cosine", "a" * 32, "other"))
