@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self, TextIO
@@ -27,6 +28,7 @@ class Told:
     ) -> None:  # fmt: skip
         stream = stream or sys.stderr
         self._stream = stream if stream is not None and stream.isatty() else None
+        self.done = 0
         self._count, self._clock, self._began, self._last, self._drawn = count, clock, clock(), -EVERY_S, False
 
     def __enter__(self) -> Self:
@@ -34,6 +36,7 @@ class Told:
 
     def progress(self, done: int) -> None:
         """So many are done."""
+        self.done = done
         now = self._clock()
         if self._stream is None or now - self._last < EVERY_S:
             return
@@ -48,6 +51,18 @@ class Told:
         if self._stream is not None and self._drawn:
             self._stream.write("\r\033[K")
             self._stream.flush()
+
+
+@contextmanager
+def broken_off(told: Told, name: str, where: str) -> Iterator[None]:
+    """Say how far a transfer came that ends before its end."""
+    try:
+        yield
+    except (VragdError, KeyboardInterrupt):
+        if told.done:
+            say(f"{plural(told.done, 'passage')} of it are in {name} in {where}, which is not whole")
+            say("the same command again goes on")
+        raise
 
 
 def said(left_out: Mapping[str, int]) -> None:

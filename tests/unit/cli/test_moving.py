@@ -11,8 +11,10 @@ import pytest
 
 from tests.foreign import flat_index, llamaindex, node
 from tests.moved import indexed, lines_of
+from vragd.cli.doctor import parts
 from vragd.cli.main import main
 from vragd.cli.moving import Told
+from vragd.config.load import load
 from vragd.embed.builtin.settings import BuiltinEmbedder
 from vragd.embed.registry import create_embedder
 from vragd.stores.moves.llamaindex import embedded
@@ -87,6 +89,78 @@ def test_a_store_on_notes_comes_before_what_was_imported_by_its_name(
     capsys.readouterr()
     assert main(["query", "-s", "later", "hot drink"]) == 3
     assert "no vragd is running" in capsys.readouterr().err
+
+
+def unit(number: int) -> str:
+    return json.dumps({"id": f"n{number}", "text": f"text {number}", "vector": [1, number, 1]}) + "\n"
+
+
+def test_an_import_that_broke_off_is_not_taken_for_a_store_until_it_is_whole(
+    home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file, words = home / "t.jsonl", ["import", "jsonl", str(home / "t.jsonl"), "-s", "units", "--unchecked"]
+    file.write_text("".join(map(unit, range(510))) + '{"text": ')
+    assert main(words) == 2
+    said = capsys.readouterr().err
+    assert f"500 passages of it are in units in {home / 'data/imported/units.db'}, which is not whole" in said
+    assert "line 511 is no object of JSON" in said
+    assert main(["store", "list"]) == 0
+    assert "imported, not whole" in capsys.readouterr().out
+    assert main(["export", "units", "--out", str(home / "e.jsonl")]) == 4
+    said = capsys.readouterr().err
+    assert "the import of units broke off: it is not whole" in said
+    assert "the same vragd import again goes on" in said
+    assert main(["query", "-s", "units", "anything"]) == 4
+    assert "broke off: it is not whole" in capsys.readouterr().err
+    assert main(["store", "info", "units", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["whole"] is False
+    assert any(
+        "1 import broke off" in one.found for one in parts.imports(load(home / "c.yaml", data_dir=str(home / "data")))
+    )
+    file.write_text("".join(map(unit, range(511))))
+    assert main(words) == 0
+    assert "11 passages put, 500 there before" in capsys.readouterr().err
+    file.write_text(json.dumps({"text": "of two", "vector": [1, 2]}))
+    assert main(words) == 4  # nothing of it can be put there, and what is there stays whole
+    assert main(["export", "units", "--out", str(home / "e.jsonl")]) == 0
+    assert any(
+        "1 imported store can be opened" in one.found
+        for one in parts.imports(load(home / "c.yaml", data_dir=str(home / "data")))
+    )
+    assert main(["store", "delete", "units", "--yes"]) == 0
+    assert list((home / "data/imported").iterdir()) == []
+
+
+def test_an_import_whose_file_is_damaged_is_imported_again_or_deleted(
+    home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (home / "data/imported").mkdir(mode=0o700)
+    file = home / "data/imported/broken.db"
+    file.write_bytes(b"no database " * 500)
+    texts(home / "t.jsonl")
+    for words in (
+        ["import", "jsonl", str(home / "t.jsonl"), "-s", "broken", "--reembed"],
+        ["export", "broken", "--out", str(home / "e.jsonl")],
+        ["query", "-s", "broken", "anything"],
+    ):
+        assert main(words) == 4
+        assert "vragd store delete broken, and import it again" in capsys.readouterr().err
+    (found,) = [
+        one for one in parts.imports(load(home / "c.yaml", data_dir=str(home / "data"))) if one.area == "imported"
+    ]
+    assert (found.state, "store delete broken" in found.way) == ("bad", True)
+    assert main(["store", "delete", "broken", "--yes"]) == 0
+    assert not file.exists()
+
+
+def test_a_file_elsewhere_is_no_import_by_any_name(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["import", "jsonl", str(texts(home / "t.jsonl")), "--store", "later", "--reembed"]) == 0
+    (home / "data/other.db").write_bytes((home / "data/imported/later.db").read_bytes())
+    assert main(["export", "../other", "--out", str(home / "e.jsonl")]) == 2
+    assert "there is no store '../other'" in capsys.readouterr().err
+    (home / "data/stores/later").mkdir()  # a store on notes by now: what was imported by its name is superseded
+    assert main(["export", "later", "--out", str(home / "e.jsonl")]) == 2
+    assert "has no configuration any more" in capsys.readouterr().err
 
 
 def test_into_another_place_by_its_url(home: Path, capsys: pytest.CaptureFixture[str]) -> None:

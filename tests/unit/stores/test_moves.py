@@ -151,7 +151,7 @@ def test_what_was_withdrawn_since_is_not_exported(tmp_path: Path) -> None:
     had = (tmp_path / "e.npy").read_bytes(), (tmp_path / "e.jsonl").read_bytes()
     (tmp_path / "vault").rename(tmp_path / "away")
     for name, vectors in (("e.npy", "beside"), ("e.jsonl", "lines")):
-        with pytest.raises(NotFound, match="source 'vault' is not there: .* stays as it was"):
+        with pytest.raises(NotFound, match=r"source 'vault' is not there: .* stays as it was"):
             exported(loaded, tmp_path / name, vectors=vectors, replace=True)
     assert ((tmp_path / "e.npy").read_bytes(), (tmp_path / "e.jsonl").read_bytes()) == had
     with places.origin_of(loaded, "notes") as origin:
@@ -264,7 +264,9 @@ def test_a_file_that_is_none_is_told_where(tmp_path: Path, content: str, words: 
         lines.Lines(tmp_path / "none.jsonl")
 
 
-@pytest.mark.parametrize("fault", ["gone", "garbage", "shorter", "longer", "turned", "swapped", "another dimension", "pickled", "outside"])
+@pytest.mark.parametrize(
+    "fault", ["gone", "garbage", "shorter", "longer", "turned", "swapped", "another dimension", "pickled", "outside"]
+)
 def test_vectors_beside_the_lines_that_are_not_theirs_are_refused(shared: Loaded, tmp_path: Path, fault: str) -> None:
     exported(shared, tmp_path / "e.npy", vectors="beside")
     rows, file = np.load(tmp_path / "e.npy"), tmp_path / "e.npy"

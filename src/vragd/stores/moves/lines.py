@@ -134,7 +134,9 @@ class Lines:
         if rows.ndim != 2 or rows.shape[1] != dimension or rows.dtype.kind != "f":
             raise StoreMismatch(f"{file} holds {rows.dtype} of shape {rows.shape}, not {dimension}-d vectors")
         if len(rows) != self.count:
-            raise StoreMismatch(f"{self.title} has {self.count:,} passages for {len(rows):,} vectors", hint="export anew")
+            raise StoreMismatch(
+                f"{self.title} has {self.count:,} passages for {len(rows):,} vectors", hint="export anew"
+            )
         return rows
 
     def records(self) -> Records:
@@ -152,7 +154,8 @@ class Lines:
             yield self._record(given, number)
         if self._has_head and n_given != self.count:
             raise StoreMismatch(
-                f"{self.title} has {n_given:,} passages, its last line says {self.count:,}", hint="export or copy it anew"
+                f"{self.title} has {n_given:,} passages, its last line says {self.count:,}",
+                hint="export or copy it anew",
             )  # fmt: skip
 
     def _objects(self) -> Iterator[tuple[int, dict[str, Any]]]:

@@ -65,7 +65,9 @@ def export(
     away = origin.away if isinstance(origin, Indexed) else []
     if away and any(os.path.lexists(file) for file in done.files):
         names = ", ".join(map(repr, away))
-        raise NotFound(f"source {names} is not there: {out} stays as it was", hint="is it mounted? or name another file")
+        raise NotFound(
+            f"source {names} is not there: {out} stays as it was", hint="is it mounted? or name another file"
+        )
     parent = lines.absolute().parent
     if not parent.is_dir():
         raise UsageError(f"there is no folder {parent}", hint="make it, or name another place")
