@@ -46,6 +46,7 @@ def _copy(args: argparse.Namespace) -> int:
         found = stack.enter_context(places.origin_of(loaded, args.name, source))
         found.with_text = False  # one that was put without its text is as it was
         origin = sound.Sound(found)
+        transfer.check_some(origin)
         transfer.check(place, args.to, origin.shape, origin.count)
         _announce(origin, place, args.to)
         if args.dry_run:

@@ -59,6 +59,7 @@ def _import(args: argparse.Namespace) -> int:
     with ExitStack() as stack:
         found = foreign.open_as(args.kind, path, args.collection)
         stack.callback(found.close)
+        transfer.check_some(sound.Sound(found, with_vector=not args.reembed))
         candidates = elsewhere.embedders(loaded.config, args.model)
         if args.reembed:
             origin = stack.enter_context(sound.embedded_again(found, candidates[0]))

@@ -11,7 +11,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Self, TextIO
 
 from vragd.cli.render import ago, plural, say
-from vragd.errors import VragdError
+from vragd.errors import NotFound, VragdError
 
 if TYPE_CHECKING:
     from vragd.stores.moves.transfer import Moved
@@ -76,6 +76,8 @@ def outcome(moved: Moved, name: str, where: str, *, imported: bool = False) -> N
     said(moved.left_out)
     for key, why in list(moved.refused.items())[:NAMED]:
         say(f"refused: {key}: {why}")
+    if not moved.n_held:
+        raise NotFound(f"nothing of it could be put into {name} in {where}")
     what = f"{plural(moved.n_put, 'passage')} put, {moved.n_there:,} there before"
     if moved.is_whole:
         compared = f", {moved.n_compared} vectors compared" if moved.n_compared else ", vectors are not given back"

@@ -231,6 +231,9 @@ def test_another_tools_vectors_are_taken_once_a_model_here_made_them_again(
         (["store", "copy", "notes", "there", "--backend", "file:f", "--from", "file:f?remote_text=x"], "--from: "),
         (["import", "jsonl", "none.jsonl", "-s", "back"], "there is no"),
         (["import", "jsonl", "t.jsonl", "-s", "back"], "holds no vector"),
+        (["import", "jsonl", "empty.jsonl", "-s", "back", "--reembed"], "left out: 1 without text"),
+        (["import", "jsonl", "zero.jsonl", "-s", "back"], "left out: 1 with a vector of zeros"),
+        (["import", "jsonl", "none-left.jsonl", "-s", "back"], "holds nothing that can be put"),
         (["import", "jsonl", "t.jsonl", "-s", "No Name", "--reembed"], "cannot be called"),
         (["import", "jsonl", "t.jsonl", "-s", "back", "--reembed", "--unchecked"], "leave one of them out"),
     ],
@@ -240,8 +243,14 @@ def test_what_cannot_be_is_said(
     home: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, words: list[str], said: str
 ) -> None:
     texts(home / "t.jsonl")
+    (home / "empty.jsonl").write_text(json.dumps({"text": " ", "vector": [1.0]}))
+    head = {"vragd": "export", "version": 1, "dimension": 2, "metric": "cosine", "space": "s", "model": "m"}
+    head |= {"vectors": "lines"}
+    (home / "zero.jsonl").write_text(json.dumps({"text": "a", "vector": [0.0, 0.0]}))
+    (home / "none-left.jsonl").write_text(f"{json.dumps(head)}\n{json.dumps({'end': 0})}\n")
     monkeypatch.chdir(home)
-    assert main(words) == 2 if "holds no" not in said else main(words) == 4
+    assert main(words) == (4 if "holds no" in said or "left out" in said else 2)
+    assert not (home / "data/imported").exists()
     assert said in capsys.readouterr().err
 
 
