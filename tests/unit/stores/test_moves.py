@@ -132,6 +132,31 @@ class Failing:
 
 
 @pytest.mark.parametrize("vectors", ["lines", "beside"])
+def test_what_a_killed_export_left_goes_with_the_next_one_to_that_name(
+    shared: Loaded, tmp_path: Path, vectors: Any
+) -> None:  # fmt: skip
+    out = tmp_path / ("e.npy" if vectors == "beside" else "e.jsonl")
+    left = [tmp_path / f".{out.name}.0123abcd.tmp", tmp_path / ".e.jsonl.0123abcd.tmp"]
+    others = [tmp_path / ".e.jsonl.tmp", tmp_path / ".e.jsonl.x.0123abcd.tmp", tmp_path / ".e.jsonl.swp"]
+    for file in (*left, *others):
+        file.write_text("text of a note")
+
+    class Beside(Failing):
+        """While it is read, another export to the same place begins: it leaves what is being written."""
+
+        def records(self) -> Any:
+            began = {one.name for one in tmp_path.iterdir()}
+            exported(shared, out, vectors=vectors, replace=True)
+            assert began <= {one.name for one in tmp_path.iterdir()}
+            yield from self._origin.records()
+
+    with places.origin_of(shared, "notes") as origin:
+        written.export(Beside(origin), out, vectors=vectors, replace=True)
+    made = {out, tmp_path / "e.jsonl"}
+    assert set(tmp_path.iterdir()) == {*others, *made}
+
+
+@pytest.mark.parametrize("vectors", ["lines", "beside"])
 def test_what_breaks_off_leaves_no_file(shared: Loaded, tmp_path: Path, vectors: Any) -> None:
     out = tmp_path / ("e.npy" if vectors == "beside" else "e.jsonl")
     with places.origin_of(shared, "notes") as origin, pytest.raises(DiskFull):

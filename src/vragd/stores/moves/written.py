@@ -12,12 +12,13 @@ The last line says how many passages there are: without it, an end was lost. Wit
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import secrets
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO, Literal
@@ -27,7 +28,7 @@ import xxhash
 
 from vragd.errors import NotFound, UsageError
 from vragd.store.exported import Indexed, Origin, Record
-from vragd.system.files import disk_error, write_atomic
+from vragd.system.files import TEMPORARY, disk_error, write_atomic
 
 FORMAT = 1
 HEADER = 128
@@ -71,14 +72,37 @@ def export(
     parent = lines.absolute().parent
     if not parent.is_dir():
         raise UsageError(f"there is no folder {parent}", hint="make it, or name another place")
-    if vectors != "beside":
-        write_atomic(lines, _lines(origin, done, text=text, vectors=vectors, progress=progress))
-        return done
-    with _beside(out, origin.shape.dimension) as rows:
-        write_atomic(
-            lines, _lines(origin, done, text=text, vectors=out.name, rows=rows, progress=progress)
-        )  # fmt: skip
+    with _swept(parent, done.files):
+        if vectors != "beside":
+            write_atomic(lines, _lines(origin, done, text=text, vectors=vectors, progress=progress))
+            return done
+        with _beside(out, origin.shape.dimension) as rows:
+            write_atomic(
+                lines, _lines(origin, done, text=text, vectors=out.name, rows=rows, progress=progress)
+            )  # fmt: skip
     return done
+
+
+@contextmanager
+def _swept(folder: Path, files: list[Path]) -> Iterator[None]:
+    """
+    Remove what a killed export to these files left in the folder: it holds text of notes. While another one writes
+    there, which is told by a lock on the folder, nothing is removed.
+    """
+    fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        with suppress(OSError):  # somebody writes there, or it is of a file system without locks
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            begun = [f".{file.name}." for file in files]
+            for one in folder.iterdir():
+                is_theirs = any(one.name.startswith(name) and len(one.name) == len(name) + 12 for name in begun)
+                if is_theirs and TEMPORARY.fullmatch(one.name):
+                    one.unlink(missing_ok=True)
+        with suppress(OSError):
+            fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        yield
+    finally:
+        os.close(fd)
 
 
 def stream(origin: Origin, to: BinaryIO, *, text: bool = True, vectors: Vectors = "lines") -> Written:
