@@ -80,8 +80,10 @@ def outcome(moved: Moved, name: str, where: str, *, imported: bool = False) -> N
         raise NotFound(f"nothing of it could be put into {name} in {where}")
     what = f"{plural(moved.n_put, 'passage')} put, {moved.n_there:,} there before"
     if moved.is_whole:
-        compared = f", {moved.n_compared} vectors compared" if moved.n_compared else ", vectors are not given back"
-        say(f"{what}; {name} in {where} is whole: {moved.n_held:,} keys looked up{compared}")
+        compared = (
+            f", {plural(moved.n_compared, 'vector')} compared" if moved.n_compared else ", vectors are not given back"
+        )
+        say(f"{what}; {name} in {where} is whole: {plural(moved.n_held, 'key')} looked up{compared}")
         return
     faults = [
         (len(moved.refused), "refused"),

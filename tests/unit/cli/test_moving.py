@@ -65,6 +65,15 @@ def test_what_is_imported_is_asked_listed_described_and_deleted_by_its_name(
     assert main(["query", "-s", "howto", "--json", "a", "hot", "drink"]) == 0
     first, *_ = json.loads(capsys.readouterr().out)["hits"]
     assert (first["text"], first["store"], first["path"]) == (TEXTS[0], "howto", "a.md")
+    for words in (
+        ["similar", "-s", "howto", "a.md"], ["tags", "-s", "howto"], ["get", "-s", "howto", "a.md"],
+    ):  # fmt: skip
+        assert main(words) == 2
+        assert "only vragd query -s howto alone asks it" in capsys.readouterr().err
+    assert main(["query", "-s", "howto", "--tag", "x", "drink"]) == 2
+    assert "what was imported has none" in capsys.readouterr().err
+    assert main(["query", "-s", "howto", "--open", "1", "drink"]) == 2
+    assert "its text is in the answer" in capsys.readouterr().err
     assert main(["store", "list", "--json"]) == 0
     (row,) = json.loads(capsys.readouterr().out)["imported"]
     assert (row["name"], row["vectors"]) == ("howto", 2)
@@ -222,7 +231,7 @@ def test_another_tools_vectors_are_taken_once_a_model_here_made_them_again(
         (["export", "notes", "--out", "e.npz"], ".npz is not written"),
         (["export", "notes", "--out", "e.npy", "--no-vectors"], "leaves nothing"),
         (["export", "notes", "--out", "e.txt"], "ends in .jsonl or .npy"),
-        (["export", "notes", "--out", ""], "is empty"),
+        (["export", "notes", "--out", ""], "is a variable of the shell not set?\n"),
         (["export", "nothing", "--out", "e.jsonl"], "there is no store 'nothing'"),
         (["store", "copy", "notes", "there"], "--backend says where to"),
         (["store", "copy", "notes", "x", "--backend", "sqlite:v.db"], "cannot be called"),

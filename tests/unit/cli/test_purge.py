@@ -55,7 +55,11 @@ def test_what_was_imported_is_named_as_nothing_makes_it_again(home: Path, capsys
     assert "is damaged" in shown
     assert (data(home) / "imported/howto.db").exists()
     said = purged(capsys, "--yes")
-    assert [Path(row["path"]).stem for row in said["things"] if row["kind"] == "imported"] == ["back", "broken", "howto"]
+    assert [Path(row["path"]).stem for row in said["things"] if row["kind"] == "imported"] == [
+        "back",
+        "broken",
+        "howto",
+    ]
     assert not (data(home) / "imported/howto.db").exists()
 
 

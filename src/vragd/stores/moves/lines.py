@@ -129,8 +129,11 @@ class Lines:
         file = self._path.with_name(name)
         try:
             rows: np.ndarray = np.load(file, mmap_mode="r", allow_pickle=False)
-        except (OSError, ValueError, EOFError, SyntaxError, MemoryError) as error:
-            raise StoreMismatch(f"{file} holds no vectors of {self.title}: {error}", hint="export anew") from None
+        except OSError as error:
+            why = f"cannot be read: {error.strerror or error}"
+            raise StoreMismatch(f"{file}, with the vectors of {self.title}, {why}", hint="export anew") from None
+        except (ValueError, EOFError, SyntaxError, MemoryError):  # what NumPy says names its own arguments
+            raise StoreMismatch(f"{file} holds no vectors: it is damaged, or no .npy", hint="export anew") from None
         if rows.ndim != 2 or rows.shape[1] != dimension or rows.dtype.kind != "f":
             raise StoreMismatch(f"{file} holds {rows.dtype} of shape {rows.shape}, not {dimension}-d vectors")
         if len(rows) != self.count:
