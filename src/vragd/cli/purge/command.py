@@ -15,7 +15,7 @@ from vragd.errors import ConfigError, UsageError, VragdError
 from vragd.system.places import config_path
 
 if TYPE_CHECKING:
-    from vragd.cli.purge.thing import Found, Left, Vaults
+    from vragd.cli.purge.thing import Found, Left, Thing, Vaults
     from vragd.config.load import Loaded
     from vragd.system.lock import Holder
 
