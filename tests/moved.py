@@ -41,7 +41,10 @@ def exported(loaded: Loaded, out: Path, name: str = "notes", **how: Any) -> writ
 
 
 def lines_of(file: Path) -> list[dict[str, Any]]:
-    return [json.loads(line) for line in file.read_text("utf-8").splitlines()]
+    """The lines of a whole export, but for its last, which says how many passages there are."""
+    *found, end = [json.loads(line) for line in file.read_text("utf-8").splitlines()]
+    assert end == {"end": len(found) - 1}
+    return found
 
 
 def says(error: VragdError) -> str:

@@ -30,7 +30,7 @@ def check_shape(asked: CollectionInfo, have: CollectionInfo) -> None:
             f"store {have.name!r} holds {have.dimension}-d {have.metric} vectors,"
             f" asked for {asked.dimension}-d {asked.metric}",
             what="dimension" if have.dimension != asked.dimension else "metric",
-            hint=f"delete the store and index again: vragd store delete {have.name}",
+            hint="take another name, or another place: that one stays as it is",
         )
     if asked.space and have.space and have.space != asked.space:
         raise CollectionMismatch(

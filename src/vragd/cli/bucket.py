@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from vragd.cli.connect import data_dir_of, load
 from vragd.cli.render import json_out, out, plural, say
-from vragd.errors import UsageError, VragdError
+from vragd.errors import BackendRefused, DataDirError, UnknownStore, UsageError, VragdError
 
 if TYPE_CHECKING:
     from vragd.stores.elsewhere import Place
@@ -61,41 +61,67 @@ def asked(args: argparse.Namespace, *names: str) -> bool:
     """
     if wanted(args):
         return True
-    if len(names) != 1 or names[0] in (".", "..") or "/" in names[0]:
-        return False
     directory = data_dir_of(args)
-    if not (directory / IMPORTED / f"{names[0]}.db").is_file() or (directory / "stores" / names[0]).is_dir():
+    if len(names) != 1 or not (directory / IMPORTED).is_dir():
         return False
-    from vragd.stores.moves.places import imported_url
+    from vragd.stores.moves.places import imported_url, is_imported
 
-    args.backend = imported_url(directory, names[0])
+    if not is_imported(directory, names[0]):
+        return False
+    args.backend, args.imported = imported_url(directory, names[0]), names[0]
     return True
 
 
-def imported(args: argparse.Namespace) -> list[dict[str, Any]]:
-    """What was imported, as `store list` shows it."""
-    directory: Path = data_dir_of(args)
+def _complained(file: Path, error: VragdError) -> None:
+    say(f"{file}: {error.message}")
+    say(f"try: {error.hint}")
+
+
+def imported(directory: Path, damaged: Callable[[Path, VragdError], object] = _complained) -> list[dict[str, Any]]:
+    """What was imported below a data directory, as `store list` shows it; `damaged` takes what cannot be opened."""
     if not (directory / IMPORTED).is_dir():
         return []
     from vragd.stores import elsewhere
-    from vragd.stores.moves.places import imported_url
+    from vragd.stores.moves.places import opened_import, unfinished
 
-    rows = []
-    for file in sorted((directory / IMPORTED).glob("*.db")):
+    rows = list[dict[str, Any]]()
+    folder = directory / IMPORTED
+    try:
+        files = sorted(file for file in folder.iterdir() if file.suffix == ".db")
+    except OSError as error:
+        damaged(folder, DataDirError(f"cannot be read: {error.strerror}", hint=f"chmod u+rwx {folder}"))
+        return rows
+    for file in files:
         try:
-            with elsewhere.Place.named(imported_url(directory, file.stem), {}) as place:
+            with opened_import(directory, file.stem) as place:
                 infos = [place.backend.collection_info(name) for name in place.backend.list_collections()]
         except VragdError as error:  # the others are listed all the same
-            say(f"{file}: {error.message}")
+            damaged(file, error)
             continue
-        rows += [elsewhere.described(info) | {"vectors": info.count} for info in infos]
+        is_whole = not unfinished(directory, file.stem).exists()
+        rows += [elsewhere.described(info) | {"vectors": info.count, "whole": is_whole} for info in infos]
     return rows
 
 
-def forget_imported(args: argparse.Namespace, name: str) -> None:
+def delete_imported(args: argparse.Namespace, name: str) -> int:
+    """Delete an imported store; a file that holds none goes as it is."""
+    try:
+        if status := delete(args):
+            return status
+    except (BackendRefused, UnknownStore) as error:
+        say(error.message)
+        what = f"the file of the import {name}"
+        if not confirmed(f"Delete {what}?", what, yes=args.yes):
+            return 1
+        say(f"{what}: deleted")
+    _forget_imported(args, name)
+    return 0
+
+
+def _forget_imported(args: argparse.Namespace, name: str) -> None:
     """Remove the file of an imported store, whose index is deleted."""
     file = data_dir_of(args) / IMPORTED / f"{name}.db"
-    for ending in ("-wal", "-shm", ".lock", ""):
+    for ending in ("-wal", "-shm", ".lock", "", ".part"):
         file.with_name(file.name + ending).unlink(missing_ok=True)
 
 
@@ -157,12 +183,33 @@ def named(flag: str, url: str) -> Place:
         raise UsageError(f"{flag}: {what}") from None
 
 
-def _quietly(args: argparse.Namespace) -> Place:
+@contextmanager
+def _quietly(args: argparse.Namespace) -> Iterator[Place]:
     """`chosen`, for a command that shows an answer and no log."""
     from vragd.system import log
 
     log.set_up(level="error")
-    return chosen(args)
+    if (name := getattr(args, "imported", None)) is None:
+        with chosen(args) as place:
+            yield place
+        return
+    from vragd.stores.moves.places import opened_import
+
+    with opened_import(data_dir_of(args), name) as place:
+        yield place
+
+
+def _is_whole(args: argparse.Namespace) -> bool:
+    """Whether it is no import that broke off; otherwise that is said."""
+    if (name := getattr(args, "imported", None)) is None:
+        return True
+    from vragd.stores.moves.places import GO_ON, unfinished
+
+    if not unfinished(data_dir_of(args), name).exists():
+        return True
+    say(f"the import of {name} broke off: it is not whole")
+    say(f"try: {GO_ON}")
+    return False
 
 
 def query(args: argparse.Namespace) -> dict[str, Any]:
@@ -172,7 +219,9 @@ def query(args: argparse.Namespace) -> dict[str, Any]:
     if len(args.store) != 1:
         raise UsageError(f"{_flag(args)} needs one --store", hint=f"vragd store list {_flag(args)} … lists them")
     if what := _needs_catalog(args):
-        raise UsageError(f"{what} needs the catalog, and {_flag(args)} asks the index alone", hint="--folder works")
+        which = "what was imported has none" if hasattr(args, "imported") else f"{_flag(args)} asks the index alone"
+        raise UsageError(f"{what} needs the catalog, and {which}", hint="--folder works")
+    _is_whole(args)
     with _quietly(args) as place:
         embedders = elsewhere.embedders(load(args).config, args.model)
         text = " ".join(args.text)
@@ -273,8 +322,9 @@ def info(args: argparse.Namespace) -> int:
         found = elsewhere.counted(place.backend, index)
         if args.recall:
             found["recall"] = elsewhere.recall(place.backend, index)
+    is_whole = _is_whole(args)
     if args.json:
-        json_out(found)
+        json_out(found | ({} if is_whole else {"whole": False}))
         return 0
     made = f", made {found['created']}" if found.get("created") else ""
     out(f"{found['name']}, in {place.where()}{made}")

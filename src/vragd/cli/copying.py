@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from vragd.cli import bucket
 from vragd.cli.connect import load
-from vragd.cli.moving import Told, outcome
+from vragd.cli.moving import Told, broken_off, outcome
 from vragd.cli.render import plural, say
 from vragd.errors import UsageError
 
@@ -46,12 +46,13 @@ def _copy(args: argparse.Namespace) -> int:
         found = stack.enter_context(places.origin_of(loaded, args.name, source))
         found.with_text = False  # one that was put without its text is as it was
         origin = sound.Sound(found)
+        transfer.check_some(origin)
         transfer.check(place, args.to, origin.shape, origin.count)
         _announce(origin, place, args.to)
         if args.dry_run:
             return 0
-        info = transfer.make(place, args.to, origin.shape)
-        with Told(origin.count) as told:
+        with Told(origin.count) as told, broken_off(told, args.to, place.where()):
+            info = transfer.make(place, args.to, origin.shape)
             moved = transfer.transfer(origin, place.backend, info.name, told.progress)
         outcome(moved, args.to, place.where())
     say(f"try: vragd query --backend URL -s {args.to} …")

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 from vragd.cli import bucket
 from vragd.cli.connect import load
-from vragd.cli.moving import Told, outcome, size_of
+from vragd.cli.moving import Told, broken_off, outcome, size_of
 from vragd.cli.render import ago, plural, say
 from vragd.errors import UsageError
-from vragd.system.files import private_dir
+from vragd.system.files import private_dir, write_atomic
 from vragd.system.places import expanded
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ KINDS = ("jsonl", "llamaindex", "chroma", "vector-rag-tool")
 
 def _import(args: argparse.Namespace) -> int:
     from vragd.stores import elsewhere
-    from vragd.stores.moves import foreign, sound, transfer
+    from vragd.stores.moves import foreign, places, sound, transfer
 
     if args.reembed and args.unchecked:
         raise UsageError("--reembed makes new vectors, --unchecked takes the old ones", hint="leave one of them out")
@@ -59,6 +59,7 @@ def _import(args: argparse.Namespace) -> int:
     with ExitStack() as stack:
         found = foreign.open_as(args.kind, path, args.collection)
         stack.callback(found.close)
+        transfer.check_some(sound.Sound(found, with_vector=not args.reembed))
         candidates = elsewhere.embedders(loaded.config, args.model)
         if args.reembed:
             origin = stack.enter_context(sound.embedded_again(found, candidates[0]))
@@ -74,10 +75,17 @@ def _import(args: argparse.Namespace) -> int:
             return 0
         if not bucket.wanted(args):
             private_dir(private_dir(loaded.data_dir) / bucket.IMPORTED)
-        info = transfer.make(place, args.store, origin.shape)
-        with Told(origin.count) as told:
+        mark = None if bucket.wanted(args) else places.unfinished(loaded.data_dir, args.store)
+        if mark and not places.imported_file(loaded.data_dir, args.store).exists():
+            write_atomic(mark, [])
+        with Told(origin.count) as told, broken_off(told, args.store, place.where()):
+            info = transfer.make(place, args.store, origin.shape)
+            if mark:  # one that is whole is so until now: what cannot be put there changes nothing
+                write_atomic(mark, [])
             moved = transfer.transfer(origin, place.backend, info.name, told.progress)
-        outcome(moved, args.store, place.where())
+        outcome(moved, args.store, place.where(), imported=mark is not None)
+        if mark:
+            mark.unlink(missing_ok=True)
     size = size_of(path)
     say(f"{path} was only read: it takes {size / 1e6:,.1f} MB, and may go when nobody else uses it")
     if origin.shape.space:
@@ -87,11 +95,10 @@ def _import(args: argparse.Namespace) -> int:
 
 
 def _imported(loaded: Loaded, name: str) -> Any:
-    from vragd.stores.elsewhere import Place
     from vragd.stores.moves import places
 
     places.check_free(loaded, places.checked_name(name))
-    return Place.named(places.imported_url(loaded.data_dir, name), {})
+    return places.opened_import(loaded.data_dir, name)
 
 
 def _announce(args: argparse.Namespace, origin: Ready, path: Path, where: str) -> None:

@@ -6,6 +6,7 @@ import argparse
 import os
 import sys
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from functools import partial
 from importlib import import_module
 from pathlib import Path
@@ -14,7 +15,7 @@ from typing import TYPE_CHECKING
 from vragd import __version__
 from vragd.cli.render import complain
 from vragd.cli.words import Words, show_help
-from vragd.errors import DataDirError, NotRunning, UsageError, VragdError
+from vragd.errors import DataDirError, NotRunning, UnknownStore, UsageError, VragdError
 from vragd.system.places import config_path
 
 if TYPE_CHECKING:
@@ -193,8 +194,24 @@ def _refuse_empty(args: argparse.Namespace) -> None:
 def _refused(args: argparse.Namespace, error: VragdError) -> int:
     if isinstance(error, NotRunning) and _is_new(args):
         error.hint = "vragd init ~/path/to/your/vault, then vragd run"
+    if isinstance(error, UnknownStore) and (name := _imported(args)):
+        error.hint = f"{name} was imported: only vragd query -s {name} alone asks it"
     complain(error)
     return error.daemon_status if getattr(args, "is_daemon", False) else error.exit_status
+
+
+def _imported(args: argparse.Namespace) -> str:
+    """Which of the stores that were named is one that was imported; "" for none."""
+    from vragd.cli.bucket import IMPORTED
+    from vragd.cli.connect import data_dir_of
+
+    given = getattr(args, "store", None) or []
+    with suppress(VragdError, OSError):
+        folder = data_dir_of(args) / IMPORTED
+        for name in [given] if isinstance(given, str) else given:
+            if "/" not in name and (folder / f"{name}.db").is_file():
+                return str(name)
+    return ""
 
 
 def _is_new(args: argparse.Namespace) -> bool:
@@ -215,7 +232,7 @@ def _of_the_system(error: OSError) -> VragdError:
     except OSError:
         return UsageError("the current folder is gone, or cannot be looked at", hint="cd to one that is there")
     what = f"cannot use {os.fsdecode(error.filename)}" if isinstance(error.filename, str | bytes) else "the system says"
-    hint = "is HOME that of the user who asks?" if isinstance(error, PermissionError) else ""
+    hint = "may you use it? is HOME that of the user who asks?" if isinstance(error, PermissionError) else ""
     return DataDirError(f"{what}: {error.strerror or type(error).__name__}", hint=hint)
 
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self, TextIO
 
 from vragd.cli.render import ago, plural, say
-from vragd.errors import VragdError
+from vragd.errors import NotFound, VragdError
 
 if TYPE_CHECKING:
     from vragd.stores.moves.transfer import Moved
@@ -27,6 +28,7 @@ class Told:
     ) -> None:  # fmt: skip
         stream = stream or sys.stderr
         self._stream = stream if stream is not None and stream.isatty() else None
+        self.done = 0
         self._count, self._clock, self._began, self._last, self._drawn = count, clock, clock(), -EVERY_S, False
 
     def __enter__(self) -> Self:
@@ -34,6 +36,7 @@ class Told:
 
     def progress(self, done: int) -> None:
         """So many are done."""
+        self.done = done
         now = self._clock()
         if self._stream is None or now - self._last < EVERY_S:
             return
@@ -50,21 +53,37 @@ class Told:
             self._stream.flush()
 
 
+@contextmanager
+def broken_off(told: Told, name: str, where: str) -> Iterator[None]:
+    """Say how far a transfer came that ends before its end."""
+    try:
+        yield
+    except (VragdError, KeyboardInterrupt):
+        if told.done:
+            say(f"{plural(told.done, 'passage')} of it are in {name} in {where}, which is not whole")
+            say("the same command again goes on")
+        raise
+
+
 def said(left_out: Mapping[str, int]) -> None:
     """What was left out, and why."""
     for why, count in sorted(left_out.items()):
         say(f"left out: {plural(count, 'passage')} {why}")
 
 
-def outcome(moved: Moved, name: str, where: str) -> None:
-    """What became of a transfer. Raises VragdError where it is not whole."""
+def outcome(moved: Moved, name: str, where: str, *, imported: bool = False) -> None:
+    """What became of a transfer, into an imported store or an index elsewhere. Raises VragdError if it is not whole."""
     said(moved.left_out)
     for key, why in list(moved.refused.items())[:NAMED]:
         say(f"refused: {key}: {why}")
+    if not moved.n_held:
+        raise NotFound(f"nothing of it could be put into {name} in {where}")
     what = f"{plural(moved.n_put, 'passage')} put, {moved.n_there:,} there before"
     if moved.is_whole:
-        compared = f", {moved.n_compared} vectors compared" if moved.n_compared else ", vectors are not given back"
-        say(f"{what}; {name} in {where} is whole: {moved.n_held:,} keys looked up{compared}")
+        compared = (
+            f", {plural(moved.n_compared, 'vector')} compared" if moved.n_compared else ", vectors are not given back"
+        )
+        say(f"{what}; {name} in {where} is whole: {plural(moved.n_held, 'key')} looked up{compared}")
         return
     faults = [
         (len(moved.refused), "refused"),
@@ -73,7 +92,8 @@ def outcome(moved: Moved, name: str, where: str) -> None:
         (moved.extra, "there that the origin does not hold (any more)"),
     ]
     text = ", ".join(f"{count:,} {fault}" for count, fault in faults if count)
-    hint = "run it again" if not moved.extra else "delete it there (vragd store delete), and run it again"
+    at = "" if imported else "--backend URL "  # without it a store on notes of that name would go
+    hint = "run it again" if not moved.extra else f"vragd store delete {at}{name}, and run it again"
     raise VragdError(f"{what}; {name} in {where} is not whole: {text}", hint=hint)
 
 

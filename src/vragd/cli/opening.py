@@ -31,7 +31,8 @@ def chosen(answer: Mapping[str, Any], number: int, first: int) -> Mapping[str, A
         raise UsageError(f"there is no hit {number}", hint=f"the question has {there}")
     hit = hits[number - first]
     if not hit.get("file"):
-        raise UsageError(f"hit {number} is in no file of this machine", hint="vragd get ID prints what is known of it")
+        hint = "vragd get ID prints what is known of it" if hit.get("id") else "its text is in the answer"
+        raise UsageError(f"hit {number} is in no file of this machine", hint=hint)
     return hit
 
 

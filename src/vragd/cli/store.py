@@ -7,7 +7,7 @@ from typing import Any
 from urllib.parse import quote
 
 from vragd.cli import bucket
-from vragd.cli.connect import Session
+from vragd.cli.connect import Session, data_dir_of
 from vragd.cli.render import json_out, out, out_wrapped, plural, say, within
 from vragd.cli.status import STATES, n_searched
 from vragd.errors import UsageError
@@ -59,7 +59,7 @@ def _list(args: argparse.Namespace) -> int:
         return bucket.list_stores(args)
     with Session(args) as session:
         answer = session.request("GET", "/v1/stores")
-    imported = bucket.imported(args)
+    imported = bucket.imported(data_dir_of(args))
     if args.json:
         json_out(answer | ({"imported": imported} if imported else {}))
         return 0
@@ -73,7 +73,8 @@ def _list(args: argparse.Namespace) -> int:
         for source in row["sources"]:
             out(within(f"  {source}"))
     for row in imported:
-        out_wrapped(within(f"{row['name']:20} {plural(row['vectors'], 'passage')}  imported"), INDENT)
+        state = "imported" if row["whole"] else "imported, not whole (it broke off)"
+        out_wrapped(within(f"{row['name']:20} {plural(row['vectors'], 'passage')}  {state}"), INDENT)
     if not answer["stores"] and not imported:
         say("no stores yet: vragd init, or vragd store create")
     return 0
@@ -106,10 +107,7 @@ def _create(args: argparse.Namespace) -> int:
 def _delete(args: argparse.Namespace) -> int:
     elsewhere = bucket.wanted(args)
     if bucket.asked(args, args.name):
-        status = bucket.delete(args)
-        if not (status or elsewhere):
-            bucket.forget_imported(args, args.name)
-        return status
+        return bucket.delete(args) if elsewhere else bucket.delete_imported(args, args.name)
     with Session(args) as session:
         name = quote(args.name, safe="")
         question = f"Forget store {args.name!r} and all that is kept of it? The vault is not touched."

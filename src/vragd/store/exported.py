@@ -106,6 +106,11 @@ class Indexed:
         known = Space(**identity)
         self.shape = Shape(space.dimension, settings.metric, known.meaning, known.title, identity)
 
+    @property
+    def away(self) -> list[str]:
+        """Sources that are not there now: nothing of them is given."""
+        return [one.source.label for one in self._resting.looked if not one.is_there]
+
     def records(self) -> Records:
         self.left_out = Counter()
         looked = {one.source.label: one for one in self._resting.looked}
@@ -120,7 +125,7 @@ class Indexed:
             for note in notes:
                 source = looked.get(note.label)
                 if source is None or not source.is_there:
-                    self.left_out["of a source that is not there"] += len(note.passages)
+                    self.left_out[f"of source {note.label!r}, which is not there"] += len(note.passages)
                 elif source.withheld(note.path):
                     self.left_out["withdrawn since, or gone"] += len(note.passages)
                 else:

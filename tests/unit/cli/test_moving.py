@@ -11,8 +11,10 @@ import pytest
 
 from tests.foreign import flat_index, llamaindex, node
 from tests.moved import indexed, lines_of
+from vragd.cli.doctor import parts
 from vragd.cli.main import main
 from vragd.cli.moving import Told
+from vragd.config.load import load
 from vragd.embed.builtin.settings import BuiltinEmbedder
 from vragd.embed.registry import create_embedder
 from vragd.stores.moves.llamaindex import embedded
@@ -63,6 +65,15 @@ def test_what_is_imported_is_asked_listed_described_and_deleted_by_its_name(
     assert main(["query", "-s", "howto", "--json", "a", "hot", "drink"]) == 0
     first, *_ = json.loads(capsys.readouterr().out)["hits"]
     assert (first["text"], first["store"], first["path"]) == (TEXTS[0], "howto", "a.md")
+    for words in (
+        ["similar", "-s", "howto", "a.md"], ["tags", "-s", "howto"], ["get", "-s", "howto", "a.md"],
+    ):  # fmt: skip
+        assert main(words) == 2
+        assert "only vragd query -s howto alone asks it" in capsys.readouterr().err
+    assert main(["query", "-s", "howto", "--tag", "x", "drink"]) == 2
+    assert "what was imported has none" in capsys.readouterr().err
+    assert main(["query", "-s", "howto", "--open", "1", "drink"]) == 2
+    assert "its text is in the answer" in capsys.readouterr().err
     assert main(["store", "list", "--json"]) == 0
     (row,) = json.loads(capsys.readouterr().out)["imported"]
     assert (row["name"], row["vectors"]) == ("howto", 2)
@@ -87,6 +98,78 @@ def test_a_store_on_notes_comes_before_what_was_imported_by_its_name(
     capsys.readouterr()
     assert main(["query", "-s", "later", "hot drink"]) == 3
     assert "no vragd is running" in capsys.readouterr().err
+
+
+def unit(number: int) -> str:
+    return json.dumps({"id": f"n{number}", "text": f"text {number}", "vector": [1, number, 1]}) + "\n"
+
+
+def test_an_import_that_broke_off_is_not_taken_for_a_store_until_it_is_whole(
+    home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file, words = home / "t.jsonl", ["import", "jsonl", str(home / "t.jsonl"), "-s", "units", "--unchecked"]
+    file.write_text("".join(map(unit, range(510))) + '{"text": ')
+    assert main(words) == 2
+    said = capsys.readouterr().err
+    assert f"500 passages of it are in units in {home / 'data/imported/units.db'}, which is not whole" in said
+    assert "line 511 is no object of JSON" in said
+    assert main(["store", "list"]) == 0
+    assert "imported, not whole" in capsys.readouterr().out
+    assert main(["export", "units", "--out", str(home / "e.jsonl")]) == 4
+    said = capsys.readouterr().err
+    assert "the import of units broke off: it is not whole" in said
+    assert "the same vragd import again goes on" in said
+    assert main(["query", "-s", "units", "anything"]) == 4
+    assert "broke off: it is not whole" in capsys.readouterr().err
+    assert main(["store", "info", "units", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["whole"] is False
+    assert any(
+        "1 import broke off" in one.found for one in parts.imports(load(home / "c.yaml", data_dir=str(home / "data")))
+    )
+    file.write_text("".join(map(unit, range(511))))
+    assert main(words) == 0
+    assert "11 passages put, 500 there before" in capsys.readouterr().err
+    file.write_text(json.dumps({"text": "of two", "vector": [1, 2]}))
+    assert main(words) == 4  # nothing of it can be put there, and what is there stays whole
+    assert main(["export", "units", "--out", str(home / "e.jsonl")]) == 0
+    assert any(
+        "1 imported store can be opened" in one.found
+        for one in parts.imports(load(home / "c.yaml", data_dir=str(home / "data")))
+    )
+    assert main(["store", "delete", "units", "--yes"]) == 0
+    assert list((home / "data/imported").iterdir()) == []
+
+
+def test_an_import_whose_file_is_damaged_is_imported_again_or_deleted(
+    home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (home / "data/imported").mkdir(mode=0o700)
+    file = home / "data/imported/broken.db"
+    file.write_bytes(b"no database " * 500)
+    texts(home / "t.jsonl")
+    for words in (
+        ["import", "jsonl", str(home / "t.jsonl"), "-s", "broken", "--reembed"],
+        ["export", "broken", "--out", str(home / "e.jsonl")],
+        ["query", "-s", "broken", "anything"],
+    ):
+        assert main(words) == 4
+        assert "vragd store delete broken, and import it again" in capsys.readouterr().err
+    (found,) = [
+        one for one in parts.imports(load(home / "c.yaml", data_dir=str(home / "data"))) if one.area == "imported"
+    ]
+    assert (found.state, "store delete broken" in found.way) == ("bad", True)
+    assert main(["store", "delete", "broken", "--yes"]) == 0
+    assert not file.exists()
+
+
+def test_a_file_elsewhere_is_no_import_by_any_name(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["import", "jsonl", str(texts(home / "t.jsonl")), "--store", "later", "--reembed"]) == 0
+    (home / "data/other.db").write_bytes((home / "data/imported/later.db").read_bytes())
+    assert main(["export", "../other", "--out", str(home / "e.jsonl")]) == 2
+    assert "there is no store '../other'" in capsys.readouterr().err
+    (home / "data/stores/later").mkdir()  # a store on notes by now: what was imported by its name is superseded
+    assert main(["export", "later", "--out", str(home / "e.jsonl")]) == 2
+    assert "has no configuration any more" in capsys.readouterr().err
 
 
 def test_into_another_place_by_its_url(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -149,7 +232,7 @@ def test_another_tools_vectors_are_taken_once_a_model_here_made_them_again(
         (["export", "notes", "--out", ".npy"], "has no name before its ending"),
         (["export", "notes", "--out", "e.npy", "--no-vectors"], "leaves nothing"),
         (["export", "notes", "--out", "e.txt"], "ends in .jsonl or .npy"),
-        (["export", "notes", "--out", ""], "is empty"),
+        (["export", "notes", "--out", ""], "is a variable of the shell not set?\n"),
         (["export", "nothing", "--out", "e.jsonl"], "there is no store 'nothing'"),
         (["store", "copy", "notes", "there"], "--backend says where to"),
         (["store", "copy", "notes", "x", "--backend", "sqlite:v.db"], "cannot be called"),
@@ -158,6 +241,9 @@ def test_another_tools_vectors_are_taken_once_a_model_here_made_them_again(
         (["store", "copy", "notes", "there", "--backend", "file:f", "--from", "file:f?remote_text=x"], "--from: "),
         (["import", "jsonl", "none.jsonl", "-s", "back"], "there is no"),
         (["import", "jsonl", "t.jsonl", "-s", "back"], "holds no vector"),
+        (["import", "jsonl", "empty.jsonl", "-s", "back", "--reembed"], "left out: 1 without text"),
+        (["import", "jsonl", "zero.jsonl", "-s", "back"], "left out: 1 with a vector of zeros"),
+        (["import", "jsonl", "none-left.jsonl", "-s", "back"], "holds nothing that can be put"),
         (["import", "jsonl", "t.jsonl", "-s", "No Name", "--reembed"], "cannot be called"),
         (["import", "jsonl", "t.jsonl", "-s", "back", "--reembed", "--unchecked"], "leave one of them out"),
     ],
@@ -167,15 +253,21 @@ def test_what_cannot_be_is_said(
     home: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, words: list[str], said: str
 ) -> None:
     texts(home / "t.jsonl")
+    (home / "empty.jsonl").write_text(json.dumps({"text": " ", "vector": [1.0]}))
+    head = {"vragd": "export", "version": 1, "dimension": 2, "metric": "cosine", "space": "s", "model": "m"}
+    head |= {"vectors": "lines"}
+    (home / "zero.jsonl").write_text(json.dumps({"text": "a", "vector": [0.0, 0.0]}))
+    (home / "none-left.jsonl").write_text(f"{json.dumps(head)}\n{json.dumps({'end': 0})}\n")
     monkeypatch.chdir(home)
-    assert main(words) == 2 if "holds no" not in said else main(words) == 4
+    assert main(words) == (4 if "holds no" in said or "left out" in said else 2)
+    assert not (home / "data/imported").exists()
     assert said in capsys.readouterr().err
 
 
 def test_a_stream_is_lines_and_nothing_else(home: Path, capfdbinary: pytest.CaptureFixture[bytes]) -> None:
     assert main(["export", "notes", "--out", "-"]) == 0
-    head, *rows = capfdbinary.readouterr().out.splitlines()
-    assert json.loads(head)["count"] == len(rows)
+    head, *rows, end = map(json.loads, capfdbinary.readouterr().out.splitlines())
+    assert head["count"] == end["end"] == len(rows)
 
 
 class Terminal(io.StringIO):

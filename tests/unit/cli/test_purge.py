@@ -34,7 +34,7 @@ def test_all_of_it_is_listed_and_nothing_is_touched_before_it_is_asked_for(
     before = tree(home)
     said = purged(capsys, "--dry-run")
     kinds = {row["kind"] for row in said["things"]}
-    assert kinds == {"service", "data", "socket", "log", "completion", "assistant"}
+    assert kinds == {"service", "data", "imported", "socket", "log", "completion", "assistant"}
     assert main(["purge"]) == 2
     assert "nobody can be asked here" in capsys.readouterr().err
     assert main(["purge", "--json"]) == 2
@@ -42,6 +42,25 @@ def test_all_of_it_is_listed_and_nothing_is_touched_before_it_is_asked_for(
     shown = capsys.readouterr().out
     assert all(row["path"] in shown for row in [*said["things"], *said["left"]])
     assert tree(home) == before
+
+
+def test_what_was_imported_is_named_as_nothing_makes_it_again(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (home / "t.jsonl").write_text('{"text": "Pour hot water.", "vector": [1]}')
+    words = ["import", "jsonl", str(home / "t.jsonl"), "--reembed", "--data-dir", str(data(home))]
+    assert main([*words, "-s", "howto"]) == 0
+    (data(home) / "imported/broken.db").write_bytes(b"no database " * 500)
+    assert main(["purge", "--dry-run"]) == 0
+    shown = " ".join(capsys.readouterr().out.split())
+    assert "howto.db (store howto, 1 passage; vragd export keeps it)" in shown
+    assert "is damaged" in shown
+    assert (data(home) / "imported/howto.db").exists()
+    said = purged(capsys, "--yes")
+    assert [Path(row["path"]).stem for row in said["things"] if row["kind"] == "imported"] == [
+        "back",
+        "broken",
+        "howto",
+    ]
+    assert not (data(home) / "imported/howto.db").exists()
 
 
 def test_what_is_ours_goes_and_the_rest_stays_and_is_named(home: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -132,6 +132,31 @@ class Failing:
 
 
 @pytest.mark.parametrize("vectors", ["lines", "beside"])
+def test_what_a_killed_export_left_goes_with_the_next_one_to_that_name(
+    shared: Loaded, tmp_path: Path, vectors: Any
+) -> None:  # fmt: skip
+    out = tmp_path / ("e.npy" if vectors == "beside" else "e.jsonl")
+    left = [tmp_path / f".{out.name}.0123abcd.tmp", tmp_path / ".e.jsonl.0123abcd.tmp"]
+    others = [tmp_path / ".e.jsonl.tmp", tmp_path / ".e.jsonl.x.0123abcd.tmp", tmp_path / ".e.jsonl.swp"]
+    for file in (*left, *others):
+        file.write_text("text of a note")
+
+    class Beside(Failing):
+        """While it is read, another export to the same place begins: it leaves what is being written."""
+
+        def records(self) -> Any:
+            began = {one.name for one in tmp_path.iterdir()}
+            exported(shared, out, vectors=vectors, replace=True)
+            assert began <= {one.name for one in tmp_path.iterdir()}
+            yield from self._origin.records()
+
+    with places.origin_of(shared, "notes") as origin:
+        written.export(Beside(origin), out, vectors=vectors, replace=True)
+    made = {out, tmp_path / "e.jsonl"}
+    assert set(tmp_path.iterdir()) == {*others, *made}
+
+
+@pytest.mark.parametrize("vectors", ["lines", "beside"])
 def test_what_breaks_off_leaves_no_file(shared: Loaded, tmp_path: Path, vectors: Any) -> None:
     out = tmp_path / ("e.npy" if vectors == "beside" else "e.jsonl")
     with places.origin_of(shared, "notes") as origin, pytest.raises(DiskFull):
@@ -147,10 +172,16 @@ def test_what_was_withdrawn_since_is_not_exported(tmp_path: Path) -> None:
         paths = {str(record.entry.payload["path"]) for record in origin.records()}
         assert origin.left_out == {"withdrawn since, or gone": 2}
     assert paths == {"Tagged.md", "Long.md"}
+    exported(loaded, tmp_path / "e.npy", vectors="beside")
+    had = (tmp_path / "e.npy").read_bytes(), (tmp_path / "e.jsonl").read_bytes()
     (tmp_path / "vault").rename(tmp_path / "away")
+    for name, vectors in (("e.npy", "beside"), ("e.jsonl", "lines")):
+        with pytest.raises(NotFound, match=r"source 'vault' is not there: .* stays as it was"):
+            exported(loaded, tmp_path / name, vectors=vectors, replace=True)
+    assert ((tmp_path / "e.npy").read_bytes(), (tmp_path / "e.jsonl").read_bytes()) == had
     with places.origin_of(loaded, "notes") as origin:
         assert list(origin.records()) == []
-        assert set(origin.left_out) == {"of a source that is not there"}
+        assert set(origin.left_out) == {"of source 'vault', which is not there"}
 
 
 def test_an_export_goes_into_no_vault_and_no_source(shared: Loaded, tmp_path: Path) -> None:
@@ -258,7 +289,9 @@ def test_a_file_that_is_none_is_told_where(tmp_path: Path, content: str, words: 
         lines.Lines(tmp_path / "none.jsonl")
 
 
-@pytest.mark.parametrize("fault", ["gone", "garbage", "shorter", "longer", "another dimension", "pickled", "outside"])
+@pytest.mark.parametrize(
+    "fault", ["gone", "garbage", "shorter", "longer", "turned", "swapped", "another dimension", "pickled", "outside"]
+)
 def test_vectors_beside_the_lines_that_are_not_theirs_are_refused(shared: Loaded, tmp_path: Path, fault: str) -> None:
     exported(shared, tmp_path / "e.npy", vectors="beside")
     rows, file = np.load(tmp_path / "e.npy"), tmp_path / "e.npy"
@@ -271,6 +304,11 @@ def test_vectors_beside_the_lines_that_are_not_theirs_are_refused(shared: Loaded
             np.save(file, rows[:-1])
         case "longer":
             np.save(file, np.vstack([rows, rows[:1]]))
+        case "turned":
+            np.save(file, rows[::-1])
+        case "swapped":
+            head, first, second, *rest = (tmp_path / "e.jsonl").read_text().splitlines(keepends=True)
+            (tmp_path / "e.jsonl").write_text("".join([head, second, first, *rest]))
         case "another dimension":
             np.save(file, rows[:, :8])
         case "pickled":
@@ -281,6 +319,27 @@ def test_vectors_beside_the_lines_that_are_not_theirs_are_refused(shared: Loaded
     with pytest.raises(VragdError) as caught:
         list(lines.Lines(tmp_path / "e.jsonl").records())
     assert isinstance(caught.value, StoreMismatch | UsageError)
+
+
+@pytest.mark.parametrize("fault", ["cut", "cut in a line", "one is missing", "one is twice", "two in one"])
+def test_an_export_that_is_not_whole_is_refused(shared: Loaded, tmp_path: Path, fault: str) -> None:
+    file = tmp_path / "e.jsonl"
+    exported(shared, file)
+    every = file.read_text().splitlines(keepends=True)
+    match fault:
+        case "cut":
+            every = every[:-2]
+        case "cut in a line":
+            every = [*every[:-2], every[-2][:50]]
+        case "one is missing":
+            every = every[:2] + every[3:]
+        case "one is twice":
+            every = every[:2] + every[1:]
+        case _:
+            every = every * 2
+    file.write_text("".join(every))
+    with pytest.raises(StoreMismatch, match="lost its end" if "cut" in fault else r"its last line says|behind its end"):
+        list(lines.Lines(file).records())
 
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

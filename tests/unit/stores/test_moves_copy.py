@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from tests.backends import keys
-from tests.moved import indexed
+from tests.moved import indexed, says
 from tests.world import WordEmbedder, without
 from vragd.backends.base import Batch, Entry, VectorBackend
 from vragd.backends.memory.backend import MemoryBackend
@@ -22,6 +22,7 @@ from vragd.cli.moving import outcome
 from vragd.config.load import Loaded
 from vragd.config.settings import LimitSettings, SourceSettings, StoreSettings
 from vragd.errors import (
+    BackendRefused,
     BackendUnavailable,
     CollectionMismatch,
     DiskFull,
@@ -144,8 +145,9 @@ def test_what_is_lost_changed_refused_or_too_much_is_not_whole_and_said(
     )
     moved = copied(loaded, backend)
     assert (moved.extra, moved.is_whole) == (1, False)
-    with pytest.raises(VragdError, match="1 there that the origin does not hold"):
+    with pytest.raises(VragdError, match="1 there that the origin does not hold") as caught:
         outcome(moved, "copy", "there")
+    assert "vragd store delete --backend URL copy" in says(caught.value)
 
 
 def test_a_refusal_that_names_nothing_is_not_tried_for_ever(loaded: Loaded) -> None:
@@ -185,11 +187,29 @@ def test_a_disk_without_room_is_refused_before_the_first_put(tmp_path: Path) -> 
 
 def test_an_index_of_another_model_stays_as_it_is(tmp_path: Path) -> None:
     with Place.named(f"sqlite:{tmp_path}/x.db", {}) as place:
+        transfer.make(place, "copy", Shape(8, "cosine"))
+        with pytest.raises(CollectionMismatch, match="holds 8-d cosine vectors, asked for 32-d") as caught:
+            transfer.make(place, "copy", Shape(32, "cosine"))
+        assert "another name" in says(caught.value)
+        with pytest.raises(CollectionMismatch, match="holds 8-d cosine vectors, asked for 32-d"):
+            transfer.check(place, "copy", Shape(32, "cosine"), 10)
+        assert "delete" not in says(caught.value)  # it would take a store on notes of that name
+        place.backend.delete_collection("copy", identity=place.backend.collection_info("copy").identity)
         transfer.make(place, "copy", Shape(32, "cosine", SPACE.meaning, SPACE.title))
         with pytest.raises(StoreMismatch, match="holds vectors of test/words"):
             transfer.make(place, "copy", Shape(32, "cosine", "a" * 32, "other"))
-        with pytest.raises(StoreMismatch, match="these are of one nobody knows"):
-            transfer.make(place, "copy", Shape(32, "cosine"))
+        for refuse in (transfer.make, lambda *what: transfer.check(*what, 10)):
+            with pytest.raises(StoreMismatch, match="these are of one nobody knows"):
+                refuse(place, "copy", Shape(32, "cosine"))
+        transfer.check(place, "copy", Shape(32, "cosine", SPACE.meaning, SPACE.title), 10)
+        transfer.check(place, "other", Shape(8, "cosine"), 10)
+
+
+def test_a_file_in_a_vault_is_refused_before_the_first_put(tmp_path: Path) -> None:
+    (tmp_path / "vault/.obsidian").mkdir(parents=True)
+    for url in (f"sqlite:{tmp_path}/vault/x.db", f"file:{tmp_path}/vault/x"):
+        with Place.named(url, {}) as place, pytest.raises(BackendRefused, match="inside the vault"):
+            transfer.check(place, "copy", Shape(8, "cosine"), 10)
 
 
 def test_a_store_whose_backend_is_another_in_the_configuration_moves_without_embedding(tmp_path: Path) -> None:

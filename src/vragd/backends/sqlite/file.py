@@ -201,9 +201,7 @@ class VectorFile:
         except CatalogLocked as error:
             raise BackendUnavailable(error.message, hint=error.hint) from error
         except CatalogCorrupt as error:
-            hint = (
-                f"choose another path; if it was {self.path.name} of vragd, move it away: it is filled again by itself"
-            )
+            hint = "choose another path, or move it away: a store on notes fills it anew"
             raise BackendRefused(error.message, hint=hint) from error
         except NewerFormat as error:
             raise BackendRefused(error.message, hint="upgrade vragd, or choose another path") from error

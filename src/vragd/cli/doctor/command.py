@@ -76,6 +76,7 @@ def examined(args: argparse.Namespace) -> list[Finding]:
         ("watching", lambda: machine.watches(loaded)),
         ("model", lambda: parts.models(loaded)),
         ("backend", lambda: parts.backends(loaded)),
+        ("imported", lambda: parts.imports(loaded)),
         ("daemon", lambda: parts.socket_and_daemon(args, loaded)),
         ("service", parts.service),
     ):

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from vragd import __version__
+from vragd.cli.bucket import imported
 from vragd.cli.connect import client
 from vragd.cli.doctor.finding import Fact, Finding
 from vragd.cli.render import plural
@@ -210,6 +211,19 @@ def backends(loaded: Loaded) -> Iterator[Finding]:
             yield Finding("backend", "bad", found, error.hint, {"type": public, "code": error.code})
         else:
             yield Finding("backend", "ok", f"{backend.type} of store {name} answers", facts={"type": public})
+
+
+def imports(loaded: Loaded) -> Iterator[Finding]:
+    """Whether each store that was imported can be opened, and is whole."""
+    damaged = list[tuple[Path, VragdError]]()
+    whole = [row["whole"] for row in imported(loaded.data_dir, lambda file, error: damaged.append((file, error)))]
+    for file, why in damaged:
+        yield Finding("imported", "bad", f"{file}: {why.message}", why.hint, {"code": why.code})
+    if n := whole.count(False):
+        found = f"{plural(n, 'import')} broke off; vragd store list names what is not whole"
+        yield Finding("imported", "note", found, "the same vragd import again goes on", {"broken_off": n})
+    if n := whole.count(True):
+        yield Finding("imported", "ok", f"{plural(n, 'imported store')} can be opened", facts={"stores": n})
 
 
 def service() -> Iterator[Finding]:

@@ -15,7 +15,7 @@ from vragd.errors import ConfigError, UsageError, VragdError
 from vragd.system.places import config_path
 
 if TYPE_CHECKING:
-    from vragd.cli.purge.thing import Found, Left, Vaults
+    from vragd.cli.purge.thing import Found, Left, Thing, Vaults
     from vragd.config.load import Loaded
     from vragd.system.lock import Holder
 
@@ -166,6 +166,22 @@ def _look_at_data(data: Path, vaults: Vaults, kept: dict[str, str], found: Found
         there = inventory(data, vaults, kept)
         found.left += there.foreign
         found.things.append(Thing("data", data, partial(removed, data, vaults, kept), there.size))
+        found.things += _imported(data)
+
+
+def _imported(data: Path) -> list[Thing]:
+    """What was imported, which goes with the data directory: named, as no notes are there to make it again."""
+    from vragd.cli.bucket import IMPORTED, imported
+    from vragd.cli.purge.thing import Thing
+
+    folder = data / IMPORTED
+    if folder.is_symlink() or not folder.is_dir():
+        return []
+    said = dict[Path, str]()
+    for row in imported(data, lambda file, error: said.setdefault(file, error.message)):
+        count = plural(row["vectors"], "passage")
+        said[folder / f"{row['name']}.db"] = f"store {row['name']}, {count}; vragd export keeps it"
+    return [Thing("imported", file, list, said=what) for file, what in said.items()]
 
 
 def _shared(args: argparse.Namespace, loaded: Loaded | None, found: Found) -> list[tuple[str, str]]:

@@ -6,7 +6,7 @@ import json
 import math
 import os
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -16,10 +16,12 @@ import xxhash
 from vragd.backends.base import MAX_KEY_BYTES, Entry
 from vragd.errors import NewerFormat, StoreMismatch, UsageError
 from vragd.store.exported import Record, Records, Shape
-from vragd.stores.moves.written import FORMAT
+from vragd.stores.moves.written import FORMAT, row_mark
 
 MOST = 64 << 20
 """Bytes of one line: a vector of 65,536 numbers has one."""
+LAST = 4_096
+"""Bytes at the end of a file in which the last line of an export is."""
 METRICS = ("cosine", "euclidean", "dot")
 
 
@@ -69,7 +71,7 @@ def row_of(given: object) -> np.ndarray | None:
 class Lines:
     """
     A file of lines of JSON, or a stream of them, which is read once. Raises UsageError for what is none, StoreMismatch
-    for one whose vectors beside it are not there, NewerFormat.
+    for an export without its end or the vectors beside it, NewerFormat.
 
     Without a first line of ours each line is a record: `text` and `vector`, and as it likes `key`, `path`, `title`,
     `metadata`.
@@ -92,7 +94,7 @@ class Lines:
     def _take(self, head: Mapping[str, Any]) -> None:
         if head.get("version") != FORMAT:
             raise NewerFormat(f"{self.title} is an export of a newer vragd", hint="upgrade vragd")
-        dimension, metric, count = head.get("dimension"), head.get("metric"), head.get("count")
+        dimension, metric = head.get("dimension"), head.get("metric")
         texts = [head.get(name) for name in ("space", "model")]
         if (
             not isinstance(dimension, int) or not 0 < dimension <= 1 << 20 or metric not in METRICS
@@ -102,10 +104,24 @@ class Lines:
         identity = head.get("identity")
         space, model = map(str, texts)
         self.shape = Shape(dimension, metric, space, model, identity if isinstance(identity, dict) else {})
-        self.count, self.with_text = count if isinstance(count, int) else None, head.get("text") is not False
+        self.count, self.with_text = self._end(), head.get("text") is not False
         vectors = head.get("vectors")
         if vectors not in ("lines", "none"):
             self._rows = self._beside(vectors, dimension)
+
+    def _end(self) -> int:
+        """How many passages the last line says that there are."""
+        with self._path.open("rb") as file:
+            file.seek(max(0, self.n_bytes - LAST))
+            *_, last = file.read(LAST).rstrip(b"\n").rsplit(b"\n", 1)
+        try:
+            end = json.loads(last)
+        except (ValueError, RecursionError):
+            end = None
+        count = end.get("end") if isinstance(end, dict) else None
+        if type(count) is not int or count < 0:
+            raise StoreMismatch(f"{self.title} is an export that has lost its end", hint="export or copy it anew")
+        return count
 
     def _beside(self, name: object, dimension: int) -> np.ndarray:
         if not isinstance(name, str) or name in ("", ".", "..") or os.sep in name or "\0" in name:
@@ -113,15 +129,40 @@ class Lines:
         file = self._path.with_name(name)
         try:
             rows: np.ndarray = np.load(file, mmap_mode="r", allow_pickle=False)
-        except (OSError, ValueError, EOFError, SyntaxError, MemoryError) as error:
-            raise StoreMismatch(f"{file} holds no vectors of {self.title}: {error}", hint="export anew") from None
+        except OSError as error:
+            why = f"cannot be read: {error.strerror or error}"
+            raise StoreMismatch(f"{file}, with the vectors of {self.title}, {why}", hint="export anew") from None
+        except (ValueError, EOFError, SyntaxError, MemoryError):  # what NumPy says names its own arguments
+            raise StoreMismatch(f"{file} holds no vectors: it is damaged, or no .npy", hint="export anew") from None
         if rows.ndim != 2 or rows.shape[1] != dimension or rows.dtype.kind != "f":
             raise StoreMismatch(f"{file} holds {rows.dtype} of shape {rows.shape}, not {dimension}-d vectors")
+        if len(rows) != self.count:
+            raise StoreMismatch(
+                f"{self.title} has {self.count:,} passages for {len(rows):,} vectors", hint="export anew"
+            )
         return rows
 
     def records(self) -> Records:
         self.left_out = Counter()
-        at = 0
+        n_given, ended = 0, False
+        for number, given in self._objects():
+            if self._has_head and "end" in given and "key" not in given and not ended:
+                ended = True
+                continue
+            if ended:  # two of them in one file, of which the second would be passed over
+                raise StoreMismatch(f"{self.title} goes on behind its end, at line {number}", hint="export anew")
+            if self._rows is not None:
+                given["vector"] = self._row(n_given, number, given.get("row"))
+            n_given += 1
+            yield self._record(given, number)
+        if self._has_head and n_given != self.count:
+            raise StoreMismatch(
+                f"{self.title} has {n_given:,} passages, its last line says {self.count:,}",
+                hint="export or copy it anew",
+            )  # fmt: skip
+
+    def _objects(self) -> Iterator[tuple[int, dict[str, Any]]]:
+        """Each line but the first of an export, and its number."""
         with self._path.open("rb") as file:
             number = 1
             if self._has_head:
@@ -129,17 +170,17 @@ class Lines:
                 number += 1
             while line := self._line(file, number):
                 if line.strip():
-                    given = self._parsed(line, number)
-                    beside = self._rows
-                    if beside is not None:
-                        if at >= len(beside):
-                            raise StoreMismatch(f"{self.title} has more lines than vectors", hint="export anew")
-                        given["vector"] = np.array(beside[at], dtype=np.float32)
-                        at += 1
-                    yield self._record(given, number)
+                    yield number, self._parsed(line, number)
                 number += 1
-        if self._rows is not None and at != len(self._rows):
-            raise StoreMismatch(f"{self.title} has {at:,} lines for {len(self._rows):,} vectors", hint="export anew")
+
+    def _row(self, at: int, number: int, mark: object) -> np.ndarray:
+        assert self._rows is not None
+        row = np.array(self._rows[at], dtype=np.float32) if at < len(self._rows) else None
+        if row is None or row_mark(row) != mark:
+            raise StoreMismatch(
+                f"line {number} of {self.title} is of another vector than row {at} beside it", hint="export anew"
+            )  # fmt: skip
+        return row
 
     def _line(self, file: BinaryIO, number: int) -> bytes:
         line = file.readline(MOST)

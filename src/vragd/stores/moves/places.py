@@ -12,7 +12,7 @@ from urllib.parse import quote
 
 from vragd.backends.base import CollectionInfo, Entry, VectorBackend
 from vragd.config.load import Loaded
-from vragd.errors import StoreExists, Unsupported, UsageError
+from vragd.errors import BackendRefused, StoreExists, StoreMismatch, Unsupported, UsageError
 from vragd.store.exported import Indexed, Origin, Record, Records, Shape
 from vragd.stores import elsewhere
 from vragd.stores.elsewhere import Place
@@ -24,6 +24,7 @@ IMPORTED = "imported"
 OURS = ("source", "folder")
 """What vragd itself says of a passage in its metadata."""
 AT_ONCE = 500
+GO_ON = "the same vragd import again goes on; vragd store delete takes it away"
 _NAME = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
 
 
@@ -39,6 +40,30 @@ def imported_url(data_dir: Path, name: str) -> str:
     A file for each: it is opened without reading it, and deleted as a whole.
     """
     return f"sqlite:{quote(str(imported_file(data_dir, name)))}?remote_text=true"
+
+
+def unfinished(data_dir: Path, name: str) -> Path:
+    """The mark beside an imported store that is not whole: it is there from before the first put until all is found."""
+    return data_dir / IMPORTED / f"{name}.db.part"
+
+
+def is_imported(data_dir: Path, name: str) -> bool:
+    """Whether `name` is an imported store. One on notes comes first: what it was imported as is then superseded."""
+    return (
+        _NAME.fullmatch(name) is not None and imported_file(data_dir, name).is_file()
+        and not (data_dir / "stores" / name).is_dir()
+    )  # fmt: skip
+
+
+@contextmanager
+def opened_import(data_dir: Path, name: str) -> Iterator[Place]:
+    """The place of an imported store. What is said of a file that is none says the way out of an import."""
+    try:
+        with Place.named(imported_url(data_dir, name), {}) as place:
+            yield place
+    except BackendRefused as error:
+        error.hint = f"vragd store delete {name}, and import it again"
+        raise
 
 
 def checked_name(name: str) -> str:
@@ -97,11 +122,13 @@ def origin_of(loaded: Loaded, name: str, place: Place | None = None) -> Iterator
     """
     What `name` is: a store on notes, an imported one, or an index at `place`.
 
-    Raises UnknownStore, naming those there are, and whatever opening it does.
+    Raises UnknownStore, naming those there are, StoreMismatch for an import that broke off, and what opening it does.
     """
     with ExitStack() as stack:
-        if place is None and imported_file(loaded.data_dir, name).is_file():
-            place = stack.enter_context(Place.named(imported_url(loaded.data_dir, name), {}))
+        if place is None and is_imported(loaded.data_dir, name):
+            if unfinished(loaded.data_dir, name).exists():
+                raise StoreMismatch(f"the import of {name} broke off: it is not whole", hint=GO_ON)
+            place = stack.enter_context(opened_import(loaded.data_dir, name))
         if place is not None:
             info = elsewhere.resolve(place.backend, name)
             yield Collection(place.backend, info, place.where())

@@ -37,7 +37,7 @@ class RagTool:
             (wanted,) = stores
         if not stores or (wanted is not None and wanted not in stores):
             there = f"there are: {', '.join(stores)}" if stores else "a folder with NAME.meta.json and NAME.faiss"
-            raise UsageError(f"{path} has no store {wanted or ''} of vector-rag-tool", hint=there)
+            raise UsageError(f"{path} has no store {f'{wanted} ' if wanted else ''}of vector-rag-tool", hint=there)
         if wanted is None:
             raise UsageError(f"{folder.name} holds several stores: {', '.join(stores)}", hint="--collection NAME")
         self._name, self._meta, self.left_out = wanted, stores[wanted], Counter[str]()

@@ -36,7 +36,8 @@ class Rows:
             head = self._file.read(_HEAD.size)
             if len(head) < _HEAD.size or head[:4] not in (*KINDS, b"IxFl"):
                 raise UsageError(
-                    f"{self._name} is an index of the kind {head[:4]!r}", hint="flat ones are read: IxF2 and IxFI"
+                    f"{self._name} is an index of the kind {head[:4]!r}" if head else f"{self._name} is empty",
+                    hint="flat ones are read: IxF2 and IxFI",
                 )
             kind, self.dimension, self.count, _, _, _, metric = _HEAD.unpack(head)
             if metric not in (PRODUCT, DISTANCE):

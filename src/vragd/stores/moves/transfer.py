@@ -9,14 +9,15 @@ from __future__ import annotations
 import random
 from collections import Counter
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from dataclasses import dataclass, field
 from itertools import islice
 
 import numpy as np
 
 from vragd.backends.base import Batch, CollectionInfo, VectorBackend, key_id
-from vragd.backends.checks import check_traits
-from vragd.errors import DiskFull, StoreMismatch, VectorsRefused
+from vragd.backends.checks import check_shape, check_traits, outside_vaults
+from vragd.errors import DiskFull, NotFound, StoreMismatch, UnknownCollection, VectorsRefused
 from vragd.store.exported import Origin, Record, Shape
 from vragd.stores.elsewhere import Place
 from vragd.stores.moves.places import checked_name
@@ -63,11 +64,14 @@ def needs_mib(shape: Shape, count: int | None) -> int | None:
 
 def check(place: Place, name: str, shape: Shape, count: int | None) -> None:
     """
-    Whether the place can hold such vectors, before anything is made there. Contacts nobody.
+    Whether the place can hold such vectors, before anything is made there; looks whether there is an index already.
 
-    Raises UsageError for a name, CollectionMismatch for a metric or a length, DiskFull where the disk has no room.
+    Raises UsageError for a name, CollectionMismatch for a metric or a length, StoreMismatch for an index of other
+    vectors, BackendRefused for a file in a vault, DiskFull where the disk has no room, BackendUnavailable.
     """
     checked_name(name)
+    for file in place.settings.files():
+        outside_vaults(file)
     check_traits(place.backend.traits, shape.dimension, shape.metric, place.settings.type)
     need = needs_mib(shape, count)
     for file in place.settings.files():
@@ -75,6 +79,22 @@ def check(place: Place, name: str, shape: Shape, count: int | None) -> None:
         free = free_mib(there)
         if need is not None and free < need:
             raise DiskFull(f"{file} needs about {need:,} MiB, and {free:,} are free", hint="free some space")
+    try:
+        have = place.backend.collection_info(name)
+    except UnknownCollection:
+        return
+    asked = CollectionInfo(name, shape.dimension, shape.metric, space=shape.space, model=shape.model)  # type: ignore[arg-type]
+    check_shape(asked, have)
+    _check_model(have, shape)
+
+
+def check_some(origin: Origin) -> None:
+    """Raise NotFound for an origin of which nothing can be put, saying why."""
+    with closing(origin.records()) as records:
+        if next(records, None) is not None:
+            return
+    why = "".join(f"\n  left out: {count:,} {why}" for why, count in sorted(origin.left_out.items()))
+    raise NotFound(f"{origin.title} holds nothing that can be put{why}", hint="name what holds passages")
 
 
 def make(place: Place, name: str, shape: Shape) -> CollectionInfo:
@@ -82,12 +102,16 @@ def make(place: Place, name: str, shape: Shape) -> CollectionInfo:
     info = place.backend.create_collection(
         name, shape.dimension, shape.metric, space=shape.space, model=shape.model  # type: ignore[arg-type]
     )  # fmt: skip
+    _check_model(info, shape)
+    return info
+
+
+def _check_model(info: CollectionInfo, shape: Shape) -> None:
     if (info.space or shape.space) != shape.space:
         raise StoreMismatch(
-            f"index {name!r} holds vectors of {info.model or 'another model'}, these are of one nobody knows",
+            f"index {info.name!r} holds vectors of {info.model or 'another model'}, these are of one nobody knows",
             hint="name another store",
         )
-    return info
 
 
 def transfer(origin: Origin, backend: VectorBackend, name: str, progress: Progress = lambda _: None) -> Moved:

@@ -4,25 +4,31 @@ An export: lines of JSON, the first for what it is; vectors in the lines, or bes
     {"vragd": "export", "version": 1, "store": …, "dimension": …, "metric": …, "space": …, "model": …, "count": …}
     {"key": …, "source": …, "path": …, "title": …, "heading": […], "lines": [1, 9], "text": …, "properties": {…},
      "metadata": {…}, "vector": […]}
+    {"end": 1}
+
+The last line says how many passages there are: without it, an end was lost. With vectors beside it, `row` of a line is
+`row_mark` of its row.
 """
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import secrets
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO, Literal
 
 import numpy as np
+import xxhash
 
-from vragd.errors import UsageError
-from vragd.store.exported import Origin, Record
-from vragd.system.files import disk_error, write_atomic
+from vragd.errors import NotFound, UsageError
+from vragd.store.exported import Indexed, Origin, Record
+from vragd.system.files import TEMPORARY, disk_error, write_atomic
 
 FORMAT = 1
 HEADER = 128
@@ -49,24 +55,54 @@ def export(
     Write an export to `out`, mode 0600, whole or not at all; with vectors `beside`, `out` is theirs (NAME.npy) and the
     lines are in NAME.jsonl.
 
-    Raises UsageError for files that are there, unless they may be replaced; DiskFull, DataDirError.
+    Raises UsageError for files that are there, unless they may be replaced; NotFound where they hold more than
+    can be read now, as a source is not there; DiskFull, DataDirError.
     """
     lines = out.with_suffix(".jsonl") if vectors == "beside" else out
     done = Written(files=[out] if lines == out else [out, lines])
     for file in done.files:
         if file.is_dir() or (os.path.lexists(file) and not replace):
             raise UsageError(f"{file} is there already", hint="name another, or --force replaces it")
+    away = origin.away if isinstance(origin, Indexed) else []
+    if away and any(os.path.lexists(file) for file in done.files):
+        names = ", ".join(map(repr, away))
+        raise NotFound(
+            f"source {names} is not there: {out} stays as it was", hint="is it mounted? or name another file"
+        )
     parent = lines.absolute().parent
     if not parent.is_dir():
         raise UsageError(f"there is no folder {parent}", hint="make it, or name another place")
-    if vectors != "beside":
-        write_atomic(lines, _lines(origin, done, text=text, vectors=vectors, progress=progress))
-        return done
-    with _beside(out, origin.shape.dimension) as rows:
-        write_atomic(
-            lines, _lines(origin, done, text=text, vectors=out.name, rows=rows, progress=progress)
-        )  # fmt: skip
+    with _swept(parent, done.files):
+        if vectors != "beside":
+            write_atomic(lines, _lines(origin, done, text=text, vectors=vectors, progress=progress))
+            return done
+        with _beside(out, origin.shape.dimension) as rows:
+            write_atomic(
+                lines, _lines(origin, done, text=text, vectors=out.name, rows=rows, progress=progress)
+            )  # fmt: skip
     return done
+
+
+@contextmanager
+def _swept(folder: Path, files: list[Path]) -> Iterator[None]:
+    """
+    Remove what a killed export to these files left in the folder: it holds text of notes. While another one writes
+    there, which is told by a lock on the folder, nothing is removed.
+    """
+    fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        with suppress(OSError):  # somebody writes there, or it is of a file system without locks
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            begun = [f".{file.name}." for file in files]
+            for one in folder.iterdir():
+                is_theirs = any(one.name.startswith(name) and len(one.name) == len(name) + 12 for name in begun)
+                if is_theirs and TEMPORARY.fullmatch(one.name):
+                    one.unlink(missing_ok=True)
+        with suppress(OSError):
+            fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        yield
+    finally:
+        os.close(fd)
 
 
 def stream(origin: Origin, to: BinaryIO, *, text: bool = True, vectors: Vectors = "lines") -> Written:
@@ -92,6 +128,7 @@ def _lines(
         done.n_bare += values is None
         if rows is not None and values is not None:
             rows.add(values)
+            plain = plain[:-2] + b',"row":"' + row_mark(values).encode() + b'"}\n'
         elif vectors == "lines" and values is not None:
             plain = plain[:-2] + b',"vector":[' + _numbers(values) + b"]}\n"
         yield plain
@@ -99,6 +136,7 @@ def _lines(
         if done.n_written % 1_000 == 0:
             progress(done.n_written)
     done.left_out.update(origin.left_out)
+    yield _line({"end": done.n_written})
     if rows is not None:
         rows.finish()
 
@@ -137,6 +175,11 @@ def shown(metadata: Mapping[str, Any]) -> dict[str, Any]:
 
 def _line(value: Mapping[str, Any]) -> bytes:
     return json.dumps(value, ensure_ascii=False, separators=(",", ":"), default=str).encode("utf-8", "replace") + b"\n"
+
+
+def row_mark(values: np.ndarray) -> str:
+    """By which a line knows its row among others, as float32: 16 hexadecimal digits."""
+    return xxhash.xxh3_64_hexdigest(values.astype("<f4", copy=False).tobytes())
 
 
 def _numbers(values: np.ndarray) -> bytes:
