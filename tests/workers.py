@@ -10,6 +10,7 @@ from pathlib import Path
 from tests.fakes.ollama import FakeOllama
 from tests.harness import until
 from vragd.backends.memory.settings import MemoryBackend
+from vragd.catalog.titles import missing
 from vragd.config.settings import LimitSettings, SourceSettings, StoreSettings, WatchSettings
 from vragd.embed.ollama.settings import OllamaEmbedder
 from vragd.embed.registry import create_embedder
@@ -81,3 +82,10 @@ def paths(worker: Indexer, path: Path) -> set[str]:
 
 def idle(worker: Indexer) -> bool:
     return not worker.dirty.pending() and not worker.degraded()
+
+
+def titles_wait(worker: Indexer) -> bool:
+    """Whether there are titles to be embedded, which is done while there is nothing else to do."""
+    space = worker.store.space
+    with worker.store.reader.snapshot() as now:
+        return space is None or bool(missing(now.db, space.id, 1))

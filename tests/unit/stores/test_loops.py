@@ -13,11 +13,9 @@ from typing import Any
 import pytest
 
 from tests.fakes.ollama import FakeOllama
-from tests.workers import Home, N, eventually, idle, keeper_of, paths
-from vragd.catalog.titles import missing
+from tests.workers import Home, N, eventually, idle, keeper_of, paths, titles_wait
 from vragd.config.settings import SourceSettings, WatchSettings
 from vragd.errors import BackendUnavailable
-from vragd.stores.indexer import Indexer
 from vragd.sync.pace import Pace
 from vragd.vault.root import Root
 from vragd.vault.source import Source
@@ -289,13 +287,6 @@ def test_a_note_that_was_emptied_is_believed_although_another_cannot_be_embedded
 
 
 @pytest.mark.slow
-def titles_wait(worker: Indexer) -> bool:
-    """Whether there are titles to be embedded, which is done while there is nothing else to do."""
-    space = worker.store.space
-    with worker.store.reader.snapshot() as now:
-        return space is None or bool(missing(now.db, space.id, 1))
-
-
 def test_an_unmount_while_notes_are_queued_deletes_nothing(home: Home) -> None:
     folder = home.folder("folder")
 
