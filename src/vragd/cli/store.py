@@ -116,6 +116,8 @@ def _delete(args: argparse.Namespace) -> int:
         how = "?keep_remote=1" if args.keep_remote else ""
         answer = session.request("DELETE", f"/v1/stores/{name}{how}", timeout_s=300)
     say(f"store {args.name} is deleted")
+    for place in answer["left_behind"]:
+        say(within(f"left behind, told nothing any more: {place}"))
     if answer["origin"] == "config":
         say("it is still in config.yaml: at its next start the daemon makes it anew")
     return 0

@@ -25,7 +25,7 @@ from vragd.catalog.replicas import NEVER, Due, ReplicaRow, following, rows_of
 from vragd.catalog.writer import Catalog
 from vragd.config.settings import StoreSettings
 from vragd.embed.base import Space
-from vragd.errors import UnknownCollection
+from vragd.errors import UnknownCollection, VragdError
 from vragd.sync.feed import compare, feed, leave
 from vragd.sync.pace import PACE, Pace
 from vragd.system.clock import SYSTEM, Clock
@@ -297,6 +297,14 @@ def left_behind(settings: StoreSettings, folder: Path, reader: Reader) -> list[s
         for row in rows_of(reader)
         if (row.name, row.kind, row.where) not in wanted
     ]
+
+
+def places_left(reader: Reader) -> list[str]:
+    """Every place that outlives our data directory and has had a replica. Empty where the catalog cannot tell."""
+    try:
+        return [row.where for row in rows_of(reader) if row.where]
+    except VragdError:
+        return []
 
 
 def _identity(info: CollectionInfo) -> str:
