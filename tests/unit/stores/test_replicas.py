@@ -190,6 +190,23 @@ def test_a_local_replica_answers_while_the_primary_is_out_of_reach_and_says_so(h
     run(check)
 
 
+def test_each_replica_here_is_asked_until_one_answers(home: Home) -> None:
+    async def check() -> None:
+        file = home.place / "beside.db"
+        broken = {"type": "sqlite", "path": str(file)}
+        async with home.running(backend=home.remote, replicas={"a": broken, "b": {"type": "faiss"}}) as stores:
+            await comes(stores, is_current)
+            before = await ask(stores, "heron")
+            home.node.stop()
+            file.write_bytes(b"no database" * 1000)
+            answer = await ask(stores, "heron")
+            assert [hit.path for hit in answer["hits"]] == [hit.path for hit in before["hits"]]
+            assert "replica_answers" in answer["degraded"]
+            assert "semantic_unavailable" not in answer["degraded"]
+
+    run(check)
+
+
 def test_the_replica_that_was_chosen_answers_and_the_primary_until_it_can(home: Home) -> None:
     async def check() -> None:
         home.node.hangs = threading.Event()
