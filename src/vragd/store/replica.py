@@ -291,12 +291,20 @@ def folder_of(folder: Path, name: str, kind: str) -> Path:
 
 def left_behind(settings: StoreSettings, folder: Path, reader: Reader) -> list[str]:
     """The collections of replicas that are configured no more, and where they are, for people. Any thread."""
-    wanted = {(name, one.type, one.where()) for name, one in settings.replicas.items()}
-    return [
-        f"{row.kind} collection {row.collection}, {row.where or folder_of(folder, row.name, row.kind)}"
-        for row in rows_of(reader)
-        if (row.name, row.kind, row.where) not in wanted
-    ]
+    return list(
+        dict.fromkeys(
+            f"{row.kind} collection {row.collection}, {row.where or folder_of(folder, row.name, row.kind)}"
+            for row in rows_of(reader)
+            if not is_in_use(settings, row)
+        )
+    )
+
+
+def is_in_use(settings: StoreSettings, row: ReplicaRow) -> bool:
+    """Whether its place is configured: by its name, or, where that is outside our data directory, by any."""
+    if row.where and (row.kind, row.where) in {(one.type, one.where()) for one in settings.backends}:
+        return True
+    return any(row.is_of(name, one.type, one.where()) for name, one in settings.replicas.items())
 
 
 def places_left(reader: Reader) -> list[str]:

@@ -301,6 +301,29 @@ def test_whoever_deletes_a_store_is_told_of_every_place_that_it_leaves(home: Hom
     run(check)
 
 
+def test_a_place_that_is_told_under_another_name_is_not_left_behind(home: Home) -> None:
+    def at(name: str) -> dict[str, Any]:
+        return {"type": "sqlite", "path": str(home.place / f"{name}.db")}
+
+    async def check() -> None:
+        async with home.running(replicas={"first": at("same")}) as stores:
+            for settings in (
+                {"replicas": {"second": at("same")}},
+                {"replicas": {"third": at("same")}},
+                {"replicas": {"fourth": at("other")}, "backend": at("same")},
+            ):
+                await comes(stores, is_current)
+                await reload(stores, home.loaded(**settings))
+                row = await comes(stores, is_current)
+                assert row["left_behind"] == []
+            await reload(stores, home.loaded())
+            row = await comes(stores, lambda row: row["chunks"])
+            lines = [f"sqlite collection notes, {at(name)['path']}" for name in ("same", "other")]
+            assert row["left_behind"] == lines, "each once"
+
+    run(check)
+
+
 @pytest.mark.parametrize("keep_remote", [False, True])
 def test_a_store_whose_replica_was_taken_out_leaves_it(home: Home, keep_remote: bool) -> None:
     async def check() -> None:
