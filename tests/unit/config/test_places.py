@@ -29,7 +29,7 @@ def test_vectors_inside_the_data_directory_are_refused(tmp_path: Path, which: st
     store = {"backend": here} if which == "backend" else {"replicas": {"second": here}}
     file = tmp_path / "config.yaml"
     file.write_text(json.dumps({"stores": {"notes": store}}))
-    with pytest.raises(ConfigError, match="the vectors of store 'notes', .* are inside the data directory") as caught:
+    with pytest.raises(ConfigError, match=r"the vectors of store 'notes', .* are inside the data directory") as caught:
         load(file, data_dir=str(tmp_path / "data"))
     assert caught.value.message.startswith(f"{file}:1: ")
     assert "a place outside it" in caught.value.hint

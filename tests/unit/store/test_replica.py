@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 from typing import Any
@@ -238,37 +237,6 @@ def test_it_is_equal_again_whatever_became_of_it(rig: Rig, what: str) -> None:
     assert rig.feed() == (n_lost, n_extra)
     assert rig.is_equal()
     assert rig.store.n_embedded == embedded
-
-
-@pytest.mark.parametrize("kind", ["sqlite", "file"])
-def test_an_old_copy_that_is_put_in_its_place_meanwhile_is_noticed(tmp_path: Path, kind: str) -> None:
-    for rig in opened(tmp_path, settings_of(kind, tmp_path)):
-        write(rig, "a.md", "b.md", "c.md")
-        rig.feed()
-        rig.replica.close()  # all is in the file
-        (place,) = rig.settings.files()
-        copy = shutil.copytree(place, tmp_path / "copy") if place.is_dir() else shutil.copy(place, tmp_path / "copy")
-        rig.begin()
-        rig.feed()
-        (rig.vault / "b.md").unlink()
-        rig.apply("b.md")
-        rig.feed()
-        for beside in tmp_path.glob(f"{place.name}-*"):
-            beside.unlink()
-        place.rename(tmp_path / "away")
-        Path(copy).rename(place)
-        write(rig, "d.md")  # what is new is told to the copy
-        rig.feed()
-        assert rig.is_equal()
-
-
-@pytest.mark.parametrize("rig", ["sqlite", "file"], indirect=True)
-def test_what_somebody_else_took_out_of_it_meanwhile_is_noticed(rig: Rig) -> None:
-    write(rig, "a.md")
-    rig.feed()
-    rig.counting.delete_vectors(rig.fed, keys(rig.counting, rig.fed)[:1])
-    assert rig.feed() == (1, 0)
-    assert rig.is_equal()
 
 
 def dimension(backend: Any, name: str) -> int:
