@@ -44,10 +44,13 @@ REASONS = {
     "store_failed": "a store cannot be opened, and is not in this answer",
 }  # fmt: skip
 """By the code that programs are told, as docs/using.md lists them."""
+_INDEX = frozenset({"backend_unavailable", "backend_full", "backend_refused", "store_mismatch", "unknown_collection"})
 
 
 def in_words(codes: Sequence[str]) -> list[str]:
     """A line each; of a code that a newer daemon may have, the code."""
+    if not _INDEX.isdisjoint(codes):  # then nobody knows of the model that it does not answer
+        codes = [code for code in codes if code != "semantic_unavailable"]
     return [REASONS.get(code, code) for code in dict.fromkeys(codes)]
 
 

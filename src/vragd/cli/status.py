@@ -166,14 +166,19 @@ def _store(store: Status, page: Page) -> None:
         _wrong(page, f"waiting for {ago(trouble['for_s'])}: {trouble['message']}", trouble["hint"])
     if store["n_vectors_behind"]:
         out(f"  {plural(store['n_vectors_behind'], 'vector')} still to be put into {store['backend']['type']}")
-    for replica in store.get("replicas", ()):
-        _replica(replica, page)
-    for left in store.get("left_behind", ()):
-        out(within(f"  left behind, told nothing any more: {left}"))
+    print_replicas(store, page)
     if advice := store.get("advice"):
         out(within(f"  {advice}"))
     for line in in_words(store["degraded"]):
         out(within(f"  note: {line}"))
+
+
+def print_replicas(store: Status, page: Page) -> None:
+    """How far each replica of a store is, and what was left of others."""
+    for replica in store.get("replicas", ()):
+        _replica(replica, page)
+    for left in store.get("left_behind", ()):
+        out(within(f"  left behind, told nothing any more: {left}"))
 
 
 def _replica(replica: Status, page: Page) -> None:

@@ -8,8 +8,8 @@ from urllib.parse import quote
 
 from vragd.cli import bucket
 from vragd.cli.connect import Session, data_dir_of
-from vragd.cli.render import json_out, out, out_wrapped, plural, say, within
-from vragd.cli.status import STATES, n_searched
+from vragd.cli.render import json_out, out, out_wrapped, plural, say, the_page, within
+from vragd.cli.status import STATES, n_searched, print_replicas
 from vragd.errors import UsageError
 from vragd.system.places import expanded
 
@@ -116,6 +116,8 @@ def _delete(args: argparse.Namespace) -> int:
         how = "?keep_remote=1" if args.keep_remote else ""
         answer = session.request("DELETE", f"/v1/stores/{name}{how}", timeout_s=300)
     say(f"store {args.name} is deleted")
+    for place in answer["left_behind"]:
+        say(within(f"left behind, told nothing any more: {place}"))
     if answer["origin"] == "config":
         say("it is still in config.yaml: at its next start the daemon makes it anew")
     return 0
@@ -136,6 +138,7 @@ def _info(args: argparse.Namespace) -> int:
     for name, value in (info.get("index") or {}).items():
         if value is not None:  # a remote backend does not say how many vectors it has
             out_wrapped(within(f"  index {OF_THE_INDEX.get(name, name.replace('_', ' '))}: {value}"), 4)
+    print_replicas(info, the_page())
     if told := info.get("recall"):
         out(f"  {bucket.recall_told(told)}")
     if info["advice"]:

@@ -205,7 +205,7 @@ def _write(args: argparse.Namespace, file: Path, text: str, done: Sequence[str])
             data_dir(args.data_dir, parsed.paths.data),
             socket_path(args.socket, parsed.paths.socket),
             log_file=parsed.log.file,
-            vectors=[(name, kept) for name, store in parsed.stores.items() for kept in store.backend.files()],
+            vectors=[(n, kept) for n, store in parsed.stores.items() for one in store.backends for kept in one.files()],
         )
     except ConfigError as error:
         called = "called" in error.message

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -70,7 +71,7 @@ def load(
         [(name, source) for name, store in config.stores.items() for source in store.sources],
         loaded.data_dir,
         loaded.socket,
-        lambda store, i: (str(file), lines.get(("stores", store, "sources", i), 1)),
+        lambda store, i: (str(file), lines.get(("stores", store) if i is None else ("stores", store, "sources", i), 1)),
         log_file=config.log.file,
         vectors=[
             (name, kept) for name, store in config.stores.items() for one in store.backends for kept in one.files()
@@ -169,31 +170,59 @@ def check_places(
     sources: Iterable[tuple[str, SourceSettings]],
     data_dir: Path,
     socket: Path | None = None,
-    where: Callable[[str, int], tuple[str, int] | None] = lambda store, i: None,
+    where: Callable[[str, int | None], tuple[str, int] | None] = lambda store, i: None,
     log_file: Path | None = None,
     vectors: Iterable[tuple[str, Path]] = (),
 ) -> None:
     """
     Refuse places that cannot work: a source that is / or the home directory, overlapping sources, data,
-    socket or vectors in a vault, a vault in the data directory or in a folder of vectors.
+    socket or vectors in a vault, a vault in the data directory or in a folder of vectors; vectors in the data
+    directory, and those of one store twice in one place.
 
     `sources` are pairs of store name and source. The same directory may stand in two stores, which
     is how two embedders are compared; a folder inside another store's source only if one of them is
-    not watched. `where(store, i)` is the file and line of source `i` of a store, where it stands in a file.
+    not watched. `where(store, i)` is the file and line of source `i` of a store, or with None of the store itself,
+    where it stands in a file.
     """
     seen: list[_Seen] = []
     counts: Counter[str] = Counter()
     files = [_Outside("the socket", "paths.socket", socket), _Outside("the log file", "log.file", log_file)]
+    vectors = list(vectors)
     files += [_Outside(f"the vectors of store {store!r},", "the backend's path", file) for store, file in vectors]
     for store, source in sources:
-        try:
+        with _at(where(store, counts[store])):
             _check_alone(store, source, data_dir, files)
             seen.append(_check_beside(store, source, seen))
-        except ConfigError as error:
-            if (at := where(store, counts[store])) is None:
-                raise
-            raise complaint(*at, error.message, hint=error.hint) from None
         counts[store] += 1
+    taken: dict[tuple[str, Path], Path] = {}
+    for store, file in vectors:
+        with _at(where(store, None)):
+            _check_vectors(store, file, data_dir, taken.setdefault((store, _real(file)), file))
+
+
+@contextmanager
+def _at(place: tuple[str, int] | None) -> Iterator[None]:
+    """Say of a complaint in which file and line its cause stands, if it stands in one."""
+    try:
+        yield
+    except ConfigError as error:
+        if place is None:
+            raise
+        raise complaint(*place, error.message, hint=error.hint) from None
+
+
+def _check_vectors(store: str, file: Path, data_dir: Path, first: Path) -> None:
+    real, data = _real(file), _real(data_dir)
+    if data in (real, *real.parents):
+        raise ConfigError(
+            f"the vectors of store {store!r}, {file}, are inside the data directory {data_dir}",
+            hint="set the backend's path to a place outside it, or take type faiss, which keeps its own there",
+        )
+    if first is not file:
+        raise ConfigError(
+            f"two of backend and replicas of store {store!r} are one place: {first} and {file}",
+            hint="give one of them another path",
+        )
 
 
 def _check_alone(store: str, source: SourceSettings, data_dir: Path, files: Iterable[_Outside]) -> None:

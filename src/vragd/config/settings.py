@@ -152,9 +152,14 @@ class StoreSettings(Settings):
         """The primary one, and then the replicas'."""
         return (self.backend, *self.replicas.values())
 
+    @property
+    def places(self) -> tuple[str, ...]:
+        """Where vectors are kept that outlive our data directory, for people."""
+        return tuple(one.where() for one in self.backends if one.shared)
+
     def elsewhere(self) -> str:
-        """Where vectors are kept that outlive our data directory, for people; empty if nowhere."""
-        return ", ".join(one.where() for one in self.backends if one.shared)
+        """`places` in one line; empty if there is none."""
+        return ", ".join(self.places)
 
 
 def _crontab(text: str) -> str:

@@ -312,6 +312,8 @@ class _Look:
         reasons: list[str] = []
         if not self._semantic:
             reasons.append("semantic_unavailable")
+        if self.unreached:
+            reasons.append("backend_unavailable")
         return tuple(reasons)
 
 

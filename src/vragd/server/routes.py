@@ -163,7 +163,8 @@ async def delete_store(call: Call) -> Any:
     """Forget a store and everything kept of it; the vault is not touched"""
     name = call.path["name"]
     keep_remote = _truth(call, "keep_remote")
-    return {"deleted": name, "origin": await changes.delete_store(call.stores, name, keep_remote=keep_remote)}
+    origin, left = await changes.delete_store(call.stores, name, keep_remote=keep_remote)
+    return {"deleted": name, "origin": origin, "left_behind": left}
 
 
 def _truth(call: Call, key: str) -> bool:

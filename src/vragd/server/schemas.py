@@ -261,10 +261,14 @@ class StoresAnswer(Body):
 
 
 class DeletedAnswer(Body):
-    """`origin` is `config` for a store that will be made anew at the next start unless it leaves the file."""
+    """
+    `origin` is `config` for a store that will be made anew at the next start unless it leaves the file; `left_behind`
+    names the shared places where it had vectors once, and which were not asked to forget it.
+    """
 
     deleted: str
     origin: str
+    left_behind: list[str]
 
 
 class Open(BaseModel):

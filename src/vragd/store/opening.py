@@ -23,7 +23,7 @@ from vragd.embed.base import Embedder
 from vragd.errors import CatalogCorrupt, VragdError
 from vragd.store.collections import Collections
 from vragd.store.filling import Filling
-from vragd.store.replica import folder_of
+from vragd.store.replica import folder_of, is_in_use
 from vragd.store.spaces import Recorded, Spaces
 from vragd.store.store import Given, Lasting, Parts, Store
 from vragd.sync import order
@@ -191,7 +191,8 @@ def _leave_replicas(given: Given, catalog: Catalog) -> None:
             catalog.forget_replica(row.id)
         elif row.space_id is not None:
             catalog.leave_replica(row.id)
-            log.warning("replica.left_behind", store=given.name, replica=row.name, collection=row.collection)
+            if not is_in_use(given.settings, row):
+                log.warning("replica.left_behind", store=given.name, replica=row.name, collection=row.collection)
 
 
 def _closed(settings: SourceSettings) -> ClosedPaths:

@@ -25,7 +25,7 @@ from vragd.catalog.replicas import NEVER, Due, ReplicaRow, following, rows_of
 from vragd.catalog.writer import Catalog
 from vragd.config.settings import StoreSettings
 from vragd.embed.base import Space
-from vragd.errors import UnknownCollection
+from vragd.errors import UnknownCollection, VragdError
 from vragd.sync.feed import compare, feed, leave
 from vragd.sync.pace import PACE, Pace
 from vragd.system.clock import SYSTEM, Clock
@@ -105,6 +105,7 @@ class Replica:
         self._reader: Reader | None = None  # another one reads another catalog
         self._due = Due(NEVER)  # one value, replaced whole: others look at it
         self._compared_at = self._reached_at = 0.0
+        self._stood: object = None
         self.unswept = False
         """Whether it may hold keys of ours that the catalog did not know when the two were compared."""
 
@@ -138,6 +139,7 @@ class Replica:
             or self.held.space.id != told.space.id
             or now - self._compared_at > COMPARED_AGAIN_S
             or now - self._reached_at > AWAY_S
+            or self._stands(backend, self.held) != self._stood
             or (self.unswept and told.all_known)
         ):
             self._attach(backend, told, on_writer)
@@ -158,6 +160,7 @@ class Replica:
                 on_writer(lambda catalog: catalog.remember_applied(held.row.id, due.seen))
 
         done = feed(told.reader, backend, held.space, some, remember)
+        self._stood = self._stands(backend, held)
         self._due = due.without(some)
         self.refused |= done.refused
         if is_last:
@@ -173,6 +176,18 @@ class Replica:
         if self.backend is None:
             self.backend = self._make(self.settings.type, self.settings, private_dir(self.folder))
         return self.backend
+
+    def _stands(self, backend: VectorBackend, held: Held) -> object:
+        """
+        What is another when somebody put another copy in the place of what is on this machine, and costs little.
+
+        A copy has the collection's identity, too. How many there are tells of one that was written into the same file.
+        """
+        if backend.traits.networked:
+            return None
+        name = held.space.collection
+        found = [_inode(place) for root in self.settings.files() for place in (root, root / name)]
+        return found, backend.collection_info(name).count
 
     def _doubt(self) -> None:
         self.held, self.whole = None, False
@@ -200,6 +215,7 @@ class Replica:
         if row.applied != NEVER and not self._due.keys <= expected.keys:  # it is not what it was
             on_writer(lambda catalog: catalog.remember_applied(row.id, NEVER))
             row = replace(row, applied=NEVER)
+            self.whole = False
         self.held, self.unswept = Held(space, row), not sweep
         self._compared_at = self._reached_at = self._clock.steady()
         self.refused = frozenset()
@@ -291,17 +307,41 @@ def folder_of(folder: Path, name: str, kind: str) -> Path:
 
 def left_behind(settings: StoreSettings, folder: Path, reader: Reader) -> list[str]:
     """The collections of replicas that are configured no more, and where they are, for people. Any thread."""
-    wanted = {(name, one.type, one.where()) for name, one in settings.replicas.items()}
-    return [
-        f"{row.kind} collection {row.collection}, {row.where or folder_of(folder, row.name, row.kind)}"
-        for row in rows_of(reader)
-        if (row.name, row.kind, row.where) not in wanted
-    ]
+    return list(
+        dict.fromkeys(
+            f"{row.kind} collection {row.collection}, {row.where or folder_of(folder, row.name, row.kind)}"
+            for row in rows_of(reader)
+            if not is_in_use(settings, row)
+        )
+    )
+
+
+def is_in_use(settings: StoreSettings, row: ReplicaRow) -> bool:
+    """Whether its place is configured: by its name, or, where that is outside our data directory, by any."""
+    if row.where and (row.kind, row.where) in {(one.type, one.where()) for one in settings.backends}:
+        return True
+    return any(row.is_of(name, one.type, one.where()) for name, one in settings.replicas.items())
+
+
+def places_left(reader: Reader) -> list[str]:
+    """Every place that outlives our data directory and has had a replica. Empty where the catalog cannot tell."""
+    try:
+        return [row.where for row in rows_of(reader) if row.where]
+    except VragdError:
+        return []
 
 
 def _identity(info: CollectionInfo) -> str:
     """What is another when it is another collection, or one that keeps vectors in another way."""
     return f"{info.identity} {info.place}"
+
+
+def _inode(place: Path) -> tuple[int, int] | None:
+    try:
+        info = place.stat()
+    except OSError:
+        return None
+    return info.st_dev, info.st_ino
 
 
 def _info(backend: VectorBackend, name: str) -> CollectionInfo | None:

@@ -102,20 +102,23 @@ async def _found(stores: Stores, path: str, include: Sequence[str]) -> Scan:
         raise UsageError(f"{path} cannot be looked at: {os.strerror(error.errno or 0)}") from error
 
 
-async def delete_store(stores: Stores, name: str, *, keep_remote: bool = False) -> str:
+async def delete_store(stores: Stores, name: str, *, keep_remote: bool = False) -> tuple[str, tuple[str, ...]]:
     """
-    Forget a store and all that is kept of it; its origin. The vault is not touched.
+    Forget a store and all that is kept of it. The vault is not touched.
+
+    Its origin, and the places where what it had is left: whoever asks is the last to know of them.
 
     What it put into a remote backend goes first, and with it the index if nobody else feeds it; when
     that cannot be reached nothing is deleted. `keep_remote` leaves it there.
     """
     async with stores.changing:
         entry = stores.registry.known(name)
-        if name not in stores.indexers and not keep_remote and (where := stores.registry.remote(name)):
+        if name not in stores.indexers and not keep_remote and (where := ", ".join(stores.registry.remote(name))):
             raise UsageError(
                 f"store {name!r} has vectors in {where} and does not run: nothing was deleted",
                 hint="put it into the configuration again and delete it then, or add --keep-remote",
             )
+        left = stores.registry.remote(name) if keep_remote else stores.registry.left_elsewhere(name)
         try:
             await stores.stop_store(name, State.DELETING, forget=not keep_remote)
         except (DiskFull, DataDirError) as error:  # of a last flush, and deleting is what makes room
@@ -131,7 +134,7 @@ async def delete_store(stores: Stores, name: str, *, keep_remote: bool = False) 
             raise
         stores.drop(name)
     log.info("store.files_deleted", store=name)
-    return entry.origin
+    return entry.origin, left
 
 
 async def _keep(stores: Stores, entry: Entry) -> None:

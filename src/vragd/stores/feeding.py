@@ -157,13 +157,15 @@ class Feeding:
         store = self._store()
         return Answers(store.backend, store.answering.space if store.answering else None)
 
+    @property
+    def here(self) -> list[Answers]:
+        """The replicas of this machine that can answer, those first that are in no trouble."""
+        found = [self._answers(fed) for fed in sorted(self.fed, key=lambda fed: fed.trouble is not None)]
+        return [one for one in found if one is not None and not one.backend.traits.networked]
+
     def instead(self) -> Answers | None:
         """A replica of this machine that can answer in the place of a primary that does not."""
-        for fed in self.fed:
-            found = self._answers(fed)
-            if found is not None and not found.backend.traits.networked:
-                return found
-        return None
+        return next(iter(self.here), None)
 
     def chosen(self) -> Answers | None:
         """The replica that is to answer by the settings, if one is and can."""

@@ -123,12 +123,11 @@ class Questions:
         return target.space.fingerprint if target.space else "", answer
 
     async def _asked_instead(self, indexer: Indexer, target: Target, question: Question, answer: Answer) -> Answer:
-        """The answer of a replica of this machine, or of the primary, where `target` gave none; else that of words."""
+        """The answer of the first replica here that gives one, or the primary, where `target` gave none; else words."""
         indexer.doubt()
         primary = indexer.feeding.primary
-        others = [indexer.feeding.instead(), primary] if answer.unreached else []
-        for other in others:
-            if other is None or other.backend is target.backend:
+        for other in [*indexer.feeding.here, primary] if answer.unreached else []:
+            if other.backend is None or other.backend is target.backend:
                 continue
             asked = replace(target, backend=other.backend, space=other.space)
             found = await self._stores.readers.run(ask, asked, question)

@@ -111,19 +111,26 @@ class Registry:
             vectors=[(n, file) for n, s in stores.items() for one in s.backends for file in one.files()],
         )
 
-    def remember_remote(self, name: str, where: str) -> None:
-        """Keep where else a store has vectors, for when its settings are gone."""
-        file = self.folder(name) / "remote"
-        if not file.exists() or file.read_text("utf-8") != where:
-            write_atomic(file, [where.encode()])
+    def remember_remote(self, name: str, *places: str) -> None:
+        """Keep where else a store has vectors, beside where it had some before: for when its settings are gone."""
+        had = self.remote(name)
+        all_in_one = ", ".join(places)  # as it once was written
+        known = tuple(dict.fromkeys((*(one for one in had if one != all_in_one or len(places) == 1), *places)))
+        if known != had:
+            write_atomic(self.folder(name) / "remote", ["\n".join(known).encode()])
             reach("registry.remote_remembered")
 
-    def remote(self, name: str) -> str:
-        """Where else a store had vectors when it last ran; empty if nowhere."""
+    def remote(self, name: str) -> tuple[str, ...]:
+        """Where else a store ever had vectors: one place each, the oldest first."""
         try:
-            return (self.folder(name) / "remote").read_text("utf-8")
+            return tuple((self.folder(name) / "remote").read_text("utf-8").splitlines())
         except FileNotFoundError:
-            return ""
+            return ()
+
+    def left_elsewhere(self, name: str) -> tuple[str, ...]:
+        """Those of `remote` that the settings of a store name no more: whoever forgets the store leaves them."""
+        settings = self.known(name).settings
+        return tuple(one for one in self.remote(name) if settings is not None and one not in settings.places)
 
     def delete(self, name: str) -> None:
         """Remove everything kept for a store. The vault is not touched. Raises DataDirError, and the store is kept."""

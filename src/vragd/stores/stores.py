@@ -19,6 +19,7 @@ from vragd.config.settings import StoreSettings
 from vragd.embed.pool import Embedders
 from vragd.errors import Overloaded, UnknownStore, UsageError, VragdError
 from vragd.store.opening import open_store
+from vragd.store.replica import places_left
 from vragd.store.store import Store
 from vragd.stores.indexer import Indexer, start
 from vragd.stores.outside import Outside
@@ -127,8 +128,9 @@ class Stores:
             indexer = self.indexers[name] = await begun
         finally:
             self.standings[name] = standing  # one that had failed is said to have failed until this attempt has ended
-        if where := settings.elsewhere():
-            self.registry.remember_remote(name, where)
+        left = await self.readers.run(places_left, indexer.store.reader)
+        if places := (*left, *settings.places):
+            self.registry.remember_remote(name, *dict.fromkeys(places))
         return indexer
 
     def _open(self, standing: Standing, settings: StoreSettings) -> Store:

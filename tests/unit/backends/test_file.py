@@ -183,6 +183,16 @@ def test_what_is_damaged_is_said_and_left_as_it_is(path: Path, fault: str) -> No
     assert {file: file.read_bytes() for file in path.rglob("*") if file.is_file()} == before
 
 
+@pytest.mark.parametrize("text", ['{"name": "An app", "start_url": "/"}', "[1, 2]", '"notes"'])
+def test_a_manifest_of_somebody_else_is_not_called_damaged(path: Path, text: str) -> None:
+    (path / "notes").mkdir(parents=True)
+    (path / "notes/manifest.json").write_text(text)
+    with pytest.raises(BackendRefused, match="is not vragd's") as caught:
+        opened(path).create_collection("notes", 3, "cosine")
+    assert "choose another path" in caught.value.hint
+    assert (path / "notes/manifest.json").read_text() == text
+
+
 def test_a_folder_that_was_removed_under_us_takes_no_writes_that_nobody_reads(path: Path) -> None:
     backend = made(path, 3)
     path.rename(path.with_name("elsewhere"))

@@ -89,6 +89,18 @@ def test_models_tell_near_from_far_and_one_that_is_away_is_told(tmp_path: Path) 
     assert [one.state for one in parts.backends(loaded(tmp_path, away))] == ["ok"]
 
 
+def test_each_backend_is_named_with_whose_it_is(tmp_path: Path) -> None:
+    (tmp_path / "file").mkdir()
+    there = f"{{type: sqlite, path: {tmp_path / 'file'}}}"
+    stores = f"stores: {{notes: {{replicas: {{here: {{type: memory}}, there: {there}}}}}}}\n"
+    found = list(parts.backends(loaded(tmp_path, stores)))
+    assert [one.state for one in found[:2]] == ["ok", "ok"]
+    assert [one.found for one in found[:2]] == [
+        "faiss of store notes answers", "memory of replica here of store notes answers"
+    ]  # fmt: skip
+    assert (found[2].state, found[2].found.split(":")[0]) == ("bad", "sqlite of replica there of store notes")
+
+
 def daemon(home: Path) -> list[Finding]:
     args = argparse.Namespace(socket=str(home / "run/s"), config=None, data_dir=str(home / "data"))
     return list(parts.socket_and_daemon(args, loaded(home)))

@@ -229,6 +229,16 @@ def test_what_is_shared_is_listed_and_goes_before_the_data_directory(
     assert not (data(home) / "lock").exists()
 
 
+def test_every_place_that_a_store_once_had_stays_by_name(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    place = str(home / "vectors.db")
+    store = {"sources": [], "backend": {"type": "sqlite", "path": place}}
+    (home / ".config/vragd/config.yaml").write_text(json.dumps({"stores": {"notes": store}}))
+    put(data(home) / "stores/notes", "remote", text=f"/mnt/first.db\n{place}\n/mnt/second.db")
+    for words in (["--dry-run"], ["--dry-run", "--shared-too"], ["--yes"]):
+        left = {row["path"] for row in purged(capsys, *words)["left"]}
+        assert {"/mnt/first.db (store notes)", "/mnt/second.db (store notes)"} <= left
+
+
 def test_nobody_is_stopped_whom_the_lock_names_and_no_daemon_is(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
     place = home / "s"
     with only_process(data(home)) as lock:

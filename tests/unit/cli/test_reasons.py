@@ -17,6 +17,11 @@ def test_a_reason_of_a_newer_daemon_is_told_by_its_code_and_each_once() -> None:
     assert in_words(["moon_full", "moon_full", "disk_full"]) == ["moon_full", REASONS["disk_full"]]
 
 
+def test_the_model_is_not_blamed_for_an_index_that_cannot_be_asked() -> None:
+    assert in_words(["semantic_unavailable", "backend_unavailable"]) == [REASONS["backend_unavailable"]]
+    assert in_words(["semantic_unavailable"]) == [REASONS["semantic_unavailable"]]
+
+
 @pytest.mark.parametrize(("code", "way_out"), [("disk_full", "vragd status says more."), (NO_DAEMON, "Start it with")])
 def test_what_is_behind_is_said_with_the_way_out(code: str, way_out: str, capsys: pytest.CaptureFixture[str]) -> None:
     say_behind({"pending": 1, "degraded": [code]})

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import argparse
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.unit.cli.test_purge_care import answering
+from vragd.cli.doctor.parts import socket_and_daemon
+from vragd.cli.main import main
 from vragd.cli.page import Page
 from vragd.cli.status import Rest, print_status, sentence
+from vragd.config.load import load
 
 SOURCE = {
     "name": "Vault", "path": "/v", "state": "ok", "watching": "events", "scanned_s_ago": 4.0, "n_deletes_held": 0,
@@ -82,16 +88,18 @@ def test_what_is_left_is_told_by_what_was_done() -> None:
     assert rest.of(0, 20.0) == ""
 
 
+HERE: dict[str, Any] = {
+    "name": "here", "type": "sqlite", "where": "/v/notes.db", "n_behind": 0, "n_withdrawn": 0, "n_refused": 0,
+    "silent_s": 0.0, "trouble": None,
+}  # fmt: skip
+AWAY = {"code": "backend_unavailable", "message": "no route", "hint": "look at the network", "for_s": 7200.0}
+FAR = HERE | {"name": "far", "n_behind": 1200, "n_withdrawn": 3, "n_refused": 1, "trouble": AWAY}
+SLOW = HERE | {"name": "slow", "n_behind": 1, "silent_s": 61.0}
+REPLICAS = {"replicas": [HERE, FAR, SLOW], "left_behind": ["file collection notes, /v/old"]}
+
+
 def test_each_replica_says_how_far_it_is_and_what_was_left_is_named(capsys: pytest.CaptureFixture[str]) -> None:
-    here = {
-        "name": "here", "type": "sqlite", "where": "/v/notes.db", "n_behind": 0, "n_withdrawn": 0, "n_refused": 0,
-        "silent_s": 0.0, "trouble": None,
-    }  # fmt: skip
-    away = {"code": "backend_unavailable", "message": "no route", "hint": "look at the network", "for_s": 7200.0}
-    far = here | {"name": "far", "n_behind": 1200, "n_withdrawn": 3, "n_refused": 1, "trouble": away}
-    slow = here | {"name": "slow", "n_behind": 1, "silent_s": 61.0}
-    store = STORE | {"replicas": [here, far, slow], "left_behind": ["file collection notes, /v/old"]}
-    print_status(STATUS | {"stores": [store]}, None, Page())
+    print_status(STATUS | {"stores": [STORE | REPLICAS]}, None, Page())
     shown = capsys.readouterr().out
     for part in (
         "replica here (sqlite, /v/notes.db): up to date",
@@ -100,6 +108,31 @@ def test_each_replica_says_how_far_it_is_and_what_was_left_is_named(capsys: pyte
         "left behind, told nothing any more: file collection notes, /v/old",
     ):  # fmt: skip
         assert part in shown, part
+
+
+def test_one_store_in_full_says_it_of_its_replicas(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    info = STORE | REPLICAS | {
+        "origin": "config", "folder": "/d/notes", "bytes_on_disk": 5, "index": {}, "advice": "", "sources": [],
+    }  # fmt: skip
+    with answering(tmp_path / "s", info):
+        assert main(["store", "info", "notes", "--socket", str(tmp_path / "s")]) == 0
+    shown = capsys.readouterr().out
+    for part in (
+        "replica here (sqlite, /v/notes.db): up to date", "out of reach for 2 h: no route",
+        "left behind, told nothing any more: file collection notes, /v/old",
+    ):  # fmt: skip
+        assert part in shown, part
+
+
+def test_the_doctor_names_a_replica_that_waits(tmp_path: Path) -> None:
+    place = tmp_path / "s"
+    args = argparse.Namespace(socket=str(place), config=None, data_dir=str(tmp_path / "data"))
+    loaded = load(tmp_path / "none.yaml", data_dir=str(tmp_path / "data"), socket=str(place), required=False)
+    with answering(place, STATUS | {"stores": [STORE | REPLICAS], "socket": str(place), "config": None}):
+        bad = [one for one in socket_and_daemon(args, loaded) if one.state == "bad"]
+    (found,) = [one for one in bad if "replica" in one.found]
+    assert (found.found, found.way) == ("replica far of store notes is out of reach: no route", "look at the network")
+    assert found.facts == {"code": "backend_unavailable", "for_s": 7200}
 
 
 def test_a_store_of_words_alone_says_so(capsys: pytest.CaptureFixture[str]) -> None:

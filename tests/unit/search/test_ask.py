@@ -170,11 +170,16 @@ def test_without_an_embedder_or_a_backend_words_answer_and_it_is_said(
     world.apply("a.md")
     no_embedder = replace(target(world), embed_query=raising(EmbedderUnavailable("out")))
     world.backend.fail = "before query"
-    for broken in (no_embedder, target(world), replace(target(world), space=None)):
+    lacks = ("semantic_unavailable",)
+    for broken, said in (
+        (no_embedder, lacks),
+        (target(world), (*lacks, "backend_unavailable")),
+        (replace(target(world), space=None), lacks),
+    ):
         answer = ask(broken, Question("alpha"))
-        assert (shown(answer), answer.degraded) == ([("a.md", "alpha")], ("semantic_unavailable",))
+        assert (shown(answer), answer.degraded) == ([("a.md", "alpha")], said)
         answer = ask(broken, Question("alpha", mode="vector"))
-        assert (answer.hits, answer.degraded) == ((), ("semantic_unavailable",))
+        assert (answer.hits, answer.degraded) == ((), said)
         assert ask(broken, Question("alpha", mode="keyword")).degraded == ()
 
 

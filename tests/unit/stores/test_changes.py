@@ -126,7 +126,7 @@ def test_a_deleted_store_whose_files_could_not_all_go_does_not_come_back(
         await create_store(stores, "abc", MEMORY)
         with monkeypatch.context() as patched:
             patched.setattr("vragd.stores.registry.shutil.rmtree", rmtree)
-            assert await delete_store(stores, "abc") == "command"
+            assert await delete_store(stores, "abc") == ("command", ())
         await reload(stores, home.loaded())
         assert (stores.indexers, stores.standings, stores.registry.entries()) == ({}, {}, {})
         await create_store(stores, "abc", MEMORY)

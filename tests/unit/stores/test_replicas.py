@@ -21,6 +21,7 @@ from vragd.server.metrics import metrics
 from vragd.server.routes import Call
 from vragd.stores.changes import delete_store
 from vragd.stores.questions import Questions
+from vragd.stores.registry import Registry
 from vragd.stores.reload import reload
 from vragd.stores.reports import overview
 from vragd.stores.stores import Stores
@@ -189,6 +190,23 @@ def test_a_local_replica_answers_while_the_primary_is_out_of_reach_and_says_so(h
     run(check)
 
 
+def test_each_replica_here_is_asked_until_one_answers(home: Home) -> None:
+    async def check() -> None:
+        file = home.place / "beside.db"
+        broken = {"type": "sqlite", "path": str(file)}
+        async with home.running(backend=home.remote, replicas={"a": broken, "b": {"type": "faiss"}}) as stores:
+            await comes(stores, is_current)
+            before = await ask(stores, "heron")
+            home.node.stop()
+            file.unlink()
+            answer = await ask(stores, "heron")
+            assert [hit.path for hit in answer["hits"]] == [hit.path for hit in before["hits"]]
+            assert "replica_answers" in answer["degraded"]
+            assert "semantic_unavailable" not in answer["degraded"]
+
+    run(check)
+
+
 def test_the_replica_that_was_chosen_answers_and_the_primary_until_it_can(home: Home) -> None:
     async def check() -> None:
         home.node.hangs = threading.Event()
@@ -262,3 +280,68 @@ def test_a_store_that_is_deleted_leaves_its_replicas_or_is_kept_while_one_cannot
             assert home.node.indices == {}
 
     run(check)
+
+
+def test_whoever_deletes_a_store_is_told_of_every_place_that_it_leaves(home: Home) -> None:
+    async def check() -> None:
+        first, second, third = (str(home.place / f"{name}.db") for name in ("first", "second", "third"))
+
+        def replica(path: str) -> dict[str, Any]:
+            return {"replicas": {"copy": {"type": "sqlite", "path": path}}}
+
+        async with home.running(**replica(first)) as stores:
+            await comes(stores, is_current)
+            (stores.registry.folder("notes") / "remote").unlink()  # as one was that forgot: the catalog knows
+            for path in (second, third):
+                await reload(stores, home.loaded(**replica(path)))
+                await comes(stores, is_current)
+            assert stores.registry.remote("notes") == (first, second, third)
+            assert await delete_store(stores, "notes") == ("config", (first, second))
+
+    run(check)
+
+
+def test_a_place_that_is_told_under_another_name_is_not_left_behind(home: Home) -> None:
+    def at(name: str) -> dict[str, Any]:
+        return {"type": "sqlite", "path": str(home.place / f"{name}.db")}
+
+    async def check() -> None:
+        async with home.running(replicas={"first": at("same")}) as stores:
+            for settings in (
+                {"replicas": {"second": at("same")}},
+                {"replicas": {"third": at("same")}},
+                {"replicas": {"fourth": at("other")}, "backend": at("same")},
+            ):
+                await comes(stores, is_current)
+                await reload(stores, home.loaded(**settings))
+                row = await comes(stores, is_current)
+                assert row["left_behind"] == []
+            await reload(stores, home.loaded())
+            row = await comes(stores, lambda row: row["chunks"])
+            lines = [f"sqlite collection notes, {at(name)['path']}" for name in ("same", "other")]
+            assert row["left_behind"] == lines, "each once"
+
+    run(check)
+
+
+@pytest.mark.parametrize("keep_remote", [False, True])
+def test_a_store_whose_replica_was_taken_out_leaves_it(home: Home, keep_remote: bool) -> None:
+    async def check() -> None:
+        async with home.running(replicas={"shared": home.remote}) as stores:
+            await comes(stores, is_current)
+            (place,) = stores.registry.remote("notes")
+            if not keep_remote:
+                await reload(stores, home.loaded())
+            assert await delete_store(stores, "notes", keep_remote=keep_remote) == ("config", (place,))
+            assert home.node.indices
+
+    run(check)
+
+
+def test_places_are_added_to_those_that_were_known_also_in_one_line(tmp_path: Path) -> None:
+    registry = Registry(Loaded(Config(), None, tmp_path, tmp_path / "socket"))
+    registry.folder("notes").mkdir(parents=True)
+    (registry.folder("notes") / "remote").write_text("a, b")
+    for places in (("a", "b"), ("c",), ("a",)):
+        registry.remember_remote("notes", *places)
+    assert registry.remote("notes") == ("a", "b", "c")

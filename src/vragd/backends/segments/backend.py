@@ -17,7 +17,7 @@ from vragd.backends.base import Among, Batch, CollectionInfo, Match, Matches, St
 from vragd.backends.checks import check_identity, check_keys, check_shape, check_traits, checked_query, checked_rows
 from vragd.backends.scan import Nearest
 from vragd.backends.scores import prepared
-from vragd.backends.segments.held import Held, Manifest, manifest_of
+from vragd.backends.segments.held import Foreign, Held, Manifest, manifest_of
 from vragd.backends.segments.segment import Damaged, Row, Segment, read, written
 from vragd.backends.segments.storage import Missing, Moved, Storage
 from vragd.errors import BackendRefused, BackendUnavailable, CollectionMismatch, UnknownCollection, VragdError
@@ -330,6 +330,11 @@ class SegmentBackend:
                     content_of = self._storage.segment(name, segment, quick=quick)
                     known[segment] = fetched[segment] = read(segment, content_of)
             segments = [known[segment] for segment in manifest.segments]
+        except Foreign as error:
+            raise BackendRefused(
+                f"{self._storage.place(name)} is not vragd's: its manifest is none that vragd writes",
+                hint="choose another path or another name for the store, or move it away if nobody needs it",
+            ) from error
         except (Damaged, ValueError, KeyError, TypeError) as error:
             raise self._damaged(name, str(error)) from error
         if any(segment.rows.shape[1] != manifest.info.dimension for segment in segments):

@@ -38,9 +38,15 @@ class Manifest:
         }, indent=1).encode()  # fmt: skip
 
 
+class Foreign(ValueError):
+    """Somebody else wrote it."""
+
+
 def manifest_of(content: bytes) -> Manifest:
-    """What was `written`. Raises ValueError, KeyError or TypeError for what is none of this version."""
+    """What was `written`. Raises Foreign, ValueError, KeyError or TypeError for what is none of this version."""
     it: Mapping[str, Any] = json.loads(content)
+    if not isinstance(it, dict) or not {"format", "identity", "segments"} & it.keys():
+        raise Foreign
     if it["format"] != FORMAT:
         raise ValueError(f"format {it['format']}")
     info = CollectionInfo(

@@ -146,6 +146,12 @@ def _store(store: dict[str, Any]) -> Iterator[Finding]:
         yield Finding(
             "daemon", "bad", found, trouble["hint"], {"code": trouble["code"], "for_s": int(trouble["for_s"])}
         )
+    for replica in store.get("replicas", ()):
+        if trouble := replica["trouble"]:
+            found = f"replica {replica['name']} of store {store['name']} is out of reach: {trouble['message']}"
+            yield Finding(
+                "daemon", "bad", found, trouble["hint"], {"code": trouble["code"], "for_s": int(trouble["for_s"])}
+            )
     for reason in store["degraded"]:
         yield Finding(
             "daemon", "note", f"store {store['name']}: {reason}", "docs/using.md explains it", {"code": reason}
@@ -202,15 +208,20 @@ def backends(loaded: Loaded) -> Iterator[Finding]:
     """Whether each backend can be made, and each that is shared asked."""
     from vragd.stores import trial
 
-    for name, backend in ((n, one) for n, store in loaded.config.stores.items() for one in store.backends):
+    named = [
+        (f"of replica {replica} of store {store}" if replica else f"of store {store}", one)
+        for store, settings in loaded.config.stores.items()
+        for replica, one in (("", settings.backend), *settings.replicas.items())
+    ]
+    for name, backend in named:
         public = backend.type if trial.is_ours(backend) else "other"
         try:
             trial.backend_answers(backend)
         except VragdError as error:
-            found = f"{backend.type} of store {name}: {error.message}"
+            found = f"{backend.type} {name}: {error.message}"
             yield Finding("backend", "bad", found, error.hint, {"type": public, "code": error.code})
         else:
-            yield Finding("backend", "ok", f"{backend.type} of store {name} answers", facts={"type": public})
+            yield Finding("backend", "ok", f"{backend.type} {name} answers", facts={"type": public})
 
 
 def imports(loaded: Loaded) -> Iterator[Finding]:

@@ -188,6 +188,7 @@ def _shared(args: argparse.Namespace, loaded: Loaded | None, found: Found) -> li
     """List what is elsewhere among what goes or what stays; what has to be asked about: store, place."""
     from vragd.cli.purge import outside
 
+    outside.left_elsewhere(loaded, found)
     there = list(outside.elsewhere(loaded))
     if args.shared_too:
         _list_shared(loaded, there, found)

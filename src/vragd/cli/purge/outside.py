@@ -194,8 +194,20 @@ def elsewhere(loaded: Loaded | None) -> Iterator[tuple[str, str]]:
         if not registry.folder(name).exists():
             continue  # it never ran: nothing was put there
         settings = entry.settings
-        if where := settings.elsewhere() if settings and settings.elsewhere() else registry.remote(name):
+        if where := settings.elsewhere() if settings else ", ".join(registry.remote(name)):
             yield name, where
+
+
+def left_elsewhere(loaded: Loaded | None, into: Found) -> None:
+    """The places where a store had vectors once: no settings lead there, so nobody can have them removed."""
+    if loaded is None:
+        return
+    from vragd.stores.registry import Registry
+
+    registry = Registry(loaded)
+    for name in registry.entries():
+        for place in registry.left_elsewhere(name):
+            into.left.append(Left(f"{place} (store {name})", "it is in no settings now: what is left is removed there"))
 
 
 def _size(file: Path) -> int:
