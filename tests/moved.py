@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -20,10 +21,10 @@ NOTES = {
 }
 
 
-def indexed(home: Path) -> Loaded:
+def indexed(home: Path, notes: Mapping[str, str] = NOTES) -> Loaded:
     """A configuration with the store `notes`, below `home`, whose vectors are those of `WordEmbedder`."""
     world = World(home)
-    for path, text in NOTES.items():
+    for path, text in notes.items():
         world.write(path, text)
     world.restart()
     world.apply(*world.scan())

@@ -10,6 +10,7 @@ from vragd.backends.base import MAX_KEY_BYTES, Batch, CollectionInfo, Traits
 from vragd.errors import BackendRefused, CollectionMismatch, Unsupported, VectorsRefused
 from vragd.system.files import vault_around
 from vragd.terms.filter import Filter, shown
+from vragd.terms.metric import Metric
 
 
 def check_traits(traits: Traits, dimension: int, metric: str, kind: str) -> None:
@@ -81,13 +82,18 @@ def check_keys(batch: Batch) -> None:
         raise VectorsRefused(f"key {bad[0][:40]!r} is not 1 to {MAX_KEY_BYTES} ASCII characters", keys=bad, part="key")
 
 
-def checked_query(vector: np.ndarray, dimension: int) -> np.ndarray:
-    """`vector` as float32 of shape (dimension,), or CollectionMismatch."""
+def checked_query(vector: np.ndarray, dimension: int, metric: Metric | None = None) -> np.ndarray:
+    """
+    `vector` as float32 of shape (dimension,), or CollectionMismatch; where a backend says its `metric`, also for a zero
+    that is to be compared by direction.
+    """
     row = np.asarray(vector, dtype=np.float32)
     if row.shape != (dimension,):
         raise CollectionMismatch(f"the query has shape {row.shape}, the store holds ({dimension},)", what="query")
     if not np.isfinite(row).all():
         raise CollectionMismatch("the query holds a value that is not a finite number", what="query")
+    if metric == "cosine" and not row.any():
+        raise CollectionMismatch("the query is zero, and has no direction to compare", what="query")
     return row
 
 

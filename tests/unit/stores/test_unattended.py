@@ -11,7 +11,7 @@ from typing import Any
 import apsw
 import pytest
 
-from tests.world import World
+from tests.moved import indexed
 from vragd.config.load import Loaded
 from vragd.config.settings import Config, SourceSettings, StoreSettings
 from vragd.errors import NewerFormat, NotFound, UnknownStore, UsageError, VragdError
@@ -30,18 +30,7 @@ NOTES = {
 @pytest.fixture
 def loaded(tmp_path: Path) -> Loaded:
     """A store on a vault that was indexed by a daemon that has ended."""
-    world = World(tmp_path)
-    for path, text in NOTES.items():
-        world.write(path, text)
-    world.write(".obsidian/app.json", "{}")
-    world.restart()
-    world.apply(*world.scan())
-    world.store.close()
-    stores = tmp_path / "data/stores"
-    stores.mkdir(mode=0o700, parents=True)
-    world.folder.rename(stores / "notes")
-    settings = StoreSettings(sources=(SourceSettings(path=world.vault),))
-    return Loaded(Config(stores={"notes": settings}), None, tmp_path / "data", tmp_path / "s")
+    return indexed(tmp_path, {**NOTES, ".obsidian/app.json": "{}"})
 
 
 def found(loaded: Loaded, text: str = "heron", **asked: Any) -> set[str]:

@@ -32,7 +32,6 @@ from vragd.backends.plain import read as read_plain
 from vragd.backends.scores import prepared
 from vragd.errors import (
     BackendRefused,
-    CollectionMismatch,
     UnknownCollection,
     VectorsRefused,
     VragdError,
@@ -290,9 +289,7 @@ class LuceneBackend:
         refuse(self.split(name, where)[1], self._settings.title)
         timeout_s = timeout_s or self._settings.query_timeout_s
         shape = self._shape(name, timeout_s)
-        row = checked_query(vector, shape.info.dimension)
-        if shape.info.metric == "cosine" and not row.any():
-            raise CollectionMismatch("the query is zero, and has no direction to compare", what="query")
+        row = checked_query(vector, shape.info.dimension, shape.info.metric)
         if top_k <= 0:
             return Matches((), "more")
         if shape.alias not in self._many:

@@ -294,9 +294,7 @@ class PgvectorBackend:
     ) -> Matches:  # fmt: skip
         timeout_s = timeout_s or self._settings.query_timeout_s
         shape = self._shapes.get(name) or self._describe(name, timeout_s)
-        row = checked_query(vector, shape.info.dimension)
-        if shape.info.metric == "cosine" and not row.any():
-            raise CollectionMismatch("the query is zero, and has no direction to compare", what="query")
+        row = checked_query(vector, shape.info.dimension, shape.info.metric)
         row = prepared(row, shape.info.metric)
         if shape.kind == "halfvec" and np.abs(row).max() > writing.HALF_MOST:
             raise CollectionMismatch(f"the query holds a value beyond {writing.HALF_MOST:.0f}", what="query")

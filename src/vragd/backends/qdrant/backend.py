@@ -294,9 +294,7 @@ class QdrantBackend:
         refuse(self.split(name, where)[1], self._settings.title)
         timeout_s = timeout_s or self._settings.query_timeout_s
         info = self._of(name, timeout_s)
-        row = checked_query(vector, info.dimension)
-        if info.metric == "cosine" and not row.any():
-            raise CollectionMismatch("the query is zero, and has no direction to compare", what="query")
+        row = checked_query(vector, info.dimension, info.metric)
         if top_k <= 0:
             return Matches((), "more")
         if info.identity not in self._many:

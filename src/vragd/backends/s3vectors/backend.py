@@ -298,9 +298,7 @@ class S3VectorsBackend:
         try:
             shape = self._shapes.get(name) or self._describe(name, for_query=True)
             info = shape.info
-            values = checked_query(vector, info.dimension)
-            if info.metric == "cosine" and not values.any():
-                raise CollectionMismatch("the query is zero, and has no direction to compare", what="query")
+            values = checked_query(vector, info.dimension, info.metric)
             if top_k <= 0:
                 return Matches((), "more")
             if where is not None and wire.never(where):
