@@ -77,7 +77,7 @@ def test_a_home_of_another_user_who_lets_nobody_in(args: tuple[str, ...]) -> Non
         source = str(Path(__file__).parents[3] / "src")
         code = f"import os, sys; os.setgroups([]); os.setgid({NOBODY}); os.setuid({NOBODY});"
         code += f" sys.argv = ['vragd', *{list(args)}]; from vragd.cli.main import main; sys.exit(main())"
-        for python in (sys.executable, "/usr/bin/python3"):
+        for python in filter(os.path.exists, (sys.executable, f"/usr/bin/python3.{sys.version_info.minor}")):
             done = subprocess.run(
                 [python, "-c", code], capture_output=True, text=True, check=False, cwd=place, timeout=60,
                 env={"HOME": f"{place}/private", "XDG_RUNTIME_DIR": f"{place}/private/run", "PATH": "/usr/bin:/bin",

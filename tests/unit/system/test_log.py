@@ -90,15 +90,17 @@ def test_error_fields_name_the_code_of_our_own_errors() -> None:
     assert "errno" not in error_fields(OSError("no number"))
 
 
+# In pieces: what stands in the source is a library's own words, and Python 3.13 knows the source behind -c as well.
 FOREIGN = f"""
-logging.getLogger("botocore").error("body %s", {SECRET!r})
-logging.getLogger("watchdog").warning("lost below %s", {SECRET!r})
+secret = {SECRET[:3]!r} + {SECRET[3:]!r}
+logging.getLogger("botocore").error("body %s", secret)
+logging.getLogger("watchdog").warning("lost below %s", secret)
 logging.getLogger("chatty").info("below warning")
-warnings.warn({SECRET!r}, RuntimeWarning)
+warnings.warn(secret, RuntimeWarning)
 try:
-    raise OSError(2, "No such file", {SECRET!r})
+    raise OSError(2, "No such file", secret)
 except OSError:
-    logging.getLogger("asyncio").exception({SECRET!r})
+    logging.getLogger("asyncio").exception(secret)
 """
 
 
