@@ -178,15 +178,17 @@ def _by_words(plain: str, terms: frozenset[str]) -> Iterator[tuple[int, int, str
 
 def _in_ascii(plain: str, terms: frozenset[str]) -> Iterator[tuple[int, int, str]]:
     """As `_by_words`, where a word is letters and digits, and its folded form as long as it is."""
-    folded = plain.lower()
+    folded, is_within = plain.lower(), False
     for term in terms:
         at = folded.find(term)
         while at >= 0:
             end = at + len(term)
-            if not folded[at - 1 : at].isalnum() and not folded[end : end + 1].isalnum():
+            if folded[at - 1 : at].isalnum() or folded[end : end + 1].isalnum():
+                is_within = True
+            else:
                 yield at, end, term
             at = folded.find(term, at + 1)
-    if not terms.isdisjoint(parts(plain)):
+    if is_within and not terms.isdisjoint(parts(plain)):
         for word in _SEAMED.finditer(plain):
             if (found := word[0].lower()) not in terms and _has_part(word[0], terms):
                 yield word.start(), word.end(), found

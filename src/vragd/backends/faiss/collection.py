@@ -74,12 +74,14 @@ class Collection:
         query = prepared(checked_query(vector, self.dimension), self.metric)
         with self._memory.read():
             self._check_here()
-            allowed = self._table.allowed(where, among)
-            n_allowed = int(np.count_nonzero(allowed))
+            is_narrowed = where is not None or among is not None
+            everything = not is_narrowed and self._table.is_full and not self._is_torn
+            allowed = None if everything else self._table.allowed(where, among)
+            n_allowed = self._table.size if allowed is None else int(np.count_nonzero(allowed))
             n = min(self._layout.candidates(top_k), n_allowed)
             if n == 0 or top_k <= 0:
                 return Matches((), "more" if n_allowed else "exhausted")
-            slots = self._layout.search(query, n, allowed, exact=where is not None or among is not None)
+            slots = self._layout.search(query, n, allowed, exact=is_narrowed)
             scores = exact_scores(self._layout.rows(slots), query, self.metric)
             keys = map(self._table.key, slots.tolist())
             best = sorted(zip((-scores).tolist(), keys, strict=True))[:top_k]

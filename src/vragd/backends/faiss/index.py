@@ -70,7 +70,7 @@ class Ivf(Layout):
         rows: np.ndarray = self._index.reconstruct_batch(slots)
         return rows
 
-    def search(self, query: np.ndarray, n: int, allowed: np.ndarray, *, exact: bool) -> np.ndarray:
+    def search(self, query: np.ndarray, n: int, allowed: np.ndarray | None, *, exact: bool) -> np.ndarray:
         everything, chosen = self._index.nlist, selector(allowed)
         for n_probe in (everything,) if exact else (self._index.nprobe, everything):
             found = search(self._index, query, n, faiss.SearchParametersIVF(sel=chosen, nprobe=n_probe))
@@ -131,7 +131,7 @@ class Hnsw(Layout):
     def rows(self, slots: np.ndarray) -> np.ndarray:
         return floats(faiss.downcast_index(self._index.storage))[slots]
 
-    def search(self, query: np.ndarray, n: int, allowed: np.ndarray, *, exact: bool) -> np.ndarray:
+    def search(self, query: np.ndarray, n: int, allowed: np.ndarray | None, *, exact: bool) -> np.ndarray:
         chosen = selector(allowed)
         if not exact:
             effort = max(self._index.hnsw.efSearch, 2 * n)

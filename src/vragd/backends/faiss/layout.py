@@ -70,9 +70,9 @@ class Layout:
         """A copy of the values, float32, shape (len(slots), dimension)."""
         raise NotImplementedError
 
-    def search(self, query: np.ndarray, n: int, allowed: np.ndarray, *, exact: bool) -> np.ndarray:
+    def search(self, query: np.ndarray, n: int, allowed: np.ndarray | None, *, exact: bool) -> np.ndarray:
         """
-        At most `n` slots near `query` of those where `allowed` is true, in no order.
+        At most `n` slots near `query` of those where `allowed` is true, or with None of all, in no order.
 
         At least `n` are allowed. `exact` asks for the nearest, whatever it costs.
         """
@@ -133,7 +133,7 @@ class Flat(Layout):
     def rows(self, slots: np.ndarray) -> np.ndarray:
         return self._view()[slots]
 
-    def search(self, query: np.ndarray, n: int, allowed: np.ndarray, *, exact: bool) -> np.ndarray:
+    def search(self, query: np.ndarray, n: int, allowed: np.ndarray | None, *, exact: bool) -> np.ndarray:
         return search(self._index, query, n, faiss.SearchParameters(sel=selector(allowed)))
 
     def body(self) -> tuple[int, Iterator[np.ndarray]]:
@@ -212,18 +212,17 @@ class Scan(Layout):
     def rows(self, slots: np.ndarray) -> np.ndarray:
         return self._rows.get(slots)
 
-    def search(self, query: np.ndarray, n: int, allowed: np.ndarray, *, exact: bool) -> np.ndarray:
+    def search(self, query: np.ndarray, n: int, allowed: np.ndarray | None, *, exact: bool) -> np.ndarray:
         asked = query / np.maximum(np.abs(query).max(), np.float32(1e-30)) / self._scale  # no order depends on length
         if self._whole:
             asked = asked / steps(asked)
             if np.median(np.abs(asked)) < _ENOUGH_STEPS:  # a client's own vector, unlike the rows: look further
-                n = min(4 * n, int(np.count_nonzero(allowed)))
+                n = min(4 * n, self._size if allowed is None else int(np.count_nonzero(allowed)))
             asked = np.rint(asked)
 
         def scanned(i: int) -> tuple[np.ndarray, np.ndarray]:
-            chosen = allowed[i::_N_PARTS]
             # asking for each row whether it may be found takes a fifth of the time
-            parameters = None if chosen.all() else faiss.SearchParameters(sel=selector(chosen))
+            parameters = None if allowed is None else faiss.SearchParameters(sel=selector(allowed[i::_N_PARTS]))
             scores, rows = nearest(self._parts[i], asked, n, parameters)
             return scores, rows * _N_PARTS + i
 
@@ -292,8 +291,8 @@ def nearest(index: Any, query: np.ndarray, n: int, parameters: Any) -> tuple[np.
     return scores[0][slots[0] >= 0], slots[0][slots[0] >= 0]
 
 
-def selector(allowed: np.ndarray) -> Any:
-    return faiss.IDSelectorBitmap(np.packbits(allowed, bitorder="little"))
+def selector(allowed: np.ndarray | None) -> Any:
+    return None if allowed is None else faiss.IDSelectorBitmap(np.packbits(allowed, bitorder="little"))
 
 
 def floats(index: Any) -> np.ndarray:

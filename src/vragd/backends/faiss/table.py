@@ -41,6 +41,11 @@ class Table:
         """Slots, free ones included."""
         return len(self._keys)
 
+    @property
+    def is_full(self) -> bool:
+        """Whether every slot holds a key."""
+        return len(self.slots) == self.size
+
     def plan(self, keys: Sequence[str], *, in_place: bool) -> np.ndarray:
         """A slot for each of the distinct `keys`: its own, else a free one, else a new one. Changes nothing."""
         slots = np.empty(len(keys), dtype=np.int64)
