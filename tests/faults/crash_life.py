@@ -61,6 +61,8 @@ from vragd.system.files import private_dir, sweep_temporary
 from vragd.system.sqlite import open_read_write
 
 NAME, BUCKET, MOST_S = "notes", "crashes", 60
+CLOSED = "---\nai: false\n---\n"
+"""What a note begins with that is not for assistants."""
 ON_DISK, SEGMENTS = ("sqlite", "file"), ("file", "bucket")
 KNOWN = len(MIGRATIONS)
 AS_IT_WAS = """
@@ -274,7 +276,11 @@ class Life:
     def sync(self, *, note: bool = True) -> None:
         """Scan and work until the index is the vault, in the order of the worker's steps."""
         store = self.store
-        visits = [Visit(self.source, path, patient=False) for path in sorted(store.scan_source(self.source)[0])]
+        dirty, found = store.scan_source(self.source)
+        if withheld := store.closed_since(self.source, found.changed):
+            store.withhold([(self.source.id, path) for path in withheld])
+            self._note(withheld=withheld)
+        visits = [Visit(self.source, path, patient=False) for path in sorted(dirty)]
         while visits or store.behind:
             if store.behind:
                 store.fill()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from tests.faults.crash_life import ON_DISK, Life, Setup
+from tests.faults.crash_life import CLOSED, ON_DISK, Life, Setup
 from vragd.system.failpoints import reach
 
 
@@ -49,7 +49,7 @@ def edits(life: Life, setup: Setup) -> None:
     life.open(setup)
     moved = note("long", "part 3") + FIRST["c.md"]  # out of one note, into another
     life.edit(
-        {"long.md": GROWN_LONG, "moved/c.md": moved, "new.md": note("new", "one", "two", title="Retitled")},
+        {"long.md": CLOSED + GROWN_LONG, "moved/c.md": moved, "new.md": note("new", "one", "two", title="Retitled")},
         rename=[("a.md", "swap.md"), ("b.md", "a.md"), ("swap.md", "b.md")],
     )
     life.sync()

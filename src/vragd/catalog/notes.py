@@ -26,6 +26,7 @@ from vragd.catalog.model import (
 )
 from vragd.catalog.passages import name_passages
 from vragd.catalog.swap import remove, swap_chunks, upsert
+from vragd.system.failpoints import reach
 
 Told = tuple[tuple[str, ...], tuple[int, int], str]
 """Heading path, first and last line, and text of a chunk."""
@@ -128,6 +129,7 @@ class Notes(Intents):
             with self._transaction():
                 self._db.executemany(f"update note set closed = closed | {BY_NOTE}, links_read = 0 where id = ?", found)
                 self._db.execute("update store set generation = generation + 1")
+            reach("notes.withheld")
 
     def doubt_notes(self) -> int:
         """What is known of every note is to be read again, whatever its file looks like; how many there are."""
