@@ -12,8 +12,9 @@ import apsw
 import numpy as np
 
 from tests.catalogs import beside
-from tests.faults.crash_life import CLOSED, KNOWN, NAME, embedder_of, journal, vault_of
+from tests.faults.crash_life import KNOWN, NAME, embedder_of, journal, vault_of
 from tests.faults.crash_remote import Remote
+from tests.faults.crash_scenarios import CLOSED
 from vragd.catalog.model import BY_NOTE
 from vragd.notes.chunk import read_note
 from vragd.notes.page import embedded as text_of

@@ -61,8 +61,6 @@ from vragd.system.files import private_dir, sweep_temporary
 from vragd.system.sqlite import open_read_write
 
 NAME, BUCKET, MOST_S = "notes", "crashes", 60
-CLOSED = "---\nai: false\n---\n"
-"""What a note begins with that is not for assistants."""
 ON_DISK, SEGMENTS = ("sqlite", "file"), ("file", "bucket")
 KNOWN = len(MIGRATIONS)
 AS_IT_WAS = """

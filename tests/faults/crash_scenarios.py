@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from tests.faults.crash_life import CLOSED, ON_DISK, Life, Setup
+from tests.faults.crash_life import ON_DISK, Life, Setup
 from vragd.system.failpoints import reach
 
 
@@ -22,6 +22,8 @@ FIRST = {
     "folder/d.md": note("d", "one", "two"),
     "long.md": note("long", *(f"part {i}" for i in range(8))),
 }
+CLOSED = "---\nai: false\n---\n"
+"""What a note begins with that is not for assistants."""
 FIRST_DONE = "first_done"
 """No place of the code: where a scenario begins to differ from another that is crashed from its beginning."""
 SHORTENED = note("b", "one", "four")
