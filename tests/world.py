@@ -19,6 +19,7 @@ from vragd.errors import BackendUnavailable, EmbedderRejected, EmbedderUnavailab
 from vragd.store.opening import open_store
 from vragd.sync.change import Visit
 from vragd.sync.pace import PACE, Pace
+from vragd.system.clock import SYSTEM, Clock
 
 
 class WordEmbedder:
@@ -118,11 +119,12 @@ def sql(folder: Path, statement: str, *values: Any) -> list[Any]:
 class World:
     """A store on a vault, with everything that can be turned."""
 
-    def __init__(self, home: Path, pace: Pace = PACE, other: Embedder | None = None) -> None:
+    def __init__(self, home: Path, pace: Pace = PACE, other: Embedder | None = None, clock: Clock = SYSTEM) -> None:
         self.vault = home / "vault"
         self.vault.mkdir()
         self.folder = home / "store"
         self.embedder, self.backend, self._pace = WordEmbedder(), Recording(), pace
+        self._clock = clock
         self.other = other
         """Embeds instead of `embedder`, if there is one."""
         self.include: tuple[str, ...] = DEFAULT_INCLUDE
@@ -136,7 +138,7 @@ class World:
         self.store = open_store(
             "sss", settings, self.folder, LimitSettings(**{"min_free_mib": 0} | limits),
             lambda: self.other or self.embedder, make_backend=lambda *_: self.backend, documents=self.documents,
-            pace=self._pace,
+            pace=self._pace, clock=self._clock,
         )  # fmt: skip
         (self.source,) = self.store.sources.values()
         self.store.connect(self.source)

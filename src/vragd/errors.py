@@ -118,6 +118,15 @@ class CatalogLocked(DataDirError):
     transient = True
 
 
+class TooManyOpen(DataDirError):
+    """The process, or the machine, may open no further file now."""
+
+    code = "too_many_open"
+    http_status = 503
+    daemon_status = 75
+    transient = True
+
+
 class NewerFormat(VragdError):
     """A file was written by a newer vragd; it was not touched."""
 

@@ -14,6 +14,8 @@ import numpy as np
 from tests.catalogs import beside
 from tests.faults.crash_life import KNOWN, NAME, embedder_of, journal, vault_of
 from tests.faults.crash_remote import Remote
+from tests.faults.crash_scenarios import CLOSED
+from vragd.catalog.model import BY_NOTE
 from vragd.notes.chunk import read_note
 from vragd.notes.page import embedded as text_of
 
@@ -54,6 +56,8 @@ class Catalog:
     embedded: Mapping[str, frozenset[str]]
     """The keys of the chunks there is a vector for, by fingerprint of the space."""
     intents: frozenset[str]
+    closed: frozenset[str]
+    """The notes that say that they are not for assistants."""
     unequal: int
     """Rows of chunks without full text, and the reverse."""
     schema: int
@@ -100,6 +104,7 @@ def catalog_of(home: Path) -> Catalog | None:
                 for i, fingerprint in list(db.execute("select id, fingerprint from space"))
             },
             frozenset(key for (key,) in db.execute("select key from intent")),
+            _closed(db),
             _one(db, "select count(*) from chunk where id not in (select rowid from chunk_text)")
             + _one(db, "select count(*) from chunk_text where rowid not in (select id from chunk)"),
             schema,
@@ -125,6 +130,13 @@ def _chosen(db: apsw.Connection, schema: int) -> tuple[str, str, dict[str, str],
     return written, answers, spaces, frozenset(collection for (collection,) in filled)
 
 
+def _closed(db: apsw.Connection) -> frozenset[str]:
+    if not _one(db, "select count(*) from pragma_table_info('note') where name = 'closed'"):
+        return frozenset()
+    rows = db.execute(f"select path from note where closed & {BY_NOTE}")
+    return frozenset(bytes(path).decode() for (path,) in rows)
+
+
 def _one(db: apsw.Connection, sql: str) -> int:
     ((value,),) = db.execute(sql)
     return int(value)
@@ -135,25 +147,30 @@ class Allowed:
     """What a reader may see of each note: the versions at the last two moments the journal knows of."""
 
     by_path: Mapping[str, frozenset[Version | None]]
+    withheld: Collection[str] = ()
+    """Notes that no assistant may be shown any more."""
 
     @classmethod
     def at_the_end_of(cls, home: Path) -> Allowed:
         old: dict[str, str] = {}
         new: dict[str, str] = {}
-        was_deleted = False
+        was_deleted, withheld = False, list[str]()
         for line in journal(home):
             if "vault" in line:
-                new = line["vault"]
+                new, withheld = line["vault"], []
+            elif "withheld" in line:
+                withheld += line["withheld"]
             elif "deleted" in line:
                 was_deleted = True
             elif "synced" in line:
                 old, was_deleted = new, False
         moments: list[Mapping[str, str]] = [old, new, *([{}] if was_deleted else [])]
         paths = {path for moment in moments for path in moment}
-        return cls({
+        by_path = {
             path: frozenset(version(path, moment[path]) if path in moment else None for moment in moments)
             for path in paths
-        })  # fmt: skip
+        }
+        return cls(by_path, () if was_deleted else withheld)
 
     def and_now(self, home: Path) -> Allowed:
         """The same, and what the vault holds now."""
@@ -181,6 +198,8 @@ def check_reader(
         wanted = catalog.keys.get(path, frozenset())
         if lost := (wanted & catalog.embedded[old_space] if old_space else wanted) - frozenset(keys):
             raise Violated(f"{what}: {path} answers without {len(lost)} of its chunks")
+    if catalog and (shown := set(allowed.withheld) & catalog.notes.keys() - catalog.closed):
+        raise Violated(f"{what}: assistants are shown {shown}")
     if catalog and catalog.unequal:
         raise Violated(f"{what}: {catalog.unequal} chunks cannot be found by their words")
     if catalog:
@@ -225,6 +244,7 @@ def check_restart(what: str, home: Path, seen: Mapping[str, Any], allowed: Allow
     _same(what, "keys in the backend", seen["keys"], embedded)
     _same(what, "answering keys", seen["final"]["keys"], embedded)
     _same(what, "intents", after.intents, frozenset())
+    _same(what, "closed", after.closed, {path for path, text in vault.items() if text.startswith(CLOSED)})
     _same(what, "spaces", list(after.spaces.values()), [seen["collection"]])
     _same(what, "collections", seen["collections"], [seen["collection"]])
     _same(what, "problems", seen["problems"], [])

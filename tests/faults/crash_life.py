@@ -274,7 +274,11 @@ class Life:
     def sync(self, *, note: bool = True) -> None:
         """Scan and work until the index is the vault, in the order of the worker's steps."""
         store = self.store
-        visits = [Visit(self.source, path, patient=False) for path in sorted(store.scan_source(self.source)[0])]
+        dirty, found = store.scan_source(self.source)
+        if withheld := store.closed_since(self.source, found.changed):
+            store.withhold([(self.source.id, path) for path in withheld])
+            self._note(withheld=withheld)
+        visits = [Visit(self.source, path, patient=False) for path in sorted(dirty)]
         while visits or store.behind:
             if store.behind:
                 store.fill()

@@ -107,6 +107,10 @@ def forget_before_leaving() -> None:
     reorder("leave", ["forget", "leave", "clear"])
 
 
+def never_withhold() -> None:
+    Catalog.withhold = lambda *_: None  # type: ignore[method-assign]
+
+
 def version_apart() -> None:
     def migrate(db: apsw.Connection, migrations: list[Callable[[apsw.Connection], None]], *_: object) -> None:
         while (version := vragd.system.sqlite._pragma(db, "user_version")) < len(migrations):
@@ -146,6 +150,7 @@ PLANTS: dict[str, Callable[[], None]] = {
             commit_in_halves,
             clear_before_all,
             forget_before_leaving,
+            never_withhold,
             version_apart,
             switch_at_once,
         )

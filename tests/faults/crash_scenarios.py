@@ -22,6 +22,8 @@ FIRST = {
     "folder/d.md": note("d", "one", "two"),
     "long.md": note("long", *(f"part {i}" for i in range(8))),
 }
+CLOSED = "---\nai: false\n---\n"
+"""What a note begins with that is not for assistants."""
 FIRST_DONE = "first_done"
 """No place of the code: where a scenario begins to differ from another that is crashed from its beginning."""
 SHORTENED = note("b", "one", "four")
@@ -49,7 +51,7 @@ def edits(life: Life, setup: Setup) -> None:
     life.open(setup)
     moved = note("long", "part 3") + FIRST["c.md"]  # out of one note, into another
     life.edit(
-        {"long.md": GROWN_LONG, "moved/c.md": moved, "new.md": note("new", "one", "two", title="Retitled")},
+        {"long.md": CLOSED + GROWN_LONG, "moved/c.md": moved, "new.md": note("new", "one", "two", title="Retitled")},
         rename=[("a.md", "swap.md"), ("b.md", "a.md"), ("swap.md", "b.md")],
     )
     life.sync()

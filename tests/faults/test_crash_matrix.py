@@ -141,6 +141,7 @@ FINDS: dict[str, tuple[str, str, tuple[str, ...]]] = {
     "commit_in_halves": ("edits-faiss", "(neither its old nor its new|too much)", ("transaction.committed",)),
     "clear_before_all": ("edits-s3", "the restart at .* too much", ()),
     "forget_before_leaving": ("named_model-s3", "too much", ("space.forgotten",)),
+    "never_withhold": ("edits-faiss", "assistants are shown", ("sync.intended",)),
     "version_apart": ("migration-faiss", "schema", ("migration.applied",)),
     "switch_at_once": ("named_model-faiss", "answers without", ("space.switched",)),
 }

@@ -89,7 +89,7 @@ def test_socket_and_folder_are_private_whatever_umask_and_folder_were(
 def make_link(folder: Path) -> str:
     (folder.parent / "elsewhere").mkdir(mode=0o755)
     folder.symlink_to(folder.parent / "elsewhere")
-    return "is not a directory"
+    return "is a link"
 
 
 def make_file(folder: Path) -> str:

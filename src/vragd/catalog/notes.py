@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from collections import Counter
 from collections.abc import Collection, Sequence
 
@@ -27,6 +26,7 @@ from vragd.catalog.model import (
 )
 from vragd.catalog.passages import name_passages
 from vragd.catalog.swap import remove, swap_chunks, upsert
+from vragd.system.failpoints import reach
 
 Told = tuple[tuple[str, ...], tuple[int, int], str]
 """Heading path, first and last line, and text of a chunk."""
@@ -72,7 +72,8 @@ class Notes(Intents):
 
     def due_for_retry(self, now: float) -> list[tuple[int, str]]:
         """(source id, path) of failed notes whose time has come, or was put down by a clock that was wrong."""
-        sql = "select source_id, path from note where retry_at <= ? or retry_at > ?"
+        # put down later than now: the clock was set back since, and be it by less than an hour
+        sql = "select source_id, path from note where retry_at <= ?1 or retry_at > ?2 or (retry_at and changed_at > ?1)"
         rows = self._read(sql, now, now + sweep.AHEAD_S)
         return [(source, from_blob(path)) for source, path in rows]
 
@@ -83,7 +84,7 @@ class Notes(Intents):
         A change whose `seq` is not above the stored one is dropped: somebody read the note later.
         """
         dead: set[str] = set()
-        n_stale, answers_change = 0, False
+        n_stale, answers_change, now = 0, False, self.clock.wall()
         with self._transaction():
             before = self._one("select generation from store")
             for change in changes:
@@ -95,12 +96,12 @@ class Notes(Intents):
                     n_stale += 1
                 elif isinstance(change, NoteRemoval):
                     if known:
-                        dead |= remove(self._db, known[0])
+                        dead |= remove(self._db, known[0], now)
                         answers_change = True
                 else:
-                    note_id = upsert(self._db, change)
+                    note_id = upsert(self._db, change, now)
                     if change.chunks is not None:
-                        dead |= swap_chunks(self._db, note_id, change, known and known[2], before + 1)
+                        dead |= swap_chunks(self._db, note_id, change, known and known[2], before + 1, now)
                         dead.difference_update(chunk.key for chunk in change.chunks)
                         answers_change = True
                     if change.links is not None:
@@ -108,7 +109,7 @@ class Notes(Intents):
                         swap_facts(self._db, note_id, change.facts)
                         answers_change = True
             if answers_change:
-                name_passages(self._db, time.time())
+                name_passages(self._db, now)
             if target:  # without a collection nothing was put anywhere
                 self._intend(target, dead)
             if answers_change:
@@ -128,6 +129,7 @@ class Notes(Intents):
             with self._transaction():
                 self._db.executemany(f"update note set closed = closed | {BY_NOTE}, links_read = 0 where id = ?", found)
                 self._db.execute("update store set generation = generation + 1")
+            reach("notes.withheld")
 
     def doubt_notes(self) -> int:
         """What is known of every note is to be read again, whatever its file looks like; how many there are."""
@@ -135,13 +137,14 @@ class Notes(Intents):
             self._db.execute("update note set reader = ''")
         return int(self._one("select count(*) from note"))
 
-    def set_aside(self, space: SpaceRow, keys: Collection[str], why: str, retry_at: float) -> None:
+    def set_aside(self, space: SpaceRow, keys: Collection[str], why: str, retry_s: float) -> None:
         """
-        Live chunks that a backend refuses are found by their words only from now on; their notes say `why`.
+        Live chunks that a backend refuses are found by their words only from now on; their notes say `why`, and
+        are tried again after so many seconds.
 
         Their keys become intents of the target: as they were before they may be there.
         """
-        refused: Counter[int] = Counter()
+        refused, now = Counter[int](), self.clock.wall()
         with self._transaction():
             generation = self._one("select generation from store") + 1
             for some in batched(sorted(keys)):
@@ -157,9 +160,10 @@ class Notes(Intents):
             for note_id, n in refused.items():
                 n_all = self._one("select count(*) from chunk where note_id = ?", note_id)
                 self._db.execute(  # one that failed besides says why that was, and is tried again as well
-                    "update note set state = 'partial', reason = ?, attempts = attempts + 1, retry_at = ?"
+                    "update note set state = 'partial', reason = ?, attempts = attempts + 1, retry_at = ?,"
+                    " changed_at = ?"
                     " where id = ? and state != 'failed'",
-                    (f"the backend refuses {n} of {n_all} chunks ({why})", retry_at, note_id),
+                    (f"the backend refuses {n} of {n_all} chunks ({why})", now + retry_s, now, note_id),
                 )
             self._intend(space.target, keys)
             self._db.execute("update store set generation = ?", (generation,))

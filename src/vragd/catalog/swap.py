@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 
 import apsw
 
@@ -15,7 +14,7 @@ from vragd.catalog.model import BY_RULE, UNREAD, NoteChange, to_blob
 from vragd.catalog.passages import bury_passage, leave_note
 
 
-def upsert(db: apsw.Connection, change: NoteChange) -> int:
+def upsert(db: apsw.Connection, change: NoteChange, now: float) -> int:
     """Write the note's record, but for its chunks; its id."""
     values = (
         *change.stamp,
@@ -28,7 +27,7 @@ def upsert(db: apsw.Connection, change: NoteChange) -> int:
         change.attempts,
         change.retry_at,
         change.seq,
-        time.time(),
+        now,
         change.reader,
     )
     unread = change.closed & BY_RULE | UNREAD
@@ -46,13 +45,13 @@ def upsert(db: apsw.Connection, change: NoteChange) -> int:
 
 
 def swap_chunks(
-    db: apsw.Connection, note_id: int, change: NoteChange, had_space: int | None, generation: int
+    db: apsw.Connection, note_id: int, change: NoteChange, had_space: int | None, generation: int, now: float
 ) -> set[str]:
     """
     Exchange the note's chunks for those of `change`, touching only what differs; the keys that are no more.
 
     `had_space` is the space of the note before, if there was one. What a backend has to be told again is of this
-    `generation`.
+    `generation`. `now`: seconds since 1970.
     """
     assert change.chunks is not None
     moved = had_space is not None and had_space != change.space_id
@@ -91,13 +90,13 @@ def swap_chunks(
     forget_note(db, note_id)
     if change.state != "skipped":
         index_note(db, note_id, Named(change.path, change.title, change.names, change.words), rows_now)
-    return _drop_chunks(db, {key: row[0] for key, row in old.items()})
+    return _drop_chunks(db, {key: row[0] for key, row in old.items()}, now)
 
 
-def remove(db: apsw.Connection, note_id: int) -> set[str]:
+def remove(db: apsw.Connection, note_id: int, now: float) -> set[str]:
     """Forget the note; the keys of the chunks it had."""
     rows = db.execute("select key, id from chunk where note_id = ?", (note_id,))
-    dead = _drop_chunks(db, dict(rows))
+    dead = _drop_chunks(db, dict(rows), now)
     forget_note(db, note_id)
     forget_facts(db, note_id)
     drop_links(db, note_id)
@@ -106,8 +105,7 @@ def remove(db: apsw.Connection, note_id: int) -> set[str]:
     return dead
 
 
-def _drop_chunks(db: apsw.Connection, rowids: dict[str, int]) -> set[str]:
-    now = time.time()
+def _drop_chunks(db: apsw.Connection, rowids: dict[str, int], now: float) -> set[str]:
     for rowid in rowids.values():
         bury_passage(db, rowid, now)
         db.execute("delete from chunk_text where rowid = ?", (rowid,))

@@ -46,7 +46,8 @@ def _check(args: argparse.Namespace) -> int:
     for name, store in loaded.config.stores.items():
         for source in store.sources:
             if not source.path.is_dir():
-                say(f"note: source {source.path} of store {name} is not there now")
+                wrong = "is no folder" if source.path.exists() else "is not there now"
+                say(f"note: source {source.path} of store {name} {wrong}")
     if not loaded.config.stores:
         say("note: it names no store")
     for fault in trial.packages(loaded.config):

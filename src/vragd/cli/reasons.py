@@ -39,6 +39,7 @@ REASONS = {
     "disk_full": "the disk is full: indexing goes on when it is not",
     "data_dir": "the data directory fails: indexing goes on when it does not",
     "catalog_locked": "another program holds the catalog: indexing waits",
+    "too_many_open": "no further file may be opened: indexing goes on when one may",
     "catalog_corrupt": "the catalog is damaged: everything is indexed anew",
     "store_restarting": "a store is being started again, and not in this answer",
     "store_failed": "a store cannot be opened, and is not in this answer",

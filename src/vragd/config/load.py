@@ -8,6 +8,8 @@ nearest known one.
 from __future__ import annotations
 
 import os
+import select
+import stat
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -24,6 +26,7 @@ from vragd.errors import ConfigError
 from vragd.system import places
 
 MAX_CONFIG_BYTES = 1024 * 1024
+PIPE_S = 3.0  # how long a pipe may take to say anything
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +90,7 @@ def read(file: Path) -> str:
 
 def _read(file: Path, required: bool) -> str | None:
     try:
-        raw = file.read_bytes()
+        raw = _bytes(file)
     except FileNotFoundError:
         if not required:
             return None
@@ -95,11 +98,20 @@ def _read(file: Path, required: bool) -> str | None:
     except OSError as error:
         raise ConfigError(f"cannot read {file}: {os.strerror(error.errno or 0)}") from error
     if len(raw) > MAX_CONFIG_BYTES:
-        raise ConfigError(f"{file} has {len(raw)} bytes, which is more than {MAX_CONFIG_BYTES}")
+        raise ConfigError(f"{file} has more than {MAX_CONFIG_BYTES} bytes")
     try:
         return raw.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise ConfigError(f"{file} is not UTF-8 (byte {error.start})") from error
+
+
+def _bytes(file: Path) -> bytes:
+    """What is there, but for what is too much. A pipe is waited for: a shell may write it, or nobody ever."""
+    with open(file, "rb", opener=lambda path, flags: os.open(path, flags | os.O_NONBLOCK)) as opened:
+        if stat.S_ISFIFO(os.fstat(opened.fileno()).st_mode) and not select.select([opened], [], [], PIPE_S)[0]:
+            raise ConfigError(f"{file} is a pipe, and nobody writes into it", hint="expected a file")
+        os.set_blocking(opened.fileno(), True)
+        return opened.read(MAX_CONFIG_BYTES + 1)
 
 
 def parse(text: str, name: str) -> Config:

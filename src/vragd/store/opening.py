@@ -176,6 +176,7 @@ def _register_sources(given: Given, lasting: Lasting, parts: Parts) -> None:
             watch=settings.watch,
             max_file_bytes=given.limits.max_file_bytes,
             closed=closed,
+            clock=given.clock,
         )
         share = given.limits.delete_guard_share
         lasting.proofs[row.id] = Proof(catalog, lasting.sources[row.id], row, share, given.clock.steady, given.pace)

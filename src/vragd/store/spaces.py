@@ -9,7 +9,6 @@ spaces never meet. Runs on the store's writer lane, but for `answering`.
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 
@@ -27,6 +26,7 @@ from vragd.store.filling import Filling
 from vragd.store.remembered import Remembered
 from vragd.sync import order
 from vragd.sync.embedding import identity_of, registered, space_of
+from vragd.system.clock import SYSTEM, Clock
 from vragd.system.failpoints import reach
 from vragd.system.log import error_fields
 
@@ -42,12 +42,14 @@ Recorded = Callable[[str], Embedder | None]
 class Answering:
     """The space that questions are put to, and who embeds them: `find` tells, which may load a model. Any thread."""
 
-    def __init__(self, space: SpaceRow, find: Callable[[], Embedder], remembered: Remembered | None = None) -> None:
-        self.space, self._find = space, find
+    def __init__(
+        self, space: SpaceRow, find: Callable[[], Embedder], remembered: Remembered | None = None, clock: Clock = SYSTEM
+    ) -> None:
+        self.space, self._find, self._clock = space, find, clock
         self._remembered = remembered or Remembered(0)
         self._wanted = identity_of(space)
         self._looking = threading.Lock()
-        self._looked_at: float | None = None  # monotonic
+        self._looked_at: float | None = None  # steady: a machine that slept asks again
         self._trouble: EmbedderUnavailable | None = None
 
     def embed_query(self, text: str) -> np.ndarray:
@@ -58,7 +60,7 @@ class Answering:
         was asked before is embedded no more.
         """
         embedder = self._find()
-        if self._looked_at is None or time.monotonic() - self._looked_at >= IDENTITY_HOLDS_S:
+        if self._is_due():
             self._look(embedder)
         if self._trouble is not None:
             raise self._trouble
@@ -68,18 +70,21 @@ class Answering:
             self._remembered.keep(self.space.id, text, row)
         return row
 
+    def _is_due(self) -> bool:
+        return self._looked_at is None or self._clock.steady() - self._looked_at >= IDENTITY_HOLDS_S
+
     def _look(self, embedder: Embedder) -> None:
         if not self._looking.acquire(timeout=FIRST_LOOK_S if self._looked_at is None else 0):
             if self._looked_at is None:
                 raise EmbedderUnavailable("the embedder has yet to say who it is")
             return  # somebody is asking
         try:
-            if self._looked_at is None or time.monotonic() - self._looked_at >= IDENTITY_HOLDS_S:
+            if self._is_due():
                 self._trouble = None if embedder.still_makes(self._wanted) else _changed()
         except EmbedderUnavailable as error:
             self._trouble = error
         finally:
-            self._looked_at = time.monotonic()
+            self._looked_at = self._clock.steady()
             self._looking.release()
 
 
@@ -171,7 +176,7 @@ class Spaces:
         if row is None:
             return None
         chosen = row
-        return Answering(chosen, lambda: self._embedder_of(chosen), self._remembered)
+        return Answering(chosen, lambda: self._embedder_of(chosen), self._remembered, self._catalog.clock)
 
     def _embedder_of(self, row: SpaceRow) -> Embedder:
         """Whoever made the space, as long as there is one; the configured embedder otherwise."""

@@ -6,7 +6,6 @@ Writes nothing. Everything here runs on the store's writer lane.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
@@ -89,15 +88,15 @@ class Prepared:
         """Whether the note takes no more room afterwards than nothing at all."""
         return isinstance(self.change, NoteRemoval) or self.change.chunks == ()
 
-    def without(self, texts: set[bytes]) -> Prepared:
+    def without(self, texts: set[bytes], now: float) -> Prepared:
         """The note with those of its chunks that the embedder will not take, by the hash of their text, marked."""
-        return self._marked({chunk.key for chunk in self.fresh if chunk.text_hash in texts}, "the embedder", "")
+        return self._marked({chunk.key for chunk in self.fresh if chunk.text_hash in texts}, "the embedder", "", now)
 
-    def without_keys(self, keys: Collection[str], why: str) -> Prepared:
+    def without_keys(self, keys: Collection[str], why: str, now: float) -> Prepared:
         """The note with those of its chunks that the backend will not take marked."""
-        return self._marked({chunk.key for chunk in self.fresh if chunk.key in keys}, "the backend", f" ({why})")
+        return self._marked({chunk.key for chunk in self.fresh if chunk.key in keys}, "the backend", f" ({why})", now)
 
-    def _marked(self, bad: set[str], who: str, why: str) -> Prepared:
+    def _marked(self, bad: set[str], who: str, why: str, now: float) -> Prepared:
         """These chunks are found by their words only, and the note says so."""
         if not bad or not isinstance(self.change, NoteChange) or self.change.chunks is None:
             return self
@@ -109,7 +108,7 @@ class Prepared:
             "sync.chunks_refused", note=path_id(self.visit.source.uid, self.visit.path), by=who, n_refused=len(bad)
         )
         fresh = [chunk for chunk in self.fresh if chunk.key not in bad]
-        return replace(self, change=_with_retry(change, self.attempts), fresh=fresh)
+        return replace(self, change=_with_retry(change, self.attempts, now), fresh=fresh)
 
 
 class Preparer:
@@ -135,7 +134,13 @@ class Preparer:
         """The note is recorded as failed by a bug, and tried again later; its last good version stays."""
         log.error("sync.note_unexpected", note=path_id(visit.source.uid, visit.path), **error_fields(error))
         known = self._catalog.known_note(visit.source.id, visit.path)
-        return _failed(visit, self._catalog.next_seq(), known, f"unexpected_{type(error).__name__}")
+        return self._failed(visit, self._catalog.next_seq(), known, f"unexpected_{type(error).__name__}")
+
+    def _failed(self, visit: Visit, seq: int, known: Known | None, reason: str) -> Prepared:
+        """Keep the last good version, say why, try again later."""
+        change = _plain_change(visit, seq, known, "failed", reason, stamp=NO_STAMP, chunks=None)
+        log.warning("sync.note_failed", note=path_id(visit.source.uid, visit.path), reason=reason)
+        return Prepared(visit, _with_retry(change, known.attempts if known else 0, self._catalog.clock.wall()))
 
     def _prepare(self, visit: Visit) -> Prepared | Later | Unfinished | None:
         if not visit.source.rules_known:
@@ -171,7 +176,7 @@ class Preparer:
             case Unreadable(reason, torn):
                 if torn or reason == "source_offline":
                     return Later(visit, TORN_RETRY_S if torn else RETRY_FIRST_S)
-                return _failed(visit, seq, known, reason)
+                return self._failed(visit, seq, known, reason)
             case Content():
                 return self._content(visit, seq, known, outcome)
 
@@ -198,7 +203,7 @@ class Preparer:
             return Prepared(visit, replace(change, digest=content.digest, space_id=self._space.id, reader=reader))
         except Exception as error:
             log.error("sync.note_unparsable", note=path_id(visit.source.uid, visit.path), **error_fields(error))
-            return _failed(visit, seq, known, "parser_error")
+            return self._failed(visit, seq, known, "parser_error")
         if note is None:
             return Unfinished(visit)
         links = link_rows(note)
@@ -364,13 +369,6 @@ def _closed(visit: Visit, note: Note | None) -> int:
     return of_note | unread | BY_RULE * visit.source.closed(visit.path)
 
 
-def _failed(visit: Visit, seq: int, known: Known | None, reason: str) -> Prepared:
-    """Keep the last good version, say why, try again later."""
-    change = _plain_change(visit, seq, known, "failed", reason, stamp=NO_STAMP, chunks=None)
-    log.warning("sync.note_failed", note=path_id(visit.source.uid, visit.path), reason=reason)
-    return Prepared(visit, _with_retry(change, known.attempts if known else 0))
-
-
-def _with_retry(change: NoteChange, attempts: int) -> NoteChange:
+def _with_retry(change: NoteChange, attempts: int, now: float) -> NoteChange:
     delay = min(RETRY_LAST_S, RETRY_FIRST_S * 4.0 ** min(attempts, 6))
-    return replace(change, attempts=attempts + 1, retry_at=time.time() + delay)
+    return replace(change, attempts=attempts + 1, retry_at=now + delay)

@@ -83,7 +83,7 @@ class Bulk:
 
         `shown` are the hashes of the texts as they are shown, where that is with marks; see `Catalog.embedded`.
         """
-        cutoff = time.monotonic() - self.pace.refused_for_s
+        cutoff = self.catalog.clock.steady() - self.pace.refused_for_s
         self._refused = {text_hash: at for text_hash, at in self._refused.items() if at > cutoff}
         done = self.catalog.embedded(self.space.id, texts.keys(), shown)
         found = Embedded(done, texts.keys() & self._refused.keys())
@@ -144,7 +144,7 @@ class Bulk:
             self.n_embedded += len(hashes)
             return
         if len(batch) == 1:
-            self._refused[batch[0][0]] = time.monotonic()
+            self._refused[batch[0][0]] = self.catalog.clock.steady()
             found.refused.add(batch[0][0])
             return
         middle = len(batch) // 2

@@ -209,7 +209,7 @@ def put_live(catalog: Catalog, backend: VectorBackend, space: SpaceRow, keys: Se
     except VectorsRefused as error:
         if not (refused := frozenset(error.keys).intersection(keys)):
             raise
-        catalog.set_aside(space, refused, error.message, catalog.clock.wall() + RETRY_FIRST_S)
+        catalog.set_aside(space, refused, error.message, RETRY_FIRST_S)
         reach("refused.set_aside")
         recover(catalog, backend, space)
         return put_live(catalog, backend, space, [key for key in keys if key not in refused])

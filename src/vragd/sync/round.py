@@ -95,11 +95,12 @@ class Syncer:
         )
         report.n_embedded = found.n_new
         settled = found.done | found.refused
+        now = self._catalog.clock.wall()
         ready: list[Prepared] = []
         unfinished: list[Prepared] = []
         for item in prepared:
             whole = all(chunk.text_hash in settled for chunk in item.fresh)
-            (ready if whole else unfinished).append(item.without(found.refused) if whole else item)
+            (ready if whole else unfinished).append(item.without(found.refused, now) if whole else item)
         self._preparer.keep(unfinished)
         # what a note says of assistants counts from when it was read, though its texts wait for an embedder
         self._catalog.withhold([(o.visit.source.id, o.visit.path) for o in unfinished if _is_closed(o.change)])
@@ -144,7 +145,8 @@ class Syncer:
                 if not (at_fault := {put.key for put in puts}.intersection(error.keys)):
                     raise
                 refused |= at_fault
-                ready = [item.without_keys(at_fault, error.message) for item in ready]
+                now = self._catalog.clock.wall()
+                ready = [item.without_keys(at_fault, error.message, now) for item in ready]
             else:
                 break
         self._tell(write, ready, report)

@@ -12,17 +12,21 @@ from contextlib import suppress
 from pathlib import Path
 from types import ModuleType
 
-from vragd.errors import DataDirError, DiskFull, VragdError
+from vragd.errors import DataDirError, DiskFull, TooManyOpen, VragdError
 from vragd.system import places
 from vragd.system.failpoints import reach
 
 NO_SPACE = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+NO_FILES = frozenset({errno.EMFILE, errno.ENFILE})
 
 
 def disk_error(error: OSError, what: str) -> VragdError:
     """The error to raise for an OSError while writing `what`."""
     if error.errno in NO_SPACE:
         return DiskFull(f"no space left while writing {what}", hint="free some space; vragd goes on by itself")
+    if error.errno in NO_FILES:
+        hint = "raise the limit of open files (ulimit -n); vragd goes on by itself"
+        return TooManyOpen(f"no further file may be opened, and {what} has to be", hint=hint)
     return DataDirError(f"cannot write {what}: {os.strerror(error.errno or 0)}")
 
 
@@ -38,7 +42,7 @@ def private_dir(path: Path, uid: int | None = None) -> Path:
         path.mkdir(mode=0o700, parents=True, exist_ok=True)
         info = path.lstat()
         if not stat.S_ISDIR(info.st_mode):
-            raise DataDirError(f"{path} is not a directory", hint="move it away, or choose another path")
+            raise _no_directory(path)
         if info.st_uid != ours:
             raise DataDirError(f"{path} belongs to uid {info.st_uid}, vragd runs as uid {ours}")
         if info.st_mode & 0o077:
@@ -46,15 +50,22 @@ def private_dir(path: Path, uid: int | None = None) -> Path:
         if not os.access(path, os.W_OK | os.X_OK):
             raise DataDirError(f"{path} is not writable", hint=f"chmod u+rwx {path}")
     except FileExistsError as error:
-        raise DataDirError(f"{path} is not a directory", hint="move it away, or choose another path") from error
+        raise _no_directory(path) from error
     except OSError as error:
-        if error.errno in NO_SPACE:
+        if error.errno in NO_SPACE | NO_FILES:
             raise disk_error(error, str(path)) from error
         raise DataDirError(
             f"cannot use {path}: {os.strerror(error.errno or 0)}",
             hint="choose another place with paths.data, or mend its permissions",
         ) from error
     return path
+
+
+def _no_directory(path: Path) -> DataDirError:
+    if path.is_symlink():  # it may lead elsewhere tomorrow, and others may have made it
+        hint = f"give the place itself as paths.data or paths.socket: {path.resolve()}"
+        return DataDirError(f"{path} is a link, where a directory is expected", hint=hint)
+    return DataDirError(f"{path} is not a directory", hint="move it away, or choose another path")
 
 
 def could_be_private(path: Path) -> None:
@@ -72,7 +83,7 @@ def could_be_private(path: Path) -> None:
     except OSError as error:
         raise DataDirError(f"cannot use {path}: {os.strerror(error.errno or 0)}") from error
     if not stat.S_ISDIR(info.st_mode):
-        raise DataDirError(f"{path} is not a directory", hint="move it away, or choose another path")
+        raise _no_directory(path)
     if info.st_uid != os.geteuid():
         raise DataDirError(f"{path} belongs to uid {info.st_uid}, vragd runs as uid {os.geteuid()}")
     if not os.access(path, os.W_OK | os.X_OK):

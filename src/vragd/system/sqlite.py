@@ -12,7 +12,7 @@ import apsw
 
 from vragd.errors import CatalogCorrupt, CatalogLocked, DataDirError, DiskFull, NewerFormat, VragdError
 from vragd.system.failpoints import reach
-from vragd.system.files import NO_SPACE, disk_error
+from vragd.system.files import NO_FILES, NO_SPACE, disk_error
 
 APPLICATION_ID = 0x76726764  # "vrgd", so that `file` and a newer vragd know whose file it is
 
@@ -47,18 +47,19 @@ def open_read_write(
         reach("catalog.made")
         db = apsw.Connection(str(path))
         try:
-            # The version decides before anything may touch the file: journal_mode does.
-            _refuse_newer(db, len(migrations), what, application_id)
-            db.set_busy_timeout(5_000)
-            db.execute("pragma journal_mode = wal")
-            reach("catalog.logging")
-            # FULL: an intent must be on the disk before a remote put that it vouches for
-            db.execute("pragma synchronous = full")
-            db.execute("pragma fullfsync = on")  # macOS only: fsync there does not reach the platters
-            db.execute("pragma foreign_keys = on")
-            db.execute("pragma secure_delete = on")
-            db.execute("pragma journal_size_limit = 16777216")
-            _migrate(db, migrations, what, application_id)
+            with translated(path.name, db):  # before it is closed, and what it says of the system with it
+                # The version decides before anything may touch the file: journal_mode does.
+                _refuse_newer(db, len(migrations), what, application_id)
+                db.set_busy_timeout(5_000)
+                db.execute("pragma journal_mode = wal")
+                reach("catalog.logging")
+                # FULL: an intent must be on the disk before a remote put that it vouches for
+                db.execute("pragma synchronous = full")
+                db.execute("pragma fullfsync = on")  # macOS only: fsync there does not reach the platters
+                db.execute("pragma foreign_keys = on")
+                db.execute("pragma secure_delete = on")
+                db.execute("pragma journal_size_limit = 16777216")
+                _migrate(db, migrations, what, application_id)
         except BaseException:
             db.close()
             raise
@@ -140,6 +141,8 @@ def _ours(error: apsw.Error, what: str, errno: int) -> VragdError:
         return DiskFull(f"no space left while writing {what}", hint="free some space; vragd goes on by itself")
     if isinstance(error, apsw.CorruptError | apsw.NotADBError):
         return _damaged(what, error)
+    if isinstance(error, apsw.CantOpenError) and (none_left := _none_left(errno)):
+        return disk_error(none_left, what)
     if isinstance(error, apsw.ReadOnlyError | apsw.CantOpenError | apsw.PermissionsError):
         return DataDirError(f"cannot write {what}: {error}", hint="check the data directory's permissions")
     if isinstance(error, apsw.BusyError | apsw.LockedError):
@@ -152,6 +155,17 @@ def _ours(error: apsw.Error, what: str, errno: int) -> VragdError:
         hint = "look at the disk and the system's log; vragd goes on by itself when it works again"
         return DataDirError(f"the disk failed while using {what}: {error}", hint=hint)
     return DataDirError(f"SQLite refuses to use {what}: {error}")
+
+
+def _none_left(errno: int) -> OSError | None:
+    """Why no file at all can be opened: where there is no connection, SQLite does not tell."""
+    if errno in NO_FILES:
+        return OSError(errno, "")
+    try:
+        os.close(os.open("/", os.O_RDONLY | os.O_CLOEXEC))
+    except OSError as error:
+        return error if error.errno in NO_FILES else None
+    return None
 
 
 def _damaged(what: str, error: Exception) -> CatalogCorrupt:

@@ -14,7 +14,7 @@ TRY_S = 0.05
 TRIES = 3
 """A pattern that took longer than `TRY_S` for so many paths is not put to others."""
 # Obsidian takes what stands between slashes; flags behind them are what people carry over from elsewhere.
-_EXPRESSION = re.compile(r"/(.+)/([igu]{0,3})", re.DOTALL)
+_EXPRESSION = re.compile(r"/(.+)/([dgimsuvy]{0,8})", re.DOTALL)
 
 
 def is_expression(entry: str) -> bool:
@@ -36,7 +36,8 @@ class Expression:
         self.entry = entry
         self._source = match[1]
         sources = dict.fromkeys((match[1], unicodedata.normalize("NFC", match[1])))
-        made = [translate(source, match[2]) for source in sources]
+        flags = match[2].replace("y", "")  # with it less would be hidden
+        made = [translate(source, flags) for source in sources]
         self.problem = next((one.problem for one in made if one.problem), "")
         """Why it cannot be evaluated; empty while it can."""
         self._set(made)

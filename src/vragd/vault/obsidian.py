@@ -12,10 +12,10 @@ import errno
 import json
 import os
 import stat
-import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
+from vragd.system.clock import SYSTEM, Clock
 from vragd.vault.ignore import Scope
 from vragd.vault.root import Root
 
@@ -82,7 +82,7 @@ class Exclusions:
     `vaults` are the folders inside the source that hold a config folder of their own, as scans found them.
     """
 
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, clock: Clock = SYSTEM) -> None:
         self.vaults: frozenset[str] = frozenset()
         self._clock = clock
         self._configs: dict[str, _Config] = {}  # by the config folder's path from the root
@@ -203,7 +203,7 @@ class Exclusions:
                         names = tuple(sorted(one.name for one in entries if one.name.startswith(".")))
                 finally:
                     os.close(fd)
-                had = self._listed[vault] = (stamp, time.time(), names)
+                had = self._listed[vault] = (stamp, self._clock.wall(), names)
         except OSError:
             return ()  # the scan says so
         prefix = f"{vault}/" if vault else ""
@@ -238,7 +238,7 @@ class Exclusions:
         except OSError as error:
             self._unknown(path, one or _Config(), errno.errorcode.get(error.errno or 0, "EIO").lower(), root)
         else:
-            fresh = time.time() - max(stamp[3], stamp[4]) / 1e9 < _RACY_S
+            fresh = self._clock.wall() - max(stamp[3], stamp[4]) / 1e9 < _RACY_S
             self._configs[path] = _Config(entries, None if fresh else stamp)
 
     def _unknown(self, path: str, one: _Config, why: str, root: Root) -> None:
@@ -249,7 +249,7 @@ class Exclusions:
         self._configs[path] = one
 
     def _missing(self, root: Root, path: str, one: _Config, *, proven: bool) -> None:
-        now = self._clock()
+        now = self._clock.awake()  # whoever writes it anew slept as long as we
         one.trouble, one.stamp = "app_json_missing", None
         if not (proven or one.entries is None) or root.health() != "ok":
             one.missing_since = None

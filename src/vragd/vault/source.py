@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Literal
 
+from vragd.system.clock import SYSTEM, Clock
 from vragd.vault.closed import ClosedPaths
 from vragd.vault.heard import Heard
 from vragd.vault.ignore import Rules
@@ -43,6 +44,7 @@ class Source:
         watch: bool = True,
         max_file_bytes: int,
         closed: ClosedPaths | None = None,
+        clock: Clock = SYSTEM,
     ) -> None:
         self.path, self.label = path, label
         self.id, self.uid = row_id, uid
@@ -53,7 +55,7 @@ class Source:
         self._include, self._exclude = include, exclude
         self.state: SourceState = "new"
         self.rules = Rules(include, exclude)
-        self.exclusions = Exclusions()
+        self.exclusions = Exclusions(clock)
         self.heard = Heard()
         self.links = Links()
         self.recalled_vaults: tuple[tuple[str, ...], str] = ((), "")

@@ -9,12 +9,14 @@ from typing import Any
 import numpy as np
 import pytest
 from botocore.exceptions import ClientError
+from botocore.utils import get_login_token_cache_directory
 
 from tests.backends import put
 from tests.fakes.s3vectors import CREDENTIALS, FakeS3Vectors
 from vragd.backends.aws import connect
 from vragd.backends.aws.errors import BadCredentials
 from vragd.backends.base import Entry
+from vragd.backends.opensearch.settings import OpenSearchBackend
 from vragd.backends.s3vectors.backend import S3VectorsBackend as Backend
 from vragd.backends.s3vectors.errors import TITLE, Invalid, from_answer
 from vragd.backends.s3vectors.settings import S3VectorsBackend
@@ -198,3 +200,9 @@ def test_an_error_is_what_the_user_must_do(
     assert type(error) is wanted
     assert words in error.message
     assert not isinstance(error, Invalid) or code == "ValidationException"
+
+
+def test_where_botocore_keeps_what_aws_login_gave_is_writable_for_the_service() -> None:
+    cache = Path(get_login_token_cache_directory()).relative_to(Path.home())
+    assert str(cache) in S3VectorsBackend.caches
+    assert str(cache) in OpenSearchBackend.caches

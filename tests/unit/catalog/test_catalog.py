@@ -189,8 +189,11 @@ def test_what_a_clock_that_was_ahead_put_off_is_done_when_it_is_right_again(open
     forget_unused(opened, now, 60.0)
     assert forget_unused(opened, now + 61.0, 60.0) == 2, "unused since the clock was put right"
     catalog.commit(1, [note(catalog, "a.md", "one")])
-    for retry_at, is_due in ((now + 3_500.0, False), (now + 3_700.0, True), (now - 1.0, True), (None, False)):
-        sql(tmp_path, "update note set state = 'failed', retry_at = ?", retry_at)
+    for failed_at, retry_at, is_due in (
+        (now - 10, now + 3_500, False), (now - 10, now + 3_700, True), (now - 10, now - 1, True), (now, None, False),
+        (now + 1_800, now + 1_805, True), (now + 1_800, None, False),
+    ):  # fmt: skip
+        sql(tmp_path, "update note set state = 'failed', changed_at = ?, retry_at = ?", failed_at, retry_at)
         assert bool(catalog.due_for_retry(now)) is is_due
 
 

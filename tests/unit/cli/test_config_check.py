@@ -41,12 +41,19 @@ def test_what_can_run_is_fine_and_nothing_is_made(checked: Checked) -> None:
     assert {path.name for path in checked.home.iterdir()} == {"Vault", "c.yaml"}
 
 
+def test_a_source_that_is_no_folder_is_told_as_what_it_is(checked: Checked) -> None:
+    (checked.home / "Vault").rmdir()
+    assert "Vault of store notes is not there now" in checked()[1]
+    (checked.home / "Vault").write_text("a note")
+    assert "Vault of store notes is no folder" in checked()[1]
+
+
 def test_a_data_directory_that_the_daemon_would_refuse_is_not(checked: Checked) -> None:
     (checked.home / "elsewhere").mkdir()
     (checked.home / "link").symlink_to("elsewhere")
     (checked.home / "file").write_text("")
     for data, why in (
-        ("link", "is not a directory"),
+        ("link", "is a link, where a directory is expected"),
         ("file", "is not a directory"),
         ("file/below", "cannot use|cannot make"),
     ):

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from tests.backends import delete, put
+from tests.clock import FakeClock
 from tests.world import WordEmbedder, World
 from vragd.backends.base import Entry
 from vragd.backends.faiss.backend import FaissBackend
@@ -17,7 +18,7 @@ from vragd.catalog.model import SpaceRow
 from vragd.embed.builtin.settings import BuiltinEmbedder
 from vragd.embed.ollama.settings import OllamaEmbedder
 from vragd.embed.pool import Embedders
-from vragd.errors import BackendUnavailable, DiskFull, EmbedderUnavailable, UnknownCollection
+from vragd.errors import BackendUnavailable, DiskFull, EmbedderChanged, EmbedderUnavailable, UnknownCollection
 from vragd.store.remembered import Remembered
 from vragd.store.spaces import Answering
 
@@ -123,6 +124,20 @@ def test_no_question_is_embedded_before_the_embedder_has_said_who_it_is(world: W
     for thread in threads:
         thread.join()
     assert [type(each).__name__ for each in found] == ["EmbedderChanged"] * 4
+
+
+def test_who_the_embedder_is_is_asked_anew_after_a_night_asleep_whatever_the_clock_was_set_to(world: World) -> None:
+    assert world.store.space is not None
+    clock, embedder = FakeClock(), WordEmbedder()
+    answering = Answering(world.store.space, lambda: embedder, clock=clock)
+    answering.embed_query("one")
+    embedder.digest = "another model"
+    for wall in (0.0, 1e10):
+        clock.set_wall(wall)
+        answering.embed_query("two")
+    clock.pass_(86_400, asleep=True)
+    with pytest.raises(EmbedderChanged):
+        answering.embed_query("three")
 
 
 def test_a_recorded_embedder_that_may_be_elsewhere_is_sent_nothing() -> None:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.backends import keys
+from tests.clock import FakeClock
 from tests.world import World, sql
 from vragd.catalog.model import SpaceRow
 from vragd.errors import VectorsRefused
@@ -72,6 +73,48 @@ def test_what_was_refused_is_tried_again_and_whole_once_it_is_taken(world: World
     assert world.texts() == [("bad.md", "arsenic")]
     assert len(world.embedder.texts) == embedded
     assert world.is_sound()
+
+
+@pytest.mark.parametrize("who", ["embedder", "backend"])
+@pytest.mark.parametrize(
+    "happens",
+    [
+        lambda clock: clock.pass_(5),
+        lambda clock: clock.pass_(86_400, asleep=True),
+        lambda clock: clock.set_wall(clock.wall() - 1_800),
+        lambda clock: clock.set_wall(clock.wall() - 86_400),
+        lambda clock: clock.set_wall(clock.wall() + 86_400 * 365),
+    ],
+    ids=["time", "asleep for a day", "set back by half an hour", "set back by a day", "set forward by a year"],
+)
+def test_what_was_refused_is_due_in_time_whatever_becomes_of_the_clock(
+    tmp_path: Path, who: str, happens: Callable[[FakeClock], None]
+) -> None:
+    clock = FakeClock()
+    world = World(tmp_path, clock=clock)
+    world.embedder.poison = "arsenic" if who == "embedder" else None
+    world.backend.refuses = "arsenic" if who == "backend" else None
+    world.write("bad.md", "arsenic")
+    world.apply("bad.md")
+    assert list(world.store.due_for_retry()) == []
+    happens(clock)
+    assert [path for _, path in world.store.due_for_retry()] == ["bad.md"]
+    world.apply("bad.md")
+    assert list(world.store.due_for_retry()) == [], "each time four times as late"
+    world.store.close()
+
+
+def test_a_text_that_a_model_refuses_no_more_is_taken_after_a_night_asleep(tmp_path: Path) -> None:
+    clock = FakeClock()
+    world = World(tmp_path, clock=clock)
+    world.embedder.poison = "arsenic"
+    world.write("bad.md", "arsenic")
+    world.apply("bad.md")
+    world.embedder.poison = None
+    clock.pass_(86_400, asleep=True)
+    world.apply(*(path for _, path in world.store.due_for_retry()))
+    assert states(world) == {"bad.md": ("indexed", None)}
+    world.store.close()
 
 
 def test_what_the_embedder_and_the_backend_refuse_of_one_note_is_both_told(world: World) -> None:

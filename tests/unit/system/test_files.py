@@ -177,7 +177,7 @@ def test_a_link_to_a_directory_is_refused_and_its_target_untouched(tmp_path: Pat
     (tmp_path / "real").mkdir()
     (tmp_path / "real").chmod(0o755)
     (tmp_path / "link").symlink_to("real")
-    with pytest.raises(DataDirError, match="not a directory"):
+    with pytest.raises(DataDirError, match="is a link, where a directory is expected"):
         private_dir(tmp_path / "link")
     assert mode(tmp_path / "real") == 0o755
 

@@ -210,6 +210,21 @@ def test_what_cannot_be_evaluated_is_named_and_withholds_what_it_might_hide(entr
     assert [problem.startswith(f"{entry}: ") for problem in rules.problems] == [True]
 
 
+@pytest.mark.parametrize("flags", ["g", "i", "gi", "m", "s", "gim", "u", "v", "gv", "y", "dgimsuy"])
+def test_a_pattern_is_one_whatever_flags_stand_behind_it(flags: str) -> None:
+    rules = Rules(["*.md"], (), [rf"/Priv\w+\//{flags}"])
+    assert rules.excluded("A/Private/n.md") == "excluded_by_obsidian"
+    assert rules.excluded("A/Open/n.md") is None
+    assert not rules.problems
+
+
+@pytest.mark.parametrize("flags", ["gg", "uv", "ivu"])
+def test_flags_that_no_pattern_can_have_are_named_and_withhold_what_it_might_hide(flags: str) -> None:
+    rules = Rules(["*.md"], (), [f"/^Private/{flags}"])
+    assert rules.withheld("Private/n.md")
+    assert len(rules.problems) == 1
+
+
 def test_what_cannot_be_evaluated_withholds_no_more_than_it_could_hide() -> None:
     rules = Rules(["*.md"], (), [r"/^Private\/(/", r"/^Work\/(?:(a)|b)*\1x/"])
     assert [rules.withheld(path) for path in ("Private/n.md", "PRIVATE/n.md", "Work/bx.md", "Open/n.md")] == [

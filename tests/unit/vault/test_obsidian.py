@@ -10,23 +10,17 @@ from pathlib import Path
 
 import pytest
 
+from tests.clock import FakeClock
 from vragd.vault.ignore import Scope
 from vragd.vault.obsidian import ABSENT_FOR_S, Exclusions, configured_by
 from vragd.vault.root import Root
-
-
-class Clock:
-    now = 1_000.0
-
-    def __call__(self) -> float:
-        return self.now
 
 
 class Look:
     """Exclusions of one vault, looked at by hand."""
 
     def __init__(self, vault: Path) -> None:
-        self.vault, self.clock = vault, Clock()
+        self.vault, self.clock = vault, FakeClock()
         self.exclusions = Exclusions(self.clock)
 
     def write(self, text: str | list[str], at: str = ".obsidian/app.json") -> None:
@@ -94,7 +88,7 @@ def test_settings_behind_a_link_are_looked_at_each_time_and_hold_while_it_leads_
     target.parent.rename(target.parent.parent / "away")
     for _ in range(3):
         assert look.hidden() == ["Private/"]
-        look.clock.now += 1e6
+        look.clock.pass_(1e6)
     assert look.exclusions.trouble == "app_json_dangles"
     again = look.again()
     assert again.hidden() == ["Private/"]
@@ -115,11 +109,33 @@ def test_settings_that_are_missing_hold_until_their_absence_is_proven(look: Look
     (look.vault / ".obsidian/app.json").unlink()
     assert look.hidden() == ["Private/"]
     assert look.exclusions.trouble == "app_json_missing"
-    look.clock.now += ABSENT_FOR_S - 1
+    look.clock.pass_(ABSENT_FOR_S - 1)
     assert look.hidden() == ["Private/"]
-    look.clock.now += 2
+    look.clock.pass_(2)
     assert look.hidden() == []
     assert look.exclusions.known and not look.exclusions.trouble
+
+
+def test_neither_a_night_asleep_nor_a_clock_that_is_set_makes_settings_missing_for_longer(look: Look) -> None:
+    look.write(["Private/"])
+    look.hidden()
+    (look.vault / ".obsidian/app.json").unlink()
+    look.hidden()
+    look.clock.pass_(86_400, asleep=True)  # whoever was writing it slept, too
+    for wall in (0.0, 1e10):
+        look.clock.set_wall(wall)
+        assert look.hidden() == ["Private/"]
+    look.clock.pass_(ABSENT_FOR_S)
+    assert look.hidden() == []
+
+
+@pytest.mark.parametrize("wall", [0.0, 1e10])
+def test_settings_are_read_anew_after_a_change_by_a_clock_that_is_far_off(look: Look, wall: float) -> None:
+    look.clock.set_wall(wall)
+    look.write(["Private/"])
+    assert look.hidden() == ["Private/"]
+    look.write(["Other/"])
+    assert look.hidden() == ["Other/"]
 
 
 def test_settings_that_are_back_in_between_are_missed_anew(look: Look) -> None:
@@ -128,12 +144,12 @@ def test_settings_that_are_back_in_between_are_missed_anew(look: Look) -> None:
     file = look.vault / ".obsidian/app.json"
     file.unlink()
     look.hidden()
-    look.clock.now += ABSENT_FOR_S - 1
+    look.clock.pass_(ABSENT_FOR_S - 1)
     look.write(["Private/"])
     look.hidden()
     file.unlink()
     look.hidden()
-    look.clock.now += 2
+    look.clock.pass_(2)
     assert look.hidden() == ["Private/"]
 
 
@@ -144,9 +160,9 @@ def test_a_directory_that_is_not_proven_proves_nothing_of_its_settings_either(lo
     shutil.rmtree(look.vault / ".obsidian")
     for _ in range(3):
         assert again.hidden(proven=False) == ["Private/"]
-        again.clock.now += 1e6
+        again.clock.pass_(1e6)
     assert again.hidden() == ["Private/"]  # from now on time counts
-    again.clock.now += ABSENT_FOR_S
+    again.clock.pass_(ABSENT_FOR_S)
     assert again.hidden() == []
 
 

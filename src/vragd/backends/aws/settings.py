@@ -27,7 +27,8 @@ class AwsSettings(BackendSettings):
     query_timeout_s: Seconds = 3.0
 
     shared: ClassVar[bool] = True
-    caches: ClassVar[tuple[str, ...]] = (".aws/sso/cache", ".aws/cli/cache")  # where botocore keeps tokens it renews
+    # where botocore keeps tokens that it renews
+    caches: ClassVar[tuple[str, ...]] = (".aws/sso/cache", ".aws/cli/cache", ".aws/login/cache")
 
     @field_validator("endpoint_url")
     @classmethod

@@ -23,7 +23,7 @@ class OpenSearchBackend(LuceneSettings):
 
     title: ClassVar[str] = "OpenSearch"
     word_from: ClassVar[str] = "OPENSEARCH_PASSWORD"
-    caches: ClassVar[tuple[str, ...]] = (".aws/sso/cache", ".aws/cli/cache")
+    caches: ClassVar[tuple[str, ...]] = (".aws/sso/cache", ".aws/cli/cache", ".aws/login/cache")
 
     @model_validator(mode="after")
     def _can_be_reached(self) -> Self:
