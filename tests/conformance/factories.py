@@ -30,8 +30,16 @@ def _s3vectors_url() -> str:
 
 
 def _s3vectors(path: Path) -> VectorBackend:
-    bucket = f"bucket-{xxhash.xxh64_hexdigest(str(path).encode())}"  # one for each test, the same when opened again
-    settings = S3VectorsBackend(type="s3vectors", bucket=bucket, endpoint_url=_s3vectors_url())
+    """
+    A bucket for each test, the same when opened again: on the stand-in, or where `VRAGD_TEST_S3VECTORS` says,
+    s3vectors://BUCKET?region=R, whose name is the beginning of theirs. Those stay.
+    """
+    name = xxhash.xxh64_hexdigest(str(path).encode())
+    if own := os.environ.get("VRAGD_TEST_S3VECTORS"):
+        settings = S3VectorsBackend.from_url(own)
+        settings = settings.model_copy(update={"bucket": f"{settings.bucket}-{name}"})
+    else:
+        settings = S3VectorsBackend(type="s3vectors", bucket=f"bucket-{name}", endpoint_url=_s3vectors_url())
     return create_backend("s3vectors", settings, path)
 
 
@@ -49,12 +57,21 @@ def _s3_url() -> str:
     return f"s3://my-bucket/?endpoint_url={quote(fake.url, safe='')}"
 
 
-def _s3(path: Path) -> VectorBackend:
+def _s3(path: Path, url: str = "") -> VectorBackend:
     """A prefix for each test, the same when opened again."""
-    place = S3Backend.from_url(_s3_url())
+    place = S3Backend.from_url(url or _s3_url())
     backend = create_backend("s3", place.model_copy(update={"prefix": f"{place.prefix}/{path.name}".strip("/")}), path)
     _opened.append(backend)
     return backend
+
+
+def _s3_mock(path: Path) -> VectorBackend:
+    from tests.servers.s3mock.server import place
+
+    url, why = place()
+    if why:
+        pytest.skip(why)
+    return _s3(path, url)
 
 
 def local(kind: str, **given: Any) -> Callable[[Path], VectorBackend]:
@@ -167,6 +184,7 @@ REAL = {
     "opensearch-node": _node("opensearch", real=True),
     "opensearch-node-exact": _node("opensearch", real=True, index="exact"),
     "opensearch-node-hnsw": _node("opensearch", real=True, index="hnsw", remote_text=True),
+    "s3-mock": _s3_mock,
 }
 """Those on servers that are fetched first, for `make test-servers`: only where they are named."""
 

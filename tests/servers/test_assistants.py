@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import shutil
 import subprocess
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,13 +10,13 @@ from typing import Any
 
 import pytest
 
+from tests.servers.assistants import NAME
+from tests.servers.fetched import FOLDER, fetched
 from tests.unit.mcp.test_install import FILES, KEYS, OURS
 from vragd.mcp.install.editing import Edited
 
-FOLDER = os.environ.get("VRAGD_SERVERS")
-pytestmark = pytest.mark.skipif(FOLDER is None, reason="for make test-servers: parsers are installed first, by npm")
+pytestmark = pytest.mark.skipif(not FOLDER, reason="for make test-servers: parsers are installed first, by npm")
 
-PACKAGES = ("jsonc-parser@3.3.1", "strip-json-comments@5.0.3")
 # VS Code and opencode read with the first, Gemini CLI with the second, Claude Desktop, Cursor and others with the last.
 PARSERS = ("jsonc-parser", "strip-json-comments", "JSON.parse")
 READS = """
@@ -42,15 +40,10 @@ console.log(JSON.stringify(JSON.parse(readFileSync(0, "utf-8")).map(read)));
 
 @pytest.fixture(scope="module")
 def script() -> Path:
-    folder = Path(FOLDER or ".") / "assistants"
-    if not (npm := shutil.which("npm")) or not shutil.which("node"):
-        pytest.skip("there is no Node here")
-    if not (folder / "node_modules" / "jsonc-parser").exists():
-        folder.mkdir(parents=True, exist_ok=True)
-        command = [npm, "install", "--no-audit", "--no-fund", "--ignore-scripts", "--prefix", str(folder), *PACKAGES]
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
-        if done.returncode:
-            pytest.skip(f"the parsers cannot be installed: {done.stderr.strip()[-200:]}")
+    try:
+        folder = fetched(NAME)
+    except OSError as error:
+        pytest.skip(f"no parsers: {error}")
     (folder / "reads.mjs").write_text(READS)
     return folder / "reads.mjs"
 

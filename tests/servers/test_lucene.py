@@ -13,7 +13,8 @@ import xxhash
 
 from tests.backends import keys, put, values
 from tests.harness import until
-from tests.servers.lucene.node import FOLDER, RealNode, shared
+from tests.servers.fetched import FOLDER
+from tests.servers.lucene.node import RealNode, shared
 from vragd.backends.base import Among, Batch, Entry
 from vragd.backends.elasticsearch.dialect import Elasticsearch
 from vragd.backends.elasticsearch.settings import ElasticsearchBackend

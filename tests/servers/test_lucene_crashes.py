@@ -13,7 +13,8 @@ import pytest
 
 from tests.faults.crash import Matrix, process_server
 from tests.faults.test_crash_matrix import BY_NAME
-from tests.servers.lucene.node import FOLDER, KINDS, RealNode, shared
+from tests.servers.fetched import FOLDER
+from tests.servers.lucene.node import KINDS, RealNode, shared
 
 pytestmark = [
     pytest.mark.skipif(not FOLDER, reason="real servers are for make test-servers: they are fetched first"),

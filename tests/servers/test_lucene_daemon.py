@@ -11,7 +11,8 @@ import pytest
 from tests.harness import Vragd, vragd
 from tests.s3 import configure
 from tests.servers import story
-from tests.servers.lucene.node import FOLDER, KINDS, RealNode, shared
+from tests.servers.fetched import FOLDER
+from tests.servers.lucene.node import KINDS, RealNode, shared
 
 pytestmark = [
     pytest.mark.skipif(not FOLDER, reason="real servers are for make test-servers: they are fetched first"),
@@ -19,6 +20,7 @@ pytestmark = [
     pytest.mark.timeout(600),
 ]
 PREFIX = "daemon-"
+PATIENT = 60  # seconds for a question: a slow machine is no fault here
 INDEX = f"{PREFIX}notes"
 
 
@@ -45,13 +47,14 @@ class Place:
 
     def __init__(self, node: RealNode) -> None:
         self.node = node
-        self.url = f"{node.kind.name}+http://{node.host}?prefix={PREFIX}"
+        self.url = f"{node.kind.name}+http://{node.host}?prefix={PREFIX}&query_timeout_s={PATIENT}"
         self.wrong_url = f"{node.kind.name}+http://me:planted@{node.host}"
         self.kill, self.start = node.kill, node.start
 
     def configure(self, daemon: Vragd) -> None:
         kind, host = self.node.kind.name, self.node.host
-        configure(daemon, {"type": kind, "host": host, "scheme": "http", "prefix": PREFIX})
+        place = {"type": kind, "host": host, "scheme": "http", "prefix": PREFIX}
+        configure(daemon, place | {"query_timeout_s": PATIENT})
 
     def held(self) -> set[str]:
         self.node.call("POST", f"/{INDEX}/_refresh")

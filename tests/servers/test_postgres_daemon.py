@@ -22,13 +22,13 @@ class Place:
 
     def __init__(self, server: RealPostgres) -> None:
         self.server = server
-        self.url = f"postgresql://{USER}@{server.host}/{DATABASE}?passfile={server.passfile}"
+        self.url = f"postgresql://{USER}@{server.host}/{DATABASE}?passfile={server.passfile}&query_timeout_s=60"
         self.wrong_url = f"postgresql://{USER}:planted@{server.host}/{DATABASE}"
         self.kill, self.start = server.kill, server.start
 
     def configure(self, daemon: Vragd) -> None:
         place = {"host": self.server.host, "database": DATABASE, "user": USER, "passfile": str(self.server.passfile)}
-        configure(daemon, {"type": "pgvector", **place})
+        configure(daemon, {"type": "pgvector", "query_timeout_s": 60, **place})
 
     @property
     def table(self) -> str:

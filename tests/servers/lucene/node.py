@@ -1,8 +1,8 @@
 """
 A real node of OpenSearch or Elasticsearch on a port of its own: fetched once (Maven), compiled against, run by Java 17.
 
-`VRAGD_SERVERS` names the folder where what was fetched is kept. `VRAGD_TEST_OPENSEARCH` and
-`VRAGD_TEST_ELASTICSEARCH` take a server of one's own: the `url` of a backend, whose password is looked for as always.
+`VRAGD_TEST_OPENSEARCH` and `VRAGD_TEST_ELASTICSEARCH` take a server of one's own: the `url` of a backend, whose
+password is looked for as always.
 """
 
 from __future__ import annotations
@@ -12,7 +12,6 @@ import functools
 import json
 import os
 import shutil
-import socket
 import subprocess
 import tempfile
 import urllib.error
@@ -23,10 +22,10 @@ from pathlib import Path
 from typing import Any
 
 from tests.harness import until
+from tests.servers.fetched import PLUGIN, fetched, need, run
+from tests.servers.ports import free_port
 
 HERE = Path(__file__).parents[1]
-FOLDER = os.environ.get("VRAGD_SERVERS", "")
-PLUGIN = "org.apache.maven.plugins:maven-dependency-plugin:3.8.1"
 JAVA = ("-Xms384m", "-Xmx384m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1")
 
 
@@ -45,26 +44,23 @@ class Kind:
     """Lays out (home) of what is in (cache)."""
 
     @property
+    def folder(self) -> str:
+        return f"{self.name}-{self.version}"
+
+    @property
     def own(self) -> str:
         return os.environ.get(f"VRAGD_TEST_{self.name.upper()}", "")
 
 
-def _run(*command: str | Path) -> None:
-    done = subprocess.run(command, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL)
-    if done.returncode:
-        said = (done.stdout + done.stderr).strip().splitlines()[:3]
-        raise OSError(f"{Path(command[0]).name} failed: {' '.join(said)[:300]}")
-
-
 def _build_opensearch(sources: Path, cache: Path) -> None:
     knn = "org.opensearch.plugin:opensearch-knn:2.19.1.0:zip"
-    _run("mvn", "-q", "-B", f"{PLUGIN}:copy", f"-Dartifact={knn}", f"-DoutputDirectory={cache}")
+    run("mvn", "-q", "-B", f"{PLUGIN}:copy", f"-Dartifact={knn}", f"-DoutputDirectory={cache}")
     (archive,) = cache.glob("opensearch-knn-*.zip")
     shutil.unpack_archive(archive, cache / "knn")
     for jar in (cache / "knn").rglob("*.jar"):
         if not (cache / "lib" / jar.name).exists():
             shutil.move(jar, cache / "lib")
-    _run("javac", "-cp", f"{cache}/lib/*", "-d", cache / "classes", sources / "Serve.java")
+    run("javac", "-cp", f"{cache}/lib/*", "-d", cache / "classes", sources / "Serve.java")
 
 
 def _build_elasticsearch(sources: Path, cache: Path) -> None:
@@ -72,7 +68,7 @@ def _build_elasticsearch(sources: Path, cache: Path) -> None:
     for pattern in ("netty-*.jar", "transport-netty4-*.jar"):  # a module of the server, with a loader of its own
         for jar in (cache / "lib").glob(pattern):
             shutil.move(jar, cache / "netty" / jar.name)
-    _run(
+    run(
         "javac", "--module-path", cache / "lib", "--patch-module", f"org.elasticsearch.server={sources}",
         "-d", cache / "classes", sources / "Serve.java",
     )  # fmt: skip
@@ -106,25 +102,13 @@ ELASTICSEARCH = Kind(
 KINDS = {kind.name: kind for kind in (OPENSEARCH, ELASTICSEARCH)}
 
 
-def fetched(kind: Kind) -> Path:
-    """The folder of everything that the node is made of, fetched if need be (a minute). OSError says why not."""
-    if not FOLDER:
-        raise OSError("real servers are for make test-servers: VRAGD_SERVERS names no folder for what is fetched")
-    for tool in ("java", "javac", "mvn"):
-        if shutil.which(tool) is None:
-            raise OSError(f"{tool} is not installed (Java 17 and Maven are needed)")
-    cache = Path(FOLDER).resolve() / f"{kind.name}-{kind.version}"
-    if not (cache / "done").exists():
-        shutil.rmtree(cache, ignore_errors=True)  # half of one, of a run that was ended
-        cache.mkdir(parents=True)
-        sources = HERE / kind.name
-        _run(
-            "mvn", "-q", "-B", "-f", sources / "pom.xml", f"{PLUGIN}:copy-dependencies",
-            f"-DoutputDirectory={cache / 'lib'}",
-        )  # fmt: skip
-        kind.build(sources, cache)
-        (cache / "done").touch()
-    return cache
+def make(kind: Kind, cache: Path) -> None:
+    """Fetch and build what a node is made of. OSError says why not."""
+    need("java", "javac", "mvn")
+    sources = HERE / kind.name
+    libraries = f"-DoutputDirectory={cache / 'lib'}"
+    run("mvn", "-q", "-B", "-f", sources / "pom.xml", f"{PLUGIN}:copy-dependencies", libraries)
+    kind.build(sources, cache)
 
 
 class RealNode:
@@ -133,9 +117,7 @@ class RealNode:
     def __init__(self, kind: Kind, cache: Path) -> None:
         self.kind, self._cache = kind, cache
         self.home = Path(tempfile.mkdtemp(prefix=f"vragd-{kind.name}-"))
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self.port = probe.getsockname()[1]
+        self.port = free_port()
         self.host = f"127.0.0.1:{self.port}"
         self.url = f"http://{self.host}"
         self._process: subprocess.Popen[bytes] | None = None
@@ -145,7 +127,7 @@ class RealNode:
         command = ["java", *JAVA, *self.kind.command(self._cache, self.home), self.home, str(self.port)]
         with (self.home / "log").open("ab") as log:
             self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=log, stderr=log, cwd=self.home)
-        until(lambda: self._answers() or not self.is_running, f"{self.kind.name} to answer", 120)
+        until(lambda: self._answers() or not self.is_running, f"{self.kind.name} to answer", 240)
         assert self.is_running, f"{self.kind.name} ended while it was started"
 
     @property
@@ -189,7 +171,7 @@ def shared(name: str) -> RealNode | str:
     """One node of a kind for all tests of a process, or why there is none."""
     kind = KINDS[name]
     try:
-        node = RealNode(kind, fetched(kind))
+        node = RealNode(kind, fetched(kind.folder))
     except OSError as error:
         return f"no {name}: {error}"
     atexit.register(node.remove)

@@ -3,24 +3,25 @@
 from __future__ import annotations
 
 import os
-import socket
 import subprocess
+import sys
 from pathlib import Path
 from types import TracebackType
 
 import httpx
 
 from tests.harness import until
+from tests.servers.fetched import run
+from tests.servers.ports import free_port
 
+NAME = "ollama-0.17.4"
 BUILD = Path(__file__).parent / "build"
 MODEL = "minilm"
 
 
-def build(folder: Path) -> str:
-    """Why it cannot be built; empty when it is. Takes minutes the first time."""
-    done = subprocess.run([str(BUILD), str(folder)], capture_output=True, text=True, check=False)
-    last = (done.stdout.strip() or done.stderr.strip()).splitlines()[-1:] or ["no reason"]
-    return "" if done.returncode == 0 else last[0]
+def make(folder: Path) -> None:
+    """Build it, which takes minutes. OSError says why that cannot be."""
+    run(BUILD, folder, sys.executable)
 
 
 class RealOllama:
@@ -28,9 +29,7 @@ class RealOllama:
 
     def __init__(self, built: Path, home: Path) -> None:
         self.built, self.home = built, home
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self.port = probe.getsockname()[1]
+        self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -48,7 +47,11 @@ class RealOllama:
             self._process = subprocess.Popen(
                 [str(self.built / "ollama"), "serve"], env=self._env, stdout=log, stderr=log
             )
-        until(self._answers, "Ollama to answer")
+        try:
+            until(self._answers, "Ollama to answer", 100)
+        except AssertionError:
+            self.kill()
+            raise
         return self
 
     def _answers(self) -> bool:

@@ -16,8 +16,8 @@ from tests.fakes.credentials import CREDENTIALS
 from tests.fakes.s3 import FakeS3
 
 
-def exchanges(url: str) -> list[Any]:
-    """What a service answers to everything that a backend may ask: status, code, ETag, content, keys."""
+def exchanges(url: str, bucket: str = "my-bucket") -> list[Any]:
+    """What a service with an empty bucket answers to all that a backend may ask: status, code, ETag, content, keys."""
     client = boto3.client(
         "s3", endpoint_url=url, region_name="us-east-1", aws_access_key_id="x", aws_secret_access_key="x",
         config=Config(s3={"addressing_style": "path"}, request_checksum_calculation="when_required",
@@ -27,7 +27,7 @@ def exchanges(url: str) -> list[Any]:
 
     def ask(operation: str, **given: Any) -> dict[str, Any]:
         try:
-            answer: dict[str, Any] = getattr(client, operation)(Bucket=given.pop("Bucket", "my-bucket"), **given)
+            answer: dict[str, Any] = getattr(client, operation)(Bucket=given.pop("Bucket", bucket), **given)
         except ClientError as error:
             answer = error.response
         body = answer["Body"].read() if "Body" in answer else None
