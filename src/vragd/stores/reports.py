@@ -50,6 +50,7 @@ async def overview(stores: Stores, *, assistant: bool = False) -> dict[str, Any]
         "data_dir": str(stores.loaded.data_dir),
         "socket": str(stores.loaded.socket),
         "reloads": {"n": stores.n_reloads, "refused": _said(stores.reload_refused)},
+        "page": None if assistant or stores.page is None else {"url": stores.page.url, "trouble": stores.page.trouble},
         "stores": rows,
         "failed": [
             {"name": name, "code": error.code, "message": error.message, "hint": error.hint}
