@@ -55,12 +55,13 @@ class Shown:
         assert self.web.stdout is not None
         self.address = self.web.stdout.readline().strip()
 
-    def tab(self, *, pictures: Any = None, width: int = 1280, dark: bool = False) -> Tab:
-        """Another tab of the page, let in by the first; with a picture of its own."""
+    def tab(self, *, pictures: Any = None, width: int = 1280, dark: bool = False, real: bool = False) -> Tab:
+        """Another tab of the page, let in by the first; with a picture of its own, or the `real` one."""
         tab = self.browser.tab(width, dark=dark)
         tab.send("Page.addScriptToEvaluateOnNewDocument", source="window.hits = 0; window.hit = () => hits++")
         said = (404, {"error": {"code": "not_found", "message": "no", "hint": ""}})
-        tab.answer_with("*/v1/map*", lambda: (200, {"pictures": pictures}) if pictures is not None else said)
+        if not real:
+            tab.answer_with("*/v1/map*", lambda: (200, {"pictures": pictures}) if pictures is not None else said)
         tab.go(self.place)
         tab.until(f"{TITLES}.length > 3")
         return tab
@@ -298,6 +299,52 @@ def test_the_picture_lights_up_is_moved_and_opens_notes(shown: Shown) -> None:
     points_at(tab, *heron, "HeronHeron.md")
     tab.click("#legend button")
     tab.until("document.querySelector('.chip')?.textContent === 'folder Far ×'")
+    well(tab, shown)
+    tab.close()
+
+
+def test_the_daemons_own_picture_lights_up_opens_notes_and_has_a_list_for_the_keyboard(shown: Shown) -> None:
+    told = shown.vragd.client.request("GET", "/v1/map?wait_s=20", timeout_s=60)["pictures"][0]
+    assert told["state"] == "ready"
+    places = {one["path"]: (one["x"], -one["y"]) for one in told["notes"]}  # the page's y goes down
+    heron = places["Heron.md"]
+    tab = shown.tab(real=True)
+    tab.until(f"document.getElementById('canvas').getAttribute('aria-label').includes('{len(places)} notes')")
+    tab.until("document.querySelectorAll('#legend li').length > 2")
+    x, y = tab.place("#canvas")
+    sides = tab.js("(({clientWidth, clientHeight}) => [clientWidth, clientHeight])(document.getElementById('stage'))")
+    spans = [(min(one), max(one)) for one in zip(*places.values(), strict=True)]
+    unit = min((side - 88) / (most - least) for side, (least, most) in zip(sides, spans, strict=True))
+    at = [middle + (one - sum(span) / 2) * unit for middle, one, span in zip((x, y), heron, spans, strict=True)]
+    points_at(tab, at[0], at[1], "HeronHeron.md")
+    left, top = tab.js("(({x, y}) => [x, y])(document.getElementById('canvas').getBoundingClientRect())")
+    tab.mouse("mouseMoved", left + 2, top + 2)
+    mark = "document.getElementById('above').getContext('2d')" \
+           f".getImageData({int(at[0] - left)}, {int(at[1] - top)}, 1, 1).data[3]"  # fmt: skip
+    tab.click("#q")
+    tab.type("grey heron")
+    tab.until(f"{DONE} && {TITLES}[0] === 'Heron' && {mark} === 255")  # a mark upon its point
+    tab.click_at(at[0], at[1])
+    tab.until("document.getElementById('note-title')?.textContent === 'Heron'")
+    tab.key("Escape")
+    tab.key("/")
+    tab.key("Escape")  # no question any more
+    tab.until(f"{DONE} && !document.getElementById('ways').hidden")
+    for _ in range(12):
+        if "All, by folder" in tab.js(ACTIVE):
+            break
+        tab.key("Tab")
+    tab.key("Enter")
+    tab.until("document.querySelectorAll('#list summary').length > 3")
+    for _ in range(12):
+        tab.key("Tab")
+        if tab.js(ACTIVE).startswith("Woods"):
+            break
+    tab.key("Enter")
+    tab.key("Tab")
+    tab.until(f"{ACTIVE}.startsWith('Woods ')")
+    tab.key("Enter")
+    tab.until("document.getElementById('note-title')?.textContent.startsWith('Woods ')")
     well(tab, shown)
     tab.close()
 
