@@ -288,6 +288,7 @@ def test_the_picture_lights_up_is_moved_and_opens_notes(shown: Shown) -> None:
     tab.until("document.getElementById('note-title')?.textContent === 'Heron'")
     tab.key("Escape")
     tab.until("document.getElementById('note').hidden")
+    points_at(tab, *heron, "HeronHeron.md")  # the picture has all its room again
     tab.mouse("mousePressed", x, y, button="left", clickCount=1)  # dragged by so much, the point is there
     for step in range(1, 6):
         tab.mouse("mouseMoved", x + 10 * step, y + 6 * step, button="left", buttons=1)
@@ -341,6 +342,7 @@ def test_the_daemons_own_picture_lights_up_opens_notes_and_has_a_list_for_the_ke
         if tab.js(ACTIVE).startswith("Woods"):
             break
     tab.key("Enter")
+    tab.until("document.querySelectorAll('#list details[open] .title').length")
     tab.key("Tab")
     tab.until(f"{ACTIVE}.startsWith('Woods ')")
     tab.key("Enter")
@@ -398,6 +400,16 @@ def test_it_fits_a_narrow_screen_and_goes_on_after_the_daemon_was_away(shown: Sh
     tab = shown.tab(pictures=picture(notes, []), width=390, dark=True)
     wide = "document.documentElement.scrollWidth"
     assert tab.js(wide) == 390
+    for _ in range(2):  # a note is opened while the picture was not seen yet, and while it is not seen
+        tab.js(f"document.querySelectorAll('#list .title')[{TITLES}.indexOf('Heron')].click()")
+        tab.until("document.getElementById('note-title')?.textContent === 'Heron'")
+        tab.click("#note .close")
+        tab.click("nav [data-view=picture]")
+        tab.until("document.getElementById('canvas').getBoundingClientRect().width === 390")
+        x, y = tab.place("#canvas")
+        by = (390 - 88) / 2  # and yet all of it is
+        points_at(tab, x + by, y - by, "HeronHeron.md")
+        tab.click("nav [data-view=notes]")
     tab.click("nav [data-view=picture]")
     tab.until("document.getElementById('canvas').getBoundingClientRect().width === 390")
     assert tab.js("getComputedStyle(document.body).backgroundColor") == "rgb(21, 24, 28)"
