@@ -37,19 +37,20 @@ def machine() -> dict[str, object]:
 def parser() -> argparse.ArgumentParser:
     found = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     found.add_argument(
-        "name", choices=(*report.ORDER, "backends", "edits", "filters", "map", "mcp", "quality", "words", "all")
+        "name", choices=(*report.ORDER, "backends", "edits", "filters", "map", "mcp", "page", "quality", "words", "all")
     )
     found.add_argument("--chunks", type=int, action="append", help="store size (may be repeated)")
+    found.add_argument("--per-note", type=int, default=20, help="for mcp: chunks in a note; 1 for as many notes")
     found.add_argument("--dim", type=int, default=768, choices=DIMENSIONS)
     found.add_argument("--files", type=int, action="append", help="for scan: how many files (may be repeated)")
     found.add_argument("--seconds", type=float, default=60, help="for idle: how long")
     found.add_argument("--repo", type=Path, help="for replay: a git repository")
     found.add_argument("--folder", type=Path, help="for edits: a folder of notes")
     found.add_argument("--commits", type=int, help="for replay: how many")
-    found.add_argument("--vault", type=Path, help="for quality: a folder of notes")
+    found.add_argument("--vault", type=Path, help="for quality and page: a folder of notes")
     found.add_argument("--questions", type=Path, help="for quality: what is asked of it, and where the answers are")
     found.add_argument("--dataset", type=Path, help="for quality: documents, queries and judgements")
-    found.add_argument("--kept", type=Path, help="for quality and words: where the index stays between runs")
+    found.add_argument("--kept", type=Path, help="for quality, words and page: where the index stays between runs")
     found.add_argument(
         "--drawn", action="store_true", help="for quality: also words and names of the vault, and nonsense"
     )

@@ -224,27 +224,29 @@ def scratch(name: str = "") -> tempfile.TemporaryDirectory[str]:
 
 
 @contextmanager
-def filled(kind: str, dim: int, chunks: int) -> Iterator[Home]:
+def filled(kind: str, dim: int, chunks: int, per_note: int = CHUNKS_PER_NOTE) -> Iterator[Home]:
     """
-    A home of one's own. With VRAGD_BENCH_HOMES, a folder, it is a copy of what is made there once.
+    A home of one's own, of notes with so many chunks each. With VRAGD_BENCH_HOMES, a folder, it is a copy of what is
+    made there once.
     """
     with scratch() as place:
         home = Home(Path(place) / "h", kind, dim, chunks)
         if shared := os.environ.get("VRAGD_BENCH_HOMES"):
-            kept = Home(Path(shared) / f"{kind}-{dim}-{chunks}", kind, dim, chunks)
+            each = "" if per_note == CHUNKS_PER_NOTE else f"-{per_note}"
+            kept = Home(Path(shared) / f"{kind}-{dim}-{chunks}{each}", kind, dim, chunks)
             if not kept.path.exists():
-                _make(home)
+                _make(home, per_note)
                 shutil.copytree(home.path, kept.path)
             else:
                 shutil.copytree(kept.path, home.path)
                 _restamp(home)
         else:
-            _make(home)
+            _make(home, per_note)
         yield home
 
 
-def _make(home: Home) -> None:
-    write_notes(home.vault, range(home.chunks))
+def _make(home: Home, per_note: int) -> None:
+    write_notes(home.vault, range(home.chunks), per_note=per_note)
     store = home.store()
     index_all(store)
     while while_idle(store):  # or it is done while something else is measured
@@ -254,13 +256,13 @@ def _make(home: Home) -> None:
     store.close()
 
 
-def write_notes(vault: Path, wanted: range, prefix: str = "") -> None:
-    """The notes of these chunks, CHUNKS_PER_NOTE in each."""
-    for first in range(wanted.start, wanted.stop, CHUNKS_PER_NOTE):
-        number = first // CHUNKS_PER_NOTE
+def write_notes(vault: Path, wanted: range, prefix: str = "", per_note: int = CHUNKS_PER_NOTE) -> None:
+    """The notes of these chunks."""
+    for first in range(wanted.start, wanted.stop, per_note):
+        number = first // per_note
         note = vault / f"{prefix}{number // NOTES_PER_FOLDER:04}/{number:05}.md"
         note.parent.mkdir(parents=True, exist_ok=True)
-        sections = (f"## {i}\n\n{text_of(i)}\n" for i in range(first, min(first + CHUNKS_PER_NOTE, wanted.stop)))
+        sections = (f"## {i}\n\n{text_of(i)}\n" for i in range(first, min(first + per_note, wanted.stop)))
         note.write_text("\n".join(sections), "utf-8")
 
 

@@ -18,22 +18,30 @@ from typing import Any
 from bench.common import memory_mib, percentiles
 from bench.homes import daemon, filled, ollama
 from bench.text import questions
-from tests.harness import Vragd
+from tests.harness import Vragd, until
 
 SIZES = (100_000,)
+INDEX_S = 3600.0
 STARTS, SEARCHES = 10, 100
 LIMIT = 5  # hits; the bridge asks for one more, to know whether there are others
 
 
 def run(args: argparse.Namespace) -> tuple[dict[str, Any], dict[str, Any]]:
     sizes = sorted(args.chunks or SIZES)
-    figures = [_at_size(args.dim, size) for size in sizes]
-    return {"chunks": sizes, "dim": args.dim, "starts": STARTS, "searches": SEARCHES}, {"stores": figures}
+    figures = [_at_size(args.dim, size, args.per_note) for size in sizes]
+    return {"chunks": sizes, "per_note": args.per_note, "dim": args.dim, "starts": STARTS, "searches": SEARCHES}, {
+        "stores": figures
+    }
 
 
-def _at_size(dim: int, n_chunks: int) -> dict[str, Any]:
-    with filled("ollama", dim, n_chunks) as home, ollama(home.dim, home.bank) as fake, daemon(home, fake) as vragd:
-        vragd.start()
+def _at_size(dim: int, n_chunks: int, per_note: int) -> dict[str, Any]:
+    with (
+        filled("ollama", dim, n_chunks, per_note) as home,
+        ollama(home.dim, home.bank) as fake,
+        daemon(home, fake) as vragd,
+    ):
+        vragd.start(idle=False)
+        until(lambda: not vragd.status()["pending"] and not vragd.status()["degraded"], "the index to stand", INDEX_S)
         asked = [questions()[n % len(questions())] for n in range(SEARCHES)]
         for text in asked:  # nothing is measured cold but the bridge
             _by_socket(vragd, text)

@@ -6,12 +6,15 @@ import http.client
 import json
 import os
 import pty
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
+
+import pytest
 
 from tests.harness import Vragd, until, vragd
 
@@ -93,7 +96,44 @@ def test_it_lets_in_by_each_address_once_outlives_the_daemon_and_ends_with_ctrl_
             assert terminal.process.wait(20) == 0
 
 
+def test_a_page_that_is_kept_is_where_the_status_says_from_one_reload_to_another(tmp_path: Path) -> None:
+    with vragd(tmp_path, web=True) as instance:
+        (instance.vault / "Heron.md").write_text("A heron at the pond.")
+        instance.start()
+
+        def let_in() -> tuple[int, str]:
+            address = instance.run("web", "--no-open").stdout.strip()
+            url, _, ticket = address.partition("/#")
+            assert (
+                url == instance.status()["page"]["url"] and f"page: {url} (vragd web" in instance.run("status").stdout
+            )
+            status, told = ask(int(url.rpartition(":")[2]), "POST", "/session", {"ticket": ticket})
+            assert status == 200
+            return int(url.rpartition(":")[2]), told["token"]
+
+        port, token = let_in()
+        status, told = ask(port, "POST", "/v1/query", {"text": "heron"}, token)
+        assert (status, [hit["path"] for hit in told["hits"]]) == (200, ["Heron.md"])
+        assert ask(port, "POST", "/v1/web", {}, token)[0] == 404  # who was let in lets nobody in
+        assert instance.client.request("GET", "/v1/status?audience=assistant")["page"] is None
+        for kept in (False, True):
+            instance.configure(web=kept)
+            assert instance.run("reload").returncode == 0
+            assert (instance.status()["page"] is not None) == kept
+            with pytest.raises(OSError), closing(http.client.HTTPConnection("127.0.0.1", port, timeout=30)) as asked:
+                asked.request("GET", "/")
+        port, _ = let_in()
+        instance.kill()  # which nobody can tell the page of
+
+        def gone() -> bool:
+            with socket.socket() as other:
+                return other.connect_ex(("127.0.0.1", port)) != 0
+
+        until(gone, "the page to end")
+
+
 def test_the_daemon_has_nothing_of_it() -> None:
-    code = "import sys, vragd.daemon.life; print([m for m in sys.modules if 'vragd' in m and 'web' in m])"
+    code = "import sys, vragd.daemon.life as life; print([m for m in sys.modules if m.startswith(('vragd.server.web',"
+    code += " 'vragd.daemon.web', 'vragd.daemon.page'))])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "[]\n"

@@ -255,9 +255,9 @@ class Lives(RuleBasedStateMachine):
         process.n_changes = 0
         process.check()
         process.scan()
-        if process.proof.n_held:
+        if process.proof.held:
             process.scan()  # the next one misses the same
-            if process.proof.n_held:
+            if process.proof.held:
                 assert not self.vault.notes(), "deletions are held back although there are notes, and the scans agree"
                 process.proof.ask_scan(confirm=True)
                 process.scan()

@@ -264,3 +264,9 @@ class Reader:
         sql = f"select {KNOWN_COLUMNS}, path from note where source_id = ?"
         with self._borrow() as db:
             return {from_blob(row[-1]): known_from(row[:-1]) for row in db.execute(sql, (source_id,))}
+
+    def has_below(self, source_id: int, folder: str) -> bool:
+        """Whether a note of a source is known below a folder of it."""
+        sql = "select exists (select 1 from note where source_id = ? and path >= ? and path < ?)"
+        with self._borrow() as db:
+            return bool(db.execute(sql, (source_id, *below(folder))).get)

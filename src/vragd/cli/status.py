@@ -131,6 +131,9 @@ def print_status(status: Status, newest_s: float | None, page: Page, left: str =
     for field, where in (("memory_bytes", "of memory"), ("bytes_on_disk", "on disk")):
         told += f", {round(status[field] / 2**20):,} MiB {where}" if field in status else ""
     out(told)
+    if kept := status.get("page"):
+        how = "does not answer, and is begun again" if kept["trouble"] else "vragd web opens it"
+        out(f"page: {kept['url']} ({how})")
     for store in status["stores"]:
         _store(store, page)
     for failed in status["failed"]:

@@ -239,3 +239,4 @@ class Config(Settings):
     documents: DocumentSettings = DocumentSettings()
     paths: PathSettings = PathSettings()
     log: LogSettings = LogSettings()
+    web: bool = False

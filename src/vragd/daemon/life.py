@@ -19,6 +19,7 @@ import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import structlog
 
@@ -39,6 +40,9 @@ from vragd.stores.stores import Stores
 from vragd.system import notify
 from vragd.system.lock import holds, only_process, record
 from vragd.system.log import error_fields, set_up
+
+if TYPE_CHECKING:
+    from vragd.daemon.page import Page
 
 log = structlog.get_logger()
 
@@ -136,6 +140,7 @@ class Daemon:
         self._server: Server | None = None
         self._metrics_at = metrics
         self._metrics: Server | None = None
+        self._page: Page | None = None
         self._adopted = adopted
         self._socket = loaded.socket
         self._socket_inode: int | None = None
@@ -152,6 +157,7 @@ class Daemon:
             self._serve_metrics()
             self._tasks = [asyncio.create_task(self._pulse.run()), asyncio.create_task(self._reloads())]
             self._duties.begin(self._stores.loaded.config.watch)
+            await self._keep_page(wanted=self._loaded.config.web)
             gc.enable()  # off since `vragd run` began
             log.info(
                 "daemon.service_ready",
@@ -203,6 +209,22 @@ class Daemon:
         if target.partition("?")[0] != "/metrics":
             return error_reply(NotFound("there is nothing but /metrics here"))
         return await self._answer(method, target, body, peer)
+
+    async def _keep_page(self, *, wanted: bool) -> None:
+        """Begin or end the page that the configuration keeps; one that cannot be had is no reason to end."""
+        if wanted and self._page is None:
+            from vragd.daemon.page import page_of  # who has none pays nothing
+
+            try:
+                self._page = page_of(self._socket, self._stores.clock)
+            except ConfigError as error:
+                log.error("page.start_failed", **error_fields(error))
+            else:
+                self._page.begin()
+        elif not wanted and self._page is not None:
+            page, self._page = self._page, None
+            await page.end()
+        self._stores.page = self._page
 
     # -- heartbeat ---------------------------------------------------------------------------------
 
@@ -257,6 +279,7 @@ class Daemon:
         else:
             set_up_log(loaded.config.log)
             self._duties.take(loaded.config.watch)
+            await self._keep_page(wanted=loaded.config.web)
             log.info("daemon.config_reloaded", n_stores=len(self._stores.indexers), restart_for=list(restart_for))
         return None
 
@@ -309,6 +332,7 @@ class Daemon:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         self._pulse.close()
+        await self._keep_page(wanted=False)
         if self._metrics is not None:
             await self._metrics.stop(0)
         if self._server is not None:

@@ -1,17 +1,25 @@
-"""`vragd web`: the page's door, for as long as the command runs. The daemon has no part in it but to be asked."""
+"""
+The page's door, in a process that is not the daemon's: `vragd web`, for as long as the command runs; or, where the
+configuration keeps the page, one that `daemon.page` begins as `python -m vragd.daemon.web DESCRIPTOR SOCKET`.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import signal
+import socket
+import sys
+import threading
 from collections.abc import Callable
 from dataclasses import replace
 
 from vragd.client import Client
-from vragd.server.door import loopback
+from vragd.daemon.page import NEW
+from vragd.server.door import Door, door_of, loopback
 from vragd.server.http import Limits, Server
 from vragd.server.web.guard import ENTER, HEADERS, Guard, Keys
 from vragd.server.web.serving import PATIENCE_S, Web
+from vragd.system import child
 from vragd.system.log import set_up
 
 
@@ -82,10 +90,7 @@ async def _serve(
         if signal.getsignal(number) is not signal.SIG_IGN:  # as nohup has it
             loop.add_signal_handler(number, ended.set)
     keys = Keys()
-    server = Server(
-        Web(client, keys).answer, Limits(), lambda *_: PATIENCE_S, replace(door, guard=Guard(keys), headers=HEADERS)
-    )
-    server.start(listener)
+    server = _opened(listener, door, client, keys)
     typed: Typed | None = None
     try:
         ready(Addresses(listener.getsockname()[1], keys))
@@ -96,3 +101,40 @@ async def _serve(
         if typed is not None:
             typed.end()
         await server.stop(0)
+
+
+def _opened(listener: socket.socket, door: Door, client: Client, keys: Keys) -> Server:
+    guarded = replace(door, guard=Guard(keys), headers=HEADERS)
+    server = Server(Web(client, keys).answer, Limits(), lambda *_: PATIENCE_S, guarded)
+    server.start(listener)
+    return server
+
+
+def told(keys: Keys, question: bytes) -> bytes:
+    """What the daemon asks: for a new ticket (`NEW`), whether a ticket is still good, or nothing, to see us alive."""
+    if question == NEW:
+        return keys.ticket().encode()
+    return question if keys.has(question.decode("latin-1")) else b""
+
+
+async def keep(listener: socket.socket, client: Client, questions: Callable[[child.Answer], None]) -> None:
+    """Serve the page on a socket that listens, until `questions`, which waits for them on a thread, returns."""
+    loop, ended, keys = asyncio.get_running_loop(), asyncio.Event(), Keys()
+    listener.setblocking(False)
+    server = _opened(listener, door_of(listener), client, keys)
+
+    async def answered(question: bytes) -> bytes:
+        return told(keys, question)
+
+    def listen() -> None:
+        questions(lambda question: asyncio.run_coroutine_threadsafe(answered(question), loop).result())
+        loop.call_soon_threadsafe(ended.set)
+
+    threading.Thread(target=listen, name="asked", daemon=True).start()
+    await ended.wait()
+    await server.stop(0)
+
+
+if __name__ == "__main__":
+    set_up(level="error")
+    asyncio.run(keep(socket.socket(fileno=int(sys.argv[1])), Client(sys.argv[2]), child.serve))

@@ -39,8 +39,9 @@ def _tool(
 TOOLS = (
     _tool(
         "search",
-        "Find passages in the user's notes by meaning and by words; best first. query: a question or words, in any"
-        ' language ("…" for an exact phrase). filter narrows, parts joined by blanks: tag:work path:"Projects/"'
+        "Find passages in the user's notes by meaning and by words; best first. query: a question or words in the"
+        ' language of the notes ("…" for an exact phrase). filter narrows, parts joined by blanks: tag:work'
+        ' path:"Projects/"'
         ' [status=done] after:2026-04 before:7d linksto:[[Note]] task-todo:"" (open tasks) -tag:x. With an empty query'
         " all that pass the filter, latest first. Each hit has the id, path, heading and lines to cite; read on with"
         " get_note.",

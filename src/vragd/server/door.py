@@ -90,10 +90,15 @@ def loopback(place: str) -> tuple[socket.socket, Door]:
     except OSError as error:
         listener.close()
         raise ConfigError(f"cannot listen on {place}: {os.strerror(error.errno or 0)}", hint="another port") from error
-    bound = listener.getsockname()[1]
-    shown = f"[{address}]" if address.version == 6 else str(address)
+    return listener, door_of(listener)
+
+
+def door_of(listener: socket.socket) -> Door:
+    """That of a socket which listens on this machine alone."""
+    address, bound = listener.getsockname()[:2]
+    shown = f"[{address}]" if listener.family == socket.AF_INET6 else address
     hosts = frozenset(f"{name}:{bound}".encode() for name in (shown, "localhost"))
-    return listener, Door(lambda _: Peer(os.geteuid(), 0), hosts)
+    return Door(lambda _: Peer(os.geteuid(), 0), hosts)
 
 
 def has_spoken(connection: socket.socket) -> bool:

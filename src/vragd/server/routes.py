@@ -196,6 +196,12 @@ async def verify(call: Call) -> Any:
     return await verifying.verify(call.stores, b.stores, repair=b.repair)
 
 
+async def web(call: Call) -> Any:
+    """A ticket for the page that the configuration keeps, or whether one is still good"""
+    page = call.stores.page
+    return {"url": page.url, "ticket": await page.ticket(call.body.ticket)} if page else {"url": "", "ticket": ""}
+
+
 async def healthz(call: Call) -> Any:
     """Whether the daemon answers at all"""
     return {"ok": True, "pid": os.getpid()}
@@ -244,6 +250,7 @@ ROUTES: tuple[Route, ...] = (
     Route("POST", "/v1/index", index, s.SyncAnswer, s.IndexRequest, timeout_s=300.0),
     Route("POST", "/v1/reindex", reindex, s.SyncAnswer, s.ReindexRequest, timeout_s=300.0),
     Route("POST", "/v1/verify", verify, s.VerifyAnswer, s.VerifyRequest, timeout_s=3600.0),
+    Route("POST", "/v1/web", web, s.WebAnswer, s.WebRequest),
     Route("GET", "/v1/events", watching.events, None, media_type=watching.EVENTS),
     Route("GET", "/metrics", metrics.metrics, None, media_type=metrics.MEDIA_TYPE),
     Route("GET", "/healthz", healthz, s.HealthAnswer),

@@ -290,6 +290,22 @@ class StoreAnswer(Open):
     name: str
 
 
+class WebRequest(Request):
+    """Without a `ticket`: a new one."""
+
+    ticket: str = Field(default="", max_length=100)
+
+
+class WebAnswer(Body):
+    """
+    The page's address, empty where none is kept; a ticket, good once after `/#` or `/enter/`. Asked with a ticket: that
+    one, if nobody has used it yet, else none.
+    """
+
+    url: str
+    ticket: str
+
+
 class HealthAnswer(Body):
     ok: bool
     pid: int

@@ -9,10 +9,12 @@ from dataclasses import dataclass
 from vragd.errors import BackendUnavailable, StillLooking, UnknownStore, one_of
 from vragd.stores.indexer import Indexer
 from vragd.stores.stores import Stores
+from vragd.stores.watched import DELETES_HELD, PARTLY_UNREADABLE
 from vragd.vault.source import Source
 
 NO_STORE = "vragd init, or vragd store create"
 FILES_UNREAD = "files_unread"
+OF_SOME_NOTES = frozenset({DELETES_HELD, PARTLY_UNREADABLE})
 LOOKED_S = 10.0  # how long an assistant waits for the first look at what changed while nobody looked
 
 
@@ -75,7 +77,11 @@ class Audience:
         """
         n, why = 0, list[str]()
         for indexer in indexers:
-            why += indexer.degraded({one.id for one in self.sources_of(indexer)})
+            reasons = indexer.degraded({one.id for one in self.sources_of(indexer)})
+            if self.assistant and not OF_SOME_NOTES.isdisjoint(reasons):
+                told = await self.stores.aside.run(_of_open_ones, indexer)
+                reasons = [one for one in reasons if one not in OF_SOME_NOTES or one in told]
+            why += reasons
             if not self.assistant:
                 n += indexer.dirty.pending()
             elif indexer.dirty.pending():
@@ -83,6 +89,24 @@ class Audience:
                 n += n_open
                 why += [FILES_UNREAD] * is_more
         return n, list(dict.fromkeys(why))
+
+
+def _of_open_ones(indexer: Indexer) -> set[str]:
+    """
+    Those of `OF_SOME_NOTES` that hold for what assistants are shown. A folder that cannot be listed may have come to
+    hold open notes, unless it is closed, or all that was known in it is.
+    """
+    whole, shown, told = indexer.store.reader, indexer.store.for_assistants, set[str]()
+    try:
+        for id_, keeper in list(indexer.keepers.items()):
+            if shown.shown_among({(id_, path) for path in keeper.proof.held}):
+                told.add(DELETES_HELD)
+            folders = [one for one in keeper.unreadable if not keeper.source.closed(f"{one}/")]
+            if any(shown.has_below(id_, one) or not whole.has_below(id_, one) for one in folders):
+                told.add(PARTLY_UNREADABLE)
+    except BackendUnavailable:  # as below
+        return set()
+    return told
 
 
 def _waiting(indexer: Indexer) -> tuple[int, bool]:

@@ -50,6 +50,7 @@ async def overview(stores: Stores, *, assistant: bool = False) -> dict[str, Any]
         "data_dir": str(stores.loaded.data_dir),
         "socket": str(stores.loaded.socket),
         "reloads": {"n": stores.n_reloads, "refused": _said(stores.reload_refused)},
+        "page": None if assistant or stores.page is None else {"url": stores.page.url, "trouble": stores.page.trouble},
         "stores": rows,
         "failed": [
             {"name": name, "code": error.code, "message": error.message, "hint": error.hint}
@@ -115,7 +116,7 @@ async def _store_status(audience: Audience, indexer: Indexer) -> dict[str, Any]:
                 "state": keeper.source.state,
                 "watching": keeper.watching,
                 "scanned_s_ago": None if keeper.scanned_at is None else round(now - keeper.scanned_at, 1),
-                "n_deletes_held": keeper.proof.n_held,
+                "n_deletes_held": len(keeper.proof.held),
                 "rules_trouble": keeper.source.rules_trouble or None,
                 "closed": _closed(keeper.source),
                 "unwatched": dict(list(keeper.watch.unwatched.items())[:20]) if keeper.watching != "off" else {},

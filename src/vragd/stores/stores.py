@@ -37,6 +37,17 @@ QUERY_THREADS = 4
 ASIDE_THREADS = 2
 
 
+class KeptPage(Protocol):
+    """The page, where it is kept: its address, why it does not answer, if so, and what lets a browser in."""
+
+    trouble: str | None
+
+    @property
+    def url(self) -> str: ...
+
+    async def ticket(self, still: str) -> str: ...
+
+
 class Beside(Protocol):
     """What `Stores.beside` keeps."""
 
@@ -57,6 +68,8 @@ class Stores:
         self.n_reloads = 0
         self.reload_refused: VragdError | None = None
         """Why the last reload changed nothing, if it was refused."""
+        self.page: KeptPage | None = None
+        """The daemon's to set."""
         self.standings: dict[str, Standing] = {}
         self.indexers: dict[str, Indexer] = {}
         """Those of the stores that run, and of no others."""

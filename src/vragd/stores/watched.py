@@ -30,8 +30,8 @@ from vragd.vault.watch import TroubleKind
 
 log = structlog.get_logger()
 
-CONNECTS_IN_S = 5.0
-AFTER_GUARD_S = 5.0
+CONNECTS_IN_S, AFTER_GUARD_S = 5.0, 5.0
+DELETES_HELD, PARTLY_UNREADABLE = "deletes_held", "partly_unreadable"
 DEGRADED_BY_STATE = {
     "new": "initial_scan", "offline": "source_offline",
     "permission": "source_permission", "root_changed": "root_changed",
@@ -57,7 +57,7 @@ class Keeper:
         self._attaching = asyncio.Lock()  # what is seen first is noted first
         self._distrust: dict[str, int] = {}  # reason -> ticket of the scan that will lift it
         self._rescan_at: float | None = None
-        self._unreadable: set[str] = set()  # folders that could not be listed when they were last looked at
+        self.unreadable: set[str] = set()  # folders that could not be listed when they were last looked at
         self._mounts: dict[str, tuple[int, int]] = {}  # those the watch is known to reach below
         self._mounted: dict[str, str] | None = None  # the system's table of mounts, when it was last looked at
         self._connecting = self._in_vain = False
@@ -95,10 +95,10 @@ class Keeper:
             reasons.append("rules_unknown")
         if self.source.withholds:
             reasons.append("rules_withhold")
-        if self.proof.n_held:
-            reasons.append("deletes_held")
-        if self._unreadable:
-            reasons.append("partly_unreadable")
+        if self.proof.held:
+            reasons.append(DELETES_HELD)
+        if self.unreadable:
+            reasons.append(PARTLY_UNREADABLE)
         return reasons
 
     @property
@@ -116,7 +116,7 @@ class Keeper:
     @property
     def unsure(self) -> bool:
         """Whether there is something for `confirm_deletes` to decide."""
-        return self.source.state == "root_changed" or self.proof.n_held > 0
+        return self.source.state == "root_changed" or bool(self.proof.held)
 
     def beat(self) -> None:
         """Begin a heartbeat, unless the last one still waits for the file system."""
@@ -244,8 +244,8 @@ class Keeper:
         if folder:
             paths, found = await self.lane.run(self.store.scan_source, self.source, folder)
             self._dirty.add(((self.source.id, path) for path in paths), ticket)
-            elsewhere = {place for place in self._unreadable if not f"{place}/".startswith(f"{folder}/")}
-            self._unreadable = elsewhere | found.unreadable.keys()
+            elsewhere = {place for place in self.unreadable if not f"{place}/".startswith(f"{folder}/")}
+            self.unreadable = elsewhere | found.unreadable.keys()
             await self._note_attachments(found)
             if self.source.is_attachment(folder):  # somebody asked for a path that is, or was, no folder
                 await self._attachments.look([folder])
@@ -261,7 +261,7 @@ class Keeper:
         self._in_vain = "" in found.unreadable or not self.source.rules_known
         if found.stopped or "" in found.unreadable:
             return False
-        self._unreadable = set(found.unreadable)
+        self.unreadable = set(found.unreadable)
         if self.begins:
             self._dirty.add(
                 await withhold_closed(self.store, self.source, found.changed, self.lane, self._writer), ticket
@@ -269,7 +269,7 @@ class Keeper:
         await self._note_attachments(found)
         await self._writer.run(self.proof.remember)
         self.scanned_at = self._clock.steady()
-        if self.proof.n_held:
+        if self.proof.held:
             self._rescan_at = self.scanned_at + self.store.given.pace.guard_confirm_s + AFTER_GUARD_S
         self._distrust = {reason: since for reason, since in self._distrust.items() if since > began}
         await self._watch_mounts(found.mounts)

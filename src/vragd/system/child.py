@@ -1,8 +1,8 @@
 """
 A process of its own for what may crash, hang or grow: asked over its standard input, answering over its output.
 
-A message is eight bytes of length and so many bytes. The process inherits no descriptor but these and no environment
-but what a Python needs to find its modules.
+A message is eight bytes of length and so many bytes. The process inherits no descriptor but these, unless told, and no
+environment but what a Python needs to find its modules.
 """
 
 from __future__ import annotations
@@ -11,11 +11,12 @@ import os
 import subprocess
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import IO
 
 HEAD = 8
+Answer = Callable[[bytes], bytes]
 OUT_OF_MEMORY = 77
 """What a process ends with that has found out itself that it grew too large."""
 _KEPT = ("HOME", "PATH", "PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "LANG",
@@ -42,11 +43,12 @@ class Child:
     """
     A module that runs as a process from when it is first asked; one that ended is begun anew by the next question.
 
-    `ask` is for one thread at a time; `close` may be called from any.
+    `ask` is for one thread at a time; `close` may be called from any. `passed` are descriptors that it inherits, too.
     """
 
-    def __init__(self, module: str, *args: str) -> None:
+    def __init__(self, module: str, *args: str, passed: Sequence[int] = ()) -> None:
         self._argv = [sys.executable, "-P", "-B", "-X", "utf8", "-m", module, *args]
+        self._passed = passed
         self._process: subprocess.Popen[bytes] | None = None
         self._asking = threading.Lock()
         self._is_closed = False
@@ -110,6 +112,7 @@ class Child:
             self._process = subprocess.Popen(  # noqa: S603  this Python, and a module of ours
                 self._argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
                 env={name: os.environ[name] for name in _KEPT if name in os.environ}, cwd="/", start_new_session=True,
+                pass_fds=self._passed,
             )  # fmt: skip
         return self._process
 

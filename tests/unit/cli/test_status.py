@@ -140,3 +140,13 @@ def test_a_store_of_words_alone_says_so(capsys: pytest.CaptureFixture[str]) -> N
     said = capsys.readouterr().out
     assert "by words alone: it has no model and no vectors" in said
     assert "MiniLM" not in said
+
+
+@pytest.mark.parametrize(
+    ("trouble", "said"), [(None, "vragd web opens it"), ("crashed", "does not answer, and is begun again")]
+)
+def test_a_page_that_is_kept_is_named_with_its_address(
+    capsys: pytest.CaptureFixture[str], trouble: str | None, said: str
+) -> None:
+    print_status(STATUS | {"page": {"url": "http://127.0.0.1:8123", "trouble": trouble}}, None, Page())
+    assert f"\npage: http://127.0.0.1:8123 ({said})\n" in capsys.readouterr().out

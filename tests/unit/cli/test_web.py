@@ -13,14 +13,16 @@ import subprocess
 import sys
 import threading
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from tests.harness import until
 from vragd.cli.main import main
-from vragd.cli.web import Telling, a_file
+from vragd.cli.web import Telling, a_file, kept
 from vragd.client import Client
 from vragd.daemon.web import Addresses, Typed, serve
+from vragd.errors import NotFound, VragdError
 from vragd.server.web.guard import Keys
 
 
@@ -67,6 +69,66 @@ def test_over_ssh_the_way_here_is_said_and_nothing_opened(tmp_path: Path, capsys
     assert "ssh -L 8123:127.0.0.1:8123 THIS-MACHINE" in capsys.readouterr().err
     Telling(str(tmp_path), opens=False, environ={}).ready(Addresses(8123, Keys()))
     assert list(tmp_path.iterdir()) == []  # no browser, no file that leads it
+
+
+class Keeps(Client):
+    """A daemon that keeps the page: its tickets, and how often it is asked until a browser has come."""
+
+    def __init__(self, url: str, asked_until: int = 2) -> None:
+        super().__init__("none")
+        self.url, self.left, self.n = url, asked_until, 0
+
+    def request(self, method: str, target: str, body: Any = None, *, timeout_s: float = 35.0) -> Any:
+        if (method, target) != ("POST", "/v1/web"):
+            raise NotFound("no such path")
+        if body["ticket"]:
+            self.left -= 1
+            return {"url": self.url, "ticket": body["ticket"] if self.left > 0 else ""}
+        self.n += 1
+        return {"url": self.url, "ticket": f"t{self.n}" if self.url else ""}
+
+
+class Older(Client):
+    def request(self, method: str, target: str, body: Any = None, *, timeout_s: float = 35.0) -> Any:
+        raise NotFound("no such path")
+
+
+def test_of_the_page_that_the_daemon_keeps_the_address_is_told_until_the_browser_came(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    asking, told = Keeps("http://127.0.0.1:8123", 3), tmp_path / "told"
+    page = kept(asking)
+    assert page is not None and page.port == 8123
+    telling = Telling(str(tmp_path), opens=True, environ=desktop(tmp_path, f'cp "${{1#file://}}" "{told}"'))
+    telling.led(page)
+    assert asking.left == 0
+    until(told.exists, "the desktop to be asked")
+    telling.end()
+    said = capsys.readouterr()
+    assert said.out == "http://127.0.0.1:8123/#t2\n"  # the first was asked for to know where
+    assert "The daemon keeps the page" in said.err
+    assert list(tmp_path.glob("*.html")) == []
+
+
+def test_who_opens_no_browser_waits_for_none(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for telling in (
+        Telling(None, opens=False),
+        Telling(str(tmp_path), opens=True, environ=desktop(tmp_path, "exit 4")),
+    ):
+        page = kept(Keeps("http://127.0.0.1:8123", 10**9))
+        assert page is not None
+        telling.led(page)  # returns
+    assert "ended with 4. Open the address above." in capsys.readouterr().err
+    assert list(tmp_path.glob("*.html")) == []
+
+
+def test_where_no_page_is_kept_or_it_does_not_answer_that_is_known() -> None:
+    assert kept(Keeps("")) is None
+    assert kept(Older("none")) is None
+    page = kept(asking := Keeps("http://127.0.0.1:8123"))
+    asking.url = ""
+    with pytest.raises(VragdError, match="the page does not answer"):
+        assert page and page.typed()
 
 
 def test_a_port_that_is_none_or_taken_and_a_daemon_that_is_away_are_said(

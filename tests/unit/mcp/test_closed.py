@@ -198,6 +198,43 @@ def test_what_is_pending_counts_if_it_is_shown_and_of_the_rest_not_how_much_it_i
         assert daemon.runner.run(audience.state([indexer])) == (0, []), "nobody knows now"
 
 
+def test_what_is_missing_or_cannot_be_listed_is_told_only_of_what_is_shown(fake: FakeOllama, tmp_path: Path) -> None:
+    def written(folder: str, n: int, head: str = "") -> dict[str, str]:
+        return {f"{folder}/{at}.md": f"{head}quartz {at}" for at in range(n)}
+
+    said = "---\nai: false\n---\n"
+    closed = written("Private", 25) | written("Said", 3, said)
+    files = {"a.md": "quartz", **written("Open", 25), **closed}
+
+    def told(daemon: InProcess) -> list[list[str]]:
+        (store,) = daemon.told("status")["stores"]
+        return [store.get("degraded", []), daemon.told("search", query="quartz").get("incomplete", [])]
+
+    def lacking(daemon: InProcess, root: Path, *paths: str) -> list[list[str]]:
+        for path in paths:
+            (root / path).unlink()
+        daemon.sync()
+        return told(daemon)
+
+    held = [path for path in closed if path.startswith("Private/")]
+    with running(tmp_path, {"one": {"vault": Vault(files, PRIVATE)}}, fake) as daemon:
+        (keeper,) = next(iter(daemon.stores.indexers.values())).keepers.values()
+        for folder, reasons in (("Private/Deep", []), ("Said", []), ("Open", 1), ("Empty", 1)):
+            keeper.unreadable = {folder}
+            assert "partly_unreadable" in daemon.request("GET", "/v1/status")["degraded"]
+            assert told(daemon) == [["partly_unreadable"] * bool(reasons)] * 2, folder
+        keeper.unreadable = set()
+        root = tmp_path / "vault"
+        assert lacking(daemon, root, *held) == [[], []]
+        status = daemon.request("GET", "/v1/status")
+        assert (status["degraded"], status["stores"][0]["sources"][0]["n_deletes_held"]) == (["deletes_held"], 25)
+        assert lacking(daemon, root, "Open/0.md") == [["deletes_held"]] * 2
+        indexer = next(iter(daemon.stores.indexers.values()))
+        indexer.store.for_assistants.close()
+        audience = Audience(daemon.stores, assistant=True)
+        assert daemon.runner.run(audience.state([indexer]))[1] == [], "nobody knows now"
+
+
 def test_of_a_passage_that_also_stands_in_a_closed_note_the_id_is_as_if_it_did_not(
     fake: FakeOllama, tmp_path: Path
 ) -> None:

@@ -127,7 +127,7 @@ def test_in_an_empty_folder_in_the_roots_place_nothing_that_was_queued_is_gone(w
         world.reopen()
     assert world.apply(*NAMES) == N
     assert world.scan() == []
-    assert world.proof.n_held == N
+    assert len(world.proof.held) == N
     assert world.apply(*NAMES) == N, "a scan that is held proves nothing"
     assert world.notes == N
     world.mount()
@@ -179,7 +179,7 @@ def test_a_vault_that_a_sync_tool_fills_again_converges(world: World) -> None:
     for name in NAMES[3:]:
         shutil.copy(world.away / name, world.folder)
     assert world.apply(*world.scan()) == 0
-    assert world.proof.n_held == 0
+    assert len(world.proof.held) == 0
     (world.folder / "n0.md").unlink()
     assert world.apply("n0.md") == 0
     assert world.notes == N - 1
@@ -261,8 +261,9 @@ def test_many_missing_notes_are_held_until_a_scan_a_minute_later_misses_the_same
 
 
 def test_notes_below_a_mount_that_is_away_count_as_held(world: World) -> None:
-    world.proof.state = replace(world.proof.state, n_unmounted=3, held=Held(frozenset(NAMES)))
-    assert world.proof.n_held == N + 3
+    away = frozenset({"x/1", "x/2", "x/3"})
+    world.proof.state = replace(world.proof.state, unmounted=away, held=Held(frozenset(NAMES)))
+    assert len(world.proof.held) == N + 3
 
 
 def test_whoever_asks_while_a_scan_runs_waits_for_the_next_one(world: World) -> None:

@@ -44,6 +44,10 @@ class Keys:
         self._tickets.append(secrets.token_urlsafe(32))
         return self._tickets[-1]
 
+    def has(self, ticket: str) -> bool:
+        """Whether the ticket is still good."""
+        return any(_same(one, ticket) for one in self._tickets)
+
     def spend(self, ticket: str) -> bool:
         """Whether the ticket was good, which it is not any more."""
         found = [one for one in self._tickets if _same(one, ticket)]

@@ -41,7 +41,7 @@ class State:
     n_doubts: int = 0
     """How often something was unmounted: what was concluded of `mounts` from before that is not believed."""
     held: Held = NOTHING
-    n_unmounted: int = 0
+    unmounted: frozenset[str] = frozenset()
     """Notes below mounts that are away."""
     was_asked: bool = False
     """Whether anybody ever had the source indexed on demand."""
@@ -83,9 +83,9 @@ class Proof:
             self.state = replace(self.state, **changes)
 
     @property
-    def n_held(self) -> int:
-        """How many notes are missing without being believed so."""
-        return len(self.state.held.paths) + self.state.n_unmounted
+    def held(self) -> frozenset[str]:
+        """The notes that are missing without being believed so."""
+        return self.state.held.paths | self.state.unmounted
 
     # -- the directory -----------------------------------------------------------------------------
 
@@ -274,7 +274,7 @@ class Proof:
         for mount in away | changed:
             found.unreadable[mount] = "unmounted"
         if not (found.folder or found.stopped):
-            hidden = {mount: sum(path.startswith(mount + "/") for path in known) for mount in away}
-            mounts = {mount: place for mount, place in mounts.items() if hidden.get(mount, 1)}
-            self._change(n_unmounted=sum(hidden.values()))
+            hidden = {mount: {path for path in known if path.startswith(mount + "/")} for mount in away}
+            mounts = {mount: place for mount, place in mounts.items() if hidden.get(mount, True)}
+            self._change(unmounted=frozenset().union(*hidden.values()))
         self._change_mounts(mounts, doubts)

@@ -5,6 +5,7 @@ import { INK, palette, scheme } from "/colours.js";
 import { packed, Pixels } from "/pixels.js";
 
 const CELLS = 64, NEAR_PX = 14, MOST_NAMES = 18, APART_PX = 6, STILL_MS = 140, LINKS_AT_ONCE = 1000, SLICE_MS = 4, MARGIN_PX = 44;
+const FADED = 0.12, MANY = 2000; // points that lie upon each other would shine like those that are found
 
 export class Canvas {
   constructor(below, above) {
@@ -44,9 +45,10 @@ export class Canvas {
 
   resize() {
     const { clientWidth, clientHeight } = this.canvas.parentElement;
+    if (!clientWidth || !clientHeight) return; // it is not seen, and stays as it was
     const ratio = Math.min(2, devicePixelRatio || 1);
-    this.width = Math.max(1, clientWidth);
-    this.height = Math.max(1, clientHeight);
+    this.width = clientWidth;
+    this.height = clientHeight;
     this.ratio = ratio;
     for (const one of [this.canvas, this.above]) {
       one.width = Math.round(this.width * ratio);
@@ -107,6 +109,7 @@ export class Canvas {
 
   /** Bring a point into view, where it is not. */
   reveal(i) {
+    if (!this.pixels) return; // nobody has seen any of it yet
     const [x, y] = this.at(this.points.x[i], this.points.y[i]);
     if (x < 30 || y < 30 || x > this.width - 30 || y > this.height - 30) {
       this.view.x = this.points.x[i];
@@ -178,7 +181,7 @@ export class Canvas {
     this.points_good = true;
     if (this.show_links && !lit && this.draw_lines(ink, left, top, unit)) pixels.copy(this.lines);
     else pixels.fill(packed(ink.ground));
-    pixels.dots(x, y, left, top, unit, this.radius() * ratio, lit ? 0.12 : 0.86, colour, palette().map(packed));
+    pixels.dots(x, y, left, top, unit, this.radius() * ratio, lit ? FADED * Math.min(1, Math.sqrt(MANY / (this.points.n + 1))) : 0.86, colour, palette().map(packed));
     this.below.putImageData(pixels.image, 0, 0);
   }
 
@@ -237,7 +240,7 @@ export class Canvas {
       ctx.stroke();
       ctx.lineWidth = 1;
     };
-    for (const i of this.lit ? [...this.lit.keys()].reverse() : []) ringed(i, 1.5, 1);
+    for (const i of this.lit ? [...this.lit.keys()].reverse() : []) ringed(i, 2.2, 1.5);
     if (this.chosen >= 0) ringed(this.chosen, 3, 2);
     if (this.hovered >= 0) ringed(this.hovered, 2, 2);
   }
