@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import json
 from typing import Annotated, ClassVar
+from urllib.parse import urlsplit
 
 from pydantic import AfterValidator
 
 from vragd.embed.prompts import TEXT
 from vragd.embed.registry import TYPES
 from vragd.terms.fields import Settings
+from vragd.terms.hosts import is_loopback
 
 
 def _holds_the_text(value: str | None) -> str | None:
@@ -44,6 +46,16 @@ class EmbedderSettings(Settings):
         return False
 
     @property
+    def sends_to(self) -> str:
+        """The host that the text of notes goes to, for people; "" where it stays on this machine."""
+        return "another machine" if self.leaves_machine() else ""
+
+    @property
+    def is_english(self) -> bool:
+        """Whether its model is known to do badly with notes in other languages."""
+        return False
+
+    @property
     def sets_the_scale(self) -> bool:
         """Whether the weights of ranking were measured with its vectors: what the cosines of others are moved to."""
         return False
@@ -52,6 +64,12 @@ class EmbedderSettings(Settings):
     def longest_call_s(self) -> float:
         """How long one call may wait for somebody else; 0 if it never does."""
         return 0.0
+
+
+def host_of(url: str) -> str:
+    """The host of a url of an embedder; "" where that is this machine."""
+    host = urlsplit(url).hostname or ""
+    return "" if is_loopback(host) else host
 
 
 def of_record(record: str) -> EmbedderSettings:

@@ -7,7 +7,7 @@ from typing import Literal
 
 from pydantic import Field, field_validator
 
-from vragd.embed.settings import EmbedderSettings
+from vragd.embed.settings import EmbedderSettings, host_of
 from vragd.terms.fields import Integer, Seconds
 
 
@@ -37,6 +37,10 @@ class OllamaEmbedder(EmbedderSettings):
 
     def leaves_machine(self) -> bool:
         return self.allow_remote  # a url elsewhere is refused without it
+
+    @property
+    def sends_to(self) -> str:
+        return host_of(self.url)
 
     @property
     def longest_call_s(self) -> float:
