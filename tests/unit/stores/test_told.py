@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -27,9 +29,12 @@ from vragd.server.routes import dispatch
 from vragd.stores.questions import Questions
 from vragd.stores.stores import Stores
 
+Get = Callable[[str], Awaitable[Any]]
 
-async def told(home: Path, embedder: EmbedderSettings, *asked: str) -> list[Any]:
-    """What these GET routes answer when all is indexed."""
+
+@asynccontextmanager
+async def running(home: Path, embedder: EmbedderSettings) -> AsyncIterator[tuple[Stores, Get]]:
+    """The stores of a home, all indexed, and what its GET routes answer."""
     (home / "data").mkdir(mode=0o700)
     given = StoreSettings(
         sources=(SourceSettings(path=home / "v"),), backend=MemoryBackend(type="memory"), embedder=embedder
@@ -41,10 +46,18 @@ async def told(home: Path, embedder: EmbedderSettings, *asked: str) -> list[Any]
     await stores.start()
     try:
         assert await stores.settled(await stores.sync((), None), 30)
-        replies = [await dispatch(Questions(stores), stores, "GET", f"/v1/{what}", b"") for what in asked]
-        return [json.loads(reply.body) for reply in replies]
+
+        async def get(what: str) -> Any:
+            return json.loads((await dispatch(Questions(stores), stores, "GET", f"/v1/{what}", b"")).body)
+
+        yield stores, get
     finally:
         await stores.stop()
+
+
+async def told(home: Path, embedder: EmbedderSettings, *asked: str) -> list[Any]:
+    async with running(home, embedder) as (_, get):
+        return [await get(what) for what in asked]
 
 
 @pytest.mark.parametrize(("n_french", "share"), [(12, 0.67), (6, None)])
@@ -70,3 +83,44 @@ def test_a_host_that_gets_text_is_named_and_a_model_of_many_languages_is_not_sai
     assert (row["foreign"], row["sends_to"]) == (None, "0.0.0.0")
     n_bytes = len(FRENCH.encode())
     assert info["sending"] == {"host": "0.0.0.0", "texts": 1, "n_bytes": n_bytes, "tokens": n_bytes // 4}
+
+
+@pytest.mark.slow  # it waits as long as it leaves a server alone
+@pytest.mark.parametrize(("fault", "code"), [("gone", "embedder_unavailable"), ("key", "embedder_refused")])
+def test_what_waits_for_a_model_is_pending_with_what_it_waits_for_and_goes_on_by_itself(
+    tmp_path: Path, fault: str, code: str
+) -> None:
+    asyncio.run(_wait_for_a_model(tmp_path, fault, code))
+
+
+async def _wait_for_a_model(home: Path, fault: str, code: str) -> None:
+    (home / "v").mkdir()
+    (home / "v/old.md").write_text("a pangolin\n")
+
+    async def until(found: Callable[[Any], bool], what: str) -> Any:
+        async with asyncio.timeout(60):
+            while not found(told := await get(what)):
+                await asyncio.sleep(0.05)
+            return told
+
+    with FakeOpenAI() as server:
+        settings = OpenAIEmbedder(type="openai", model="fake-embed", url=server.base)
+        async with running(home, settings) as (stores, get):
+            if fault == "gone":
+                server.stop()
+            else:
+                server.key = "another"
+            (home / "v/new.md").write_text("a quokka\n")
+            await stores.sync((), None)
+            status = await until(lambda told: code in told["degraded"], "status")
+            trouble = status["stores"][0]["trouble"]
+            assert (trouble["code"], bool(trouble["hint"])) == (code, True)
+            (row,) = (await get("files?state=pending"))["files"]
+            assert (row["path"], row["state"], row["reason"]) == ("new.md", "pending", trouble["message"])
+            server.__enter__()
+            server.key = ""
+            await until(lambda told: not told["degraded"] and not told["pending"], "status")
+            rows = (await get("files"))["files"]
+            assert {row["path"]: (row["state"], row["reason"]) for row in rows} == {
+                "old.md": ("indexed", None), "new.md": ("indexed", None)
+            }  # fmt: skip
