@@ -57,6 +57,9 @@ def _check(args: argparse.Namespace) -> int:
         say(f"note: {what}")
     trial.can_run(loaded)
     for name, store in loaded.config.stores.items():
+        if store.rerank is not None and store.rerank.sends_to:
+            say(within(f"note: each question to store {name} goes to {store.rerank.sends_to},"))
+            say(f"  with up to {store.rerank.top} passages: to be re-ranked")
         if sending := trial.sent(store):
             say(within(f"note: when store {name} is first embedded by its model, or anew:"))
             say(within(f"  {on_sending(sending)}"))

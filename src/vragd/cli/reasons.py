@@ -27,6 +27,8 @@ REASONS = {
     "embedder_refused": "the model's server refuses us: words alone do, new text waits",
     "embedder_space_mismatch": "the model is another than it was: words alone answer",
     "semantic_unavailable": "the model does not answer: this is by words alone",
+    "rerank_slow": "the re-ranker was late: the order is the one without it",
+    "rerank_unavailable": "the re-ranker cannot be asked: the order is that without it",
     "words_alone": "a store has no model: related is what shares words",
     "space_rebuilding": "all is embedded again: notes move over one by one",
     "backend_filling": "vectors are still being put into the index",

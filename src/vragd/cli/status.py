@@ -157,6 +157,8 @@ def _store(store: Status, page: Page) -> None:
     else:
         model = store["embedder"].get("model", "all-MiniLM-L6-v2")
         out(within(f"  by {store['embedder']['type']} ({model}), in {store['backend']['type']}"))
+    if url := store.get("reranked_by"):
+        out(within(f"  questions and the best passages go to {url}, which re-ranks them"))
     if host := store.get("sends_to"):
         out(within(f"  the text of its notes goes to {host} to be embedded"))
     states = {state: n for state, n in store["states"].items() if state not in ("indexed", "pending") and n}

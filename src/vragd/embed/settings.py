@@ -8,14 +8,13 @@ from __future__ import annotations
 
 import json
 from typing import Annotated, ClassVar
-from urllib.parse import urlsplit
 
 from pydantic import AfterValidator
 
 from vragd.embed.prompts import TEXT
 from vragd.embed.registry import TYPES
+from vragd.embed.reranking import RerankSettings as RerankSettings  # for who may read settings here alone
 from vragd.terms.fields import Settings
-from vragd.terms.hosts import is_loopback
 
 
 def _holds_the_text(value: str | None) -> str | None:
@@ -64,12 +63,6 @@ class EmbedderSettings(Settings):
     def longest_call_s(self) -> float:
         """How long one call may wait for somebody else; 0 if it never does."""
         return 0.0
-
-
-def host_of(url: str) -> str:
-    """The host of a url of an embedder; "" where that is this machine."""
-    host = urlsplit(url).hostname or ""
-    return "" if is_loopback(host) else host
 
 
 def of_record(record: str) -> EmbedderSettings:

@@ -106,6 +106,7 @@ async def _store_status(audience: Audience, indexer: Indexer) -> dict[str, Any]:
         "n_vectors_behind": store.filling.n_left or 0,
         "embedder": shown(store.settings.embedder.model_dump(mode="json")),
         "sends_to": store.settings.embedder.sends_to or None,
+        "reranked_by": None if (rerank := store.settings.rerank) is None else rerank.url,
         "foreign": None if audience.assistant else await stores.aside.run(_foreign, indexer, counts.notes),
         "words_alone": not store.settings.embedder.gives_vectors,
         "backend": shown(store.settings.backend.model_dump(mode="json")),

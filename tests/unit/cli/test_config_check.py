@@ -89,6 +89,16 @@ def test_what_is_sent_to_another_machine_is_said_before_it_is(checked: Checked) 
     assert (status, "tokens" in told) == (0, False), told
 
 
+def test_a_re_ranker_elsewhere_is_said_and_agreed_to(checked: Checked) -> None:
+    rerank = '    rerank: {url: "https://10.0.0.1/v1/rerank", allow_remote: %s}\n'
+    checked.more = rerank % "true"
+    status, told = checked()
+    assert (status, "goes to 10.0.0.1,\n  with up to 20 passages" in told) == (0, True), told
+    checked.more = rerank % "false"
+    status, told = checked()
+    assert (status, "allow_remote: true, if meant" in told) == (2, True), told
+
+
 def test_what_is_included_and_not_read_is_named_with_the_way_to_have_it_read(checked: Checked) -> None:
     checked.include = ["*.md", "*.pdf", "*.py"]
     status, told = checked()

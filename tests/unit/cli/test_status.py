@@ -156,6 +156,8 @@ def test_a_page_that_is_kept_is_named_with_its_address(
 def test_where_text_goes_to_another_machine_its_host_is_named(capsys: pytest.CaptureFixture[str]) -> None:
     print_status(STATUS | {"stores": [STORE | {"sends_to": "api.example.com"}]}, None, Page())
     assert "the text of its notes goes to api.example.com" in capsys.readouterr().out
+    print_status(STATUS | {"stores": [STORE | {"reranked_by": "http://127.0.0.1:8/rerank"}]}, None, Page())
+    assert "go to http://127.0.0.1:8/rerank, which re-ranks them" in capsys.readouterr().out
 
 
 def test_most_notes_in_other_languages_are_told_with_what_to_take_instead(

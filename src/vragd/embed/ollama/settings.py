@@ -7,8 +7,9 @@ from typing import Literal
 
 from pydantic import Field, field_validator
 
-from vragd.embed.settings import EmbedderSettings, host_of
+from vragd.embed.settings import EmbedderSettings
 from vragd.terms.fields import Integer, Seconds
+from vragd.terms.hosts import elsewhere
 
 
 class OllamaEmbedder(EmbedderSettings):
@@ -40,7 +41,7 @@ class OllamaEmbedder(EmbedderSettings):
 
     @property
     def sends_to(self) -> str:
-        return host_of(self.url)
+        return elsewhere(self.url)
 
     @property
     def longest_call_s(self) -> float:

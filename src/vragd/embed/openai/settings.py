@@ -7,9 +7,9 @@ from typing import Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from vragd.embed.settings import EmbedderSettings, Prompt, host_of
+from vragd.embed.settings import EmbedderSettings, Prompt
 from vragd.terms.fields import Integer, PathText, Seconds
-from vragd.terms.hosts import stays_private
+from vragd.terms.hosts import elsewhere, stays_private
 
 
 class OpenAIEmbedder(EmbedderSettings):
@@ -55,7 +55,7 @@ class OpenAIEmbedder(EmbedderSettings):
 
     @property
     def sends_to(self) -> str:
-        return host_of(self.url)
+        return elsewhere(self.url)
 
     @property
     def longest_call_s(self) -> float:
