@@ -186,13 +186,17 @@ def url_of(fake: FakeOllama) -> str:
     return f"http://127.0.0.1:{fake.port}"
 
 
-def open_store(vault: Path, folder: Path, embedder: Callable[[], Any], index: str = "auto") -> Store:
-    """A store, open in this process and connected."""
+def open_store(
+    vault: Path, folder: Path, embedder: Callable[[], Any], index: str = "auto", *, is_server: bool = False
+) -> Store:
+    """A store, open in this process and connected; `is_server`: its embedder is treated as one that is waited for."""
     vault.mkdir(parents=True, exist_ok=True)
     folder.mkdir(parents=True, exist_ok=True)
     settings = StoreSettings(
         sources=(SourceSettings(path=vault),), backend=FaissBackend.model_validate({"type": "faiss", "index": index})
     )
+    if is_server:
+        settings = settings.model_copy(update={"embedder": OllamaEmbedder(type="ollama", model=MODEL)})
     store = opening.open_store("notes", settings, folder, LimitSettings(), embedder)
     for source in store.sources.values():
         store.connect(source)

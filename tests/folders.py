@@ -34,10 +34,11 @@ def table() -> np.ndarray:
 
 
 def tiny(folder: Path, pooling: dict[str, Any] | None, *, output: str = "last_hidden_state",
-         takes: tuple[str, ...] = ("input_ids", "attention_mask"), **files: Any) -> Path:  # fmt: skip
-    """A model that looks words up. `files`: what other files hold, by name without suffix."""
+         takes: tuple[str, ...] = ("input_ids", "attention_mask"), rows: np.ndarray | None = None, **files: Any
+         ) -> Path:  # fmt: skip
+    """A model that looks words up, in `rows` or `table`. `files`: what other files hold, by name without suffix."""
     (folder / "onnx").mkdir(parents=True)
-    (folder / "onnx/model.onnx").write_bytes(lookup(table(), output, takes))
+    (folder / "onnx/model.onnx").write_bytes(lookup(table() if rows is None else rows, output, takes))
     tokenizer = Tokenizer(WordLevel({word: n for n, word in enumerate(WORDS)}, unk_token="[UNK]"))
     tokenizer.pre_tokenizer = Whitespace()
     special = [("[CLS]", 1), ("[SEP]", 2)]

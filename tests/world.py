@@ -15,6 +15,7 @@ from vragd.backends.base import Batch
 from vragd.backends.memory.backend import MemoryBackend
 from vragd.config.settings import DEFAULT_INCLUDE, DocumentSettings, LimitSettings, SourceSettings, StoreSettings
 from vragd.embed.base import Embedder, Space
+from vragd.embed.settings import EmbedderSettings
 from vragd.errors import BackendUnavailable, EmbedderRejected, EmbedderUnavailable, VectorsRefused
 from vragd.store.opening import open_store
 from vragd.sync.change import Visit
@@ -119,7 +120,10 @@ def sql(folder: Path, statement: str, *values: Any) -> list[Any]:
 class World:
     """A store on a vault, with everything that can be turned."""
 
-    def __init__(self, home: Path, pace: Pace = PACE, other: Embedder | None = None, clock: Clock = SYSTEM) -> None:
+    def __init__(
+        self, home: Path, pace: Pace = PACE, other: Embedder | None = None, clock: Clock = SYSTEM,
+        settings: EmbedderSettings | None = None,
+    ) -> None:  # fmt: skip
         self.vault = home / "vault"
         self.vault.mkdir()
         self.folder = home / "store"
@@ -127,6 +131,7 @@ class World:
         self._clock = clock
         self.other = other
         """Embeds instead of `embedder`, if there is one."""
+        self._settings = settings or StoreSettings.model_fields["embedder"].get_default(call_default_factory=True)
         self.include: tuple[str, ...] = DEFAULT_INCLUDE
         self.documents = DocumentSettings()
         self.open()
@@ -134,7 +139,8 @@ class World:
 
     def open(self, **limits: int) -> None:
         """The store as it is after a start, before the embedder was asked anything."""
-        settings = StoreSettings(sources=(SourceSettings(path=self.vault, include=self.include),))
+        sources = (SourceSettings(path=self.vault, include=self.include),)
+        settings = StoreSettings(sources=sources, embedder=self._settings)
         self.store = open_store(
             "sss", settings, self.folder, LimitSettings(**{"min_free_mib": 0} | limits),
             lambda: self.other or self.embedder, make_backend=lambda *_: self.backend, documents=self.documents,

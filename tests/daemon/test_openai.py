@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 from tests.fakes.openai import FakeOpenAI
 from tests.harness import until, vragd
+from tests.terminal import on_terminal
 
 
 def test_a_key_that_is_refused_is_said_and_one_that_is_mended_is_taken_and_is_nowhere(tmp_path: Path) -> None:
@@ -39,3 +41,36 @@ def test_a_key_that_is_refused_is_said_and_one_that_is_mended_is_taken_and_is_no
         kept = [path for path in daemon.data.rglob("*") if path.is_file() and b"sk-planted" in path.read_bytes()]
         assert kept == []
         assert "sk-planted" not in daemon.log() + str(daemon.status())
+
+
+def test_what_leaves_the_machine_is_said_and_agreed_to_before_it_is_sent_again(tmp_path: Path) -> None:
+    more = tmp_path / "More"
+    more.mkdir()
+    (more / "c.md").write_text("wombat\n")
+    with FakeOpenAI() as server, vragd(tmp_path / "home") as daemon:
+        # an address of no machine, which the system connects to itself: not spelt as one that stays here
+        url = server.base.replace("127.0.0.1", "0.0.0.0")
+        embedder = {"type": "openai", "model": "fake-embed", "url": url, "allow_remote": True}
+        daemon.configure(stores={"notes": {"sources": [{"path": str(daemon.vault)}], "embedder": embedder}})
+        (daemon.vault / "a.md").write_text("a pangolin sleeps\n")
+        daemon.start()
+        assert "goes to 0.0.0.0 to be embedded" in daemon.run("status").stdout
+
+        def n_sent() -> int:
+            return sum("pangolin" in text for text in server.embedded_texts)
+
+        assert n_sent() == 1
+        refused = daemon.run("reindex", "notes", "--embed")
+        assert (refused.returncode, n_sent()) == (2, 1), refused.stderr
+        assert "1 text, about 17 bytes or 4 tokens, to be sent to 0.0.0.0" in refused.stderr
+        where: dict[str, Any] = {"env": daemon.env, "cwd": daemon.home}
+        asked, status = on_terminal("reindex", "notes", "--embed", typed=b"n\n", **where)
+        assert ("[y/N]" in asked, status, n_sent()) == (True, 1, 1)
+        done = daemon.run("reindex", "notes", "--embed", "--yes")
+        assert (done.returncode, n_sent()) == (0, 2), done.stderr
+        added = daemon.run("add", str(more))
+        assert "1 text, about 7 bytes or 1 token, to be sent to 0.0.0.0" in added.stdout + added.stderr
+        assert "to be sent" not in daemon.run("reload").stderr, "nothing is embedded anew"
+        daemon.config_file.write_text(daemon.config_file.read_text().replace("fake-embed", "fake-embed:latest"))
+        reloaded = daemon.run("reload")
+        assert (reloaded.returncode, "store notes: 2 texts, about " in reloaded.stderr) == (0, True), reloaded.stderr

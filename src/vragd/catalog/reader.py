@@ -197,6 +197,27 @@ class Reader:
             )
         return Counts(sum(states.values()), chunks, embeddings, states, closed)
 
+    def amount(self) -> tuple[int, int]:
+        """How many different texts the chunks have, and of how many bytes as UTF-8. Slow: reads every chunk."""
+        with self._borrow() as db:
+            size = "select max(length(cast(text as blob))) as size from chunk group by text_hash"
+            ((texts, n_bytes),) = db.execute(f"select count(*), coalesce(sum(size), 0) from ({size})")
+        return int(texts), int(n_bytes)
+
+    def sample(self, most: int) -> list[str]:
+        """How so many notes begin, from all over the store; as many steps through an index, however large it is."""
+        with self._borrow() as db:
+            ((first, last),) = db.execute("select coalesce(min(id), 0), coalesce(max(id), -1) from note")
+            found = dict[int, list[str]]()
+            at = "(select min(note_id) from chunk where note_id >= ?)"
+            for least in {first + (last - first + 1) * n // most for n in range(most)}:
+                rows = db.execute(
+                    f"select note_id, text from chunk where note_id = {at} order by ordinal limit 3", (least,)
+                )
+                texts = list(rows)
+                found |= {note: [text for _, text in texts] for note, _ in texts[:1]}
+        return ["\n".join(texts) for texts in found.values()]
+
     def find_unused(self, now: float, keep_s: float, table: str = sweep.OF_CHUNKS) -> tuple[int, sweep.Unused]:
         """The generation, and in it the embeddings to be marked or forgotten. Slow: reads every chunk."""
         with self.snapshot() as snapshot:

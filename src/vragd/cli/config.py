@@ -6,7 +6,8 @@ import argparse
 from typing import Any
 
 from vragd.cli.connect import load
-from vragd.cli.render import json_out, out, say
+from vragd.cli.reasons import on_sending
+from vragd.cli.render import json_out, out, say, within
 from vragd.system.places import config_path
 
 
@@ -55,6 +56,13 @@ def _check(args: argparse.Namespace) -> int:
     for what in trial.unread(loaded.config):
         say(f"note: {what}")
     trial.can_run(loaded)
+    for name, store in loaded.config.stores.items():
+        if store.rerank is not None and store.rerank.sends_to:
+            say(within(f"note: each question to store {name} goes to {store.rerank.sends_to},"))
+            say(f"  with up to {store.rerank.top} passages: to be re-ranked")
+        if sending := trial.sent(store):
+            say(within(f"note: when store {name} is first embedded by its model, or anew:"))
+            say(within(f"  {on_sending(sending)}"))
     out(f"{loaded.file}: fine")
     return 0
 

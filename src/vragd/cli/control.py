@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from vragd.cli.connect import client, data_dir_of, load
-from vragd.cli.render import complain, out, say
+from vragd.cli.reasons import on_sending
+from vragd.cli.render import complain, out, say, within
 from vragd.cli.words import MAX_LINES, count
 from vragd.errors import ConfigError, DaemonBusy, NoDaemon, NotRunning, VragdError
 from vragd.system.places import config_path, default_data_dir, xdg
@@ -97,9 +98,26 @@ def _reload(args: argparse.Namespace) -> int:
     status = running(args)
     if status is None:
         raise NotRunning("no vragd runs", hint="vragd run")
+    _say_what_leaves(status)
     now = reload(args, status)
     out(f"{status['config']}: taken up")
     return say_failed(now)
+
+
+def _say_what_leaves(status: Status) -> None:
+    """What other models than now will send to another machine, before the daemon knows of them."""
+    from vragd.config.load import parse, read
+    from vragd.config.showing import shown
+    from vragd.stores import trial
+
+    try:
+        stores = parse(read(Path(status["config"])), status["config"]).stores
+    except (VragdError, TypeError):  # a file that is none, or not there: whoever loads it says so
+        return
+    now = {store["name"]: store["embedder"] for store in status["stores"]}
+    for name, store in stores.items():
+        if shown(store.embedder.model_dump(mode="json")) != now.get(name) and (sending := trial.sent(store)):
+            say(within(f"store {name}: {on_sending(sending)}"))
 
 
 def say_failed(status: Status) -> int:
@@ -133,6 +151,8 @@ def _restart(args: argparse.Namespace) -> int:
     from vragd.cli.steps import perform
 
     chosen, status = manager(), running(args)
+    if status is not None:
+        _say_what_leaves(status)
     if status is not None and chosen.main_pid == status["pid"]:
         perform(chosen.restart(), only_print=False)
         return 0

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from vragd.cli.page import seen
+from vragd.cli.reasons import on_language
 from vragd.cli.render import out, plural, say, within
 from vragd.errors import UsageError
 from vragd.system.files import disk_error, vault_around
@@ -153,10 +154,7 @@ def advice_for(folder: Path) -> list[str]:
     share = share_foreign_in(folder)
     if share < MANY_FOREIGN:
         return []
-    return [
-        f"about {share:.0%} of the notes are not English, and the builtin model is:",
-        "take a multilingual model, such as embeddinggemma; vragd models lists them",
-    ]
+    return list(on_language(share))
 
 
 def said_of(folder: Path, s_a_note: float = S_A_NOTE) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from vragd.cli.render import plural, say, within
@@ -24,8 +24,11 @@ REASONS = {
     "partly_unreadable": "some folders could not be listed: what is new there waits",
     "deletes_held": "so many notes are gone at once that it is not believed yet",
     "embedder_unavailable": "the model does not answer: words alone do, new text waits",
+    "embedder_refused": "the model's server refuses us: words alone do, new text waits",
     "embedder_space_mismatch": "the model is another than it was: words alone answer",
     "semantic_unavailable": "the model does not answer: this is by words alone",
+    "rerank_slow": "the re-ranker was late: the order is the one without it",
+    "rerank_unavailable": "the re-ranker cannot be asked: the order is that without it",
     "words_alone": "a store has no model: related is what shares words",
     "space_rebuilding": "all is embedded again: notes move over one by one",
     "backend_filling": "vectors are still being put into the index",
@@ -53,6 +56,20 @@ def in_words(codes: Sequence[str]) -> list[str]:
     if not _INDEX.isdisjoint(codes):  # then nobody knows of the model that it does not answer
         codes = [code for code in codes if code != "semantic_unavailable"]
     return [REASONS.get(code, code) for code in dict.fromkeys(codes)]
+
+
+def on_language(share: float) -> tuple[str, str]:
+    """That this share of the notes is in languages which the builtin model does badly with; what to take instead."""
+    return (
+        f"about {share:.0%} of the notes are not English, and the builtin model is:",
+        "take a multilingual model, such as embeddinggemma; vragd models lists them",
+    )
+
+
+def on_sending(sending: Mapping[str, Any]) -> str:
+    """What is sent to another machine: `texts` of one kind, `n_bytes`, `tokens`, `host`."""
+    amount = f"about {plural(sending['n_bytes'], 'byte')} or {plural(sending['tokens'], 'token')}"
+    return f"{plural(sending['texts'], 'text')}, {amount}, to be sent to {sending['host']}"
 
 
 def say_behind(answer: dict[str, Any]) -> None:

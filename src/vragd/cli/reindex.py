@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import argparse
+import sys
 import time
 from typing import Any
 from urllib.parse import quote
 
 from vragd.cli.connect import Session
-from vragd.cli.reasons import in_words
-from vragd.cli.render import json_out, plural, say
+from vragd.cli.reasons import in_words, on_sending
+from vragd.cli.render import json_out, plural, say, within
 from vragd.cli.status import n_searched
 from vragd.cli.sync import wait
-from vragd.errors import VragdError
+from vragd.errors import UsageError, VragdError
 
 BEGINS_IN_S = 300.0
 
@@ -25,6 +26,7 @@ def add(commands: Any, common: argparse.ArgumentParser) -> None:
     )  # fmt: skip
     sub.add_argument("store", help="what the store is called")
     sub.add_argument("--embed", action="store_true", help="embed every passage again, too; takes room for both at once")
+    sub.add_argument("-y", "--yes", action="store_true", help="with --embed: do not ask before text leaves the machine")
     sub.add_argument("--json", action="store_true", help="what came of it, as JSON")
     sub.set_defaults(command=_reindex)
 
@@ -33,6 +35,8 @@ def _reindex(args: argparse.Namespace) -> int:
     started, place = time.monotonic(), f"/v1/stores/{quote(args.store, safe='')}"
     with Session(args) as session:
         before = session.request("GET", place)
+        if args.embed and before.get("sending") and not _agreed(before["sending"], yes=args.yes):
+            return 1
         body = {"store": args.store, "embed": args.embed}
         answer = session.request("POST", "/v1/reindex", body, timeout_s=BEGINS_IN_S)
         try:
@@ -52,6 +56,17 @@ def _reindex(args: argparse.Namespace) -> int:
     else:
         _say(told)
     return VragdError.exit_status if failed else 0
+
+
+def _agreed(sending: dict[str, Any], *, yes: bool) -> bool:
+    """Whether to send what embedding all again sends. Raises UsageError when nobody can be asked."""
+    say(within(on_sending(sending)))
+    if yes:
+        return True
+    if not sys.stdin.isatty():
+        raise UsageError("this sends text to another machine, and nobody can be asked", hint="--yes, if it is meant")
+    say("Send them? [y/N]")
+    return sys.stdin.readline().strip().lower() in ("y", "yes")
 
 
 def _say(told: dict[str, Any]) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 
 from vragd.cli.connect import client
 from vragd.cli.page import HIT, TITLE, Page, Piece, seen
-from vragd.cli.reasons import in_words
+from vragd.cli.reasons import in_words, on_language
 from vragd.cli.render import ago, json_out, out, out_pieces, plural, the_page, within
 from vragd.errors import UsageError, VragdError
 
@@ -157,6 +157,10 @@ def _store(store: Status, page: Page) -> None:
     else:
         model = store["embedder"].get("model", "all-MiniLM-L6-v2")
         out(within(f"  by {store['embedder']['type']} ({model}), in {store['backend']['type']}"))
+    if url := store.get("reranked_by"):
+        out(within(f"  questions and the best passages go to {url}, which re-ranks them"))
+    if host := store.get("sends_to"):
+        out(within(f"  the text of its notes goes to {host} to be embedded"))
     states = {state: n for state, n in store["states"].items() if state not in ("indexed", "pending") and n}
     if states:
         shown = ", ".join(f"{n:,} {state}" for state, n in states.items())
@@ -172,6 +176,9 @@ def _store(store: Status, page: Page) -> None:
     print_replicas(store, page)
     if advice := store.get("advice"):
         out(within(f"  {advice}"))
+    if share := store.get("foreign"):
+        what, way = on_language(share)
+        out(f"  note: {what}\n  {way}")
     for line in in_words(store["degraded"]):
         out(within(f"  note: {line}"))
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from vragd.cli.control import reload, say_failed, status_of
+from vragd.cli.reasons import on_sending
 from vragd.cli.render import json_out, out, out_wrapped, say, the_page, within
 from vragd.errors import ConfigError, UsageError
 from vragd.system.places import config_path, data_dir, expanded, socket_path
@@ -61,8 +62,19 @@ def _add(args: argparse.Namespace) -> int:
         done.append(f"added  {folder} to store {store}")
     if text != before:
         _write(args, file, text, done)
+        _say_what_leaves(_parsed(text, file), store, folders)
         _tell(args, file)
     return 0
+
+
+def _say_what_leaves(parsed: Config, store: str, folders: Sequence[Path]) -> None:
+    """What embedding these folders sends to another machine, before the daemon knows of them."""
+    from vragd.stores import trial
+
+    settings = parsed.stores[store]
+    new = tuple(source for source in settings.sources if any(_is(source, folder) for folder in folders))
+    if sending := trial.sent(settings.model_copy(update={"sources": new})):
+        say(within(on_sending(sending)))
 
 
 def _remove(args: argparse.Namespace) -> int:

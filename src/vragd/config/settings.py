@@ -18,7 +18,7 @@ from vragd.backends.settings import BackendSettings
 from vragd.config import crontab
 from vragd.config.variants import OneOf
 from vragd.embed import registry as embedders
-from vragd.embed.settings import EmbedderSettings
+from vragd.embed.settings import EmbedderSettings, RerankSettings
 from vragd.terms.fields import AbsolutePath, Patterns, Seconds, Settings, as_tuple
 from vragd.terms.metric import Metric
 
@@ -122,6 +122,7 @@ class StoreSettings(Settings):
     backend: AnyBackend = default_backend()
     replicas: Mapping[str, AnyBackend] = Field(default_factory=dict)
     answers: str = PRIMARY
+    rerank: RerankSettings | None = None
     metric: Metric = "cosine"
 
     @model_validator(mode="after")

@@ -13,6 +13,7 @@ from pydantic import AfterValidator
 
 from vragd.embed.prompts import TEXT
 from vragd.embed.registry import TYPES
+from vragd.embed.reranking import RerankSettings as RerankSettings  # for who may read settings here alone
 from vragd.terms.fields import Settings
 
 
@@ -41,6 +42,16 @@ class EmbedderSettings(Settings):
 
     def leaves_machine(self) -> bool:
         """Whether the text of notes may be sent to another machine."""
+        return False
+
+    @property
+    def sends_to(self) -> str:
+        """The host that the text of notes goes to, for people; "" where it stays on this machine."""
+        return "another machine" if self.leaves_machine() else ""
+
+    @property
+    def is_english(self) -> bool:
+        """Whether its model is known to do badly with notes in other languages."""
         return False
 
     @property

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 WORD = re.compile(r"[^\W\d_]+")
 _ENGLISH = "the and of to is that it for with are this be as was by not or from you have but can which will has if"
@@ -15,6 +15,7 @@ bu için az egy és hogy nem și să nu din cu
 """
 OF_ENGLISH, OF_OTHERS = frozenset(_ENGLISH.split()), frozenset(_OTHERS.split())
 """Frequent words of English, and of other languages in Latin letters. Lists, names and code have few of either."""
+SAMPLE, FEWEST_NOTES = 60, 10
 LEAST_WORDS, LEAST_LETTERS = 25, 60  # below that a text is nobody's
 SHARE = 0.07
 """Of its words are these: of running English about a quarter, of others' next to none, also where terms are English."""
@@ -33,6 +34,21 @@ def is_english(text: str) -> bool | None:
     if max(english, other) < SHARE * len(words):
         return None
     return english >= other
+
+
+class Sampled:
+    """The share of a store's notes that are not English: looked at again where a tenth of them came or went."""
+
+    def __init__(self) -> None:
+        self._n_notes, self._share = 0, 0.0
+
+    def share(self, n_notes: int, sample: Callable[[int], Iterable[str]]) -> float:
+        """Of `n_notes`, by a `sample` of so many of them; 0 where they are too few to say. Any thread."""
+        if n_notes < FEWEST_NOTES:
+            return 0.0
+        if abs(n_notes - self._n_notes) * 10 > self._n_notes:
+            self._n_notes, self._share = n_notes, share_foreign(sample(SAMPLE))
+        return self._share
 
 
 def share_foreign(texts: Iterable[str]) -> float:

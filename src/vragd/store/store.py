@@ -278,6 +278,7 @@ class Store:
                 self.lasting.readers,
                 self.given.stop,
                 self.given.pace,
+                ahead=self.settings.embedder.longest_call_s > 0,
             )
         is_full = free_mib(self.folder) < self.limits.min_free_mib
         embedded_before = self._syncer.n_embedded

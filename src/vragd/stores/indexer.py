@@ -22,6 +22,7 @@ from vragd.errors import (
     UnknownCollection,
     VragdError,
 )
+from vragd.search.tongue import Sampled
 from vragd.store.idle import while_idle
 from vragd.store.opening import replace_catalog
 from vragd.store.replica import Answers
@@ -87,6 +88,7 @@ class Indexer:
             clock=clock.steady,
         )
         self.verifying = asyncio.Lock()
+        self.tongue = Sampled()
         self.feeding = Feeding(lambda: self.store, writer, self._all_known, clock)
         self._prepared_at: float | None = None
         self._pause_s = PAUSE_FIRST_S

@@ -16,6 +16,7 @@ from vragd.search.grammar.tree import Source, Store
 from vragd.search.merge import best_of, merge
 from vragd.stores.audience import Audience
 from vragd.stores.indexer import Indexer
+from vragd.stores.reranked import Reranking
 from vragd.stores.stores import QUERY_THREADS, Stores
 from vragd.stores.tally import Tally
 
@@ -103,6 +104,14 @@ class Questions:
 
     async def _ask(self, audience: Audience, indexer: Indexer, question: Question) -> tuple[str, Answer]:
         """A store's answer, and the fingerprint of the space it is from."""
+        rerank = indexer.store.settings.rerank
+        if rerank is None:
+            return await self._ask_store(audience, indexer, question)
+        reranking = self._stores.beside(Reranking)
+        space, answer = await self._ask_store(audience, indexer, reranking.wide(rerank, question))
+        return space, await reranking.applied(rerank, question, answer)
+
+    async def _ask_store(self, audience: Audience, indexer: Indexer, question: Question) -> tuple[str, Answer]:
         name = indexer.store.name
         while True:
             target, primary = target_of(audience, indexer), indexer.feeding.primary

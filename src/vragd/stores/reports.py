@@ -14,6 +14,7 @@ from vragd.errors import BackendUnavailable, VragdError
 from vragd.store.store import Store
 from vragd.stores.audience import Audience
 from vragd.stores.indexer import Indexer
+from vragd.stores.sending import sending
 from vragd.stores.stores import Stores
 from vragd.sync.queue import DirtyPaths
 from vragd.system.files import bytes_below
@@ -21,6 +22,7 @@ from vragd.system.memory import resident_bytes
 from vragd.vault.source import Source
 
 TRIES = 5
+MOST = 0.5
 
 
 async def status(stores: Stores, *, assistant: bool = False) -> dict[str, Any]:
@@ -103,6 +105,9 @@ async def _store_status(audience: Audience, indexer: Indexer) -> dict[str, Any]:
         },
         "n_vectors_behind": store.filling.n_left or 0,
         "embedder": shown(store.settings.embedder.model_dump(mode="json")),
+        "sends_to": store.settings.embedder.sends_to or None,
+        "reranked_by": None if (rerank := store.settings.rerank) is None else rerank.url,
+        "foreign": None if audience.assistant else await stores.aside.run(_foreign, indexer, counts.notes),
         "words_alone": not store.settings.embedder.gives_vectors,
         "backend": shown(store.settings.backend.model_dump(mode="json")),
         "answers": store.settings.answers,
@@ -125,6 +130,14 @@ async def _store_status(audience: Audience, indexer: Indexer) -> dict[str, Any]:
             if keeper.source in sources
         ],
     }
+
+
+def _foreign(indexer: Indexer, n_notes: int) -> float | None:
+    """Which share of the notes its model does badly with, where that is most of them."""
+    if not indexer.store.settings.embedder.is_english:
+        return None
+    share = indexer.tongue.share(n_notes, indexer.store.reader.sample)
+    return round(share, 2) if share > MOST else None
 
 
 def _closed(source: Source) -> bool | list[str]:
@@ -199,6 +212,8 @@ async def store_info(stores: Stores, name: str, *, recall: bool = False) -> dict
             }  # fmt: skip
             if recall:
                 info["recall"] = asdict(await stores.aside.run(measure, store.backend, store.space.collection))
+    if host := store.settings.embedder.sends_to:
+        info["sending"] = sending(host, *await stores.aside.run(store.reader.amount))
     info["folder"] = str(store.folder)
     info["bytes_on_disk"] = await stores.aside.run(bytes_below, store.folder)
     return info

@@ -7,6 +7,7 @@ Blocks, and imports all that the configuration needs. Contacts nobody.
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -16,21 +17,22 @@ from vragd.backends import registry as backends
 from vragd.backends.registry import create_backend
 from vragd.backends.settings import BackendSettings
 from vragd.config.load import Loaded
-from vragd.config.settings import DEFAULT_INCLUDE, Config, SourceSettings
+from vragd.config.settings import DEFAULT_INCLUDE, Config, SourceSettings, StoreSettings
 from vragd.embed import registry as embedders
 from vragd.embed.known import known
 from vragd.embed.registry import create_embedder
 from vragd.embed.settings import EmbedderSettings
 from vragd.errors import ConfigError, VragdError
-from vragd.search.tongue import share_foreign
+from vragd.search.tongue import SAMPLE, share_foreign
+from vragd.stores.sending import sending
 from vragd.sync.readers import READ, Documents, Readers
 from vragd.system.files import could_be_private
 from vragd.vault.ignore import Rules
 from vragd.vault.read import Content
+from vragd.vault.scan import Scan
 from vragd.vault.source import Source
 
 MAX_BYTES = 8 << 20
-SAMPLE = 60
 
 
 def packages(config: Config) -> list[str]:
@@ -83,7 +85,15 @@ def counted(folder: Path) -> tuple[int, int] | None:
     How many notes there are below a folder, and how many files and folders of it Obsidian excludes; None where nobody
     can tell now. Blocks.
     """
-    source = Source(folder, 0, "", label=folder.name, include=DEFAULT_INCLUDE, max_file_bytes=MAX_BYTES)
+    found = _scanned(folder, DEFAULT_INCLUDE)
+    if found is None:
+        return None
+    return len(found.notes), sum(why == "excluded_by_obsidian" for why in found.skipped.values())
+
+
+def _scanned(folder: Path, include: Sequence[str], exclude: Sequence[str] = ()) -> Scan | None:
+    """What is in a folder; None where nobody can tell now."""
+    source = Source(folder, 0, "", label=folder.name, include=include, exclude=exclude, max_file_bytes=MAX_BYTES)
     root = source.find(expect_obsidian=False)
     if root is None:
         return None
@@ -93,9 +103,16 @@ def counted(folder: Path) -> tuple[int, int] | None:
         found = source.scan(proven=True)
     finally:
         source.close()
-    if found.stopped:
+    return None if found.stopped else found
+
+
+def sent(store: StoreSettings) -> dict[str, Any] | None:
+    """What embedding all notes of a store's folders sends elsewhere, by their sizes; None if nothing. Blocks."""
+    if not store.embedder.sends_to:
         return None
-    return len(found.notes), sum(why == "excluded_by_obsidian" for why in found.skipped.values())
+    scans = [_scanned(one.path, one.include, one.exclude) for one in store.sources]
+    notes = [note for scan in scans if scan is not None for note in scan.notes.values()]
+    return sending(store.embedder.sends_to, len(notes), sum(note.size for note in notes))
 
 
 def models() -> list[dict[str, Any]]:

@@ -2,7 +2,7 @@
 Texts without an embedding → embeddings in the catalog: in rounds that end, finding the texts at fault.
 
 What a round embeds is stored batch by batch, so that nothing is ever embedded twice. Everything here runs
-on the store's writer lane.
+on the store's writer lane, but that a server has the next batch already while the last one is stored.
 """
 
 from __future__ import annotations
@@ -11,6 +11,9 @@ import json
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
+
+import numpy as np
 
 from vragd.catalog import editions
 from vragd.catalog.model import SpaceRow
@@ -20,6 +23,7 @@ from vragd.errors import EmbedderChanged, EmbedderRefused, EmbedderRejected, Emb
 from vragd.notes import chunk
 from vragd.sync.pace import PACE, Pace
 from vragd.system.failpoints import reach
+from vragd.system.lanes import Beside
 
 # What a round may prepare.
 LEAST_TEXTS, MOST_TEXTS = 8, 256
@@ -59,9 +63,23 @@ class Embedded:
     outage: EmbedderUnavailable | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Ahead:
+    """A batch that is being embedded, and by whom."""
+
+    embedder: Embedder
+    batch: Batch
+    rows: Beside[np.ndarray]
+
+
 @dataclass(slots=True)
 class Bulk:
-    """Embeds for one store in one space. `stop` is asked between batches."""
+    """
+    Embeds for one store in one space. `stop` is asked between batches.
+
+    With `ahead` it is a server's work: a batch, one, is handed over before the last one is stored, also when the round
+    ends there and there is `more` to come. A batch that fails has none behind it.
+    """
 
     catalog: Catalog
     embedder: Callable[[], Embedder]
@@ -69,19 +87,22 @@ class Bulk:
     space: SpaceRow
     stop: Callable[[], bool]
     pace: Pace = PACE
+    ahead: bool = False
     texts_per_round: int = 64
     n_embedded: int = 0
     """Texts embedded so far, also by rounds that failed afterwards."""
     is_out: bool = False
     """Whether the last round ended in an outage."""
+    _ahead: Ahead | None = None
     _strikes: dict[bytes, int] = field(default_factory=dict)
     _refused: dict[bytes, float] = field(default_factory=dict)
 
-    def embed(self, texts: Mapping[bytes, str], shown: Mapping[bytes, bytes]) -> Embedded:
+    def embed(self, texts: Mapping[bytes, str], shown: Mapping[bytes, bytes], *, more: bool = False) -> Embedded:
         """
         Embed as many of the texts, by hash, as a round allows. An outage is told, not raised.
 
-        `shown` are the hashes of the texts as they are shown, where that is with marks; see `Catalog.embedded`.
+        `shown` are the hashes of the texts as they are shown, where that is with marks; see `Catalog.embedded`. With
+        `more`, another round is sure to follow.
         """
         cutoff = self.catalog.clock.steady() - self.pace.refused_for_s
         self._refused = {text_hash: at for text_hash, at in self._refused.items() if at > cutoff}
@@ -90,33 +111,75 @@ class Bulk:
         missing = [text_hash for text_hash in texts if text_hash not in found.done | found.refused]
         if missing:
             try:
-                self._embed_round([(text_hash, texts[text_hash]) for text_hash in missing], found)
+                self._embed_round([(text_hash, texts[text_hash]) for text_hash in missing], found, more=more)
             except EmbedderUnavailable as error:
                 found.outage, self.is_out = error, True
             else:
                 self.is_out = False
                 # as much as the embedder just managed, and room to find out that it manages more
-                self.texts_per_round = max(LEAST_TEXTS, min(MOST_TEXTS, 2 * found.n_new))
+                n_managed = found.n_new + (len(self._ahead.batch) if self._ahead else 0)
+                self.texts_per_round = max(LEAST_TEXTS, min(MOST_TEXTS, 2 * n_managed))
         return found
 
-    def _embed_round(self, missing: Batch, found: Embedded) -> None:
+    def _embed_round(self, missing: Batch, found: Embedded, *, more: bool) -> None:
         embedder = self.embedder()
-        self._see_who_it_is(embedder)
-        began = time.monotonic()
-        for start in range(0, len(missing), embedder.batch_size):
-            if self.stop() or (start and time.monotonic() - began > self.pace.round_s):
-                return
-            self._embed_batch(embedder, missing[start : start + embedder.batch_size], found)
+        try:
+            self._see_who_it_is(embedder)
+            began, batches = time.monotonic(), self._batches(embedder, missing)
+            for n, batch in enumerate(batches):
+                is_last = n == len(batches) - 1
+                if self.stop() or (n and time.monotonic() - began > self.pace.round_s):
+                    return
+                if n and is_last and more and self._is_ahead(batch):
+                    return  # it is embedded while this round's are written
+                self._embed_batch(embedder, batch, found, following=() if is_last else batches[n + 1])
+        except BaseException:
+            self._ahead = None  # who made it, or is to, is in doubt
+            raise
+
+    def _batches(self, embedder: Embedder, missing: Batch) -> list[Batch]:
+        """`missing` in batches, first the one that is ahead since an earlier round: unless nobody waits for it yet."""
+        first: list[Batch] = []
+        if self._ahead is not None:
+            under_way = dict(self._ahead.batch)
+            if self._ahead.embedder is not embedder:
+                self._ahead = None
+            elif self._ahead.rows.done or any(text_hash in under_way for text_hash, _ in missing):
+                first = [self._ahead.batch]
+                missing = [each for each in missing if each[0] not in under_way]
+        size = embedder.batch_size
+        return first + [missing[start : start + size] for start in range(0, len(missing), size)]
+
+    def _is_ahead(self, batch: Batch) -> bool:
+        return self._ahead is not None and self._ahead.batch is batch
+
+    def _rows_of(self, embedder: Embedder, batch: Batch) -> np.ndarray:
+        if self._ahead is None or not self._is_ahead(batch):
+            return embedder.embed_documents([text for _, text in batch])
+        rows, self._ahead = self._ahead.rows, None
+        return rows.result()
+
+    def _hand_over(self, embedder: Embedder, batch: Batch) -> None:
+        """Begin a batch beside; one at a time."""
+        if self.ahead and self._ahead is None and batch and not self.stop():
+            work = partial(embedder.embed_documents, [text for _, text in batch])
+            self._ahead = Ahead(embedder, batch, Beside("embed-ahead", work))
 
     def _see_who_it_is(self, embedder: Embedder) -> None:
         """A model replaced by one of equal dimension would fill the space with vectors that mean nothing there."""
         if not makes(embedder, self.space):
             raise EmbedderChanged("another model answers under the embedder's name", hint="vragd takes it by itself")
 
-    def _embed_batch(self, embedder: Embedder, batch: Batch, found: Embedded, *, suspect: bool = False) -> None:
-        """Embed and keep a batch; when it is refused, its halves, down to the texts that are at fault."""
+    def _embed_batch(
+        self, embedder: Embedder, batch: Batch, found: Embedded, *, following: Batch = (), suspect: bool = False
+    ) -> None:
+        """
+        Embed and keep a batch; when it is refused, its halves, down to the texts that are at fault.
+
+        The `following` one is begun in between.
+        """
         try:
-            rows = embedder.embed_documents([text for _, text in batch])
+            rows = self._rows_of(embedder, batch)
         except (EmbedderChanged, EmbedderRefused):
             raise
         except EmbedderRejected:
@@ -133,6 +196,7 @@ class Bulk:
                     f"the embedder answered with shape {rows.shape}, its space has {self.space.dimension} dimensions"
                 )
             self._see_who_it_is(embedder)  # it may have been replaced since the round began
+            self._hand_over(embedder, following)
             hashes = [text_hash for text_hash, _ in batch]
             reach("bulk.embedded")
             self.catalog.save(self.space.id, zip(hashes, rows, strict=True))

@@ -42,7 +42,7 @@ class Report:
 class Syncer:
     """
     Makes the visits of one store. `embedder` is called when the first text lacks an embedding, `stop` is asked
-    between batches of it, `proofs` (by source id) before a note is removed.
+    between batches of it, `proofs` (by source id) before a note is removed. `ahead`: it is a server, to be kept busy.
     """
 
     def __init__(
@@ -55,6 +55,8 @@ class Syncer:
         readers: Readers,
         stop: Callable[[], bool] = lambda: False,
         pace: Pace = PACE,
+        *,
+        ahead: bool = False,
     ) -> None:
         self._catalog = catalog
         self._backend = backend
@@ -63,7 +65,7 @@ class Syncer:
         self._stop = stop
         self._readers, self._pace = readers, pace
         self._preparer = Preparer(catalog, backend, space, readers, pace)
-        self._bulk = Bulk(catalog, embedder, space, stop, pace)
+        self._bulk = Bulk(catalog, embedder, space, stop, pace, ahead)
         self.later: list[tuple[Visit, float]] = []
         """What the last round put off, also when it raised in the end: `Report.later`."""
 
@@ -92,6 +94,7 @@ class Syncer:
         found = self._bulk.embed(
             {chunk.text_hash: chunk.embed_text or chunk.text for chunk in fresh},
             {chunk.text_hash: hash_of(chunk.text) for chunk in fresh if chunk.embed_text != chunk.text},
+            more=bool(report.deferred),
         )
         report.n_embedded = found.n_new
         settled = found.done | found.refused

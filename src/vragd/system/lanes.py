@@ -14,7 +14,7 @@ from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future
 from functools import partial
-from typing import Any, ParamSpec, TypeVar
+from typing import Any, Generic, ParamSpec, TypeVar
 
 from vragd.errors import Overloaded
 
@@ -23,14 +23,14 @@ T = TypeVar("T")
 
 MOST_WAITING = 256
 
-_here = threading.local()  # .lane: the one whose thread this is
+_here = threading.local()  # .owner: the lane, or the call beside one, whose thread this is
 
 
 def progress() -> None:
     """Say that the call on this lane is alive. Cheap; does nothing on a thread that is no lane's."""
-    lane: Lane | None = getattr(_here, "lane", None)
-    if lane is not None:
-        lane._running[threading.get_native_id()] = time.monotonic()
+    owner: Lane | Beside[Any] | None = getattr(_here, "owner", None)
+    if owner is not None:
+        owner.move()
 
 
 class Step:
@@ -143,7 +143,7 @@ class Lane:
             self._threads.append(thread)
 
     def _serve(self) -> None:
-        _here.lane = self
+        _here.owner = self
         while True:
             with self._changed:
                 while not self._waiting:
@@ -158,6 +158,10 @@ class Lane:
             self._running.pop(threading.get_native_id(), None)
             give()
             del call, give  # what they hold goes now, not with the next one
+
+    def move(self) -> None:
+        """The call on this thread, which is one of the lane's, is alive."""
+        self._running[threading.get_native_id()] = time.monotonic()
 
     @property
     def busy(self) -> bool:
@@ -197,6 +201,45 @@ class Lane:
             for thread in self._threads:
                 if thread is not threading.current_thread():
                     thread.join()
+
+
+class Beside(Generic[T]):
+    """
+    One call on a thread of its own, while the lane that began it goes on.
+
+    Its thread may hang with what it waits for: the end of the process does not wait for it.
+    """
+
+    def __init__(self, name: str, work: Callable[[], T]) -> None:
+        self._call, self._moved = _Call(work), threading.Event()
+        try:
+            threading.Thread(target=self._run, name=name, daemon=True).start()
+        except RuntimeError:  # no thread is to be had now: who asks for the result waits for the work
+            self._run()
+
+    def move(self) -> None:
+        """It is alive; so is, then, the call that waits for it."""
+        self._moved.set()
+
+    @property
+    def done(self) -> bool:
+        """Whether `result` will not wait."""
+        return self._call.result.done()
+
+    def result(self) -> T:
+        """What the call returned; what it raised is raised. Waits, and says `progress` when it does."""
+        self._call.result.add_done_callback(lambda _: self._moved.set())
+        while not self._call.result.done():
+            self._moved.wait()
+            self._moved.clear()
+            progress()
+        found: T = self._call.result.result()
+        return found
+
+    def _run(self) -> None:
+        before, _here.owner = getattr(_here, "owner", None), self
+        self._call.run()()
+        _here.owner = before
 
 
 def _closed() -> Overloaded:

@@ -21,6 +21,12 @@ def is_here(host: str) -> bool:
     return address is True or (address is not None and (address.is_loopback or address.is_unspecified))
 
 
+def elsewhere(url: str) -> str:
+    """The host of a url; "" where that is this machine."""
+    host = urlsplit(url).hostname or ""
+    return "" if is_loopback(host) else host
+
+
 def _address(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | Literal[True] | None:
     name = host.strip("[]").rstrip(".").lower().partition("%")[0]
     if name == "localhost" or name.endswith(".localhost"):

@@ -79,6 +79,26 @@ def test_an_embedder_that_cannot_be_made_is_not(checked: Checked) -> None:
         assert (status, "fine" in told) == (2, False), told
 
 
+def test_what_is_sent_to_another_machine_is_said_before_it_is(checked: Checked) -> None:
+    (checked.home / "Vault" / "a.md").write_text("x" * 5_000)
+    (checked.home / "Vault" / "b.md").write_text("y" * 1_000)
+    status, told = checked('type: ollama, model: m, url: "http://10.0.0.1:1", allow_remote: true')
+    assert (status, "2 texts, about 6,000 bytes or 1,500 tokens, to be sent to 10.0.0.1" in told) == (0, True), told
+    assert max(map(len, told.splitlines()[:2])) <= 80
+    status, told = checked('type: ollama, model: m, url: "http://127.0.0.1:1", allow_remote: true')
+    assert (status, "tokens" in told) == (0, False), told
+
+
+def test_a_re_ranker_elsewhere_is_said_and_agreed_to(checked: Checked) -> None:
+    rerank = '    rerank: {url: "https://10.0.0.1/v1/rerank", allow_remote: %s}\n'
+    checked.more = rerank % "true"
+    status, told = checked()
+    assert (status, "goes to 10.0.0.1,\n  with up to 20 passages" in told) == (0, True), told
+    checked.more = rerank % "false"
+    status, told = checked()
+    assert (status, "allow_remote: true, if meant" in told) == (2, True), told
+
+
 def test_what_is_included_and_not_read_is_named_with_the_way_to_have_it_read(checked: Checked) -> None:
     checked.include = ["*.md", "*.pdf", "*.py"]
     status, told = checked()

@@ -14,6 +14,7 @@ from vragd.cli.main import main
 from vragd.cli.page import Page
 from vragd.cli.status import Rest, print_status, sentence
 from vragd.config.load import load
+from vragd.errors import UsageError
 
 SOURCE = {
     "name": "Vault", "path": "/v", "state": "ok", "watching": "events", "scanned_s_ago": 4.0, "n_deletes_held": 0,
@@ -150,3 +151,38 @@ def test_a_page_that_is_kept_is_named_with_its_address(
 ) -> None:
     print_status(STATUS | {"page": {"url": "http://127.0.0.1:8123", "trouble": trouble}}, None, Page())
     assert f"\npage: http://127.0.0.1:8123 ({said})\n" in capsys.readouterr().out
+
+
+def test_where_text_goes_to_another_machine_its_host_is_named(capsys: pytest.CaptureFixture[str]) -> None:
+    print_status(STATUS | {"stores": [STORE | {"sends_to": "api.example.com"}]}, None, Page())
+    assert "the text of its notes goes to api.example.com" in capsys.readouterr().out
+    print_status(STATUS | {"stores": [STORE | {"reranked_by": "http://127.0.0.1:8/rerank"}]}, None, Page())
+    assert "go to http://127.0.0.1:8/rerank, which re-ranks them" in capsys.readouterr().out
+
+
+def test_most_notes_in_other_languages_are_told_with_what_to_take_instead(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    stores = {"stores": [STORE | {"foreign": 0.83}]}
+    print_status(STATUS | stores, None, Page())
+    said = capsys.readouterr().out
+    assert "note: about 83% of the notes are not English, and the builtin model is" in said
+    assert "such as embeddinggemma" in said
+    place = tmp_path / "s"
+    args = argparse.Namespace(socket=str(place), config=None, data_dir=str(tmp_path / "data"))
+    loaded = load(tmp_path / "none.yaml", data_dir=str(tmp_path / "data"), socket=str(place), required=False)
+    with answering(place, STATUS | stores | {"socket": str(place), "config": None}):
+        (found,) = [one for one in socket_and_daemon(args, loaded) if "English" in one.found]
+    assert (found.state, "embeddinggemma" in found.way, found.facts["share"]) == ("note", True, 0.83)
+
+
+def test_embedding_all_again_elsewhere_is_not_begun_where_nobody_can_agree(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    sending = {"host": "api.example.com", "texts": 4000, "n_bytes": 2_000_000, "tokens": 500_000}
+    with answering(tmp_path / "s", STORE | {"sending": sending}):
+        asked = ["reindex", "notes", "--embed", "--socket", str(tmp_path / "s")]
+        assert main(asked) == UsageError.exit_status
+        told = capsys.readouterr().err
+        assert "4,000 texts, about 2,000,000 bytes or 500,000 tokens, to be sent to api.example.com" in told
+        assert "Try: --yes" in told

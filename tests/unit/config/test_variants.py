@@ -227,6 +227,11 @@ def test_what_leaves_the_machine_says_so() -> None:
     assert not embedder("ollama", allow_remote=False).leaves_machine()
     assert embedder("openai").leaves_machine()
     assert not embedder("openai", allow_remote=False).leaves_machine()
+    assert {name: embedder(name).sends_to for name in EMBEDDERS} == {
+        "builtin": "", "none": "", "ollama": "10.0.0.1", "onnx": "", "openai": "10.0.0.1",
+    }  # fmt: skip
+    assert (embedder("openai", url="http://127.0.0.1:1/v1", key_file=None, key_env=None).sends_to) == ""
+    assert [name for name in EMBEDDERS if embedder(name).is_english] == ["builtin"]
 
 
 def test_the_longest_call_is_that_of_the_timeout() -> None:

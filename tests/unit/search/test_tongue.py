@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
-from vragd.search.tongue import is_english, share_foreign
+from vragd.search.tongue import Sampled, is_english, share_foreign
 
 ENGLISH = (
     "Grind the coffee coarsely and pour the water slowly over it. Wait for four minutes before you press, or it will"
@@ -42,3 +43,17 @@ def test_of_mixed_notes_the_share_is_told() -> None:
 def test_a_vault_of_english_notes_is_english() -> None:
     vault = Path(__file__).parents[2] / "vaults/kepano"
     assert share_foreign(note.read_text("utf-8") for note in vault.rglob("*.md")) < 0.2
+
+
+def test_a_store_is_sampled_again_where_a_tenth_of_it_came_or_went() -> None:
+    asked: list[int] = []
+
+    def sample(most: int) -> Sequence[str]:
+        asked.append(most)
+        return [FRENCH] * 3 if len(asked) == 1 else [ENGLISH]
+
+    store = Sampled()
+    assert (store.share(9, sample), asked) == (0.0, []), "too few to say"
+    assert [store.share(n, sample) for n in (100, 100, 109, 91)] == [1.0] * 4
+    assert len(asked) == 1
+    assert (store.share(111, sample), len(asked)) == (0.0, 2)

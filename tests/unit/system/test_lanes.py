@@ -12,7 +12,7 @@ from collections.abc import Iterator
 import pytest
 
 from vragd.errors import Overloaded
-from vragd.system.lanes import Lane
+from vragd.system.lanes import Beside, Lane, progress
 
 DEADLINE_S = 20.0
 
@@ -166,7 +166,7 @@ def test_no_more_than_so_many_wait() -> None:
 def test_a_process_ends_although_a_lane_that_only_reads_hangs() -> None:
     code = """
 import asyncio, threading
-from vragd.system.lanes import Lane
+from vragd.system.lanes import Beside, Lane, progress
 
 async def main():
     lane, begun = Lane("scan", only_reads=True), threading.Event()
@@ -205,3 +205,41 @@ def test_several_threads_work_at_once() -> None:
 
     asyncio.run(main())
     lane.close()
+
+
+def test_a_call_beside_a_lane_keeps_the_one_that_waits_for_it_alive(lane: Lane) -> None:
+    moving, moved = threading.Event(), threading.Event()
+
+    def work() -> str:
+        assert moving.wait(DEADLINE_S)
+        progress()
+        assert moved.wait(DEADLINE_S)
+        return "made"
+
+    async def wait() -> str:
+        begun = threading.Event()
+        one = Beside("beside", work)
+        waiting = asyncio.create_task(lane.run(lambda: (begun.set(), one.result())[1]))
+        async with asyncio.timeout(DEADLINE_S):
+            while not begun.is_set():
+                await asyncio.sleep(0)
+            while lane.silent_s() < 0.05:
+                await asyncio.sleep(0)
+            assert not one.done
+            moving.set()
+            while lane.silent_s() >= 0.05:
+                await asyncio.sleep(0)
+            moved.set()
+            return await waiting
+
+    assert asyncio.run(wait()) == "made"
+
+
+def test_what_a_call_beside_raises_is_raised_where_its_result_is_asked_for() -> None:
+    def fail() -> None:
+        raise KeyError("x")
+
+    one = Beside("beside", fail)
+    with pytest.raises(KeyError):
+        one.result()
+    assert one.done

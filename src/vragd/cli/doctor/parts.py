@@ -15,6 +15,7 @@ from vragd import __version__
 from vragd.cli.bucket import imported
 from vragd.cli.connect import client
 from vragd.cli.doctor.finding import Fact, Finding
+from vragd.cli.reasons import on_language
 from vragd.cli.render import plural
 from vragd.cli.status import n_searched
 from vragd.config.load import Loaded
@@ -164,6 +165,9 @@ def _store(store: dict[str, Any]) -> Iterator[Finding]:
             "vragd files --state failed",
             facts,
         )
+    if share := store.get("foreign"):
+        what, way = on_language(share)
+        yield Finding("daemon", "note", f"store {store['name']}: {what}", way, {"code": "foreign", "share": share})
     for source in store["sources"]:
         if source["state"] not in ("ok", "new"):
             found = f"{source['path']}: {source['state'].replace('_', ' ')}; what is known of it stays"

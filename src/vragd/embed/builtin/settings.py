@@ -17,6 +17,10 @@ class BuiltinEmbedder(EmbedderSettings):
     threads: Integer = Field(default=0, ge=0, le=64)
 
     @property
+    def is_english(self) -> bool:
+        return True
+
+    @property
     def sets_the_scale(self) -> bool:
         return True
 

@@ -27,7 +27,7 @@ from vragd.embed.remote import (
     over_http,
     verifies,
 )
-from vragd.errors import EmbedderRejected, EmbedderUnavailable
+from vragd.errors import EmbedderRefused, EmbedderRejected, EmbedderUnavailable
 from vragd.terms.hosts import is_loopback, origin
 
 HOST_VARIABLE = "OLLAMA_HOST"
@@ -41,6 +41,8 @@ NOT_A_NUMBER = re.compile(r"\b(NaN|[+-]?Inf)\b", re.I)
 NO_EMBEDDER = re.compile(r"does not support embed", re.I)
 RUNNER_DIED = re.compile(r"\bEOF\b")
 REFUSED_STATUS = frozenset({400, 413, 422})
+REFUSED_US, BUSY_STATUS = frozenset({401, 402, 403}), frozenset({429, 503})
+BUSY_S = 1.0  # the client does not pass on what the server says of it
 
 
 class Line:
@@ -120,6 +122,13 @@ class Line:
         quoted = f": {said[:300]}" if quote and said else ""
         if status == 404 and "model" in said:
             return self.not_pulled()
+        if status in REFUSED_US:
+            return EmbedderRefused(
+                f"{self._url} refuses us (status {status}): no key, not the right one, or its quota is used up",
+                hint="see OLLAMA_API_KEY and the account; a server before it may want a key, too",
+            )
+        if status in BUSY_STATUS:
+            return EmbedderUnavailable(f"Ollama at {self._url} is busy (status {status})", retry_after_s=BUSY_S)
         if TOO_LONG.search(said):
             return TooLong(f"Ollama says that a text is longer than the context of {self._model!r}{quoted}")
         if NO_EMBEDDER.search(said):

@@ -9,6 +9,7 @@ from pydantic import Field, field_validator
 
 from vragd.embed.settings import EmbedderSettings
 from vragd.terms.fields import Integer, Seconds
+from vragd.terms.hosts import elsewhere
 
 
 class OllamaEmbedder(EmbedderSettings):
@@ -37,6 +38,10 @@ class OllamaEmbedder(EmbedderSettings):
 
     def leaves_machine(self) -> bool:
         return self.allow_remote  # a url elsewhere is refused without it
+
+    @property
+    def sends_to(self) -> str:
+        return elsewhere(self.url)
 
     @property
     def longest_call_s(self) -> float:

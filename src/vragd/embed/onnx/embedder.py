@@ -17,10 +17,10 @@ from vragd.embed.base import Embedder, Space, checked
 from vragd.embed.onnx.folder import Layout, Pooling, read
 from vragd.embed.onnx.settings import OnnxEmbedder
 from vragd.embed.prompts import NONE, Prompts, prompts_for
-from vragd.embed.remote import kept, shortened, shortening
+from vragd.embed.remote import PROBE, kept, shortened, shortening
 from vragd.embed.session import open_session, open_tokenizer
 from vragd.embed.workers import Workers
-from vragd.errors import EmbedderUnavailable
+from vragd.errors import EmbedderRejected, EmbedderUnavailable
 
 TAKEN = frozenset({"input_ids", "attention_mask", "token_type_ids"})
 WHOLE = ("sentence_embedding", "embedding")
@@ -59,7 +59,7 @@ class OnnxFolder:
         self._output, self._pooling = self._pooled(folder)
         self._workers = Workers(settings.threads)
         self.batch_size = A_WORKER * self._workers.most
-        self._whole = self._run(self._tokenizer.encode("vragd")).shape[0]
+        self._whole = self._tried(folder)
         self._dimension = kept(self._whole, settings.dimensions)
 
     def space(self, chunker: str) -> Space:
@@ -86,6 +86,15 @@ class OnnxFolder:
     def close(self) -> None:
         """End the threads for bulk work, when it is done."""
         self._workers.close()
+
+    def _tried(self, folder: Path) -> int:
+        """The dimension of the model's whole vectors. Raises EmbedderUnavailable: our own word is no poison."""
+        try:
+            return int(checked([self._run(self._tokenizer.encode(PROBE))], count=1, dimension=None).shape[1])
+        except EmbedderRejected as error:
+            raise EmbedderUnavailable(
+                f"the model in {folder} cannot embed: {error.message}", hint="see the embedder's path and weights"
+            ) from None
 
     def _pooled(self, folder: Path) -> tuple[str, Pooling | None]:
         """Which output is taken, and how it is pooled; None where it is pooled already."""

@@ -9,7 +9,7 @@ from pydantic import Field, field_validator, model_validator
 
 from vragd.embed.settings import EmbedderSettings, Prompt
 from vragd.terms.fields import Integer, PathText, Seconds
-from vragd.terms.hosts import stays_private
+from vragd.terms.hosts import elsewhere, stays_private
 
 
 class OpenAIEmbedder(EmbedderSettings):
@@ -52,6 +52,10 @@ class OpenAIEmbedder(EmbedderSettings):
 
     def leaves_machine(self) -> bool:
         return self.allow_remote  # a url elsewhere is refused without it
+
+    @property
+    def sends_to(self) -> str:
+        return elsewhere(self.url)
 
     @property
     def longest_call_s(self) -> float:

@@ -1,0 +1,79 @@
+"""How relevant passages are to a question, by a re-ranking endpoint. No message says what a passage says."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import httpx
+
+from vragd.embed.remote import asks_proxy, encodable, over_http, verifies
+from vragd.embed.reranking import RerankSettings
+from vragd.errors import EmbedderRefused, EmbedderUnavailable
+from vragd.system.secrets import Unfit, can_be_sent, secret_in
+
+MOST_CHARS = 4_000
+"""Of a passage: what is longer is cut by such models anyhow, and some refuse it."""
+
+
+class Reranker:
+    """A connection pool to one endpoint. Any thread; contacts nobody before it is asked."""
+
+    def __init__(self, settings: RerankSettings) -> None:
+        self._settings = settings
+        self._client = httpx.Client(
+            timeout=settings.timeout_s,
+            trust_env=asks_proxy(settings.url),
+            follow_redirects=False,  # whoever listens must not send passages, or the key, on to another host
+            verify=verifies(settings.url, is_local=not settings.sends_to),
+        )
+
+    def relevance(self, question: str, passages: Sequence[str]) -> list[float]:
+        """
+        A number for each passage, higher for one that answers the question better; its scale is the model's.
+
+        Raises EmbedderUnavailable. Blocks for `timeout_s`, or longer where an answer comes in drops.
+        """
+        url, texts = self._settings.url, [encodable(text[:MOST_CHARS]) for text in passages]
+        body: dict[str, Any] = {"query": encodable(question), self._settings.speaks: texts}
+        if self._settings.model:
+            body["model"] = self._settings.model
+        if self._settings.speaks == "texts":
+            body["truncate"] = True
+        key = self._key()
+        with over_http(url, self._settings.timeout_s, self._settings.timeout_s, "a larger rerank.timeout_s helps"):
+            answer = self._client.post(url, json=body, headers={"authorization": f"Bearer {key}"} if key else {})
+        if answer.status_code != 200:
+            raise EmbedderUnavailable(f"the re-ranker at {url} failed with status {answer.status_code}")
+        try:
+            return _numbers(answer.json(), len(texts))
+        except (ValueError, TypeError, LookupError, RecursionError):
+            raise EmbedderUnavailable(
+                f"the re-ranker at {url} answered with something that is no number for each passage",
+                hint="see rerank.url, and rerank.speaks: documents or texts",
+            ) from None
+
+    def close(self) -> None:
+        """Close the pool. Never raises for a second call."""
+        self._client.close()
+
+    def _key(self) -> str:
+        if self._settings.key_file is None:
+            return ""
+        try:
+            key = secret_in(self._settings.key_file)
+        except Unfit as error:
+            raise EmbedderRefused(f"rerank.key_file {error}", hint=error.hint) from None
+        if not key or not can_be_sent(key):
+            raise EmbedderRefused(f"there is no key in {self._settings.key_file}, which rerank.key_file names")
+        return key
+
+
+def _numbers(document: Any, count: int) -> list[float]:
+    """By passage. Raises ValueError, TypeError or LookupError for what is not one finite number for each."""
+    rows = document["results"] if isinstance(document, dict) else document
+    found = {row["index"]: float(row["relevance_score"] if "relevance_score" in row else row["score"]) for row in rows}
+    if len(rows) != count or sorted(found) != list(range(count)) or not all(map(math.isfinite, found.values())):
+        raise ValueError
+    return [found[index] for index in range(count)]

@@ -1,0 +1,215 @@
+"""Answers that a re-ranker orders: in both protocols, within its time, agreed to; without it they are as they were."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import threading
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+
+from tests.fakes.answering import Answering
+from vragd.backends.memory.settings import MemoryBackend
+from vragd.config.load import Loaded
+from vragd.config.settings import Config, LimitSettings, SourceSettings, StoreSettings, WatchSettings, no_embedder
+from vragd.embed.reranker import Reranker
+from vragd.embed.reranking import RerankSettings
+from vragd.errors import EmbedderRefused, EmbedderUnavailable
+from vragd.search.question import Answer, Hit, Question
+from vragd.search.reordered import can_be, of, reordered
+from vragd.server.routes import dispatch
+from vragd.stores.questions import Questions
+from vragd.stores.stores import Stores
+
+LIKED = "quokka"
+
+
+class FakeReranker(Answering):
+    """Likes passages with `LIKED`. Answers last first; knobs are what it says instead."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.asked: list[dict[str, Any]] = []
+        self.keys: list[str] = []
+        self.go = threading.Event()
+        self.go.set()
+        self.says: Any = None
+
+    @property
+    def url(self) -> str:
+        return f"http://{self.host}/v1/rerank"
+
+    def answer(self, method: str, target: str, headers: Mapping[str, str], body: bytes) -> tuple[int, Any]:
+        given = json.loads(body)
+        with self.lock:
+            self.asked.append(given)
+            self.keys.append({name.lower(): value for name, value in headers.items()}.get("authorization", ""))
+        self.go.wait(20)
+        if planted := self.planted():
+            return planted
+        texts = given.get("documents") or given["texts"]
+        name = "relevance_score" if "documents" in given else "score"
+        rows = [{"index": n, name: 7.5 if LIKED in text else -3.0} for n, text in enumerate(texts)][::-1]
+        return 200, self.says or ({"results": rows} if "documents" in given else rows)
+
+
+@pytest.fixture
+def server() -> Iterator[FakeReranker]:
+    with FakeReranker() as server:
+        yield server
+        server.go.set()
+
+
+def settings(server: FakeReranker, **given: Any) -> RerankSettings:
+    return RerankSettings(**{"url": server.url, "weight": 1.0, "timeout_s": 20.0, **given})
+
+
+async def answers(home: Path, rerank: RerankSettings | None, *asked: dict[str, Any]) -> list[Any]:
+    """What questions are answered, to a store of notes about one word of which the last one has another, too."""
+    (home / "v").mkdir(exist_ok=True)
+    (home / "data").mkdir(mode=0o700, exist_ok=True)
+    for i in range(8):
+        (home / f"v/{i}.md").write_text(f"{'dough ' * (9 - i)}number {i} {LIKED if i == 7 else ''}\n")
+    given = StoreSettings(
+        sources=(SourceSettings(path=home / "v"),), backend=MemoryBackend(type="memory"), embedder=no_embedder(),
+        rerank=rerank,
+    )  # fmt: skip
+    config = Config(
+        stores={"one": given}, limits=LimitSettings(min_free_mib=0), watch=WatchSettings(mode="poll", poll_s=3600)
+    )
+    stores = Stores(Loaded(config, None, home / "data", home / "s"), watch=True)
+    await stores.start()
+    questions = Questions(stores)
+    try:
+        assert await stores.settled(await stores.sync((), None), 30)
+        found = []
+        for body in asked:
+            reply = await dispatch(questions, stores, "POST", "/v1/query", json.dumps(body).encode())
+            found.append(json.loads(reply.body))
+        return found
+    finally:
+        await stores.stop()
+
+
+def paths(answer: Any) -> list[str]:
+    return [hit["path"] for hit in answer["hits"]]
+
+
+ASKED = {"text": "dough", "top_k": 3, "explain": True}
+
+
+@pytest.mark.parametrize("speaks", ["documents", "texts"])
+def test_the_best_of_many_hits_are_ordered_by_who_reads_them(tmp_path: Path, server: FakeReranker, speaks: str) -> None:
+    (before,) = asyncio.run(answers(tmp_path, None, ASKED))
+    assert (server.asked, "7.md" in paths(before)) == ([], False)
+    (after,) = asyncio.run(answers(tmp_path, settings(server, speaks=speaks, model="m"), ASKED))
+    assert paths(after) == ["7.md", *paths(before)[:2]]
+    assert [hit["score"] for hit in after["hits"]] == [hit["score"] for hit in before["hits"]]
+    assert [hit["parts"]["relevance"] for hit in after["hits"]] == [7.5, -3.0, -3.0]
+    (asked,) = server.asked
+    assert (asked["query"], asked["model"], len(asked[speaks])) == ("dough", "m", 8)
+    assert after["degraded"] == []
+
+
+def test_one_that_is_late_is_not_waited_for_and_left_alone(tmp_path: Path, server: FakeReranker) -> None:
+    (before,) = asyncio.run(answers(tmp_path, None, ASKED))
+    server.go.clear()
+    first, second = asyncio.run(answers(tmp_path, settings(server, timeout_s=0.2), ASKED, ASKED))
+    assert [paths(first), paths(second)] == [paths(before)] * 2
+    assert [first["degraded"], second["degraded"]] == [["rerank_slow"]] * 2
+    assert len(server.asked) <= 1
+
+
+WRONG: dict[str, Any] = {
+    "none": {"results": []},
+    "twice": [{"index": 0, "score": 1.0}] * 8,
+    "no number": [{"index": n, "score": "much"} for n in range(8)],
+    "not finite": [{"index": n, "score": float("nan")} for n in range(8)],
+    "no index": [{"score": 1.0}] * 8,
+    "no list": {"error": "busy"},
+    "no json": b"<html>",
+}
+
+
+def test_what_is_no_number_for_each_passage_is_none_and_nothing_of_a_passage_is_told(server: FakeReranker) -> None:
+    client = Reranker(settings(server))
+    texts = [f"secret {n}" for n in range(8)]
+    for says in WRONG.values():
+        server.says = says
+        with pytest.raises(EmbedderUnavailable, match="no number for each") as caught:
+            client.relevance("which", texts)
+        assert "secret" not in caught.value.message
+    server.says = None
+    for status in (302, 401, 500):
+        server.fail(status, {"error": "secret"})
+        with pytest.raises(EmbedderUnavailable, match=f"status {status}"):
+            client.relevance("which", texts)
+    assert client.relevance("which", [LIKED, "x"]) == [7.5, -3.0]
+    server.stop()
+    with pytest.raises(EmbedderUnavailable):
+        client.relevance("which", texts)
+    client.close()
+
+
+def test_one_that_fails_costs_nothing_but_its_order_and_is_said(tmp_path: Path, server: FakeReranker) -> None:
+    server.fail(500, {})
+    (found,) = asyncio.run(answers(tmp_path, settings(server), ASKED))
+    assert (paths(found), found["degraded"]) == (["0.md", "1.md", "2.md"], ["rerank_unavailable"])
+    assert "relevance" not in found["hits"][0]["parts"]
+
+
+def test_what_is_ordered_by_something_else_is_not_sent(tmp_path: Path, server: FakeReranker) -> None:
+    asked = ({**ASKED, "sort": "name"}, {"text": "", "where": 'file.name == "7"'})
+    by_name, listed = asyncio.run(answers(tmp_path, settings(server), *asked))
+    assert (paths(by_name), server.asked, by_name["degraded"], listed["degraded"]) == (
+        ["0.md", "1.md", "2.md"], [], [], []
+    )  # fmt: skip
+
+
+def test_a_key_is_read_from_a_file_of_ours_and_nothing_leaves_without_leave(
+    tmp_path: Path, server: FakeReranker
+) -> None:
+    key = tmp_path / "key"
+    key.write_text("sk-one\n")
+    with pytest.raises(EmbedderRefused, match="key_file can be read by others"):
+        Reranker(settings(server, key_file=str(key))).relevance("q", ["a"])
+    key.chmod(0o600)
+    client = Reranker(settings(server, key_file=str(key)))
+    client.relevance("q", ["a"])
+    key.write_text("")
+    with pytest.raises(EmbedderRefused, match="no key in"):
+        client.relevance("q", ["a"])
+    client.close()
+    assert server.keys == ["Bearer sk-one"]
+    far = "https://api.example.com/v1/rerank"
+    for given, why in (
+        ({"url": far}, "allow_remote"),
+        ({"url": "http://api.example.com/rerank", "allow_remote": True, "key_file": str(key)}, "https"),
+        ({"url": "ftp://x"}, "expected something like"), ({"url": "http://127.0.0.1:99999/x"}, "its port"),
+        ({"url": "http://me:secret@127.0.0.1/x"}, "expected something like"),
+    ):  # fmt: skip
+        with pytest.raises(ValidationError, match=why):
+            RerankSettings(**given)
+    assert RerankSettings(url=far, allow_remote=True).sends_to == "api.example.com"
+    assert RerankSettings(url="http://[::1]:8080/rerank").sends_to == ""
+
+
+def hit(path: str, score: float, **more: Any) -> Hit:
+    return Hit("s", "v", path, path, (), (1, 1), score, f"text of {path}", "", **more)
+
+
+def test_score_and_relevance_are_blended_and_each_place_keeps_its_score() -> None:
+    hits = (hit("called so", 1.9), hit("b", 0.6), hit("c", 0.5), hit("weak", 0.1, weak=True), hit("d", 0.1))
+    answer = Answer(hits)
+    assert [one.path for one in of(answer, 20)] == ["called so", "b", "c"]
+    assert len(of(answer, 2)) == 2
+    found = reordered(answer, [0.2, 0.1, 0.3], 0.4)
+    assert [one.path for one in found.hits] == ["called so", "c", "b", "weak", "d"]
+    assert [one.score for one in found.hits] == [1.9, 0.6, 0.5, 0.1, 0.1]
+    assert reordered(answer, [0.5] * 3, 1.0).hits == hits, "who says the same of all says nothing"
+    assert not can_be(Question(text="a", sort="name"))
+    assert can_be(Question(text="a"))
