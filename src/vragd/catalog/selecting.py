@@ -78,9 +78,9 @@ class Selecting:
         sql = "select note_id, tag, shown from note_tag where note_id in (select value from json_each(?)) order by 1, 2"
         return list(self._db.execute(sql, (said(notes),)))
 
-    def values_of(self, notes: np.ndarray, name: str = "") -> list[tuple[str, str]]:
-        """(property, value as JSON) of each property of these notes, or of the one called `name`, by note."""
-        sql = "select name, value from note_property where note_id in (select value from json_each(?1))"
+    def values_of(self, notes: np.ndarray, name: str = "") -> list[tuple[int, str, str]]:
+        """(note, property, value as JSON) of each property of these notes, or of the one called `name`, by note."""
+        sql = "select note_id, name, value from note_property where note_id in (select value from json_each(?1))"
         return list(self._db.execute(f"{sql} and (?2 = '' or name = ?2) order by note_id, name", (said(notes), name)))
 
     def entries(self, notes: np.ndarray) -> list[Entry]:

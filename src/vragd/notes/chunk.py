@@ -5,7 +5,6 @@ from __future__ import annotations
 import importlib
 from collections.abc import Mapping, Sequence
 from functools import cache
-from types import MappingProxyType
 
 from vragd.notes.documents import LIBRARIES, Extracted
 from vragd.notes.languages import SUFFIXES, missing_grammar
@@ -28,8 +27,6 @@ REGISTRY: Mapping[str, tuple[str, str]] = {
 OTHER = ("markdown", "other-2")
 VERSION = "canvas-1 markdown-2"
 """Part of the space, of when all readers had one version there. It stays: another would be another space."""
-
-_NO_TYPES: Mapping[str, str] = MappingProxyType({})
 
 
 def split_name(path: str) -> tuple[str, str]:
@@ -60,20 +57,18 @@ def read_note(
     data: bytes,
     stem: str,
     suffix: str = ".md",
-    types: Mapping[str, str] = _NO_TYPES,
     *,
     found: Sequence[Stretch] | Extracted | None = None,
 ) -> Note:
     """
     The note in `data`; `stem` is its file name without `suffix`, which is in lower case. What nobody knows is Markdown.
 
-    `types` are those of properties, by name in lower case, as in Obsidian's `types.json`. Linear in the size of `data`
-    but for a logarithm. `found` is what a process of its own made of a document, without which there is no note, or of
-    code, which is cut between paragraphs else. Raises NotIndexable for what is no note, or opts out with `vragd: false`
-    in its properties.
+    Linear in the size of `data` but for a logarithm. `found` is what a process of its own made of a document, without
+    which there is no note, or of code, which is cut between paragraphs else. Raises NotIndexable for what is no note,
+    or opts out with `vragd: false` in its properties.
     """
     module, _ = REGISTRY.get(suffix, OTHER)
     reader = importlib.import_module(f"vragd.notes.readers.{module}")
-    given = (suffix, found) if module in ("code", "document") else (types,)
+    given = (suffix, found) if module in ("code", "document") else ()
     note: Note = reader.read(data, stem, *given)
     return note

@@ -306,7 +306,7 @@ class _Look:
 
     def _order(self, now: Snapshot, notes: np.ndarray, by: Sort = "score") -> Order:
         sort = by if self._question.sort == "score" else self._question.sort
-        return order_of(now, sort, np.unique(notes)) if sort != "score" else Order()
+        return order_of(now, self._target, sort, np.unique(notes)) if sort != "score" else Order()
 
     def _degraded(self) -> tuple[str, ...]:
         reasons: list[str] = []

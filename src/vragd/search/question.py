@@ -57,7 +57,7 @@ class Question:
 class Place:
     """
     A source as links and filters need it; `templates` are folders of notes that are there to be copied, `vaults` and
-    `above` as in `links.Root`.
+    `above` as in `links.Root`, `types` are those of properties, as `vault.types` has them.
     """
 
     uid: str
@@ -68,6 +68,7 @@ class Place:
     templates: tuple[str, ...] = ()
     vaults: tuple[str, ...] = ()
     above: str = ""
+    types: tuple[tuple[str, tuple[tuple[str, str], ...]], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
