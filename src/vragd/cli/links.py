@@ -24,7 +24,8 @@ def add(commands: Any, common: argparse.ArgumentParser) -> None:
         "note", nargs="?", help="a path as hits print it, or a name; with #HEADING or #^BLOCK a place in it"
     )
     sub.add_argument(
-        "--unresolved", action="store_true",
+        "--unresolved",
+        action="store_true",
         help="only links to no note, or to no place in it; of all notes without NOTE",
     )
     sub.add_argument("--orphans", action="store_true", help="the notes that no other note links to")

@@ -50,6 +50,7 @@ class Question:
     where: Node | None = None
     listed: bool = False
     sort: Sort = "score"
+    min_score: float = 0.0
     now: datetime | None = None
 
 

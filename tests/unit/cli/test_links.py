@@ -26,7 +26,7 @@ def link(of: str, line: int, to: str = "", **more: Any) -> dict[str, Any]:
 
 def answer(**more: Any) -> dict[str, Any]:
     counts = dict.fromkeys(("links", "path", "alias", "self", "none", "names", "notes", "orphans"), 0)
-    lists = dict.fromkeys(("out", "back", "unresolved", "misplaced", "names", "orphans"), list[Any]())
+    lists = {part: list[Any]() for part in ("out", "back", "unresolved", "misplaced", "names", "orphans")}
     empty = {"note": None, "place": "", **lists}
     said = {"counts": counts, "n_unread": 0, "generation": 1, "pending": 0, "degraded": []}
     return {**empty, **said, **more}
