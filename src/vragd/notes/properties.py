@@ -33,6 +33,7 @@ _SPECIAL = {
     **dict.fromkeys(("-.inf", "-.Inf", "-.INF"), float("-inf")),
     **dict.fromkeys((".nan", ".NaN", ".NAN"), float("nan")),
 }
+_NO_LINE_ENDS = str.maketrans("\u2028\u2029\x85", "   ")  # they were in YAML 1.1
 _DATE = re.compile(r"\d{4}-\d\d-\d\d")
 _DATETIME = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d(?::\d\d)?")
 _MARKED = ("tags", "tag", "aliases", "alias", "cssclasses", "cssclass")
@@ -86,7 +87,7 @@ def _says_no(key: Key, nodes: Mapping[str, Node], text: str) -> bool:
 def parsed(text: str) -> dict[str, Node] | None:
     """The values in `text` by name in lower case; None if it is no mapping, or too much of one."""
     try:
-        return _mapping(text)
+        return _mapping(text.translate(_NO_LINE_ENDS))
     except (yaml.YAMLError, _TooMuch, RecursionError, ValueError, OverflowError):
         return None
 

@@ -39,8 +39,8 @@ from vragd.search.grammar.tree import (
 )
 from vragd.search.question import Place
 from vragd.search.textual import PIECES, Look, Matcher
-from vragd.search.typed import Typed, moment_in
-from vragd.search.valued import compares, file_time, moment_of, nanoseconds, words_of
+from vragd.search.typed import Typed
+from vragd.search.valued import compares, file_time, moment_in, moment_of, nanoseconds, words_of
 
 NONE = np.empty(0, dtype=np.int64)
 COSTS = {Source: 0, Store: 0, Tag: 0, Folder: 0, Property: 1, When: 2, Link: 1, Compares: 3, Asks: 3}

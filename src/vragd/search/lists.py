@@ -14,6 +14,7 @@ from typing import Literal, Protocol
 import numpy as np
 
 from vragd.catalog.fold import fold
+from vragd.catalog.link_names import fold as same_name
 from vragd.catalog.reader import Snapshot
 from vragd.catalog.selecting import Entry
 from vragd.notes.model import Value
@@ -125,6 +126,7 @@ class Properties:
     def __init__(self, name: str = "") -> None:
         self._name = name.strip().lower()
         self._types: dict[str, Counter[str]] = {}
+        self._spelled: dict[str, str] = {}
         self._values = Counter[Hashable]()
         self._written: dict[Hashable, tuple[str, Type]] = {}
 
@@ -132,7 +134,7 @@ class Properties:
         typed, entries = Typed(now.selecting, target.places), {note.id: note for note in notes}
         for note, name, text in now.selecting.values_of(ids_of(notes), self._name):
             value = typed.value(entries[note], name, text)
-            self._types.setdefault(name, Counter())[type_of(value)] += 1
+            self._types.setdefault(self._spelled.setdefault(same_name(name), name), Counter())[type_of(value)] += 1
             if self._name:
                 having: dict[Hashable, tuple[str, Type]] = {}
                 for key, said in _items(value):

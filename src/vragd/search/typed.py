@@ -13,13 +13,13 @@ from datetime import date
 import numpy as np
 
 from vragd.catalog.link_names import Vaults
+from vragd.catalog.link_names import fold as same_name
 from vragd.catalog.selecting import Entry, Selecting
 from vragd.notes.model import Value
 from vragd.notes.properties import scalar
 from vragd.notes.said import value_of
-from vragd.search.grammar.dates import day_or_time
 from vragd.search.question import Place
-from vragd.search.valued import written
+from vragd.search.valued import moment_in, written
 
 _LISTS = ("multitext", "tags", "aliases")
 
@@ -30,13 +30,11 @@ class Typed:
     def __init__(self, select: Selecting, places: Mapping[str, Place]) -> None:
         self._select = select
         self._vaults = {label: Vaults(place.vaults, place.above) for label, place in places.items()}
-        self._kinds = {
-            label: {vault: dict(kinds) for vault, kinds in place.types} for label, place in places.items()
-        }  # fmt: skip
+        self._kinds = {label: _by_vault(place) for label, place in places.items()}
 
     def of(self, name: str) -> list[tuple[int, Value]]:
         """(note, value) of every note that has the property, by its name in whatever case."""
-        rows, name = self._select.properties(name), name.lower()
+        rows, name = self._select.properties(name), same_name(name)
         kinds = self._possible(name)
         if len(kinds) == 1:
             (kind,) = kinds
@@ -47,7 +45,7 @@ class Typed:
 
     def value(self, entry: Entry, name: str, text: str) -> Value:
         """A value that the catalog has as `text`."""
-        return typed(value_of(text), self._kind(entry, name))
+        return typed(value_of(text), self._kind(entry, same_name(name)))
 
     def _possible(self, name: str) -> set[str]:
         """The types that the property has anywhere in the store, '' where it has none; one at least."""
@@ -60,6 +58,10 @@ class Typed:
     def _kind(self, entry: Entry, name: str) -> str:
         by_vault = self._kinds.get(entry.source)
         return by_vault.get(self._vaults[entry.source].of(entry.path), {}).get(name, "") if by_vault else ""
+
+
+def _by_vault(place: Place) -> dict[str, dict[str, str]]:
+    return {vault: {same_name(name): kind for name, kind in kinds} for vault, kinds in place.types}
 
 
 def typed(value: Value, kind: str) -> Value:
@@ -82,12 +84,3 @@ def typed(value: Value, kind: str) -> Value:
     if isinstance(plain, bool):
         return plain if kind == "checkbox" else value
     return plain if kind == "number" and isinstance(plain, int | float) else value
-
-
-def moment_in(value: Value) -> Value:
-    """The day, or the time of one, that a text is; else the value."""
-    text = value.strip() if isinstance(value, str) else ""
-    moment = day_or_time(text)
-    if moment is None:
-        return value
-    return moment if len(text) > len("2026-01-02") else moment.date()

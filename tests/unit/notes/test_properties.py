@@ -60,6 +60,9 @@ def values(text: str) -> dict[str, Value]:
         ("!!python/name:os.system x", "x"),
         ("*nobody", "*nobody"),
         ("9" * 5_000, "9" * 5_000),
+        ("\tbehind a tab\t", "behind a tab"),
+        ("one\u2028line\x85all\u2029of it", "one line all of it"),
+        ('"one\u2028q: 1"', "one q: 1"),
     ],
 )
 def test_a_value_is_what_the_core_schema_says(written: str, value: Value) -> None:
