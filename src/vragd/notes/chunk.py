@@ -19,7 +19,7 @@ REGISTRY: Mapping[str, tuple[str, str]] = {
     ".md": ("markdown", "markdown-3"),
     ".markdown": ("markdown", "markdown-3"),
     ".txt": ("markdown", "markdown-3"),
-    ".canvas": ("canvas", "canvas-1"),
+    ".canvas": ("canvas", "canvas-2"),
     **dict.fromkeys(SUFFIXES, ("code", "code-1")),
     **dict.fromkeys(LIBRARIES, ("document", "documents-1")),
 }

@@ -301,7 +301,7 @@ class _Look:
 
     def _is_cut(self, by_words: ByWords | None, ranking: Ranking) -> bool:
         """Whether there may be notes that match beside those that were found."""
-        found = max(len(by_words.notes), len(by_words.chunks)) if by_words else 0
+        found = len(by_words.chunks if self._question.chunks else by_words.notes) if by_words else 0
         passed = len(self._narrowed.notes) if self._narrowed and self._question.listed else 0
         return max(found, ranking.n_good) >= self._n or passed > MOST_LISTED
 

@@ -16,7 +16,7 @@ class Missing:
 
     def __init__(self, db: apsw.Connection) -> None:
         self._db = db
-        self._known: dict[int, Places | None] = {}
+        self._known: dict[int, tuple[Places, list[list[str]]] | None] = {}
 
     def __contains__(self, edge: Edge) -> bool:
         """
@@ -26,21 +26,23 @@ class Missing:
         subpath = edge.link.subpath.strip()
         if not subpath or edge.to is None or not edge.to.note:
             return False
-        places = self._places(edge.to.note, edge.to.path)
-        if places is None:
+        known = self._places(edge.to.note, edge.to.path)
+        if known is None:
             return False
+        places, paths = known
         if subpath.startswith("[^"):
             return subpath[2:].rstrip("]").casefold() not in places.footnotes
         wanted = place_keys(subpath)
         if subpath.startswith("^"):
             return wanted[0][1:] not in places.blocks
-        return bool(wanted) and not any(is_below(path, wanted) for path in _paths(places) if path[-1] == wanted[-1])
+        return bool(wanted) and not any(is_below(path, wanted) for path in paths if path[-1] == wanted[-1])
 
-    def _places(self, note: int, path: str) -> Places | None:
+    def _places(self, note: int, path: str) -> tuple[Places, list[list[str]]] | None:
         if note not in self._known:
             is_marked = REGISTRY.get(split_name(path)[1], OTHER)[0] == "markdown"
             text = text_of_note(self._db, note) if is_marked else None
-            self._known[note] = None if text is None else places_of(text)
+            found = None if text is None else places_of(text)
+            self._known[note] = found and (found, _paths(found))
         return self._known[note]
 
 

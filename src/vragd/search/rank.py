@@ -119,8 +119,8 @@ class Ranking:
 
     @property
     def n_good(self) -> int:
-        """How many of the passages are a good match."""
-        return int((~self._weak()).sum())
+        """How many of the notes are a good match."""
+        return len(np.unique(self.owner[~self._weak()]))
 
     def at_least(self, passages: Sequence[int], score: float) -> list[int]:
         """Those of the passages, by place, that have this score."""

@@ -60,7 +60,7 @@ class Look:
         lines = self._lines[body:]
         found = blocks_of([line.rstrip() for line in lines])
         if scope in (Scope.TASK, Scope.TASK_TODO, Scope.TASK_DONE):
-            ends = sorted(block.end for block in found.blocks)
+            ends = [*(block.end for block in found.blocks), len(lines)]
             for line, state, column in found.tasks:
                 if scope is Scope.TASK or (scope is Scope.TASK_TODO) == (state == " "):
                     own = itertools.takewhile(_goes_on, lines[line + 1 : ends[bisect(ends, line)]])
