@@ -119,9 +119,11 @@ class Among:
             case Tag(name):
                 return self._select.tagged(name)
             case Property(name, test):
-                rows = self._typed.of(name)
-                having = [i for i, value in rows if test is None or self._value_is(test, value, case=case)]
-                return np.array(having, dtype=np.int64)
+                if test is None:
+                    having = [note for note, _ in self._select.properties(name)]
+                else:
+                    having = [note for note, value in self._typed.of(name) if self._value_is(test, value, case=case)]
+                return np.unique(np.array(having, dtype=np.int64))  # a note may have the name in two spellings
             case When():
                 return self._when(node, among)
             case Link():

@@ -228,6 +228,9 @@ def test_a_name_is_the_same_however_it_is_composed_or_in_capitals(world: World) 
     found = Properties(apart)
     look(target(world), understood(where=f"[{composed}]"), set(), found)
     assert [(one.count, dict(one.types)) for one in found.told("count")] == [(2, {"number": 2})]
+    world.write("a.md", f"---\n{composed}: 7\n{apart}: 7\n---\n")
+    world.apply("a.md")
+    assert passing(world, f"[{composed}=7] [{apart}]") == ["a.md"], "twice in one note"
 
 
 @pytest.mark.parametrize(
