@@ -61,8 +61,8 @@ def test_without_a_daemon_links_are_those_that_were_read(tmp_path: Path) -> None
         assert done.returncode == 0, done.stderr
         name = daemon.vault.name
         assert done.stdout.splitlines() == [
-            f"{name}/A.md", "links to (1)", f"     2  {name}/B.md#Part  under Top", "leads nowhere (1)",
-            "     2  C  under Top",
+            f"{name}/A.md", "links to (1)", f"     2  {name}/B.md#Part  (no such heading)  under Top",
+            "leads nowhere (1)", "     2  C  under Top",
         ]  # fmt: skip
         assert links(daemon, "A")["out"] == running["out"]
         unknown = daemon.run("links", "AA")

@@ -64,7 +64,10 @@ def test_what_is_excluded_opts_out_or_may_be_hidden_is_neither_named_nor_counted
 def test_without_a_daemon_lists_are_of_what_was_read(tmp_path: Path) -> None:
     with vragd(tmp_path) as daemon:
         (daemon.vault / "A.md").write_text(TEXT.format(name="One") + "- [x] done\n")
+        (daemon.vault / ".obsidian").mkdir()
         daemon.start()
+        (daemon.vault / ".obsidian/types.json").write_text('{"types": {"One": "multitext"}}')
+        until(lambda: listed(daemon, "properties")["properties"][0]["types"] == {"list": 1}, "the vault's type")
         asked = (*LISTS, ("properties", "one"), ("outline", "A"))
         running = [listed(daemon, *args) for args in asked]
         assert daemon.stop() == 0

@@ -85,7 +85,7 @@ class Graph:
     def __init__(
         self, db: apsw.Connection, vaults: Mapping[str, Vaults] | None = None, withheld: Withheld | None = None
     ) -> None:  # fmt: skip
-        self._db, self._withheld = db, withheld
+        self.db, self._withheld = db, withheld
         self.labels: dict[int, str] = dict(db.execute("select id, label from source"))
         self._vaults = {i: (vaults or {}).get(label, Vaults()) for i, label in self.labels.items()}
         self._known = _Known()
@@ -95,7 +95,7 @@ class Graph:
     def files(self, sources: Sequence[str] = ()) -> Iterator[File]:
         """Every file that may be named, notes and others, of these sources or of all."""
         sql = "select source_id, path, id from note where named union all select source_id, path, 0 from attachment"
-        for source_id, path, note in self._db.execute(sql):
+        for source_id, path, note in self.db.execute(sql):
             if (file := self._file(source_id, path, note)) and (not sources or file.source in sources):
                 yield file
 
@@ -107,7 +107,7 @@ class Graph:
             " select s.id, a.path, 0 from attachment a join source s on s.id = a.source_id"
             " where s.label = ?1 and a.path = ?2 and a.name = ?3"
         )
-        return next(self._all(self._db.execute(sql, (source, to_blob(path), name_key(path)))), None)
+        return next(self._all(self.db.execute(sql, (source, to_blob(path), name_key(path)))), None)
 
     def ending_in(self, target: str) -> list[File]:
         """The files whose path is `target`, as links spell it, or if none is ends in it; in every vault."""
@@ -131,7 +131,7 @@ class Graph:
         if found := self._called(alias_key(name)):
             return [File(self.labels[source_id], path, note) for source_id, path, note in found]
         sql = "select source_id, path, id from note where named and title = ? collate nocase"
-        return list(self._all(self._db.execute(sql, (name.strip(),))))
+        return list(self._all(self.db.execute(sql, (name.strip(),))))
 
     def titles(self, files: Iterable[File]) -> dict[int, str]:
         """The titles of notes, by row."""
@@ -140,13 +140,13 @@ class Graph:
         for start in range(0, len(rows), _MANY):
             some = rows[start : start + _MANY]
             marks = ", ".join("?" * len(some))
-            found |= dict(self._db.execute(f"select id, title from note where id in ({marks})", tuple(some)))
+            found |= dict(self.db.execute(f"select id, title from note where id in ({marks})", tuple(some)))
         return found
 
     def n_unread(self) -> int:
         """How many notes there are whose links are still to be read, but for what is withheld: that never is."""
         sql = "select source_id, path, id from note where links_read != ? and state != 'failed'"
-        return sum(1 for _ in self._all(self._db.execute(sql, (READER,))))
+        return sum(1 for _ in self._all(self.db.execute(sql, (READER,))))
 
     def _file(self, source_id: int, path: bytes | str, note: int) -> File | None:
         path = from_blob(path) if isinstance(path, bytes) else path
@@ -169,7 +169,7 @@ class Graph:
         The links of other notes that lead to a file, by path and place. As many are looked at as have its name, or an
         alias of it.
         """
-        aliases = (key for (key,) in self._db.execute("select key from note_alias where note_id = ?", (file.note,)))
+        aliases = (key for (key,) in self.db.execute("select key from note_alias where note_id = ?", (file.note,)))
         names = list(dict.fromkeys([*asked_for(name_key(file.path)), *map(link_key, aliases)]))
         found = self._edges(f" and l.name in ({', '.join('?' * len(names))}) order by n.path, l.ordinal", names)
         return [edge for edge in found if edge.to == file and edge.of != file]
@@ -182,14 +182,14 @@ class Graph:
 
     def everything(self) -> Iterator[Edge]:
         """Every link there is, by path and place. Slow: a second for a hundred thousand."""
-        names = [name for (name,) in self._db.execute("select distinct name from link where name != ''")]
+        names = [name for (name,) in self.db.execute("select distinct name from link where name != ''")]
         self._by_name(dict.fromkeys(key for name in names for key in (name, f"{name}.md")))
         yield from self._edges(" order by n.source_id, n.path, l.ordinal", ())
 
     def _edges(self, where: str, bound: Sequence[int | str]) -> Iterator[Edge]:
         of: File | None = None
         last = -1
-        for note, source_id, path, *columns in self._db.execute(_LINKS + where, tuple(bound)):
+        for note, source_id, path, *columns in self.db.execute(_LINKS + where, tuple(bound)):
             if note != last:
                 of, last = self._file(source_id, path, note), note
             if of is not None:
@@ -232,7 +232,7 @@ class Graph:
                 known[key] = []
             marks = ", ".join(f"?{i}" for i in range(1, len(some) + 1))
             seen = set[tuple[int, str]]()
-            for note, source_id, path, name in self._db.execute(_FILES.format(names=f"in ({marks})"), tuple(some)):
+            for note, source_id, path, name in self.db.execute(_FILES.format(names=f"in ({marks})"), tuple(some)):
                 if file := self._file(source_id, path, note):
                     if (source_id, file.path) not in seen:  # one that just became a note may be both
                         known[name].append((source_id, file.path, note))
@@ -240,7 +240,7 @@ class Graph:
         return known
 
     def _rows(self, sql: str, *bound: int | str | bytes) -> list[tuple[Any, ...]]:
-        return list(self._db.execute(sql, bound))
+        return list(self.db.execute(sql, bound))
 
     def _called(self, key: str) -> list[tuple[int, str, int]]:
         known = self._known.aliases

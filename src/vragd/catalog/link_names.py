@@ -17,6 +17,9 @@ from typing import Literal, NamedTuple
 How = Literal["self", "path", "alias", "none"]
 
 
+_KEPT = frozenset({"Mn", "Mc", "Me", "So"})  # of a heading, beside letters and digits: marks and pictograms
+
+
 def fold(name: str) -> str:
     """A name or path as names are compared."""
     if name.isascii():
@@ -53,7 +56,7 @@ def alias_key(alias: str) -> str:
 
 def heading_key(title: str) -> str:
     """A heading as links compare it: special characters are dropped, blanks count as one."""
-    bare = "".join(c if c.isalnum() or unicodedata.category(c)[0] == "M" else " " for c in title)
+    bare = "".join(c if c.isalnum() or unicodedata.category(c) in _KEPT else " " for c in title)
     return fold(" ".join(bare.split()))
 
 

@@ -12,6 +12,7 @@ import numpy as np
 from vragd.catalog.asked import expression
 from vragd.catalog.facts import text_of
 from vragd.catalog.fold import fold, is_unspaced, pairs, runs
+from vragd.catalog.link_names import fold as same_name
 from vragd.catalog.lookup import below
 from vragd.catalog.model import from_blob
 
@@ -69,19 +70,34 @@ class Selecting:
         return np.unique(np.concatenate(found))
 
     def properties(self, name: str) -> list[tuple[int, str]]:
-        """(note, value as JSON) of every note that has the property, by its name in whatever case."""
-        sql = "select note_id, value from note_property where name = ? order by note_id"
-        return list(self._db.execute(sql, (name.lower(),)))
+        """(note, value as JSON) of every note that has the property, by its name as `spellings` has it."""
+        sql = "select note_id, value from note_property where name in (select value from json_each(?)) order by note_id"
+        return list(self._db.execute(sql, (json.dumps(self.spellings(name)),)))
+
+    def spellings(self, name: str) -> list[str]:
+        """A property's name as notes have it: in whatever case, and however its letters are composed."""
+        key = name.lower()
+        sql = (
+            "with recursive one(name) as (select min(name) from note_property union all"
+            " select (select min(name) from note_property where name > one.name) from one where one.name is not null)"
+            " select name from one where name is not null"
+        )
+        if key.isascii() and list(self._db.execute("select 1 from note_property where name = ? limit 1", (key,))):
+            return [key]
+        wanted = same_name(key)
+        return [there for (there,) in self._db.execute(sql) if same_name(there) == wanted]
 
     def tags_of(self, notes: np.ndarray) -> list[tuple[int, str, str]]:
         """(note, tag, as it is written there) of each tag of these notes, by note."""
         sql = "select note_id, tag, shown from note_tag where note_id in (select value from json_each(?)) order by 1, 2"
         return list(self._db.execute(sql, (said(notes),)))
 
-    def values_of(self, notes: np.ndarray, name: str = "") -> list[tuple[str, str]]:
-        """(property, value as JSON) of each property of these notes, or of the one called `name`, by note."""
-        sql = "select name, value from note_property where note_id in (select value from json_each(?1))"
-        return list(self._db.execute(f"{sql} and (?2 = '' or name = ?2) order by note_id, name", (said(notes), name)))
+    def values_of(self, notes: np.ndarray, name: str = "") -> list[tuple[int, str, str]]:
+        """(note, property, value as JSON) of each property of these notes, or of the one called `name`, by note."""
+        sql = "select note_id, name, value from note_property where note_id in (select value from json_each(?1))"
+        names = json.dumps(self.spellings(name)) if name else None
+        named = "(?2 is null or name in (select value from json_each(?2)))"
+        return list(self._db.execute(f"{sql} and {named} order by note_id, name", (said(notes), names)))
 
     def entries(self, notes: np.ndarray) -> list[Entry]:
         """Those notes from outside, in the order of their ids."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import apsw
 
@@ -13,6 +14,17 @@ from vragd.catalog.connection import Connection
 from vragd.catalog.links import add_attachments, drop_attachments
 from vragd.catalog.model import SourceRow, from_blob, to_blob
 
+Types = tuple[tuple[str, tuple[tuple[str, str], ...]], ...]
+"""Of what types properties are, by name, in each vault that says any, by its folder."""
+
+
+class KnownVaults(NamedTuple):
+    """Folders that are vaults of their own, the way from the vault around the source to it, and types of properties."""
+
+    inside: tuple[str, ...]
+    above: str
+    types: Types = ()
+
 
 @dataclass(frozen=True, slots=True)
 class KnownSource:
@@ -20,7 +32,7 @@ class KnownSource:
 
     row: SourceRow
     rules: dict[str, list[str] | None]
-    vaults: tuple[tuple[str, ...], str]
+    vaults: KnownVaults
 
 
 def known_sources(db: apsw.Connection) -> list[KnownSource]:
@@ -37,9 +49,10 @@ def _row(id_: int, uid: str, label: str, device: int | None, inode: int | None, 
     return SourceRow(id_, uid, label, identity)
 
 
-def _vaults(text: str) -> tuple[tuple[str, ...], str]:
-    inside, above = json.loads(text)
-    return tuple(inside), above
+def _vaults(text: str) -> KnownVaults:
+    inside, above, *types = json.loads(text)
+    said = tuple((vault, tuple((name, kind) for name, kind in kinds)) for vault, kinds in (types[0] if types else ()))
+    return KnownVaults(tuple(inside), above, said)
 
 
 class Sources(Connection):
@@ -150,14 +163,14 @@ class Sources(Connection):
         with self._transaction():
             self._db.execute("update own_source set rules = ? where uid = ?", (json.dumps(rules), uid))
 
-    def vaults(self, uid: str) -> tuple[tuple[str, ...], str]:
-        """The folders inside that are vaults of their own, and the way from the root of the vault around the source."""
+    def vaults(self, uid: str) -> KnownVaults:
+        """The vaults that the source holds and is in."""
         rows = self._read("select vaults from own_source where uid = ?", uid)
         return _vaults(rows[0][0] if rows else '[[], ""]')
 
-    def set_vaults(self, uid: str, inside: Sequence[str], above: str) -> None:
+    def set_vaults(self, uid: str, vaults: KnownVaults) -> None:
         with self._transaction():
-            self._db.execute("update own_source set vaults = ? where uid = ?", (json.dumps([inside, above]), uid))
+            self._db.execute("update own_source set vaults = ? where uid = ?", (json.dumps(vaults), uid))
 
     def mounts(self, uid: str) -> list[str]:
         """The folders on which other file systems were mounted."""

@@ -24,7 +24,9 @@ def add(commands: Any, common: argparse.ArgumentParser) -> None:
         "note", nargs="?", help="a path as hits print it, or a name; with #HEADING or #^BLOCK a place in it"
     )
     sub.add_argument(
-        "--unresolved", action="store_true", help="only links that lead nowhere; of all notes without NOTE"
+        "--unresolved",
+        action="store_true",
+        help="only links to no note, or to no place in it; of all notes without NOTE",
     )
     sub.add_argument("--orphans", action="store_true", help="the notes that no other note links to")
     sub.add_argument("-s", "--store", action="append", default=[], help="only this store (may be repeated)")
@@ -80,8 +82,11 @@ def _print_note(answer: dict[str, Any], *, only_unresolved: bool) -> None:
     if not only_unresolved:
         _print_part("links to", (_going(link) for link in answer["out"]))
         _print_part("linked from", (_coming(link) for link in answer["back"]))
+    else:
+        _print_part("leads to no such place", (_going(link) for link in answer["out"] if link["missing"]))
     _print_part("leads nowhere", (_going(link) for link in answer["unresolved"]))
-    if not any(answer[part] for part in (("unresolved",) if only_unresolved else ("out", "back", "unresolved"))):
+    seen = [link for link in answer["out"] if link["missing"] or not only_unresolved]
+    if not any((seen, answer["unresolved"], answer["back"] and not only_unresolved)):
         say("no such links")
 
 
@@ -100,13 +105,18 @@ def _going(link: dict[str, Any]) -> str:
     file = "" if link["how"] == "self" else file
     place = f"#{link['subpath']}" if link["subpath"] else ""
     via = f"  via alias {link['target']!r}" if link["how"] == "alias" else ""
-    return f"{link['line']:>4}  {file}{place}{via}{_marks(link)}"
+    return f"{link['line']:>4}  {file}{place}{_lacking(link)}{via}{_marks(link)}"
 
 
 def _coming(link: dict[str, Any]) -> str:
     place = f"  #{link['subpath']}" if link["subpath"] else ""
     via = f"  via alias {link['target']!r}" if link["how"] == "alias" else ""
-    return f"{link['of']['source']}/{link['of']['path']}:{link['line']}{place}{via}{_marks(link)}"
+    return f"{link['of']['source']}/{link['of']['path']}:{link['line']}{place}{_lacking(link)}{via}{_marks(link)}"
+
+
+def _lacking(link: dict[str, Any]) -> str:
+    kinds = {"^": "block", "[": "footnote"}
+    return f"  (no such {kinds.get(link['subpath'][:1], 'heading')})" if link["missing"] else ""
 
 
 def _marks(link: dict[str, Any]) -> str:
@@ -119,6 +129,8 @@ def _print_all(answer: dict[str, Any], *, names: bool, aside: bool) -> None:
     counts = answer["counts"]
     if names:
         _print_nowhere(answer["names"], answer["unresolved"])
+        of = (f"{link['of']['source']}/{link['of']['path']}:{_going(link).lstrip()}" for link in answer["misplaced"])
+        _print_part("leads to no such place", of)
     for file in answer["orphans"]:
         out_wrapped(within(f"{file['source']}/{file['path']}"))
     (say if aside else out_wrapped)(

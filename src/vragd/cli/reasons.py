@@ -44,6 +44,7 @@ REASONS = {
     "catalog_locked": "another program holds the catalog: indexing waits",
     "too_many_open": "no further file may be opened: indexing goes on when one may",
     "catalog_corrupt": "the catalog is damaged: everything is indexed anew",
+    "sorted_best": "more match than are put in order: the best of them are",
     "store_restarting": "a store is being started again, and not in this answer",
     "store_failed": "a store cannot be opened, and is not in this answer",
 }  # fmt: skip

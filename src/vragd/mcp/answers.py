@@ -77,6 +77,8 @@ def links(answer: Told) -> list[dict[str, Any]]:
             said["line"] = one["line"]
             if one["subpath"]:
                 said["place"] = name(one["subpath"])
+            if one["missing"]:
+                said["place_is_missing"] = True
             if one["alias"]:
                 said["shown_as"] = name(one["alias"])
             if one["heading"]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import importlib
 from collections.abc import Mapping, Sequence
 from functools import cache
-from types import MappingProxyType
 
 from vragd.notes.documents import LIBRARIES, Extracted
 from vragd.notes.languages import SUFFIXES, missing_grammar
@@ -17,19 +16,17 @@ from vragd.notes.size import MIN_CHARS as MIN_CHARS
 # Modules by suffix, with the version of what each makes: change it with anything that moves a boundary of a chunk, or
 # changes what is embedded of it. The catalog keeps it of each note, and those of another version are read again.
 REGISTRY: Mapping[str, tuple[str, str]] = {
-    ".md": ("markdown", "markdown-2"),
-    ".markdown": ("markdown", "markdown-2"),
-    ".txt": ("markdown", "markdown-2"),
-    ".canvas": ("canvas", "canvas-1"),
+    ".md": ("markdown", "markdown-3"),
+    ".markdown": ("markdown", "markdown-3"),
+    ".txt": ("markdown", "markdown-3"),
+    ".canvas": ("canvas", "canvas-2"),
     **dict.fromkeys(SUFFIXES, ("code", "code-1")),
     **dict.fromkeys(LIBRARIES, ("document", "documents-1")),
 }
 # What nobody knows is Markdown. The version changes with Markdown's, and when a suffix is added above.
-OTHER = ("markdown", "other-2")
+OTHER = ("markdown", "other-3")
 VERSION = "canvas-1 markdown-2"
 """Part of the space, of when all readers had one version there. It stays: another would be another space."""
-
-_NO_TYPES: Mapping[str, str] = MappingProxyType({})
 
 
 def split_name(path: str) -> tuple[str, str]:
@@ -60,20 +57,18 @@ def read_note(
     data: bytes,
     stem: str,
     suffix: str = ".md",
-    types: Mapping[str, str] = _NO_TYPES,
     *,
     found: Sequence[Stretch] | Extracted | None = None,
 ) -> Note:
     """
     The note in `data`; `stem` is its file name without `suffix`, which is in lower case. What nobody knows is Markdown.
 
-    `types` are those of properties, by name in lower case, as in Obsidian's `types.json`. Linear in the size of `data`
-    but for a logarithm. `found` is what a process of its own made of a document, without which there is no note, or of
-    code, which is cut between paragraphs else. Raises NotIndexable for what is no note, or opts out with `vragd: false`
-    in its properties.
+    Linear in the size of `data` but for a logarithm. `found` is what a process of its own made of a document, without
+    which there is no note, or of code, which is cut between paragraphs else. Raises NotIndexable for what is no note,
+    or opts out with `vragd: false` in its properties.
     """
     module, _ = REGISTRY.get(suffix, OTHER)
     reader = importlib.import_module(f"vragd.notes.readers.{module}")
-    given = (suffix, found) if module in ("code", "document") else (types,)
+    given = (suffix, found) if module in ("code", "document") else ()
     note: Note = reader.read(data, stem, *given)
     return note

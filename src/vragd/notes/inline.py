@@ -46,7 +46,8 @@ _EMPHASIS = frozenset(("stars", "line", "bright", "struck"))
 _RUNS = re.compile("`++")
 _TAG = re.compile(r"[^\u2000-\u200c\u200e-\u206f\u2e00-\u2e7f'!\"\#$%&()*+,.:;<=>?@^`{|}~\[\]\\\s]++")
 _MATH_END = re.compile(r"(?<=[^\s\\])\$(?!\d)")
-_SIZE = re.compile(r"\d+(?:x\d+)?")
+_SIZE = re.compile(r"(?:^|\\?\|)\s*+\d{1,5}+(?:x\d{1,5}+)?\s*+$")
+"""Of an image, behind its text or in place of it."""
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]++:(?!\\)")
 _TITLE = re.compile(r"""\s++(?:"[^"]*+"|'[^']*+')\s*+$""")
 _KEY = r"([^\W\d_][^\n\[\](){}:|`]{0,60})"
@@ -80,7 +81,7 @@ def split_link(inner: str) -> tuple[str, str, str]:
 
 def shown(target: str, subpath: str, alias: str) -> str:
     """The words of a link."""
-    if alias and not _SIZE.fullmatch(alias):
+    if alias:
         return alias
     name = target.rpartition("/")[2] if not subpath else target.rpartition("/")[2] + " " + subpath
     return name.replace("#", " ").replace("^", "").strip().removesuffix(".md")
@@ -179,7 +180,8 @@ class Inline:
         if not (target or subpath):
             return
         self.found.links.append((match.start(), "wiki", target, subpath, alias, embed))
-        self.found.edits.append((match.start(), match.end(), shown(target, subpath, alias)))
+        text = shown(target, subpath, _SIZE.sub("", alias) if embed else alias)
+        self.found.edits.append((match.start(), match.end(), text))
 
     def _close(self, stretch: _Stretch, match: re.Match[str]) -> None:
         if not stretch.brackets:
@@ -198,6 +200,8 @@ class Inline:
         path, _, subpath = destination.partition("#")
         alias = self.text[opened + mark : match.start()] if match.start() - opened < 1_000 else ""
         self.found.links.append((opened, "markdown", unquote(path), unquote(subpath), alias, mark == 2))
+        if mark == 2 and (size := _SIZE.search(alias)):
+            self.found.edits.append((match.start() - len(size[0]), match.start(), ""))
 
     def _rare(self, stretch: _Stretch, match: re.Match[str], kind: str) -> int:
         text, found = self.text, self.found

@@ -123,7 +123,7 @@ class _Reading:
                 else:
                     edits.append((starts[block.end - 1], starts[block.end] - 1, ""))
         edits += [self._on(i, mark, title) for i, _, mark, title in self.blocks.callouts]
-        edits += [self._on(i, title - 4, title) for i, _, title in self.blocks.tasks]
+        edits += [self._on(i, self._box(i, title), title) for i, _, title in self.blocks.tasks]
         if self.blocks.has_quotes:
             edits += [(match.start(), match.end(), "") for match in _QUOTES.finditer(text)]
         if "-|" in text or "- |" in text or "|-" in text or "| -" in text:
@@ -139,6 +139,11 @@ class _Reading:
             start, end = _column(text, start), _column(text, end)
         at = self.starts[line]
         return at + min(start, len(text)), at + min(end, len(text)), ""
+
+    def _box(self, line: int, title: int) -> int:
+        """The column of a task's `[`: one blank or more stand before its text, or none at the end of a line."""
+        text = self.lines[line]
+        return len((text.expandtabs(4) if "\t" in text else text)[:title].rstrip()) - len("[x]")
 
     def line_of(self, offset: int) -> int:
         """The line in the file of an offset into the text."""

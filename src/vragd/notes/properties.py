@@ -9,7 +9,7 @@ taken from it and the values are made here. A stream of events has no recursion,
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
 
@@ -33,6 +33,7 @@ _SPECIAL = {
     **dict.fromkeys(("-.inf", "-.Inf", "-.INF"), float("-inf")),
     **dict.fromkeys((".nan", ".NaN", ".NAN"), float("nan")),
 }
+_NO_LINE_ENDS = str.maketrans("\u2028\u2029\x85", "   ")  # they were in YAML 1.1
 _DATE = re.compile(r"\d{4}-\d\d-\d\d")
 _DATETIME = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d(?::\d\d)?")
 _MARKED = ("tags", "tag", "aliases", "alias", "cssclasses", "cssclass")
@@ -58,12 +59,8 @@ class Properties:
     noes: tuple[Key, ...] = ()
 
 
-def load(text: str, types: Mapping[str, str]) -> Properties | None:
-    """
-    The properties in `text`; None if it is no YAML mapping, or larger or deeper than properties are.
-
-    `types` says of what type a property is, by name in lower case, as Obsidian's `types.json` does.
-    """
+def load(text: str) -> Properties | None:
+    """The properties in `text`; None if it is no YAML mapping, or larger or deeper than properties are."""
     if len(text) > MAX_BYTES:
         return None
     nodes = plain_yaml.read(text)
@@ -71,7 +68,7 @@ def load(text: str, types: Mapping[str, str]) -> Properties | None:
         nodes = parsed(text)
     if nodes is None:
         return None
-    found = _properties(nodes, types)
+    found = _properties(nodes)
     found.noes = tuple(key for key in KEYS if _says_no(key, nodes, text))
     return found
 
@@ -90,7 +87,7 @@ def _says_no(key: Key, nodes: Mapping[str, Node], text: str) -> bool:
 def parsed(text: str) -> dict[str, Node] | None:
     """The values in `text` by name in lower case; None if it is no mapping, or too much of one."""
     try:
-        return _mapping(text)
+        return _mapping(text.translate(_NO_LINE_ENDS))
     except (yaml.YAMLError, _TooMuch, RecursionError, ValueError, OverflowError):
         return None
 
@@ -175,13 +172,13 @@ def _node(
 # -- nodes to values ---------------------------------------------------------------------------------
 
 
-def _properties(nodes: Mapping[str, Node], types: Mapping[str, str]) -> Properties:
+def _properties(nodes: Mapping[str, Node]) -> Properties:
     found = Properties()
     remarks: list[str] = []
     for name, node in nodes.items():
         found.texts += _texts(node)
         if name not in _MARKED:
-            found.values[name] = typed(_value(node), node.text if node.items is None else None, types.get(name, ""))
+            found.values[name] = _value(node)
     for name, singular in (("tags", "tag"), ("aliases", "alias"), ("cssclasses", "cssclass")):
         listed, legacy = _listed(nodes, name, singular)
         if legacy:
@@ -261,34 +258,3 @@ def _moment(text: str, otherwise: Value) -> Value:
     except ValueError:
         pass  # 2026-02-30
     return otherwise
-
-
-def typed(value: Value, text: str | None, kind: str) -> Value:
-    """`value` as a property of that type, if it can be one; `text` is what was written, None for a list."""
-    if kind in ("multitext", "tags", "aliases"):
-        several: Sequence[Value] = value if isinstance(value, tuple) else () if value is None else (text,)
-        return tuple(each if isinstance(each, str) else _written(each) for each in several)
-    if text is None or value is None:
-        return value
-    if kind == "text":
-        return text
-    if kind == "number":
-        number = scalar(text.strip() or "~")
-        return number if isinstance(number, int | float) and not isinstance(number, bool) else value
-    if kind == "checkbox":
-        flag = scalar(text.strip() or "~")
-        return flag if isinstance(flag, bool) else value
-    if kind in ("date", "datetime"):
-        moment = _moment(text.strip(), value)
-        if kind == "date" and isinstance(moment, datetime):
-            return moment.date()
-        return moment
-    return value
-
-
-def _written(value: Value) -> Value:
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, date):
-        return value.isoformat()
-    return value if value is None or isinstance(value, tuple) else str(value)

@@ -10,6 +10,9 @@ from vragd.notes.blocks import blocks_of
 from vragd.notes.markdown import front_matter
 from vragd.notes.model import Blocks
 
+BLOCK_ID = re.compile(r"(?:^|\s)\^([A-Za-z0-9-]+)$")
+"""At the end of a line, in no code."""
+_FOOTNOTE = re.compile(r"(?:[ \t]|>)*+\[\^([^\s\]]++)\]:")
 _PERHAPS = re.compile(r"[-+*.)][ \t]++\[.\]")
 
 
@@ -28,6 +31,37 @@ class Task(NamedTuple):
     state: str
     text: str
     heading: tuple[str, ...]
+
+
+class Places(NamedTuple):
+    """
+    What links can name in a note: (level, title) of every heading, those in quotes and lists too; ids of blocks, in
+    small letters; names of footnotes, folded.
+    """
+
+    headings: list[tuple[int, str]]
+    blocks: frozenset[str]
+    footnotes: frozenset[str]
+
+
+def places_of(text: str) -> Places:
+    """The places of a note."""
+    lines, _ = _read(text)
+    found = blocks_of(lines)
+    headings = [(block.start, *block.heading) for block in found.blocks if block.heading]
+    seen = [lines[at] for at in lines_with_ids(found)]
+    return Places(
+        [(level, title) for _, level, title in sorted([*headings, *found.inner])],
+        frozenset(match[1].lower() for line in seen if (match := BLOCK_ID.search(line))),
+        frozenset(match[1].casefold() for line in seen if (match := _FOOTNOTE.match(line))),
+    )
+
+
+def lines_with_ids(found: Blocks) -> list[int]:
+    """The lines at whose end the id of a block may stand: neither of code, also within a list, nor of comments."""
+    code = {at for first, behind, _ in found.fences for at in range(first, behind)}
+    blocks = [block for block in found.blocks if block.kind not in ("code", "comment")]
+    return [at for block in blocks for at in range(block.start, block.end) if at not in code]
 
 
 def headings_of(text: str) -> list[Heading]:

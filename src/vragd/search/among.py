@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import date, datetime, time
 from functools import cached_property, partial
 
@@ -12,7 +12,6 @@ from vragd.catalog.fold import fold
 from vragd.catalog.indexing import dates_in
 from vragd.catalog.selecting import Entry, Selecting
 from vragd.notes.model import Value
-from vragd.notes.said import value_of
 from vragd.search.expressed import Expressed
 from vragd.search.folder import spellings
 from vragd.search.grammar.dates import bounds
@@ -38,12 +37,16 @@ from vragd.search.grammar.tree import (
     Within,
     Word,
 )
+from vragd.search.question import Place
 from vragd.search.textual import PIECES, Look, Matcher
-from vragd.search.valued import compares, file_time, moment_of, nanoseconds, words_of
+from vragd.search.typed import Typed
+from vragd.search.valued import compares, file_time, moment_in, moment_of, nanoseconds, words_of
 
 NONE = np.empty(0, dtype=np.int64)
 COSTS = {Source: 0, Store: 0, Tag: 0, Folder: 0, Property: 1, When: 2, Link: 1, Compares: 3, Asks: 3}
-SAID_BY: dict[str, tuple[str, ...]] = {"date": ("date",), "created": ("created", "date created"), "modified": ()}
+SAID_BY: Mapping[str, tuple[str, ...]] = {
+    "date": ("date",), "created": ("created", "date created", "date"), "modified": (),
+}  # fmt: skip
 """The properties that say when, the first that is there."""
 TEXT_COST, NAME_COST = 4, 2
 
@@ -58,11 +61,13 @@ class Among:
         now: datetime,
         hidden: Callable[[Collection[int]], Collection[int]] = lambda _: (),
         linked: Callable[[Link], Collection[int]] = lambda _: (),
+        places: Mapping[str, Place] | None = None,
     ) -> None:
         self.store, self._select, self._now, self._hidden = store, selecting, now, hidden
         self._linked = linked
         self._matcher = Matcher()  # of one question: its patterns share their time
-        self._expressed = Expressed(selecting, now)
+        self._typed = Typed(selecting, places or {})
+        self._expressed = Expressed(selecting, now, self._typed)
         self._entries: dict[int, Entry] = {}
 
     @cached_property
@@ -114,9 +119,11 @@ class Among:
             case Tag(name):
                 return self._select.tagged(name)
             case Property(name, test):
-                rows = self._select.properties(name)
-                having = [i for i, said in rows if test is None or self._value_is(test, value_of(said), case=case)]
-                return np.array(having, dtype=np.int64)
+                if test is None:
+                    having = [note for note, _ in self._select.properties(name)]
+                else:
+                    having = [note for note, value in self._typed.of(name) if self._value_is(test, value, case=case)]
+                return np.unique(np.array(having, dtype=np.int64))  # a note may have the name in two spellings
             case When():
                 return self._when(node, among)
             case Link():
@@ -224,8 +231,8 @@ class Among:
         """When each of these notes was `created`, `modified`, or of what `date` it is."""
         said: dict[int, datetime] = {}
         for name in reversed(SAID_BY[field]):
-            for note, text in self._select.properties(name):
-                if (moment := moment_of(value_of(text))) is not None:
+            for note, value in self._typed.of(name):
+                if (moment := moment_of(moment_in(value))) is not None:
                     said[note] = moment
         by_name = field != "modified"
         return {entry.id: said.get(entry.id) or _time_of(entry, by_name=by_name) for entry in self._seen(among)}

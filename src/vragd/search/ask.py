@@ -56,7 +56,7 @@ from vragd.search.question import (
     Target,
     check,
 )
-from vragd.search.rank import Candidates, rank
+from vragd.search.rank import Candidates, Ranking, rank
 from vragd.search.score import MEASURED, Calibration, calibration_of, pooled
 from vragd.search.show import Order, listed_hits, shown_hits
 from vragd.system.log import error_fields
@@ -72,6 +72,8 @@ log = structlog.get_logger()
 
 CANDIDATES, SPARE = 24, 14
 """Of each kind, for a question; with `top_k` hits asked for as many, and SPARE more."""
+SORTED = 1_000
+"""Of each kind, for a question whose hits are put in another order than the best first."""
 WORD_THREADS = 4
 TRIES = 3  # a commit between the backend's answer and the catalog's may hide a note: look again
 
@@ -80,9 +82,10 @@ NO_MATCHES = Matches((), "exhausted")
 _beside = ThreadPoolExecutor(WORD_THREADS, "words")
 
 
-def ask(target: Target, question: Question, *, exact_chunks: int = EXACT_CHUNKS) -> Answer:
+def ask(target: Target, question: Question, *, exact_chunks: int = EXACT_CHUNKS, most_sorted: int = SORTED) -> Answer:
     """
     The best hits of one store. Raises only for a wrong question. If filters leave so few chunks, each is compared.
+    In another order than the best first are so many candidates of each kind.
 
     When the query cannot be embedded or the backend cannot be reached, words alone answer and
     `degraded` says so; a query in mode `vector` then has no hits. A store of words alone is whole without
@@ -90,7 +93,7 @@ def ask(target: Target, question: Question, *, exact_chunks: int = EXACT_CHUNKS)
     than it can be found.
     """
     before = target.reader.generation()
-    look = _Look(target, question, exact_chunks)
+    look = _Look(target, question, exact_chunks, most_sorted)
     for _ in range(TRIES):
         answer = look.once()
         if answer.generation == before:
@@ -102,12 +105,15 @@ def ask(target: Target, question: Question, *, exact_chunks: int = EXACT_CHUNKS)
 class _Look:
     """One question to one store, which may be looked at again. What failed once is not tried again."""
 
-    def __init__(self, target: Target, question: Question, exact_chunks: int = EXACT_CHUNKS) -> None:
+    def __init__(
+        self, target: Target, question: Question, exact_chunks: int = EXACT_CHUNKS, most_sorted: int = SORTED
+    ) -> None:
         self._target, self._question, self._exact_chunks = target, question, exact_chunks
         self._semantic = True
         self.unreached = False
         """Whether the backend could not be asked."""
-        self._n = max(CANDIDATES, question.top_k + SPARE)
+        by_score = question.sort == "score" or question.mode == "vector"  # which has no floor: all are near to anything
+        self._n = max(CANDIDATES if by_score else most_sorted, question.top_k + SPARE)
         self._where = _filter(target, question)
         self._asked = asked(question.text)
         self._statistics, self._calibration, self._resolved = Statistics(), MEASURED, Resolved()
@@ -288,7 +294,16 @@ class _Look:
         said = resolved.instead.items() if hits else ()
         instead = {word: other for word, other in said if other in ranking.standing}
         unknown = self._narrowed.unknown if self._narrowed else ()
-        return Answer(hits, self._degraded(), generation, self._semantic, n_weak, instead, unknown)
+        degraded = self._degraded()
+        if question.sort != "score" and self._is_cut(by_words, ranking):
+            degraded += ("sorted_best",)
+        return Answer(hits, degraded, generation, self._semantic, n_weak, instead, unknown)
+
+    def _is_cut(self, by_words: ByWords | None, ranking: Ranking) -> bool:
+        """Whether there may be notes that match beside those that were found."""
+        found = len(by_words.chunks if self._question.chunks else by_words.notes) if by_words else 0
+        passed = len(self._narrowed.notes) if self._narrowed and self._question.listed else 0
+        return max(found, ranking.n_good) >= self._n or passed > MOST_LISTED
 
     def _listed(self, now: Snapshot) -> Answer:
         """The notes that pass the filters, the last first: there are no words to rank them by."""
@@ -306,7 +321,7 @@ class _Look:
 
     def _order(self, now: Snapshot, notes: np.ndarray, by: Sort = "score") -> Order:
         sort = by if self._question.sort == "score" else self._question.sort
-        return order_of(now, sort, np.unique(notes)) if sort != "score" else Order()
+        return order_of(now, self._target, sort, np.unique(notes)) if sort != "score" else Order()
 
     def _degraded(self) -> tuple[str, ...]:
         reasons: list[str] = []

@@ -62,7 +62,7 @@ def each_of(
         check(one)
         if min_score and one.vector is None and not one.text:
             raise UsageError("filters alone give no score that could be too low", hint="leave out --min-score")
-    return [replace(one, top_k=top_k + offset) for one in found]
+    return [replace(one, top_k=top_k + offset, min_score=min_score) for one in found]
 
 
 def named_in(node: Node | None) -> Iterator[Source | Store]:

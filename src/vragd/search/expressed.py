@@ -16,10 +16,10 @@ from typing import Any
 from vragd.catalog.fold import fold
 from vragd.catalog.selecting import Entry, Selecting
 from vragd.notes.model import Value
-from vragd.notes.said import value_of
 from vragd.search.grammar.dates import at_wall, day_or_time, interval, moved
 from vragd.search.grammar.operands import Clock, Given, Moved, OfFile, OfNote, Operand, are_tags, unlinked
 from vragd.search.grammar.tree import Asks, Compares
+from vragd.search.typed import Typed
 from vragd.search.valued import file_time, moment_of
 
 Seen = bool | int | float | str | datetime | tuple[Any, ...] | None
@@ -35,8 +35,8 @@ _ORDER: Mapping[str, Callable[[Any, Any], bool]] = {
 class Expressed:
     """The values of one question's expressions, each read once. `now` is when it was asked, by the wall clock."""
 
-    def __init__(self, select: Selecting, now: datetime) -> None:
-        self._select, self._now = select, now
+    def __init__(self, select: Selecting, now: datetime, values: Typed) -> None:
+        self._select, self._now, self._typed = select, now, values
         self._said: dict[str, dict[int, Seen]] = {}
         self._tags: dict[int, tuple[str, ...]] | None = None
 
@@ -121,7 +121,7 @@ class Expressed:
     def _values(self, name: str) -> dict[int, Seen]:
         key = name.lower()
         if key not in self._said:
-            self._said[key] = {note: _seen(value_of(text)) for note, text in self._select.properties(name)}
+            self._said[key] = {note: _seen(value) for note, value in self._typed.of(name)}
         return self._said[key]
 
     def _tags_of(self) -> dict[int, tuple[str, ...]]:

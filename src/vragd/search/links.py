@@ -16,6 +16,7 @@ from vragd.catalog.graph import Edge, File, Graph
 from vragd.catalog.link_names import Vaults, heading_key, is_below, is_same_place, place_keys
 from vragd.catalog.reader import Reader
 from vragd.search.grammar import tree
+from vragd.search.places import Missing
 from vragd.terms.names import exact, shown
 
 MOST_NAMES = 50_000
@@ -62,7 +63,7 @@ class FileRef:
 class Link:
     """
     A link as it stands in the note `of`, and the file `to` it leads to. `how`: `path`, `alias` (which Obsidian would
-    not follow), `self` (a place in the same note), `none`.
+    not follow), `self` (a place in the same note), `none`. `missing`: the file is there, but not the place in it.
     """
 
     of: FileRef
@@ -75,17 +76,22 @@ class Link:
     alias: str
     how: str
     to: FileRef | None
+    missing: bool = False
 
 
 @dataclass(slots=True)
 class Told:
-    """What a store says. `counts` are of links by how they lead, of notes, of orphans; `names` lead nowhere."""
+    """
+    What a store says. `counts` are of links by how they lead, of notes, of orphans; `names` lead nowhere; `misplaced`
+    are links of all to a place that their file has not.
+    """
 
     note: FileRef | None = None
     place: str = ""
     out: list[Link] = field(default_factory=list)
     back: list[Link] = field(default_factory=list)
     unresolved: list[Link] = field(default_factory=list)
+    misplaced: list[Link] = field(default_factory=list)
     names: Counter[str] = field(default_factory=Counter)
     orphans: list[FileRef] = field(default_factory=list)
     counts: Counter[str] = field(default_factory=Counter)
@@ -183,7 +189,7 @@ def of_all(target: Linked, *, unresolved: bool, orphans: bool) -> Told:
     with target.reader.snapshot() as now:
         graph = graph_of(target, now.db)
         told = Told(n_unread=graph.n_unread(), generation=now.generation())
-        nowhere = list[Edge]()
+        nowhere, misplaced, missing = list[Edge](), list[Edge](), Missing(now.db)
         met = set[tuple[str, str]]()
         for edge in graph.everything():
             if edge.to is not None and edge.to != edge.of:
@@ -194,12 +200,15 @@ def of_all(target: Linked, *, unresolved: bool, orphans: bool) -> Told:
             told.counts[edge.how] += 1
             if edge.how == "none":
                 nowhere.append(edge)
+            elif unresolved and edge in missing:
+                misplaced.append(edge)
         notes = [file for file in graph.files(tuple(target.sources)) if file.note]
         alone = sorted((file for file in notes if (file.source, file.path) not in met), key=_by_path)
         told.names = Counter(edge.link.target for edge in nowhere)
         told.counts.update(notes=len(notes), orphans=len(alone))
         if unresolved:
             told.unresolved = _links(target, graph, nowhere)
+            told.misplaced = _links(target, graph, misplaced, missing)
         if orphans:
             told.orphans = refs_of(target, graph, alone)
     return told
@@ -282,13 +291,14 @@ def _counted(edges: Sequence[Edge]) -> Counter[str]:
     return counted
 
 
-def _links(target: Linked, graph: Graph, edges: Sequence[Edge]) -> list[Link]:
+def _links(target: Linked, graph: Graph, edges: Sequence[Edge], missing: Missing | None = None) -> list[Link]:
+    missing = missing or Missing(graph.db)
     files = [*(edge.of for edge in edges), *(edge.to for edge in edges if edge.to is not None)]
     named = dict(zip(files, refs_of(target, graph, files), strict=True))
     return [
         Link(
             named[edge.of], edge.link.line, edge.link.heading, edge.link.kind, edge.link.embed, edge.link.target,
-            edge.link.subpath, edge.link.alias, edge.how, named[edge.to] if edge.to else None,
+            edge.link.subpath, edge.link.alias, edge.how, named[edge.to] if edge.to else None, edge in missing,
         )
         for edge in edges
     ]  # fmt: skip

@@ -14,13 +14,14 @@ from typing import Literal, Protocol
 import numpy as np
 
 from vragd.catalog.fold import fold
+from vragd.catalog.link_names import fold as same_name
 from vragd.catalog.reader import Snapshot
 from vragd.catalog.selecting import Entry
 from vragd.notes.model import Value
-from vragd.notes.said import value_of
 from vragd.search.links import graph_of
 from vragd.search.narrowed import hidden_by, linked_of, narrowed
 from vragd.search.question import Question, Target, Unknown
+from vragd.search.typed import Typed
 from vragd.search.valued import written
 
 By = Literal["count", "name"]
@@ -31,7 +32,7 @@ UNCOMPARED = -1  # chunks: nothing is ranked
 class Collected(Protocol):
     """What is made of notes; those of several stores are added one store after the other."""
 
-    def add(self, now: Snapshot, store: str, notes: Sequence[Entry]) -> None: ...
+    def add(self, now: Snapshot, target: Target, notes: Sequence[Entry]) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +86,7 @@ def look(target: Target, question: Question, met: set[str], into: Collected) -> 
             if file not in met:
                 met.add(file)
                 notes.append(entry)
-        into.add(now, target.name, notes)
+        into.add(now, target, notes)
         return Looked(len(notes), graph_of(linked_of(target), now.db).n_unread(), now.generation(), passed.unknown)
 
 
@@ -102,7 +103,7 @@ class Tags:
         self._written: dict[str, str] = {}
         self.n_tagged = 0
 
-    def add(self, now: Snapshot, store: str, notes: Sequence[Entry]) -> None:
+    def add(self, now: Snapshot, target: Target, notes: Sequence[Entry]) -> None:
         for _, rows in groupby(now.selecting.tags_of(ids_of(notes)), itemgetter(0)):
             having = set[str]()
             for _, tag, shown in rows:
@@ -125,13 +126,15 @@ class Properties:
     def __init__(self, name: str = "") -> None:
         self._name = name.strip().lower()
         self._types: dict[str, Counter[str]] = {}
+        self._spelled: dict[str, str] = {}
         self._values = Counter[Hashable]()
         self._written: dict[Hashable, tuple[str, Type]] = {}
 
-    def add(self, now: Snapshot, store: str, notes: Sequence[Entry]) -> None:
-        for name, text in now.selecting.values_of(ids_of(notes), self._name):
-            value = value_of(text)
-            self._types.setdefault(name, Counter())[type_of(value)] += 1
+    def add(self, now: Snapshot, target: Target, notes: Sequence[Entry]) -> None:
+        typed, entries = Typed(now.selecting, target.places), {note.id: note for note in notes}
+        for note, name, text in now.selecting.values_of(ids_of(notes), self._name):
+            value = typed.value(entries[note], name, text)
+            self._types.setdefault(self._spelled.setdefault(same_name(name), name), Counter())[type_of(value)] += 1
             if self._name:
                 having: dict[Hashable, tuple[str, Type]] = {}
                 for key, said in _items(value):

@@ -58,9 +58,9 @@ def narrowed(now: Snapshot, target: Target, question: Question, hidden: Hidden, 
     """What passes the filters of the question, its sources and its folder included. Raises UsageError."""
     assert question.where is not None
     linked = partial(notes_linked, linked_of(target), now.db)
-    among = Among(target.name, now.selecting, question.now or wall_clock(), hidden, linked)
+    among = Among(target.name, now.selecting, question.now or wall_clock(), hidden, linked, target.places)
     keeps = now.selected is not None and not any(place.withheld for place in target.places.values())
-    notes = _kept(now, among, question.where) if keeps else among.notes(question.where)
+    notes = _kept(now, target, among, question.where) if keeps else among.notes(question.where)
     unknown = list(_unknown(now, among, question.where))
     if question.sources:
         notes = np.intersect1d(notes, now.selecting.of_source(sorted(question.sources)), assume_unique=True)
@@ -74,7 +74,7 @@ def narrowed(now: Snapshot, target: Target, question: Question, hidden: Hidden, 
     return Narrowed(notes, few, tuple(unknown))
 
 
-def _kept(now: Snapshot, among: Among, where: Node) -> np.ndarray:
+def _kept(now: Snapshot, target: Target, among: Among, where: Node) -> np.ndarray:
     """What passes, of which the part that the catalog alone decides is not looked for twice."""
     assert now.selected is not None
     parts = where.parts if isinstance(where, And) else (where,)
@@ -82,10 +82,11 @@ def _kept(now: Snapshot, among: Among, where: Node) -> np.ndarray:
     if not lasting.parts:
         return among.notes(where)
     generation, rest = now.generation(), tuple(part for part in parts if not _lasts(part))
-    found = now.selected.get(generation, (among.store, lasting))
+    by = (target.name, lasting, tuple((label, place.types) for label, place in target.places.items() if place.types))
+    found = now.selected.get(generation, by)
     if found is None:
         found = among.notes(lasting)
-        now.selected.put(generation, (among.store, lasting), found)
+        now.selected.put(generation, by, found)
     return among.of_those(And(rest), found) if rest else found
 
 
@@ -146,13 +147,13 @@ def lines_found(now: Snapshot, question: Question, notes: Sequence[int]) -> dict
     return found
 
 
-def order_of(now: Snapshot, sort: Sort, notes: np.ndarray) -> Order:
+def order_of(now: Snapshot, target: Target, sort: Sort, notes: np.ndarray) -> Order:
     """The latest first, or the first by name."""
     entries = now.selecting.entries(notes)
     if sort == "name":
         found = sorted(entries, key=lambda entry: (fold(entry.path.rpartition("/")[2]), entry.path))
         return Order({entry.id: at for at, entry in enumerate(found)})
-    times = Among("", now.selecting, wall_clock()).times(sort, notes)
+    times = Among("", now.selecting, wall_clock(), places=target.places).times(sort, notes)
     found = sorted(entries, key=lambda entry: (-times[entry.id].timestamp(), entry.path))
     created = {note: at.timestamp() for note, at in times.items()} if sort == "created" else {}
     return Order({entry.id: at for at, entry in enumerate(found)}, created)

@@ -50,6 +50,7 @@ class Question:
     where: Node | None = None
     listed: bool = False
     sort: Sort = "score"
+    min_score: float = 0.0
     now: datetime | None = None
 
 
@@ -57,7 +58,7 @@ class Question:
 class Place:
     """
     A source as links and filters need it; `templates` are folders of notes that are there to be copied, `vaults` and
-    `above` as in `links.Root`.
+    `above` as in `links.Root`, `types` are those of properties, as `vault.types` has them.
     """
 
     uid: str
@@ -68,6 +69,7 @@ class Place:
     templates: tuple[str, ...] = ()
     vaults: tuple[str, ...] = ()
     above: str = ""
+    types: tuple[tuple[str, tuple[tuple[str, str], ...]], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

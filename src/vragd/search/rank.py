@@ -117,6 +117,16 @@ class Ranking:
         order = np.lexsort((-score[shown], is_weak))
         return shown[order].tolist(), int(is_weak.sum())
 
+    @property
+    def n_good(self) -> int:
+        """How many of the notes are a good match."""
+        return len(np.unique(self.owner[~self._weak()]))
+
+    def at_least(self, passages: Sequence[int], score: float) -> list[int]:
+        """Those of the passages, by place, that have this score."""
+        scores = self._score()
+        return [at for at in passages if scores[at] >= score]
+
     def _score(self) -> np.ndarray:
         of = self.owner
         parts = (self.chunk, self.title, self.words, self.note[of])
@@ -130,17 +140,17 @@ class Ranking:
             foreign=self.foreign, nowhere=self.nowhere,
         )  # fmt: skip
 
-    def rows(self, passages: Sequence[int], n_weak: int, *, chunks: bool) -> Iterator[Ranked]:
-        """What stands at these places of `best`, as it is shown."""
+    def rows(self, passages: Sequence[int], weak: Collection[int], *, chunks: bool) -> Iterator[Ranked]:
+        """What stands at these places of `best`, as it is shown; some of them are `weak`."""
         by_worth = worth(self.mode, self.chunk, self.words, lone=self.lone)
-        for at, passage in enumerate(passages):
+        for passage in passages:
             owner = int(self.owner[passage])
             found = [passage]
             if not chunks:
                 own = np.flatnonzero(self.owner == owner)
                 found = own[np.lexsort((-by_worth[own], ~self.having[own]))].tolist()
             rows = [(int(self.ids[one]), self.parts(one)) for one in found]
-            yield Ranked(int(self.notes[owner]), rows, self.parts(passage), at >= len(passages) - n_weak)
+            yield Ranked(int(self.notes[owner]), rows, self.parts(passage), passage in weak)
 
     def parts(self, passage: int) -> Parts:
         """What the score of a passage is made of."""

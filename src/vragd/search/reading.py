@@ -21,11 +21,11 @@ from vragd.errors import NotFound, UsageError
 from vragd.notes.blocks import blocks_of
 from vragd.notes.chunk import OTHER, REGISTRY, split_name
 from vragd.notes.markdown import front_matter
+from vragd.notes.structure import BLOCK_ID, lines_with_ids
 from vragd.search.links import Asked, FileRef, Linked, graph_of, refs_of
 from vragd.terms.names import shown
 
 N_NEAR = 3
-_BLOCK_ID = re.compile(r"(?:^|\s)\^([A-Za-z0-9-]+)$")
 _ITEM = re.compile(r"\s*(?:[-+*]|\d{1,9}[.)])(?:\s|$)")
 _LINES_OF = ("markdown", "code")  # readers whose line numbers are those of the text
 
@@ -220,11 +220,12 @@ class _Text:
     def _block(self, name: str) -> tuple[int, int] | None:
         """The list item or block that ends in `^name`, or, where that has a line to itself, the one before it."""
         lines = [line.rstrip() for line in self.lines]
-        blocks = [block for block in blocks_of(lines, front_matter(lines)).blocks if block.kind != "comment"]
+        found = blocks_of(lines, front_matter(lines))
+        blocks, may_have = [block for block in found.blocks if block.kind != "comment"], set(lines_with_ids(found))
         for at, block in enumerate(blocks):
             for line in range(block.start, block.end):
-                match = _BLOCK_ID.search(lines[line])
-                if match is None or match[1].casefold() != name.casefold() or block.kind == "code":
+                match = BLOCK_ID.search(lines[line])
+                if match is None or match[1].casefold() != name.casefold() or line not in may_have:
                     continue
                 if lines[line] == f"^{match[1]}":  # a line of its own
                     if line > block.start:

@@ -37,13 +37,13 @@ def shown_hits(
     The best `top_k` hits, or the first by their `order`, and how many were left out as no good match.
     """
     places, n_weak = ranking.best(chunks=question.chunks, listed=question.listed)
-    if not question.weak and n_weak:
-        places, n_left_out, n_weak = places[:-n_weak], n_weak, 0
-    else:
-        n_left_out = 0
+    weak = set(places[len(places) - n_weak :])
+    n_left_out = 0 if question.weak else n_weak
+    places = places[: len(places) - n_left_out]
     if order.places:
+        places = ranking.at_least(places, question.min_score) if question.min_score else places
         places.sort(key=lambda at: order.places[int(ranking.notes[ranking.owner[at]])])
-    rows = ranking.rows(places, n_weak, chunks=question.chunks)
+    rows = ranking.rows(places, weak, chunks=question.chunks)
     found: list[Hit] = []
     templates: list[Hit] = []
     wanted = question.top_k

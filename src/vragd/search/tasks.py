@@ -14,6 +14,7 @@ from vragd.notes.chunk import OTHER, REGISTRY, split_name
 from vragd.notes.structure import Task, tasks_of
 from vragd.search.links import FileRef
 from vragd.search.lists import ids_of
+from vragd.search.question import Target
 from vragd.terms.names import exact, shown
 
 State = Literal["todo", "done", "all"]
@@ -50,7 +51,7 @@ class Tasks:
         self.counts = Counter[str]()
         self.found: list[Placed] = []
 
-    def add(self, now: Snapshot, store: str, notes: Sequence[Entry]) -> None:
+    def add(self, now: Snapshot, target: Target, notes: Sequence[Entry]) -> None:
         tasks: list[tuple[Entry, Task]] = []
         by_kind: dict[str, list[Entry]] = {}
         for note in notes:
@@ -65,7 +66,7 @@ class Tasks:
         self.counts["notes"] += len({note.id for note, _ in tasks})
         wanted = [(note, task) for note, task in tasks if self._is_wanted(task)]
         wanted.sort(key=lambda one: (one[0].source, one[0].path))
-        refs = files_of(now, store, [note for note, _ in wanted])
+        refs = files_of(now, target.name, [note for note, _ in wanted])
         self.found += [
             Placed(refs[note.id], task.line, task.state, task.state != " ", task.text, task.heading)
             for note, task in wanted
@@ -82,9 +83,9 @@ class Recent:
         self._most = most
         self.found: list[Changed] = []
 
-    def add(self, now: Snapshot, store: str, notes: Sequence[Entry]) -> None:
+    def add(self, now: Snapshot, target: Target, notes: Sequence[Entry]) -> None:
         latest = nsmallest(self._most, notes, key=lambda note: (-note.modified_ns, note.source, note.path))
-        refs = files_of(now, store, latest)
+        refs = files_of(now, target.name, latest)
         self.found += [Changed(refs[note.id], note.modified_ns / 1e9) for note in latest]
         self.found = sorted(self.found, key=lambda one: -one.modified)[: self._most]
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import re
 import time
+from bisect import bisect
 from collections.abc import Callable, Iterator
 from functools import cached_property, lru_cache
 
@@ -19,6 +20,8 @@ from vragd.vault.javascript.translate import translate, units
 
 PATTERN_S = 2.0
 """For all that the patterns of one question look at in one store."""
+_BEGINS = re.compile(r"[ \t>]*+(?:(?:[-+*]|\d{1,9}[.)])(?:[ \t]|$)|```|~~~|#{1,6}[ \t])")
+"""A line with which something else begins than the text of the list item it is in."""
 PIECES = frozenset((Scope.LINE, Scope.BLOCK, Scope.SECTION, Scope.TASK, Scope.TASK_TODO, Scope.TASK_DONE))
 
 
@@ -55,11 +58,13 @@ class Look:
             return
         body = front_matter(self._lines)
         lines = self._lines[body:]
-        found = blocks_of(lines)
+        found = blocks_of([line.rstrip() for line in lines])
         if scope in (Scope.TASK, Scope.TASK_TODO, Scope.TASK_DONE):
+            ends = [*(block.end for block in found.blocks), len(lines)]
             for line, state, column in found.tasks:
                 if scope is Scope.TASK or (scope is Scope.TASK_TODO) == (state == " "):
-                    yield body + line, Look(lines[line].expandtabs(4)[column:])
+                    own = itertools.takewhile(_goes_on, lines[line + 1 : ends[bisect(ends, line)]])
+                    yield body + line, Look("\n".join([lines[line].expandtabs(4)[column:], *own]))
             return
         if scope is Scope.BLOCK:
             edges = [(block.start, block.end) for block in found.blocks]
@@ -131,6 +136,11 @@ class Matcher:
             raise _slow(source) from None
         finally:
             self._left_s -= time.thread_time() - started
+
+
+def _goes_on(line: str) -> bool:
+    """Whether a line behind a task's first is still its own text."""
+    return bool(line.strip()) and not _BEGINS.match(line)
 
 
 @lru_cache(64)

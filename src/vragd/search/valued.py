@@ -10,7 +10,7 @@ from typing import Any
 
 from vragd.catalog.fold import fold
 from vragd.notes.model import Value
-from vragd.search.grammar.dates import interval
+from vragd.search.grammar.dates import day_or_time, interval
 from vragd.search.grammar.tree import Compared
 
 _FIRST_S, _LAST_S = -62_135_500_000, 253_402_200_000  # a day within the years 1 and 9999
@@ -38,6 +38,15 @@ def written(value: Value) -> str:
     if isinstance(value, datetime):
         return value.isoformat(timespec="minutes")
     return str(value)
+
+
+def moment_in(value: Value) -> Value:
+    """The day, or the time of one, that a text is; else the value."""
+    text = value.strip() if isinstance(value, str) else ""
+    moment = day_or_time(text)
+    if moment is None:
+        return value
+    return moment if len(text) > len("2026-01-02") else moment.date()
 
 
 def moment_of(value: Value) -> datetime | None:
@@ -87,8 +96,10 @@ def _is(value: Value, op: str, typed: str, now: datetime) -> bool:
         return False
     if isinstance(value, bool):
         return op == "=" and fold(typed) == written(value)
-    if isinstance(value, date):
-        return _is_when(value, op, typed, now)
+    when = moment_in(value)
+    if isinstance(when, date):
+        return _is_when(when, op, typed, now)
+    assert not isinstance(value, date)
     if isinstance(value, int | float) or _number(value) is not None:
         have, wanted = _number(str(value)), _number(typed)
         if have is not None and wanted is not None:

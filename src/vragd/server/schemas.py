@@ -191,6 +191,7 @@ class LinkModel(Body):
 
     `subpath` is the place in that: headings parted by `#`, or `^` and a block's id; `alias` is what is shown instead.
     `how` it leads: by `path`, by an `alias` of the note (which Obsidian would not follow), within it`self`, or `none`.
+    `missing`: the file has no such heading or block.
     """
 
     of: FileRefModel
@@ -203,6 +204,7 @@ class LinkModel(Body):
     alias: str
     how: Literal["path", "alias", "self", "none"]
     to: FileRefModel | None
+    missing: bool
 
 
 class NowhereModel(Body):
@@ -228,7 +230,8 @@ class LinkCounts(Body):
 class LinksAnswer(Body):
     """
     `out` are the links of the `note` that lead somewhere, `unresolved` those that do not, `back` those of others to it;
-    of the `place` in it, if one was asked for. Of `n_unread` notes the links are still to be read.
+    of the `place` in it, if one was asked for. `misplaced`, of all notes, lead to a file without that place. Of
+    `n_unread` notes the links are still to be read.
     """
 
     note: FileRefModel | None
@@ -236,6 +239,7 @@ class LinksAnswer(Body):
     out: tuple[LinkModel, ...]
     back: tuple[LinkModel, ...]
     unresolved: tuple[LinkModel, ...]
+    misplaced: tuple[LinkModel, ...]
     names: tuple[NowhereModel, ...]
     orphans: tuple[FileRefModel, ...]
     counts: LinkCounts

@@ -71,6 +71,7 @@ def _together(told: Sequence[Told], *, names: bool) -> dict[str, Any]:
         "out": [link for one in told for link in one.out],
         "back": [link for one in told for link in one.back],
         "unresolved": [link for one in told for link in one.unresolved],
+        "misplaced": [link for one in told for link in one.misplaced],
         "names": [{"name": name, "count": n} for name, n in sorted(nowhere.items(), key=_by_count) if names],
         "orphans": [file for one in told for file in one.orphans],
         "counts": {name: counts[name] for name in COUNTED},

@@ -196,6 +196,7 @@ def target_of(audience: Audience, indexer: Indexer) -> Target:
             source.withheld if source.rules.may_be_vague else None,
             source.templates,
             *source.vaults,
+            types=source.types.said,
         )
         for source in audience.sources_of(indexer)
     }

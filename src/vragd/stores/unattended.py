@@ -69,7 +69,7 @@ def _places(store: Resting) -> dict[str, Place]:
     return gone | {
         one.source.label: Place(
             one.source.uid, one.source.path, one.source.in_obsidian, one.withheld, one.source.templates,
-            *one.source.vaults,
+            *one.source.vaults, types=one.source.types.said,
         )
         for one in store.looked
     }  # fmt: skip

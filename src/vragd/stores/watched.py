@@ -124,11 +124,7 @@ class Keeper:
             self._beating = self._spawn(self.check())
 
     async def check(self) -> None:
-        """
-        One heartbeat: reconnect a root that went away or came back, rearm a watch that died, poll if due.
-
-        Cheap when all is well.
-        """
+        """A heartbeat: reconnect a root that went or came back, rearm a watch that died, poll if due. Mostly cheap."""
         async with self._checking:
             was = self.source.state
             is_healthy = await self.lane.run(self.source.healthy)
@@ -139,8 +135,7 @@ class Keeper:
                 await self.watch.arm()
                 self.distrust("watcher_restarted")
             if self.source.state != was:
-                said = {"source": self.source.uid, "state": self.source.state}
-                log.info("source.state_changed", store=self.store.name, **said)
+                log.info("source.state_changed", store=self.store.name, source=self.source.uid, state=self.source.state)
             if self.source.state == "ok":
                 await self._refresh_rules()
                 await self._heal()
@@ -373,9 +368,11 @@ class Keeper:
         self._spawn(self._refresh_rules())
 
     async def _refresh_rules(self) -> None:
-        if await self.lane.run(self.proof.refresh_rules):
-            log.info("source.rules_changed", store=self.store.name, source=self.source.uid)
+        types, changed = self.source.types.said, await self.lane.run(self.proof.refresh_rules)
+        if changed or types != self.source.types.said:
             await self._writer.run(self.proof.remember)
+        if changed:
+            log.info("source.rules_changed", store=self.store.name, source=self.source.uid)
             await self.watch.rearm()
             self._dirty.hint(self.source.id, "", folder=True, settle=False)
 

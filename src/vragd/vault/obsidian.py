@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from vragd.system.clock import SYSTEM, Clock
 from vragd.vault.ignore import Scope
 from vragd.vault.root import Root
+from vragd.vault.types import TYPES
 
 CONFIG_FOLDER, SETTINGS = ".obsidian", "app.json"
 ABSENT_FOR_S = 60.0
@@ -57,9 +58,9 @@ def obsidian_filters(app_json: bytes) -> tuple[str, ...]:
 
 
 def configured_by(path: str) -> str | None:
-    """The folder, '' for the root, in which a change of `path` may change what Obsidian excludes; None: in none."""
+    """The folder, '' for the root, in which a change of `path` may change Obsidian's settings; None: in none."""
     folder, _, name = path.rpartition("/")
-    if name == SETTINGS:
+    if name in (SETTINGS, TYPES):
         vault, _, config = folder.rpartition("/")
         return vault if config.startswith(".") else None
     return folder if name.startswith(CONFIG_FOLDER) else None
@@ -92,6 +93,8 @@ class Exclusions:
         self._way: tuple[str, ...] = ()  # folders on the way to the root, the root's own last
         self.above = ""
         """The way from the root of the vault around the source to it, with a slash behind it; '' if there is none."""
+        self.configs: dict[str, list[str]] = {}
+        """The paths of config folders by the folder of their vault, '' for the one that the source is or is in."""
 
     # -- beyond a restart --------------------------------------------------------------------------
 
@@ -165,6 +168,12 @@ class Exclusions:
         steps = next((n for n in range(len(self._way)) if _is_there(root.fd, "../" * n + CONFIG_FOLDER)), 0)
         self.above = "".join(f"{part}/" for part in self._way[len(self._way) - steps :])
         found = dict.fromkeys(self._candidates(root))
+        around = "/".join([".."] * steps)
+        self.configs = {}
+        for path in found:
+            vault = _vault_of(path)
+            if vault in self.vaults or vault == around:
+                self.configs.setdefault("" if vault == around else vault, []).append(path)
         for path in {**found, **self._configs}:
             self._look_at(root, path, proven=proven)
         self.looked = True

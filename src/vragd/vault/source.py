@@ -19,6 +19,7 @@ from vragd.vault.read import Content, Outcome, StatKey, Unreadable, is_file, loo
 from vragd.vault.root import Root, Spot, as_on_disk, sees_events, stamp_resolution_s
 from vragd.vault.scan import Scan, scan
 from vragd.vault.templates import template_folders
+from vragd.vault.types import PropertyTypes
 
 SourceState = Literal["new", "ok", "offline", "permission", "root_changed"]
 
@@ -63,6 +64,7 @@ class Source:
         self._listed = False  # whether a full scan told which vaults there are
         self.templates: tuple[str, ...] = ()
         """Folders of notes that are there to be copied."""
+        self.types = PropertyTypes()
         self._max_file_bytes = max_file_bytes
         self._root: Root | None = None
         self._ignore_case = False
@@ -182,7 +184,7 @@ class Source:
 
     def refresh_rules(self, root: Root | None = None, *, proven: bool = False) -> bool:
         """
-        Look at Obsidian's *Excluded files* again; whether they changed, or are known for the first time.
+        Look at Obsidian's settings again; whether its *Excluded files* changed, or are known for the first time.
 
         What cannot be read changes nothing: the last good rules stay. What is not there is believed to be gone only in
         a root that is `proven`. See `Exclusions`.
@@ -193,6 +195,7 @@ class Source:
         self.templates = template_folders(root.read, self.templates)
         before, was_known, heard = self.rules, self.rules_known, self.heard.now()
         self.exclusions.look(root, proven=proven, heard=heard)
+        self.types.look(root, self.exclusions.configs)
         changed = self._apply_rules(before)
         self.heard.looked(heard)
         return changed or was_known != self.rules_known

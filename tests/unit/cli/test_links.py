@@ -19,13 +19,15 @@ def link(of: str, line: int, to: str = "", **more: Any) -> dict[str, Any]:
     made = {
         "of": file(of), "line": line, "to": file(to) if to else None, "target": to.removesuffix(".md") or "Never",
         "how": "path" if to else "none", "heading": [], "kind": "wiki", "embed": False, "subpath": "", "alias": "",
+        "missing": False,
     }  # fmt: skip
     return made | more
 
 
 def answer(**more: Any) -> dict[str, Any]:
     counts = dict.fromkeys(("links", "path", "alias", "self", "none", "names", "notes", "orphans"), 0)
-    empty = {"note": None, "place": "", "out": [], "back": [], "unresolved": [], "names": [], "orphans": []}
+    lists = {part: list[Any]() for part in ("out", "back", "unresolved", "misplaced", "names", "orphans")}
+    empty = {"note": None, "place": "", **lists}
     said = {"counts": counts, "n_unread": 0, "generation": 1, "pending": 0, "degraded": []}
     return {**empty, **said, **more}
 
@@ -33,28 +35,37 @@ def answer(**more: Any) -> dict[str, Any]:
 def test_of_a_note_each_link_has_a_line(capsys: pytest.CaptureFixture[str]) -> None:
     going = [
         link("A.md", 3, "B.md", subpath="One#Two", heading=["Top", "Deep"]),
-        link("A.md", 4, "A.md", how="self", subpath="Here"),
+        link("A.md", 4, "A.md", how="self", subpath="Here", missing=True),
         link("A.md", 5, "C.md", how="alias", target="See"),
         link("A.md", 6, "p.png", embed=True),
     ]
-    coming = [link("D.md", 9, "A.md", kind="property", subpath="^x"), link("E.md", 1, "A.md", how="alias", target="a")]
+    coming = [
+        link("D.md", 9, "A.md", kind="property", subpath="^x", missing=True),
+        link("E.md", 1, "A.md", how="alias", target="a"),
+    ]
     told = answer(note=file("A.md"), place="Top", out=going, back=coming, unresolved=[link("A.md", 12)])
     print_links(told)
     assert capsys.readouterr().out.splitlines() == [
         "Vault/A.md#Top",
         "links to (4)",
         "     3  Vault/B.md#One#Two  under Top › Deep",
-        "     4  #Here",
+        "     4  #Here  (no such heading)",
         "     5  Vault/C.md  via alias 'See'",
         "     6  Vault/p.png  embedded",
         "linked from (2)",
-        "  Vault/D.md:9  #^x  in a property",
+        "  Vault/D.md:9  #^x  (no such block)  in a property",
         "  Vault/E.md:1  via alias 'a'",
         "leads nowhere (1)",
         "    12  Never",
     ]
     print_links(told, unresolved=True)
-    assert capsys.readouterr().out.splitlines() == ["Vault/A.md#Top", "leads nowhere (1)", "    12  Never"]
+    assert capsys.readouterr().out.splitlines() == [
+        "Vault/A.md#Top",
+        "leads to no such place (1)",
+        "     4  #Here  (no such heading)",
+        "leads nowhere (1)",
+        "    12  Never",
+    ]
 
 
 def test_of_everything_names_come_with_their_places_and_counts_go_beside(capsys: pytest.CaptureFixture[str]) -> None:
@@ -69,6 +80,16 @@ def test_of_everything_names_come_with_their_places_and_counts_go_beside(capsys:
         "   1  Never  (Vault/x.md:1)",
     ]
     assert seen.err.splitlines() == [said]
+    misplaced = [
+        link("B.md", 3, "A.md", subpath="Old", missing=True),
+        link("A.md", 4, how="self", subpath="[^1]", missing=True),
+    ]
+    print_links(answer(counts=counts, misplaced=misplaced), unresolved=True)
+    assert capsys.readouterr().out.splitlines() == [
+        "leads to no such place (2)",
+        "  Vault/B.md:3  Vault/A.md#Old  (no such heading)",
+        "  Vault/A.md:4  #[^1]  (no such footnote)",
+    ]
     print_links(answer(counts=counts, orphans=[file("o.md")]), orphans=True)
     assert capsys.readouterr().out.splitlines() == ["Vault/o.md"]
     print_links(answer(counts=counts))

@@ -23,10 +23,12 @@ FILE = {"store": "notes", "source": "Vault", "path": f"{LONG}/b.md", "title": "b
 STATE = {"n_unread": 3, "generation": 1, "pending": 1, "degraded": ["initial_scan"], "n_notes": 12, "unknown": []}
 LINK = {
     "of": FILE, "line": 7, "heading": [LONG, "B"], "kind": "wiki", "embed": True, "target": LONG, "subpath": "x",
-    "alias": "", "how": "alias", "to": FILE,
+    "alias": "", "how": "alias", "to": FILE, "missing": True,
 }  # fmt: skip
 COUNTS = {"links": 1, "notes": 1, "none": 1, "names": 1, "alias": 0, "orphans": 1}
-ANSWER = {"place": "", "out": [LINK], "back": [LINK], "unresolved": [LINK], "counts": COUNTS, **STATE}
+ANSWER = {
+    "place": "", "out": [LINK], "back": [LINK], "unresolved": [LINK], "misplaced": [LINK], "counts": COUNTS, **STATE,
+}  # fmt: skip
 
 
 def shown(say: Callable[[], Any], *, terminal: bool) -> list[str]:

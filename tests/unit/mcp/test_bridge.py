@@ -69,7 +69,8 @@ def test_the_longest_hits_are_given_one_by_one(c: str) -> None:
 @pytest.mark.parametrize("c", BAD)
 def test_the_longest_notes_links_lists_and_states_have_room(c: str) -> None:
     note = place(c)
-    link = {"of": note, "to": note, "line": 3, "subpath": c * 9_000, "alias": c * 9_000, "heading": [c * 999] * 30,
+    link = {"of": note, "to": note, "line": 3, "missing": True,
+            "subpath": c * 9_000, "alias": c * 9_000, "heading": [c * 999] * 30,
             "embed": True, "target": c * 9_000}  # fmt: skip
     source = {"name": c * 999, "state": "ok"}
     store = {"name": c * 999, "notes": 1, "pending": 2, "sources": [source] * 99, "degraded": [c * 999] * 99,
@@ -96,7 +97,8 @@ def test_the_longest_notes_links_lists_and_states_have_room(c: str) -> None:
 
 def test_every_link_is_named_once_over_all_pages() -> None:
     note = place("x")
-    link = {"of": note, "to": note, "subpath": "", "alias": "", "heading": [], "embed": False, "target": "t"}
+    link = {"of": note, "to": note, "subpath": "", "alias": "", "heading": [], "embed": False, "target": "t",
+            "missing": False}  # fmt: skip
     sides = {side: [link | {"line": n, "to": None if side == "unresolved" else note} for n in range(40)]
              for side in ("out", "back", "unresolved")}  # fmt: skip
     daemon = Answers(links={"note": note, **sides, **BESIDE})

@@ -73,7 +73,7 @@ def body_of(data: bytes) -> list[str]:
     """The lines of a note as they are shown: without blanks at their ends, nothing where the properties are."""
     lines = [line.rstrip() for line in decode(data)[0].split("\n")]
     body = front_matter(lines)
-    if body and load("\n".join(lines[1 : body - 1]), {}) is not None:
+    if body and load("\n".join(lines[1 : body - 1])) is not None:
         lines[:body] = [""] * body
     elif body:
         lines[0] = lines[body - 1] = ""

@@ -150,3 +150,35 @@ def test_any_text_gives_edits_in_order_that_do_not_overlap(text: str) -> None:
         assert end <= first < last <= len(text)
         end = last
     read_note(text.encode(), "n")
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("![[a.png|100]]", "a.png"),
+        ("![[a.png|Caption|100x20]]", "Caption"),
+        ("| a |\n|---|\n| ![[a.png\\|Caption\\|100]] |", "| a |\n| Caption |"),
+        ("![A view|50](b.png)", "A view"),
+        ("![100](b.png) c", "c"),
+        ("[[Price|100]]", "100"),
+        ("[x|5](e.md)", "x|5"),
+        ("![[a.png|in 1999]]", "in 1999"),
+    ],
+)
+def test_the_size_of_an_image_is_no_word_and_a_number_shown_for_a_link_is(text: str, words: str) -> None:
+    assert embedded(text) == words
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("- [x] one", "- one"),
+        ("- [x]   three blanks", "- three blanks"),
+        ("- [ ]\ttab", "- tab"),
+        ("-\t[ ]\ttabs [[L]]", "-\ttabs L"),
+        ("> - [x]\tq", "- q"),
+        ("- [ ]\n- b", "-\n- b"),
+    ],
+)
+def test_the_box_of_a_task_is_no_word_whatever_blanks_are_behind_it(text: str, words: str) -> None:
+    assert embedded(text) == words

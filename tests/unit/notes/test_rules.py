@@ -12,8 +12,11 @@ import pytest
 
 from vragd.notes.chunk import read_note
 from vragd.notes.model import Note
+from vragd.search.typed import typed
+from vragd.vault.types import kinds_in
 
 VAULTS = Path(__file__).parents[2] / "vaults"
+TYPES = dict(kinds_in((VAULTS / "rules/.obsidian/types.json").read_bytes()))
 
 
 def rows(n_columns: int) -> list[tuple[str, ...]]:
@@ -26,9 +29,8 @@ def rows(n_columns: int) -> list[tuple[str, ...]]:
 @cache
 def vault(name: str) -> dict[str, Note]:
     root = VAULTS / name
-    types = json.loads((root / ".obsidian" / "types.json").read_text("utf-8"))["types"]
     return {
-        path.relative_to(root).as_posix(): read_note(path.read_bytes(), path.stem, path.suffix, types)
+        path.relative_to(root).as_posix(): read_note(path.read_bytes(), path.stem, path.suffix)
         for path in sorted(root.rglob("*"))
         if path.suffix in (".md", ".canvas")
     }
@@ -69,7 +71,8 @@ def value(note: Note, what: str) -> object:
             return [each.title for each in marks.headings]
         case "left out":
             return [f"{each.reason} {each.n_lines}" for each in note.left_out]
-    return note.properties[what.removeprefix("property ")]
+    name = what.removeprefix("property ")
+    return typed(note.properties[name], TYPES.get(name, ""))
 
 
 @pytest.mark.parametrize(("path", "what", "expected"), rows(3))

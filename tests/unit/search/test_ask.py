@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -306,3 +307,47 @@ def test_a_question_is_empty_where_the_document_of_the_api_says_so() -> None:
             check(understood(text=text))
     check(understood(text="\x85"))
     check(understood(text="", where="tag:a"))
+
+
+def sorted_hits(world: World, n: int, **asked: Any) -> Answer:
+    """Of notes of which the later ones are the longer, and so the worse."""
+    for i in range(n):
+        world.write(f"n{i:02}.md", f"alpha {' '.join(f'w{i}x{j}' for j in range(3 * i))}")
+        os.utime(world.vault / f"n{i:02}.md", (1e9 + i, 1e9 + i))
+    world.write("other.md", "beta")
+    world.apply("other.md", *(f"n{i:02}.md" for i in range(n)))
+    return ask(target(world), Question("alpha", **asked))
+
+
+@pytest.mark.parametrize("mode", ["hybrid", "keyword"])
+def test_all_that_matches_is_put_in_another_order_not_the_best_alone(world: World, mode: Mode) -> None:
+    answer = sorted_hits(world, 60, mode=mode, sort="modified", top_k=3)
+    assert [hit.path for hit in answer.hits] == ["n59.md", "n58.md", "n57.md"]
+    assert answer.degraded == ()
+    first = ask(target(world), Question("alpha", mode=mode, sort="name", top_k=2))
+    assert [hit.path for hit in first.hits] == ["n00.md", "n01.md"]
+
+
+def test_where_more_match_than_are_put_in_order_it_is_said(world: World) -> None:
+    question = Question("alpha", mode="keyword", sort="modified", top_k=3)
+    sorted_hits(world, 60)
+    assert ask(target(world), question, most_sorted=60).degraded == ("sorted_best",)
+    assert ask(target(world), question, most_sorted=61).degraded == ()
+    assert ask(target(world), replace(question, sort="score"), most_sorted=10).degraded == ()
+    assert ask(target(world), replace(question, mode="vector")).degraded == ("sorted_best",)
+
+
+def test_in_another_order_a_low_score_leaves_out_and_takes_no_place(world: World) -> None:
+    best = sorted_hits(world, 40, mode="keyword", top_k=10).hits
+    least = best[-1].score
+    found = ask(target(world), Question("alpha", mode="keyword", sort="modified", top_k=4, min_score=least - 1e-6)).hits
+    good = sorted((hit.path for hit in best), reverse=True)
+    assert [hit.path for hit in found] == good[:4]
+
+
+def test_weak_hits_are_said_to_be_in_whatever_order(world: World) -> None:
+    world.write("a.md", "beta gamma")
+    world.write("b.md", "alpha")
+    world.apply("a.md", "b.md")
+    answer = ask(target(world), Question("alpha", sort="name", weak=True, top_k=10))
+    assert [(hit.path, hit.weak) for hit in answer.hits] == [("a.md", True), ("b.md", False)]

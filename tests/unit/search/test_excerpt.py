@@ -112,6 +112,21 @@ def test_what_is_marked_is_whole_characters_with_their_marks_and_no_more(
     assert marked(text, question) == expected
 
 
+@pytest.mark.parametrize(
+    ("text", "seen"),
+    [
+        ("a wombat[^1] here", "a wombat here"),
+        ("[^note-a]: the wombat", "the wombat"),
+        ("![A wombat|50](b.png) and", "A wombat and"),
+        ("![A wombat\\|50x20](b.png) and", "A wombat and"),
+        ("[A wombat|50](b.md)", "A wombat 50"),
+        ("wombat [^ no note]", "wombat [^ no note]"),
+    ],
+)
+def test_footnotes_and_sizes_of_images_are_not_shown(text: str, seen: str) -> None:
+    assert shown(text, 1, matched("wombat")).text == seen
+
+
 def test_of_nested_brackets_the_inner_link_is_one() -> None:
     assert shown("See [[A [[Target|wombat]] C]] there", 1, matched("wombat")).text == "See [[A wombat C]] there"
 

@@ -161,6 +161,9 @@ def test_of_a_note_all_is_told_with_where_it_stands_and_leads(store: Store) -> N
         ("Kitchen/Beans.md", 4, "path", "^b1", ""),
     ]
     assert (told.counts["links"], told.counts["none"], told.counts["alias"]) == (8, 1, 1)
+    assert [(link.of.path, link.subpath) for link in (*told.out, *told.back) if link.missing] == [
+        ("Kitchen/Beans.md", "^b1")
+    ]
 
 
 @pytest.mark.parametrize(
@@ -189,12 +192,16 @@ def test_of_everything_names_that_lead_nowhere_are_counted_and_notes_nobody_link
     assert [link.of.path for link in told.unresolved] == ["Kitchen/Beans.md", "Kitchen/Coffee.md", "Other/Beans.md"]
     assert [file.path for file in told.orphans] == ["100%.md", "Alone.md", "a#b.md", "caf%E9.md"]
     assert told.orphans[-1].path_b64 is not None
+    assert [(link.of.path, link.target, link.subpath) for link in told.misplaced] == [
+        ("Alone.md", "", "here"), ("Kitchen/Beans.md", "coffee", "^b1")
+    ]  # fmt: skip
     counts = {name: told.counts[name] for name in ("links", "path", "alias", "self", "none", "notes", "orphans")}
     assert counts == {
         "links": 13, "path": 7, "alias": 1, "self": 2, "none": 3, "notes": 7, "orphans": 4
     }  # fmt: skip
     bare = of_all(linked(store), unresolved=False, orphans=False)
     assert (bare.counts, bare.names, bare.unresolved, bare.orphans) == (told.counts, told.names, [], [])
+    assert bare.misplaced == []
     assert of_all(linked(store, sources=("other",)), unresolved=True, orphans=True).counts["links"] == 0
 
 
@@ -216,3 +223,62 @@ def test_what_is_withheld_is_named_by_nothing(store: Store) -> None:
     whole = of_all(linked(store, hidden), unresolved=True, orphans=True)
     said = [link.of.path for link in whole.unresolved] + [file.path for file in whole.orphans]
     assert not {*hidden} & {*said}
+
+
+PLACES_MD = """---
+title: "# No heading"
+---
+# One: two & three
+## Deep [[Alone|thing]] `code`
+Text ^Block-1
+
+> ## In a quote
+> words
+> ^quoted
+
+- item
+  - inner ^i2
+    ```
+    # In code ^c3
+    ```
+- # In a list
+
+%%
+# Hidden ^h4
+%%
+# 🚀 Launch
+Under
+=====
+text[^Note]
+
+| a | b |
+|---|---|
+| 1 | 2 |
+
+^table
+
+[^Note]: said
+## Deep
+"""
+
+
+THERE = [
+    "One: two & three", "one two three", "Deep Alone thing code", "Under#Deep", "In a quote", "In a list",
+    "🚀 Launch", "^block-1", "^quoted", "^I2", "^table", "[^note]", "&",
+]  # fmt: skip
+GONE = [
+    "One two", "Deep thing code", "One two three#Deep", "Deep#Under", "In code", "Hidden", "No heading", "🚀",
+    "Launch", "^c3", "^h4", "^tab", "[^2]",
+]  # fmt: skip
+ELSEWHERE = ["cup.png#here", "b.canvas#here", "Never#here", "a#b#x"]
+
+
+def test_a_place_is_missing_where_obsidian_finds_no_such_heading_or_block(store: Store) -> None:
+    (store.vault / "Places.md").write_text(PLACES_MD)
+    (store.vault / "b.canvas").write_text("{}")
+    links = [*(f"Places#{place}" for place in (*THERE, *GONE)), *ELSEWHERE]
+    (store.vault / "From.md").write_text("".join(f"[[{one}]]\n" for one in links))
+    store.look()
+    told = told_of(store, "From")
+    missing = {links[link.line - 1]: link.missing for link in (*told.out, *told.unresolved)}
+    assert missing == {one: one.removeprefix("Places#") in GONE for one in links}

@@ -43,7 +43,7 @@ def kept(world: World, *parts: Node) -> list[int] | None:
     """What the reader keeps of these filters."""
     with world.store.reader.snapshot() as now:
         assert now.selected is not None
-        ids = now.selected.get(now.generation(), (world.store.name, And(parts)))
+        ids = now.selected.get(now.generation(), (world.store.name, And(parts), ()))
         return None if ids is None else ids.tolist()
 
 

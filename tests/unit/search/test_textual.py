@@ -52,3 +52,23 @@ def test_a_pattern_that_is_none_is_refused_and_one_that_took_its_time_is_not_tri
     for _ in range(2):
         with pytest.raises(UsageError, match="takes longer"):
             slow.holds(Pattern("^(?:a|aa|aaa)+$"), Look("a" * 60 + "!"))
+
+
+@pytest.mark.parametrize("blanks", [" ", "  ", "   ", "    ", "\t", "\u3000", " \t "])
+@pytest.mark.parametrize("scope", [Scope.BLOCK, Scope.SECTION, Scope.TASK])
+def test_lines_of_blanks_are_blank(blanks: str, scope: Scope) -> None:
+    text = f"{blanks}\n# A{blanks}\n- [ ] do{blanks}\n{blanks}\nmore\n{blanks}"
+    plain = "\n".join(line.rstrip() for line in text.split("\n"))
+    assert [(at, piece.text.split()) for at, piece in Look(text).pieces(scope)] == [
+        (at, piece.text.split()) for at, piece in Look(plain).pieces(scope)
+    ]
+
+
+def test_a_task_has_all_its_own_text_and_nothing_below_it() -> None:
+    text = "- [x] call dad\n  at home\n  - [ ] about mum\n    and tea\n  ```\n  code\n  ```\n- other\n"
+    text += "\n> - [ ] quoted\n> on\n"
+    found = [(at, piece.text) for at, piece in Look(text).pieces(Scope.TASK)]
+    assert found == [(0, "call dad\n  at home"), (2, "about mum\n    and tea"), (9, "quoted\n> on")]
+    (done,) = Look(text).pieces(Scope.TASK_DONE)
+    assert done[1].has("home", case=False)
+    assert not done[1].has("tea", case=False)

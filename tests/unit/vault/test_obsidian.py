@@ -262,6 +262,7 @@ def test_a_change_within_the_same_instant_and_of_the_same_size_is_seen(look: Loo
         (".obsidian/app.json", ""),
         (".obsidian-x", ""),
         (".work/app.json", ""),
+        (".obsidian/types.json", ""),
         ("A/.obsidian", "A"),
         ("A/B/.c/app.json", "A/B"),
     ],
@@ -270,7 +271,7 @@ def test_where_settings_may_have_changed(path: str, vault: str) -> None:
     assert configured_by(path) == vault
 
 
-@pytest.mark.parametrize("path", ["n.md", "A/app.json", ".git/index", ".obsidian/workspace.json", "obsidian", ""])
+@pytest.mark.parametrize("path", ["n.md", "A/app.json", "types.json", ".git/a", ".obsidian/workspace.json", "a", ""])
 def test_where_they_have_not(path: str) -> None:
     assert configured_by(path) is None
 

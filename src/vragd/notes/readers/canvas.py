@@ -18,7 +18,7 @@ MAX_NODES = 20_000
 _ID = re.compile(r'"id"\s*+:\s*+"((?:[^"\\]|\\.)*+)"')
 
 
-def read(data: bytes, stem: str, types: Mapping[str, str]) -> Note:
+def read(data: bytes, stem: str) -> Note:
     """The canvas in `data`; a chunk's lines are those of its card's record. Raises NotIndexable for what is none."""
     text, lossy = decode(data)
     try:

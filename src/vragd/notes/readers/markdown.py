@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from vragd.notes.inline import split_link
@@ -13,7 +13,7 @@ from vragd.notes.page import Page, read_page
 from vragd.notes.properties import Properties, load
 
 
-def read(data: bytes, stem: str, types: Mapping[str, str]) -> Note:
+def read(data: bytes, stem: str) -> Note:
     """The note in `data`. Raises NotIndexable for a binary file, or a note with `vragd: false` in its properties."""
     text, lossy = decode(data)
     lines = text.split("\n")
@@ -21,7 +21,7 @@ def read(data: bytes, stem: str, types: Mapping[str, str]) -> Note:
     if OPT_OUT.says_no(lines):
         raise NotIndexable("opted_out")
     within = lines[1 : body - 1] if body else []
-    found = load("\n".join(within), types) if body else None
+    found = load("\n".join(within)) if body else None
     if _says_no(OPT_OUT, within, found):
         raise NotIndexable("opted_out")
     closed = CLOSED.says_no(lines) or _says_no(CLOSED, within, found)

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from vragd.catalog.model import SourceRow, StampRow
+from vragd.catalog.sources import KnownVaults
 from vragd.catalog.writer import Catalog
 from vragd.sync.difference import Difference, compare
 from vragd.sync.pace import PACE, Pace
@@ -76,7 +77,8 @@ class Proof:
         self._root_kept, self._mounts_kept = row.identity, sorted(self.state.mounts)
         self._rules_kept = catalog.rules(source.uid)
         source.recall_rules(self._rules_kept)
-        source.recalled_vaults = self._vaults_kept = catalog.vaults(source.uid)
+        self._vaults_kept = catalog.vaults(source.uid)
+        source.recalled_vaults, source.types.said = self._vaults_kept[:2], self._vaults_kept.types
 
     def _change(self, **changes: Any) -> None:
         with self._lock:
@@ -133,8 +135,8 @@ class Proof:
         if self.source.exclusions.looked and (rules := self.source.exclusions.record()) != self._rules_kept:
             self._catalog.set_rules(self.source.uid, rules)
             self._rules_kept = rules
-        if (vaults := self.source.vaults) != self._vaults_kept:
-            self._catalog.set_vaults(self.source.uid, *vaults)
+        if (vaults := KnownVaults(*self.source.vaults, self.source.types.said)) != self._vaults_kept:
+            self._catalog.set_vaults(self.source.uid, vaults)
             self._vaults_kept = vaults
 
     def carry_over(self, catalog: Catalog) -> None:
