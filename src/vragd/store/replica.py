@@ -9,7 +9,7 @@ time. `behind` and `answers_for` may be asked from any thread.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
@@ -102,6 +102,7 @@ class Replica:
         """Whether it has had all there was of that space: then it may answer."""
         self.refused: frozenset[str] = frozenset()
         """Keys of vectors it does not take as they are now."""
+        self._anyway: frozenset[str] = frozenset()  # put again, whatever it says that it holds
         self._reader: Reader | None = None  # another one reads another catalog
         self._due = Due(NEVER)  # one value, replaced whole: others look at it
         self._compared_at = self._reached_at = 0.0
@@ -159,7 +160,8 @@ class Replica:
             if is_last and due.seen != held.row.applied:
                 on_writer(lambda catalog: catalog.remember_applied(held.row.id, due.seen))
 
-        done = feed(told.reader, backend, held.space, some, remember)
+        done = feed(told.reader, backend, held.space, some, remember, self._anyway)
+        self._anyway -= frozenset(some)
         self._stood = self._stands(backend, held)
         self._due = due.without(some)
         self.refused |= done.refused
@@ -252,6 +254,18 @@ class Replica:
         reach("replica.left")
         on_writer(lambda catalog: catalog.forget_replica(row.id))
         reach("replica.forgotten")
+
+    # -- what somebody else changed ----------------------------------------------------------------
+
+    def known(self, reader: Reader) -> frozenset[str]:
+        """Keys of which it is known that it has them otherwise than the catalog, or not at all. On its lane."""
+        with following(reader) as catalog:
+            return catalog.due_after(self._due).keys | self.refused
+
+    def tell_again(self, wrong: Collection[str], gone: Collection[str]) -> None:
+        """Have the next steps put what is `wrong`, whatever it says that it holds, and delete what is `gone`."""
+        self._anyway |= frozenset(wrong)
+        self._due = Due(self._due.seen, self._due.keys.union(wrong, gone), self._due.dead.union(gone))
 
     # -- the end -----------------------------------------------------------------------------------
 

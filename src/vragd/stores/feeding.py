@@ -119,13 +119,25 @@ class Feeding:
             if fed.trouble is None and not fed.lane.busy:
                 await fed.lane.run(fed.replica.tend)
 
+    @property
+    def told(self) -> Told | None:
+        """What a step goes by now; None where nothing can be told."""
+        store = self._store()
+        if store.space is None or store.damage is not None:
+            return None
+        return Told(store.reader, store.space, store.rebuilding, self._all_known())
+
+    def late_after(self, seconds: float) -> Callable[[], bool]:
+        """What says whether so much time has passed from now on. Any thread."""
+        until = self._clock.steady() + seconds
+        return lambda: self._clock.steady() > until
+
     # -- the loop of one ---------------------------------------------------------------------------
 
     async def _once(self, fed: Fed) -> float | None:
         store = self._store()
-        if store.space is None or store.damage is not None:
+        if (told := self.told) is None:
             return None
-        told = Told(store.reader, store.space, store.rebuilding, self._all_known())
         try:
             more = await fed.lane.run(fed.replica.step, told, self.on_writer)
         except VragdError as error:
