@@ -134,6 +134,11 @@ class Replica:
         if self._reader is not told.reader:
             self._doubt()
             self._reader = told.reader
+        if not told.space.has_vectors:  # of words alone there is nothing to tell: what it had of vectors goes
+            self._doubt()
+            if not told.rebuilding:
+                self._leave_others(backend, told.reader, on_writer)
+            return False
         now = self._clock.steady()
         if (
             self.held is None
@@ -239,10 +244,10 @@ class Replica:
         return successor if self._store in there else self._store
 
     def _leave_others(self, backend: VectorBackend, reader: Reader, on_writer: OnWriter) -> None:
-        """Take what is ours out of the collections of spaces that are no more."""
-        assert self.held is not None
+        """Take what is ours out of all collections but the one that is fed."""
+        fed = self.held.row.id if self.held else None
         for row in rows_of(reader):
-            if row.is_of(self.name, self.settings.type, self.where) and row.id != self.held.row.id:
+            if row.is_of(self.name, self.settings.type, self.where) and row.id != fed:
                 self._leave(backend, row, reader, on_writer)
 
     def _leave(self, backend: VectorBackend, row: ReplicaRow, reader: Reader, on_writer: OnWriter) -> None:
@@ -273,9 +278,7 @@ class Replica:
         """Take what is ours out of it. Raises what the backend raises; can be done again."""
         backend = self._opened()
         self._doubt()
-        for row in rows_of(reader):
-            if row.is_of(self.name, self.settings.type, self.where):
-                self._leave(backend, row, reader, on_writer)
+        self._leave_others(backend, reader, on_writer)
 
     def close(self) -> None:
         """Close the backend; what the lane is about ends with BackendUnavailable. From any thread."""
@@ -297,6 +300,8 @@ class Replica:
         Of one that was not reached since the start by what the catalog knows of it.
         """
         held, due = self.held, self._due
+        if not space.has_vectors:
+            return 0, 0
         with following(reader) as catalog:
             if held is None or held.space.id != space.id:
                 rows = (row for row in catalog.replica_rows() if row.is_of(self.name, self.settings.type, self.where))

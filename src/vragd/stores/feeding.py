@@ -200,7 +200,8 @@ class Feeding:
 
     def degraded(self, is_out: bool) -> list[str]:
         """Why answers may be of another than the user chose."""
-        if self.chosen():
+        space = self.primary.space
+        if self.chosen() or (space is not None and not space.has_vectors):
             return []
         reasons = [] if self._store().settings.answers == PRIMARY else ["replica_away"]
         return reasons + ["replica_answers"] * (is_out and self.instead() is not None)

@@ -64,7 +64,7 @@ async def _problems(indexer: Indexer, hangs_s: float) -> list[Problem]:
 
 async def _replica_problems(indexer: Indexer, fed: Fed, hangs_s: float) -> list[Problem]:
     """Of one replica: on its own lane, which may hang with it, and then holds up nobody."""
-    if (told := indexer.feeding.told) is None:
+    if (told := indexer.feeding.told) is None or not told.space.has_vectors:
         return []
     late = indexer.feeding.late_after(SETTLES_IN_S)
     work = fed.lane.run(compare_replica, fed.replica, told, indexer.feeding.on_writer, late)
