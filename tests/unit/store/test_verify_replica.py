@@ -136,6 +136,15 @@ def test_what_it_was_not_told_yet_is_no_difference(rig: Rig) -> None:
     assert rig.behind[0] > 0
 
 
+def test_a_note_that_moved_to_another_folder_is_told(rig: Rig) -> None:
+    assert found(rig) == []
+    (rig.vault / "deep").mkdir()
+    (rig.vault / "a.md").rename(rig.vault / "deep/a.md")
+    rig.apply("a.md", "deep/a.md")
+    rig.feed()
+    assert found(rig) == []
+
+
 def test_one_that_is_late_or_cannot_be_reached_is_not_checked(rig: Rig) -> None:
     rig.begin(pace=Pace(fill_slice=1))
     assert compare_replica(rig.replica, rig.told(), rig.on_writer, lambda: True) == [
