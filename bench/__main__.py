@@ -37,7 +37,20 @@ def machine() -> dict[str, object]:
 def parser() -> argparse.ArgumentParser:
     found = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     found.add_argument(
-        "name", choices=(*report.ORDER, "backends", "edits", "filters", "map", "mcp", "page", "quality", "words", "all")
+        "name",
+        choices=(
+            *report.ORDER,
+            "backends",
+            "edits",
+            "filters",
+            "map",
+            "mcp",
+            "page",
+            "quality",
+            "replicas",
+            "words",
+            "all",
+        ),
     )
     found.add_argument("--chunks", type=int, action="append", help="store size (may be repeated)")
     found.add_argument("--per-note", type=int, default=20, help="for mcp: chunks in a note; 1 for as many notes")

@@ -10,6 +10,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+AGAIN = "it is tried again by itself"
+"""What a hint says of what may pass. Whoever ends with the error says `once_more` instead."""
+
 
 class VragdError(Exception):
     """What was found, what was expected (`message`), and the way out (`hint`)."""
@@ -325,6 +328,11 @@ class MethodNotAllowed(VragdError):
     def __init__(self, message: str, *, hint: str = "", allowed: tuple[str, ...] = ()) -> None:
         super().__init__(message, hint=hint or f"allowed: {', '.join(allowed)}")
         self.allowed = allowed
+
+
+def once_more(error: VragdError) -> None:
+    """Have an error that ends a command promise nothing that nobody does."""
+    error.hint = error.hint.replace(AGAIN, "then give the command again")
 
 
 def nearest(name: str, names: Iterable[str], at_least: float = 0.6) -> str:

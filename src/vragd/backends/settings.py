@@ -79,6 +79,9 @@ class BackendSettings(Settings):
         """What it writes outside our data directory, which must be in no vault."""
         return ()
 
+    def room_for(self, collection: str) -> None:
+        """Raise BackendRefused where no such collection can be made: what is there is somebody else's. Only looks."""
+
     def merged(self, given: BackendSettings | None) -> BackendSettings:
         """`given`; where it means the very same place, with what it leaves unsaid as it is here."""
         if given is None:

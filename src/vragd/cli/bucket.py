@@ -121,7 +121,7 @@ def delete_imported(args: argparse.Namespace, name: str) -> int:
 def _forget_imported(args: argparse.Namespace, name: str) -> None:
     """Remove the file of an imported store, whose index is deleted."""
     file = data_dir_of(args) / IMPORTED / f"{name}.db"
-    for ending in ("-wal", "-shm", ".lock", "", ".part"):
+    for ending in ("-wal", "-shm", ".lock", "", ".part", ".from"):
         file.with_name(file.name + ending).unlink(missing_ok=True)
 
 

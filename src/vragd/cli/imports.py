@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from vragd.cli import bucket
 from vragd.cli.connect import load
 from vragd.cli.moving import Told, broken_off, outcome, size_of
+from vragd.cli.offers import seconds_for
 from vragd.cli.render import ago, plural, say
 from vragd.errors import UsageError
 from vragd.system.files import private_dir, write_atomic
@@ -18,9 +19,6 @@ from vragd.system.places import expanded
 if TYPE_CHECKING:
     from vragd.config.load import Loaded
     from vragd.stores.moves.sound import Ready
-
-PER_S, BYTES_PER_S = 1_000, 50e6
-"""Passages that are put, and bytes that are read, a second: a guess, on the small side."""
 
 
 def add(commands: Any, common: argparse.ArgumentParser) -> None:
@@ -50,7 +48,7 @@ KINDS = ("jsonl", "llamaindex", "chroma", "vector-rag-tool")
 
 def _import(args: argparse.Namespace) -> int:
     from vragd.stores import elsewhere
-    from vragd.stores.moves import foreign, places, sound, transfer
+    from vragd.stores.moves import foreign, nearby, places, sound, transfer
 
     if args.reembed and args.unchecked:
         raise UsageError("--reembed makes new vectors, --unchecked takes the old ones", hint="leave one of them out")
@@ -85,12 +83,16 @@ def _import(args: argparse.Namespace) -> int:
             moved = transfer.transfer(origin, place.backend, info.name, told.progress)
         outcome(moved, args.store, place.where(), imported=mark is not None)
         if mark:
+            if args.kind != "jsonl":  # which is offered nowhere
+                nearby.remember_origin(loaded.data_dir, args.store, path)
             mark.unlink(missing_ok=True)
     size = size_of(path)
     say(f"{path} was only read: it takes {size / 1e6:,.1f} MB, and may go when nobody else uses it")
     if origin.shape.space:
         at = " --backend URL" if bucket.wanted(args) else ""
         say(f"try: vragd query{at} -s {args.store} …")
+        if not at:
+            say("it is asked by that name alone: a question that names no store asks those on notes")
     return 0
 
 
@@ -110,6 +112,6 @@ def _announce(args: argparse.Namespace, origin: Ready, path: Path, where: str) -
     model = shape.model or "a model nobody knows: vragd.open_backend alone asks it"
     say(f"{origin.title}: {what}, {shape.dimension:,}-d {shape.metric}, {size / 1e6:,.1f} MB; of {model}")
     need = transfer.needs_mib(shape, count)
-    took = "" if args.reembed or count is None else f", in about {ago(1 + count / PER_S + size / BYTES_PER_S)}"
+    took = "" if args.reembed or count is None else f", in about {ago(seconds_for(size, count))}"
     again = " All texts are embedded again." if args.reembed else ""
     say(f"It becomes store {args.store} in {where}: about {need or '?'} MiB{took}.{again}")

@@ -11,9 +11,10 @@ from typing import Any
 from vragd.cli import bucket
 from vragd.cli.connect import client, load, names_socket
 from vragd.cli.hits import print_hits, say_beside
+from vragd.cli.offers import not_asked
 from vragd.cli.render import say, the_page, within
 from vragd.cli.words import MAX_TOP_K, count
-from vragd.errors import NotFound, NotRunning, UsageError
+from vragd.errors import NotFound, NotRunning, UnknownStore, UsageError
 
 FRESH_S = 25
 NOTHING_FOUND = 1
@@ -124,12 +125,24 @@ def _query(args: argparse.Namespace) -> int:
         raise UsageError("--open and --edit both say what becomes of a hit", hint="leave one of them out")
     if wanted:
         args.top_k = max(args.top_k, wanted - args.offset)
-    answer = bucket.query(args) if bucket.asked(args, *args.store) else _ask_daemon(args)
+    try:
+        answer = bucket.query(args) if bucket.asked(args, *args.store) else _ask_daemon(args)
+    except (NotRunning, UnknownStore) as error:
+        error.hint = "\n".join(filter(None, (error.hint, not_asked(args))))
+        raise
     if answer["hits"] and (args.open is not None or args.edit is not None):
         return _use(args, answer, first)
+    show(args, answer, first)
+    return 0 if answer["hits"] else NOTHING_FOUND
+
+
+def show(args: argparse.Namespace, answer: Any, first: int) -> None:
+    """Print an answer in the format that was asked for, its first hit with this number."""
     if args.format == "text" and not args.null:
         print_hits(answer, first, the_page(args.color))
-        return 0 if answer["hits"] else NOTHING_FOUND
+        if not answer["hits"] and (beside := not_asked(args)):
+            say(beside)
+        return
     from vragd.cli.formats import print_as, print_paths
 
     if args.null:
@@ -138,7 +151,6 @@ def _query(args: argparse.Namespace) -> int:
         print_as(args.format, answer, first)
     if args.null or args.format not in ("json", "jsonl"):
         say_beside(answer)
-    return 0 if answer["hits"] else NOTHING_FOUND
 
 
 def _use(args: argparse.Namespace, answer: Any, first: int) -> int:

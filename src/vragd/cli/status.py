@@ -5,9 +5,11 @@ from __future__ import annotations
 import argparse
 import sys
 import time
+from pathlib import Path
 from typing import Any
 
 from vragd.cli.connect import client
+from vragd.cli.offers import asked_by_name, offers
 from vragd.cli.page import HIT, TITLE, Page, Piece, seen
 from vragd.cli.reasons import in_words, on_language
 from vragd.cli.render import ago, json_out, out, out_pieces, plural, the_page, within
@@ -40,7 +42,9 @@ def _status(args: argparse.Namespace) -> int:
         return 0
     if args.watch:
         return _watch(args)
-    print_status(*_asked(args), the_page())
+    status, newest_s = _asked(args)
+    print_status(status, newest_s, the_page())
+    print_imports(status)
     return 0
 
 
@@ -147,6 +151,19 @@ def print_status(status: Status, newest_s: float | None, page: Page, left: str =
             refused["hint"],
             "",
         )
+
+
+def print_imports(status: Status) -> None:
+    """What was imported, and what could be: found near the folders that are there."""
+    data = Path(status["data_dir"])
+    there = [
+        Path(source["path"]) for store in status["stores"] for source in store["sources"] if source["state"] == "ok"
+    ]
+    lines = [asked_by_name(data), *offers(data, there)]
+    if any(lines):
+        out("")
+    for line in filter(None, lines):
+        out(line)
 
 
 def _store(store: Status, page: Page) -> None:

@@ -8,7 +8,9 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from vragd.cli.connect import data_dir_of
 from vragd.cli.control import reload, say_failed, status_of
+from vragd.cli.offers import offers
 from vragd.cli.reasons import on_sending
 from vragd.cli.render import json_out, out, out_wrapped, say, the_page, within
 from vragd.errors import ConfigError, UsageError
@@ -63,6 +65,8 @@ def _add(args: argparse.Namespace) -> int:
     if text != before:
         _write(args, file, text, done)
         _say_what_leaves(_parsed(text, file), store, folders)
+        for line in offers(data_dir_of(args), folders):
+            out(f"       {line}")
         _tell(args, file)
     return 0
 

@@ -1,4 +1,4 @@
-"""`vragd verify`: compare vault, catalog and backend."""
+"""`vragd verify`: compare vault, catalog, backend and replicas."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from vragd.cli.render import json_out, out, plural, within
 
 def add(commands: Any, common: argparse.ArgumentParser) -> None:
     sub = commands.add_parser(
-        "verify", parents=[common], help="compare vault, catalog and backend; list and mend what differs"
+        "verify", parents=[common], help="compare vault, catalog, backend and replicas; list and mend what differs"
     )
     sub.add_argument("-s", "--store", action="append", default=[], help="only this store (may be repeated)")
     sub.add_argument("--repair", action="store_true", help="mend what differs")
@@ -25,11 +25,17 @@ def _verify(args: argparse.Namespace) -> int:
     if args.json:
         json_out(answer)
         return 0 if answer["ok"] else 1
+    print_verified(answer, repaired=args.repair)
+    return 0 if answer["ok"] else 1
+
+
+def print_verified(answer: dict[str, Any], *, repaired: bool) -> None:
+    """What differs, by store, for people."""
     for result in answer["stores"]:
         for problem in result["problems"]:
             place = "/".join(part for part in (problem["source"], problem["path"]) if part)
-            found = " ".join(part for part in (place, problem["detail"]) if part)
+            replica = problem["replica"] and f"replica {problem['replica']}:"
+            found = " ".join(part for part in (place, replica, problem["detail"]) if part)
             out(within(f"{result['store']}: {problem['kind']}: {found}"))
-        mended = f", {plural(result['n_mended'], 'problem')} mended" if args.repair else ""
+        mended = f", {plural(result['n_mended'], 'problem')} mended" if repaired else ""
         out(f"{result['store']}: {plural(len(result['problems']), 'problem')}{mended}")
-    return 0 if answer["ok"] else 1

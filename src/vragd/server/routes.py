@@ -191,7 +191,7 @@ async def reindex(call: Call) -> Any:
 
 
 async def verify(call: Call) -> Any:
-    """Compare vault, catalog and backend; optionally mend"""
+    """Compare vault, catalog, backend and replicas; optionally mend"""
     b: s.VerifyRequest = call.body
     return await verifying.verify(call.stores, b.stores, repair=b.repair)
 

@@ -129,6 +129,7 @@ class ProblemModel(Body):
     source: str
     path: str
     detail: str
+    replica: str
 
 
 class VerifiedStore(Body):

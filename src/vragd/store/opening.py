@@ -20,7 +20,15 @@ from vragd.catalog.reader import Reader
 from vragd.catalog.writer import Catalog
 from vragd.config.settings import DocumentSettings, LimitSettings, SourceSettings, StoreSettings
 from vragd.embed.base import Embedder
-from vragd.errors import CatalogCorrupt, VragdError
+from vragd.errors import (
+    BackendUnavailable,
+    CatalogCorrupt,
+    DataDirError,
+    StoreMismatch,
+    UnknownCollection,
+    VragdError,
+)
+from vragd.store.awaited import made_or_awaited
 from vragd.store.collections import Collections
 from vragd.store.filling import Filling
 from vragd.store.replica import folder_of, is_in_use
@@ -42,6 +50,9 @@ log = structlog.get_logger()
 NO_DOCUMENTS = DocumentSettings()
 SPARED_AGAIN_S = 600.0  # a catalog that seems damaged so soon again is replaced, whatever a check says
 
+REFUSED = (BackendUnavailable, DataDirError, StoreMismatch, UnknownCollection)
+"""What a backend says that cannot be opened."""
+
 
 def open_store(
     name: str,
@@ -60,12 +71,17 @@ def open_store(
     """
     A store on what is on disk, what a crash interrupted finished. Waits for no embedder and no network.
 
-    A damaged catalog is moved aside and begun anew: the vault is the source. Raises NewerFormat, DataDirError,
-    DiskFull. The embedder is made when it is first needed, and not closed here.
+    A damaged catalog is moved aside and begun anew: the vault is the source. A primary that is refused is attached
+    later, where there are replicas. Raises NewerFormat, DataDirError, DiskFull, and what the backend raises. The
+    embedder is made when it is first needed, and not closed here.
     """
     given = Given(name, settings, folder, limits, cache(make_embedder), stop, recorded, clock, pace)
     private_dir(folder)
-    backend = make_backend(settings.backend.type, settings.backend, private_dir(folder / "index"))
+    backend = made_or_awaited(
+        lambda: make_backend(settings.backend.type, settings.backend, private_dir(folder / "index")),
+        name,
+        replicated=bool(settings.replicas),
+    )
     lasting = Lasting(backend, Readers(Documents(documents.read, documents.timeout_s, documents.memory_mib)))
     try:
         try:
@@ -118,17 +134,30 @@ def _open(given: Given, lasting: Lasting) -> Store:
             log.warning("store.machine_changed", store=given.name)
         _register_sources(given, lasting, parts)
         _leave_replicas(given, catalog)
-        backend = lasting.backend
-        if backend.traits.private:
-            _forget_strangers(backend, {row.collection for row in catalog.spaces()})
-        if not backend.traits.networked:
-            parts.spaces.attach()
+        _attach(given, lasting.backend, parts)
     except BaseException:
         for one in opened:  # the last to close tidies up beside the file, by its name
             with suppress(VragdError):
                 one.close()
         raise
     return Store(given, lasting, parts)
+
+
+def _attach(given: Given, backend: VectorBackend, parts: Parts) -> None:
+    """
+    Have a backend of this machine ready. One that is refused is tried again by the indexer, where there are replicas;
+    what it has of a catalog before this one goes at the next start then.
+    """
+    try:
+        if backend.traits.private:
+            _forget_strangers(backend, {row.collection for row in parts.catalog.spaces()})
+        if not backend.traits.networked:
+            parts.spaces.attach()
+    except REFUSED as error:
+        is_of_catalog = isinstance(error, DataDirError) and error.transient  # it is locked, or no file can be opened
+        if not given.settings.replicas or is_of_catalog:
+            raise
+        log.warning("store.primary_not_opened", store=given.name, **error_fields(error))
 
 
 def _forget_strangers(backend: VectorBackend, known: set[str]) -> None:

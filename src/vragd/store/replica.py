@@ -9,7 +9,7 @@ time. `behind` and `answers_for` may be asked from any thread.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
@@ -102,6 +102,7 @@ class Replica:
         """Whether it has had all there was of that space: then it may answer."""
         self.refused: frozenset[str] = frozenset()
         """Keys of vectors it does not take as they are now."""
+        self._anyway: frozenset[str] = frozenset()  # put again, whatever it says that it holds
         self._reader: Reader | None = None  # another one reads another catalog
         self._due = Due(NEVER)  # one value, replaced whole: others look at it
         self._compared_at = self._reached_at = 0.0
@@ -133,6 +134,11 @@ class Replica:
         if self._reader is not told.reader:
             self._doubt()
             self._reader = told.reader
+        if not told.space.has_vectors:  # of words alone there is nothing to tell: what it had of vectors goes
+            self._doubt()
+            if not told.rebuilding:
+                self._leave_others(backend, told.reader, on_writer)
+            return False
         now = self._clock.steady()
         if (
             self.held is None
@@ -159,7 +165,8 @@ class Replica:
             if is_last and due.seen != held.row.applied:
                 on_writer(lambda catalog: catalog.remember_applied(held.row.id, due.seen))
 
-        done = feed(told.reader, backend, held.space, some, remember)
+        done = feed(told.reader, backend, held.space, some, remember, self._anyway)
+        self._anyway -= frozenset(some)
         self._stood = self._stands(backend, held)
         self._due = due.without(some)
         self.refused |= done.refused
@@ -237,10 +244,10 @@ class Replica:
         return successor if self._store in there else self._store
 
     def _leave_others(self, backend: VectorBackend, reader: Reader, on_writer: OnWriter) -> None:
-        """Take what is ours out of the collections of spaces that are no more."""
-        assert self.held is not None
+        """Take what is ours out of all collections but the one that is fed."""
+        fed = self.held.row.id if self.held else None
         for row in rows_of(reader):
-            if row.is_of(self.name, self.settings.type, self.where) and row.id != self.held.row.id:
+            if row.is_of(self.name, self.settings.type, self.where) and row.id != fed:
                 self._leave(backend, row, reader, on_writer)
 
     def _leave(self, backend: VectorBackend, row: ReplicaRow, reader: Reader, on_writer: OnWriter) -> None:
@@ -253,15 +260,25 @@ class Replica:
         on_writer(lambda catalog: catalog.forget_replica(row.id))
         reach("replica.forgotten")
 
+    # -- what somebody else changed ----------------------------------------------------------------
+
+    def known(self, reader: Reader) -> frozenset[str]:
+        """Keys of which it is known that it has them otherwise than the catalog, or not at all. On its lane."""
+        with following(reader) as catalog:
+            return catalog.due_after(self._due).keys | self.refused
+
+    def tell_again(self, wrong: Collection[str], gone: Collection[str]) -> None:
+        """Have the next steps put what is `wrong`, whatever it says that it holds, and delete what is `gone`."""
+        self._anyway |= frozenset(wrong)
+        self._due = Due(self._due.seen, self._due.keys.union(wrong, gone), self._due.dead.union(gone))
+
     # -- the end -----------------------------------------------------------------------------------
 
     def forget(self, reader: Reader, on_writer: OnWriter) -> None:
         """Take what is ours out of it. Raises what the backend raises; can be done again."""
         backend = self._opened()
         self._doubt()
-        for row in rows_of(reader):
-            if row.is_of(self.name, self.settings.type, self.where):
-                self._leave(backend, row, reader, on_writer)
+        self._leave_others(backend, reader, on_writer)
 
     def close(self) -> None:
         """Close the backend; what the lane is about ends with BackendUnavailable. From any thread."""
@@ -283,6 +300,8 @@ class Replica:
         Of one that was not reached since the start by what the catalog knows of it.
         """
         held, due = self.held, self._due
+        if not space.has_vectors:
+            return 0, 0
         with following(reader) as catalog:
             if held is None or held.space.id != space.id:
                 rows = (row for row in catalog.replica_rows() if row.is_of(self.name, self.settings.type, self.where))

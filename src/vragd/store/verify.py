@@ -1,40 +1,47 @@
 """
-Compares vault, catalog and backend, and says what differs.
+Compares vault, catalog, backend and replicas, and says what differs.
 
 The vault is read in full here, stamps are not trusted: this is what finds what everything else missed.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from vragd.backends.base import Entry, Stored
+from vragd.backends.base import Entry, Stored, Traits
 from vragd.catalog.model import Known, LiveRow, SpaceRow
-from vragd.errors import CatalogCorrupt, VragdError
+from vragd.catalog.replicas import following
+from vragd.errors import CatalogCorrupt, UnknownCollection, VragdError
+from vragd.store.replica import OnWriter, Replica, Told
 from vragd.store.store import Store
 from vragd.sync import order
+from vragd.sync.feed import compare
+from vragd.sync.order import entries_of
 from vragd.sync.readers import UNREAD
 from vragd.sync.vectors import to_entry
+from vragd.system.lanes import progress
 from vragd.vault.read import Content, Gone, Skipped
 from vragd.vault.scan import scan
 from vragd.vault.source import Source
 
 _BATCH = 1_000
+_WRONG = ("wrong_vector", "wrong_metadata")
 _ROUNDING = 1e-4  # of unit rows that were packed, unpacked and scaled on the way
 
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """One difference. `kind` is stable; `path` is empty where no note is concerned."""
+    """One difference. `kind` is stable; `path` is empty where no note is concerned, `replica` where none is."""
 
     kind: str
     source: str = ""
     path: str = ""
     detail: str = ""
+    replica: str = ""
 
 
 def compare_vault(store: Store, source: Source, pending: frozenset[str]) -> list[Problem]:
@@ -128,19 +135,22 @@ def _compare_vectors(store: Store, keys: list[str]) -> Iterator[Problem]:
     for start in range(0, len(keys), _BATCH):
         some = keys[start : start + _BATCH]
         held = store.backend.get(store.space.collection, some, metadata=True)
-        traits = store.backend.traits
         rows = list(store.catalog.rows_for(some))
         truth = store.catalog.embeddings(store.space.id, {row.chunk.text_hash for row in rows})
         for row in rows:
             key, text_hash = row.chunk.key, row.chunk.text_hash
             if text_hash not in truth:
                 yield Problem("missing_embedding", detail=key)
-            elif key not in held:
-                continue
-            elif _differ(held[key].values, truth[text_hash], traits.value_error):
-                yield Problem("wrong_vector", detail=key)
-            elif not _is_told(held[key], _entry(row, truth[text_hash]), keeps_payload=traits.keeps_payload):
-                yield Problem("wrong_metadata", detail=key)
+            elif key in held and (kind := _fault(held[key], _entry(row, truth[text_hash]), store.backend.traits)):
+                yield Problem(kind, detail=key)
+
+
+def _fault(held: Stored, entry: Entry, traits: Traits) -> str:
+    """What is wrong with what a backend holds, as the kind of a problem; "" for nothing."""
+    assert entry.values is not None
+    if _differ(held.values, entry.values, traits.value_error):
+        return "wrong_vector"
+    return "" if _is_told(held, entry, keeps_payload=traits.keeps_payload) else "wrong_metadata"
 
 
 def _differ(held: np.ndarray | None, truth: np.ndarray, value_error: float | None) -> bool:
@@ -192,15 +202,78 @@ def mend_backend(store: Store, problems: list[Problem]) -> None:
     """
     if store.space is None:
         return
+    problems = [problem for problem in problems if not problem.replica]
     kinds = {problem.kind for problem in problems}
     if kinds & {"missing_embedding", "catalog"}:
         with suppress(CatalogCorrupt):
             store.catalog.mend()
         if store.damage is not None:
             return  # another catalog is begun, and the backend with it
-    wrong = [problem.detail for problem in problems if problem.kind in ("wrong_vector", "wrong_metadata")]
+    wrong = [problem.detail for problem in problems if problem.kind in _WRONG]
     for start in range(0, len(wrong), _BATCH):
         order.put_live(store.catalog, store.backend, store.space, wrong[start : start + _BATCH])
     if store.space.has_vectors and (wrong or kinds & {"missing_vector", "orphan_vector", "unfinished"}):
         store.spaces.recover(store.space)
         store.spaces.refill(store.space)
+
+
+# -- replicas --------------------------------------------------------------------------------------
+
+
+def compare_replica(replica: Replica, told: Told, on_writer: OnWriter, late: Callable[[], bool]) -> list[Problem]:
+    """
+    What differs between catalog and replica, but for what it is known to lack. Call from the replica's lane.
+
+    One that has not had all yet is fed until it has, or it is `late`.
+    """
+    try:
+        return [replace(problem, replica=replica.name) for problem in _compare_replica(replica, told, on_writer, late)]
+    except UnknownCollection as error:
+        return [Problem("missing_collection", detail=error.message, replica=replica.name)]
+    except VragdError as error:
+        return [Problem("not_checked", detail=error.message, replica=replica.name)]
+
+
+def _compare_replica(
+    replica: Replica, told: Told, on_writer: OnWriter, late: Callable[[], bool]
+) -> list[Problem]:  # fmt: skip
+    if replica.answers_for(told.space) is None:
+        _tell(replica, told, on_writer, late)
+    answers = replica.answers_for(told.space)
+    if answers is None or answers.space is None:
+        n_behind, _ = replica.behind(told.reader, told.space)
+        return [Problem("not_checked", detail=f"{n_behind} vectors are still on their way to it")]
+    backend, space = answers.backend, answers.space
+    extra = compare(told.reader, backend, space, sweep=told.all_known).dead
+    problems = [Problem("orphan_vector", detail=key) for key in sorted(extra)]
+    with following(told.reader) as catalog:
+        live = sorted(catalog.versions(space.id))
+    for start in range(0, len(live), _BATCH):
+        progress()
+        with following(told.reader) as catalog:
+            entries = entries_of(catalog, space, catalog.rows_for(live[start : start + _BATCH]))
+        held = backend.get(space.collection, [entry.key for entry in entries], metadata=True)
+        for entry in entries:
+            kind = _fault(held[entry.key], entry, backend.traits) if entry.key in held else "missing_vector"
+            if kind:
+                problems.append(Problem(kind, detail=entry.key))
+    known = replica.known(told.reader)  # asked last: what was saved meanwhile is among it
+    return [problem for problem in problems if problem.detail not in known]
+
+
+def mend_replica(
+    replica: Replica, told: Told, on_writer: OnWriter, late: Callable[[], bool], problems: Sequence[Problem]
+) -> None:  # fmt: skip
+    """Make it what the catalog says, until it is `late`. Embeds nothing. As `compare_replica`; raises as `step`."""
+    gone = {problem.detail for problem in problems if problem.kind == "orphan_vector"}
+    wrong = {problem.detail for problem in problems if problem.kind in ("missing_vector", *_WRONG)}
+    replica.tell_again(wrong, gone)
+    try:
+        _tell(replica, told, on_writer, late)
+    except UnknownCollection:  # it is made now
+        _tell(replica, told, on_writer, late)
+
+
+def _tell(replica: Replica, told: Told, on_writer: OnWriter, late: Callable[[], bool]) -> None:
+    while replica.step(told, on_writer) and not late():
+        progress()

@@ -23,7 +23,15 @@ from vragd.config.settings import Config, default_embedder, of_model
 from vragd.embed.base import Embedder
 from vragd.embed.registry import create_embedder
 from vragd.embed.settings import EmbedderSettings
-from vragd.errors import StoreMismatch, UnknownCollection, UnknownStore, UsageError, VragdError
+from vragd.errors import (
+    BackendUnavailable,
+    StoreMismatch,
+    UnknownCollection,
+    UnknownStore,
+    UsageError,
+    VragdError,
+    once_more,
+)
 from vragd.search.ask import Question, check
 from vragd.search.folder import within
 from vragd.sync.vectors import source_of
@@ -63,8 +71,10 @@ class Place:
         self.backend: VectorBackend = create_backend(self.settings.type, self.settings, Path())  # contacts nobody yet
         return self
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, kind: object, error: BaseException | None, _: object) -> None:
         self.backend.close()
+        if isinstance(error, BackendUnavailable):  # who names a place is a command, which ends with it
+            once_more(error)
 
 
 def places(how: Mapping[str, str]) -> list[str]:

@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 import structlog
 
 from vragd.config.settings import PRIMARY
-from vragd.errors import VragdError
+from vragd.errors import BackendUnavailable, DataDirError, StoreMismatch, UnknownCollection, VragdError
 from vragd.store.replica import Answers, Replica, Told, left_behind
 from vragd.store.store import Store
 from vragd.stores.loops import Loops
@@ -31,6 +31,13 @@ T = TypeVar("T")
 PAUSE_FIRST_S, PAUSE_LAST_S = 1.0, 60.0
 LOOK_AGAIN_S = 300.0  # how often a replica that has all is asked whether it still is there
 RESTS_WITHIN_S, ENDS_WITHIN_S = 2.0, 30.0
+OF_THE_BACKEND = (BackendUnavailable, UnknownCollection, StoreMismatch)
+
+
+def is_out(trouble: VragdError | None) -> bool:
+    """Whether a store with this trouble has a primary that does not answer; its place may be below our directory."""
+    of_its_place = isinstance(trouble, DataDirError) and not trouble.transient
+    return isinstance(trouble, OF_THE_BACKEND) or of_its_place
 
 
 @dataclass(slots=True)
@@ -112,13 +119,25 @@ class Feeding:
             if fed.trouble is None and not fed.lane.busy:
                 await fed.lane.run(fed.replica.tend)
 
+    @property
+    def told(self) -> Told | None:
+        """What a step goes by now; None where nothing can be told."""
+        store = self._store()
+        if store.space is None or store.damage is not None:
+            return None
+        return Told(store.reader, store.space, store.rebuilding, self._all_known())
+
+    def late_after(self, seconds: float) -> Callable[[], bool]:
+        """What says whether so much time has passed from now on. Any thread."""
+        until = self._clock.steady() + seconds
+        return lambda: self._clock.steady() > until
+
     # -- the loop of one ---------------------------------------------------------------------------
 
     async def _once(self, fed: Fed) -> float | None:
         store = self._store()
-        if store.space is None or store.damage is not None:
+        if (told := self.told) is None:
             return None
-        told = Told(store.reader, store.space, store.rebuilding, self._all_known())
         try:
             more = await fed.lane.run(fed.replica.step, told, self.on_writer)
         except VragdError as error:
@@ -181,7 +200,8 @@ class Feeding:
 
     def degraded(self, is_out: bool) -> list[str]:
         """Why answers may be of another than the user chose."""
-        if self.chosen():
+        space = self.primary.space
+        if self.chosen() or (space is not None and not space.has_vectors):
             return []
         reasons = [] if self._store().settings.answers == PRIMARY else ["replica_away"]
         return reasons + ["replica_answers"] * (is_out and self.instead() is not None)

@@ -15,11 +15,9 @@ import structlog
 
 from vragd.config.settings import WatchSettings
 from vragd.errors import (
-    BackendUnavailable,
     CatalogCorrupt,
     EmbedderUnavailable,
     StoreMismatch,
-    UnknownCollection,
     VragdError,
 )
 from vragd.search.tongue import Sampled
@@ -27,7 +25,7 @@ from vragd.store.idle import while_idle
 from vragd.store.opening import replace_catalog
 from vragd.store.replica import Answers
 from vragd.store.store import WORDS_SWEPT_WITHIN_S, Store
-from vragd.stores.feeding import Feeding
+from vragd.stores.feeding import OF_THE_BACKEND, Feeding, is_out
 from vragd.stores.loops import BROKEN_RETRY_S, Loops
 from vragd.stores.state import Standing, State
 from vragd.stores.watched import Keeper
@@ -43,7 +41,6 @@ log = structlog.get_logger()
 JOBS_PER_ROUND = 64
 PAUSE_FIRST_S, PAUSE_LAST_S = 1.0, 15.0
 SCAN_AGAIN_S = 1.0
-OF_THE_BACKEND = (BackendUnavailable, UnknownCollection, StoreMismatch)
 PREPARE_AGAIN_S = 600.0  # how often the model's digest and a remote index are looked at while all is well
 DOUBT_AGAIN_S = 15.0
 
@@ -152,7 +149,7 @@ class Indexer:
             reasons.append("space_rebuilding")
         if self.store.behind:
             reasons.append("backend_filling")
-        reasons += self.feeding.degraded(isinstance(self.trouble, OF_THE_BACKEND))
+        reasons += self.feeding.degraded(is_out(self.trouble))
         for source, keeper in self.keepers.items():
             reasons += keeper.degraded() if sources is None or source in sources else []
         return list(dict.fromkeys(reasons))
@@ -165,7 +162,7 @@ class Indexer:
     @property
     def answers(self) -> Answers:
         """Whom questions are put to now."""
-        return self.feeding.answers(isinstance(self.trouble, OF_THE_BACKEND))
+        return self.feeding.answers(is_out(self.trouble))
 
     def stuck(self, bound_s: float) -> list[str]:
         """What has not moved for `bound_s` seconds, or ended: `writer_lane`, `scan_lane`, `apply_loop`, `scan_loop`."""

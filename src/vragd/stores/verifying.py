@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Coroutine, Sequence
+from typing import Any, TypeVar
 
 import structlog
 
-from vragd.errors import Overloaded
-from vragd.store.verify import Problem, compare_backend, compare_vault, mend_backend
+from vragd.errors import Overloaded, VragdError
+from vragd.store.verify import Problem, compare_backend, compare_replica, compare_vault, mend_backend, mend_replica
+from vragd.stores.feeding import Fed
 from vragd.stores.indexer import Indexer
 from vragd.stores.stores import Stores
 from vragd.stores.watched import Keeper
 from vragd.system.lanes import Lane
+from vragd.system.log import error_fields
 
 log = structlog.get_logger()
+
+T = TypeVar("T")
 
 SETTLES_IN_S = 10.0
 MENDED_IN_S = 600.0
@@ -27,9 +31,9 @@ async def verify(
     stores: Stores, names: Sequence[str], *, repair: bool, hangs_s: float = HANGS_S
 ) -> dict[str, Any]:  # fmt: skip
     """
-    Compare vault, catalog and backend of each store; with `repair` mend, and compare again.
+    Compare vault, catalog, backend and replicas of each store; with `repair` mend, and compare again.
 
-    A source whose file system has not answered for `hangs_s` is named, and waited for no longer.
+    A source whose file system has not answered for `hangs_s` is named, and so is a replica; neither is waited for.
     """
     results = []
     for indexer in stores.chosen(names):
@@ -52,7 +56,33 @@ async def _problems(indexer: Indexer, hangs_s: float) -> list[Problem]:
     problems: list[Problem] = []
     for keeper in indexer.keepers.values():
         problems += await _vault_problems(indexer, keeper, hangs_s)
-    return problems + await indexer.writer.run(compare_backend, indexer.store)
+    problems += await indexer.writer.run(compare_backend, indexer.store)
+    for fed in indexer.feeding.fed:
+        problems += await _replica_problems(indexer, fed, hangs_s)
+    return problems
+
+
+async def _replica_problems(indexer: Indexer, fed: Fed, hangs_s: float) -> list[Problem]:
+    """Of one replica: on its own lane, which may hang with it, and then holds up nobody."""
+    if (told := indexer.feeding.told) is None or not told.space.has_vectors:
+        return []
+    late = indexer.feeding.late_after(SETTLES_IN_S)
+    work = fed.lane.run(compare_replica, fed.replica, told, indexer.feeding.on_writer, late)
+    found = await _unless_silent(fed.lane, work, hangs_s)
+    return [Problem("not_checked", detail="it does not answer", replica=fed.replica.name)] if found is None else found
+
+
+async def _unless_silent(lane: Lane, work: Coroutine[Any, Any, T], hangs_s: float) -> T | None:
+    """What comes of work on a lane; None once the lane has made no progress for so long."""
+    look = asyncio.ensure_future(work)
+    try:
+        while not look.done():
+            await asyncio.wait({look}, timeout=min(LOOK_S, hangs_s))
+            if not look.done() and lane.silent_s() > hangs_s:
+                return None
+        return look.result()
+    finally:
+        look.cancel()
 
 
 async def _vault_problems(indexer: Indexer, keeper: Keeper, hangs_s: float) -> list[Problem]:
@@ -62,15 +92,10 @@ async def _vault_problems(indexer: Indexer, keeper: Keeper, hangs_s: float) -> l
         return [_silent(source.label)]
     pending = frozenset(path for source_id, path in indexer.dirty.pending_paths() if source_id == source.id)
     lane = Lane(f"verify-{indexer.store.name}-{source.id}", only_reads=True)
-    look = asyncio.ensure_future(lane.run(compare_vault, indexer.store, source, pending))
     try:
-        while not look.done():
-            await asyncio.wait({look}, timeout=min(LOOK_S, hangs_s))
-            if not look.done() and lane.silent_s() > hangs_s:
-                return [_silent(source.label)]
-        return look.result()
+        found = await _unless_silent(lane, lane.run(compare_vault, indexer.store, source, pending), hangs_s)
+        return [_silent(source.label)] if found is None else found
     finally:
-        look.cancel()
         lane.close()
 
 
@@ -84,8 +109,22 @@ async def _mend(indexer: Indexer, problems: list[Problem]) -> None:
     if indexer.store.damage is not None:
         indexer.beat()
         await indexer.settled(indexer.dirty.ticket(), MENDED_IN_S)  # replaced then; the scans that follow come later
+    await _mend_replicas(indexer, problems)
     await indexer.retry_failed()
     by_label = {source.label: source.id for source in indexer.store.sources.values()}
     # not as hints: too many of those become a scan, which trusts the stamps that are in doubt here
     indexer.dirty.add((by_label[problem.source], problem.path) for problem in problems if problem.path)
     await indexer.settled(indexer.dirty.ticket(), MENDED_IN_S)
+
+
+async def _mend_replicas(indexer: Indexer, problems: Sequence[Problem]) -> None:
+    feeding = indexer.feeding
+    for fed in feeding.fed:
+        its = [problem for problem in problems if problem.replica == fed.replica.name]
+        if not its or (told := feeding.told) is None or fed.lane.silent_s() > SETTLES_IN_S:
+            continue
+        work = fed.lane.run(mend_replica, fed.replica, told, feeding.on_writer, feeding.late_after(MENDED_IN_S), its)
+        try:
+            await _unless_silent(fed.lane, work, HANGS_S)
+        except VragdError as error:  # what is left is said when all is compared again
+            log.warning("verify.replica_not_mended", replica=fed.replica.name, **error_fields(error))

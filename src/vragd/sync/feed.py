@@ -72,17 +72,22 @@ FEED: tuple[Step[Feed], ...] = (Step("put", _put_fed), Step("delete", _delete_fe
 
 
 def feed(
-    reader: Reader, backend: VectorBackend, space: SpaceRow, keys: Sequence[str], remember: Callable[[], None]
-) -> Feed:
+    reader: Reader, backend: VectorBackend, space: SpaceRow, keys: Sequence[str], remember: Callable[[], None],
+    anyway: Collection[str] = (),
+) -> Feed:  # fmt: skip
     """
     Make these keys of a replica, whose collection is that of `space`, what they are in the catalog; what that took.
 
-    The replica says itself what it holds of them: changes that cancel cost nothing.
+    The replica says itself what it holds of them: changes that cancel cost nothing. Those of `anyway` are put
+    whatever it says.
     """
     held = backend.get(space.collection, keys, values=False, metadata=True) if keys else {}
     with following(reader) as catalog:
         live = catalog.versions(space.id, keys)
-        lacks = [k for k, version in live.items() if k not in held or differs(backend, held[k].version, version)]
+        lacks = [
+            k for k, version in live.items()
+            if k not in held or k in anyway or differs(backend, held[k].version, version)
+        ]  # fmt: skip
         puts = entries_of(catalog, space, catalog.rows_for(lacks))
     done = Feed(backend, space.collection, puts, [key for key in held if key not in live], held, remember)
     run(FEED, done)

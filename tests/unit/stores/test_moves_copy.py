@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from tests.backends import keys
+from tests.fakes.lucene import FakeNode
 from tests.moved import indexed, says
 from tests.world import WordEmbedder, without
 from vragd.backends.base import Batch, Entry, VectorBackend
@@ -22,6 +23,7 @@ from vragd.cli.moving import outcome
 from vragd.config.load import Loaded
 from vragd.config.settings import LimitSettings, SourceSettings, StoreSettings
 from vragd.errors import (
+    AGAIN,
     BackendRefused,
     BackendUnavailable,
     CollectionMismatch,
@@ -240,3 +242,25 @@ def test_a_store_whose_backend_is_another_in_the_configuration_moves_without_emb
     assert held[0]
     assert held[0] == held[1] == held[2]
     assert embedder.texts == []
+
+
+def test_a_folder_of_somebody_else_is_found_before_the_first_put(loaded: Loaded, tmp_path: Path) -> None:
+    theirs = tmp_path / "x" / "copy"
+    theirs.mkdir(parents=True)
+    with Place.named(f"file:{tmp_path}/x", {}) as place, origin_of(loaded) as origin:
+        transfer.check(place, "copy", origin.shape, origin.count)
+        (theirs / "0123456789abcdef.segment").touch()
+        transfer.check(place, "copy", origin.shape, origin.count)  # what a killed deletion left is ours
+        (theirs / "letter.txt").write_text("of somebody else")
+        with pytest.raises(BackendRefused, match="holds what vragd did not make"):
+            transfer.check(place, "copy", origin.shape, origin.count)
+    assert [file.name for file in theirs.iterdir() if file.suffix == ".txt"] == ["letter.txt"]
+
+
+def test_a_command_that_ended_promises_no_further_try(tmp_path: Path) -> None:
+    with FakeNode("opensearch") as node:
+        url = f"opensearch+http://{node.host}"
+    with pytest.raises(BackendUnavailable, match="cannot be reached") as error, Place.named(url, {}) as place:
+        place.backend.list_collections()
+    assert error.value.hint.endswith("; then give the command again")
+    assert AGAIN not in says(error.value)

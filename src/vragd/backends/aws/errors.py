@@ -11,7 +11,7 @@ from typing import Any, Self
 
 from botocore import exceptions as aws
 
-from vragd.errors import BackendRefused, BackendUnavailable, VragdError
+from vragd.errors import AGAIN, BackendRefused, BackendUnavailable, VragdError
 
 NO_CREDENTIALS = (
     aws.NoCredentialsError,
@@ -61,7 +61,7 @@ class Answer:
         if _CLOCK.search(self.code) or _CLOCK_SAID.search(self.said):
             return BackendUnavailable(
                 f"the clock of this machine is wrong: {who} refuses {operation} ({self.code})",
-                hint="set the clock; it is tried again by itself",
+                hint=f"set the clock; {AGAIN}",
             )
         if self.status in (400, 401, 403) and _BAD_CREDENTIALS.search(self.code):
             return BadCredentials(
@@ -69,14 +69,14 @@ class Answer:
                 hint="renew them: aws sso login, or aws configure",
             )
         if self.status in _WORTH_A_RETRY or _BUSY.search(self.code) or _BUSY_SAID.search(self.said):
-            return BackendUnavailable(f"{title} is busy ({operation}: {self.code})", hint="it is tried again by itself")
+            return BackendUnavailable(f"{title} is busy ({operation}: {self.code})", hint=AGAIN)
         return None
 
     def of_somebody_else(self, operation: str, title: str) -> VragdError:
         """The error of an answer that has not the form of the service's own."""
         return BackendUnavailable(
             f"something between here and {title} answers in its place ({operation}: status {self.status})",
-            hint="check proxy, network log-in and endpoint_url; it is tried again by itself",
+            hint=f"check proxy, network log-in and endpoint_url; {AGAIN}",
         )
 
 
@@ -103,7 +103,7 @@ def from_library(error: aws.BotoCoreError, region: str | None, endpoint: str | N
         hint = "check the network"
         if isinstance(error, aws.EndpointConnectionError) and endpoint is None:
             hint += f", and that AWS offers {title} in {region or 'the default region'}"
-        return Unreachable(f"{title} cannot be reached ({kind})", hint=f"{hint}; it is tried again by itself")
+        return Unreachable(f"{title} cannot be reached ({kind})", hint=f"{hint}; {AGAIN}")
     return BackendRefused(f"{title} cannot be asked: {error}", hint="check the store's backend settings")
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -12,10 +11,11 @@ import numpy as np
 
 from vragd.backends.base import Traits
 from vragd.backends.checks import outside_vaults
+from vragd.backends.file.settings import OURS, check_room
 from vragd.backends.file.settings import FileBackend as Settings
 from vragd.backends.segments.backend import SegmentBackend
 from vragd.backends.segments.storage import Missing, Moved
-from vragd.errors import BackendRefused, BackendUnavailable, DataDirError
+from vragd.errors import BackendUnavailable, DataDirError
 from vragd.system.files import disk_error, private_dir, write_atomic
 from vragd.system.writers import OnlyWriter
 from vragd.terms.metric import METRICS
@@ -25,8 +25,6 @@ TRAITS = Traits(
     metrics=METRICS, max_dimension=65_536, max_matches=None, max_among=None,
 )  # fmt: skip
 MANIFEST, SUFFIX = "manifest.json", ".segment"
-_SEGMENT = re.compile(r"[0-9a-f]{16}\.segment")
-_TEMPORARY = re.compile(r"\.(?:manifest\.json|[0-9a-f]{16}\.segment)\.[0-9a-f]{8}\.tmp")
 
 
 def create(settings: Settings, data_dir: Path) -> SegmentBackend:
@@ -128,8 +126,8 @@ class Folder:
 
 
 def _ours(folder: Path) -> list[str]:
-    """Segments, and what a killed write left: what may be deleted. A manifest is not among them."""
-    return [name for name in os.listdir(folder) if _SEGMENT.fullmatch(name) or _TEMPORARY.fullmatch(name)]
+    """What of it may be deleted."""
+    return [name for name in os.listdir(folder) if OURS.fullmatch(name)]
 
 
 def _make_room(folder: Path) -> None:
@@ -140,13 +138,8 @@ def _make_room(folder: Path) -> None:
     Raises BackendRefused for such a one, DataDirError.
     """
     if folder.is_dir() and not folder.is_symlink():
-        ours = _ours(folder)
-        if set(os.listdir(folder)) - set(ours):
-            raise BackendRefused(
-                f"{folder} is there already, and holds what vragd did not make",
-                hint="choose another path for the vectors, or another name for the store",
-            )
-        for name in ours:
+        check_room(folder)
+        for name in _ours(folder):
             (folder / name).unlink(missing_ok=True)
     private_dir(folder)
 

@@ -19,9 +19,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from vragd.backends.http.errors import AGAIN, Unreachable
+from vragd.backends.http.errors import Unreachable
 from vragd.backends.http.settings import HttpSettings
-from vragd.errors import BackendRefused, BackendUnavailable
+from vragd.errors import AGAIN, BackendRefused, BackendUnavailable
 from vragd.system.lanes import progress
 from vragd.terms.hosts import is_loopback
 

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from vragd.errors import BackendUnavailable
+from vragd.errors import AGAIN, BackendUnavailable
 
-AGAIN = "it is tried again by itself"
 BUSY = frozenset({408, 429, 500, 502, 503, 504, 509, 529})
 
 

@@ -10,8 +10,9 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from vragd.backends.http.errors import AGAIN, BUSY, somebody_else
+from vragd.backends.http.errors import BUSY, somebody_else
 from vragd.errors import (
+    AGAIN,
     BackendFull,
     BackendRefused,
     BackendUnavailable,

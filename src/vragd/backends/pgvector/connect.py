@@ -18,11 +18,11 @@ from typing import Any, TypeVar
 
 import psycopg
 
-from vragd.backends.pgvector.errors import AGAIN, Unreachable, from_connecting, from_server
+from vragd.backends.pgvector.errors import Unreachable, from_connecting, from_server
 from vragd.backends.pgvector.settings import PgvectorBackend as Settings
 from vragd.backends.pgvector.settings import hosts
 from vragd.backends.pgvector.wire import Wire, WireDumper
-from vragd.errors import BackendRefused, BackendUnavailable
+from vragd.errors import AGAIN, BackendRefused, BackendUnavailable
 from vragd.system.lanes import progress
 from vragd.terms.hosts import is_loopback
 

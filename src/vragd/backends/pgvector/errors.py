@@ -12,6 +12,7 @@ import re
 import psycopg
 
 from vragd.errors import (
+    AGAIN,
     BackendFull,
     BackendRefused,
     BackendUnavailable,
@@ -20,7 +21,6 @@ from vragd.errors import (
     VragdError,
 )
 
-AGAIN = "it is tried again by itself"
 _SAID: tuple[tuple[str, str, str], ...] = (
     (
         r"password authentication failed|no password supplied|authentication failed|SASL|peer authentication",

@@ -12,10 +12,11 @@ from collections.abc import Mapping
 from typing import Any
 
 from vragd.backends.http.connect import Connections, Credentials
-from vragd.backends.http.errors import AGAIN, BUSY, somebody_else
+from vragd.backends.http.errors import BUSY, somebody_else
 from vragd.backends.http.secrets import Header, secret, sendable
 from vragd.backends.qdrant.settings import QdrantBackend as Settings
 from vragd.errors import (
+    AGAIN,
     BackendFull,
     BackendRefused,
     BackendUnavailable,

@@ -21,7 +21,7 @@ from vragd.backends.s3.client import Absent, Clash, Objects, Unchanged, no_condi
 from vragd.backends.s3.settings import S3Backend as Settings
 from vragd.backends.segments.backend import SegmentBackend
 from vragd.backends.segments.storage import Missing, Moved
-from vragd.errors import BackendUnavailable, VragdError
+from vragd.errors import AGAIN, BackendUnavailable, VragdError
 from vragd.system.failpoints import reach
 from vragd.system.log import error_fields
 from vragd.terms.metric import METRICS
@@ -101,7 +101,7 @@ class Bucket:
             if content:
                 self._manifests[collection] = now
             return now[1]
-        raise BackendUnavailable(f"{key} is being written by others all the time", hint="it is tried again")
+        raise BackendUnavailable(f"{key} is being written by others all the time", hint=AGAIN)
 
     def _now(self, key: str) -> tuple[bytes, str]:
         try:

@@ -22,7 +22,7 @@ from vragd.backends.aws.errors import (
     from_library,
 )
 from vragd.backends.s3.settings import S3Backend as Settings
-from vragd.errors import BackendFull, BackendRefused, BackendUnavailable, VragdError
+from vragd.errors import AGAIN, BackendFull, BackendRefused, BackendUnavailable, VragdError
 from vragd.system.lanes import progress
 
 TITLE = "S3"
@@ -234,7 +234,7 @@ def _refusal(answer: Answer, operation: str, bucket: str) -> VragdError | None:
     if code.startswith("KMS."):
         return BackendRefused(f"the key of bucket {bucket!r} cannot be used: {said}", hint="see its KMS key policy")
     if code in _FULL or answer.status == 507:
-        return BackendFull(f"bucket {bucket!r} is full ({code})", hint="make room there; it is tried again by itself")
+        return BackendFull(f"bucket {bucket!r} is full ({code})", hint=f"make room there; {AGAIN}")
     return None
 
 

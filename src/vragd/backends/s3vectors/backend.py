@@ -42,6 +42,7 @@ from vragd.backends.s3vectors.errors import TITLE, Conflict, Invalid, TooMuch, c
 from vragd.backends.s3vectors.settings import Settings
 from vragd.backends.scores import prepared
 from vragd.errors import (
+    AGAIN,
     BackendRefused,
     BackendUnavailable,
     CollectionMismatch,
@@ -201,9 +202,7 @@ class S3VectorsBackend:
         if refused:
             error = next(iter(refused.values()))
             if len(refused) == len(last) and all(isinstance(one, TooMuch) for one in refused.values()):
-                raise BackendUnavailable(
-                    error.message, hint="check proxy and endpoint_url; it is tried again by itself"
-                )
+                raise BackendUnavailable(error.message, hint=f"check proxy and endpoint_url; {AGAIN}")
             raise VectorsRefused(error.message, keys=tuple(refused), part="values", hint=error.hint) from error
 
     def _put(

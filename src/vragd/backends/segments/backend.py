@@ -20,7 +20,7 @@ from vragd.backends.scores import prepared
 from vragd.backends.segments.held import Foreign, Held, Manifest, manifest_of
 from vragd.backends.segments.segment import Damaged, Row, Segment, read, written
 from vragd.backends.segments.storage import Missing, Moved, Storage
-from vragd.errors import BackendRefused, BackendUnavailable, CollectionMismatch, UnknownCollection, VragdError
+from vragd.errors import AGAIN, BackendRefused, BackendUnavailable, CollectionMismatch, UnknownCollection, VragdError
 from vragd.system.failpoints import reach
 from vragd.terms.filter import KINDS, Filter, Metadata
 from vragd.terms.metric import Metric
@@ -260,7 +260,7 @@ class SegmentBackend:
                     self._storage.forget(name, old)
                     reach("segments.forgotten")
                 return
-        raise BackendUnavailable(f"collection {name!r} is changed by others all the time", hint="it is tried again")
+        raise BackendUnavailable(f"collection {name!r} is changed by others all the time", hint=AGAIN)
 
     def _state(self, name: str, *, quick: bool = False, recent: bool = False) -> Held:
         """

@@ -67,7 +67,8 @@ def check(place: Place, name: str, shape: Shape, count: int | None) -> None:
     Whether the place can hold such vectors, before anything is made there; looks whether there is an index already.
 
     Raises UsageError for a name, CollectionMismatch for a metric or a length, StoreMismatch for an index of other
-    vectors, BackendRefused for a file in a vault, DiskFull where the disk has no room, BackendUnavailable.
+    vectors, BackendRefused for a file in a vault or a folder of somebody else, DiskFull where the disk has no room,
+    BackendUnavailable.
     """
     checked_name(name)
     for file in place.settings.files():
@@ -82,6 +83,7 @@ def check(place: Place, name: str, shape: Shape, count: int | None) -> None:
     try:
         have = place.backend.collection_info(name)
     except UnknownCollection:
+        place.settings.room_for(name)
         return
     asked = CollectionInfo(name, shape.dimension, shape.metric, space=shape.space, model=shape.model)  # type: ignore[arg-type]
     check_shape(asked, have)

@@ -1,0 +1,113 @@
+"""What other programs keep in a folder or beside it, and what was imported already. Names are looked at, and heads."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from vragd.stores.moves.foreign import looks_like
+from vragd.stores.moves.places import IMPORTED
+from vragd.system.files import bytes_below, write_atomic
+
+USUAL = "~/.config/vector-rag-tool/stores"
+"""Where one of them keeps what it makes, whatever folder that is of."""
+MARKS = ("docstore.json", "chroma.sqlite3", ".meta.json")
+"""How a name ends that is worth a second look."""
+PASSED_OVER = frozenset({".git", ".hg", ".obsidian", ".trash", ".venv", "venv", "node_modules", "__pycache__"})
+DEEP, MOST_FOLDERS, WITHIN_S = 3, 2_000, 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What `vragd import KIND PATH` would take; `size` in bytes."""
+
+    kind: str
+    path: Path
+    size: int
+
+
+def found_near(folders: Sequence[Path], within_s: float = WITHIN_S) -> list[Found]:
+    """
+    What there is in these folders, beside them and in the usual place, each once: what is seen in so many seconds.
+
+    Blocks no longer than that, also where a file system hangs. No link is followed.
+    """
+    found: list[Found] = []
+    over = threading.Event()
+    look = threading.Thread(target=_look, args=(folders, found.append, over), name="nearby", daemon=True)
+    look.start()
+    look.join(within_s)
+    over.set()
+    return list(found)
+
+
+def _look(folders: Sequence[Path], give: Callable[[Found], None], over: threading.Event) -> None:
+    seen = set[Path]()
+    places = [(folder, DEEP) for folder in folders] + [(folder.parent, 1) for folder in folders]
+    for place, deep in [*places, (Path(USUAL).expanduser(), 0)]:
+        for path in _folders(place, deep):
+            if over.is_set() or len(seen) > MOST_FOLDERS:
+                return
+            if path in seen:
+                continue
+            seen.add(path)
+            kind = _kind(path)
+            if kind and not over.is_set():
+                give(Found(kind, path, bytes_below(path)))
+
+
+def _folders(top: Path, deep: int) -> Iterable[Path]:
+    """`top` and what is below it, so many steps deep, the nearest first."""
+    level = [top]
+    for step in range(deep + 1):
+        yield from level
+        if step < deep:
+            level = [below for folder in level for below in _below(folder)]
+
+
+def _below(folder: Path) -> list[Path]:
+    try:
+        with os.scandir(folder) as entries:
+            return sorted(
+                Path(entry.path) for entry in entries
+                if entry.name not in PASSED_OVER and entry.is_dir(follow_symlinks=False)
+            )  # fmt: skip
+    except OSError:
+        return []
+
+
+def _kind(folder: Path) -> str:
+    try:
+        if any(name.endswith(MARKS) for name in os.listdir(folder)):
+            return looks_like(folder)
+    except OSError:
+        pass
+    return ""
+
+
+# -- what was imported -----------------------------------------------------------------------------
+
+
+def imported_names(data_dir: Path) -> list[str]:
+    """The imported stores that are asked by their name, sorted: whole ones which no store on notes supersedes."""
+    try:
+        names = sorted(file.stem for file in (data_dir / IMPORTED).iterdir() if file.suffix == ".db")
+    except OSError:
+        return []
+    folder = data_dir / IMPORTED
+    return [n for n in names if not (folder / f"{n}.db.part").exists() and not (data_dir / "stores" / n).is_dir()]
+
+
+def remember_origin(data_dir: Path, name: str, path: Path) -> None:
+    """Put down which folder a store was imported from, of which `path` may be a file: it is not offered again."""
+    folder = path if path.is_dir() else path.parent
+    write_atomic(data_dir / IMPORTED / f"{name}.db.from", [os.fsencode(folder.resolve())])
+
+
+def origins(data_dir: Path) -> set[Path]:
+    """Folders of what was imported, as long as the stores made of it are there."""
+    files = [data_dir / IMPORTED / f"{name}.db.from" for name in imported_names(data_dir)]
+    return {Path(os.fsdecode(file.read_bytes())) for file in files if file.is_file()}
