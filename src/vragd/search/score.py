@@ -22,7 +22,7 @@ import numpy as np
 
 from vragd.catalog.profile import NAMES, OTHER, Counts
 
-TITLE, WORDS, NOTE = 0.2, 0.3, 0.8
+TITLE, WORDS, NOTE = 0.2, 0.4, 0.8
 FIRST, LONE_WORD = 1.0, 0.5
 CHOICE = 1.2  # of a note's passages the one is shown that is best by `chunk + CHOICE·words`: words point at the place
 NEAR_LONE = 0.5  # what is near counts half for one word that stands somewhere: what has it is wanted
