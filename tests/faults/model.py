@@ -27,8 +27,11 @@ from tests.faults.places import places_in_source
 
 REMOTE = ("filling.", "sweep.", "s3.", "bucket.", "pg.", "sqlite.", "segments.", "registry.", "lucene.")
 """Places on the way to a backend that keeps what it was given, or that several stores have: those here do not."""
-REPLICAS, ASKED_FOR = ("feed.", "replica."), ("notes.doubted", "space.inherited")
-"""Places of what these lives have none of, a replica or the order to begin anew: the crash matrix reaches them."""
+REPLICAS, ASKED_FOR = ("feed.", "replica."), ("notes.doubted", "notes.withheld", "space.inherited")
+"""
+Places of what these lives have none of, a replica, the order to begin anew, a note closed to assistants: the crash
+matrix reaches them.
+"""
 PLACES = tuple(place for place in sorted(places_in_source()) if not place.startswith((*REMOTE, *REPLICAS, *ASKED_FOR)))
 AREAS = tuple(dict.fromkeys(place.partition(".")[0] + "." for place in PLACES))
 

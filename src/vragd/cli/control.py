@@ -115,7 +115,10 @@ def _say_what_leaves(status: Status) -> None:
     except (VragdError, TypeError):  # a file that is none, or not there: whoever loads it says so
         return
     now = {store["name"]: store["embedder"] for store in status["stores"]}
+    failed = {store["name"] for store in status["failed"]}  # of those it is not told what embeds them
     for name, store in stores.items():
+        if name in failed:
+            continue
         if shown(store.embedder.model_dump(mode="json")) != now.get(name) and (sending := trial.sent(store)):
             say(within(f"store {name}: {on_sending(sending)}"))
 

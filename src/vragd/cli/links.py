@@ -83,9 +83,9 @@ def _print_note(answer: dict[str, Any], *, only_unresolved: bool) -> None:
         _print_part("links to", (_going(link) for link in answer["out"]))
         _print_part("linked from", (_coming(link) for link in answer["back"]))
     else:
-        _print_part("leads to no such place", (_going(link) for link in answer["out"] if link["missing"]))
+        _print_part("leads to no such place", (_going(link) for link in answer["out"] if link.get("missing")))
     _print_part("leads nowhere", (_going(link) for link in answer["unresolved"]))
-    seen = [link for link in answer["out"] if link["missing"] or not only_unresolved]
+    seen = [link for link in answer["out"] if link.get("missing") or not only_unresolved]
     if not any((seen, answer["unresolved"], answer["back"] and not only_unresolved)):
         say("no such links")
 
@@ -116,7 +116,7 @@ def _coming(link: dict[str, Any]) -> str:
 
 def _lacking(link: dict[str, Any]) -> str:
     kinds = {"^": "block", "[": "footnote"}
-    return f"  (no such {kinds.get(link['subpath'][:1], 'heading')})" if link["missing"] else ""
+    return f"  (no such {kinds.get(link['subpath'][:1], 'heading')})" if link.get("missing") else ""
 
 
 def _marks(link: dict[str, Any]) -> str:
@@ -126,10 +126,10 @@ def _marks(link: dict[str, Any]) -> str:
 
 def _print_all(answer: dict[str, Any], *, names: bool, aside: bool) -> None:
     """Counts are the answer, or beside it (`aside`)."""
-    counts = answer["counts"]
+    counts, misplaced = answer["counts"], answer.get("misplaced", ())  # a daemon of before tells of none
     if names:
         _print_nowhere(answer["names"], answer["unresolved"])
-        of = (f"{link['of']['source']}/{link['of']['path']}:{_going(link).lstrip()}" for link in answer["misplaced"])
+        of = (f"{link['of']['source']}/{link['of']['path']}:{_going(link).lstrip()}" for link in misplaced)
         _print_part("leads to no such place", of)
     for file in answer["orphans"]:
         out_wrapped(within(f"{file['source']}/{file['path']}"))

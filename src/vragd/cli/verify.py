@@ -34,7 +34,7 @@ def print_verified(answer: dict[str, Any], *, repaired: bool) -> None:
     for result in answer["stores"]:
         for problem in result["problems"]:
             place = "/".join(part for part in (problem["source"], problem["path"]) if part)
-            replica = problem["replica"] and f"replica {problem['replica']}:"
+            replica = (name := problem.get("replica")) and f"replica {name}:"
             found = " ".join(part for part in (place, replica, problem["detail"]) if part)
             out(within(f"{result['store']}: {problem['kind']}: {found}"))
         mended = f", {plural(result['n_mended'], 'problem')} mended" if repaired else ""

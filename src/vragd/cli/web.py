@@ -90,6 +90,10 @@ class Kept:
         return str(ticket)
 
 
+NO_TICKET = "-"
+"""Asked with it, the page gives no new one: it keeps but a few."""
+
+
 def _asked(asking: Client, ticket: str = "") -> Any:
     return asking.request("POST", "/v1/web", {"ticket": ticket})
 
@@ -97,7 +101,7 @@ def _asked(asking: Client, ticket: str = "") -> Any:
 def kept(asking: Client) -> Kept | None:
     """The page that the daemon keeps, if it keeps one. Raises what asking does."""
     try:
-        url = _asked(asking)["url"]
+        url = _asked(asking, NO_TICKET)["url"]
     except NotFound:  # a daemon of before
         return None
     return Kept(asking, url) if url else None

@@ -11,6 +11,7 @@ import socket
 import sys
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 
 from vragd.client import Client
@@ -127,8 +128,11 @@ async def keep(listener: socket.socket, client: Client, questions: Callable[[chi
         return told(keys, question)
 
     def listen() -> None:
-        questions(lambda question: asyncio.run_coroutine_threadsafe(answered(question), loop).result())
-        loop.call_soon_threadsafe(ended.set)
+        try:
+            with suppress(BrokenPipeError):  # the daemon was killed, and nobody hears the answer
+                questions(lambda question: asyncio.run_coroutine_threadsafe(answered(question), loop).result())
+        finally:
+            loop.call_soon_threadsafe(ended.set)
 
     threading.Thread(target=listen, name="asked", daemon=True).start()
     await ended.wait()

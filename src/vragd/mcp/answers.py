@@ -77,7 +77,7 @@ def links(answer: Told) -> list[dict[str, Any]]:
             said["line"] = one["line"]
             if one["subpath"]:
                 said["place"] = name(one["subpath"])
-            if one["missing"]:
+            if one.get("missing"):
                 said["place_is_missing"] = True
             if one["alias"]:
                 said["shown_as"] = name(one["alias"])

@@ -81,7 +81,11 @@ def loopback_place(place: str) -> tuple[ipaddress.IPv4Address | ipaddress.IPv6Ad
 def loopback(place: str) -> tuple[socket.socket, Door]:
     """A listening TCP socket at `ADDRESS:PORT` of this machine, and its door. Raises ConfigError."""
     address, number = loopback_place(place)
-    listener = socket.socket(socket.AF_INET6 if address.version == 6 else socket.AF_INET, socket.SOCK_STREAM)
+    family = socket.AF_INET6 if address.version == 6 else socket.AF_INET
+    try:
+        listener = socket.socket(family, socket.SOCK_STREAM)
+    except OSError as error:
+        raise _no_door(place, error) from error
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind((str(address), number))
@@ -89,8 +93,12 @@ def loopback(place: str) -> tuple[socket.socket, Door]:
         listener.setblocking(False)
     except OSError as error:
         listener.close()
-        raise ConfigError(f"cannot listen on {place}: {os.strerror(error.errno or 0)}", hint="another port") from error
+        raise _no_door(place, error) from error
     return listener, door_of(listener)
+
+
+def _no_door(place: str, error: OSError) -> ConfigError:
+    return ConfigError(f"cannot listen on {place}: {os.strerror(error.errno or 0)}", hint="another port")
 
 
 def door_of(listener: socket.socket) -> Door:

@@ -223,6 +223,9 @@ class Replica:
             on_writer(lambda catalog: catalog.remember_applied(row.id, NEVER))
             row = replace(row, applied=NEVER)
             self.whole = False
+        self._due = replace(
+            self._due, keys=self._due.keys | self._anyway
+        )  # versions do not tell of what is wrong there
         self.held, self.unswept = Held(space, row), not sweep
         self._compared_at = self._reached_at = self._clock.steady()
         self.refused = frozenset()

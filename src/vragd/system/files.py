@@ -63,7 +63,7 @@ def private_dir(path: Path, uid: int | None = None) -> Path:
 
 def _no_directory(path: Path) -> DataDirError:
     if path.is_symlink():  # it may lead elsewhere tomorrow, and others may have made it
-        hint = f"give the place itself as paths.data or paths.socket: {path.resolve()}"
+        hint = f"give the place itself as paths.data or paths.socket: {os.path.realpath(path)}"
         return DataDirError(f"{path} is a link, where a directory is expected", hint=hint)
     return DataDirError(f"{path} is not a directory", hint="move it away, or choose another path")
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import http.client
 import os
+import resource
 import signal
 import socket
 import threading
@@ -17,6 +18,7 @@ from tests.clock import FakeClock
 from vragd.client import Client
 from vragd.daemon.page import MODULE, MOST_S, NEW, Page
 from vragd.daemon.web import keep, told
+from vragd.errors import ConfigError
 from vragd.server.door import loopback
 from vragd.server.web.guard import Keys
 from vragd.system.child import HEAD, Answer, Child, ChildEnded, serve_on
@@ -57,6 +59,31 @@ def test_it_is_served_on_the_daemons_port_until_nobody_asks_any_more(tmp_path: P
         os.close(ask)
         page.join(30)
     assert not page.is_alive()
+
+
+def test_it_ends_with_a_daemon_that_was_killed_before_it_heard_an_answer(tmp_path: Path) -> None:
+    (asked, ask), (answers, answer) = os.pipe(), os.pipe()
+    os.close(answers)
+    os.write(ask, len(NEW).to_bytes(HEAD, "big") + NEW)
+
+    def questions(answered: Answer) -> None:
+        with os.fdopen(asked, "rb") as asks, open(answer, "wb", buffering=0) as says:
+            serve_on(asks, says, answered)
+
+    listener, _ = loopback("127.0.0.1:0")
+    asyncio.run(asyncio.wait_for(keep(listener, Client(tmp_path / "none"), questions), 30))
+    os.close(ask)
+    assert listener.fileno() == -1
+
+
+def test_a_port_that_is_not_to_be_had_is_an_error_of_ours() -> None:
+    limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (3, limits[1]))
+    try:
+        with pytest.raises(ConfigError, match=r"cannot listen on 127\.0\.0\.1:0: Too many open files"):
+            loopback("127.0.0.1:0")
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, limits)
 
 
 class Ends(Child):

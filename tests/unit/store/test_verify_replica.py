@@ -84,6 +84,16 @@ def test_what_is_wrong_with_a_vector_is_found_and_mended(
     assert rig.feed() == (0, 0), "each was told once"
 
 
+def test_two_faults_at_once_are_mended_by_one_repair(rig: Rig) -> None:
+    assert found(rig) == []
+    first, second, *_ = sorted(keys(rig.counting, rig.fed))
+    other_values(rig, first)
+    rig.counting.delete_vectors(rig.fed, [second])
+    assert sorted(found(rig)) == sorted([("wrong_vector", first), ("missing_vector", second)])
+    mend(rig)
+    assert found(rig) == []
+
+
 def test_a_key_of_ours_that_nobody_knows_is_found_and_deleted(rig: Rig) -> None:
     assert found(rig) == []
     key = sorted(keys(rig.counting, rig.fed))[0]

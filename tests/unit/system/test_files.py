@@ -173,6 +173,12 @@ def test_a_directory_of_ours_that_is_open_to_others_is_closed(tmp_path: Path) ->
     assert mode(tmp_path / "a") == 0o700
 
 
+def test_a_link_that_leads_to_itself_is_refused_as_a_link(tmp_path: Path) -> None:
+    (tmp_path / "loop").symlink_to("loop")
+    with pytest.raises(DataDirError, match="is a link, where a directory is expected"):
+        private_dir(tmp_path / "loop")
+
+
 def test_a_link_to_a_directory_is_refused_and_its_target_untouched(tmp_path: Path) -> None:
     (tmp_path / "real").mkdir()
     (tmp_path / "real").chmod(0o755)
