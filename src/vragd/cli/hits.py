@@ -60,7 +60,9 @@ def say_beside(answer: dict[str, Any]) -> None:
         n_weak = answer.get("n_weak", 0)
         say(f"no good match ({plural(n_weak, 'weak one')} with --weak)" if n_weak else "no hits")
     if NO_DAEMON in answer["degraded"]:
-        changed = f"; {plural(answer['pending'], 'file has', 'files have')} changed since" if answer["pending"] else ""
+        changed = (
+            f"; {plural(answer['pending'], 'file is', 'files are')} new or changed since" if answer["pending"] else ""
+        )
         say(within(f"note: no vragd runs. This is by words alone, from what was indexed before{changed}."))
         for reason, what in ALONE.items():
             if reason in answer["degraded"]:

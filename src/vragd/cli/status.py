@@ -172,8 +172,9 @@ def _store(store: Status, page: Page) -> None:
     if store.get("words_alone"):
         out("  by words alone: it has no model and no vectors")
     else:
-        model = store["embedder"].get("model", "all-MiniLM-L6-v2")
-        out(within(f"  by {store['embedder']['type']} ({model}), in {store['backend']['type']}"))
+        embedder = store["embedder"]
+        model = embedder.get("model") or embedder.get("path") or "all-MiniLM-L6-v2"  # that of builtin
+        out(within(f"  by {embedder['type']} ({model}), in {store['backend']['type']}"))
     if url := store.get("reranked_by"):
         out(within(f"  questions and the best passages go to {url}, which re-ranks them"))
     if host := store.get("sends_to"):

@@ -6,7 +6,7 @@ import argparse
 from typing import Any
 
 from vragd.cli.connect import Session
-from vragd.cli.render import json_out, out, plural, within
+from vragd.cli.render import json_out, out, plural, say, within
 
 
 def add(commands: Any, common: argparse.ArgumentParser) -> None:
@@ -39,3 +39,5 @@ def print_verified(answer: dict[str, Any], *, repaired: bool) -> None:
             out(within(f"{result['store']}: {problem['kind']}: {found}"))
         mended = f", {plural(result['n_mended'], 'problem')} mended" if repaired else ""
         out(f"{result['store']}: {plural(len(result['problems']), 'problem')}{mended}")
+    if not repaired and any(result["problems"] for result in answer["stores"]):
+        say("Try: vragd run, which indexes what is new; vragd verify --repair mends the rest")

@@ -138,7 +138,8 @@ def _of(session: Session, place: Place, rows: Sequence[Mapping[str, Any]], other
 
 def _print(named: str, answers: Sequence[Mapping[str, Any]], status: Mapping[str, Any]) -> None:
     if not answers:
-        out(within(f"{named}: it is in no folder that is searched: vragd add FOLDER"))
+        out(within(f"{named}: no such file in a folder that is searched"))
+        out("  a path, as vragd files prints them; another folder is searched after vragd add")
         known = ", ".join(source["path"] for store in status["stores"] for source in store["sources"])
         out(within(f"  searched: {known or 'none yet'}"))
     for answer in answers:

@@ -165,7 +165,7 @@ def test_no_server_names_the_url_and_the_command(make: Make, fake: FakeOllama) -
     for ask in (lambda: embedder.space(CHUNKER), lambda: embedder.embed_query("q")):
         with pytest.raises(EmbedderUnavailable, match=fake.url) as caught:
             ask()
-        assert caught.value.hint == "start it: ollama serve"
+        assert caught.value.hint == "start it: ollama serve; or install Ollama first"
 
 
 def test_a_server_that_comes_later_is_found(make: Make, fake: FakeOllama) -> None:

@@ -106,7 +106,7 @@ class Line:
                 raise self._from_status(error, quote=quote) from None
             except ConnectionError:
                 raise EmbedderUnavailable(
-                    f"Ollama does not answer at {self._url}", hint="start it: ollama serve"
+                    f"Ollama does not answer at {self._url}", hint="start it: ollama serve; or install Ollama first"
                 ) from None
             except ValidationError as error:
                 raise self._from_shape(error) from None

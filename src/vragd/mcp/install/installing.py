@@ -58,11 +58,14 @@ def _edit(client: Client, words: Sequence[str], path: Path, *, undo: bool) -> No
         done = edited.undo(keys)
         _say(f"{path}: vragd was taken out." if done else f"{path}: vragd is not in it, nothing was changed.")
         return
+    is_new = edited.text is None
     if not edited.install(keys, client.entry(words)):
         _say(f"{path}: vragd is in it already.")
         return
     _say(f"{path}: vragd was put in. Start {client.title} anew.")
-    _say(f"What it was before is in {edited.backup.name} beside it; --undo takes vragd out again.")
+    if not is_new:
+        _say(f"What it was before is in {edited.backup.name} beside it.")
+    _say("The same command with --undo behind it takes vragd out again.")
 
 
 def _print(name: str | None, client: Client, words: Sequence[str], path: Path) -> None:
