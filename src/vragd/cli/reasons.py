@@ -59,6 +59,10 @@ def in_words(codes: Sequence[str]) -> list[str]:
     return [REASONS.get(code, code) for code in dict.fromkeys(codes)]
 
 
+OF_THE_ANSWER = frozenset({"rerank_slow", "rerank_unavailable", "sorted_best"})
+"""What is of one answer: `vragd status` knows nothing of it."""
+
+
 def on_language(share: float) -> tuple[str, str]:
     """That this share of the notes is in languages which the builtin model does badly with; what to take instead."""
     return (
@@ -80,4 +84,7 @@ def say_behind(answer: dict[str, Any]) -> None:
     if codes := answer["degraded"]:
         for line in in_words(codes):
             say(within(f"note: {line}"))
-        say("Start it with vragd run." if NO_DAEMON in codes else "vragd status says more.")
+        if NO_DAEMON in codes:
+            say("Start it with vragd run.")
+        elif not set(codes) <= OF_THE_ANSWER:
+            say("vragd status says more.")

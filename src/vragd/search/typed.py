@@ -66,12 +66,12 @@ def _by_vault(place: Place) -> dict[str, dict[str, str]]:
 
 def typed(value: Value, kind: str) -> Value:
     """`value` as a property of that type, if it can be one; of none ('') it is what it is."""
-    if not kind:
+    if not kind or value is None:
         return value
     if kind in _LISTS:
-        several = value if isinstance(value, tuple) else () if value is None else (value,)
+        several = value if isinstance(value, tuple) else (value,)
         return tuple(each if each is None or isinstance(each, tuple) else written(each) for each in several)
-    if value is None or isinstance(value, tuple):
+    if isinstance(value, tuple):
         return value
     if kind == "text":
         return written(value)

@@ -6,7 +6,7 @@ The vault is read in full here, stamps are not trusted: this is what finds what 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 
@@ -177,10 +177,17 @@ def _is_told(held: Stored, entry: Entry, *, keeps_payload: bool) -> bool:
         return {field: value for field, value in held.metadata.items() if value != ()} == metadata
     if held.version not in ("", entry.version) or not metadata.keys() <= held.metadata.keys():
         return False
-    if held.metadata["source"] != metadata["source"]:
+    if held.metadata["source"] != metadata["source"] or not _in_folders(held.metadata, metadata):
         return False
     kept = held.payload
     return all(_says(kept.get(part), told) for part, told in entry.payload.items() if part in kept or part != "content")
+
+
+def _in_folders(held: Mapping[str, object], told: Mapping[str, object]) -> bool:
+    """Whether all folders that are told are the note's; of a long one a digest may be told, behind a #."""
+    folders, own = held.get("folder", ()), told.get("folder", ())
+    assert isinstance(own, tuple)
+    return isinstance(folders, tuple) and all(one in own or str(one).startswith("#") for one in folders)
 
 
 def _says(held: object, told: object) -> bool:
@@ -231,7 +238,8 @@ def compare_replica(replica: Replica, told: Told, on_writer: OnWriter, late: Cal
     except UnknownCollection as error:
         return [Problem("missing_collection", detail=error.message, replica=replica.name)]
     except VragdError as error:
-        return [Problem("not_checked", detail=error.message, replica=replica.name)]
+        detail = "; ".join(part for part in (error.message, error.hint) if part)
+        return [Problem("not_checked", detail=detail, replica=replica.name)]
 
 
 def _compare_replica(

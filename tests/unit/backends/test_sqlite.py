@@ -272,3 +272,26 @@ def test_a_path_stands_in_the_url(url: str, path: str, tmp_path: Path, monkeypat
 def test_a_url_without_a_path_or_with_two_is_refused(url: str) -> None:
     with pytest.raises(UsageError):
         SqliteBackend.from_url(url)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "update vectors set vector = x'0102'", "update vectors set vector = x''",
+        "update entries set properties = 'no'",
+        "update entries set properties = '[]'", "update entries set payload = 'no'",
+    ],
+)  # fmt: skip
+def test_an_entry_that_somebody_broke_is_read_as_another_and_told_to_who_asks(path: Path, change: str) -> None:
+    filled(path).close()
+    with sqlite3.connect(path) as db:
+        db.execute(change)
+    db.close()
+    backend = opened(path)
+    whole = backend.get("notes", ["k"], metadata=True)["k"]
+    assert whole.values is not None and whole.values.shape == (3,)
+    assert not whole.values.any() or not whole.metadata or not whole.payload
+    with pytest.raises(BackendRefused, match="has an entry that is damaged") as caught:
+        backend.query("notes", np.array([1, 0, 0], dtype=np.float32), 1, where=equals("tags", "a"), payload=True)
+    assert caught.value.hint == "vragd verify names it, and with --repair mends it"
+    backend.close()

@@ -55,7 +55,7 @@ TYPES = {
         ("2024-05-01", "datetime", date(2024, 5, 1)),
         ("a b", "multitext", ("a b",)),
         ((1, True, date(2024, 5, 1), None, ("x",)), "multitext", ("1", "true", "2024-05-01", None, ("x",))),
-        (None, "multitext", ()),
+        (None, "multitext", None),
         (None, "number", None),
         (("1",), "number", ("1",)),
         ("2024-05-01", "", "2024-05-01"),

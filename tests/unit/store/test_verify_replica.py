@@ -165,3 +165,15 @@ def test_one_that_is_late_or_cannot_be_reached_is_not_checked(rig: Rig) -> None:
     assert found(rig) == [("not_checked", "out of reach")]
     with pytest.raises(BackendUnavailable):
         mend_replica(rig.replica, rig.told(), rig.on_writer, never, [])
+
+
+def test_a_folder_that_the_note_is_not_in_is_a_difference(rig: Rig) -> None:
+    (rig.vault / "deep").mkdir()
+    write(rig, "deep/c.md")
+    assert found(rig) == []
+    key = next(key for key in keys(rig.counting, rig.fed) if entry(rig, key).metadata["folder"])
+    one = entry(rig, key)
+    put(rig, Entry(key, one.values, {**one.metadata, "folder": ("hidden",)}, one.payload, one.version))
+    assert found(rig) == [("wrong_metadata", key)]
+    mend(rig)
+    assert found(rig) == []

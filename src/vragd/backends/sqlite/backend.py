@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 import time
 from collections.abc import Collection, Iterator, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import lru_cache
 from itertools import islice
 from pathlib import Path
@@ -21,9 +21,9 @@ from vragd.backends.scan import Nearest
 from vragd.backends.scores import prepared
 from vragd.backends.sqlite.file import VectorFile
 from vragd.backends.sqlite.settings import SqliteBackend as Settings
-from vragd.errors import UnknownCollection
+from vragd.errors import BackendRefused, UnknownCollection
 from vragd.system.failpoints import reach
-from vragd.terms.filter import KINDS, Filter, holds
+from vragd.terms.filter import KINDS, Filter, Metadata, holds
 from vragd.terms.metric import METRICS, Metric
 
 TRAITS = Traits(
@@ -149,12 +149,12 @@ class SqliteVectors:
         columns = "e.key, e.version, e.properties, e.payload, " + ("v.vector" if values else "null")
         join = "join vectors v on v.number = e.number" if values else ""
         with self._file.reading() as db:
-            number, _, _ = _found(db, name)
+            number, info, _ = _found(db, name)
             for some in _some(keys):
                 ask = f"select {columns} from entries e {join} where e.collection = ? and e.key in ({_marks(some)})"
                 for key, version, properties, payload, vector in db.execute(ask, (number, *some)):
-                    row = None if vector is None else np.frombuffer(vector, dtype="<f4").astype(np.float32)
-                    told = (plain.read(properties), plain.read(payload)) if metadata else ({}, {})
+                    row = None if vector is None else _row(vector, info.dimension)
+                    told = (_or_nothing(properties), _or_nothing(payload)) if metadata else ({}, {})
                     found[key] = Stored(row, *told, version)
         return found
 
@@ -193,7 +193,7 @@ class SqliteVectors:
         self, name: str, vector: np.ndarray, top_k: int, *, among: Among | None = None, where: Filter | None = None,
         payload: bool = False, cursor: str | None = None, timeout_s: float | None = None,
     ) -> Matches:  # fmt: skip
-        with self._file.reading() as db:
+        with self._file.reading() as db, _damage_told(self._settings.path):
             number, info, _ = _found(db, name)
             nearest = Nearest(prepared(checked_query(vector, info.dimension), info.metric), info.metric, top_k)
             for places, rows in _rows(db, number, info.dimension, _allowed(db, number, among, where)):
@@ -202,12 +202,14 @@ class SqliteVectors:
                 return Matches((), "more" if nearest.n_seen else "exhausted")
             scores = dict(nearest.best())
             told = _told(db, list(scores))
-        best = sorted(((-score, *told[place]) for place, score in scores.items()), key=lambda found: found[:2])[:top_k]
-        items = [
-            Match(key, -cost, *((plain.read(properties), plain.read(kept)) if payload else ({}, {})))
-            for cost, key, properties, kept in best
-        ]
-        return Matches(items, "exhausted" if len(items) == nearest.n_seen else "more")
+            best = sorted(((-score, *told[place]) for place, score in scores.items()), key=lambda found: found[:2])[
+                :top_k
+            ]
+            items = [
+                Match(key, -cost, *((plain.read(properties), plain.read(kept)) if payload else ({}, {})))
+                for cost, key, properties, kept in best
+            ]
+            return Matches(items, "exhausted" if len(items) == nearest.n_seen else "more")
 
     def close(self) -> None:
         self._file.close()
@@ -228,6 +230,31 @@ def _found(db: apsw.Connection, name: str) -> tuple[int, CollectionInfo, float]:
         raise UnknownCollection(f"{db.filename} has no store {name!r}")
     ((number, dimension, metric, space, model, identity, created),) = rows
     return number, CollectionInfo(name, dimension, metric, None, space, model, identity), created
+
+
+@contextmanager
+def _damage_told(path: str) -> Iterator[None]:
+    """What others wrote that is no entry is no fault of ours."""
+    try:
+        yield
+    except (ValueError, TypeError, AttributeError, LookupError):
+        raise BackendRefused(
+            f"{path} has an entry that is damaged", hint="vragd verify names it, and with --repair mends it"
+        ) from None
+
+
+def _row(vector: bytes, dimension: int) -> np.ndarray:
+    """A row as it is kept; of zeros where that is none."""
+    if not isinstance(vector, bytes) or len(vector) != 4 * dimension:
+        return np.zeros(dimension, dtype=np.float32)
+    return np.frombuffer(vector, dtype="<f4").astype(np.float32)
+
+
+def _or_nothing(text: str) -> Metadata:
+    try:
+        return plain.read(text)
+    except (ValueError, TypeError, AttributeError, LookupError):
+        return {}
 
 
 def _delete(db: apsw.Connection, which: str, bound: Sequence[int | str]) -> None:
