@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import json
 import math
+import time
 from collections.abc import Sequence
 from typing import Any
 
 import httpx
 
-from vragd.embed.remote import asks_proxy, encodable, over_http, verifies
+from vragd.embed.remote import Silent, asks_proxy, encodable, over_http, verifies
 from vragd.embed.reranking import RerankSettings
 from vragd.errors import EmbedderRefused, EmbedderUnavailable
 from vragd.system.secrets import Unfit, can_be_sent, secret_in
 
 MOST_CHARS = 4_000
 """Of a passage: what is longer is cut by such models anyhow, and some refuse it."""
+MOST_BYTES = 4 << 20
+"""Of an answer: some repeat every passage in it."""
 
 
 class Reranker:
@@ -33,7 +37,8 @@ class Reranker:
         """
         A number for each passage, higher for one that answers the question better; its scale is the model's.
 
-        Raises EmbedderUnavailable. Blocks for `timeout_s`, or longer where an answer comes in drops.
+        Raises EmbedderUnavailable. Blocks for `timeout_s`, and for no more than as long again where an answer's body
+        comes in drops.
         """
         url, texts = self._settings.url, [encodable(text[:MOST_CHARS]) for text in passages]
         body: dict[str, Any] = {"query": encodable(question), self._settings.speaks: texts}
@@ -42,17 +47,32 @@ class Reranker:
         if self._settings.speaks == "texts":
             body["truncate"] = True
         key = self._key()
-        with over_http(url, self._settings.timeout_s, self._settings.timeout_s, "a larger rerank.timeout_s helps"):
-            answer = self._client.post(url, json=body, headers={"authorization": f"Bearer {key}"} if key else {})
-        if answer.status_code != 200:
-            raise EmbedderUnavailable(f"the re-ranker at {url} failed with status {answer.status_code}")
+        answer = self._answer(body, {"authorization": f"Bearer {key}"} if key else {})
         try:
-            return _numbers(answer.json(), len(texts))
-        except (ValueError, TypeError, LookupError, RecursionError):
+            return _numbers(json.loads(answer), len(texts))
+        except (ValueError, TypeError, LookupError, RecursionError, OverflowError):
             raise EmbedderUnavailable(
                 f"the re-ranker at {url} answered with something that is no number for each passage",
                 hint="see rerank.url, and rerank.speaks: documents or texts",
             ) from None
+
+    def _answer(self, body: dict[str, Any], headers: dict[str, str]) -> bytes:
+        """What is answered: httpx bounds neither its size nor the time of all of it."""
+        url, timeout_s, loading = self._settings.url, self._settings.timeout_s, "a larger rerank.timeout_s helps"
+        ends, found = time.monotonic() + timeout_s, bytearray()
+        with (
+            over_http(url, timeout_s, timeout_s, loading),
+            self._client.stream("POST", url, json=body, headers=headers) as answer,
+        ):
+            if answer.status_code != 200:
+                raise EmbedderUnavailable(f"the re-ranker at {url} failed with status {answer.status_code}")
+            for piece in answer.iter_bytes():
+                found += piece
+                if len(found) > MOST_BYTES:
+                    raise EmbedderUnavailable(f"the re-ranker at {url} answered with more than {MOST_BYTES >> 20} MiB")
+                if time.monotonic() > ends:
+                    raise Silent(f"{url} did not answer within {timeout_s:g} s", hint=loading)
+        return bytes(found)
 
     def close(self) -> None:
         """Close the pool. Never raises for a second call."""

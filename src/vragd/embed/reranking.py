@@ -34,9 +34,12 @@ class RerankSettings(Settings):
     def _is_http(cls, value: str) -> str:
         if not re.match(r"^https?://[^@/\s?#]+(/[^@\s?#]*)?$", value):
             raise ValueError("expected something like http://127.0.0.1:8080/v1/rerank")
+        import httpx  # who has no re-ranker has no need of it
+
         try:
             _ = urlsplit(value).port
-        except ValueError:
+            httpx.URL(value).host.encode("idna")  # as it is done where a connection is made
+        except (ValueError, httpx.InvalidURL):  # whose words quote it
             raise ValueError("it is no url: see its host and its port") from None
         return value
 

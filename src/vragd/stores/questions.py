@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import Any, Never
 
+from vragd.embed.reranking import RerankSettings
 from vragd.errors import BackendUnavailable, EmbedderUnavailable, Overloaded, UsageError, one_of
 from vragd.search.ask import Answer, Place, Question, Target, ask
 from vragd.search.asking import each_of, named_in, unknown_everywhere
@@ -109,7 +110,10 @@ class Questions:
             return await self._ask_store(audience, indexer, question)
         reranking = self._stores.beside(Reranking)
         space, answer = await self._ask_store(audience, indexer, reranking.wide(rerank, question))
-        return space, await reranking.applied(rerank, question, answer)
+        return space, await reranking.applied(rerank, question, answer, self._rerankers)
+
+    def _rerankers(self) -> Set[RerankSettings]:
+        return {one.store.settings.rerank for one in self._stores.indexers.values() if one.store.settings.rerank}
 
     async def _ask_store(self, audience: Audience, indexer: Indexer, question: Question) -> tuple[str, Answer]:
         name = indexer.store.name

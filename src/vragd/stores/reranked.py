@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 import time
+from collections.abc import Callable, Set
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import structlog
 
 from vragd.embed.reranking import RerankSettings
-from vragd.errors import VragdError
 from vragd.search.question import Answer, Question
 from vragd.search.reordered import can_be, of, reordered
 from vragd.system.lanes import Lane
@@ -32,18 +33,27 @@ class Reranking:
 
     def __init__(self) -> None:
         self._lane = Lane("rerank", THREADS, only_reads=True)
-        self._made: dict[RerankSettings, Reranker] = {}
+        self._making = threading.Lock()
+        self.made: dict[RerankSettings, Reranker] = {}
         self._failed: dict[RerankSettings, tuple[float, str]] = {}  # monotonic, and how
 
     def wide(self, settings: RerankSettings, question: Question) -> Question:
         """The question as a store is asked it, so that there is something to order."""
         return replace(question, top_k=max(question.top_k, settings.top)) if can_be(question) else question
 
-    async def applied(self, settings: RerankSettings, question: Question, answer: Answer) -> Answer:
-        """The answer to `wide` as one to the question; in its own order, and saying so, where that fails or is late."""
+    async def applied(
+        self, settings: RerankSettings, question: Question, answer: Answer, named: Callable[[], Set[RerankSettings]]
+    ) -> Answer:
+        """
+        The answer to `wide` as one to the question; in its own order, and saying so, where that fails or is late.
+
+        `named`: those of all stores now; asked when one is made, for others are closed then.
+        """
         if not can_be(question):
             return answer
         if len(first := of(answer, settings.top)) > 1:
+            if settings not in self.made:
+                self._close_all_but({settings, *named()})
             answer = await self._ordered(settings, question, answer, [hit.text for hit in first])
         return replace(answer, hits=answer.hits[: question.top_k])
 
@@ -52,26 +62,33 @@ class Reranking:
         if time.monotonic() - at > LEFT_ALONE_S:
             try:
                 async with asyncio.timeout(settings.timeout_s):
-                    found = await self._lane.run(self._client(settings).relevance, question.text, texts)
+                    found = await self._lane.run(self._relevance, settings, question.text, texts)
                 self._failed.pop(settings, None)
                 return reordered(answer, found, settings.weight)
             except TimeoutError:
                 why = SLOW
-            except VragdError as error:
+            except Exception as error:  # whatever it is, there is an answer without it
                 log.warning("search.rerank_failed", **error_fields(error))
                 why = AWAY
             self._failed[settings] = time.monotonic(), why
         return replace(answer, degraded=(*answer.degraded, why))
 
-    def _client(self, settings: RerankSettings) -> Reranker:
+    def _relevance(self, settings: RerankSettings, question: str, texts: list[str]) -> list[float]:
+        """On the lane, where it is made, too: its library and the list of authorities take a tenth of a second."""
         from vragd.embed.reranker import Reranker  # its library is none of who has no re-ranker
 
-        if settings not in self._made:
-            self._made[settings] = Reranker(settings)
-        return self._made[settings]
+        with self._making:
+            if (one := self.made.get(settings)) is None:
+                one = self.made[settings] = Reranker(settings)
+        return one.relevance(question, texts)
+
+    def _close_all_but(self, named: Set[RerankSettings]) -> None:
+        for settings in [one for one in list(self.made) if one not in named]:
+            self.made.pop(settings).close()
+        self._failed = {one: how for one, how in self._failed.items() if one in named}
 
     def close(self) -> None:
         """Close what was made; nobody waits for what hangs."""
         self._lane.close()
-        for one in self._made.values():
+        for one in list(self.made.values()):
             one.close()

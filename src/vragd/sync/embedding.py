@@ -133,9 +133,9 @@ class Bulk:
                 if n and is_last and more and self._is_ahead(batch):
                     return  # it is embedded while this round's are written
                 self._embed_batch(embedder, batch, found, following=() if is_last else batches[n + 1])
-        except BaseException:
+        except (EmbedderUnavailable, EmbedderRejected):
             self._ahead = None  # who made it, or is to, is in doubt
-            raise
+            raise  # after any other error the server has it still, and is to have no second one
 
     def _batches(self, embedder: Embedder, missing: Batch) -> list[Batch]:
         """`missing` in batches, first the one that is ahead since an earlier round: unless nobody waits for it yet."""
@@ -144,9 +144,14 @@ class Bulk:
             under_way = dict(self._ahead.batch)
             if self._ahead.embedder is not embedder:
                 self._ahead = None
-            elif self._ahead.rows.done or any(text_hash in under_way for text_hash, _ in missing):
+            elif any(text_hash in under_way for text_hash, _ in missing):
                 first = [self._ahead.batch]
                 missing = [each for each in missing if each[0] not in under_way]
+            elif self._ahead.rows.done:
+                if self._ahead.rows.failed:
+                    self._ahead = None  # nobody waits for it: an outage of then is none of now
+                else:
+                    first = [self._ahead.batch]
         size = embedder.batch_size
         return first + [missing[start : start + size] for start in range(0, len(missing), size)]
 

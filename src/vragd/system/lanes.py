@@ -226,6 +226,11 @@ class Beside(Generic[T]):
         """Whether `result` will not wait."""
         return self._call.result.done()
 
+    @property
+    def failed(self) -> bool:
+        """Whether `result` will raise at once."""
+        return self.done and self._call.result.exception() is not None
+
     def result(self) -> T:
         """What the call returned; what it raised is raised. Waits, and says `progress` when it does."""
         self._call.result.add_done_callback(lambda _: self._moved.set())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import socket
 import threading
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -16,13 +17,14 @@ from tests.fakes.answering import Answering
 from vragd.backends.memory.settings import MemoryBackend
 from vragd.config.load import Loaded
 from vragd.config.settings import Config, LimitSettings, SourceSettings, StoreSettings, WatchSettings, no_embedder
-from vragd.embed.reranker import Reranker
+from vragd.embed.reranker import MOST_BYTES, Reranker
 from vragd.embed.reranking import RerankSettings
 from vragd.errors import EmbedderRefused, EmbedderUnavailable
 from vragd.search.question import Answer, Hit, Question
 from vragd.search.reordered import can_be, of, reordered
 from vragd.server.routes import dispatch
 from vragd.stores.questions import Questions
+from vragd.stores.reranked import LEFT_ALONE_S, Reranking
 from vragd.stores.stores import Stores
 
 LIKED = "quokka"
@@ -132,6 +134,7 @@ WRONG: dict[str, Any] = {
     "no index": [{"score": 1.0}] * 8,
     "no list": {"error": "busy"},
     "no json": b"<html>",
+    "no float": [{"index": n, "score": 10**400} for n in range(8)],
 }
 
 
@@ -191,11 +194,90 @@ def test_a_key_is_read_from_a_file_of_ours_and_nothing_leaves_without_leave(
         ({"url": "http://api.example.com/rerank", "allow_remote": True, "key_file": str(key)}, "https"),
         ({"url": "ftp://x"}, "expected something like"), ({"url": "http://127.0.0.1:99999/x"}, "its port"),
         ({"url": "http://me:secret@127.0.0.1/x"}, "expected something like"),
+        ({"url": "http://[::1]x/r"}, "no url"), ({"url": "http://127.0.0.1/\x7f"}, "no url"),
+        ({"url": "http://a..b/rerank", "allow_remote": True}, "no url"),
+        ({"url": f"http://{'a' * 64}/rerank", "allow_remote": True}, "no url"),
+        ({"url": "http://xn--/rerank", "allow_remote": True}, "no url"),
     ):  # fmt: skip
         with pytest.raises(ValidationError, match=why):
             RerankSettings(**given)
     assert RerankSettings(url=far, allow_remote=True).sends_to == "api.example.com"
     assert RerankSettings(url="http://[::1]:8080/rerank").sends_to == ""
+
+
+ROWS = b'[{"index": 0, "score": 1}]'
+
+
+def test_an_answer_in_drops_or_without_an_end_is_given_up(server: FakeReranker) -> None:
+    server.says = b" " * MOST_BYTES + ROWS
+    client = Reranker(settings(server))
+    with pytest.raises(EmbedderUnavailable, match="more than 4 MiB"):
+        client.relevance("q", ["a"])
+    client.close()
+    given_up = threading.Event()
+    with socket.create_server(("127.0.0.1", 0)) as door:
+
+        def drip() -> None:
+            peer, _ = door.accept()
+            with peer:
+                peer.recv(65536)
+                peer.sendall(b"HTTP/1.1 200 OK\r\ncontent-length: %d\r\n\r\n" % (60 + len(ROWS)))
+                for _ in range(60):
+                    given_up.wait(0.05)
+                    peer.sendall(b" ")
+                peer.sendall(ROWS)
+
+        def until_it_leaves() -> None:
+            try:
+                drip()
+            except OSError:
+                return
+
+        thread = threading.Thread(target=until_it_leaves, daemon=True)
+        thread.start()
+        client = Reranker(RerankSettings(url=f"http://127.0.0.1:{door.getsockname()[1]}/r", timeout_s=0.2))
+        with pytest.raises(EmbedderUnavailable, match=r"did not answer within 0\.2 s"):
+            client.relevance("q", ["a"])
+        given_up.set()
+        client.close()
+        thread.join(20)
+
+
+class Odd(RerankSettings):
+    """Says on which threads a client was made of it, and may fail as nobody thought of."""
+
+    @property
+    def sends_to(self) -> str:
+        MADE_ON.append(threading.current_thread().name)
+        if self.model == "odd":
+            raise ZeroDivisionError
+        return ""
+
+
+MADE_ON: list[str] = []
+
+
+def test_it_is_made_beside_the_loop_and_closed_when_no_store_names_it_any_more(server: FakeReranker) -> None:
+    MADE_ON.clear()
+    one, other, odd = (Odd(url=server.url, timeout_s=20.0, model=name) for name in ("one", "other", "odd"))
+    answer = Answer((hit("a", 0.6), hit("b", 0.5)))
+
+    async def asked() -> None:
+        reranking = Reranking()
+        try:
+            for given, named, left in ((one, {one, other}, {one}), (other, {one, other}, {one, other})):
+                found = await reranking.applied(given, Question(text="q"), answer, lambda named=named: named)
+                assert (found.degraded, set(reranking.made)) == ((), left)
+            for _ in range(2):
+                found = await reranking.applied(odd, Question(text="q"), answer, lambda: {odd, other})
+                assert (found.hits, found.degraded) == (answer.hits, ("rerank_unavailable",))
+            assert set(reranking.made) == {other}
+        finally:
+            reranking.close()
+
+    asyncio.run(asked())
+    assert len(MADE_ON) == 3, f"what failed is left alone for {LEFT_ALONE_S} s"
+    assert all(name.startswith("rerank") for name in MADE_ON)
 
 
 def hit(path: str, score: float, **more: Any) -> Hit:

@@ -157,6 +157,40 @@ def test_a_failure_that_nobody_saw_is_of_the_next_round(world: World, server: Co
     assert embed(bulk, *WORDS[:4]).n_new == 2
 
 
+def test_a_failure_that_nobody_waits_for_any_more_is_no_outage(world: World, server: Counting) -> None:
+    def fail(n: int) -> None:
+        if n == 2:
+            raise EmbedderUnavailable("gone")
+
+    server.before = fail
+    bulk = bulk_of(world, round_s=0.0)
+    embed(bulk, *WORDS[:4], more=True)
+    assert server.has(2)
+    for thread in server.threads - {threading.current_thread()}:
+        thread.join(DEADLINE_S)
+    found = embed(bulk, "just saved")
+    assert (found.outage, found.n_new, server.batches[2:]) == (None, 1, [("just saved",)])
+
+
+def test_after_a_batch_that_could_not_be_stored_the_server_is_not_asked_for_two(world: World, server: Counting) -> None:
+    go = threading.Event()
+
+    def full(place: str) -> None:
+        if place == "bulk.embedded":
+            raise OSError("no space left")
+
+    server.before = lambda n: n == 2 and go.wait(DEADLINE_S)
+    bulk = bulk_of(world)
+    failpoints.install(full)
+    with pytest.raises(OSError, match="no space"):
+        embed(bulk, *WORDS[:4])
+    failpoints.install(None)
+    assert server.has(2)
+    threading.Timer(0.2, go.set).start()
+    assert (embed(bulk, *WORDS[:4]).n_new, server.most_at_once) == (4, 1)
+    assert server.batches == [("a", "b"), ("c", "d"), ("a", "b")]
+
+
 def test_what_was_just_saved_does_not_wait_for_the_batch_under_way(world: World, server: Counting) -> None:
     go = threading.Event()
     server.before = lambda n: n == 2 and go.wait(DEADLINE_S)
