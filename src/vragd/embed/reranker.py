@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 import time
 from collections.abc import Sequence
 from typing import Any
@@ -17,6 +16,8 @@ from vragd.system.secrets import Unfit, can_be_sent, secret_in
 
 MOST_CHARS = 4_000
 """Of a passage: what is longer is cut by such models anyhow, and some refuse it."""
+MOST = 1e30
+"""No model says more, and of larger ones differences are none any more."""
 MOST_BYTES = 4 << 20
 """Of an answer: some repeat every passage in it."""
 
@@ -94,6 +95,10 @@ def _numbers(document: Any, count: int) -> list[float]:
     """By passage. Raises ValueError, TypeError or LookupError for what is not one finite number for each."""
     rows = document["results"] if isinstance(document, dict) else document
     found = {row["index"]: float(row["relevance_score"] if "relevance_score" in row else row["score"]) for row in rows}
-    if len(rows) != count or sorted(found) != list(range(count)) or not all(map(math.isfinite, found.values())):
+    if (
+        len(rows) != count
+        or sorted(found) != list(range(count))
+        or not all(abs(number) < MOST for number in found.values())
+    ):
         raise ValueError
     return [found[index] for index in range(count)]
