@@ -134,6 +134,7 @@ WRONG: dict[str, Any] = {
     "no index": [{"score": 1.0}] * 8,
     "no list": {"error": "busy"},
     "no json": b"<html>",
+    "too large": [{"index": n, "score": 1e308 - n} for n in range(8)],
     "no float": [{"index": n, "score": 10**400} for n in range(8)],
 }
 
