@@ -295,15 +295,16 @@ class _Look:
         instead = {word: other for word, other in said if other in ranking.standing}
         unknown = self._narrowed.unknown if self._narrowed else ()
         degraded = self._degraded()
-        if question.sort != "score" and self._is_cut(by_words, ranking):
+        if question.sort != "score" and self._is_cut(near, by_words, ranking):
             degraded += ("sorted_best",)
         return Answer(hits, degraded, generation, self._semantic, n_weak, instead, unknown)
 
-    def _is_cut(self, by_words: ByWords | None, ranking: Ranking) -> bool:
+    def _is_cut(self, near: list[tuple[int, int]], by_words: ByWords | None, ranking: Ranking) -> bool:
         """Whether there may be notes that match beside those that were found."""
         found = len(by_words.chunks if self._question.chunks else by_words.notes) if by_words else 0
         passed = len(self._narrowed.notes) if self._narrowed and self._question.listed else 0
-        return max(found, ranking.n_good) >= self._n or passed > MOST_LISTED
+        is_full = len(near) >= self._n and ranking.all_good(chunk for chunk, _ in near)
+        return self._question.mode == "vector" or is_full or found >= self._n or passed > MOST_LISTED
 
     def _listed(self, now: Snapshot) -> Answer:
         """The notes that pass the filters, the last first: there are no words to rank them by."""

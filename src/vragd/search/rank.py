@@ -6,7 +6,7 @@ Candidates are kept in columns: a row a note, and a row a passage. Only what is 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -117,10 +117,9 @@ class Ranking:
         order = np.lexsort((-score[shown], is_weak))
         return shown[order].tolist(), int(is_weak.sum())
 
-    @property
-    def n_good(self) -> int:
-        """How many of the notes are a good match."""
-        return len(np.unique(self.owner[~self._weak()]))
+    def all_good(self, chunks: Iterable[int]) -> bool:
+        """Whether the passages with these ids, of those that are ranked, are all a good match."""
+        return not bool(self._weak()[np.isin(self.ids, list(chunks))].any())
 
     def at_least(self, passages: Sequence[int], score: float) -> list[int]:
         """Those of the passages, by place, that have this score."""

@@ -73,7 +73,7 @@ class Looked:
         self.is_there = False
         """Whether it could be looked at; else none of its notes may be shown."""
         source.recall_rules(had.rules)
-        source.recalled_vaults = had.vaults[:2]
+        source.recalled_vaults, source.types.said = had.vaults[:2], had.vaults.types
         root = source.find(had.row.identity is not None and had.row.identity[2])
         if root is None:
             return

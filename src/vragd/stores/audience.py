@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from vragd.errors import BackendUnavailable, StillLooking, UnknownStore, one_of
@@ -68,6 +69,14 @@ class Audience:
     def sources_of(self, indexer: Indexer) -> list[Source]:
         """Those that may be named."""
         return [one for one in indexer.store.sources.values() if not (self.assistant and one.closed.whole)]
+
+    def n_held(self, indexer: Indexer, held: Mapping[int, frozenset[str]]) -> dict[int, int]:
+        """How many of the notes `held` by source may be told of. Blocks: the catalog is read."""
+        if self.assistant and any(held.values()):
+            places = {(id_, path) for id_, paths in held.items() for path in paths}
+            shown = Counter(id_ for id_, _ in indexer.store.for_assistants.shown_among(places))
+            return {id_: shown[id_] for id_ in held}
+        return {id_: len(paths) for id_, paths in held.items()}
 
     async def state(self, indexers: Iterable[Indexer]) -> tuple[int, list[str]]:
         """

@@ -81,6 +81,8 @@ async def _store_status(audience: Audience, indexer: Indexer) -> dict[str, Any]:
     stores, store = audience.stores, indexer.store
     reader = store.reader_for(assistant=audience.assistant)
     sources = audience.sources_of(indexer)
+    keepers = {id_: keeper for id_, keeper in indexer.keepers.items() if keeper.source in sources}
+    n_held = await stores.aside.run(audience.n_held, indexer, {id_: one.proof.held for id_, one in keepers.items()})
     counts = await stores.aside.run(reader.counts)
     pending, degraded = await audience.state([indexer])
     trouble, now = indexer.trouble, stores.clock.steady()
@@ -121,13 +123,12 @@ async def _store_status(audience: Audience, indexer: Indexer) -> dict[str, Any]:
                 "state": keeper.source.state,
                 "watching": keeper.watching,
                 "scanned_s_ago": None if keeper.scanned_at is None else round(now - keeper.scanned_at, 1),
-                "n_deletes_held": len(keeper.proof.held),
+                "n_deletes_held": n_held[id_],
                 "rules_trouble": keeper.source.rules_trouble or None,
                 "closed": _closed(keeper.source),
                 "unwatched": dict(list(keeper.watch.unwatched.items())[:20]) if keeper.watching != "off" else {},
             }
-            for keeper in indexer.keepers.values()
-            if keeper.source in sources
+            for id_, keeper in keepers.items()
         ],
     }
 

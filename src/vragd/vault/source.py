@@ -195,7 +195,9 @@ class Source:
         self.templates = template_folders(root.read, self.templates)
         before, was_known, heard = self.rules, self.rules_known, self.heard.now()
         self.exclusions.look(root, proven=proven, heard=heard)
-        self.types.look(root, self.exclusions.configs)
+        self.types.look(
+            root, self.exclusions.configs, lambda vault: self._listed and vault not in self.exclusions.vaults
+        )
         changed = self._apply_rules(before)
         self.heard.looked(heard)
         return changed or was_known != self.rules_known

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from vragd.vault.root import Root
 
@@ -40,20 +40,21 @@ class PropertyTypes:
         self.said: Types = ()
         """As an earlier process knew them, until they are looked at."""
 
-    def look(self, root: Root, configs: Mapping[str, Sequence[str]]) -> None:
+    def look(self, root: Root, configs: Mapping[str, Sequence[str]], is_gone: Callable[[str], bool]) -> None:
         """
         Read them again; `configs` are the paths of config folders by the vault's folder: what the first says, counts.
 
-        What cannot be read is as it was read last.
+        What cannot be read is as it was read last, and so is a vault that `configs` has not unless it `is_gone`.
         """
-        before, said = dict(self.said), []
+        before = dict(self.said)
+        said = [(vault, kinds) for vault, kinds in self.said if not (vault in configs or is_gone(vault))]
         for vault, paths in sorted(configs.items()):
             kinds: dict[str, str] = {}
             for path in reversed(paths):
                 kinds.update(self._read(root, path, before.get(vault, ())))
             if kinds:
                 said.append((vault, tuple(sorted(kinds.items()))))
-        self.said = tuple(said)
+        self.said = tuple(sorted(said))
 
     @staticmethod
     def _read(root: Root, config: str, before: Kinds) -> Kinds:

@@ -228,7 +228,11 @@ def test_what_is_missing_or_cannot_be_listed_is_told_only_of_what_is_shown(fake:
         assert lacking(daemon, root, *held) == [[], []]
         status = daemon.request("GET", "/v1/status")
         assert (status["degraded"], status["stores"][0]["sources"][0]["n_deletes_held"]) == (["deletes_held"], 25)
+        (store,) = daemon.request("GET", "/v1/status?audience=assistant")["stores"]
+        assert [one["n_deletes_held"] for one in store["sources"]] == [0]
         assert lacking(daemon, root, "Open/0.md") == [["deletes_held"]] * 2
+        (store,) = daemon.request("GET", "/v1/status?audience=assistant")["stores"]
+        assert [one["n_deletes_held"] for one in store["sources"]] == [1]
         indexer = next(iter(daemon.stores.indexers.values()))
         indexer.store.for_assistants.close()
         audience = Audience(daemon.stores, assistant=True)

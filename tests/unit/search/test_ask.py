@@ -337,6 +337,19 @@ def test_where_more_match_than_are_put_in_order_it_is_said(world: World) -> None
     assert ask(target(world), replace(question, mode="vector")).degraded == ("sorted_best",)
 
 
+@pytest.mark.parametrize(("mode", "n", "most", "reasons"), [
+    ("vector", 8, 1_000, ("sorted_best",)), ("hybrid", 40, 60, ("sorted_best",)), ("hybrid", 40, 1_000, ()),
+])  # fmt: skip
+def test_notes_of_several_passages_are_cut_though_they_are_fewer_than_are_put_in_order(
+    world: World, mode: Mode, n: int, most: int, reasons: tuple[str, ...]
+) -> None:
+    for i in range(n):
+        world.write(f"n{i:02}.md", f"# alpha\n\n{'alpha beta ' * 300}\n\n# alpha\n\n{'alpha beta gamma ' * 200}")
+    world.apply(*(f"n{i:02}.md" for i in range(n)))
+    question = Question("alpha", mode=mode, sort="modified", top_k=3)
+    assert ask(target(world), question, most_sorted=most).degraded == reasons
+
+
 def test_in_another_order_a_low_score_leaves_out_and_takes_no_place(world: World) -> None:
     best = sorted_hits(world, 40, mode="keyword", top_k=10).hits
     least = best[-1].score

@@ -212,6 +212,22 @@ def test_types_hold_after_a_restart_until_they_are_looked_at(world: World) -> No
     assert passing(world, 'version == "7"') == []
 
 
+def test_types_of_a_vault_inside_hold_until_a_whole_scan_has_not_found_it(world: World) -> None:
+    world.write("In/.obsidian/types.json", '{"types": {"version": "text"}}')
+    world.scan()
+    world.store.proofs[world.source.id].remember()
+    file = world.vault / "In/.obsidian/types.json"
+    file.unlink()
+    file.symlink_to(file)  # ELOOP
+    world.restart()
+    assert passing(world, 'version == "3"') == ["In/c.md"]
+    file.unlink()
+    file.parent.rmdir()
+    world.scan()
+    world.source.refresh_rules()
+    assert world.source.types.said == ()
+
+
 def test_a_name_is_the_same_however_it_is_composed_or_in_capitals(world: World) -> None:
     composed, apart = "Größe", unicodedata.normalize("NFD", "größe")
     world.write("c.md", f"---\n{composed}: 1\nSTRASSE: x\n---\n")

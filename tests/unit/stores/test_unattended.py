@@ -162,3 +162,12 @@ def test_where_nothing_was_indexed_there_is_no_answer(tmp_path: Path) -> None:
     settings = StoreSettings(sources=(SourceSettings(path=tmp_path),))
     with pytest.raises(NotFound, match="nothing is indexed yet"):
         query(Loaded(Config(stores={"notes": settings}), None, tmp_path / "data", tmp_path / "s"), (), text="x")
+
+
+def test_types_that_cannot_be_read_now_are_those_that_were_read_last(tmp_path: Path) -> None:
+    types = {".obsidian/types.json": '{"types": {"version": "text"}}'}
+    loaded = indexed(tmp_path, {"a.md": "---\nversion: 7\n---\nwords", **types})
+    file = tmp_path / "vault/.obsidian/types.json"
+    file.unlink()
+    file.symlink_to(file)  # ELOOP
+    assert query(loaded, (), text="", where=['version == "7"'], top_k=10)["hits"] != ()
