@@ -42,7 +42,7 @@ def test_each_file_has_its_reason_and_a_searched_one_its_passages(tmp_path: Path
         (told,) = json.loads(daemon.run("files", "--why", "Vault/out.md", "--json").stdout)["files"]
         assert (told["state"], told["reason"]) == ("skipped", "opted_out")
         elsewhere = daemon.run("files", "--why", "/etc/passwd")
-        assert (elsewhere.returncode, "in no folder that is searched" in elsewhere.stdout) == (1, True)
+        assert (elsewhere.returncode, "no such file in a folder that is searched" in elsewhere.stdout) == (1, True)
 
 
 def test_status_is_a_sentence_and_goes_on_when_watched(tmp_path: Path) -> None:
