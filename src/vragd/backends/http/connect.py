@@ -1,5 +1,5 @@
 """
-Requests over connections of our own, a bounded number, which are checked before they are used again.
+Requests over connections of our own, which `pool` keeps.
 
 The servers' own clients are bound to versions of the server, repeat a bulk at once and many times, tell passwords in
 what they print, or bring a second protocol along; of HTTP next to nothing is needed here. Proxies of the environment
@@ -10,24 +10,19 @@ from __future__ import annotations
 
 import http.client
 import json
-import select
 import socket
 import ssl
-import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from vragd.backends.http.errors import Unreachable
 from vragd.backends.http.settings import HttpSettings
+from vragd.backends.pool import Pool, Unreachable, said_something
 from vragd.errors import AGAIN, BackendRefused, BackendUnavailable
-from vragd.system.lanes import progress
 from vragd.terms.hosts import is_loopback
 
 CONNECT_TIMEOUT_S = 5.0
-SLOW_S, PAUSE_S = 1.0, 5.0
-"""A server that keeps whoever connects waiting so long, in vain, is not asked again for a while."""
 JSON, LINES = "application/json", "application/x-ndjson"
 
 
@@ -58,15 +53,10 @@ class Connections:
     def __init__(
         self, settings: HttpSettings, credentials: Credentials, clock: Callable[[], float] = time.monotonic
     ) -> None:
-        self._settings, self._credentials, self._clock = settings, credentials, clock
+        self._settings, self._credentials = settings, credentials
         self._hosts, self.where = settings.hosts(), settings.where()
         self._first = 0  # the host that answered last
-        self._room = threading.BoundedSemaphore(settings.pool_size)
-        self._lock = threading.Lock()
-        self._idle: list[http.client.HTTPConnection] = []
-        self._busy: set[http.client.HTTPConnection] = set()
-        self._closed = False
-        self._failed: tuple[float, str, str] | None = None
+        self._pool = Pool(settings.pool_size, self.where, self._connected, _is_alive, _cut, clock)
         self._tls: ssl.SSLContext | None = None
 
     def ask(self, method: str, path: str, body: bytes, timeout_s: float, content_type: str = JSON) -> Answer:
@@ -74,41 +64,28 @@ class Connections:
         What the server answers, whatever that is. It is sent again if a connection that was kept turns out to be dead:
         all that is done here may be done twice.
         """
-        progress()
-        if not self._room.acquire(timeout=timeout_s):
-            raise BackendUnavailable(f"all connections are in use: {self.where}", hint=f"raise pool_size; {AGAIN}")
-        try:
-            connection = self._kept()
-            if connection is not None:
-                try:
-                    return self._exchange(connection, method, path, body, timeout_s, content_type)
-                except Unreachable:
-                    self._drop_idle()
-                    if self._closed:
-                        raise
-            progress()
-            return self._exchange(self._connected(timeout_s), method, path, body, timeout_s, content_type)
-        finally:
-            self._room.release()
+
+        def exchange(connection: http.client.HTTPConnection) -> Answer:
+            try:
+                return self._exchange(connection, method, path, body, timeout_s, content_type)
+            except BaseException:
+                connection.close()  # an answer may be on its way
+                raise
+
+        return self._pool.run(exchange, timeout_s)
 
     def _exchange(
         self, connection: http.client.HTTPConnection, method: str, path: str, body: bytes, timeout_s: float,
         content_type: str,
     ) -> Answer:  # fmt: skip
         url = f"{self._settings.scheme}://{connection.host}:{connection.port}{path}"
-        keep = False
         try:
             headers = {"Content-Type": content_type, **self._credentials.headers(method, url, body, content_type)}
-            with self._lock:
-                if self._closed:
-                    raise Unreachable(f"closed: {self.where}")
-                self._busy.add(connection)
             assert connection.sock is not None
             connection.sock.settimeout(timeout_s)
             connection.request(method, path, body or None, headers)
             response = connection.getresponse()
             content = response.read()
-            keep = not response.will_close
         except TimeoutError:
             raise BackendUnavailable(
                 f"{self._settings.title} takes too long: {self.where}", hint=f"raise timeout_s; {AGAIN}"
@@ -120,33 +97,12 @@ class Connections:
                 f"the credentials for {self._settings.title} are none that a header can carry",
                 hint="see where they are",
             ) from None
-        finally:
-            with self._lock:
-                self._busy.discard(connection)
-                if keep and not self._closed:
-                    self._idle.append(connection)
-                else:
-                    connection.close()
         if response.status in (401, 403):
             self._credentials.forget()
         return Answer(response.status, _parsed(content))
 
-    def _kept(self) -> http.client.HTTPConnection | None:
-        """The one that was used last and is alive as far as can be seen without asking."""
-        while True:
-            with self._lock:
-                if not self._idle:
-                    return None
-                connection = self._idle.pop()
-            if connection.sock is not None and not _said_something(connection.sock):
-                return connection
-            connection.close()
-
     def _connected(self, timeout_s: float) -> http.client.HTTPConnection:
         """A new connection to the first host that takes one. Raises BackendRefused where others could listen."""
-        began = self._clock()
-        if self._failed is not None and began - self._failed[0] < PAUSE_S:
-            raise Unreachable(self._failed[1], hint=self._failed[2])
         error: BackendUnavailable | None = None
         for i in range(len(self._hosts)):
             at = (self._first + i) % len(self._hosts)
@@ -155,12 +111,9 @@ class Connections:
             except BackendUnavailable as failed:
                 error = error or failed
                 continue
-            self._first, self._failed = at, None
+            self._first = at
             return connection
         assert error is not None
-        now = self._clock()
-        slow = isinstance(error, Unreachable) and now - began >= SLOW_S
-        self._failed = (now, error.message, error.hint) if slow else None
         raise error
 
     def _connect(self, host: str, port: int, timeout_s: float) -> http.client.HTTPConnection:
@@ -197,31 +150,22 @@ class Connections:
                 raise BackendRefused("ca_file cannot be read, or holds no certificate", hint="check ca_file") from None
         return self._tls
 
-    def _drop_idle(self) -> None:
-        with self._lock:
-            idle, self._idle = self._idle, []
-        for connection in idle:
-            connection.close()
-
     def close(self) -> None:
         """Close what is idle, and cut off what is not: whoever waits there gets BackendUnavailable."""
-        with self._lock:
-            self._closed = True
-            busy = [connection.sock for connection in self._busy]
-        for waiting in busy:
-            try:
-                if waiting is not None:
-                    waiting.shutdown(socket.SHUT_RDWR)
-            except OSError:
-                continue
-        self._drop_idle()
+        self._pool.close()
 
 
-def _said_something(sock: socket.socket) -> bool:
-    """Whether the server sent something to a connection nobody uses: that it ends, as a rule."""
-    poll = select.poll()
-    poll.register(sock, select.POLLIN)
-    return bool(poll.poll(0))
+def _is_alive(connection: http.client.HTTPConnection) -> bool:
+    return connection.sock is not None and not said_something(connection.sock.fileno())
+
+
+def _cut(connection: http.client.HTTPConnection) -> None:
+    waiting = connection.sock
+    try:
+        if waiting is not None:
+            waiting.shutdown(socket.SHUT_RDWR)
+    except OSError:
+        return
 
 
 def _parsed(content: bytes) -> Any:

@@ -7,10 +7,6 @@ from vragd.errors import AGAIN, BackendUnavailable
 BUSY = frozenset({408, 429, 500, 502, 503, 504, 509, 529})
 
 
-class Unreachable(BackendUnavailable):
-    """There is no connection, or it broke."""
-
-
 def somebody_else(status: int, title: str, where: str) -> BackendUnavailable:
     """The error of an answer that is not in the words of the server that was meant."""
     return BackendUnavailable(

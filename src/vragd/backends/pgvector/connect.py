@@ -1,5 +1,5 @@
 """
-Connections to one database, a bounded number, made when they are needed and checked before they are used again.
+Connections to one database, which `pool` keeps.
 
 A session keeps nothing from one transaction to the next: no prepared statement, no setting, no lock. So a pooler in
 transaction mode may stand in between. `psycopg_pool` would hide why a server cannot be reached behind a timeout.
@@ -8,27 +8,23 @@ transaction mode may stand in between. `psycopg_pool` would hide why a server ca
 from __future__ import annotations
 
 import os
-import select
 import socket
 import stat
-import threading
 import time
 from collections.abc import Callable
 from typing import Any, TypeVar
 
 import psycopg
 
-from vragd.backends.pgvector.errors import Unreachable, from_connecting, from_server
+from vragd.backends.pgvector.errors import from_connecting, from_server
 from vragd.backends.pgvector.settings import PgvectorBackend as Settings
 from vragd.backends.pgvector.settings import hosts
 from vragd.backends.pgvector.wire import Wire, WireDumper
-from vragd.errors import AGAIN, BackendRefused, BackendUnavailable
-from vragd.system.lanes import progress
+from vragd.backends.pool import Pool, said_something
+from vragd.errors import BackendRefused
 from vragd.terms.hosts import is_loopback
 
 CONNECT_TIMEOUT_S = 5
-SLOW_S, PAUSE_S = 1.0, 5.0
-"""A server that keeps whoever connects waiting so long, in vain, is not asked again for a while."""
 T = TypeVar("T")
 Connection = psycopg.Connection[Any]
 Cursor = psycopg.Cursor[Any]
@@ -65,13 +61,8 @@ class Connections:
     """Thread-safe. `run` is the only way to a connection."""
 
     def __init__(self, settings: Settings, clock: Callable[[], float] = time.monotonic) -> None:
-        self._settings, self.where, self._clock = settings, settings.where(), clock
-        self._room = threading.BoundedSemaphore(settings.pool_size)
-        self._lock = threading.Lock()
-        self._idle: list[Connection] = []
-        self._busy: set[Connection] = set()
-        self._closed = False
-        self._failed: tuple[float, str, str] | None = None
+        self._settings, self.where = settings, settings.where()
+        self._pool = Pool(settings.pool_size, self.where, self._connected, _is_alive, cut, clock)
 
     def run(self, work: Callable[[Cursor], T], timeout_s: float, name: str | None = None) -> T:
         """
@@ -79,73 +70,28 @@ class Connections:
 
         It runs again if a connection that was kept turns out to be dead: all that is done here may be done twice.
         """
-        progress()
-        if not self._room.acquire(timeout=timeout_s):
-            raise BackendUnavailable(f"all connections are in use: {self.where}", hint=f"raise pool_size; {AGAIN}")
-        try:
-            connection = self._kept()
-            if connection is not None:
-                try:
-                    return self._run(connection, work, timeout_s, name)
-                except Unreachable:
-                    self._drop_idle()
-                    if self._closed:
-                        raise
-            progress()
-            return self._run(self._connected(timeout_s), work, timeout_s, name)
-        finally:
-            self._room.release()
-
-    def _run(self, connection: Connection, work: Callable[[Cursor], T], timeout_s: float, name: str | None) -> T:
-        with self._lock:
-            if self._closed:
-                connection.close()
-                raise Unreachable(f"closed: {self.where}")
-            self._busy.add(connection)
         ms = max(1, int(timeout_s * 1000))
-        try:
-            with connection.transaction(), connection.cursor(binary=True) as cursor:
-                cursor.execute(f"SET LOCAL statement_timeout = {ms}; SET LOCAL lock_timeout = {ms}", binary=False)
-                return work(cursor)
-        except psycopg.Error as error:
-            raise from_server(error, self.where, name) from None
-        finally:
-            with self._lock:
-                self._busy.discard(connection)
-                keep = not self._closed and not connection.closed and not connection.broken
-                if keep and connection.info.transaction_status == psycopg.pq.TransactionStatus.IDLE:
-                    self._idle.append(connection)
-                else:
-                    connection.close()
 
-    def _kept(self) -> Connection | None:
-        """The one that was used last and is alive as far as can be seen without asking."""
-        while True:
-            with self._lock:
-                if not self._idle:
-                    return None
-                connection = self._idle.pop()
-            if not connection.closed and not _said_something(connection):
-                return connection
-            connection.close()
+        def transact(connection: Connection) -> T:
+            try:
+                with connection.transaction(), connection.cursor(binary=True) as cursor:
+                    cursor.execute(f"SET LOCAL statement_timeout = {ms}; SET LOCAL lock_timeout = {ms}", binary=False)
+                    return work(cursor)
+            except psycopg.Error as error:
+                raise from_server(error, self.where, name) from None
+
+        return self._pool.run(transact, timeout_s)
 
     def _connected(self, timeout_s: float) -> Connection:
         """A new connection. Raises BackendRefused where it would be readable on the way."""
         if self._settings.passfile is not None:
             _check_passfile(self._settings.passfile)
-        began = self._clock()
-        if self._failed is not None and began - self._failed[0] < PAUSE_S:
-            raise Unreachable(self._failed[1], hint=self._failed[2])
         given = parameters(self._settings)
         given["connect_timeout"] = max(2, min(CONNECT_TIMEOUT_S, int(timeout_s)))  # libpq knows no less than 2
         try:
             connection = psycopg.connect(autocommit=True, prepare_threshold=None, **given)
         except psycopg.Error as error:
-            ours, now = from_connecting(error, self.where), self._clock()
-            slow = isinstance(ours, Unreachable) and now - began >= SLOW_S
-            self._failed = (now, ours.message, ours.hint) if slow else None
-            raise ours from None
-        self._failed = None
+            raise from_connecting(error, self.where) from None
         info = connection.info
         if is_readable(info.host, info.hostaddr, encrypted=bool(connection.pgconn.ssl_in_use)):
             connection.close()
@@ -156,31 +102,20 @@ class Connections:
         connection.adapters.register_dumper(Wire, WireDumper)
         return connection
 
-    def _drop_idle(self) -> None:
-        with self._lock:
-            idle, self._idle = self._idle, []
-        for connection in idle:
-            connection.close()
-
     def close(self) -> None:
         """Close what is idle, and cut off what is not: whoever waits there gets BackendUnavailable."""
-        with self._lock:
-            self._closed = True
-            for connection in self._busy:
-                cut(connection)
-        self._drop_idle()
+        self._pool.close()
+
+
+def _is_alive(connection: Connection) -> bool:
+    whole = not connection.closed and not connection.broken
+    rests = whole and connection.info.transaction_status == psycopg.pq.TransactionStatus.IDLE
+    return rests and not said_something(connection.fileno())
 
 
 def is_readable(host: str, address: str, *, encrypted: bool) -> bool:
     """Whether somebody on the way to `address`, an IP, could read what is sent. `host`: a name or a socket's folder."""
     return not encrypted and not host.startswith("/") and not is_loopback(address)
-
-
-def _said_something(connection: Connection) -> bool:
-    """Whether the server sent something to a connection nobody uses: that it ends, as a rule."""
-    poll = select.poll()
-    poll.register(connection.fileno(), select.POLLIN)
-    return bool(poll.poll(0))
 
 
 def cut(connection: psycopg.Connection[Any]) -> None:

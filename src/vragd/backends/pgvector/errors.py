@@ -11,6 +11,7 @@ import re
 
 import psycopg
 
+from vragd.backends.pool import Unreachable
 from vragd.errors import (
     AGAIN,
     BackendFull,
@@ -45,10 +46,6 @@ _SAID: tuple[tuple[str, str, str], ...] = (
 
 class Faulty(StoreMismatch):
     """The server finds fault with what was sent: of several rows one may be to blame."""
-
-
-class Unreachable(BackendUnavailable):
-    """There is no connection, or it broke."""
 
 
 def from_connecting(error: psycopg.Error, where: str) -> VragdError:
