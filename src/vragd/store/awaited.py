@@ -9,7 +9,15 @@ from typing import Any, cast
 import structlog
 
 from vragd.backends.base import Traits, VectorBackend
-from vragd.errors import BackendRefused, BackendUnavailable, DiskFull, VragdError
+from vragd.errors import (
+    BackendRefused,
+    BackendUnavailable,
+    DataDirError,
+    DiskFull,
+    StoreMismatch,
+    UnknownCollection,
+    VragdError,
+)
 from vragd.system.log import error_fields
 
 log = structlog.get_logger()
@@ -19,6 +27,14 @@ UNMADE = Traits(
     metrics=frozenset(), max_dimension=0, max_matches=None, max_among=None,
 )  # fmt: skip
 """Nobody knows what it will be: it is attached late, and nothing in it is taken to be ours."""
+
+OF_THE_BACKEND = (BackendUnavailable, StoreMismatch, UnknownCollection)
+
+
+def is_out(error: VragdError | None) -> bool:
+    """Whether it is the primary that does not answer: its place may be below our directory, as the catalog's is."""
+    of_its_place = isinstance(error, DataDirError) and not error.transient  # else the catalog is locked, or the like
+    return isinstance(error, OF_THE_BACKEND) or of_its_place
 
 
 class Awaited:

@@ -20,15 +20,8 @@ from vragd.catalog.reader import Reader
 from vragd.catalog.writer import Catalog
 from vragd.config.settings import DocumentSettings, LimitSettings, SourceSettings, StoreSettings
 from vragd.embed.base import Embedder
-from vragd.errors import (
-    BackendUnavailable,
-    CatalogCorrupt,
-    DataDirError,
-    StoreMismatch,
-    UnknownCollection,
-    VragdError,
-)
-from vragd.store.awaited import made_or_awaited
+from vragd.errors import CatalogCorrupt, VragdError
+from vragd.store.awaited import is_out, made_or_awaited
 from vragd.store.collections import Collections
 from vragd.store.filling import Filling
 from vragd.store.replica import folder_of, is_in_use
@@ -49,9 +42,6 @@ log = structlog.get_logger()
 
 NO_DOCUMENTS = DocumentSettings()
 SPARED_AGAIN_S = 600.0  # a catalog that seems damaged so soon again is replaced, whatever a check says
-
-REFUSED = (BackendUnavailable, DataDirError, StoreMismatch, UnknownCollection)
-"""What a backend says that cannot be opened."""
 
 
 def open_store(
@@ -153,9 +143,8 @@ def _attach(given: Given, backend: VectorBackend, parts: Parts) -> None:
             _forget_strangers(backend, {row.collection for row in parts.catalog.spaces()})
         if not backend.traits.networked:
             parts.spaces.attach()
-    except REFUSED as error:
-        is_of_catalog = isinstance(error, DataDirError) and error.transient  # it is locked, or no file can be opened
-        if not given.settings.replicas or is_of_catalog:
+    except VragdError as error:
+        if not given.settings.replicas or not is_out(error):
             raise
         log.warning("store.primary_not_opened", store=given.name, **error_fields(error))
 

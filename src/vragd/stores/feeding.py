@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 import structlog
 
 from vragd.config.settings import PRIMARY
-from vragd.errors import BackendUnavailable, DataDirError, StoreMismatch, UnknownCollection, VragdError
+from vragd.errors import VragdError
 from vragd.store.replica import Answers, Replica, Told, left_behind
 from vragd.store.store import Store
 from vragd.stores.loops import Loops
@@ -31,13 +31,6 @@ T = TypeVar("T")
 PAUSE_FIRST_S, PAUSE_LAST_S = 1.0, 60.0
 LOOK_AGAIN_S = 300.0  # how often a replica that has all is asked whether it still is there
 RESTS_WITHIN_S, ENDS_WITHIN_S = 2.0, 30.0
-OF_THE_BACKEND = (BackendUnavailable, UnknownCollection, StoreMismatch)
-
-
-def is_out(trouble: VragdError | None) -> bool:
-    """Whether a store with this trouble has a primary that does not answer; its place may be below our directory."""
-    of_its_place = isinstance(trouble, DataDirError) and not trouble.transient
-    return isinstance(trouble, OF_THE_BACKEND) or of_its_place
 
 
 @dataclass(slots=True)

@@ -21,11 +21,12 @@ from vragd.errors import (
     VragdError,
 )
 from vragd.search.tongue import Sampled
+from vragd.store.awaited import OF_THE_BACKEND, is_out
 from vragd.store.idle import while_idle
 from vragd.store.opening import replace_catalog
 from vragd.store.replica import Answers
 from vragd.store.store import WORDS_SWEPT_WITHIN_S, Store
-from vragd.stores.feeding import OF_THE_BACKEND, Feeding, is_out
+from vragd.stores.feeding import Feeding
 from vragd.stores.loops import BROKEN_RETRY_S, Loops
 from vragd.stores.state import Standing, State
 from vragd.stores.watched import Keeper
