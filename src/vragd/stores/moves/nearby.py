@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -48,44 +48,47 @@ def _look(folders: Sequence[Path], give: Callable[[Found], None], over: threadin
     seen = set[Path]()
     places = [(folder, DEEP) for folder in folders] + [(folder.parent, 1) for folder in folders]
     for place, deep in [*places, (Path(USUAL).expanduser(), 0)]:
-        for path in _folders(place, deep):
+        for path, is_marked in _folders(place, deep):
             if over.is_set() or len(seen) > MOST_FOLDERS:
                 return
             if path in seen:
                 continue
             seen.add(path)
-            kind = _kind(path)
+            kind = _kind(path) if is_marked else ""
             if kind and not over.is_set():
                 give(Found(kind, path, bytes_below(path)))
 
 
-def _folders(top: Path, deep: int) -> Iterable[Path]:
-    """`top` and what is below it, so many steps deep, the nearest first."""
+def _folders(top: Path, deep: int) -> Iterator[tuple[Path, bool]]:
+    """`top` and what is below it, so many steps deep, the nearest first; and whether a name there is marked."""
     level = [top]
-    for step in range(deep + 1):
-        yield from level
-        if step < deep:
-            level = [below for folder in level for below in _below(folder)]
+    for _ in range(deep + 1):
+        following: list[Path] = []
+        for folder in level:
+            below, is_marked = _inside(folder)
+            yield folder, is_marked
+            following += below
+        level = following
 
 
-def _below(folder: Path) -> list[Path]:
+def _inside(folder: Path) -> tuple[list[Path], bool]:
+    below, is_marked = [], False
     try:
         with os.scandir(folder) as entries:
-            return sorted(
-                Path(entry.path) for entry in entries
-                if entry.name not in PASSED_OVER and entry.is_dir(follow_symlinks=False)
-            )  # fmt: skip
+            for entry in entries:
+                is_marked = is_marked or entry.name.endswith(MARKS)
+                if entry.name not in PASSED_OVER and entry.is_dir(follow_symlinks=False):
+                    below.append(Path(entry.path))
     except OSError:
-        return []
+        return [], False
+    return sorted(below), is_marked
 
 
 def _kind(folder: Path) -> str:
     try:
-        if any(name.endswith(MARKS) for name in os.listdir(folder)):
-            return looks_like(folder)
+        return looks_like(folder)
     except OSError:
-        pass
-    return ""
+        return ""
 
 
 # -- what was imported -----------------------------------------------------------------------------
