@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, Protocol
 
-from tests.harness import Vragd, until
+from tests.harness import Vragd, until, vragd
 from tests.s3 import configure, live_keys
 
 N_NOTES = 12
@@ -35,6 +37,16 @@ class Place(Protocol):
 def fill(daemon: Vragd) -> None:
     for i in range(N_NOTES):
         (daemon.vault / f"n{i:02}.md").write_text(f"# Number {i}\n\nNote number {i} about a numbat.\n")
+
+
+@contextmanager
+def running(folder: Path, configure: Callable[[Vragd], None]) -> Iterator[Vragd]:
+    """A daemon whose notes are in the place that `configure` names."""
+    with vragd(folder) as daemon:
+        configure(daemon)
+        fill(daemon)
+        daemon.start()
+        yield daemon
 
 
 def is_moved_away_and_back_without_embedding(daemon: Vragd, place: Place) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.harness import Vragd, vragd
+from tests.harness import Vragd
 from tests.s3 import configure
 from tests.servers import story
 from tests.servers.fetched import FOLDER
@@ -73,10 +73,7 @@ def place(node: RealNode) -> Place:
 
 @pytest.fixture
 def daemon(tmp_path: Path, place: Place) -> Iterator[Vragd]:
-    with vragd(tmp_path) as daemon:
-        place.configure(daemon)
-        story.fill(daemon)
-        daemon.start()
+    with story.running(tmp_path, place.configure) as daemon:
         yield daemon
 
 

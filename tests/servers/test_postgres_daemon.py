@@ -56,10 +56,7 @@ def place(server: RealPostgres) -> Place:
 
 @pytest.fixture
 def daemon(tmp_path: Path, place: Place) -> Iterator[Vragd]:
-    with vragd(tmp_path) as daemon:
-        place.configure(daemon)
-        story.fill(daemon)
-        daemon.start()
+    with story.running(tmp_path, place.configure) as daemon:
         yield daemon
         assert PASSWORD not in daemon.log()
 

@@ -16,7 +16,7 @@ import pytest
 from tests.backends import keys, put
 from tests.fakes.credentials import CREDENTIALS
 from tests.fakes.s3 import PAGE, FakeS3
-from tests.harness import Vragd, vragd
+from tests.harness import Vragd
 from tests.s3 import configure
 from tests.servers import story
 from tests.servers.fetched import FOLDER
@@ -188,10 +188,7 @@ def place(s3: RealS3, tmp_path: Path) -> Place:
 
 @pytest.fixture
 def daemon(tmp_path: Path, place: Place) -> Iterator[Vragd]:
-    with vragd(tmp_path) as daemon:
-        place.configure(daemon)
-        story.fill(daemon)
-        daemon.start()
+    with story.running(tmp_path, place.configure) as daemon:
         yield daemon
 
 

@@ -14,6 +14,7 @@ import numpy as np
 from vragd.backends.base import VectorBackend
 from vragd.catalog.model import SpaceRow
 from vragd.catalog.reader import Reader
+from vragd.catalog.sources import Types
 from vragd.errors import UsageError
 from vragd.search.grammar.tree import Node
 from vragd.terms.bounds import MAX_QUERY_CHARS, MAX_TOP_K
@@ -69,7 +70,7 @@ class Place:
     templates: tuple[str, ...] = ()
     vaults: tuple[str, ...] = ()
     above: str = ""
-    types: tuple[tuple[str, tuple[tuple[str, str], ...]], ...] = ()
+    types: Types = ()
 
 
 @dataclass(frozen=True, slots=True)

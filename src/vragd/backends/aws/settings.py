@@ -14,6 +14,8 @@ ENDPOINT = re.compile(
     r"(https://([A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\])|(?P<here>http://(localhost|127\.\d+\.\d+\.\d+|\[::1\])))"
     r"(:(?P<port>[0-9]{1,5}))?/?"
 )
+CACHES = (".aws/sso/cache", ".aws/cli/cache", ".aws/login/cache")
+"""Where botocore keeps tokens that it renews, below the home folder."""
 
 
 class AwsSettings(BackendSettings):
@@ -27,8 +29,7 @@ class AwsSettings(BackendSettings):
     query_timeout_s: Seconds = 3.0
 
     shared: ClassVar[bool] = True
-    # where botocore keeps tokens that it renews
-    caches: ClassVar[tuple[str, ...]] = (".aws/sso/cache", ".aws/cli/cache", ".aws/login/cache")
+    caches: ClassVar[tuple[str, ...]] = CACHES
 
     @field_validator("endpoint_url")
     @classmethod

@@ -6,6 +6,7 @@ from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
+from vragd.backends.aws.settings import CACHES
 from vragd.backends.lucene.settings import LuceneSettings
 
 
@@ -23,7 +24,7 @@ class OpenSearchBackend(LuceneSettings):
 
     title: ClassVar[str] = "OpenSearch"
     word_from: ClassVar[str] = "OPENSEARCH_PASSWORD"
-    caches: ClassVar[tuple[str, ...]] = (".aws/sso/cache", ".aws/cli/cache", ".aws/login/cache")
+    caches: ClassVar[tuple[str, ...]] = CACHES
 
     @model_validator(mode="after")
     def _can_be_reached(self) -> Self:
