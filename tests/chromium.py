@@ -13,6 +13,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -44,14 +45,14 @@ KEYS = {
 class Chromium:
     """The browser. Messages are told apart by their number, events by the session of their tab."""
 
-    def __init__(self, profile: Path) -> None:
+    def __init__(self, profile: Path, temporary: str) -> None:
         assert PLACE is not None
         from_us, to_us = os.pipe(), os.pipe()
         given = from_us[0], to_us[1]
         self.process = subprocess.Popen(
             [sys.executable, "-c", BECOME, *map(str, given), PLACE, *FLAGS, f"--user-data-dir={profile}"],
             pass_fds=given, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-            start_new_session=True, env={**os.environ, "HOME": str(profile)},
+            start_new_session=True, env={**os.environ, "HOME": str(profile), "TMPDIR": temporary},
         )  # fmt: skip
         os.close(from_us[0])
         os.close(to_us[1])
@@ -221,8 +222,9 @@ class Tab:
 @contextmanager
 def chromium(profile: Path) -> Iterator[Chromium]:
     """A browser that is ended in the end, whatever happens."""
-    browser = Chromium(profile)
-    try:
-        yield browser
-    finally:
-        browser.end()
+    with tempfile.TemporaryDirectory(prefix="vragd-") as temporary:  # short, for its sockets, which it leaves there
+        browser = Chromium(profile, temporary)
+        try:
+            yield browser
+        finally:
+            browser.end()
