@@ -305,8 +305,10 @@ def test_a_scan_leaves_no_descriptor_open(linked: Path) -> None:
     assert len(os.listdir("/proc/self/fd")) == before
 
 
-def test_links_are_listed_whatever_they_lead_to_and_not_followed_to_tell(vault: Path, tmp_path: Path) -> None:
-    outside = tmp_path.parent / f"{tmp_path.name}-outside"
+def test_links_are_listed_whatever_they_lead_to_and_not_followed_to_tell(
+    vault: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    outside = tmp_path_factory.mktemp("outside")
     (outside / "deep").mkdir(parents=True)
     (outside / "n.md").write_text("x")
     for name, target in {
