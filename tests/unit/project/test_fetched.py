@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.conftest import pytest_runtest_setup
 from tests.servers.fetched import fetch, fetched, need, run
 
 
@@ -38,3 +39,9 @@ def test_a_command_that_fails_or_hangs_is_told() -> None:
         run("sh", "-c", "echo first; echo between >&2; echo last; exit 3")
     with pytest.raises(OSError, match=r"^sh did not come to its end"):  # whose child would keep its output open
         run("sh", "-c", "sleep 1000 & wait", within_s=0)
+
+
+def test_what_is_left_when_the_time_is_over_is_skipped(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("VRAGD_SERVERS_UNTIL", "1")
+    with pytest.raises(pytest.skip.Exception, match="the time for real servers is over"):
+        pytest_runtest_setup()
