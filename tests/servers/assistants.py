@@ -13,4 +13,5 @@ NAME = "assistants-" + "-".join(package.rpartition("@")[2] for package in PACKAG
 def make(folder: Path) -> None:
     """Install them. OSError says why that cannot be."""
     need("npm", "node")
-    run("npm", "install", "--no-audit", "--no-fund", "--ignore-scripts", "--prefix", folder, *PACKAGES)
+    options = ("--no-audit", "--no-fund", "--ignore-scripts", "--fetch-retries=1")
+    run("npm", "install", *options, "--prefix", folder, *PACKAGES)

@@ -53,7 +53,8 @@ class RealS3:
             "com.adobe.testing.s3mock.store.retainFilesOnExit": "true",
             "com.adobe.testing.s3mock.store.initialBuckets": BUCKET,
         }  # fmt: skip
-        command = ["java", *JAVA, "-jar", self._jar, *(f"--{key}={value}" for key, value in given.items())]
+        java = ["java", *JAVA, f"-Djava.io.tmpdir={self.home}", "-jar", self._jar]  # it leaves what it puts there
+        command = [*java, *(f"--{key}={value}" for key, value in given.items())]
         with (self.home / "log").open("ab") as log:
             self._process = subprocess.Popen(
                 command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=self.home
