@@ -1,6 +1,7 @@
 """
 Backends by themselves, on real vectors: how long loading, one saved chunk, a question and one under a filter take, how
-much disk there is, and how many of the ten nearest are found. `--backend` may be repeated: a type, or a URL.
+much disk there is, and how many of the ten nearest are found. `--backend` may be repeated: a type, a URL, or the name
+of one on a real server, as `make test-servers` has it (`opensearch-node-hnsw`), which is started where it was fetched.
 """
 
 from __future__ import annotations
@@ -13,9 +14,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 
 from bench.common import MIB, disk_bytes, percentiles, timed
 from bench.text import question_rows, rows
+from tests.conformance.factories import FACTORIES, REAL
 from vragd.backends.base import Batch, VectorBackend
 from vragd.backends.registry import TYPES, create_backend
 from vragd.backends.scores import prepared
@@ -36,14 +39,16 @@ def _of(kind: str, n: int, dim: int) -> dict[str, Any]:
     values, asked = rows(n, dim)[0], question_rows(dim)
     folder = Path(tempfile.mkdtemp(prefix="vragd-bench-"))
     backend = _opened(kind, folder)
+    data = _data_of(kind) or folder
     try:
         _forget(backend)
         backend.create_collection(NAME, dim, "cosine")
-        keys = [f"{i:08x}" for i in range(n)]
+        keys, before = [f"{i:08x}" for i in range(n)], disk_bytes(data)
         load_s = timed(lambda: _load(backend, keys, values))
-        backend.tend(NAME)
-        figures = {"chunks": n, "load_s": round(load_s, 2), **_asked(backend, keys, values, asked)}
-        figures["disk_mib"] = round(disk_bytes(folder) / MIB, 1) or None
+        index_s = timed(lambda: _index(backend))
+        figures = {"chunks": n, "load_s": round(load_s, 2), "index_s": round(index_s, 2)}
+        figures |= _asked(backend, keys, values, asked)
+        figures["disk_mib"] = round((disk_bytes(data) - before) / MIB, 1) or None
         return figures
     finally:
         _forget(backend)
@@ -52,6 +57,11 @@ def _of(kind: str, n: int, dim: int) -> dict[str, Any]:
 
 
 def _opened(kind: str, folder: Path) -> VectorBackend:
+    if kind in REAL or kind.startswith("pgvector"):
+        try:
+            return (REAL | FACTORIES)[kind](folder)
+        except pytest.skip.Exception as skipped:
+            raise SystemExit(f"{kind}: {skipped}") from None
     if is_url(kind):
         settings: Any = Place.named(kind, {}).settings
     else:
@@ -59,6 +69,30 @@ def _opened(kind: str, folder: Path) -> VectorBackend:
         path = {"path": str(folder / "vectors")} if "path" in known.model_fields else {}
         settings = known.model_validate({"type": kind, **path})
     return create_backend(settings.type, settings, folder)
+
+
+def _index(backend: VectorBackend) -> None:
+    """What is built beside questions, once there are enough vectors: waited for."""
+    backend.tend(NAME)
+    if builder := getattr(backend, "builder", None):
+        builder.wait(3_600)
+
+
+def _data_of(kind: str) -> Path | None:
+    """Where a server that was started here keeps what it is given."""
+    name = kind.partition("-")[0]
+    if kind.startswith("pgvector"):
+        from tests.servers.postgres import server as postgres
+
+        running = postgres.shared()
+        return None if isinstance(running, str) else running.home / "data" / "base"  # not its log of changes
+    if kind not in REAL:
+        return None
+    from tests.servers.lucene import node
+    from tests.servers.s3mock import server as s3mock
+
+    started = s3mock.shared() if name == "s3" else node.shared(name)
+    return None if isinstance(started, str) else started.home
 
 
 def _forget(backend: VectorBackend) -> None:

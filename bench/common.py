@@ -6,6 +6,7 @@ import os
 import statistics
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -70,5 +71,9 @@ def wakeups(pid: int) -> dict[str, int]:
 
 
 def disk_bytes(folder: Path) -> int:
-    """The length of every file below."""
-    return sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
+    """The length of every file below; others may write there."""
+    total = 0
+    for file in folder.rglob("*"):
+        with suppress(FileNotFoundError):
+            total += file.stat().st_size if file.is_file() else 0
+    return total
