@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 
@@ -45,7 +47,7 @@ class RealOllama:
     def start(self) -> RealOllama:
         with (self.home / "ollama.log").open("ab") as log:
             self._process = subprocess.Popen(
-                [str(self.built / "ollama"), "serve"], env=self._env, stdout=log, stderr=log
+                [str(self.built / "ollama"), "serve"], env=self._env, stdout=log, stderr=log, start_new_session=True
             )
         try:
             until(self._answers, "Ollama to answer", 100)
@@ -81,7 +83,8 @@ class RealOllama:
 
     def kill(self) -> None:
         if self._process is not None:
-            self._process.kill()
+            with suppress(ProcessLookupError):  # what runs the models is a child of it, which would outlive it
+                os.killpg(self._process.pid, signal.SIGKILL)
             self._process.wait()
             self._process = None
 

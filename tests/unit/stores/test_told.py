@@ -115,8 +115,8 @@ async def _wait_for_a_model(home: Path, fault: str, code: str) -> None:
             status = await until(lambda told: code in told["degraded"], "status")
             trouble = status["stores"][0]["trouble"]
             assert (trouble["code"], bool(trouble["hint"])) == (code, True)
-            (row,) = (await get("files?state=pending"))["files"]
-            assert (row["path"], row["state"], row["reason"]) == ("new.md", "pending", trouble["message"])
+            rows = {row["path"]: row for row in (await get("files?state=pending"))["files"]}  # of fresh ones too
+            assert (rows["new.md"]["state"], rows["new.md"]["reason"]) == ("pending", trouble["message"])
             server.__enter__()
             server.key = ""
             await until(lambda told: not told["degraded"] and not told["pending"], "status")
