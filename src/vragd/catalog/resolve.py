@@ -17,13 +17,15 @@ class Column:
     """
     Terms that count as one, and how much; in how many notes of the store any of them stands.
 
-    `extra`: on top of another column, for being the very word that was asked for.
+    `extra`: on top of another column, for being the very word that was asked for. `about`: of a word that says what the
+    question is about.
     """
 
     terms: tuple[str, ...]
     weight: float
     count: int
     extra: bool = False
+    about: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +52,12 @@ class Resolved:
         """Every term that may match."""
         return list(dict.fromkeys(term for column in self.columns for term in column.terms))
 
+    @property
+    def telling(self) -> list[str]:
+        """Those that say what the question is about; every one, where none does."""
+        found = dict.fromkeys(term for column in self.columns if column.about for term in column.terms)
+        return list(found) or self.terms
+
     def with_phrases(self, weights: Sequence[float]) -> Resolved:
         """With the weights of the phrases."""
         return replace(self, phrase_weights=tuple(weights))
@@ -67,11 +75,11 @@ def resolve(question: Asked, statistics: Statistics, forms: Mapping[str, Sequenc
         if group:
             weight = share * statistics.weight(group)
             terms = tuple(dict.fromkeys([word.term, *forms.get(word.stem, ())])) if word.stem else (word.term,)
-            columns.setdefault(("group", word.stem or word.term), Column(terms, weight, group))
+            columns.setdefault(("group", word.stem or word.term), Column(terms, weight, group, about=word.about))
             rarer = share * statistics.weight(own) - weight
             if own and rarer > 0:
                 extra = statistics.weight(own) if question.is_lone else VERY_WORD * rarer
-                columns.setdefault((word.term,), Column((word.term,), extra, own, extra=True))
+                columns.setdefault((word.term,), Column((word.term,), extra, own, extra=True, about=word.about))
             continue
         known = [part for part in word.parts if counts.get(part)]
         for part in known:

@@ -47,8 +47,9 @@ _CLUSTER = re.compile(r".[\u0300-\u036f\u3099\u309a\u1160-\u11ff]*", re.DOTALL)
 @dataclass(frozen=True, slots=True)
 class Matched:
     """
-    What is marked: words by their `terms`, and wherever they stand `runs` of scripts without blanks, and symbols. Of
-    `phrases`, such as 1.2.3, the words that are not `alone` are marked where they stand together.
+    What is marked: words by their `terms`, not those that a question is made of and not about, such as how and the; and
+    wherever they stand `runs` of scripts without blanks, and symbols. Of `phrases`, such as 1.2.3, the words that are
+    not `alone` are marked where they stand together.
     """
 
     terms: frozenset[str] = frozenset()
@@ -62,7 +63,7 @@ class Matched:
         unspaced = [run for piece in pieces for run in runs(fold(piece)) if is_unspaced(run)]
         pairs = [word.term for word in asked.words if is_unspaced(word.term)]
         marks = [symbol for piece in pieces for symbol in symbols(piece)]
-        alone = frozenset(term for term in resolved.terms if not is_unspaced(term))
+        alone = frozenset(term for term in resolved.telling if not is_unspaced(term))
         phrases = tuple(p for p in (*asked.phrases, *asked.quoted) if not any(map(is_unspaced, p)))
         known = alone.union(*phrases)
         return cls(known, tuple(dict.fromkeys([*unspaced, *pairs, *marks])), phrases, alone)

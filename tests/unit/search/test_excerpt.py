@@ -15,7 +15,7 @@ from vragd.search.excerpt import MAX_CHARS, Cut, Matched, excerpt
 
 def matched(question: str) -> Matched:
     found = asked(question)
-    return Matched.of(found, Resolved(tuple(Column((word.term,), 1.0, 1) for word in found.words)))
+    return Matched.of(found, Resolved(tuple(Column((word.term,), 1.0, 1, about=word.about) for word in found.words)))
 
 
 def shown(text: str, first_line: int, matches: Matched, *, marks: bool = True) -> Cut:
@@ -75,6 +75,20 @@ def test_what_stands_between_two_rules_is_shown() -> None:
 )
 def test_what_matched_is_marked_in_the_spelling_of_the_note(text: str, question: str, words: list[str]) -> None:
     assert marked(text, question) == words
+
+
+@pytest.mark.parametrize(
+    ("question", "words"),
+    [
+        ("how do I know what gardens are", ["gardens"]),
+        ("what do I know", ["I", "what", "I", "know"]),
+        ('"what" gardens', ["what", "gardens"]),
+    ],
+)
+def test_what_a_question_is_made_of_and_not_about_is_marked_only_where_it_is_all(
+    question: str, words: list[str]
+) -> None:
+    assert marked("I write down what I know of gardens.", question) == words
 
 
 @pytest.mark.parametrize(
