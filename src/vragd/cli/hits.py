@@ -9,6 +9,7 @@ from typing import Any
 from vragd.cli.page import DIM, HIT, PLACE, TITLE, Page, Piece, file_link, seen
 from vragd.cli.reasons import NO_DAEMON, say_behind
 from vragd.cli.render import out_pieces, plural, say, the_page, within
+from vragd.search.headings import path_of
 
 EXCERPT_CHARS = 240
 INDENT = 3
@@ -26,7 +27,7 @@ def print_hits(answer: dict[str, Any], first: int = 1, page: Page | None = None)
         say(f"showing results for {other!r}: {word!r} is nowhere (--exact looks for it alone)")
     say_unknown(answer)
     for number, hit in enumerate(answer["hits"], first):
-        heading = " › ".join(below_title(hit["title"], hit["heading"]))
+        heading = path_of(below_title(hit["title"], hit["heading"]))
         print_title(f"{number}. ", hit["title"], heading, _beside(hit), hit.get("uri", ""), page)
         print_place(
             f"{hit['source']}/{hit['path']}:{hit['lines'][0]}-{hit['lines'][1]}", hit.get("id", ""),

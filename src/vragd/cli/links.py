@@ -13,6 +13,7 @@ from vragd.cli.query import as_text
 from vragd.cli.reasons import say_behind
 from vragd.cli.render import json_out, out, out_wrapped, plural, say, within
 from vragd.errors import UsageError
+from vragd.search.headings import path_of
 
 N_PLACES = 3
 _PLACE = re.compile(r"(?:#.*|:\d+(?:-\d+)?)$", re.DOTALL)
@@ -120,7 +121,7 @@ def _lacking(link: dict[str, Any]) -> str:
 
 
 def _marks(link: dict[str, Any]) -> str:
-    under = f"  under {' › '.join(link['heading'])}" if link["heading"] else ""
+    under = f"  under {path_of(link['heading'])}" if link["heading"] else ""
     return ("  embedded" if link["embed"] else "") + ("  in a property" if link["kind"] == "property" else "") + under
 
 

@@ -13,6 +13,7 @@ from vragd.cli.query import add_where, as_text, where_of
 from vragd.cli.reasons import say_behind
 from vragd.cli.render import json_out, out_wrapped, plural, say, within
 from vragd.cli.words import MAX_LISTED, count
+from vragd.search.headings import as_read, path_of
 
 
 def add(commands: Any, common: argparse.ArgumentParser) -> None:
@@ -181,7 +182,7 @@ def _types(one: dict[str, Any]) -> str:
 def print_tasks(answer: dict[str, Any]) -> None:
     """A task a line, behind its place."""
     for task in answer["tasks"]:
-        under = f"  under {' › '.join(task['heading'])}" if task["heading"] else ""
+        under = f"  under {path_of(task['heading'])}" if task["heading"] else ""
         out_wrapped(within(f"{_file(task['of'])}:{task['line']}  [{task['state']}] {task['text']}{under}"), 4)
     counts = answer["counts"]
     say(f"{plural(counts['todo'], 'open task')}, {counts['done']:,} done, in {plural(counts['notes'], 'note')}")
@@ -199,7 +200,8 @@ def print_outline(answer: dict[str, Any]) -> None:
     """A heading a line, behind its number, further in the deeper it is."""
     out_wrapped(within(_file(answer["note"]) + (f"#{answer['place']}" if answer["place"] else "")))
     for one in answer["headings"]:
-        out_wrapped(within(f"{one['line']:>4}  {'  ' * (one['level'] - 1)}{one['text']}"), 6 + 2 * one["level"])
+        deep = "  " * (one["level"] - 1)
+        out_wrapped(within(f"{one['line']:>4}  {deep}{as_read(one['text'])}"), 8 + len(deep))
     say(plural(len(answer["headings"]), "heading"))
 
 

@@ -11,6 +11,7 @@ from vragd.cli.hits import below_title
 from vragd.cli.page import DIM, HIT, PLACE, TITLE, Piece, seen, wrapped
 from vragd.cli.render import plural, within
 from vragd.errors import VragdError
+from vragd.search.headings import path_of
 
 Answer = Mapping[str, Any]
 Hit = Mapping[str, Any]
@@ -106,7 +107,7 @@ class Picking:
             return []
         place = f"{hit['source']}/{hit['path']}:{hit['lines'][0]}-{hit['lines'][1]}"
         lines = [[Piece(_shown(hit["title"]), TITLE)], [Piece(_shown(place), PLACE)]]
-        if heading := " › ".join(below_title(hit["title"], list(hit["heading"]))):
+        if heading := path_of(below_title(hit["title"], list(hit["heading"]))):
             lines.append([Piece(_shown(heading), DIM)])
         words = {hit["excerpt"][start:end] for start, end in hit.get("spans", ())} if "excerpt" in hit else set()
         lines += [[], *(marked_words(line, words) for line in str(hit["text"]).split("\n"))]
@@ -123,7 +124,7 @@ def marked_words(line: str, words: set[str]) -> list[Piece]:
 
 
 def _row(hit: Hit) -> list[Piece]:
-    heading = " › ".join(below_title(hit["title"], list(hit["heading"])))
+    heading = path_of(below_title(hit["title"], list(hit["heading"])))
     where = f"{hit['source']}/{hit['path']}"
     return [Piece(_shown(hit["title"]), TITLE), Piece(_shown(f"  {heading}" if heading else "")),
             Piece(_shown(f"  {where}"), DIM)]  # fmt: skip

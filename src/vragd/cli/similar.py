@@ -15,6 +15,7 @@ from vragd.cli.reasons import say_behind
 from vragd.cli.render import json_out, say, the_page
 from vragd.cli.words import MAX_TOP_K, count
 from vragd.errors import UsageError
+from vragd.search.headings import path_of
 
 MOST_CHARS = 40_000
 
@@ -71,7 +72,7 @@ def print_related(answer: dict[str, Any]) -> None:
         note = hit["note"]
         said = [f"{hit['score']:.3f}", time.strftime("%Y-%m-%d", time.localtime(hit["modified"]))]
         said += [words for way, words in (("out", "linked"), ("back", "links here")) if way in hit["linked"]]
-        heading = " › ".join(below_title(note["title"], hit["heading"]))
+        heading = path_of(below_title(note["title"], hit["heading"]))
         print_title(f"{number}. ", note["title"], heading, ", ".join(said), "", page)
         lines = f":{hit['lines'][0]}-{hit['lines'][1]}" if hit["id"] else ""
         print_place(f"{note['source']}/{note['path']}{lines}", hit["id"], "", page)

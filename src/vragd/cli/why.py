@@ -11,6 +11,7 @@ from vragd.cli.connect import Session, load
 from vragd.cli.query import NOTHING_FOUND, as_text
 from vragd.cli.render import json_out, out, plural, within
 from vragd.errors import VragdError
+from vragd.search.headings import path_of
 
 WORDS = {
     "opted_out": "it says vragd: false in its properties",
@@ -149,7 +150,7 @@ def _print(named: str, answers: Sequence[Mapping[str, Any]], status: Mapping[str
         if answer["closed"] and answer["reason"] != "opted_out":
             out(within(f"  withheld from assistants: {'; '.join(CLOSED[why] for why in answer['closed'])}"))
         for chunk in answer["chunks"]:
-            heading = " › ".join(chunk["heading"])
+            heading = path_of(chunk["heading"])
             out(within(f"  {chunk['lines'][0]:>5}-{chunk['lines'][1]:<5} {chunk['id']}  {heading}"))
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from vragd.catalog.facts import text_of_note
@@ -22,6 +22,7 @@ from vragd.notes.blocks import blocks_of
 from vragd.notes.chunk import OTHER, REGISTRY, split_name
 from vragd.notes.markdown import front_matter
 from vragd.notes.structure import BLOCK_ID, lines_with_ids
+from vragd.search.headings import as_read
 from vragd.search.links import Asked, FileRef, Linked, graph_of, refs_of
 from vragd.terms.names import shown
 
@@ -178,7 +179,7 @@ class _Text:
             found = self._block(asked.place[1:].strip()) if self.is_marked else None
             near = list[str]()
         else:
-            found = self._section(wanted) if self.is_marked else None
+            found = (self._section(wanted) or self._section(wanted, as_read)) if self.is_marked else None
             found = found or self._below(wanted)
             near = self._headings_near(asked.place)
         if found is None:
@@ -192,13 +193,13 @@ class _Text:
         tops = [(block.start, *block.heading) for block in found.blocks if block.heading]
         return sorted([*tops, *found.inner])
 
-    def _section(self, wanted: Sequence[str]) -> tuple[int, int] | None:
-        """From the first heading that is there in this order to the next of its level."""
+    def _section(self, wanted: Sequence[str], spelt: Callable[[str], str] = str) -> tuple[int, int] | None:
+        """From the first heading that is there in this order to the next of its level; headings as they are `spelt`."""
         headings = self._headings()
         above = list[tuple[int, str]]()
         for at, (line, level, title) in enumerate(headings):
             above = [one for one in above if one[0] < level]
-            above.append((level, heading_key(title)))
+            above.append((level, heading_key(spelt(title))))
             if above[-1][1] == wanted[-1] and is_below([key for _, key in above], wanted):
                 behind = (start for start, other, _ in headings[at + 1 :] if other <= level)
                 last = next(behind, len(self.lines))

@@ -96,6 +96,16 @@ def test_a_part_is_its_lines_of_the_note_as_it_was_read(store: Store, place: str
         assert all(part.lines[0] <= lines[1] and part.lines[1] >= lines[0] for part in read.parts)
 
 
+@pytest.mark.parametrize(
+    "place", ["The Kettle, hot", "The [[Tea|Kettle]], *hot*", "Tea#The Kettle, hot", "the tea kettle hot"]
+)
+def test_a_heading_may_be_named_as_it_is_written_and_as_it_is_read(store: Store, place: str) -> None:
+    tea = ("# Tea", "", "Green.", "", "## The [[Tea|Kettle]], *hot*", "Boil it.", "", "## Kettle", "Cold.")
+    (store.vault / "Tea.md").write_text("\n".join(tea))
+    store.look()
+    assert got(store, f"Tea.md#{place}").lines == (5, 6)
+
+
 def test_a_place_that_is_not_there_is_said_with_what_is_near(store: Store) -> None:
     with pytest.raises(NotFound, match="has no place #Frensh press") as error:
         got(store, "Coffee#Frensh press")

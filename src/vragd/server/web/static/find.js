@@ -9,11 +9,17 @@ let asking = null, pause = 0, way = "recent", notes = null, opened = "", most = 
 
 const typed = () => $("q").value.trim();
 
+/** A heading without the marks of links, emphasis and code. */
+function asRead(heading) {
+  return heading.replace(/!?\[\[(?:[^[\]|]*\|)?([^[\]|]*)\]\]/g, "$1").replace(/!?\[([^[\]]*)\]\((?:[^()]|\([^()]*\))*\)/g, "$1")
+    .replace(/(`+|\*{1,3}|~~|==)(?=\S)(.+?)(?<=\S)\1/g, "$2");
+}
+
 function row(note, ...more) {
   const key = keyOf(note);
   return el("article", { class: "row", "data-key": key, onmouseenter: () => tell("point", key), onmouseleave: () => tell("point", "") },
     el("button", { type: "button", class: "title", "aria-current": key === opened ? "true" : false, onclick: () => tell("open", note), onfocus: () => tell("point", key), onblur: () => tell("point", "") }, titleOf(note)),
-    el("p", { class: "place" }, [note.path, ...(note.heading ?? [])].join(" › ")), ...more);
+    el("p", { class: "place" }, [note.path, ...(note.heading ?? []).map(asRead)].join(" › ")), ...more);
 }
 
 /** Another list; whoever was at a note of it with the keyboard still is. */
