@@ -36,7 +36,7 @@ from vragd.search.ask import Target
 from vragd.store import opening
 from vragd.store.idle import while_idle
 from vragd.store.store import Store
-from vragd.sync.change import Visit
+from vragd.sync.prepared import Visit
 from vragd.vault.read import StatKey
 
 CHUNKS_PER_NOTE = 20

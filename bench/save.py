@@ -22,7 +22,7 @@ from bench import naive
 from bench.common import bytes_written, ms, percentiles, ratio, timed
 from bench.homes import Home, daemon, filled
 from vragd.store.store import Store
-from vragd.sync.change import Visit
+from vragd.sync.prepared import Visit
 
 SIZES = (1_000, 10_000, 50_000, 100_000)
 ROUNDS, WARM, NAIVE_ROUNDS, END_TO_END_ROUNDS, TRACED = 200, 5, 3, 20, 20

@@ -13,7 +13,7 @@ from vragd.catalog.graph import Edge, File, Graph, Withheld
 from vragd.catalog.link_names import Vaults
 from vragd.config.settings import LimitSettings, SourceSettings, StoreSettings
 from vragd.store.opening import open_store
-from vragd.sync.change import Visit
+from vragd.sync.prepared import Visit
 
 Row = tuple[str, int, str, str, str]
 """Path, line and target of a link, how it leads and where."""

@@ -18,8 +18,8 @@ from vragd.embed.base import Embedder, Space
 from vragd.embed.settings import EmbedderSettings
 from vragd.errors import BackendUnavailable, EmbedderRejected, EmbedderUnavailable, VectorsRefused
 from vragd.store.opening import open_store
-from vragd.sync.change import Visit
 from vragd.sync.pace import PACE, Pace
+from vragd.sync.prepared import Visit
 from vragd.system.clock import SYSTEM, Clock
 
 
@@ -163,10 +163,10 @@ class World:
         """The paths a scan finds dirty."""
         return sorted(self.store.scan_source(self.source)[0])
 
-    def apply(self, *paths: str, patient: bool = True) -> Any:
-        report = self.store.apply([Visit(self.source, path, patient) for path in paths])
+    def apply(self, *paths: str, patient: bool = True, embed: bool = True) -> Any:
+        report = self.store.apply([Visit(self.source, path, patient) for path in paths], embed=embed)
         while report.deferred:
-            report = self.store.apply(report.deferred)
+            report = self.store.apply(report.deferred, embed=embed)
         return report
 
     @property

@@ -62,6 +62,44 @@ def test_a_restart_without_ollama_answers_by_words_and_embeds_nothing_again(tmp_
         assert texts == []
 
 
+def test_what_is_saved_without_ollama_is_found_by_words_at_once_and_after_a_kill_and_whole_later(
+    tmp_path: Path,
+) -> None:
+    fake = FakeOllama()
+    with vragd(tmp_path) as daemon:
+        with fake:
+            on_ollama(fake, daemon)
+            write(daemon, 5)
+            daemon.start()
+        (daemon.vault / "new.md").write_text("A new quokka.\n")
+        until(lambda: daemon.paths("quokka"), "the note to be found by its words")
+        for name in ("other", "third"):  # what is out by now is not asked before each
+            (daemon.vault / f"{name}.md").write_text(f"A {name} wombat.\n")
+            until(lambda name=name: daemon.paths(f"{name} wombat", top_k=1) == [f"{name}.md"], "the next")
+        daemon.kill()
+        daemon.start(idle=False)
+        assert daemon.paths("quokka") == ["new.md"]
+        until(lambda: daemon.store["pending"] == 3, "those that wait to be known")
+        (row,) = [row for path, row in daemon.files("pending").items() if path == "new.md"]
+        assert (row["n_chunks"], row["reason"].partition(":")[0]) == (1, "by_words")
+        assert daemon.files("failed") == {}
+        said = daemon.run("files", "--why", str(daemon.vault / "new.md"))
+        assert said.returncode == 0
+        assert "searched by its words, 1 passage" in said.stdout
+        assert "its vectors wait for the embedder" in said.stdout
+        assert "3 notes are found by words alone yet" in daemon.run("status").stdout
+        assert "3 notes are found by words alone yet" in daemon.run("doctor").stdout
+        assert daemon.run("sync", "--wait").returncode == 4
+        assert daemon.problems() == []
+        embedded = len(fake.embedded_texts)
+        with fake:
+            until(lambda: not daemon.store["pending"] and not daemon.status()["degraded"], "the vectors", 60)
+            assert [hit["path"] for hit in daemon.query("quokka", mode="vector", top_k=1)["hits"]] == ["new.md"]
+            assert not [text for text in fake.embedded_texts[embedded:] if "subject" in text]
+            assert daemon.problems() == []
+        assert set(daemon.store["states"]) == {"indexed"}
+
+
 def test_what_is_deleted_or_opts_out_goes_while_ollama_is_away(tmp_path: Path) -> None:
     fake = FakeOllama()
     with vragd(tmp_path) as daemon:

@@ -54,8 +54,8 @@ from vragd.store.replica import Replica
 from vragd.store.store import Store
 from vragd.stores.elsewhere import Place
 from vragd.stores.registry import Registry
-from vragd.sync.change import Visit
 from vragd.sync.pace import Pace
+from vragd.sync.prepared import Visit
 from vragd.system import failpoints
 from vragd.system.files import private_dir, sweep_temporary
 from vragd.system.sqlite import open_read_write

@@ -24,8 +24,8 @@ from vragd.errors import EmbedderChanged, EmbedderUnavailable, VragdError
 from vragd.search.ask import Hit, Place, Question, Target, ask
 from vragd.store.idle import while_idle
 from vragd.store.opening import open_store
-from vragd.sync.change import Visit
 from vragd.sync.pace import Pace
+from vragd.sync.prepared import Visit
 from vragd.system.files import sweep_temporary
 
 COMMON = "lantern"
@@ -50,6 +50,8 @@ class Process:
         self.queue: dict[str, bool] = {}
         """Paths to look at, and whether to be patient with them."""
         self.later: dict[str, bool] = {}
+        self.parked: dict[str, bool] = {}
+        """Of those the ones that wait for the embedder."""
         self.prepared = False
         self.is_up = False
         self.n_changes = 0
@@ -91,6 +93,7 @@ class Process:
     def _forget(self) -> None:
         self.queue.clear()
         self.later.clear()
+        self.parked.clear()
 
     def scan(self, folder: str = "") -> None:
         """What differs from the catalog is queued."""
@@ -127,40 +130,45 @@ class Process:
 
     def work(self, limit: int) -> None:
         """Apply at most `limit` of what is queued. Nothing else than an embedder that is out may be in the way."""
-        try:
-            self._prepare()
-            if self.store.space is None:
+        self._prepare()
+        visits = [Visit(self.source, path, patient) for path, patient in list(self.queue.items())[:limit]]
+        for _ in range(MOST_ROUNDS):
+            if not visits:
+                while while_idle(self.store):
+                    pass
                 return
-            visits = [Visit(self.source, path, patient) for path, patient in list(self.queue.items())[:limit]]
-            for _ in range(MOST_ROUNDS):
-                if not visits:
-                    while while_idle(self.store):
-                        pass
-                    return
-                visits = self._round(visits)
-            raise AssertionError(f"after {MOST_ROUNDS} rounds {[visit.path for visit in visits]} is still deferred")
-        except EmbedderUnavailable as error:
-            self.prepared = False
-            assert self.embedder.down or isinstance(error, EmbedderChanged), error
+            visits = self._round(visits)
+        raise AssertionError(f"after {MOST_ROUNDS} rounds {[visit.path for visit in visits]} is still deferred")
+
+    def _out(self, error: EmbedderUnavailable) -> None:
+        self.prepared = False
+        assert self.embedder.down or isinstance(error, EmbedderChanged), error
 
     def _prepare(self) -> None:
         if self.prepared:
             return
         try:
             self.store.prepare()
-        except EmbedderUnavailable:
-            if self.store.space is None or not self.embedder.down:
-                raise
+        except EmbedderUnavailable as error:
+            self._out(error)
             return
         self.prepared = True
+        self.queue.update(self.parked)
+        self.parked.clear()
         if self.store.rebuilding and self.source.state == "ok":
             assert self.store.space is not None
             self.hint(*(path for _, path in self.store.catalog.notes_outside(self.store.space.id)))
 
     def _round(self, visits: list[Visit]) -> list[Visit]:
-        report = self.store.apply(visits)
+        try:
+            report = self.store.apply(visits, embed=self.prepared)
+        except EmbedderUnavailable as error:
+            self._out(error)
+            report = self.store.report
         for visit in visits:
             self.queue.pop(visit.path, None)
+            self.parked.pop(visit.path, None)
+        self.parked.update({visit.path: visit.patient for visit in report.waiting})
         self.queue.update({visit.path: visit.patient for visit in report.deferred})
         self.later.update({visit.path: visit.patient for visit, _ in report.later})
         self.n_changes += report.n_changed + report.n_removed
@@ -189,6 +197,10 @@ class Process:
         }
         space = answering.space if answering else None
         return Target(store.name, store.reader, store.backend, space, self.embedder.embed_query, places_)
+
+    def waiting(self) -> set[str]:
+        """The paths of the notes whose words are found and whose vectors wait for the embedder."""
+        return {row.path for row in self.store.reader.files(["pending"])}
 
     # -- the end -------------------------------------------------------------------------------------
 

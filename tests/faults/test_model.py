@@ -135,6 +135,7 @@ def test_the_index_is_what_a_dictionary_of_the_notes_says(capsys: pytest.Capture
     assert len(crashes) >= 8  # each place has its own test below
     assert all(COUNTS[f"meddled {what}"] >= 5 for what in ("vanish", "delete", "write"))
     assert COUNTS["compared notes"] >= 100
+    assert COUNTS["waited for vectors"] >= 20
 
 
 @pytest.mark.parametrize("obsidian", [True, False])
@@ -172,6 +173,31 @@ def test_a_death_at_each_place_is_survived(place: str) -> None:
         model.rest(plan=[])
         model.lose_the_cache(how="flipped")
         model.change_the_embedder(state="model 2")
+        model.rest(plan=[])
+    finally:
+        model.teardown()
+    assert COUNTS[f"crash {place}"], "it never got there"
+
+
+@pytest.mark.parametrize("place", ["sync.intended", "sync.committed", "sync.cleared"])
+@pytest.mark.parametrize("new", [True, False])
+def test_a_death_while_a_note_waits_for_the_embedder_is_survived(place: str, new: bool) -> None:
+    model = Model()
+    try:
+        model.begin(obsidian=True, plan=[], notes={"a.md": SHORT, "b.md": OTHER})
+        if new:
+            model.change_the_embedder(state="down")
+        else:
+            model.rest(plan=[])
+            model.change_the_embedder(state="down")
+            model.save(path="b.md", document=("titled", ["h2", "long", "stove"]), plan=[])
+        model.save(path="a.md", document=("plain", ["h1", "stove"]), plan=[(place, 1, "crash")])
+        model.look_and_work(limit=64, plan=[])
+        model.holds()
+        assert COUNTS["waited for vectors"] >= 2
+        model.kill()
+        model.restart(plan=[])
+        model.holds()
         model.rest(plan=[])
     finally:
         model.teardown()

@@ -16,6 +16,12 @@ State = Literal["indexed", "partial", "failed", "skipped"]
 BY_NOTE, BY_RULE, UNREAD = 1, 2, 4
 """Why assistants are not shown a note, bits: it says so, the configuration does, what it says was not read yet."""
 NO_STAMP: Stamp = (0, -1, 0, 0)
+AT_ONCE = 0.0
+"""When a note is to be tried again whose words are found and whose vectors wait for the embedder: once that answers."""
+WAITS = f"coalesce(state = 'partial' and retry_at = {AT_ONCE}, 0)"
+"""In SQL: whether a note waits so."""
+STATE = f"case when {WAITS} then 'pending' else state end"
+"""In SQL: the state of a note as it is told."""
 _ENCODING, _ERRORS = sys.getfilesystemencoding(), sys.getfilesystemencodeerrors()
 
 
@@ -87,19 +93,22 @@ class Known:
     reader: str
     """The version of what read it; '' if nobody knows."""
     reason: str | None
+    waits: bool
+    """Whether its words are found and its vectors wait for the embedder."""
 
 
 # A Stamp's four, whether it is to be doubted, and the path: a note as a scan needs it, just as it is read.
 StampRow = tuple[int, int, int, int, int | None, bytes]
 
 KNOWN_COLUMNS = (
-    "inode, size, mtime_ns, ctime_ns, racy, space_id, state, digest, id, title, attempts, links_read, reader, reason"
+    "inode, size, mtime_ns, ctime_ns, racy, space_id, state, digest, id, title, attempts, links_read, reader, reason,"
+    f" {WAITS}"
 )
 
 
 def known_from(row: Sequence[Any]) -> Known:
     """A row of KNOWN_COLUMNS."""
-    return Known((row[0], row[1], row[2], row[3]), bool(row[4]), *row[5:])
+    return Known((row[0], row[1], row[2], row[3]), bool(row[4]), *(*row[5:-1], bool(row[-1])))
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,6 +186,11 @@ class NoteChange:
     """The version of what read it."""
     closed: int = UNREAD
     """Why assistants are not shown it; it goes with `links`."""
+
+    @property
+    def waits(self) -> bool:
+        """Whether its words are found and its vectors wait for the embedder."""
+        return self.state == "partial" and self.retry_at == AT_ONCE
 
 
 @dataclass(frozen=True, slots=True)

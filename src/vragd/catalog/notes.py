@@ -14,6 +14,7 @@ from vragd.catalog.links import swap_links
 from vragd.catalog.model import (
     BY_NOTE,
     KNOWN_COLUMNS,
+    WAITS,
     ChunkRow,
     Committed,
     Known,
@@ -73,7 +74,8 @@ class Notes(Intents):
     def due_for_retry(self, now: float) -> list[tuple[int, str]]:
         """(source id, path) of failed notes whose time has come, or was put down by a clock that was wrong."""
         # put down later than now: the clock was set back since, and be it by less than an hour
-        sql = "select source_id, path from note where retry_at <= ?1 or retry_at > ?2 or (retry_at and changed_at > ?1)"
+        is_due = "retry_at <= ?1 or retry_at > ?2 or (retry_at and changed_at > ?1)"
+        sql = f"select source_id, path from note where ({is_due}) and not {WAITS}"
         rows = self._read(sql, now, now + sweep.AHEAD_S)
         return [(source, from_blob(path)) for source, path in rows]
 

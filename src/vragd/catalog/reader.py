@@ -18,7 +18,9 @@ from vragd.catalog.model import (
     BY_NOTE,
     BY_RULE,
     KNOWN_COLUMNS,
+    STATE,
     UNREAD,
+    WAITS,
     Counts,
     FileRow,
     Found,
@@ -172,10 +174,10 @@ class Reader:
             return now.keyword(text, limit, sources, folders)
 
     def files(self, states: Collection[str] = ()) -> list[FileRow]:
-        """Every note with its state, or those in `states`, by source and path."""
-        where = f"where n.state in ({','.join('?' * len(states))})" if states else ""
+        """Every note with its state, or those in `states`, by source and path. What lacks vectors yet is `pending`."""
+        where = f"where {STATE} in ({','.join('?' * len(states))})" if states else ""
         sql = (
-            "select s.label, n.path, n.state, n.reason, (select count(*) from chunk c where c.note_id = n.id),"
+            f"select s.label, n.path, {STATE}, n.reason, (select count(*) from chunk c where c.note_id = n.id),"
             " n.size, n.changed_at, n.retry_at, n.closed from note n join source s on s.id = n.source_id"
             f" {where} order by s.label, n.path"
         )
@@ -189,7 +191,7 @@ class Reader:
     def counts(self) -> Counts:
         """How much there is."""
         with self._borrow() as db:
-            states = dict(db.execute("select state, count(*) from note group by state"))
+            states = dict(db.execute(f"select {STATE} as told, count(*) from note group by told"))
             ((chunks,),) = db.execute("select count(*) from chunk")
             ((embeddings,),) = db.execute("select count(*) from embedding")
             ((closed,),) = db.execute(
@@ -240,13 +242,14 @@ class Reader:
         """
         What a scan of a source, or of a folder of it, is compared with; by path.
 
-        Doubted are stamps that are `racy`, those of notes of another space than `space_id`, those of what was read by
-        none of these `readers`, those of notes whose links another reader read, and those of notes that
-        `max_file_bytes` lets in or keeps out other than before: only what was never read has no digest, and "unread"
-        readers open nothing.
+        Doubted are stamps that are `racy`, those of notes that wait for the embedder, those of notes of another space
+        than `space_id`, those of what was read by none of these `readers`, those of notes whose links another reader
+        read, and those of notes that `max_file_bytes` lets in or keeps out other than before: only what was never read
+        has no digest, and "unread" readers open nothing.
         """
         sql = (
-            f"select inode, size, mtime_ns, ctime_ns, racy or space_id <> ? or reader not in ({marks(readers)})"
+            f"select inode, size, mtime_ns, ctime_ns, racy or {WAITS} or space_id <> ?"
+            f" or reader not in ({marks(readers)})"
             " or case when state = 'skipped' and digest is null then size <= ? and reader not like 'unread %'"
             " else size > ? end or (links_read <> ? and state <> 'failed'), path from note where source_id = ?"
         )

@@ -106,6 +106,7 @@ def sentence(status: Status, newest_s: float | None, left: str = "") -> str:
         said = f"{'All ' if notes > 1 else ''}{plural(notes, 'note')} searchable"
     said += f", newest {ago(newest_s)} ago" if newest_s is not None else ""
     bad = sum(store["states"].get("failed", 0) for store in stores)
+    by_words = sum(store["states"].get("pending", 0) for store in stores)
     away = sum(source["state"] not in ("ok", "new") for store in stores for source in store["sources"])
     waiting = sum(store["trouble"] is not None for store in stores)
     but = [
@@ -113,6 +114,7 @@ def sentence(status: Status, newest_s: float | None, left: str = "") -> str:
         for n, one, many in (
             (len(failed), "store cannot be opened", "stores cannot be opened"),
             (bad, "note has failed", "notes have failed"),
+            (by_words, "note is found by words alone yet", "notes are found by words alone yet"),
             (waiting, "store waits", "stores wait"),
             (away, "folder is out of reach", "folders are out of reach"),
         )

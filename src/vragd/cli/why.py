@@ -30,6 +30,7 @@ WORDS = {
     "source_offline": "its folder is not there now",
     "eacces": "permission denied: it cannot be read",
     "eperm": "permission denied: it cannot be read",
+    "by_words": "its words are found, its vectors wait for the embedder",
     "machine_text": "what no person wrote in it is left out",
     "wordless": "passages without a word are left out",
     "broken_properties": "its properties are no YAML, and are read as text",
@@ -71,7 +72,7 @@ def why(args: argparse.Namespace, session: Session) -> int:
         json_out({"files": answers})
     else:
         _print(named, answers, status)
-    return 0 if any(answer["state"] in ("indexed", "partial") for answer in answers) else NOTHING_FOUND
+    return 0 if any(map(_is_searched, answers)) else NOTHING_FOUND
 
 
 class Place(NamedTuple):
@@ -128,13 +129,17 @@ def _of(session: Session, place: Place, rows: Sequence[Mapping[str, Any]], other
     if found is None:
         return answer | {"reason": reason_of(path, own, otherwise)}
     answer |= {"state": found["state"], "reason": found["reason"] or "", "closed": found.get("closed", [])}
-    if found["state"] in ("indexed", "partial"):
+    if _is_searched(found):
         try:
             got = session.request("POST", "/v1/get", {"note": path, "stores": [store], "sources": [source]})
         except VragdError:  # gone in between, or a name that two notes have
             return answer
         answer["chunks"] = got["parts"]
     return answer
+
+
+def _is_searched(file: Mapping[str, Any]) -> bool:
+    return file["state"] in ("indexed", "partial") or (file["reason"] or "").startswith("by_words")
 
 
 def _print(named: str, answers: Sequence[Mapping[str, Any]], status: Mapping[str, Any]) -> None:
@@ -155,7 +160,7 @@ def _print(named: str, answers: Sequence[Mapping[str, Any]], status: Mapping[str
 
 
 def _said(answer: Mapping[str, Any]) -> str:
-    if answer["state"] in ("indexed", "partial"):
-        whole = "searched" if answer["state"] == "indexed" else "searched in part"
+    if _is_searched(answer):
+        whole = {"indexed": "searched", "partial": "searched in part"}.get(answer["state"], "searched by its words")
         return f"{whole}, {plural(len(answer['chunks']), 'passage')}"
     return {"pending": "still to be indexed", "failed": "not searched: it failed"}.get(answer["state"], "not searched")

@@ -107,7 +107,7 @@ class HitModel(PassageModel):
 
 class QueryAnswer(Body):
     """
-    `generation` grows with every commit; `pending` paths are not searchable yet; `degraded`: why it may be stale.
+    `generation` grows with every commit; `pending` paths are still to be indexed; `degraded`: why it may be stale.
 
     `n_weak` hits were left out as no good match. `instead`: what was looked for in place of words that are nowhere.
     """

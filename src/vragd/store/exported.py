@@ -19,6 +19,7 @@ from vragd.config.settings import LimitSettings, StoreSettings
 from vragd.embed.base import Space
 from vragd.errors import NotFound
 from vragd.store.resting import Resting
+from vragd.sync.embedding import is_stand_in
 from vragd.sync.vectors import to_entry
 
 NOTES_AT_ONCE = 50
@@ -97,7 +98,7 @@ class Indexed:
         try:
             with self._resting.reader.snapshot() as now:
                 space, self.count = exported.answering_space(now.db), exported.count(now.db)
-            if space is None:
+            if space is None or is_stand_in(space):
                 raise NotFound(f"nothing of store {name!r} is embedded yet", hint="vragd status says how far it is")
         except BaseException:
             self.close()

@@ -25,7 +25,7 @@ from vragd.store.collections import Collections
 from vragd.store.filling import Filling
 from vragd.store.remembered import Remembered
 from vragd.sync import order
-from vragd.sync.embedding import identity_of, registered, space_of
+from vragd.sync.embedding import STAND_IN, identity_of, is_stand_in, registered, space_of
 from vragd.system.clock import SYSTEM, Clock
 from vragd.system.failpoints import reach
 from vragd.system.log import error_fields
@@ -169,11 +169,11 @@ class Spaces:
         self.rebuilding = len(rows) > 1
         self._old = next((self._found_in(row) for row in rows if row.id == answers != written), None)
         self.answering = self._answering()
-        """What questions are put to; None before there is a space. Any thread."""
+        """What questions are put to; None before the embedder first said what its space is. Any thread."""
 
     def _answering(self) -> Answering | None:
         row = self._old or self.current
-        if row is None:
+        if row is None or is_stand_in(row):
             return None
         chosen = row
         return Answering(chosen, lambda: self._embedder_of(chosen), self._remembered, self._catalog.clock)
@@ -251,9 +251,20 @@ class Spaces:
         assert self.current is not None
         if self.current.embedder != self._settings:
             self.current = self._catalog.record_embedder(self.current, self._settings)
-        if changed and before is not None:
+        if changed and before is not None and not is_stand_in(before):
             log.warning("store.space_changed", store=self._store, provider=space.provider, model=space.model)
         self._see_who_answers()
+
+    @property
+    def stands_in(self) -> bool:
+        """Whether the space that is written is there until the embedder says for the first time what its own is."""
+        return self.current is not None and is_stand_in(self.current)
+
+    def stand_in(self) -> None:
+        """Begin the space of a store whose embedder has not said what its own is."""
+        if self.current is None:
+            self._begin(STAND_IN)
+            log.info("store.stand_in_begun", store=self._store)
 
     def _as_known(self, space: Space) -> Space:
         """`space`, or what it is like of those that are registered; of several the one that is written."""
@@ -283,7 +294,7 @@ class Spaces:
         reach("space.registered")
         self._open(row)
         reach("space.opened")
-        if self.current is None:
+        if self.current is None or is_stand_in(self.current):
             self._catalog.choose_answering(row.id)
         self._catalog.choose_space(row.id)
         reach("space.chosen")

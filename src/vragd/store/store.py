@@ -28,9 +28,9 @@ from vragd.errors import BackendUnavailable, CatalogCorrupt, DiskFull, StoreMism
 from vragd.store.collections import Collections
 from vragd.store.filling import Filling
 from vragd.store.spaces import Answering, Recorded, Spaces
-from vragd.sync.change import Visit
 from vragd.sync.links import Attached, compare_attachments
 from vragd.sync.pace import Pace
+from vragd.sync.prepared import Visit
 from vragd.sync.proof.proof import Proof
 from vragd.sync.readers import Readers
 from vragd.sync.round import Report, Syncer
@@ -256,16 +256,19 @@ class Store:
         gone = self.proofs[source.id].gone(missing, notes=False) if missing else ()
         self.note_attached(source, Attached(list(come), sorted(gone)))
 
-    def apply(self, visits: list[Visit]) -> Report:
+    def apply(self, visits: list[Visit], *, embed: bool = True) -> Report:
         """
         One round of work. Raises what `Syncer.apply` raises, and DiskFull below the floor of free space.
 
-        What needs no embedder is done without one, once the space is known; what makes room also below the floor.
+        What needs no embedder is done without one, without `embed` before it ever said what its space is; what makes
+        room also below the floor.
         """
         if self._syncer is not None:
-            self._syncer.later = []
-        if self.space is None:
+            self._syncer.report = Report()
+        if self.space is None and embed:
             self.prepare()
+        elif self.space is None:
+            self.spaces.stand_in()
         self.attach()
         assert self.space is not None
         if self._syncer is None:
@@ -279,12 +282,13 @@ class Store:
                 self.given.stop,
                 self.given.pace,
                 ahead=self.settings.embedder.longest_call_s > 0,
+                stands_in=self.spaces.stands_in,
             )
         is_full = free_mib(self.folder) < self.limits.min_free_mib
         embedded_before = self._syncer.n_embedded
         with self._doubting():
             try:
-                report = self._syncer.apply(visits, only_freeing=is_full)
+                report = self._syncer.apply(visits, only_freeing=is_full, embed=embed)
             finally:
                 self.lasting.n_embedded += self._syncer.n_embedded - embedded_before
             if self._needs_recovery:
@@ -301,9 +305,9 @@ class Store:
         return report
 
     @property
-    def put_off(self) -> list[tuple[Visit, float]]:
-        """What the last `apply` put off, and for how many seconds, also when it raised. Between two of them only."""
-        return self._syncer.later if self._syncer else []
+    def report(self) -> Report:
+        """Of the last `apply`, also when it raised. Between two of them only."""
+        return self._syncer.report if self._syncer else Report()
 
     @property
     def behind(self) -> bool:
@@ -359,7 +363,7 @@ class Store:
         self.catalog.sweep_words(self.given.clock.wall(), every_s)
 
     def due_for_retry(self) -> Iterator[tuple[int, str]]:
-        """(source id, path) of failed notes whose time has come."""
+        """(source id, path) of failed notes whose time has come; not those that wait for the embedder."""
         yield from self.catalog.due_for_retry(self.given.clock.wall())
 
     def forget(self) -> None:
@@ -371,7 +375,7 @@ class Store:
 
     def flush(self) -> None:
         """Let the backend write its cache, if it finds that worthwhile."""
-        if self.space is not None:
+        if self.space is not None and self.space.has_vectors:
             self.backend.tend(self.space.collection)
 
     def shut(self, error: CatalogCorrupt) -> None:

@@ -61,7 +61,8 @@ def _glance(stores: Stores) -> object:
         [(name, standing.state, standing.error and standing.error.code) for name, standing in stores.standings.items()],
         [
             (
-                name, indexer.dirty.ticket(), indexer.dirty.pending(), indexer.store.n_embedded, indexer.degraded(),
+                name, indexer.dirty.ticket(), indexer.dirty.pending(), indexer.dirty.n_parked(),
+                indexer.store.n_embedded, indexer.degraded(),
                 [keeper.source.state for keeper in indexer.keepers.values()], indexer.store.filling.n_left,
             )
             for name, indexer in stores.indexers.items()

@@ -116,7 +116,7 @@ class Feeding:
     def told(self) -> Told | None:
         """What a step goes by now; None where nothing can be told."""
         store = self._store()
-        if store.space is None or store.damage is not None:
+        if store.space is None or store.answering is None or store.damage is not None:
             return None
         return Told(store.reader, store.space, store.rebuilding, self._all_known())
 

@@ -7,19 +7,14 @@ Owns the store's lanes. All state here belongs to the loop's thread.
 from __future__ import annotations
 
 import asyncio
-import random
+import math
 from collections.abc import Callable, Collection
 from functools import partial
 
 import structlog
 
 from vragd.config.settings import WatchSettings
-from vragd.errors import (
-    CatalogCorrupt,
-    EmbedderUnavailable,
-    StoreMismatch,
-    VragdError,
-)
+from vragd.errors import CatalogCorrupt, EmbedderUnavailable, StoreMismatch, VragdError
 from vragd.search.tongue import Sampled
 from vragd.store.awaited import OF_THE_BACKEND, is_out
 from vragd.store.idle import while_idle
@@ -28,9 +23,10 @@ from vragd.store.replica import Answers
 from vragd.store.store import WORDS_SWEPT_WITHIN_S, Store
 from vragd.stores.feeding import Feeding
 from vragd.stores.loops import BROKEN_RETRY_S, Loops
+from vragd.stores.patience import ASKED_AGAIN_S, DOUBT_AGAIN_S, Patience
 from vragd.stores.state import Standing, State
 from vragd.stores.watched import Keeper
-from vragd.sync.change import Visit
+from vragd.sync.prepared import Visit
 from vragd.sync.queue import DirtyPaths
 from vragd.sync.round import Report
 from vragd.system.clock import SYSTEM, Clock
@@ -40,10 +36,8 @@ from vragd.system.log import error_fields
 log = structlog.get_logger()
 
 JOBS_PER_ROUND = 64
-PAUSE_FIRST_S, PAUSE_LAST_S = 1.0, 15.0
 SCAN_AGAIN_S = 1.0
-PREPARE_AGAIN_S = 600.0  # how often the model's digest and a remote index are looked at while all is well
-DOUBT_AGAIN_S = 15.0
+TRIED_FIRST = 8  # of what waits for an embedder that says again who it is: whether it embeds, one note tells
 
 
 async def start(
@@ -88,8 +82,7 @@ class Indexer:
         self.verifying = asyncio.Lock()
         self.tongue = Sampled()
         self.feeding = Feeding(lambda: self.store, writer, self._all_known, clock)
-        self._prepared_at: float | None = None
-        self._pause_s = PAUSE_FIRST_S
+        self._patience = Patience(clock)
         self.loops.begin("apply", self._apply_once)
         for source in store.sources.values():
             keeper = Keeper(store, source, self.dirty, settings, writer, watch=watch, clock=clock)
@@ -136,7 +129,7 @@ class Indexer:
         """See that every source is connected and watched. A file system that hangs holds up its own source only."""
         for keeper in self.keepers.values():
             keeper.beat()
-        if self._prepared_at is not None and self._clock.steady() - self._prepared_at > PREPARE_AGAIN_S:
+        if self._patience.older_than(ASKED_AGAIN_S):
             self.look_again()
         if self.store.damage is not None:
             self.loops.wake()
@@ -179,13 +172,12 @@ class Indexer:
 
     def doubt(self) -> None:
         """A query met trouble with backend or embedder: look at them now, though not at every such query."""
-        at = self._prepared_at
-        if self.trouble is None and at is not None and self._clock.steady() - at > DOUBT_AGAIN_S:
+        if self.trouble is None and self._patience.older_than(DOUBT_AGAIN_S):
             self.look_again()
 
     def look_again(self) -> None:
         """Ask embedder and backend now who they are."""
-        self._prepared_at = None
+        self._patience.ask()
         self.loops.wake()
 
     def rescan(self) -> int:
@@ -239,7 +231,7 @@ class Indexer:
     async def _apply_once(self) -> float | None:
         if (damage := self.store.damage) is not None and not await self._begin_anew(damage):
             return await self._pause()
-        if self._prepared_at is None and not await self._prepare() and not self._only_lacks_embedder():
+        if self._patience.asks_now and not await self._prepare() and not self._lacks_embedder:
             return await self._pause()
         try:
             if self.store.behind:
@@ -251,19 +243,10 @@ class Indexer:
         except VragdError as error:
             self._in_trouble(error)
             return await self._pause()
-        taken = self.dirty.take(JOBS_PER_ROUND, together=self.trouble is not None)
+        # while what was saved cannot be done, the rest must not wait for it; without an embedder it can, by its words
+        taken = self.dirty.take(JOBS_PER_ROUND, together=self.trouble is not None and not self._lacks_embedder)
         if not taken:
-            if self.feeding.unswept and self._all_known():
-                self.feeding.wake()
-            if self.store.behind:
-                return 0
-            if self._prepared_at is None:
-                return self._next_pause()
-            if self.trouble is None and await self.writer.run(while_idle, self.store):
-                return 0
-            if self.trouble is not None and self.dirty.pending() == 0:
-                self._recovered()
-            return self.dirty.next_path_in()
+            return await self._with_nothing_due()
         places = [place for place, _ in taken]
         visits = [
             Visit(self.store.sources[source_id], path, patient)
@@ -273,8 +256,8 @@ class Indexer:
         try:
             await self._round(visits)
         except VragdError as error:
-            later = {(visit.source.id, visit.path) for visit, _ in self.store.put_off}
-            self._put_off(self.store.put_off)
+            later = {(visit.source.id, visit.path) for visit, _ in self.store.report.later}
+            self._put_off(self.store.report.later)
             self.dirty.put_back((place for place in places if place not in later), 0)
             self._in_trouble(error)
             return await self._pause()
@@ -282,22 +265,32 @@ class Indexer:
             self.dirty.done(places)
         return 0
 
+    async def _with_nothing_due(self) -> float | None:
+        if self.feeding.unswept and self._all_known():
+            self.feeding.wake()
+        if self.store.behind:
+            return 0
+        if not self._patience.answered:
+            soonest_s = self.dirty.next_path_in()
+            return min(self._patience.asks_in_s, math.inf if soonest_s is None else soonest_s)
+        if self.trouble is None and await self.writer.run(while_idle, self.store):
+            return 0
+        if self.trouble is not None and self.dirty.pending() == 0:
+            self._recovered()
+        return self.dirty.next_path_in()
+
     def _all_known(self) -> bool:
         """Whether the catalog has seen all of every source."""
         return not self.dirty.pending() and all(keeper.scanned_at is not None for keeper in self.keepers.values())
 
     async def _pause(self) -> float:
-        await self._clock.sleep(self._next_pause())
+        await self._clock.sleep(self._patience.pause_s())
         return 0
 
-    def _next_pause(self) -> float:
-        pause_s = self._pause_s * random.uniform(0.75, 1.25)  # noqa: S311
-        self._pause_s = min(PAUSE_LAST_S, self._pause_s * 2)
-        return pause_s
-
-    def _only_lacks_embedder(self) -> bool:
-        """Whether what needs no embedder, such as a deletion, can be done meanwhile."""
-        return isinstance(self.trouble, EmbedderUnavailable) and self.store.space is not None
+    @property
+    def _lacks_embedder(self) -> bool:
+        """Whether what needs no embedder, a deletion or the words of a note, can be done meanwhile."""
+        return isinstance(self.trouble, EmbedderUnavailable)
 
     async def _begin_anew(self, damage: CatalogCorrupt) -> bool:
         """Replace a damaged catalog, and have every source scanned: the new one knows no note."""
@@ -306,7 +299,7 @@ class Indexer:
         except VragdError as error:
             self._in_trouble(error)
             return False
-        self._prepared_at = None
+        self._patience.ask()
         for keeper in self.keepers.values():
             keeper.store = self.store
             keeper.scanned_at = None
@@ -314,17 +307,21 @@ class Indexer:
         return True
 
     async def _prepare(self) -> bool:
+        before = self.store.space
         try:
             await self.writer.run(self.store.prepare)
-            if self.store.rebuilding:
+            is_same = before is not None and self.store.space is not None and before.id == self.store.space.id
+            if self.store.rebuilding and not (is_same and self._lacks_embedder):  # else they are in the queue
                 await self._move_over()
         except VragdError as error:
             self._in_trouble(error)
             return False
-        self._prepared_at = self._clock.steady()
+        self._patience.note_answer()
         self.feeding.wake()
-        if not isinstance(self.trouble, EmbedderUnavailable):
-            self._recovered()  # that it says who it is does not mean that it embeds: the next round tells
+        if self._lacks_embedder:
+            self.dirty.release(TRIED_FIRST)  # that it says who it is does not mean that it embeds: the round tells
+        else:
+            self._recovered()
         return True
 
     async def _move_over(self) -> None:
@@ -336,9 +333,13 @@ class Indexer:
         self.dirty.add(place for place in outside if place[0] in sources and sources[place[0]].state == "ok")
 
     async def _round(self, visits: list[Visit]) -> None:
-        started = self._clock.steady()
+        started, asks = self._clock.steady(), self._patience.answered
         try:
-            report = await self.writer.run(self.store.apply, visits)
+            report = await self.writer.run(lambda: self.store.apply(visits, embed=asks))
+            self._recovered()
+        except EmbedderUnavailable as error:
+            report = self.store.report  # all that needs no embedder was done
+            self._in_trouble(error)
         except VragdError:
             raise
         except Exception as error:
@@ -350,13 +351,13 @@ class Indexer:
             for visit in visits:
                 await self._round([visit])
             return
-        self._recovered()
         self.feeding.wake()
         self._after(report, self._clock.steady() - started)
 
     def _after(self, report: Report, took_s: float) -> None:
         self.dirty.put_back(((visit.source.id, visit.path) for visit in report.deferred), 0, begun=True)
         self._put_off(report.later)
+        self.dirty.park((visit.source.id, visit.path) for visit in report.waiting)
         if report.n_changed or report.n_removed or report.n_embedded:
             log.info(
                 "sync.round_applied",
@@ -379,14 +380,17 @@ class Indexer:
         if self.trouble is None or self.trouble.code != error.code:
             log.warning("worker.work_paused", store=self.store.name, **error_fields(error))
         self._stand(error)
-        if isinstance(error, EmbedderUnavailable | StoreMismatch):
-            self._prepared_at = None  # the model may be another one when it is back
+        if isinstance(error, EmbedderUnavailable):
+            self._patience.ask_later()  # the model may be another one when it is back
+        elif isinstance(error, StoreMismatch):
+            self._patience.ask()
 
     def _recovered(self) -> None:
-        if self._prepared_at is None:
+        if not self._patience.answered:
             return  # a deletion that was done meanwhile does not bring the embedder back
-        self._pause_s = PAUSE_FIRST_S
+        self._patience.note_success()
         if self.trouble is not None:
+            self.dirty.release()
             log.info("worker.work_resumed", store=self.store.name, after=self.trouble.code)
             self._stand(None)
 

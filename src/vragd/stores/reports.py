@@ -156,20 +156,31 @@ async def files(stores: Stores, names: Sequence[str], states: Iterable[str]) -> 
 
 
 def _files(store: Store, dirty: DirtyPaths, wanted: frozenset[str], trouble: str | None) -> list[dict[str, Any]]:
-    in_catalog = {"failed": ("failed", "partial"), "indexed": ("indexed",), "skipped": ("skipped",)}
+    in_catalog = {key: (key,) for key in ("indexed", "skipped", "pending")} | {"failed": ("failed", "partial")}
     rows: list[dict[str, Any]] = []
+    by_words: set[tuple[str, str]] = set()
     if not wanted or wanted & in_catalog.keys():
         chosen = [state for key in wanted for state in in_catalog.get(key, ())]
         for row in store.reader.files(chosen):
-            rows.append({"store": store.name, **{field: getattr(row, field) for field in row.__slots__}})
+            told = {"store": store.name, **{field: getattr(row, field) for field in row.__slots__}}
+            if row.state == "pending":
+                by_words.add((row.source, row.path))
+                told |= {"reason": _by_words(trouble, row.reason), "retry_at": None}
+            rows.append(told)
     labels = {source.id: source.label for source in list(store.sources.values())}
     if not wanted or "skipped" in wanted:
         for source_id, skipped in list(store.skipped.items()):
             rows += [_file(store.name, labels[source_id], path, "skipped", why) for path, why in skipped.items()]
     if not wanted or "pending" in wanted:
         for source_id, path in dirty.pending_paths():
-            rows.append(_file(store.name, labels.get(source_id, ""), path, "pending", trouble))
+            if (place := (labels.get(source_id, ""), path)) not in by_words:
+                rows.append(_file(store.name, *place, "pending", trouble))
     return rows
+
+
+def _by_words(trouble: str | None, reason: str | None) -> str:
+    """Why a note is pending that is found by its words, and what else is to be known of it."""
+    return "; ".join(filter(None, [f"by_words: {trouble}" if trouble else "by_words", reason]))
 
 
 async def list_stores(stores: Stores) -> list[dict[str, Any]]:

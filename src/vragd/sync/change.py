@@ -6,8 +6,8 @@ Writes nothing. Everything here runs on the store's writer lane.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 
 import structlog
 
@@ -34,97 +34,36 @@ from vragd.notes.page import embedded
 from vragd.notes.said import said
 from vragd.sync.links import link_rows
 from vragd.sync.pace import PACE, Pace
+from vragd.sync.prepared import RETRY_FIRST_S, Later, Prepared, Unfinished, Visit, Waits, with_retry
 from vragd.sync.readers import Readers
 from vragd.sync.vectors import chunk_key, hash_of, meta_hash
 from vragd.system.log import error_fields, path_id
 from vragd.vault.read import Content, Gone, Skipped, Unreadable
-from vragd.vault.source import Source
 
 log = structlog.get_logger()
 
 TORN_RETRY_S, DOUBTFUL_RETRY_S = 0.2, 0.05
-RETRY_FIRST_S, RETRY_LAST_S = 5.0, 3600.0
-
-
-@dataclass(frozen=True, slots=True)
-class Visit:
-    """A path to look at. `patient`: a note that was not empty and now is, is given time to be written."""
-
-    source: Source
-    path: str
-    patient: bool = True
-
-
-@dataclass(frozen=True, slots=True)
-class Later:
-    """A visit that can only be made after so many seconds."""
-
-    visit: Visit
-    delay_s: float
-
-
-@dataclass(frozen=True, slots=True)
-class Unfinished:
-    """A visit to a file that is being read, or waits for that: it goes on in the next round."""
-
-    visit: Visit
-
-
-@dataclass(slots=True)
-class Prepared:
-    """
-    A note read and cut. `fresh` are the chunks the backend does not hold yet as they are now.
-
-    `attempts` is how often the note failed before.
-    """
-
-    visit: Visit
-    change: NoteChange | NoteRemoval
-    fresh: list[ChunkRow] = field(default_factory=list)
-    attempts: int = 0
-
-    @property
-    def frees(self) -> bool:
-        """Whether the note takes no more room afterwards than nothing at all."""
-        return isinstance(self.change, NoteRemoval) or self.change.chunks == ()
-
-    def without(self, texts: set[bytes], now: float) -> Prepared:
-        """The note with those of its chunks that the embedder will not take, by the hash of their text, marked."""
-        return self._marked({chunk.key for chunk in self.fresh if chunk.text_hash in texts}, "the embedder", "", now)
-
-    def without_keys(self, keys: Collection[str], why: str, now: float) -> Prepared:
-        """The note with those of its chunks that the backend will not take marked."""
-        return self._marked({chunk.key for chunk in self.fresh if chunk.key in keys}, "the backend", f" ({why})", now)
-
-    def _marked(self, bad: set[str], who: str, why: str, now: float) -> Prepared:
-        """These chunks are found by their words only, and the note says so."""
-        if not bad or not isinstance(self.change, NoteChange) or self.change.chunks is None:
-            return self
-        chunks = tuple(replace(c, embedded=c.embedded and c.key not in bad) for c in self.change.chunks)
-        reasons = [self.change.reason] if self.change.state == "partial" and self.change.reason else []
-        reasons.append(f"{who} refuses {len(bad)} of {len(chunks)} chunks{why}")
-        change = replace(self.change, chunks=chunks, state="partial", reason="; ".join(reasons))
-        log.warning(
-            "sync.chunks_refused", note=path_id(self.visit.source.uid, self.visit.path), by=who, n_refused=len(bad)
-        )
-        fresh = [chunk for chunk in self.fresh if chunk.key not in bad]
-        return replace(self, change=_with_retry(change, self.attempts, now), fresh=fresh)
 
 
 class Preparer:
-    """Prepares the visits of one store in one space."""
+    """Prepares the visits of one store in one space. `wants_vectors`: each chunk is to have one, if not there."""
 
     def __init__(
-        self, catalog: Catalog, backend: VectorBackend, space: SpaceRow, readers: Readers, pace: Pace = PACE
+        self, catalog: Catalog, backend: VectorBackend, space: SpaceRow, readers: Readers, pace: Pace = PACE, *,
+        wants_vectors: bool = True,
     ) -> None:  # fmt: skip
         self._catalog, self._backend, self._space, self._pace = catalog, backend, space, pace
-        self._readers = readers
+        self._readers, self._wants_vectors = readers, wants_vectors
         self._kept: Prepared | None = None
 
-    def prepare(self, visit: Visit) -> Prepared | Later | Unfinished | None:
-        """What is to be done about a path; None for nothing. One bad note is prepared to be recorded as failed."""
+    def prepare(self, visit: Visit, *, asks: bool = True) -> Prepared | Later | Unfinished | Waits | None:
+        """
+        What is to be done about a path; None for nothing. One bad note is prepared to be recorded as failed.
+
+        `asks`: an embedder is asked for what is missing, so that a note that waits for it is prepared, too.
+        """
         try:
-            return self._prepare(visit)
+            return self._prepare(visit, asks)
         except VragdError:
             raise
         except Exception as error:  # of a kind nobody thought of: the others go on, and this one says why it does not
@@ -140,9 +79,9 @@ class Preparer:
         """Keep the last good version, say why, try again later."""
         change = _plain_change(visit, seq, known, "failed", reason, stamp=NO_STAMP, chunks=None)
         log.warning("sync.note_failed", note=path_id(visit.source.uid, visit.path), reason=reason)
-        return Prepared(visit, _with_retry(change, known.attempts if known else 0, self._catalog.clock.wall()))
+        return Prepared(visit, with_retry(change, known.attempts if known else 0, self._catalog.clock.wall()))
 
-    def _prepare(self, visit: Visit) -> Prepared | Later | Unfinished | None:
+    def _prepare(self, visit: Visit, asks: bool) -> Prepared | Later | Unfinished | Waits | None:
         if not visit.source.rules_known:
             return Later(visit, RETRY_FIRST_S)  # what is read now may be what nobody is to see
         known = self._catalog.known_note(visit.source.id, visit.path)
@@ -158,6 +97,8 @@ class Preparer:
             return kept
         if self._readers.is_busy((visit.source.id, visit.path)):
             return Unfinished(visit)
+        if known is not None and not asks and self._only_lacks_vectors(known) and self._is_as_read(visit, known):
+            return Waits(visit)
         if known is not None and (moved := self._moved(visit, seq, known)) is not None:
             return moved
         why = self._readers.unread(visit.path)
@@ -233,7 +174,9 @@ class Preparer:
             reader=self._readers.version(visit.path),
             closed=_closed(visit, note),
         )
-        return Prepared(visit, change, self._fresh(chunks, held), known.attempts if known else 0)
+        found = ("indexed", "partial") if current else ("indexed", "partial", "failed")
+        is_found = known is not None and known.state in found and known.digest == content.digest
+        return Prepared(visit, change, self._fresh(chunks, held), known.attempts if known else 0, is_found)
 
     def _moved(self, visit: Visit, seq: int, known: Known) -> Prepared | None:
         """
@@ -241,11 +184,7 @@ class Preparer:
 
         None where it has to be: also where a passage's text alone does not tell what was embedded of it.
         """
-        if known.space_id in (None, self._space.id) or known.state != "indexed" or known.racy:
-            return None
-        if known.links_read != READER or not self._readers.reads(visit.path, known.reader):
-            return None
-        if visit.source.stamp(visit.path) != known.stamp:
+        if known.space_id in (None, self._space.id) or known.state != "indexed" or not self._is_as_read(visit, known):
             return None
         names, words, kept = self._catalog.kept_note(known.note_id)
         chunks = tuple(self._vectored(map(_with_embed_text, kept)))
@@ -253,14 +192,24 @@ class Preparer:
             return None
         change = _plain_change(visit, seq, known, known.state, known.reason, stamp=known.stamp, chunks=None)
         change = replace(change, chunks=chunks, space_id=self._space.id, names=tuple(names), words=words)
-        return Prepared(visit, change, self._fresh(chunks, set()), known.attempts)
+        return Prepared(visit, change, self._fresh(chunks, set()), known.attempts, is_found=True)
+
+    def _only_lacks_vectors(self, known: Known) -> bool:
+        """Whether all is known of the note but its vectors, or those of this space."""
+        return known.waits or (known.state == "indexed" and known.space_id not in (None, self._space.id))
+
+    def _is_as_read(self, visit: Visit, known: Known) -> bool:
+        """Whether the file is surely what was read, and would be read alike."""
+        if known.racy or known.links_read != READER or not self._readers.reads(visit.path, known.reader):
+            return False
+        return visit.source.stamp(visit.path) == known.stamp
 
     def _vectored(self, chunks: Iterable[ChunkRow]) -> Iterable[ChunkRow]:
         """The chunks as this space has them: with a vector each, or found by their words only."""
         return (replace(chunk, embedded=self._space.has_vectors) for chunk in chunks)
 
     def _fresh(self, chunks: Iterable[ChunkRow], held: set[str]) -> list[ChunkRow]:
-        return [chunk for chunk in chunks if chunk.key not in held] if self._space.has_vectors else []
+        return [chunk for chunk in chunks if chunk.key not in held] if self._wants_vectors else []
 
     def _held(self, known: Known, chunks: Iterable[ChunkRow], title: str) -> set[str]:
         """Keys of chunks the backend holds as they are now; a remote one answers with their title, lines, text."""
@@ -367,8 +316,3 @@ def _closed(visit: Visit, note: Note | None) -> int:
     of_note = BY_NOTE if note is not None and note.closed else 0
     unread = UNREAD if note is None and may_be_closed(split_name(visit.path)[1]) else 0
     return of_note | unread | BY_RULE * visit.source.closed(visit.path)
-
-
-def _with_retry(change: NoteChange, attempts: int, now: float) -> NoteChange:
-    delay = min(RETRY_LAST_S, RETRY_FIRST_S * 4.0 ** min(attempts, 6))
-    return replace(change, attempts=attempts + 1, retry_at=now + delay)

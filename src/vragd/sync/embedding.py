@@ -28,6 +28,8 @@ from vragd.system.lanes import Beside
 # What a round may prepare.
 LEAST_TEXTS, MOST_TEXTS = 8, 256
 STRIKES = 3
+STAND_IN = Space("words", "until the embedder answers", "0", 0, "", chunk.VERSION)
+"""Written for an embedder that never said what its own is: nothing has vectors in it, and all is found by its words."""
 
 Batch = Sequence[tuple[bytes, str]]
 
@@ -40,6 +42,11 @@ def space_of(embedder: Embedder) -> Space:
 def registered(row: SpaceRow) -> Space:
     """A registered space as it was when it was registered."""
     return Space(**json.loads(row.identity))
+
+
+def is_stand_in(row: SpaceRow) -> bool:
+    """Whether it is `STAND_IN`, of whatever version."""
+    return registered(row).provider == STAND_IN.provider
 
 
 def identity_of(row: SpaceRow) -> Space:
@@ -91,15 +98,16 @@ class Bulk:
     texts_per_round: int = 64
     n_embedded: int = 0
     """Texts embedded so far, also by rounds that failed afterwards."""
-    is_out: bool = False
-    """Whether the last round ended in an outage."""
     _ahead: Ahead | None = None
     _strikes: dict[bytes, int] = field(default_factory=dict)
     _refused: dict[bytes, float] = field(default_factory=dict)
 
-    def embed(self, texts: Mapping[bytes, str], shown: Mapping[bytes, bytes], *, more: bool = False) -> Embedded:
+    def embed(
+        self, texts: Mapping[bytes, str], shown: Mapping[bytes, bytes], *, more: bool = False, asks: bool = True
+    ) -> Embedded:  # fmt: skip
         """
-        Embed as many of the texts, by hash, as a round allows. An outage is told, not raised.
+        Embed as many of the texts, by hash, as a round allows. An outage is told, not raised. Unless it `asks`, it is
+        only looked which of them have a vector.
 
         `shown` are the hashes of the texts as they are shown, where that is with marks; see `Catalog.embedded`. With
         `more`, another round is sure to follow.
@@ -109,13 +117,12 @@ class Bulk:
         done = self.catalog.embedded(self.space.id, texts.keys(), shown)
         found = Embedded(done, texts.keys() & self._refused.keys())
         missing = [text_hash for text_hash in texts if text_hash not in found.done | found.refused]
-        if missing:
+        if missing and asks:
             try:
                 self._embed_round([(text_hash, texts[text_hash]) for text_hash in missing], found, more=more)
             except EmbedderUnavailable as error:
-                found.outage, self.is_out = error, True
+                found.outage = error
             else:
-                self.is_out = False
                 # as much as the embedder just managed, and room to find out that it manages more
                 n_managed = found.n_new + (len(self._ahead.batch) if self._ahead else 0)
                 self.texts_per_round = max(LEAST_TEXTS, min(MOST_TEXTS, 2 * n_managed))

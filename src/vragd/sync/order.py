@@ -21,7 +21,7 @@ from vragd.catalog.embeddings import Embeddings
 from vragd.catalog.model import Committed, LiveRow, NoteChange, NoteRemoval, SpaceRow
 from vragd.catalog.writer import Catalog
 from vragd.errors import VectorsRefused
-from vragd.sync.change import RETRY_FIRST_S
+from vragd.sync.prepared import RETRY_FIRST_S
 from vragd.sync.proof.proof import Proof
 from vragd.sync.vectors import source_of, to_entry
 from vragd.system.failpoints import reach

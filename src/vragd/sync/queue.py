@@ -7,42 +7,21 @@ not while it is written; but not longer than `settle_max_s` altogether.
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from itertools import islice
+
+from vragd.sync.wait import BACK_OFF_LAST_S, SCAN_BACK_OFF_LAST_S, TRIES_WAITED_FOR, Waiting, back_off
 
 # Beyond so many hints it is cheaper to scan (syncthing's aggregator has the same numbers).
 MAX_PER_FOLDER = 128
 MAX_HINTS = 4_096
 MAX_FOLDERS = 512  # of one source
-# What fails is tried again after twice the time, up to so long; after so many tries nobody is kept waiting for it.
-BACK_OFF_LAST_S, SCAN_BACK_OFF_LAST_S = 5.0, 60.0
-TRIES_WAITED_FOR = 4
 
 SourcePath = tuple[int, str]  # source id, path
-
-
-@dataclass(slots=True)
-class _Waiting:
-    due: float
-    latest: float
-    ticket: int
-    not_before: float = 0.0  # a hint does not bring it forward: it was tried, in vain
-    empty_from: float | None = None  # when an empty file is believed
-    tries: int = 0
-    saved: bool = False  # came as a hint: goes before what scans found, each time
-
-    def merge(self, other: _Waiting) -> None:
-        """Take over what must not be forgotten of an earlier wait for the same place."""
-        self.ticket = min(self.ticket, other.ticket)
-        self.not_before = max(self.not_before, other.not_before)
-        self.due = max(self.due, self.not_before)
-        self.tries = max(self.tries, other.tries)
-        times = [at for at in (self.empty_from, other.empty_from) if at is not None]
-        self.empty_from = min(times) if times else None
 
 
 class DirtyPaths:
@@ -61,11 +40,11 @@ class DirtyPaths:
         self._settle_s, self._settle_max_s = settle_s, settle_max_s
         self._wake, self._clock = wake, clock
         self._lock = threading.Lock()
-        self._hinted: dict[SourcePath, _Waiting] = {}
-        self._bulk: dict[SourcePath, _Waiting] = {}
-        self._folders: dict[SourcePath, _Waiting] = {}
-        self._taken: dict[SourcePath, _Waiting] = {}
-        self._scanning: dict[SourcePath, _Waiting] = {}
+        self._hinted: dict[SourcePath, Waiting] = {}
+        self._bulk: dict[SourcePath, Waiting] = {}
+        self._folders: dict[SourcePath, Waiting] = {}
+        self._taken: dict[SourcePath, Waiting] = {}
+        self._scanning: dict[SourcePath, Waiting] = {}
         self._per_folder: Counter[SourcePath] = Counter()
         self._first = self._ticket = time.time_ns() // 1_000  # below 2**53, what JSON takes for a whole number
 
@@ -110,7 +89,7 @@ class DirtyPaths:
         waiting = self._hint_folder(folder, now, settle=True)
         waiting.ticket = min(waiting.ticket, earliest)
 
-    def _hint_folder(self, place: SourcePath, now: float, settle: bool) -> _Waiting:
+    def _hint_folder(self, place: SourcePath, now: float, settle: bool) -> Waiting:
         """What will look at `place`: its own scan, or that of a folder around it that waits. Those below it go."""
         if place not in self._folders and (around := self._around(place)) is not None:
             waiting = self._folders[around]
@@ -135,7 +114,7 @@ class DirtyPaths:
                 return source, path
         return None
 
-    def _take_in(self, place: SourcePath, waiting: _Waiting) -> None:
+    def _take_in(self, place: SourcePath, waiting: Waiting) -> None:
         """The scan of `place` is also that of every folder below it: whoever waits for one of those waits for it."""
         source, prefix = place[0], f"{place[1]}/" if place[1] else ""
         below = [p for p in self._folders if p[0] == source and p[1].startswith(prefix) and p != place]
@@ -143,18 +122,18 @@ class DirtyPaths:
             waiting.ticket, waiting.latest = min(waiting.ticket, one.ticket), min(waiting.latest, one.latest)
         waiting.due = max(min(waiting.due, waiting.latest), waiting.not_before)
 
-    def _drop_hint(self, place: SourcePath) -> _Waiting:
+    def _drop_hint(self, place: SourcePath) -> Waiting:
         folder = (place[0], place[1].rpartition("/")[0])
         self._per_folder[folder] -= 1
         if not self._per_folder[folder]:
             del self._per_folder[folder]
         return self._hinted.pop(place)
 
-    def _touch(self, table: dict[SourcePath, _Waiting], place: SourcePath, now: float, settle: bool) -> _Waiting:
+    def _touch(self, table: dict[SourcePath, Waiting], place: SourcePath, now: float, settle: bool) -> Waiting:
         waiting = table.get(place)
         if waiting is None:
             due = now + (self._settle_s if settle else 0)
-            waiting = table[place] = _Waiting(due, now + self._settle_max_s, self._ticket)
+            waiting = table[place] = Waiting(due, now + self._settle_max_s, self._ticket)
         elif settle:
             waiting.due = max(min(now + self._settle_s, waiting.latest), waiting.not_before)
         else:
@@ -173,8 +152,9 @@ class DirtyPaths:
             for place in places:
                 if waiting := self._hinted.get(place) or self._bulk.get(place):
                     waiting.ticket = min(waiting.ticket, ticket)
+                    waiting.due = now if waiting.is_parked else waiting.due
                 else:
-                    self._bulk[place] = _Waiting(now, now, ticket)
+                    self._bulk[place] = Waiting(now, now, ticket)
         self._wake()
 
     # -- paths -------------------------------------------------------------------------------------
@@ -214,11 +194,11 @@ class DirtyPaths:
         """
         now = self._clock()
         with self._lock:
-            first: dict[SourcePath, _Waiting] = {}
+            first: dict[SourcePath, Waiting] = {}
             for place in places:
-                taken = self._taken.pop(place, None) or _Waiting(now, now, self._ticket)
+                taken = self._taken.pop(place, None) or Waiting(now, now, self._ticket)
                 taken.tries = taken.tries + 1 if delay_s > 0 else 0
-                wait_s = _back_off(delay_s, taken.tries, BACK_OFF_LAST_S)
+                wait_s = back_off(delay_s, taken.tries, BACK_OFF_LAST_S)
                 if settled or taken.tries >= TRIES_WAITED_FOR:
                     self._ticket += 1
                     taken.ticket = self._ticket
@@ -233,7 +213,27 @@ class DirtyPaths:
                 self._bulk = {**first, **self._bulk}
         self._wake()
 
-    def _wait_again(self, place: SourcePath, taken: _Waiting, bulk: dict[SourcePath, _Waiting]) -> None:
+    def park(self, places: Iterable[SourcePath]) -> None:
+        """Taken paths for which time does nothing: they wait until they are released, and unsettled meanwhile."""
+        with self._lock:
+            for place in places:
+                taken = self._taken.pop(place, None) or Waiting(0.0, 0.0, self._ticket)
+                taken.park()
+                if waiting := self._hinted.get(place) or self._bulk.get(place):
+                    waiting.merge(taken)  # it was told of meanwhile: then it is looked at once more
+                else:
+                    self._bulk[place] = taken
+
+    def release(self, most: int | None = None) -> None:
+        """Have parked paths, or so many of them, looked at."""
+        now = self._clock()
+        with self._lock:
+            parked = (waiting for waiting in self._bulk.values() if waiting.is_parked)
+            for waiting in list(islice(parked, most)):
+                waiting.due = now
+        self._wake()
+
+    def _wait_again(self, place: SourcePath, taken: Waiting, bulk: dict[SourcePath, Waiting]) -> None:
         if waiting := self._hinted.get(place) or self._bulk.get(place):
             waiting.merge(taken)
             waiting.latest = min(waiting.latest, taken.latest)
@@ -282,7 +282,7 @@ class DirtyPaths:
         with self._lock:
             taken = self._scanning.pop(place)
             taken.tries += 1
-            taken.due = taken.not_before = now + _back_off(delay_s, taken.tries, SCAN_BACK_OFF_LAST_S)
+            taken.due = taken.not_before = now + back_off(delay_s, taken.tries, SCAN_BACK_OFF_LAST_S)
             taken.latest = max(taken.due, now + self._settle_max_s)
             if taken.tries >= TRIES_WAITED_FOR:
                 self._ticket += 1
@@ -314,7 +314,7 @@ class DirtyPaths:
                 self._touch(self._folders, (source, ""), now, settle=False).ticket = ticket
         self._wake()
 
-    def _drop_all(self, source: int) -> list[_Waiting]:
+    def _drop_all(self, source: int) -> list[Waiting]:
         dropped = [self._drop_hint(place) for place in [p for p in self._hinted if p[0] == source]]
         for table in (self._bulk, self._folders):
             dropped += [table.pop(place) for place in [p for p in table if p[0] == source]]
@@ -332,9 +332,9 @@ class DirtyPaths:
         with self._lock:
             return self._next_in([waiting for place, waiting in self._folders.items() if place[0] == source])
 
-    def _next_in(self, waiting: list[_Waiting]) -> float | None:
+    def _next_in(self, waiting: list[Waiting]) -> float | None:
         soonest = min((entry.due for entry in waiting), default=None)
-        return None if soonest is None else max(0.0, soonest - self._clock())
+        return None if soonest in (None, math.inf) else max(0.0, soonest - self._clock())
 
     def ticket(self) -> int:
         """A name for this moment."""
@@ -360,6 +360,11 @@ class DirtyPaths:
             waiting = len(self._hinted) + len(self._bulk) + len(self._folders)
             return waiting + len(self._taken) + len(self._scanning)
 
+    def n_parked(self) -> int:
+        """How many of the paths among them are parked."""
+        with self._lock:
+            return sum(waiting.is_parked for waiting in self._bulk.values())
+
     def waiting(self) -> list[SourcePath]:
         """What `pending` counts."""
         with self._lock:
@@ -371,10 +376,6 @@ class DirtyPaths:
             return list({**self._hinted, **self._bulk, **self._taken})
 
 
-def _back_off(first_s: float, tries: int, last_s: float) -> float:
-    return min(first_s * 2.0 ** min(max(tries - 1, 0), 16), max(first_s, last_s))
-
-
 def _common(paths: list[str]) -> str:
     """The innermost folder that all of `paths` are in."""
     parts = [path.split("/") for path in paths]
@@ -383,5 +384,5 @@ def _common(paths: list[str]) -> str:
     return "/".join(low[:n])
 
 
-def _due(table: dict[SourcePath, _Waiting], now: float, limit: int) -> list[SourcePath]:
+def _due(table: dict[SourcePath, Waiting], now: float, limit: int) -> list[SourcePath]:
     return list(islice((place for place, waiting in table.items() if waiting.due <= now), limit))

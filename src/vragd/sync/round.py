@@ -15,9 +15,10 @@ from vragd.catalog.writer import Catalog
 from vragd.embed.base import Embedder
 from vragd.errors import VectorsRefused, VragdError
 from vragd.sync import order
-from vragd.sync.change import RETRY_FIRST_S, Later, Prepared, Preparer, Unfinished, Visit
-from vragd.sync.embedding import Bulk
+from vragd.sync.change import Preparer
+from vragd.sync.embedding import MOST_TEXTS, Bulk, Embedded
 from vragd.sync.pace import PACE, Pace
+from vragd.sync.prepared import RETRY_FIRST_S, Later, Prepared, Unfinished, Visit, Waits
 from vragd.sync.proof.proof import Proof
 from vragd.sync.readers import Readers
 from vragd.sync.vectors import hash_of, to_entry
@@ -25,9 +26,13 @@ from vragd.sync.vectors import hash_of, to_entry
 
 @dataclass(slots=True)
 class Report:
-    """What a round did. `deferred` visits go on in the next round, `later` ones after so many seconds."""
+    """
+    What a round did. `deferred` visits go on in the next round, `later` ones after so many seconds, and the `waiting`
+    ones when the embedder answers: those notes are found as far as they can be without it.
+    """
 
     deferred: list[Visit] = field(default_factory=list)
+    waiting: list[Visit] = field(default_factory=list)
     later: list[tuple[Visit, float]] = field(default_factory=list)
     n_changed: int = 0
     n_removed: int = 0
@@ -43,6 +48,7 @@ class Syncer:
     """
     Makes the visits of one store. `embedder` is called when the first text lacks an embedding, `stop` is asked
     between batches of it, `proofs` (by source id) before a note is removed. `ahead`: it is a server, to be kept busy.
+    `stands_in`: the space is one of words until the embedder says what its own is.
     """
 
     def __init__(
@@ -57,6 +63,7 @@ class Syncer:
         pace: Pace = PACE,
         *,
         ahead: bool = False,
+        stands_in: bool = False,
     ) -> None:
         self._catalog = catalog
         self._backend = backend
@@ -64,29 +71,32 @@ class Syncer:
         self._proofs = proofs
         self._stop = stop
         self._readers, self._pace = readers, pace
-        self._preparer = Preparer(catalog, backend, space, readers, pace)
+        self._stands_in = stands_in
+        wants_vectors = space.has_vectors or stands_in
+        self._preparer = Preparer(catalog, backend, space, readers, pace, wants_vectors=wants_vectors)
         self._bulk = Bulk(catalog, embedder, space, stop, pace, ahead)
-        self.later: list[tuple[Visit, float]] = []
-        """What the last round put off, also when it raised in the end: `Report.later`."""
+        self.report = Report()
+        """What the last round did, also when it raised in the end."""
 
     @property
     def n_embedded(self) -> int:
         """Texts embedded so far, also by rounds that failed afterwards."""
         return self._bulk.n_embedded
 
-    def apply(self, visits: Sequence[Visit], *, only_freeing: bool = False) -> Report:
+    def apply(self, visits: Sequence[Visit], *, only_freeing: bool = False, embed: bool = True) -> Report:
         """
         Bring the index in line with the disk for these paths, as far as one round goes.
 
-        Raises EmbedderUnavailable after what needs no embedder was done: removals and all that leaves the
-        texts as they are. Raises BackendUnavailable or DiskFull. Nothing is lost then, and the same visits
-        may be applied again. One bad note is recorded as failed and never in the way of others. With
-        `only_freeing` nothing is done but what makes room, the rest is deferred.
+        Raises EmbedderUnavailable after what needs no embedder was done: removals, all that leaves the texts as they
+        are, and the words of what has other ones. Raises BackendUnavailable or DiskFull. Nothing is lost then, and
+        the same visits may be applied again. One bad note is recorded as failed and never in the way of others. With
+        `only_freeing` nothing is done but what makes room, the rest is deferred. Without `embed` nobody is asked for
+        vectors, as if the embedder were known to be out, and that is not raised.
         """
-        report = Report()
-        self.later = report.later
+        self.report = report = Report()
+        asks = embed and not self._stands_in
         self._readers.begin(self._pace.round_s)
-        prepared = list(self._prepare_some(visits, report, only_freeing))
+        prepared = list(self._prepare_some(visits, report, only_freeing, asks))
         if only_freeing:
             report.deferred += [item.visit for item in prepared if not item.frees]
             prepared = [item for item in prepared if item.frees]
@@ -95,19 +105,10 @@ class Syncer:
             {chunk.text_hash: chunk.embed_text or chunk.text for chunk in fresh},
             {chunk.text_hash: hash_of(chunk.text) for chunk in fresh if chunk.embed_text != chunk.text},
             more=bool(report.deferred),
+            asks=asks,
         )
         report.n_embedded = found.n_new
-        settled = found.done | found.refused
-        now = self._catalog.clock.wall()
-        ready: list[Prepared] = []
-        unfinished: list[Prepared] = []
-        for item in prepared:
-            whole = all(chunk.text_hash in settled for chunk in item.fresh)
-            (ready if whole else unfinished).append(item.without(found.refused, now) if whole else item)
-        self._preparer.keep(unfinished)
-        # what a note says of assistants counts from when it was read, though its texts wait for an embedder
-        self._catalog.withhold([(o.visit.source.id, o.visit.path) for o in unfinished if _is_closed(o.change)])
-        report.deferred[:0] = [item.visit for item in unfinished]  # what has begun is to be finished first
+        ready = self._ready(prepared, found, report, is_out=found.outage is not None or not asks)
         try:
             self._write(ready, report)
         except VragdError:
@@ -120,21 +121,48 @@ class Syncer:
             raise found.outage
         return report
 
-    def _prepare_some(self, visits: Sequence[Visit], report: Report, only_freeing: bool) -> Iterator[Prepared]:
-        texts, most = 0, 0 if only_freeing else self._bulk.texts_per_round
+    def _prepare_some(
+        self, visits: Sequence[Visit], report: Report, only_freeing: bool, asks: bool
+    ) -> Iterator[Prepared]:  # fmt: skip
+        texts, most = 0, 0 if only_freeing else self._bulk.texts_per_round if asks else MOST_TEXTS
         for i, visit in enumerate(visits):
-            # a removal must not wait behind texts that nobody can embed now: then every visit is looked at
-            if self._stop() or (texts >= most and not (only_freeing or self._bulk.is_out)):
+            if self._stop() or (texts >= most and not only_freeing):
                 report.deferred += visits[i:]
                 return
-            item = self._preparer.prepare(visit)
+            item = self._preparer.prepare(visit, asks=asks)
             if isinstance(item, Later):
                 report.later.append((item.visit, item.delay_s))
+            elif isinstance(item, Waits):
+                report.waiting.append(item.visit)
             elif isinstance(item, Unfinished) or (item is not None and item.fresh and texts >= most):
                 report.deferred.append(item.visit)
             elif item is not None:
                 texts += len(item.fresh)
                 yield item
+
+    def _ready(
+        self, prepared: Sequence[Prepared], found: Embedded, report: Report, *, is_out: bool
+    ) -> list[Prepared]:  # fmt: skip
+        """What can be committed of it now; while the embedder is out, without what is to come from there."""
+        settled, now = found.done | found.refused, self._catalog.clock.wall()
+        ready, unfinished, waiting = list[Prepared](), list[Prepared](), list[Prepared]()
+        for item in prepared:
+            if not (lacks := item.lacks(settled)):
+                ready.append(item.without(found.refused, now))
+            elif not is_out:
+                unfinished.append(item)
+            elif item.is_found:
+                waiting.append(item)
+            else:
+                ready.append(item.by_words(lacks).without(found.refused, now))
+                report.waiting.append(item.visit)
+        report.waiting += [item.visit for item in waiting]
+        self._preparer.keep(unfinished)
+        # what a note says of assistants counts from when it was read, though it is not committed yet
+        begun = [item for item in (*unfinished, *waiting) if _is_closed(item.change)]
+        self._catalog.withhold([(item.visit.source.id, item.visit.path) for item in begun])
+        report.deferred[:0] = [item.visit for item in unfinished]  # what has begun is to be finished first
+        return ready
 
     def _write(self, ready: Sequence[Prepared], report: Report) -> None:
         """What the backend refuses is a state of its note: the rest is written without it."""

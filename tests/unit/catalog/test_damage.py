@@ -14,7 +14,7 @@ from vragd.catalog.model import ChunkRow, NoteChange
 from vragd.catalog.writer import Catalog
 from vragd.errors import BackendUnavailable, CatalogCorrupt, NewerFormat
 from vragd.store.opening import replace_catalog
-from vragd.sync.change import Visit
+from vragd.sync.prepared import Visit
 
 N_NOTES = 300
 TABLES = ("note", "chunk", "source", "space", "store", "target", "own_source", "intent")

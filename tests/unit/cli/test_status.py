@@ -44,6 +44,10 @@ FAILED = {"name": "old", "code": "x", "message": "torn", "hint": "mend it"}
             {"stores": [STORE | {"sources": [SOURCE | {"state": "offline"}], "trouble": {}}]}, None,
             "All 1,308 notes searchable; but 1 store waits, 1 folder is out of reach.",
         ),
+        (
+            {"pending": 2, "stores": [STORE | {"states": {"indexed": 1306, "pending": 2}, "trouble": {}}]}, None,
+            "1,308 notes searchable, 2 still to be indexed; but 2 notes are found by words alone yet, 1 store waits.",
+        ),
         ({"reloads": {"n": 1, "refused": FAILED}}, None,
          "All 1,308 notes searchable; but the configuration of now was refused."),
         ({"stores": []}, None, "Nothing is searched yet: vragd add ~/path/to/your/vault, or vragd store create."),

@@ -14,7 +14,7 @@ from vragd.config.settings import LimitSettings, SourceSettings, StoreSettings
 from vragd.embed.ollama.settings import OllamaEmbedder
 from vragd.store.opening import open_store
 from vragd.store.store import Store
-from vragd.sync.change import Visit
+from vragd.sync.prepared import Visit
 from vragd.system.machine import machine_id
 
 MADE = Path(__file__).parents[2] / "data"

@@ -16,8 +16,8 @@ from vragd.backends.s3vectors.settings import S3VectorsBackend
 from vragd.config.settings import LimitSettings, SourceSettings, StoreSettings
 from vragd.errors import StoreMismatch
 from vragd.store.opening import open_store
-from vragd.sync.change import Visit
 from vragd.sync.pace import PACE, Pace
+from vragd.sync.prepared import Visit
 
 BUCKET = "shared"
 

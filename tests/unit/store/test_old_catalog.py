@@ -22,7 +22,7 @@ from vragd.embed.ollama.settings import OllamaEmbedder
 from vragd.search.ask import Place, Question, Target, ask
 from vragd.store.opening import open_store
 from vragd.store.verify import compare_backend, compare_vault
-from vragd.sync.change import Visit
+from vragd.sync.prepared import Visit
 from vragd.system.machine import machine_id
 
 MADE = Path(__file__).parents[2] / "data" / "schema_4"

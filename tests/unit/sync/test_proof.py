@@ -17,9 +17,9 @@ from vragd.embed.builtin.settings import BuiltinEmbedder
 from vragd.embed.registry import create_embedder
 from vragd.notes.chunk import versions
 from vragd.store.opening import open_store
-from vragd.sync.change import Visit
 from vragd.sync.difference import Difference, compare
 from vragd.sync.pace import PACE
+from vragd.sync.prepared import Visit
 from vragd.sync.proof.guard import NOTHING, Held, guarded
 from vragd.sync.proof.proof import Proof
 from vragd.vault.ignore import Rules

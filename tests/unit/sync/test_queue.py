@@ -6,15 +6,8 @@ import itertools
 
 import pytest
 
-from vragd.sync.queue import (
-    BACK_OFF_LAST_S,
-    MAX_FOLDERS,
-    MAX_HINTS,
-    MAX_PER_FOLDER,
-    TRIES_WAITED_FOR,
-    DirtyPaths,
-    SourcePath,
-)
+from vragd.sync.queue import MAX_FOLDERS, MAX_HINTS, MAX_PER_FOLDER, DirtyPaths, SourcePath
+from vragd.sync.wait import BACK_OFF_LAST_S, TRIES_WAITED_FOR
 
 
 class Clock:
@@ -359,3 +352,43 @@ def test_folders_that_have_nothing_in_common_become_the_whole_source(dirty: Queu
     found = dirty.take_folder(1)
     assert found is not None
     assert found[0] == ""
+
+
+def test_what_is_parked_waits_unsettled_until_it_is_released_or_told_of_again(dirty: Queue) -> None:
+    ticket = dirty.hint(1, "a.md", settle=False)
+    dirty.add([(1, "b.md"), (1, "c.md"), (1, "d.md")])
+    assert dirty.paths() == ["a.md"]
+    dirty.park([A])
+    assert dirty.paths() == ["b.md", "c.md", "d.md"]
+    dirty.park([(1, path) for path in ("b.md", "c.md", "d.md")])
+    dirty.done([A])
+    dirty.wait(3600.0)
+    assert (dirty.paths(), dirty.next_path_in(), dirty.pending(), dirty.n_parked()) == ([], None, 4, 4)
+    assert not dirty.settled(ticket)
+    dirty.add([(1, "c.md")])
+    assert dirty.paths() == ["c.md"]
+    dirty.hint(1, "d.md")
+    dirty.wait(0.25)
+    assert dirty.paths() == ["d.md"]
+    dirty.release(1)
+    assert dirty.paths() == ["a.md"]
+    dirty.release()
+    assert dirty.paths() == ["b.md"]
+    dirty.done((1, path) for path in ("a.md", "c.md", "d.md"))
+    assert not dirty.settled(ticket)
+    dirty.done([(1, "b.md")])
+    assert dirty.settled(ticket)
+
+
+def test_what_was_saved_while_it_was_looked_at_is_looked_at_once_more_before_it_is_parked(dirty: Queue) -> None:
+    ticket = dirty.hint(1, "a.md", settle=False)
+    dirty.take(9)
+    dirty.hint(1, "a.md")
+    dirty.park([A])
+    dirty.wait(0.25)
+    assert dirty.paths() == ["a.md"]
+    dirty.park([A])
+    assert dirty.paths() == []
+    assert not dirty.settled(ticket)
+    dirty.forget_source(1)
+    assert dirty.pending() == 0

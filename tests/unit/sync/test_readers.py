@@ -251,8 +251,8 @@ def test_a_document_out_of_bounds_is_read_again_when_those_change(world: World) 
 def test_a_document_that_takes_long_holds_up_no_note(tmp_path: Path) -> None:
     from dataclasses import replace
 
-    from vragd.sync.change import Visit
     from vragd.sync.pace import PACE
+    from vragd.sync.prepared import Visit
 
     world = World(tmp_path, replace(PACE, round_s=0.0))
     world.include = EVERYTHING
@@ -273,8 +273,8 @@ def test_a_document_that_takes_long_holds_up_no_note(tmp_path: Path) -> None:
 def test_a_document_that_changes_while_it_is_read_is_read_as_it_is_then(tmp_path: Path) -> None:
     from dataclasses import replace
 
-    from vragd.sync.change import Visit
     from vragd.sync.pace import PACE
+    from vragd.sync.prepared import Visit
 
     world = World(tmp_path, replace(PACE, round_s=0.0))
     world.include = EVERYTHING
@@ -291,8 +291,8 @@ def test_a_document_that_changes_while_it_is_read_is_read_as_it_is_then(tmp_path
 def test_a_store_that_is_closed_ends_what_reads(tmp_path: Path) -> None:
     from dataclasses import replace
 
-    from vragd.sync.change import Visit
     from vragd.sync.pace import PACE
+    from vragd.sync.prepared import Visit
 
     world = World(tmp_path, replace(PACE, round_s=0.0))
     world.include = EVERYTHING

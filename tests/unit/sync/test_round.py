@@ -10,7 +10,7 @@ import pytest
 from tests.world import World
 from vragd.catalog.model import NoteChange
 from vragd.errors import BackendUnavailable, EmbedderUnavailable
-from vragd.sync.change import Visit
+from vragd.sync.prepared import Visit
 
 
 @pytest.fixture
@@ -125,14 +125,15 @@ def test_a_stale_reading_never_overwrites_a_newer_one(world: World) -> None:
     assert world.texts() == [("a.md", "newer")]
 
 
-def test_an_embedder_that_is_down_changes_nothing_and_what_was_embedded_is_kept(world: World) -> None:
+def test_an_embedder_that_is_down_costs_a_note_its_vectors_and_not_its_words(world: World) -> None:
     world.write("a.md", "old")
     world.apply("a.md")
     world.write("a.md", "new")
     world.embedder.down = True
     with pytest.raises(EmbedderUnavailable):
         world.apply("a.md")
-    assert world.texts() == [("a.md", "old")]
+    assert world.texts() == []
+    assert [found.text for found in world.store.reader.keyword("new", 5)] == ["new"]
     world.embedder.down = False
     world.apply("a.md")
     assert world.texts() == [("a.md", "new")]

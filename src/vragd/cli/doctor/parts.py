@@ -165,6 +165,9 @@ def _store(store: dict[str, Any]) -> Iterator[Finding]:
             "vragd files --state failed",
             facts,
         )
+    if n := states.get("pending", 0):
+        found = f"store {store['name']}: {plural(n, 'note is', 'notes are')} found by words alone yet"
+        yield Finding("daemon", "note", found, "vragd files --state pending", {"code": "by_words", "n": n})
     if share := store.get("foreign"):
         what, way = on_language(share)
         yield Finding("daemon", "note", f"store {store['name']}: {what}", way, {"code": "foreign", "share": share})

@@ -1,0 +1,46 @@
+"""How a dirty path waits, and for how long after it was tried in vain."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+# What fails is tried again after twice the time, up to so long; after so many tries nobody is kept waiting for it.
+BACK_OFF_LAST_S, SCAN_BACK_OFF_LAST_S = 5.0, 60.0
+TRIES_WAITED_FOR = 4
+
+
+@dataclass(slots=True)
+class Waiting:
+    """A place that waits to be looked at; times are of the queue's clock."""
+
+    due: float
+    latest: float
+    ticket: int
+    not_before: float = 0.0  # a hint does not bring it forward: it was tried, in vain
+    empty_from: float | None = None  # when an empty file is believed
+    tries: int = 0
+    saved: bool = False  # came as a hint: goes before what scans found, each time
+
+    @property
+    def is_parked(self) -> bool:
+        """Whether it waits for something else than time, until it is released."""
+        return self.due == math.inf
+
+    def park(self) -> None:
+        """Let it wait until it is released, or hinted again."""
+        self.due, self.not_before, self.empty_from, self.tries = math.inf, 0.0, None, 0
+
+    def merge(self, other: Waiting) -> None:
+        """Take over what must not be forgotten of an earlier wait for the same place."""
+        self.ticket = min(self.ticket, other.ticket)
+        self.not_before = max(self.not_before, other.not_before)
+        self.due = max(self.due, self.not_before)
+        self.tries = max(self.tries, other.tries)
+        times = [at for at in (self.empty_from, other.empty_from) if at is not None]
+        self.empty_from = min(times) if times else None
+
+
+def back_off(first_s: float, tries: int, last_s: float) -> float:
+    """Seconds until the next try after so many in vain, first and last after so many."""
+    return min(first_s * 2.0 ** min(max(tries - 1, 0), 16), max(first_s, last_s))
