@@ -362,3 +362,72 @@ def test_what_is_unmounted_while_a_scan_is_judged_is_not_believed_to_be_there(wo
     known = world.store.reader.stamps(world.source.id, "", None, 1 << 20, versions())
     proof.judge(root, found, known, proof.mark())
     assert proof.state.mounts == {"disk": (0, 0)}
+
+
+def test_what_is_mounted_over_a_few_notes_hides_them_and_deletes_none(world: World) -> None:
+    (world.folder / "disk").mkdir()
+    few = [f"disk/m{i}.md" for i in range(3)]
+    for path in few:
+        (world.folder / path).write_text(path)
+    world.apply(*few)
+    root, state = world.source.root, world.proof.state
+    assert root is not None
+    known = world.store.reader.stamps(world.source.id, "", None, 1 << 20, versions())
+
+    def judged(*there: str, confirm: bool = False) -> tuple[list[str], bool]:
+        world.proof.state = state
+        found = world.source.scan()
+        found.mounts["disk"] = (5, 7)
+        for path in set(few) - set(there):
+            del found.notes[path]
+        if confirm:
+            world.proof.ask_scan(confirm=True)
+        difference, is_gone = world.proof.judge(root, found, known, world.proof.mark())
+        return sorted(difference.missing), is_gone
+
+    for _ in range(2):
+        assert judged() == ([], True), "of the rest the scan is believed"
+        assert world.proof.held == set(few)
+        assert "disk" not in world.proof.state.mounts, "a later scan doubts it, too, and after a restart"
+    assert judged(few[1]) == ([few[0], few[2]], True), "one that is known is there: it is the disk they are on"
+    assert world.proof.held == set()
+    assert judged(confirm=True) == (few, True)
+    assert world.proof.state.mounts == {"disk": (5, 7)}
+
+
+class Mounted(Root):
+    """A root inside of which something is mounted on `disk`, as the system's table says."""
+
+    def mounts(self) -> dict[str, str]:
+        return {"disk": "tmpfs"}
+
+
+def test_below_a_mount_that_no_scan_has_seen_nothing_is_gone(world: World) -> None:
+    (world.folder / "disk").mkdir()
+    (world.folder / "disk" / "m.md").write_text("m")
+    world.apply("disk/m.md")
+    world.proof.take(Mounted(world.folder))
+    world.apply(*world.scan())
+    (world.folder / "disk" / "m.md").unlink()
+    (world.folder / "n1.md").unlink()
+    assert world.apply("disk/m.md", "n1.md") == 1
+    assert world.notes == N, "of the other nothing hides the place"
+
+
+def test_of_a_few_notes_most_are_not_gone_at_once_where_another_directory_stands(world: World) -> None:
+    for name in NAMES[4:]:
+        (world.folder / name).unlink()
+    assert world.apply(*NAMES[4:]) == 0
+    world.unmount()
+    shutil.copy(world.away / "n0.md", world.folder)
+    assert world.scan() == ["n0.md"]
+    assert world.proof.held == set(NAMES[1:4])
+    world.proof.state = replace(world.proof.state, held=long_ago(world.proof.state.held))
+    assert sorted(world.scan()) == sorted(NAMES[:4]), "a minute later it is what it is"
+
+
+def test_the_last_notes_of_the_directory_we_know_go_when_they_are_deleted(world: World) -> None:
+    for name in NAMES:
+        (world.folder / name).unlink()
+    assert world.apply(*NAMES) == 0
+    assert world.notes == 0
