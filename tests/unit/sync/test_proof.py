@@ -24,9 +24,8 @@ from vragd.sync.proof.guard import NOTHING, Held, guarded
 from vragd.sync.proof.proof import Proof
 from vragd.vault.ignore import Rules
 from vragd.vault.read import Content
-from vragd.vault.root import Root, Spot
+from vragd.vault.root import Root
 from vragd.vault.scan import Scan, scan
-from vragd.vault.source import Source
 
 N = 30  # above what the guard lets pass at once
 NAMES = [f"n{i}.md" for i in range(N)]
@@ -311,42 +310,10 @@ def test_a_root_that_was_replaced_stays_open_for_whoever_reads_in_it(world: Worl
         os.fstat(fd)
 
 
-def test_a_closed_root_is_closed_once(tmp_path: Path) -> None:
-    root = Root(tmp_path)
-    root.close()
-    other = os.open(tmp_path, os.O_RDONLY)  # the same number again
-    del root
-    os.fstat(other)
-    os.close(other)
-
-
 def test_reading_goes_on_in_a_source_that_is_let_go(world: World) -> None:
     assert isinstance(world.source.read("n0.md"), Content)
     world.source.close()
     assert not isinstance(world.source.read("n0.md"), Content)
-
-
-@pytest.mark.parametrize(
-    ("named", "inside"),
-    [
-        ("folder", ""), ("folder/", ""), ("folder/sub/..", ""), ("folder/sub/.", "sub"), ("folder/sub/../n.md", "n.md"),
-        ("folder/sub/x.md", "sub/x.md"), ("folder/link.md", "link.md"), ("link/n.md", "n.md"), ("link", ""),
-        ("folder/..", None), ("folder/sub/../..", None), ("folder2", None), ("/", None),
-    ],
-)  # fmt: skip
-def test_a_named_path_is_found_below_the_root_whatever_dots_and_links_are_in_it(
-    tmp_path: Path, named: str, inside: str | None
-) -> None:
-    (tmp_path / "folder" / "sub").mkdir(parents=True)
-    (tmp_path / "folder2").mkdir()
-    (tmp_path / "folder" / "link.md").symlink_to(tmp_path / "elsewhere.md")
-    (tmp_path / "link").symlink_to("folder")
-    spot = Spot.of(f"{tmp_path}/{named}" if named != "/" else "/")
-    source = Source(tmp_path / "link", 1, "u", label="link", include=["*.md"], max_file_bytes=1000)
-    root = source.find(False)
-    assert root is not None
-    source.take(root)
-    assert source.inside(spot) == inside
 
 
 def test_what_is_unmounted_while_a_scan_is_judged_is_not_believed_to_be_there(world: World) -> None:
