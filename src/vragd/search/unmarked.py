@@ -36,7 +36,7 @@ _BEGINS = re.compile(r"\s*(?:>\s*)*(?:#{1,6}\s|(?:[-*+]|\d{1,9}[.)])\s|\|)")
 """A block of its own: no emphasis reaches into it from the line above."""
 _FENCE = re.compile(r"(?:\s*(?:>|[-*+]\s|\d{1,9}[.)]\s))*\s*(?:(`{3,}|~{3,})([^`]*)|(\$\$)\s*)$")
 _VERBATIM = re.compile(
-    r"\\([\\*_~=`^$])|(`)([^`]+)`(?!`)|(``+)(?!`)(.+?)(?<!`)\4(?!`)"
+    r"\\([\\*_~=`^$])|(?<!`)(?:`([^`]+)`(?!`)|(``++)(.+?)(?<!`)\3(?!`))"
     r"|(\$\$.+?\$\$|\$(?=[^\s$])[^$]*(?<=[^\s\\])\$(?!\d))"
 )
 _HELD = re.compile("\0([0-9]+)\0")
@@ -54,26 +54,30 @@ def unmarked(lines: Sequence[str]) -> list[str]:
     for line, is_code in zip(lines, within, strict=True):
         line = line[:MAX_LINE].replace("\0", "")
         begins.append(is_code or not line.strip() or _BEGINS.match(line) is not None)
-        clean.append(_hold(line.lstrip("> \t"), held) if is_code else _by_rules(line, held))
+        clean.append(hold(line.lstrip("> \t"), held) if is_code else _by_rules(line, held))
     result: list[str] = []
     for i, one in enumerate(clean):
         if begins[i] or not result:
             result.append(one)
         else:
             result[-1] += "\n" + one
-    whole = "\n".join(map(without_emphasis, result))
-    return _HELD.sub(lambda found: held[int(found[1])], whole).split("\n")
+    return restored("\n".join(map(without_emphasis, result)), held).split("\n")
 
 
-def _hold(text: str, held: list[str]) -> str:
-    """What stands for `text` until all marks are gone."""
+def hold(text: str, held: list[str]) -> str:
+    """What stands for `text`, in which there is no NUL, until all marks are gone."""
     held.append(text)
     return f"\0{len(held) - 1}\0"
 
 
+def restored(text: str, held: Sequence[str]) -> str:
+    """The text with what was held again."""
+    return _HELD.sub(lambda found: held[int(found[1])], text)
+
+
 def _by_rules(line: str, held: list[str]) -> str:
     if "`" in line or "$" in line or "\\" in line:
-        line = _VERBATIM.sub(lambda found: _hold(_verbatim(found), held), line)
+        line = _VERBATIM.sub(lambda found: hold(_verbatim(found), held), line)
     if marks := _MARKS.findall(line):
         for needed, rule, by in _RULES:
             if not needed.isdisjoint(marks):
@@ -85,7 +89,7 @@ def _verbatim(found: re.Match[str]) -> str:
     escaped = found[1]
     if escaped:
         return found[0] if escaped in "\\$" else escaped
-    return found[3] or found[5] or found[6]
+    return found[2] or found[4] or found[5]
 
 
 def _code(lines: Sequence[str]) -> list[bool]:
@@ -124,6 +128,8 @@ class _Run:
     closes: bool
     in_word: bool
     both: bool
+    length: int
+    """Of all of them: what CommonMark's rule of three is about."""
 
 
 def without_emphasis(text: str) -> str:
@@ -168,7 +174,7 @@ def _run(text: str, found: re.Match[str]) -> _Run:
         if opens and closes:  # punctuation on both sides
             opens, closes = not _is_punctuation(after), not _is_punctuation(before)
     spaced = in_word and ord(before) < 0x2E80
-    return _Run(start, end, opens, closes, spaced, opens and closes)
+    return _Run(start, end, opens, closes, spaced, opens and closes, end - start)
 
 
 def _is_punctuation(char: str) -> bool:
@@ -177,9 +183,9 @@ def _is_punctuation(char: str) -> bool:
 
 def _opener(text: str, runs: Sequence[_Run], closer: _Run) -> _Run | None:
     for run in reversed(runs[-_MOST_BELOW:]):
-        lengths = run.end - run.start, closer.end - closer.start
+        lengths = run.length, closer.length
         if (run.both or closer.both) and sum(lengths) % 3 == 0 and any(length % 3 for length in lengths):
-            continue  # CommonMark's rule of three: *a**b* is one emphasis
+            continue  # *a**b* is one emphasis
         if run.end == closer.start or not text[run.end : closer.start].strip("*_~="):
             continue
         if run.in_word and any(char.isspace() for char in text[run.end : closer.start]):
