@@ -96,6 +96,13 @@ class DaemonBusy(VragdError):
     daemon_status = 75
 
 
+class TooLittleMemory(VragdError):
+    """A limit on this process leaves it less memory than it takes to begin."""
+
+    code = "too_little_memory"
+    daemon_status = 78
+
+
 class DataDirError(VragdError):
     """The data directory cannot be created, written or trusted."""
 

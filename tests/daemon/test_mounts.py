@@ -16,10 +16,10 @@ N = 30
 
 MOUNT_DISK = 'mount -t tmpfs none "$1" && cp -a "$2/." "$1"'
 MOUNT_FOLDER = 'mount --bind "$2" "$1"'  # the same file system once more: no device number tells
-# Does what it is told, a line at a time, in the namespace of the daemon it becomes.
+# Does what it is told, a line at a time, in the namespace of the daemon it becomes; a read may be interrupted.
 SCRIPT = """
 %s || exit 9
-(while read -r line < "$3"; do eval "$line"; done) &
+(while [ -p "$3" ]; do read -r line < "$3" && eval "$line"; done) &
 exec "$4" -m vragd run
 """
 
@@ -158,4 +158,24 @@ def test_a_folder_that_is_a_disk_keeps_its_notes_while_that_is_away(make: Make) 
     daemon.mount()
     daemon.settle()
     assert daemon.store["notes"] == N
+    assert daemon.problems() == []
+
+
+def test_an_empty_disk_laid_over_a_few_notes_hides_them_and_deletes_none(make: Make) -> None:
+    daemon = make("disk", by="true", watch={"settle_ms": 50})
+    few = [f"disk/m{i}.md" for i in range(2)]
+    for path in few:
+        (daemon.vault / path).write_text("a wombat below the disk\n")
+    (daemon.vault / "v.md").write_text("in the vault\n")
+    daemon.begin()
+    daemon.order(f"mount -t tmpfs none '{daemon.disk}'")
+    until(daemon.mounted, "the disk to be laid over")
+    for path in (daemon.vault / few[0], daemon.disk, daemon.vault):
+        daemon.client.request("POST", "/v1/sync", {"path": str(path)})
+    until(lambda: "deletes_held" in daemon.status()["degraded"], "what is hidden to be held")
+    assert daemon.store["sources"][0]["n_deletes_held"] == len(few)
+    assert sorted(daemon.files()) == [*few, "v.md"]
+    daemon.unmount()
+    (daemon.disk / "m1.md").unlink()
+    until(lambda: sorted(daemon.files()) == [few[0], "v.md"], "what is deleted below it to go")
     assert daemon.problems() == []

@@ -227,12 +227,29 @@ def test_a_data_directory_that_cannot_be_written_ends_with_its_status_and_a_vaul
     assert daemon.stop() == 0
     before = {path: path.read_bytes() for path in daemon.data.rglob("*") if path.is_file()}
 
-    daemon.begin(
-        "-Urm", f"mount --bind '{daemon.data}' '{daemon.data}' && mount -o remount,bind,ro '{daemon.data}'", wait=False
-    )
+    unwritable = f"mount --bind '{daemon.data}' '{daemon.data}' && mount -o remount,bind,ro '{daemon.data}'"
+    daemon.begin("-Urm", unwritable, wait=False)
     assert daemon.process is not None
     assert daemon.process.wait(30) == 73
-    assert f"Error: {daemon.data} is not writable" in daemon.log()
+    assert f"Error: {daemon.data} is not writable: it is on a file system that is mounted read-only" in daemon.log()
+    assert "Try: mount it for writing, or choose another place" in daemon.log()
+
+    def asked(*words: str) -> subprocess.CompletedProcess[str]:
+        command = ["unshare", "-Urm", "sh", "-c", f'{unwritable} && exec "$0" -m vragd "$@"', sys.executable, *words]
+        env = daemon.env | {"VRAGD_SOCKET": ""}
+        return subprocess.run(command, env=env, capture_output=True, text=True, timeout=60, check=False)
+
+    answer = asked("query", "anteaters")
+    assert (answer.returncode, "a.md" in answer.stdout) == (0, True), answer.stderr
+    elsewhere = asked("config", "check", "--data-dir", str(daemon.data / "below"))
+    assert elsewhere.returncode == 4
+    assert f"{daemon.data} is mounted read-only" in elsewhere.stderr
+    log = daemon.data / "stores/notes/catalog.db-wal"
+    log.write_bytes(b"somebody was writing")
+    answer = asked("query", "anteaters")
+    assert (answer.returncode, answer.stdout) == (4, "")
+    assert "was left in the middle of writing, and is mounted read-only now" in answer.stderr
+    log.unlink()
     assert {path: path.read_bytes() for path in daemon.data.rglob("*") if path.is_file()} == before
 
 

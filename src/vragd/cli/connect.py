@@ -114,6 +114,9 @@ class Session:
         try:
             self._client.request("GET", "/healthz", timeout_s=5.0)
         except NoDaemon:
+            from vragd.system.memory import TO_RUN_MIB, ensure_room
+
+            ensure_room(TO_RUN_MIB)
             from vragd.daemon.local import Local
 
             self._local = Local(load(self._args))

@@ -160,6 +160,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     except OSError as error:
         _let_go_of_output()
         return _refused(args, _of_the_system(error))
+    except MemoryError:
+        return _refused(
+            args, VragdError("no memory is left", hint="end what needs much, or raise the limit: ulimit -v")
+        )
     return status
 
 

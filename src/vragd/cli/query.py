@@ -204,6 +204,9 @@ def _without_daemon(args: argparse.Namespace, question: dict[str, Any], error: N
     """The answer by words from what was indexed; raises `error` where that is none, or not what was asked for."""
     if args.fresh or args.mode == "vector" or names_socket(args):
         raise error
+    from vragd.system.memory import TO_ANSWER_MIB, ensure_room
+
+    ensure_room(TO_ANSWER_MIB)
     from vragd.daemon.local import ask_alone
 
     try:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from vragd.cli.connect import load
 from vragd.errors import ConfigError
+from vragd.system.memory import TO_RUN_MIB, ensure_room
 from vragd.system.places import config_path
 
 if TYPE_CHECKING:
@@ -49,6 +50,7 @@ def _run(args: argparse.Namespace) -> int:
 
         args.socket = args.socket or None
         return detach(args)
+    ensure_room(TO_RUN_MIB)
     gc.disable()  # until the daemon stands: what is loaded meanwhile stays, and looking through it takes long
     from vragd.daemon import life
 

@@ -10,10 +10,10 @@ import re
 from bisect import bisect_left
 from collections.abc import Sequence
 from functools import lru_cache
-from itertools import pairwise
 
 from vragd.notes.html import BLANK_LINE, html_end
 from vragd.notes.model import Block, Blocks, Kind
+from vragd.notes.paragraphs import formulas, is_no_title
 
 MAX_DEPTH = 32
 """Quotes and list items within one another; what is deeper is text."""
@@ -25,8 +25,6 @@ _SETEXT = re.compile(r"(?:=++|-++)[ \t]*+$")
 _ITEM = re.compile(r"(?:[-+*]|(\d{1,9})[.)])(?:( +)|$)")
 _TASK = re.compile(r"\[(.)\](?: +|$)")
 _CALLOUT = re.compile(r"\[!([^\]\[]{1,64}+)\][+-]?(?: +|$)")
-_DEFINITION = re.compile(r"[ \t>]*+(?:(?:[-+*]|\d{1,9}[.)])[ \t]++)*+\[[^\]\[]{1,999}+\]:")
-_DELIMITERS = re.compile(r"[ \t>|:-]*+$")  # of a table's columns
 _QUOTE = -1  # a container; list items are the width of what stands before their text
 
 
@@ -50,6 +48,7 @@ class _Scan:
         self.open: Block | None = None  # the block that grows
         self.fresh_item = -1  # the line of an item that began without text
         self._closers: dict[str, list[int]] = {}
+        self._formulas = formulas(lines)
 
     def run(self) -> None:
         """Every line, once."""
@@ -66,6 +65,8 @@ class _Scan:
                 first = i = self.at  # nothing but text can begin like this, nor end it
                 while i < n and (line := lines[i]) and line[0] not in _MARKED:
                     i += 1
+                if self._formulas:
+                    i = max([i, *(self._formulas[k] + 1 for k in range(first, i) if k in self._formulas)])
                 if self.paragraph < 0:
                     self.paragraph, self.paragraph_depth = first, 0
                 self.at = i - 1
@@ -169,7 +170,12 @@ class _Scan:
             self._fence(depth, here - position, fence[1] or fence[3], (fence[2] or fence[4] or "").strip())
             return True
         in_its_container = self.paragraph >= 0 and not lazy and depth == self.paragraph_depth
-        if mark in "=-" and in_its_container and _SETEXT.match(line, here) and not self._no_title():
+        if (
+            mark in "=-"
+            and in_its_container
+            and _SETEXT.match(line, here)
+            and not is_no_title(self.lines[self.paragraph : self.at])
+        ):
             first = self.paragraph
             title = " ".join(part.strip(" \t>") for part in self.lines[first : self.at])
             self._heading(depth, first, 1 if mark == "=" else 2, title)
@@ -233,6 +239,15 @@ class _Scan:
         if self.paragraph < 0:
             self.paragraph, self.paragraph_depth = self.at, depth
         self._grow()
+        if self.at not in self._formulas:
+            return
+        last = self._formulas[self.at]
+        while self.at < last:  # text, whatever a line of it begins with
+            line = self.lines[self.at + 1].expandtabs(4)
+            if self._continued(line)[1] < len(self.stack):
+                return
+            self.at += 1
+            self._grow()
 
     def _end_paragraph(self) -> None:
         if self.paragraph >= 0:
@@ -266,15 +281,6 @@ class _Scan:
                 self.found.blocks.pop()
         self.open = None
         self.found.blocks.append(Block(first, self.at + 1, "heading", (level, title)))
-
-    def _no_title(self) -> bool:
-        """Whether the open paragraph is a table, or defines links and says nothing."""
-        above = self.lines[self.paragraph : self.at]
-        table = any(
-            "|" in line and _DELIMITERS.match(line) and _columns(line) == _columns(header)
-            for header, line in pairwise(above)
-        )
-        return table or all(map(_DEFINITION.match, above))
 
     def _fence(self, depth: int, indent: int, marks: str, info: str) -> None:
         first = last = self.at
@@ -371,10 +377,6 @@ _LEAVES = frozenset("#`~<$%=_")  # with which no quote or item begins
 @lru_cache(64)
 def _closing(marks: str) -> re.Pattern[str]:
     return re.compile(rf" {{0,3}}{marks[0]}{{{len(marks)},}}+[ \t]*+$")
-
-
-def _columns(row: str) -> int:
-    return row.replace("\\|", "").strip(" \t>").strip("|").count("|")
 
 
 _BLANKS = re.compile(r" *+")

@@ -30,7 +30,7 @@ _TOKEN = re.compile(
         (?:\s++(?:"[^"]*+"|'[^']*+'))?+\s*+)\))?(?P<close>)
   | <(?:!--|/?[A-Za-z][^<>]*+>)(?P<html>)
   | ://[^\s<>\])]++(?P<url>)
-  | ::(?=\s|\Z)(?P<field>)
+  | ::(?P<field>)
   | \#(?<!\S\#)[^\s\#]++(?P<tag>)
   | \^\[(?P<note>)
   | \^(?<!\S\^)[A-Za-z0-9-]++(?=\n|\Z)(?P<block>)
@@ -50,10 +50,13 @@ _SIZE = re.compile(r"(?:^|\\?\|)\s*+\d{1,5}+(?:x\d{1,5}+)?\s*+$")
 """Of an image, behind its text or in place of it."""
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]++:(?!\\)")
 _TITLE = re.compile(r"""\s++(?:"[^"]*+"|'[^']*+')\s*+$""")
-_KEY = r"([^\W\d_][^\n\[\](){}:|`]{0,60})"
-_LINE_KEY = re.compile(rf"[\s>]*+(?:[-*+]\s++)?(?:\[.\]\s++)?{_KEY}$")
-_BRACKET_KEY = re.compile(rf"[\[(]{_KEY}$")
-MAX_FIELD = 1_000
+_PICTURE = "\u2190-\u2bff\u3030\u303d\u200d\ufe0f\U0001f000-\U0001faff"
+_LINE_KEY = re.compile(
+    rf"[\s>]*+(?:(?:[-*+]|\d{{1,9}}[.)])\s++(?!\[.?\]\s))?[^\w\n\[\](){{}}|]*+_*+([\w\s/{_PICTURE}-]+?)[*_~`]*+\s*+$"
+)
+_BRACKET_KEY = re.compile(r"[\[(]([^\n\[\]():|]+)$")
+_IN_BRACKETS = re.compile(r"[\[(][^\n\[\]():|]*+::")
+MAX_KEY, MAX_FIELD = 80, 1_000
 
 Edit = tuple[int, int, str]
 """(start, end, what is embedded in its place). Backticks have none: they are left out wherever they stand."""
@@ -138,7 +141,7 @@ class Inline:
             elif kind == "open" or kind == "image":
                 stretch.brackets.append(match.start())
             elif kind == "close":
-                self._close(stretch, match)
+                at = self._close(stretch, match)
             else:
                 at = self._rare(stretch, match, kind)
             match = search(self.text, at, end)
@@ -183,25 +186,26 @@ class Inline:
         text = shown(target, subpath, _SIZE.sub("", alias) if embed else alias)
         self.found.edits.append((match.start(), match.end(), text))
 
-    def _close(self, stretch: _Stretch, match: re.Match[str]) -> None:
-        if not stretch.brackets:
-            return
-        opened = stretch.brackets.pop()
+    def _close(self, stretch: _Stretch, match: re.Match[str]) -> int:
+        opened = stretch.brackets.pop() if stretch.brackets else None
         to = match["to"]
-        if to is None:
-            return
+        if opened is None or to is None:
+            return match.end()
+        if self.text[opened] == "^":
+            return match.start() + 1  # a footnote, and what is in brackets behind it
         mark = 2 if self.text[opened] == "!" else 1
         stretch.unordered = True
         self.found.edits += [(opened, opened + mark, ""), (match.start(), match.end(), "")]
         destination = _TITLE.sub("", to).strip()
         destination = destination[1:-1] if destination[:1] == "<" else destination
         if not destination or _SCHEME.match(destination) or destination.startswith("//"):
-            return
+            return match.end()
         path, _, subpath = destination.partition("#")
         alias = self.text[opened + mark : match.start()] if match.start() - opened < 1_000 else ""
         self.found.links.append((opened, "markdown", unquote(path), unquote(subpath), alias, mark == 2))
         if mark == 2 and (size := _SIZE.search(alias)):
             self.found.edits.append((match.start() - len(size[0]), match.start(), ""))
+        return match.end()
 
     def _rare(self, stretch: _Stretch, match: re.Match[str], kind: str) -> int:
         text, found = self.text, self.found
@@ -231,7 +235,7 @@ class Inline:
             found.edits.append((first, last, ""))
         elif kind == "note":
             found.edits.append((first, first + 1, ""))
-            stretch.brackets.append(first + 1)
+            stretch.brackets.append(first)
         elif kind == "field":
             self._field(first, last, stretch)
         return last
@@ -248,22 +252,44 @@ class Inline:
         return closing + 2
 
     def _field(self, first: int, last: int, stretch: _Stretch) -> None:
+        """
+        Dataview's: in brackets anywhere, or a line, or an item that is no task, with none in brackets.
+
+        Unlike there a line's needs a blank behind it, or std::vector is one, and its marks may be _ too.
+        """
         text = self.text
-        begin = max(stretch.start, first - 80)
+        begin = max(stretch.start, first - MAX_KEY)
         line = text.rfind("\n", begin, first) + 1
         before = text[line or begin : first]
-        end = min(stretch.end, last + MAX_FIELD)
-        if key := _BRACKET_KEY.search(before):
-            end = text.find("]" if key[0][0] == "[" else ")", last, end)
-        elif line or begin == stretch.start:
-            key = _LINE_KEY.match(before)
-        if key is None or end < 0:
+        key = _BRACKET_KEY.search(before)
+        if key is None and (text[last : last + 1].strip() or not (line or begin == stretch.start)):
             return
-        value, newline, _ = text[last:end].partition("\n")
-        if key[0][0] not in "[(" or not newline:
-            self.found.fields.append((first, key[1].strip().lower(), value.strip()))
+        rest = text[last : min(stretch.end, last + MAX_FIELD)].partition("\n")[0]
+        if key is not None:
+            end = _value_ends(rest, key[0][0])
+            if end < 0:
+                return
+            rest = rest[:end]
+        elif not _IN_BRACKETS.search(rest):
+            key = _LINE_KEY.match(before)
+        if key is not None and (name := key[1].strip("*_~` \t").lower()) and any(map(str.isalnum, name)):
+            self.found.fields.append((first, name, rest.strip()))
 
 
+def _value_ends(rest: str, bracket: str) -> int:
+    """Where the value of a field ends that `bracket` began; -1 for nowhere."""
+    depth = 0
+    for match in _BRACKETS.finditer(rest):
+        if match[0] == bracket:
+            depth += 1
+        elif match[0] == ("]" if bracket == "[" else ")"):
+            depth -= 1
+            if depth < 0:
+                return match.start()
+    return -1
+
+
+_BRACKETS = re.compile(r"\\.|[\[\]()]")
 _HTML = re.compile(r"<!--|-->|</?[A-Za-z][^<>]*+>")
 _WIKI = re.compile(r"!?\[\[((?:[^\[\]\n]|\](?!\])|\[(?!\[))++)\]\]")
 

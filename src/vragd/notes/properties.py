@@ -36,6 +36,8 @@ _SPECIAL = {
 _NO_LINE_ENDS = str.maketrans("\u2028\u2029\x85", "   ")  # they were in YAML 1.1
 _DATE = re.compile(r"\d{4}-\d\d-\d\d")
 _DATETIME = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d(?::\d\d)?")
+_CORE = frozenset(f"tag:yaml.org,2002:{name}" for name in ("int", "float", "bool", "null"))
+_PREFIX = re.compile(r"\A(?:[&!]\S*\s+)+")
 _MARKED = ("tags", "tag", "aliases", "alias", "cssclasses", "cssclass")
 
 
@@ -95,6 +97,25 @@ def parsed(text: str) -> dict[str, Node] | None:
 # -- events to nodes ---------------------------------------------------------------------------------
 
 
+@dataclass(slots=True)
+class _Anchors:
+    """Nodes by the names they were given, and how many more characters aliases may stand for."""
+
+    nodes: dict[str, Node] = field(default_factory=dict)
+    left: int = MAX_BYTES
+
+    def meant(self, name: str) -> Node | None:
+        """What an alias stands for: one text, or a list of such."""
+        node = self.nodes.get(name)
+        if node is None or any(item.items is not None for item in node.items or ()):
+            return None
+        size = sum(1 + len(item.text) for item in node.items or (node,))
+        if size > self.left:
+            return None
+        self.left -= size
+        return node
+
+
 def _mapping(text: str) -> dict[str, Node] | None:
     events = _bounded(yaml.parse(text, Loader=_Loader))
     for event in events:
@@ -109,20 +130,26 @@ def _mapping(text: str) -> dict[str, Node] | None:
     else:
         return None
     found: dict[str, Node] = {}
-    anchors: dict[str, Node] = {}
+    anchors = _Anchors()
     for event in events:
         if isinstance(event, yaml.MappingEndEvent):
             break
         key = _node(event, events, text, anchors, 1)
         value = _node(next(events), events, text, anchors, 1)
-        if not key.nested and key.items is None:
-            name = key.text.strip().lower()
-            # the first counts, but a no is never hidden
-            if name not in found or any(_is_no(key, name, value) for key in KEYS):
-                found[name] = value
+        name = _named(key)
+        # the first counts, but a no is never hidden
+        if name not in found or any(_is_no(key, name, value) for key in KEYS):
+            found[name] = value
     for _ in events:
         pass  # what is broken behind it is broken
     return found
+
+
+def _named(key: Node) -> str:
+    """The name of a property: of a key that is a list or a mapping, what it looks like on one line."""
+    if key.items is not None:
+        return f"[{', '.join(map(_named, key.items))}]"
+    return (" ".join(key.text.split()) if key.nested else key.text.strip()).lower()
 
 
 def _bounded(events: Iterable[yaml.Event]) -> Iterator[yaml.Event]:
@@ -133,7 +160,7 @@ def _bounded(events: Iterable[yaml.Event]) -> Iterator[yaml.Event]:
 
 
 def _node(
-    event: yaml.Event, events: Iterator[yaml.Event], text: str, anchors: dict[str, Node], depth: int
+    event: yaml.Event, events: Iterator[yaml.Event], text: str, anchors: _Anchors, depth: int
 ) -> Node:  # fmt: skip
     if depth > MAX_DEPTH:
         raise _TooMuch
@@ -141,14 +168,13 @@ def _node(
     assert begin is not None
     line = begin.line
     if isinstance(event, yaml.AliasEvent):
-        known = anchors.get(event.anchor or "")
-        return known if known is not None and known.items is None else Node(f"*{event.anchor}", line)
+        return anchors.meant(event.anchor or "") or Node(f"*{event.anchor}", line)
     if isinstance(event, yaml.ScalarEvent):
         plain = event.style is None or event.style == ""
         tagged = event.tag is not None and not event.implicit[0] and not event.implicit[1]
         node = Node(event.value, line, plain and not tagged)
         if tagged and event.tag != "tag:yaml.org,2002:str":
-            node.plain = plain
+            node.plain = plain or event.tag in _CORE
     elif isinstance(event, yaml.SequenceStartEvent):
         node = Node("", line, items=[])
         assert node.items is not None
@@ -163,9 +189,9 @@ def _node(
                 end = event
         last = end.end_mark
         assert last is not None
-        node = Node(text[begin.index : last.index].strip(), line, nested=True)
+        node = Node(_PREFIX.sub("", text[begin.index : last.index].strip()), line, nested=True)
     if anchor := getattr(event, "anchor", None):
-        anchors[anchor] = node
+        anchors.nodes[anchor] = node
     return node
 
 
@@ -199,13 +225,13 @@ def _properties(nodes: Mapping[str, Node]) -> Properties:
     return found
 
 
-def _texts(node: Node) -> Iterator[tuple[str, int]]:
+def _texts(node: Node, *, nested: bool = True) -> Iterator[tuple[str, int]]:
     if node.items is None:
-        if node.text and not (node.plain and _SPECIAL.get(node.text, "") is None):
+        if node.text and (nested or not node.nested) and not (node.plain and _SPECIAL.get(node.text, "") is None):
             yield node.text, node.line
     else:
         for item in node.items:
-            yield from _texts(item)
+            yield from _texts(item, nested=nested)
 
 
 def _listed(nodes: Mapping[str, Node], name: str, singular: str) -> tuple[tuple[str, ...], bool]:
@@ -213,14 +239,14 @@ def _listed(nodes: Mapping[str, Node], name: str, singular: str) -> tuple[tuple[
     found: list[str] = []
     legacy = singular in nodes
     for node in (nodes.get(name), nodes.get(singular)):
-        if node is None:
-            continue
+        if node is None or node.nested:
+            continue  # a mapping has no names in it
         if node.items is None:
             parts = re.split(r"[,\s]+" if name == "tags" else r",", node.text)
             written = [] if node.plain and _SPECIAL.get(node.text, "") is None else parts
             legacy = legacy or bool(written)
         else:
-            written = [text for text, _ in _texts(node)]
+            written = [text for text, _ in _texts(node, nested=False)]
         found += [part for part in (each.strip().lstrip("#" if name == "tags" else "") for each in written) if part]
     return tuple(dict.fromkeys(found)), legacy
 

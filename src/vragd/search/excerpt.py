@@ -11,32 +11,10 @@ from itertools import pairwise
 from vragd.catalog.asked import Asked
 from vragd.catalog.fold import SOME_MARKS, fold, is_unspaced, parts, runs, symbols
 from vragd.catalog.resolve import Resolved
+from vragd.search.unmarked import MAX_LINE, unmarked
 
 MAX_CHARS, LEAD = 240, 60
 
-# A rule is tried where one of its characters is: most lines have next to none.
-_RULES = tuple(
-    (frozenset(marks), re.compile(pattern), by)
-    for marks, pattern, by in (
-        ("%<!", r"%%.*?%%|<!--.*?-->|!\[\[[^\]\n]*\]\]", ""),
-        (">", r"^\s*(?:>\s*)+", ""),
-        ("!", r"^\s*\[![\w-]+\][+-]?\s*", ""),
-        ("#", r"^\s*#{1,6}(?:\s+|$)", ""),
-        ("-*+.)", r"^\s*(?:[-*+]|\d{1,9}[.)])\s+(?:\[.\]\s+)?", ""),
-        ("`~", r"^\s*(?:`{3,}|~{3,}).*$", ""),
-        ("-*_|:$", r"^\s*(?:[-*_]\s*){3,}$|^[\s|:-]+$|^\s*\$\$\s*$", ""),
-        ("^", r"\[\^[^\[\]\s]{1,100}\]:?", ""),
-        ("!", r"(!\[[^\[\]\n|\\]*)\\?\|\s*\d{1,5}(?:x\d{1,5})?\s*(?=\]\()", r"\1"),
-        ("[", r"!?\[([^\[\]\n]*)\]\((?:[^()\n]|\([^()\n]*\))*\)", r"\1"),
-        ("[", r"\[\[(?:[^\[\]|\n]*\|)?([^\[\]|\n]*)\]\]", r"\1"),
-        ("*_~=", r"(?<!\w)(\*{1,3}|_{1,3}|~~|==)(?=\S)(.+?)(?<=\S)\1(?!\w)", r"\2"),
-        ("`", r"(`+)([^`\n]+)\1", r"\2"),
-        ("<", r"</?[A-Za-z][^<>\n]{0,200}>", ""),
-        ("^", r"\s\^[A-Za-z0-9-]+\s*$", ""),
-        ("|", r"\s*\|\s*", " "),
-    )
-)
-_MARKS = re.compile(r"[%<!>#*+.)`~_|:$\[=^-]")
 # A word with what folding drops within it: soft hyphens, joiners.
 _WORD = re.compile(rf"[^\W_]+(?:[\u00ad\u200b-\u200f\u2060{SOME_MARKS}]+[^\W_]*)*")
 _SEAMED = re.compile("(?<![A-Za-z0-9])[A-Za-z0-9][a-z]*+[A-Z0-9][A-Za-z0-9]*+")  # fooBar, x86; HTTP too
@@ -112,13 +90,9 @@ def _is_somewhere(text: str, matched: Matched) -> bool:
 def _plain(text: str, first_line: int, has_marks: bool) -> tuple[str, list[tuple[int, int]]]:
     """The text as it is read, without its marks, on one line, and where in it its lines begin, as far as left."""
     parts_, starts, at = [], list[tuple[int, int]](), 0
-    for number, line in enumerate(text.split("\n")):
-        clean = line[:4_000]
-        if has_marks and (marks := _MARKS.findall(clean)):
-            for needed, rule, by in _RULES:
-                if not needed.isdisjoint(marks):
-                    clean = rule.sub(by, clean)
-        clean = " ".join(clean.split())
+    lines = text.split("\n")
+    for number, line in enumerate(unmarked(lines) if has_marks else lines):
+        clean = " ".join(line[:MAX_LINE].split())
         if clean:
             starts.append((at, first_line + number))
             parts_.append(clean)

@@ -18,6 +18,7 @@ from vragd.system.failpoints import reach
 
 NO_SPACE = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 NO_FILES = frozenset({errno.EMFILE, errno.ENFILE})
+MOUNT = "mount it for writing, or choose another place with paths.data or paths.socket"
 
 
 def disk_error(error: OSError, what: str) -> VragdError:
@@ -48,16 +49,14 @@ def private_dir(path: Path, uid: int | None = None) -> Path:
         if info.st_mode & 0o077:
             path.chmod(0o700)
         if not os.access(path, os.W_OK | os.X_OK):
-            raise DataDirError(f"{path} is not writable", hint=f"chmod u+rwx {path}")
+            raise _not_writable(path)
     except FileExistsError as error:
         raise _no_directory(path) from error
     except OSError as error:
         if error.errno in NO_SPACE | NO_FILES:
             raise disk_error(error, str(path)) from error
-        raise DataDirError(
-            f"cannot use {path}: {os.strerror(error.errno or 0)}",
-            hint="choose another place with paths.data, or mend its permissions",
-        ) from error
+        mend = MOUNT if error.errno == errno.EROFS else "choose another place with paths.data, or mend its permissions"
+        raise DataDirError(f"cannot use {path}: {os.strerror(error.errno or 0)}", hint=mend) from error
     return path
 
 
@@ -68,6 +67,20 @@ def _no_directory(path: Path) -> DataDirError:
     return DataDirError(f"{path} is not a directory", hint="move it away, or choose another path")
 
 
+def _not_writable(path: Path) -> DataDirError:
+    if is_mounted_read_only(path):
+        return DataDirError(f"{path} is not writable: it is on a file system that is mounted read-only", hint=MOUNT)
+    return DataDirError(f"{path} is not writable", hint=f"chmod u+rwx {path}")
+
+
+def is_mounted_read_only(path: Path) -> bool:
+    """Whether nothing can be written there, whoever asks."""
+    try:
+        return bool(os.statvfs(path).f_flag & os.ST_RDONLY)
+    except OSError:
+        return False
+
+
 def could_be_private(path: Path) -> None:
     """Whether `private_dir` would give a directory, as far as that can be seen; makes none. Raises DataDirError."""
     try:
@@ -75,6 +88,8 @@ def could_be_private(path: Path) -> None:
     except FileNotFoundError:
         above = next((place for place in path.parents if os.path.lexists(place)), Path("/"))
         if not above.is_dir() or not os.access(above, os.W_OK | os.X_OK):
+            if is_mounted_read_only(above):
+                raise DataDirError(f"cannot make {path}: {above} is mounted read-only", hint=MOUNT) from None
             raise DataDirError(
                 f"cannot make {path}: {above} is not a directory of yours to write in",
                 hint="choose another place with paths.data or paths.socket",
@@ -87,7 +102,7 @@ def could_be_private(path: Path) -> None:
     if info.st_uid != os.geteuid():
         raise DataDirError(f"{path} belongs to uid {info.st_uid}, vragd runs as uid {os.geteuid()}")
     if not os.access(path, os.W_OK | os.X_OK):
-        raise DataDirError(f"{path} is not writable", hint=f"chmod u+rwx {path}")
+        raise _not_writable(path)
 
 
 TEMPORARY = re.compile(r"\..+\.[0-9a-f]{8}\.tmp", re.DOTALL)

@@ -7,12 +7,13 @@ import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from urllib.parse import quote
 
 import apsw
 
 from vragd.errors import CatalogCorrupt, CatalogLocked, DataDirError, DiskFull, NewerFormat, VragdError
 from vragd.system.failpoints import reach
-from vragd.system.files import NO_FILES, NO_SPACE, disk_error
+from vragd.system.files import MOUNT, NO_FILES, NO_SPACE, disk_error, is_mounted_read_only
 
 APPLICATION_ID = 0x76726764  # "vrgd", so that `file` and a newer vragd know whose file it is
 
@@ -67,9 +68,20 @@ def open_read_write(
 
 
 def open_read_only(path: Path, prepare: Callable[[apsw.Connection], None] = lambda _: None) -> apsw.Connection:
-    """A connection that cannot write, once `prepare` is done with it. Any thread may use it, one at a time."""
+    """
+    A connection that cannot write, once `prepare` is done with it. Any thread may use it, one at a time.
+
+    Where nobody can write, SQLite cannot make the file by which readers and writers know of each other, and is told
+    that there is no need. Raises DataDirError if somebody was writing when that began.
+    """
+    name, flags = str(path), apsw.SQLITE_OPEN_READONLY
+    if is_mounted_read_only(path):
+        log = path.with_name(f"{path.name}-wal")
+        if log.exists() and log.stat().st_size:
+            raise DataDirError(f"{path} was left in the middle of writing, and is mounted read-only now", hint=MOUNT)
+        name, flags = f"file:{quote(os.fsencode(path))}?immutable=1", flags | apsw.SQLITE_OPEN_URI
     with translated(path.name):
-        db = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READONLY)
+        db = apsw.Connection(name, flags=flags)
         db.set_busy_timeout(5_000)
         prepare(db)
         db.execute("pragma query_only = on")

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import socket
+import time
 from pathlib import Path
 from typing import Any
 
@@ -94,6 +96,24 @@ def test_the_setting_goes_before_all_of_them(monkeypatch: pytest.MonkeyPatch) ->
         make_client(settings(endpoint_url="https://here.example"), for_query=False).meta.endpoint_url
         == "https://here.example"
     )
+
+
+@pytest.mark.slow
+def test_without_any_credentials_a_service_of_the_cloud_that_never_answers_is_not_waited_for(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """On a laptop nobody is at the address where a machine of AWS is told who it is."""
+    for name in CREDENTIALS.keys() - {"AWS_DEFAULT_REGION"}:
+        monkeypatch.delenv(name)
+    with socket.create_server(("127.0.0.1", 0)) as silent, FakeS3Vectors() as fake:
+        monkeypatch.setenv("AWS_EC2_METADATA_SERVICE_ENDPOINT", f"http://127.0.0.1:{silent.getsockname()[1]}/")
+        backend = Backend(settings(endpoint_url=fake.url))
+        began = time.monotonic()
+        with pytest.raises(BadCredentials) as caught:
+            backend.list_collections()
+        assert time.monotonic() - began < 10
+        assert "aws configure" in caught.value.hint
+        backend.close()
 
 
 def test_a_password_in_an_endpoint_is_not_told(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
+import apsw
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -217,6 +219,37 @@ def test_mending_has_notes_without_an_embedding_read_again(opened: Opened, tmp_p
     assert sorted(path for _, path in catalog.due_for_retry(0.0)) == ["b.md", "c.md"]
     assert catalog.live_keys(1) == {"a.md:one"}
     assert reader.keyword("two", 5)[0].path == "b.md", "words are found as before"
+
+
+# -- the log -----------------------------------------------------------------------------------------
+
+
+def test_the_log_grows_while_another_program_reads_and_no_longer_than_that(opened: Opened, tmp_path: Path) -> None:
+    catalog, reader = opened
+    log, limit = tmp_path / "catalog.db-wal", 16 << 20
+    other = apsw.Connection(str(catalog.path), flags=apsw.SQLITE_OPEN_READONLY)  # a backup, a browser of databases
+    other.execute("begin")
+    assert other.execute("select count(*) from chunk").fetchone() == (0,)
+    n = 0
+
+    def write() -> None:
+        nonlocal n
+        n += 1
+        texts = [f"text {n} {i} " + os.urandom(10_000).hex() for i in range(9)]
+        catalog.commit(1, [note(catalog, f"{n}.md", *texts)])
+
+    while log.stat().st_size < limit + (1 << 20):
+        write()
+    assert other.execute("select count(*) from chunk").fetchone() == (0,), "it reads what it began with"
+    assert reader.counts().notes == n
+    other.execute("rollback")
+    for _ in range(2):
+        write()
+    assert log.stat().st_size <= limit
+    other.close()
+    reader.close()
+    catalog.close()
+    assert not log.exists()
 
 
 # -- reading ---------------------------------------------------------------------------------------

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import time
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
 from vragd.notes.blocks import blocks_of
+from vragd.notes.chunk import read_note
 from vragd.notes.markdown import decode, front_matter
 from vragd.notes.model import Block
 from vragd.notes.page import sections_of
@@ -279,3 +281,40 @@ def test_any_lines_give_blocks_in_order_that_cover_them(texts: list[str]) -> Non
     covered = [i for block in blocks for i in range(block.start, block.end)]
     assert covered == sorted(set(covered))
     assert {i for i, line in enumerate(lines) if line} <= set(covered)
+
+
+@pytest.mark.parametrize(
+    ("text", "headings", "tags", "links"),
+    [
+        ("so $$\n#no [[N]]\n# none\n- #no\n$$ and #yes\n\n# One", ["One"], ("yes",), []),
+        ("so $$x = 1\n= #no\n---\n+ [[N]]$$\n[[Y]]", [], (), ["Y"]),
+        ("$$ a\n# none\n$$ behind #yes\n# One", ["One"], ("yes",), []),
+        ("> so $$\n> # none #no\n> $$ #yes\n>\n> # Inner", ["Inner"], ("yes",), []),
+        ("- so $$\n  - #no\n  $$ #yes\n- [[Y]]", [], ("yes",), ["Y"]),
+        ("a $$x$$ and $$y #no$$ #yes [[Y]]", [], ("yes",), ["Y"]),
+        ("a $$\n[[N]] $$ b $$ [[N]]\n$$ c", [], (), []),
+        ("costs $$\n\n# One #yes\n\n$$ here", ["One #yes"], ("yes",), []),  # prices, and no formula
+        ("- thai $$\n- sushi $$ #yes\n- [[Y]] $$$", [], ("yes",), ["Y"]),
+        ("`$$` is a mark\n# One\nand `$$`", ["One"], (), []),
+        ("a \\$$ b\n# One\n$$", ["One"], (), []),
+        ("so $$\n> # One\n[[N]]", ["One"], (), ["N"]),
+        ("a $$\nb\n$$ c $$\n# none\n$$\n# One", ["One"], (), []),
+        ("```sh\necho $$\n```\ntext $$\n# none\n$$ x", [], (), []),
+    ],
+)
+def test_in_a_formula_that_begins_or_ends_within_a_line_nothing_means_anything(
+    text: str, headings: list[str], tags: tuple[str, ...], links: list[str]
+) -> None:
+    note = read_note(text.encode(), "n")
+    found = blocks_of(text.split("\n"))
+    inner = [title for _, _, title in found.inner]
+    assert [block.heading[1] for block in found.blocks if block.heading] + inner == headings
+    assert note.tags == tags
+    assert [link.target for link in note.marks.links] == links
+
+
+def test_formulas_without_end_take_linear_time() -> None:
+    for text in ("a $$\n" * 60_000, "a $$\nb\n\n" * 30_000, "- a $$\n" * 60_000, "$$\n# a\n$$ b\n" * 30_000):
+        began = time.process_time()
+        blocks_of(text.split("\n"))
+        assert time.process_time() - began < 2

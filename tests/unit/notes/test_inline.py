@@ -38,6 +38,7 @@ def links(text: str) -> list[tuple[str, str, str, bool]]:
         ("[![x](i.png)](b.md)", [("i.png", "", "x", True), ("b.md", "", "![x](i.png)", False)]),
         ("[a](https://x.y) [a](mailto:x@y) [a](//x.y) <https://x.y>", []),
         ("[a](#here)", [("", "here", "a", False)]),
+        ("^[a](b.md) ^[c ^[d [[e]]](f.md) [g](h.md)]", [("e", "", "", False), ("h.md", "", "g", False)]),
         ("`[[a]]` ``[[b]] ` `` [[c]]", [("c", "", "", False)]),
         ("` [[a]]", [("a", "", "", False)]),
         ("\\[[a]] $[[b]]$ %%[[c]]%%", [("c", "", "", False)]),
@@ -100,6 +101,7 @@ def test_a_tag_is_read_as_obsidian_reads_it(text: str, tags: tuple[str, ...]) ->
         ("> %%\n> hidden [[L]]\n> %%\n> seen", "seen"),
         ("text ^id", "text"),
         ("a[^1]\n\n[^1]: b^[c]", "a\n b[c]"),
+        ("a^[b ^[c [[d|e]] `]` f](g) h] i", "a[b [c e ] f](g) h] i"),
         ("```py\nx = 1\n\ny\n```", "x = 1\ny"),
         ("| a | b |\n|---|:-:|\n| 1 | 2 |", "| a | b |\n| 1 | 2 |"),
         ("$a_b_c$ and $$\\sum_i$$", "$a_b_c$ and $$\\sum_i$$"),
@@ -115,7 +117,24 @@ def test_what_is_embedded_has_no_marks(text: str, left: str) -> None:
     ("text", "fields"),
     [
         ("key:: value", [("key", "value")]),
-        ("- Two Words:: value [x:: y] ", [("two words", "value [x:: y]"), ("x", "y")]),
+        ("- Two Words:: value [x:: y] ", [("x", "y")]),  # one in brackets is all there is of a line
+        ("Two Words:: a value\n1. 2nd Try:: b", [("two words", "a value"), ("2nd try", "b")]),
+        (
+            "**Bold Key**:: v\n\n- *slant*:: w\n- `code`:: x\n- _low_:: y\n\n~~old~~:: z",
+            [("bold key", "v"), ("slant", "w"), ("code", "x"), ("low", "y"), ("old", "z")],
+        ),
+        ("> [!info] Title\n> **in callout**:: v\n\n> in quote:: w", [("in callout", "v"), ("in quote", "w")]),
+        (
+            "# In heading:: v\n\n📅 With Picture:: w\n\nПолка:: 3\n\n2026/a-b:: x",
+            [("in heading", "v"), ("with picture", "w"), ("полка", "3"), ("2026/a-b", "x")],
+        ),
+        ("- [ ] do:: it (due:: friday)\n- [x] done:: at last", [("due", "friday")]),  # a task has those in brackets
+        ("so [k::v] and (**K two**:: w)", [("k", "v"), ("k two", "w")]),
+        ("[k:: [[A|b]] and [c](d)] (f:: g(x) \\) h)", [("k", "[[A|b]] and [c](d)"), ("f", "g(x) \\) h")]),
+        ("some **bold** key:: v\n\n==lit==:: v\n\nwhat's this:: v\n\n[[Link]]:: v\n\n🎈:: v", []),
+        ("| a:: b | c |\n|---|---|\n| [k:: v] | d:: e |", [("k", "v")]),
+        ("**Whole:: line**", [("whole", "line**")]),
+        ("[k:: a\nb] $x [m:: n]$ `[c:: d]` %%[e:: f]%%", []),
         ("std::vector a::b `k:: v`", []),
         ("so (k:: v) it is", [("k", "v")]),
         ("[k:: v", []),

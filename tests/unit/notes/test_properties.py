@@ -119,16 +119,60 @@ def test_json_and_an_empty_mapping_are_properties() -> None:
     assert values("") == {} == values("# only a comment") == values("{}")
 
 
-def test_an_alias_expands_to_a_scalar_only() -> None:
+def test_an_alias_stands_for_one_text_or_a_list_of_such_and_for_so_much_in_all() -> None:
     laughs = "a: &a [lol, lol]\n" + "".join(
         f"{chr(98 + i)}: &{chr(98 + i)} [{', '.join([f'*{chr(97 + i)}'] * 9)}]\n" for i in range(20)
     )
     assert values("x: &x word\ny: *x") == {"x": "word", "y": "word"}
+    assert values("tags: &t [p, q]\naliases: *t\nz: [*t, r]") == {
+        "tags": ("p", "q"), "aliases": ("p", "q"), "z": (("p", "q"), "r"),
+    }  # fmt: skip
+    assert values("m: &m {k: [1]}\nn: *m\no: *none") == {"m": "{k: [1]}", "n": "{k: [1]}", "o": "*none"}
+    assert values(laughs)["b"] == (("lol", "lol"),) * 9
     assert values(laughs)["c"] == ("*b",) * 9
+    found = load(f"x: &x {'word ' * 20_000}\n" + "".join(f"y{i}: *x\n" for i in range(10_000)))
+    assert found is not None
+    assert sum(len(text) for text, _ in found.texts) < 2 * MAX_BYTES
+    assert found.values["y9999"] == "*x"
 
 
 def test_names_ignore_case_and_the_first_of_two_counts() -> None:
-    assert values("Due: 1\ndue: 2\n'a b': 3\n{x: 1}: 4") == {"due": 1, "a b": 3}
+    assert values("Due: 1\ndue: 2\n'a b': 3") == {"due": 1, "a b": 3}
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("? plain\n: v\n? alone\nx: 1", {"plain": "v", "alone": None, "x": 1}),
+        ("? [a, b]\n: v\n? {c: d}\n: [w]", {"[a, b]": "v", "{c: d}": ("w",)}),
+        ("? - a\n  - [B]\n:\n  - v\nx: 1", {"[a, [b]]": ("v",), "x": 1}),
+        ("? |\n  long\n  key\n: v", {"long\nkey": "v"}),
+        ("? &k name\n: *k", {"name": "name"}),
+        (
+            "7: a\n1.5: b\ntrue: c\n2024-05-01: d\n~: e",
+            {"7": "a", "1.5": "b", "true": "c", "2024-05-01": "d", "~": "e"},
+        ),
+        ("base: &b {p: 1}\n<<: *b\nq: 2", {"base": "{p: 1}", "<<": "{p: 1}", "q": 2}),  # no merging in YAML 1.2
+        (
+            "a: !!int '5'\nb: !!float \"2.5\"\nc: !!null ''\nd: !!bool 'true'\ne: !!str 3",
+            {"a": 5, "b": 2.5, "c": None, "d": True, "e": "3"},
+        ),
+        ("a: !own &x\n  k: &y v\nb: !!set {x, y}\nc: !thing [1]", {"a": "k: &y v", "b": "{x, y}", "c": (1,)}),
+        ("a: |2-\n   one\n  two\nb: >+\n  c\n\nd: |-\n\n  e", {"a": " one\ntwo", "b": "c\n\n", "d": "\ne"}),
+        ("a: 1\n---\nb: 2", {"a": 1}),
+        ("%YAML 1.2\n---\na: 1", {"a": 1}),
+    ],
+)
+def test_what_is_rarely_used_of_yaml_is_properties_too(text: str, found: dict[str, Value]) -> None:
+    assert values(text) == found
+
+
+@pytest.mark.parametrize("text", ["tags: {a, b}", "tags: !!set\n  ? a\n  ? b", "tags:\n  - a: b"])
+def test_a_mapping_has_no_tags_in_it(text: str) -> None:
+    found = load(text)
+    assert found is not None
+    assert (found.tags, found.remarks) == ((), ())
+    assert found.texts, "its words are the note's all the same"
 
 
 @pytest.mark.parametrize(

@@ -17,6 +17,7 @@ from vragd.search.headings import as_read, path_of
         ("`__init__` of snake_case_names, 2 * 3 * 4", "__init__ of snake_case_names, 2 * 3 * 4"),
         ("[[broken and [left](open", "[[broken and [left](open"),
         ("C# [1] a == b == c", "C# [1] a == b == c"),
+        ("re**mark**able, **bold *and* `code*`**", "remarkable, bold and code*"),
         ("", ""),
     ],
 )

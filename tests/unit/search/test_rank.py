@@ -13,6 +13,8 @@ import pytest
 from tests.world import World
 from vragd.catalog.asked import asked as parsed
 from vragd.catalog.standins import MOST_WORDS
+from vragd.embed.builtin.settings import BuiltinEmbedder
+from vragd.embed.registry import create_embedder
 from vragd.search.ask import Answer, Place, Question, Target, ask
 from vragd.search.floor import in_another_language, share_nowhere, weak
 from vragd.search.merge import merge
@@ -290,6 +292,29 @@ def test_words_all_over_a_long_note_are_no_answer_and_in_one_passage_or_a_short_
     strong, every = paths(world, "quartz harbour violin"), paths(world, "quartz harbour violin", weak=True, top_k=50)
     assert strong[:2] == ["short.md", "together.md"] or strong[:2] == ["together.md", "short.md"]
     assert "long.md" in every and "long.md" not in strong
+
+
+@pytest.mark.parametrize("spaces", ["xx", "xy"], ids=["one space", "two spaces"])
+def test_a_store_that_has_nothing_of_it_takes_no_place_from_one_that_has(tmp_path: Path, spaces: str) -> None:
+    for name in ("good", "junk"):
+        (tmp_path / name).mkdir()
+    model = create_embedder("builtin", BuiltinEmbedder())
+    good, junk = World(tmp_path / "good", other=model), World(tmp_path / "junk", other=model)
+    try:
+        fill(good, FILLER | {f"g{i}.md": f"Quartz harbour violin, for the {i}th time." for i in range(5)})
+        fill(junk, FILLER | {"stray.md": "A long day without an end, by the harbour. " + FILLER["f1.md"] * 8})
+        asked = Question("quartz harbour violin", top_k=5)
+        answers = [
+            ask(replace(target(world, other), embed_query=model.embed_query), asked)
+            for world, other in ((junk, good), (good, junk))
+        ]
+        assert answers[0].n_weak, "or there is no junk"
+        hits = merge(list(zip(spaces, answers, strict=True)), 5)
+        assert sorted(hit.path for hit in hits) == [f"g{i}.md" for i in range(5)]
+    finally:
+        good.store.close()
+        junk.store.close()
+        model.close()
 
 
 def test_cosines_of_a_narrow_space_are_spread_and_stores_measure_together() -> None:

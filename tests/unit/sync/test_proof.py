@@ -24,9 +24,8 @@ from vragd.sync.proof.guard import NOTHING, Held, guarded
 from vragd.sync.proof.proof import Proof
 from vragd.vault.ignore import Rules
 from vragd.vault.read import Content
-from vragd.vault.root import Root, Spot
+from vragd.vault.root import Root
 from vragd.vault.scan import Scan, scan
-from vragd.vault.source import Source
 
 N = 30  # above what the guard lets pass at once
 NAMES = [f"n{i}.md" for i in range(N)]
@@ -311,42 +310,10 @@ def test_a_root_that_was_replaced_stays_open_for_whoever_reads_in_it(world: Worl
         os.fstat(fd)
 
 
-def test_a_closed_root_is_closed_once(tmp_path: Path) -> None:
-    root = Root(tmp_path)
-    root.close()
-    other = os.open(tmp_path, os.O_RDONLY)  # the same number again
-    del root
-    os.fstat(other)
-    os.close(other)
-
-
 def test_reading_goes_on_in_a_source_that_is_let_go(world: World) -> None:
     assert isinstance(world.source.read("n0.md"), Content)
     world.source.close()
     assert not isinstance(world.source.read("n0.md"), Content)
-
-
-@pytest.mark.parametrize(
-    ("named", "inside"),
-    [
-        ("folder", ""), ("folder/", ""), ("folder/sub/..", ""), ("folder/sub/.", "sub"), ("folder/sub/../n.md", "n.md"),
-        ("folder/sub/x.md", "sub/x.md"), ("folder/link.md", "link.md"), ("link/n.md", "n.md"), ("link", ""),
-        ("folder/..", None), ("folder/sub/../..", None), ("folder2", None), ("/", None),
-    ],
-)  # fmt: skip
-def test_a_named_path_is_found_below_the_root_whatever_dots_and_links_are_in_it(
-    tmp_path: Path, named: str, inside: str | None
-) -> None:
-    (tmp_path / "folder" / "sub").mkdir(parents=True)
-    (tmp_path / "folder2").mkdir()
-    (tmp_path / "folder" / "link.md").symlink_to(tmp_path / "elsewhere.md")
-    (tmp_path / "link").symlink_to("folder")
-    spot = Spot.of(f"{tmp_path}/{named}" if named != "/" else "/")
-    source = Source(tmp_path / "link", 1, "u", label="link", include=["*.md"], max_file_bytes=1000)
-    root = source.find(False)
-    assert root is not None
-    source.take(root)
-    assert source.inside(spot) == inside
 
 
 def test_what_is_unmounted_while_a_scan_is_judged_is_not_believed_to_be_there(world: World) -> None:
@@ -362,3 +329,72 @@ def test_what_is_unmounted_while_a_scan_is_judged_is_not_believed_to_be_there(wo
     known = world.store.reader.stamps(world.source.id, "", None, 1 << 20, versions())
     proof.judge(root, found, known, proof.mark())
     assert proof.state.mounts == {"disk": (0, 0)}
+
+
+def test_what_is_mounted_over_a_few_notes_hides_them_and_deletes_none(world: World) -> None:
+    (world.folder / "disk").mkdir()
+    few = [f"disk/m{i}.md" for i in range(3)]
+    for path in few:
+        (world.folder / path).write_text(path)
+    world.apply(*few)
+    root, state = world.source.root, world.proof.state
+    assert root is not None
+    known = world.store.reader.stamps(world.source.id, "", None, 1 << 20, versions())
+
+    def judged(*there: str, confirm: bool = False) -> tuple[list[str], bool]:
+        world.proof.state = state
+        found = world.source.scan()
+        found.mounts["disk"] = (5, 7)
+        for path in set(few) - set(there):
+            del found.notes[path]
+        if confirm:
+            world.proof.ask_scan(confirm=True)
+        difference, is_gone = world.proof.judge(root, found, known, world.proof.mark())
+        return sorted(difference.missing), is_gone
+
+    for _ in range(2):
+        assert judged() == ([], True), "of the rest the scan is believed"
+        assert world.proof.held == set(few)
+        assert "disk" not in world.proof.state.mounts, "a later scan doubts it, too, and after a restart"
+    assert judged(few[1]) == ([few[0], few[2]], True), "one that is known is there: it is the disk they are on"
+    assert world.proof.held == set()
+    assert judged(confirm=True) == (few, True)
+    assert world.proof.state.mounts == {"disk": (5, 7)}
+
+
+class Mounted(Root):
+    """A root inside of which something is mounted on `disk`, as the system's table says."""
+
+    def mounts(self) -> dict[str, str]:
+        return {"disk": "tmpfs"}
+
+
+def test_below_a_mount_that_no_scan_has_seen_nothing_is_gone(world: World) -> None:
+    (world.folder / "disk").mkdir()
+    (world.folder / "disk" / "m.md").write_text("m")
+    world.apply("disk/m.md")
+    world.proof.take(Mounted(world.folder))
+    world.apply(*world.scan())
+    (world.folder / "disk" / "m.md").unlink()
+    (world.folder / "n1.md").unlink()
+    assert world.apply("disk/m.md", "n1.md") == 1
+    assert world.notes == N, "of the other nothing hides the place"
+
+
+def test_of_a_few_notes_most_are_not_gone_at_once_where_another_directory_stands(world: World) -> None:
+    for name in NAMES[4:]:
+        (world.folder / name).unlink()
+    assert world.apply(*NAMES[4:]) == 0
+    world.unmount()
+    shutil.copy(world.away / "n0.md", world.folder)
+    assert world.scan() == ["n0.md"]
+    assert world.proof.held == set(NAMES[1:4])
+    world.proof.state = replace(world.proof.state, held=long_ago(world.proof.state.held))
+    assert sorted(world.scan()) == sorted(NAMES[:4]), "a minute later it is what it is"
+
+
+def test_the_last_notes_of_the_directory_we_know_go_when_they_are_deleted(world: World) -> None:
+    for name in NAMES:
+        (world.folder / name).unlink()
+    assert world.apply(*NAMES) == 0
+    assert world.notes == 0

@@ -14,6 +14,7 @@ from typing import Literal
 import pytest
 
 from vragd.vault.root import Root, Spot, as_on_disk, file_system, sees_events, stamp_resolution_s
+from vragd.vault.source import Source
 
 
 @pytest.fixture
@@ -212,3 +213,35 @@ def test_whether_case_counts_is_told_by_what_is_there(tmp_path: Path) -> None:
     assert not Root(tmp_path).ignores_case()
     (tmp_path / "A.MD").touch()
     assert not Root(tmp_path).ignores_case(), "two files"
+
+
+def test_a_closed_root_is_closed_once(tmp_path: Path) -> None:
+    root = Root(tmp_path)
+    root.close()
+    other = os.open(tmp_path, os.O_RDONLY)  # the same number again
+    del root
+    os.fstat(other)
+    os.close(other)
+
+
+@pytest.mark.parametrize(
+    ("named", "inside"),
+    [
+        ("folder", ""), ("folder/", ""), ("folder/sub/..", ""), ("folder/sub/.", "sub"), ("folder/sub/../n.md", "n.md"),
+        ("folder/sub/x.md", "sub/x.md"), ("folder/link.md", "link.md"), ("link/n.md", "n.md"), ("link", ""),
+        ("folder/..", None), ("folder/sub/../..", None), ("folder2", None), ("/", None),
+    ],
+)  # fmt: skip
+def test_a_named_path_is_found_below_the_root_whatever_dots_and_links_are_in_it(
+    tmp_path: Path, named: str, inside: str | None
+) -> None:
+    (tmp_path / "folder" / "sub").mkdir(parents=True)
+    (tmp_path / "folder2").mkdir()
+    (tmp_path / "folder" / "link.md").symlink_to(tmp_path / "elsewhere.md")
+    (tmp_path / "link").symlink_to("folder")
+    spot = Spot.of(f"{tmp_path}/{named}" if named != "/" else "/")
+    source = Source(tmp_path / "link", 1, "u", label="link", include=["*.md"], max_file_bytes=1000)
+    root = source.find(False)
+    assert root is not None
+    source.take(root)
+    assert source.inside(spot) == inside

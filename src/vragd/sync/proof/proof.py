@@ -3,7 +3,8 @@ Whether what is missing from a source is gone, and by what its directory is reco
 
 An event or a scan of a folder is believed while the very directory is open that a full scan has proven. A directory
 that was opened since, as an empty mount point may be, proves nothing by its gaps until one full scan of it has passed
-the delete guard; likewise what is mounted on a folder inside. Device and inode are no proof: both are used again.
+the delete guard; likewise what is mounted on a folder inside, which hides the notes that were there if it has none of
+them. Device and inode are no proof: both are used again.
 """
 
 from __future__ import annotations
@@ -43,7 +44,7 @@ class State:
     """How often something was unmounted: what was concluded of `mounts` from before that is not believed."""
     held: Held = NOTHING
     unmounted: frozenset[str] = frozenset()
-    """Notes below mounts that are away."""
+    """Notes below mounts that are away, and those that something was mounted over."""
     was_asked: bool = False
     """Whether anybody ever had the source indexed on demand."""
     n_asked: int = 0
@@ -198,6 +199,7 @@ class Proof:
             return set()
         root, state, rules = self.source.root, self.state, self.source.rules
         is_proven = root is not None and root is state.proven
+        unknown = root.mounts().keys() - state.mounts.keys() if root is not None else set[str]()  # no scan saw them
         now: dict[str, bool] = {}
 
         def is_there(mount: str, place: tuple[int, int]) -> bool:
@@ -211,6 +213,8 @@ class Proof:
             if rules.withheld(path):
                 return False
             above = ((mount, place) for mount, place in state.mounts.items() if path.startswith(mount + "/"))
+            if any(path.startswith(mount + "/") for mount in unknown):
+                return False
             return is_proven and all(is_there(*mount) for mount in above)
 
         return {path for path in paths if is_gone(path)}
@@ -233,7 +237,7 @@ class Proof:
             and before.confirmed[0] is root
             and before.confirmed[1] <= mark
         )
-        self._mind_mounts(root, found, known, confirmed=is_confirmed)
+        over = self._mind_mounts(root, found, known, confirmed=is_confirmed)
         difference = compare(found, known, self.source.rules)
         if found.folder:
             return difference, root is self.state.proven
@@ -241,15 +245,20 @@ class Proof:
             return difference, False
         same = root.identity.place == before.place
         is_asked = mark > before.n_answered and same and not self.source.watch and bool(found.notes)
-        held = guarded(before.held, difference, len(known), len(found.notes), self._share, self._clock(), self._pace)
+        held = guarded(
+            before.held, difference, len(known), len(found.notes), self._share, self._clock(), self._pace,
+            is_other=not same,
+        )  # fmt: skip
         self._answered(mark)
         if is_asked or is_confirmed or held is None:
             self._prove(root)
             self._change(held=NOTHING)
-            self._change_mounts({**self.state.mounts, **found.mounts}, before.n_doubts)
+            seen = {mount: place for mount, place in found.mounts.items() if mount not in over}
+            self._change_mounts({**self.state.mounts, **seen}, before.n_doubts)
             return difference, True
         self._change(held=held)
-        self._change_mounts({**dict.fromkeys(found.mounts, UNPROVEN), **self.state.mounts}, before.n_doubts)
+        seen = dict.fromkeys(found.mounts.keys() - over, UNPROVEN)
+        self._change_mounts({**seen, **self.state.mounts}, before.n_doubts)
         return difference, False
 
     def _answered(self, mark: int) -> None:
@@ -259,9 +268,10 @@ class Proof:
                 confirmed = None
             self.state = replace(self.state, n_answered=mark, confirmed=confirmed)
 
-    def _mind_mounts(self, root: Root, found: Scan, known: Iterable[str], *, confirmed: bool) -> None:
+    def _mind_mounts(self, root: Root, found: Scan, known: Iterable[str], *, confirmed: bool) -> set[str]:
         """
-        Take what lies below a mount that is away out of what the scan proves; unless its loss is `confirmed`.
+        Take what lies below a mount that is away, or under one that was laid over it, out of what the scan proves;
+        unless its loss is `confirmed`. The latter are returned.
 
         When it is back, or another in its place, only a full scan proves something.
         """
@@ -271,12 +281,26 @@ class Proof:
         if confirmed:
             mounts = {mount: place for mount, place in mounts.items() if mount not in away}
             away = set()
+        over = set() if confirmed else _laid_over(found, known, mounts)
+        for mount in over:
+            found.unreadable[mount] = "mounted_over"
         mounts |= dict.fromkeys(away, UNPROVEN)
         changed = {mount for mount, place in mounts.items() if found.folder and place != now[mount]}
         for mount in away | changed:
             found.unreadable[mount] = "unmounted"
         if not (found.folder or found.stopped):
-            hidden = {mount: {path for path in known if path.startswith(mount + "/")} for mount in away}
+            hidden = {mount: {path for path in known if path.startswith(mount + "/")} for mount in away | over}
             mounts = {mount: place for mount, place in mounts.items() if hidden.get(mount, True)}
             self._change(unmounted=frozenset().union(*hidden.values()))
         self._change_mounts(mounts, doubts)
+        return over
+
+
+def _laid_over(found: Scan, known: Iterable[str], mounts: Mapping[str, object]) -> set[str]:
+    """Where something is mounted since the last scan, and none of the notes are that are known there."""
+    over = set[str]()
+    for mount in found.mounts.keys() - mounts.keys():
+        hidden = [path for path in known if path.startswith(mount + "/")]
+        if hidden and not any(path in found.notes for path in hidden):
+            over.add(mount)
+    return over
