@@ -23,7 +23,7 @@ from vragd.terms.metric import Metric
 MAX_KEY_BYTES = 1024  # S3 Vectors' limit, the smallest of any backend
 
 # All that a payload may hold. A backend that keeps payloads declares them where it must be told beforehand.
-PAYLOAD_KEYS = ("content", "path", "title", "heading", "line_from", "line_to", "source_name")
+PAYLOAD_KEYS = ("content", "path", "title", "heading", "line_from", "line_to", "source_name", "changed_at")
 
 
 @dataclass(frozen=True, slots=True)

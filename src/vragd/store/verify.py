@@ -162,7 +162,7 @@ def _differ(held: np.ndarray | None, truth: np.ndarray, value_error: float | Non
 
 
 def _entry(row: LiveRow, values: np.ndarray) -> Entry:
-    return to_entry(row.uid, row.label, row.path, row.title, row.chunk, values)
+    return to_entry(row.uid, row.label, row.path, row.title, row.chunk, values, row.changed_at)
 
 
 def _is_told(held: Stored, entry: Entry, *, keeps_payload: bool) -> bool:
@@ -170,7 +170,8 @@ def _is_told(held: Stored, entry: Entry, *, keeps_payload: bool) -> bool:
     Whether the backend has been told of a vector what the catalog says now.
 
     One that keeps payloads may shorten them, and what can be filtered on; what else it says must be the same, and
-    nothing may be missing. One that keeps none is not told of lines that moved: its versions say nothing.
+    nothing may be missing but the text, and when the note was changed last, which is that of when it was put. One that
+    keeps none is not told of lines that moved: its versions say nothing.
     """
     metadata = {field: value for field, value in entry.metadata.items() if value != ()}
     if not keeps_payload:
@@ -179,8 +180,8 @@ def _is_told(held: Stored, entry: Entry, *, keeps_payload: bool) -> bool:
         return False
     if held.metadata["source"] != metadata["source"] or not _in_folders(held.metadata, metadata):
         return False
-    kept = held.payload
-    return all(_says(kept.get(part), told) for part, told in entry.payload.items() if part in kept or part != "content")
+    kept, told = held.payload, {part: it for part, it in entry.payload.items() if part != "changed_at"}
+    return all(_says(kept.get(part), it) for part, it in told.items() if part in kept or part != "content")
 
 
 def _in_folders(held: Mapping[str, object], told: Mapping[str, object]) -> bool:
