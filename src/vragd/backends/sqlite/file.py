@@ -102,6 +102,19 @@ class VectorFile:
             with transaction(db, str(self.path)):
                 yield db
 
+    def check(self) -> None:
+        """Have SQLite look through the file, past all that is remembered of it. Raises BackendRefused."""
+        with self._ours():
+            self._exists()
+            db = open_read_only(self.path)
+            try:
+                _is_ours(db, self.path)
+                ((said,),) = db.execute("pragma quick_check(1)")
+            finally:
+                db.close()
+            if said != "ok":
+                raise CatalogCorrupt(f"{self.path} is damaged: {said}")
+
     def checkpoint(self) -> None:
         """Fold what was written into the file itself."""
         with self._writing, self._ours():
