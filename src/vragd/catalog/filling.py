@@ -57,7 +57,8 @@ class Filling(Connection):
             marks = ",".join("?" * len(some))
             for key, text_hash, uid, label, path, title, heading, first, last, text, meta_hash, at in self._read(
                 "select c.key, c.text_hash, s.uid, s.label, n.path, n.title, c.heading, c.line_from, c.line_to, c.text,"
-                " c.meta_hash, n.mtime_ns / 1000000000 from chunk c join note n on n.id = c.note_id join source s on s.id = n.source_id"
+                " c.meta_hash, n.mtime_ns / 1000000000"
+                " from chunk c join note n on n.id = c.note_id join source s on s.id = n.source_id"
                 f" where c.key in ({marks})",
                 *some,
             ):

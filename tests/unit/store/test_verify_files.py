@@ -1,4 +1,4 @@
-"""Files of vectors that somebody removed, cut, exchanged or wrote into under an open store: verify looks at the disk."""
+"""Files of vectors that somebody removed, cut, exchanged or wrote into under an open store: verify looks there."""
 
 from __future__ import annotations
 

@@ -33,7 +33,8 @@ def index(tmp_path: Path) -> Iterator[VectorBackend]:
 
 
 def put_note(
-    index: VectorBackend, uid: str, path: str, texts: list[str], changed_at: int, label: str = "vault", turn: float = 0.0
+    index: VectorBackend, uid: str, path: str, texts: list[str], changed_at: int, label: str = "vault",
+    turn: float = 0.0,
 ) -> None:  # fmt: skip
     entries = []
     for i, text in enumerate(texts):

@@ -21,6 +21,7 @@ from pathlib import Path
 import apsw
 
 from vragd.backends.checks import outside_vaults
+from vragd.backends.sqlite.settings import check_no_link
 from vragd.errors import (
     BackendRefused,
     BackendUnavailable,
@@ -135,6 +136,7 @@ class VectorFile:
             outside_vaults(self.path)
             if not self.path.parent.exists():
                 private_dir(self.path.parent)
+        check_no_link(self.path)  # before a lock is made beside it
         with self._guard:
             self._is_the_same()  # also: not closed, or nobody would let go of what is taken now
             self._writer.take()
