@@ -68,8 +68,7 @@ def check(place: Place, name: str, shape: Shape, count: int | None) -> None:
 
     Raises UsageError for a name, CollectionMismatch for a metric or a length, StoreMismatch for an index of other
     vectors, BackendRefused for a file in a vault, a folder of somebody else or a link that leads nowhere, DiskFull
-    where the disk has no room,
-    BackendUnavailable, also while another process writes there.
+    where the disk has no room, BackendUnavailable, also while another process writes there.
     """
     checked_name(name)
     for file in place.settings.files():
