@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, runtime_checkable
 
 import numpy as np
 import xxhash
@@ -23,7 +23,7 @@ from vragd.terms.metric import Metric
 MAX_KEY_BYTES = 1024  # S3 Vectors' limit, the smallest of any backend
 
 # All that a payload may hold. A backend that keeps payloads declares them where it must be told beforehand.
-PAYLOAD_KEYS = ("content", "path", "title", "heading", "line_from", "line_to", "source_name")
+PAYLOAD_KEYS = ("content", "path", "title", "heading", "line_from", "line_to", "source_name", "changed_at")
 
 
 @dataclass(frozen=True, slots=True)
@@ -285,3 +285,18 @@ class VectorBackend(Protocol):
 
     def close(self) -> None:
         """Free everything; calls in flight end with BackendUnavailable. Nothing may be called afterwards."""
+
+
+@runtime_checkable
+class Remembers(Protocol):
+    """What a backend has besides that answers from memory what lies in files: they may be changed by somebody else."""
+
+    def look_at_files(self, name: str) -> None:
+        """Read all that a collection keeps, as the next start will. Raises BackendRefused, UnknownCollection."""
+
+    def mend_files(self, name: str) -> None:
+        """
+        Go on with what can be read of a collection; whoever holds the catalog compares keys, and puts the rest.
+
+        Raises BackendRefused where the user must act.
+        """

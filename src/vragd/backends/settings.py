@@ -6,14 +6,16 @@ Loads no backend: the configuration is read by commands that never search.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Collection
 from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Self, get_args, get_origin
 from urllib.parse import parse_qsl, unquote
 
-from vragd.errors import UsageError
+from vragd.errors import BackendRefused, BackendUnavailable, DataDirError, UsageError
 from vragd.system.places import expanded
+from vragd.system.writers import OnlyWriter
 from vragd.terms.fields import PathText, Settings
 from vragd.terms.metric import METRICS, Metric
 
@@ -82,6 +84,13 @@ class BackendSettings(Settings):
     def room_for(self, collection: str) -> None:
         """Raise BackendRefused where no such collection can be made: what is there is somebody else's. Only looks."""
 
+    def may_write(self) -> None:
+        """
+        Raise what a write would, as far as a look at this machine tells. Makes nothing.
+
+        BackendRefused, BackendUnavailable while another process writes there.
+        """
+
     def merged(self, given: BackendSettings | None) -> BackendSettings:
         """`given`; where it means the very same place, with what it leaves unsaid as it is here."""
         if given is None:
@@ -129,6 +138,22 @@ class PathSettings(BackendSettings):
 
     def files(self) -> tuple[Path, ...]:
         return (Path(self.path),)
+
+    def may_write(self) -> None:
+        path = Path(self.path)
+        for link in (path, *path.parents):
+            if link.is_symlink() and not link.exists():
+                raise BackendRefused(f"{link} is a link that leads nowhere", hint="choose another path, or remove it")
+        there = next(folder for folder in path.parents if folder.exists())
+        if not there.is_dir():
+            raise BackendRefused(f"{there} is not a directory", hint="choose another path")
+        for one in (there, path):
+            if one.exists() and not os.access(one, os.W_OK):
+                raise BackendUnavailable(f"{one} cannot be written", hint="look at its owner and its permissions")
+        try:
+            OnlyWriter(path).look()
+        except DataDirError as error:
+            raise BackendUnavailable(error.message, hint=f"look at {path} and its permissions") from error
 
 
 def _kinds(annotation: Any) -> frozenset[Any]:

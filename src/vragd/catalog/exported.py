@@ -23,12 +23,13 @@ class Passage:
 
 @dataclass(frozen=True, slots=True)
 class ExportedNote:
-    """`properties` are JSON by name, as they were typed."""
+    """`properties` are JSON by name, as they were typed; `changed_at` is seconds since 1970."""
 
     uid: str
     label: str
     path: str
     title: str
+    changed_at: int
     properties: Mapping[str, str]
     passages: Sequence[Passage]
 
@@ -60,12 +61,13 @@ def notes_after(db: apsw.Connection, note: int, limit: int) -> list[int]:
 
 def note(db: apsw.Connection, note_id: int, space: SpaceRow) -> ExportedNote:
     """All of a note that there is now."""
-    ((uid, label, path, title),) = db.execute(
-        "select s.uid, s.label, n.path, n.title from note n join source s on s.id = n.source_id where n.id = ?",
+    ((uid, label, path, title, changed_at),) = db.execute(
+        "select s.uid, s.label, n.path, n.title, n.mtime_ns / 1000000000 from note n join source s"
+        " on s.id = n.source_id where n.id = ?",
         (note_id,),
     )
     properties = dict(db.execute("select name, value from note_property where note_id = ? order by name", (note_id,)))
-    return ExportedNote(uid, label, from_blob(path), title, properties, _passages(db, note_id, space))
+    return ExportedNote(uid, label, from_blob(path), title, changed_at, properties, _passages(db, note_id, space))
 
 
 def _passages(db: apsw.Connection, note_id: int, space: SpaceRow) -> list[Passage]:

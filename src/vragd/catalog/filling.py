@@ -55,14 +55,15 @@ class Filling(Connection):
         """The live chunks among `keys`, with all that a put needs but their vectors."""
         for some in batched(keys):
             marks = ",".join("?" * len(some))
-            for key, text_hash, uid, label, path, title, heading, first, last, text, meta_hash in self._read(
+            for key, text_hash, uid, label, path, title, heading, first, last, text, meta_hash, at in self._read(
                 "select c.key, c.text_hash, s.uid, s.label, n.path, n.title, c.heading, c.line_from, c.line_to, c.text,"
-                " c.meta_hash from chunk c join note n on n.id = c.note_id join source s on s.id = n.source_id"
+                " c.meta_hash, n.mtime_ns / 1000000000"
+                " from chunk c join note n on n.id = c.note_id join source s on s.id = n.source_id"
                 f" where c.key in ({marks})",
                 *some,
             ):
                 chunk = ChunkRow(key, text_hash, tuple(json.loads(heading)), (first, last), text, meta_hash=meta_hash)
-                yield LiveRow(uid, label, from_blob(path), title, chunk)
+                yield LiveRow(uid, label, from_blob(path), title, chunk, at)
 
     # -- how far a target is -----------------------------------------------------------------------
 

@@ -144,13 +144,17 @@ class LinkRow:
 
 @dataclass(frozen=True, slots=True)
 class LiveRow:
-    """A chunk with all that a backend is told of its note: the source's identity and label, path and title."""
+    """
+    A chunk with all that a backend is told of its note: the source's identity and label, path and title, and when it
+    was changed, in seconds since 1970.
+    """
 
     uid: str
     label: str
     path: str
     title: str
     chunk: ChunkRow
+    changed_at: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -194,6 +194,10 @@ def _store(store: Status, page: Page) -> None:
     if store["n_vectors_behind"]:
         out(f"  {plural(store['n_vectors_behind'], 'vector')} still to be put into {store['backend']['type']}")
     print_replicas(store, page)
+    for name, n in store.get("also_fed", {}).items():
+        who = "another source" if n == 1 else f"{n:,} other sources"
+        out(within(f"  {who} called {name} {'is' if n == 1 else 'are'} put into the same place, by other machines:"))
+        out("    vragd query --backend shows a note that several have once, the newest")
     if advice := store.get("advice"):
         out(within(f"  {advice}"))
     if share := store.get("foreign"):

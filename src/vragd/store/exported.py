@@ -140,5 +140,5 @@ def _records(note: exported.ExportedNote) -> Iterator[Record]:
     properties = {name: json.loads(value) for name, value in note.properties.items()}
     for one in note.passages:
         # an entry without values is given as such: whoever takes it says what becomes of it
-        entry = to_entry(note.uid, note.label, note.path, note.title, one.chunk, one.vector)
+        entry = to_entry(note.uid, note.label, note.path, note.title, one.chunk, one.vector, note.changed_at)
         yield Record(entry, properties)

@@ -9,6 +9,7 @@ time. `behind` and `answers_for` may be asked from any thread.
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
 from itertools import islice
@@ -274,6 +275,10 @@ class Replica:
         """Have the next steps put what is `wrong`, whatever it says that it holds, and delete what is `gone`."""
         self._anyway |= frozenset(wrong)
         self._due = Due(self._due.seen, self._due.keys.union(wrong, gone), self._due.dead.union(gone))
+
+    def compare_again(self) -> None:
+        """Have the next step compare all of it with the catalog. On its lane."""
+        self._compared_at = -math.inf
 
     # -- the end -----------------------------------------------------------------------------------
 

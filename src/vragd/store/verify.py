@@ -12,10 +12,10 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from vragd.backends.base import Entry, Stored, Traits
+from vragd.backends.base import Entry, Remembers, Stored, Traits, VectorBackend
 from vragd.catalog.model import Known, LiveRow, SpaceRow
 from vragd.catalog.replicas import following
-from vragd.errors import CatalogCorrupt, UnknownCollection, VragdError
+from vragd.errors import BackendRefused, CatalogCorrupt, UnknownCollection, VragdError
 from vragd.store.replica import OnWriter, Replica, Told
 from vragd.store.store import Store
 from vragd.sync import order
@@ -29,6 +29,7 @@ from vragd.vault.scan import scan
 from vragd.vault.source import Source
 
 _BATCH = 1_000
+DAMAGED = "damaged_files"
 _WRONG = ("wrong_vector", "wrong_metadata")
 _ROUNDING = 1e-4  # of unit rows that were packed, unpacked and scaled on the way
 
@@ -110,9 +111,28 @@ def _compare_backend(store: Store) -> Iterator[Problem]:
         return
     try:
         store.attach()
+        if problem := _look_at_files(store.backend, space.collection):
+            yield problem
+            return
         yield from _compare_keys(store, space)
     except VragdError as error:
         yield Problem("not_checked", detail=f"the backend: {error.message}")
+
+
+def _look_at_files(backend: VectorBackend, collection: str) -> Problem | None:
+    """What is wrong with the files that a backend answers for from memory."""
+    if not isinstance(backend, Remembers):
+        return None
+    try:
+        backend.look_at_files(collection)
+    except BackendRefused as error:
+        return Problem(DAMAGED, detail="; ".join(part for part in (error.message, error.hint) if part))
+    return None
+
+
+def _mend_files(backend: VectorBackend, collection: str) -> None:
+    if isinstance(backend, Remembers):
+        backend.mend_files(collection)
 
 
 def _compare_keys(store: Store, space: SpaceRow) -> Iterator[Problem]:
@@ -162,7 +182,7 @@ def _differ(held: np.ndarray | None, truth: np.ndarray, value_error: float | Non
 
 
 def _entry(row: LiveRow, values: np.ndarray) -> Entry:
-    return to_entry(row.uid, row.label, row.path, row.title, row.chunk, values)
+    return to_entry(row.uid, row.label, row.path, row.title, row.chunk, values, row.changed_at)
 
 
 def _is_told(held: Stored, entry: Entry, *, keeps_payload: bool) -> bool:
@@ -170,7 +190,8 @@ def _is_told(held: Stored, entry: Entry, *, keeps_payload: bool) -> bool:
     Whether the backend has been told of a vector what the catalog says now.
 
     One that keeps payloads may shorten them, and what can be filtered on; what else it says must be the same, and
-    nothing may be missing. One that keeps none is not told of lines that moved: its versions say nothing.
+    nothing may be missing but the text, and when the note was changed last, which is that of when it was put. One that
+    keeps none is not told of lines that moved: its versions say nothing.
     """
     metadata = {field: value for field, value in entry.metadata.items() if value != ()}
     if not keeps_payload:
@@ -179,8 +200,8 @@ def _is_told(held: Stored, entry: Entry, *, keeps_payload: bool) -> bool:
         return False
     if held.metadata["source"] != metadata["source"] or not _in_folders(held.metadata, metadata):
         return False
-    kept = held.payload
-    return all(_says(kept.get(part), told) for part, told in entry.payload.items() if part in kept or part != "content")
+    kept, told = held.payload, {part: it for part, it in entry.payload.items() if part != "changed_at"}
+    return all(_says(kept.get(part), it) for part, it in told.items() if part in kept or part != "content")
 
 
 def _in_folders(held: Mapping[str, object], told: Mapping[str, object]) -> bool:
@@ -216,6 +237,15 @@ def mend_backend(store: Store, problems: list[Problem]) -> None:
             store.catalog.mend()
         if store.damage is not None:
             return  # another catalog is begun, and the backend with it
+    if DAMAGED in kinds:
+        try:
+            _mend_files(store.backend, store.space.collection)
+        except BackendRefused:  # said again, with the way out, when all is compared again
+            return
+        store.spaces.recover(store.space)
+        store.spaces.refill(store.space)
+        problems = list(_compare_keys(store, store.space))  # what an older file says of a key may count again
+        kinds = {problem.kind for problem in problems}
     wrong = [problem.detail for problem in problems if problem.kind in _WRONG]
     for start in range(0, len(wrong), _BATCH):
         order.put_live(store.catalog, store.backend, store.space, wrong[start : start + _BATCH])
@@ -252,6 +282,8 @@ def _compare_replica(
         n_behind, _ = replica.behind(told.reader, told.space)
         return [Problem("not_checked", detail=f"{n_behind} vectors are still on their way to it")]
     backend, space = answers.backend, answers.space
+    if problem := _look_at_files(backend, space.collection):
+        return [problem]
     extra = compare(told.reader, backend, space, sweep=told.all_known).dead
     problems = [Problem("orphan_vector", detail=key) for key in sorted(extra)]
     with following(told.reader) as catalog:
@@ -273,6 +305,12 @@ def mend_replica(
     replica: Replica, told: Told, on_writer: OnWriter, late: Callable[[], bool], problems: Sequence[Problem]
 ) -> None:  # fmt: skip
     """Make it what the catalog says, until it is `late`. Embeds nothing. As `compare_replica`; raises as `step`."""
+    if any(problem.kind == DAMAGED for problem in problems):
+        if (held := replica.held) is not None and replica.backend is not None:
+            _mend_files(replica.backend, held.space.collection)
+            replica.compare_again()
+            _tell(replica, told, on_writer, late)
+        return
     gone = {problem.detail for problem in problems if problem.kind == "orphan_vector"}
     wrong = {problem.detail for problem in problems if problem.kind in ("missing_vector", *_WRONG)}
     replica.tell_again(wrong, gone)

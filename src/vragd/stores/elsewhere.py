@@ -33,7 +33,7 @@ from vragd.errors import (
     once_more,
 )
 from vragd.search.ask import Question, check
-from vragd.search.folder import within
+from vragd.stores import twins
 from vragd.sync.vectors import source_of
 
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9_+.-]*")
@@ -181,7 +181,11 @@ def query(
     top_k: int = 5,
     folder: str = "",
 ) -> dict[str, Any]:
-    """An answer like the daemon's, by vectors only. Raises what the backend and the embedder raise."""
+    """
+    An answer like the daemon's, by vectors only, a note that several machines put once (`twins`).
+
+    Raises what the backend and the embedder raise.
+    """
     check(Question(text, top_k=top_k, mode="vector", folder=folder))
     info = resolve(backend, store)
     embedder = embedder_for(info, candidates)
@@ -189,8 +193,8 @@ def query(
         vector = embedder.embed_query(text)
     finally:
         embedder.close()
-    matches = backend.query(info.name, vector, top_k, where=within(folder), payload=True)
-    return {"hits": [_hit(store, match) for match in matches.items], "generation": 0, "pending": 0, "degraded": []}
+    matches = twins.nearest(backend, info.name, vector, top_k, folder)
+    return {"hits": [_hit(store, match) for match in matches], "generation": 0, "pending": 0, "degraded": []}
 
 
 def _hit(store: str, match: Match) -> dict[str, Any]:

@@ -17,6 +17,7 @@ import structlog
 
 from vragd.config.settings import PRIMARY
 from vragd.errors import VragdError
+from vragd.search.others import others_beside
 from vragd.store.replica import Answers, Replica, Told, left_behind
 from vragd.store.store import Store
 from vragd.stores.loops import Loops
@@ -29,6 +30,7 @@ log = structlog.get_logger()
 T = TypeVar("T")
 
 PAUSE_FIRST_S, PAUSE_LAST_S = 1.0, 60.0
+OTHERS_AGAIN_S = 3_600.0
 LOOK_AGAIN_S = 300.0  # how often a replica that has all is asked whether it still is there
 RESTS_WITHIN_S, ENDS_WITHIN_S = 2.0, 30.0
 
@@ -52,6 +54,9 @@ class Feeding:
         self._loop = asyncio.get_running_loop()
         now = store()
         self.loops = Loops(now.name, clock)
+        self.also_fed: dict[str, int] = {}
+        """Names of own sources that others put into the same places, too, and how many others for each."""
+        self._looked_at: float | None = None
         self.fed = [Fed(replica, Lane(f"replica-{now.name}-{replica.name}", only_reads=True)) for replica in made(now)]
         for fed in self.fed:
             self.loops.begin(f"replica {fed.replica.name}", partial(self._once, fed))
@@ -111,6 +116,26 @@ class Feeding:
         for fed in self.fed:
             if fed.trouble is None and not fed.lane.busy:
                 await fed.lane.run(fed.replica.tend)
+
+    async def look_for_others(self) -> None:
+        """See who else feeds sources of the same names, here or in a replica; once an hour at most."""
+        store, now = self._store(), self._clock.steady()
+        if store.damage is not None or (self._looked_at is not None and now - self._looked_at < OTHERS_AGAIN_S):
+            return
+        self._looked_at = now
+        found: dict[str, int] = {}
+        places = [(self._writer, self.primary)]
+        places += [(fed.lane, it) for fed in self.fed if not fed.lane.busy and (it := self._answers(fed))]
+        for lane, place in places:
+            if place.space is None or not place.space.has_vectors:
+                continue
+            try:
+                there = await lane.run(others_beside, store.reader, place.backend, place.space.collection)
+            except VragdError as error:
+                log.info("store.others_unknown", store=store.name, **error_fields(error))
+            else:
+                found |= {label: max(n, found.get(label, 0)) for label, n in there.items()}
+        self.also_fed = found
 
     @property
     def told(self) -> Told | None:

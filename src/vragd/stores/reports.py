@@ -114,6 +114,7 @@ async def _store_status(audience: Audience, indexer: Indexer) -> dict[str, Any]:
         "backend": shown(store.settings.backend.model_dump(mode="json")),
         "answers": store.settings.answers,
         **await stores.aside.run(indexer.feeding.report),
+        "also_fed": {} if audience.assistant else indexer.feeding.also_fed,
         "advice": store.settings.backend.advice(counts.chunks) or None,
         "space": store.space.fingerprint if store.space else None,
         "sources": [

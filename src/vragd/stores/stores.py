@@ -297,6 +297,7 @@ class Stores:
                 case "checkpoint":
                     await indexer.writer.run(indexer.store.flush)
                     await indexer.feeding.tend()
+                    await indexer.feeding.look_for_others()
                 case "tend":
                     await indexer.tend(self.aside)
                 case "sweep":

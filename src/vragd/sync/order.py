@@ -221,7 +221,7 @@ def entries_of(catalog: Embeddings, space: SpaceRow, rows: Iterable[LiveRow]) ->
     some = list(rows)
     values = catalog.embeddings(space.id, {row.chunk.text_hash for row in some})
     return [
-        to_entry(row.uid, row.label, row.path, row.title, row.chunk, values[row.chunk.text_hash])
+        to_entry(row.uid, row.label, row.path, row.title, row.chunk, values[row.chunk.text_hash], row.changed_at)
         for row in some
         if row.chunk.text_hash in values
     ]

@@ -193,6 +193,7 @@ class Syncer:
                 item.change.title,
                 chunk,
                 vectors[chunk.text_hash],
+                item.change.stamp[2] // 10**9,
             )
             for item, chunk in fresh
             if isinstance(item.change, NoteChange) and chunk.text_hash in vectors

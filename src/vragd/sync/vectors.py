@@ -51,9 +51,15 @@ def metadata_of(source_uid: str, path: str) -> dict[str, str | tuple[str, ...]]:
 
 
 def to_entry(
-    source_uid: str, source_name: str, path: str, title: str, chunk: ChunkRow, values: np.ndarray | None
+    source_uid: str, source_name: str, path: str, title: str, chunk: ChunkRow, values: np.ndarray | None,
+    changed_at: int = 0,
 ) -> Entry:  # fmt: skip
-    """A chunk as a backend gets it. Whether its text is kept elsewhere is for the backend's settings to say."""
+    """
+    A chunk as a backend gets it. Whether its text is kept elsewhere is for the backend's settings to say.
+
+    `changed_at`: when its note was changed last, in seconds since 1970; 0 for who does not know. It is no part of the
+    version: a note that is saved would have to be put again whole. So it is that of when the chunk was put.
+    """
     shown = path.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
     payload: dict[str, str | int | tuple[str, ...]] = {
         "content": chunk.text,
@@ -64,5 +70,7 @@ def to_entry(
         "line_from": chunk.lines[0],
         "line_to": chunk.lines[1],
     }
+    if changed_at:
+        payload["changed_at"] = changed_at
     version = meta_hash(source_name, path, title, chunk.heading, chunk.lines, hash_of(chunk.text)).hex()
     return Entry(chunk.key, values, metadata_of(source_uid, path), payload, version)

@@ -40,6 +40,24 @@ class OnlyWriter:
         """Raises BackendUnavailable, naming the process, while another one writes there."""
         self._taken()
 
+    def look(self) -> None:
+        """Raise as `take` would while another process writes there. Takes nothing, and leaves nothing behind."""
+        with _guard:
+            if os.path.realpath(self._lock) in _held:
+                return
+            try:
+                fd = os.open(self._lock, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
+            except FileNotFoundError:
+                return
+            except OSError as error:
+                raise disk_error(error, str(self._lock)) from error
+            try:
+                fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise self._busy(fd) from None
+            finally:
+                os.close(fd)
+
     @contextmanager
     def turn(self) -> Iterator[None]:
         """`take`, and of the holders of this process one at a time."""
@@ -88,13 +106,17 @@ class OnlyWriter:
             os.ftruncate(fd, 0)
             os.pwrite(fd, f"{os.getpid()}\n".encode(), 0)
         except BlockingIOError:
-            pid = os.pread(fd, 20, 0).decode("ascii", "replace").strip()
+            busy = self._busy(fd)
             os.close(fd)
-            raise BackendUnavailable(
-                f"another process (pid {pid or 'unknown'}) writes {self._place}",
-                hint="one process at a time writes there, any number read; stop that one, or use a shared backend",
-            ) from None
+            raise busy from None
         except OSError as error:
             os.close(fd)
             raise disk_error(error, str(self._lock)) from error
         return fd
+
+    def _busy(self, fd: int) -> BackendUnavailable:
+        pid = os.pread(fd, 20, 0).decode("ascii", "replace").strip()
+        return BackendUnavailable(
+            f"another process (pid {pid or 'unknown'}) writes {self._place}",
+            hint="one process at a time writes there, any number read; stop that one, or use a shared backend",
+        )

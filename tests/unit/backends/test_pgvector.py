@@ -14,7 +14,7 @@ import psycopg
 import pytest
 from pydantic import ValidationError
 
-from vragd.backends.pgvector import filters, wire
+from vragd.backends.pgvector import filters, layout, nearest, wire
 from vragd.backends.pgvector.connect import Connections, is_readable, parameters
 from vragd.backends.pgvector.errors import from_connecting, from_server
 from vragd.backends.pgvector.settings import PgvectorBackend
@@ -189,3 +189,30 @@ def test_without_psycopg_the_way_out_is_told(tmp_path: Path) -> None:
     told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
     assert "needs psycopg 3" in told
     assert "pip install 'vragd[pgvector]'" in told
+
+
+@pytest.mark.parametrize(("n_rows", "lists"), [(0, 50), (10_000, 50), (100_000, 100), (10**6, 1_000), (10**12, 32_768)])
+def test_there_is_a_list_for_a_thousand_rows(n_rows: int, lists: int) -> None:
+    assert layout.lists_for(n_rows) == lists
+
+
+def test_an_index_says_what_it_was_made_with_and_how_it_is_asked() -> None:
+    settings = PgvectorBackend.from_url(HERE)
+    told = {"kind": "ivfflat", "options": ["lists=100"], "note": "lists of 123456 rows, 20 probes"}
+    index = layout.Index.described(json.dumps(told))
+    assert index.detail(settings) == {"lists": 100, "probes": 20, "lists_of_rows": 123_456}
+    assert index.probes(PgvectorBackend.from_url(HERE + "?probes=7")) == 7
+    assert index.probes(PgvectorBackend.from_url(HERE + "?probes=700")) == 100, "there are no more"
+    plain = layout.Index.described(json.dumps({"kind": "ivfflat", "options": None, "note": "of somebody else"}))
+    assert (plain.n_rows, plain.probes(settings)) == (0, 50)
+    hnsw = layout.Index.described('{"kind": "hnsw", "options": ["m=16", "ef_construction=64"], "note": null}')
+    assert hnsw.detail(settings) == {"m": 16, "ef_construction": 64, "ef_search": 200}
+
+
+def test_an_index_is_asked_by_its_own_settings_and_for_no_more_than_it_can_give() -> None:
+    search = nearest.Search(200, 12)
+    assert search.settings("ivfflat", 5_000) == (
+        "SET LOCAL ivfflat.iterative_scan = relaxed_order; SET LOCAL ivfflat.probes = 12"
+    )
+    assert str(search.settings("hnsw", 300)).endswith("hnsw.ef_search = 300")
+    assert search.settings("hnsw", 1_001) is None

@@ -66,7 +66,7 @@ def test_what_is_wrong_is_told_with_the_way_out(capsys: pytest.CaptureFixture[st
     store = STORE | {
         "sources": [source, SOURCE | {"state": "new", "scanned_s_ago": None, "closed": True}], "trouble": trouble,
         "n_vectors_behind": 2, "n_closed": 4,
-        "advice": "fewer would be better", "degraded": ["initial_scan"],
+        "advice": "fewer would be better", "also_fed": {"Vault": 1, "work": 2}, "degraded": ["initial_scan"],
         "states": {"indexed": 1, "failed": 2}, "pending": 5,
     }  # fmt: skip
     changes = {"stores": [store], "failed": [FAILED], "reloads": {"n": 1, "refused": FAILED | {"message": "line 3"}}}
@@ -75,6 +75,7 @@ def test_what_is_wrong_is_told_with_the_way_out(capsys: pytest.CaptureFixture[st
     for part in (
         "cannot be read: what is known of it stays", "3 notes are missing all at once", "a pattern", "no_watches_left",
         "waiting for 1 min: the model is away", "try: start it", "2 vectors still to be put", "fewer would be better",
+        "another source called Vault is put into the same place", "2 other sources called work are put",
         "note: the folders are still being looked through",
         "2 failed",
         "old: cannot be opened: torn", "try: mend it", "the one before is in force: line 3", "5 still to be indexed",

@@ -11,7 +11,7 @@ import pytest
 from tests.backends import keys
 from tests.unit.store.test_replica import Rig, opened, settings_of, write
 from vragd.backends.base import Batch, Entry
-from vragd.errors import BackendUnavailable
+from vragd.errors import BackendRefused, BackendUnavailable
 from vragd.store.verify import Problem, compare_replica, mend_replica
 from vragd.sync.pace import Pace
 
@@ -177,3 +177,24 @@ def test_a_folder_that_the_note_is_not_in_is_a_difference(rig: Rig) -> None:
     assert found(rig) == [("wrong_metadata", key)]
     mend(rig)
     assert found(rig) == []
+
+
+@pytest.mark.parametrize("kind", ["file", "faiss", "sqlite"])
+def test_a_file_that_is_gone_or_cut_under_an_open_replica_is_found(tmp_path: Path, kind: str) -> None:
+    for rig in opened(tmp_path, settings_of(kind, tmp_path)):
+        write(rig, "a.md", "b.md")
+        assert found(rig) == []
+        rig.again()
+        assert found(rig) == []
+        files = [*tmp_path.rglob("*.segment"), *tmp_path.rglob("vectors.faiss"), *tmp_path.glob("*.sqlite")]
+        assert files
+        for file in files:
+            file.write_bytes(file.read_bytes()[:200])
+        assert [kind for kind, _ in found(rig)] == ["damaged_files"]
+        if kind == "sqlite":  # what else is in that file nobody knows
+            with pytest.raises(BackendRefused, match="is damaged"):
+                mend(rig)
+            continue
+        mend(rig)
+        assert found(rig) == []
+        assert rig.is_equal()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import fcntl
+import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -255,6 +257,67 @@ def test_a_folder_of_somebody_else_is_found_before_the_first_put(loaded: Loaded,
         with pytest.raises(BackendRefused, match="holds what vragd did not make"):
             transfer.check(place, "copy", origin.shape, origin.count)
     assert [file.name for file in theirs.iterdir() if file.suffix == ".txt"] == ["letter.txt"]
+
+
+@pytest.mark.parametrize("kind", ["file", "sqlite"])
+@pytest.mark.parametrize(
+    ("odd", "said"),
+    [
+        (lambda path: path.symlink_to(path.parent / "nowhere"), "is a link"),
+        (lambda path: path.write_text("a letter"), "is not a directory|is damaged"),
+        (lambda path: path.with_name("odd.lock").symlink_to("x"), "cannot write .*odd.lock"),
+    ],
+)
+def test_what_a_copy_would_refuse_of_a_path_a_dry_run_refuses_and_neither_leaves_anything(
+    tmp_path: Path, kind: str, odd: Callable[[Path], object], said: str
+) -> None:
+    path = tmp_path / "odd"
+    odd(path)
+    before = sorted(tmp_path.iterdir())
+    with Place.named(f"{kind}:{path}", {}) as place:
+        with pytest.raises((BackendRefused, BackendUnavailable), match=said):
+            transfer.check(place, "copy", Shape(4, "cosine"), 10)
+        assert sorted(tmp_path.iterdir()) == before
+        with pytest.raises((BackendRefused, BackendUnavailable)):
+            transfer.make(place, "copy", Shape(4, "cosine"))
+        assert {*before, path} >= set(tmp_path.iterdir()), "no lock"
+
+
+@pytest.mark.parametrize("kind", ["file", "sqlite"])
+def test_a_link_above_the_path_that_leads_nowhere_is_found(tmp_path: Path, kind: str) -> None:
+    (tmp_path / "odd").symlink_to(tmp_path / "nowhere")
+    with (
+        Place.named(f"{kind}:{tmp_path}/odd/deeper", {}) as place,
+        pytest.raises(BackendRefused, match="leads nowhere"),
+    ):
+        transfer.check(place, "copy", Shape(4, "cosine"), 10)
+
+
+@pytest.mark.parametrize("kind", ["file", "sqlite"])
+def test_a_dry_run_finds_that_another_process_writes_there(tmp_path: Path, kind: str) -> None:
+    lock = tmp_path / "odd.lock"
+    lock.write_text("4711\n")
+    with lock.open() as other, Place.named(f"{kind}:{tmp_path}/odd", {}) as place:
+        fcntl.flock(other, fcntl.LOCK_EX)
+        with pytest.raises(BackendUnavailable, match=r"another process \(pid 4711\) writes"):
+            transfer.check(place, "copy", Shape(4, "cosine"), 10)
+        fcntl.flock(other, fcntl.LOCK_UN)
+        transfer.check(place, "copy", Shape(4, "cosine"), 10)
+        assert list(tmp_path.iterdir()) == [lock]
+        assert lock.read_text() == "4711\n"
+        transfer.make(place, "copy", Shape(4, "cosine"))
+        transfer.check(place, "copy", Shape(4, "cosine"), 10)  # whoever holds it is this process
+
+
+def test_a_folder_that_cannot_be_written_is_found_by_a_dry_run(tmp_path: Path) -> None:
+    (tmp_path / "letter").write_text("no folder")
+    with Place.named(f"file:{tmp_path}/letter/odd", {}) as place, pytest.raises(BackendRefused, match="not a direct"):
+        transfer.check(place, "copy", Shape(4, "cosine"), 10)
+    if os.geteuid():  # who is root writes anywhere
+        tmp_path.chmod(0o500)
+        with Place.named(f"file:{tmp_path}/odd", {}) as place, pytest.raises(BackendUnavailable, match="cannot be"):
+            transfer.check(place, "copy", Shape(4, "cosine"), 10)
+        tmp_path.chmod(0o700)
 
 
 def test_a_command_that_ended_promises_no_further_try(tmp_path: Path) -> None:

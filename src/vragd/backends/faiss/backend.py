@@ -97,8 +97,9 @@ class FaissBackend:
     def collection_info(self, name: str) -> CollectionInfo:
         with self._lock:
             held, record = self._held(name), self._record(name)
+        if record is None:
+            raise UnknownCollection(f"{self._folder(name) / 'store.json'} is gone, or damaged")
         count, exact, detail = held.info()
-        assert record is not None
         return replace(record, count=count, exact=exact, detail=detail)
 
     def put_vectors(self, name: str, batch: Batch, *, visible: bool = True) -> None:
@@ -137,6 +138,16 @@ class FaissBackend:
     def tend(self, name: str) -> None:
         """Write the cache file if enough of the collection has changed, see `Tuning`."""
         self._collection(name).tend()
+
+    def look_at_files(self, name: str) -> None:
+        self.collection_info(name)
+        self._collection(name).look_at_file()
+
+    def mend_files(self, name: str) -> None:
+        """Begin with what the file holds, or with nothing: it is a cache."""
+        with self._lock:
+            if held := self._open.pop(name, None):
+                held.forget()
 
     def close(self) -> None:
         """Write the cache of each collection that has changed, so that nothing deleted stays in it, and free all."""

@@ -21,7 +21,7 @@ from vragd.backends.faiss.layout import Layout
 from vragd.backends.faiss.rwlock import ReadWriteLock
 from vragd.backends.faiss.table import Table
 from vragd.backends.scores import exact_scores, prepared
-from vragd.errors import UnknownCollection
+from vragd.errors import BackendRefused, UnknownCollection
 from vragd.system.failpoints import reach
 from vragd.terms.filter import Filter
 
@@ -221,6 +221,24 @@ class Collection:
                 self._layout.saved(written)
             self._n_changes = 0
             reach("checkpoint.finished")
+
+    def look_at_file(self) -> None:
+        """Raise BackendRefused where the file is not what was written last. Reads it whole."""
+        with self._changing:
+            if self._n_changes or not self._table.slots:  # it is written anew
+                return
+            try:
+                header, _, body = file.load(self._file)
+                os.close(body.fd)
+                why = "" if header.keys == len(self._table.slots) else "it holds others"
+            except FileNotFoundError:
+                why = "it is gone"
+            except file.Unreadable as error:
+                why = str(error)
+            except OSError as error:
+                why = os.strerror(error.errno or 0)
+        if why:
+            raise BackendRefused(f"{self._file} is not as it was written: {why}", hint="vragd verify --repair")
 
     def _read(self) -> tuple[Table, Layout]:
         try:

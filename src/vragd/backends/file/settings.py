@@ -22,6 +22,12 @@ class FileBackend(PathSettings):
     suits: ClassVar[int | None] = 100_000  # the most that docs/backends.md has figures of
     beyond: ClassVar[str] = "faiss, or pgvector where others use it too"
 
+    def may_write(self) -> None:
+        super().may_write()
+        path = Path(self.path)
+        if path.exists() and not path.is_dir():
+            raise BackendRefused(f"{path} is not a directory", hint="choose another path")
+
     def room_for(self, collection: str) -> None:
         folder = Path(self.path) / collection
         try:

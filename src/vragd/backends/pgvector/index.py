@@ -1,8 +1,9 @@
 """
-Building an HNSW index beside everything else.
+Building an index on the vectors, HNSW or IVFFlat, beside everything else.
 
 It takes minutes, and must hold up neither questions nor notes: CREATE INDEX CONCURRENTLY on a connection and a thread
-of its own. Until it is whole, and wherever it is not, questions are answered by an exact scan.
+of its own. Until it is whole, and wherever it is not, questions are answered by an exact scan; or, where the lists of
+an IVFFlat index are made anew because there are many more rows by now, by the one before.
 """
 
 from __future__ import annotations
@@ -10,12 +11,21 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
+from typing import Any
 
 import psycopg
 import structlog
 
 from vragd.backends.pgvector.connect import cut, parameters
-from vragd.backends.pgvector.layout import HNSW_DIMENSIONS, ITERATIVE_FROM, Extension, Shape, quoted
+from vragd.backends.pgvector.layout import (
+    INDEX_DIMENSIONS,
+    ITERATIVE_FROM,
+    OPERATORS,
+    Extension,
+    Shape,
+    lists_for,
+    quoted,
+)
 from vragd.backends.pgvector.settings import PgvectorBackend as Settings
 from vragd.system.failpoints import reach
 
@@ -23,11 +33,13 @@ log = structlog.get_logger()
 
 LOOK_EVERY_S = 60.0
 AGAIN_AFTER_S = 3_600.0
+QUESTIONS, ENOUGH = 20, 0.98  # of the nearest, when it is tried how many lists to look into
+LEAST_PROBES = 5
 
 
 def can_have(shape: Shape, extension: Extension) -> bool:
-    """Whether an HNSW index of it can be made, and asked so that filters and dead rows cost no answers."""
-    return extension.version >= ITERATIVE_FROM and shape.info.dimension <= HNSW_DIMENSIONS[shape.kind]
+    """Whether an index of its vectors can be made, and asked so that filters and dead rows cost no answers."""
+    return extension.version >= ITERATIVE_FROM and shape.info.dimension <= INDEX_DIMENSIONS[shape.kind]
 
 
 class Builder:
@@ -38,7 +50,7 @@ class Builder:
         self._lock = threading.Lock()
         self._looked_at: dict[str, float] = {}
         self._thread: threading.Thread | None = None
-        self._connection: psycopg.Connection[object] | None = None
+        self._connection: psycopg.Connection[tuple[Any, ...]] | None = None
         self._closed = False
         self.failed: dict[str, str] = {}
         """Why the last build of a collection's index failed, by its table."""
@@ -54,7 +66,7 @@ class Builder:
             return True
 
     def begin(self, shape: Shape, extension: Extension, done: Callable[[], None]) -> None:
-        """Build the index of a collection that has none, and call `done` on the builder's thread if it is there."""
+        """Build the index of a collection, and call `done` on the builder's thread if it is there."""
         with self._lock:
             if self._thread is None and not self._closed:
                 self._thread = threading.Thread(
@@ -100,20 +112,77 @@ class Builder:
             with self._lock:
                 self._thread = self._connection = None
 
-    def _statements(self, connection: psycopg.Connection[object], shape: Shape, extension: Extension) -> bool:
+    def _statements(self, connection: psycopg.Connection[tuple[Any, ...]], shape: Shape, extension: Extension) -> bool:
         """Whether the index was built; not if somebody else is at it."""
-        settings = self._settings
-        schema, index = quoted(settings.schema_name), quoted(f"{shape.table}_v")
+        schema, table = quoted(self._settings.schema_name), quoted(shape.table)
+        relation = f"{self._settings.schema_name}.{shape.table}"
         running = "SELECT FROM pg_stat_progress_create_index WHERE relid = to_regclass(%s)"
-        if connection.execute(running, [f"{settings.schema_name}.{shape.table}"]).fetchone():
+        if connection.execute(running, [relation]).fetchone():
             return False
-        connection.execute(f"DROP INDEX CONCURRENTLY IF EXISTS {schema}.{index}", [])
+        ours = [f"{shape.table}_v", f"{shape.table}_w"]
+        there = "SELECT x.relname FROM pg_index i JOIN pg_class x ON x.oid = i.indexrelid"
+        there += " WHERE i.indrelid = to_regclass(%s) AND i.indisvalid AND x.relname = ANY(%s)"
+        whole = {str(row[0]) for row in connection.execute(there, [relation, ours])}
+        index = next((name for name in ours if name not in whole), ours[0])  # both are, if a crash left the older one
+        connection.execute(f"DROP INDEX CONCURRENTLY IF EXISTS {schema}.{quoted(index)}", [])
         reach("pg.index_dropped")
+        method, options, note = self._method(connection, shape)
         connection.execute(
-            f"CREATE INDEX CONCURRENTLY {index} ON {schema}.{quoted(shape.table)}"
-            f" USING hnsw (vec {extension.operator_class(shape.kind, shape.info.metric)})"
-            f" WITH (m = {settings.m}, ef_construction = {settings.ef_construction})",
+            f"CREATE INDEX CONCURRENTLY {quoted(index)} ON {schema}.{table}"
+            f" USING {method} (vec {extension.operator_class(shape.kind, shape.info.metric)})"
+            f" WITH ({', '.join(f'{name} = {value}' for name, value in options.items())})",
             [],
         )
+        if note:
+            connection.execute(f"COMMENT ON INDEX {schema}.{quoted(index)} IS '{note}'", [])
         reach("pg.index_built")
+        for old in whole - {index}:
+            connection.execute(f"DROP INDEX CONCURRENTLY IF EXISTS {schema}.{quoted(old)}", [])
+            reach("pg.index_dropped")
+        if note:
+            enough = probes_for(connection, f"{schema}.{table}", shape, extension, options["lists"])
+            connection.execute(f"COMMENT ON INDEX {schema}.{quoted(index)} IS '{note}, {enough} probes'", [])
+            reach("pg.index_built")
         return True
+
+    def _method(
+        self, connection: psycopg.Connection[tuple[Any, ...]], shape: Shape
+    ) -> tuple[str, dict[str, int], str]:  # fmt: skip
+        """Kind and options of the index, and what is written down beside it. One that there is stays of its kind."""
+        settings = self._settings
+        if (shape.index.kind if shape.index else settings.index) != "ivfflat":
+            return "hnsw", {"m": settings.m, "ef_construction": settings.ef_construction}, ""
+        table = f"{quoted(settings.schema_name)}.{quoted(shape.table)}"
+        n_rows = sum(int(row[0]) for row in connection.execute(f"SELECT count(*) FROM {table}", []))
+        return "ivfflat", {"lists": settings.lists or lists_for(n_rows)}, f"lists of {n_rows} rows"
+
+
+def probes_for(
+    connection: psycopg.Connection[tuple[Any, ...]], table: str, shape: Shape, extension: Extension, lists: int
+) -> int:  # fmt: skip
+    """
+    How many of the `lists` have to be looked into to find nearly all of the nearest ten; tried with means of rows.
+
+    Those are about as hard as questions are, which lie between rows.
+    """
+    kind, operator = extension.type(shape.kind), extension.operator(OPERATORS[shape.info.metric])
+    asked = connection.execute(
+        f"SELECT {quoted(extension.schema)}.avg(vec)::text FROM (SELECT vec, row_number() OVER () / 2 AS pair FROM"
+        f" (SELECT vec FROM {table} ORDER BY hashtext(key) LIMIT {2 * QUESTIONS}) chosen) pairs GROUP BY pair",
+        [],
+    ).fetchall()
+
+    def nearest(how: str) -> list[set[str]]:
+        with connection.transaction():
+            connection.execute(how, binary=False)
+            ask = f"SELECT key FROM {table} ORDER BY vec {operator} %s::{kind} LIMIT 10"
+            return [{str(row[0]) for row in connection.execute(ask, mean)} for mean in asked]
+
+    exact, n = nearest("SET LOCAL enable_indexscan = off"), LEAST_PROBES
+    wanted = ENOUGH * sum(map(len, exact))
+    while n < lists:
+        found = nearest(f"SET LOCAL enable_seqscan = off; SET LOCAL ivfflat.probes = {n}")
+        if sum(len(one & other) for one, other in zip(exact, found, strict=True)) >= wanted:
+            break
+        n = n * 3 // 2
+    return min(n, lists)

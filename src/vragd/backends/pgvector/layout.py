@@ -7,6 +7,8 @@ again finds no table, and never writes into its successor.
 
 from __future__ import annotations
 
+import json
+import math
 import re
 import secrets
 from collections.abc import Mapping
@@ -21,7 +23,8 @@ from vragd.errors import BackendRefused
 FORMAT = 1
 OLDEST, BEST = (0, 5, 0), (0, 8, 4)
 HALF_FROM, ITERATIVE_FROM = (0, 7, 0), (0, 8, 0)
-HNSW_DIMENSIONS: Mapping[VectorType, int] = {"vector": 2_000, "halfvec": 4_000}
+LEAST_LISTS = 50
+INDEX_DIMENSIONS: Mapping[VectorType, int] = {"vector": 2_000, "halfvec": 4_000}
 OPERATORS = {"cosine": "<=>", "euclidean": "<->", "dot": "<#>"}
 _CLASSES = {"cosine": "cosine_ops", "euclidean": "l2_ops", "dot": "ip_ops"}
 
@@ -83,13 +86,53 @@ def extension(row: tuple[Any, ...], settings: Settings) -> Extension:
 
 
 @dataclass(frozen=True, slots=True)
+class Index:
+    """
+    An index on the vectors that is whole. `kind`: hnsw or ivfflat; `options`: those it was made with.
+
+    `n_rows`: of how many rows the lists of an IVFFlat index were made, `enough`: how many of them have to be looked
+    into; 0 where nobody wrote that down.
+    """
+
+    kind: str
+    options: Mapping[str, int]
+    n_rows: int
+    enough: int = 0
+
+    @classmethod
+    def described(cls, text: str) -> Index:
+        """As `describe` has it."""
+        it = json.loads(text)
+        pairs = (option.partition("=") for option in it["options"] or ())
+        options = {key: int(value) for key, _, value in pairs if value.isdigit()}
+        note = re.fullmatch(r"lists of ([0-9]+) rows(?:, ([0-9]+) probes)?", it["note"] or "")
+        return cls(it["kind"], options, int(note[1]) if note else 0, int(note[2] or 0) if note else 0)
+
+    def probes(self, settings: Settings) -> int:
+        """How many lists of an IVFFlat index a question looks into; half of them where nobody tried it."""
+        lists = self.options.get("lists", 100)
+        return min(lists, settings.probes or self.enough or math.ceil(lists / 2))
+
+    def detail(self, settings: Settings) -> dict[str, int]:
+        """What it was made with and how it is asked, for `store info`."""
+        if self.kind == "ivfflat":
+            return {**self.options, "probes": self.probes(settings), "lists_of_rows": self.n_rows}
+        return {**self.options, "ef_search": settings.ef_search}
+
+
+def lists_for(n_rows: int) -> int:
+    """How many lists of so many rows: one for a thousand, above a million the square root, fifty at least."""
+    return max(LEAST_LISTS, n_rows // 1_000) if n_rows <= 1_000_000 else min(32_768, math.isqrt(n_rows))
+
+
+@dataclass(frozen=True, slots=True)
 class Shape:
-    """A collection as the database describes it. `approximate`: an HNSW index of ours is whole."""
+    """A collection as the database describes it."""
 
     info: CollectionInfo
     table: str
     kind: VectorType
-    approximate: bool
+    index: Index | None
 
 
 def new_identity() -> str:
@@ -131,8 +174,10 @@ def describe(settings: Settings) -> str:
     """A collection by its name; a row without a table is of one whose table somebody dropped."""
     return f"""
     SELECT c.identity, c.table_name, c.metric, c.space, c.model, c.format, a.atttypmod, t.typname, c.created_at::text,
-      EXISTS (SELECT FROM pg_index i JOIN pg_class x ON x.oid = i.indexrelid JOIN pg_am m ON m.oid = x.relam
-              WHERE i.indrelid = k.oid AND i.indisvalid AND m.amname = 'hnsw')
+      (SELECT json_build_object('kind', m.amname, 'options', x.reloptions,
+                                'note', obj_description(x.oid, 'pg_class'))::text
+       FROM pg_index i JOIN pg_class x ON x.oid = i.indexrelid JOIN pg_am m ON m.oid = x.relam
+       WHERE i.indrelid = k.oid AND i.indisvalid AND m.amname IN ('hnsw', 'ivfflat') ORDER BY x.oid DESC LIMIT 1)
     FROM {registry(settings)} c
     JOIN pg_namespace n ON n.nspname = %s
     JOIN pg_class k ON k.relnamespace = n.oid AND k.relname = c.table_name

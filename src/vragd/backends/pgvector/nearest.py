@@ -1,5 +1,5 @@
 """
-The nearest rows: by an exact scan, or by the HNSW index where it is there and finds enough.
+The nearest rows: by an exact scan, or by an index where it is there and finds enough.
 
 An index is asked only where many rows pass: under a filter of 1 % it loses answers even with an iterative scan. Rows
 that were deleted or changed stay in it until a vacuum and can leave an answer short: then, too, the exact scan
@@ -24,6 +24,23 @@ MOST_EF = 1_000  # the extension's own bound
 
 
 @dataclass(frozen=True, slots=True)
+class Search:
+    """How an index is asked: `ef_search` of HNSW, `probes` of IVFFlat."""
+
+    ef_search: int
+    probes: int
+
+    def settings(self, kind: str, n: int) -> str | None:
+        """Those of the transaction that asks for `n` rows; None where an index of that kind cannot give so many."""
+        if kind == "ivfflat":
+            return f"SET LOCAL ivfflat.iterative_scan = relaxed_order; SET LOCAL ivfflat.probes = {self.probes}"
+        if n > MOST_EF:
+            return None
+        ef = min(MOST_EF, max(self.ef_search, n))
+        return f"SET LOCAL hnsw.iterative_scan = relaxed_order; SET LOCAL hnsw.ef_search = {ef}"
+
+
+@dataclass(frozen=True, slots=True)
 class Question:
     """
     `vector` is prepared for the metric; `n` rows are wanted.
@@ -39,16 +56,17 @@ class Question:
     among: Among | None
     where: Filter | None
     payload: bool
-    ef_search: int
+    search: Search
     few: int
 
 
 def ask(cursor: Cursor, question: Question) -> list[tuple[Any, ...]]:
     """(key, distance, metadata, payload) of the nearest, in no particular order where an index answers."""
     condition, given = _narrowed(question)
-    if question.shape.approximate and question.n <= MOST_EF and _many_pass(cursor, question, condition, given):
-        ef = min(MOST_EF, max(question.ef_search, question.n))
-        cursor.execute(f"SET LOCAL hnsw.iterative_scan = relaxed_order; SET LOCAL hnsw.ef_search = {ef}", binary=False)
+    index = question.shape.index
+    how = question.search.settings(index.kind, question.n) if index else None
+    if how and _many_pass(cursor, question, condition, given):
+        cursor.execute(how, binary=False)
         found = _nearest(cursor, question, condition, given, "d")
         if len(found) == question.n:
             return found

@@ -59,10 +59,12 @@ class PgvectorBackend(BackendSettings):
     schema_name: Annotated[str, Field(pattern=_NAME, max_length=40)] = "vragd"
     prefix: Annotated[str, Field(pattern=r"^([a-z_][a-z0-9_]*)?$", max_length=16)] = ""
     vector_type: Literal["vector", "halfvec"] = "vector"
-    index: Literal["auto", "exact", "hnsw"] = "auto"
+    index: Literal["auto", "exact", "hnsw", "ivfflat"] = "auto"
     m: Annotated[Integer, Field(ge=2, le=100)] = 16
     ef_construction: Annotated[Integer, Field(ge=4, le=1_000)] = 64
     ef_search: Annotated[Integer, Field(ge=10, le=1_000)] = 200
+    lists: Annotated[Integer, Field(ge=1, le=32_768)] | None = None
+    probes: Annotated[Integer, Field(ge=1, le=32_768)] | None = None
     pool_size: Annotated[Integer, Field(ge=1, le=50)] = 8
     remote_text: bool = False
     timeout_s: Seconds = 30.0

@@ -37,7 +37,8 @@ T = TypeVar("T")
 
 ROWS, KEYS, PAGE = 500, 5_000, 5_000  # in one statement: put, deleted or got, listed
 FEW = 10_000  # rows that pass a filter, up to which no index is asked
-INDEX_FROM = 10_000  # rows from which `index: auto` has one
+INDEX_FROM = 10_000  # rows from which `index: auto` and `ivfflat` have one
+GROWTH = 4  # times as many rows as the lists of an IVFFlat index were made of: they are made anew
 
 TRAITS = Traits(
     private=False, networked=True, keeps_payload=True, durable=True, patches=True, value_error=1 / 2_000,
@@ -150,17 +151,18 @@ class PgvectorBackend:
         if row is None:
             self._shapes.pop(name, None)
             raise UnknownCollection(f"the database has no store {name!r}: {self._settings.where()}")
-        identity, table, metric, space, model, version, dimension, kind, created, approximate = row
-        if version != layout.FORMAT or kind not in layout.HNSW_DIMENSIONS:
+        identity, table, metric, space, model, version, dimension, kind, created, described = row
+        if version != layout.FORMAT or kind not in layout.INDEX_DIMENSIONS:
             raise BackendRefused(f"collection {name!r} was made by another version of vragd", hint="use that version")
         settings = self._settings
         place = f"pgvector {settings.host}/{settings.database} {kind} text={settings.remote_text}"
+        index = layout.Index.described(described) if described else None
         detail = {"table": f"{settings.schema_name}.{table}", "type": kind, "created": created,
-                  "index": "hnsw" if approximate else "exact"}  # fmt: skip
+                  "index": index.kind if index else "exact", **(index.detail(settings) if index else {})}  # fmt: skip
         info = CollectionInfo(
-            name, dimension, metric, None, space, model, identity, place, not approximate, KINDS, detail
+            name, dimension, metric, None, space, model, identity, place, index is None, KINDS, detail
         )
-        shape = self._shapes[name] = Shape(info, table, kind, approximate)
+        shape = self._shapes[name] = Shape(info, table, kind, index)
         return shape
 
     def _of_extension(self, cursor: Cursor) -> Extension:
@@ -273,12 +275,20 @@ class PgvectorBackend:
         return nullcontext()
 
     def tend(self, name: str) -> None:
-        """Begin to build an index, beside everything else, where one is wanted and worth while."""
+        """
+        Begin to build an index, beside everything else, where one is wanted and worth while.
+
+        That of IVFFlat again when there are four times as many rows: its lists are made of those that there are.
+        """
         shape = self._shape(name)
-        wanted = self._settings.index != "exact" and not shape.approximate and can_have(shape, self._known())
-        if not wanted or not self.builder.due(shape.table):
+        wanted = self._settings.index != "exact" and can_have(shape, self._known())
+        is_done = shape.index is not None and shape.index.kind == "hnsw"
+        if not wanted or is_done or not self.builder.due(shape.table):
             return
+        shape = self._describe(name)  # somebody else may have built one
         least = 1 if self._settings.index == "hnsw" else self._index_from
+        if shape.index is not None:
+            least = max(1, GROWTH * shape.index.n_rows)
         ask = f"SELECT count(*) FROM (SELECT FROM {self._full(shape.table)} LIMIT %s) t"
         if self._asked(name, ask, [least])[0][0] >= least:
             self.builder.begin(shape, self._known(), self._shapes.clear)
@@ -309,7 +319,7 @@ class PgvectorBackend:
             among,
             where,
             payload,
-            self._settings.ef_search,
+            nearest.Search(self._settings.ef_search, shape.index.probes(self._settings) if shape.index else 1),
             self._few,
         )
         found = self._of(name, lambda cursor: nearest.ask(cursor, question), timeout_s)

@@ -188,6 +188,41 @@ class SegmentBackend:
                     reach("segments.swept")
             self._swept.add(name)
 
+    def look_at_files(self, name: str) -> None:
+        with self._changing:
+            with self._guard:
+                self._held.pop(name, None)  # rows of a file that became shorter cannot be read without a crash
+            self._state(name)
+
+    def mend_files(self, name: str) -> None:
+        """Have the manifest name what can be read: what a later segment replaced is as it was before."""
+        with self._changing:
+            found = self._storage.manifest(name)
+            if found is None:
+                return
+            try:
+                manifest = manifest_of(found[0])
+            except (ValueError, KeyError, TypeError) as error:
+                raise self._damaged(name, "its manifest cannot be read") from error
+            sound = tuple(segment for segment in manifest.segments if self._is_sound(name, segment, manifest))
+            if sound != manifest.segments:
+                content = replace(manifest, segments=sound).written()
+                try:
+                    self._storage.swap(name, content, found[1])
+                except Moved:
+                    raise BackendUnavailable(f"collection {name!r} is being changed", hint=AGAIN) from None
+                reach("segments.swapped")
+            with self._guard:
+                self._held.pop(name, None)
+            self._state(name)
+
+    def _is_sound(self, name: str, segment: str, manifest: Manifest) -> bool:
+        try:
+            rows = read(segment, self._storage.segment(name, segment)).rows
+            return bool(rows.shape[1] == manifest.info.dimension)
+        except (Missing, Damaged, ValueError, KeyError, TypeError):
+            return False
+
     # -- questions ---------------------------------------------------------------------------------
 
     def split(self, name: str, where: Filter | None) -> tuple[Filter | None, Filter | None]:

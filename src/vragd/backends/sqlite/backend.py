@@ -211,6 +211,14 @@ class SqliteVectors:
             ]
             return Matches(items, "exhausted" if len(items) == nearest.n_seen else "more")
 
+    def look_at_files(self, name: str) -> None:
+        self._file.check()
+        self._shape(name)
+
+    def mend_files(self, name: str) -> None:
+        """Nothing can be mended: of a damaged file it is said again what to do."""
+        self.look_at_files(name)
+
     def close(self) -> None:
         self._file.close()
 

@@ -21,6 +21,7 @@ from pathlib import Path
 import apsw
 
 from vragd.backends.checks import outside_vaults
+from vragd.backends.sqlite.settings import check_no_link
 from vragd.errors import (
     BackendRefused,
     BackendUnavailable,
@@ -102,6 +103,19 @@ class VectorFile:
             with transaction(db, str(self.path)):
                 yield db
 
+    def check(self) -> None:
+        """Have SQLite look through the file, past all that is remembered of it. Raises BackendRefused."""
+        with self._ours():
+            self._exists()
+            db = open_read_only(self.path)
+            try:
+                _is_ours(db, self.path)
+                ((said,),) = db.execute("pragma quick_check(1)")
+            finally:
+                db.close()
+            if said != "ok":
+                raise CatalogCorrupt(f"{self.path} is damaged: {said}")
+
     def checkpoint(self) -> None:
         """Fold what was written into the file itself."""
         with self._writing, self._ours():
@@ -122,6 +136,7 @@ class VectorFile:
             outside_vaults(self.path)
             if not self.path.parent.exists():
                 private_dir(self.path.parent)
+        check_no_link(self.path)  # before a lock is made beside it
         with self._guard:
             self._is_the_same()  # also: not closed, or nobody would let go of what is taken now
             self._writer.take()

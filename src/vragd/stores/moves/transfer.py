@@ -67,12 +67,13 @@ def check(place: Place, name: str, shape: Shape, count: int | None) -> None:
     Whether the place can hold such vectors, before anything is made there; looks whether there is an index already.
 
     Raises UsageError for a name, CollectionMismatch for a metric or a length, StoreMismatch for an index of other
-    vectors, BackendRefused for a file in a vault or a folder of somebody else, DiskFull where the disk has no room,
-    BackendUnavailable.
+    vectors, BackendRefused for a file in a vault, a folder of somebody else or a link that leads nowhere, DiskFull
+    where the disk has no room, BackendUnavailable, also while another process writes there.
     """
     checked_name(name)
     for file in place.settings.files():
         outside_vaults(file)
+    place.settings.may_write()
     check_traits(place.backend.traits, shape.dimension, shape.metric, place.settings.type)
     need = needs_mib(shape, count)
     for file in place.settings.files():

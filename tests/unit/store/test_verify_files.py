@@ -1,0 +1,169 @@
+"""Files of vectors that somebody removed, cut, exchanged or wrote into under an open store: verify looks there."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.world import WordEmbedder
+from vragd.backends.base import Remembers
+from vragd.backends.faiss.settings import FaissBackend
+from vragd.backends.file.settings import FileBackend
+from vragd.backends.sqlite.settings import SqliteBackend
+from vragd.config.settings import LimitSettings, SourceSettings, StoreSettings
+from vragd.errors import UnknownCollection
+from vragd.store.opening import open_store
+from vragd.store.store import Store
+from vragd.store.verify import compare_backend, mend_backend
+from vragd.sync.change import Visit
+
+N_NOTES = 40
+
+
+def removed(file: Path) -> None:
+    file.unlink()
+
+
+def cut(file: Path) -> None:
+    with file.open("r+b") as opened:
+        opened.truncate(file.stat().st_size // 2)
+
+
+def emptied(file: Path) -> None:
+    file.open("wb").close()
+
+
+def exchanged(file: Path) -> None:
+    other = file.with_name("other")
+    other.write_bytes(b"of somebody else" * 400)
+    other.replace(file)
+
+
+def written_into(file: Path) -> None:
+    with file.open("r+b") as opened:
+        opened.seek(file.stat().st_size // 2)
+        opened.write(b"\xff" * 64)
+
+
+FAULTS = (removed, cut, emptied, exchanged, written_into)
+
+
+def again(place: Path, backend: Any) -> tuple[Store, WordEmbedder]:
+    embedder = WordEmbedder()
+    settings = StoreSettings(sources=(SourceSettings(path=place / "vault"),), backend=backend)
+    return open_store("notes", settings, place / "store", LimitSettings(min_free_mib=0), lambda: embedder), embedder
+
+
+def opened(place: Path, backend: Any) -> Iterator[tuple[Store, WordEmbedder]]:
+    (place / "vault").mkdir()
+    for i in range(N_NOTES):
+        (place / "vault" / f"{i}.md").write_text(f"note {i}\n")
+    store, embedder = again(place, backend)
+    try:
+        work(store)
+        yield store, embedder
+    finally:
+        store.close()
+
+
+def work(store: Store) -> None:
+    store.prepare()
+    for source in store.sources.values():
+        store.connect(source)
+        visits = [Visit(source, path) for path in store.scan_source(source)[0]]
+        while visits:
+            visits = store.apply(visits).deferred
+    while store.behind:
+        store.fill()
+
+
+def kinds(store: Store) -> list[str]:
+    return sorted({problem.kind for problem in compare_backend(store)})
+
+
+def mended(store: Store, embedder: WordEmbedder) -> None:
+    n_embedded = len(embedder.texts)
+    mend_backend(store, compare_backend(store))
+    assert compare_backend(store) == []
+    assert len(embedder.texts) == n_embedded, "nothing is embedded again"
+    assert store.space is not None
+    assert len(list(store.backend.list_keys(store.space.collection))) == N_NOTES
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_a_segment_of_a_folder(tmp_path: Path, fault: Callable[[Path], None]) -> None:
+    for store, embedder in opened(tmp_path, FileBackend(type="file", path=str(tmp_path / "kept"))):
+        (segment,) = (tmp_path / "kept/notes").glob("*.segment")
+        assert kinds(store) == []
+        fault(segment)
+        assert kinds(store) == ["damaged_files"]
+        mended(store, embedder)
+
+
+def test_an_older_segment_that_counts_again_is_told_anew(tmp_path: Path) -> None:
+    for store, embedder in opened(tmp_path, FileBackend(type="file", path=str(tmp_path / "kept"))):
+        before = set((tmp_path / "kept/notes").glob("*.segment"))
+        (tmp_path / "vault/7.md").write_text("---\ntitle: Seven\n---\n\nnote 7\n")
+        work(store)
+        (last,) = set((tmp_path / "kept/notes").glob("*.segment")) - before
+        last.unlink()
+        mended(store, embedder)
+
+
+def test_a_manifest_is_left_to_the_user(tmp_path: Path) -> None:
+    for store, _ in opened(tmp_path, FileBackend(type="file", path=str(tmp_path / "kept"))):
+        (tmp_path / "kept/notes/manifest.json").write_text('{"format": 1, "identity": 3}')
+        assert kinds(store) == ["damaged_files"]
+        mend_backend(store, compare_backend(store))
+        (problem,) = compare_backend(store)
+        assert "is damaged" in problem.detail
+        assert "move it away" in problem.detail
+        (tmp_path / "kept/notes/manifest.json").unlink()
+        assert kinds(store) == ["not_checked"]
+        assert store.space is not None
+        assert isinstance(store.backend, Remembers)
+        store.backend.mend_files(store.space.collection)
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_the_cache_of_faiss(tmp_path: Path, fault: Callable[[Path], None]) -> None:
+    for store, _ in opened(tmp_path, FaissBackend()):
+        assert kinds(store) == [], "what is not written yet is no fault"
+    store, embedder = again(tmp_path, FaissBackend())
+    try:
+        work(store)
+        (cache,) = (tmp_path / "store").rglob("vectors.faiss")
+        assert kinds(store) == []
+        fault(cache)
+        assert kinds(store) == ["damaged_files"]
+        mended(store, embedder)
+    finally:
+        store.close()
+
+
+def test_a_record_of_faiss_that_is_gone_is_an_unknown_collection(tmp_path: Path) -> None:
+    for store, _ in opened(tmp_path, FaissBackend()):
+        (record,) = (tmp_path / "store").rglob("store.json")
+        record.unlink()
+        assert store.space is not None
+        with pytest.raises(UnknownCollection, match=r"store\.json is gone"):
+            store.backend.collection_info(store.space.collection)
+        assert kinds(store) == ["not_checked"]
+        record.write_text("{}")
+        assert kinds(store) == ["not_checked"]
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_a_file_of_sqlite(tmp_path: Path, fault: Callable[[Path], None]) -> None:
+    file = tmp_path / "vectors.db"
+    for store, _ in opened(tmp_path, SqliteBackend(type="sqlite", path=str(file))):
+        assert kinds(store) == []
+        assert store.space is not None
+        store.backend.tend(store.space.collection)  # all of it lies in the file itself
+        fault(file)
+        found = compare_backend(store)
+        assert [problem.kind for problem in found] in (["damaged_files"], ["not_checked"]), found
+        assert str(file) in found[0].detail
