@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import settings
 
 from tests import harness
 from tests.conformance.factories import FACTORIES, REAL, close_opened
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from tests.fakes.s3 import FakeS3
     from tests.fakes.s3vectors import FakeS3Vectors
 
+settings.load_profile("ci")  # the same examples in each run, and none is timed
 harness.fork_daemons = os.environ.get("VRAGD_TESTS_FORK") != "0"
 
 
