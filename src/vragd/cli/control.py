@@ -1,4 +1,4 @@
-"""`vragd stop`, `reload`, `restart`, `logs` and `run --detach`: of the daemon that answers, whoever started it."""
+"""`vragd stop`, `reload`, `restart` and `run --detach`: of the daemon that answers, whoever started it."""
 
 from __future__ import annotations
 
@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any
 from vragd.cli.connect import client, data_dir_of, load
 from vragd.cli.reasons import on_sending
 from vragd.cli.render import complain, out, say, within
-from vragd.cli.words import MAX_LINES, count
 from vragd.errors import ConfigError, DaemonBusy, NoDaemon, NotRunning, VragdError
 from vragd.system.places import config_path, default_data_dir, xdg
 
@@ -32,10 +31,6 @@ def add(commands: Any, common: argparse.ArgumentParser) -> None:
     sub.set_defaults(command=_reload)
     sub = commands.add_parser("restart", parents=[common], help="stop the daemon and start it again, in the background")
     sub.set_defaults(command=_restart)
-    sub = commands.add_parser("logs", parents=[common], help="what the daemon logged")
-    sub.add_argument("-f", "--follow", action="store_true", help="go on with what is logged from now on")
-    sub.add_argument("-n", "--lines", type=count(MAX_LINES, 0), default=100, metavar="N", help="the last N lines (100)")
-    sub.set_defaults(command=_logs, only_print=False)
 
 
 def status_of(args: argparse.Namespace) -> Status | None:
@@ -224,25 +219,6 @@ def default_log(data: Path) -> Path:
     usual = data == default_data_dir()
     name = "vragd.log" if usual else f"vragd-{zlib.crc32(os.fsencode(data)):08x}.log"
     return xdg("XDG_STATE_HOME", "~/.local/state") / "vragd" / name
-
-
-def _logs(args: argparse.Namespace) -> int:
-    from vragd.cli.service.command import show_logs
-    from vragd.cli.service.managers import manager, tail
-
-    chosen = manager()
-    try:
-        configured = load(args).config.log.file
-    except ConfigError:
-        configured = None  # which may well be what the log is about
-    if chosen.installed and configured is None:
-        return show_logs(args, chosen)
-    file = configured or default_log(data_dir_of(args))
-    if not file.exists():
-        hint = "a daemon on a terminal logs there; vragd run --detach and vragd service install keep a log"
-        raise VragdError(f"there is no log at {file}", hint=hint)
-    command = tail(file, args.lines, follow=args.follow)
-    return os.execvp(command[0], command)  # noqa: S606
 
 
 def _signal(pid: int, number: signal.Signals) -> None:

@@ -33,7 +33,7 @@ MODULES = {
     "stop": "control",
     "reload": "control",
     "restart": "control",
-    "logs": "control",
+    "logs": "logs",
     "service": "service.command",
     "query": "query",
     "find": "find",

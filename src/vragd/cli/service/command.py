@@ -7,9 +7,9 @@ import os
 import sys
 from typing import TYPE_CHECKING, Any
 
+from vragd.cli import logs
 from vragd.cli.connect import client, load
 from vragd.cli.render import complain, out, say
-from vragd.cli.words import MAX_LINES, count
 from vragd.errors import ConfigError, DaemonBusy, NoDaemon, NoManager, VragdError
 from vragd.system.places import config_path, expanded
 from vragd.system.program import own
@@ -40,9 +40,7 @@ def add(commands: Any, common: argparse.ArgumentParser) -> None:
         if name == "install":
             sub.add_argument("--on-demand", action="store_true", help="start with the first query, not at login")
         if name == "logs":
-            sub.add_argument("-f", "--follow", action="store_true", help="go on with what is logged from now on")
-            number = count(MAX_LINES, 0)
-            sub.add_argument("-n", "--lines", type=number, default=100, metavar="N", help="the last N lines (100)")
+            logs.add_flags(sub)
 
 
 def _service(args: argparse.Namespace) -> int:
@@ -180,17 +178,17 @@ def _say_what_hinders(args: argparse.Namespace) -> None:
 def show_logs(args: argparse.Namespace, chosen: Manager) -> int:
     """Show what the service logged; the exit status of the command that does."""
     import shlex
-    import subprocess
 
     try:
         file = load(args).config.log.file
     except ConfigError:
         file = None  # which may well be what the log is about
-    command = chosen.logs(args.lines, follow=args.follow, file=file)
+    for_people = logs.for_people(args)
+    command = chosen.logs(args.lines, follow=args.follow, file=file, form="json" if for_people else "cat")
     if args.only_print:
         out(shlex.join(command))
         return 0
     try:
-        return subprocess.run(command, check=False).returncode  # noqa: S603
+        return logs.show(command, for_people=for_people)
     except FileNotFoundError:
         raise NoManager(f"there is no {command[0]} here", hint="the log is where vragd run was started") from None
