@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import argparse
 import os
+import select
 import signal
 import time
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -74,19 +76,43 @@ def _stop(args: argparse.Namespace) -> int:
 
 
 def end(chosen: Manager, status: Status, *, quiet: bool = False) -> None:
-    """Have it end, and wait for that; say so, unless `quiet`. Raises VragdError where it does not."""
+    """Have its process end, and wait for that; say so, unless `quiet`. Raises VragdError where it does not."""
     from vragd.cli.steps import perform
 
     if chosen.main_pid == status["pid"]:
         perform(chosen.stop(), only_print=False)  # or the manager starts it again
         return
-    _signal(status["pid"], signal.SIGTERM)
-    lock = Path(status["data_dir"]) / "lock"
-    _until(
-        lambda: is_free(lock), STOP_S, f"vragd (pid {status['pid']}) to end", f"kill -9 {status['pid']} loses nothing"
-    )
+    pid, lock = status["pid"], Path(status["data_dir"]) / "lock"
+    with _watched(pid) as has_ended:
+        _signal(pid, signal.SIGTERM)
+        # Who lets go of the lock is not gone: it has a log and threads until it ends.
+        _until(
+            lambda: is_free(lock) and has_ended(), STOP_S, f"vragd (pid {pid}) to end", f"kill -9 {pid} loses nothing"
+        )
     if not quiet:
-        out(f"stopped vragd (pid {status['pid']})")
+        out(f"stopped vragd (pid {pid})")
+
+
+@contextmanager
+def _watched(pid: int) -> Iterator[Callable[[], bool]]:
+    """Whether that very process has ended, whoever has its number by then."""
+    try:
+        fd = os.pidfd_open(pid)
+    except (AttributeError, OSError):  # macOS has none; or it has ended already
+        yield lambda: not _is_there(pid)
+        return
+    try:
+        yield lambda: bool(select.select([fd], [], [], 0)[0])
+    finally:
+        os.close(fd)
+
+
+def _is_there(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except OSError as error:
+        return not isinstance(error, ProcessLookupError)
+    return True
 
 
 def _reload(args: argparse.Namespace) -> int:

@@ -265,5 +265,6 @@ def test_the_size_of_nothing_is_not_said(home: Path, capsys: pytest.CaptureFixtu
     (home / "empty/stores").mkdir()
     for file in (*home.rglob("vragd.*"), *home.rglob("mcp.json")):
         file.unlink()
+    (home / "run/vragd").rmdir()
     assert main(["purge", "--dry-run", "--data-dir", str(home / "empty")]) == 0
     assert "1 thing\n" in capsys.readouterr().err
