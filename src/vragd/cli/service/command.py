@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from vragd.cli import logs
@@ -44,6 +45,7 @@ def add(commands: Any, common: argparse.ArgumentParser) -> None:
 
 
 def _service(args: argparse.Namespace) -> int:
+    from vragd.cli.control import say_what_leaves_at_start
     from vragd.cli.service.managers import manager
     from vragd.cli.steps import perform
 
@@ -61,6 +63,9 @@ def _service(args: argparse.Namespace) -> int:
         return 0
     if args.action == "start" and not args.only_print:
         _refuse_second(args, chosen)
+    if args.action in ("start", "restart") and not args.only_print:
+        with suppress(ConfigError):  # the daemon says it, in the log
+            say_what_leaves_at_start(load(args))
     steps = {
         "uninstall": chosen.uninstall, "start": chosen.start, "stop": chosen.stop, "restart": chosen.restart,
     }[args.action]()  # fmt: skip
@@ -71,6 +76,7 @@ def _service(args: argparse.Namespace) -> int:
 
 
 def _install(args: argparse.Namespace, chosen: Manager) -> int:
+    from vragd.cli.control import say_what_leaves_at_start
     from vragd.cli.steps import perform
 
     if not config_path(args.config).exists():
@@ -78,10 +84,12 @@ def _install(args: argparse.Namespace, chosen: Manager) -> int:
             f"there is no configuration file at {config_path(args.config)}",
             hint="vragd init ~/path/to/your/vault writes one; then install the service",
         )
-    plan = plan_of(args, load(args, required=True))
+    loaded = load(args, required=True)
+    plan = plan_of(args, loaded)
     if not args.only_print:
         chosen.check()
         _refuse_second(args, chosen)
+        say_what_leaves_at_start(loaded)
     perform(chosen.install(plan, on_demand=args.on_demand, only_print=args.only_print), only_print=args.only_print)
     if not args.only_print:
         chosen.after_install()
