@@ -9,19 +9,19 @@ import signal
 import time
 import zlib
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from vragd.cli.connect import client, data_dir_of, load
 from vragd.cli.reasons import on_sending
 from vragd.cli.render import complain, out, say, within
+from vragd.cli.sending import say_at_start
 from vragd.errors import ConfigError, DaemonBusy, NoDaemon, NotRunning, VragdError
 from vragd.system.places import config_path, default_data_dir, xdg
 
 if TYPE_CHECKING:
     from vragd.cli.service.managers import Manager
-    from vragd.config.load import Loaded
 
 START_S, STOP_S, RELOAD_S = 60.0, 30.0, 30.0
 Status = dict[str, Any]
@@ -145,18 +145,6 @@ def _say_what_leaves(status: Status) -> None:
             say(within(f"store {name}: {on_sending(sending)}"))
 
 
-def say_what_leaves_at_start(loaded: Loaded) -> None:
-    """The same of a daemon that is to be started."""
-    made = any((loaded.data_dir / "stores").glob("*/store.json"))  # by commands
-    if not made and not any(store.embedder.sends_to for store in loaded.config.stores.values()):
-        return  # what follows takes a while to import
-    from vragd.stores import trial
-
-    with suppress(VragdError, OSError):  # whoever starts then says what is wrong
-        for name, sending in trial.sent_at_start(loaded).items():
-            say(within(f"store {name}: {on_sending(sending)}"))
-
-
 def say_failed(status: Status) -> int:
     """Say which stores cannot be opened, on standard error; the exit status that is then."""
     for failed in status["failed"]:
@@ -209,7 +197,7 @@ def detach(args: argparse.Namespace) -> int:
     if (status := status_of(args)) is not None:
         raise DaemonBusy(f"a vragd runs already (pid {status['pid']})", hint="vragd restart, or vragd stop")
     loaded = load(args, required=True)
-    say_what_leaves_at_start(loaded)
+    say_at_start(loaded)
     file = loaded.config.log.file or default_log(loaded.data_dir)
     file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     words = [

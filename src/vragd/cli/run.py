@@ -61,9 +61,9 @@ def _run(args: argparse.Namespace) -> int:
     life.set_up_log(loaded.config.log)
     if teller is None:
         return life.run(loaded, lambda: load(args, required=True), metrics=args.metrics)
-    from vragd.cli.control import say_what_leaves_at_start
+    from vragd.cli.sending import say_at_start
 
-    say_what_leaves_at_start(loaded)
+    say_at_start(loaded)
     teller.start()
     try:
         return life.run(loaded, lambda: load(args, required=True), metrics=args.metrics)

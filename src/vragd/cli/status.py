@@ -109,6 +109,7 @@ def sentence(status: Status, newest_s: float | None, left: str = "") -> str:
     by_words = sum(store["states"].get("pending", 0) for store in stores)
     away = sum(source["state"] not in ("ok", "new") for store in stores for source in store["sources"])
     waiting = sum(store["trouble"] is not None for store in stores)
+    unranked = sum(store.get("rerank_trouble") is not None for store in stores)
     but = [
         f"{plural(n, one, many)}"
         for n, one, many in (
@@ -117,6 +118,7 @@ def sentence(status: Status, newest_s: float | None, left: str = "") -> str:
             (by_words, "note is found by words alone yet", "notes are found by words alone yet"),
             (waiting, "store waits", "stores wait"),
             (away, "folder is out of reach", "folders are out of reach"),
+            (unranked, "re-ranker fails", "re-rankers fail"),
         )
         if n
     ]
@@ -179,6 +181,10 @@ def _store(store: Status, page: Page) -> None:
         out(within(f"  by {embedder['type']} ({model}), in {store['backend']['type']}"))
     if url := store.get("reranked_by"):
         out(within(f"  questions and the best passages go to {url}, which re-ranks them"))
+    if trouble := store.get("rerank_trouble"):
+        without = plural(trouble["n_questions"], "question")
+        _wrong(page, f"the re-ranker fails for {ago(trouble['for_s'])}, {without} went without: {trouble['message']}",
+               trouble["hint"], "    ")  # fmt: skip
     if host := store.get("sends_to"):
         out(within(f"  the text of its notes goes to {host} to be embedded"))
     states = {state: n for state, n in store["states"].items() if state not in ("indexed", "pending") and n}

@@ -121,11 +121,9 @@ def sent_at_start(loaded: Loaded) -> dict[str, dict[str, Any]]:
     """By store, what a daemon that starts now embeds elsewhere because that model has embedded nothing yet. Blocks."""
     registry, found = Registry(loaded), dict[str, dict[str, Any]]()
     for name, entry in registry.entries().items():
-        if (
-            entry.settings
-            and entry.settings.embedder.sends_to
-            and not _is_embedded(registry.folder(name), entry.settings)
-        ):
+        if entry.settings is None or not entry.settings.embedder.sends_to:
+            continue
+        if not was_embedded_by(registry.folder(name), entry.settings):
             amount = sent(entry.settings)
             found |= {name: amount} if amount and amount["texts"] else {}
     return found

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from tests.unit.cli.test_page import Terminal
-from vragd.cli.logs import print_lines, show
+from vragd.cli.logged import print_lines, show
 from vragd.cli.main import main
 from vragd.cli.page import Page
 

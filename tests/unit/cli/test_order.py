@@ -23,12 +23,14 @@ def leaves(of: argparse.ArgumentParser) -> list[argparse.ArgumentParser]:
 LEAVES = {one.prog: one for one in leaves(parser())}
 
 
-def takes(one: argparse.ArgumentParser, action: argparse.Action) -> str | None:
+def takes(action: argparse.Action) -> str | None:
     """A value that this argument takes; None where it takes none of ours."""
-    for sample in [*map(str, action.choices or ()), *SAMPLES]:
+    if action.choices:
+        return str(next(iter(action.choices)))
+    for sample in SAMPLES:
         try:
-            one._get_values(action, [sample])  # as the parser itself would
-        except argparse.ArgumentError:
+            (action.type or str)(sample)  # type: ignore[operator]
+        except (argparse.ArgumentTypeError, ValueError, TypeError):
             continue
         return sample
     return None
@@ -37,7 +39,7 @@ def takes(one: argparse.ArgumentParser, action: argparse.Action) -> str | None:
 def in_places(one: argparse.ArgumentParser) -> Typed:
     typed: Typed = []
     for action in tree.positionals(one):
-        value = takes(one, action)
+        value = takes(action)
         assert value is not None, action
         typed += [[value]] * (2 if action.nargs in ("*", "+") else 1)
     return typed
@@ -52,7 +54,7 @@ def options(one: argparse.ArgumentParser) -> list[tuple[bool, list[str]]]:
             continue
         if action.nargs == 0:
             found.append((False, [name]))
-        elif (value := takes(one, action)) is not None:
+        elif (value := takes(action)) is not None:
             found.append((action.required, [name, value]))
     return found
 

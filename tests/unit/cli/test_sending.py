@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from tests.fakes.openai import FakeOpenAI
-from vragd.cli.control import say_what_leaves_at_start
+from vragd.cli.sending import say_at_start
 from vragd.config.load import Loaded, load
 from vragd.daemon.local import Local
 
@@ -40,7 +40,7 @@ def test_it_is_said_until_that_model_has_embedded_them(
     configured: Callable[..., Loaded], capsys: pytest.CaptureFixture[str]
 ) -> None:
     def said(loaded: Loaded) -> str:
-        say_what_leaves_at_start(loaded)
+        say_at_start(loaded)
         return capsys.readouterr().err
 
     with FakeOpenAI() as server:
@@ -70,5 +70,5 @@ def test_nothing_is_said_of_what_stays_here(
     loaded = configured("http://127.0.0.1:1")
     (loaded.data_dir / "stores/made").mkdir(parents=True)
     (loaded.data_dir / "stores/made/store.json").write_text("{")
-    say_what_leaves_at_start(loaded)
+    say_at_start(loaded)
     assert capsys.readouterr() == ("", "")

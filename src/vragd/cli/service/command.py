@@ -8,7 +8,7 @@ import sys
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
-from vragd.cli import logs
+from vragd.cli import logged
 from vragd.cli.connect import client, load
 from vragd.cli.render import complain, out, say
 from vragd.errors import ConfigError, DaemonBusy, NoDaemon, NoManager, VragdError
@@ -41,11 +41,10 @@ def add(commands: Any, common: argparse.ArgumentParser) -> None:
         if name == "install":
             sub.add_argument("--on-demand", action="store_true", help="start with the first query, not at login")
         if name == "logs":
-            logs.add_flags(sub)
+            logged.add_flags(sub)
 
 
 def _service(args: argparse.Namespace) -> int:
-    from vragd.cli.control import say_what_leaves_at_start
     from vragd.cli.service.managers import manager
     from vragd.cli.steps import perform
 
@@ -64,8 +63,10 @@ def _service(args: argparse.Namespace) -> int:
     if args.action == "start" and not args.only_print:
         _refuse_second(args, chosen)
     if args.action in ("start", "restart") and not args.only_print:
+        from vragd.cli.sending import say_at_start
+
         with suppress(ConfigError):  # the daemon says it, in the log
-            say_what_leaves_at_start(load(args))
+            say_at_start(load(args))
     steps = {
         "uninstall": chosen.uninstall, "start": chosen.start, "stop": chosen.stop, "restart": chosen.restart,
     }[args.action]()  # fmt: skip
@@ -76,7 +77,7 @@ def _service(args: argparse.Namespace) -> int:
 
 
 def _install(args: argparse.Namespace, chosen: Manager) -> int:
-    from vragd.cli.control import say_what_leaves_at_start
+    from vragd.cli.sending import say_at_start
     from vragd.cli.steps import perform
 
     if not config_path(args.config).exists():
@@ -89,7 +90,7 @@ def _install(args: argparse.Namespace, chosen: Manager) -> int:
     if not args.only_print:
         chosen.check()
         _refuse_second(args, chosen)
-        say_what_leaves_at_start(loaded)
+        say_at_start(loaded)
     perform(chosen.install(plan, on_demand=args.on_demand, only_print=args.only_print), only_print=args.only_print)
     if not args.only_print:
         chosen.after_install()
@@ -191,12 +192,12 @@ def show_logs(args: argparse.Namespace, chosen: Manager) -> int:
         file = load(args).config.log.file
     except ConfigError:
         file = None  # which may well be what the log is about
-    for_people = logs.for_people(args)
+    for_people = logged.for_people(args)
     command = chosen.logs(args.lines, follow=args.follow, file=file, form="json" if for_people else "cat")
     if args.only_print:
         out(shlex.join(command))
         return 0
     try:
-        return logs.show(command, for_people=for_people)
+        return logged.show(command, for_people=for_people)
     except FileNotFoundError:
         raise NoManager(f"there is no {command[0]} here", hint="the log is where vragd run was started") from None
