@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from vragd.cli.connect import client
-from vragd.cli.offers import asked_by_name, offers
+from vragd.cli.offers import asked_by_name, offers, print_offers
 from vragd.cli.page import HIT, TITLE, Page, Piece, seen
 from vragd.cli.reasons import in_words, on_language
 from vragd.cli.render import ago, json_out, out, out_pieces, plural, the_page, within
@@ -163,11 +163,10 @@ def print_imports(status: Status) -> None:
     there = [
         Path(source["path"]) for store in status["stores"] for source in store["sources"] if source["state"] == "ok"
     ]
-    lines = [asked_by_name(data), *offers(data, there)]
-    if any(lines):
+    lines = [line for line in (asked_by_name(data), *offers(data, there)) if line]
+    if lines:
         out("")
-    for line in filter(None, lines):
-        out(line)
+    print_offers(lines)
 
 
 def _store(store: Status, page: Page) -> None:
@@ -192,7 +191,7 @@ def _store(store: Status, page: Page) -> None:
         shown = ", ".join(f"{n:,} {state}" for state, n in states.items())
         out(f"  not whole: {shown} (vragd files --state failed, --state skipped say why)")
     if closed := store.get("n_closed"):
-        out(f"  withheld from assistants: {plural(closed, 'note')} (vragd files --why PATH says why)")
+        out(f"  withheld from assistants: {plural(closed, 'note')} (vragd files --why NOTE says why)")
     for source in store["sources"]:
         _source(source, page)
     if trouble := store["trouble"]:

@@ -24,6 +24,8 @@ FLAGS = {
     "--null": "-0", "--print0": "-0", "--files-with-matches": "-l", "--paths": "-l", "--editor": "--edit",
     "--colour": "--color", "--since": "--after", "--until": "--before", "--filter": "--where", "--tags": "--tag",
 }  # fmt: skip
+GUARD = "\0"
+"""Before a word that begins as an option and is none; no word of a command line has it."""
 SURE = 0.7
 """How like a command a word is to be: any other may be what somebody looks for."""
 MAX_TOP_K, MAX_LISTED = 1_000, 10_000
@@ -90,6 +92,7 @@ class Words(argparse.ArgumentParser):
 
     def refuse(self, rest: Sequence[str]) -> NoReturn:
         """Say what of these words is not known here."""
+        rest = [word.removeprefix(GUARD) for word in rest]
         flag = next((word.partition("=")[0] for word in rest if word.startswith("-")), "")
         if not flag:
             self._end(f"{self.prog} takes no {rest[0]!r}")
@@ -119,6 +122,8 @@ class Words(argparse.ArgumentParser):
         raise SystemExit(UsageError.exit_status)
 
     def _get_value(self, action: argparse.Action, arg_string: str) -> Any:
+        if not isinstance(action, argparse._SubParsersAction):  # whose parser sees it, too
+            arg_string = arg_string.removeprefix(GUARD)
         try:
             return super()._get_value(action, arg_string)
         except argparse.ArgumentError:

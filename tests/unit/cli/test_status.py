@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.unit.cli.test_purge_care import answering
+from tests.unit.cli.purging import answering
 from vragd.cli.doctor.parts import socket_and_daemon
 from vragd.cli.main import main
 from vragd.cli.page import Page

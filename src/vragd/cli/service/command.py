@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from vragd.cli import logged
 from vragd.cli.connect import client, load
-from vragd.cli.render import complain, out, say
+from vragd.cli.render import complain, out, out_whole, say
 from vragd.errors import ConfigError, DaemonBusy, NoDaemon, NoManager, VragdError
 from vragd.system.places import config_path, expanded
 from vragd.system.program import own
@@ -151,7 +151,7 @@ def _refuse_second(args: argparse.Namespace, chosen: Manager) -> None:
 
 def _status(args: argparse.Namespace, chosen: Manager) -> int:
     if args.only_print:
-        out(" ".join(chosen.show_command()))
+        out_whole(" ".join(chosen.show_command()))
         return 0
     try:
         chosen.check()
@@ -195,7 +195,7 @@ def show_logs(args: argparse.Namespace, chosen: Manager) -> int:
     for_people = logged.for_people(args)
     command = chosen.logs(args.lines, follow=args.follow, file=file, form="json" if for_people else "cat")
     if args.only_print:
-        out(shlex.join(command))
+        out_whole(shlex.join(command))
         return 0
     try:
         return logged.show(command, for_people=for_people)
