@@ -133,7 +133,9 @@ def _info(args: argparse.Namespace) -> int:
         json_out(info)
         return 0
     out(f"{info['name']} ({info['origin']}), in {info['folder']}, {info['bytes_on_disk'] / 1e6:.1f} MB", 2)
-    out(f"  {plural(n_searched(info), 'note')} in {plural(info['chunks'], 'chunk')}, {info['pending']} to be indexed")
+    looked_at = all(source["scanned_s_ago"] is not None for source in info["sources"])
+    left = f", {info['pending']:,} to be indexed" if info["pending"] or looked_at else ""  # else nobody knows
+    out(f"  {plural(n_searched(info), 'note')} in {plural(info['chunks'], 'chunk')}{left}")
     out(f"  embedder {info['embedder']['type']}, backend {info['backend']['type']}")
     for name, value in (info.get("index") or {}).items():
         if value is not None:  # a remote backend does not say how many vectors it has
