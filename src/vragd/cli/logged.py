@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import subprocess
+import sys
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any
@@ -27,7 +28,7 @@ def add_flags(sub: argparse.ArgumentParser) -> None:
 
 def for_people(args: argparse.Namespace) -> bool:
     """Whether the lines are to be read by somebody."""
-    return not args.json and the_page().width > 0
+    return not args.json and sys.stdout is not None and sys.stdout.isatty()
 
 
 def show(command: Sequence[str], *, for_people: bool) -> int:
