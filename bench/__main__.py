@@ -43,6 +43,7 @@ def parser() -> argparse.ArgumentParser:
             "backends",
             "edits",
             "filters",
+            "hand",
             "map",
             "mcp",
             "page",
@@ -53,10 +54,15 @@ def parser() -> argparse.ArgumentParser:
         ),
     )
     found.add_argument("--chunks", type=int, action="append", help="store size (may be repeated)")
-    found.add_argument("--per-note", type=int, default=20, help="for mcp: chunks in a note; 1 for as many notes")
+    found.add_argument(
+        "--per-note", type=int, default=20, help="for mcp, hand and idle: chunks in a note; 1 for as many notes"
+    )
     found.add_argument("--dim", type=int, default=768, choices=DIMENSIONS)
     found.add_argument("--files", type=int, action="append", help="for scan: how many files (may be repeated)")
     found.add_argument("--seconds", type=float, default=60, help="for idle: how long")
+    found.add_argument(
+        "--watched", action="store_true", help="for idle: with a client of the events, and metrics read every 15 s"
+    )
     found.add_argument("--repo", type=Path, help="for replay: a git repository")
     found.add_argument("--folder", type=Path, help="for edits: a folder of notes")
     found.add_argument("--commits", type=int, help="for replay: how many")

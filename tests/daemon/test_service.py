@@ -281,8 +281,8 @@ def test_status_of_a_failed_service_says_what_its_exit_status_means_and_what_hin
 
 
 def test_logs_are_the_journals_or_those_of_the_configured_file(machine: Machine) -> None:
-    assert machine("logs").stdout == "journalctl --user --unit vragd.service --lines 100 --no-pager\n"
-    assert machine("logs", "-f", "-n", "5").stdout.endswith("--lines 5 --no-pager --follow\n")
+    assert machine("logs").stdout == "journalctl --user --unit vragd.service --lines 100 --no-pager --output cat\n"
+    assert machine("logs", "-f", "-n", "5").stdout.endswith("--lines 5 --no-pager --output cat --follow\n")
     assert "no journalctl here" in machine("logs", path=str(machine.home)).stderr
     file = machine.home / "vragd.log"
     file.write_text("one\ntwo\nthree\n")

@@ -17,7 +17,8 @@ def test_each_file_has_its_reason_and_a_searched_one_its_passages(tmp_path: Path
         settings = daemon.vault / ".obsidian"
         settings.mkdir()
         (settings / "app.json").write_text(json.dumps({"userIgnoreFilters": ["Secret/"]}))
-        for name, text in (("a.md", "# One\n\nnumbat\n"), ("out.md", "---\nvragd: false\n---\nx\n"), ("b.xyz", "x"),
+        one = "---\naliases: [numbats]\n---\n# One\n\nnumbat\n"
+        for name, text in (("a.md", one), ("out.md", "---\nvragd: false\n---\nx\n"), ("b.xyz", "x"),
                            ("Secret/c.md", "x"), ("~$d.md", "x")):  # fmt: skip
             (daemon.vault / name).parent.mkdir(exist_ok=True)
             (daemon.vault / name).write_text(text)
@@ -39,6 +40,16 @@ def test_each_file_has_its_reason_and_a_searched_one_its_passages(tmp_path: Path
         ):
             told = daemon.run("files", "--why", str(daemon.vault / name))
             assert (told.returncode, why in told.stdout) == (1, True), told.stdout
+        called = found.stdout
+        assert [daemon.run("files", "--why", name).stdout for name in ("a", "numbats", "A.md")] == [called] * 3
+        assert "vragd: false" in daemon.run("files", "--why", "out").stdout, "what is no note is by its file's name"
+        for folder in ("Deep", "Wide"):
+            (daemon.vault / folder).mkdir()
+            (daemon.vault / folder / "e.md").write_text(f"wombat {folder}\n")
+        until(lambda: len(daemon.paths("wombat")) == 2, "two of a name")
+        asked = daemon.run("files", "--why", "e")
+        assert (asked.returncode, "which one? " in asked.stderr) == (2, True), asked
+        assert "Vault/Deep/e.md" in daemon.run("files", "--why", "deep/e").stdout
         (told,) = json.loads(daemon.run("files", "--why", "Vault/out.md", "--json").stdout)["files"]
         assert (told["state"], told["reason"]) == ("skipped", "opted_out")
         elsewhere = daemon.run("files", "--why", "/etc/passwd")

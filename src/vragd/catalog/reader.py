@@ -199,6 +199,12 @@ class Reader:
             )
         return Counts(sum(states.values()), chunks, embeddings, states, closed)
 
+    def embedder(self) -> str:
+        """The settings (JSON) of the embedder whose space is written; "" where there is none yet."""
+        with self._borrow() as db:
+            rows = list(db.execute("select embedder from space where id = (select space_id from store)"))
+        return str(rows[0][0]) if rows else ""
+
     def amount(self) -> tuple[int, int]:
         """How many different texts the chunks have, and of how many bytes as UTF-8. Slow: reads every chunk."""
         with self._borrow() as db:

@@ -7,7 +7,7 @@ from typing import Any
 
 from vragd.cli.connect import load
 from vragd.cli.reasons import on_sending
-from vragd.cli.render import json_out, out, say, within
+from vragd.cli.render import json_out, out, out_whole, say, within
 from vragd.system.places import config_path
 
 
@@ -36,7 +36,7 @@ def _show(args: argparse.Namespace) -> int:
     else:
         import yaml
 
-        out(yaml.safe_dump(document, sort_keys=False, allow_unicode=True).rstrip())
+        out_whole(yaml.safe_dump(document, sort_keys=False, allow_unicode=True).rstrip())
     return 0
 
 
@@ -68,5 +68,5 @@ def _check(args: argparse.Namespace) -> int:
 
 
 def _path(args: argparse.Namespace) -> int:
-    out(str(config_path(args.config)))
+    out_whole(str(config_path(args.config)))
     return 0

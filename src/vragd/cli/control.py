@@ -1,20 +1,22 @@
-"""`vragd stop`, `reload`, `restart`, `logs` and `run --detach`: of the daemon that answers, whoever started it."""
+"""`vragd stop`, `reload`, `restart` and `run --detach`: of the daemon that answers, whoever started it."""
 
 from __future__ import annotations
 
 import argparse
 import os
+import select
 import signal
 import time
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from vragd.cli.connect import client, data_dir_of, load
 from vragd.cli.reasons import on_sending
 from vragd.cli.render import complain, out, say, within
-from vragd.cli.words import MAX_LINES, count
+from vragd.cli.sending import say_at_start
 from vragd.errors import ConfigError, DaemonBusy, NoDaemon, NotRunning, VragdError
 from vragd.system.places import config_path, default_data_dir, xdg
 
@@ -32,10 +34,6 @@ def add(commands: Any, common: argparse.ArgumentParser) -> None:
     sub.set_defaults(command=_reload)
     sub = commands.add_parser("restart", parents=[common], help="stop the daemon and start it again, in the background")
     sub.set_defaults(command=_restart)
-    sub = commands.add_parser("logs", parents=[common], help="what the daemon logged")
-    sub.add_argument("-f", "--follow", action="store_true", help="go on with what is logged from now on")
-    sub.add_argument("-n", "--lines", type=count(MAX_LINES, 0), default=100, metavar="N", help="the last N lines (100)")
-    sub.set_defaults(command=_logs, only_print=False)
 
 
 def status_of(args: argparse.Namespace) -> Status | None:
@@ -79,19 +77,43 @@ def _stop(args: argparse.Namespace) -> int:
 
 
 def end(chosen: Manager, status: Status, *, quiet: bool = False) -> None:
-    """Have it end, and wait for that; say so, unless `quiet`. Raises VragdError where it does not."""
+    """Have its process end, and wait for that; say so, unless `quiet`. Raises VragdError where it does not."""
     from vragd.cli.steps import perform
 
     if chosen.main_pid == status["pid"]:
         perform(chosen.stop(), only_print=False)  # or the manager starts it again
         return
-    _signal(status["pid"], signal.SIGTERM)
-    lock = Path(status["data_dir"]) / "lock"
-    _until(
-        lambda: is_free(lock), STOP_S, f"vragd (pid {status['pid']}) to end", f"kill -9 {status['pid']} loses nothing"
-    )
+    pid, lock = status["pid"], Path(status["data_dir"]) / "lock"
+    with _watched(pid) as has_ended:
+        _signal(pid, signal.SIGTERM)
+        # Who lets go of the lock is not gone: it has a log and threads until it ends.
+        _until(
+            lambda: is_free(lock) and has_ended(), STOP_S, f"vragd (pid {pid}) to end", f"kill -9 {pid} loses nothing"
+        )
     if not quiet:
-        out(f"stopped vragd (pid {status['pid']})")
+        out(f"stopped vragd (pid {pid})")
+
+
+@contextmanager
+def _watched(pid: int) -> Iterator[Callable[[], bool]]:
+    """Whether that very process has ended, whoever has its number by then."""
+    try:
+        fd = os.pidfd_open(pid)
+    except (AttributeError, OSError):  # macOS has none; or it has ended already
+        yield lambda: not _is_there(pid)
+        return
+    try:
+        yield lambda: bool(select.select([fd], [], [], 0)[0])
+    finally:
+        os.close(fd)
+
+
+def _is_there(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except OSError as error:
+        return not isinstance(error, ProcessLookupError)
+    return True
 
 
 def _reload(args: argparse.Namespace) -> int:
@@ -154,9 +176,8 @@ def _restart(args: argparse.Namespace) -> int:
     from vragd.cli.steps import perform
 
     chosen, status = manager(), running(args)
-    if status is not None:
-        _say_what_leaves(status)
     if status is not None and chosen.main_pid == status["pid"]:
+        _say_what_leaves(status)
         perform(chosen.restart(), only_print=False)
         return 0
     if status is not None:
@@ -176,6 +197,7 @@ def detach(args: argparse.Namespace) -> int:
     if (status := status_of(args)) is not None:
         raise DaemonBusy(f"a vragd runs already (pid {status['pid']})", hint="vragd restart, or vragd stop")
     loaded = load(args, required=True)
+    say_at_start(loaded)
     file = loaded.config.log.file or default_log(loaded.data_dir)
     file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     words = [
@@ -224,25 +246,6 @@ def default_log(data: Path) -> Path:
     usual = data == default_data_dir()
     name = "vragd.log" if usual else f"vragd-{zlib.crc32(os.fsencode(data)):08x}.log"
     return xdg("XDG_STATE_HOME", "~/.local/state") / "vragd" / name
-
-
-def _logs(args: argparse.Namespace) -> int:
-    from vragd.cli.service.command import show_logs
-    from vragd.cli.service.managers import manager, tail
-
-    chosen = manager()
-    try:
-        configured = load(args).config.log.file
-    except ConfigError:
-        configured = None  # which may well be what the log is about
-    if chosen.installed and configured is None:
-        return show_logs(args, chosen)
-    file = configured or default_log(data_dir_of(args))
-    if not file.exists():
-        hint = "a daemon on a terminal logs there; vragd run --detach and vragd service install keep a log"
-        raise VragdError(f"there is no log at {file}", hint=hint)
-    command = tail(file, args.lines, follow=args.follow)
-    return os.execvp(command[0], command)  # noqa: S606
 
 
 def _signal(pid: int, number: signal.Signals) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 from vragd.cli.connect import Session
-from vragd.cli.render import json_out, out_wrapped, say, within
+from vragd.cli.render import json_out, out, say, within
 
 INDENT = 15
 
@@ -19,7 +19,9 @@ def add(commands: Any, common: argparse.ArgumentParser) -> None:
         help="only those (may be repeated)",
     )  # fmt: skip
     sub.add_argument("-s", "--store", action="append", default=[], help="only this store (may be repeated)")
-    sub.add_argument("--why", metavar="PATH", help="of one file: is it searched, if not why not, and its passages")
+    sub.add_argument(
+        "--why", metavar="NOTE", help="of one file, by its path or name: is it searched, if not why not, its passages"
+    )
     sub.add_argument("--json", action="store_true", help="the answer as JSON")
     sub.set_defaults(command=_files)
 
@@ -39,9 +41,7 @@ def _files(args: argparse.Namespace) -> int:
 
     for row in answer["files"]:
         reason = f": {in_words(row['reason'])}" if row["reason"] else ""
-        out_wrapped(
-            within(f"{row['state']:8} {row['n_chunks'] or '':>4}  {row['source']}/{row['path']}{reason}"), INDENT
-        )
+        out(within(f"{row['state']:8} {row['n_chunks'] or '':>4}  {row['source']}/{row['path']}{reason}"), INDENT)
     if not answer["files"]:
         say("no such files")
     return 0

@@ -48,7 +48,7 @@ def _find(args: argparse.Namespace) -> int:
         "stores": args.store, "sources": args.source, "folder": args.folder, "where": filters_of(args),
         "top_k": N_HITS,
     }  # fmt: skip
-    text = " ".join(as_text(part).removeprefix(" ") for part in args.text)
+    text = " ".join(as_text(part) for part in args.text)
     picked = picker.run(lambda typed: asked.request("POST", "/v1/query", {**question, "text": typed}), text, the_page())
     if picked is None:
         return NOTHING_FOUND

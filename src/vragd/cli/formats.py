@@ -12,7 +12,7 @@ from datetime import datetime
 from typing import Any
 
 from vragd.cli.page import seen
-from vragd.cli.render import json_out, out, out_name, within
+from vragd.cli.render import json_out, out_name, out_whole, within
 
 Answer = dict[str, Any]
 Hit = dict[str, Any]
@@ -41,7 +41,7 @@ def _csv(answer: Answer, _: int) -> None:
     for row in [COLUMNS, *map(_row, answer["hits"])]:
         line = io.StringIO()
         csv.writer(line, lineterminator="").writerow(row)
-        out(within(line.getvalue()))
+        out_whole(within(line.getvalue()))
 
 
 def _row(hit: Hit) -> Sequence[Any]:
@@ -56,9 +56,9 @@ def _row(hit: Hit) -> Sequence[Any]:
 def _markdown(answer: Answer, first: int) -> None:
     for number, hit in enumerate(answer["hits"], first):
         name = _escaped(seen(" › ".join([hit["title"], *hit["heading"][hit["heading"][:1] == [hit["title"]] :]]))[0])
-        out(within(f"{number}. [{name}]({hit['uri']})" if hit.get("uri") else f"{number}. {name}"))
+        out_whole(within(f"{number}. [{name}]({hit['uri']})" if hit.get("uri") else f"{number}. {name}"))
         if text := shown_of(hit):
-            out(within(f"   > {_escaped(seen(text)[0])}"))
+            out_whole(within(f"   > {_escaped(seen(text)[0])}"))
 
 
 def _paths(answer: Answer, _: int) -> None:
@@ -74,7 +74,7 @@ def print_paths(answer: Answer, end: str = "\n") -> None:
         if end == "\0" or (within(path) == path and not sys.stdout.isatty()):
             out_name(path, end)
         else:
-            out(within(path))
+            out_whole(within(path))
 
 
 def shown_of(hit: Hit) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 from vragd.cli.connect import Session
 from vragd.cli.links import named
 from vragd.cli.reasons import say_behind
-from vragd.cli.render import json_out, out_wrapped, plural, say, within
+from vragd.cli.render import json_out, out, plural, say, within
 
 
 def add(commands: Any, common: argparse.ArgumentParser) -> None:
@@ -40,7 +40,7 @@ def print_got(answer: dict[str, Any]) -> None:
     if answer["changed"]:
         say("changed: that passage was edited; this is what is nearest to it in its note")
     say(within(f"{note['source']}/{note['path']}:{first}-{last}"))
-    out_wrapped(answer["text"])
+    out(answer["text"])
     if copies := answer["copies"]:
         there = ", ".join(f"{copy['source']}/{copy['path']}" for copy in copies[:3]) + ("…" if len(copies) > 3 else "")
         say(within(f"the same in {plural(len(copies), 'other place')}: {there}"))

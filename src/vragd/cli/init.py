@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from vragd.cli.offers import offers
+from vragd.cli.offers import offers, print_offers
 from vragd.cli.page import seen
 from vragd.cli.reasons import on_language
 from vragd.cli.render import out, plural, say, within
@@ -115,8 +115,7 @@ def write_new(args: argparse.Namespace, folders: Sequence[Path]) -> int:
         if not words_only:
             for line in advice_for(folder):
                 out(within(f"      {line}"))
-    for line in offers(data_dir(args.data_dir, None), folders):
-        out(f"      {line}")
+    print_offers(offers(data_dir(args.data_dir, None), folders), "      ")
     out("next: vragd run, or vragd service install")
     return 0
 

@@ -11,7 +11,7 @@ from typing import Any
 from vragd.cli.connect import Session
 from vragd.cli.query import as_text
 from vragd.cli.reasons import say_behind
-from vragd.cli.render import json_out, out, out_wrapped, plural, say, within
+from vragd.cli.render import json_out, out, plural, say, within
 from vragd.errors import UsageError
 from vragd.search.headings import path_of
 
@@ -79,7 +79,7 @@ def named(note: str | None) -> str:
 
 def _print_note(answer: dict[str, Any], *, only_unresolved: bool) -> None:
     note, place = answer["note"], f"#{answer['place']}" if answer["place"] else ""
-    out_wrapped(within(f"{note['source']}/{note['path']}{place}"))
+    out(within(f"{note['source']}/{note['path']}{place}"))
     if not only_unresolved:
         _print_part("links to", (_going(link) for link in answer["out"]))
         _print_part("linked from", (_coming(link) for link in answer["back"]))
@@ -96,7 +96,7 @@ def _print_part(title: str, lines: Iterable[str]) -> None:
     if found:
         out(f"{title} ({len(found):,})")
     for line in found:
-        out_wrapped(within(f"  {line}"), 8)
+        out(within(f"  {line}"), 8)
 
 
 def _going(link: dict[str, Any]) -> str:
@@ -133,8 +133,8 @@ def _print_all(answer: dict[str, Any], *, names: bool, aside: bool) -> None:
         of = (f"{link['of']['source']}/{link['of']['path']}:{_going(link).lstrip()}" for link in misplaced)
         _print_part("leads to no such place", of)
     for file in answer["orphans"]:
-        out_wrapped(within(f"{file['source']}/{file['path']}"))
-    (say if aside else out_wrapped)(
+        out(within(f"{file['source']}/{file['path']}"))
+    (say if aside else out)(
         f"{plural(counts['links'], 'link')} in {plural(counts['notes'], 'note')}:"
         f" {counts['none']:,} to nowhere ({plural(counts['names'], 'name')}), {counts['alias']:,} by an alias;"
         f" {plural(counts['orphans'], 'note')} that no other links to"
@@ -149,4 +149,4 @@ def _print_nowhere(names: Sequence[dict[str, Any]], links: Sequence[dict[str, An
     for name in names:
         there = places[name["name"].casefold()]
         more = f", and {len(there) - N_PLACES:,} more" if len(there) > N_PLACES else ""
-        out_wrapped(within(f"{name['count']:>4}  {name['name']}  ({', '.join(there[:N_PLACES])}{more})"), 6)
+        out(within(f"{name['count']:>4}  {name['name']}  ({', '.join(there[:N_PLACES])}{more})"), 6)

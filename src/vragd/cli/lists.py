@@ -11,7 +11,7 @@ from vragd.cli.hits import say_unknown
 from vragd.cli.links import named
 from vragd.cli.query import add_where, as_text, where_of
 from vragd.cli.reasons import say_behind
-from vragd.cli.render import json_out, out_wrapped, plural, say, within
+from vragd.cli.render import json_out, out, plural, say, within
 from vragd.cli.words import MAX_LISTED, count
 from vragd.search.headings import as_read, path_of
 
@@ -148,7 +148,7 @@ def print_tags(answer: dict[str, Any]) -> None:
     """A tag a line, with how many notes have it, and how many not only what is nested in it."""
     for tag in answer["tags"]:
         itself = f"  ({tag['own']:,} itself)" if tag["own"] != tag["count"] else ""
-        out_wrapped(within(f"{tag['count']:>4}  #{tag['name']}{itself}"), 6)
+        out(within(f"{tag['count']:>4}  #{tag['name']}{itself}"), 6)
     say(f"{plural(len(answer['tags']), 'tag')} in {answer['n_tagged']:,} of {plural(answer['n_notes'], 'note')}")
 
 
@@ -157,11 +157,11 @@ def print_properties(answer: dict[str, Any]) -> None:
     values = answer["values"]
     types = {one["type"] for one in values}
     for one in () if values else answer["properties"]:
-        out_wrapped(within(f"{one['count']:>4}  {one['name']}  ({_types(one)})"), 6)
+        out(within(f"{one['count']:>4}  {one['name']}  ({_types(one)})"), 6)
     for value in values:
         kind = f"  ({value['type']})" if len(types - {"empty"}) > 1 else ""
         said = _NOTHING.get(value["type"], value["value"]) or _QUOTES
-        out_wrapped(within(f"{value['count']:>4}  {said}{kind}"), 6)
+        out(within(f"{value['count']:>4}  {said}{kind}"), 6)
     if values:
         (one,) = answer["properties"]
         said = f"{one['name']}: {plural(len(values), 'value')} in {plural(one['count'], 'note')} ({_types(one)})"
@@ -183,7 +183,7 @@ def print_tasks(answer: dict[str, Any]) -> None:
     """A task a line, behind its place."""
     for task in answer["tasks"]:
         under = f"  under {path_of(task['heading'])}" if task["heading"] else ""
-        out_wrapped(within(f"{_file(task['of'])}:{task['line']}  [{task['state']}] {task['text']}{under}"), 4)
+        out(within(f"{_file(task['of'])}:{task['line']}  [{task['state']}] {task['text']}{under}"), 4)
     counts = answer["counts"]
     say(f"{plural(counts['todo'], 'open task')}, {counts['done']:,} done, in {plural(counts['notes'], 'note')}")
 
@@ -192,16 +192,16 @@ def print_recent(answer: dict[str, Any]) -> None:
     """A note a line, behind the time when it was changed."""
     for one in answer["notes"]:
         when = time.strftime("%Y-%m-%d %H:%M", time.localtime(one["modified"]))
-        out_wrapped(within(f"{when}  {_file(one['note'])}"), 18)
+        out(within(f"{when}  {_file(one['note'])}"), 18)
     say(f"{len(answer['notes']):,} of {plural(answer['n_notes'], 'note')}")
 
 
 def print_outline(answer: dict[str, Any]) -> None:
     """A heading a line, behind its number, further in the deeper it is."""
-    out_wrapped(within(_file(answer["note"]) + (f"#{answer['place']}" if answer["place"] else "")))
+    out(within(_file(answer["note"]) + (f"#{answer['place']}" if answer["place"] else "")))
     for one in answer["headings"]:
         deep = "  " * (one["level"] - 1)
-        out_wrapped(within(f"{one['line']:>4}  {deep}{as_read(one['text'])}"), 8 + len(deep))
+        out(within(f"{one['line']:>4}  {deep}{as_read(one['text'])}"), 8 + len(deep))
     say(plural(len(answer["headings"]), "heading"))
 
 

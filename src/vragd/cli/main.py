@@ -33,7 +33,7 @@ MODULES = {
     "stop": "control",
     "reload": "control",
     "restart": "control",
-    "logs": "control",
+    "logs": "logs",
     "service": "service.command",
     "query": "query",
     "find": "find",
@@ -99,7 +99,7 @@ another daemon runs, 78 configuration, 73 data directory, 65 data of a newer
 vragd."""
 
 
-def parser(only: str = "") -> argparse.ArgumentParser:
+def parser(only: str = "") -> Words:
     """
     The command line, or of it what the command `only` needs: importing all of them takes longer than a query.
 
@@ -129,6 +129,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; its exit status."""
     _stand_in()
     words = sys.argv[1:] if argv is None else argv
+    if words and words[0].startswith("-") and len(words) > 1:
+        words = parser().command_first(words)
     if words and words[0] == "_complete":  # by a shell, at every key: nothing else is looked at for it
         from vragd.cli.completion import reply
 

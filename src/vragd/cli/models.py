@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from vragd.cli.render import json_out, out, within
+from vragd.cli.render import json_out, out, out_whole, within
 
 NOTE = "Quality: nDCG@5 over notes of two English vaults. Another model: docs/models.md."
 
@@ -28,6 +28,6 @@ def _models(args: argparse.Namespace) -> int:
         out(f"{row['name']} ({row['type']})")
         out(within(f"  languages: {row['languages']}; {row['dimension']} dimensions, {size}, {row['licence']}"))
         out(f"  quality: {row['quality']}{'' if row['ran'] else '; vragd was not run with it'}")
-        out(f"  embedder: {row['settings']}")
+        out_whole(f"  embedder: {row['settings']}")
     out(NOTE)
     return 0

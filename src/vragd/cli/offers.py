@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import argparse
+import os
 import re
 import shlex
 from collections.abc import Collection, Sequence
 from pathlib import Path
 
 from vragd.cli.connect import data_dir_of
-from vragd.cli.render import ago, within
+from vragd.cli.render import ago, out, out_whole, within
 
 PER_S, BYTES_PER_S, BYTES_EACH = 1_000, 50e6, 4_000
 """Passages that are put, and bytes that are read, a second; bytes that one takes: guesses, on the small side."""
 MOST = 3
+COMMAND = "  vragd import "
 CALLED = {"llamaindex": "LlamaIndex", "chroma": "Chroma", "vector-rag-tool": "vector-rag-tool"}
 
 
@@ -23,7 +25,10 @@ def seconds_for(size: int, count: int | None = None) -> float:
 
 
 def offers(data_dir: Path, folders: Sequence[Path]) -> list[str]:
-    """What other programs keep in these folders or near them and was not imported yet; two lines each."""
+    """
+    What other programs keep in these folders or near them and was not imported yet; two lines each, of which the second
+    is a command.
+    """
     from vragd.stores.moves.nearby import found_near, imported_names, origins
 
     known = origins(data_dir)
@@ -33,14 +38,32 @@ def offers(data_dir: Path, folders: Sequence[Path]) -> list[str]:
     for one in found[:MOST]:
         name = _name_for(one.path, one.kind, taken)
         taken.add(name)
-        command = f"vragd import {one.kind} {shlex.quote(str(one.path))} -s {name}"
+        size, took = f"{one.size / 1e6:,.1f} MB", ago(seconds_for(one.size))
         lines += [
-            f"{one.path} is of {CALLED[one.kind]} ({one.size / 1e6:,.1f} MB): its vectors can be searched, too,",
-            f"in about {ago(seconds_for(one.size))} at most: {command}",
+            f"{one.path} is of {CALLED[one.kind]} ({size}): its vectors can be searched, too, in about {took} at most:",
+            f"{COMMAND}{one.kind} {shell_word(str(one.path))} -s {name}",
         ]
     if len(found) > MOST:
         lines.append(f"and {len(found) - MOST:,} more folders of that kind are near")
     return [within(line) for line in lines]
+
+
+def print_offers(lines: Sequence[str], indent: str = "") -> None:
+    """`offers` for people: a command as long as it is."""
+    for line in lines:
+        (out_whole if line.startswith(COMMAND) else out)(indent + line)
+
+
+def shell_word(text: str) -> str:
+    """Text as shells take it, in characters that can be seen, and that are moved by nobody."""
+    if text.isprintable():
+        return shlex.quote(text)
+    escaped = (
+        f"\\{char}" if char in "\\'" else char if char.isprintable()
+        else "".join(f"\\x{byte:02x}" for byte in os.fsencode(char))
+        for char in text
+    )  # fmt: skip
+    return f"$'{''.join(escaped)}'"
 
 
 def _name_for(path: Path, kind: str, taken: Collection[str]) -> str:

@@ -13,7 +13,7 @@ from vragd.cli.connect import client, load, names_socket
 from vragd.cli.hits import print_hits, say_beside
 from vragd.cli.offers import not_asked
 from vragd.cli.render import say, the_page, within
-from vragd.cli.words import MAX_TOP_K, count
+from vragd.cli.words import GUARD, MAX_TOP_K, count
 from vragd.errors import NotFound, NotRunning, UnknownStore, UsageError
 
 FRESH_S = 25
@@ -110,16 +110,16 @@ def add_where(sub: argparse.ArgumentParser) -> None:
 
 def where_of(args: argparse.Namespace) -> str:
     """What `--where` was given."""
-    return as_text(args.where or "").removeprefix(" ")
+    return as_text(args.where or "").strip()
 
 
 def guarded(words: Sequence[str]) -> list[str]:
-    """A command's words, where those that leave something out (`-work`) are told from its options by a blank."""
-    return [f" {word}" if _LEFT_OUT.match(word) else word for word in words]
+    """A command's words, where those that leave something out (`-work`) are told from its options by a mark."""
+    return [f"{GUARD}{word}" if _LEFT_OUT.match(word) else word for word in words]
 
 
 def _query(args: argparse.Namespace) -> int:
-    args.text = [as_text(part).removeprefix(" ") for part in args.text]
+    args.text = [as_text(part) for part in args.text]
     wanted, first = args.open or args.edit, args.offset + 1
     if args.open is not None and args.edit is not None:
         raise UsageError("--open and --edit both say what becomes of a hit", hint="leave one of them out")

@@ -59,7 +59,7 @@ def in_words(codes: Sequence[str]) -> list[str]:
     return [REASONS.get(code, code) for code in dict.fromkeys(codes)]
 
 
-OF_THE_ANSWER = frozenset({"rerank_slow", "rerank_unavailable", "sorted_best"})
+OF_THE_ANSWER = frozenset({"sorted_best"})
 """What is of one answer: `vragd status` knows nothing of it."""
 
 

@@ -19,19 +19,27 @@ def the_page(choice: str = "auto") -> Page:
     return page(_output(), choice=choice)
 
 
-def out(text: str = "") -> None:
-    """A line of the answer, on standard output. Raises VragdError where there is none."""
+def out_whole(text: str = "") -> None:
+    """
+    Lines of the answer as long as they are, on standard output: what is copied, as commands are, or for programs.
+
+    Raises VragdError where there is none.
+    """
     print(_printable(text, _output().encoding))
 
 
-def out_wrapped(text: str, indent: int = 0) -> None:
-    """Lines of the answer: on a terminal as wide as it is, what goes on of one `indent` further in; elsewhere as is."""
+def out(text: str = "", indent: int | None = None) -> None:
+    """
+    Lines of the answer: on a terminal as wide as it is, what goes on of one `indent` in, or a bit more than it begins;
+    elsewhere as they are. Raises VragdError where there is no standard output.
+    """
     page = the_page("never")
     if not page.width:
-        out(text)
+        out_whole(text)
         return
     for line in text.split("\n"):
-        out_pieces([Piece(seen(line)[0])], page, indent)
+        margin = len(line) - len(line.lstrip(" ")) + 2 if indent is None else indent
+        out_pieces([Piece(seen(line)[0])], page, margin)
 
 
 def out_pieces(pieces: Iterable[Piece], page: Page, indent: int = 0) -> None:

@@ -61,6 +61,9 @@ def _run(args: argparse.Namespace) -> int:
     life.set_up_log(loaded.config.log)
     if teller is None:
         return life.run(loaded, lambda: load(args, required=True), metrics=args.metrics)
+    from vragd.cli.sending import say_at_start
+
+    say_at_start(loaded)
     teller.start()
     try:
         return life.run(loaded, lambda: load(args, required=True), metrics=args.metrics)

@@ -86,6 +86,9 @@ def tell(
             stream.write(("\r\033[K" if drawn else "") + _ready(status, clock() - started, log))
             stream.flush()
             return
+    if drawn:  # what is said next has a line of its own
+        stream.write("\r\033[K")
+        stream.flush()
 
 
 def _ready(status: dict[str, Any], took_s: float, log: Path) -> str:

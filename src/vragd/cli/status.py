@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from vragd.cli.connect import client
-from vragd.cli.offers import asked_by_name, offers
+from vragd.cli.offers import asked_by_name, offers, print_offers
 from vragd.cli.page import HIT, TITLE, Page, Piece, seen
 from vragd.cli.reasons import in_words, on_language
 from vragd.cli.render import ago, json_out, out, out_pieces, plural, the_page, within
@@ -109,6 +109,7 @@ def sentence(status: Status, newest_s: float | None, left: str = "") -> str:
     by_words = sum(store["states"].get("pending", 0) for store in stores)
     away = sum(source["state"] not in ("ok", "new") for store in stores for source in store["sources"])
     waiting = sum(store["trouble"] is not None for store in stores)
+    unranked = sum(store.get("rerank_trouble") is not None for store in stores)
     but = [
         f"{plural(n, one, many)}"
         for n, one, many in (
@@ -117,6 +118,7 @@ def sentence(status: Status, newest_s: float | None, left: str = "") -> str:
             (by_words, "note is found by words alone yet", "notes are found by words alone yet"),
             (waiting, "store waits", "stores wait"),
             (away, "folder is out of reach", "folders are out of reach"),
+            (unranked, "re-ranker fails", "re-rankers fail"),
         )
         if n
     ]
@@ -161,11 +163,10 @@ def print_imports(status: Status) -> None:
     there = [
         Path(source["path"]) for store in status["stores"] for source in store["sources"] if source["state"] == "ok"
     ]
-    lines = [asked_by_name(data), *offers(data, there)]
-    if any(lines):
+    lines = [line for line in (asked_by_name(data), *offers(data, there)) if line]
+    if lines:
         out("")
-    for line in filter(None, lines):
-        out(line)
+    print_offers(lines)
 
 
 def _store(store: Status, page: Page) -> None:
@@ -179,6 +180,10 @@ def _store(store: Status, page: Page) -> None:
         out(within(f"  by {embedder['type']} ({model}), in {store['backend']['type']}"))
     if url := store.get("reranked_by"):
         out(within(f"  questions and the best passages go to {url}, which re-ranks them"))
+    if trouble := store.get("rerank_trouble"):
+        without = plural(trouble["n_questions"], "question")
+        _wrong(page, f"the re-ranker fails for {ago(trouble['for_s'])}, {without} went without: {trouble['message']}",
+               trouble["hint"], "    ")  # fmt: skip
     if host := store.get("sends_to"):
         out(within(f"  the text of its notes goes to {host} to be embedded"))
     states = {state: n for state, n in store["states"].items() if state not in ("indexed", "pending") and n}
@@ -186,7 +191,7 @@ def _store(store: Status, page: Page) -> None:
         shown = ", ".join(f"{n:,} {state}" for state, n in states.items())
         out(f"  not whole: {shown} (vragd files --state failed, --state skipped say why)")
     if closed := store.get("n_closed"):
-        out(f"  withheld from assistants: {plural(closed, 'note')} (vragd files --why PATH says why)")
+        out(f"  withheld from assistants: {plural(closed, 'note')} (vragd files --why NOTE says why)")
     for source in store["sources"]:
         _source(source, page)
     if trouble := store["trouble"]:

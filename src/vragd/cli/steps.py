@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from vragd.cli.render import out, say
+from vragd.cli.render import out, out_whole, say
 from vragd.errors import VragdError
 from vragd.system.files import private_dir, write_atomic
 
@@ -24,7 +24,7 @@ class Folder:
     ours: bool = True
 
     def show(self) -> None:
-        out(f"mkdir -p -m 700 {shlex.quote(str(self.path))}")
+        out_whole(f"mkdir -p -m 700 {shlex.quote(str(self.path))}")
 
     def do(self) -> None:
         there = self.path.is_dir()
@@ -48,7 +48,7 @@ class Write:
             return True
 
     def show(self) -> None:
-        out(f"# {self.path}:\n{self.text}")
+        out_whole(f"# {self.path}:\n{self.text}")
 
     def do(self) -> None:
         if not self.needed:
@@ -64,7 +64,7 @@ class Remove:
     path: Path
 
     def show(self) -> None:
-        out(f"rm {shlex.quote(str(self.path))}")
+        out_whole(f"rm {shlex.quote(str(self.path))}")
 
     def do(self) -> None:
         self.path.unlink(missing_ok=True)
@@ -79,10 +79,10 @@ class Run:
     tolerate: bool = False
 
     def show(self) -> None:
-        out(shlex.join(self.argv))
+        out_whole(shlex.join(self.argv))
 
     def do(self) -> None:
-        out(f"run    {shlex.join(self.argv)}")
+        out_whole(f"run    {shlex.join(self.argv)}")
         done = ask(self.argv)
         for line in (done.stdout + done.stderr).splitlines():
             say(f"       {line}")

@@ -8,7 +8,7 @@ from urllib.parse import quote
 
 from vragd.cli import bucket
 from vragd.cli.connect import Session, data_dir_of
-from vragd.cli.render import json_out, out, out_wrapped, plural, say, the_page, within
+from vragd.cli.render import json_out, out, plural, say, the_page, within
 from vragd.cli.status import STATES, n_searched, print_replicas
 from vragd.errors import UsageError
 from vragd.system.places import expanded
@@ -67,14 +67,14 @@ def _list(args: argparse.Namespace) -> int:
         size = "" if row["notes"] is None else f"{plural(n_searched(row), 'note')}, {plural(row['chunks'], 'chunk')}"
         left = "data without a configuration (vragd store delete)" if row["origin"] == "left" else ""
         where = f"  in {row['backend']}" if row["backend"] else ""
-        out_wrapped(within(f"{row['name']:20} {size or left}{where}"), INDENT)
+        out(within(f"{row['name']:20} {size or left}{where}"), INDENT)
         if row["trouble"]:
-            out_wrapped(within(f"  {row['trouble']}"), 2)
+            out(within(f"  {row['trouble']}"), 2)
         for source in row["sources"]:
             out(within(f"  {source}"))
     for row in imported:
         state = "imported" if row["whole"] else "imported, not whole (it broke off)"
-        out_wrapped(within(f"{row['name']:20} {plural(row['vectors'], 'passage')}  {state}"), INDENT)
+        out(within(f"{row['name']:20} {plural(row['vectors'], 'passage')}  {state}"), INDENT)
     if not answer["stores"] and not imported:
         say("no stores yet: vragd init, or vragd store create")
     return 0
@@ -132,17 +132,19 @@ def _info(args: argparse.Namespace) -> int:
     if args.json:
         json_out(info)
         return 0
-    out_wrapped(f"{info['name']} ({info['origin']}), in {info['folder']}, {info['bytes_on_disk'] / 1e6:.1f} MB", 2)
-    out(f"  {plural(n_searched(info), 'note')} in {plural(info['chunks'], 'chunk')}, {info['pending']} to be indexed")
+    out(f"{info['name']} ({info['origin']}), in {info['folder']}, {info['bytes_on_disk'] / 1e6:.1f} MB", 2)
+    looked_at = all(source["scanned_s_ago"] is not None for source in info["sources"])
+    left = f", {info['pending']:,} to be indexed" if info["pending"] or looked_at else ""  # else nobody knows
+    out(f"  {plural(n_searched(info), 'note')} in {plural(info['chunks'], 'chunk')}{left}")
     out(f"  embedder {info['embedder']['type']}, backend {info['backend']['type']}")
     for name, value in (info.get("index") or {}).items():
         if value is not None:  # a remote backend does not say how many vectors it has
-            out_wrapped(within(f"  index {OF_THE_INDEX.get(name, name.replace('_', ' '))}: {value}"), 4)
+            out(within(f"  index {OF_THE_INDEX.get(name, name.replace('_', ' '))}: {value}"), 4)
     print_replicas(info, the_page())
     if told := info.get("recall"):
         out(f"  {bucket.recall_told(told)}")
     if info["advice"]:
-        out_wrapped(f"  {info['advice']}", 4)
+        out(f"  {info['advice']}", 4)
     for source in info["sources"]:
         state = "" if source["state"] == "ok" else f", {STATES.get(source['state'], source['state'])}"
         out(within(f"  source {source['name']}: {source['path']}{state}"))

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 from vragd.cli.connect import data_dir_of
 from vragd.cli.control import reload, say_failed, status_of
-from vragd.cli.offers import offers
+from vragd.cli.offers import offers, print_offers
 from vragd.cli.reasons import on_sending
-from vragd.cli.render import json_out, out, out_wrapped, say, the_page, within
+from vragd.cli.render import json_out, out, say, the_page, within
 from vragd.errors import ConfigError, UsageError
 from vragd.system.places import config_path, data_dir, expanded, socket_path
 
@@ -65,8 +65,7 @@ def _add(args: argparse.Namespace) -> int:
     if text != before:
         _write(args, file, text, done)
         _say_what_leaves(_parsed(text, file), store, folders)
-        for line in offers(data_dir_of(args), folders):
-            out(f"       {line}")
+        print_offers(offers(data_dir_of(args), folders), "       ")
         _tell(args, file)
     return 0
 
@@ -133,8 +132,8 @@ def _list(args: argparse.Namespace) -> int:
         kind = "vault" if row["obsidian"] else "folder"
         said = within(f"{row['name']:20} {row['store']:12} {kind:7} {row['state']:24}")
         if the_page("never").width:  # a path alone may take a line
-            out_wrapped(said, 2)
-            out_wrapped(within(f"  {row['path']}"), 2)
+            out(said, 2)
+            out(within(f"  {row['path']}"), 2)
         else:
             out(within(f"{said} {row['path']}"))
     if not rows:

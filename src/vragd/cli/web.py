@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from vragd.cli.connect import client
-from vragd.cli.render import out, say
+from vragd.cli.render import out_whole, say
 from vragd.client import Client
 from vragd.errors import NotFound, UsageError, VragdError
 
@@ -181,7 +181,7 @@ class Telling:
 
     def _address(self) -> None:
         assert self._where is not None
-        out(self._where.typed())
+        out_whole(self._where.typed())
         sys.stdout.flush()
 
     def _lead(self, where: Where) -> None:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import argparse
 import os
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any, NamedTuple
 
 from vragd.cli.connect import Session, load
+from vragd.cli.links import named as linked
 from vragd.cli.query import NOTHING_FOUND, as_text
 from vragd.cli.render import json_out, out, plural, within
-from vragd.errors import VragdError
+from vragd.errors import NotFound, VragdError
 from vragd.search.headings import path_of
 
 WORDS = {
@@ -57,22 +59,46 @@ def in_words(reason: str) -> str:
 
 def why(args: argparse.Namespace, session: Session) -> int:
     """Say it; 0 where the file is searched."""
-    status = session.request("GET", "/v1/status")
+    stores = session.request("GET", "/v1/status")["stores"]
+    stores = [store for store in stores if not args.store or store["name"] in args.store]
     named = as_text(args.why)
-    places = places_of(named, status["stores"])
     rows = session.request("GET", "/v1/files")["files"]
+    places = places_of(named, stores)
     answers = [_of(session, place, rows, left_out(args, place)) for place in places]
-    if not answers:
-        answers = [
-            _of(session, Place(row["store"], row["source"], row["path"]), rows, "")
-            for row in rows
-            if row["path"] == named or row["path"].endswith(f"/{named}")
-        ]
+    hint = ""
+    if all(answer["reason"] == "no_file" for answer in answers):
+        called, hint = _called(args, session, named, rows)
+        answers = [_of(session, place, rows, "") for place in called] or answers
     if args.json:
         json_out({"files": answers})
     else:
-        _print(named, answers, status)
+        _print(named, answers, stores, hint)
     return 0 if any(map(_is_searched, answers)) else NOTHING_FOUND
+
+
+def _called(
+    args: argparse.Namespace, session: Session, name: str, rows: Sequence[Mapping[str, Any]]
+) -> tuple[list[Place], str]:  # fmt: skip
+    """
+    The files that a name means, as `vragd get` has it, in each store; what is no note by how its path ends. And a hint
+    where it is none. Raises UsageError for what may be several notes.
+    """
+    hint = ""
+    try:
+        note = session.request("POST", "/v1/get", {"note": linked(args.why), "stores": args.store})["note"]
+    except NotFound as error:
+        hint = error.hint
+        found = [row for row in rows if _ends_with(row["path"], name)]
+    else:
+        found = [row for row in rows if (row["source"], row["path"]) == (note["source"], note["path"])]
+    of = [row for row in found if not args.store or row["store"] in args.store]
+    return [Place(row["store"], row["source"], row["path"]) for row in of], hint
+
+
+def _ends_with(path: str, name: str) -> bool:
+    """Whether it is a path's last parts, with or without what tells the kind of a file."""
+    whole, part = f"/{path}".casefold(), f"/{name}".casefold()
+    return whole.endswith(part) or whole.removesuffix(Path(path).suffix.casefold()).endswith(part)
 
 
 class Place(NamedTuple):
@@ -142,21 +168,22 @@ def _is_searched(file: Mapping[str, Any]) -> bool:
     return file["state"] in ("indexed", "partial") or (file["reason"] or "").startswith("by_words")
 
 
-def _print(named: str, answers: Sequence[Mapping[str, Any]], status: Mapping[str, Any]) -> None:
+def _print(named: str, answers: Sequence[Mapping[str, Any]], stores: Sequence[Mapping[str, Any]], hint: str) -> None:
     if not answers:
-        out(within(f"{named}: no such file in a folder that is searched"))
-        out("  a path, as vragd files prints them; another folder is searched after vragd add")
-        known = ", ".join(source["path"] for store in status["stores"] for source in store["sources"])
-        out(within(f"  searched: {known or 'none yet'}"))
+        out(within(f"{named}: no such file in a folder that is searched"), 2)
+        out(within(f"  {hint}"), 2)
+        out("  a name, or a path as vragd files prints them; another folder is searched after vragd add", 2)
+        known = ", ".join(source["path"] for store in stores for source in store["sources"])
+        out(within(f"  searched: {known or 'none yet'}"), 4)
     for answer in answers:
-        out(within(f"{answer['source']}/{answer['path']} in store {answer['store']}: {_said(answer)}"))
+        out(within(f"{answer['source']}/{answer['path']} in store {answer['store']}: {_said(answer)}"), 4)
         if answer["reason"]:
-            out(within(f"  {in_words(answer['reason'])}"))
+            out(within(f"  {in_words(answer['reason'])}"), 4)
         if answer["closed"] and answer["reason"] != "opted_out":
-            out(within(f"  withheld from assistants: {'; '.join(CLOSED[why] for why in answer['closed'])}"))
+            out(within(f"  withheld from assistants: {'; '.join(CLOSED[why] for why in answer['closed'])}"), 4)
         for chunk in answer["chunks"]:
-            heading = path_of(chunk["heading"])
-            out(within(f"  {chunk['lines'][0]:>5}-{chunk['lines'][1]:<5} {chunk['id']}  {heading}"))
+            lines = f"{chunk['lines'][0]:>5}-{chunk['lines'][1]:<5}"
+            out(within(f"  {lines} {chunk['id']}  {path_of(chunk['heading'])}".rstrip()), 16)
 
 
 def _said(answer: Mapping[str, Any]) -> str:

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any, NoReturn
 
 from vragd.cli.render import complain, say
+from vragd.cli.tree import below, every, flags
 from vragd.errors import UsageError, nearest
 
 MEANT = {
@@ -23,6 +24,8 @@ FLAGS = {
     "--null": "-0", "--print0": "-0", "--files-with-matches": "-l", "--paths": "-l", "--editor": "--edit",
     "--colour": "--color", "--since": "--after", "--until": "--before", "--filter": "--where", "--tags": "--tag",
 }  # fmt: skip
+GUARD = "\0"
+"""Before a word that begins as an option and is none; no word of a command line has it."""
 SURE = 0.7
 """How like a command a word is to be: any other may be what somebody looks for."""
 MAX_TOP_K, MAX_LISTED = 1_000, 10_000
@@ -46,9 +49,39 @@ class Words(argparse.ArgumentParser):
     typed: Sequence[str] = ()
 
     def parse_known_args(self, args: Any = None, namespace: Any = None) -> tuple[Any, list[str]]:
-        """As argparse has it, of what is `typed`."""
-        self.typed = sys.argv[1:] if args is None else list(args)
-        return super().parse_known_args(args, namespace)
+        """As argparse has it, of what is `typed`; options may stand anywhere."""
+        self.typed = self.command_first(sys.argv[1:] if args is None else list(args))
+        places = [action for action in self._actions if not action.option_strings]
+        if below(self) or not places:
+            return super().parse_known_args(self.typed, namespace)
+        return self._mixed(places, list(self.typed), namespace)
+
+    def _mixed(self, places: Sequence[argparse.Action], words: list[str], namespace: Any) -> tuple[Any, list[str]]:
+        """
+        Options first, then what stands in places: argparse has places that may be empty be so as soon as an option
+        comes, and refuses what was meant for them.
+        """
+        at = words.index("--") if "--" in words else len(words)
+        kept = [(action, action.nargs, action.default) for action in places]
+        try:
+            for action in places:
+                action.nargs = action.default = argparse.SUPPRESS
+            namespace, rest = super().parse_known_args(words[:at], namespace)
+        finally:
+            for action, nargs, default in kept:
+                action.nargs, action.default = nargs, default
+        last = Words(prog=self.prog, add_help=False)
+        last._has_negative_number_optionals = self._has_negative_number_optionals
+        for action in places:
+            last._add_action(action)
+        return argparse.ArgumentParser.parse_known_args(last, [*rest, *words[at:]], namespace)
+
+    def command_first(self, words: Sequence[str]) -> list[str]:
+        """The words, where options that a command below takes and that stand before it are put behind it."""
+        for at, word in enumerate(words):
+            if (there := below(self).get(word)) is not None and (at == 0 or _are_flags(words[:at], there)):
+                return [word, *words[:at], *words[at + 1 :]]
+        return list(words)
 
     def parse_args(self, args: Any = None, namespace: Any = None) -> Any:
         """The parsed words; says of what is no flag which one it may be, and ends the process with 2."""
@@ -59,6 +92,7 @@ class Words(argparse.ArgumentParser):
 
     def refuse(self, rest: Sequence[str]) -> NoReturn:
         """Say what of these words is not known here."""
+        rest = [word.removeprefix(GUARD) for word in rest]
         flag = next((word.partition("=")[0] for word in rest if word.startswith("-")), "")
         if not flag:
             self._end(f"{self.prog} takes no {rest[0]!r}")
@@ -88,6 +122,8 @@ class Words(argparse.ArgumentParser):
         raise SystemExit(UsageError.exit_status)
 
     def _get_value(self, action: argparse.Action, arg_string: str) -> Any:
+        if not isinstance(action, argparse._SubParsersAction):  # whose parser sees it, too
+            arg_string = arg_string.removeprefix(GUARD)
         try:
             return super()._get_value(action, arg_string)
         except argparse.ArgumentError:
@@ -142,6 +178,21 @@ def show_help(parser: argparse.ArgumentParser) -> int:
     for line in parser.format_help().rstrip().split("\n"):
         say(line)
     return UsageError.exit_status
+
+
+def _are_flags(words: Sequence[str], of: argparse.ArgumentParser) -> bool:
+    """Whether these are flags of a command, or of those below it, each with its value."""
+    known = {name: action for one in every(of) for name, action in flags(one).items()}
+    rest = list(words)
+    while rest:
+        name, joined, _ = rest.pop(0).partition("=")
+        if (action := known.get(name)) is None or action.nargs not in (None, 0):
+            return False
+        if action.nargs is None and not joined:
+            if not rest:
+                return False
+            del rest[0]
+    return True
 
 
 def _shortest(message: str) -> str:

@@ -9,7 +9,7 @@ from typing import Any
 
 from vragd import __version__
 from vragd.errors import UsageError
-from vragd.mcp.install.clients import CLIENTS
+from vragd.mcp.install.clients import CLIENTS, meant
 
 
 def add(commands: Any, common: argparse.ArgumentParser) -> None:
@@ -29,8 +29,8 @@ def add(commands: Any, common: argparse.ArgumentParser) -> None:
 
 def _mcp(args: argparse.Namespace) -> int:
     if args.do == "install":
-        if args.client not in (None, *CLIENTS):
-            raise UsageError(f"{args.client} is no assistant that is known", hint=f"one of: {', '.join(CLIENTS)}")
+        if args.client is not None:
+            args.client = meant(args.client)
         from vragd.mcp.install.installing import install
 
         return install(args)

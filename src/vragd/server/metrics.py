@@ -59,6 +59,12 @@ async def metrics(call: Call) -> Encoded:
         _one("troubled_replicas", "gauge", "Replicas out of reach.", sum(bool(r["trouble"]) for r in replicas)),
         _one("embedded_texts_total", "counter", "Texts embedded since the start.", _sum(told, "n_embedded")),
         _one("changes_total", "counter", "Commits that changed an answer, ever.", told["generation"]),
+        _one(
+            "troubled_rerankers",
+            "gauge",
+            "Stores whose re-ranker fails.",
+            sum(bool(r["rerank_trouble"]) for r in told["stores"]),
+        ),
         _one("troubled_stores", "gauge", "Stores whose work waits.", sum(bool(r["trouble"]) for r in told["stores"])),
         Metric("degraded", "gauge", "Why answers may be incomplete or out of date.", degraded),
         _one("reloads_total", "counter", "Configurations loaded again.", stores.n_reloads),

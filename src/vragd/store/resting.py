@@ -6,12 +6,13 @@ Nothing is written, no lock is held; a daemon may start beside it.
 
 from __future__ import annotations
 
+from contextlib import closing
 from pathlib import Path
 
 from vragd.catalog.reader import Reader
 from vragd.catalog.sources import KnownSource
 from vragd.config.settings import LimitSettings, SourceSettings, StoreSettings
-from vragd.errors import NewerFormat
+from vragd.errors import NewerFormat, VragdError
 from vragd.sync.difference import compare
 from vragd.sync.readers import Documents, Readers
 from vragd.sync.withdrawn import is_withdrawn
@@ -19,6 +20,15 @@ from vragd.vault.source import Source
 
 CONNECTIONS = 3
 READING_S = 5.0  # what takes longer to read is not shown
+
+
+def was_embedded_by(folder: Path, settings: StoreSettings) -> bool:
+    """Whether the embedder of these settings is the one that last embedded for the store in `folder`. Blocks."""
+    try:
+        with closing(Reader(folder / "catalog.db", 1)) as reader:
+            return bool(reader.migrations_ahead()) or reader.embedder() == settings.embedder.model_dump_json()
+    except (VragdError, OSError):  # there is none, or it is damaged and gives way to a new one
+        return False
 
 
 class Resting:

@@ -80,9 +80,9 @@ class Audience:
 
     async def state(self, indexers: Iterable[Indexer]) -> tuple[int, list[str]]:
         """
-        How many paths and folders are still to be looked at, and why answers of these may be stale or incomplete, each
-        once. To an assistant only notes it is shown are counted; of what was never read nobody knows, so how much that
-        is would tell of closed notes: it is said that there is something.
+        How much is still to be looked at, as `DirtyPaths.pending` has it, and why answers of these may be stale or
+        incomplete, each once. To an assistant only notes it is shown are counted; of what was never read nobody knows,
+        so how much that is would tell of closed notes: it is said that there is something.
         """
         n, why = 0, list[str]()
         for indexer in indexers:

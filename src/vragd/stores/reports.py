@@ -14,6 +14,7 @@ from vragd.errors import BackendUnavailable, VragdError
 from vragd.store.store import Store
 from vragd.stores.audience import Audience
 from vragd.stores.indexer import Indexer
+from vragd.stores.reranked import Reranking
 from vragd.stores.sending import sending
 from vragd.stores.stores import Stores
 from vragd.sync.queue import DirtyPaths
@@ -109,6 +110,7 @@ async def _store_status(audience: Audience, indexer: Indexer) -> dict[str, Any]:
         "embedder": shown(store.settings.embedder.model_dump(mode="json")),
         "sends_to": store.settings.embedder.sends_to or None,
         "reranked_by": None if (rerank := store.settings.rerank) is None else rerank.url,
+        "rerank_trouble": None if rerank is None else stores.beside(Reranking).trouble(rerank),
         "foreign": None if audience.assistant else await stores.aside.run(_foreign, indexer, counts.notes),
         "words_alone": not store.settings.embedder.gives_vectors,
         "backend": shown(store.settings.backend.model_dump(mode="json")),

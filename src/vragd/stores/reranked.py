@@ -6,12 +6,13 @@ import asyncio
 import threading
 import time
 from collections.abc import Callable, Set
-from dataclasses import replace
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
 
 import structlog
 
 from vragd.embed.reranking import RerankSettings
+from vragd.errors import VragdError
 from vragd.search.question import Answer, Question
 from vragd.search.reordered import can_be, of, reordered
 from vragd.system.lanes import Lane
@@ -28,14 +29,27 @@ LEFT_ALONE_S = 5.0
 SLOW, AWAY = "rerank_slow", "rerank_unavailable"
 
 
+@dataclass
+class Failing:
+    """One that failed and has not succeeded since. Times are monotonic; `n` questions went without."""
+
+    since: float
+    last: float
+    code: str
+    message: str
+    hint: str
+    n: int = 0
+
+
 class Reranking:
     """Those of all stores, each made when it is first needed."""
 
-    def __init__(self) -> None:
+    def __init__(self, left_alone_s: float = LEFT_ALONE_S) -> None:
+        self._left_alone_s = left_alone_s
         self._lane = Lane("rerank", THREADS, only_reads=True)
         self._making = threading.Lock()
         self.made: dict[RerankSettings, Reranker] = {}
-        self._failed: dict[RerankSettings, tuple[float, str]] = {}  # monotonic, and how
+        self._failed: dict[RerankSettings, Failing] = {}
 
     def wide(self, settings: RerankSettings, question: Question) -> Question:
         """The question as a store is asked it, so that there is something to order."""
@@ -58,20 +72,41 @@ class Reranking:
         return replace(answer, hits=answer.hits[: question.top_k])
 
     async def _ordered(self, settings: RerankSettings, question: Question, answer: Answer, texts: list[str]) -> Answer:
-        at, why = self._failed.get(settings, (float("-inf"), AWAY))
-        if time.monotonic() - at > LEFT_ALONE_S:
+        failing = self._failed.get(settings)
+        if failing is None or time.monotonic() - failing.last > self._left_alone_s:
             try:
                 async with asyncio.timeout(settings.timeout_s):
                     found = await self._lane.run(self._relevance, settings, question.text, texts)
                 self._failed.pop(settings, None)
                 return reordered(answer, found, settings.weight)
             except TimeoutError:
-                why = SLOW
+                said = f"{settings.url} did not answer within {settings.timeout_s:g} s"
+                failing = self._fails(settings, SLOW, said, "a larger rerank.timeout_s helps")
+            except VragdError as error:
+                log.warning("search.rerank_failed", **error_fields(error))
+                failing = self._fails(settings, AWAY, error.message, error.hint)
             except Exception as error:  # whatever it is, there is an answer without it
                 log.warning("search.rerank_failed", **error_fields(error))
-                why = AWAY
-            self._failed[settings] = time.monotonic(), why
-        return replace(answer, degraded=(*answer.degraded, why))
+                failing = self._fails(settings, AWAY, f"{settings.url}: {type(error).__name__}", "vragd logs says more")
+        failing.n += 1
+        return replace(answer, degraded=(*answer.degraded, failing.code))
+
+    def _fails(self, settings: RerankSettings, code: str, message: str, hint: str) -> Failing:
+        """What is known of one that failed just now."""
+        now = time.monotonic()
+        had = self._failed.get(settings) or Failing(now, now, code, message, hint)
+        self._failed[settings] = found = Failing(had.since, now, code, message, hint, had.n)
+        return found
+
+    def trouble(self, settings: RerankSettings) -> dict[str, Any] | None:
+        """What is the matter with one since it last succeeded, and how many questions went without; None if nothing."""
+        if (failing := self._failed.get(settings)) is None:
+            return None
+        for_s = round(time.monotonic() - failing.since, 1)
+        return {
+            "code": failing.code, "message": failing.message, "hint": failing.hint, "for_s": for_s,
+            "n_questions": failing.n,
+        }  # fmt: skip
 
     def _relevance(self, settings: RerankSettings, question: str, texts: list[str]) -> list[float]:
         """On the lane, where it is made, too: its library and the list of authorities take a tenth of a second."""

@@ -24,6 +24,8 @@ from vragd.embed.registry import create_embedder
 from vragd.embed.settings import EmbedderSettings
 from vragd.errors import ConfigError, VragdError
 from vragd.search.tongue import SAMPLE, share_foreign
+from vragd.store.resting import was_embedded_by
+from vragd.stores.registry import Registry
 from vragd.stores.sending import sending
 from vragd.sync.readers import READ, Documents, Readers
 from vragd.system.files import could_be_private
@@ -113,6 +115,18 @@ def sent(store: StoreSettings) -> dict[str, Any] | None:
     scans = [_scanned(one.path, one.include, one.exclude) for one in store.sources]
     notes = [note for scan in scans if scan is not None for note in scan.notes.values()]
     return sending(store.embedder.sends_to, len(notes), sum(note.size for note in notes))
+
+
+def sent_at_start(loaded: Loaded) -> dict[str, dict[str, Any]]:
+    """By store, what a daemon that starts now embeds elsewhere because that model has embedded nothing yet. Blocks."""
+    registry, found = Registry(loaded), dict[str, dict[str, Any]]()
+    for name, entry in registry.entries().items():
+        if entry.settings is None or not entry.settings.embedder.sends_to:
+            continue
+        if not was_embedded_by(registry.folder(name), entry.settings):
+            amount = sent(entry.settings)
+            found |= {name: amount} if amount and amount["texts"] else {}
+    return found
 
 
 def models() -> list[dict[str, Any]]:

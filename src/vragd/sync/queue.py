@@ -355,10 +355,14 @@ class DirtyPaths:
             return not any(entry.ticket <= ticket for table in tables for entry in table.values())
 
     def pending(self) -> int:
-        """How many paths and folders are still to be looked at, those being looked at included."""
+        """
+        How many paths are still to be looked at, those being looked at included, each once, as `pending_paths` has
+        them; where there are none how many folders: what is in one is not known before it was.
+        """
         with self._lock:
-            waiting = len(self._hinted) + len(self._bulk) + len(self._folders)
-            return waiting + len(self._taken) + len(self._scanning)
+            taken = sum(place not in self._hinted and place not in self._bulk for place in self._taken)
+            paths = len(self._hinted) + len(self._bulk) + taken
+            return paths or len(self._folders.keys() | self._scanning)
 
     def n_parked(self) -> int:
         """How many of the paths among them are parked."""
@@ -366,7 +370,7 @@ class DirtyPaths:
             return sum(waiting.is_parked for waiting in self._bulk.values())
 
     def waiting(self) -> list[SourcePath]:
-        """What `pending` counts."""
+        """All paths and folders that wait, or are being looked at."""
         with self._lock:
             return [*self._hinted, *self._bulk, *self._folders, *self._taken, *self._scanning]
 

@@ -5,6 +5,9 @@ from __future__ import annotations
 import json
 import os
 import socket
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -76,3 +79,35 @@ def purged(capsys: pytest.CaptureFixture[str], *words: str, status: int = 0) -> 
     capsys.readouterr()
     assert main(["purge", "--json", *words]) == status
     return json.loads(capsys.readouterr().out)
+
+
+@contextmanager
+def answering(place: Path, status: dict[str, Any]) -> Iterator[None]:
+    """Somebody who says that of himself at that socket."""
+    body = json.dumps(status).encode()
+    ended = threading.Event()
+
+    def serve() -> None:
+        while True:
+            connection, _ = listener.accept()
+            with connection, connection.makefile("rb") as asked:
+                if ended.is_set():
+                    return
+                while asked.readline().strip():
+                    pass
+                with suppress(OSError):  # who only looks whether somebody answers has gone
+                    connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s" % (len(body), body))
+
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(place))
+        listener.listen()
+        thread = threading.Thread(target=serve)
+        thread.start()
+        try:
+            yield
+        finally:
+            ended.set()
+            with socket.socket(socket.AF_UNIX) as last:
+                last.connect(str(place))
+            thread.join()
+            place.unlink(missing_ok=True)

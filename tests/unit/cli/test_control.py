@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import os
+import signal
 import socket
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from vragd.cli.control import running, status_of
+from tests.harness import until
+from vragd.cli.control import end, is_free, running, status_of
 from vragd.cli.main import parser
+from vragd.cli.service.managers import manager
 from vragd.errors import NoDaemon
 from vragd.system.lock import only_process, record
 
@@ -52,3 +57,38 @@ def test_who_holds_the_data_directory_and_does_not_answer_is_named(place: Path, 
 def test_where_nobody_listens_none_runs(tmp_path: Path) -> None:
     args = parser().parse_args(["stop", "--socket", str(tmp_path / "none"), "--data-dir", str(tmp_path / "data")])
     assert running(args) is None
+
+
+LINGERS = """
+import signal, sys, time
+from pathlib import Path
+from vragd.system.lock import only_process
+ended = []
+signal.signal(signal.SIGTERM, lambda *_: ended.append(1))
+with only_process(Path(sys.argv[1])):
+    print("held", flush=True)
+    while not ended:
+        time.sleep(0.01)
+sys.stdin.read()
+"""
+
+
+@pytest.mark.slow
+def test_who_is_stopped_is_waited_for_until_its_process_has_ended(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = [sys.executable, "-c", LINGERS, str(tmp_path / "data")]
+    with subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            assert process.stdin and process.stdout and process.stdout.readline() == "held\n"
+            status = {"pid": process.pid, "data_dir": str(tmp_path / "data")}
+            waiting = threading.Thread(target=end, args=(manager(), status))
+            waiting.start()
+            until(lambda: is_free(tmp_path / "data/lock"), "the lock")
+            assert waiting.is_alive(), "its data is free, and its process is there"
+            process.stdin.close()
+            waiting.join(20)
+            assert not waiting.is_alive()
+        finally:
+            process.send_signal(signal.SIGKILL)
+    assert capsys.readouterr().out == f"stopped vragd (pid {process.pid})\n"

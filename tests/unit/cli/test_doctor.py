@@ -13,6 +13,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.unit.cli.purging import answering
+from vragd import __version__
 from vragd.cli.doctor import machine, parts
 from vragd.cli.doctor.finding import Finding, ran
 from vragd.cli.doctor.parts import started
@@ -116,6 +118,23 @@ def test_what_is_at_the_sockets_place_is_told(tmp_path: Path) -> None:
         left.bind(str(tmp_path / "run/s"))
     (found,) = daemon(tmp_path)
     assert (found.state, found.facts["socket"]) == ("bad", True)
+
+
+def test_a_re_ranker_that_fails_is_told_and_its_place_is_not_in_the_facts(tmp_path: Path) -> None:
+    (tmp_path / "run").mkdir()
+    trouble = {"code": "rerank_slow", "message": "http://x is late", "hint": "wait", "for_s": 130.4, "n_questions": 1}
+    store = {
+        "name": "notes", "notes": 1, "chunks": 1, "pending": 0, "states": {}, "trouble": None, "degraded": [],
+        "sources": [], "rerank_trouble": trouble,
+    }  # fmt: skip
+    status = {
+        "version": __version__, "pid": 1, "socket": "s", "pending": 0, "uptime_s": 1, "failed": [], "stores": [store],
+        "config": str(tmp_path / "config.yaml"),
+    }  # fmt: skip
+    with answering(tmp_path / "run/s", status):
+        (found,) = [one for one in daemon(tmp_path) if one.state == "bad"]
+    assert found.found == "store notes: its re-ranker fails for 2 min, 1 question went without: http://x is late"
+    assert (found.way, found.facts) == ("wait", {"code": "rerank_slow", "for_s": 130, "questions": 1})
 
 
 def test_the_program_in_a_unit_is_found(tmp_path: Path) -> None:

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import argparse
+import os
+import shutil
+import subprocess
 import threading
 from pathlib import Path
 from typing import Any
@@ -12,7 +15,7 @@ import pytest
 from tests.foreign import TEXTS, flat_index, llamaindex, node, rows_of
 from tests.unit.cli.test_moving import home, texts
 from vragd.cli.main import main
-from vragd.cli.offers import asked_by_name, offers
+from vragd.cli.offers import asked_by_name, offers, print_offers
 from vragd.cli.query import show
 from vragd.cli.status import print_imports
 from vragd.stores.moves.nearby import found_near
@@ -77,8 +80,9 @@ def test_what_could_be_imported_is_said_with_size_time_and_a_command(home: Path)
     place = storage(home / "My Storage")
     size = sum(file.stat().st_size for file in place.iterdir())
     first, second = offers(home / "data", [home / "vault"])
-    assert first == f"{place} is of LlamaIndex ({size / 1e6:,.1f} MB): its vectors can be searched, too,"
-    assert second.endswith(f"at most: vragd import llamaindex '{place}' -s my-storage")
+    what = f"{place} is of LlamaIndex ({size / 1e6:,.1f} MB): its vectors can be searched, too, in about "
+    assert first.startswith(what) and first.endswith(" at most:")
+    assert second == f"  vragd import llamaindex '{place}' -s my-storage"
     chroma(home / "notes")
     *_, command = offers(home / "data", [home / "vault"])
     assert command.endswith("-s notes-2"), "there is a store of that name"
@@ -86,6 +90,21 @@ def test_what_could_be_imported_is_said_with_size_time_and_a_command(home: Path)
         chroma(home / name)
     lines = offers(home / "data", [home / "vault"])
     assert (len(lines), lines[-1]) == (7, "and 2 more folders of that kind are near")
+
+
+def test_a_folder_of_an_odd_name_is_named_safely_in_a_command_that_works(
+    home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for odd in ("a\nrm -rf x", "b\033[2Jc", "d\u202ee'f", "g\\\u200b"):
+        place = chroma(home / odd)
+        print_offers(offers(home / "data", [home / "vault"]))
+        said = capsys.readouterr().out
+        _, command = said.splitlines()
+        assert said.replace("\n", "").isprintable()
+        word = command.removeprefix("  vragd import chroma ").rpartition(" -s ")[0]
+        typed = subprocess.run(["bash", "-c", f"printf %s {word}"], capture_output=True, check=True).stdout
+        assert os.fsdecode(typed) == str(place)
+        shutil.rmtree(place)
 
 
 def test_what_was_imported_is_offered_no_more_until_it_is_deleted(

@@ -226,6 +226,17 @@ def test_a_socket_that_answers_and_what_is_no_socket_are_left(home: Path, capsys
     assert place.exists()
 
 
+def test_the_empty_folder_of_a_socket_that_went_with_its_daemon_goes(
+    home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (home / "run/vragd/vragd.sock").unlink()
+    assert {"kind": "folder", "path": str(home / "run/vragd"), "bytes": 0} in purged(capsys, "--dry-run")["things"]
+    purged(capsys, "--yes")
+    assert sorted(path.name for path in home.glob("run/*")) == []
+    (home / "run/vragd").symlink_to(home / "Vault")
+    assert [row for row in purged(capsys, "--yes")["things"] if row["kind"] == "folder"] == []
+
+
 def test_what_others_may_feed_is_left_unless_it_is_asked_for(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
     place = home / "vectors.db"
     store = {"sources": [str(home / "Vault")], "backend": {"type": "sqlite", "path": str(place)}}

@@ -6,17 +6,14 @@ import errno
 import json
 import os
 import socket
-import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from tests.harness import tree
-from tests.unit.cli.purging import data, full_home, purged, put
+from tests.unit.cli.purging import answering, data, full_home, purged, put
 from vragd.cli.main import main
 from vragd.cli.purge.data import has_mark, inventory, removed
 from vragd.cli.purge.thing import Vaults
@@ -117,38 +114,6 @@ def test_a_folder_that_cannot_be_read_is_left_and_the_rest_is_done(home: Path) -
     assert str(notes / "index") in {one.path for one in found.foreign}
     assert found.unread
     assert notes / "catalog.db" in found.files
-
-
-@contextmanager
-def answering(place: Path, status: dict[str, Any]) -> Iterator[None]:
-    """Somebody who says that of himself at that socket."""
-    body = json.dumps(status).encode()
-    ended = threading.Event()
-
-    def serve() -> None:
-        while True:
-            connection, _ = listener.accept()
-            with connection, connection.makefile("rb") as asked:
-                if ended.is_set():
-                    return
-                while asked.readline().strip():
-                    pass
-                with suppress(OSError):  # who only looks whether somebody answers has gone
-                    connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s" % (len(body), body))
-
-    with socket.socket(socket.AF_UNIX) as listener:
-        listener.bind(str(place))
-        listener.listen()
-        thread = threading.Thread(target=serve)
-        thread.start()
-        try:
-            yield
-        finally:
-            ended.set()
-            with socket.socket(socket.AF_UNIX) as last:
-                last.connect(str(place))
-            thread.join()
-            place.unlink(missing_ok=True)
 
 
 def test_what_a_daemon_on_another_data_directory_may_use_stays(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -265,5 +230,6 @@ def test_the_size_of_nothing_is_not_said(home: Path, capsys: pytest.CaptureFixtu
     (home / "empty/stores").mkdir()
     for file in (*home.rglob("vragd.*"), *home.rglob("mcp.json")):
         file.unlink()
+    (home / "run/vragd").rmdir()
     assert main(["purge", "--dry-run", "--data-dir", str(home / "empty")]) == 0
     assert "1 thing\n" in capsys.readouterr().err

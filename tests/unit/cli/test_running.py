@@ -35,3 +35,4 @@ def test_what_is_wrong_at_the_start_is_said() -> None:
 
 def test_it_stops_when_it_is_told_to() -> None:
     assert told(None, None, n=2) == ""
+    assert told(READY | {"pending": 100}, n=1).endswith("\r\033[K"), "what comes next has a line of its own"

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.unit.cli.test_purge_care import answering
+from tests.unit.cli.purging import answering
 from vragd.cli.doctor.parts import socket_and_daemon
 from vragd.cli.main import main
 from vragd.cli.page import Page
@@ -163,6 +163,20 @@ def test_where_text_goes_to_another_machine_its_host_is_named(capsys: pytest.Cap
     assert "the text of its notes goes to api.example.com" in capsys.readouterr().out
     print_status(STATUS | {"stores": [STORE | {"reranked_by": "http://127.0.0.1:8/rerank"}]}, None, Page())
     assert "go to http://127.0.0.1:8/rerank, which re-ranks them" in capsys.readouterr().out
+
+
+def test_a_re_ranker_that_fails_is_said_with_what_it_cost(capsys: pytest.CaptureFixture[str]) -> None:
+    trouble = {
+        "code": "rerank_unavailable",
+        "message": "nobody is there",
+        "hint": "see",
+        "for_s": 130,
+        "n_questions": 3,
+    }
+    print_status(STATUS | {"stores": [STORE | {"rerank_trouble": trouble}]}, None, Page(width=80))
+    said = capsys.readouterr().out
+    assert "1 re-ranker fails" in said.splitlines()[0]
+    assert "    the re-ranker fails for 2 min, 3 questions went without: nobody is there\n    try: see\n" in said
 
 
 def test_most_notes_in_other_languages_are_told_with_what_to_take_instead(

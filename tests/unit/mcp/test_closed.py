@@ -188,7 +188,7 @@ def test_what_is_pending_counts_if_it_is_shown_and_of_the_rest_not_how_much_it_i
         incomplete = daemon.told("search", query="quartz")["incomplete"]
         assert incomplete == ["files_unread", "1 changed files are still to be indexed"]
         status = daemon.request("GET", "/v1/status")
-        assert (status["pending"], status["degraded"]) == (7, [])
+        assert (status["pending"], status["degraded"]) == (5, [])
         for n in range(1_100):
             indexer.dirty.add([(source, f"{n}.md")])
         assert daemon.told("status")["pending"] == 1

@@ -71,7 +71,10 @@ def settings(server: FakeReranker, **given: Any) -> RerankSettings:
 
 
 async def answers(home: Path, rerank: RerankSettings | None, *asked: dict[str, Any]) -> list[Any]:
-    """What questions are answered, to a store of notes about one word of which the last one has another, too."""
+    """
+    What questions, and asking for the status (`{}`), are answered, to a store of notes about one word of which the last
+    one has another, too.
+    """
     (home / "v").mkdir(exist_ok=True)
     (home / "data").mkdir(mode=0o700, exist_ok=True)
     for i in range(8):
@@ -90,7 +93,8 @@ async def answers(home: Path, rerank: RerankSettings | None, *asked: dict[str, A
         assert await stores.settled(await stores.sync((), None), 30)
         found = []
         for body in asked:
-            reply = await dispatch(questions, stores, "POST", "/v1/query", json.dumps(body).encode())
+            method, target = ("POST", "/v1/query") if body else ("GET", "/v1/status")
+            reply = await dispatch(questions, stores, method, target, json.dumps(body).encode() if body else b"")
             found.append(json.loads(reply.body))
         return found
     finally:
@@ -161,7 +165,9 @@ def test_what_is_no_number_for_each_passage_is_none_and_nothing_of_a_passage_is_
 
 def test_one_that_fails_costs_nothing_but_its_order_and_is_said(tmp_path: Path, server: FakeReranker) -> None:
     server.fail(500, {})
-    (found,) = asyncio.run(answers(tmp_path, settings(server), ASKED))
+    found, status = asyncio.run(answers(tmp_path, settings(server), ASKED, {}))
+    (store,) = status["stores"]
+    assert (store["rerank_trouble"]["code"], store["rerank_trouble"]["n_questions"]) == ("rerank_unavailable", 1)
     assert (paths(found), found["degraded"]) == (["0.md", "1.md", "2.md"], ["rerank_unavailable"])
     assert "relevance" not in found["hits"][0]["parts"]
 
@@ -279,6 +285,32 @@ def test_it_is_made_beside_the_loop_and_closed_when_no_store_names_it_any_more(s
     asyncio.run(asked())
     assert len(MADE_ON) == 3, f"what failed is left alone for {LEFT_ALONE_S} s"
     assert all(name.startswith("rerank") for name in MADE_ON)
+
+
+def test_one_that_fails_is_in_the_status_until_it_succeeds(server: FakeReranker) -> None:
+    answer, given = Answer((hit("a", 0.6), hit("b", 0.5))), settings(server)
+
+    async def asked() -> None:
+        reranking = Reranking(left_alone_s=0.0)
+        try:
+            for n in (1, 2):
+                server.fail(500, {})
+                await reranking.applied(given, Question(text="q"), answer, lambda: {given})
+                trouble = reranking.trouble(given)
+                assert trouble is not None
+                assert (trouble["code"], trouble["n_questions"]) == ("rerank_unavailable", n)
+                assert trouble["message"].endswith("failed with status 500") and trouble["for_s"] >= 0
+            found = await reranking.applied(given, Question(text="q"), answer, lambda: {given})
+            assert (found.degraded, reranking.trouble(given)) == ((), None)
+            server.go.clear()
+            late = settings(server, timeout_s=0.1)
+            await reranking.applied(late, Question(text="q"), answer, lambda: {late})
+            assert "did not answer within 0.1 s" in (reranking.trouble(late) or {})["message"]
+        finally:
+            server.go.set()
+            reranking.close()
+
+    asyncio.run(asked())
 
 
 def hit(path: str, score: float, **more: Any) -> Hit:

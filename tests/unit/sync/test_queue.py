@@ -71,6 +71,7 @@ def test_a_path_put_back_keeps_its_ticket_although_it_was_saved_again_meanwhile(
     ticket = dirty.hint(1, "a.md", settle=False)
     dirty.take(9)
     dirty.hint(1, "a.md")
+    assert dirty.pending() == 1, "it counts once"
     dirty.put_back([A], 0)
     dirty.done([A])
     assert not dirty.settled(ticket)
@@ -154,7 +155,7 @@ def test_what_is_put_back_counts_towards_the_bounds_of_hints(dirty: Queue) -> No
     dirty.put_back([(1, "f/a.md")], 0)
     assert dirty.paths() == ["f/a.md"], "there was no room among the hints, it is not lost"
     dirty.hint(1, "f/one-more.md")
-    assert dirty.pending() == 2, "one scan of the folder, and the path that is being looked at"
+    assert dirty.pending() == 1, "the path that is being looked at; and there is a scan of the folder"
     for i in range(MAX_HINTS + 1):
         dirty.hint(2, f"{i}/n.md")
     assert len([place for place in dirty.pending_paths() if place[0] == 2]) <= MAX_HINTS

@@ -7,7 +7,7 @@ import os
 from typing import Any
 
 from vragd.cli.completion.scripts import SHELLS, is_ours
-from vragd.cli.render import out, say
+from vragd.cli.render import out_whole, say
 from vragd.errors import UsageError
 
 
@@ -26,7 +26,7 @@ def add(commands: Any, common: argparse.ArgumentParser) -> None:
 def _completion(args: argparse.Namespace) -> int:
     shell = SHELLS[args.shell]
     if not args.install:
-        out(shell.script.rstrip("\n"))
+        out_whole(shell.script.rstrip("\n"))
         return 0
     from vragd.cli.steps import Write
     from vragd.system.files import vault_around

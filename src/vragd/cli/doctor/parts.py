@@ -16,7 +16,7 @@ from vragd.cli.bucket import imported
 from vragd.cli.connect import client
 from vragd.cli.doctor.finding import Fact, Finding
 from vragd.cli.reasons import on_language
-from vragd.cli.render import plural
+from vragd.cli.render import ago, plural
 from vragd.cli.status import n_searched
 from vragd.config.load import Loaded
 from vragd.errors import DataDirError, NoDaemon, VragdError
@@ -153,6 +153,11 @@ def _store(store: dict[str, Any]) -> Iterator[Finding]:
             yield Finding(
                 "daemon", "bad", found, trouble["hint"], {"code": trouble["code"], "for_s": int(trouble["for_s"])}
             )
+    if trouble := store.get("rerank_trouble"):
+        n, for_s = trouble["n_questions"], int(trouble["for_s"])
+        found = f"store {store['name']}: its re-ranker fails for {ago(for_s)}, {plural(n, 'question')} went without: "
+        facts = {"code": trouble["code"], "for_s": for_s, "questions": n}
+        yield Finding("daemon", "bad", found + trouble["message"], trouble["hint"], facts)
     for reason in store["degraded"]:
         yield Finding(
             "daemon", "note", f"store {store['name']}: {reason}", "docs/using.md explains it", {"code": reason}

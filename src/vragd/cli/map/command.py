@@ -13,7 +13,7 @@ from typing import Any, Protocol
 from urllib.parse import urlencode
 
 from vragd.cli.connect import Session
-from vragd.cli.render import out, plural, say
+from vragd.cli.render import out_whole, plural, say
 from vragd.errors import UsageError, VragdError
 
 WAIT_S, SAY_S = 1, 10.0
@@ -59,7 +59,7 @@ def _map(args: argparse.Namespace) -> int:
     with Session(args) as session:
         data = made(session, args.out, form, args.store)
     if args.out == "-":
-        out(data.decode())
+        out_whole(data.decode())
         return 0
     os.umask(mode)
     Path(args.out).write_bytes(data)

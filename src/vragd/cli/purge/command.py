@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from vragd.cli.connect import data_dir_of, load
 from vragd.cli.purge.running import holder_of, refusal, stop
-from vragd.cli.render import json_out, out_wrapped, plural, say, within
+from vragd.cli.render import json_out, out, plural, say, within
 from vragd.errors import ConfigError, UsageError, VragdError
 from vragd.system.places import config_path
 
@@ -273,7 +273,7 @@ def _forgotten(loaded: Loaded | None, names: list[str]) -> list[Left]:
 def _print(found: Found, stopped: Holder | None) -> None:
     for thing in found.things:
         said = f" ({thing.said})" if thing.said else ""
-        out_wrapped(within(f"{thing.kind:13} {_size(thing.size):>9}  {thing.path}{said}"), 25)
+        out(within(f"{thing.kind:13} {_size(thing.size):>9}  {thing.path}{said}"), 25)
     for left in found.left:
         _print_left(left)
     if stopped is not None:
@@ -286,8 +286,8 @@ def _print(found: Found, stopped: Holder | None) -> None:
 
 
 def _print_left(left: Left) -> None:
-    out_wrapped(within(f"stays  {left.path}"), 7)
-    out_wrapped(within(f"       {left.why}"), 7)
+    out(within(f"stays  {left.path}"), 7)
+    out(within(f"       {left.why}"), 7)
 
 
 def _size(size: int) -> str:

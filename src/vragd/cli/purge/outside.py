@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from vragd.cli.completion.scripts import installed
 from vragd.cli.control import default_log
-from vragd.cli.purge.thing import Found, Left, Thing, Vaults, is_own_file, tidy, unlinked
+from vragd.cli.purge.thing import Found, Left, Thing, Vaults, is_empty_of_ours, is_own_file, tidy, unlinked
 from vragd.cli.service.managers import Manager, default_log_file
 from vragd.cli.service.units import is_ours
 from vragd.cli.steps import Remove, Run
@@ -109,6 +109,9 @@ def sockets(places: Sequence[Path], held: Path | None, vaults: Vaults, into: Fou
     """Sockets that were left, and that of the daemon that is stopped (`held`); the folder goes with the last one."""
     for place in dict.fromkeys([*places, *([held] if held else []), default_socket()]):
         with suppress(OSError):
+            if is_empty_of_ours(place.parent) and not vaults.around(place):  # a daemon that ended took its socket along
+                into.things.append(Thing("folder", place.parent, partial(_without_socket, place)))
+                continue
             info = place.lstat()
             if not stat.S_ISSOCK(info.st_mode) or info.st_uid != os.geteuid():
                 into.left.append(Left(str(place), "it is no socket of yours"))

@@ -100,9 +100,20 @@ def unlinked(path: Path) -> list[Left]:
 
 def tidy(folder: Path) -> None:
     """Remove the folders of our name that are empty, from this one upwards: `…/vragd`, `…/vragd/run`."""
-    while folder.name == "vragd" or (folder.name == "run" and folder.parent.name == "vragd"):
+    while _is_of_our_name(folder):
         try:
             folder.rmdir()
         except OSError:
             return
         folder = folder.parent
+
+
+def _is_of_our_name(folder: Path) -> bool:
+    return folder.name == "vragd" or (folder.name == "run" and folder.parent.name == "vragd")
+
+
+def is_empty_of_ours(folder: Path) -> bool:
+    """Whether that is a folder of our name, and no link, with nothing in it. Raises OSError."""
+    info = folder.lstat()
+    is_own = stat.S_ISDIR(info.st_mode) and info.st_uid == os.geteuid() and _is_of_our_name(folder)
+    return is_own and not any(folder.iterdir())

@@ -5,11 +5,12 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
+from vragd.cli import logged
 from vragd.cli.connect import client, load
-from vragd.cli.render import complain, out, say
-from vragd.cli.words import MAX_LINES, count
+from vragd.cli.render import complain, out, out_whole, say
 from vragd.errors import ConfigError, DaemonBusy, NoDaemon, NoManager, VragdError
 from vragd.system.places import config_path, expanded
 from vragd.system.program import own
@@ -40,9 +41,7 @@ def add(commands: Any, common: argparse.ArgumentParser) -> None:
         if name == "install":
             sub.add_argument("--on-demand", action="store_true", help="start with the first query, not at login")
         if name == "logs":
-            sub.add_argument("-f", "--follow", action="store_true", help="go on with what is logged from now on")
-            number = count(MAX_LINES, 0)
-            sub.add_argument("-n", "--lines", type=number, default=100, metavar="N", help="the last N lines (100)")
+            logged.add_flags(sub)
 
 
 def _service(args: argparse.Namespace) -> int:
@@ -63,6 +62,11 @@ def _service(args: argparse.Namespace) -> int:
         return 0
     if args.action == "start" and not args.only_print:
         _refuse_second(args, chosen)
+    if args.action in ("start", "restart") and not args.only_print:
+        from vragd.cli.sending import say_at_start
+
+        with suppress(ConfigError):  # the daemon says it, in the log
+            say_at_start(load(args))
     steps = {
         "uninstall": chosen.uninstall, "start": chosen.start, "stop": chosen.stop, "restart": chosen.restart,
     }[args.action]()  # fmt: skip
@@ -73,6 +77,7 @@ def _service(args: argparse.Namespace) -> int:
 
 
 def _install(args: argparse.Namespace, chosen: Manager) -> int:
+    from vragd.cli.sending import say_at_start
     from vragd.cli.steps import perform
 
     if not config_path(args.config).exists():
@@ -80,10 +85,12 @@ def _install(args: argparse.Namespace, chosen: Manager) -> int:
             f"there is no configuration file at {config_path(args.config)}",
             hint="vragd init ~/path/to/your/vault writes one; then install the service",
         )
-    plan = plan_of(args, load(args, required=True))
+    loaded = load(args, required=True)
+    plan = plan_of(args, loaded)
     if not args.only_print:
         chosen.check()
         _refuse_second(args, chosen)
+        say_at_start(loaded)
     perform(chosen.install(plan, on_demand=args.on_demand, only_print=args.only_print), only_print=args.only_print)
     if not args.only_print:
         chosen.after_install()
@@ -144,7 +151,7 @@ def _refuse_second(args: argparse.Namespace, chosen: Manager) -> None:
 
 def _status(args: argparse.Namespace, chosen: Manager) -> int:
     if args.only_print:
-        out(" ".join(chosen.show_command()))
+        out_whole(" ".join(chosen.show_command()))
         return 0
     try:
         chosen.check()
@@ -180,17 +187,17 @@ def _say_what_hinders(args: argparse.Namespace) -> None:
 def show_logs(args: argparse.Namespace, chosen: Manager) -> int:
     """Show what the service logged; the exit status of the command that does."""
     import shlex
-    import subprocess
 
     try:
         file = load(args).config.log.file
     except ConfigError:
         file = None  # which may well be what the log is about
-    command = chosen.logs(args.lines, follow=args.follow, file=file)
+    for_people = logged.for_people(args)
+    command = chosen.logs(args.lines, follow=args.follow, file=file, form="json" if for_people else "cat")
     if args.only_print:
-        out(shlex.join(command))
+        out_whole(shlex.join(command))
         return 0
     try:
-        return subprocess.run(command, check=False).returncode  # noqa: S603
+        return logged.show(command, for_people=for_people)
     except FileNotFoundError:
         raise NoManager(f"there is no {command[0]} here", hint="the log is where vragd run was started") from None

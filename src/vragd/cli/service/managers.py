@@ -100,8 +100,11 @@ class Manager(ABC):
         """The manager's own command for the same."""
 
     @abstractmethod
-    def logs(self, lines: int, *, follow: bool, file: Path | None) -> list[str]:
-        """The command that shows the log. `file`: where the configuration has it, if it has."""
+    def logs(self, lines: int, *, follow: bool, file: Path | None, form: str) -> list[str]:
+        """
+        The command that shows the log. `file`: where the configuration has it, if it has. `form`: that of a journal's
+        lines, where it is one: `cat` for those that we wrote and no more, `json` for an object that holds each.
+        """
 
     def after_install(self) -> None:
         """Remarks about what was installed."""
@@ -223,11 +226,12 @@ class Systemd(Manager):
     def show_command(self) -> list[str]:
         return _systemctl("status", units.SERVICE)
 
-    def logs(self, lines: int, *, follow: bool, file: Path | None) -> list[str]:
+    def logs(self, lines: int, *, follow: bool, file: Path | None, form: str) -> list[str]:
         if file is not None:
             return tail(file, lines, follow=follow)
         followed = ["--follow"] if follow else []
-        return ["journalctl", "--user", "--unit", units.SERVICE, "--lines", str(lines), "--no-pager", *followed]
+        unit = ["journalctl", "--user", "--unit", units.SERVICE]
+        return [*unit, "--lines", str(lines), "--no-pager", "--output", form, *followed]
 
 
 class Launchd(Manager):
@@ -316,7 +320,7 @@ class Launchd(Manager):
     def show_command(self) -> list[str]:
         return ["launchctl", "print", self._target]
 
-    def logs(self, lines: int, *, follow: bool, file: Path | None) -> list[str]:
+    def logs(self, lines: int, *, follow: bool, file: Path | None, form: str) -> list[str]:
         return tail(file or default_log_file(), lines, follow=follow)
 
 

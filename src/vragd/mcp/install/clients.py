@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
+from vragd.errors import UsageError, nearest
 from vragd.system.places import expanded, xdg
 
 Entry = dict[str, Any]
@@ -67,6 +68,29 @@ AGENTS_LINE = (
     " call the `search` tool of the MCP server `vragd`, and name the notes you use."
 )
 """For AGENTS.md or CLAUDE.md: without such a line assistants seldom look."""
+
+
+def meant(said: str) -> str:
+    """
+    Which of CLIENTS somebody means: by its name or title, however they are spelt, or how only one begins.
+
+    Raises UsageError where it is none, or may be several.
+    """
+    plain = _plain(said)
+    names = {name: {_plain(name), _plain(client.title)} for name, client in CLIENTS.items()}
+    found = [name for name, spelt in names.items() if plain in spelt]
+    found = found or [name for name, spelt in names.items() if plain and any(one.startswith(plain) for one in spelt)]
+    if len(found) == 1:
+        return found[0]
+    if found:
+        raise UsageError(f"{said} may be {' or '.join(found)}", hint=f"vragd mcp install {found[0]}")
+    near = nearest(said, CLIENTS)
+    also = f"{near}? " if near else ""
+    raise UsageError(f"{said} is no assistant that is known", hint=f"{also}one of: {', '.join(CLIENTS)}")
+
+
+def _plain(name: str) -> str:
+    return "".join(char for char in name.casefold() if char.isalnum())
 
 
 def file_of(client: Client, *, macos: bool, project: Path | None = None) -> Path:
