@@ -5,8 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from vragd.search.unmarked import hold, restored, without_emphasis
-
+_MARKS = frozenset("*_~=`[\\$\0")
 _CODE = re.compile(r"(?<!`)(`++)(.+?)(?<!`)\1(?!`)")
 _RULES = tuple(
     (re.compile(pattern), shown)
@@ -19,6 +18,10 @@ _RULES = tuple(
 
 def as_read(heading: str) -> str:
     """One heading."""
+    if _MARKS.isdisjoint(heading):
+        return heading
+    from vragd.search.unmarked import hold, restored, without_emphasis  # most headings need none of it
+
     held: list[str] = []
     text = _CODE.sub(lambda code: hold(code[2], held), heading.replace("\0", ""))
     for pattern, shown in _RULES:
