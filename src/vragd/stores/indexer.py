@@ -275,6 +275,9 @@ class Indexer:
             return min(self._patience.asks_in_s, math.inf if soonest_s is None else soonest_s)
         if self.trouble is None and await self.writer.run(while_idle, self.store):
             return 0
+        if self._lacks_embedder and self.dirty.n_parked():
+            self.dirty.release(TRIED_FIRST)
+            return 0
         if self.trouble is not None and self.dirty.pending() == 0:
             self._recovered()
         return self.dirty.next_path_in()
@@ -333,10 +336,11 @@ class Indexer:
         self.dirty.add(place for place in outside if place[0] in sources and sources[place[0]].state == "ok")
 
     async def _round(self, visits: list[Visit]) -> None:
-        started, asks = self._clock.steady(), self._patience.answered
+        started, asks = self._clock.steady(), self._patience.answered or not self._lacks_embedder
         try:
             report = await self.writer.run(lambda: self.store.apply(visits, embed=asks))
-            self._recovered()
+            if report.n_embedded or not (self._lacks_embedder and self.dirty.n_parked()):
+                self._recovered()  # else it had nothing to embed, and tells nothing
         except EmbedderUnavailable as error:
             report = self.store.report  # all that needs no embedder was done
             self._in_trouble(error)
@@ -360,16 +364,7 @@ class Indexer:
         self.dirty.park((visit.source.id, visit.path) for visit in report.waiting)
         if report.n_changed or report.n_removed or report.n_embedded:
             log.info(
-                "sync.round_applied",
-                store=self.store.name,
-                n_changed=report.n_changed,
-                n_removed=report.n_removed,
-                n_failed=report.n_failed,
-                n_embedded=report.n_embedded,
-                n_put=report.n_put,
-                n_deleted=report.n_deleted,
-                generation=report.generation,
-                duration_ms=round(took_s * 1000),
+                "sync.round_applied", store=self.store.name, duration_ms=round(took_s * 1000), **report.log_fields()
             )
 
     def _put_off(self, later: list[tuple[Visit, float]]) -> None:

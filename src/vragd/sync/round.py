@@ -43,6 +43,11 @@ class Report:
     n_deleted: int = 0
     generation: int | None = None
 
+    def log_fields(self) -> dict[str, int | None]:
+        """What the log says of it."""
+        names = ("n_changed", "n_removed", "n_failed", "n_embedded", "n_put", "n_deleted", "generation")
+        return {name: getattr(self, name) for name in names}
+
 
 class Syncer:
     """

@@ -21,7 +21,7 @@ from vragd.server.routes import dispatch
 from vragd.stores.questions import Questions
 from vragd.stores.stores import Stores
 
-MANY = 300
+MANY = 100
 Ask = Callable[..., Awaitable[Any]]
 
 
