@@ -37,8 +37,7 @@ class Client:
         The decoded answer. Raises NoDaemon when nobody answers, and the error the daemon answered with.
         """
         sent = message(method, target, body)
-        connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        with what_went_wrong(self.path, timeout_s), connection:
+        with what_went_wrong(self.path, timeout_s), socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
             connection.settimeout(timeout_s)
             self._connect(connection)
             status, raw = _exchange(connection, sent)
@@ -68,12 +67,24 @@ class Client:
 
 
 def message(method: str, target: str, body: Any) -> bytes:
-    """A request as it is sent, the only one on its connection."""
-    data = b"" if body is None else json.dumps(body).encode()
+    """A request as it is sent, the only one on its connection. Raises UsageError for a body that is no JSON."""
+    try:
+        data = b"" if body is None else json.dumps(body, default=_of_python).encode()
+    except (TypeError, ValueError, RecursionError) as error:
+        raise errors.UsageError(f"the request is no JSON: {error}", hint="text, numbers, lists and mappings") from None
     target = _quoted(target)
     head = f"{method} {target} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n"
     head += f"Content-Type: application/json\r\nContent-Length: {len(data)}\r\n\r\n"
     return head.encode("ascii") + data
+
+
+def _of_python(value: Any) -> Any:
+    """Numbers and arrays as NumPy has them, and whatever else is several, as JSON has them."""
+    if hasattr(value, "tolist"):
+        return value.tolist()
+    if hasattr(value, "__iter__") and not isinstance(value, bytes | bytearray):
+        return list(value)
+    raise TypeError(f"it has {type(value).__name__} in it")
 
 
 def _quoted(target: str) -> str:
@@ -86,7 +97,9 @@ def _quoted(target: str) -> str:
 
 @contextmanager
 def what_went_wrong(path: Path, timeout_s: float) -> Iterator[None]:
-    """Turn what a connection and an answer fail with into NoDaemon."""
+    """Turn what a connection and an answer fail with into NoDaemon. Raises UsageError for a time that is none."""
+    if timeout_s is not None and not timeout_s > 0:
+        raise errors.UsageError(f"timeout_s is {timeout_s}, expected more than 0")
     try:
         yield
     except TimeoutError as error:

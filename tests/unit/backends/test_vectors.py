@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -177,11 +177,12 @@ def test_two_equal_answers_are_equal(vectors: Vectors) -> None:
 
 
 def test_one_key_is_not_taken_for_several_nor_one_record(vectors: Vectors) -> None:
-    for act in (vectors.get_vectors, vectors.delete_vectors):
+    acts: tuple[Callable[[str, Any], Any], ...] = (vectors.get_vectors, vectors.delete_vectors)
+    for act in acts:
         for keys in ("abc", b"abc", None, [1], [None]):
             with pytest.raises(UsageError, match="key"):
-                act("words", keys)  # type: ignore[operator]
-        assert not act("words", ["", "\ud800", "é", "x" * 1_025])  # type: ignore[operator]
+                act("words", keys)
+        assert not act("words", ["", "\ud800", "é", "x" * 1_025])
     for given in (Record("r", [1, 2, 3]), {"r": [1, 2, 3]}, "r", None, 5):
         with pytest.raises(UsageError, match="records are several"):
             vectors.put_vectors("words", given)  # type: ignore[arg-type]
@@ -197,8 +198,11 @@ def test_a_name_that_leads_elsewhere_is_no_stores(vectors: Vectors, tmp_path: Pa
         other.put_vectors("mine", [("a", [1, 2, 3])])
     for name in ("../other/mine", str(tmp_path / "other/mine"), "./words", "words/.", "", "..", "none", "a\0b"):
         assert not vectors.store_exists(name) and not vectors.delete_store(name)
-        for act in (vectors.store_info, vectors.keys, lambda name: vectors.put_vectors(name, [("b", [1, 2, 3])]),
-                    lambda name: vectors.delete_vectors(name, []), lambda name: vectors.bulk(name, 5)):  # fmt: skip
+        acts: tuple[Callable[[str], Any], ...] = (
+            vectors.store_info, vectors.keys, lambda name: vectors.put_vectors(name, [("b", [1, 2, 3])]),
+            lambda name: vectors.delete_vectors(name, []), lambda name: vectors.bulk(name, 5),
+        )  # fmt: skip
+        for act in acts:
             with pytest.raises(UnknownCollection):
                 act(name)
     with open_backend("file", path=tmp_path / "other") as other:
