@@ -68,14 +68,22 @@ class Client:
 
 def message(method: str, target: str, body: Any) -> bytes:
     """A request as it is sent, the only one on its connection. Raises UsageError for a body that is no JSON."""
-    try:
-        data = b"" if body is None else json.dumps(body, default=_of_python).encode()
-    except (TypeError, ValueError, RecursionError) as error:
-        raise errors.UsageError(f"the request is no JSON: {error}", hint="text, numbers, lists and mappings") from None
+    data = encoded(body)
     target = _quoted(target)
     head = f"{method} {target} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n"
     head += f"Content-Type: application/json\r\nContent-Length: {len(data)}\r\n\r\n"
     return head.encode("ascii") + data
+
+
+def encoded(body: Any) -> bytes:
+    """The body of a request; None is none. Raises UsageError for what is no JSON."""
+    try:
+        return b"" if body is None else json.dumps(body, default=_of_python, ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        hint = "a name that is none has %XX for its bytes, as answers do"
+        raise errors.UsageError("the request holds text that is no UTF-8", hint=hint) from None
+    except (TypeError, ValueError, RecursionError) as error:
+        raise errors.UsageError(f"the request is no JSON: {error}", hint="text, numbers, lists and mappings") from None
 
 
 def _of_python(value: Any) -> Any:

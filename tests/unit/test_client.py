@@ -82,6 +82,11 @@ def test_a_body_is_told_in_pythons_terms_and_is_json(place: Path) -> None:
     assert json.loads(message("POST", "/", body).partition(b"\r\n\r\n")[2]) == {
         "a": 0.5, "b": [0, 1], "c": ["x"], "d": [0, 1], "e": True,
     }  # fmt: skip
+    assert "é" in message("POST", "/", {"é": 1}).decode()
+    for text in ("\ud800", "bad\udcff.md"):
+        with pytest.raises(UsageError, match=r"no UTF-8") as caught:
+            message("POST", "/", {"note": text})
+        assert "%XX" in caught.value.hint
     around: list[object] = []
     around.append(around)
     for wrong in (b"x", object(), {"a": 1j}, {(1, 2): 3}, around):
