@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -17,6 +19,7 @@ from vragd.errors import (
     CollectionMismatch,
     ConfigError,
     DaemonBusy,
+    DataDirError,
     UnknownCollection,
     Unsupported,
     UsageError,
@@ -272,6 +275,27 @@ def test_one_process_at_a_time_has_a_folder(tmp_path: Path) -> None:
     opened("faiss", tmp_path).close()
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["file", "sqlite"])
+def test_another_process_may_read_what_one_writes(kind: str, tmp_path: Path) -> None:
+    code = """if True:
+        import sys, vragd
+        from vragd.errors import BackendUnavailable
+        with vragd.open_backend(sys.argv[1], path=sys.argv[2]) as vectors:
+            print(*vectors.keys("words"))
+            try:
+                vectors.put_vectors("words", [("b", [1, 2])])
+            except BackendUnavailable as error:
+                print("writes" in error.message)
+    """
+    with opened(kind, tmp_path) as vectors:
+        vectors.create_store("words", 2)
+        vectors.put_vectors("words", [("a", [1, 2])])
+        done = [sys.executable, "-c", code, kind, str(tmp_path / kind)]
+        assert subprocess.run(done, capture_output=True, text=True, check=True).stdout == "a\nTrue\n"
+        assert list(vectors.keys("words")) == ["a"]
+
+
 @pytest.mark.parametrize(
     "theirs", ["a/b/.report.docx.tmp", "lock", "photos/a.jpg", "photos/vectors.faiss/x", "notes.txt", "photos/.x.tmp"]
 )
@@ -357,6 +381,12 @@ def test_wrong_types_and_settings_are_told() -> None:
         ("file", {}, UsageError, "path"),
         ("memory", {"path": "/x"}, UsageError, "keeps nothing in a folder"),
         ("faiss", {"path": "/x", "index": "best"}, UsageError, "index"),
+        (None, {}, UsageError, "is NoneType, expected text"),
+        (["faiss"], {}, UsageError, "is list, expected text"),
+        ("faiss", {"path": 3}, UsageError, "the path is int"),
+        ("sqlite", {"path": b" "}, UsageError, "the path is empty"),
+        ("faiss", {"path": "/a\0b"}, UsageError, "NUL"),
+        ("faiss", {"path": "/tmp/" + "x" * 300}, DataDirError, "File name too long"),
     ):
         with pytest.raises(error, match=says):
             open_backend(kind, **given)  # type: ignore[arg-type]
