@@ -258,8 +258,8 @@ class AsyncClient:
             with what_went_wrong(self.path, timeout_s):
                 async with asyncio.timeout(timeout_s):
                     raw = await self._exchanged(sent)
-                status, answer = received(io.BytesIO(raw))
-        return decoded(status, answer)
+                answer = received(io.BytesIO(raw))
+        return decoded(*answer)
 
     async def _exchanged(self, sent: bytes) -> bytes:
         """All that comes back. No stream: one that breaks off while it is written to forgets what was answered."""

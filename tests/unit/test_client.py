@@ -46,6 +46,12 @@ def answered(place: Path, answer: bytes, target: str = "/healthz") -> object:
 def test_an_answer_is_decoded_and_an_error_comes_back_as_what_it_was(place: Path) -> None:
     assert answered(place, HEAD + b'Content-Length: 11\r\nX: y\r\n\r\n{"ok":true}and more') == {"ok": True}
     place.unlink()
+    assert (
+        answered(place, HEAD + b"content-type: text/plain; v=1\r\nContent-Length: 4\r\n\r\nup 1", "/metrics") == "up 1"
+    )
+    place.unlink()
+    with pytest.raises(UsageError, match="no end"):
+        Client(place).request("GET", "/v1/events?x=1")
     body = b'{"error":{"code":"%s","message":"no store","hint":"try"}}' % UnknownStore.code.encode()
     with pytest.raises(UnknownStore, match="no store"):
         answered(place, b"HTTP/1.1 404 Not Found\r\ncontent-length: %d\r\n\r\n%s" % (len(body), body))
