@@ -149,8 +149,14 @@ def _daemon(path: Path | str | None) -> tuple[Path, Callable[[], Path | None]]:
 
     flag = os.fsdecode(path) if path else None
     if at_hand.names_socket(flag):
-        return at_hand.socket_of(flag, None), lambda: None
-    return at_hand.socket_of(None, None), lambda: at_hand.recorded_socket(at_hand.data_dir_of(None, None))
+        return at_hand.socket_of(flag, None), client.nowhere
+    return at_hand.socket_of(None, None), _recorded
+
+
+def _recorded() -> Path | None:
+    from vragd.config import at_hand
+
+    return at_hand.recorded_socket(at_hand.data_dir_of(None, None))
 
 
 _in_threads = threading.Semaphore(MOST_AT_ONCE)

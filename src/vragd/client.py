@@ -21,6 +21,11 @@ from vragd.errors import Mistyped, NoDaemon, NotRunning, VragdError
 _LINE_BYTES, _MOST_LINES, _MOST_BYTES = 65_536, 100, 1 << 30  # of an answer
 
 
+def nowhere() -> Path | None:
+    """No other place than the one that is named."""
+    return None
+
+
 class Client:
     """
     Talks to the daemon at `path`. One connection a request; safe to use from several threads.
@@ -28,7 +33,7 @@ class Client:
     Where nobody is at `path`, `elsewhere` is asked for another one: None if there is none.
     """
 
-    def __init__(self, path: Path | str, elsewhere: Callable[[], Path | None] = lambda: None) -> None:
+    def __init__(self, path: Path | str, elsewhere: Callable[[], Path | None] = nowhere) -> None:
         self.path = Path(path)
         self._elsewhere = elsewhere
 

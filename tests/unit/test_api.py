@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import asyncio
 import json
+import pickle
 import subprocess
 import sys
 import tempfile
@@ -139,6 +140,12 @@ def test_a_change_of_a_question_may_be_back_to_what_is_usual() -> None:
         Asked().search(question, foo=1)
 
 
+def test_clients_go_to_other_processes_as_they_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("VRAGD_SOCKET", raising=False)
+    for made in (Client("/x/s"), Client(), AsyncClient("/x/s"), AsyncClient()):
+        assert pickle.loads(pickle.dumps(made)).path == made.path
+
+
 def test_the_daemon_is_found_where_the_configuration_has_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with answering(said(b"200 OK", b'{"hits":[]}')) as told:
         config = tmp_path / "config.yaml"
@@ -158,6 +165,7 @@ def test_the_daemon_is_found_where_the_configuration_has_it(tmp_path: Path, monk
 def test_everything_public_can_be_had_and_loads_little() -> None:
     for name in vragd.__all__:
         assert getattr(vragd, name) is not None
+        assert name in dir(vragd)
     with pytest.raises(AttributeError, match="no attribute 'nothing'"):
         vragd.nothing  # noqa: B018
     code = (
