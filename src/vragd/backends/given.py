@@ -64,7 +64,7 @@ def _record(given: Record | Sequence[Any] | Given) -> Record:
 def _key(given: object) -> str:
     if not isinstance(given, str):
         raise UsageError(f"a key is {type(given).__name__}, expected text", hint=f"for example {str(given)[:40]!r}")
-    return str(given)
+    return str.__str__(given)
 
 
 def keys(given: Iterable[str]) -> list[str]:
@@ -85,14 +85,14 @@ def text(what: str, given: object) -> str:
     """A name, or the beginning of keys."""
     if not isinstance(given, str):
         raise UsageError(f"{what} is {type(given).__name__}, expected text")
-    return str(given)
+    return str.__str__(given)
 
 
 def space(given: object) -> str:
     """What names a model for a backend."""
-    if not _SPACE.fullmatch(text("space", given)):
-        raise UsageError(f"a space cannot be called {str(given)[:80]!r}", hint="up to 32 of a-z and 0-9")
-    return str(given)
+    if not _SPACE.fullmatch(named := text("space", given)):
+        raise UsageError(f"a space cannot be called {named[:80]!r}", hint="up to 32 of a-z and 0-9")
+    return named
 
 
 def whole(what: str, given: object) -> int:
@@ -159,7 +159,7 @@ def _kept(record: Record) -> Metadata:
                 f"{name!r} of {record.key!r} is {_called(value)}, expected {_EXPECTED}",
                 keys=(record.key,), part="metadata",
             )  # fmt: skip
-        found[str(name)] = parts[0] if several is None else tuple(parts)
+        found[str.__str__(name)] = parts[0] if several is None else tuple(parts)
     return found
 
 
@@ -208,5 +208,6 @@ def condition(given: Filter | Given | None) -> Filter | None:
         values = tuple(one for one in plain if one is not None)
         if not isinstance(name, str) or len(values) < len(plain):
             raise UsageError(f"the filter's {name!r} is {_called(value)}", hint=f"expected {_EXPECTED}")
-        parts.append(Compare(str(name), "=", values[0]) if several is None else In(str(name), values))
+        named = str.__str__(name)
+        parts.append(Compare(named, "=", values[0]) if several is None else In(named, values))
     return And(tuple(parts)) if parts else None

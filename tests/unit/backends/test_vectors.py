@@ -7,13 +7,14 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from enum import Enum
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from vragd import Record, Vectors, open_backend
+from vragd import Found, Record, Vectors, open_backend
 from vragd.errors import (
     BackendRefused,
     CollectionMismatch,
@@ -166,6 +167,11 @@ def test_numbers_of_numpy_are_as_pythons(vectors: Vectors) -> None:
     assert {type(value) for value in kept.values()} == {float, int, bool, str, list}
     for name, value in metadata.items():
         assert found(vectors, k=np.int64(1), filter={name: value}) == ["n"]  # type: ignore[arg-type]
+    word = Enum("word", {"ONE": "one"}, type=str).ONE
+    assert vectors.put_vectors("words", [(word, [9, 1, 1], {word: word})]) == 1
+    assert vectors.query("words", [9, 1, 1], 1, filter={word: word}) == [
+        Found("one", pytest.approx(1.0), {"one": "one"})
+    ]
     assert vectors.create_store("others", np.int64(2)) and vectors.store_info("others").dimension == 2  # type: ignore[arg-type]
 
 

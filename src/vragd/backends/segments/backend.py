@@ -61,7 +61,7 @@ class SegmentBackend:
         self, name: str, dimension: int, metric: Metric, *, space: str = "", model: str = ""
     ) -> CollectionInfo:  # fmt: skip
         check_traits(self.traits, dimension, metric, self._kind)
-        if not _may_be(name):
+        if not name or "/" in name or name.startswith(".") or "\0" in name:
             raise CollectionMismatch(f"{name!r} cannot be the name of a store", what="name")
         asked = CollectionInfo(name, dimension, metric, None, space, model, secrets.token_hex(8))
         with self._changing:
@@ -307,7 +307,7 @@ class SegmentBackend:
             held, at = self._known(name)
             if recent and held is not None and looked - at < self._look_s:
                 return held
-            found = self._storage.manifest(name, quick=quick) if _may_be(name) else None
+            found = self._storage.manifest(name, quick=quick)
             if found is None:
                 self._keep(name, None, looked)
                 raise UnknownCollection(f"there is no store {name!r} in {self._storage.place('')}")
@@ -381,11 +381,6 @@ class SegmentBackend:
             f"{self._storage.place(name)} is damaged: {why}",
             hint="move it away: vragd makes and fills it again from its own copy, without embedding",
         )
-
-
-def _may_be(name: str) -> bool:
-    """Whether a collection can have this name: one that leads elsewhere names none, whatever is there."""
-    return bool(name) and not name.startswith(".") and "/" not in name and "\0" not in name
 
 
 def _same(had: Row | None, row: Row) -> bool:
