@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from vragd.api import Answer, AsyncClient, Client, Hit, Question
+    from vragd.backends.given import Record
     from vragd.backends.opened import open_backend
-    from vragd.backends.vectors import Found, Record, Vectors
+    from vragd.backends.vectors import Found, Vectors
 
 __version__ = "0.1.0"
 __all__ = [
@@ -16,8 +17,8 @@ __all__ = [
 ]  # fmt: skip
 
 _PLACES = dict.fromkeys(("Answer", "AsyncClient", "Client", "Hit", "Question"), "vragd.api")
-_PLACES |= dict.fromkeys(("Found", "Record", "Vectors"), "vragd.backends.vectors")
-_PLACES["open_backend"] = "vragd.backends.opened"
+_PLACES |= dict.fromkeys(("Found", "Vectors"), "vragd.backends.vectors")
+_PLACES |= {"Record": "vragd.backends.given", "open_backend": "vragd.backends.opened"}
 
 
 def __getattr__(name: str) -> Any:
@@ -25,3 +26,7 @@ def __getattr__(name: str) -> Any:
     if name not in _PLACES:
         raise AttributeError(f"module 'vragd' has no attribute {name!r}")
     return getattr(import_module(_PLACES[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

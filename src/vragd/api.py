@@ -13,21 +13,27 @@ from __future__ import annotations
 
 import asyncio
 import io
+import os
+import socket
+import threading
 import time
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlencode
+from weakref import WeakKeyDictionary
 
 from vragd import client
 from vragd.client import decoded, message, received, what_went_wrong
 from vragd.errors import UnknownStore
-from vragd.system.places import socket_path
 
 TIMEOUT_S = 65.0
 """Of one request; the daemon itself gives a question up before."""
 MOST_WAITED_S = 20.0  # in one request
+MOST_AT_ONCE = 16
+"""Of all threads, and of an event loop; a daemon answers ten questions of one process at a time, and lets ten wait."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,18 +68,18 @@ class Question:
     def to_dict(self) -> dict[str, Any]:
         """The body of the request: what is not as it is by default. Numbers may be of NumPy."""
         every = {one.name: (getattr(self, one.name), one.default) for one in fields(self)}
-        given = {name: value for name, (value, default) in every.items() if value is not default}
-        for name in ("vector", "vectors"):
-            if given.get(name) is not None:
-                given[name] = _plain(given[name])
-        return {name: list(value) if isinstance(value, tuple) else value for name, value in given.items()}
+        return {name: _plain(value) for name, (value, default) in every.items() if value is not default}
 
 
-def _plain(numbers: Any) -> Any:
-    """Rows of any array as lists of Python's numbers."""
-    if hasattr(numbers, "tolist"):
-        return numbers.tolist()
-    return [_plain(one) if hasattr(one, "__iter__") else float(one) for one in numbers]
+def _plain(value: Any) -> Any:
+    """Any array, or what else is several, as lists; numbers as Python's."""
+    if hasattr(value, "tolist"):
+        return value.tolist()
+    if isinstance(value, str | bytes | int | float | Mapping) or value is None:
+        return value
+    if hasattr(value, "__iter__"):
+        return [_plain(one) for one in value]
+    return float(value) if hasattr(value, "__float__") else value
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,11 +136,45 @@ def _known(kind: type[Hit | Answer], told: Mapping[str, Any]) -> dict[str, Any]:
 def _question(question: str | Question, changes: Mapping[str, Any]) -> dict[str, Any]:
     """The body of a question. Raises TypeError for a field that there is not."""
     asked = question if isinstance(question, Question) else Question(question)
-    return {**asked.to_dict(), **Question(**changes).to_dict()}
+    return replace(asked, **changes).to_dict()
 
 
 def _store_target(name: str, **query: str) -> str:
-    return f"/v1/stores/{quote(name, safe='')}" + (f"?{urlencode(query)}" if query else "")
+    return f"/v1/stores/{quote(name, safe='', errors='surrogateescape')}" + (f"?{urlencode(query)}" if query else "")
+
+
+def _daemon(path: Path | str | None) -> tuple[Path, Callable[[], Path | None]]:
+    """The socket of the daemon that is meant, and where else it may be: found as commands find it."""
+    from vragd.config import at_hand
+
+    flag = os.fsdecode(path) if path else None
+    if at_hand.names_socket(flag):
+        return at_hand.socket_of(flag, None), client.nowhere
+    return at_hand.socket_of(None, None), _recorded
+
+
+def _recorded() -> Path | None:
+    from vragd.config import at_hand
+
+    return at_hand.recorded_socket(at_hand.data_dir_of(None, None))
+
+
+_in_threads = threading.Semaphore(MOST_AT_ONCE)
+
+
+def _begin_anew() -> None:
+    """In a forked process, where nobody asks yet."""
+    global _in_threads  # noqa: PLW0603
+    _in_threads = threading.Semaphore(MOST_AT_ONCE)
+
+
+os.register_at_fork(after_in_child=_begin_anew)
+_in_turn: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Semaphore] = WeakKeyDictionary()
+
+
+def _turns() -> asyncio.Semaphore:
+    """Of the event loop that runs."""
+    return _in_turn.setdefault(asyncio.get_running_loop(), asyncio.Semaphore(MOST_AT_ONCE))
 
 
 class Client(client.Client):
@@ -145,7 +185,12 @@ class Client(client.Client):
     """
 
     def __init__(self, path: Path | str | None = None) -> None:
-        super().__init__(socket_path(str(path) if path else None, None))
+        super().__init__(*_daemon(path))
+
+    def request(self, method: str, target: str, body: Any = None, *, timeout_s: float = 35.0) -> Any:
+        """As `client.Client.request`; of however many threads ask 16 do at a time, and its time begins then."""
+        with _in_threads:
+            return super().request(method, target, body, timeout_s=timeout_s)
 
     def search(self, question: str | Question, **changes: Any) -> Answer:
         """The answer to a question; `changes` are fields of `Question`."""
@@ -204,23 +249,46 @@ class Client(client.Client):
 
 
 class AsyncClient:
-    """`Client` without waiting: the same questions and answers, awaited. For one event loop."""
+    """
+    `Client` without waiting: the same questions and answers, awaited. Of however many that are begun in an event loop
+    16 are asked at a time, as many as a daemon has room for.
+    """
 
     def __init__(self, path: Path | str | None = None) -> None:
-        self.path = socket_path(str(path) if path else None, None)
+        self.path, self._elsewhere = _daemon(path)
 
     async def request(self, method: str, target: str, body: Any = None, *, timeout_s: float = 35.0) -> Any:
-        """As `client.Client.request`."""
-        with what_went_wrong(self.path, timeout_s):
-            async with asyncio.timeout(timeout_s):
-                reader, writer = await asyncio.open_unix_connection(str(self.path))
-                try:
-                    writer.write(message(method, target, body))
-                    raw = await reader.read()
-                finally:
-                    writer.close()
-            status, answer = received(io.BytesIO(raw))
-        return decoded(status, answer)
+        """As `client.Client.request`; the time begins when it is this request's turn."""
+        sent = message(method, target, body)
+        async with _turns():
+            with what_went_wrong(self.path, timeout_s):
+                async with asyncio.timeout(timeout_s):
+                    raw = await self._exchanged(sent)
+                answer = received(io.BytesIO(raw))
+        return decoded(*answer)
+
+    async def _exchanged(self, sent: bytes) -> bytes:
+        """All that comes back. No stream: one that breaks off while it is written to forgets what was answered."""
+        loop, raw = asyncio.get_running_loop(), bytearray()
+        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
+            connection.setblocking(False)
+            await self._connect(loop, connection)
+            with suppress(BrokenPipeError, ConnectionResetError):  # refused while we were still sending
+                await loop.sock_sendall(connection, sent)
+            with suppress(ConnectionResetError):  # whether it is a whole answer, its head says
+                while part := await loop.sock_recv(connection, 65_536):
+                    raw += part
+        return bytes(raw)
+
+    async def _connect(self, loop: asyncio.AbstractEventLoop, connection: socket.socket) -> None:
+        try:
+            await loop.sock_connect(connection, str(self.path))
+        except (FileNotFoundError, ConnectionRefusedError):
+            other = self._elsewhere()
+            if other is None or other == self.path:
+                raise
+            await loop.sock_connect(connection, str(other))
+            self.path = other
 
     async def search(self, question: str | Question, **changes: Any) -> Answer:
         """As `Client.search`."""

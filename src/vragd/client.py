@@ -21,6 +21,11 @@ from vragd.errors import Mistyped, NoDaemon, NotRunning, VragdError
 _LINE_BYTES, _MOST_LINES, _MOST_BYTES = 65_536, 100, 1 << 30  # of an answer
 
 
+def nowhere() -> Path | None:
+    """No other place than the one that is named."""
+    return None
+
+
 class Client:
     """
     Talks to the daemon at `path`. One connection a request; safe to use from several threads.
@@ -28,21 +33,21 @@ class Client:
     Where nobody is at `path`, `elsewhere` is asked for another one: None if there is none.
     """
 
-    def __init__(self, path: Path | str, elsewhere: Callable[[], Path | None] = lambda: None) -> None:
+    def __init__(self, path: Path | str, elsewhere: Callable[[], Path | None] = nowhere) -> None:
         self.path = Path(path)
         self._elsewhere = elsewhere
 
     def request(self, method: str, target: str, body: Any = None, *, timeout_s: float = 35.0) -> Any:
         """
-        The decoded answer. Raises NoDaemon when nobody answers, and the error the daemon answered with.
+        The decoded answer; that of `/metrics` is text. Raises NoDaemon when nobody answers, the error the daemon
+        answered with, and UsageError for what cannot be asked so.
         """
         sent = message(method, target, body)
-        connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        with what_went_wrong(self.path, timeout_s), connection:
+        with what_went_wrong(self.path, timeout_s), socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
             connection.settimeout(timeout_s)
             self._connect(connection)
-            status, raw = _exchange(connection, sent)
-        return decoded(status, raw)
+            answer = _exchange(connection, sent)
+        return decoded(*answer)
 
     def connected(self, *, timeout_s: float = 5.0) -> socket.socket:
         """A connection to the daemon, for whoever speaks on it himself, and closes it. Raises NoDaemon."""
@@ -68,12 +73,34 @@ class Client:
 
 
 def message(method: str, target: str, body: Any) -> bytes:
-    """A request as it is sent, the only one on its connection."""
-    data = b"" if body is None else json.dumps(body).encode()
+    """A request as it is sent, the only one on its connection. Raises UsageError for a body that is no JSON."""
+    if target.partition("?")[0] == "/v1/events":
+        raise errors.UsageError("/v1/events has no end to wait for", hint="Client.connected() gives a socket to read")
+    data = encoded(body)
     target = _quoted(target)
     head = f"{method} {target} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n"
     head += f"Content-Type: application/json\r\nContent-Length: {len(data)}\r\n\r\n"
     return head.encode("ascii") + data
+
+
+def encoded(body: Any) -> bytes:
+    """The body of a request; None is none. Raises UsageError for what is no JSON."""
+    try:
+        return b"" if body is None else json.dumps(body, default=_of_python, ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        hint = "a name that is none has %XX for its bytes, as answers do"
+        raise errors.UsageError("the request holds text that is no UTF-8", hint=hint) from None
+    except (TypeError, ValueError, RecursionError) as error:
+        raise errors.UsageError(f"the request is no JSON: {error}", hint="text, numbers, lists and mappings") from None
+
+
+def _of_python(value: Any) -> Any:
+    """Numbers and arrays as NumPy has them, and whatever else is several, as JSON has them."""
+    if hasattr(value, "tolist"):
+        return value.tolist()
+    if hasattr(value, "__iter__") and not isinstance(value, bytes | bytearray):
+        return list(value)
+    raise TypeError(f"it has {type(value).__name__} in it")
 
 
 def _quoted(target: str) -> str:
@@ -86,7 +113,9 @@ def _quoted(target: str) -> str:
 
 @contextmanager
 def what_went_wrong(path: Path, timeout_s: float) -> Iterator[None]:
-    """Turn what a connection and an answer fail with into NoDaemon."""
+    """Turn what a connection and an answer fail with into NoDaemon. Raises UsageError for a time that is none."""
+    if timeout_s is not None and not timeout_s > 0:
+        raise errors.UsageError(f"timeout_s is {timeout_s}, expected more than 0")
     try:
         yield
     except TimeoutError as error:
@@ -97,8 +126,8 @@ def what_went_wrong(path: Path, timeout_s: float) -> Iterator[None]:
         raise _stranger("no HTTP") from error
 
 
-def _exchange(connection: socket.socket, request: bytes) -> tuple[int, bytes]:
-    """One request and its whole answer: status and body. Raises ValueError for what no vragd answers."""
+def _exchange(connection: socket.socket, request: bytes) -> tuple[int, bytes, bytes]:
+    """One request and its whole answer: status, body and media type. Raises ValueError for what no vragd answers."""
     try:
         connection.sendall(request)
     except (BrokenPipeError, ConnectionResetError):
@@ -107,18 +136,21 @@ def _exchange(connection: socket.socket, request: bytes) -> tuple[int, bytes]:
         return received(answer)
 
 
-def received(answer: BinaryIO) -> tuple[int, bytes]:
-    """The status and the body of an answer. Raises ValueError for what no vragd answers, OSError for a part of it."""
-    first, *fields = _head(answer)
+def received(answer: BinaryIO) -> tuple[int, bytes, bytes]:
+    """
+    The status, the body and the media type of an answer. Raises ValueError for what no vragd answers, OSError for a
+    part of it.
+    """
+    first, *lines = _head(answer)
     version, status, *_ = first.split(b" ")
-    lengths = [int(value) for name, _, value in (field.partition(b":") for field in fields)
-               if name.lower() == b"content-length"]  # fmt: skip
+    fields = [(name.lower(), value.strip()) for name, _, value in (line.partition(b":") for line in lines)]
+    lengths = [int(value) for name, value in fields if name == b"content-length"]
     if not version.startswith(b"HTTP/1.") or len(lengths) != 1 or not 0 <= lengths[0] <= _MOST_BYTES:
         raise ValueError
     body = answer.read(lengths[0])
     if len(body) < lengths[0]:
         raise ConnectionResetError
-    return int(status), body
+    return int(status), body, dict(fields).get(b"content-type", b"")
 
 
 def _head(answer: BinaryIO) -> list[bytes]:
@@ -167,8 +199,10 @@ def _stranger(answered: str) -> NoDaemon:
     return NoDaemon(f"what answers ({answered}) is not vragd", hint="check paths.socket")
 
 
-def decoded(status: int, raw: bytes) -> Any:
+def decoded(status: int, raw: bytes, media_type: bytes = b"") -> Any:
     """What a body says; raises the error that it is."""
+    if status == 200 and media_type.startswith(b"text/plain"):
+        return raw.decode("utf-8", "replace")
     try:
         answer = json.loads(raw)
     except ValueError:

@@ -59,7 +59,12 @@ SETTINGS = (
     "is not an absolute path",
 )
 UNSAID = {  # what no schema can say, or ours does not: why data that fits the document is refused all the same
-    "POST /v1/query": ("dimensions, store 'notes' has 384", "there is no source", "could be too low"),
+    "POST /v1/query": (
+        "dimensions, store 'notes' has 384",
+        "the vector is zero",
+        "there is no source",
+        "could be too low",
+    ),
     "POST /v1/links": ("there is no source", "files are called"),
     **dict.fromkeys(
         ("POST /v1/tags", "POST /v1/properties", "POST /v1/tasks", "POST /v1/recent"), ("there is no source",)

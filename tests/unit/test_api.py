@@ -5,9 +5,15 @@ from __future__ import annotations
 import ast
 import asyncio
 import json
+import pickle
 import subprocess
 import sys
-from dataclasses import fields
+import tempfile
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
@@ -18,11 +24,13 @@ import vragd
 from tests.fakes.s3 import FakeS3
 from tests.harness import Vragd
 from tests.harness import vragd as running
-from vragd import AsyncClient, Client, Question
-from vragd.errors import NoDaemon, UnknownStore, UsageError
+from vragd import Answer, AsyncClient, Client, Question
+from vragd.errors import NoDaemon, TooLarge, UnknownStore, UsageError
 from vragd.server.query_schemas import QueryRequest
+from vragd.system.lock import only_process, record
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
+NOTHING = Answer(hits=[])
 
 
 def test_a_question_has_the_fields_and_defaults_of_the_route() -> None:
@@ -41,11 +49,123 @@ def test_a_question_becomes_a_body_that_the_route_takes() -> None:
     }  # fmt: skip
     assert QueryRequest.model_validate_json(json.dumps(body)).top_k == 3
     assert Question(vector=np.ones(2)).to_dict() == {"vector": [1.0, 1.0]}
+    assert Question(stores={"notes"}, top_k=np.int64(3), vector="abc").to_dict() == {  # type: ignore[arg-type]
+        "stores": ["notes"], "top_k": 3, "vector": "abc",
+    }  # fmt: skip
+
+
+@contextmanager
+def answering(answer: bytes) -> Iterator[Told]:
+    """Somebody at a socket who answers so, and how many were asking at the same time."""
+    with tempfile.TemporaryDirectory(prefix="vragd-") as folder:
+        told = Told(Path(folder) / "s")
+
+        async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            told.now += 1
+            told.most = max(told.most, told.now)
+            await reader.readuntil(b"\r\n\r\n")
+            await asyncio.sleep(0.01)
+            told.now -= 1
+            writer.write(answer)
+            writer.close()
+
+        async def listen() -> None:
+            async with await asyncio.start_unix_server(serve, told.socket, backlog=100):
+                told.listening.set()
+                await asyncio.to_thread(told.over.wait)
+
+        thread = threading.Thread(target=lambda: asyncio.run(listen()))
+        thread.start()
+        told.listening.wait(10)
+        try:
+            yield told
+        finally:
+            told.over.set()
+            thread.join()
+
+
+@dataclass
+class Told:
+    socket: Path
+    now: int = 0
+    most: int = 0
+    listening: threading.Event = field(default_factory=threading.Event)
+    over: threading.Event = field(default_factory=threading.Event)
+
+
+def said(status: bytes, body: bytes) -> bytes:
+    return b"HTTP/1.1 %s\r\nContent-Length: %d\r\n\r\n%s" % (status, len(body), body)
+
+
+def test_however_many_are_asked_at_once_a_daemon_has_room_for_them() -> None:
+    with answering(said(b"200 OK", b'{"hits":[],"new":1}')) as told:
+
+        async def together() -> list[Any]:
+            return await asyncio.gather(*(AsyncClient(told.socket).search(str(i)) for i in range(50)))
+
+        assert asyncio.run(together()) == [NOTHING] * 50 == asyncio.run(together())
+        assert 1 < told.most <= 16
+        told.most, client = 0, Client(told.socket)
+        with ThreadPoolExecutor(40) as threads:
+            assert list(threads.map(client.search, map(str, range(80)))) == [NOTHING] * 80
+        assert 1 < told.most <= 16
+
+
+def test_who_is_refused_while_still_sending_is_told_why() -> None:
+    refused = said(b"413 Content Too Large", b'{"error":{"code":"too_large","message":"more than it takes","hint":""}}')
+    with answering(refused) as told:
+        for _ in range(5):
+            with pytest.raises(TooLarge, match="more than it takes"):
+                asyncio.run(AsyncClient(told.socket).search("x" * 3_000_000))
+            with pytest.raises(TooLarge, match="more than it takes"):
+                Client(told.socket).search("x" * 3_000_000)
+
+
+def test_a_change_of_a_question_may_be_back_to_what_is_usual() -> None:
+    bodies: list[dict[str, Any]] = []
+
+    class Asked(Client):
+        def request(self, method: str, target: str, body: Any = None, *, timeout_s: float = 35.0) -> Any:
+            bodies.append(body)
+            return {"hits": []}
+
+    question = Question("heron", top_k=3, weak=True, where="tag:bird")
+    Asked().search(question, top_k=5, weak=False)
+    Asked().search(question, text="pond")
+    assert bodies == [
+        {"text": "heron", "where": "tag:bird"},
+        {"text": "pond", "top_k": 3, "weak": True, "where": "tag:bird"},
+    ]
+    with pytest.raises(TypeError, match="foo"):
+        Asked().search(question, foo=1)
+
+
+def test_clients_go_to_other_processes_as_they_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("VRAGD_SOCKET", raising=False)
+    for made in (Client("/x/s"), Client(), AsyncClient("/x/s"), AsyncClient()):
+        assert pickle.loads(pickle.dumps(made)).path == made.path
+
+
+def test_the_daemon_is_found_where_the_configuration_has_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with answering(said(b"200 OK", b'{"hits":[]}')) as told:
+        config = tmp_path / "config.yaml"
+        config.write_text(f"paths: {{socket: {told.socket}}}\n")
+        monkeypatch.delenv("VRAGD_SOCKET", raising=False)
+        monkeypatch.setenv("VRAGD_CONFIG", str(config))
+        assert Client().search("heron") == asyncio.run(AsyncClient().search("heron")) == NOTHING
+        assert Client(str(told.socket).encode()).path == told.socket  # type: ignore[arg-type]
+        # where the data directory's lock says so: a daemon that was started with another XDG_RUNTIME_DIR
+        config.write_text(f"paths: {{data: {tmp_path}}}\n")
+        monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
+        with only_process(tmp_path) as lock:
+            record(lock, told.socket)
+            assert Client().search("heron") == asyncio.run(AsyncClient().search("heron")) == NOTHING
 
 
 def test_everything_public_can_be_had_and_loads_little() -> None:
     for name in vragd.__all__:
         assert getattr(vragd, name) is not None
+        assert name in dir(vragd)
     with pytest.raises(AttributeError, match="no attribute 'nothing'"):
         vragd.nothing  # noqa: B018
     code = (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import socket
 import tempfile
 import threading
@@ -11,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from vragd.client import Client, message
-from vragd.errors import NoDaemon, UnknownStore
+from vragd.errors import NoDaemon, UnknownStore, UsageError
 
 HEAD = b"HTTP/1.1 200 OK\r\n"
 
@@ -45,6 +46,12 @@ def answered(place: Path, answer: bytes, target: str = "/healthz") -> object:
 def test_an_answer_is_decoded_and_an_error_comes_back_as_what_it_was(place: Path) -> None:
     assert answered(place, HEAD + b'Content-Length: 11\r\nX: y\r\n\r\n{"ok":true}and more') == {"ok": True}
     place.unlink()
+    assert (
+        answered(place, HEAD + b"content-type: text/plain; v=1\r\nContent-Length: 4\r\n\r\nup 1", "/metrics") == "up 1"
+    )
+    place.unlink()
+    with pytest.raises(UsageError, match="no end"):
+        Client(place).request("GET", "/v1/events?x=1")
     body = b'{"error":{"code":"%s","message":"no store","hint":"try"}}' % UnknownStore.code.encode()
     with pytest.raises(UnknownStore, match="no store"):
         answered(place, b"HTTP/1.1 404 Not Found\r\ncontent-length: %d\r\n\r\n%s" % (len(body), body))
@@ -72,6 +79,28 @@ def test_a_stranger_is_told_from_vragd(place: Path, answer: bytes) -> None:
 def test_an_answer_that_breaks_off_is_no_answer(place: Path, answer: bytes) -> None:
     with pytest.raises(NoDaemon, match="broke off"):
         answered(place, answer)
+
+
+def test_a_body_is_told_in_pythons_terms_and_is_json(place: Path) -> None:
+    import numpy as np
+
+    body = {"a": np.float32(0.5), "b": np.arange(2), "c": {"x"}, "d": (i for i in range(2)), "e": np.bool_(True)}
+    assert json.loads(message("POST", "/", body).partition(b"\r\n\r\n")[2]) == {
+        "a": 0.5, "b": [0, 1], "c": ["x"], "d": [0, 1], "e": True,
+    }  # fmt: skip
+    assert "é" in message("POST", "/", {"é": 1}).decode()
+    for text in ("\ud800", "bad\udcff.md"):
+        with pytest.raises(UsageError, match=r"no UTF-8") as caught:
+            message("POST", "/", {"note": text})
+        assert "%XX" in caught.value.hint
+    around: list[object] = []
+    around.append(around)
+    for wrong in (b"x", object(), {"a": 1j}, {(1, 2): 3}, around):
+        with pytest.raises(UsageError, match="no JSON"):
+            message("POST", "/", wrong)
+    for timeout_s in (0, -1, float("nan")):
+        with pytest.raises(UsageError, match="timeout_s"):
+            Client(place).request("GET", "/healthz", timeout_s=timeout_s)
 
 
 @pytest.mark.parametrize(

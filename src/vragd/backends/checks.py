@@ -13,6 +13,11 @@ from vragd.terms.filter import Filter, shown
 from vragd.terms.metric import Metric
 
 
+def may_be_called(name: str) -> bool:
+    """Whether a folder of a collection can have this name: one that leads elsewhere names none, whatever is there."""
+    return bool(name) and not name.startswith(".") and "/" not in name and "\0" not in name
+
+
 def check_traits(traits: Traits, dimension: int, metric: str, kind: str) -> None:
     """Raise CollectionMismatch if a backend of this kind cannot hold such vectors."""
     if metric not in traits.metrics:

@@ -10,10 +10,11 @@ from typing import Any
 
 from vragd.backends.base import VectorBackend
 from vragd.backends.checks import outside_vaults
+from vragd.backends.given import text
 from vragd.backends.registry import PATHS, TYPES
 from vragd.backends.vectors import Vectors
 from vragd.errors import BackendRefused, UsageError
-from vragd.system.files import TEMPORARY, private_dir
+from vragd.system.files import TEMPORARY, disk_error, private_dir
 from vragd.system.lock import only_user
 from vragd.system.places import expanded
 
@@ -28,9 +29,7 @@ def open_backend(kind: str, path: Path | str | None = None, **settings: Any) -> 
     """
     from pydantic import ValidationError
 
-    if path is not None and not str(path).strip():
-        raise UsageError("the path is empty", hint="name a folder in full")
-    place = None if path is None else expanded(str(path)).absolute()
+    kind, place = text("the type of a backend", kind), None if path is None else _place(path)
     given = dict(settings)
     if kind in PATHS and place is not None:
         given["path"] = str(place)
@@ -51,13 +50,28 @@ def open_backend(kind: str, path: Path | str | None = None, **settings: Any) -> 
         stack.callback(backend.close)
         if made.needs_folder:
             assert place is not None
-            outside_vaults(place / "lock")
-            _refuse_stores_of_vragd(place)
-            _refuse_strangers(place, made.kept)
-            if not place.exists():
-                private_dir(place)
+            try:
+                outside_vaults(place / "lock")
+                _refuse_stores_of_vragd(place)
+                _refuse_strangers(place, made.kept)
+                if not place.exists():
+                    private_dir(place)
+            except OSError as error:
+                raise disk_error(error, str(place)) from error
             stack.enter_context(only_user(place))
         return Vectors(backend, stack.pop_all(), made.advice())
+
+
+def _place(path: object) -> Path:
+    """Absolute. Raises UsageError for what is no path."""
+    if not isinstance(path, str | bytes | os.PathLike):
+        raise UsageError(f"the path is {type(path).__name__}", hint="name a folder in full")
+    named = os.fsdecode(path)
+    if not named.strip():
+        raise UsageError("the path is empty", hint="name a folder in full")
+    if "\0" in named:
+        raise UsageError("a path cannot hold a NUL character", hint="name a folder in full")
+    return expanded(named).absolute()
 
 
 def _refuse_stores_of_vragd(place: Path) -> None:

@@ -11,19 +11,22 @@ Vectors of one's own in a backend, without a daemon: `open_backend`.
 
 from __future__ import annotations
 
+import os
 import re
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import islice
-from typing import Any, Self, get_args
+from typing import Any, Self
 
 import numpy as np
 
-from vragd.backends.base import Batch, CollectionInfo, Match, VectorBackend
+from vragd.backends import given as checked
+from vragd.backends.base import CollectionInfo, Match, VectorBackend
+from vragd.backends.given import Given, Record, Row
 from vragd.backends.scores import exact_scores, prepared
-from vragd.errors import CollectionMismatch, UnknownCollection, Unsupported, UsageError, VectorsRefused
-from vragd.terms.filter import And, Compare, Filter, In, Metadata, holds
+from vragd.errors import UnknownCollection, Unsupported, UsageError
+from vragd.terms.filter import Filter, holds
 from vragd.terms.metric import METRICS, Metric
 
 AT_ONCE = 1_000
@@ -31,21 +34,8 @@ AT_ONCE = 1_000
 MOST_ASKED = 10_000
 _NAME = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
 
-Given = Mapping[str, Any]
-Row = Any
-"""Numbers: a list, a tuple, or an array of any float type."""
 
-
-@dataclass(frozen=True, slots=True)
-class Record:
-    """A vector under its key, 1 to 1,024 ASCII characters. `metadata` is what filters see: text, numbers, lists."""
-
-    key: str
-    vector: Row
-    metadata: Given = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Found:
     """
     What a question found. `score`: higher is better; see `backends.base.Match`. None where it was not asked for, as
@@ -56,11 +46,18 @@ class Found:
     score: float | None
     metadata: Mapping[str, Any]
     vector: np.ndarray | None = None
+    __hash__ = None  # type: ignore[assignment]
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Found):
+            return NotImplemented
+        plain = (self.key, self.score, self.metadata) == (other.key, other.score, other.metadata)
+        return plain and np.array_equal(self.vector, other.vector)  # type: ignore[arg-type]
 
 
 class Vectors:
     """
-    Stores of vectors in one backend, until `close`; use it in a `with`. Any thread may call.
+    Stores of vectors in one backend, until `close`; use it in a `with`. Any thread may call, no forked process.
 
     Every method but those that make or list stores raises UnknownCollection for a store that there is not, and what
     the backend says: BackendUnavailable when a retry may help, VectorsRefused for rows that it cannot hold.
@@ -68,7 +65,7 @@ class Vectors:
 
     def __init__(self, backend: VectorBackend, held: ExitStack, advice: str = "") -> None:
         self._open, self._held = backend, held
-        self._closed = False
+        self._closed, self._process = False, os.getpid()
         self.advice = advice
         """For people: how many vectors it suits, and what to use for more; empty where that is no matter."""
 
@@ -79,14 +76,17 @@ class Vectors:
         self.close()
 
     def close(self) -> None:
-        """Free everything. Once is enough."""
-        self._closed = True
-        self._held.close()
+        """Free everything. Once is enough. In a process that was forked since, nothing: they are its parent's."""
+        if os.getpid() == self._process:
+            self._closed = True
+            self._held.close()
 
     @property
     def _backend(self) -> VectorBackend:
         if self._closed:
             raise UsageError("these vectors are closed", hint="open_backend opens them again")
+        if os.getpid() != self._process:
+            raise UsageError("these vectors were opened before a fork", hint="open_backend in the process that asks")
         return self._open
 
     # -- stores ------------------------------------------------------------------------------------
@@ -98,12 +98,13 @@ class Vectors:
         Make an empty store; False where it is there already, with the same shape. `space`, up to 32 of a-z and 0-9,
         says which model's vectors these are: others are refused from then on. Raises CollectionMismatch.
         """
-        if not _NAME.fullmatch(store):
+        if not _NAME.fullmatch(checked.text("a store's name", store)):
             raise UsageError(f"a store cannot be called {store[:80]!r}", hint="3 to 63 of a-z, 0-9, - and .")
-        if metric not in METRICS:
+        if metric not in list(METRICS):
             raise UsageError(f"there is no metric {metric!r}", hint=f"one of: {', '.join(sorted(METRICS))}")
+        shape, meant = checked.whole("dimension", dimension), checked.space(space)
         was_there = self.store_exists(store)
-        self._backend.create_collection(store, dimension, metric, space=space, model=model)
+        self._backend.create_collection(store, shape, metric, space=meant, model=checked.text("model", model))
         return not was_there
 
     def store_exists(self, store: str) -> bool:
@@ -116,12 +117,12 @@ class Vectors:
 
     def store_info(self, store: str) -> CollectionInfo:
         """Dimension, metric, space, how many vectors there are where the backend knows, and what else it says."""
-        return self._backend.collection_info(store)
+        return self._backend.collection_info(checked.text("a store's name", store))
 
     def delete_store(self, store: str) -> bool:
         """Forget a store and all that is in it; whether there was one."""
         try:
-            identity = self._backend.collection_info(store).identity
+            identity = self.store_info(store).identity
         except UnknownCollection:
             return False
         self._backend.delete_collection(store, identity=identity)
@@ -137,51 +138,59 @@ class Vectors:
         Raises CollectionMismatch for another length than the store's, VectorsRefused for what is no finite number, or
         zero: both name the key.
         """
-        dimension, n_put = self._backend.collection_info(store).dimension, 0
-        waiting = iter(records)
-        while some := [_record(one) for one in islice(waiting, AT_ONCE)]:
-            rows = np.stack([_row(one.key, one.vector, dimension) for one in some])
-            self._backend.put_vectors(store, _batch(some, rows))
+        dimension, n_put = self.store_info(store).dimension, 0
+        waiting = checked.records(records)
+        while some := list(islice(waiting, AT_ONCE)):
+            rows = np.stack([checked.row(one.key, one.vector, dimension) for one in some])
+            self._backend.put_vectors(store, checked.batch(some, rows))
             n_put += len(some)
         return n_put
 
     def update_metadata(self, store: str, metadata: Mapping[str, Given]) -> int:
         """Replace the metadata of keys that are there, and keep their vectors; how many were there."""
-        n_updated, waiting = 0, iter(metadata.items())
-        while some := [Record(key, None, given) for key, given in islice(waiting, AT_ONCE)]:
-            n_updated += self._update(store, some)
+        n_updated, waiting = 0, checked.changes(metadata)
+        while some := list(islice(waiting, AT_ONCE)):
+            n_updated += self._update(checked.text("a store's name", store), some)
         return n_updated
 
     def _update(self, store: str, some: Sequence[Record]) -> int:
         if self._backend.traits.patches:
-            return len(some) - len(self._backend.put_metadata(store, _batch(some, None)))
+            return len(some) - len(self._backend.put_metadata(store, checked.batch(some, None)))
         held = self._backend.get(store, [one.key for one in some])
         found = [one for one in some if one.key in held]
         if found:
             rows = np.stack([_given_back(held[one.key].values) for one in found])
-            self._backend.put_vectors(store, _batch(found, rows))
+            self._backend.put_vectors(store, checked.batch(found, rows))
         return len(found)
 
     def delete_vectors(self, store: str, keys: Iterable[str]) -> int:
         """Forget keys; how many were there."""
-        n_deleted, waiting = 0, iter(dict.fromkeys(keys))
+        self.store_info(store)
+        n_deleted, waiting = 0, iter(checked.keys(keys))
         while some := list(islice(waiting, AT_ONCE)):
             n_deleted += len(self._backend.get(store, some, values=False))
             self._backend.delete_vectors(store, some)
         return n_deleted
 
-    def get_vectors(self, store: str, keys: Collection[str]) -> dict[str, Record]:
-        """What is kept of those keys that are there; vectors as float32, of length 1 where the metric is cosine."""
-        held = self._backend.get(store, keys, values=True, metadata=True)
-        return {key: Record(key, one.values, _shown(one.metadata)) for key, one in held.items()}
+    def get_vectors(self, store: str, keys: Iterable[str]) -> dict[str, Record]:
+        """
+        What is kept of those keys that are there, in their order; vectors as float32, of length 1 where the metric is
+        cosine.
+        """
+        asked = checked.keys(keys)
+        held = self._backend.get(checked.text("a store's name", store), asked, values=True, metadata=True)
+        return {key: Record(key, held[key].values, checked.shown(held[key].metadata)) for key in asked if key in held}
 
     def keys(self, store: str, prefix: str = "") -> Iterator[str]:
         """Every key that begins so, in no order."""
-        return (key for key, _ in self._backend.list_keys(store, prefix))
+        self.store_info(store)
+        begins = checked.text("a prefix", prefix)
+        return (key for key, _ in self._backend.list_keys(store, begins)) if begins.isascii() else iter(())
 
     def bulk(self, store: str, expect: int) -> AbstractContextManager[None]:
         """A `with` around many puts, about `expect` vectors: they may be found only at its end, and go in faster."""
-        return self._backend.bulk(store, expect)
+        self.store_info(store)
+        return self._backend.bulk(store, checked.whole("expect", expect))
 
     # -- questions ---------------------------------------------------------------------------------
 
@@ -196,10 +205,13 @@ class Vectors:
         Another `metric` than the store's compares every vector, as it is kept, where the store is searched exactly;
         else it is refused: Unsupported.
         """
+        k = checked.whole("k", k)
         if not 1 <= k <= MOST_ASKED:
             raise UsageError(f"k is {k}, expected 1 to {MOST_ASKED:,}")
-        info = self._backend.collection_info(store)
-        row, where = _row("the query", vector, info.dimension), _filter(filter)
+        info = self.store_info(store)
+        row, where = checked.row(None, vector, info.dimension), checked.condition(filter)
+        if metric is not None and metric not in list(METRICS):  # it may be anything, also what has no hash
+            raise Unsupported(f"there is no metric {metric!r}", condition="metric")
         if metric is not None and metric != info.metric:
             found = self._by_another(info, row, k, metric, where)
         else:
@@ -207,7 +219,7 @@ class Vectors:
         held = self._backend.get(store, [one.key for one in found]) if include_vectors else {}
         return [
             Found(
-                one.key, one.score if include_scores else None, _shown(one.metadata),
+                one.key, one.score if include_scores else None, checked.shown(one.metadata),
                 held[one.key].values if one.key in held else None,
             )
             for one in found
@@ -227,7 +239,7 @@ class Vectors:
     def _by_another(
         self, info: CollectionInfo, row: np.ndarray, k: int, metric: Metric, where: Filter | None
     ) -> list[Match]:  # fmt: skip
-        if metric not in METRICS or not info.exact or self._backend.traits.value_error is None:
+        if not info.exact or self._backend.traits.value_error is None:
             raise Unsupported(f"{info.name!r} is searched by {info.metric}, not by {metric}", condition="metric")
         best: list[Match] = []
         keys = (key for key, _ in self._backend.list_keys(info.name))
@@ -242,80 +254,7 @@ class Vectors:
         return best
 
 
-def _record(given: Record | Sequence[Any] | Given) -> Record:
-    if isinstance(given, Record):
-        return given
-    if isinstance(given, Mapping):
-        if unknown := given.keys() - {"key", "vector", "metadata"}:
-            raise UsageError(f"a record has no {min(unknown)!r}", hint="key, vector and metadata")
-        return Record(given["key"], given["vector"], given.get("metadata") or {})
-    return Record(*given)
-
-
-def _row(key: str, numbers: Row, dimension: int) -> np.ndarray:
-    """float32, shape (dimension,). Raises CollectionMismatch, VectorsRefused, both naming the key."""
-    try:
-        row = np.asarray(numbers, dtype=np.float32)
-    except (TypeError, ValueError):
-        raise VectorsRefused(f"the vector of {key!r} holds what is no number", keys=(key,), part="values") from None
-    if row.shape != (dimension,):
-        what = f"{row.shape[0]} numbers" if row.ndim == 1 else f"the shape {row.shape}"
-        raise CollectionMismatch(
-            f"the vector of {key!r} has {what}, the store's have {dimension}", what="dimension",
-            hint="it may be another model's",
-        )  # fmt: skip
-    if not np.isfinite(row).all():
-        raise VectorsRefused(f"the vector of {key!r} holds a value that is not finite", keys=(key,), part="values")
-    if not row.any():
-        raise VectorsRefused(f"the vector of {key!r} is zero", keys=(key,), part="values")
-    return row
-
-
 def _given_back(values: np.ndarray | None) -> np.ndarray:
     if values is None:
         raise Unsupported("this backend gives no vector back", condition="values")
     return values
-
-
-def _batch(records: Sequence[Record], rows: np.ndarray | None) -> Batch:
-    nothing: list[Metadata] = [{}] * len(records)
-    return Batch(
-        [one.key for one in records], rows, [_kept(one) for one in records], nothing, [""] * len(records)
-    )  # fmt: skip
-
-
-def _kept(record: Record) -> Metadata:
-    found: dict[str, Any] = {}
-    for name, value in record.metadata.items():
-        plain = tuple(value) if isinstance(value, list) else value
-        parts = plain if isinstance(plain, tuple) else (plain,)
-        if not isinstance(name, str) or not all(isinstance(part, str | int | float) for part in parts):
-            raise VectorsRefused(
-                f"{name!r} of {record.key!r} is {type(value).__name__}, expected text, a number, true, false or a list",
-                keys=(record.key,), part="metadata",
-            )  # fmt: skip
-        found[name] = plain
-    return found
-
-
-def _shown(metadata: Metadata) -> dict[str, Any]:
-    return {name: list(value) if isinstance(value, tuple) else value for name, value in metadata.items()}
-
-
-def _filter(given: Filter | Given | None) -> Filter | None:
-    if given is None or isinstance(given, get_args(Filter)):
-        return given
-    if not isinstance(given, Mapping):
-        raise UsageError(f"a filter is {type(given).__name__}", hint="expected a mapping, or a tree of conditions")
-    for name, value in given.items():
-        several = value if isinstance(value, list | tuple | set | frozenset) else [value]
-        if not isinstance(name, str) or not all(isinstance(one, str | int | float) for one in several):
-            raise UsageError(
-                f"the filter's {name!r} is {type(value).__name__}",
-                hint="expected text, a number, true, false or a list",
-            )
-    parts: list[Filter] = [
-        In(name, tuple(value)) if isinstance(value, list | tuple | set | frozenset) else Compare(name, "=", value)
-        for name, value in given.items()
-    ]
-    return And(tuple(parts)) if parts else None

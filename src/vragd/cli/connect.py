@@ -7,14 +7,13 @@ Without a daemon the same routes are called on stores that are not watched, unde
 from __future__ import annotations
 
 import argparse
-import os
-import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from vragd.client import Client, user_name
-from vragd.errors import NoDaemon, UsageError
-from vragd.system.places import config_path, data_dir, expanded, socket_path
+from vragd.client import Client
+from vragd.config import at_hand
+from vragd.errors import NoDaemon
+from vragd.system.places import config_path
 
 if TYPE_CHECKING:
     from vragd.config.load import Loaded
@@ -30,58 +29,20 @@ def client(args: argparse.Namespace) -> Client:
     path = client_socket(args.socket, args.config)
     if names_socket(args):
         return Client(path)
-    return Client(path, lambda: _recorded_socket(args))
+    return Client(path, lambda: at_hand.recorded_socket(data_dir_of(args)))
 
 
 def names_socket(args: argparse.Namespace) -> bool:
     """Whether it is one daemon that is meant, and no other."""
-    return bool(args.socket or os.environ.get("VRAGD_SOCKET"))
-
-
-def _recorded_socket(args: argparse.Namespace) -> Path | None:
-    """Where the holder of the data directory says that it answers."""
-    from vragd.system.lock import holder
-
-    directory = data_dir_of(args)
-    found = holder(directory)
-    if found is not None and found.uid != os.geteuid():
-        whose = f"user {user_name(found.uid)}"
-        raise NoDaemon(f"the data directory {directory} is that of {whose}", hint=f"ask as {whose}, or see HOME")
-    return found.socket if found else None
+    return at_hand.names_socket(args.socket)
 
 
 def data_dir_of(args: argparse.Namespace) -> Path:
     """The data directory these arguments mean, found without loading the configuration where it can be helped."""
-    return data_dir(args.data_dir, _configured(args.config, "data"))
+    return at_hand.data_dir_of(args.data_dir, args.config)
 
 
-def client_socket(flag: str | None, config_flag: str | None) -> Path:
-    """
-    The socket a client should try, found without loading the configuration where it can be helped.
-
-    Validating a configuration takes longer than a whole query, so the file is only parsed when it
-    seems to name a socket at all.
-    """
-    if flag or os.environ.get("VRAGD_SOCKET"):
-        return socket_path(flag, None)
-    return socket_path(None, _configured(config_flag, "socket"))
-
-
-def _configured(config_flag: str | None, key: str) -> Path | None:
-    """What the file says of `paths`; None where it says nothing, or cannot be understood: the daemon complains."""
-    try:
-        text = config_path(config_flag).read_text("utf-8")
-    except (OSError, UnicodeDecodeError):
-        return None
-    if not re.search(rf"^[^#\n]*\b{key}[\"']?\s*:", text, re.MULTILINE):
-        return None
-    import yaml
-
-    try:
-        document = yaml.safe_load(text)
-        return expanded(document["paths"][key])
-    except (yaml.YAMLError, LookupError, TypeError, ValueError, UsageError):
-        return None
+client_socket = at_hand.socket_of
 
 
 def load(args: argparse.Namespace, *, required: bool = False) -> Loaded:

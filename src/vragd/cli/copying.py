@@ -67,6 +67,7 @@ def _announce(origin: Sound, place: Place, name: str) -> None:
     say(f"{origin.title}: {what}, {shape.dimension:,}-d {shape.metric}, of {shape.model or 'a model nobody knows'}")
     text = "with its text" if getattr(place.settings, "remote_text", False) else "without text (?remote_text=true)"
     need = transfer.needs_mib(shape, count)
-    say(f"It is copied to {name} in {place.where()}, {text}: about {need or '?'} MiB there, nothing is embedded.")
+    room = f": about {need} MiB there" if need else ""
+    say(f"It is copied to {name} in {place.where()}, {text}{room}, nothing is embedded.")
     if advice := place.settings.advice(count):
         say(advice)

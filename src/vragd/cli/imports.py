@@ -114,4 +114,5 @@ def _announce(args: argparse.Namespace, origin: Ready, path: Path, where: str) -
     need = transfer.needs_mib(shape, count)
     took = "" if args.reembed or count is None else f", in about {ago(seconds_for(size, count))}"
     again = " All texts are embedded again." if args.reembed else ""
-    say(f"It becomes store {args.store} in {where}: about {need or '?'} MiB{took}.{again}")
+    room = f": about {need} MiB" if need else ""
+    say(f"It becomes store {args.store} in {where}{room}{took}.{again}")

@@ -13,7 +13,7 @@ from collections.abc import Awaitable, Callable
 from contextlib import ExitStack
 from typing import Any, ParamSpec, TypeVar
 
-from vragd.client import error_of
+from vragd.client import encoded, error_of
 from vragd.config.load import Loaded
 from vragd.server import alone
 from vragd.server.routes import dispatch
@@ -52,7 +52,7 @@ class Local:
 
     def request(self, method: str, target: str, body: Any) -> Any:
         """The decoded answer; raises VragdError."""
-        raw = b"" if body is None else json.dumps(body).encode()
+        raw = encoded(body)
         reply = self._run(dispatch, self._questions, self._stores, method, target, raw)
         answer = json.loads(reply.body)
         if reply.status != 200:
@@ -75,7 +75,7 @@ def ask_alone(loaded: Loaded, body: Any) -> Any:
     What `/v1/query` answers where no daemon runs, by words alone: nothing is opened for writing. Raises VragdError.
     """
     set_up(level="error", style=loaded.config.log.format, show_paths=loaded.config.log.paths)
-    return json.loads(alone.query(loaded, json.dumps(body).encode()))
+    return json.loads(alone.query(loaded, encoded(body)))
 
 
 async def _started(loaded: Loaded) -> Stores:

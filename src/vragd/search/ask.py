@@ -124,7 +124,8 @@ class _Look:
             self._early = _beside.submit(self._early_words)
         else:
             self._weigh()
-        self._vector = self._embedded() if question.mode != "keyword" and (question.text or question.vector) else None
+        compared = question.mode != "keyword" and (question.text or question.vector is not None)
+        self._vector = self._embedded() if compared else None
 
     def _embedded(self) -> np.ndarray | None:
         target, question = self._target, self._question
@@ -148,6 +149,8 @@ class _Look:
             raise UsageError(
                 f"the vector has {len(question.vector)} dimensions, store {target.name!r} has {target.space.dimension}"
             )
+        if not vector.any():
+            raise UsageError("the vector is zero, and nothing is near to that in direction")
         return vector
 
     @contextmanager

@@ -160,8 +160,10 @@ def _bm25(
 
 def cosines(rows: np.ndarray, question: np.ndarray, calibration: Calibration) -> np.ndarray:
     """The calibrated cosine of each row with the question."""
-    lengths = np.linalg.norm(rows, axis=1) * (float(np.linalg.norm(question)) or 1.0)
-    return calibration.scaled(rows @ question / np.where(lengths > 0, lengths, 1))
+    wide = question.astype(np.float64)  # anybody's vector: its square may be more than a float32 holds, or nothing
+    unit = (wide / (float(np.linalg.norm(wide)) or 1.0)).astype(np.float32)
+    lengths = np.linalg.norm(rows, axis=1)
+    return calibration.scaled(rows @ unit / np.where(lengths > 0, lengths, 1))
 
 
 def total(mode: str, chunk: Any, title: Any, words: Any, note: Any, *, lone: bool) -> Any:

@@ -26,6 +26,7 @@ JSON = "application/json"
 
 AUDIENCE: dict[str, dict[str, Any]] = {"audience": {"enum": ["people", "assistant"], "default": "people"}}
 """A parameter of the routes that tell of notes."""
+_NAMES_A_TYPE = re.compile(r"str|tuple\[.*")  # in a place: which of the types it was tried as
 Handler = Callable[["Call"], Awaitable[Any]]
 
 
@@ -140,10 +141,13 @@ def parse(route: Route, body: bytes) -> BaseModel | None:
 
 
 def complaint(error: ValidationError) -> str:
-    """The first thing a value is wrong by."""
-    first = error.errors(include_url=False, include_input=False)[0]
-    where = ".".join(str(part) for part in first["loc"])
-    return f"{where}: {first['msg']}" if where else str(first["msg"])
+    """The first thing a value is wrong by; where it may be of several types, what is wrong with the one it has."""
+    found = error.errors(include_url=False, include_input=False)
+    of_one = [one for one in found if one["loc"][:1] == found[0]["loc"][:1]]
+    first = min(of_one, key=lambda one: (one["type"].endswith("_type"), -len(one["loc"])))
+    where = ".".join(str(part) for part in first["loc"] if not _NAMES_A_TYPE.fullmatch(str(part)))
+    said = first["msg"].removeprefix("Value error, ")
+    return f"{where}: {said}" if where else said
 
 
 def reply_of(answer: Any) -> Reply:

@@ -177,7 +177,7 @@ def told(
     answers = [answer for _, answer in found]
     if min_score:
         found = [(space, replace(one, hits=tuple(h for h in one.hits if h.score >= min_score))) for space, one in found]
-    by = question.sort if question.text or question.vector or question.sort != "score" else "modified"
+    by = question.sort if question.text or question.vector is not None or question.sort != "score" else "modified"
     return {
         "hits": merge(found, question.top_k, chunks=question.chunks, sort=by)[offset:],
         "n_weak": sum(answer.n_weak for answer in answers),

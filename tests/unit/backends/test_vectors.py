@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from enum import Enum
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from vragd import Record, Vectors, open_backend
+from vragd import Found, Record, Vectors, open_backend
 from vragd.errors import (
     BackendRefused,
     CollectionMismatch,
     ConfigError,
     DaemonBusy,
+    DataDirError,
     UnknownCollection,
     Unsupported,
     UsageError,
@@ -125,6 +131,21 @@ def test_metadata_is_replaced_without_the_vector_and_deletions_are_counted(vecto
         (("é", [1, 2, 3]), VectorsRefused, "ASCII"),
         (("k", [1, 2, 3], {"a": {"b": 1}}), VectorsRefused, "'a' of 'k' is dict"),
         (("k", [1, 2, 3], {"a": [1, None]}), VectorsRefused, "'a' of 'k' is list"),
+        (("k", [1, 2, 3], {"a": 10**400}), VectorsRefused, "'a' of 'k' is a number of more than 308 digits"),
+        (("k", [1, 2, 3], ["a"]), VectorsRefused, "metadata of 'k' is list"),
+        (("k", np.array([1j, 2, 3])), VectorsRefused, "'k' holds what is no number"),
+        (("k", ["1", "2", "3"]), VectorsRefused, "'k' holds what is no number"),
+        (("k", [10**400, 2, 3]), VectorsRefused, "'k' holds a value that is not finite"),
+        (("k", np.array([1e300, 2, 3])), VectorsRefused, "'k' holds a value that is not finite"),
+        (("k", iter([1, 2, 3])), VectorsRefused, "'k' is list_iterator, expected 3 numbers"),
+        ((5, [1, 2, 3]), UsageError, "a key is int"),
+        ((b"k", [1, 2, 3]), UsageError, "a key is bytes"),
+        (("k",), UsageError, "1 parts"),
+        (("k", [1, 2, 3], {}, ""), UsageError, "4 parts"),
+        ("abc", UsageError, "a record is str"),
+        (None, UsageError, "a record is NoneType"),
+        ({"vector": [1, 2, 3]}, UsageError, "without 'key'"),
+        ({"key": "k", "vector": [1, 2, 3], 7: ""}, UsageError, "no 7"),
         ({"key": "k", "vector": [1, 2, 3], "text": ""}, UsageError, "no 'text'"),
     ],
 )
@@ -136,6 +157,70 @@ def test_what_is_wrong_is_named_by_its_key_and_nothing_of_it_is_kept(
     assert found(vectors) == ["a", "c", "b"]
 
 
+@pytest.mark.filterwarnings("error")
+def test_numbers_of_numpy_are_as_pythons(vectors: Vectors) -> None:
+    one = np.float32(0.5), np.int64(3), np.bool_(True), np.str_("x")
+    metadata = {"half": one[0], "three": one[1], "true": one[2], np.str_("x"): one[3], "several": np.array([1, 2])}
+    assert vectors.put_vectors("words", [(np.str_("n"), np.arange(9.0)[1::3], metadata)]) == 1
+    kept = vectors.get_vectors("words", ["n"])["n"].metadata
+    assert kept == {"half": 0.5, "three": 3, "true": True, "x": "x", "several": [1, 2]}
+    assert {type(value) for value in kept.values()} == {float, int, bool, str, list}
+    for name, value in metadata.items():
+        assert found(vectors, k=np.int64(1), filter={name: value}) == ["n"]  # type: ignore[arg-type]
+    word = Enum("word", {"ONE": "one"}, type=str).ONE
+    assert vectors.put_vectors("words", [(word, [9, 1, 1], {word: word})]) == 1
+    assert vectors.query("words", [9, 1, 1], 1, filter={word: word}) == [
+        Found("one", pytest.approx(1.0), {"one": "one"})
+    ]
+    assert vectors.create_store("others", np.int64(2)) and vectors.store_info("others").dimension == 2  # type: ignore[arg-type]
+
+
+def test_two_equal_answers_are_equal(vectors: Vectors) -> None:
+    for asked in ({}, {"include_vectors": True}, {"include_scores": False}):
+        assert vectors.query("words", [1, 0, 0], **asked) == vectors.query("words", [1, 0, 0], **asked)  # type: ignore[arg-type]
+    assert vectors.get_vectors("words", ["b", "a"]) == vectors.get_vectors("words", ["b", "a", "b", "none"])
+    assert list(vectors.get_vectors("words", ["b", "none", "a"])) == ["b", "a"]
+    assert Record("a", np.ones(2)) == Record("a", [1, 1]) != Record("a", [1, 2])
+    best = vectors.query("words", [1, 0, 0], 1, include_vectors=True)[0]
+    assert best != vectors.query("words", [1, 0, 0], 1)[0] and best != "a"
+
+
+def test_one_key_is_not_taken_for_several_nor_one_record(vectors: Vectors) -> None:
+    acts: tuple[Callable[[str, Any], Any], ...] = (vectors.get_vectors, vectors.delete_vectors)
+    for act in acts:
+        for keys in ("abc", b"abc", None, [1], [None]):
+            with pytest.raises(UsageError, match="key"):
+                act("words", keys)
+        assert not act("words", ["", "\ud800", "é", "x" * 1_025])
+    for given in (Record("r", [1, 2, 3]), {"r": [1, 2, 3]}, "r", None, 5):
+        with pytest.raises(UsageError, match="records are several"):
+            vectors.put_vectors("words", given)  # type: ignore[arg-type]
+    with pytest.raises(UsageError, match="metadata is list"):
+        vectors.update_metadata("words", ["a"])  # type: ignore[arg-type]
+    assert vectors.update_metadata("words", {"a": None}) == 1  # type: ignore[dict-item]
+    assert sorted(vectors.keys("words")) == ["a", "b", "c"] and list(vectors.keys("words", "é")) == []
+
+
+def test_a_name_that_leads_elsewhere_is_no_stores(vectors: Vectors, tmp_path: Path) -> None:
+    with open_backend("file", path=tmp_path / "other") as other:
+        other.create_store("mine", 3)
+        other.put_vectors("mine", [("a", [1, 2, 3])])
+    for name in ("../other/mine", str(tmp_path / "other/mine"), "./words", "words/.", "", "..", "none", "a\0b"):
+        assert not vectors.store_exists(name) and not vectors.delete_store(name)
+        acts: tuple[Callable[[str], Any], ...] = (
+            vectors.store_info, vectors.keys, lambda name: vectors.put_vectors(name, [("b", [1, 2, 3])]),
+            lambda name: vectors.delete_vectors(name, []), lambda name: vectors.bulk(name, 5),
+        )  # fmt: skip
+        for act in acts:
+            with pytest.raises(UnknownCollection):
+                act(name)
+    with open_backend("file", path=tmp_path / "other") as other:
+        assert list(other.keys("mine")) == ["a"]
+    for wrong in (None, 3, b"words", Path("words")):
+        with pytest.raises(UsageError, match="a store's name is"):
+            vectors.query(wrong, [1, 2, 3])  # type: ignore[arg-type]
+
+
 def test_wrong_questions_and_stores_are_refused(vectors: Vectors) -> None:
     for asked, kind in (
         ([1, 2], CollectionMismatch),
@@ -144,9 +229,15 @@ def test_wrong_questions_and_stores_are_refused(vectors: Vectors) -> None:
     ):
         with pytest.raises(kind, match="the query"):
             vectors.query("words", asked)
-    for k in (0, 10_001):
+    for k in (0, -1, 10_001, 10**9, 2.0, True, "3", None, float("nan")):
         with pytest.raises(UsageError, match="k is"):
-            vectors.query("words", [1, 0, 0], k)
+            vectors.query("words", [1, 0, 0], k)  # type: ignore[arg-type]
+    for shape in (2.5, "3", None, True):
+        with pytest.raises(UsageError, match="dimension is"):
+            vectors.create_store("other", shape)  # type: ignore[arg-type]
+    for space in ("ABC", "a b", "a" * 33, None):
+        with pytest.raises(UsageError, match="space"):
+            vectors.create_store("other", 3, space=space)  # type: ignore[arg-type]
     for act in (lambda: vectors.query("none", [1]), lambda: vectors.put_vectors("none", [("a", [1])])):
         with pytest.raises(UnknownCollection):
             act()
@@ -188,6 +279,27 @@ def test_one_process_at_a_time_has_a_folder(tmp_path: Path) -> None:
     with opened("faiss", tmp_path), pytest.raises(DaemonBusy):
         opened("faiss", tmp_path)
     opened("faiss", tmp_path).close()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["file", "sqlite"])
+def test_another_process_may_read_what_one_writes(kind: str, tmp_path: Path) -> None:
+    code = """if True:
+        import sys, vragd
+        from vragd.errors import BackendUnavailable
+        with vragd.open_backend(sys.argv[1], path=sys.argv[2]) as vectors:
+            print(*vectors.keys("words"))
+            try:
+                vectors.put_vectors("words", [("b", [1, 2])])
+            except BackendUnavailable as error:
+                print("writes" in error.message)
+    """
+    with opened(kind, tmp_path) as vectors:
+        vectors.create_store("words", 2)
+        vectors.put_vectors("words", [("a", [1, 2])])
+        done = [sys.executable, "-c", code, kind, str(tmp_path / kind)]
+        assert subprocess.run(done, capture_output=True, text=True, check=True).stdout == "a\nTrue\n"
+        assert list(vectors.keys("words")) == ["a"]
 
 
 @pytest.mark.parametrize(
@@ -232,6 +344,26 @@ def test_what_is_closed_writes_no_more(tmp_path: Path) -> None:
     assert not (tmp_path / "faiss/late").exists()
 
 
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+def test_a_forked_process_leaves_its_parents_vectors_alone(tmp_path: Path) -> None:
+    with opened("faiss", tmp_path) as vectors:
+        vectors.create_store("words", 2)
+        child = os.fork()
+        if not child:
+            status = 1
+            with suppress(BaseException):
+                try:
+                    vectors.put_vectors("words", [("child", [1, 2])])
+                except UsageError as error:
+                    status = 0 if "before a fork" in error.message else 2
+                vectors.close()
+            os._exit(status)
+        assert os.waitpid(child, 0)[1] == 0
+        vectors.put_vectors("words", [("parent", [1, 2])])
+    with opened("faiss", tmp_path) as vectors:
+        assert list(vectors.keys("words")) == ["parent"]
+
+
 def test_no_place_in_a_vault_or_among_a_daemons_own_files_is_taken(tmp_path: Path) -> None:
     (tmp_path / "vault/.obsidian").mkdir(parents=True)
     for kind in ("faiss", "file", "sqlite"):
@@ -255,6 +387,12 @@ def test_wrong_types_and_settings_are_told() -> None:
         ("file", {}, UsageError, "path"),
         ("memory", {"path": "/x"}, UsageError, "keeps nothing in a folder"),
         ("faiss", {"path": "/x", "index": "best"}, UsageError, "index"),
+        (None, {}, UsageError, "is NoneType, expected text"),
+        (["faiss"], {}, UsageError, "is list, expected text"),
+        ("faiss", {"path": 3}, UsageError, "the path is int"),
+        ("sqlite", {"path": b" "}, UsageError, "the path is empty"),
+        ("faiss", {"path": "/a\0b"}, UsageError, "NUL"),
+        ("faiss", {"path": "/tmp/" + "x" * 300}, DataDirError, "File name too long"),
     ):
         with pytest.raises(error, match=says):
             open_backend(kind, **given)  # type: ignore[arg-type]

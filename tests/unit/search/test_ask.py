@@ -202,6 +202,24 @@ def test_a_vector_of_another_dimension_is_refused(world: World) -> None:
         ask(target(world), Question(vector=(1.0, 0.0), mode="vector"))
 
 
+def test_a_vector_that_points_nowhere_is_refused_and_its_length_is_no_matter(world: World) -> None:
+    world.write("a.md", "alpha text")
+    world.write("b.md", "beta text")
+    world.apply("a.md", "b.md")
+    usual = np.asarray(world.embedder.embed_query("alpha text"), dtype=np.float64)
+    for vector in ((0.0,) * len(usual), (1e-320,) * len(usual)):
+        with pytest.raises(UsageError, match="zero"):
+            ask(target(world), Question(vector=vector, mode="vector"))
+    with pytest.raises(UsageError, match="0 dimensions"):
+        ask(target(world), Question(vector=(), mode="vector"))
+    scores = [
+        [hit.score for hit in ask(target(world), Question(vector=tuple((usual * by).tolist()), mode="vector")).hits]
+        for by in (1.0, 1e37, 1e-30)
+    ]
+    assert len(scores[0]) == 2
+    assert scores[1:] == [pytest.approx(scores[0])] * 2
+
+
 # -- blending and merging --------------------------------------------------------------------------
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ from pydantic import ValidationError
 
 from vragd.server.query_schemas import QueryRequest
 from vragd.server.schemas import IndexRequest, Request, StoreRequest, SyncRequest, VerifyRequest
+from vragd.server.table import complaint
 
 OLLAMA = {"type": "ollama", "model": "m"}
 
@@ -52,3 +54,20 @@ def test_a_whole_number_may_be_written_with_a_point() -> None:
     assert read(StoreRequest, name="a", embedder={"type": "builtin", "threads": 2.0}).embedder.threads == 2
     made = read(StoreRequest, name="a", embedder={**OLLAMA, "batch_size": 4.0, "timeout_s": 5}).embedder
     assert (made.batch_size, made.timeout_s) == (4, 5.0)
+
+
+@pytest.mark.parametrize(
+    ("kind", "fields", "says"),
+    [
+        (QueryRequest, {"where": ["a"] * 100}, r"where: .* at most \d+ items"),
+        (QueryRequest, {"where": ["a", 3]}, "where.1: Input should be a valid string"),
+        (QueryRequest, {"where": 3}, "where: Input should be a valid"),
+        (SyncRequest, {"path": "a\0"}, "path: a path cannot hold a NUL"),
+    ],
+)
+def test_a_complaint_names_the_place_and_what_is_wrong_there(
+    kind: type[Request], fields: dict[str, Any], says: str
+) -> None:
+    with pytest.raises(ValidationError) as caught:
+        read(kind, **fields)
+    assert re.match(says, complaint(caught.value))

@@ -255,14 +255,17 @@ def test_lines_of_anybody_are_records_whose_faults_are_counted_by_name(tmp_path:
         {"id": "f", "text": "zero", "vector": [0, 0, 0]},
         {"id": "h", "text": "large", "vector": [1e30, 0, 0]},
         {"id": "g", "text": "no numbers", "vector": ["x", None, {}]},
+        {"id": "i", "text": "texts", "vector": ["1", "2", "3"]},
+        {"id": "j", "text": "flags", "vector": [True, False, True]},
         "\n",
+        {"id": 3, "text": "called as the line of another is", "vector": [1, 1, 0]},
     ]
     origin = sound.Sound(records_of(tmp_path / "e.jsonl", *rows))
     found = list(origin.records())
-    assert [record.text for record in found] == ["one", "no key"]
+    assert [record.text for record in found] == ["one", "no key", "called as the line of another is"]
     assert found[0].entry.metadata == {"lang": "en"}
     assert found[1].entry.payload["line_to"] == 4
-    assert sum(origin.left_out.values()) == 8
+    assert sum(origin.left_out.values()) == 10
     assert set(origin.left_out) == {
         "of a key that was there before", "without text", "without a vector", "with a vector of zeros",
         "with a number too large to compare",

@@ -22,7 +22,7 @@ from pathlib import Path
 import numpy as np
 
 from vragd.backends.base import Among, Batch, CollectionInfo, Matches, Stored, Traits
-from vragd.backends.checks import check_identity, check_keys, check_shape, check_traits
+from vragd.backends.checks import check_identity, check_keys, check_shape, check_traits, may_be_called
 from vragd.backends.faiss import collection
 from vragd.backends.faiss.collection import Collection, Tuning
 from vragd.backends.faiss.settings import Settings
@@ -84,7 +84,7 @@ class FaissBackend:
                 check_identity(name, have.identity, identity)
             if held := self._open.pop(name, None):
                 held.forget()
-            if (folder := self._folder(name)).is_dir():
+            if may_be_called(name) and (folder := self._folder(name)).is_dir():
                 (folder / "vectors.faiss").unlink(missing_ok=True)  # while the record is there, the rest is found
                 reach("collection.shrunk")
                 shutil.rmtree(folder)
@@ -162,7 +162,7 @@ class FaissBackend:
                 self._open.clear()
 
     def _folder(self, name: str) -> Path:
-        if name in ("", ".", "..") or "/" in name or "\0" in name:
+        if not may_be_called(name):
             raise CollectionMismatch(f"{name!r} cannot be the name of a store", what="name")
         return self._data_dir / name
 
@@ -174,6 +174,8 @@ class FaissBackend:
 
     def _record(self, name: str) -> CollectionInfo | None:
         """What is recorded of a collection; None for one that is not there, or whose record is damaged."""
+        if not may_be_called(name):
+            return None
         try:
             record = json.loads((self._folder(name) / "store.json").read_bytes())
             texts = (record.get(field, "") for field in ("space", "model", "identity"))

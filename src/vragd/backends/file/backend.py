@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from vragd.backends.base import Traits
-from vragd.backends.checks import outside_vaults
+from vragd.backends.checks import may_be_called, outside_vaults
 from vragd.backends.file.settings import OURS, check_room
 from vragd.backends.file.settings import FileBackend as Settings
 from vragd.backends.segments.backend import SegmentBackend
@@ -47,6 +47,8 @@ class Folder:
                 return []
 
     def manifest(self, collection: str, *, quick: bool = False) -> tuple[bytes, str] | None:
+        if not may_be_called(collection):
+            return None
         with _reading(self._path):
             try:
                 fd = os.open(self._path / collection / MANIFEST, os.O_RDONLY | os.O_CLOEXEC)

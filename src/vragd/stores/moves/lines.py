@@ -62,7 +62,10 @@ def row_of(given: object) -> np.ndarray | None:
         return None
     try:
         with np.errstate(over="ignore"):
-            row = np.asarray(given, dtype=np.float32)
+            row = np.asarray(given)
+            if row.dtype.kind not in "iufO":  # texts, and what is true or false, would be numbers, too
+                return np.empty(0, dtype=np.float32)
+            row = row.astype(np.float32)
     except (TypeError, ValueError, OverflowError):
         return np.empty(0, dtype=np.float32)
     return row if row.ndim == 1 and isinstance(given, list | tuple | np.ndarray) else np.empty(0, dtype=np.float32)
@@ -202,9 +205,7 @@ class Lines:
     def _record(self, given: Mapping[str, Any], number: int) -> Record:
         vector = next((given[name] for name in ("vector", "embedding") if given.get(name) is not None), None)
         key = given.get("key", given.get("id"))
-        if key is None:
-            key = str(number)
-        key = str(key)
+        key = f"\0line {number}" if key is None else str(key)  # that nobody's own is
         if not (self._has_head and key.isascii() and 0 < len(key) <= MAX_KEY_BYTES):
             key = key_of("jsonl", key)
         lines = given.get("lines")
