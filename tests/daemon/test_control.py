@@ -115,6 +115,36 @@ def test_a_reload_says_whether_it_was_taken_or_refused(tmp_path: Path) -> None:
         assert foreground.returncode == 0, foreground.stderr
 
 
+def test_a_restart_is_of_the_daemon_that_runs_and_places_that_stay_are_said(home: Vragd, tmp_path: Path) -> None:
+    usual = home.config_file
+    home.config_file = tmp_path / "mine.yaml"
+    home.configure(stores={"notes": {"sources": [{"path": str(home.vault)}], "embedder": {"type": "none"}}})
+    assert home.run("run", "--detach").returncode == 0
+    try:
+        mine, home.config_file = home.config_file, usual
+        usual.unlink()
+        restarted = home.run("restart")
+        assert restarted.returncode == 0, restarted.stderr
+        assert home.status()["config"] == str(mine), "though there is none in the usual place"
+        good = mine.read_text()
+        mine.write_text("stores: [\n")
+        usual.write_text("stores: {}\n")
+        before = home.status()["pid"]
+        refused = home.run("restart")
+        assert (refused.returncode, home.status()["pid"]) == (2, before), "what cannot be started again is not stopped"
+        mine.write_text(f"{good}paths: {{data: {tmp_path}/other}}\n")
+        for command in ("reload", "restart"):
+            said = home.run(command)
+            assert said.returncode == 0, said.stderr
+            assert f"paths.data is {tmp_path}/other there, and the daemon goes on with {home.data}:" in said.stderr
+        another = tmp_path / "another.yaml"
+        another.write_text("stores: {}\n")
+        assert home.run("restart", "--config", str(another)).returncode == 0
+        assert home.status()["config"] == str(another), "one that is named is meant"
+    finally:
+        home.run("stop")
+
+
 def test_on_a_terminal_it_tells_people_and_logs_to_a_file(home: Vragd) -> None:
     (home.vault / "a.md").write_text("numbat\n")
     ours, theirs = pty.openpty()

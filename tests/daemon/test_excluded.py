@@ -55,6 +55,28 @@ def test_a_folder_typed_composed_is_searched_and_looked_at_where_it_lies_decompo
         assert done.returncode == 0, done.stderr
 
 
+def test_a_vault_typed_composed_is_found_where_it_lies_decomposed(tmp_path: Path) -> None:
+    lies, typed = tmp_path / NFD, tmp_path / NFC
+    lies.mkdir(parents=True)
+    (lies / "a.md").write_text("wombat\n")
+    with vragd(tmp_path) as daemon:
+        daemon.configure(stores={"notes": {"sources": [{"path": str(typed)}], "embedder": {"type": "none"}}})
+        checked = daemon.run("config", "check")
+        assert (checked.returncode, checked.stderr) == (0, "")
+        daemon.start()
+        (hit,) = daemon.query("wombat", mode="keyword")["hits"]
+        assert Path(hit["file"]).read_text() == "wombat\n"
+        (lies / "b.md").write_text("numbat\n")
+        until(lambda: daemon.paths("numbat", mode="keyword") == ["b.md"], "the new note")
+        assert daemon.problems() == []
+        (row,) = json.loads(daemon.run("list", "--json").stdout)["sources"]
+        assert row["state"] == "searched"
+        both = [{"path": str(typed)}, {"path": str(lies), "name": "again"}]
+        daemon.configure(stores={"notes": {"sources": both, "embedder": {"type": "none"}}})
+        refused = daemon.run("reload")
+        assert (refused.returncode, "overlaps" in refused.stderr) == (2, True), refused.stderr
+
+
 def test_settings_behind_a_link_are_obeyed_without_an_event_and_while_the_link_leads_nowhere(tmp_path: Path) -> None:
     with vragd(tmp_path) as daemon:
         two_notes(daemon)

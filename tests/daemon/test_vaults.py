@@ -43,6 +43,20 @@ def test_a_folder_is_added_and_removed_and_the_daemon_follows(tmp_path: Path) ->
         assert (more / "b.md").exists()
 
 
+def test_a_configuration_that_is_gone_is_not_begun_anew_beside_a_daemon_that_has_it(tmp_path: Path) -> None:
+    (tmp_path / "more").mkdir()
+    with vragd(tmp_path) as daemon:
+        daemon.configure(stores={"notes": {"sources": [{"path": str(daemon.vault)}], "embedder": {"type": "none"}}})
+        daemon.start()
+        daemon.config_file.unlink()
+        refused = daemon.run("add", str(tmp_path / "more"))
+        assert (refused.returncode, refused.stdout) == (2, "")
+        assert "is gone, and the daemon goes on with what it said" in refused.stderr
+        assert not daemon.config_file.exists()
+        daemon.stop()
+        assert daemon.run("add", str(tmp_path / "more")).returncode == 0
+
+
 @pytest.fixture
 def home(tmp_path: Path) -> Vragd:
     return Vragd(tmp_path)
@@ -56,6 +70,24 @@ def test_without_a_daemon_it_is_said_who_takes_it_up(home: Vragd, tmp_path: Path
     assert "no " in home.run("list").stdout
     assert home.run("remove", "no").returncode == 0
     assert "more" not in home.config_file.read_text()
+
+
+def test_a_store_that_a_command_made_is_not_replaced_by_one_of_its_name(home: Vragd, tmp_path: Path) -> None:
+    first, more = tmp_path / "first", tmp_path / "more"
+    first.mkdir()
+    more.mkdir()
+    (first / "a.md").write_text("numbat\n")
+    home.config_file.write_text("stores: {}\n")
+    assert home.run("index", str(first), "-s", "notes").returncode == 0
+    for args in (["add", str(more)], ["add", str(more), "-s", "notes"], ["init", str(more), "--force"]):
+        refused = home.run(*args)
+        assert (refused.returncode, refused.stdout) == (2, ""), refused.stdout
+        assert "store 'notes' was made by a command" in refused.stderr
+        assert home.config_file.read_text() == "stores: {}\n"
+    assert home.run("add", str(more), "-s", "more").returncode == 0
+    assert home.run("add", str(tmp_path / "first"), "-s", "more").returncode == 0, "two in the file"
+    listed = json.loads(home.run("list", "--json").stdout)["sources"]
+    assert [(row["store"], row["name"]) for row in listed] == [("more", "more"), ("more", "first"), ("notes", "first")]
 
 
 def test_what_cannot_be_used_is_refused_and_nothing_is_written(home: Vragd, tmp_path: Path) -> None:

@@ -41,20 +41,19 @@ def _show(args: argparse.Namespace) -> int:
 
 
 def _check(args: argparse.Namespace) -> int:
-    from vragd.stores import trial
+    from vragd.stores import overlooked, trial
 
     loaded = load(args, required=True)
-    for name, store in loaded.config.stores.items():
-        for source in store.sources:
-            if not source.path.is_dir():
-                wrong = "is no folder" if source.path.exists() else "is not there now"
-                say(f"note: source {source.path} of store {name} {wrong}")
+    for what in overlooked.away(loaded.config):
+        say(within(f"note: {what}"))
     if not loaded.config.stores:
         say("note: it names no store")
     for fault in trial.packages(loaded.config):
         say(f"note: {fault}")
-    for what in trial.unread(loaded.config):
-        say(f"note: {what}")
+    for what in (*trial.unread(loaded.config), *overlooked.idle_patterns(loaded.config)):
+        say(within(f"note: {what}"))
+    for what in (*overlooked.open_elsewhere(loaded), *overlooked.kept_apart(loaded)):
+        say(within(what if what.startswith(" ") else f"note: {what}"))
     trial.can_run(loaded)
     for name, store in loaded.config.stores.items():
         if store.rerank is not None and store.rerank.sends_to:

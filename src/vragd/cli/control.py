@@ -123,6 +123,7 @@ def _reload(args: argparse.Namespace) -> int:
     _say_what_leaves(status)
     now = reload(args, status)
     out(f"{status['config']}: taken up")
+    _say_what_stays(status)
     return say_failed(now)
 
 
@@ -143,6 +144,21 @@ def _say_what_leaves(status: Status) -> None:
             continue
         if shown(store.embedder.model_dump(mode="json")) != now.get(name) and (sending := trial.sent(store)):
             say(within(f"store {name}: {on_sending(sending)}"))
+
+
+def _say_what_stays(status: Status) -> None:
+    """Where the file wants other places than the daemon has, which go on being used: what is there is not moved."""
+    from vragd.config.load import parse, read
+
+    try:
+        paths = parse(read(Path(status["config"])), status["config"]).paths
+    except (VragdError, TypeError):
+        return
+    for key, said, now in (("data", paths.data, status["data_dir"]), ("socket", paths.socket, status["socket"])):
+        if said is not None and os.path.realpath(said) != os.path.realpath(now):
+            say(within(f"paths.{key} is {said} there, and the daemon goes on with {now}:"))
+            moved = f" move {now} to {said}," if key == "data" else ""
+            say(within(f"  vragd stop,{moved} vragd run --detach, has it changed"))
 
 
 def say_failed(status: Status) -> int:
@@ -181,9 +197,11 @@ def _restart(args: argparse.Namespace) -> int:
         perform(chosen.restart(), only_print=False)
         return 0
     if status is not None:
+        args.config = args.config or status["config"]
+        args.data_dir, args.socket = args.data_dir or status["data_dir"], args.socket or status["socket"]
         load(args, required=True)  # what cannot be started again is not stopped
         end(chosen, status)
-        args.config, args.data_dir, args.socket = status["config"], status["data_dir"], status["socket"]
+        _say_what_stays(status)
     return detach(args)
 
 

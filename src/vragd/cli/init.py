@@ -77,6 +77,17 @@ def _init(args: argparse.Namespace) -> int:
     return write_new(args, outermost(vaults) if args.yes and vaults else _choose(vaults))
 
 
+def not_a_commands(data: Path, store: str) -> None:
+    """Raise UsageError for a store that a command made: one of its name in the file would take its place."""
+    from vragd.stores.registry import made_by_command
+
+    if made_by_command(data, store):
+        raise UsageError(
+            f"store {store!r} was made by a command, and one in the configuration would take its place",
+            hint=f"vragd add PATH -s NAME, of another store; or vragd store delete {store} first",
+        )
+
+
 def write_new(args: argparse.Namespace, folders: Sequence[Path]) -> int:
     """Write a configuration of these folders, where none is or another is kept beside; say what is in them."""
     from vragd.config import load
@@ -89,6 +100,7 @@ def write_new(args: argparse.Namespace, folders: Sequence[Path]) -> int:
             raise UsageError(f"{folder} is not a folder", hint="name the vault's own folder")
     words_only = getattr(args, "words_only", False)
     store = getattr(args, "store", None) or STORE
+    not_a_commands(data_dir(args.data_dir, None), store)
     text = configured(folders, str(file), getattr(args, "name", None), store, words_only=words_only)
     parsed = load.parse(text, str(file))
     load.check_places(

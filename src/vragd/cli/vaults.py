@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import argparse
 import os
+import unicodedata
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from vragd.cli.connect import data_dir_of
 from vragd.cli.control import reload, say_failed, status_of
+from vragd.cli.init import not_a_commands, write_new
 from vragd.cli.offers import offers, print_offers
 from vragd.cli.reasons import on_sending
 from vragd.cli.render import json_out, out, say, the_page, within
@@ -48,11 +50,12 @@ def _add(args: argparse.Namespace) -> int:
             raise UsageError(f"{folder} is not a folder", hint="name the vault's own folder")
     file = config_path(args.config)
     if not file.exists():
-        from vragd.cli.init import write_new
-
+        _refuse_if_gone(args, file)
         return write_new(args, folders)
     text = before = _read(file)
     store = _store_for(_parsed(text, file), args.store)
+    if store not in _parsed(text, file).stores:
+        not_a_commands(data_dir_of(args), store)
     done = []
     for folder in folders:
         parsed = _parsed(text, file)
@@ -68,6 +71,16 @@ def _add(args: argparse.Namespace) -> int:
         print_offers(offers(data_dir_of(args), folders), "       ")
         _tell(args, file)
     return 0
+
+
+def _refuse_if_gone(args: argparse.Namespace, file: Path) -> None:
+    """Raise ConfigError where a daemon goes on with what the file said: another would take all of that out."""
+    status = status_of(args)
+    if status and status["config"] and _key(status["config"]) == _key(file):
+        raise ConfigError(
+            f"{file} is gone, and the daemon goes on with what it said",
+            hint="put it back; or vragd init with every folder that vragd status lists, then vragd reload",
+        )
 
 
 def _say_what_leaves(parsed: Config, store: str, folders: Sequence[Path]) -> None:
@@ -118,11 +131,11 @@ def _list(args: argparse.Namespace) -> int:
     file = config_path(args.config)
     parsed = _parsed(_read(file), file) if file.exists() else None
     status = status_of(args) or {}
-    known = {(row["name"], one["path"]): one for row in status.get("stores", ()) for one in row["sources"]}
+    known = {(row["name"], _key(one["path"])): one for row in status.get("stores", ()) for one in row["sources"]}
     rows = [
         {"store": store, "name": source.label, "path": str(source.path),
          "obsidian": (source.path / ".obsidian").is_dir(), "origin": origin,
-         "state": _state(source, known.get((store, str(source.path))), status)}
+         "state": _state(source, known.get((store, _key(source.path))), status)}
         for origin, store, source in (*_configured(parsed), *_of_commands(args))
     ]  # fmt: skip
     if args.json:
@@ -182,7 +195,12 @@ def _sources(parsed: Config) -> Iterator[tuple[str, int, SourceSettings]]:
 
 
 def _is(source: SourceSettings, folder: Path) -> bool:
-    return os.path.realpath(source.path) == os.path.realpath(folder)
+    return _key(source.path) == _key(folder)
+
+
+def _key(path: Path | str) -> str:
+    """Equal for paths that lead to one place, however they are composed."""
+    return unicodedata.normalize("NFC", os.path.realpath(path))
 
 
 def _store_for(parsed: Config, asked: str | None) -> str:
@@ -211,7 +229,7 @@ def _parsed(text: str, file: Path) -> Config:
 def _write(args: argparse.Namespace, file: Path, text: str, done: Sequence[str]) -> None:
     """Replace the file, if what it will say can be used, and say what was `done`; what it said before is beside it."""
     from vragd.config import load
-    from vragd.system.files import write_atomic
+    from vragd.system.files import vault_around, write_atomic
 
     parsed = _parsed(text, file)
     try:
@@ -229,6 +247,15 @@ def _write(args: argparse.Namespace, file: Path, text: str, done: Sequence[str])
     if not there.is_file():  # a device would be replaced by a file
         raise ConfigError(f"{file} is no ordinary file", hint="change what it is made from")
     was, mode = there.read_bytes(), there.stat().st_mode & 0o777
+    folders = [
+        source.path for one in (_parsed(was.decode("utf-8-sig"), file), parsed) for _, _, source in _sources(one)
+    ]
+    inside = vault_around(there) or next((one for one in folders if one.resolve() in there.parents), None)
+    if inside:
+        raise ConfigError(
+            f"{there} is inside the vault {inside}, where vragd never writes",
+            hint="edit it there, and then: vragd reload; or keep it elsewhere",
+        )
     mark = "\ufeff" if was.startswith(b"\xef\xbb\xbf") else ""
     backup = there.with_name(there.name + ".bak")
     for path, content in ((backup, was), (there, (mark + text).encode())):

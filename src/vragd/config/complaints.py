@@ -18,6 +18,18 @@ _MAY_BE_SECRET = re.compile(
     r"(^|_)((api)?key|pass|passfile|pass(word|phrase)|pwd|secret|token|auth|credentials?|user|host|ur[il])(_|$)", re.I
 )
 """Settings that name a secret, or in which people write one: what stands there is not shown."""
+_SHAPES = {
+    "tuple_type": "a list, such as [A, B] or a line '- A' for each",
+    "dict_type": "keys with values below it",
+    "model_type": "keys with values below it",
+    "model_attributes_type": "keys with values below it",
+    "int_type": "a whole number without quotes or a unit",
+    "int_from_float": "a whole number",
+    "float_type": "a number without quotes or a unit",
+    "bool_type": "true or false, without quotes",
+    "string_type": "a text; in quotes, if it looks like a number, a date, yes, no, on or off",
+}
+"""What pydantic says in Python's words, in those of the file."""
 _QUOTED = 4  # characters that a text has at least which is looked for in a message
 
 
@@ -86,6 +98,12 @@ def _complaint(item: Mapping[str, Any], lines: Mapping[Loc, int]) -> tuple[int, 
     if item["type"] == "missing":
         return line, f"{shown or 'the file'} needs the key {key!r}"
     value = item.get("input")
+    if item["type"] == "union_tag_not_found":
+        return line, f"{shown} needs the key 'type'"
+    if expected := _SHAPES.get(item["type"]):
+        kind = {list: "a list", dict: "keys", type(None): "nothing: leave the key out to have what is usual"}
+        found = f", found {kind[type(value)]}" if type(value) in kind else _found(value, (*path, key))
+        return line, f"{shown}: expected {expected}{found}"
     message = _unquoting(str(item["msg"]).removeprefix("Value error, "), value, key)
     if item["type"] != "value_error":  # ours may begin with what was given
         message = message[0].lower() + message[1:]

@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import select
 import stat
+import unicodedata
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -129,7 +130,8 @@ def _parse(text: str, name: str) -> tuple[Config, dict[Loc, int]]:
         document = yaml.load(text, Loader=_Loader)  # noqa: S506  a SafeLoader
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 1
-        raise complaint(name, line, f"not valid YAML: {error.problem}") from error
+        tab = "; indent with spaces" if "'\\t'" in str(error.problem) else ""
+        raise complaint(name, line, f"not valid YAML: {error.problem}{tab}") from error
     except yaml.reader.ReaderError as error:
         line = text.count("\n", 0, error.position) + 1
         raise complaint(name, line, f"not valid YAML: {error.reason}") from error
@@ -305,4 +307,5 @@ def _check_beside(store: str, source: SourceSettings, seen: Iterable[_Seen]) -> 
 
 
 def _real(path: Path) -> Path:
-    return Path(os.path.realpath(path))
+    """Without links, and composed: a name that was typed composed leads to a folder that lies decomposed."""
+    return Path(unicodedata.normalize("NFC", os.path.realpath(path)))

@@ -101,11 +101,18 @@ class SourceSettings(Settings):
     mcp: Mcp = True
 
     @model_validator(mode="after")
-    def _withholds_something(self) -> SourceSettings:
-        """A path in place of a pattern would match nothing, and nobody would notice."""
-        for pattern in () if isinstance(self.mcp, bool) else self.mcp.exclude:
-            if f"{pattern}/".startswith(("~", "./", "../", f"{self.path}/")):
-                raise ValueError(f"mcp.exclude: {pattern!r} is a path, expected a pattern below {self.path}: Private/")
+    def _patterns_are_no_paths(self) -> SourceSettings:
+        """A path in place of a pattern would match nothing: what it should keep private would be read and shown."""
+        closed = () if isinstance(self.mcp, bool) else self.mcp.exclude
+        places = ("~/", "./", "../")
+        own = f"{self.path}/"  # of include it may be a folder called alike, which the command index names so
+        for key, patterns, starts in (
+            ("include", self.include, places), ("exclude", self.exclude, (*places, own)),
+            ("mcp.exclude", closed, (*places, own)),
+        ):  # fmt: skip
+            for pattern in patterns:
+                if f"{pattern.removeprefix('!')}/".startswith(starts):
+                    raise ValueError(f"{key}: {pattern!r} is a path, expected a pattern below {self.path}: Private/")
         return self
 
     @property
@@ -188,10 +195,10 @@ class WatchSettings(Settings):
 
 
 class LimitSettings(Settings):
-    max_file_bytes: int = Field(default=8 * 1024 * 1024, ge=1024)
+    max_file_bytes: int = Field(default=8 * 1024 * 1024, ge=1024, le=2**40)
     max_connections: int = Field(default=64, ge=2, le=1024)
-    min_free_mib: int = Field(default=64, ge=0)
-    keep_embeddings_days: int = Field(default=30, ge=0)
+    min_free_mib: int = Field(default=64, ge=0, le=2**30)
+    keep_embeddings_days: int = Field(default=30, ge=0, le=36_500)
     delete_guard_share: float = Field(default=0.25, gt=0, le=1, strict=False)
     remembered_questions: int = Field(default=256, ge=0, le=65_536)
 

@@ -170,6 +170,11 @@ class Registry:
             return None, f"{file} cannot be read: {reason}"
 
 
+def made_by_command(data_dir: Path, name: str) -> bool:
+    """Whether a command made a store of this name, or an index on demand did."""
+    return (data_dir / "stores" / name / "store.json").exists()
+
+
 def with_once(settings: StoreSettings, path: Path, include: Sequence[str]) -> StoreSettings:
     """`settings` with what matches `include` below `path` among its sources, to be indexed on demand."""
     sources = list(settings.sources)

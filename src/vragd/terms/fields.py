@@ -55,9 +55,12 @@ def _whole(value: object) -> object:
 def _valid_patterns(value: tuple[str, ...]) -> tuple[str, ...]:
     for pattern in value:
         try:
-            GitIgnoreSpec.from_lines([pattern])
+            read = GitIgnoreSpec.from_lines([pattern]).patterns
         except (ValueError, re.error):
             raise ValueError(f"{pattern!r} is not a pattern as in .gitignore") from None
+        if not any(one.include is not None for one in read):  # empty, or as a comment there
+            way = rf": \{pattern} is one that begins so" if pattern.startswith("#") else ""
+            raise ValueError(f"{pattern!r} is a pattern that matches nothing, as in .gitignore{way}")
     return value
 
 
@@ -67,4 +70,5 @@ PathText = Annotated[str, AfterValidator(_absolute_text)]
 Patterns = Annotated[tuple[str, ...], BeforeValidator(as_tuple), AfterValidator(_valid_patterns)]
 Integer = Annotated[int, BeforeValidator(_whole)]
 """JSON Schema has 1.0 among the integers (Validation, 6.1.1)."""
-Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+Seconds = Annotated[float, Field(gt=0, le=2_000_000, allow_inf_nan=False)]
+"""poll(2) takes milliseconds as an int: what is longer than 24 days would wait for ever, or not at all."""

@@ -101,7 +101,8 @@ class Source:
             return root
         self.close()
         try:
-            root = Root(Path(as_on_disk(str(self.path))))
+            self.path = Path(as_on_disk(str(self.path)))
+            root = Root(self.path)
         except OSError as error:
             denied = error.errno in (errno.EACCES, errno.EPERM)
             self.state = "permission" if denied else "offline"

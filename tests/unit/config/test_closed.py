@@ -36,8 +36,20 @@ def test_what_closes_nothing_for_sure_is_refused_in_one_line(mcp: str) -> None:
     assert "sources.0.mcp" in told
 
 
-@pytest.mark.parametrize("pattern", ["~/V/Private", "./Private", "../x", "/v/Private"])
+@pytest.mark.parametrize("pattern", ["~/V/Private", "./Private", "../x", "/v/Private", "!./Private", "~"])
 def test_a_path_that_would_withhold_nothing_is_refused(pattern: str) -> None:
-    with pytest.raises(ValueError, match="is a path, expected a pattern below /v"):
-        SourceSettings(path=Path("/v"), mcp=McpSettings(exclude=(pattern,)))
+    for given in ({"mcp": McpSettings(exclude=(pattern,))}, {"exclude": (pattern,)}):
+        with pytest.raises(ValueError, match="is a path, expected a pattern below /v"):
+            SourceSettings.model_validate({"path": Path("/v"), **given})
     assert SourceSettings(path=Path("/v"), mcp=McpSettings(exclude=("/Private", "Private/"))).label == "v"
+    kept = ("/Private", "Private/", "~draft*", "*.md~", ".trash/", "..old", "/vacation")
+    assert SourceSettings(path=Path("/v"), exclude=kept, include=("/v/a.md",)).exclude == kept
+
+
+@pytest.mark.parametrize("pattern", ["#private", "# Private/", "", "  ", "/"])
+@pytest.mark.parametrize("key", ["exclude", "include", "mcp"])
+def test_a_pattern_that_can_match_nothing_is_refused(key: str, pattern: str) -> None:
+    given = {"exclude": [pattern]} if key == "mcp" else [pattern]
+    with pytest.raises(ValueError, match=r"matches nothing, as in \.gitignore"):
+        SourceSettings.model_validate({"path": Path("/v"), key: given})
+    assert SourceSettings(path=Path("/v"), exclude=("\\#private", "!#drafts")).exclude

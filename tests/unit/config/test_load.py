@@ -131,7 +131,7 @@ def test_an_unknown_key_inside_a_list_is_found() -> None:
 def test_a_wrong_type_is_told_with_its_line_and_what_was_found() -> None:
     told = complaint("watch:\n  settle_ms: soon\nlog:\n  paths: 1\n")
     assert "c.yaml:2: watch.settle_ms: " in told
-    assert "integer" in told
+    assert "expected a whole number" in told
     assert "found 'soon'" in told
     assert "c.yaml:4: log.paths: " in told
 
