@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -72,3 +73,15 @@ def test_nothing_is_said_of_what_stays_here(
     (loaded.data_dir / "stores/made/store.json").write_text("{")
     say_at_start(loaded)
     assert capsys.readouterr() == ("", "")
+
+
+def test_what_cannot_be_counted_holds_up_no_start(
+    configured: Callable[..., Loaded], capsys: pytest.CaptureFixture[str]
+) -> None:
+    loaded = configured("http://0.0.0.0:1")
+    (loaded.data_dir / "stores/made").mkdir(parents=True)
+    hangs = loaded.data_dir / "stores/made/store.json"
+    os.mkfifo(hangs)
+    say_at_start(loaded, 0.1)
+    assert capsys.readouterr().err.startswith("what is sent elsewhere could not be counted")
+    os.close(os.open(hangs, os.O_WRONLY | os.O_NONBLOCK))  # who reads it goes on
