@@ -31,7 +31,8 @@ async def verify(
     stores: Stores, names: Sequence[str], *, repair: bool, hangs_s: float = HANGS_S
 ) -> dict[str, Any]:  # fmt: skip
     """
-    Compare vault, catalog, backend and replicas of each store; with `repair` mend, and compare again.
+    Compare vault, catalog, backend and replicas of each store; with `repair` mend, and compare again. Of all stores,
+    those that could not be opened are a problem, too.
 
     A source whose file system has not answered for `hangs_s` is named, and so is a replica; neither is waited for.
     """
@@ -47,7 +48,15 @@ async def verify(
                 left = await _problems(indexer, hangs_s)
                 n_mended, problems = max(0, len(problems) - len(left)), left
         results.append({"store": indexer.store.name, "problems": problems, "n_mended": n_mended})
+    if not names:
+        for name, error in stores.failed.items():
+            results.append({"store": name, "problems": [_unopened(error)], "n_mended": 0})
     return {"stores": results, "ok": not any(result["problems"] for result in results)}
+
+
+def _unopened(error: VragdError) -> Problem:
+    why = "; ".join(part for part in (error.message, error.hint) if part)
+    return Problem("not_checked", detail=f"the store could not be opened: {why}")
 
 
 async def _problems(indexer: Indexer, hangs_s: float) -> list[Problem]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 import threading
@@ -268,3 +269,16 @@ def test_a_path_that_cannot_be_a_folder_is_said_of_the_backend_and_not_of_the_da
         made(path)
     assert str(path) in caught.value.hint
     assert "paths.data" not in caught.value.hint
+
+
+def test_a_segment_that_is_cut_while_it_is_mapped_is_an_error_and_ends_no_process(path: Path) -> None:
+    backend = made(path, 2_000)  # more than the page that can be read although the file ends in it
+    (segment,) = (path / "notes").glob("*.segment")
+    os.truncate(segment, 100)
+    with pytest.raises(BackendRefused, match="became shorter"):
+        backend.query("notes", ONES, 3)
+    with pytest.raises(BackendRefused, match="became shorter"):
+        backend.get("notes", ["k1999"])
+    segment.unlink()
+    with pytest.raises(BackendRefused, match="is damaged"):
+        opened(path).query("notes", ONES, 3)

@@ -131,3 +131,27 @@ def test_a_job_that_hangs_in_one_store_is_begun_in_the_others_and_not_twice(load
             await stores.stop()
 
     asyncio.run(check())
+
+
+def test_a_store_that_could_not_be_opened_is_no_store_without_problems(loaded: Loaded) -> None:
+    one = loaded.config.stores["notes"].model_copy(update={"sources": ()})
+    two = loaded.config.model_copy(update={"stores": {"one": one, "two": one}})
+    (loaded.data_dir / "stores").mkdir(mode=0o700)
+    (loaded.data_dir / "stores" / "two").write_text("no folder")
+
+    async def check() -> None:
+        stores = Stores(Loaded(two, None, loaded.data_dir, loaded.socket), watch=False)
+        await stores.start()
+        try:
+            found = await verify(stores, (), repair=True)
+            assert not found["ok"]
+            whole, other = found["stores"]
+            assert (whole["store"], whole["problems"]) == ("one", [])
+            (problem,) = other["problems"]
+            assert (other["store"], problem.kind) == ("two", "not_checked")
+            assert problem.detail.startswith("the store could not be opened: ")
+            assert (await verify(stores, ("one",), repair=False))["ok"], "another is not asked about"
+        finally:
+            await stores.stop()
+
+    asyncio.run(check())

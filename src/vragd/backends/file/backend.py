@@ -86,6 +86,12 @@ class Folder:
             except ValueError:  # an empty file cannot be mapped
                 return np.empty(0, dtype=np.uint8)
 
+    def is_whole(self, collection: str, name: str, n_bytes: int) -> bool:
+        try:
+            return os.stat(self._path / collection / f"{name}{SUFFIX}").st_size >= n_bytes
+        except OSError:  # what is mapped of a file that is gone is there until it is let go
+            return True
+
     def forget(self, collection: str, name: str) -> None:
         with suppress(OSError):  # what is left is swept
             (self._path / collection / f"{name}{SUFFIX}").unlink()

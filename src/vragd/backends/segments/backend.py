@@ -17,12 +17,12 @@ from vragd.backends.base import Among, Batch, CollectionInfo, Match, Matches, St
 from vragd.backends.checks import check_identity, check_keys, check_shape, check_traits, checked_query, checked_rows
 from vragd.backends.scan import Nearest
 from vragd.backends.scores import prepared
-from vragd.backends.segments.held import Foreign, Held, Manifest, manifest_of
+from vragd.backends.segments.held import Foreign, Held, Manifest, manifest_of, same
 from vragd.backends.segments.segment import Damaged, Row, Segment, read, written
 from vragd.backends.segments.storage import Missing, Moved, Storage
 from vragd.errors import AGAIN, BackendRefused, BackendUnavailable, CollectionMismatch, UnknownCollection, VragdError
 from vragd.system.failpoints import reach
-from vragd.terms.filter import KINDS, Filter, Metadata
+from vragd.terms.filter import KINDS, Filter
 from vragd.terms.metric import Metric
 
 TRIES = 20
@@ -116,7 +116,7 @@ class SegmentBackend:
             check_shape(info, held.manifest.info)
             pairs = ((held.row(key), i) for key, i in last.items())
             rows = [(had, self._row(had, batch, i, values[i])) for had, i in pairs]
-            return [row for had, row in rows if not _same(had, row)], frozenset()
+            return [row for had, row in rows if not same(had, row)], frozenset()
 
         self._change(name, change)
 
@@ -306,7 +306,7 @@ class SegmentBackend:
             looked = self._clock()
             held, at = self._known(name)
             if recent and held is not None and looked - at < self._look_s:
-                return held
+                return self._whole(name, held)
             found = self._storage.manifest(name, quick=quick)
             if found is None:
                 self._keep(name, None, looked)
@@ -321,8 +321,14 @@ class SegmentBackend:
                         except Missing:  # of a manifest that is followed by another by now
                             continue
             self._keep(name, held, looked)
-            return held
+            return self._whole(name, held)
         raise self._damaged(name, "a segment is not there")
+
+    def _whole(self, name: str, held: Held) -> Held:
+        for segment in held.segments:  # to read what a mapped file has lost ends the process
+            if not self._storage.is_whole(name, segment.name, segment.n_bytes):
+                raise self._damaged(name, f"{segment.name} became shorter while it was read")
+        return held
 
     @contextmanager
     def _turn(self, name: str, *, quick: bool) -> Iterator[None]:
@@ -381,16 +387,3 @@ class SegmentBackend:
             f"{self._storage.place(name)} is damaged: {why}",
             hint="move it away: vragd makes and fills it again from its own copy, without embedding",
         )
-
-
-def _same(had: Row | None, row: Row) -> bool:
-    return had is not None and (
-        all(_typed(a) == _typed(b) for a, b in ((had.properties, row.properties), (had.payload, row.payload)))
-        and had.version == row.version
-        and np.array_equal(had.values, row.values)
-    )
-
-
-def _typed(data: Metadata) -> str:
-    """One text for equal metadata: to Python 1, 1.0 and True are equal."""
-    return repr(sorted(data.items()))

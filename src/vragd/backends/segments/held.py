@@ -11,7 +11,7 @@ import numpy as np
 
 from vragd.backends.base import Among, CollectionInfo
 from vragd.backends.segments.segment import Row, Segment
-from vragd.terms.filter import Filter, holds
+from vragd.terms.filter import Filter, Metadata, holds
 
 FORMAT = 1
 BLOCK = 4_096  # rows that are scored at once
@@ -145,3 +145,17 @@ class Held:
             gone |= segment.gone
             stay -= 1
         return stay, list(new.values()), gone - new.keys() if stay else frozenset()
+
+
+def same(had: Row | None, row: Row) -> bool:
+    """Whether a row says what it said before."""
+    return had is not None and (
+        all(_typed(a) == _typed(b) for a, b in ((had.properties, row.properties), (had.payload, row.payload)))
+        and had.version == row.version
+        and np.array_equal(had.values, row.values)
+    )
+
+
+def _typed(data: Metadata) -> str:
+    """One text for equal metadata: to Python 1, 1.0 and True are equal."""
+    return repr(sorted(data.items()))

@@ -51,6 +51,7 @@ class Segment:
     """What is in one. `rows` may lie in a file: shape (n, dimension), float32. `ids` are the keys' `key_id`."""
 
     name: str
+    n_bytes: int
     keys: Sequence[str]
     ids: np.ndarray
     rows: np.ndarray
@@ -99,7 +100,7 @@ def read(name: str, content: np.ndarray) -> Segment:
     table: Mapping[str, Any] = json.loads(content[at:end].tobytes())
     keys = table["keys"]
     return Segment(
-        name, keys, np.fromiter((key_id(key) for key in keys), dtype=np.int64, count=n),
+        name, len(content), keys, np.fromiter((key_id(key) for key in keys), dtype=np.int64, count=n),
         content[_HEADER.size : at].view("<f4").reshape(n, dimension),
         table["versions"], [plain.of(data) for data in table["properties"]], np.array(table["which"], dtype=np.int64),
         [plain.of(data) for data in table["payloads"]], table["created_at"], table["updated_at"],

@@ -36,6 +36,9 @@ class Storage(Protocol):
     def segment(self, collection: str, name: str, *, quick: bool = False) -> np.ndarray:
         """Its bytes, uint8. Raises Missing."""
 
+    def is_whole(self, collection: str, name: str, n_bytes: int) -> bool:
+        """Whether the bytes that `segment` gave can still be read, all of them."""
+
     def forget(self, collection: str, name: str) -> None:
         """Delete a segment; who reads it already goes on."""
 
