@@ -211,7 +211,7 @@ def test_a_copied_data_directory_becomes_a_machine_of_its_own(
     copy.s3, copy.home, copy.vaults, copy.bucket = s3, tmp_path / "copy", ("vault",), BUCKET
     copy.embedder = one.embedder
     copy.open()
-    (copy.home / "vault/b.md").unlink()
+    (copy.home / "vault/b.md").write_text("---\nvragd: false\n---\nWithdrawn here, not there.\n")
     copy.work()
     assert there(s3) == one.live | copy.live
     assert (len(one.live), len(copy.live), len(one.live & copy.live)) == (3, 2, 0)
