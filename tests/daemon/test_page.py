@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Iterator
 
@@ -9,6 +10,7 @@ import pytest
 
 from tests.chromium import PLACE
 from tests.harness import until
+from tests.headings import HEADINGS
 from tests.page import ACTIVE, DONE, TITLES, Shown, hostile, note, picture, points_at, showing, well
 
 pytestmark = pytest.mark.skipif(PLACE is None, reason="there is no Chromium here; Debian's package is chromium")
@@ -121,6 +123,13 @@ def test_what_notes_say_is_text_wherever_it_stands(shown: Shown) -> None:
     assert tab.js("[...document.links].every(one => one.protocol === 'obsidian:')")
     well(tab, shown)
     tab.close()
+
+
+def test_a_heading_is_read_as_it_is_elsewhere(shown: Shown) -> None:
+    written = json.dumps([written for written, _ in HEADINGS])
+    shown.first.js(f"import('/heading.js').then((it) => window.headings = {written}.map(it.asRead)), 0")
+    shown.first.until("window.headings")
+    assert shown.first.js("window.headings") == [read for _, read in HEADINGS]
 
 
 def test_a_save_shows_by_itself_and_a_file_says_why_it_is_left_out(shown: Shown) -> None:

@@ -20,6 +20,7 @@ from tests.daemon.test_crash import chunks_of
 from tests.fakes.s3vectors import FakeS3Vectors
 from tests.harness import Vragd, until
 from tests.s3 import BUCKET, live_keys, on_s3
+from vragd.system.sqlite import open_read_write
 
 MIB = 1024 * 1024
 
@@ -251,6 +252,43 @@ def test_a_data_directory_that_cannot_be_written_ends_with_its_status_and_a_vaul
     assert "was left in the middle of writing, and is mounted read-only now" in answer.stderr
     log.unlink()
     assert {path: path.read_bytes() for path in daemon.data.rglob("*") if path.is_file()} == before
+
+
+READ = """
+import sys
+from pathlib import Path
+from vragd.system.sqlite import open_read_only
+db = open_read_only(Path(sys.argv[1]))
+for _ in sys.stdin:
+    print(*(number for (number,) in db.execute("select i from n")), flush=True)
+"""
+
+
+def test_what_another_mount_writes_is_read_through_a_read_only_one(mounts: None, tmp_path: Path) -> None:
+    file, way = tmp_path / "real/n.db", tmp_path / "way"
+    file.parent.mkdir()
+    way.mkdir()
+    writer = open_read_write(file, [lambda db: db.execute("create table n (i)") and None])
+    mounted = f"mount --bind '{file.parent}' '{way}' && mount -o remount,bind,ro '{way}'"
+    script = f'{mounted} && exec "$0" -c "$1" "$2"'
+    command = ["unshare", "-Urm", "sh", "-c", script, sys.executable, READ, str(way / "n.db")]
+    for i, kept in enumerate(("", "pragma wal_checkpoint(truncate)")):  # with a log, and right after it was emptied
+        writer.execute("insert into n values (?)", (2 * i,))
+        writer.execute(kept).fetchall()
+        with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as reader:
+            assert reader.stdin and reader.stdout
+            try:
+                for n_rows in (2 * i + 1, 2 * i + 2):
+                    reader.stdin.write("\n")
+                    reader.stdin.flush()
+                    assert reader.stdout.readline().split() == [str(row) for row in range(n_rows)]
+                    if n_rows % 2:
+                        writer.execute("insert into n values (?)", (n_rows,))
+            finally:
+                reader.kill()
+    writer.close()
+    read = subprocess.run(command, input="\n", capture_output=True, text=True, check=False)
+    assert read.stdout.split() == ["0", "1", "2", "3"], read.stderr
 
 
 def test_a_data_directory_that_is_taken_away_ends_the_daemon_as_documented(mounts: None, make: Make) -> None:

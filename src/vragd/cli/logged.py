@@ -34,15 +34,20 @@ def for_people(args: argparse.Namespace) -> bool:
 def show(command: Sequence[str], *, for_people: bool) -> int:
     """Show what a command says that shows a log; its exit status. Raises FileNotFoundError where there is none."""
     if not for_people:
-        status = subprocess.run(command, check=False).returncode  # noqa: S603  tail or journalctl
-        return status if status >= 0 else 128 - status  # as a shell has it of one whose reader has gone
+        return _as_in_a_shell(subprocess.run(command, check=False).returncode)  # noqa: S603  tail or journalctl
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, errors="replace") as process:  # noqa: S603
         assert process.stdout is not None
         try:
             print_lines(process.stdout, the_page())
-        finally:
+        except BaseException:  # or it would be waited for while it follows the log
             process.terminate()
-    return process.returncode
+            raise
+    return _as_in_a_shell(process.returncode)
+
+
+def _as_in_a_shell(status: int) -> int:
+    """Of one that a signal has ended, as where its reader has gone, too."""
+    return status if status >= 0 else 128 - status
 
 
 def print_lines(lines: Iterable[str], page: Page) -> None:

@@ -2,31 +2,18 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 
-_MARKS = frozenset("*_~=`[\\$\0")
-_CODE = re.compile(r"(?<!`)(`++)(.+?)(?<!`)\1(?!`)")
-_RULES = tuple(
-    (re.compile(pattern), shown)
-    for pattern, shown in (
-        (r"!?\[\[(?:[^\[\]|]*\|)?([^\[\]|]*)\]\]", r"\1"),
-        (r"!?\[([^\[\]]*)\]\((?:[^()]|\([^()]*\))*\)", r"\1"),
-    )
-)
+_MARKS = frozenset("*_~=`[\\\0")
 
 
 def as_read(heading: str) -> str:
     """One heading."""
     if _MARKS.isdisjoint(heading):
         return heading
-    from vragd.search.unmarked import hold, restored, without_emphasis  # most headings need none of it
+    from vragd.search.unmarked import heading_unmarked  # most headings need none of it
 
-    held: list[str] = []
-    text = _CODE.sub(lambda code: hold(code[2], held), heading.replace("\0", ""))
-    for pattern, shown in _RULES:
-        text = pattern.sub(shown, text)
-    return restored(without_emphasis(text), held)
+    return heading_unmarked(heading)
 
 
 def path_of(headings: Sequence[str]) -> str:

@@ -10,6 +10,10 @@ from itertools import pairwise
 
 MAX_LINE = 4_000
 
+_LINKS = (
+    ("[", r"(?<!\^)!?\[([^\[\]\n]*)\]\((?:[^()\n]|\([^()\n]*\))*\)", r"\1"),
+    ("[", r"!?\[\[(?:[^\[\]|\n]*\|)?([^\[\]|\n]*)\]\]", r"\1"),
+)
 # A rule is tried where one of its characters is: most lines have next to none.
 _RULES = tuple(
     (frozenset(marks), re.compile(pattern), by)
@@ -23,8 +27,7 @@ _RULES = tuple(
         ("-*_|:$", r"^\s*(?:[-*_]\s*){3,}$|^[\s|:-]+$|^\s*\$\$\s*$", ""),
         ("^", r"\[\^[^\[\]\s]{1,100}\]:?", ""),
         ("!", r"(!\[[^\[\]\n|\\]*)\\?\|\s*\d{1,5}(?:x\d{1,5})?\s*(?=\]\()", r"\1"),
-        ("[", r"(?<!\^)!?\[([^\[\]\n]*)\]\((?:[^()\n]|\([^()\n]*\))*\)", r"\1"),
-        ("[", r"\[\[(?:[^\[\]|\n]*\|)?([^\[\]|\n]*)\]\]", r"\1"),
+        *_LINKS,
         ("^", r"\^(?=\[)", ""),
         ("<", r"</?[A-Za-z][^<>\n]{0,200}>", ""),
         ("^", r"\s\^[A-Za-z0-9-]+\s*$", ""),
@@ -64,6 +67,15 @@ def unmarked(lines: Sequence[str]) -> list[str]:
     return restored("\n".join(map(without_emphasis, result)), held).split("\n")
 
 
+def heading_unmarked(text: str) -> str:
+    """A heading: what is embedded in it by its name, and nothing is taken for the begin of a block."""
+    held: list[str] = []
+    text = _hold_verbatim(text.replace("\0", ""), held)
+    for _, pattern, by in _LINKS:
+        text = re.sub(pattern, by, text)
+    return restored(without_emphasis(text), held)
+
+
 def hold(text: str, held: list[str]) -> str:
     """What stands for `text`, in which there is no NUL, until all marks are gone."""
     held.append(text)
@@ -76,12 +88,17 @@ def restored(text: str, held: Sequence[str]) -> str:
 
 
 def _by_rules(line: str, held: list[str]) -> str:
-    if "`" in line or "$" in line or "\\" in line:
-        line = _VERBATIM.sub(lambda found: hold(_verbatim(found), held), line)
+    line = _hold_verbatim(line, held)
     if marks := _MARKS.findall(line):
         for needed, rule, by in _RULES:
             if not needed.isdisjoint(marks):
                 line = rule.sub(by, line)
+    return line
+
+
+def _hold_verbatim(line: str, held: list[str]) -> str:
+    if "`" in line or "$" in line or "\\" in line:
+        return _VERBATIM.sub(lambda found: hold(_verbatim(found), held), line)
     return line
 
 

@@ -116,7 +116,8 @@ def _compare_backend(store: Store) -> Iterator[Problem]:
             return
         yield from _compare_keys(store, space)
     except VragdError as error:
-        yield Problem("not_checked", detail=f"the backend: {error.message}")
+        said = "; ".join(part for part in (error.message, error.hint) if part)
+        yield Problem("not_checked", detail=f"the backend: {said}")
 
 
 def _look_at_files(backend: VectorBackend, collection: str) -> Problem | None:

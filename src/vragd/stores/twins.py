@@ -28,31 +28,30 @@ ALIKE = 0.5
 def nearest(backend: VectorBackend, name: str, vector: np.ndarray, top_k: int, folder: str = "") -> list[Match]:
     """The nearest in a folder, with payload, the best of what is left when each note is there once."""
     most = backend.traits.max_matches
-    asked = max(WIDER * top_k, LEAST)
+    asked, one_vault = max(WIDER * top_k, LEAST), Vaults(backend, name)
     while True:
         asked = asked if most is None else min(asked, most)
         matches = backend.query(name, vector, asked, where=within(folder), payload=True)
-        kept = each_once(backend, name, matches.items)
+        kept = each_once(one_vault, matches.items)
         if len(kept) >= top_k or len(kept) == len(matches.items) or matches.end != "more" or asked == most:
             return kept[:top_k]
         asked *= WIDER
 
 
-def each_once(backend: VectorBackend, name: str, matches: Sequence[Match]) -> list[Match]:
+def each_once(one_vault: Vaults, matches: Sequence[Match]) -> list[Match]:
     """Those of `matches`, in their order, that are of no note that another one has newer, or just so."""
     notes: dict[tuple[str, str], dict[str, list[Match]]] = {}
     for match in matches:
         if path := str(match.payload.get("path", "")):
             note = notes.setdefault((str(match.payload.get("source_name", "")), path), {})
             note.setdefault(source_of(match.key), []).append(match)
-    one_vault = _Vaults(backend, name, matches)
     left_out: set[str] = set()
     for copies in notes.values():
         ranked = sorted(copies.items(), key=lambda copy: (-_changed(copy[1]), -len(copy[1]), copy[0]))
         for i, (uid, copy) in enumerate(ranked):
             for newer, other in ranked[:i]:
                 twins = {_place(match.key) for match in other}
-                is_older = 0 < _changed(copy) < _changed(other) and one_vault.are(newer, uid)
+                is_older = 0 < _changed(copy) < _changed(other) and one_vault.are(newer, uid, matches)
                 left_out |= {match.key for match in copy if is_older or _place(match.key) in twins}
     return [match for match in matches if match.key not in left_out]
 
@@ -67,23 +66,23 @@ def _place(key: str) -> str:
     return key.partition("-")[2]
 
 
-class _Vaults:
+class Vaults:
     """Which sources are copies of one vault. Asked for once each, and only where notes of one name and path meet."""
 
-    def __init__(self, backend: VectorBackend, name: str, matches: Sequence[Match]) -> None:
-        self._backend, self._name, self._matches = backend, name, matches
+    def __init__(self, backend: VectorBackend, name: str) -> None:
+        self._backend, self._name = backend, name
         self._known: dict[tuple[str, str], bool] = {}
 
-    def are(self, one: str, other: str) -> bool:
+    def are(self, one: str, other: str, matches: Sequence[Match]) -> bool:
         pair = (min(one, other), max(one, other))
         if pair not in self._known:
-            self._known[pair] = max(self._share(one, other), self._share(other, one)) >= ALIKE
+            self._known[pair] = max(self._share(one, other, matches), self._share(other, one, matches)) >= ALIKE
         return self._known[pair]
 
-    def _share(self, one: str, other: str) -> float:
-        """Of a sample of what `one` holds, how much `other` has just so."""
+    def _share(self, one: str, other: str, matches: Sequence[Match]) -> float:
+        """Of a sample of what `one` holds, and of what was found of it, how much `other` has just so."""
         listed = (key for key, _ in islice(self._backend.list_keys(self._name, f"{one}-"), SAMPLE))
         places = {_place(key) for key in listed}
-        places |= {_place(match.key) for match in self._matches if source_of(match.key) == one}
+        places |= {_place(match.key) for match in matches if source_of(match.key) == one}
         held = self._backend.get(self._name, [f"{other}-{place}" for place in places], values=False)
         return len(held) / max(1, len(places))

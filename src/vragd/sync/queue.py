@@ -28,9 +28,9 @@ class DirtyPaths:
     """
     Paths and folders that may differ from the index, each with the moment it may be looked at.
 
-    `take` hands out what is due; it counts as unsettled until `done` or `put_back`. A ticket names a
-    moment: everything known to be dirty by then has been dealt with once `settled(ticket)`. Tickets of
-    different queues differ, those of an earlier process too: see `issued`.
+    `take` hands out what is due; it counts as unsettled until `done`, also while put back (unless `settled`) or
+    parked. A ticket names a moment: everything known to be dirty by then has been dealt with once
+    `settled(ticket)`. Tickets of different queues differ, those of an earlier process too: see `issued`.
     """
 
     def __init__(

@@ -71,21 +71,37 @@ def open_read_only(path: Path, prepare: Callable[[apsw.Connection], None] = lamb
     """
     A connection that cannot write, once `prepare` is done with it. Any thread may use it, one at a time.
 
-    Where nobody can write, SQLite cannot make the file by which readers and writers know of each other, and is told
-    that there is no need. Raises DataDirError if somebody was writing when that began.
+    Where the mount is read-only and nobody writes through another one, SQLite lacks the file by which readers and
+    writers know of each other, cannot make it, and is told that there is no need. Raises DataDirError if somebody was
+    writing when that began.
     """
-    name, flags = str(path), apsw.SQLITE_OPEN_READONLY
-    if is_mounted_read_only(path):
-        log = path.with_name(f"{path.name}-wal")
-        if log.exists() and log.stat().st_size:
-            raise DataDirError(f"{path} was left in the middle of writing, and is mounted read-only now", hint=MOUNT)
-        name, flags = f"file:{quote(os.fsencode(path))}?immutable=1", flags | apsw.SQLITE_OPEN_URI
     with translated(path.name):
-        db = apsw.Connection(name, flags=flags)
-        db.set_busy_timeout(5_000)
+        db = _opened(str(path))
+        if is_mounted_read_only(path) and not _can_read(db):
+            db.close()
+            log = path.with_name(f"{path.name}-wal")
+            if log.exists() and log.stat().st_size:
+                said = f"{path} was left in the middle of writing, and is mounted read-only now"
+                raise DataDirError(said, hint=MOUNT)
+            db = _opened(f"file:{quote(os.fsencode(path))}?immutable=1", apsw.SQLITE_OPEN_URI)
         prepare(db)
         db.execute("pragma query_only = on")
     return db
+
+
+def _opened(name: str, flags: int = 0) -> apsw.Connection:
+    db = apsw.Connection(name, flags=apsw.SQLITE_OPEN_READONLY | flags)
+    db.set_busy_timeout(5_000)
+    return db
+
+
+def _can_read(db: apsw.Connection) -> bool:
+    """Whether SQLite has, or can make, the files beside a database that it needs to read it."""
+    try:
+        db.execute("select 1 from sqlite_schema limit 1").fetchall()
+    except (apsw.CantOpenError, apsw.ReadOnlyError):
+        return False
+    return True
 
 
 def _refuse_newer(db: apsw.Connection, known: int, what: str, application_id: int) -> None:

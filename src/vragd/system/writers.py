@@ -5,13 +5,17 @@ from __future__ import annotations
 import fcntl
 import os
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from vragd.errors import BackendUnavailable
 from vragd.system.files import disk_error
+
+LOOK_S = 0.05
+"""By then, who only looked whether somebody writes has let go."""
 
 
 @dataclass(slots=True)
@@ -32,8 +36,8 @@ class OnlyWriter:
     Holders of one process share it. The kernel lets go of it on any death.
     """
 
-    def __init__(self, place: Path) -> None:
-        self._lock, self._place = place.with_name(place.name + ".lock"), place
+    def __init__(self, place: Path, flock: Callable[[int, int], None] = fcntl.flock) -> None:
+        self._lock, self._place, self._flock = place.with_name(place.name + ".lock"), place, flock
         self._key: str | None = None
 
     def take(self) -> None:
@@ -52,9 +56,11 @@ class OnlyWriter:
             except OSError as error:
                 raise disk_error(error, str(self._lock)) from error
             try:
-                fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
+                self._flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
             except BlockingIOError:
                 raise self._busy(fd) from None
+            except OSError as error:
+                raise disk_error(error, str(self._lock)) from error
             finally:
                 os.close(fd)
 
@@ -102,7 +108,11 @@ class OnlyWriter:
         except OSError as error:
             raise disk_error(error, str(self._lock)) from error
         try:
-            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            try:
+                self._flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                time.sleep(LOOK_S)
+                self._flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
             os.ftruncate(fd, 0)
             os.pwrite(fd, f"{os.getpid()}\n".encode(), 0)
         except BlockingIOError:

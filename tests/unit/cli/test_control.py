@@ -85,6 +85,7 @@ def test_who_is_stopped_is_waited_for_until_its_process_has_ended(
             waiting = threading.Thread(target=end, args=(manager(), status))
             waiting.start()
             until(lambda: is_free(tmp_path / "data/lock"), "the lock")
+            waiting.join(0.5)  # as who waits for the lock alone would have seen ten times
             assert waiting.is_alive(), "its data is free, and its process is there"
             process.stdin.close()
             waiting.join(20)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import json
+import time
+from collections.abc import Iterator
 from contextlib import redirect_stdout
 from pathlib import Path
 from typing import Any
@@ -22,12 +24,13 @@ LINE = {
 
 
 @pytest.fixture(autouse=True)
-def here(monkeypatch: pytest.MonkeyPatch) -> None:
-    import time
-
+def here(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setenv("TZ", "UTC-1")
     monkeypatch.setenv("COLUMNS", "80")
     monkeypatch.setenv("NO_COLOR", "1")
+    time.tzset()
+    yield
+    monkeypatch.undo()
     time.tzset()
 
 
@@ -103,4 +106,17 @@ def test_the_status_is_that_of_what_shows_it() -> None:
     with redirect_stdout(stream):
         assert show(["sh", "-c", "echo one; exit 3"], for_people=True) == 3
         assert show(["sh", "-c", "exit 4"], for_people=False) == 4
+        assert show(["sh", "-c", "exec >&-; sleep 0.1; exit 5"], for_people=True) == 5, "it ends by itself"
+        for people in (True, False):
+            assert show(["sh", "-c", "kill -TERM $$"], for_people=people) == 143
     assert stream.getvalue() == "one\n"
+
+
+class Gone(Terminal):
+    def write(self, text: str) -> int:
+        raise BrokenPipeError
+
+
+def test_what_goes_on_showing_ends_with_who_reads_it() -> None:
+    with redirect_stdout(Gone()), pytest.raises(BrokenPipeError):
+        show(["sh", "-c", "echo one; exec sleep 600"], for_people=True)

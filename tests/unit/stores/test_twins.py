@@ -104,7 +104,7 @@ def test_rows_of_before_that_do_not_say_when_are_kept_unless_they_are_alike(inde
 
 def test_what_vragd_did_not_make_is_left_as_it_is(index: VectorBackend) -> None:
     match = Match("somebody-else", 0.5)
-    assert twins.each_once(index, "notes", [match, match]) == [match, match]
+    assert twins.each_once(twins.Vaults(index, "notes"), [match, match]) == [match, match]
 
 
 def test_more_is_asked_for_until_there_is_enough(index: VectorBackend) -> None:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import errno
+import fcntl
+import os
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-from vragd.errors import BackendUnavailable
+from vragd.errors import BackendUnavailable, DataDirError
 from vragd.system.writers import OnlyWriter
 
 TAKE = """
@@ -83,3 +86,39 @@ def test_a_lock_that_was_removed_and_taken_by_another_process_is_lost_until_that
         other.kill()
     one.take()
     one.release()
+
+
+def test_who_only_looks_keeps_nobody_from_writing(tmp_path: Path) -> None:
+    lock = tmp_path / "vectors.lock"
+    lock.touch()
+    looking = os.open(lock, os.O_RDONLY)
+    fcntl.flock(looking, fcntl.LOCK_SH)
+
+    def flock(fd: int, how: int) -> None:
+        try:
+            fcntl.flock(fd, how)
+        except BlockingIOError:
+            fcntl.flock(looking, fcntl.LOCK_UN)  # as `look` does at once
+            raise
+
+    writer = OnlyWriter(tmp_path / "vectors", flock)
+    try:
+        writer.take()
+        writer.release()
+        fcntl.flock(looking, fcntl.LOCK_SH)
+        with pytest.raises(BackendUnavailable, match="another process"):
+            OnlyWriter(tmp_path / "vectors").take()
+    finally:
+        os.close(looking)
+
+
+def test_a_file_system_without_locks_is_told_as_such(tmp_path: Path) -> None:
+    (tmp_path / "vectors.lock").touch()
+
+    def flock(fd: int, how: int) -> None:
+        raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
+
+    writer = OnlyWriter(tmp_path / "vectors", flock)
+    for ask in (writer.look, writer.take):
+        with pytest.raises(DataDirError, match=r"vectors\.lock: No locks available"):
+            ask()

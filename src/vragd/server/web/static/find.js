@@ -3,17 +3,12 @@
 import { get, post } from "/ask.js";
 import { $, ago, el, hear, keyOf, many, marked, opens, paged, pressed, tell, titleOf } from "/dom.js";
 import { narrowed, narrowing } from "/filter.js";
+import { asRead } from "/heading.js";
 
 const PAUSE_MS = 30, STEP = 30, LISTED = 200, ROWS = 100;
 let asking = null, pause = 0, way = "recent", notes = null, opened = "", most = STEP, weak = false;
 
 const typed = () => $("q").value.trim();
-
-/** A heading without the marks of links, emphasis and code. */
-function asRead(heading) {
-  return heading.replace(/!?\[\[(?:[^[\]|]*\|)?([^[\]|]*)\]\]/g, "$1").replace(/!?\[([^[\]]*)\]\((?:[^()]|\([^()]*\))*\)/g, "$1")
-    .replace(/(`+|\*{1,3}|~~|==)(?=\S)(.+?)(?<=\S)\1/g, "$2");
-}
 
 function row(note, ...more) {
   const key = keyOf(note);
