@@ -119,6 +119,34 @@ def test_an_index_that_a_crash_left_beside_its_successor_goes_with_the_next(make
     assert len(lists_of(server, table)) == 1
 
 
+def test_what_the_user_indexed_decides_neither_kind_nor_time_of_ours(make: Make, server: RealPostgres) -> None:
+    backend, rows = make(index_from=200, few=10), some(300)
+    backend.create_collection("sss", DIM, "cosine")
+    table = str(backend.collection_info("sss").detail["table"])
+
+    def tended(**given: Any) -> str:
+        one = make(index_from=200, few=10, **given)
+        one.tend("sss")
+        one.builder.wait(60)
+        return str(one.collection_info("sss").detail["index"])
+
+    put(backend, rows[:100])
+    server.execute(f"CREATE INDEX mine ON {table} USING ivfflat (vec vector_cosine_ops) WITH (lists = 10)")
+    assert tended() == "exact"
+    assert lists_of(server, table) == ["mine"]
+    put(backend, rows)
+    assert tended() == "hnsw"
+    assert tended(index="ivfflat") == "hnsw", "one of ours stays"
+    assert lists_of(server, table) == ["mine"]
+    server.execute(f"DROP INDEX {table}_v")
+    assert tended(index="ivfflat") == "ivfflat"
+    assert len(lists_of(server, table)) == 2
+    server.execute(f"DROP INDEX {table}_v")
+    server.execute(f"CREATE INDEX good ON {table} USING hnsw (vec vector_cosine_ops)")
+    assert tended() == "hnsw", "that of the user answers"
+    assert server.execute("SELECT to_regclass(%s) IS NULL", f"{table}_v") == [(True,)]
+
+
 @pytest.mark.parametrize("index", ["hnsw", "ivfflat"])
 def test_ten_thousand_go_there_from_faiss_and_back_and_nearly_all_of_the_nearest_are_found(
     make: Make, tmp_path: Path, index: str

@@ -9,10 +9,23 @@ from pathlib import Path
 import apsw
 
 from vragd.catalog.indexing import index_all
+from vragd.system.lanes import STEPS, goes_on
 
 
 def check(db: apsw.Connection) -> list[str]:
-    """What SQLite's own checks say against the file, and full text without chunk or the reverse; [] if sound."""
+    """
+    What SQLite's own checks say against the file, and full text without chunk or the reverse; [] if sound.
+
+    Says `progress`: it reads all of the file.
+    """
+    db.set_progress_handler(goes_on, STEPS)
+    try:
+        return _problems(db)
+    finally:
+        db.set_progress_handler(None)
+
+
+def _problems(db: apsw.Connection) -> list[str]:
     problems = [str(row[0]) for row in db.execute("pragma integrity_check") if row[0] != "ok"]
     for sql, what in (
         (

@@ -7,8 +7,9 @@ All state here belongs to the event loop's thread.
 from __future__ import annotations
 
 import asyncio
+import math
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, TypeVar
@@ -30,7 +31,7 @@ log = structlog.get_logger()
 T = TypeVar("T")
 
 PAUSE_FIRST_S, PAUSE_LAST_S = 1.0, 60.0
-OTHERS_AGAIN_S = 3_600.0
+OTHERS_AGAIN_S, OTHERS_SOON_S = 3_600.0, 300.0  # after all places have answered, and where one has not
 LOOK_AGAIN_S = 300.0  # how often a replica that has all is asked whether it still is there
 RESTS_WITHIN_S, ENDS_WITHIN_S = 2.0, 30.0
 
@@ -56,7 +57,9 @@ class Feeding:
         self.loops = Loops(now.name, clock)
         self.also_fed: dict[str, int] = {}
         """Names of own sources that others put into the same places, too, and how many others for each."""
-        self._looked_at: float | None = None
+        self._others: dict[str, Mapping[str, int]] = {}  # what each place said last
+        self._look_from = -math.inf
+        self._looking = Lane(f"others-{now.name}", only_reads=True)
         self.fed = [Fed(replica, Lane(f"replica-{now.name}-{replica.name}", only_reads=True)) for replica in made(now)]
         for fed in self.fed:
             self.loops.begin(f"replica {fed.replica.name}", partial(self._once, fed))
@@ -84,6 +87,7 @@ class Feeding:
                 for fed in self.fed:
                     await fed.lane.run(fed.replica.forget, self._store().reader, self.on_writer)
         finally:
+            self._looking.close()
             await asyncio.gather(*(self._end(fed) for fed in self.fed))
 
     async def _end(self, fed: Fed) -> None:
@@ -118,24 +122,37 @@ class Feeding:
                 await fed.lane.run(fed.replica.tend)
 
     async def look_for_others(self) -> None:
-        """See who else feeds sources of the same names, here or in a replica; once an hour at most."""
+        """
+        See who else feeds sources of the same names, here or in a replica; once an hour at most.
+
+        What a place said last holds until it answers again. On a lane of its own: nobody waits for a slow one.
+        """
         store, now = self._store(), self._clock.steady()
-        if store.damage is not None or (self._looked_at is not None and now - self._looked_at < OTHERS_AGAIN_S):
+        if store.damage is not None or now < self._look_from:
             return
-        self._looked_at = now
-        found: dict[str, int] = {}
-        places = [(self._writer, self.primary)]
-        places += [(fed.lane, it) for fed in self.fed if not fed.lane.busy and (it := self._answers(fed))]
-        for lane, place in places:
+        self._look_from = now + OTHERS_SOON_S
+        places = {PRIMARY: self.primary} | {fed.replica.name: self._answers(fed) for fed in self.fed}
+        has_all = True
+        for name, place in places.items():
+            if place is None:
+                has_all = False
+                continue
             if place.space is None or not place.space.has_vectors:
+                self._others.pop(name, None)
                 continue
             try:
-                there = await lane.run(others_beside, store.reader, place.backend, place.space.collection)
+                self._others[name] = await self._looking.run(
+                    others_beside, store.reader, place.backend, place.space.collection
+                )
             except VragdError as error:
+                has_all = False
                 log.info("store.others_unknown", store=store.name, **error_fields(error))
-            else:
-                found |= {label: max(n, found.get(label, 0)) for label, n in there.items()}
+        found: dict[str, int] = {}
+        for there in self._others.values():
+            found |= {label: max(n, found.get(label, 0)) for label, n in there.items()}
         self.also_fed = found
+        if has_all:
+            self._look_from = now + OTHERS_AGAIN_S
 
     @property
     def told(self) -> Told | None:

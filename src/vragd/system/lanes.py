@@ -22,6 +22,7 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 MOST_WAITING = 256
+STEPS = 500  # of SQLite: an instruction each, or a page that is checked
 
 _here = threading.local()  # .owner: the lane, or the call beside one, whose thread this is
 
@@ -31,6 +32,12 @@ def progress() -> None:
     owner: Lane | Beside[Any] | None = getattr(_here, "owner", None)
     if owner is not None:
         owner.move()
+
+
+def goes_on() -> bool:
+    """`progress`, for SQLite to call after every so many `STEPS`; false: it is to go on."""
+    progress()
+    return False
 
 
 class Step:

@@ -15,15 +15,17 @@ from tests.backends import delete, keys, nearest, put
 from vragd.backends.base import Entry
 from vragd.backends.faiss.backend import FaissBackend
 from vragd.backends.faiss.table import Table
-from vragd.errors import StoreMismatch
+from vragd.errors import UnknownCollection, VragdError
 
 
 def test_a_name_that_leads_elsewhere_is_no_store(tmp_path: Path) -> None:
     backend = FaissBackend("flat", tmp_path / "data")
     (tmp_path / "precious").touch()
     for name in ("", ".", "..", "../x", "a/b"):
-        with pytest.raises(StoreMismatch):
+        with pytest.raises(UnknownCollection):
             delete(backend, name)
+        with pytest.raises(VragdError):
+            backend.create_collection(name, 4, "cosine")
     assert (tmp_path / "precious").exists()
 
 

@@ -14,7 +14,7 @@ import psycopg
 import pytest
 from pydantic import ValidationError
 
-from vragd.backends.pgvector import filters, layout, nearest, wire
+from vragd.backends.pgvector import filters, layout, nearest, tables, wire
 from vragd.backends.pgvector.connect import Connections, is_readable, parameters
 from vragd.backends.pgvector.errors import from_connecting, from_server
 from vragd.backends.pgvector.settings import PgvectorBackend
@@ -216,3 +216,46 @@ def test_an_index_is_asked_by_its_own_settings_and_for_no_more_than_it_can_give(
     )
     assert str(search.settings("hnsw", 300)).endswith("hnsw.ef_search = 300")
     assert search.settings("hnsw", 1_001) is None
+
+
+class Scripted(Connections):
+    """Says of one table what PostgreSQL would: how many rows it reckons with, and how many there are."""
+
+    def __init__(self, estimate: int, n_rows: int) -> None:
+        super().__init__(PgvectorBackend.from_url(HERE))
+        self.estimate, self.n_rows = estimate, n_rows
+        self.counted: list[int] = []
+
+    def run(self, work: Any, timeout_s: float, name: str | None = None) -> Any:
+        return work(self)
+
+    def execute(self, statement: str, given: list[Any], **_: Any) -> Scripted:
+        if statement == layout.EXTENSION:
+            self.rows = [("public", "0.8.4", "UTF8", True)]
+        elif statement.startswith("SELECT count"):
+            self.counted.append(given[0])
+            self.rows = [(min(self.n_rows, given[0]),)]
+        elif statement == layout.ESTIMATE:
+            self.rows = [(self.estimate,)]
+        else:
+            index = {"kind": "ivfflat", "options": ["lists=50"], "note": "lists of 1000 rows, 5 probes"}
+            shape = ("i", "c_sss_i", "cosine", "", "", layout.FORMAT, 8, "vector", "now", json.dumps(index))
+            self.rows = [shape]
+        return self
+
+    def fetchone(self) -> tuple[Any, ...]:
+        return self.rows[0]
+
+    def fetchall(self) -> list[tuple[Any, ...]]:
+        return self.rows
+
+
+@pytest.mark.parametrize(
+    ("estimate", "counted"), [(2_000, []), (2_999, []), (3_000, [4_000]), (90_000, [4_000]), (-1, [4_000])]
+)
+def test_rows_are_counted_only_where_there_may_be_enough_for_new_lists(estimate: int, counted: list[int]) -> None:
+    backend = tables.PgvectorBackend(PgvectorBackend.from_url(HERE))
+    backend.connections = there = Scripted(estimate, 3_999)
+    backend.tend("sss")
+    assert there.counted == counted
+    backend.close()

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from tests.world import WordEmbedder
-from vragd.backends.base import Remembers
+from vragd.backends.base import Batch, Remembers
 from vragd.backends.faiss.settings import FaissBackend
 from vragd.backends.file.settings import FileBackend
+from vragd.backends.registry import create_backend
 from vragd.backends.sqlite.settings import SqliteBackend
 from vragd.config.settings import LimitSettings, SourceSettings, StoreSettings
 from vragd.errors import UnknownCollection
@@ -19,6 +22,7 @@ from vragd.store.opening import open_store
 from vragd.store.store import Store
 from vragd.store.verify import compare_backend, mend_backend
 from vragd.sync.change import Visit
+from vragd.system.lanes import Lane
 
 N_NOTES = 40
 
@@ -192,3 +196,40 @@ def test_a_file_of_sqlite_is_left_to_the_user(
         assert len(list(store.backend.list_keys(store.space.collection))) == N_NOTES
     finally:
         store.close()
+
+
+class Counting(Lane):
+    """How often a call on it said that it is alive."""
+
+    n_moves = 0
+
+    def move(self) -> None:
+        self.n_moves += 1
+        super().move()
+
+
+@pytest.mark.parametrize("kind", ["file", "sqlite", "faiss"])
+def test_to_look_at_a_large_file_is_not_to_hang(tmp_path: Path, kind: str) -> None:
+    n, dimension = 3_000, 1_024
+    settings = {"faiss": FaissBackend(), "file": FileBackend(type="file", path=str(tmp_path / "kept")),
+                "sqlite": SqliteBackend(type="sqlite", path=str(tmp_path / "kept.db"))}[kind]  # fmt: skip
+    backend = create_backend(kind, settings, tmp_path / "data")
+    backend.create_collection("notes", dimension, "cosine")
+    rows = np.random.default_rng(1).normal(size=(n, dimension)).astype(np.float32)
+    backend.put_vectors("notes", Batch([f"k{i}" for i in range(n)], rows, [{}] * n, [{}] * n, ["1"] * n))
+    backend.close()
+    backend = create_backend(kind, settings, tmp_path / "data")
+    assert isinstance(backend, Remembers)
+    lane = Counting("writer")
+    asyncio.run(lane.run(backend.look_at_files, "notes"))
+    assert lane.n_moves >= 3, "at its beginning, and with what was read"
+    lane.close()
+    backend.close()
+
+
+def test_to_look_at_the_catalog_is_not_to_hang(tmp_path: Path) -> None:
+    for store, _ in opened(tmp_path, FaissBackend()):
+        lane = Counting("writer")
+        assert asyncio.run(lane.run(store.catalog.check)) == []
+        assert lane.n_moves >= 3, "at its beginning, and with what was read"
+        lane.close()

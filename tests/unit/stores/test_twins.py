@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -19,7 +21,9 @@ from vragd.catalog.model import ChunkRow
 from vragd.search.others import others, others_beside
 from vragd.stores import twins
 from vragd.stores.elsewhere import Place
+from vragd.stores.feeding import OTHERS_AGAIN_S, OTHERS_SOON_S
 from vragd.sync.vectors import chunk_key, hash_of, to_entry
+from vragd.system.clock import Clock
 
 HERE, THERE = 12 * "a", 12 * "b"
 TURN = 0.05  # between the directions of two texts
@@ -188,23 +192,58 @@ def test_a_saved_note_still_costs_one_put_however_many_passages_it_has(machines:
     assert (len(times), times.count(2_000_000)) == (4, 1)
 
 
+class Ahead(Clock):
+    """The system's, and as far ahead as it is told."""
+
+    ahead_s = 0.0
+
+    def steady(self) -> float:
+        return super().steady() + self.ahead_s
+
+
 @pytest.mark.slow
 def test_the_status_tells_who_else_feeds_a_source_of_that_name(tmp_path: Path) -> None:
+    clock = Ahead()
+
     async def check(home: Home) -> None:
-        async with home.running(backend=home.remote) as stores:
+        async with home.running(clock, backend={**home.remote, "query_timeout_s": 30}) as stores:
             (indexer,) = stores.indexers.values()
-            store = indexer.store
+            store, feeding, node = indexer.store, indexer.feeding, home.node
             assert store.space is not None
-            chunk = ChunkRow(chunk_key(THERE, "heron.md", b"", 0), b"", (), (1, 1), "a heron")
-            values = np.ones(store.space.dimension, dtype=np.float32)
-            entry = to_entry(THERE, "vault", "heron.md", "heron", chunk, values, 5)
-            store.backend.put_vectors(store.space.collection, Batch.of([entry]))
+
+            def feeds(uid: str) -> None:
+                assert store.space is not None
+                chunk = ChunkRow(chunk_key(uid, "heron.md", b"", 0), b"", (), (1, 1), "a heron")
+                values = np.ones(store.space.dimension, dtype=np.float32)
+                entry = to_entry(uid, "vault", "heron.md", "heron", chunk, values, 5)
+                store.backend.put_vectors(store.space.collection, Batch.of([entry]))
+
+            async def looked(after_s: float) -> object:
+                clock.ahead_s += after_s
+                await feeding.look_for_others()
+                return (await told(stores))["also_fed"]
+
+            feeds(THERE)
             assert (await told(stores))["also_fed"] == {}
             stores.each("checkpoint")
             await comes(stores, lambda row: row["also_fed"] == {"vault": 1})
-            home.node.stop()
-            await indexer.feeding.look_for_others()
-            assert (await told(stores))["also_fed"] == {"vault": 1}, "it was looked for an hour ago at most"
+            feeds(12 * "c")
+            assert await looked(OTHERS_SOON_S) == {"vault": 1}, "it was looked less than an hour ago"
+            node.denies = lambda method, path: path.endswith("_search")
+            n_asked = node.calls["_search"]
+            assert await looked(OTHERS_AGAIN_S) == {"vault": 1}, "what it said last"
+            assert node.calls["_search"] > n_asked
+            node.denies = lambda method, path: False
+            assert await looked(OTHERS_SOON_S / 2) == {"vault": 1}
+            assert await looked(OTHERS_SOON_S / 2) == {"vault": 2}
+            node.hangs = threading.Event()
+            n_asked = node.calls["_search"]
+            look = asyncio.ensure_future(looked(OTHERS_AGAIN_S))
+            await comes(stores, lambda _: node.calls["_search"] > n_asked)
+            await indexer.writer.run(int)
+            assert not look.done(), "what is saved does not wait for it"
+            node.hangs.set()
+            assert await look == {"vault": 2}
 
     for home in homes(tmp_path):
         run(lambda home=home: check(home))  # type: ignore[misc]

@@ -24,6 +24,7 @@ import xxhash
 
 from vragd.system.failpoints import reach
 from vragd.system.files import write_atomic
+from vragd.system.lanes import progress
 from vragd.terms.metric import Metric
 
 _MAGIC = 0x5652_4147_4641_4902  # "VRAGFAI" and the version of this format
@@ -150,6 +151,7 @@ def _verified(fd: int) -> tuple[Header, int, int]:
             raise Unreadable("the file became shorter while it was read")
         digest.update(memoryview(block)[:n])
         at += n
+        progress()
     if os.pread(fd, _DIGEST_BYTES, end) != digest.digest():
         raise Unreadable("the checksum is wrong")
     names = layout.rstrip(b"\0").decode(), metric.rstrip(b"\0").decode()

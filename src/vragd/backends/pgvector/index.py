@@ -24,6 +24,7 @@ from vragd.backends.pgvector.layout import (
     Extension,
     Shape,
     lists_for,
+    names_of_index,
     quoted,
 )
 from vragd.backends.pgvector.settings import PgvectorBackend as Settings
@@ -119,7 +120,7 @@ class Builder:
         running = "SELECT FROM pg_stat_progress_create_index WHERE relid = to_regclass(%s)"
         if connection.execute(running, [relation]).fetchone():
             return False
-        ours = [f"{shape.table}_v", f"{shape.table}_w"]
+        ours = names_of_index(shape.table)
         there = "SELECT x.relname FROM pg_index i JOIN pg_class x ON x.oid = i.indexrelid"
         there += " WHERE i.indrelid = to_regclass(%s) AND i.indisvalid AND x.relname = ANY(%s)"
         whole = {str(row[0]) for row in connection.execute(there, [relation, ours])}

@@ -58,6 +58,14 @@ EXTENSION = """
 """
 
 
+ESTIMATE = """
+    SELECT CASE WHEN reltuples < 0 OR relpages = 0 THEN -1 ELSE
+      reltuples / relpages * (pg_relation_size(oid) / current_setting('block_size')::bigint) END::bigint
+    FROM pg_class WHERE oid = to_regclass(%s)
+"""
+"""How many rows a table has, as PostgreSQL itself reckons: of its size now. -1 where it never looked."""
+
+
 def extension(row: tuple[Any, ...], settings: Settings) -> Extension:
     """What `EXTENSION` found. Raises BackendRefused where it cannot be worked with."""
     schema, version, encoding, available = row
@@ -134,6 +142,16 @@ class Shape:
     kind: VectorType
     index: Index | None
 
+    @property
+    def is_indexed_for_good(self) -> bool:
+        """Whether there is an HNSW index, whoever made it: it grows with its rows."""
+        return self.index is not None and self.index.kind == "hnsw"
+
+
+def names_of_index(table: str) -> list[str]:
+    """What the index on a table's vectors is called, if it is ours; the one that replaces it has the other name."""
+    return [f"{table}_v", f"{table}_w"]
+
 
 def new_identity() -> str:
     return secrets.token_hex(8)
@@ -171,13 +189,20 @@ def create_table(settings: Settings, table: str, dimension: int, of: Extension) 
 
 
 def describe(settings: Settings) -> str:
-    """A collection by its name; a row without a table is of one whose table somebody dropped."""
+    """
+    A collection by its name; a row without a table is of one whose table somebody dropped.
+
+    Its index is ours; without one, an HNSW index of the user's. An IVFFlat index of the user's does not count: nobody
+    wrote down what its lists were made of.
+    """
     return f"""
     SELECT c.identity, c.table_name, c.metric, c.space, c.model, c.format, a.atttypmod, t.typname, c.created_at::text,
       (SELECT json_build_object('kind', m.amname, 'options', x.reloptions,
                                 'note', obj_description(x.oid, 'pg_class'))::text
        FROM pg_index i JOIN pg_class x ON x.oid = i.indexrelid JOIN pg_am m ON m.oid = x.relam
-       WHERE i.indrelid = k.oid AND i.indisvalid AND m.amname IN ('hnsw', 'ivfflat') ORDER BY x.oid DESC LIMIT 1)
+       CROSS JOIN LATERAL (SELECT x.relname IN (c.table_name || '_v', c.table_name || '_w') AS is_ours) own
+       WHERE i.indrelid = k.oid AND i.indisvalid AND (m.amname = 'hnsw' OR m.amname = 'ivfflat' AND own.is_ours)
+       ORDER BY own.is_ours DESC, x.oid DESC LIMIT 1)
     FROM {registry(settings)} c
     JOIN pg_namespace n ON n.nspname = %s
     JOIN pg_class k ON k.relnamespace = n.oid AND k.relname = c.table_name

@@ -39,6 +39,7 @@ ROWS, KEYS, PAGE = 500, 5_000, 5_000  # in one statement: put, deleted or got, l
 FEW = 10_000  # rows that pass a filter, up to which no index is asked
 INDEX_FROM = 10_000  # rows from which `index: auto` and `ivfflat` have one
 GROWTH = 4  # times as many rows as the lists of an IVFFlat index were made of: they are made anew
+NEAR = 0.75  # the share of as many from which an estimate is not enough
 
 TRAITS = Traits(
     private=False, networked=True, keeps_payload=True, durable=True, patches=True, value_error=1 / 2_000,
@@ -282,13 +283,17 @@ class PgvectorBackend:
         """
         shape = self._shape(name)
         wanted = self._settings.index != "exact" and can_have(shape, self._known())
-        is_done = shape.index is not None and shape.index.kind == "hnsw"
-        if not wanted or is_done or not self.builder.due(shape.table):
+        if not wanted or shape.is_indexed_for_good or not self.builder.due(shape.table):
             return
         shape = self._describe(name)  # somebody else may have built one
+        if shape.is_indexed_for_good:
+            return
         least = 1 if self._settings.index == "hnsw" else self._index_from
         if shape.index is not None:
             least = max(1, GROWTH * shape.index.n_rows)
+            ((estimate,),) = self._asked(name, layout.ESTIMATE, [self._full(shape.table)])
+            if 0 <= estimate < NEAR * least:  # to count that many would read the whole table, at every look
+                return
         ask = f"SELECT count(*) FROM (SELECT FROM {self._full(shape.table)} LIMIT %s) t"
         if self._asked(name, ask, [least])[0][0] >= least:
             self.builder.begin(shape, self._known(), self._shapes.clear)

@@ -22,11 +22,13 @@ import xxhash
 
 from vragd.backends import plain
 from vragd.backends.base import key_id
+from vragd.system.lanes import progress
 from vragd.terms.filter import Metadata
 
 _MAGIC = b"vragdsg1"
 _HEADER = struct.Struct("<8sQQQ")
 _DIGEST_BYTES = 16
+_BLOCK = 4 * 1024 * 1024
 
 
 class Damaged(Exception):
@@ -89,9 +91,9 @@ def written(rows: Sequence[Row], gone: Iterable[str], dimension: int) -> bytes:
 
 
 def read(name: str, content: np.ndarray) -> Segment:
-    """The segment whose bytes are `content`, uint8, which it may go on to use. Raises Damaged."""
+    """The segment whose bytes are `content`, uint8, which it may go on to use. Says `progress`. Raises Damaged."""
     end = len(content) - _DIGEST_BYTES
-    if end < _HEADER.size or xxhash.xxh3_128_digest(content[:end].data) != content[end:].tobytes():
+    if end < _HEADER.size or _digest(content[:end]) != content[end:].tobytes():
         raise Damaged(f"the checksum of {name} is wrong")
     magic, n, dimension, table_bytes = _HEADER.unpack(content[: _HEADER.size].tobytes())
     at = _HEADER.size + 4 * n * dimension
@@ -106,3 +108,12 @@ def read(name: str, content: np.ndarray) -> Segment:
         [plain.of(data) for data in table["payloads"]], table["created_at"], table["updated_at"],
         frozenset(table["gone"]),
     )  # fmt: skip
+
+
+def _digest(content: np.ndarray) -> bytes:
+    """In blocks: what lies in a file is read with it, and a large one is no call that hangs."""
+    digest = xxhash.xxh3_128()
+    for start in range(0, len(content), _BLOCK):
+        digest.update(content[start : start + _BLOCK].data)
+        progress()
+    return digest.digest()

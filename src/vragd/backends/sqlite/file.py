@@ -32,6 +32,7 @@ from vragd.errors import (
     UnknownCollection,
 )
 from vragd.system.files import private_dir
+from vragd.system.lanes import STEPS, goes_on
 from vragd.system.sqlite import Migration, make_private, open_read_only, open_read_write, transaction, translated
 from vragd.system.writers import OnlyWriter
 
@@ -104,12 +105,13 @@ class VectorFile:
                 yield db
 
     def check(self) -> None:
-        """Have SQLite look through the file, past all that is remembered of it. Raises BackendRefused."""
+        """Have SQLite look through the file, past all that is remembered of it. Says `progress`. Raises BackendRefused."""
         with self._ours():
             self._exists()
             db = open_read_only(self.path)
             try:
                 _is_ours(db, self.path)
+                db.set_progress_handler(goes_on, STEPS)
                 ((said,),) = db.execute("pragma quick_check(1)")
             finally:
                 db.close()

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Set
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -281,7 +281,7 @@ class Proof:
         if confirmed:
             mounts = {mount: place for mount, place in mounts.items() if mount not in away}
             away = set()
-        over = set() if confirmed else _laid_over(found, known, mounts)
+        over = {} if confirmed else _laid_over(found, known, mounts)
         for mount in over:
             found.unreadable[mount] = "mounted_over"
         mounts |= dict.fromkeys(away, UNPROVEN)
@@ -289,18 +289,26 @@ class Proof:
         for mount in away | changed:
             found.unreadable[mount] = "unmounted"
         if not (found.folder or found.stopped):
-            hidden = {mount: {path for path in known if path.startswith(mount + "/")} for mount in away | over}
+            hidden = over | _below(away, known)
             mounts = {mount: place for mount, place in mounts.items() if hidden.get(mount, True)}
             self._change(unmounted=frozenset().union(*hidden.values()))
         self._change_mounts(mounts, doubts)
-        return over
+        return set(over)
 
 
-def _laid_over(found: Scan, known: Iterable[str], mounts: Mapping[str, object]) -> set[str]:
-    """Where something is mounted since the last scan, and none of the notes are that are known there."""
-    over = set[str]()
-    for mount in found.mounts.keys() - mounts.keys():
-        hidden = [path for path in known if path.startswith(mount + "/")]
-        if hidden and not any(path in found.notes for path in hidden):
-            over.add(mount)
-    return over
+def _laid_over(found: Scan, known: Iterable[str], mounts: Mapping[str, object]) -> dict[str, set[str]]:
+    """Where something is mounted since the last scan, and none of the notes are that are known there: those notes."""
+    hidden = _below(found.mounts.keys() - mounts.keys(), known)
+    return {mount: paths for mount, paths in hidden.items() if paths and paths.isdisjoint(found.notes)}
+
+
+def _below(mounts: Set[str], known: Iterable[str]) -> dict[str, set[str]]:
+    """The known notes below each of some folders."""
+    below: dict[str, set[str]] = {mount: set() for mount in mounts}
+    for path in known if mounts else ():
+        folder = path
+        while "/" in folder:
+            folder = folder.rpartition("/")[0]
+            if folder in below:
+                below[folder].add(path)
+    return below
