@@ -105,7 +105,7 @@ class VectorFile:
                 yield db
 
     def check(self) -> None:
-        """Have SQLite look through the file, past all that is remembered of it. Says `progress`. Raises BackendRefused."""
+        """Have SQLite look through the file, past what is remembered of it. Says `progress`. Raises BackendRefused."""
         with self._ours():
             self._exists()
             db = open_read_only(self.path)
