@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.harness import Vragd, vragd
+from tests.harness import Vragd, until, vragd
 
 pytestmark = pytest.mark.slow
 
@@ -26,6 +26,11 @@ def test_a_store_is_read_again_with_a_daemon_and_without(tmp_path: Path) -> None
             (daemon.vault / f"{name}.md").write_text(f"# {name}\n\nA {name} was seen at the pond.\n")
         (daemon.vault / "mine.md").write_text("---\nvragd: false\n---\nNobody is to find this.\n")
         daemon.start()
+
+        def titled() -> bool:  # by the work of idle times, and part of the score
+            return bool(daemon.query("heron", explain=True)["hits"][0]["parts"]["title"] == 1.0)
+
+        until(titled, "the title to have a vector")
         first = daemon.query("heron")["hits"][0]
         answer = told(daemon)
         assert (answer["notes"], answer["n_embedded"], answer["failed"], answer["degraded"]) == (3, 0, 0, [])

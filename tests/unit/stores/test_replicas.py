@@ -136,7 +136,8 @@ def test_the_replica_that_was_chosen_answers_and_the_primary_until_it_can(home: 
             await comes(stores, is_current)
             asked = home.node.calls["_search"]
             answer = await ask(stores, "heron")
-            assert (answer["degraded"], home.node.calls["_search"]) == ([], asked + 1)
+            assert answer["degraded"] == []
+            assert home.node.calls["_search"] > asked
             home.node.stop()
             answer = await ask(stores, "heron")
             assert answer["hits"], "the primary has it all"
