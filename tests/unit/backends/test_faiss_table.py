@@ -15,7 +15,7 @@ from tests.backends import delete, keys, nearest, put
 from vragd.backends.base import Entry
 from vragd.backends.faiss.backend import FaissBackend
 from vragd.backends.faiss.table import Table
-from vragd.errors import UnknownCollection, VragdError
+from vragd.errors import StoreMismatch, UnknownCollection
 
 
 def test_a_name_that_leads_elsewhere_is_no_store(tmp_path: Path) -> None:
@@ -24,7 +24,7 @@ def test_a_name_that_leads_elsewhere_is_no_store(tmp_path: Path) -> None:
     for name in ("", ".", "..", "../x", "a/b"):
         with pytest.raises(UnknownCollection):
             delete(backend, name)
-        with pytest.raises(VragdError):
+        with pytest.raises(StoreMismatch):
             backend.create_collection(name, 4, "cosine")
     assert (tmp_path / "precious").exists()
 

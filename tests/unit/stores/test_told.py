@@ -116,6 +116,7 @@ async def _wait_for_a_model(home: Path, fault: str, code: str) -> None:
             trouble = status["stores"][0]["trouble"]
             assert (trouble["code"], bool(trouble["hint"])) == (code, True)
             rows = {row["path"]: row for row in (await get("files?state=pending"))["files"]}  # of fresh ones too
+            assert rows.keys() <= {"new.md", "old.md"}
             said = rows["new.md"]["state"], rows["new.md"]["n_chunks"], rows["new.md"]["reason"]
             assert said == ("pending", 1, f"by_words: {trouble['message']}")
             server.__enter__()
