@@ -238,7 +238,7 @@ def test_one_poison_text_in_a_batch_of_64_costs_the_others_nothing(tmp_path: Pat
             (daemon.vault / f"n{i}.md").write_text("some arsenic\n" if i == 40 else f"good words, number{i}\n")
         daemon.start(idle=False)
         until(lambda: len(daemon.files("indexed")) == 63, "the notes around it")
-        assert daemon.files()["n40.md"]["state"] == "partial"
+        until(lambda: daemon.files()["n40.md"]["state"] == "partial", "it to be known that the embedder refuses one")
         batches = [batch for batch in fake.embed_batches() if batch != ["vragd"]]  # which asks for the dimension
         assert max(map(len, batches)) == 64, "they were in one batch"
         assert len(batches) <= 2 * 6 + 1 + 2, "six halvings, and what was retried meanwhile"
