@@ -73,6 +73,14 @@ class Connection:
             self.damage = error
             raise
 
+    def as_of(self) -> tuple[int, int]:
+        """
+        What stays the same as long as nothing is written: what was read holds that long, and need not be read again.
+
+        Two counts of SQLite: of this connection's changes, and of the commits of others (`pragma data_version`).
+        """
+        return self._db.total_changes(), self._one("pragma data_version")
+
     def _one(self, sql: str, *bound: int | str) -> int:
         ((value,),) = self._read(sql, *bound)
         assert isinstance(value, int)

@@ -38,6 +38,7 @@ class Notes(Intents):
 
     def _begin(self) -> None:
         self._seq = self._one("select coalesce(max(seq), 0) from note")
+        self._none_fails: tuple[int, int] | None = None  # as of then no note had to be tried again
 
     def next_seq(self) -> int:
         """A number above every earlier one, to be taken when a note's bytes are read."""
@@ -75,9 +76,13 @@ class Notes(Intents):
         """(source id, path) of failed notes whose time has come, or was put down by a clock that was wrong."""
         # put down later than now: the clock was set back since, and be it by less than an hour
         is_due = "retry_at <= ?1 or retry_at > ?2 or (retry_at and changed_at > ?1)"
-        sql = f"select source_id, path from note where ({is_due}) and not {WAITS}"
+        if (as_of := self.as_of()) == self._none_fails:
+            return []
+        sql = f"select source_id, path, {is_due} from note where retry_at is not null and not {WAITS}"
         rows = self._read(sql, now, now + sweep.AHEAD_S)
-        return [(source, from_blob(path)) for source, path in rows]
+        if not rows:
+            self._none_fails = as_of
+        return [(source, from_blob(path)) for source, path, due in rows if due]
 
     def commit(self, target: int, changes: Sequence[NoteChange | NoteRemoval]) -> Committed:
         """

@@ -25,6 +25,9 @@ class Catalog(Notes, Embeddings, Filling, Replicas, Sources, Spaces):
     _merged = -1
     """The generation of which all of full text was merged that can be."""
 
+    titled: tuple[int, tuple[int, int]] | None = None
+    """A space, and as of when each title had a vector in it; kept by `store.titles`."""
+
     def sweep_words(self, now: float, every_s: float) -> None:
         """Forget the words of chunks that are gone, unless that was done in the last `every_s` seconds."""
         ((swept,),) = self._read("select words_swept from store")

@@ -26,12 +26,16 @@ def embed_titles(store: Store) -> bool:
     space = store.space
     if space is None or not space.has_vectors:
         return False
-    with store.catalog.writing() as db:
+    catalog = store.catalog
+    if catalog.titled == (space.id, catalog.as_of()):
+        return False  # to find that there is none, every note is looked at
+    with catalog.writing() as db:
         waiting = titles.missing(db, space.id, SLICE)
     if not waiting:
         if not store.settings.embedder.sets_the_scale:
-            with store.catalog.writing() as db:
+            with catalog.writing() as db:
                 titles.calibrate(db, space)
+        catalog.titled = space.id, catalog.as_of()
         return False
     try:
         embedder = store.embedder
