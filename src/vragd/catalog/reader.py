@@ -107,6 +107,7 @@ class Reader:
         self._closed = False
         self.words = words or Words()
         self._selected = Selected()
+        self._counted = dict[apsw.Connection, tuple[int, Counts]]()  # as of which change by others
         self._connections = [open_read_only(path) for _ in range(size)]
         self._free: queue.LifoQueue[apsw.Connection] = queue.LifoQueue()
         for connection in self._connections:
@@ -191,13 +192,18 @@ class Reader:
     def counts(self) -> Counts:
         """How much there is."""
         with self._borrow() as db:
+            ((as_of,),) = db.execute("pragma data_version")  # to count, every note is read
+            if (kept := self._counted.get(db)) is not None and kept[0] == as_of:
+                return kept[1]
             states = dict(db.execute(f"select {STATE} as told, count(*) from note group by told"))
             ((chunks,),) = db.execute("select count(*) from chunk")
             ((embeddings,),) = db.execute("select count(*) from embedding")
             ((closed,),) = db.execute(
                 f"select count(*) from note where closed != 0 and closed & {BY_NOTE | BY_RULE} and not {OPTED_OUT}"
             )
-        return Counts(sum(states.values()), chunks, embeddings, states, closed)
+            counts = Counts(sum(states.values()), chunks, embeddings, states, closed)
+            self._counted[db] = as_of, counts
+        return counts
 
     def embedder(self) -> str:
         """The settings (JSON) of the embedder whose space is written; "" where there is none yet."""

@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.world import sql
-from vragd.catalog.model import ChunkRow, NoteChange, NoteRemoval
+from vragd.catalog.model import ChunkRow, Counts, NoteChange, NoteRemoval
 from vragd.catalog.reader import Reader
 from vragd.catalog.sweep import SLICE
 from vragd.catalog.writer import Catalog
@@ -202,16 +202,19 @@ def test_what_a_clock_that_was_ahead_put_off_is_done_when_it_is_right_again(open
 def test_what_was_read_holds_until_something_is_written_by_this_connection_or_another(
     opened: Opened, tmp_path: Path
 ) -> None:
-    catalog, _ = opened
+    catalog, reader = opened
     as_of = catalog.as_of()
+    assert reader.counts().notes == reader.counts().notes == 0
     assert not catalog.due_for_retry(0.0)
     assert catalog.as_of() == as_of, "a look changes nothing"
     catalog.save(1, [(b"one", np.ones(4))])
     catalog.commit(1, [note(catalog, "a.md", "one")])
     assert (ours := catalog.as_of()) != as_of
+    assert reader.counts() == reader.counts() == Counts(1, 1, 1, {"indexed": 1})
     assert not catalog.due_for_retry(0.0)
     sql(tmp_path, "update note set state = 'failed', changed_at = 0, retry_at = 5")
     assert catalog.as_of() != ours
+    assert reader.counts().states == reader.counts().states == {"failed": 1}, "no commit of ours, and no other answer"
     assert [len(catalog.due_for_retry(now)) for now in (4.0, 6.0, 4.0)] == [0, 1, 0], "one that is not due yet is kept"
     catalog.commit(1, [replace(note(catalog, "b.md", "one"), state="failed", retry_at=0.0)])
     assert [path for _, path in catalog.due_for_retry(4.0)] == ["b.md"]
