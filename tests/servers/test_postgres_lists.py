@@ -77,8 +77,7 @@ def test_lists_are_made_after_loading_and_again_at_four_times_as_many_rows(
             passing = [i for i, entry in enumerate(entries) if where is None or holds(where, entry.metadata)]
             best = {entries[i].key for i in sorted(passing, key=lambda i: -_nearness(rows[i], query, metric))[:10]}
             found, exact = found + len(server_side & best), exact + len(best)
-        # the server draws its lists by chance, and probes are tried with stored rows: random questions find less
-        assert found >= 0.85 * exact, where
+        assert found >= 0.95 * exact, where
     assert len(indexed.query("sss", rows[7], 1_500).items) == 1_500
     assert scan.collection_info("sss").detail["index"] == "ivfflat", "whoever asks is told what there is"
 

@@ -34,7 +34,7 @@ log = structlog.get_logger()
 
 LOOK_EVERY_S = 60.0
 AGAIN_AFTER_S = 3_600.0
-QUESTIONS, ENOUGH = 20, 0.98  # of the nearest, when it is tried how many lists to look into
+QUESTIONS, ENOUGH = 50, 0.99  # of the nearest, when it is tried how many lists to look into
 LEAST_PROBES = 5
 
 
