@@ -16,7 +16,7 @@ from vragd.sync import readers
 from vragd.sync.pace import Pace
 from vragd.sync.prepared import Visit
 
-NO_ROOM = 1 << 30
+NO_ROOM = 1 << 30  # MiB
 
 
 @pytest.fixture
