@@ -230,8 +230,8 @@ def test_below_the_floor_of_free_space_indexing_waits_and_answers_go_on(tmp_path
 
 
 def test_a_full_disk_loses_nothing_and_indexing_goes_on_when_there_is_space(tmp_path: Path) -> None:
-    """On a real file system of 6 MiB, in a mount namespace of our own."""
-    mount = 'mount -t tmpfs -o size=6m none "$1" && shift && exec "$@"'
+    """On a real file system of 24 MiB, in a mount namespace of our own. The index needs about 6 at its peak."""
+    mount = 'mount -t tmpfs -o size=24m none "$1" && shift && exec "$@"'
     disk = tmp_path / "disk"
     disk.mkdir()
     probe = ["unshare", "-Urm", "sh", "-c", mount, "sh", str(disk), "true"]
