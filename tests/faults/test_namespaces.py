@@ -140,7 +140,7 @@ def test_a_full_disk_pauses_indexing_and_room_lets_it_go_on(mounts: None, make: 
     (daemon.vault / "a.md").write_text("about anteaters\n")
     (daemon.vault / "b.md").write_text("about badgers\n")
     daemon.data.mkdir()
-    daemon.begin("-Urm", f"mount -t tmpfs -o size=8m,mode=700 none '{daemon.data}'")
+    daemon.begin("-Urm", f"mount -t tmpfs -o size=24m,mode=700 none '{daemon.data}'")
     ballast = fill(daemon.inside(daemon.data))
     notes = [daemon.vault / f"n{i}.md" for i in range(12)]
     for i, note in enumerate(notes):
