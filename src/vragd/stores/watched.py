@@ -18,6 +18,7 @@ from vragd.store.store import Store
 from vragd.stores.attached import Attachments
 from vragd.stores.closing import withhold_closed
 from vragd.stores.watching import Watching
+from vragd.sync.proof.proof import Look
 from vragd.sync.queue import DirtyPaths
 from vragd.system.clock import SYSTEM, Clock
 from vragd.system.lanes import Lane
@@ -127,24 +128,23 @@ class Keeper:
         """A heartbeat: reconnect a root that went or came back, rearm a watch that died, poll if due. Mostly cheap."""
         async with self._checking:
             was = self.source.state
-            is_healthy = await self.lane.run(self.source.healthy)
-            if not is_healthy or self.source.state != "ok":  # somebody may have seen it away in between
+            seen = await self.lane.run(self.proof.look)
+            if seen is None:
                 await self._reconnect()
+                seen = await self.lane.run(self.proof.look)
             elif self.unwatched:
                 log.warning("watch.thread_died", store=self.store.name, source=self.source.uid)
                 await self.watch.arm()
                 self.distrust("watcher_restarted")
             if self.source.state != was:
                 log.info("source.state_changed", store=self.store.name, source=self.source.uid, state=self.source.state)
-            if self.source.state == "ok":
-                await self._refresh_rules()
-                await self._heal()
+            if seen is not None:
+                await self._take_rules(seen)
+                await self._heal(seen.mounted)
                 self._rescan_if_due()
 
-    async def _heal(self) -> None:
+    async def _heal(self, mounted: dict[str, str]) -> None:
         """Watch what could not be watched, and mind what was mounted meanwhile: nobody tells of either."""
-        root = self.source.root
-        mounted = await self.lane.run(root.mounts) if root is not None else None
         before, self._mounted = self._mounted, mounted
         if before is not None and mounted != before:
             await self._remount()
@@ -368,10 +368,13 @@ class Keeper:
         self._spawn(self._refresh_rules())
 
     async def _refresh_rules(self) -> None:
-        types, changed = self.source.types.said, await self.lane.run(self.proof.refresh_rules)
-        if changed or types != self.source.types.said:
+        if (seen := await self.lane.run(self.proof.look)) is not None:
+            await self._take_rules(seen)
+
+    async def _take_rules(self, seen: Look) -> None:
+        if seen.is_to_remember:
             await self._writer.run(self.proof.remember)
-        if changed:
+        if seen.is_ruled_anew:
             log.info("source.rules_changed", store=self.store.name, source=self.source.uid)
             await self.watch.rearm()
             self._dirty.hint(self.source.id, "", folder=True, settle=False)

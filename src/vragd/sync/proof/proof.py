@@ -55,10 +55,22 @@ class State:
     """The directory whose next full scan is to be believed, and which asking that was."""
 
 
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What a heartbeat sees of a source that is where it was."""
+
+    mounted: dict[str, str]
+    """As `Root.mounts`."""
+    is_ruled_anew: bool
+    """As `Source.refresh_rules`."""
+    is_to_remember: bool
+    """Whether something of it outlives the process."""
+
+
 class Proof:
     """
-    That of one source. `find` and `judge` are called on the source's own lane, `ask_scan`, `unmounted` and what is
-    read of `state` on any thread, the rest on the store's writer lane.
+    That of one source. `find`, `look` and `judge` are called on the source's own lane, `ask_scan`, `unmounted` and
+    what is read of `state` on any thread, the rest on the store's writer lane.
     """
 
     def __init__(
@@ -154,6 +166,17 @@ class Proof:
         if not self.state.was_asked:
             self._catalog.ask(self.source.uid)
             self._change(was_asked=True)
+
+    def look(self) -> Look | None:
+        """
+        All that a heartbeat asks the file system, in one call; None unless the open directory is the one at its path.
+        On the source's own lane.
+        """
+        root = self.source.root
+        if not self.source.healthy() or self.source.state != "ok" or root is None:  # another thread may see it away
+            return None
+        types, anew = self.source.types.said, self.refresh_rules()
+        return Look(root.mounts(), anew, anew or types != self.source.types.said)
 
     def refresh_rules(self) -> bool:
         """As `Source.refresh_rules`; on the source's own lane."""
