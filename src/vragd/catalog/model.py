@@ -199,7 +199,7 @@ class NoteChange:
 
 @dataclass(frozen=True, slots=True)
 class NoteRemoval:
-    """A note that is proven to be gone."""
+    """A note that is missing, or left out. Whether it may go is asked when it is committed."""
 
     source_id: int
     path: str

@@ -43,6 +43,8 @@ class Duties:
         for name, seconds, jitter in (
             ("retry", RETRY_S, 0.0),
             ("checkpoint", CHECKPOINT_S, 0.0),
+            ("replicas", CHECKPOINT_S, 0.0),
+            ("others", CHECKPOINT_S, 0.0),
             ("tend", TEND_S, TEND_JITTER),
         ):
             self._table.every(name, seconds, partial(self._each, name), jitter=jitter)

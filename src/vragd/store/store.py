@@ -1,9 +1,9 @@
 """
 A store as a running thing: catalog, embedder, backend, sources, and the one place that ties them.
 
-Made by `opening`. Blocking throughout. `prepare`, `apply`, `fill`, `tend`, `flush` and `close` run on the store's
-writer lane; `scan_source` runs on its scan lane; what a query needs (`reader`, `backend`, `answering`) may be used
-from any thread.
+Made by `opening`. Blocking throughout. `prepare`, `apply`, `fill`, `forget_unused`, `sweep_words`, `flush` and `close`
+run on the store's writer lane; `scan_source` runs on its scan lane; what a query needs (`reader`, `backend`,
+`answering`) may be used from any thread.
 """
 
 from __future__ import annotations

@@ -47,7 +47,7 @@ class Problem:
 
 def compare_vault(store: Store, source: Source, pending: frozenset[str]) -> list[Problem]:
     """
-    What differs between a source on disk and the catalog. Reads every note; call from the scan lane.
+    What differs between a source on disk and the catalog. Reads every note; call from a lane of its own.
 
     Paths in `pending` are known to be in motion and left out.
     """

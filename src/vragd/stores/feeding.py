@@ -1,7 +1,7 @@
 """
 Feeds a store's replicas, each by a loop and on a lane of its own: one that hangs holds up itself.
 
-All state here belongs to the event loop's thread.
+State belongs to the event loop's thread; `report` only reads, and runs aside.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ class Fed:
 
 
 class Feeding:
-    """The replicas of one store, from `begin` to `stop`. `store` gives it as it is now: its catalog may be replaced."""
+    """The replicas of one store, until `stop`. `store` gives it as it is now: its catalog may be replaced."""
 
     def __init__(self, store: Callable[[], Store], writer: Lane, all_known: Callable[[], bool], clock: Clock) -> None:
         self._store, self._writer, self._all_known, self._clock = store, writer, all_known, clock

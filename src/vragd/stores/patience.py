@@ -13,7 +13,7 @@ DOUBT_AGAIN_S = 15.0
 
 class Patience:
     """
-    What did not answer is asked again after a second, and then after twice as long each time, 15 s at most.
+    What did not answer is asked again after a second, and then after twice as long each time, about 15 s at most.
 
     On the event loop.
     """

@@ -141,7 +141,7 @@ class Stores:
             indexer = self.indexers[name] = await begun
         finally:
             self.standings[name] = standing  # one that had failed is said to have failed until this attempt has ended
-        left = await self.readers.run(places_left, indexer.store.reader)
+        left = await self.aside.run(places_left, indexer.store.reader)
         if places := (*left, *settings.places):
             self.registry.remember_remote(name, *dict.fromkeys(places))
         return indexer
@@ -268,7 +268,7 @@ class Stores:
 
     def each(self, what: str) -> None:
         """
-        Begin a job on every store: `heartbeat`, `rescan`, `retry`, `checkpoint`, `tend`, `sweep`.
+        Begin a job on every store: `heartbeat`, `rescan`, `retry`, `checkpoint`, `replicas`, `others`, `tend`, `sweep`.
 
         Where the last one of the kind still goes on, none: a store that hangs holds up no other.
         """
@@ -296,7 +296,9 @@ class Stores:
                     await indexer.retry_failed()
                 case "checkpoint":
                     await indexer.writer.run(indexer.store.flush)
+                case "replicas":
                     await indexer.feeding.tend()
+                case "others":
                     await indexer.feeding.look_for_others()
                 case "tend":
                     await indexer.tend(self.aside)

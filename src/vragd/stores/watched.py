@@ -372,12 +372,12 @@ class Keeper:
             await self._take_rules(seen)
 
     async def _take_rules(self, seen: Look) -> None:
-        if seen.is_to_remember:
-            await self._writer.run(self.proof.remember)
-        if seen.is_ruled_anew:
+        if seen.is_ruled_anew:  # first: no later look says so again, and what fails to be remembered now, a scan does
             log.info("source.rules_changed", store=self.store.name, source=self.source.uid)
             await self.watch.rearm()
             self._dirty.hint(self.source.id, "", folder=True, settle=False)
+        if seen.is_to_remember:
+            await self._writer.run(self.proof.remember)
 
     def _spawn(self, work: Coroutine[None, None, None]) -> asyncio.Task[None]:
         task = self._loop.create_task(work)

@@ -1,5 +1,6 @@
 """
-The order of writes. The only place that puts or deletes vectors, and that has notes changed or removed.
+The order of writes. The only place that puts or deletes vectors of a primary, and that has notes changed or removed;
+replicas are fed by `feed`.
 
 It is the same for every backend, a list of steps (`WRITE`):
 
@@ -7,7 +8,7 @@ It is the same for every backend, a list of steps (`WRITE`):
 
 so that a reader at any instant, crashes included, joins its matches to the whole old note or the whole new one. What
 brings a backend in line otherwise has its steps here too: recovery after a crash, filling, the sweep. A crash between
-any two of a list leaves what the next run of it mends. Everything here runs on the store's writer lane.
+any two of a list leaves what the next run of it mends. Runs on the store's writer lane, and for a replica on its own.
 """
 
 from __future__ import annotations

@@ -62,6 +62,25 @@ def test_a_stop_waits_for_no_replica_that_hangs(home: Home) -> None:
     assert not home.node.hangs.is_set(), "it hangs still"
 
 
+def test_a_place_that_hangs_while_others_are_looked_for_holds_up_no_checkpoint(home: Home) -> None:
+    async def check() -> None:
+        async with home.running(replicas={"shared": home.remote}) as stores:
+            await comes(stores, is_current)
+            asked, go = home.node.calls["_search"], threading.Event()
+            home.node.hangs = go
+            stores.each("others")
+            await eventually(lambda: home.node.calls["_search"] > asked, "the place to hang")
+            stores.each("checkpoint")
+            stores.each("replicas")
+            await eventually(lambda: stores.n_jobs == 1, "all but the one that hangs")
+            assert not go.is_set()
+            go.set()
+            home.node.hangs = None
+            await eventually(lambda: not stores.n_jobs, "that one too")
+
+    run(check)
+
+
 @pytest.mark.slow
 def test_one_that_was_away_is_named_and_catches_up_by_itself(home: Home) -> None:
     async def check() -> None:

@@ -225,7 +225,7 @@ def test_the_status_tells_who_else_feeds_a_source_of_that_name(tmp_path: Path) -
 
             feeds(THERE)
             assert (await told(stores))["also_fed"] == {}
-            stores.each("checkpoint")
+            stores.each("others")
             await comes(stores, lambda row: row["also_fed"] == {"vault": 1})
             feeds(12 * "c")
             assert await looked(OTHERS_SOON_S) == {"vault": 1}, "it was looked less than an hour ago"

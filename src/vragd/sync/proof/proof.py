@@ -69,8 +69,8 @@ class Look:
 
 class Proof:
     """
-    That of one source. `find`, `look` and `judge` are called on the source's own lane, `ask_scan`, `unmounted` and
-    what is read of `state` on any thread, the rest on the store's writer lane.
+    That of one source. `find`, `look`, `refresh_rules`, `mark` and `judge` are called on the source's own lane,
+    `ask_scan`, `unmounted` and what is read of `state` on any thread, the rest on the store's writer lane.
     """
 
     def __init__(
@@ -216,7 +216,7 @@ class Proof:
         the root is the one we know is looked at.
 
         One that was just opened proves nothing until a full scan of it was believed, nor does what is mounted on a
-        folder and was not all the time since then. What the rules exclude goes whatever is there.
+        folder and was not all the time since then. What the rules exclude goes without that.
         """
         if not self.source.healthy():
             return set()
