@@ -26,7 +26,8 @@ from tests.servers.fetched import PLUGIN, fetched, need, run
 from tests.servers.ports import free_port
 
 HERE = Path(__file__).parents[1]
-JAVA = ("-Xms384m", "-Xmx384m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1")
+HEAP = os.environ.get("VRAGD_SERVERS_HEAP", "384m")  # enough for the tests; 100,000 vectors of 768 numbers want 1g
+JAVA = (f"-Xms{HEAP}", f"-Xmx{HEAP}", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1")
 
 
 @dataclass(frozen=True, slots=True)
