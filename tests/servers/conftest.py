@@ -1,4 +1,4 @@
-"""The PostgreSQL that these tests may kill, and backends on it; who of several workers has which server."""
+"""The servers that these tests may kill, and backends on PostgreSQL; who of several workers has which server."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import xxhash
 
+from tests.servers.lucene import node as lucene
 from tests.servers.postgres.server import RealPostgres, shared
 
 if TYPE_CHECKING:
@@ -36,6 +37,17 @@ def server() -> Iterator[RealPostgres]:
     yield server
     if not server.is_running:
         server.start()
+
+
+@pytest.fixture(params=lucene.KINDS)
+def node(request: pytest.FixtureRequest) -> Iterator[lucene.RealNode]:
+    """One of each kind: that of the process, which a test may kill."""
+    node = lucene.shared(request.param)
+    if isinstance(node, str):
+        pytest.skip(node)
+    yield node
+    if not node.is_running:
+        node.start()
 
 
 @pytest.fixture

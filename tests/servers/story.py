@@ -24,7 +24,8 @@ class Place(Protocol):
     secret_belongs_in: str
     """What is named to who gives that."""
 
-    def configure(self, daemon: Vragd) -> None: ...
+    def configure(self, daemon: Vragd, **backend: Any) -> None:
+        """Have its notes there. `backend`: settings of it besides."""
 
     def held(self) -> set[str]:
         """The keys that are there."""

@@ -14,7 +14,7 @@ import xxhash
 from tests.backends import keys, put, values
 from tests.harness import until
 from tests.servers.fetched import FOLDER
-from tests.servers.lucene.node import RealNode, shared
+from tests.servers.lucene.node import RealNode
 from vragd.backends.base import Among, Batch, Entry
 from vragd.backends.elasticsearch.dialect import Elasticsearch
 from vragd.backends.elasticsearch.settings import ElasticsearchBackend
@@ -52,17 +52,6 @@ def some(n: int, seed: int = 0, dim: int = DIM) -> np.ndarray:
 
 def entries(n: int) -> list[Entry]:
     return [Entry(f"k{i:05}", row) for i, row in enumerate(some(n))]
-
-
-@pytest.fixture(params=TYPES)
-def node(request: pytest.FixtureRequest) -> Iterator[RealNode]:
-    """That of the process, which a test may kill."""
-    node = shared(request.param)
-    if isinstance(node, str):
-        pytest.skip(node)
-    yield node
-    if not node.is_running:
-        node.start()
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from tests.harness import Vragd
 from tests.s3 import configure
 from tests.servers import story
 from tests.servers.fetched import FOLDER
-from tests.servers.lucene.node import KINDS, RealNode, shared
+from tests.servers.lucene.node import RealNode
 
 pytestmark = [
     pytest.mark.skipif(not FOLDER, reason="real servers are for make test-servers: they are fetched first"),
@@ -22,17 +22,6 @@ pytestmark = [
 PREFIX = "daemon-"
 PATIENT = 60  # seconds for a question: a slow machine is no fault here
 INDEX = f"{PREFIX}notes"
-
-
-@pytest.fixture(params=KINDS)
-def node(request: pytest.FixtureRequest) -> Iterator[RealNode]:
-    node = shared(request.param)
-    if isinstance(node, str):
-        pytest.skip(node)
-    yield node
-    if not node.is_running:
-        node.start()
-    clear(node)
 
 
 def clear(node: RealNode) -> None:
@@ -51,10 +40,10 @@ class Place:
         self.wrong_url = f"{node.kind.name}+http://me:planted@{node.host}"
         self.kill, self.start = node.kill, node.start
 
-    def configure(self, daemon: Vragd) -> None:
+    def configure(self, daemon: Vragd, **backend: Any) -> None:
         kind, host = self.node.kind.name, self.node.host
         place = {"type": kind, "host": host, "scheme": "http", "prefix": PREFIX}
-        configure(daemon, place | {"query_timeout_s": PATIENT})
+        configure(daemon, place | {"query_timeout_s": PATIENT} | backend)
 
     def held(self) -> set[str]:
         self.node.call("POST", f"/{INDEX}/_refresh")
@@ -66,9 +55,12 @@ class Place:
 
 
 @pytest.fixture
-def place(node: RealNode) -> Place:
+def place(node: RealNode) -> Iterator[Place]:
     clear(node)
-    return Place(node)
+    yield Place(node)
+    if not node.is_running:
+        node.start()
+    clear(node)
 
 
 @pytest.fixture

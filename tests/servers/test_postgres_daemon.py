@@ -33,8 +33,8 @@ class Place:
         place = {"host": self.server.host, "database": DATABASE, "user": USER, "passfile": str(self.server.passfile)}
         return {"type": "pgvector", "query_timeout_s": 60, **place}
 
-    def configure(self, daemon: Vragd) -> None:
-        configure(daemon, self.backend)
+    def configure(self, daemon: Vragd, **backend: Any) -> None:
+        configure(daemon, self.backend | backend)
 
     @property
     def table(self) -> str:
