@@ -144,12 +144,13 @@ def _store_target(name: str, **query: str) -> str:
 
 
 def _daemon(path: Path | str | None) -> tuple[Path, Callable[[], Path | None]]:
-    """The socket of the daemon that is meant, and where else it may be: found as commands find it."""
+    """The socket of the daemon that is meant, and where else it may be, as commands find it. Raises ConfigError."""
     from vragd.config import at_hand
 
     flag = os.fsdecode(path) if path else None
     if at_hand.names_socket(flag):
         return at_hand.socket_of(flag, None), client.nowhere
+    at_hand.refuse_missing(None)
     return at_hand.socket_of(None, None), _recorded
 
 

@@ -7,6 +7,7 @@ Without a daemon the same routes are called on stores that are not watched, unde
 from __future__ import annotations
 
 import argparse
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,8 +25,10 @@ def client(args: argparse.Namespace) -> Client:
     """
     A client of the daemon these arguments mean, also where that was started with another XDG_RUNTIME_DIR.
 
-    Raises NoDaemon, when it asks, for a daemon of another user.
+    Raises ConfigError for a configuration that is named and not there, and NoDaemon, when it asks, for a daemon of
+    another user.
     """
+    _refuse_missing(args, names_socket(args))
     path = client_socket(args.socket, args.config)
     if names_socket(args):
         return Client(path)
@@ -38,8 +41,15 @@ def names_socket(args: argparse.Namespace) -> bool:
 
 
 def data_dir_of(args: argparse.Namespace) -> Path:
-    """The data directory these arguments mean, found without loading the configuration where it can be helped."""
+    """The data directory these arguments mean, found without loading the configuration. Raises ConfigError."""
+    _refuse_missing(args, bool(args.data_dir or os.environ.get("VRAGD_DATA_DIR")))
     return at_hand.data_dir_of(args.data_dir, args.config)
+
+
+def _refuse_missing(args: argparse.Namespace, is_named: bool) -> None:
+    """Of a place that `is_named` itself the environment's file need not be there; `vragd add` makes the file."""
+    if (args.config or not is_named) and not getattr(args, "makes_config", False):
+        at_hand.refuse_missing(args.config)
 
 
 client_socket = at_hand.socket_of

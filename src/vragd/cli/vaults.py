@@ -29,7 +29,7 @@ def add(commands: Any, common: argparse.ArgumentParser) -> None:
     sub.add_argument("path", nargs="+", help="its folder; it is only ever read")
     sub.add_argument("-s", "--store", help="the store it belongs to (default: the only one, or notes)")
     sub.add_argument("--name", help="what hits call it (default: the folder's own name)")
-    sub.set_defaults(command=_add)
+    sub.set_defaults(command=_add, makes_config=True)
     sub = commands.add_parser("remove", parents=[common], help="search a vault or folder no more; it stays as it is")
     sub.add_argument("path", nargs="+", help="its folder, or what hits call it")
     sub.add_argument("-s", "--store", help="only in this store")

@@ -7,7 +7,7 @@ import re
 from pathlib import Path
 
 from vragd.client import user_name
-from vragd.errors import NoDaemon, UsageError
+from vragd.errors import ConfigError, NoDaemon, UsageError
 from vragd.system.places import config_path, data_dir, expanded, socket_path
 
 
@@ -31,6 +31,21 @@ def socket_of(flag: str | None, config_flag: str | None) -> Path:
 def names_socket(flag: str | None) -> bool:
     """Whether it is one daemon that is meant, and no other."""
     return bool(flag or os.environ.get("VRAGD_SOCKET"))
+
+
+def refuse_missing(config_flag: str | None) -> None:
+    """Raise ConfigError where a file is named and is not there: the default places are those of another daemon."""
+    if not (config_flag or os.environ.get("VRAGD_CONFIG")):
+        return
+    file, by = config_path(config_flag), "--config" if config_flag else "VRAGD_CONFIG"
+    try:
+        wrong = "is a folder" if file.is_dir() else "" if file.exists() else "is not there"
+    except OSError as error:
+        wrong = f"cannot be looked at: {os.strerror(error.errno or 0)}"
+    if wrong:
+        without = "leave --config out" if config_flag else "unset VRAGD_CONFIG"
+        hint = f"name the file there is, or {without}; vragd init --config FILE FOLDER makes one"
+        raise ConfigError(f"the configuration that {by} names, {file}, {wrong}", hint=hint)
 
 
 def recorded_socket(directory: Path) -> Path | None:

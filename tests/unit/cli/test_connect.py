@@ -13,8 +13,10 @@ from pathlib import Path
 
 import pytest
 
-from vragd.cli.connect import client, client_socket
-from vragd.errors import NoDaemon
+from vragd.api import Client
+from vragd.cli.connect import client, client_socket, data_dir_of
+from vragd.cli.main import main, parser
+from vragd.errors import ConfigError, NoDaemon
 from vragd.system import places
 from vragd.system.lock import only_process, record
 
@@ -71,6 +73,42 @@ def test_a_client_takes_the_default_where_the_file_cannot_be_read(home: Path) ->
     assert client_socket(None, str(home / "c.yaml")) == places.default_socket()
     assert client_socket(None, str(home)) == places.default_socket()
     assert client_socket(None, str(home / "none.yaml")) == places.default_socket()
+
+
+@pytest.mark.parametrize("words", [["query", "x"], ["status"], ["files"], ["stop"], ["store", "list"]])
+@pytest.mark.parametrize("named", ["none.yaml", ".", "c.yaml/none.yaml"])
+def test_a_named_file_that_is_not_there_asks_no_other_daemon(
+    home: Path, elsewhere: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch,
+    words: list[str], named: str,
+) -> None:  # fmt: skip
+    (home / "c.yaml").touch()
+    for flags in (["--config", str(home / named)], ["--config", str(home / named), "--socket", str(elsewhere)]):
+        assert main([*words, *flags]) == 2
+        said = capsys.readouterr().err
+        assert "--config names, " in said, said
+        assert "leave --config out" in said
+    monkeypatch.setenv("VRAGD_CONFIG", str(home / named))
+    assert main(words) == 2
+    assert "unset VRAGD_CONFIG" in capsys.readouterr().err
+    with pytest.raises(ConfigError, match="VRAGD_CONFIG names"):
+        Client()
+
+
+def test_where_the_daemon_is_named_the_environment_s_file_need_not_be_there(
+    home: Path, elsewhere: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("VRAGD_CONFIG", str(home / "none.yaml"))
+    args = parser().parse_args(["status", "--socket", str(elsewhere)])
+    assert client(args).request("GET", "/healthz") == {}
+    monkeypatch.setenv("VRAGD_DATA_DIR", str(home / "data"))
+    assert data_dir_of(args) == home / "data"
+
+
+def test_who_makes_the_file_is_not_refused_for_its_absence(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for command, name in (("add", "a.yaml"), ("init", "b.yaml")):
+        (home / "Vault").mkdir(exist_ok=True)
+        assert main([command, str(home / "Vault"), "--config", str(home / name)]) == 0
+        assert f"wrote {home / name}" in capsys.readouterr().out
 
 
 CHECK = """
