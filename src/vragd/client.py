@@ -13,11 +13,13 @@ import socket
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, NoReturn
 
 from vragd import errors
-from vragd.errors import Mistyped, NoDaemon, NotRunning, VragdError
+from vragd.errors import Mistyped, NoDaemon, NotRunning, OtherVersion, UsageError, VragdError
 
+_NOT_KNOWN = ("no such path", " is not for this path", "Extra inputs are not permitted")
+"""How the message ends of a daemon that does not know a route, or a field of a request."""
 _LINE_BYTES, _MOST_LINES, _MOST_BYTES = 65_536, 100, 1 << 30  # of an answer
 
 
@@ -75,7 +77,7 @@ class Client:
 def message(method: str, target: str, body: Any) -> bytes:
     """A request as it is sent, the only one on its connection. Raises UsageError for a body that is no JSON."""
     if target.partition("?")[0] == "/v1/events":
-        raise errors.UsageError("/v1/events has no end to wait for", hint="Client.connected() gives a socket to read")
+        raise UsageError("/v1/events has no end to wait for", hint="Client.connected() gives a socket to read")
     data = encoded(body)
     target = _quoted(target)
     head = f"{method} {target} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n"
@@ -89,9 +91,9 @@ def encoded(body: Any) -> bytes:
         return b"" if body is None else json.dumps(body, default=_of_python, ensure_ascii=False).encode()
     except UnicodeEncodeError:
         hint = "a name that is none has %XX for its bytes, as answers do"
-        raise errors.UsageError("the request holds text that is no UTF-8", hint=hint) from None
+        raise UsageError("the request holds text that is no UTF-8", hint=hint) from None
     except (TypeError, ValueError, RecursionError) as error:
-        raise errors.UsageError(f"the request is no JSON: {error}", hint="text, numbers, lists and mappings") from None
+        raise UsageError(f"the request is no JSON: {error}", hint="text, numbers, lists and mappings") from None
 
 
 def _of_python(value: Any) -> Any:
@@ -115,7 +117,7 @@ def _quoted(target: str) -> str:
 def what_went_wrong(path: Path, timeout_s: float) -> Iterator[None]:
     """Turn what a connection and an answer fail with into NoDaemon. Raises UsageError for a time that is none."""
     if timeout_s is not None and not timeout_s > 0:
-        raise errors.UsageError(f"timeout_s is {timeout_s}, expected more than 0")
+        raise UsageError(f"timeout_s is {timeout_s}, expected more than 0")
     try:
         yield
     except TimeoutError as error:
@@ -204,14 +206,28 @@ def decoded(status: int, raw: bytes, media_type: bytes = b"") -> Any:
     if status == 200 and media_type.startswith(b"text/plain"):
         return raw.decode("utf-8", "replace")
     try:
-        answer = json.loads(raw)
+        answer = json.loads(raw, object_hook=Told)
     except ValueError:
         raise _stranger(f"status {status}") from None
     if status == 200:
         return answer
     found = answer.get("error", {}) if isinstance(answer, dict) else {}
     at = found.get("at") or {}
-    raise error_of(found.get("code", "failed"), found.get("message", f"status {status}"), found.get("hint", ""), at)
+    error = error_of(found.get("code", "failed"), found.get("message", f"status {status}"), found.get("hint", ""), at)
+    if error.message.endswith(_NOT_KNOWN):
+        error.hint = f"vragd restart, if it was upgraded since the daemon started; else {error.hint}"
+        error.message = f"the daemon does not know what it is asked: {error.message}"
+    raise error
+
+
+class Told(dict[str, Any]):
+    """An object of an answer. What it lacks is a KeyError as of any dict, and says why: a daemon of before."""
+
+    def __missing__(self, key: str) -> NoReturn:
+        raise OtherVersion(
+            f"the daemon's answer lacks {key!r}: it is of another version",
+            hint="vragd restart: it was started before vragd was upgraded",
+        )
 
 
 def error_of(code: str, message: str, hint: str, at: Mapping[str, Any] | None = None) -> VragdError:

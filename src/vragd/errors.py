@@ -83,6 +83,15 @@ class NotRunning(NoDaemon):
     """Nobody listens there: no daemon, whosever."""
 
 
+class OtherVersion(VragdError, KeyError):
+    """What answers is a daemon of another version: its answer lacks what is read of it."""
+
+    code = "other_version"
+
+    def __str__(self) -> str:
+        return self.message
+
+
 class NoManager(VragdError):
     """No service manager can be reached from here."""
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from vragd.client import Client, message
-from vragd.errors import NoDaemon, UnknownStore, UsageError
+from vragd.errors import NoDaemon, OtherVersion, UnknownStore, UsageError, VragdError
 
 HEAD = b"HTTP/1.1 200 OK\r\n"
 
@@ -55,6 +55,32 @@ def test_an_answer_is_decoded_and_an_error_comes_back_as_what_it_was(place: Path
     body = b'{"error":{"code":"%s","message":"no store","hint":"try"}}' % UnknownStore.code.encode()
     with pytest.raises(UnknownStore, match="no store"):
         answered(place, b"HTTP/1.1 404 Not Found\r\ncontent-length: %d\r\n\r\n%s" % (len(body), body))
+
+
+def test_what_an_answer_lacks_is_said_to_be_of_a_daemon_of_before(place: Path) -> None:
+    told = answered(place, HEAD + b'Content-Length: 25\r\n\r\n{"stores":[{"name":"a"}]}')
+    assert isinstance(told, dict)
+    assert (told, told.get("reloads"), "x" in told) == ({"stores": [{"name": "a"}]}, None, False)
+    for lacking in (lambda: told["reloads"], lambda: told["stores"][0]["notes"]):
+        with pytest.raises(OtherVersion, match=r"the daemon's answer lacks '(reloads|notes)'") as error:
+            lacking()
+        assert "vragd restart" in error.value.hint
+        assert isinstance(error.value, KeyError), "of a program that asks: as of any dict"
+
+
+@pytest.mark.parametrize(
+    ("code", "said"),
+    [
+        ("not_found", "no such path"), ("method_not_allowed", "POST is not for this path"),
+        ("usage", "twins: Extra inputs are not permitted"),
+    ],
+)  # fmt: skip
+def test_what_a_daemon_does_not_know_may_be_of_a_newer_one(place: Path, code: str, said: str) -> None:
+    body = json.dumps({"error": {"code": code, "message": said, "hint": "GET /openapi.json"}}).encode()
+    with pytest.raises(VragdError) as error:
+        answered(place, b"HTTP/1.1 404 Not Found\r\ncontent-length: %d\r\n\r\n%s" % (len(body), body))
+    assert (error.value.code, error.value.message) == (code, f"the daemon does not know what it is asked: {said}")
+    assert error.value.hint == "vragd restart, if it was upgraded since the daemon started; else GET /openapi.json"
 
 
 @pytest.mark.parametrize(

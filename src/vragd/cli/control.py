@@ -9,7 +9,7 @@ import signal
 import time
 import zlib
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +17,7 @@ from vragd.cli.connect import client, data_dir_of, load
 from vragd.cli.reasons import on_sending
 from vragd.cli.render import complain, out, say, within
 from vragd.cli.sending import say_at_start
-from vragd.errors import ConfigError, DaemonBusy, NoDaemon, NotRunning, VragdError
+from vragd.errors import ConfigError, DaemonBusy, NoDaemon, NotRunning, OtherVersion, VragdError
 from vragd.system.places import config_path, default_data_dir, xdg
 
 if TYPE_CHECKING:
@@ -193,20 +193,24 @@ def _restart(args: argparse.Namespace) -> int:
 
     chosen, status = manager(), running(args)
     if status is not None and chosen.main_pid == status["pid"]:
-        _say_what_leaves(status)
+        with suppress(OtherVersion):  # a restart is the way out for a daemon of before
+            _say_what_leaves(status)
         perform(chosen.restart(), only_print=False)
         return 0
     if status is not None:
         args.config = args.config or status["config"]
         args.data_dir, args.socket = args.data_dir or status["data_dir"], args.socket or status["socket"]
-        load(args, required=True)  # what cannot be started again is not stopped
+        say_at_start(load(args, required=True))  # what cannot be started again is not stopped
         end(chosen, status)
         _say_what_stays(status)
-    return detach(args)
+    return detach(args, said=status is not None)
 
 
-def detach(args: argparse.Namespace) -> int:
-    """Start a daemon that outlives this terminal, and wait until it answers. Raises VragdError with what it says."""
+def detach(args: argparse.Namespace, *, said: bool = False) -> int:
+    """
+    Start a daemon that outlives this terminal, and wait until it answers; before that, unless it is `said`, say what
+    it sends elsewhere. Raises VragdError with what it says.
+    """
     import subprocess
     import tempfile
 
@@ -215,7 +219,8 @@ def detach(args: argparse.Namespace) -> int:
     if (status := status_of(args)) is not None:
         raise DaemonBusy(f"a vragd runs already (pid {status['pid']})", hint="vragd restart, or vragd stop")
     loaded = load(args, required=True)
-    say_at_start(loaded)
+    if not said:
+        say_at_start(loaded)
     file = loaded.config.log.file or default_log(loaded.data_dir)
     file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     words = [
@@ -229,16 +234,16 @@ def detach(args: argparse.Namespace) -> int:
     words += ["--log-level", args.log_level] if args.log_level else []
     words += ["--metrics", args.metrics] if getattr(args, "metrics", None) else []
     args.socket = str(loaded.socket)
-    with tempfile.TemporaryFile() as said:
+    with tempfile.TemporaryFile() as told:
         process = subprocess.Popen(  # noqa: S603  ourselves
             [*program(), "run", *words, "--log-file", str(file)], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
-            stderr=said, start_new_session=True, cwd="/",
+            stderr=told, start_new_session=True, cwd="/",
         )  # fmt: skip
 
         def stands() -> bool:
             if process.poll() is not None:
-                said.seek(0)
-                raise ended(said.read().decode("utf-8", "replace"), process.returncode, file)
+                told.seek(0)
+                raise ended(told.read().decode("utf-8", "replace"), process.returncode, file)
             return (status_of(args) or {}).get("pid") == process.pid
 
         _until(stands, START_S, "the daemon to answer", f"see {file}")

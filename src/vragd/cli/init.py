@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import re
 import sys
 from collections.abc import Sequence
@@ -16,8 +15,8 @@ from vragd.cli.page import seen
 from vragd.cli.reasons import on_language
 from vragd.cli.render import out, plural, say, within
 from vragd.errors import UsageError
-from vragd.system.files import disk_error, vault_around
-from vragd.system.places import MACOS, config_path, data_dir, expanded
+from vragd.system.files import disk_error, vault_around, write_atomic
+from vragd.system.places import MACOS, config_path, data_dir, expanded, named
 
 # Where Obsidian keeps the list of vaults it knows: native, Flatpak, Snap, macOS.
 OBSIDIAN_LISTS = (
@@ -72,7 +71,7 @@ def _init(args: argparse.Namespace) -> int:
         hint = "vragd add PATH adds a vault to it; --force replaces it"
         raise UsageError(f"there is a configuration already: {file}", hint=hint)
     if args.vault:
-        return write_new(args, [expanded(vault).absolute() for vault in args.vault])
+        return write_new(args, [named(vault) for vault in args.vault])
     vaults = known_vaults()
     return write_new(args, outermost(vaults) if args.yes and vaults else _choose(vaults))
 
@@ -110,17 +109,7 @@ def write_new(args: argparse.Namespace, folders: Sequence[Path]) -> int:
     for folder in folders:
         if not (folder / ".obsidian").is_dir():
             say(f"note: {folder} has no .obsidian folder; it is indexed all the same")
-    try:
-        file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        if file.exists():
-            kept = file.with_name(file.name + ".bak")
-            file.replace(kept)
-            out(f"kept  {kept}")
-        fd = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
-        with os.fdopen(fd, "w", encoding="utf-8") as stream:
-            stream.write(text)
-    except OSError as error:
-        raise disk_error(error, str(file)) from error
+    _replace(file, text)
     out(f"wrote {file}")
     for folder in folders:
         out(within(f"      {said_of(folder, S_A_NOTE_OF_WORDS if words_only else S_A_NOTE)}"))
@@ -130,6 +119,22 @@ def write_new(args: argparse.Namespace, folders: Sequence[Path]) -> int:
     print_offers(offers(data_dir(args.data_dir, None), folders), "      ")
     out("next: vragd run, or vragd service install")
     return 0
+
+
+def _replace(file: Path, text: str) -> None:
+    """Write a configuration; one that was there is kept beside. Killed in the middle of it, one of both is there."""
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        if file.exists():
+            if not file.is_file():
+                raise UsageError(f"{file} is no ordinary file", hint="--config FILE names another")
+            kept = file.with_name(file.name + ".bak")
+            write_atomic(kept, [file.read_bytes()])
+            kept.chmod(file.stat().st_mode & 0o777)
+            out(f"kept  {kept}")
+    except OSError as error:
+        raise disk_error(error, str(file)) from error
+    write_atomic(file, [text.encode()])
 
 
 def configured(

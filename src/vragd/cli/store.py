@@ -11,7 +11,7 @@ from vragd.cli.connect import Session, data_dir_of
 from vragd.cli.render import json_out, out, plural, say, the_page, within
 from vragd.cli.status import STATES, n_searched, print_replicas
 from vragd.errors import UsageError
-from vragd.system.places import expanded
+from vragd.system.places import named
 
 INDENT = 21
 OF_THE_INDEX = {"index": "kind", "unsaved_changes": "changes that its file lacks yet (the catalog has them)"}
@@ -85,7 +85,7 @@ def _create(args: argparse.Namespace) -> int:
         return bucket.create(args)
     from vragd.config.settings import default_backend, of_model
 
-    sources = [expanded(source).absolute() for source in args.source]
+    sources = [named(source) for source in args.source]
     for source in sources:
         if not source.is_dir():
             raise UsageError(f"{source} is not a folder")

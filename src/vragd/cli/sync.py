@@ -18,7 +18,7 @@ from vragd.cli.reasons import say_behind
 from vragd.cli.render import plural, say
 from vragd.cli.status import Rest
 from vragd.errors import UsageError, VragdError
-from vragd.system.places import expanded, literal
+from vragd.system.places import expanded, literal, named
 
 POLL_S = 2.0
 # Reasons for which no amount of waiting makes the paths searchable.
@@ -200,6 +200,8 @@ def _seen_from(folder: Path, base: Path, pattern: str) -> list[str]:
 def split_pattern(pattern: str) -> tuple[Path, list[str]]:
     """A command-line pattern as a folder and .gitignore patterns below it."""
     path = Path(pattern) if os.path.lexists(pattern) else expanded(pattern)
+    if not path.exists() and (there := named(pattern)).exists():
+        path = there
     if path.is_dir():
         return path.resolve(), ["*.md", "*.markdown", "*.txt"]
     if path.exists():

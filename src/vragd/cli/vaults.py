@@ -16,7 +16,7 @@ from vragd.cli.offers import offers, print_offers
 from vragd.cli.reasons import on_sending
 from vragd.cli.render import json_out, out, say, the_page, within
 from vragd.errors import ConfigError, UsageError
-from vragd.system.places import config_path, data_dir, expanded, socket_path
+from vragd.system.places import config_path, data_dir, named, socket_path
 
 if TYPE_CHECKING:
     from vragd.config.settings import Config, SourceSettings
@@ -44,7 +44,7 @@ def _add(args: argparse.Namespace) -> int:
 
     if args.name and len(args.path) > 1:
         raise UsageError("--name is for one folder", hint="add them one by one")
-    folders = [expanded(path).absolute() for path in args.path]
+    folders = [named(path) for path in args.path]
     for folder in folders:
         if not folder.is_dir():
             raise UsageError(f"{folder} is not a folder", hint="name the vault's own folder")
@@ -59,7 +59,12 @@ def _add(args: argparse.Namespace) -> int:
     done = []
     for folder in folders:
         parsed = _parsed(text, file)
-        if any(name == store and _is(source, folder) for name, _, source in _sources(parsed)):
+        if same := [source.path for name, _, source in _sources(parsed) if name == store and _is(source, folder)]:
+            if same[0].is_dir() and not same[0].samefile(folder):
+                raise UsageError(
+                    f"another folder of that name is in store {store}, written with other code points: {same[0]}",
+                    hint="rename one of them: vragd takes both for one name",
+                )
             say(within(f"as is  {folder} is in store {store} already"))
             continue
         source = {"path": str(folder)} | ({"name": args.name} if args.name else {})
@@ -99,16 +104,16 @@ def _remove(args: argparse.Namespace) -> int:
     file = config_path(args.config)
     text, done = _read(file) if file.exists() else "", []
     for path in args.path:
-        folder = expanded(path).absolute()
+        folder = named(path)
         found = [
             (store, number, source)
             for store, number, source in _sources(_parsed(text, file))
-            if (_is(source, folder) or source.label == path) and args.store in (None, store)
+            if (_is(source, folder) or _composed(source.label) == _composed(path)) and args.store in (None, store)
         ]
         if not found:
             made = [
                 name for _, name, source in _of_commands(args)
-                if (_is(source, folder) or source.label == path) and args.store in (None, name)
+                if (_is(source, folder) or _composed(source.label) == _composed(path)) and args.store in (None, name)
             ]  # fmt: skip
             if made:
                 raise UsageError(f"{path} is in a store that a command made", hint=f"vragd store delete {made[0]}")
@@ -200,7 +205,11 @@ def _is(source: SourceSettings, folder: Path) -> bool:
 
 def _key(path: Path | str) -> str:
     """Equal for paths that lead to one place, however they are composed."""
-    return unicodedata.normalize("NFC", os.path.realpath(path))
+    return _composed(os.path.realpath(path))
+
+
+def _composed(text: str) -> str:
+    return unicodedata.normalize("NFC", text)
 
 
 def _store_for(parsed: Config, asked: str | None) -> str:

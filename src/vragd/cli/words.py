@@ -81,6 +81,9 @@ class Words(argparse.ArgumentParser):
         for at, word in enumerate(words):
             if (there := below(self).get(word)) is not None and (at == 0 or _are_flags(words[:at], there)):
                 return [word, *words[:at], *words[at + 1 :]]
+        if words and words[0].startswith("-") and words[0] not in flags(self):  # the command says that it has none
+            at = next((at for at, word in enumerate(words) if word in below(self)), 0)
+            return [words[at], *words[:at], *words[at + 1 :]]
         return list(words)
 
     def parse_args(self, args: Any = None, namespace: Any = None) -> Any:
@@ -96,9 +99,9 @@ class Words(argparse.ArgumentParser):
         flag = next((word.partition("=")[0] for word in rest if word.startswith("-")), "")
         if not flag:
             self._end(f"{self.prog} takes no {rest[0]!r}")
-        known = [one for one in self._option_string_actions if one.startswith("--")]
-        near = FLAGS.get(flag, "")
-        near = near if near in self._option_string_actions else nearest(flag, known)
+        known = {one.lstrip("-"): one for one in self._option_string_actions if one.startswith("--")}
+        near = FLAGS.get(flag, "")  # the dashes that all have make none alike
+        near = near if near in self._option_string_actions else known.get(nearest(flag.lstrip("-"), known), "")
         self._end(f"{self.prog} has no {flag}", f"{near}, or {self.prog} --help" if near else "")
 
     def error(self, message: str) -> NoReturn:
@@ -152,6 +155,12 @@ class Words(argparse.ArgumentParser):
             self._end(f"{self.prog} has no command {value!r}", " ".join([self.prog, near, *map(shlex.quote, after)]))
         if not is_top:
             self._end(f"{self.prog} has no action {value!r}", f"one of: {', '.join(choices)}")
+        first = next(iter(self.typed), "").partition("=")[0]
+        if first.startswith("-") and any(first in flags(one) for one in every(self)):
+            hint = f"{self.prog} COMMAND {first}; {self.prog} --help lists commands"
+            self._end(f"{first} goes with a command, and none is there", hint)
+        if first.startswith("-"):
+            self._end(f"{self.prog} has no {first}, and no command {value!r}", f"{self.prog} --help lists both")
         hint = " ".join([self.prog, "query", *map(shlex.quote, [value, *after])])
         self._end(
             f"{self.prog} has no command {value!r}", f"{hint}, to look for that; {self.prog} --help lists commands"

@@ -57,9 +57,9 @@ class Local:
         answer = json.loads(reply.body)
         if reply.status != 200:
             raise error_of(**answer["error"])
-        if isinstance(answer, dict) and "initial_scan" in answer.get("degraded", ()):
-            reasons = [NO_DAEMON, *answer["degraded"]]  # the folders will not be looked through: nobody watches
-            answer["degraded"] = [one for one in reasons if one != "initial_scan"]
+        if isinstance(answer, dict) and "degraded" in answer and "tickets" not in answer:
+            # the folders may not have been looked through, and nobody watches them afterwards
+            answer["degraded"] = [NO_DAEMON, *(one for one in answer["degraded"] if one != "initial_scan")]
         return answer
 
     def close(self) -> None:

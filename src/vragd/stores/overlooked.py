@@ -14,9 +14,9 @@ from pathspec import GitIgnoreSpec
 from vragd.config.load import Loaded
 from vragd.config.settings import Config, SourceSettings
 from vragd.stores.registry import Registry, made_by_command
+from vragd.system.places import as_on_disk
 from vragd.vault.closed import ClosedPaths
 from vragd.vault.fold import same_name_key
-from vragd.vault.root import as_on_disk
 
 LOOK_S = 3.0
 """How long a folder is looked through; of what was not seen by then nothing is said."""

@@ -32,6 +32,39 @@ def expanded(path: str) -> Path:
     return found
 
 
+def named(path: str) -> Path:
+    """What somebody named, absolute, and `as_on_disk`. Raises UsageError as `expanded`."""
+    return Path(as_on_disk(str(expanded(path).absolute())))
+
+
+def as_on_disk(path: str) -> str:
+    """
+    `path` with each part that is not there replaced by the one that is the same text, if there is just one.
+
+    A folder typed composed may lie on the disk decomposed.
+    """
+    if path.isascii() or os.path.lexists(path):
+        return path
+    import unicodedata
+
+    def text_of(name: str) -> str:
+        return unicodedata.normalize("NFC", name)
+
+    found = "/" if path.startswith("/") else ""
+    for part in path.split("/"):
+        deeper = os.path.join(found, part)
+        if not part.isascii() and not os.path.lexists(deeper):
+            asked = text_of(part)
+            try:
+                same = [name for name in os.listdir(found or ".") if not name.isascii() and text_of(name) == asked]
+            except OSError:
+                same = []
+            if len(same) == 1:
+                deeper = os.path.join(found, same[0])
+        found = deeper
+    return found
+
+
 def home() -> Path | None:
     """The home directory; None for a user without one, as in some containers."""
     try:

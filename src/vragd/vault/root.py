@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from vragd.vault.fold import same_name_key
+from vragd.system.places import as_on_disk
 from vragd.vault.read import open_folder
 
 MOUNTINFO = Path("/proc/self/mountinfo")
@@ -169,29 +169,6 @@ def _has_obsidian(fd: int) -> bool:
     except OSError:
         return False
     return True
-
-
-def as_on_disk(path: str) -> str:
-    """
-    `path` with each part that is not there replaced by the one that is the same text, if there is just one.
-
-    A folder typed composed may lie on the disk decomposed.
-    """
-    if path.isascii() or os.path.lexists(path):
-        return path
-    found = "/" if path.startswith("/") else ""
-    for part in path.split("/"):
-        deeper = os.path.join(found, part)
-        if not part.isascii() and not os.path.lexists(deeper):
-            key = same_name_key(part)
-            try:
-                same = [name for name in os.listdir(found or ".") if not name.isascii() and same_name_key(name) == key]
-            except OSError:
-                same = []
-            if len(same) == 1:
-                deeper = os.path.join(found, same[0])
-        found = deeper
-    return found
 
 
 def _mount_table(mountinfo: Path = MOUNTINFO) -> Iterator[tuple[bytes, str]]:

@@ -10,13 +10,14 @@ from pathlib import Path
 from typing import Literal
 
 from vragd.system.clock import SYSTEM, Clock
+from vragd.system.places import as_on_disk
 from vragd.vault.closed import ClosedPaths
 from vragd.vault.heard import Heard
 from vragd.vault.ignore import Rules
 from vragd.vault.links import Links
 from vragd.vault.obsidian import Exclusions, Record
 from vragd.vault.read import Content, Outcome, StatKey, Unreadable, is_file, look, read_note, stamp_of
-from vragd.vault.root import Root, Spot, as_on_disk, sees_events, stamp_resolution_s
+from vragd.vault.root import Root, Spot, sees_events, stamp_resolution_s
 from vragd.vault.scan import Scan, scan
 from vragd.vault.templates import template_folders
 from vragd.vault.types import PropertyTypes

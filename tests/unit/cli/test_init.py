@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from tests.unit.search.test_tongue import CHINESE, ENGLISH, FRENCH
 from vragd.cli.init import S_A_NOTE_OF_WORDS, advice_for, configured, said_of
+from vragd.cli.main import main
 from vragd.config import load
+from vragd.system import failpoints
 
 
 def test_words_only_writes_a_store_without_a_model(tmp_path: Path) -> None:
@@ -33,3 +37,37 @@ def test_another_model_is_advised_where_many_notes_are_not_english(tmp_path: Pat
     assert first.startswith("about 67% of the notes are not English")
     assert "vragd models" in second
     assert advice_for(tmp_path / "none") == []
+
+
+def test_the_configuration_is_whole_at_every_step_of_its_replacement(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("VRAGD_DATA_DIR", str(tmp_path / "data"))
+    (tmp_path / "Vault").mkdir()
+    file, old = tmp_path / "c.yaml", "stores: {}  # mine\n"
+    file.write_text(old)
+    file.chmod(0o640)
+    seen = list[tuple[str, str]]()
+    failpoints.install(lambda place: seen.append((place, file.read_text())))
+    try:
+        assert main(["init", str(tmp_path / "Vault"), "--force", "--config", str(file)]) == 0
+    finally:
+        failpoints.install(None)
+    new, kept = file.read_text(), tmp_path / "c.yaml.bak"
+    assert load.parse(new, str(file)).stores.keys() == {"notes"}
+    assert (kept.read_text(), kept.stat().st_mode & 0o777) == (old, 0o640)
+    renamed = [text for place, text in seen if place == "file.renamed"]
+    assert renamed == [old, new], "it is kept beside before it is replaced"
+    assert {text for _, text in seen} == {old, new}
+
+
+def test_what_is_no_file_is_not_replaced(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("VRAGD_DATA_DIR", str(tmp_path / "data"))
+    (tmp_path / "Vault").mkdir()
+    (tmp_path / "c").mkdir()
+    assert main(["init", str(tmp_path / "Vault"), "--force", "--config", str(tmp_path / "c")]) == 2
+    assert f"{tmp_path}/c is no ordinary file" in capsys.readouterr().err
+    assert (tmp_path / "c").is_dir()

@@ -76,6 +76,24 @@ def test_a_flag_or_value_that_is_not_there_is_said_in_words(
     assert complaint(capsys, *typed) == (error, f"{hint}, or {command} --help" if hint else f"{command} --help")
 
 
+@pytest.mark.parametrize(
+    ("typed", "error", "hint"),
+    [
+        (["--store", "X", "status"], "vragd status has no --store", "vragd status --help"),
+        (["-q", "status"], "vragd status has no -q", "vragd status --help"),
+        (["--quiet", "query", "x"], "vragd query has no --quiet", "vragd query --help"),
+        (["--tagg", "y", "query", "x"], "vragd query has no --tagg", "--tag, or vragd query --help"),
+        (["-q", "coffee"], "vragd has no -q, and no command 'coffee'", "vragd --help lists both"),
+        (["--top-k", "3", "coffee"], "--top-k goes with a command, and none is there",
+         "vragd COMMAND --top-k; vragd --help lists commands"),
+    ],
+)  # fmt: skip
+def test_a_flag_before_the_command_is_named_and_not_what_follows_it(
+    capsys: pytest.CaptureFixture[str], typed: list[str], error: str, hint: str
+) -> None:
+    assert complaint(capsys, *typed) == (error, hint)
+
+
 def test_nothing_typed_shows_what_there_is_and_help_is_a_command(capsys: pytest.CaptureFixture[str]) -> None:
     assert main([]) == 2
     assert "examples:" in capsys.readouterr().err

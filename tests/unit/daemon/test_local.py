@@ -10,7 +10,7 @@ import pytest
 
 from vragd.backends.memory.settings import MemoryBackend
 from vragd.config.load import Loaded
-from vragd.config.settings import Config, SourceSettings, StoreSettings
+from vragd.config.settings import Config, SourceSettings, StoreSettings, no_embedder
 from vragd.daemon.local import Local
 from vragd.errors import DaemonBusy
 
@@ -42,3 +42,22 @@ def test_the_mask_of_new_files_is_as_it_was_also_where_nothing_was_begun(tmp_pat
     finally:
         local.close()
     assert now() == umask
+
+
+def test_every_answer_about_notes_says_that_nobody_watches(tmp_path: Path, umask: int) -> None:
+    (tmp_path / "vault").mkdir()
+    (tmp_path / "vault/a.md").write_text("heron\n")
+    backend, embedder = MemoryBackend(type="memory"), no_embedder()
+    store = StoreSettings(sources=(SourceSettings(path=tmp_path / "vault"),), backend=backend, embedder=embedder)
+    local = Local(Loaded(Config(stores={"notes": store}), None, tmp_path / "data", tmp_path / "s"))
+    try:
+        before = local.request("POST", "/v1/recent", {})
+        assert before["degraded"][0] == "no_daemon"
+        answer = local.request("POST", "/v1/sync", {})
+        while not answer["done"]:
+            answer = local.request("POST", "/v1/sync", {"tickets": answer["tickets"], "wait_s": 5})
+        assert "no_daemon" not in answer["degraded"], "it says how far a scan is, and tells of no note"
+        for target, body in (("/v1/recent", {}), ("/v1/get", {"note": "a"}), ("/v1/links", {"note": "a"})):
+            assert local.request("POST", target, body)["degraded"] == ["no_daemon"], target
+    finally:
+        local.close()

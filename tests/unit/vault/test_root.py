@@ -13,7 +13,8 @@ from typing import Literal
 
 import pytest
 
-from vragd.vault.root import Root, Spot, as_on_disk, file_system, sees_events, stamp_resolution_s
+from vragd.system.places import as_on_disk
+from vragd.vault.root import Root, Spot, file_system, sees_events, stamp_resolution_s
 from vragd.vault.source import Source
 
 
