@@ -185,6 +185,8 @@ class Client(client.Client):
     Every method raises VragdError: NoDaemon when nobody answers, or what the daemon answered with.
     """
 
+    objects: type[dict[str, Any]] = dict  # of a program, which may write them down as it likes
+
     def __init__(self, path: Path | str | None = None) -> None:
         super().__init__(*_daemon(path))
 

@@ -28,12 +28,25 @@ def nowhere() -> Path | None:
     return None
 
 
+class Answered(dict[str, Any]):
+    """An object of an answer. What it lacks is a KeyError as of any dict, and says why: a daemon of before."""
+
+    def __missing__(self, key: str) -> NoReturn:
+        raise OtherVersion(
+            f"the daemon's answer lacks {key!r}: it is of another version",
+            hint="vragd restart: it was started before vragd was upgraded",
+        )
+
+
 class Client:
     """
     Talks to the daemon at `path`. One connection a request; safe to use from several threads.
 
     Where nobody is at `path`, `elsewhere` is asked for another one: None if there is none.
     """
+
+    objects: type[dict[str, Any]] = Answered
+    """What the objects of an answer are."""
 
     def __init__(self, path: Path | str, elsewhere: Callable[[], Path | None] = nowhere) -> None:
         self.path = Path(path)
@@ -49,7 +62,7 @@ class Client:
             connection.settimeout(timeout_s)
             self._connect(connection)
             answer = _exchange(connection, sent)
-        return decoded(*answer)
+        return decoded(*answer, objects=self.objects)
 
     def connected(self, *, timeout_s: float = 5.0) -> socket.socket:
         """A connection to the daemon, for whoever speaks on it himself, and closes it. Raises NoDaemon."""
@@ -201,12 +214,12 @@ def _stranger(answered: str) -> NoDaemon:
     return NoDaemon(f"what answers ({answered}) is not vragd", hint="check paths.socket")
 
 
-def decoded(status: int, raw: bytes, media_type: bytes = b"") -> Any:
+def decoded(status: int, raw: bytes, media_type: bytes = b"", *, objects: type[dict[str, Any]] = dict) -> Any:
     """What a body says; raises the error that it is."""
     if status == 200 and media_type.startswith(b"text/plain"):
         return raw.decode("utf-8", "replace")
     try:
-        answer = json.loads(raw, object_hook=Told)
+        answer = json.loads(raw, object_hook=None if objects is dict else objects)
     except ValueError:
         raise _stranger(f"status {status}") from None
     if status == 200:
@@ -218,16 +231,6 @@ def decoded(status: int, raw: bytes, media_type: bytes = b"") -> Any:
         error.hint = f"vragd restart, if it was upgraded since the daemon started; else {error.hint}"
         error.message = f"the daemon does not know what it is asked: {error.message}"
     raise error
-
-
-class Told(dict[str, Any]):
-    """An object of an answer. What it lacks is a KeyError as of any dict, and says why: a daemon of before."""
-
-    def __missing__(self, key: str) -> NoReturn:
-        raise OtherVersion(
-            f"the daemon's answer lacks {key!r}: it is of another version",
-            hint="vragd restart: it was started before vragd was upgraded",
-        )
 
 
 def error_of(code: str, message: str, hint: str, at: Mapping[str, Any] | None = None) -> VragdError:

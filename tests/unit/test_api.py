@@ -218,7 +218,9 @@ def test_a_daemon_is_asked_and_its_errors_come_back(tmp_path: Path) -> None:
         assert hit.excerpt[hit.spans[0][0] : hit.spans[0][1]] == "heron"
         assert client.get(hit.id)["note"]["path"] == "Heron.md"
         assert client.similar("Heron") == []
-        assert client.status()["pending"] == 0
+        status = client.status()
+        assert status["pending"] == 0
+        assert {type(status), type(status["stores"][0])} == {dict}, "of a program that writes it down as YAML, too"
         assert client.search(Question("gull"), mode="keyword").hits == []
 
         async def together() -> list[Any]:
