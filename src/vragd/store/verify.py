@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from itertools import chain
 
 import numpy as np
 
@@ -100,24 +101,30 @@ def _compare_note(source: Source, path: str, had: Known | None, space_id: int | 
 
 def compare_backend(store: Store) -> list[Problem]:
     """What differs between catalog and backend, and what SQLite says of its file. Call from the writer lane."""
-    return list(_compare_backend(store))
+    return list(chain.from_iterable(backend_steps(store)))
 
 
-def _compare_backend(store: Store) -> Iterator[Problem]:
-    for line in store.catalog.check():
-        yield Problem("catalog", detail=line)
+def backend_steps(store: Store, at_once: int = _BATCH) -> Iterator[list[Problem]]:
+    """
+    As `compare_backend`, a step at a time: each tells what is true at one moment, and notes may be written in between.
+
+    Each step on the writer lane; one compares `at_once` vectors.
+    """
+    yield [Problem("catalog", detail=line) for line in store.catalog.check()]
     space = store.space
     if space is None or not space.has_vectors:
         return
     try:
         store.attach()
         if problem := _look_at_files(store.backend, space.collection):
-            yield problem
+            yield [problem]
             return
-        yield from _compare_keys(store, space)
+        yield []
+        if store.space is not None:
+            yield from _compare_keys(store, store.space, at_once)
     except VragdError as error:
         said = "; ".join(part for part in (error.message, error.hint) if part)
-        yield Problem("not_checked", detail=f"the backend: {said}")
+        yield [Problem("not_checked", detail=f"the backend: {said}")]
 
 
 def _look_at_files(backend: VectorBackend, collection: str) -> Problem | None:
@@ -136,34 +143,35 @@ def _mend_files(backend: VectorBackend, collection: str) -> None:
         backend.mend_files(collection)
 
 
-def _compare_keys(store: Store, space: SpaceRow) -> Iterator[Problem]:
+def _compare_keys(store: Store, space: SpaceRow, at_once: int = _BATCH) -> Iterator[list[Problem]]:
     if store.behind:
-        yield Problem("not_checked", detail=f"{store.filling.n_left} vectors are still on their way to the backend")
+        left = f"{store.filling.n_left} vectors are still on their way to the backend"
+        yield [Problem("not_checked", detail=left)]
         return
     live, held = store.catalog.live_keys(space.id), store.collections.own_keys(space.collection)
-    for key in sorted(live - held):
-        yield Problem("missing_vector", detail=key)
     intended = set(store.catalog.intents(space.target))
-    for key in sorted(held - live - intended - store.catalog.inherited_keys()):
-        yield Problem("orphan_vector", detail=key)
-    for key in sorted(intended):
-        yield Problem("unfinished", detail=key)
-    yield from _compare_vectors(store, sorted(live & held))
+    orphans = held - live - intended - store.catalog.inherited_keys()
+    kinds = (("missing_vector", live - held), ("orphan_vector", orphans), ("unfinished", intended))
+    yield [Problem(kind, detail=key) for kind, keys in kinds for key in sorted(keys)]
+    both = sorted(live & held)
+    for start in range(0, len(both), at_once):
+        if store.damage is not None or store.space is None or store.space.id != space.id:
+            yield [Problem("not_checked", detail="the backend: another catalog or model has been taken meanwhile")]
+            return
+        yield list(_compare_vectors(store, both[start : start + at_once]))
 
 
-def _compare_vectors(store: Store, keys: list[str]) -> Iterator[Problem]:
+def _compare_vectors(store: Store, some: list[str]) -> Iterator[Problem]:
     assert store.space is not None
-    for start in range(0, len(keys), _BATCH):
-        some = keys[start : start + _BATCH]
-        held = store.backend.get(store.space.collection, some, metadata=True)
-        rows = list(store.catalog.rows_for(some))
-        truth = store.catalog.embeddings(store.space.id, {row.chunk.text_hash for row in rows})
-        for row in rows:
-            key, text_hash = row.chunk.key, row.chunk.text_hash
-            if text_hash not in truth:
-                yield Problem("missing_embedding", detail=key)
-            elif key in held and (kind := _fault(held[key], _entry(row, truth[text_hash]), store.backend.traits)):
-                yield Problem(kind, detail=key)
+    held = store.backend.get(store.space.collection, some, metadata=True)
+    rows = list(store.catalog.rows_for(some))
+    truth = store.catalog.embeddings(store.space.id, {row.chunk.text_hash for row in rows})
+    for row in rows:
+        key, text_hash = row.chunk.key, row.chunk.text_hash
+        if text_hash not in truth:
+            yield Problem("missing_embedding", detail=key)
+        elif key in held and (kind := _fault(held[key], _entry(row, truth[text_hash]), store.backend.traits)):
+            yield Problem(kind, detail=key)
 
 
 def _fault(held: Stored, entry: Entry, traits: Traits) -> str:
@@ -245,7 +253,8 @@ def mend_backend(store: Store, problems: list[Problem]) -> None:
             return
         store.spaces.recover(store.space)
         store.spaces.refill(store.space)
-        problems = list(_compare_keys(store, store.space))  # what an older file says of a key may count again
+        # what an older file says of a key may count again
+        problems = list(chain.from_iterable(_compare_keys(store, store.space)))
         kinds = {problem.kind for problem in problems}
     wrong = [problem.detail for problem in problems if problem.kind in _WRONG]
     for start in range(0, len(wrong), _BATCH):

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 import structlog
 
 from vragd.errors import Overloaded, VragdError
-from vragd.store.verify import Problem, compare_backend, compare_replica, compare_vault, mend_backend, mend_replica
+from vragd.store.verify import Problem, backend_steps, compare_replica, compare_vault, mend_backend, mend_replica
 from vragd.stores.feeding import Fed
 from vragd.stores.indexer import Indexer
 from vragd.stores.stores import Stores
@@ -65,7 +65,9 @@ async def _problems(indexer: Indexer, hangs_s: float) -> list[Problem]:
     problems: list[Problem] = []
     for keeper in indexer.keepers.values():
         problems += await _vault_problems(indexer, keeper, hangs_s)
-    problems += await indexer.writer.run(compare_backend, indexer.store)
+    steps = backend_steps(indexer.store)
+    while (found := await indexer.writer.run(next, steps, None)) is not None:
+        problems += found
     for fed in indexer.feeding.fed:
         problems += await _replica_problems(indexer, fed, hangs_s)
     return problems
