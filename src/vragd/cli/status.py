@@ -24,6 +24,9 @@ STATES = {
     "root_changed": "is another folder now: what is known stays",
 }  # fmt: skip
 """What is the matter with a folder, in words."""
+PRIMARY = "primary"
+OF_MODEL = ("embedder_unavailable", "embedder_refused", "embedder_space_mismatch")
+OF_BACKEND = ("backend_unavailable", "backend_full", "backend_refused", "store_mismatch", "unknown_collection")
 WATCHED = {"events": "watched", "polling": "looked at now and then", "off": "looked at when asked"}
 
 
@@ -100,10 +103,15 @@ def sentence(status: Status, newest_s: float | None, left: str = "") -> str:
     if not stores and not failed:
         return "Nothing is searched yet: vragd add ~/path/to/your/vault, or vragd store create."
     notes, pending = sum(n_searched(store) for store in stores), status["pending"]
+    out_of_reach = sum(lacks_vectors(store) for store in stores)
+    behind = sum(store["n_vectors_behind"] > 0 for store in stores)
+    replicas = [replica for store in stores for replica in store.get("replicas", ())]
+    replicas_away = sum(replica["trouble"] is not None for replica in replicas)
+    replicas_behind = sum(replica["n_behind"] > 0 and replica["trouble"] is None for replica in replicas)
     if pending:
         said = f"{plural(notes, 'note')} searchable, {pending:,} still to be indexed" + (f" ({left})" if left else "")
     else:
-        said = f"{'All ' if notes > 1 else ''}{plural(notes, 'note')} searchable"
+        said = f"{'All ' if notes > 1 and not (out_of_reach or behind) else ''}{plural(notes, 'note')} searchable"
     said += f", newest {ago(newest_s)} ago" if newest_s is not None else ""
     bad = sum(store["states"].get("failed", 0) for store in stores)
     by_words = sum(store["states"].get("pending", 0) for store in stores)
@@ -116,15 +124,26 @@ def sentence(status: Status, newest_s: float | None, left: str = "") -> str:
             (len(failed), "store cannot be opened", "stores cannot be opened"),
             (bad, "note has failed", "notes have failed"),
             (by_words, "note is found by words alone yet", "notes are found by words alone yet"),
+            (out_of_reach, "store's vectors are out of reach", "stores' vectors are out of reach"),
+            (behind, "store has vectors yet to be put", "stores have vectors yet to be put"),
+            (replicas_away, "replica is out of reach", "replicas are out of reach"),
+            (replicas_behind, "replica is behind", "replicas are behind"),
             (waiting, "store waits", "stores wait"),
             (away, "folder is out of reach", "folders are out of reach"),
-            (unranked, "re-ranker fails", "re-rankers fail"),
+            (unranked, "re-ranker failed when asked last", "re-rankers failed when asked last"),
         )
         if n
     ]
     refused = (status.get("reloads") or {}).get("refused")
     but += ["the configuration of now was refused"] if refused else []
     return said + (f"; but {', '.join(but)}" if but else "") + "."
+
+
+def lacks_vectors(store: Status) -> bool:
+    """Whether nobody says what is near a question: its model or its backend is away, and no replica answers."""
+    code, degraded = (store["trouble"] or {}).get("code", ""), store["degraded"]
+    by_replica = store.get("answers", PRIMARY) != PRIMARY and "replica_away" not in degraded
+    return code in OF_MODEL or (code in OF_BACKEND and not by_replica and "replica_answers" not in degraded)
 
 
 def n_searched(store: Status) -> int:
@@ -157,6 +176,13 @@ def print_status(status: Status, newest_s: float | None, page: Page, left: str =
         )
 
 
+def when_failed(trouble: dict[str, Any]) -> str:
+    """When a re-ranker failed that nobody has asked since: whether it is well by now the next question tells."""
+    last_s = trouble.get("last_s", trouble["for_s"])
+    since = f", as since {ago(trouble['for_s'])} ago" if ago(trouble["for_s"]) != ago(last_s) else ""
+    return f"when asked last, {ago(last_s)} ago{since}; {plural(trouble['n_questions'], 'question')} went without"
+
+
 def print_imports(status: Status) -> None:
     """What was imported, and what could be: found near the folders that are there."""
     data = Path(status["data_dir"])
@@ -181,9 +207,7 @@ def _store(store: Status, page: Page) -> None:
     if url := store.get("reranked_by"):
         out(within(f"  questions and the best passages go to {url}, which re-ranks them"))
     if trouble := store.get("rerank_trouble"):
-        without = plural(trouble["n_questions"], "question")
-        _wrong(page, f"the re-ranker fails for {ago(trouble['for_s'])}, {without} went without: {trouble['message']}",
-               trouble["hint"], "    ")  # fmt: skip
+        _wrong(page, f"the re-ranker failed {when_failed(trouble)}: {trouble['message']}", trouble["hint"], "    ")
     if host := store.get("sends_to"):
         out(within(f"  the text of its notes goes to {host} to be embedded"))
     states = {state: n for state, n in store["states"].items() if state not in ("indexed", "pending") and n}

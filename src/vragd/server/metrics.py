@@ -62,7 +62,7 @@ async def metrics(call: Call) -> Encoded:
         _one(
             "troubled_rerankers",
             "gauge",
-            "Stores whose re-ranker fails.",
+            "Stores whose re-ranker failed when it was asked last.",
             sum(bool(r["rerank_trouble"]) for r in told["stores"]),
         ),
         _one("troubled_stores", "gauge", "Stores whose work waits.", sum(bool(r["trouble"]) for r in told["stores"])),

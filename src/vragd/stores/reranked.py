@@ -99,13 +99,17 @@ class Reranking:
         return found
 
     def trouble(self, settings: RerankSettings) -> dict[str, Any] | None:
-        """What is the matter with one since it last succeeded, and how many questions went without; None if nothing."""
+        """
+        What was the matter with one when it was asked last, `last_s` ago, and since when; None if nothing.
+
+        It may be well by now: nothing but a question asks it.
+        """
         if (failing := self._failed.get(settings)) is None:
             return None
-        for_s = round(time.monotonic() - failing.since, 1)
+        now = time.monotonic()
         return {
-            "code": failing.code, "message": failing.message, "hint": failing.hint, "for_s": for_s,
-            "n_questions": failing.n,
+            "code": failing.code, "message": failing.message, "hint": failing.hint, "n_questions": failing.n,
+            "for_s": round(now - failing.since, 1), "last_s": round(now - failing.last, 1),
         }  # fmt: skip
 
     def _relevance(self, settings: RerankSettings, question: str, texts: list[str]) -> list[float]:

@@ -122,7 +122,14 @@ def test_what_is_at_the_sockets_place_is_told(tmp_path: Path) -> None:
 
 def test_a_re_ranker_that_fails_is_told_and_its_place_is_not_in_the_facts(tmp_path: Path) -> None:
     (tmp_path / "run").mkdir()
-    trouble = {"code": "rerank_slow", "message": "http://x is late", "hint": "wait", "for_s": 130.4, "n_questions": 1}
+    trouble = {
+        "code": "rerank_slow",
+        "message": "http://x is late",
+        "hint": "wait",
+        "for_s": 130.4,
+        "last_s": 70.0,
+        "n_questions": 1,
+    }
     store = {
         "name": "notes", "notes": 1, "chunks": 1, "pending": 0, "states": {}, "trouble": None, "degraded": [],
         "sources": [], "rerank_trouble": trouble,
@@ -133,7 +140,8 @@ def test_a_re_ranker_that_fails_is_told_and_its_place_is_not_in_the_facts(tmp_pa
     }  # fmt: skip
     with answering(tmp_path / "run/s", status):
         (found,) = [one for one in daemon(tmp_path) if one.state == "bad"]
-    assert found.found == "store notes: its re-ranker fails for 2 min, 1 question went without: http://x is late"
+    said = "its re-ranker failed when asked last, 1 min ago, as since 2 min ago; 1 question went without"
+    assert found.found == f"store notes: {said}: http://x is late"
     assert (found.way, found.facts) == ("wait", {"code": "rerank_slow", "for_s": 130, "questions": 1})
 
 

@@ -48,6 +48,35 @@ FAILED = {"name": "old", "code": "x", "message": "torn", "hint": "mend it"}
             {"pending": 2, "stores": [STORE | {"states": {"indexed": 1306, "pending": 2}, "trouble": {}}]}, None,
             "1,308 notes searchable, 2 still to be indexed; but 2 notes are found by words alone yet, 1 store waits.",
         ),
+        (
+            {"stores": [STORE | {"trouble": {"code": "embedder_unavailable"}}]}, None,
+            "1,308 notes searchable; but 1 store's vectors are out of reach, 1 store waits.",
+        ),
+        (
+            {"stores": [STORE | {"trouble": {"code": "backend_full"}, "answers": "primary"}]}, None,
+            "1,308 notes searchable; but 1 store's vectors are out of reach, 1 store waits.",
+        ),
+        (
+            {"stores": [STORE | {"trouble": {"code": "backend_full"}, "degraded": ["replica_answers"]}]}, None,
+            "All 1,308 notes searchable; but 1 store waits.",
+        ),
+        (
+            {"stores": [STORE | {"trouble": {"code": "store_mismatch"}, "answers": "near"}]}, None,
+            "All 1,308 notes searchable; but 1 store waits.",
+        ),
+        (
+            {"stores": [STORE | {"trouble": {"code": "store_mismatch"}, "answers": "x", "degraded": ["replica_away"]}]},
+            None, "1,308 notes searchable; but 1 store's vectors are out of reach, 1 store waits.",
+        ),
+        (
+            {"stores": [STORE | {"n_vectors_behind": 9}]}, None,
+            "1,308 notes searchable; but 1 store has vectors yet to be put.",
+        ),
+        (
+            {"stores": [STORE | {"replicas": [{"trouble": None, "n_behind": 0}, {"trouble": None, "n_behind": 4},
+                                              {"trouble": {"code": "x"}, "n_behind": 4}]}]}, None,
+            "All 1,308 notes searchable; but 1 replica is out of reach, 1 replica is behind.",
+        ),
         ({"reloads": {"n": 1, "refused": FAILED}}, None,
          "All 1,308 notes searchable; but the configuration of now was refused."),
         ({"stores": []}, None, "Nothing is searched yet: vragd add ~/path/to/your/vault, or vragd store create."),
@@ -171,12 +200,14 @@ def test_a_re_ranker_that_fails_is_said_with_what_it_cost(capsys: pytest.Capture
         "message": "nobody is there",
         "hint": "see",
         "for_s": 130,
+        "last_s": 129,
         "n_questions": 3,
     }
     print_status(STATUS | {"stores": [STORE | {"rerank_trouble": trouble}]}, None, Page(width=80))
     said = capsys.readouterr().out
-    assert "1 re-ranker fails" in said.splitlines()[0]
-    assert "    the re-ranker fails for 2 min, 3 questions went without: nobody is there\n    try: see\n" in said
+    assert "1 re-ranker failed when asked last" in said.splitlines()[0]
+    what = "the re-ranker failed when asked last, 2 min ago; 3 questions went without"
+    assert f"    {what}: nobody is there\n    try: see\n" in said
 
 
 def test_most_notes_in_other_languages_are_told_with_what_to_take_instead(

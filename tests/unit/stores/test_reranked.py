@@ -168,6 +168,7 @@ def test_one_that_fails_costs_nothing_but_its_order_and_is_said(tmp_path: Path, 
     found, status = asyncio.run(answers(tmp_path, settings(server), ASKED, {}))
     (store,) = status["stores"]
     assert (store["rerank_trouble"]["code"], store["rerank_trouble"]["n_questions"]) == ("rerank_unavailable", 1)
+    assert 0 <= store["rerank_trouble"]["last_s"] <= store["rerank_trouble"]["for_s"]
     assert (paths(found), found["degraded"]) == (["0.md", "1.md", "2.md"], ["rerank_unavailable"])
     assert "relevance" not in found["hits"][0]["parts"]
 

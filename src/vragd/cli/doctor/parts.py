@@ -16,8 +16,8 @@ from vragd.cli.bucket import imported
 from vragd.cli.connect import client
 from vragd.cli.doctor.finding import Fact, Finding
 from vragd.cli.reasons import on_language
-from vragd.cli.render import ago, plural
-from vragd.cli.status import n_searched
+from vragd.cli.render import plural
+from vragd.cli.status import n_searched, when_failed
 from vragd.config.load import Loaded
 from vragd.errors import DataDirError, NoDaemon, VragdError
 from vragd.system.files import could_be_private
@@ -155,7 +155,7 @@ def _store(store: dict[str, Any]) -> Iterator[Finding]:
             )
     if trouble := store.get("rerank_trouble"):
         n, for_s = trouble["n_questions"], int(trouble["for_s"])
-        found = f"store {store['name']}: its re-ranker fails for {ago(for_s)}, {plural(n, 'question')} went without: "
+        found = f"store {store['name']}: its re-ranker failed {when_failed(trouble)}: "
         facts = {"code": trouble["code"], "for_s": for_s, "questions": n}
         yield Finding("daemon", "bad", found + trouble["message"], trouble["hint"], facts)
     for reason in store["degraded"]:
