@@ -77,33 +77,6 @@ def test_a_source_that_hangs_delays_neither_the_start_nor_the_others_nor_the_end
     asyncio.run(check())
 
 
-def test_new_rules_are_gone_by_while_nothing_can_be_written(home: Home) -> None:
-    folder, go = home.folder("vault"), threading.Event()
-
-    async def check() -> None:
-        async with home.worker(SourceSettings(path=folder), watch=False) as worker:
-            keeper = keeper_of(worker, folder)
-            await keeper.ask()
-            await eventually(lambda: len(paths(worker, folder)) == N, "the source to be indexed")
-            before, began = keeper.scanned_at, threading.Event()
-            stuck = asyncio.create_task(worker.writer.run(lambda: (began.set(), go.wait(60))))
-            await eventually(began.is_set, "nothing to be written any more")
-            (folder / ".obsidian").mkdir()
-            (folder / ".obsidian/app.json").write_text('{"userIgnoreFilters": ["n1.md"]}')
-            look = asyncio.create_task(keeper.check())
-            await eventually(worker.dirty.pending, "a scan to be asked for, which finds what is excluded now")
-            assert not go.is_set()
-            go.set()
-            await asyncio.gather(stuck, look)
-            await eventually(lambda: "n1.md" not in paths(worker, folder), "the excluded note to go")
-            assert keeper.scanned_at != before
-
-    try:
-        asyncio.run(check())
-    finally:
-        go.set()
-
-
 def test_a_source_that_hung_is_indexed_when_it_answers(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
     hung = home.folder("hung")
     hanging = Hanging(hung, monkeypatch)
