@@ -122,6 +122,7 @@ class Syncer:
             if len(visits) > 1:
                 raise  # whoever called applies them one by one then
             self._write([self._preparer.unexpected(visits[0], error)], report)
+            order.recover(self._catalog, self._backend, self._space)  # what it had put, and not committed
         if found.outage is not None:
             raise found.outage
         return report

@@ -51,3 +51,4 @@ def test_a_bug_met_with_one_note_is_a_state_of_that_note_with_its_reason(
     assert (row.state, row.reason) == ("failed", "unexpected_Bug")
     assert row.retry_at is not None
     assert ("a.md", "first text") in world.texts(), "its last good version stays"
+    assert world.is_sound(), "what it had put is forgotten"
