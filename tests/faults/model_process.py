@@ -168,7 +168,7 @@ class Process:
         for visit in visits:
             self.queue.pop(visit.path, None)
             self.parked.pop(visit.path, None)
-        self.parked.update({visit.path: visit.patient for visit in report.waiting})
+        self.parked.update({visit.path: visit.patient for visit in report.parked})
         self.queue.update({visit.path: visit.patient for visit in report.deferred})
         self.later.update({visit.path: visit.patient for visit, _ in report.later})
         self.n_changes += report.n_changed + report.n_removed

@@ -16,9 +16,9 @@ State = Literal["indexed", "partial", "failed", "skipped"]
 BY_NOTE, BY_RULE, UNREAD = 1, 2, 4
 """Why assistants are not shown a note, bits: it says so, the configuration does, what it says was not read yet."""
 NO_STAMP: Stamp = (0, -1, 0, 0)
-AT_ONCE = 0.0
+FOR_EMBEDDER = 0.0
 """When a note is to be tried again whose words are found and whose vectors wait for the embedder: once that answers."""
-WAITS = f"coalesce(state = 'partial' and retry_at = {AT_ONCE}, 0)"
+WAITS = f"coalesce(state = 'partial' and retry_at = {FOR_EMBEDDER}, 0)"
 """In SQL: whether a note waits so."""
 STATE = f"case when {WAITS} then 'pending' else state end"
 """In SQL: the state of a note as it is told."""
@@ -194,7 +194,7 @@ class NoteChange:
     @property
     def waits(self) -> bool:
         """Whether its words are found and its vectors wait for the embedder."""
-        return self.state == "partial" and self.retry_at == AT_ONCE
+        return self.state == "partial" and self.retry_at == FOR_EMBEDDER
 
 
 @dataclass(frozen=True, slots=True)

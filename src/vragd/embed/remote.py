@@ -171,7 +171,7 @@ def _halves(text: str) -> tuple[str, str]:
     return text[:cut].rstrip(), text[cut:].lstrip()
 
 
-class Patience:
+class Respite:
     """
     With one server, `name` for people: after a question it left without an answer none is put for a while.
 

@@ -361,7 +361,7 @@ class Indexer:
     def _after(self, report: Report, took_s: float) -> None:
         self.dirty.put_back(((visit.source.id, visit.path) for visit in report.deferred), 0, begun=True)
         self._put_off(report.later)
-        self.dirty.park((visit.source.id, visit.path) for visit in report.waiting)
+        self.dirty.park((visit.source.id, visit.path) for visit in report.parked)
         if report.n_changed or report.n_removed or report.n_embedded:
             log.info(
                 "sync.round_applied", store=self.store.name, duration_ms=round(took_s * 1000), **report.log_fields()

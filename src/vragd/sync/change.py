@@ -34,7 +34,7 @@ from vragd.notes.page import embedded
 from vragd.notes.said import said
 from vragd.sync.links import link_rows
 from vragd.sync.pace import PACE, Pace
-from vragd.sync.prepared import RETRY_FIRST_S, Later, Prepared, Unfinished, Visit, Waits, with_retry
+from vragd.sync.prepared import RETRY_FIRST_S, Later, Parked, Prepared, Unfinished, Visit, with_retry
 from vragd.sync.readers import Readers
 from vragd.sync.vectors import chunk_key, hash_of, meta_hash
 from vragd.system.log import error_fields, path_id
@@ -56,7 +56,7 @@ class Preparer:
         self._readers, self._wants_vectors = readers, wants_vectors
         self._kept: Prepared | None = None
 
-    def prepare(self, visit: Visit, *, asks: bool = True) -> Prepared | Later | Unfinished | Waits | None:
+    def prepare(self, visit: Visit, *, asks: bool = True) -> Prepared | Later | Unfinished | Parked | None:
         """
         What is to be done about a path; None for nothing. One bad note is prepared to be recorded as failed.
 
@@ -81,7 +81,7 @@ class Preparer:
         log.warning("sync.note_failed", note=path_id(visit.source.uid, visit.path), reason=reason)
         return Prepared(visit, with_retry(change, known.attempts if known else 0, self._catalog.clock.wall()))
 
-    def _prepare(self, visit: Visit, asks: bool) -> Prepared | Later | Unfinished | Waits | None:
+    def _prepare(self, visit: Visit, asks: bool) -> Prepared | Later | Unfinished | Parked | None:
         if not visit.source.rules_known:
             return Later(visit, RETRY_FIRST_S)  # what is read now may be what nobody is to see
         known = self._catalog.known_note(visit.source.id, visit.path)
@@ -98,7 +98,7 @@ class Preparer:
         if self._readers.is_busy((visit.source.id, visit.path)):
             return Unfinished(visit)
         if known is not None and not asks and self._only_lacks_vectors(known) and self._is_as_read(visit, known):
-            return Waits(visit)
+            return Parked(visit)
         if known is not None and (moved := self._moved(visit, seq, known)) is not None:
             return moved
         why = self._readers.unread(visit.path)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 
 import structlog
 
-from vragd.catalog.model import AT_ONCE, ChunkRow, NoteChange, NoteRemoval
+from vragd.catalog.model import FOR_EMBEDDER, ChunkRow, NoteChange, NoteRemoval
 from vragd.system.log import path_id
 from vragd.vault.source import Source
 
@@ -41,7 +41,7 @@ class Unfinished:
 
 
 @dataclass(frozen=True, slots=True)
-class Waits:
+class Parked:
     """A visit to a note whose words are found and whose file is as it was: its vectors wait for the embedder."""
 
     visit: Visit
@@ -76,7 +76,7 @@ class Prepared:
         assert isinstance(self.change, NoteChange)
         waiting = {chunk.key for chunk in self.fresh if chunk.text_hash in texts}
         chunks = tuple(replace(c, embedded=c.embedded and c.key not in waiting) for c in self.change.chunks or ())
-        change = replace(self.change, chunks=chunks, state="partial", retry_at=AT_ONCE)
+        change = replace(self.change, chunks=chunks, state="partial", retry_at=FOR_EMBEDDER)
         return replace(self, change=change, fresh=[chunk for chunk in self.fresh if chunk.key not in waiting])
 
     def without(self, texts: set[bytes], now: float) -> Prepared:

@@ -18,7 +18,7 @@ from vragd.sync import order
 from vragd.sync.change import Preparer
 from vragd.sync.embedding import MOST_TEXTS, Bulk, Embedded
 from vragd.sync.pace import PACE, Pace
-from vragd.sync.prepared import RETRY_FIRST_S, Later, Prepared, Unfinished, Visit, Waits
+from vragd.sync.prepared import RETRY_FIRST_S, Later, Parked, Prepared, Unfinished, Visit
 from vragd.sync.proof.proof import Proof
 from vragd.sync.readers import Readers
 from vragd.sync.vectors import hash_of, to_entry
@@ -27,12 +27,12 @@ from vragd.sync.vectors import hash_of, to_entry
 @dataclass(slots=True)
 class Report:
     """
-    What a round did. `deferred` visits go on in the next round, `later` ones after so many seconds, and the `waiting`
+    What a round did. `deferred` visits go on in the next round, `later` ones after so many seconds, and the `parked`
     ones when the embedder answers: those notes are found as far as they can be without it.
     """
 
     deferred: list[Visit] = field(default_factory=list)
-    waiting: list[Visit] = field(default_factory=list)
+    parked: list[Visit] = field(default_factory=list)
     later: list[tuple[Visit, float]] = field(default_factory=list)
     n_changed: int = 0
     n_removed: int = 0
@@ -138,8 +138,8 @@ class Syncer:
             item = self._preparer.prepare(visit, asks=asks)
             if isinstance(item, Later):
                 report.later.append((item.visit, item.delay_s))
-            elif isinstance(item, Waits):
-                report.waiting.append(item.visit)
+            elif isinstance(item, Parked):
+                report.parked.append(item.visit)
             elif isinstance(item, Unfinished) or (item is not None and item.fresh and texts >= most):
                 report.deferred.append(item.visit)
             elif item is not None:
@@ -161,8 +161,8 @@ class Syncer:
                 waiting.append(item)
             else:
                 ready.append(item.by_words(lacks).without(found.refused, now))
-                report.waiting.append(item.visit)
-        report.waiting += [item.visit for item in waiting]
+                report.parked.append(item.visit)
+        report.parked += [item.visit for item in waiting]
         self._preparer.keep(unfinished)
         # what a note says of assistants counts from when it was read, though it is not committed yet
         begun = [item for item in (*unfinished, *waiting) if _is_closed(item.change)]

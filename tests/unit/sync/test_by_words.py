@@ -53,12 +53,12 @@ def fail(world: World, *paths: str) -> list[str]:
     with pytest.raises(EmbedderUnavailable):
         world.store.apply([Visit(world.source, path) for path in paths])
     assert world.store.report.deferred == []
-    return sorted(visit.path for visit in world.store.report.waiting)
+    return sorted(visit.path for visit in world.store.report.parked)
 
 
 def waiting(world: World, *paths: str) -> list[str]:
     """A round that asks nobody; what waits then."""
-    return sorted(visit.path for visit in world.apply(*paths, embed=False).waiting)
+    return sorted(visit.path for visit in world.apply(*paths, embed=False).parked)
 
 
 def read(world: World) -> list[str]:

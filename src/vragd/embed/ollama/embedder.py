@@ -22,7 +22,7 @@ from vragd.embed.remote import (
     PROBE,
     WARM_UP_S,
     Ask,
-    Patience,
+    Respite,
     checked_url,
     embed_or_blame,
     kept,
@@ -47,7 +47,7 @@ class Ollama:
         self._bulk = Line(settings, timeout_s=settings.timeout_s, is_local=is_local)
         self._questions = Line(settings, timeout_s=settings.query_timeout_s, is_local=is_local)
         self._patient = Line(settings, timeout_s=max(WARM_UP_S, settings.timeout_s), is_local=is_local)
-        self._patience = Patience(f"Ollama at {settings.url}", lambda: self._patient.embed([PROBE]))
+        self._respite = Respite(f"Ollama at {settings.url}", lambda: self._patient.embed([PROBE]))
         self._lock = threading.Lock()  # held to read and write the two fields below, never over a request
         self._dimensions: dict[str, int] = {}  # by digest
         self._dimension: int | None = None  # that of the digest seen last
@@ -81,7 +81,7 @@ class Ollama:
 
         Blocks for up to `query_timeout_s`; not again for a while if that went by without an answer.
         """
-        with self._patience.question(needs_model=False):
+        with self._respite.question(needs_model=False):
             name, digest = self._identity()
         there = ("ollama", name, digest, self._prompts.identity)
         return there == (space.provider, space.model, space.digest, space.prompts)
@@ -96,10 +96,10 @@ class Ollama:
         dimension = self._known_dimension()
         ask = self._asking(self._bulk, self._prompts.document_text, dimension)
         rows = [np.empty((0, dimension), dtype=np.float32)]
-        with self._patience.work():
+        with self._respite.work():
             for start in range(0, len(texts), self.batch_size):
                 rows.append(self._fitting(self._bulk, ask, texts[start : start + self.batch_size]))
-        self._patience.answered()
+        self._respite.answered()
         return shortened(np.concatenate(rows), self._settings.dimensions)
 
     def embed_query(self, text: str) -> np.ndarray:
@@ -111,14 +111,14 @@ class Ollama:
         with self._lock:
             dimension = self._dimension
         ask = self._asking(self._questions, self._prompts.query_text, dimension)
-        with self._patience.question():
+        with self._respite.question():
             row = self._fitting(self._questions, ask, [text])
         answer: np.ndarray = shortened(row, self._settings.dimensions)[0]
         return answer
 
     def close(self) -> None:
         """Close both connection pools. A call in flight may last until its timeout; later calls fail."""
-        self._patience.close()
+        self._respite.close()
         for line in (self._bulk, self._questions, self._patient):
             line.close()
 
@@ -151,7 +151,7 @@ class Ollama:
     def _probe(self) -> int:
         """The dimension of the model's whole vectors. Raises EmbedderUnavailable: our own word is no poison."""
         try:
-            with self._patience.work():
+            with self._respite.work():
                 rows = _checked_rows(self._bulk.embed([PROBE], quote=True), count=1, dimension=None)
         except EmbedderRejected as error:
             raise EmbedderUnavailable(

@@ -26,7 +26,7 @@ from vragd.embed.remote import (
     WARM_UP_S,
     Ask,
     Doubtful,
-    Patience,
+    Respite,
     checked_url,
     embed_or_blame,
     kept,
@@ -72,7 +72,7 @@ class OpenAI:
         self._bulk = Line(settings, timeout_s=settings.timeout_s, is_local=is_local)
         self._questions = Line(settings, timeout_s=settings.query_timeout_s, is_local=is_local)
         self._patient = Line(settings, timeout_s=max(WARM_UP_S, settings.timeout_s), is_local=is_local)
-        self._patience = Patience(settings.url, lambda: self._patient.embed([PROBE]))
+        self._respite = Respite(settings.url, lambda: self._patient.embed([PROBE]))
         self._closed = threading.Event()
         self._one_by_one = settings.batch_size < len(PROBES)
         self._model: _Model | None = None
@@ -89,13 +89,13 @@ class OpenAI:
 
         Raises EmbedderUnavailable. Blocks for up to `timeout_s`, a few times.
         """
-        with self._patience.work():
+        with self._respite.work():
             model = self._seen(self._bulk)
         return self._space_of(model, chunker)
 
     def still_makes(self, space: Space) -> bool:
         """Whether vectors made now belong into `space`. Raises EmbedderUnavailable. Blocks for `query_timeout_s`."""
-        with self._patience.question():
+        with self._respite.question():
             model = self._seen(self._questions)
         return self._space_of(model, space.chunker).is_like(space)
 
@@ -106,7 +106,7 @@ class OpenAI:
         Raises EmbedderUnavailable (safe to retry) or EmbedderRejected (ask again with fewer texts).
         Blocks for up to `timeout_s` per `batch_size` texts, and some seconds more where the server is busy.
         """
-        with self._patience.work():
+        with self._respite.work():
             model = self._seen(self._bulk)
             ask = self._asking(model)
             rows = [np.empty((0, model.rows.shape[1]), dtype=np.float32)]
@@ -114,7 +114,7 @@ class OpenAI:
                 rows.append(self._fitting(self._bulk, ask, batch))
             if self._one_by_one and len(texts):
                 self._confirm(self._bulk, model)  # nothing of ours went along
-        self._patience.answered()
+        self._respite.answered()
         return shortened(np.concatenate(rows), self._settings.dimensions)
 
     def embed_query(self, text: str) -> np.ndarray:
@@ -129,7 +129,7 @@ class OpenAI:
         def ask(texts: Sequence[str]) -> np.ndarray:
             return self._checked(self._questions, [self._prompts.query_text(each) for each in texts], dimension)
 
-        with self._patience.question():
+        with self._respite.question():
             row = self._fitting(self._questions, ask, [text])
         answer: np.ndarray = shortened(row, self._settings.dimensions)[0]
         return answer
@@ -137,7 +137,7 @@ class OpenAI:
     def close(self) -> None:
         """Close the connection pools. A call in flight may last until its timeout; later calls fail."""
         self._closed.set()
-        self._patience.close()
+        self._respite.close()
         for line in (self._bulk, self._questions, self._patient):
             line.close()
 
