@@ -5,7 +5,7 @@ import { $, ago, el, hear, keyOf, many, marked, opens, paged, pressed, tell, tit
 import { narrowed, narrowing } from "/filter.js";
 import { asRead } from "/heading.js";
 
-const PAUSE_MS = 30, STEP = 30, LISTED = 200, ROWS = 100;
+const PAUSE_MS = 15, STEP = 30, LISTED = 200, ROWS = 100;
 let asking = null, pause = 0, way = "recent", notes = null, opened = "", most = STEP, weak = false;
 
 const typed = () => $("q").value.trim();
