@@ -97,13 +97,16 @@ def _read(file: Path, required: bool) -> str | None:
             return None
         raise ConfigError(f"there is no configuration file at {file}", hint="vragd init ~/path/to/your/vault") from None
     except OSError as error:
-        raise ConfigError(f"cannot read {file}: {os.strerror(error.errno or 0)}") from error
+        hint = "look at its owner and its permissions"
+        raise ConfigError(f"cannot read {file}: {os.strerror(error.errno or 0)}", hint=hint) from error
     if len(raw) > MAX_CONFIG_BYTES:
-        raise ConfigError(f"{file} has more than {MAX_CONFIG_BYTES} bytes")
+        hint = "is it another file? vragd init --config FILE makes one"
+        raise ConfigError(f"{file} has more than {MAX_CONFIG_BYTES} bytes", hint=hint)
     try:
         return raw.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        raise ConfigError(f"{file} is not UTF-8 (byte {error.start})") from error
+        hint = "save it as UTF-8, without anything else"
+        raise ConfigError(f"{file} is not UTF-8 (byte {error.start})", hint=hint) from error
 
 
 def _bytes(file: Path) -> bytes:

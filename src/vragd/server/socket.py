@@ -15,6 +15,7 @@ from vragd.errors import DaemonBusy, DataDirError
 from vragd.system.files import private_dir
 from vragd.system.notify import Passed
 
+ELSEWHERE = "choose another place with paths.socket"
 BACKLOG = 1024  # a burst of clients waits here; the kernel bounds it further (somaxconn)
 
 
@@ -34,12 +35,13 @@ def bind(path: Path) -> socket.socket:
         os.fchmod(listener.fileno(), 0o600)
         listener.bind(str(path))
         if path.lstat().st_mode & 0o177:
-            raise DataDirError(f"the socket {path} came to be with mode {path.lstat().st_mode & 0o777:o}")
+            said = f"the socket {path} came to be with mode {path.lstat().st_mode & 0o777:o}, expected 600"
+            raise DataDirError(said, hint=ELSEWHERE)
         listener.listen(BACKLOG)
         listener.setblocking(False)
     except OSError as error:
         listener.close()
-        raise DataDirError(f"cannot listen on {path}: {os.strerror(error.errno or 0)}") from error
+        raise DataDirError(f"cannot listen on {path}: {os.strerror(error.errno or 0)}", hint=ELSEWHERE) from error
     except BaseException:
         listener.close()
         raise
@@ -103,7 +105,7 @@ def _remove_leftover(path: Path) -> None:
     if not stat.S_ISSOCK(info.st_mode):
         raise DataDirError(f"{path} is in the way and is not a socket", hint="move it, or set paths.socket")
     if info.st_uid != os.geteuid():
-        raise DataDirError(f"the socket {path} belongs to uid {info.st_uid}")
+        raise DataDirError(f"the socket {path} belongs to uid {info.st_uid}", hint=ELSEWHERE)
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
         probe.settimeout(1.0)
         try:

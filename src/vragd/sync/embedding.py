@@ -205,7 +205,8 @@ class Bulk:
         else:
             if rows.shape != (len(batch), self.space.dimension):
                 raise EmbedderChanged(
-                    f"the embedder answered with shape {rows.shape}, its space has {self.space.dimension} dimensions"
+                    f"the embedder answered with shape {rows.shape}, its space has {self.space.dimension} dimensions",
+                    hint="vragd takes it by itself",
                 )
             self._see_who_it_is(embedder)  # it may have been replaced since the round began
             self._hand_over(embedder, following)

@@ -28,7 +28,13 @@ def disk_error(error: OSError, what: str) -> VragdError:
     if error.errno in NO_FILES:
         hint = "raise the limit of open files (ulimit -n); vragd goes on by itself"
         return TooManyOpen(f"no further file may be opened, and {what} has to be", hint=hint)
-    return DataDirError(f"cannot write {what}: {os.strerror(error.errno or 0)}")
+    hint = "look at its owner, its permissions and its disk"
+    return DataDirError(f"cannot write {what}: {os.strerror(error.errno or 0)}", hint=hint)
+
+
+def _of_another(path: Path, owner: int, ours: int) -> DataDirError:
+    hint = "run vragd as that user, or choose another place with paths.data or paths.socket"
+    return DataDirError(f"{path} belongs to uid {owner}, vragd runs as uid {ours}", hint=hint)
 
 
 def private_dir(path: Path, uid: int | None = None) -> Path:
@@ -45,7 +51,7 @@ def private_dir(path: Path, uid: int | None = None) -> Path:
         if not stat.S_ISDIR(info.st_mode):
             raise _no_directory(path)
         if info.st_uid != ours:
-            raise DataDirError(f"{path} belongs to uid {info.st_uid}, vragd runs as uid {ours}")
+            raise _of_another(path, info.st_uid, ours)
         if info.st_mode & 0o077:
             path.chmod(0o700)
         if not os.access(path, os.W_OK | os.X_OK):
@@ -100,7 +106,7 @@ def could_be_private(path: Path) -> None:
     if not stat.S_ISDIR(info.st_mode):
         raise _no_directory(path)
     if info.st_uid != os.geteuid():
-        raise DataDirError(f"{path} belongs to uid {info.st_uid}, vragd runs as uid {os.geteuid()}")
+        raise _of_another(path, info.st_uid, os.geteuid())
     if not os.access(path, os.W_OK | os.X_OK):
         raise _not_writable(path)
 
