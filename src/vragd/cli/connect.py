@@ -90,6 +90,7 @@ class Session:
             ensure_room(TO_RUN_MIB)
             from vragd.daemon.local import Local
 
+            data_dir_of(self._args)  # refused where it would be that of another daemon
             self._local = Local(load(self._args))
         return self
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import re
 import sys
 from collections.abc import Sequence
@@ -97,6 +98,9 @@ def write_new(args: argparse.Namespace, folders: Sequence[Path]) -> int:
     for folder in folders:
         if not folder.is_dir():
             raise UsageError(f"{folder} is not a folder", hint="name the vault's own folder")
+        if file.is_symlink() and folder.resolve() in Path(os.path.realpath(file)).parents:
+            hint = "vragd never writes in a folder it searches: another --config"
+            raise UsageError(f"{file} leads into {folder}", hint=hint)
     words_only = getattr(args, "words_only", False)
     store = getattr(args, "store", None) or STORE
     not_a_commands(data_dir(args.data_dir, None), store)
@@ -122,7 +126,11 @@ def write_new(args: argparse.Namespace, folders: Sequence[Path]) -> int:
 
 
 def _replace(file: Path, text: str) -> None:
-    """Write a configuration; one that was there is kept beside. Killed in the middle of it, one of both is there."""
+    """
+    Write a configuration where `file` leads to, whoever links to it keeps the link; one that was there is kept beside.
+    Killed in the middle of it, one of both is there.
+    """
+    file = Path(os.path.realpath(file))
     try:
         file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         if file.exists():

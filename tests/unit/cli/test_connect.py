@@ -104,6 +104,17 @@ def test_where_the_daemon_is_named_the_environment_s_file_need_not_be_there(
     assert data_dir_of(args) == home / "data"
 
 
+@pytest.mark.parametrize("words", [["verify"], ["files"], ["store", "list"]])
+def test_where_the_named_daemon_is_away_no_other_s_data_are_taken(
+    home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], words: list[str]
+) -> None:
+    monkeypatch.setenv("VRAGD_CONFIG", str(home / "none.yaml"))
+    monkeypatch.setenv("VRAGD_SOCKET", str(home / "none.sock"))
+    assert main(words) == 2
+    assert "unset VRAGD_CONFIG" in capsys.readouterr().err
+    assert not places.default_data_dir().exists()
+
+
 def test_who_makes_the_file_is_not_refused_for_its_absence(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
     for command, name in (("add", "a.yaml"), ("init", "b.yaml")):
         (home / "Vault").mkdir(exist_ok=True)

@@ -71,3 +71,23 @@ def test_what_is_no_file_is_not_replaced(
     assert main(["init", str(tmp_path / "Vault"), "--force", "--config", str(tmp_path / "c")]) == 2
     assert f"{tmp_path}/c is no ordinary file" in capsys.readouterr().err
     assert (tmp_path / "c").is_dir()
+
+
+@pytest.mark.parametrize("is_there", [True, False])
+def test_who_links_to_the_configuration_keeps_the_link(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], is_there: bool
+) -> None:
+    monkeypatch.setenv("VRAGD_DATA_DIR", str(tmp_path / "data"))
+    (tmp_path / "Vault").mkdir()
+    (tmp_path / "dotfiles").mkdir()
+    link, file = tmp_path / "c.yaml", tmp_path / "dotfiles" / "vragd.yaml"
+    if is_there:
+        file.write_text("stores: {}  # mine\n")
+    link.symlink_to(file)
+    assert main(["init", str(tmp_path / "dotfiles"), "--force", "--config", str(link)]) == 2
+    assert "leads into" in capsys.readouterr().err, "what is searched is only ever read"
+    assert main(["init", str(tmp_path / "Vault"), "--force", "--config", str(link)]) == 0
+    assert link.readlink() == file
+    assert load.parse(file.read_text(), str(file)).stores.keys() == {"notes"}
+    kept = [one.read_text() for one in file.parent.glob("*.bak")]
+    assert kept == (["stores: {}  # mine\n"] if is_there else [])

@@ -10,7 +10,9 @@ from typing import Any
 
 from vragd.cli.running import tell
 
-STORE = {"name": "notes", "notes": 103, "states": {}, "trouble": None, "sources": []}
+STORE = {
+    "name": "notes", "notes": 103, "states": {}, "trouble": None, "sources": [], "degraded": [], "n_vectors_behind": 0,
+}  # fmt: skip
 READY: dict[str, Any] = {"stores": [STORE], "failed": [], "degraded": [], "pending": 0}
 
 
