@@ -59,10 +59,10 @@ def _add(args: argparse.Namespace) -> int:
     done = []
     for folder in folders:
         parsed = _parsed(text, file)
-        if same := [source.path for name, _, source in _sources(parsed) if name == store and _is(source, folder)]:
-            if same[0].is_dir() and not same[0].samefile(folder):
+        if same := [one for name, _, one in _sources(parsed) if name == store and _key(one.path) == _key(folder)]:
+            if not _is(same[0], folder):
                 raise UsageError(
-                    f"another folder of that name is in store {store}, written with other code points: {same[0]}",
+                    f"another folder of that name is in store {store}, written with other code points: {same[0].path}",
                     hint="rename one of them: vragd takes both for one name",
                 )
             say(within(f"as is  {folder} is in store {store} already"))
@@ -200,6 +200,9 @@ def _sources(parsed: Config) -> Iterator[tuple[str, int, SourceSettings]]:
 
 
 def _is(source: SourceSettings, folder: Path) -> bool:
+    """Whether it is that folder, however composed; of two that are there and differ by that alone it is one."""
+    if source.path.is_dir() and folder.is_dir():
+        return source.path.samefile(folder)
     return _key(source.path) == _key(folder)
 
 

@@ -38,7 +38,9 @@ def hit(one: Told, fence: Fence) -> dict[str, Any]:
 
 def related(one: Told) -> dict[str, Any]:
     """A related note and its nearest passage."""
-    flat = {**one, **one["note"]}
+    from vragd.client import Answered  # which says what it lacks; loaded by then
+
+    flat = Answered({**one, **one["note"]})
     said = _placed(flat) | {"score": round(one["score"], 3), "modified": _day(one["modified"])}
     return said | ({"linked": list(one["linked"])} if one["linked"] else {})
 

@@ -55,6 +55,7 @@ def test_two_that_differ_by_that_alone_are_not_said_to_be_one(
     assert main(["init", str(tmp_path / COMPOSED)]) == 0
     assert main(["add", str(tmp_path / APART)]) == 2
     assert "another folder of that name is in store notes, written with other code points" in capsys.readouterr().err
+    assert main(["remove", str(tmp_path / APART)]) == 2, "nor is the one searched no more for the other"
     assert sources(config) == [tmp_path / COMPOSED]
 
 

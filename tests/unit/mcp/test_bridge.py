@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from vragd.client import Client
+from vragd.client import Answered, Client
 from vragd.errors import NoDaemon, Overloaded
 from vragd.mcp.bridge import Bridge
 from vragd.mcp.pages import MOST_BYTES
@@ -137,3 +137,13 @@ def test_only_routes_that_change_nothing_are_asked() -> None:
         needs = dict.fromkeys(tool["inputSchema"].get("required", ()), "x")
         assert called(daemon, tool["name"], **needs)["isError"]  # another route would be no key of the answers
     assert len(daemon.asked) == 7
+
+
+@pytest.mark.parametrize("lacking", ["title", "path", "heading", "lines", "score"])
+def test_what_a_daemon_of_before_does_not_say_of_a_related_note_is_said_to_be_that(lacking: str) -> None:
+    one = {key: value for key, value in hit("x", 0).items() if key != lacking} | {"linked": [], "note": {}}
+    answer = json.loads(json.dumps({"hits": [one], **BESIDE}), object_hook=Answered)
+    result = called(Answers(similar=answer), "related_notes", note="x")
+    assert result["isError"]
+    assert f"lacks '{lacking}'" in result["content"][0]["text"]
+    assert "vragd restart" in result["content"][0]["text"]
