@@ -207,7 +207,7 @@ def test_a_re_ranker_that_fails_is_said_with_what_it_cost(capsys: pytest.Capture
     said = capsys.readouterr().out
     assert "1 re-ranker failed when asked last" in said.splitlines()[0]
     what = "the re-ranker failed when asked last, 2 min ago; 3 questions went without"
-    assert f"    {what}: nobody is there\n    try: see\n" in said
+    assert f"    {what}:\n      nobody is there\n    try: see\n" in said
 
 
 def test_most_notes_in_other_languages_are_told_with_what_to_take_instead(
