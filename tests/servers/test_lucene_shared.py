@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
 from tests.harness import until
-from tests.servers import two as stories
 from tests.servers.fetched import FOLDER
 from tests.servers.lucene.node import RealNode
 from tests.servers.test_lucene_daemon import INDEX, Place, clear
-from tests.servers.two import KILLS, Two
+from tests.servers.two import (
+    KILLS,
+    test_one_vault_of_which_one_side_lags_a_day_loses_nothing_on_either,  # noqa: F401
+    test_two_over_one_vault_are_one_answer_a_note_the_newest,  # noqa: F401
+    test_two_vaults_that_are_alike_touch_nothing_of_each_other,  # noqa: F401
+    two,  # noqa: F401
+)
 
 pytestmark = [
     pytest.mark.skipif(not FOLDER, reason="real servers are for make test-servers: they are fetched first"),
@@ -43,21 +47,3 @@ def place(node: RealNode) -> Iterator[Shared]:
     clear(node)
     yield Shared(node)
     clear(node)
-
-
-@pytest.fixture
-def two(tmp_path: Path, place: Shared) -> Iterator[Two]:
-    with stories.running(tmp_path, place) as two:
-        yield two
-
-
-def test_two_vaults_that_are_alike_touch_nothing_of_each_other(two: Two) -> None:
-    stories.that_are_alike_touch_nothing_of_each_other(two)
-
-
-def test_one_vault_of_which_one_side_lags_a_day_loses_nothing_on_either(two: Two) -> None:
-    stories.of_one_vault_of_which_one_side_lags_a_day_lose_nothing(two)
-
-
-def test_two_over_one_vault_are_one_answer_a_note_the_newest(tmp_path: Path, place: Shared) -> None:
-    stories.over_one_vault_are_one_answer_a_note(tmp_path, place)

@@ -1,6 +1,6 @@
 """
 Two daemons with the same labels, paths and texts in one collection of a real server, each killed again and again; told
-once for every kind of server.
+once for every kind of server, whose module imports these tests and has a `place`.
 
 `VRAGD_KILLS=100` kills each so often; docs/reliability.md says what came of that.
 """
@@ -20,10 +20,13 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any, Protocol
 
+import pytest
+
 from tests.catalogs import beside
 from tests.harness import Vragd, until, vragd
 from tests.s3 import live_keys
 from tests.servers import story
+from tests.servers.fetched import FOLDER
 from vragd.sync.vectors import source_of
 
 KILLS = int(os.environ.get("VRAGD_KILLS", "2"))
@@ -149,10 +152,10 @@ def made(folder: Path, place: Place, **backend: Any) -> Iterator[Two]:
         yield Two(place, *(stack.enter_context(vragd(home)) for home in homes), **backend)
 
 
-@contextmanager
-def running(folder: Path, place: Place) -> Iterator[Two]:
+@pytest.fixture
+def two(tmp_path: Path, place: Place) -> Iterator[Two]:
     """Two that have been filled, checked and killed."""
-    with made(folder, place) as two:
+    with made(tmp_path, place) as two:
         for number in range(N_NOTES):
             two.edit(number, *two.both)
         two.start()
@@ -162,7 +165,7 @@ def running(folder: Path, place: Place) -> Iterator[Two]:
         print(dict(two.counts))
 
 
-def that_are_alike_touch_nothing_of_each_other(two: Two) -> None:
+def test_two_vaults_that_are_alike_touch_nothing_of_each_other(two: Two) -> None:
     first, second = two.both
     number = N_NOTES
     while two.counts["kills"] < 2 * KILLS:
@@ -180,7 +183,7 @@ def that_are_alike_touch_nothing_of_each_other(two: Two) -> None:
     two.check()
 
 
-def of_one_vault_of_which_one_side_lags_a_day_lose_nothing(two: Two) -> None:
+def test_one_vault_of_which_one_side_lags_a_day_loses_nothing_on_either(two: Two) -> None:
     first, second = two.both
     a_day_ago = time.time() - 86_400
     for note in second.vault.glob("*.md"):
@@ -206,9 +209,10 @@ def of_one_vault_of_which_one_side_lags_a_day_lose_nothing(two: Two) -> None:
     assert first.shown() == second.shown()
 
 
-def over_one_vault_are_one_answer_a_note(folder: Path, place: Place) -> None:
+@pytest.mark.skipif(not FOLDER, reason="make test-servers has the time; make test asks two stores of one process")
+def test_two_over_one_vault_are_one_answer_a_note_the_newest(tmp_path: Path, place: Place) -> None:
     """Of a vault that a sync tool shares: each has the whole of it, and one of them may lag."""
-    with made(folder, place, remote_text=True) as two:
+    with made(tmp_path, place, remote_text=True) as two:
         first, second = two.both
         for i in range(N_NOTES):
             for daemon in two.both:
