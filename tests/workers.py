@@ -15,7 +15,8 @@ from vragd.config.settings import LimitSettings, SourceSettings, StoreSettings, 
 from vragd.embed.ollama.settings import OllamaEmbedder
 from vragd.embed.registry import create_embedder
 from vragd.store.opening import open_store
-from vragd.stores.indexer import Indexer, start
+from vragd.stores.indexer import Indexer
+from vragd.stores.starting import start
 from vragd.stores.state import Standing, State
 from vragd.stores.watched import Keeper
 from vragd.sync.pace import PACE, Pace

@@ -136,10 +136,10 @@ def test_a_lane_that_hangs_is_named_and_the_watchdog_is_not_fed_until_it_moves(d
     with FakeOllama() as fake:
         embedder = {"type": "ollama", "model": "fake-embed", "url": fake.url, "timeout_s": 600}
         daemon.configure(stores={"notes": {"sources": [{"path": str(daemon.vault)}], "embedder": embedder}})
+        fake.hang_word = "tarpit"
+        (daemon.vault / "new.md").write_text("a tarpit\n")  # before it begins: for one that is saved it hurries
         launch(daemon, WITH_STUCK_S, str(STUCK_S), NOTIFY_SOCKET=str(manager.path), WATCHDOG_USEC="200000")
         manager.hear_until("WATCHDOG")
-        fake.hang_word = "tarpit"
-        (daemon.vault / "new.md").write_text("a tarpit\n")
         fake.wait_until_hanging()
         until(lambda: events(daemon, "daemon.watchdog_withheld"), "the withheld ping")
         assert [line["parts"] for line in events(daemon, "daemon.watchdog_withheld")] == [["notes/writer_lane"]]
@@ -165,7 +165,7 @@ def test_slow_work_that_moves_is_no_hanging(daemon: Vragd, manager: Manager) -> 
         fake.delay_s = 0.4
         started = time.monotonic()
         (daemon.vault / "long.md").write_text(text)
-        until(lambda: daemon.paths("word19"), "the note to be found", 90)
+        until(lambda: "long.md" in daemon.files("indexed"), "the note to have its vectors", 90)
         assert time.monotonic() - started > 2 * STUCK_S, "the work took longer than what counts as hanging"
         assert events(daemon, "daemon.watchdog_withheld") == []
 

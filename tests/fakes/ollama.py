@@ -70,8 +70,8 @@ class FakeOllama:
 
     delay_s: float = 0.0
     """Every answer comes this much later."""
-    hang: bool = False
-    """No request is answered until `release()` or `stop()`."""
+    hang: bool | str = False
+    """No request, or none to this path, is answered until `release()` or `stop()`."""
     hang_word: str | None = None
     """As `hang`, for requests to embed a text with this word."""
     poison: str | None = None
@@ -266,8 +266,8 @@ class FakeOllama:
         return True
 
     def _dawdle(self, path: str, body: Mapping[str, Any]) -> None:
-        word = self.hang_word
-        if self.hang or (word and path == self.embed_path and any(word in text for text in texts_of(body))):
+        word, hangs = self.hang_word, self.hang in (True, path)
+        if hangs or (word and path == self.embed_path and any(word in text for text in texts_of(body))):
             self._released.clear()
             self._hanging.set()
             self._released.wait()

@@ -28,6 +28,7 @@ from vragd.store.replica import folder_of, is_in_use
 from vragd.store.spaces import Recorded, Spaces
 from vragd.store.store import Given, Lasting, Parts, Store
 from vragd.sync import order
+from vragd.sync.calls import Calls
 from vragd.sync.pace import PACE, Pace
 from vragd.sync.proof.proof import Proof
 from vragd.sync.readers import Documents, Readers
@@ -72,7 +73,8 @@ def open_store(
         name,
         replicated=bool(settings.replicas),
     )
-    lasting = Lasting(backend, Readers(Documents(documents.read, documents.timeout_s, documents.memory_mib)))
+    readers = Readers(Documents(documents.read, documents.timeout_s, documents.memory_mib))
+    lasting = Lasting(backend, readers, Calls(pace, beside=settings.embedder.longest_call_s > 0))
     try:
         try:
             return _open(given, lasting)

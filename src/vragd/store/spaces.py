@@ -25,7 +25,7 @@ from vragd.store.collections import Collections
 from vragd.store.filling import Filling
 from vragd.store.remembered import Remembered
 from vragd.sync import order
-from vragd.sync.embedding import STAND_IN, identity_of, is_stand_in, registered, space_of
+from vragd.sync.embedding import STAND_IN, identity_of, is_stand_in, registered
 from vragd.system.clock import SYSTEM, Clock
 from vragd.system.failpoints import reach
 from vragd.system.log import error_fields
@@ -167,6 +167,9 @@ class Spaces:
         self.current = next((row for row in rows if row.id == written), None)
         """The space that is written."""
         self.rebuilding = len(rows) > 1
+        """Whether there is another space besides."""
+        self.replaces = self._replaces(rows)
+        """Whether that had vectors, or words that were to be all: not where it only stood in for the first."""
         self._old = next((self._found_in(row) for row in rows if row.id == answers != written), None)
         self.answering = self._answering()
         """What questions are put to; None before the embedder first said what its space is. Any thread."""
@@ -234,13 +237,13 @@ class Spaces:
 
     # -- from one space to the next ----------------------------------------------------------------
 
-    def choose(self, embedder: Embedder) -> None:
+    def choose(self, said: Space) -> None:
         """
-        Make sure that backend and embedder answer, and that what is written is in the embedder's space.
+        Make sure that the backend answers, and that what is written is in the space that the embedder has `said`.
 
-        Raises EmbedderUnavailable, and what `attach` raises.
+        Raises what `attach` raises.
         """
-        space = self._as_known(space_of(embedder))
+        space = self._as_known(said)
         before = self.current
         changed = before is None or before.fingerprint != space.fingerprint()
         if changed:
@@ -254,6 +257,9 @@ class Spaces:
         if changed and before is not None and not is_stand_in(before):
             log.warning("store.space_changed", store=self._store, provider=space.provider, model=space.model)
         self._see_who_answers()
+
+    def _replaces(self, rows: Sequence[SpaceRow]) -> bool:
+        return any(not is_stand_in(row) for row in rows if self.current is not None and row.id != self.current.id)
 
     @property
     def stands_in(self) -> bool:
@@ -271,13 +277,13 @@ class Spaces:
         rows = sorted(self._catalog.spaces(), key=lambda row: self.current is None or row.id != self.current.id)
         return next((registered(row) for row in rows if identity_of(row).is_like(space)), space)
 
-    def again(self, embedder: Embedder) -> None:
+    def again(self, said: Space) -> None:
         """
         Have every text embedded again, by the same model: another edition of its space is begun beside the old one.
 
         Raises as `choose`, and nothing is begun then.
         """
-        self.choose(embedder)
+        self.choose(said)
         assert self.current is not None
         space = registered(self.current)
         latest = max(editions.edition(registered(row).chunker) for row in self._catalog.spaces())
@@ -298,8 +304,10 @@ class Spaces:
             self._catalog.choose_answering(row.id)
         self._catalog.choose_space(row.id)
         reach("space.chosen")
-        self.rebuilding = len(self._catalog.spaces()) > 1  # said before anybody sees the new one
+        rows = self._catalog.spaces()
+        self.rebuilding = len(rows) > 1  # said before anybody sees the new one
         self.current, self._attached = row, True
+        self.replaces = self._replaces(rows)
 
     def _see_who_answers(self) -> None:
         """The last whole space, if it is another and there is somebody who can put a question to it."""
@@ -350,5 +358,5 @@ class Spaces:
         for old in self._catalog.spaces():
             if old.id != self.current.id:
                 order.run(LEAVE, Leaving(self._catalog, self._collections, old))
-        self.rebuilding = False
+        self.rebuilding = self.replaces = False
         log.info("store.space_switched", store=self._store)

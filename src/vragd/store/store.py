@@ -28,6 +28,8 @@ from vragd.errors import BackendUnavailable, CatalogCorrupt, DiskFull, StoreMism
 from vragd.store.collections import Collections
 from vragd.store.filling import Filling
 from vragd.store.spaces import Answering, Recorded, Spaces
+from vragd.sync.calls import Calls
+from vragd.sync.embedding import who
 from vragd.sync.links import Attached, compare_attachments
 from vragd.sync.pace import Pace
 from vragd.sync.prepared import Visit
@@ -76,8 +78,8 @@ class Parts:
 class Lasting:
     """What outlives a damaged catalog: the backend, the sources, what is proven of them, and what reads them."""
 
-    def __init__(self, backend: VectorBackend, readers: Readers) -> None:
-        self.backend, self.readers = backend, readers
+    def __init__(self, backend: VectorBackend, readers: Readers, calls: Calls) -> None:
+        self.backend, self.readers, self.calls = backend, readers, calls
         self.sources: dict[int, Source] = {}
         self.proofs: dict[int, Proof] = {}
         """Of each source, by its id: what asks whether a note is gone asks these."""
@@ -100,7 +102,7 @@ class Store:
         self.given, self.lasting = given, lasting
         self.name, self.settings, self.folder, self.limits = given.name, given.settings, given.folder, given.limits
         self.backend, self.sources, self.proofs = lasting.backend, lasting.sources, lasting.proofs
-        self.skipped = lasting.skipped
+        self.skipped, self.calls = lasting.skipped, lasting.calls
         self.catalog, self.reader = parts.catalog, parts.reader
         self.for_assistants = AssistantsReader(parts.reader, parts.catalog.path)
         self.collections, self.filling, self.spaces = parts.collections, parts.filling, parts.spaces
@@ -151,10 +153,10 @@ class Store:
         self.spaces.attach()
 
     def prepare(self) -> None:
-        """Make sure that backend and embedder answer, in the embedder's space. Raises as `Spaces.choose`."""
+        """Make sure that backend and embedder answer, in the embedder's space. Raises as `who` and `Spaces.choose`."""
         before = self.space
         try:
-            self.spaces.choose(self.embedder)
+            self.spaces.choose(who(self.calls, self.embedder, yields=True))
         finally:
             if before is None or self.space is None or self.space.id != before.id:
                 self._syncer = None  # it writes into the space before
@@ -168,7 +170,7 @@ class Store:
         """
         if embed:
             try:
-                self.spaces.again(self.embedder)
+                self.spaces.again(who(self.calls, self.embedder, yields=True))
             finally:
                 self._syncer = None
         n = self.catalog.doubt_notes()
@@ -281,7 +283,8 @@ class Store:
                 self.lasting.readers,
                 self.given.stop,
                 self.given.pace,
-                ahead=self.settings.embedder.longest_call_s > 0,
+                ahead=self.calls.beside,
+                calls=self.calls,
                 stands_in=self.spaces.stands_in,
             )
         is_full = free_mib(self.folder) < self.limits.min_free_mib

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import time
+from functools import partial
 
 import numpy as np
 
 from vragd.catalog import titles
+from vragd.catalog.model import SpaceRow
 from vragd.embed.base import Embedder
 from vragd.errors import EmbedderRejected, EmbedderUnavailable
 from vragd.store.store import Store
+from vragd.sync.calls import Late
 from vragd.sync.embedding import makes
 from vragd.system.failpoints import reach
 
@@ -39,20 +42,28 @@ def embed_titles(store: Store) -> bool:
         return False
     try:
         embedder = store.embedder
-        if not makes(embedder, space):
+        if not store.calls.run(partial(makes, embedder, space)):
             return False  # it is noticed where chunks are embedded
         began = time.monotonic()
         for start in range(0, len(waiting), embedder.batch_size):
             some = waiting[start : start + embedder.batch_size]
-            rows = _embedded(embedder, [title for _, title in some])
+            rows = store.calls.run(partial(_made, embedder, space, [title for _, title in some]))
+            if rows is None:
+                return False
             with store.catalog.writing() as db:
                 titles.save(db, space.id, [(key, row) for (key, _), row in zip(some, rows, strict=True)])
             reach("titles.saved")
             if time.monotonic() - began > SLICE_S:
                 break
-    except EmbedderUnavailable:
+    except (EmbedderUnavailable, Late):
         return False
     return True
+
+
+def _made(embedder: Embedder, space: SpaceRow, texts: list[str]) -> list[np.ndarray | None] | None:
+    """As `_embedded`; None from one that was replaced meanwhile."""
+    rows = _embedded(embedder, texts)
+    return rows if makes(embedder, space) else None
 
 
 def _embedded(embedder: Embedder, texts: list[str]) -> list[np.ndarray | None]:

@@ -10,10 +10,11 @@ import structlog
 
 from vragd.backends.settings import BackendSettings
 from vragd.config.settings import StoreSettings
-from vragd.errors import DataDirError, DiskFull, UsageError, VragdError
+from vragd.errors import DataDirError, DiskFull, EmbedderUnavailable, UsageError, VragdError
 from vragd.stores.registry import Entry, with_once
 from vragd.stores.state import State
 from vragd.stores.stores import Stores
+from vragd.sync.calls import Late
 from vragd.system.log import error_fields
 from vragd.vault.ignore import Rules
 from vragd.vault.scan import Scan, scan
@@ -90,7 +91,10 @@ async def reindex(stores: Stores, name: str, *, embed: bool = False) -> dict[str
     Raises UnknownStore, and with `embed` EmbedderUnavailable or what the backend raises: nothing is begun then.
     """
     indexer = stores.indexer(name)
-    n = await indexer.writer.run(lambda: indexer.store.read_again(embed=embed))
+    try:
+        n = await indexer.writer.run(lambda: indexer.store.read_again(embed=embed))
+    except Late:
+        raise EmbedderUnavailable("the embedder has yet to answer", hint="try again when it does") from None
     log.info("store.reindex_begun", store=name, n_notes=n, embed=embed)
     return await stores.sync([name], None)
 

@@ -17,7 +17,7 @@ from typing import Any, TypeVar
 import structlog
 
 from vragd.config.settings import PRIMARY
-from vragd.errors import VragdError
+from vragd.errors import BackendUnavailable, VragdError
 from vragd.search.others import others_beside
 from vragd.store.replica import Answers, Replica, Told, left_behind
 from vragd.store.store import Store
@@ -77,7 +77,8 @@ class Feeding:
         """
         End the work; with `forget` have each replica forget the store first, which raises where one cannot.
 
-        Before the store is closed. One that hangs is waited for a few seconds, and left alone.
+        Before the store is closed. One that hangs is waited for a few seconds, and left alone; where it is to `forget`,
+        for longer, and then it is one that cannot.
         """
         for fed in self.fed:
             fed.replica.ends = True
@@ -85,10 +86,19 @@ class Feeding:
         try:
             if forget:
                 for fed in self.fed:
-                    await fed.lane.run(fed.replica.forget, self._store().reader, self.on_writer)
+                    await self._forget(fed)
         finally:
             self._looking.close()
             await asyncio.gather(*(self._end(fed) for fed in self.fed))
+
+    async def _forget(self, fed: Fed) -> None:
+        store = self._store()
+        try:
+            await fed.lane.run_unless_silent(
+                store.given.pace.forgets_s, fed.replica.forget, store.reader, self.on_writer
+            )
+        except TimeoutError:
+            raise BackendUnavailable(f"replica {fed.replica.name!r} does not answer") from None
 
     async def _end(self, fed: Fed) -> None:
         """Close it when its lane is at rest; where that hangs from beside, which ends the call it hangs in."""

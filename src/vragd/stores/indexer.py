@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import Callable, Collection
+from collections.abc import Collection
 from functools import partial
 
 import structlog
@@ -23,13 +23,14 @@ from vragd.store.replica import Answers
 from vragd.store.store import WORDS_SWEPT_WITHIN_S, Store
 from vragd.stores.feeding import Feeding
 from vragd.stores.loops import BROKEN_RETRY_S, Loops
-from vragd.stores.patience import ASKED_AGAIN_S, DOUBT_AGAIN_S, Patience
+from vragd.stores.patience import ASKED_AGAIN_S, DOUBT_AGAIN_S, Asking, Patience
 from vragd.stores.state import Standing, State
 from vragd.stores.watched import Keeper
+from vragd.sync.calls import Late
 from vragd.sync.prepared import Visit
 from vragd.sync.queue import DirtyPaths
 from vragd.sync.round import Report
-from vragd.system.clock import SYSTEM, Clock
+from vragd.system.clock import Clock
 from vragd.system.lanes import Lane
 from vragd.system.log import error_fields
 
@@ -40,32 +41,8 @@ SCAN_AGAIN_S = 1.0
 TRIED_FIRST = 8  # of what waits for an embedder that says again who it is: whether it embeds, one note tells
 
 
-async def start(
-    standing: Standing, open_store: Callable[[], Store], settings: WatchSettings, *, watch: bool, clock: Clock = SYSTEM
-) -> Indexer:
-    """
-    Open a store and begin its work. It is running then; raises what `open_store` raises, and it has failed.
-
-    Does not wait for the sources: each is connected, watched and then scanned as soon as its file system lets it.
-    """
-    writer = Lane(f"writer-{standing.name}")
-    opened: list[Store] = []
-    try:
-        await writer.run(lambda: opened.append(open_store()))
-    except BaseException as error:
-        for store in opened:  # by the time the caller was cancelled
-            await writer.run(store.close)
-        writer.close()
-        what = f"store {standing.name!r} could not be started ({type(error).__name__})"
-        fault = error if isinstance(error, VragdError) else VragdError(what, hint="see the daemon's log")
-        standing.become(State.FAILED, error=fault)
-        raise
-    standing.become(State.RUNNING)
-    return Indexer(standing, opened[0], writer, settings, watch=watch, clock=clock)
-
-
 class Indexer:
-    """Keeps one store's index up to date, from the moment it is made until `stop`. `start` makes it."""
+    """Keeps one store's index up to date, from the moment it is made until `stop`. `starting.start` makes it."""
 
     def __init__(
         self, standing: Standing, store: Store, writer: Lane, settings: WatchSettings, *, watch: bool, clock: Clock,
@@ -83,6 +60,7 @@ class Indexer:
         self.tongue = Sampled()
         self.feeding = Feeding(lambda: self.store, writer, self._all_known, clock)
         self._patience = Patience(clock)
+        self._asking = Asking(standing, store.calls, self.dirty, self.loops, writer)
         self.loops.begin("apply", self._apply_once)
         for source in store.sources.values():
             keeper = Keeper(store, source, self.dirty, settings, writer, watch=watch, clock=clock)
@@ -139,7 +117,7 @@ class Indexer:
     def degraded(self, sources: Collection[int] | None = None) -> list[str]:
         """Why answers may be stale or incomplete, as stable codes; of all sources, or of these (ids)."""
         reasons = [self.trouble.code] if self.trouble else []
-        if self.store.rebuilding:
+        if self.store.spaces.replaces:
             reasons.append("space_rebuilding")
         if self.store.behind:
             reasons.append("backend_filling")
@@ -197,7 +175,9 @@ class Indexer:
             if any(keeper.begins for keeper in self.keepers.values()):
                 return False
             ticket = self.dirty.ticket()
-        return self.dirty.settled(ticket) and not self.store.behind and self.store.damage is None
+        # until they said who they are, or are known to be out, all may be of another model, or in no index at all
+        is_known = self._patience.answered or self.trouble is not None
+        return is_known and self.dirty.settled(ticket) and not self.store.behind and self.store.damage is None
 
     async def retry_failed(self) -> None:
         """Queue the failed notes whose time has come."""
@@ -231,8 +211,10 @@ class Indexer:
     async def _apply_once(self) -> float | None:
         if (damage := self.store.damage) is not None and not await self._begin_anew(damage):
             return await self._pause()
-        if self._patience.asks_now and not await self._prepare() and not self._lacks_embedder:
+        if self._patience.asks_now and not self._asking.lasts and not await self._prepare():
             return await self._pause()
+        if self.trouble is None and self._asking.has_ended():
+            self.dirty.release()  # what was found by its words meanwhile
         try:
             if self.store.behind:
                 await self.writer.run(self.store.fill)
@@ -244,6 +226,7 @@ class Indexer:
             self._in_trouble(error)
             return await self._pause()
         # while what was saved cannot be done, the rest must not wait for it; without an embedder it can, by its words
+        self._asking.begin_round()
         taken = self.dirty.take(JOBS_PER_ROUND, together=self.trouble is not None and not self._lacks_embedder)
         if not taken:
             return await self._with_nothing_due()
@@ -270,6 +253,8 @@ class Indexer:
             self.feeding.wake()
         if self.store.behind:
             return 0
+        if self._asking.lasts:
+            return self.dirty.next_path_in()
         if not self._patience.answered:
             soonest_s = self.dirty.next_path_in()
             return min(self._patience.asks_in_s, math.inf if soonest_s is None else soonest_s)
@@ -310,15 +295,18 @@ class Indexer:
         return True
 
     async def _prepare(self) -> bool:
+        """Whether there is work to be done now; without the embedder, what needs none."""
         before = self.store.space
         try:
             await self.writer.run(self.store.prepare)
             is_same = before is not None and self.store.space is not None and before.id == self.store.space.id
             if self.store.rebuilding and not (is_same and self._lacks_embedder):  # else they are in the queue
                 await self._move_over()
+        except Late:
+            return True
         except VragdError as error:
             self._in_trouble(error)
-            return False
+            return self._lacks_embedder
         self._patience.note_answer()
         self.feeding.wake()
         if self._lacks_embedder:
@@ -336,10 +324,11 @@ class Indexer:
         self.dirty.add(place for place in outside if place[0] in sources and sources[place[0]].state == "ok")
 
     async def _round(self, visits: list[Visit]) -> None:
-        started, asks = self._clock.steady(), self._patience.answered or not self._lacks_embedder
+        started = self._clock.steady()
+        asks = not self._asking.lasts and self._patience.answered
         try:
             report = await self.writer.run(lambda: self.store.apply(visits, embed=asks))
-            if report.n_embedded or not (self._lacks_embedder and self.dirty.n_parked()):
+            if report.n_embedded or not (self._lacks_embedder and (report.late or self.dirty.n_parked())):
                 self._recovered()  # else it had nothing to embed, and tells nothing
         except EmbedderUnavailable as error:
             report = self.store.report  # all that needs no embedder was done
@@ -362,6 +351,8 @@ class Indexer:
         self.dirty.put_back(((visit.source.id, visit.path) for visit in report.deferred), 0, begun=True)
         self._put_off(report.later)
         self.dirty.park((visit.source.id, visit.path) for visit in report.parked)
+        if report.parked:
+            self._asking.note_parked()
         if report.n_changed or report.n_removed or report.n_embedded:
             log.info(
                 "sync.round_applied", store=self.store.name, duration_ms=round(took_s * 1000), **report.log_fields()

@@ -4,7 +4,12 @@ from __future__ import annotations
 
 import random
 
+from vragd.stores.loops import Loops
+from vragd.stores.state import Standing
+from vragd.sync.calls import Calls
+from vragd.sync.queue import DirtyPaths
 from vragd.system.clock import Clock
+from vragd.system.lanes import Lane
 
 PAUSE_FIRST_S, PAUSE_LAST_S = 1.0, 15.0
 ASKED_AGAIN_S = 600.0  # how often the model's digest and a remote index are looked at while all is well
@@ -64,3 +69,38 @@ class Patience:
         pause_s = self._pause_s * random.uniform(0.75, 1.25)  # noqa: S311
         self._pause_s = min(PAUSE_LAST_S, self._pause_s * 2)
         return pause_s
+
+
+class Asking:
+    """
+    Who is in a hurry while the server that embeds for a store takes its time (see `Calls`), and what waits for it then.
+
+    On the event loop, which is woken when it has answered after all.
+    """
+
+    def __init__(self, standing: Standing, calls: Calls, dirty: DirtyPaths, loops: Loops, writer: Lane) -> None:
+        self._calls, self._dirty = calls, dirty
+        self._is_round_of_saved = self._parked = False
+        self._calls.hurried = lambda: standing.ends or self._is_round_of_saved or dirty.is_saved_due()
+        self._calls.awaited = lambda: writer.awaited
+        self._calls.ended = loops.wake_from_any_thread
+
+    @property
+    def lasts(self) -> bool:
+        """Whether it has not answered yet what nobody waits for any longer: it is asked nothing else."""
+        return self._calls.late
+
+    def note_parked(self) -> None:
+        """Notes are parked until it has answered."""
+        self._parked = True
+
+    def has_ended(self) -> bool:
+        """Whether it has, once for those that were parked before."""
+        if not self._parked or self.lasts:
+            return False
+        self._parked = False
+        return True
+
+    def begin_round(self) -> None:
+        """The next paths that are taken are a round: whoever saved a note waits for it, if that is among them."""
+        self._is_round_of_saved = self._dirty.is_saved_due()

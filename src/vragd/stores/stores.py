@@ -21,10 +21,12 @@ from vragd.errors import Overloaded, UnknownStore, UsageError, VragdError
 from vragd.store.opening import open_store
 from vragd.store.replica import places_left
 from vragd.store.store import Store
-from vragd.stores.indexer import Indexer, start
+from vragd.stores.indexer import Indexer
 from vragd.stores.outside import Outside
 from vragd.stores.registry import Registry
+from vragd.stores.starting import start
 from vragd.stores.state import COMES_BACK, Standing, State
+from vragd.sync.pace import PACE, Pace
 from vragd.system.clock import SYSTEM, Clock
 from vragd.system.files import private_dir
 from vragd.system.lanes import Lane, progress
@@ -60,10 +62,10 @@ B = TypeVar("B", bound=Beside)
 class Stores:
     """Run from `start` to `stop`. `watch=False` looks at the disk only when asked to."""
 
-    def __init__(self, loaded: Loaded, *, watch: bool, clock: Clock = SYSTEM) -> None:
+    def __init__(self, loaded: Loaded, *, watch: bool, clock: Clock = SYSTEM, pace: Pace = PACE) -> None:
         self.loaded = loaded
         self.registry = Registry(loaded)
-        self.clock = clock
+        self.clock, self._pace = clock, pace
         self.started_at = clock.steady()
         self.n_reloads = 0
         self.reload_refused: VragdError | None = None
@@ -161,6 +163,7 @@ class Stores:
             recorded=self._embedders.recorded,
             documents=self.loaded.config.documents,
             clock=self.clock,
+            pace=self._pace,
         )
 
     async def stop_store(self, name: str, to: State, *, forget: bool = False) -> None:

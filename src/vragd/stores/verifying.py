@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Coroutine, Sequence
-from typing import Any, TypeVar
+from collections.abc import Sequence
+from typing import Any
 
 import structlog
 
@@ -19,12 +18,9 @@ from vragd.system.log import error_fields
 
 log = structlog.get_logger()
 
-T = TypeVar("T")
-
 SETTLES_IN_S = 10.0
 MENDED_IN_S = 600.0
 HANGS_S = 30.0
-LOOK_S = 1.0
 
 
 async def verify(
@@ -78,22 +74,11 @@ async def _replica_problems(indexer: Indexer, fed: Fed, hangs_s: float) -> list[
     if (told := indexer.feeding.told) is None or not told.space.has_vectors:
         return []
     late = indexer.feeding.late_after(SETTLES_IN_S)
-    work = fed.lane.run(compare_replica, fed.replica, told, indexer.feeding.on_writer, late)
-    found = await _unless_silent(fed.lane, work, hangs_s)
-    return [Problem("not_checked", detail="it does not answer", replica=fed.replica.name)] if found is None else found
-
-
-async def _unless_silent(lane: Lane, work: Coroutine[Any, Any, T], hangs_s: float) -> T | None:
-    """What comes of work on a lane; None once the lane has made no progress for so long."""
-    look = asyncio.ensure_future(work)
+    arguments = fed.replica, told, indexer.feeding.on_writer, late
     try:
-        while not look.done():
-            await asyncio.wait({look}, timeout=min(LOOK_S, hangs_s))
-            if not look.done() and lane.silent_s() > hangs_s:
-                return None
-        return look.result()
-    finally:
-        look.cancel()
+        return await fed.lane.run_unless_silent(hangs_s, compare_replica, *arguments)
+    except TimeoutError:
+        return [Problem("not_checked", detail="it does not answer", replica=fed.replica.name)]
 
 
 async def _vault_problems(indexer: Indexer, keeper: Keeper, hangs_s: float) -> list[Problem]:
@@ -104,8 +89,9 @@ async def _vault_problems(indexer: Indexer, keeper: Keeper, hangs_s: float) -> l
     pending = frozenset(path for source_id, path in indexer.dirty.pending_paths() if source_id == source.id)
     lane = Lane(f"verify-{indexer.store.name}-{source.id}", only_reads=True)
     try:
-        found = await _unless_silent(lane, lane.run(compare_vault, indexer.store, source, pending), hangs_s)
-        return [_silent(source.label)] if found is None else found
+        return await lane.run_unless_silent(hangs_s, compare_vault, indexer.store, source, pending)
+    except TimeoutError:
+        return [_silent(source.label)]
     finally:
         lane.close()
 
@@ -134,8 +120,8 @@ async def _mend_replicas(indexer: Indexer, problems: Sequence[Problem]) -> None:
         its = [problem for problem in problems if problem.replica == fed.replica.name]
         if not its or (told := feeding.told) is None or fed.lane.silent_s() > SETTLES_IN_S:
             continue
-        work = fed.lane.run(mend_replica, fed.replica, told, feeding.on_writer, feeding.late_after(MENDED_IN_S), its)
+        arguments = fed.replica, told, feeding.on_writer, feeding.late_after(MENDED_IN_S), its
         try:
-            await _unless_silent(fed.lane, work, HANGS_S)
-        except VragdError as error:  # what is left is said when all is compared again
+            await fed.lane.run_unless_silent(HANGS_S, mend_replica, *arguments)
+        except (VragdError, TimeoutError) as error:  # what is left is said when all is compared again
             log.warning("verify.replica_not_mended", replica=fed.replica.name, **error_fields(error))

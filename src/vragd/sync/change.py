@@ -24,6 +24,7 @@ from vragd.catalog.model import (
     NoteChange,
     NoteRemoval,
     SpaceRow,
+    Stamp,
     State,
 )
 from vragd.catalog.writer import Catalog
@@ -55,6 +56,7 @@ class Preparer:
         self._catalog, self._backend, self._space, self._pace = catalog, backend, space, pace
         self._readers, self._wants_vectors = readers, wants_vectors
         self._kept: Prepared | None = None
+        self._waiting: dict[tuple[int, str], Stamp] = {}
 
     def prepare(self, visit: Visit, *, asks: bool = True) -> Prepared | Later | Unfinished | Parked | None:
         """
@@ -97,8 +99,9 @@ class Preparer:
             return kept
         if self._readers.is_busy((visit.source.id, visit.path)):
             return Unfinished(visit)
-        if known is not None and not asks and self._only_lacks_vectors(known) and self._is_as_read(visit, known):
+        if known is not None and not asks and self._waits_as_read(visit, known):
             return Parked(visit)
+        self._waiting.pop((visit.source.id, visit.path), None)
         if known is not None and (moved := self._moved(visit, seq, known)) is not None:
             return moved
         why = self._readers.unread(visit.path)
@@ -194,9 +197,13 @@ class Preparer:
         change = replace(change, chunks=chunks, space_id=self._space.id, names=tuple(names), words=words)
         return Prepared(visit, change, self._fresh(chunks, set()), known.attempts, is_found=True)
 
-    def _only_lacks_vectors(self, known: Known) -> bool:
-        """Whether all is known of the note but its vectors, or those of this space."""
-        return known.waits or (known.state == "indexed" and known.space_id not in (None, self._space.id))
+    def _waits_as_read(self, visit: Visit, known: Known) -> bool:
+        """Whether all is known of the note but its vectors, or those of this space, and the file is what was read."""
+        only_lacks = known.waits or (known.state == "indexed" and known.space_id not in (None, self._space.id))
+        if only_lacks and self._is_as_read(visit, known):
+            return True
+        read = self._waiting.get((visit.source.id, visit.path))
+        return read is not None and visit.source.stamp(visit.path) == read
 
     def _is_as_read(self, visit: Visit, known: Known) -> bool:
         """Whether the file is surely what was read, and would be read alike."""
@@ -231,6 +238,16 @@ class Preparer:
         for item in unfinished:
             if isinstance(item.change, NoteChange) and not item.change.racy:
                 self._kept = max(item, self._kept or item, key=lambda kept: len(kept.fresh))
+
+    def wait(self, waiting: Sequence[Prepared]) -> None:
+        """
+        Remember by which stamp each was read that is not written until the embedder is back, so as to read it no more.
+
+        The catalog has an older stamp of it, or one too fresh to be trusted, or another reader's.
+        """
+        for item in waiting:
+            if isinstance(item.change, NoteChange) and not item.change.racy:
+                self._waiting[item.visit.source.id, item.visit.path] = item.change.stamp
 
     def _take_kept(self, visit: Visit) -> Prepared | None:
         kept = self._kept

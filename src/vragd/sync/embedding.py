@@ -21,6 +21,7 @@ from vragd.catalog.writer import Catalog
 from vragd.embed.base import Embedder, Space
 from vragd.errors import EmbedderChanged, EmbedderRefused, EmbedderRejected, EmbedderUnavailable
 from vragd.notes import chunk
+from vragd.sync.calls import Calls, Late
 from vragd.sync.pace import PACE, Pace
 from vragd.system.failpoints import reach
 from vragd.system.lanes import Beside
@@ -32,11 +33,18 @@ STAND_IN = Space("words", "until the embedder answers", "0", 0, "", chunk.VERSIO
 """Written for an embedder that never said what its own is: nothing has vectors in it, and all is found by its words."""
 
 Batch = Sequence[tuple[bytes, str]]
+Made = tuple[np.ndarray, bool | EmbedderUnavailable]
+"""The vectors of a batch, and whether directly after it the embedder was still the one of the space, or why unknown."""
 
 
 def space_of(embedder: Embedder) -> Space:
     """The space of what it embeds now, of notes cut as they are now. Raises EmbedderUnavailable."""
     return embedder.space(chunk.VERSION)
+
+
+def who(calls: Calls, embedder: Embedder, *, yields: bool = False) -> Space:
+    """As `space_of`, by `Calls.run`: raises Late, too."""
+    return calls.run(partial(space_of, embedder), "who", yields=yields)
 
 
 def registered(row: SpaceRow) -> Space:
@@ -68,15 +76,17 @@ class Embedded:
     refused: set[bytes]
     n_new: int = 0
     outage: EmbedderUnavailable | None = None
+    late: bool = False
+    """Whether the embedder is still at it, and was not waited for any longer."""
 
 
-@dataclass(frozen=True, slots=True)
-class Ahead:
+@dataclass(frozen=True, slots=True, eq=False)
+class UnderWay:
     """A batch that is being embedded, and by whom."""
 
     embedder: Embedder
     batch: Batch
-    rows: Beside[np.ndarray]
+    made: Beside[Made]
 
 
 @dataclass(slots=True)
@@ -85,7 +95,8 @@ class Bulk:
     Embeds for one store in one space. `stop` is asked between batches.
 
     With `ahead` it is a server's work: a batch, one, is handed over before the last one is stored, also when the round
-    ends there and there is `more` to come. A batch that fails has none behind it.
+    ends there and there is `more` to come. A batch that fails has none behind it. One that is not waited for any longer
+    (see `Calls`) is stored by a later round.
     """
 
     catalog: Catalog
@@ -98,7 +109,8 @@ class Bulk:
     texts_per_round: int = 64
     n_embedded: int = 0
     """Texts embedded so far, also by rounds that failed afterwards."""
-    _ahead: Ahead | None = None
+    calls: Calls = field(default_factory=Calls)
+    _under_way: list[UnderWay] = field(default_factory=list)
     _strikes: dict[bytes, int] = field(default_factory=dict)
     _refused: dict[bytes, float] = field(default_factory=dict)
 
@@ -120,66 +132,74 @@ class Bulk:
         if missing and asks:
             try:
                 self._embed_round([(text_hash, texts[text_hash]) for text_hash in missing], found, more=more)
+            except Late:
+                found.late = True
             except EmbedderUnavailable as error:
                 found.outage = error
             else:
                 # as much as the embedder just managed, and room to find out that it manages more
-                n_managed = found.n_new + (len(self._ahead.batch) if self._ahead else 0)
+                n_managed = found.n_new + sum(len(call.batch) for call in self._under_way)
                 self.texts_per_round = max(LEAST_TEXTS, min(MOST_TEXTS, 2 * n_managed))
         return found
 
     def _embed_round(self, missing: Batch, found: Embedded, *, more: bool) -> None:
         embedder = self.embedder()
         try:
-            self._see_who_it_is(embedder)
+            self._see_that(who(self.calls, embedder).is_like(identity_of(self.space)))
             began, batches = time.monotonic(), self._batches(embedder, missing)
             for n, batch in enumerate(batches):
                 is_last = n == len(batches) - 1
                 if self.stop() or (n and time.monotonic() - began > self.pace.round_s):
                     return
-                if n and is_last and more and self._is_ahead(batch):
+                if n and is_last and more and self._call_of(batch):
                     return  # it is embedded while this round's are written
                 self._embed_batch(embedder, batch, found, following=() if is_last else batches[n + 1])
         except (EmbedderUnavailable, EmbedderRejected):
-            self._ahead = None  # who made it, or is to, is in doubt
+            self._under_way.clear()  # who made it, or is to, is in doubt
             raise  # after any other error the server has it still, and is to have no second one
 
     def _batches(self, embedder: Embedder, missing: Batch) -> list[Batch]:
-        """`missing` in batches, first the one that is ahead since an earlier round: unless nobody waits for it yet."""
+        """`missing` in batches, first what is under way since an earlier round: unless nobody waits for it yet."""
         first: list[Batch] = []
-        if self._ahead is not None:
-            under_way = dict(self._ahead.batch)
-            if self._ahead.embedder is not embedder:
-                self._ahead = None
+        for call in list(self._under_way):
+            under_way = dict(call.batch)
+            if call.embedder is not embedder:
+                self._under_way.remove(call)
             elif any(text_hash in under_way for text_hash, _ in missing):
-                first = [self._ahead.batch]
+                first.append(call.batch)
                 missing = [each for each in missing if each[0] not in under_way]
-            elif self._ahead.rows.done:
-                if self._ahead.rows.failed:
-                    self._ahead = None  # nobody waits for it: an outage of then is none of now
-                else:
-                    first = [self._ahead.batch]
+            elif call.made.failed:
+                self._under_way.remove(call)  # nobody waits for it: an outage of then is none of now
+            elif call.made.done:
+                first.append(call.batch)
         size = embedder.batch_size
         return first + [missing[start : start + size] for start in range(0, len(missing), size)]
 
-    def _is_ahead(self, batch: Batch) -> bool:
-        return self._ahead is not None and self._ahead.batch is batch
+    def _call_of(self, batch: Batch) -> UnderWay | None:
+        return next((call for call in self._under_way if call.batch is batch), None)
 
-    def _rows_of(self, embedder: Embedder, batch: Batch) -> np.ndarray:
-        if self._ahead is None or not self._is_ahead(batch):
-            return embedder.embed_documents([text for _, text in batch])
-        rows, self._ahead = self._ahead.rows, None
-        return rows.result()
+    def _made_of(self, embedder: Embedder, batch: Batch) -> Made:
+        call = self._call_of(batch)
+        if call is None and not self.calls.beside:
+            return _make(embedder, self.space, batch)
+        call = call or self._begin(embedder, batch)
+        self.calls.wait(call.made)
+        self._under_way.remove(call)
+        return call.made.result()
+
+    def _begin(self, embedder: Embedder, batch: Batch) -> UnderWay:
+        work = partial(_make, embedder, self.space, batch)
+        self._under_way.append(call := UnderWay(embedder, batch, Beside("embed-ahead", work)))
+        return call
 
     def _hand_over(self, embedder: Embedder, batch: Batch) -> None:
         """Begin a batch beside; one at a time."""
-        if self.ahead and self._ahead is None and batch and not self.stop():
-            work = partial(embedder.embed_documents, [text for _, text in batch])
-            self._ahead = Ahead(embedder, batch, Beside("embed-ahead", work))
+        if self.ahead and not self._under_way and batch and not self.stop():
+            self._begin(embedder, batch)
 
-    def _see_who_it_is(self, embedder: Embedder) -> None:
+    def _see_that(self, is_same: bool) -> None:
         """A model replaced by one of equal dimension would fill the space with vectors that mean nothing there."""
-        if not makes(embedder, self.space):
+        if not is_same:
             raise EmbedderChanged("another model answers under the embedder's name", hint="vragd takes it by itself")
 
     def _embed_batch(
@@ -191,7 +211,7 @@ class Bulk:
         The `following` one is begun in between.
         """
         try:
-            rows = self._rows_of(embedder, batch)
+            rows, is_same = self._made_of(embedder, batch)
         except (EmbedderChanged, EmbedderRefused):
             raise
         except EmbedderRejected:
@@ -199,7 +219,7 @@ class Bulk:
         except EmbedderUnavailable as error:
             if error.retry_after_s is not None:  # it is busy: no text's fault
                 raise
-            if not (self._struck_out(batch) or suspect) or not _embeds_at_all(embedder):
+            if not (self._struck_out(batch) or suspect) or not self._embeds_at_all(embedder):
                 raise
             suspect = True
         else:
@@ -208,7 +228,9 @@ class Bulk:
                     f"the embedder answered with shape {rows.shape}, its space has {self.space.dimension} dimensions",
                     hint="vragd takes it by itself",
                 )
-            self._see_who_it_is(embedder)  # it may have been replaced since the round began
+            if isinstance(is_same, EmbedderUnavailable):
+                raise is_same
+            self._see_that(is_same)
             self._hand_over(embedder, following)
             hashes = [text_hash for text_hash, _ in batch]
             reach("bulk.embedded")
@@ -228,6 +250,9 @@ class Bulk:
         self._embed_batch(embedder, batch[:middle], found, suspect=suspect)
         self._embed_batch(embedder, batch[middle:], found, suspect=suspect)
 
+    def _embeds_at_all(self, embedder: Embedder) -> bool:
+        return self.calls.run(partial(_embeds_at_all, embedder), "harmless")
+
     def _struck_out(self, batch: Batch) -> bool:
         """
         Whether a text of this batch has been in so many that failed that it is a suspect itself.
@@ -238,6 +263,14 @@ class Bulk:
         for text_hash, _ in batch:
             self._strikes[text_hash] = self._strikes.get(text_hash, 0) + 1
         return max(self._strikes[text_hash] for text_hash, _ in batch) >= STRIKES
+
+
+def _make(embedder: Embedder, space: SpaceRow, batch: Batch) -> Made:
+    rows = embedder.embed_documents([text for _, text in batch])
+    try:
+        return rows, makes(embedder, space)  # it may have been replaced since the round began
+    except EmbedderUnavailable as error:  # which is no fault of the batch
+        return rows, error
 
 
 def _embeds_at_all(embedder: Embedder) -> bool:

@@ -11,6 +11,8 @@ class Pace:
 
     round_s: float = 0.5
     """How long a round embeds before the writer lane looks at the queue again."""
+    patience_s: float = 0.7
+    """How long an embedder's server is waited for while a note that was saved waits for the writer lane."""
     refused_for_s: float = 4.0
     """How long a refused text is not tried again: below the first retry of a note, which asks again."""
     empty_hold_s: float = 5.0
@@ -22,6 +24,8 @@ class Pace:
     """Vectors put at a time into a new target: what a request of the remote backends there are holds."""
     hangs_s: float = 15.0
     """After how long without an answer a source's file system is said to hang."""
+    forgets_s: float = 60.0
+    """After how long without an answer a replica that is to forget a store is given up."""
 
 
 PACE = Pace()

@@ -73,7 +73,7 @@ class DirtyPaths:
                 self._collapse(folder, now)
                 return
             self._per_folder[folder] += 1
-        self._touch(self._hinted, place, now, settle).saved = True
+        self._touch(self._hinted, place, now, settle).save()
         if found := self._bulk.pop(place, None):
             due = self._hinted[place].due
             self._hinted[place].merge(found)
@@ -228,9 +228,11 @@ class DirtyPaths:
         """Have parked paths, or so many of them, looked at."""
         now = self._clock()
         with self._lock:
-            parked = (waiting for waiting in self._bulk.values() if waiting.is_parked)
-            for waiting in list(islice(parked, most)):
+            parked = (place for place, waiting in self._bulk.items() if waiting.is_parked)
+            for place in list(islice(parked, most)):
+                waiting = self._bulk.pop(place)
                 waiting.due = now
+                self._wait_again(place, waiting, self._bulk)  # what was just saved goes first, as ever
         self._wake()
 
     def _wait_again(self, place: SourcePath, taken: Waiting, bulk: dict[SourcePath, Waiting]) -> None:
@@ -363,6 +365,12 @@ class DirtyPaths:
             taken = sum(place not in self._hinted and place not in self._bulk for place in self._taken)
             paths = len(self._hinted) + len(self._bulk) + taken
             return paths or len(self._folders.keys() | self._scanning)
+
+    def is_saved_due(self) -> bool:
+        """Whether `take` has something that was just saved, and is found by nothing of it yet."""
+        now = self._clock()
+        with self._lock:
+            return any(waiting.due <= now and not waiting.by_words for waiting in self._hinted.values())
 
     def n_parked(self) -> int:
         """How many of the paths among them are parked."""

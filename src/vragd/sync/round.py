@@ -15,6 +15,7 @@ from vragd.catalog.writer import Catalog
 from vragd.embed.base import Embedder
 from vragd.errors import VectorsRefused, VragdError
 from vragd.sync import order
+from vragd.sync.calls import Calls
 from vragd.sync.change import Preparer
 from vragd.sync.embedding import MOST_TEXTS, Bulk, Embedded
 from vragd.sync.pace import PACE, Pace
@@ -42,6 +43,8 @@ class Report:
     n_put: int = 0
     n_deleted: int = 0
     generation: int | None = None
+    late: bool = False
+    """Whether the embedder is still at it: a note that was just saved did not wait for that."""
 
     def log_fields(self) -> dict[str, int | None]:
         """What the log says of it."""
@@ -68,6 +71,7 @@ class Syncer:
         pace: Pace = PACE,
         *,
         ahead: bool = False,
+        calls: Calls | None = None,
         stands_in: bool = False,
     ) -> None:
         self._catalog = catalog
@@ -79,7 +83,7 @@ class Syncer:
         self._stands_in = stands_in
         wants_vectors = space.has_vectors or stands_in
         self._preparer = Preparer(catalog, backend, space, readers, pace, wants_vectors=wants_vectors)
-        self._bulk = Bulk(catalog, embedder, space, stop, pace, ahead)
+        self._bulk = Bulk(catalog, embedder, space, stop, pace, ahead, calls=calls or Calls())
         self.report = Report()
         """What the last round did, also when it raised in the end."""
 
@@ -112,8 +116,9 @@ class Syncer:
             more=bool(report.deferred),
             asks=asks,
         )
-        report.n_embedded = found.n_new
-        ready = self._ready(prepared, found, report, is_out=found.outage is not None or not asks)
+        report.n_embedded, report.late = found.n_new, found.late
+        is_out = found.outage is not None or found.late or not asks
+        ready = self._ready(prepared, found, report, is_out=is_out)
         try:
             self._write(ready, report)
         except VragdError:
@@ -164,6 +169,7 @@ class Syncer:
                 report.parked.append(item.visit)
         report.parked += [item.visit for item in waiting]
         self._preparer.keep(unfinished)
+        self._preparer.wait(waiting)
         # what a note says of assistants counts from when it was read, though it is not committed yet
         begun = [item for item in (*unfinished, *waiting) if _is_closed(item.change)]
         self._catalog.withhold([(item.visit.source.id, item.visit.path) for item in begun])

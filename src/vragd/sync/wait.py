@@ -21,15 +21,21 @@ class Waiting:
     empty_from: float | None = None  # when an empty file is believed
     tries: int = 0
     saved: bool = False  # came as a hint: goes before what scans found, each time
+    by_words: bool = False  # found by its words by now: nobody waits for the rest
 
     @property
     def is_parked(self) -> bool:
         """Whether it waits for something else than time, until it is released."""
         return self.due == math.inf
 
+    def save(self) -> None:
+        """It was just saved, or asked for."""
+        self.saved, self.by_words = True, False
+
     def park(self) -> None:
         """Let it wait until it is released, or hinted again."""
         self.due, self.not_before, self.empty_from, self.tries = math.inf, 0.0, None, 0
+        self.by_words = True
 
     def merge(self, other: Waiting) -> None:
         """Take over what must not be forgotten of an earlier wait for the same place."""

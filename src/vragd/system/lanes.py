@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
+import math
 import threading
 import time
 from collections import deque
@@ -22,6 +23,7 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 MOST_WAITING = 256
+LOOKS_EVERY_S = 1.0  # whether a call makes progress
 STEPS = 500  # of SQLite: an instruction each, or a page that is checked
 
 _here = threading.local()  # .owner: the lane, or the call beside one, whose thread this is
@@ -125,6 +127,22 @@ class Lane:
                 work.exception()  # consume it: the cancellation wins
             raise
 
+    async def run_unless_silent(self, silent_s: float, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
+        """
+        As `run`, of a lane that `only_reads`, with one thread. Raises TimeoutError when that is silent for so long.
+
+        The call is left alone then, and so is what waits for it.
+        """
+        work = asyncio.ensure_future(self.run(fn, *args, **kwargs))
+        try:
+            while not work.done():
+                await asyncio.wait({work}, timeout=min(LOOKS_EVERY_S, silent_s))
+                if not work.done() and self.silent_s() > silent_s:
+                    raise TimeoutError
+            return work.result()
+        finally:
+            work.cancel()
+
     def _put(self, call: _Call) -> None:
         with self._changed:
             if self._closed:
@@ -175,6 +193,11 @@ class Lane:
         """Whether a call runs or waits."""
         return bool(self._waiting or self._running)
 
+    @property
+    def awaited(self) -> bool:
+        """Whether a call waits."""
+        return bool(self._waiting)
+
     def silent_s(self) -> float:
         """For how many seconds a call has made no progress, whatever it waits for; 0 when none runs."""
         now = time.monotonic()
@@ -219,6 +242,8 @@ class Beside(Generic[T]):
 
     def __init__(self, name: str, work: Callable[[], T]) -> None:
         self._call, self._moved = _Call(work), threading.Event()
+        self._began = time.monotonic()
+        self.when_done(self._moved.set)
         try:
             threading.Thread(target=self._run, name=name, daemon=True).start()
         except RuntimeError:  # no thread is to be had now: who asks for the result waits for the work
@@ -238,13 +263,27 @@ class Beside(Generic[T]):
         """Whether `result` will raise at once."""
         return self.done and self._call.result.exception() is not None
 
+    @property
+    def age_s(self) -> float:
+        """Seconds since it began."""
+        return time.monotonic() - self._began
+
+    def when_done(self, then: Callable[[], object]) -> None:
+        """Have `then` called once it has ended, on its thread; now, if it has."""
+        self._call.result.add_done_callback(lambda _: then())
+
+    def ends_in(self, seconds: float | None) -> bool:
+        """Whether it has ended; waits so long for it, None for ever. Says `progress` when it does."""
+        until = math.inf if seconds is None else time.monotonic() + seconds
+        while not self._call.result.done() and (left_s := until - time.monotonic()) > 0:
+            if self._moved.wait(None if seconds is None else left_s):
+                self._moved.clear()
+                progress()
+        return self._call.result.done()
+
     def result(self) -> T:
-        """What the call returned; what it raised is raised. Waits, and says `progress` when it does."""
-        self._call.result.add_done_callback(lambda _: self._moved.set())
-        while not self._call.result.done():
-            self._moved.wait()
-            self._moved.clear()
-            progress()
+        """What the call returned; what it raised is raised. Waits, as `ends_in`."""
+        self.ends_in(None)
         found: T = self._call.result.result()
         return found
 

@@ -15,6 +15,7 @@ from vragd.config.settings import Config, LimitSettings, StoreSettings, WatchSet
 from vragd.stores.questions import Questions
 from vragd.stores.reports import overview
 from vragd.stores.stores import Stores
+from vragd.sync.pace import PACE, Pace
 from vragd.system.clock import SYSTEM, Clock
 
 MEMORY = {"type": "memory"}
@@ -48,8 +49,8 @@ class Home:
         return Loaded(config, None, self.place / "data", self.place / "socket")
 
     @asynccontextmanager
-    async def running(self, clock: Clock = SYSTEM, **settings: Any) -> AsyncIterator[Stores]:
-        stores = Stores(self.loaded(**settings), watch=False, clock=clock)
+    async def running(self, clock: Clock = SYSTEM, pace: Pace = PACE, **settings: Any) -> AsyncIterator[Stores]:
+        stores = Stores(self.loaded(**settings), watch=False, clock=clock, pace=pace)
         try:
             await stores.start()
             assert await self.synced(stores)

@@ -18,6 +18,7 @@ from vragd.config.load import Loaded
 from vragd.config.settings import Config, LimitSettings, SourceSettings, StoreSettings, WatchSettings
 from vragd.embed.ollama.settings import OllamaEmbedder
 from vragd.server.routes import dispatch
+from vragd.stores.indexer import TRIED_FIRST
 from vragd.stores.questions import Questions
 from vragd.stores.stores import Stores
 
@@ -132,3 +133,40 @@ async def _whole(home: Path, fake: FakeOllama) -> None:
                 return bool((await store(ask))["states"] == {"indexed": MANY})
 
             await until(healed, 60)
+
+
+@pytest.mark.slow
+def test_where_those_that_are_tried_first_need_no_embedder_the_others_wait_no_longer_than_that(tmp_path: Path) -> None:
+    (tmp_path / "v").mkdir()
+    (tmp_path / "v/old.md").write_text("A note about herons.\n")
+    asyncio.run(_tried(tmp_path, absent()))
+
+
+async def _tried(home: Path, fake: FakeOllama) -> None:
+    async with running(home, fake) as (stores, ask):
+
+        async def states() -> Any:
+            return (await store(ask))["states"]
+
+        async def all_found() -> bool:
+            return bool(await states() == {"indexed": 1, "pending": TRIED_FIRST + 4})
+
+        with fake:
+            stores.indexer("one").look_again()
+            assert await stores.settled(await stores.sync((), None), 60)
+        for i in range(TRIED_FIRST + 4):
+            (home / f"v/n{i}.md").write_text(f"A note about subject{i}.\n")
+        await stores.sync((), None)
+        await until(all_found, 20)
+        dirty = stores.indexer("one").dirty
+        for _, path in dirty.pending_paths()[:TRIED_FIRST]:
+            (home / "v" / path).unlink()  # nobody tells: it is looked for once an hour
+        assert (await store(ask))["trouble"]["code"] == "embedder_unavailable"
+        with fake:
+            stores.indexer("one").look_again()
+
+            async def whole() -> bool:
+                row = await store(ask)
+                return bool(row["states"] == {"indexed": 5} and not row["trouble"] and not dirty.n_parked())
+
+            await until(whole, 60)

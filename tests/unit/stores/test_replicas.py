@@ -20,6 +20,7 @@ from vragd.stores.changes import delete_store
 from vragd.stores.questions import Questions
 from vragd.stores.registry import Registry
 from vragd.stores.reload import reload
+from vragd.sync.pace import Pace
 
 
 @pytest.fixture
@@ -211,6 +212,26 @@ def test_a_store_that_is_deleted_leaves_its_replicas_or_is_kept_while_one_cannot
             with pytest.raises(VragdError, match="the store is kept"):
                 await delete_store(stores, "notes")
             home.node.start()
+            await comes(stores, is_current)
+            await delete_store(stores, "notes")
+            assert home.node.indices == {}
+
+    run(check)
+
+
+@pytest.mark.slow
+def test_a_store_whose_replica_hangs_is_kept_when_it_is_deleted_and_holds_up_no_other(home: Home) -> None:
+    async def check() -> None:
+        async with home.running(pace=Pace(forgets_s=0.1), replicas={"shared": home.remote}) as stores:
+            await comes(stores, is_current)
+            home.node.hangs = threading.Event()
+            with pytest.raises(VragdError, match="the store is kept: replica 'shared' does not answer"):
+                await delete_store(stores, "notes")
+            assert not home.node.hangs.is_set(), "it hangs still"
+            home.write("egret")
+            assert await home.synced(stores)
+            home.node.hangs.set()
+            home.node.hangs = None
             await comes(stores, is_current)
             await delete_store(stores, "notes")
             assert home.node.indices == {}

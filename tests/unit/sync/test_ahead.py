@@ -14,6 +14,7 @@ from tests.world import WordEmbedder, World
 from vragd.embed.openai.embedder import create
 from vragd.embed.openai.settings import OpenAIEmbedder
 from vragd.errors import EmbedderChanged, EmbedderUnavailable
+from vragd.sync.calls import Calls, Late
 from vragd.sync.embedding import Bulk, Embedded
 from vragd.sync.pace import Pace
 from vragd.sync.vectors import hash_of
@@ -271,3 +272,113 @@ def test_a_server_has_a_batch_whenever_a_round_is_written(tmp_path: Path) -> Non
     assert len(ahead) == 5, "of six rounds all but the last have a batch after them"
     assert all(ahead)
     assert sorted(text for text in fake.embedded_texts if text in asked) == sorted(asked), "each once"
+
+
+# -- what is not waited for any longer ------------------------------------------------------------
+
+
+def hurried(bulk: Bulk, server: Counting, n: int) -> threading.Event:
+    """Somebody is in a hurry as soon as `n` batches have come; what is set when a call that was left has ended."""
+    ended = threading.Event()
+    bulk.calls = Calls(Pace(patience_s=0.0), beside=True)
+    bulk.calls.hurried = lambda: len(server.batches) >= n
+    bulk.calls.ended = ended.set
+    return ended
+
+
+def test_a_call_that_lasts_is_left_to_whoever_is_in_a_hurry_and_stored_by_a_later_round(
+    world: World, server: Counting
+) -> None:
+    go = threading.Event()
+    server.before = lambda n: n == 1 and go.wait(DEADLINE_S)
+    bulk = bulk_of(world)
+    ended = hurried(bulk, server, 1)
+    found = embed(bulk, "a", "b")
+    assert (found.late, found.outage, found.done, bulk.calls.late) == (True, None, set(), True)
+    go.set()
+    assert ended.wait(DEADLINE_S)
+    assert not bulk.calls.late
+    bulk.calls.hurried = lambda: False
+    found = embed(bulk, "a", "b", "c")
+    assert (found.late, found.n_new, kept(bulk, "a", "b", "c")) == (False, 3, 3)
+    assert server.batches == [("a", "b"), ("c",)]
+
+
+def test_beside_the_batch_under_way_one_more_is_left_and_none_is_embedded_twice(world: World, server: Counting) -> None:
+    go = threading.Event()
+    server.before = lambda n: n > 1 and go.wait(DEADLINE_S)
+    bulk = bulk_of(world, round_s=0.0)
+    embed(bulk, *WORDS[:4], more=True)
+    assert server.has(2)
+    hurried(bulk, server, 3)
+    assert embed(bulk, "just saved").late
+    go.set()
+    bulk.calls.hurried = lambda: False
+    while bulk.calls.late:
+        threading.Event().wait(0.01)
+    n_new = sum(embed(bulk, *WORDS[:4], "just saved").n_new for _ in range(2))
+    assert (n_new, kept(bulk, *WORDS[:4], "just saved"), len(server.texts)) == (3, 5, 5)
+
+
+def test_one_that_was_left_and_fails_is_an_outage_of_whoever_wants_it_and_of_nobody_else(
+    world: World, server: Counting
+) -> None:
+    go = threading.Event()
+
+    def fail(n: int) -> None:
+        if n in (1, 3):
+            go.wait(DEADLINE_S)
+            raise EmbedderUnavailable("gone")
+
+    server.before = fail
+    bulk = bulk_of(world)
+    for n, words, is_out in ((1, ("a",), True), (3, ("other",), False)):
+        go.clear()
+        ended = hurried(bulk, server, n)
+        assert embed(bulk, "a" if n == 1 else "b").late
+        go.set()
+        assert ended.wait(DEADLINE_S)
+        bulk.calls.hurried = lambda: False
+        assert (embed(bulk, *words).outage is not None) is is_out
+        assert embed(bulk, *words).outage is None
+
+
+def test_a_note_saved_while_its_call_lasts_is_committed_with_its_words(tmp_path: Path) -> None:
+    go, server = threading.Event(), Counting()
+    world = World(tmp_path, Pace(patience_s=0.0), server)
+    server.before = lambda n: n == 1 and go.wait(DEADLINE_S)
+    world.write("a.md", "about quokkas")
+    calls = world.store.calls
+    calls.beside, calls.hurried = True, lambda: bool(server.batches)
+    report = world.apply("a.md")
+    assert (report.late, report.n_changed, [visit.path for visit in report.parked]) == (True, 1, ["a.md"])
+    assert [found.path for found in world.store.reader.keyword("quokkas", 9)] == ["a.md"]
+    assert (world.texts(), world.store.reader.counts().states) == ([], {"pending": 1})
+    assert world.apply("a.md", embed=False).n_changed == 0
+    go.set()
+    calls.hurried = lambda: False
+    assert world.apply("a.md").parked == []
+    assert (world.texts(), server.texts) == ([("a.md", "about quokkas")], ["about quokkas"])
+    assert world.is_sound()
+    world.store.close()
+
+
+def test_an_answer_that_came_late_is_that_of_whoever_asks_the_same_next() -> None:
+    go, ended, asked = threading.Event(), threading.Event(), list[int]()
+    calls = Calls(Pace(patience_s=0.0), beside=True)
+    calls.hurried, calls.ended = lambda: True, ended.set
+
+    def ask() -> int:
+        asked.append(len(asked))
+        go.wait(DEADLINE_S)
+        return len(asked)
+
+    for _ in range(2):
+        with pytest.raises(Late):
+            calls.run(ask, "who it is")
+    go.set()
+    assert ended.wait(DEADLINE_S)
+    assert (calls.run(ask, "who it is"), len(asked)) == (1, 1)
+    calls.hurried = lambda: False
+    assert (calls.run(ask, "who it is"), calls.run(ask)) == (2, 3)
+    assert Calls().run(threading.current_thread) is threading.current_thread()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import time
 from collections.abc import Iterator
@@ -286,6 +287,8 @@ def test_a_store_whose_embedder_never_answered_is_one_of_words_until_it_does(tmp
         world.embedder.down = False
         world.store.prepare()
         assert world.store.answering is not None
+        assert world.store.rebuilding
+        assert not world.store.spaces.replaces, "there were no vectors before"
         assert world.store.answering.space == world.store.space, "what has a vector answers at once"
         assert words(world, "quokkas") == ["a.md"]
         world.apply(*world.scan())
@@ -295,3 +298,43 @@ def test_a_store_whose_embedder_never_answered_is_one_of_words_until_it_does(tmp
         assert world.is_sound()
     finally:
         world.store.close()
+
+
+def test_whatever_has_a_note_read_that_waits_has_it_read_once_and_not_at_each_scan(world: World) -> None:
+    names = ("fresh.md", "touched.md", "asked.md")
+    for name in names:
+        world.write(name, f"about {name}")
+    world.source.clock = lambda: (world.vault / "fresh.md").stat().st_mtime_ns
+    fail(world, "fresh.md")
+    paths = read(world)
+    assert (waiting(world, "fresh.md"), paths) == (["fresh.md"], ["fresh.md"]), "its stamp cannot be trusted yet"
+    calm(world)
+    fail(world, "touched.md", "asked.md")
+    os.utime(world.vault / "touched.md")
+    world.store.read_again()
+    paths.clear()
+    for _ in range(4):
+        assert waiting(world, *world.scan()) == sorted(names)
+    assert sorted(paths) == sorted(names), "each once"
+    world.write("touched.md", "about wombats")
+    assert waiting(world, "touched.md") == ["touched.md"]
+    assert words(world, "wombats") == ["touched.md"]
+    (world.vault / "asked.md").unlink()
+    assert waiting(world, *world.scan()) == ["fresh.md", "touched.md"]
+    world.embedder.down = False
+    world.apply(*world.scan())
+    assert (states(world), world.scan()) == (dict.fromkeys(("fresh.md", "touched.md"), "indexed"), [])
+    assert world.is_sound()
+
+
+def test_a_note_whose_reader_is_another_by_now_is_read_once_while_its_new_texts_wait(world: World) -> None:
+    world.write("a.md", TWO_PARTS)
+    world.apply("a.md")
+    sql(world.folder, "update note set reader = 'an older one'")
+    sql(world.folder, "update chunk set key = key || 'x' where ordinal = 1")  # which cut it otherwise
+    sql(world.folder, "delete from embedding where text_hash = (select text_hash from chunk where ordinal = 1)")
+    assert fail(world, *world.scan()) == ["a.md"]
+    paths = read(world)
+    for _ in range(3):
+        assert waiting(world, *world.scan()) == ["a.md"]
+    assert (paths, states(world)) == ([], {"a.md": "indexed"}), "what it was answers until then"

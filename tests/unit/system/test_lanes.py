@@ -7,6 +7,7 @@ import contextvars
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 
 import pytest
@@ -143,6 +144,31 @@ def test_close_finishes_what_runs_and_says_to_who_waits_that_it_is_over() -> Non
 
     asyncio.run(main())
     assert not waiting.begun.is_set()
+
+
+@pytest.mark.slow
+def test_what_is_silent_is_left_alone_and_what_goes_on_is_waited_for() -> None:
+    lane, hangs, goes_on = Lane("replica", only_reads=True), Work(), threading.Event()
+
+    def moves() -> str:
+        until = time.monotonic() + 2.5
+        while time.monotonic() < until and not goes_on.wait(0.01):
+            progress()
+        return "moved"
+
+    async def main() -> None:
+        assert await lane.run_unless_silent(2, moves) == "moved"
+        with pytest.raises(ZeroDivisionError):
+            await lane.run_unless_silent(2, lambda: 1 / 0)
+        for _ in range(2):  # the second waits behind it
+            with pytest.raises(TimeoutError):
+                await lane.run_unless_silent(0.05, hangs)
+        assert hangs.begun.is_set()
+        assert not hangs.go.is_set()
+        hangs.go.set()
+        lane.close()
+
+    asyncio.run(main())
 
 
 def test_no_more_than_so_many_wait() -> None:
