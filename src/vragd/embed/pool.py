@@ -9,7 +9,7 @@ from contextlib import suppress
 from vragd.embed.base import Embedder
 from vragd.embed.registry import create_embedder
 from vragd.embed.settings import EmbedderSettings, of_record
-from vragd.errors import EmbedderUnavailable, VragdError
+from vragd.errors import ConfigError, EmbedderRefused, EmbedderUnavailable, VragdError
 
 LOADING_S = 5.0  # by far the longest that loading takes
 
@@ -25,13 +25,21 @@ class Embedders:
         self._closed = False
 
     def get(self, settings: EmbedderSettings) -> Embedder:
-        """The embedder for these settings; loads a model the first time. Raises EmbedderUnavailable when closed."""
+        """
+        The embedder for these settings; loads a model the first time.
+
+        Raises EmbedderUnavailable when closed, and EmbedderRefused for one that cannot be made of them: words are
+        found without.
+        """
         with self._lock:
             if self._closed:
                 raise EmbedderUnavailable("vragd is stopping")
             key = settings.model_dump_json()
             if key not in self._made:
-                self._made[key] = self._create(settings.type, settings)
+                try:
+                    self._made[key] = self._create(settings.type, settings)
+                except ConfigError as error:
+                    raise EmbedderRefused(error.message, hint=error.hint) from error
             return self._made[key]
 
     def expect(self, settings: EmbedderSettings) -> None:

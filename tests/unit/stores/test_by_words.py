@@ -27,8 +27,8 @@ Ask = Callable[..., Awaitable[Any]]
 
 
 @asynccontextmanager
-async def running(home: Path, fake: FakeOllama) -> AsyncIterator[tuple[Stores, Ask]]:
-    embedder = OllamaEmbedder(type="ollama", model="fake-embed", url=fake.url, batch_size=32)
+async def running(home: Path, fake: FakeOllama, url: str = "") -> AsyncIterator[tuple[Stores, Ask]]:
+    embedder = OllamaEmbedder(type="ollama", model="fake-embed", url=url or fake.url, batch_size=32)
     given = StoreSettings(
         sources=(SourceSettings(path=home / "v"),), backend=MemoryBackend(type="memory"), embedder=embedder
     )
@@ -170,3 +170,24 @@ async def _tried(home: Path, fake: FakeOllama) -> None:
                 return bool(row["states"] == {"indexed": 5} and not row["trouble"] and not dirty.n_parked())
 
             await until(whole, 60)
+
+
+def test_a_model_that_may_not_be_asked_keeps_no_note_from_being_found_by_its_words(tmp_path: Path) -> None:
+    (tmp_path / "v").mkdir()
+    (tmp_path / "v/old.md").write_text("A note about herons.\n")
+
+    async def check() -> None:
+        async with running(tmp_path, absent(), "http://embedder.invalid:11434") as (_, ask):
+
+            async def found() -> Any:
+                return (await ask("POST", "query", text="herons"))["hits"]
+
+            await until(found, 20)
+            row = await store(ask)
+            assert (row["trouble"]["code"], row["trouble"]["hint"]) == (
+                "embedder_refused",
+                "if that is what you want, set allow_remote: true",
+            )
+            assert (row["sends_to"], row["states"]) == (None, {"pending": 1})
+
+    asyncio.run(check())

@@ -41,7 +41,7 @@ class OllamaEmbedder(EmbedderSettings):
 
     @property
     def sends_to(self) -> str:
-        return elsewhere(self.url)
+        return elsewhere(self.url) if self.allow_remote else ""
 
     @property
     def longest_call_s(self) -> float:
