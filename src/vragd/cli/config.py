@@ -26,8 +26,10 @@ def add(commands: Any, common: argparse.ArgumentParser) -> None:
 
 
 def _show(args: argparse.Namespace) -> int:
+    from vragd.config import at_hand
     from vragd.config.showing import shown
 
+    at_hand.refuse_missing(args.config)
     loaded = load(args)
     document = shown(loaded.config.model_dump(mode="json"))
     document["paths"] = {"data": str(loaded.data_dir), "socket": str(loaded.socket)}

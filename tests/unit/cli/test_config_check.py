@@ -135,3 +135,12 @@ def test_what_may_be_a_password_is_never_told(checked: Checked, backend: str) ->
     checked.more = f"    backend: {backend}\n"
     status, told = checked()
     assert (status, "planted" in told) == (2, False), told
+
+
+def test_nothing_is_shown_of_a_file_that_is_named_and_not_there(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("VRAGD_CONFIG", str(tmp_path / "none.yaml"))
+    assert main(["config", "show", "--json"]) == 2
+    told = capsys.readouterr()
+    assert (told.out, "none.yaml, is not there" in told.err) == ("", True)
