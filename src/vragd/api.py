@@ -151,6 +151,8 @@ def _daemon(path: Path | str | None) -> tuple[Path, Callable[[], Path | None]]:
     if at_hand.names_socket(flag):
         return at_hand.socket_of(flag, None), client.nowhere
     at_hand.refuse_missing(None)
+    if at_hand.names_data_dir(None):
+        return at_hand.socket_in(at_hand.data_dir_of(None, None)), _recorded
     return at_hand.socket_of(None, None), _recorded
 
 

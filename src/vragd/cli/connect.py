@@ -7,7 +7,6 @@ Without a daemon the same routes are called on stores that are not watched, unde
 from __future__ import annotations
 
 import argparse
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -29,10 +28,13 @@ def client(args: argparse.Namespace) -> Client:
     another user.
     """
     _refuse_missing(args, names_socket(args))
-    path = client_socket(args.socket, args.config)
     if names_socket(args):
-        return Client(path)
-    return Client(path, lambda: at_hand.recorded_socket(data_dir_of(args)))
+        return Client(client_socket(args.socket, args.config))
+    if at_hand.names_data_dir(args.data_dir):
+        where = at_hand.socket_in(data_dir_of(args))
+    else:
+        where = client_socket(args.socket, args.config)
+    return Client(where, lambda: at_hand.recorded_socket(data_dir_of(args)))
 
 
 def names_socket(args: argparse.Namespace) -> bool:
@@ -42,7 +44,7 @@ def names_socket(args: argparse.Namespace) -> bool:
 
 def data_dir_of(args: argparse.Namespace) -> Path:
     """The data directory these arguments mean, found without loading the configuration. Raises ConfigError."""
-    _refuse_missing(args, bool(args.data_dir or os.environ.get("VRAGD_DATA_DIR")))
+    _refuse_missing(args, at_hand.names_data_dir(args.data_dir))
     return at_hand.data_dir_of(args.data_dir, args.config)
 
 

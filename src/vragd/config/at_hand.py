@@ -33,6 +33,16 @@ def names_socket(flag: str | None) -> bool:
     return bool(flag or os.environ.get("VRAGD_SOCKET"))
 
 
+def names_data_dir(flag: str | None) -> bool:
+    """Whether whoever holds one data directory is meant, and nobody else."""
+    return bool(flag or os.environ.get("VRAGD_DATA_DIR"))
+
+
+def socket_in(directory: Path) -> Path:
+    """Where no socket is by default, so that what is recorded in a data directory is asked."""
+    return directory / "socket"
+
+
 def refuse_missing(config_flag: str | None) -> None:
     """Raise ConfigError where a file is named and is not there: the default places are those of another daemon."""
     if not (config_flag or os.environ.get("VRAGD_CONFIG")):

@@ -16,7 +16,7 @@ import pytest
 from vragd.api import Client
 from vragd.cli.connect import client, client_socket, data_dir_of
 from vragd.cli.main import main, parser
-from vragd.errors import ConfigError, NoDaemon
+from vragd.errors import ConfigError, NoDaemon, NotRunning
 from vragd.system import places
 from vragd.system.lock import only_process, record
 
@@ -188,6 +188,26 @@ def test_a_client_finds_the_daemon_that_holds_the_data_directory(
     found = client(arguments())
     assert found.request("GET", "/healthz") == {}
     assert found.path == elsewhere
+
+
+def test_who_names_a_data_directory_asks_whoever_holds_it_and_nobody_else(
+    home: Path, elsewhere: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(home))
+    (home / "vragd").mkdir()
+    with socket.socket(socket.AF_UNIX) as usual:
+        usual.bind(str(places.default_socket()))
+        usual.listen()
+        for directory in (home / "none", home):
+            with pytest.raises(NotRunning, match="nothing answers at"):
+                client(arguments(data_dir=str(directory))).request("GET", "/healthz")
+            monkeypatch.setenv("VRAGD_DATA_DIR", str(directory))
+            with pytest.raises(NotRunning, match="nothing answers at"):
+                Client().request("GET", "/healthz")
+            monkeypatch.delenv("VRAGD_DATA_DIR")
+        asked = client(arguments(data_dir=str(home / ".local/share/vragd")))
+        assert asked.request("GET", "/healthz") == {}
+        assert asked.path == elsewhere
 
 
 def test_a_data_directory_that_the_file_names_is_looked_into(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
