@@ -29,6 +29,11 @@ class VragdError(Exception):
         self.message = message
         self.hint = hint
 
+    @property
+    def in_one_line(self) -> str:
+        """What was found, and the way out if there is one."""
+        return "; ".join(part for part in (self.message, self.hint) if part)
+
 
 class UsageError(VragdError):
     """The words of a command or request are off."""

@@ -123,8 +123,7 @@ def backend_steps(store: Store, at_once: int = _BATCH) -> Iterator[list[Problem]
         if store.space is not None:
             yield from _compare_keys(store, store.space, at_once)
     except VragdError as error:
-        said = "; ".join(part for part in (error.message, error.hint) if part)
-        yield [Problem("not_checked", detail=f"the backend: {said}")]
+        yield [Problem("not_checked", detail=f"the backend: {error.in_one_line}")]
 
 
 def _look_at_files(backend: VectorBackend, collection: str) -> Problem | None:
@@ -134,7 +133,7 @@ def _look_at_files(backend: VectorBackend, collection: str) -> Problem | None:
     try:
         backend.look_at_files(collection)
     except BackendRefused as error:
-        return Problem(DAMAGED, detail="; ".join(part for part in (error.message, error.hint) if part))
+        return Problem(DAMAGED, detail=error.in_one_line)
     return None
 
 
@@ -278,8 +277,7 @@ def compare_replica(replica: Replica, told: Told, on_writer: OnWriter, late: Cal
     except UnknownCollection as error:
         return [Problem("missing_collection", detail=error.message, replica=replica.name)]
     except VragdError as error:
-        detail = "; ".join(part for part in (error.message, error.hint) if part)
-        return [Problem("not_checked", detail=detail, replica=replica.name)]
+        return [Problem("not_checked", detail=error.in_one_line, replica=replica.name)]
 
 
 def _compare_replica(

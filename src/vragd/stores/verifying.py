@@ -51,8 +51,7 @@ async def verify(
 
 
 def _unopened(error: VragdError) -> Problem:
-    why = "; ".join(part for part in (error.message, error.hint) if part)
-    return Problem("not_checked", detail=f"the store could not be opened: {why}")
+    return Problem("not_checked", detail=f"the store could not be opened: {error.in_one_line}")
 
 
 async def _problems(indexer: Indexer, hangs_s: float) -> list[Problem]:
