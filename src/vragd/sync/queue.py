@@ -14,7 +14,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable
 from itertools import islice
 
-from vragd.sync.wait import BACK_OFF_LAST_S, SCAN_BACK_OFF_LAST_S, TRIES_WAITED_FOR, Waiting, back_off
+from vragd.sync.wait import SCAN_BACK_OFF_LAST_S, TRIES_WAITED_FOR, Waiting, back_off
 
 # Beyond so many hints it is cheaper to scan (syncthing's aggregator has the same numbers).
 MAX_PER_FOLDER = 128
@@ -197,17 +197,10 @@ class DirtyPaths:
             first: dict[SourcePath, Waiting] = {}
             for place in places:
                 taken = self._taken.pop(place, None) or Waiting(now, now, self._ticket)
-                taken.tries = taken.tries + 1 if delay_s > 0 else 0
-                wait_s = back_off(delay_s, taken.tries, BACK_OFF_LAST_S)
+                taken.put_off(now, delay_s, self._settle_max_s, patient=patient)
                 if settled or taken.tries >= TRIES_WAITED_FOR:
                     self._ticket += 1
                     taken.ticket = self._ticket
-                waited_for = 0 < taken.tries < TRIES_WAITED_FOR  # it has had its time to settle
-                taken.due, taken.latest = now + wait_s, now + max(wait_s, 0 if waited_for else self._settle_max_s)
-                if patient or now >= (taken.empty_from or taken.due):
-                    taken.not_before = taken.due
-                else:  # empty: to be looked at again as soon as a hint says that it was written
-                    taken.due = taken.empty_from = taken.empty_from or taken.due
                 self._wait_again(place, taken, first if begun else self._bulk)
             if first:
                 self._bulk = {**first, **self._bulk}

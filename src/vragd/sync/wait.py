@@ -37,6 +37,17 @@ class Waiting:
         self.due, self.not_before, self.empty_from, self.tries = math.inf, 0.0, None, 0
         self.by_words = True
 
+    def put_off(self, now: float, delay_s: float, settle_max_s: float, *, patient: bool) -> None:
+        """Have it tried again after `delay_s`, and each time after twice as long; 0 for what goes on."""
+        self.tries = self.tries + 1 if delay_s > 0 else 0
+        wait_s = back_off(delay_s, self.tries, BACK_OFF_LAST_S)
+        waited_for = 0 < self.tries < TRIES_WAITED_FOR  # it has had its time to settle
+        self.due, self.latest = now + wait_s, now + max(wait_s, 0 if waited_for else settle_max_s)
+        if patient or now >= (self.empty_from or self.due):
+            self.not_before = self.due
+        else:  # empty: to be looked at again as soon as a hint says that it was written
+            self.due = self.empty_from = self.empty_from or self.due
+
     def merge(self, other: Waiting) -> None:
         """Take over what must not be forgotten of an earlier wait for the same place."""
         self.ticket = min(self.ticket, other.ticket)
