@@ -328,7 +328,8 @@ class Indexer:
         asks = not self._asking.lasts and self._patience.answered
         try:
             report = await self.writer.run(lambda: self.store.apply(visits, embed=asks))
-            if report.n_embedded or not (self._lacks_embedder and (report.late or self.dirty.n_parked())):
+            tells_nothing = not asks or report.late or self.dirty.n_parked()
+            if report.n_embedded or not (self._lacks_embedder and tells_nothing):
                 self._recovered()  # else it had nothing to embed, and tells nothing
         except EmbedderUnavailable as error:
             report = self.store.report  # all that needs no embedder was done

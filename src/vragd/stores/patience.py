@@ -82,7 +82,7 @@ class Asking:
         self._calls, self._dirty = calls, dirty
         self._is_round_of_saved = self._parked = False
         self._calls.hurried = lambda: standing.ends or self._is_round_of_saved or dirty.is_saved_due()
-        self._calls.awaited = lambda: writer.awaited
+        self._calls.awaited, self._calls.found = lambda: writer.awaited, dirty.is_any_due
         self._calls.ended = loops.wake_from_any_thread
 
     @property

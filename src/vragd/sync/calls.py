@@ -21,14 +21,16 @@ class Calls:
     """
     Those of one store. `beside`: it is a server that is asked, and each call has a thread of its own.
 
-    `hurried` is asked whether somebody waits for what is written next, `awaited` whether for the lane at all; `ended`
-    is called when a call has ended that was left for them, on its thread. On the writer lane, but for `late`.
+    `hurried` is asked whether somebody waits for what is written next, `awaited` whether for the lane at all, `found`
+    whether what a scan found waits, nothing of which is found yet; `ended` is called when a call has ended that was
+    left for them, on its thread. On the writer lane, but for `late`.
     """
 
     def __init__(self, pace: Pace = PACE, *, beside: bool = False) -> None:
         self._pace, self.beside = pace, beside
         self.hurried: Callable[[], bool] = lambda: False
         self.awaited: Callable[[], bool] = lambda: False
+        self.found: Callable[[], bool] = lambda: False
         self.ended: Callable[[], None] = lambda: None
         self._left: list[Beside[Any]] = []
         self._kept: dict[str, Beside[Any]] = {}
@@ -40,7 +42,7 @@ class Calls:
 
     def run(self, work: Callable[[], T], keep: str = "", *, yields: bool = False) -> T:
         """
-        What the server says, or raises. Raises Late; if it `yields`, for whoever waits for the lane.
+        What the server says, or raises. Raises Late; if it `yields`, as soon for whoever waits for the lane.
 
         What was left is the answer to whoever asks the same next, by the name to `keep` it under: one that takes its
         time each time is no reason to ask for ever.
@@ -60,7 +62,12 @@ class Calls:
     def wait(self, call: Beside[Any], *, yields: bool = False) -> None:
         """Until it has ended. Raises Late."""
         while not call.ends_in(LOOKS_EVERY_S):
-            if call.age_s > self._pace.patience_s and (self.hurried() or (yields and self.awaited())):
+            if self._is_to_leave(call.age_s, yields=yields):
                 self._left = [*(left for left in self._left if not left.done), call]
                 call.when_done(self.ended)
                 raise Late
+
+    def _is_to_leave(self, age_s: float, *, yields: bool) -> bool:
+        if age_s > self._pace.patience_last_s and (self.awaited() or self.found()):
+            return True
+        return age_s > self._pace.patience_s and (self.hurried() or (yields and self.awaited()))

@@ -13,6 +13,8 @@ class Pace:
     """How long a round embeds before the writer lane looks at the queue again."""
     patience_s: float = 0.7
     """How long an embedder's server is waited for while a note that was saved waits for the writer lane."""
+    patience_last_s: float = 5.0
+    """The same while anything else waits, such as what a scan found: a slow server embeds a bulk without a pause."""
     refused_for_s: float = 4.0
     """How long a refused text is not tried again: below the first retry of a note, which asks again."""
     empty_hold_s: float = 5.0

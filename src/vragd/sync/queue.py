@@ -14,7 +14,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable
 from itertools import islice
 
-from vragd.sync.wait import SCAN_BACK_OFF_LAST_S, TRIES_WAITED_FOR, Waiting, back_off
+from vragd.sync.wait import SCAN_BACK_OFF_LAST_S, TRIES_WAITED_FOR, Waiting, any_unfound, back_off
 
 # Beyond so many hints it is cheaper to scan (syncthing's aggregator has the same numbers).
 MAX_PER_FOLDER = 128
@@ -152,7 +152,7 @@ class DirtyPaths:
             for place in places:
                 if waiting := self._hinted.get(place) or self._bulk.get(place):
                     waiting.ticket = min(waiting.ticket, ticket)
-                    waiting.due = now if waiting.is_parked else waiting.due
+                    waiting.due, waiting.by_words = now if waiting.is_parked else waiting.due, False
                 else:
                     self._bulk[place] = Waiting(now, now, ticket)
         self._wake()
@@ -361,9 +361,14 @@ class DirtyPaths:
 
     def is_saved_due(self) -> bool:
         """Whether `take` has something that was just saved, and is found by nothing of it yet."""
-        now = self._clock()
         with self._lock:
-            return any(waiting.due <= now and not waiting.by_words for waiting in self._hinted.values())
+            return any_unfound(self._hinted.values(), self._clock())
+
+    def is_any_due(self) -> bool:
+        """The same of all that is taken or due: of many, what is taken stands for the first; looks at the last, too."""
+        with self._lock:
+            last = islice(reversed(self._bulk.values()), MAX_PER_FOLDER)
+            return any_unfound((*self._taken.values(), *last), self._clock())
 
     def n_parked(self) -> int:
         """How many of the paths among them are parked."""

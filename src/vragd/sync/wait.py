@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 # What fails is tried again after twice the time, up to so long; after so many tries nobody is kept waiting for it.
@@ -61,3 +62,8 @@ class Waiting:
 def back_off(first_s: float, tries: int, last_s: float) -> float:
     """Seconds until the next try after so many in vain, first and last after so many."""
     return min(first_s * 2.0 ** min(max(tries - 1, 0), 16), max(first_s, last_s))
+
+
+def any_unfound(those: Iterable[Waiting], now: float) -> bool:
+    """Whether one of them is due, and found by nothing of it yet."""
+    return any(waiting.due <= now and not waiting.by_words for waiting in those)

@@ -94,6 +94,36 @@ def test_a_first_index_that_hangs_in_a_call_gives_way_to_what_is_saved(home: Hom
 
 
 @pytest.mark.slow
+def test_what_a_scan_found_is_found_by_its_words_and_what_is_gone_is_not_while_a_call_hangs(
+    home: Home, ollama: FakeOllama
+) -> None:
+    folder = home.folder("vault", N)
+    pace = Pace(patience_s=600.0, patience_last_s=0.1)
+
+    async def check() -> None:
+        async with home.worker(SourceSettings(path=folder), pace=pace) as worker:
+            await at_rest(worker, N)
+        ollama.hang_word = "slow"
+        (folder / "n1.md").write_text("slow herons")
+        async with home.worker(SourceSettings(path=folder), pace=pace, watch=False) as worker:
+            worker.rescan()
+            await eventually(lambda: ollama.wait_until_hanging() is None, "the index to hang")
+            await eventually(finds(worker, "herons"), "what was changed while no daemon ran")
+            n_asked = len(ollama.requests)
+            (folder / "n0.md").unlink()
+            (folder / "a.md").write_text("about quokkas")
+            worker.rescan()
+            await eventually(lambda: "n0.md" not in worker.store.reader.known(1), "one to be gone")
+            await eventually(finds(worker, "quokkas"), "a new one")
+            assert len(ollama.requests) == n_asked
+            ollama.release()
+            await eventually(whole(worker, N), "all to have their vectors")
+            assert [len(asked_for(ollama, word)) for word in ("herons", "quokkas")] == [1, 1]
+
+    asyncio.run(check())
+
+
+@pytest.mark.slow
 def test_a_call_for_titles_that_hangs_gives_way_to_what_is_saved(home: Home, ollama: FakeOllama) -> None:
     folder = home.folder("vault", N)
     (folder / "slow.md").write_text("about herons")
@@ -146,6 +176,9 @@ def test_a_server_that_hangs_in_each_call_is_asked_again_beside_what_is_saved(ho
             for name in ("quokkas", "wombats"):
                 (folder / f"{name}.md").write_text(f"about {name}")
                 await eventually(finds(worker, name), "what is saved while it hangs")
+            await eventually(lambda: worker.dirty.n_parked() == worker.dirty.pending() == 3, "all to be parked")
+            worker.dirty.add(worker.dirty.pending_paths())
+            await eventually(lambda: worker.dirty.n_parked() == 3, "all to be looked at by a scan")
             assert worker.trouble is not None, "it has yet to answer"
             ollama.release()
             await eventually(whole(worker, N + 3), "all to have their vectors")

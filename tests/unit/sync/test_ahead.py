@@ -382,3 +382,16 @@ def test_an_answer_that_came_late_is_that_of_whoever_asks_the_same_next() -> Non
     calls.hurried = lambda: False
     assert (calls.run(ask, "who it is"), calls.run(ask)) == (2, 3)
     assert Calls().run(threading.current_thread) is threading.current_thread()
+
+
+def test_whoever_else_waits_has_to_wait_for_longer_but_not_for_ever() -> None:
+    go = threading.Event()
+    for who_waits in ("awaited", "found"):
+        calls = Calls(Pace(patience_s=0.0, patience_last_s=600.0), beside=True)
+        setattr(calls, who_waits, lambda: True)
+        assert calls.run(lambda: go.wait(0.2)) is False, "a server that is slow"
+        calls = Calls(Pace(patience_s=0.0, patience_last_s=0.0), beside=True)
+        setattr(calls, who_waits, lambda: True)
+        with pytest.raises(Late):
+            calls.run(lambda: go.wait(DEADLINE_S))
+    go.set()

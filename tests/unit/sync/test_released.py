@@ -33,3 +33,20 @@ def test_what_is_saved_again_after_it_was_parked_is_waited_for_again() -> None:
         assert dirty.is_saved_due()
         assert dirty.paths() == ["a.md"]
         dirty.done([(1, "a.md")])
+
+
+def test_what_a_scan_found_waits_until_it_is_found_by_its_words_and_again_once_a_scan_finds_it_changed() -> None:
+    dirty = Queue()
+    dirty.add([(1, "a.md")])
+    assert dirty.is_any_due()
+    assert dirty.paths() == ["a.md"]
+    assert dirty.is_any_due(), "a round of it is no end of its wait"
+    dirty.park([(1, "a.md")])
+    assert not dirty.is_any_due()
+    dirty.release()
+    assert not dirty.is_any_due(), "it is found by its words by now"
+    dirty.add([(1, "a.md")])
+    assert (dirty.is_any_due(), dirty.is_saved_due()) == (True, False)
+    assert dirty.paths() == ["a.md"]
+    dirty.done([(1, "a.md")])
+    assert not dirty.is_any_due()
