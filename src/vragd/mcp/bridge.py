@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from vragd.errors import VragdError
+from vragd.errors import NotFound, VragdError
 from vragd.mcp import answers
 from vragd.mcp.arguments import BadArguments, checked
 from vragd.mcp.asking import Asking, in_words
@@ -83,15 +83,26 @@ class Bridge:
     def _related(self, given: Given) -> dict[str, Any]:
         offset, limit = offset_of(given["cursor"]), given["limit"]
         most = _most(offset + limit + 1, MOST_RELATED)
-        answer = self._ask("similar", {"note": _named(given), "where": given["filter"] or "", "top_k": most})
+        answer = self._of_note("similar", _named(given), {"where": given["filter"] or "", "top_k": most})
         hits = [answers.related(one) for one in answer["hits"][offset:]]
         return listed(answers.beside(answer), "hits", hits[:limit], offset, is_more=len(hits) > limit)
 
     def _links(self, given: Given) -> dict[str, Any]:
         offset = offset_of(given["cursor"])
-        answer = self._ask("links", {"note": _named(given)})
+        answer = self._of_note("links", _named(given), {})
         counts = {kind: len(answer[kind]) for kind in ("out", "back", "unresolved")}
         return listed({"counts": counts} | answers.beside(answer), "links", answers.links(answer)[offset:], offset)
+
+    def _of_note(self, route: str, note: str, more: Given) -> Any:
+        """What a route answers of a note as `get_note` names one: an id stands for the note that has the passage."""
+        try:
+            return self._ask(route, {"note": note, **more})
+        except NotFound as error:
+            try:
+                found = self._ask("get", {"note": note})["note"]
+            except VragdError:
+                raise error from None
+        return self._ask(route, {"note": f"{found['source']}/{found['path']}", "stores": [found["store"]], **more})
 
     def _recent(self, given: Given) -> dict[str, Any]:
         offset, limit = offset_of(given["cursor"]), given["limit"]

@@ -256,6 +256,25 @@ def test_of_a_passage_that_also_stands_in_a_closed_note_the_id_is_as_if_it_did_n
         assert daemon.told("get_note", note=first)["path"] == "vault/b.md", "as long as the other is remembered"
 
 
+def test_an_id_stands_for_its_note_wherever_one_is_named_and_that_of_a_closed_one_for_none(
+    fake: FakeOllama, tmp_path: Path
+) -> None:
+    name = "Qu\u200bartz.md"  # which cannot be given back as it is shown
+    files = {name: "quartz lantern [[b]]", "b.md": "quartz obelisk", "Private/c.md": "walrus [[b]]"}
+    with running(tmp_path, {"one": {"vault": Vault(files, PRIVATE)}}, fake) as daemon:
+        (hit, _) = daemon.told("search", query="quartz lantern")["hits"]
+        assert "there is no note" in daemon.call("links", note=hit["path"])
+        (link,) = daemon.told("links", note=hit["id"])["links"]
+        assert link["path"] == "vault/b.md"
+        (near,) = daemon.told("related_notes", note=hit["id"])["hits"]
+        assert (near["path"], near["linked"]) == ("vault/b.md", ["out"])
+        (closed,) = set(ids_in(daemon)) - {hit["id"], near["id"]}
+        for tool in ("get_note", "links", "related_notes"):
+            told = daemon.call(tool, note=closed)
+            assert "there is no note" in told, tool
+            assert told == daemon.call(tool, note="zzzzzzzz").replace("zzzzzzzz", closed), tool
+
+
 @pytest.mark.parametrize("audience", ["me", "assistant&audience=x"])
 def test_an_audience_that_there_is_not_is_refused(fake: FakeOllama, tmp_path: Path, audience: str) -> None:
     with running(tmp_path, {"one": {"vault": Vault({"a.md": "quartz"})}}, fake) as daemon:
