@@ -45,6 +45,37 @@ def test_a_note_is_found_read_and_followed_by_its_links(shown: Shown) -> None:
     tab.close()
 
 
+def test_a_key_is_asked_at_once_and_a_burst_of_them_as_two_questions(shown: Shown) -> None:
+    tab = shown.tab()
+    tab.js("""(() => {
+      const real = fetch, now = performance.now.bind(performance), box = document.getElementById('q');
+      window.asked = [];
+      window.fetch = (path, given) => {
+        if (path === '/v1/query') asked.push(JSON.parse(given.body).text);
+        return real(path, given);
+      };
+      performance.now = () => 1e6;
+      for (const end of [1, 2, 4]) {
+        box.value = 'pond'.slice(0, end);
+        box.dispatchEvent(new Event('input'));
+      }
+      performance.now = now;
+      window.asked_at_once = asked.length;
+    })()""")
+    assert tab.js("asked_at_once") == 1
+    tab.until(f"{DONE} && asked.length > 1 && {TITLES}[0] === 'Pond'")
+    assert tab.js("asked") == ["p", "pond"]
+    well(tab, shown)
+    tab.close()
+
+
+def test_what_is_chosen_can_be_read_from_the_first_moment(shown: Shown) -> None:
+    tab = shown.tab()  # a ground that follows its letters slowly has little contrast until then
+    assert tab.js("(document.querySelector('[data-way=all]').click(), document.getAnimations().length)") == 0
+    well(tab, shown)
+    tab.close()
+
+
 def test_each_of_two_notes_opens_where_a_folder_is_called_as_its_vault(shown: Shown) -> None:
     tab = shown.tab()
     tab.click("#q")

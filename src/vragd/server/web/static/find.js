@@ -5,8 +5,8 @@ import { $, ago, el, hear, keyOf, many, marked, opens, paged, pressed, tell, tit
 import { narrowed, narrowing } from "/filter.js";
 import { asRead } from "/heading.js";
 
-const PAUSE_MS = 15, STEP = 30, LISTED = 200, ROWS = 100;
-let asking = null, pause = 0, way = "recent", notes = null, opened = "", most = STEP, weak = false;
+const BURST_MS = 15, STEP = 30, LISTED = 200, ROWS = 100;
+let asking = null, pause = 0, changed_at = -Infinity, way = "recent", notes = null, opened = "", most = STEP, weak = false;
 
 const typed = () => $("q").value.trim();
 
@@ -118,10 +118,14 @@ function anew() {
   return draw();
 }
 
+/** A key is asked at once; of those that come in a burst, as from a macro, the first, and the last when it is over. */
 function soon() {
   clearTimeout(pause);
   $("list").setAttribute("aria-busy", "true");
-  pause = setTimeout(anew, PAUSE_MS);
+  const now = performance.now(), alone = now - changed_at >= BURST_MS;
+  changed_at = now;
+  if (alone) anew();
+  else pause = setTimeout(anew, BURST_MS);
 }
 
 function moved(event) {
