@@ -68,6 +68,11 @@ def test_flags_say_the_same_any_of_a_kind_and_all_kinds(daemon: Vragd) -> None:
     assert asked(daemon, "--on", "2026-04-09") == {day}
     assert asked(daemon, "--before", "2026-04-10") == {day}
     assert asked(daemon, "--not-tag", "work", "--after", "2026-04-10") == {diary}
+    assert asked(daemon, "--not-property", "status=done", "--not-folder", "Work") == {diary, day}
+    assert asked(daemon, "--folder", "Work", "--folder", "Vault/Work", "--not-property", "status=done") == {plan}
+    tasks = daemon.run("tasks", "--folder", "Work", "--folder", "Nowhere", "--json").stdout
+    assert {task["of"]["path"] for task in json.loads(tasks)["tasks"]} == {plan}
+    assert json.loads(daemon.run("tasks", "--not-folder", "Work", "--json").stdout)["tasks"] == []
     assert asked(daemon, "--plain", "quokka -fed") == set(NOTES)
 
 

@@ -220,12 +220,13 @@ def query(args: argparse.Namespace) -> dict[str, Any]:
         raise UsageError(f"{_flag(args)} needs one --store", hint=f"vragd store list {_flag(args)} … lists them")
     if what := _needs_catalog(args):
         which = "what was imported has none" if hasattr(args, "imported") else f"{_flag(args)} asks the index alone"
-        raise UsageError(f"{what} needs the catalog, and {which}", hint="--folder works")
+        raise UsageError(f"{what} needs the catalog, and {which}", hint="one --folder works")
     _is_whole(args)
     with _quietly(args) as place:
         embedders = elsewhere.embedders(load(args).config, args.model)
         text = " ".join(args.text)
-        return elsewhere.query(place.backend, args.store[0], text, embedders, top_k=args.top_k, folder=args.folder)
+        folder = "".join(args.folder)
+        return elsewhere.query(place.backend, args.store[0], text, embedders, top_k=args.top_k, folder=folder)
 
 
 def _needs_catalog(args: argparse.Namespace) -> str:
@@ -234,10 +235,12 @@ def _needs_catalog(args: argparse.Namespace) -> str:
     from vragd.search.grammar.parse import parse
     from vragd.search.grammar.show import show
 
-    catalog_only = ("source", "tag", "not_tag", "property", "on", "after", "before", "where")
-    for name in (*catalog_only, "also", "offset", "min_score", "fresh"):
+    facts = ("tag", "not_tag", "property", "not_property", "not_folder")
+    for name in ("source", *facts, "on", "after", "before", "where", "also", "offset", "min_score", "fresh"):
         if getattr(args, name):
             return f"--{name.replace('_', '-')}"
+    if len(args.folder) > 1:
+        return "more than one --folder"
     if args.mode not in (None, "vector"):
         return f"--mode {args.mode}"
     if args.sort != "score":

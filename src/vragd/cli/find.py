@@ -7,7 +7,7 @@ import sys
 from typing import Any
 
 from vragd.cli.connect import client
-from vragd.cli.query import NOTHING_FOUND, add_filters, as_text, filters_of
+from vragd.cli.query import NOTHING_FOUND, add_filters, as_text, filters_of, folder_of
 from vragd.cli.render import say, the_page, within
 from vragd.errors import UsageError
 
@@ -25,7 +25,6 @@ def add(commands: Any, common: argparse.ArgumentParser) -> None:
     sub.add_argument("text", nargs="*", help="what to begin with")
     sub.add_argument("-s", "--store", action="append", default=[], help="only this store (may be repeated)")
     sub.add_argument("--source", action="append", default=[], help="only this source (may be repeated)")
-    sub.add_argument("--folder", default="", help="only below this folder, as hits print it or from its source")
     add_filters(sub)
     sub.set_defaults(command=_find)
 
@@ -45,7 +44,7 @@ def _find(args: argparse.Namespace) -> int:
     asked = client(args)
     asked.request("GET", "/healthz", timeout_s=5.0)
     question = {
-        "stores": args.store, "sources": args.source, "folder": args.folder, "where": filters_of(args),
+        "stores": args.store, "sources": args.source, "folder": folder_of(args), "where": filters_of(args),
         "top_k": N_HITS,
     }  # fmt: skip
     text = " ".join(as_text(part) for part in args.text)

@@ -9,7 +9,7 @@ from typing import Any
 from vragd.cli.connect import Session
 from vragd.cli.hits import say_unknown
 from vragd.cli.links import named
-from vragd.cli.query import add_where, as_text, where_of
+from vragd.cli.query import add_folders, add_where, as_text, folder_of, folders_and_where
 from vragd.cli.reasons import say_behind
 from vragd.cli.render import json_out, out, plural, say, within
 from vragd.cli.words import MAX_LISTED, count
@@ -74,7 +74,7 @@ def _add_outline(commands: Any, common: argparse.ArgumentParser) -> None:
 
 def _narrowing(sub: argparse.ArgumentParser) -> None:
     add_where(sub)
-    sub.add_argument("--folder", default="", help="only below this folder, as hits print it or from its source")
+    add_folders(sub)
     _of_stores(sub)
 
 
@@ -121,7 +121,8 @@ def _outline(args: argparse.Namespace) -> dict[str, Any]:
 
 
 def _narrowed(args: argparse.Namespace) -> dict[str, Any]:
-    return {"stores": args.store, "sources": args.source, "folder": args.folder, "where": where_of(args)}
+    where = folders_and_where(args)
+    return {"stores": args.store, "sources": args.source, "folder": folder_of(args), "where": where}
 
 
 def print_list(what: str, answer: dict[str, Any]) -> None:

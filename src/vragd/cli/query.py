@@ -45,7 +45,6 @@ def add(commands: Any, common: argparse.ArgumentParser) -> None:
         "--mode", choices=("hybrid", "vector", "keyword"), help="default hybrid; of an index alone, vector"
     )
     sub.add_argument("--source", action="append", default=[], help="only this source (may be repeated)")
-    sub.add_argument("--folder", default="", help="only below this folder, as hits print it or from its source")
     sub.add_argument("--chunks", action="store_true", help="passages, not notes with their best one")
     sub.add_argument("--weak", action="store_true", help="also what is no good match")
     sub.add_argument("--exact", action="store_true", help="a word that is nowhere stands for no other")
@@ -91,12 +90,25 @@ def add_filters(sub: argparse.ArgumentParser) -> None:
     )
     sub.add_argument("--property", action="append", default=[], metavar="NAME[=VALUE]", help="only notes with it")
     sub.add_argument("--not-tag", action="append", default=[], metavar="TAG", help="no notes with this tag")
+    sub.add_argument(
+        "--not-property", action="append", default=[], metavar="NAME[=VALUE]", help="no notes with this property"
+    )
+    add_folders(sub)
     sub.add_argument("--on", default="", metavar="DATE", help="only notes of that day, month or year")
     sub.add_argument(
         "--after", default="", metavar="DATE", help="only notes of that date and later: 2026-04, 7d, today"
     )
     sub.add_argument("--before", default="", metavar="DATE", help="only notes from before that date")
     add_where(sub)
+
+
+def add_folders(sub: argparse.ArgumentParser) -> None:
+    """The flags that narrow to folders."""
+    sub.add_argument(
+        "--folder", action="append", default=[],
+        help="only below this folder, as hits print it or from its source (any of several)",
+    )  # fmt: skip
+    sub.add_argument("--not-folder", action="append", default=[], metavar="FOLDER", help="nothing below this folder")
 
 
 def add_where(sub: argparse.ArgumentParser) -> None:
@@ -185,7 +197,7 @@ def _ask_daemon(args: argparse.Namespace) -> Any:
         "top_k": args.top_k,
         "mode": args.mode or "hybrid",
         "sources": args.source,
-        "folder": args.folder,
+        "folder": folder_of(args),
         "chunks": args.chunks,
         "weak": args.weak,
         "exact": args.exact,
@@ -226,14 +238,37 @@ def _joined(args: list[str]) -> str:
 
 def filters_of(args: argparse.Namespace) -> str | list[str]:
     """The flags as filters in the grammar of questions, any of one kind, all of different kinds; and what was typed."""
-    found = [one for one in (_flags(args), where_of(args)) if one.strip()]
+    return _together(_flags(args), _folders(args), where_of(args))
+
+
+def folders_and_where(args: argparse.Namespace) -> str | list[str]:
+    """What `add_folders` and `add_where` took."""
+    return _together(_folders(args), where_of(args))
+
+
+def _together(*filters: str) -> str | list[str]:
+    found = [one for one in filters if one.strip()]
     return found if len(found) > 1 else "".join(found)
+
+
+def folder_of(args: argparse.Namespace) -> str:
+    """The one folder that is asked for; "" for none, and for several, which `filters_of` has."""
+    return as_text(args.folder[0]) if len(args.folder) == 1 else ""
+
+
+def _folders(args: argparse.Namespace) -> str:
+    """As an expression: the grammar's `path:` is not anchored."""
+    found = [f"!file.inFolder({_quoted(folder)})" for folder in args.not_folder]
+    if len(args.folder) > 1:
+        found.append(f"({' || '.join(f'file.inFolder({_quoted(folder)})' for folder in args.folder)})")
+    return " && ".join(found)
 
 
 def _flags(args: argparse.Namespace) -> str:
     kinds = [[f"tag:{_quoted(tag.removeprefix('#'))}" for tag in args.tag], [_property(one) for one in args.property]]
     found = [f"({' OR '.join(some)})" for some in kinds if some]
     found += [f"-tag:{_quoted(tag.removeprefix('#'))}" for tag in args.not_tag]
+    found += [f"-{_property(one)}" for one in args.not_property]
     dates = (("on", args.on), ("after", args.after), ("before", args.before))
     found += [f"{name}:{_quoted(value)}" for name, value in dates if value]
     return " ".join(found)

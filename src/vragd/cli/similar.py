@@ -10,7 +10,7 @@ from typing import Any, BinaryIO
 from vragd.cli.connect import Session
 from vragd.cli.hits import below_title, print_place, print_title
 from vragd.cli.links import named
-from vragd.cli.query import NOTHING_FOUND, add_filters, filters_of
+from vragd.cli.query import NOTHING_FOUND, add_filters, filters_of, folder_of
 from vragd.cli.reasons import say_behind
 from vragd.cli.render import json_out, say, the_page
 from vragd.cli.words import MAX_TOP_K, count
@@ -29,7 +29,6 @@ def add(commands: Any, common: argparse.ArgumentParser) -> None:
     sub.add_argument("--unlinked", action="store_true", help="no note that links to it, or that it links to")
     sub.add_argument("-s", "--store", action="append", default=[], help="only this store (may be repeated)")
     sub.add_argument("--source", action="append", default=[], help="only this source (may be repeated)")
-    sub.add_argument("--folder", default="", help="only below this folder, as hits print it or from its source")
     add_filters(sub)
     sub.add_argument("--json", action="store_true", help="the answer as JSON")
     sub.set_defaults(command=_similar)
@@ -43,7 +42,7 @@ def _similar(args: argparse.Namespace) -> int:
         "unlinked": args.unlinked,
         "stores": args.store,
         "sources": args.source,
-        "folder": args.folder,
+        "folder": folder_of(args),
         "where": filters_of(args),
     }
     with Session(args) as session:

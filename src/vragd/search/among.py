@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from datetime import date, datetime, time
+from datetime import date, datetime
 from functools import cached_property, partial
 
 import numpy as np
@@ -235,7 +235,12 @@ class Among:
                 if (moment := moment_of(moment_in(value))) is not None:
                     said[note] = moment
         by_name = field != "modified"
-        return {entry.id: said.get(entry.id) or _time_of(entry, by_name=by_name) for entry in self._seen(among)}
+        return {entry.id: said.get(entry.id) or self._time_of(entry, by_name) for entry in self._seen(among)}
+
+    def _time_of(self, entry: Entry, by_name: bool) -> datetime:
+        """The day in the note's name, if that counts, or else when its file was changed; in local time."""
+        day = self._typed.day(entry) or _day_in(_stem(entry.path)) if by_name else None
+        return moment_of(day) or file_time(entry.modified_ns).astimezone()
 
     def _seen(self, among: np.ndarray) -> list[Entry]:
         missing = [note for note in among.tolist() if note not in self._entries]
@@ -257,14 +262,13 @@ def _stem(path: str) -> str:
     return name.rpartition(".")[0] or name
 
 
-def _time_of(entry: Entry, *, by_name: bool) -> datetime:
-    """The day in the note's name, if that counts, or else when its file was changed; in local time."""
-    for day in dates_in(_stem(entry.path)) if by_name else ():
+def _day_in(name: str) -> date | None:
+    for day in dates_in(name):
         try:
-            return datetime.combine(date.fromisoformat(day), time()).astimezone()
+            return date.fromisoformat(day)
         except ValueError:
             continue  # 2026-02-30
-    return file_time(entry.modified_ns).astimezone()
+    return None
 
 
 def _cost(node: Node) -> int:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import date
+from pathlib import PurePosixPath
 
 import numpy as np
 
@@ -18,8 +19,10 @@ from vragd.catalog.selecting import Entry, Selecting
 from vragd.notes.model import Value
 from vragd.notes.properties import scalar
 from vragd.notes.said import value_of
+from vragd.search.days import day_in
 from vragd.search.question import Place
 from vragd.search.valued import moment_in, written
+from vragd.vault.types import UNNAMED
 
 _LISTS = ("multitext", "tags", "aliases")
 
@@ -46,6 +49,11 @@ class Typed:
     def value(self, entry: Entry, name: str, text: str) -> Value:
         """A value that the catalog has as `text`."""
         return typed(value_of(text), self._kind(entry, same_name(name)))
+
+    def day(self, entry: Entry) -> date | None:
+        """The day in the note's name by the format of its vault's daily notes, if that says one."""
+        form = self._kind(entry, UNNAMED)
+        return day_in(entry.path.removesuffix(PurePosixPath(entry.path).suffix), form) if form else None
 
     def _possible(self, name: str) -> set[str]:
         """The types that the property has anywhere in the store, '' where it has none; one at least."""

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from vragd.system.clock import SYSTEM, Clock
 from vragd.vault.ignore import Scope
 from vragd.vault.root import Root
-from vragd.vault.types import TYPES
+from vragd.vault.types import DAILY, TYPES
 
 CONFIG_FOLDER, SETTINGS = ".obsidian", "app.json"
 ABSENT_FOR_S = 60.0
@@ -60,7 +60,7 @@ def obsidian_filters(app_json: bytes) -> tuple[str, ...]:
 def configured_by(path: str) -> str | None:
     """The folder, '' for the root, in which a change of `path` may change Obsidian's settings; None: in none."""
     folder, _, name = path.rpartition("/")
-    if name in (SETTINGS, TYPES):
+    if name in (SETTINGS, TYPES, DAILY):
         vault, _, config = folder.rpartition("/")
         return vault if config.startswith(".") else None
     return folder if name.startswith(CONFIG_FOLDER) else None

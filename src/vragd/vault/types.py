@@ -1,4 +1,4 @@
-"""Of what types a vault says that properties are: `types.json` in its config folders."""
+"""Of what types a vault says that properties are, and of what format daily notes: in its config folders."""
 
 from __future__ import annotations
 
@@ -7,12 +7,14 @@ from collections.abc import Callable, Mapping, Sequence
 
 from vragd.vault.root import Root
 
-TYPES = "types.json"
-MAX_BYTES = 1 << 20
+TYPES, DAILY = "types.json", "daily-notes.json"
+MAX_BYTES, MAX_FORMAT = 1 << 20, 200
 KINDS = frozenset({"text", "multitext", "number", "checkbox", "date", "datetime", "tags", "aliases"})
 
 Kinds = tuple[tuple[str, str], ...]
-"""(name in lower case, one of KINDS) of each property that has a type, by name."""
+"""(name in lower case, one of KINDS) of each property that has a type, by name; (UNNAMED, format) of daily notes."""
+UNNAMED = ""
+"""Not the name of a property that has a type: under it the day in a note's own name has its format."""
 Types = tuple[tuple[str, Kinds], ...]
 """(folder of a vault, '' for the one that the source is or is in, its types) of each vault that says any."""
 
@@ -28,9 +30,19 @@ def kinds_in(types_json: bytes) -> Kinds:
         return ()
     found: dict[str, str] = {}
     for name, kind in said.items():
-        if isinstance(kind, str) and kind in KINDS:
+        if isinstance(kind, str) and kind in KINDS and name.strip():
             found.setdefault(name.strip().lower(), kind)
     return tuple(sorted(found.items()))
+
+
+def format_in(daily_json: bytes) -> Kinds:
+    """The format of daily notes in the text of a `daily-notes.json`; nothing for what says none, or is none."""
+    try:
+        document = json.loads(daily_json)
+    except (ValueError, RecursionError):
+        return ()
+    said = document.get("format") if isinstance(document, dict) else None
+    return ((UNNAMED, said.strip()),) if isinstance(said, str) and 0 < len(said.strip()) <= MAX_FORMAT else ()
 
 
 class PropertyTypes:
@@ -58,10 +70,14 @@ class PropertyTypes:
 
     @staticmethod
     def _read(root: Root, config: str, before: Kinds) -> Kinds:
-        try:
-            raw = root.read(f"{config}/{TYPES}", MAX_BYTES)
-        except NotADirectoryError:
-            return ()
-        except OSError:
-            return before
-        return kinds_in(raw) if raw else ()
+        found: Kinds = ()
+        for file, read in ((TYPES, kinds_in), (DAILY, format_in)):
+            try:
+                raw = root.read(f"{config}/{file}", MAX_BYTES)
+            except NotADirectoryError:
+                continue
+            except OSError:
+                found += tuple(one for one in before if (one[0] == UNNAMED) == (file == DAILY))
+            else:
+                found += read(raw) if raw else ()
+        return found

@@ -137,6 +137,8 @@ def test_flags_of_a_bucket_need_one() -> None:
     [
         (["coffee", "--tag", "work"], "--tag"),
         (["coffee", "--not-tag", "work"], "--not-tag"),
+        (["coffee", "--not-folder", "Work"], "--not-folder"),
+        (["coffee", "--folder", "Work", "--folder", "Home"], "more than one --folder"),
         (["coffee", "--on", "2026"], "--on"),
         (["coffee", "--sort", "name"], "--sort name"),
         (["coffee", "--mode", "keyword"], "--mode keyword"),

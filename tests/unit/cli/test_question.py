@@ -30,6 +30,13 @@ def test_bytes_that_are_none_are_refused() -> None:
         (["--where", " "], ""),
         (["--tag", "a"], '(tag:"a")'),
         (["--tag", "a", "--where", 'b == "c"'], ['(tag:"a")', 'b == "c"']),
+        (["--not-property", "a b", "--not-property", "c=d e"], '-["a b"] -["c"="d e"]'),
+        (["--folder", "A"], ""),
+        (["--folder", 'A "b', "--folder", "C"], '(file.inFolder("A \\"b") || file.inFolder("C"))'),
+        (
+            ["--not-folder", "A", "--not-folder", "B", "--tag", "a"],
+            ['(tag:"a")', '!file.inFolder("A") && !file.inFolder("B")'],
+        ),
     ],
 )
 def test_flags_and_what_is_typed_are_filters_side_by_side(flags: list[str], where: str | list[str]) -> None:

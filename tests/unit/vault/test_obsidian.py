@@ -263,6 +263,7 @@ def test_a_change_within_the_same_instant_and_of_the_same_size_is_seen(look: Loo
         (".obsidian-x", ""),
         (".work/app.json", ""),
         (".obsidian/types.json", ""),
+        ("A/.obsidian/daily-notes.json", "A"),
         ("A/.obsidian", "A"),
         ("A/B/.c/app.json", "A/B"),
     ],

@@ -23,7 +23,8 @@ LIMIT = 200
 How = Literal["plain", "nospace", "files", "dirs"]
 
 NAMED = {
-    "store": "store", "source": "source", "tag": "tag", "not_tag": "tag", "property": "property", "folder": "folder",
+    "store": "store", "source": "source", "tag": "tag", "not_tag": "tag", "property": "property",
+    "not_property": "property", "folder": "folder", "not_folder": "folder",
     "note": "note", "why": "note",
 }  # fmt: skip
 """By what an argument is kept under: which names of the daemon's it takes."""
