@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import os
 import re
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -38,10 +39,23 @@ def _json_lines(answer: Answer, _: int) -> None:
 
 
 def _csv(answer: Answer, _: int) -> None:
+    """Fields are as they are for programs, a line end in quotes; on a terminal, as people can see them."""
     for row in [COLUMNS, *map(_row, answer["hits"])]:
         line = io.StringIO()
-        csv.writer(line, lineterminator="").writerow(row)
-        out_whole(within(line.getvalue()))
+        csv.writer(line, lineterminator="\r\n").writerow(row)  # what ends a line is what it puts in quotes
+        text = line.getvalue().removesuffix("\r\n")
+        if sys.stdout.isatty() or not _has_bytes(text):
+            out_whole(within(text))
+        else:
+            out_name(text)
+
+
+def _has_bytes(text: str) -> bool:
+    try:
+        os.fsencode(text)
+    except UnicodeEncodeError:  # half a character, as JSON may spell it
+        return False
+    return True
 
 
 def _row(hit: Hit) -> Sequence[Any]:

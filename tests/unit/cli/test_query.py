@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
+import csv
+import io
 import sys
 import unicodedata
 from typing import Any
 
 import pytest
 
-from vragd.cli.formats import print_paths
+from vragd.cli.formats import print_as, print_paths
 from vragd.cli.hits import print_hits
 from vragd.cli.page import HIT as HIT_STYLE
 from vragd.cli.page import Page
@@ -100,3 +103,34 @@ def test_paths_are_those_of_files_each_once_and_in_their_own_bytes(capfdbinary: 
     print_paths(answer(*hits))
     sys.stdout.flush()
     assert capfdbinary.readouterr().out.splitlines() == [name.encode(), "/v/c\ufffd1.md".encode()]
+
+
+NAMES = ["a\nb.md", "a\rb.md", "a\tb.md", 'a, "b".md', "=1+1.md", "a\x1b[2Jb.md", "a\u2028b.md", "caf\udce9.md"]
+
+
+def test_a_reader_of_csv_has_each_name_as_it_is(capsysbinary: pytest.CaptureFixture[bytes]) -> None:
+    print_as("csv", answer(*(HIT | {"store": "notes", "path": name, "title": name} for name in NAMES)))
+    told = capsysbinary.readouterr().out.decode("utf-8", "surrogateescape")
+    rows = list(csv.DictReader(io.StringIO(told, newline="")))
+    assert [(row["path"], row["title"], row["line_from"]) for row in rows] == [(name, name, "3") for name in NAMES]
+
+
+def test_half_a_character_is_shown_as_none_in_csv(capsys: pytest.CaptureFixture[str]) -> None:
+    print_as("csv", answer(HIT | {"store": "notes", "title": "\ud800"}))
+    assert len(list(csv.DictReader(capsys.readouterr().out.splitlines()))) == 1
+
+
+class Screen(io.StringIO):
+    """Standard output as a terminal has it."""
+
+    encoding = "utf-8"
+
+    def isatty(self) -> bool:
+        return True
+
+
+def test_csv_on_a_terminal_is_one_line_for_each_hit() -> None:
+    with contextlib.redirect_stdout(Screen()) as screen:
+        print_as("csv", answer(HIT | {"store": "notes", "path": "a\nb\x1b[2J.md"}))
+    shown = screen.getvalue()
+    assert (len(shown.splitlines()), "\x1b" in shown) == (2, False)

@@ -17,8 +17,10 @@ from vragd.search.grammar.parse import parse
 from vragd.search.grammar.tree import Node
 
 _BETWEEN = frozenset({"==", "!=", "<", "<=", ">", ">=", "&&", "||", "=", "===", "!=="})
+_FIELDS = "|".join((*FIELDS, "backlinks", "properties", "file"))
+"""The last of which are not here, and refused."""
 _SURELY = re.compile(
-    rf"(?:.*[!(,])?(?:file\.(?:\w+\(|(?:{'|'.join(FIELDS)})(?!\w))|note\[|(?:today|now)\(\))"
+    rf"(?:.*[!(,])?(?:file\.(?:\w+\(|(?:{_FIELDS})(?!\w))|formula\.\w|note\[|(?:today|now)\(\))"
     r"|.*\.(?:contains|containsAny|containsAll|startsWith|endsWith|isEmpty)\("
     r"|.*[\w\"')\]](?:==|!=|&&|\|\|)[\w\"'(!-]",
     re.DOTALL,
