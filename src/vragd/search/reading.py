@@ -83,7 +83,8 @@ def by_id(target: Linked, name: str) -> Got | None:
             return _passage(target, now, graph, seen, changed=True)
     if target.sources:
         return None  # it may be in another
-    raise NotFound(f"the passage {name!r} is gone, and so is its note", hint="ask anew: vragd query")
+    said = f"the passage {name!r} is gone, and its note is gone as well or has another name"
+    raise NotFound(said, hint="ask anew: vragd query")
 
 
 def of_file(target: Linked, asked: Asked) -> Got:

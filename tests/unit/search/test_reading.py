@@ -188,7 +188,7 @@ def test_a_passage_that_is_gone_with_its_note_is_said_to_be(store: Store) -> Non
     store.look()
     (store.vault / "Another.md").write_text("It takes the row of that note.")
     store.look()
-    with pytest.raises(NotFound, match="is gone"):
+    with pytest.raises(NotFound, match="is gone, and its note is gone as well or has another name"):
         by_id(linked(store), first)
     assert by_id(linked(store), "00000000") is None
 
