@@ -16,9 +16,10 @@ from pydantic import AfterValidator, BeforeValidator, Discriminator, Field, Tag,
 from vragd.backends import registry as backends
 from vragd.backends.settings import BackendSettings
 from vragd.config import crontab
+from vragd.config.reranking import RerankSettings
 from vragd.config.variants import OneOf
 from vragd.embed import registry as embedders
-from vragd.embed.settings import EmbedderSettings, RerankSettings
+from vragd.embed.settings import EmbedderSettings
 from vragd.terms.fields import AbsolutePath, Patterns, Seconds, Settings, as_tuple
 from vragd.terms.metric import Metric
 

@@ -5,14 +5,15 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Literal
 
 import httpx
 
 from vragd.embed.remote import Silent, asks_proxy, encodable, over_http, verifies
-from vragd.embed.reranking import RerankSettings
 from vragd.errors import EmbedderRefused, EmbedderUnavailable
 from vragd.system.secrets import Unfit, can_be_sent, secret_in
+
+Speaks = Literal["documents", "texts"]
 
 MOST_CHARS = 4_000
 """Of a passage: what is longer is cut by such models anyhow, and some refuse it."""
@@ -23,15 +24,22 @@ MOST_BYTES = 4 << 20
 
 
 class Reranker:
-    """A connection pool to one endpoint. Any thread; contacts nobody before it is asked."""
+    """
+    A connection pool to one endpoint. Any thread; contacts nobody before it is asked.
 
-    def __init__(self, settings: RerankSettings) -> None:
-        self._settings = settings
+    `speaks`, `key_file` and `timeout_s` are as the configuration has them for `rerank`; `model` may be empty.
+    `is_local`: it is on this machine.
+    """
+
+    def __init__(
+        self, url: str, speaks: Speaks, model: str, key_file: str | None, timeout_s: float, *, is_local: bool
+    ) -> None:
+        self._url, self._speaks, self._model, self._key_file, self._timeout_s = url, speaks, model, key_file, timeout_s
         self._client = httpx.Client(
-            timeout=settings.timeout_s,
-            trust_env=asks_proxy(settings.url),
+            timeout=timeout_s,
+            trust_env=asks_proxy(url),
             follow_redirects=False,  # whoever listens must not send passages, or the key, on to another host
-            verify=verifies(settings.url, is_local=not settings.sends_to),
+            verify=verifies(url, is_local=is_local),
         )
 
     def relevance(self, question: str, passages: Sequence[str]) -> list[float]:
@@ -41,11 +49,11 @@ class Reranker:
         Raises EmbedderUnavailable. Blocks for `timeout_s`, and for no more than as long again where an answer's body
         comes in drops.
         """
-        url, texts = self._settings.url, [encodable(text[:MOST_CHARS]) for text in passages]
-        body: dict[str, Any] = {"query": encodable(question), self._settings.speaks: texts}
-        if self._settings.model:
-            body["model"] = self._settings.model
-        if self._settings.speaks == "texts":
+        url, texts = self._url, [encodable(text[:MOST_CHARS]) for text in passages]
+        body: dict[str, Any] = {"query": encodable(question), self._speaks: texts}
+        if self._model:
+            body["model"] = self._model
+        if self._speaks == "texts":
             body["truncate"] = True
         key = self._key()
         answer = self._answer(body, {"authorization": f"Bearer {key}"} if key else {})
@@ -59,7 +67,7 @@ class Reranker:
 
     def _answer(self, body: dict[str, Any], headers: dict[str, str]) -> bytes:
         """What is answered: httpx bounds neither its size nor the time of all of it."""
-        url, timeout_s, loading = self._settings.url, self._settings.timeout_s, "a larger rerank.timeout_s helps"
+        url, timeout_s, loading = self._url, self._timeout_s, "a larger rerank.timeout_s helps"
         ends, found = time.monotonic() + timeout_s, bytearray()
         with (
             over_http(url, timeout_s, timeout_s, loading),
@@ -80,14 +88,14 @@ class Reranker:
         self._client.close()
 
     def _key(self) -> str:
-        if self._settings.key_file is None:
+        if self._key_file is None:
             return ""
         try:
-            key = secret_in(self._settings.key_file)
+            key = secret_in(self._key_file)
         except Unfit as error:
             raise EmbedderRefused(f"rerank.key_file {error}", hint=error.hint) from None
         if not key or not can_be_sent(key):
-            raise EmbedderRefused(f"there is no key in {self._settings.key_file}, which rerank.key_file names")
+            raise EmbedderRefused(f"there is no key in {self._key_file}, which rerank.key_file names")
         return key
 
 

@@ -13,7 +13,6 @@ from pydantic import AfterValidator
 
 from vragd.embed.prompts import TEXT
 from vragd.embed.registry import TYPES
-from vragd.embed.reranking import RerankSettings as RerankSettings  # for who may read settings here alone
 from vragd.terms.fields import Settings
 
 

@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import Any, Never
 
-from vragd.embed.reranking import RerankSettings
+from vragd.config.reranking import RerankSettings
 from vragd.errors import BackendUnavailable, EmbedderUnavailable, Overloaded, UsageError, one_of
 from vragd.search.ask import Answer, Place, Question, Target, ask
 from vragd.search.asking import each_of, named_in, unknown_everywhere

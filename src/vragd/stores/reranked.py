@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import structlog
 
-from vragd.embed.reranking import RerankSettings
+from vragd.config.reranking import RerankSettings
 from vragd.errors import VragdError
 from vragd.search.question import Answer, Question
 from vragd.search.reordered import can_be, of, reordered
@@ -39,6 +39,14 @@ class Failing:
     message: str
     hint: str
     n: int = 0
+
+
+def reranker(settings: RerankSettings) -> Reranker:
+    """That of a store. Takes a tenth of a second: its library, and the list of authorities."""
+    from vragd.embed.reranker import Reranker  # its library is none of who has no re-ranker
+
+    one = settings
+    return Reranker(one.url, one.speaks, one.model, one.key_file, one.timeout_s, is_local=not one.sends_to)
 
 
 class Reranking:
@@ -113,12 +121,10 @@ class Reranking:
         }  # fmt: skip
 
     def _relevance(self, settings: RerankSettings, question: str, texts: list[str]) -> list[float]:
-        """On the lane, where it is made, too: its library and the list of authorities take a tenth of a second."""
-        from vragd.embed.reranker import Reranker  # its library is none of who has no re-ranker
-
+        """On the lane, where it is made, too."""
         with self._making:
             if (one := self.made.get(settings)) is None:
-                one = self.made[settings] = Reranker(settings)
+                one = self.made[settings] = reranker(settings)
         return one.relevance(question, texts)
 
     def _close_all_but(self, named: Set[RerankSettings]) -> None:

@@ -16,15 +16,15 @@ from pydantic import ValidationError
 from tests.fakes.answering import Answering
 from vragd.backends.memory.settings import MemoryBackend
 from vragd.config.load import Loaded
+from vragd.config.reranking import RerankSettings
 from vragd.config.settings import Config, LimitSettings, SourceSettings, StoreSettings, WatchSettings, no_embedder
-from vragd.embed.reranker import MOST_BYTES, Reranker
-from vragd.embed.reranking import RerankSettings
+from vragd.embed.reranker import MOST_BYTES
 from vragd.errors import EmbedderRefused, EmbedderUnavailable
 from vragd.search.question import Answer, Hit, Question
 from vragd.search.reordered import can_be, of, reordered
 from vragd.server.routes import dispatch
 from vragd.stores.questions import Questions
-from vragd.stores.reranked import LEFT_ALONE_S, Reranking
+from vragd.stores.reranked import LEFT_ALONE_S, Reranking, reranker
 from vragd.stores.stores import Stores
 
 LIKED = "quokka"
@@ -144,7 +144,7 @@ WRONG: dict[str, Any] = {
 
 
 def test_what_is_no_number_for_each_passage_is_none_and_nothing_of_a_passage_is_told(server: FakeReranker) -> None:
-    client = Reranker(settings(server))
+    client = reranker(settings(server))
     texts = [f"secret {n}" for n in range(8)]
     for says in WRONG.values():
         server.says = says
@@ -187,9 +187,9 @@ def test_a_key_is_read_from_a_file_of_ours_and_nothing_leaves_without_leave(
     key = tmp_path / "key"
     key.write_text("sk-one\n")
     with pytest.raises(EmbedderRefused, match="key_file can be read by others"):
-        Reranker(settings(server, key_file=str(key))).relevance("q", ["a"])
+        reranker(settings(server, key_file=str(key))).relevance("q", ["a"])
     key.chmod(0o600)
-    client = Reranker(settings(server, key_file=str(key)))
+    client = reranker(settings(server, key_file=str(key)))
     client.relevance("q", ["a"])
     key.write_text("")
     with pytest.raises(EmbedderRefused, match="no key in"):
@@ -218,7 +218,7 @@ ROWS = b'[{"index": 0, "score": 1}]'
 
 def test_an_answer_in_drops_or_without_an_end_is_given_up(server: FakeReranker) -> None:
     server.says = b" " * MOST_BYTES + ROWS
-    client = Reranker(settings(server))
+    client = reranker(settings(server))
     with pytest.raises(EmbedderUnavailable, match="more than 4 MiB"):
         client.relevance("q", ["a"])
     client.close()
@@ -243,7 +243,7 @@ def test_an_answer_in_drops_or_without_an_end_is_given_up(server: FakeReranker) 
 
         thread = threading.Thread(target=until_it_leaves, daemon=True)
         thread.start()
-        client = Reranker(RerankSettings(url=f"http://127.0.0.1:{door.getsockname()[1]}/r", timeout_s=0.2))
+        client = reranker(RerankSettings(url=f"http://127.0.0.1:{door.getsockname()[1]}/r", timeout_s=0.2))
         with pytest.raises(EmbedderUnavailable, match=r"did not answer within 0\.2 s"):
             client.relevance("q", ["a"])
         given_up.set()
