@@ -20,9 +20,10 @@ from bench.common import MIB, disk_bytes, percentiles, timed
 from bench.text import question_rows, rows
 from tests.conformance.factories import FACTORIES, REAL
 from vragd.backends.base import Batch, VectorBackend
-from vragd.backends.registry import TYPES, create_backend
+from vragd.backends.registry import create_backend
 from vragd.backends.scores import prepared
 from vragd.stores.elsewhere import Place, is_url
+from vragd.terms.backends import TYPES
 from vragd.terms.filter import equals
 
 NAME = "vragd-bench"

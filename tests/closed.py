@@ -18,7 +18,7 @@ from vragd.backends.settings import BackendSettings
 from vragd.catalog import titles
 from vragd.client import Client, error_of
 from vragd.config.load import Loaded
-from vragd.config.settings import Config, LimitSettings, McpSettings, SourceSettings, StoreSettings, WatchSettings
+from vragd.config.settings import Config, LimitSettings, SourceSettings, StoreSettings, WatchSettings
 from vragd.embed.ollama.settings import OllamaEmbedder
 from vragd.mcp.bridge import Bridge
 from vragd.mcp.resources import Resources
@@ -28,6 +28,7 @@ from vragd.server.routes import dispatch
 from vragd.stores.indexer import Indexer
 from vragd.stores.questions import Questions
 from vragd.stores.stores import Stores
+from vragd.terms.settings import McpSettings
 
 WRITTEN_AT = 1_700_000_000
 

@@ -15,7 +15,8 @@ from tests.fakes.ollama import FakeOllama
 from tests.fakes.openai import FakeOpenAI
 from tests.folders import bundled
 from vragd.embed.base import Embedder
-from vragd.embed.registry import TYPES, create_embedder
+from vragd.embed.registry import create_embedder
+from vragd.terms.embedders import TYPES
 
 
 def local(kind: str, **given: Any) -> Callable[[ExitStack], Embedder]:

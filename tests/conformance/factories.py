@@ -14,9 +14,10 @@ import pytest
 import xxhash
 
 from vragd.backends.base import VectorBackend
-from vragd.backends.registry import TYPES, create_backend
+from vragd.backends.registry import create_backend
 from vragd.backends.s3.settings import S3Backend
 from vragd.backends.s3vectors.settings import S3VectorsBackend
+from vragd.terms.backends import TYPES
 
 
 @functools.cache

@@ -14,7 +14,7 @@ from tests.conformance.factories import FACTORIES, REAL
 from vragd.backends.conformance.checks import CHECKS
 from vragd.backends.faiss.backend import FaissBackend
 from vragd.backends.faiss.collection import Tuning
-from vragd.backends.registry import REGISTRY
+from vragd.terms.backends import REGISTRY
 
 
 @pytest.mark.parametrize("check", CHECKS, ids=lambda fn: fn.__name__)

@@ -10,7 +10,7 @@ import pytest
 from tests.conformance.embedders import BROKEN, FACTORIES
 from vragd.embed.base import Embedder
 from vragd.embed.conformance import CHECKS
-from vragd.embed.registry import TYPES
+from vragd.terms.embedders import TYPES
 
 
 @pytest.mark.parametrize("check", CHECKS, ids=lambda fn: fn.__name__)

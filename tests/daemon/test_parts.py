@@ -18,8 +18,8 @@ import pytest
 
 from tests.harness import Vragd, until
 from tests.parts import PARTS, install
-from vragd.backends.registry import REGISTRY
 from vragd.client import Client
+from vragd.terms.backends import REGISTRY
 
 ROOT = Path(__file__).parents[2]
 NOTES = {"bread.md": "knead the dough, let it rise\n", "bikes.md": "oil the chain of the bicycle\n"}
@@ -67,9 +67,9 @@ def patched(tmp_path: Path) -> Path:
         shutil.copytree(ROOT / name, tree / name, ignore=heavy)
     shutil.copy(ROOT / "pyproject.toml", tree)
     (tree / "src/vragd/embed/builtin/minilm").symlink_to(ROOT / "src/vragd/embed/builtin/minilm")
-    for part, room in (("rowfile", "backends"), ("hashed", "embed")):
+    for part, room, table in (("rowfile", "backends", "backends"), ("hashed", "embed", "embedders")):
         shutil.copytree(PARTS / part, tree / "src/vragd" / room / part)
-        add_line(tree / "src/vragd" / room / "registry.py", "REGISTRY", f'"{part}": "vragd.{room}.{part}",')
+        add_line(tree / f"src/vragd/terms/{table}.py", "REGISTRY", f'"{part}": "vragd.{room}.{part}",')
     add_line(tree / "tests/conformance/factories.py", "FACTORIES", '"rowfile": local("rowfile"),')
     add_line(tree / "tests/conformance/embedders.py", "FACTORIES", '"hashed": local("hashed"),')
     return tree

@@ -3,7 +3,7 @@ The backend contract, second edition.
 
 A backend holds vectors by key in collections and finds the nearest. It is derived from the catalog: whatever it
 loses is put again from there, without embedding anything. Adding a backend is one folder with a
-`create(settings, data_dir) -> VectorBackend`, one line in `registry.py`, one factory in `tests/conformance`.
+`create(settings, data_dir) -> VectorBackend`, one line in `terms.backends`, one factory in `tests/conformance`.
 """
 
 from __future__ import annotations

@@ -11,12 +11,12 @@ from typing import Any
 from vragd.backends.base import VectorBackend
 from vragd.backends.checks import outside_vaults
 from vragd.backends.given import text
-from vragd.backends.registry import PATHS, TYPES
 from vragd.backends.vectors import Vectors
 from vragd.errors import BackendRefused, UsageError
 from vragd.system.files import TEMPORARY, disk_error, private_dir
 from vragd.system.lock import only_user
 from vragd.system.places import expanded
+from vragd.terms.backends import PATHS, TYPES
 
 
 def open_backend(kind: str, path: Path | str | None = None, **settings: Any) -> Vectors:

@@ -1,5 +1,5 @@
 """
-The types of backends. Standard library only, so that commands may look here.
+Makes the backend of a type. Standard library only, so that commands may look here; the types stand in `terms.backends`.
 
 A type is a folder: `settings.py` with a class `Settings`, and `backend.py` with `create(settings, data_dir)`.
 docs/backends.md says how to write one, here or in a package of its own.
@@ -7,50 +7,15 @@ docs/backends.md says how to write one, here or in a package of its own.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
-from vragd.system.packages import Types
+from vragd.terms.backends import BUCKET, PATHS, SCHEMES, TYPES
 
 if TYPE_CHECKING:
     from vragd.backends.base import VectorBackend
-
-REGISTRY = {
-    "elasticsearch": "vragd.backends.elasticsearch",
-    "faiss": "vragd.backends.faiss",
-    "file": "vragd.backends.file",
-    "memory": "vragd.backends.memory",
-    "opensearch": "vragd.backends.opensearch",
-    "pgvector": "vragd.backends.pgvector",
-    "qdrant": "vragd.backends.qdrant",
-    "s3": "vragd.backends.s3",
-    "s3vectors": "vragd.backends.s3vectors",
-    "sqlite": "vragd.backends.sqlite",
-}
-
-DEFAULT = "faiss"
-BUCKET = "s3vectors"
-"""What a place means that is named on the command line without a type: `--bucket NAME`."""
-
-SCHEMES = {
-    "elasticsearch+http": "elasticsearch", "elasticsearch+https": "elasticsearch", "opensearch+http": "opensearch",
-    "opensearch+https": "opensearch", "postgres": "pgvector", "postgresql": "pgvector",
-    "qdrant+http": "qdrant", "qdrant+https": "qdrant",
-}  # fmt: skip
-"""What else than its type the URL of a place may begin with, because its own clients write it so."""
-
-PATHS = frozenset({"file", "sqlite"})
-"""Types whose place is a path: `TYPE:PATH` on the command line."""
-
-CALLED = {
-    "elastic": "elasticsearch", "es": "elasticsearch", "os": "opensearch", "pg": "pgvector", "postgres": "pgvector",
-    "postgresql": "pgvector", "sqlite3": "sqlite",
-}  # fmt: skip
-"""What a type is called by who does not remember its name: it is suggested, and not taken."""
-
-TYPES = Types("backend", REGISTRY, "vragd.backends", CALLED)
-
 
 MakeBackend = Callable[[str, Any, Path], "VectorBackend"]
 """Makes the backend of a type from its settings, keeping local files below a folder."""
@@ -60,3 +25,25 @@ def create_backend(kind: str, settings: Any, data_dir: Path) -> VectorBackend:
     """The backend of type `kind`, keeping local files below `data_dir`. ConfigError for an unknown type."""
     backend: VectorBackend = TYPES.load(kind, "backend").create(settings, data_dir)
     return backend
+
+
+def is_path(kind: str) -> bool:
+    """Whether the place of a type is a path: `TYPE:PATH` on the command line."""
+    return kind in PATHS
+
+
+def of_bucket(name: str) -> str:
+    """The URL that the bare name of a place means."""
+    return f"{BUCKET}://{quote(name, safe='')}"
+
+
+def settings_at(url: str) -> type[Any]:
+    """The class of the settings that a URL is one of. Raises ConfigError for an unknown type."""
+    scheme = url.partition(":")[0]
+    return TYPES.settings(SCHEMES.get(scheme, scheme))
+
+
+def buckets(how: Mapping[str, str]) -> list[str]:
+    """The bare names that there are where `how` leads, sorted."""
+    found: list[str] = TYPES.load(BUCKET, "backend").places(how)
+    return found

@@ -43,6 +43,7 @@ def _show(args: argparse.Namespace) -> int:
 
 
 def _check(args: argparse.Namespace) -> int:
+    from vragd.config import types
     from vragd.stores import overlooked, trial
 
     loaded = load(args, required=True)
@@ -50,7 +51,7 @@ def _check(args: argparse.Namespace) -> int:
         say(within(f"note: {what}"))
     if not loaded.config.stores:
         say("note: it names no store")
-    for fault in trial.packages(loaded.config):
+    for fault in types.packages(loaded.config):
         say(f"note: {fault}")
     for what in (*trial.unread(loaded.config), *overlooked.idle_patterns(loaded.config)):
         say(within(f"note: {what}"))

@@ -153,7 +153,7 @@ def configured(
     from vragd.config.edit import quoted, with_source
 
     first, *others = folders
-    embedder = settings.no_embedder() if words_only else settings.default_embedder()
+    embedder = settings.no_embedder() if words_only else settings.StoreSettings().embedder
     text = TEMPLATE.format(
         store=store,
         path=quoted(str(first)),
@@ -162,7 +162,7 @@ def configured(
         embedder=embedder.type,
         said=WORDS_ALONE if words_only else "English, in this process; no server, no network",
         by_model=settings.of_model("embeddinggemma").type,
-        backend=settings.default_backend().type,
+        backend=settings.StoreSettings().backend.type,
     )
     taken = {name or first.name}
     for folder in others:

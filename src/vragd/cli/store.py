@@ -83,7 +83,7 @@ def _list(args: argparse.Namespace) -> int:
 def _create(args: argparse.Namespace) -> int:
     if bucket.wanted(args):
         return bucket.create(args)
-    from vragd.config.settings import default_backend, of_model
+    from vragd.config.settings import StoreSettings, of_model
 
     sources = [named(source) for source in args.source]
     for source in sources:
@@ -92,7 +92,7 @@ def _create(args: argparse.Namespace) -> int:
     body: dict[str, Any] = {
         "name": args.name,
         "sources": [{"path": str(source)} for source in sources],
-        "backend": {"type": default_backend().type, "index": args.index},
+        "backend": {"type": StoreSettings().backend.type, "index": args.index},
         "metric": args.metric,
     }
     if args.model:

@@ -10,8 +10,8 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from vragd.config.settings import Config
-from vragd.config.variants import OneOf
 from vragd.errors import ConfigError, nearest
+from vragd.terms.variants import OneOf
 
 Loc = tuple[str | int, ...]
 _MAY_BE_SECRET = re.compile(

@@ -10,18 +10,15 @@ import re
 from collections.abc import Mapping
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Discriminator, Field, Tag, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
-# The one import upwards: what a backend or an embedder takes is written in its own folder.
-from vragd.backends import registry as backends
-from vragd.backends.settings import BackendSettings
 from vragd.config import crontab
 from vragd.config.reranking import RerankSettings
-from vragd.config.variants import OneOf
-from vragd.embed import registry as embedders
-from vragd.embed.settings import EmbedderSettings
+from vragd.terms import backends, embedders
 from vragd.terms.fields import AbsolutePath, Patterns, Seconds, Settings, as_tuple
 from vragd.terms.metric import Metric
+from vragd.terms.settings import BackendSettings, EmbedderSettings, Mcp, default_backend, default_embedder
+from vragd.terms.variants import OneOf
 
 DEFAULT_INCLUDE = ("*.md", "*.markdown", "*.txt")
 PRIMARY = "primary"
@@ -30,18 +27,6 @@ STORE_NAME = r"^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$"  # the strictest backend's ru
 
 AnyBackend = Annotated[BackendSettings, OneOf(backends.TYPES)]
 AnyEmbedder = Annotated[EmbedderSettings, OneOf(embedders.TYPES)]
-
-
-def default_backend() -> BackendSettings:
-    """The settings of a store that says nothing of a backend."""
-    settings: BackendSettings = backends.TYPES.settings(backends.DEFAULT).model_validate({"type": backends.DEFAULT})
-    return settings
-
-
-def default_embedder() -> EmbedderSettings:
-    """The settings of a store that says nothing of an embedder."""
-    settings: EmbedderSettings = embedders.TYPES.settings(embedders.DEFAULT).model_validate({"type": embedders.DEFAULT})
-    return settings
 
 
 def no_embedder() -> EmbedderSettings:
@@ -66,29 +51,6 @@ def kept_by(settings: BackendSettings | None) -> str:
     if settings is not None and settings.type not in backends.TYPES.ours:
         return settings.kept or ".*"
     return "|".join(kept for name in backends.TYPES.ours if (kept := backends.TYPES.settings(name).kept))
-
-
-class McpSettings(Settings):
-    """What of a source assistants may see: all but what these patterns match."""
-
-    exclude: Patterns = ()
-
-
-def _whole_or_part(value: object) -> object:
-    if not isinstance(value, bool | Mapping | McpSettings):
-        raise ValueError("expected true, false, or {exclude: [PATTERN, ...]}")  # noqa: TRY004
-    return value
-
-
-def _which(value: object) -> str:
-    return "whole" if isinstance(value, bool) else "part"
-
-
-Mcp = Annotated[
-    Annotated[bool, Tag("whole")] | Annotated[McpSettings, Tag("part")],
-    Discriminator(_which),
-    BeforeValidator(_whole_or_part),
-]
 
 
 class SourceSettings(Settings):

@@ -1,7 +1,7 @@
 """
 The embedder contract, and the identity of an embedding (`Space`).
 
-Adding an embedder is one folder and one line in `registry.py`.
+Adding an embedder is one folder and one line in `terms.embedders`.
 """
 
 from __future__ import annotations

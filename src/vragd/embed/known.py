@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from importlib import import_module
 from importlib.util import find_spec
 
-from vragd.embed.registry import REGISTRY
+from vragd.terms.embedders import REGISTRY
 
 UNMEASURED = "not measured here"
 

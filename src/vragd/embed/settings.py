@@ -1,5 +1,5 @@
 """
-What the settings of every type of embedder say, whatever else they hold.
+The settings of embedders, as docs/backends.md says to write them: `EmbedderSettings`, and what prompts are.
 
 Loads no embedder: the configuration is read by commands that never embed.
 """
@@ -7,13 +7,13 @@ Loads no embedder: the configuration is read by commands that never embed.
 from __future__ import annotations
 
 import json
-from typing import Annotated, ClassVar
+from typing import Annotated
 
 from pydantic import AfterValidator
 
 from vragd.embed.prompts import TEXT
-from vragd.embed.registry import TYPES
-from vragd.terms.fields import Settings
+from vragd.terms.embedders import TYPES
+from vragd.terms.settings import EmbedderSettings as EmbedderSettings  # packages have it from here
 
 
 def _holds_the_text(value: str | None) -> str | None:
@@ -24,44 +24,6 @@ def _holds_the_text(value: str | None) -> str | None:
 
 Prompt = Annotated[str | None, AfterValidator(_holds_the_text)]
 """What is put around a text, which is `{text}`; None leaves it to what is known of the model."""
-
-
-class EmbedderSettings(Settings):
-    """The settings of an embedder. A subclass has a field `type: Literal["NAME"]`."""
-
-    gives_vectors: ClassVar[bool] = True
-    """Whether texts become vectors at all; in a store whose embedder gives none, words alone are searched."""
-
-    type: str
-
-    @property
-    def title(self) -> str:
-        """The type, and the model where the type has several: as a space's title begins."""
-        return self.type
-
-    def leaves_machine(self) -> bool:
-        """Whether the text of notes may be sent to another machine."""
-        return False
-
-    @property
-    def sends_to(self) -> str:
-        """The host that the text of notes goes to, for people; "" where it stays on this machine."""
-        return "another machine" if self.leaves_machine() else ""
-
-    @property
-    def is_english(self) -> bool:
-        """Whether its model is known to do badly with notes in other languages."""
-        return False
-
-    @property
-    def sets_the_scale(self) -> bool:
-        """Whether the weights of ranking were measured with its vectors: what the cosines of others are moved to."""
-        return False
-
-    @property
-    def longest_call_s(self) -> float:
-        """How long one call may wait for somebody else; 0 if it never does."""
-        return 0.0
 
 
 def of_record(record: str) -> EmbedderSettings:

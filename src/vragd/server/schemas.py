@@ -6,16 +6,10 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
-from vragd.config.settings import (
-    STORE_NAME,
-    AnyBackend,
-    AnyEmbedder,
-    Mcp,
-    default_backend,
-    default_embedder,
-)
+from vragd.config.settings import STORE_NAME, AnyBackend, AnyEmbedder
 from vragd.terms.fields import Integer, Patterns, as_tuple
 from vragd.terms.metric import Metric
+from vragd.terms.settings import Mcp, default_backend, default_embedder
 
 Strings = Annotated[tuple[str, ...], BeforeValidator(as_tuple)]
 

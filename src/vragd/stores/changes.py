@@ -8,8 +8,7 @@ from pathlib import Path
 
 import structlog
 
-from vragd.backends.settings import BackendSettings
-from vragd.config.settings import StoreSettings
+from vragd.config.settings import AnyBackend, StoreSettings
 from vragd.errors import DataDirError, DiskFull, EmbedderUnavailable, UsageError, VragdError
 from vragd.stores.registry import Entry, with_once
 from vragd.stores.state import State
@@ -51,7 +50,7 @@ async def stop_for(stores: Stores, name: str, to: State) -> None:
 
 
 async def index_once(
-    stores: Stores, name: str, path: str, include: Sequence[str], backend: BackendSettings | None = None
+    stores: Stores, name: str, path: str, include: Sequence[str], backend: AnyBackend | None = None
 ) -> dict[str, int]:
     """
     Index what matches `include` below `path`, once; tickets for `Stores.settled`.

@@ -13,16 +13,14 @@ from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Self
-from urllib.parse import quote, urlencode
+from urllib.parse import urlencode
 
 from vragd.backends.base import CollectionInfo, Match, VectorBackend
 from vragd.backends.recall import measure
-from vragd.backends.registry import BUCKET, PATHS, SCHEMES, TYPES, create_backend
-from vragd.backends.settings import BackendSettings
-from vragd.config.settings import Config, default_embedder, of_model
+from vragd.backends.registry import buckets, create_backend, is_path, of_bucket, settings_at
+from vragd.config.settings import AnyBackend, AnyEmbedder, Config, StoreSettings, of_model
 from vragd.embed.base import Embedder
 from vragd.embed.registry import create_embedder
-from vragd.embed.settings import EmbedderSettings
 from vragd.errors import (
     BackendUnavailable,
     StoreMismatch,
@@ -42,7 +40,7 @@ _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9_+.-]*")
 class Place:
     """A place that others use too, such as a bucket. A context manager, in which `backend` is what is there."""
 
-    def __init__(self, settings: BackendSettings) -> None:
+    def __init__(self, settings: AnyBackend) -> None:
         self.settings = settings
 
     @classmethod
@@ -53,15 +51,13 @@ class Place:
         Raises ConfigError for an unknown type, UsageError for one that has no places, pydantic's ValidationError
         for values that cannot be. None of them tells what may be a password.
         """
-        url = name if is_url(name) else f"{BUCKET}://{quote(name, safe='')}"
+        url = name if is_url(name) else of_bucket(name)
         scheme = url.partition(":")[0]
         if not _SCHEME.fullmatch(scheme) or (url != name and "@" in name):
             raise UsageError("expected a place as TYPE://PLACE?KEY=VALUE", hint="such as postgresql://me@host/database")
         if how:
             url += ("&" if "?" in url else "?") + urlencode(how)
-        settings = TYPES.settings(SCHEMES.get(scheme, scheme))
-        assert issubclass(settings, BackendSettings)
-        return cls(settings.from_url(url))
+        return cls(settings_at(url).from_url(url))
 
     def where(self) -> str:
         """For people, such as "bucket NAME"."""
@@ -79,23 +75,22 @@ class Place:
 
 def places(how: Mapping[str, str]) -> list[str]:
     """The names that `--bucket` takes where `how` leads, sorted."""
-    found: list[str] = TYPES.load(BUCKET, "backend").places(how)
-    return found
+    return buckets(how)
 
 
 def is_url(name: str) -> bool:
     """Whether a place is given with its type: TYPE://PLACE, or TYPE:PATH."""
     kind, colon, _ = name.partition(":")
-    return "://" in name or bool(colon and kind in PATHS)
+    return "://" in name or bool(colon and is_path(kind))
 
 
-def embedders(config: Config, model: str | None = None) -> list[EmbedderSettings]:
+def embedders(config: Config, model: str | None = None) -> list[AnyEmbedder]:
     """Who may have made an index: the model that was named; else the default one and those of the configuration."""
     configured = [store.embedder for store in config.stores.values()]
     if model:
         named = of_model(model)
         return [next((embedder for embedder in configured if embedder.title == named.title), named)]  # with its url
-    return [default_embedder(), *configured]
+    return [StoreSettings().embedder, *configured]
 
 
 def resolve(backend: VectorBackend, store: str) -> CollectionInfo:
@@ -133,7 +128,7 @@ def _successors(backend: VectorBackend, store: str, names: Iterable[str]) -> lis
     return found
 
 
-def embedder_for(info: CollectionInfo, candidates: Iterable[EmbedderSettings]) -> Embedder:
+def embedder_for(info: CollectionInfo, candidates: Iterable[AnyEmbedder]) -> Embedder:
     """
     The one of `candidates` that makes vectors of the index's space; those its model mark speaks for come first.
 
@@ -166,7 +161,7 @@ def embedder_for(info: CollectionInfo, candidates: Iterable[EmbedderSettings]) -
     )
 
 
-def _is_likely(settings: EmbedderSettings, model: str) -> bool:
+def _is_likely(settings: AnyEmbedder, model: str) -> bool:
     """Whether the readable mark of an index may mean this embedder. A hint: marks are cut, and tags left out."""
     mine, its = (re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-") for name in (settings.title, model))
     return its.startswith(mine) or (bool(its) and mine.startswith(its))
@@ -176,7 +171,7 @@ def query(
     backend: VectorBackend,
     store: str,
     text: str,
-    candidates: Iterable[EmbedderSettings],
+    candidates: Iterable[AnyEmbedder],
     *,
     top_k: int = 5,
     folder: str = "",
@@ -240,7 +235,7 @@ def counted(backend: VectorBackend, info: CollectionInfo) -> dict[str, Any]:
     return described(info) | {"vectors": sum(sources.values()), "sources": dict(sorted(sources.items()))}
 
 
-def create(backend: VectorBackend, store: str, settings: EmbedderSettings, metric: str) -> CollectionInfo:
+def create(backend: VectorBackend, store: str, settings: AnyEmbedder, metric: str) -> CollectionInfo:
     """Make an empty index for a store. One that is there already with the same shape is left as it is."""
     if metric not in ("cosine", "euclidean", "dot"):
         raise UsageError(f"unknown metric {metric!r}")

@@ -13,15 +13,11 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from vragd.backends import registry as backends
 from vragd.backends.registry import create_backend
-from vragd.backends.settings import BackendSettings
 from vragd.config.load import Loaded
-from vragd.config.settings import DEFAULT_INCLUDE, Config, SourceSettings, StoreSettings
-from vragd.embed import registry as embedders
+from vragd.config.settings import DEFAULT_INCLUDE, AnyBackend, AnyEmbedder, Config, SourceSettings, StoreSettings
 from vragd.embed.known import known
 from vragd.embed.registry import create_embedder
-from vragd.embed.settings import EmbedderSettings
 from vragd.errors import ConfigError, VragdError
 from vragd.search.tongue import SAMPLE, share_foreign
 from vragd.store.resting import was_embedded_by
@@ -35,19 +31,6 @@ from vragd.vault.scan import Scan
 from vragd.vault.source import Source
 
 MAX_BYTES = 8 << 20
-
-
-def packages(config: Config) -> list[str]:
-    """
-    What is wrong with what installed packages register, a sentence each.
-
-    Raises ConfigError where a store needs what cannot be used.
-    """
-    for store in config.stores.values():
-        for types, name in ((backends.TYPES, store.backend.type), (embedders.TYPES, store.embedder.type)):
-            if name not in types.ours:
-                types.load(name, types.noun)
-    return [*backends.TYPES.faults(), *embedders.TYPES.faults()]
 
 
 def unread(config: Config) -> list[str]:
@@ -155,7 +138,7 @@ ASKED = "how do I brew coffee"
 NEAR, FAR = "Pour the hot water slowly over the ground coffee.", "The annual tax return is due at the end of May."
 
 
-def pairs(settings: EmbedderSettings) -> tuple[float, float, float]:
+def pairs(settings: AnyEmbedder) -> tuple[float, float, float]:
     """
     The cosines of a question with a sentence that is near to it and one that is far; how long that took, in seconds.
 
@@ -170,13 +153,7 @@ def pairs(settings: EmbedderSettings) -> tuple[float, float, float]:
         embedder.close()
 
 
-def is_ours(settings: EmbedderSettings | BackendSettings) -> bool:
-    """Whether its type is one that vragd brings along, whose name tells nothing of who uses it."""
-    types = backends.TYPES if isinstance(settings, BackendSettings) else embedders.TYPES
-    return settings.type in types.ours
-
-
-def backend_answers(settings: BackendSettings) -> None:
+def backend_answers(settings: AnyBackend) -> None:
     """Make the backend, and have one that is shared list what it has. Raises VragdError."""
     with TemporaryDirectory() as empty:
         backend = create_backend(settings.type, settings, Path(empty))

@@ -179,7 +179,7 @@ def test_an_error_of_the_server_says_whether_to_try_again(error: Any, kind: type
 def test_without_psycopg_the_way_out_is_told(tmp_path: Path) -> None:
     code = (
         "import sys; sys.modules['psycopg'] = None\n"
-        "from vragd.backends.registry import create_backend, TYPES\n"
+        "from vragd.backends.registry import create_backend\nfrom vragd.terms.backends import TYPES\n"
         "from pathlib import Path\n"
         "from vragd.errors import ConfigError\n"
         f"settings = TYPES.settings('pgvector').from_url({HERE!r})\n"

@@ -19,8 +19,9 @@ from vragd.backends.settings import BackendSettings
 from vragd.cli.main import main
 from vragd.cli.purge.data import has_mark, inventory
 from vragd.cli.purge.thing import Vaults
-from vragd.config.settings import default_backend, kept_by
+from vragd.config.settings import kept_by
 from vragd.system.lock import only_process
+from vragd.terms.settings import default_backend
 
 
 @pytest.fixture

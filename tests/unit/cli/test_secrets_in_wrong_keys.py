@@ -8,9 +8,8 @@ from typing import Any
 
 import pytest
 
-from vragd.backends import registry as backends
 from vragd.cli.main import main
-from vragd.embed import registry as embedders
+from vragd.terms import backends, embedders
 
 PLANTED = "Planted7"
 NEEDED: dict[str, Any] = {

@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 
 from vragd.config.load import parse
-from vragd.config.settings import McpSettings, SourceSettings
+from vragd.config.settings import SourceSettings
 from vragd.errors import ConfigError
+from vragd.terms.settings import McpSettings
 
 TEXT = "stores:\n  notes:\n    sources:\n    - path: /v\n      mcp: {}\n"
 

@@ -13,17 +13,18 @@ from pydantic import TypeAdapter, ValidationError
 
 from tests.conformance.factories import EVERY as EVERY_BACKEND
 from tests.conformance.factories import FACTORIES
-from vragd.backends import registry as backends
+from vragd.backends.registry import create_backend
 from vragd.backends.settings import BackendSettings
 from vragd.config.load import Loaded, parse
-from vragd.config.settings import AnyEmbedder, Config, StoreSettings, default_backend, default_embedder, of_model
-from vragd.embed import registry as embedders
+from vragd.config.settings import AnyEmbedder, Config, StoreSettings, of_model
 from vragd.embed.settings import EmbedderSettings, of_record
 from vragd.errors import ConfigError, UsageError
 from vragd.server.schemas import IndexRequest, StoreRequest
 from vragd.stores.elsewhere import Place
 from vragd.stores.registry import Registry
 from vragd.system.packages import Types
+from vragd.terms import backends, embedders
+from vragd.terms.settings import default_backend, default_embedder
 
 # Every field of every type, none with its default: what is dropped on the way is missed.
 LUCENE: dict[str, Any] = {
@@ -324,7 +325,7 @@ def test_the_settings_of_every_type_load_nothing_of_what_they_configure() -> Non
 @pytest.mark.slow
 def test_the_registries_load_the_standard_library_alone() -> None:
     code = (
-        "import sys; import vragd.backends.registry, vragd.embed.registry\n"
+        "import sys; import vragd.backends.registry, vragd.embed.registry, vragd.terms.backends\n"
         "print(sorted({'pydantic', 'numpy', 'yaml', 'importlib.metadata'} & set(sys.modules)))"
     )
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "[]\n"
@@ -332,7 +333,7 @@ def test_the_registries_load_the_standard_library_alone() -> None:
 
 def test_an_unknown_type_lists_those_there_are() -> None:
     with pytest.raises(ConfigError, match="unknown backend type 'fais'") as caught:
-        backends.create_backend("fais", None, Path())
+        create_backend("fais", None, Path())
     known = "known: elasticsearch, faiss, file, memory, opensearch, pgvector, qdrant, s3, s3vectors, sqlite"
     assert caught.value.hint == f"did you mean 'faiss'? {known}"
 

@@ -18,10 +18,10 @@ from tests.fakes.ollama import FakeOllama
 from vragd.backends.faiss.settings import FaissBackend
 from vragd.backends.memory.settings import MemoryBackend
 from vragd.backends.settings import BackendSettings
-from vragd.config.settings import McpSettings
 from vragd.errors import StillLooking
 from vragd.mcp.resources import BEGINS
 from vragd.stores.audience import Audience
+from vragd.terms.settings import McpSettings
 
 WORDS = ("quartz", "quarts", "lantern", "lanterns", "walrus", "obelisk", "zephyr", "meadow", "ledger", "cobalt",
          "日本語", "diary-note", "secret")  # fmt: skip

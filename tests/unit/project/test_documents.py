@@ -14,13 +14,13 @@ from pydantic import BaseModel
 from tests.documented import DOCUMENTS, MADE
 from tests.documented import commands as documented
 from tests.sizes import complaints
-from vragd.backends import registry as backends
 from vragd.cli.main import FILTERED, parser
 from vragd.cli.query import guarded
 from vragd.cli.reasons import REASONS
 from vragd.cli.tree import below, flags
 from vragd.config import load, settings
-from vragd.embed import registry as embedders
+from vragd.terms import backends, embedders
+from vragd.terms.settings import McpSettings, default_backend, default_embedder
 
 ROOT = Path(__file__).parents[3]
 EXAMPLE = ROOT / "config.example.yaml"
@@ -42,7 +42,8 @@ def keys(document: Any) -> set[str]:
 
 
 def test_the_example_configuration_names_every_key() -> None:
-    models = [m for m in vars(settings).values() if isinstance(m, type) and issubclass(m, BaseModel)]
+    named = (*vars(settings).values(), McpSettings)
+    models = [m for m in named if isinstance(m, type) and issubclass(m, BaseModel)]
     models += [types.settings(name) for types in (backends.TYPES, embedders.TYPES) for name in types.ours]
     known = {field for model in models for field in model.model_fields}
     assert known - keys(yaml.safe_load(EXAMPLE.read_text())) == set()
@@ -54,7 +55,7 @@ def test_the_example_configuration_shows_the_defaults() -> None:
         shown = load.parse(yaml.safe_dump({section: document[section]}), "x")
         assert getattr(shown, section) == getattr(settings.Config(), section)
     shown = load.parse(yaml.safe_dump({"stores": {"notes": document["stores"]["notes"]}}), "x").stores["notes"]
-    assert (shown.backend, shown.embedder) == (settings.default_backend(), settings.default_embedder())
+    assert (shown.backend, shown.embedder) == (default_backend(), default_embedder())
 
 
 def commands(top: argparse.ArgumentParser) -> list[str]:

@@ -10,12 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from vragd.backends import registry as backends
-from vragd.embed import registry as embedders
+from vragd.terms import backends, embedders
 
 SOURCE = Path(__file__).parents[3] / "src" / "vragd"
 ROOMS = {"backends": backends.REGISTRY, "embed": embedders.REGISTRY}
-REGISTRIES = {SOURCE / room / "registry.py" for room in ROOMS}
+REGISTRIES = {SOURCE / "terms" / "backends.py", SOURCE / "terms" / "embedders.py"}
 # Words that mean other things too: only whole strings and folders count, and a class only beside what it is a type of.
 PLAIN = {"memory", "builtin", "sqlite", "file", "s3", "onnx", "none"}
 EVERYDAY = {"file", "sqlite", "s3", "none"}  # these as strings, too

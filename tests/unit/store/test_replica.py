@@ -12,7 +12,7 @@ import pytest
 from tests.backends import keys, put
 from tests.world import World, sql
 from vragd.backends.base import Batch, Entry, VectorBackend
-from vragd.backends.registry import TYPES, create_backend
+from vragd.backends.registry import create_backend
 from vragd.backends.settings import BackendSettings
 from vragd.catalog.replicas import rows_of
 from vragd.config.settings import StoreSettings
@@ -20,6 +20,7 @@ from vragd.errors import BackendUnavailable, UnknownCollection, VectorsRefused
 from vragd.store.replica import Replica, Told
 from vragd.sync.pace import Pace
 from vragd.system.failpoints import install, kill_at
+from vragd.terms.backends import TYPES
 
 NOTE = "# One\n\nA heron by the river.\n\n# Two\n\nThe ledger of the mill.\n"
 

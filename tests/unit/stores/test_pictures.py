@@ -13,7 +13,6 @@ import pytest
 
 from tests.closed import InProcess, Vault, running
 from tests.fakes.ollama import FakeOllama
-from vragd.config.settings import McpSettings
 from vragd.errors import UnknownStore, UsageError
 from vragd.search.picture.asked import Layout
 from vragd.search.picture.kept import Kept
@@ -24,6 +23,7 @@ from vragd.stores.audience import Audience
 from vragd.stores.pictures import Pictures
 from vragd.stores.questions import target_of
 from vragd.system.child import ChildEnded
+from vragd.terms.settings import McpSettings
 
 ABOUT = {
     "bread": "sourdough flour oven crust starter loaf",

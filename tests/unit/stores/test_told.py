@@ -15,19 +15,13 @@ from tests.fakes.openai import FakeOpenAI
 from tests.unit.search.test_tongue import ENGLISH, FRENCH
 from vragd.backends.memory.settings import MemoryBackend
 from vragd.config.load import Loaded
-from vragd.config.settings import (
-    Config,
-    LimitSettings,
-    SourceSettings,
-    StoreSettings,
-    WatchSettings,
-    default_embedder,
-)
+from vragd.config.settings import Config, LimitSettings, SourceSettings, StoreSettings, WatchSettings
 from vragd.embed.openai.settings import OpenAIEmbedder
 from vragd.embed.settings import EmbedderSettings
 from vragd.server.routes import dispatch
 from vragd.stores.questions import Questions
 from vragd.stores.stores import Stores
+from vragd.terms.settings import default_embedder
 
 Get = Callable[[str], Awaitable[Any]]
 

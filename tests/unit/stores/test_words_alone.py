@@ -9,18 +9,11 @@ from typing import Any
 
 from vragd.backends.memory.settings import MemoryBackend
 from vragd.config.load import Loaded
-from vragd.config.settings import (
-    Config,
-    LimitSettings,
-    SourceSettings,
-    StoreSettings,
-    WatchSettings,
-    default_embedder,
-    no_embedder,
-)
+from vragd.config.settings import Config, LimitSettings, SourceSettings, StoreSettings, WatchSettings, no_embedder
 from vragd.server.routes import dispatch
 from vragd.stores.questions import Questions
 from vragd.stores.stores import Stores
+from vragd.terms.settings import default_embedder
 
 
 def test_it_is_well_says_what_it_is_and_gets_a_model_when_one_is_configured(tmp_path: Path) -> None:

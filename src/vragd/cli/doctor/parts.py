@@ -29,6 +29,7 @@ NEAR_ENOUGH = 0.1
 
 def configuration(loaded: Loaded) -> Iterator[Finding]:
     """What the file says, and what of it nobody reads."""
+    from vragd.config import types
     from vragd.stores import trial
 
     stores = loaded.config.stores
@@ -40,7 +41,7 @@ def configuration(loaded: Loaded) -> Iterator[Finding]:
     else:
         what = f"{loaded.file}: {plural(len(stores), 'store')}, {plural(n_sources, 'folder')}"
         yield Finding("configuration", "ok", what, facts=facts)
-    for said in (*trial.packages(loaded.config), *trial.unread(loaded.config)):
+    for said in (*types.packages(loaded.config), *trial.unread(loaded.config)):
         yield Finding("configuration", "note", said, "", {"code": "unread"})
 
 
@@ -186,12 +187,13 @@ def _store(store: dict[str, Any]) -> Iterator[Finding]:
 
 def models(loaded: Loaded) -> Iterator[Finding]:
     """Whether each model finds two sentences of one thing nearer than two of different ones."""
+    from vragd.config import types
     from vragd.stores import trial
 
     for name, settings in {
         repr(store.embedder): (name, store.embedder) for name, store in loaded.config.stores.items()
     }.values():
-        public = settings.type if trial.is_ours(settings) else "other"
+        public = settings.type if types.is_ours(settings) else "other"
         if not settings.gives_vectors:
             yield Finding("model", "ok", f"store {name} keeps words alone: it needs none", facts={"type": public})
             continue
@@ -218,6 +220,7 @@ def models(loaded: Loaded) -> Iterator[Finding]:
 
 def backends(loaded: Loaded) -> Iterator[Finding]:
     """Whether each backend can be made, and each that is shared asked."""
+    from vragd.config import types
     from vragd.stores import trial
 
     named = [
@@ -226,7 +229,7 @@ def backends(loaded: Loaded) -> Iterator[Finding]:
         for replica, one in (("", settings.backend), *settings.replicas.items())
     ]
     for name, backend in named:
-        public = backend.type if trial.is_ours(backend) else "other"
+        public = backend.type if types.is_ours(backend) else "other"
         try:
             trial.backend_answers(backend)
         except VragdError as error:

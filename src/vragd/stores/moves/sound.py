@@ -10,9 +10,9 @@ from itertools import islice
 
 import numpy as np
 
+from vragd.config.settings import AnyEmbedder
 from vragd.embed.base import Embedder
 from vragd.embed.registry import create_embedder
-from vragd.embed.settings import EmbedderSettings
 from vragd.errors import EmbedderRejected, EmbedderUnavailable, StoreMismatch
 from vragd.store.exported import Origin, Record, Records, Shape
 
@@ -92,7 +92,7 @@ class Whose:
         self.shape, self.tried = shape, tried
 
 
-def whose(origin: Origin, candidates: Iterable[EmbedderSettings]) -> Whose:
+def whose(origin: Origin, candidates: Iterable[AnyEmbedder]) -> Whose:
     """
     Which of these models made the vectors, by embedding a sample again, in the form the tool embedded it and as shown.
 
@@ -170,14 +170,14 @@ Ready = Sound | Reembedded
 
 
 @contextmanager
-def embedded_again(found: Origin, settings: EmbedderSettings) -> Iterator[Reembedded]:
+def embedded_again(found: Origin, settings: AnyEmbedder) -> Iterator[Reembedded]:
     """The origin with vectors that this model makes of its texts."""
     with closing(create_embedder(settings.type, settings)) as embedder:
         yield Reembedded(Sound(found, with_vector=False), embedder)
 
 
 def of_known_model(
-    found: Origin, candidates: Iterable[EmbedderSettings], *, unchecked: bool = False
+    found: Origin, candidates: Iterable[AnyEmbedder], *, unchecked: bool = False
 ) -> tuple[Sound, str]:  # fmt: skip
     """
     The sound records of an origin, of the model that it names or that one of these turns out to be; what was compared.
