@@ -17,13 +17,14 @@ from vragd.config.reranking import RerankSettings
 from vragd.terms import backends, embedders
 from vragd.terms.fields import AbsolutePath, Patterns, Seconds, Settings, as_tuple
 from vragd.terms.metric import Metric
+from vragd.terms.names import STORE
 from vragd.terms.settings import BackendSettings, EmbedderSettings, Mcp, default_backend, default_embedder
 from vragd.terms.variants import OneOf
 
 DEFAULT_INCLUDE = ("*.md", "*.markdown", "*.txt")
 PRIMARY = "primary"
 REPLICA_NAME = r"[a-z0-9][a-z0-9-]{0,39}"
-STORE_NAME = r"^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$"  # the strictest backend's rule (an index of S3 Vectors)
+STORE_NAME = rf"^{STORE}$"
 
 AnyBackend = Annotated[BackendSettings, OneOf(backends.TYPES)]
 AnyEmbedder = Annotated[EmbedderSettings, OneOf(embedders.TYPES)]

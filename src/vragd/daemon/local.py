@@ -11,15 +11,16 @@ import json
 import os
 from collections.abc import Awaitable, Callable
 from contextlib import ExitStack
+from functools import partial
 from typing import Any, ParamSpec, TypeVar
 
 from vragd.client import encoded, error_of
 from vragd.config.load import Loaded
 from vragd.server import alone
 from vragd.server.routes import dispatch
+from vragd.stores import unattended
 from vragd.stores.questions import Questions
 from vragd.stores.stores import Stores
-from vragd.stores.unattended import NO_DAEMON
 from vragd.system.lock import only_process
 from vragd.system.log import set_up
 
@@ -59,7 +60,7 @@ class Local:
             raise error_of(**answer["error"])
         if isinstance(answer, dict) and "degraded" in answer and "tickets" not in answer:
             # the folders may not have been looked through, and nobody watches them afterwards
-            answer["degraded"] = [NO_DAEMON, *(one for one in answer["degraded"] if one != "initial_scan")]
+            answer["degraded"] = [unattended.NO_DAEMON, *(one for one in answer["degraded"] if one != "initial_scan")]
         return answer
 
     def close(self) -> None:
@@ -75,7 +76,7 @@ def ask_alone(loaded: Loaded, body: Any) -> Any:
     What `/v1/query` answers where no daemon runs, by words alone: nothing is opened for writing. Raises VragdError.
     """
     set_up(level="error", style=loaded.config.log.format, show_paths=loaded.config.log.paths)
-    return json.loads(alone.query(loaded, encoded(body)))
+    return json.loads(alone.query(encoded(body), partial(unattended.query, loaded)))
 
 
 async def _started(loaded: Loaded) -> Stores:

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from vragd.config.load import Loaded
+from collections.abc import Callable
+from typing import Any
+
 from vragd.server.routes import ROUTES
 from vragd.server.table import encode, find, parse
-from vragd.stores import unattended
 
 
-def query(loaded: Loaded, body: bytes) -> bytes:
-    """The answer to a request of `/v1/query`, as JSON; see `unattended.query`. Raises VragdError."""
+def query(body: bytes, answered: Callable[..., dict[str, Any]]) -> bytes:
+    """
+    The answer to a request of `/v1/query`, as JSON: what `answered` says to the names of stores, and to what is asked
+    by key. Raises VragdError.
+    """
     route, _, _ = find(ROUTES, "POST", "/v1/query")
     request = parse(route, body)
     assert request is not None
     asked = request.model_dump(exclude={"fresh_s"})
     asked["sources"] = frozenset(asked["sources"])
-    return encode(unattended.query(loaded, asked.pop("stores"), **asked))
+    return encode(answered(asked.pop("stores"), **asked))

@@ -14,7 +14,6 @@ from typing import Any
 import structlog
 from pydantic import ValidationError
 
-from vragd.config.settings import SourceSettings, StoreSettings
 from vragd.errors import ConfigError, UsageError, VragdError
 from vragd.server import list_schemas as ls
 from vragd.server import lists, metrics, pictures, watching
@@ -138,11 +137,8 @@ async def create_store(call: Call) -> Any:
     """Make a store"""
     b: s.StoreRequest = call.body
     with _as_the_caller_put_it():
-        settings = StoreSettings(
-            sources=tuple(SourceSettings.model_validate(source.model_dump(exclude_none=True)) for source in b.sources),
-            embedder=b.embedder,
-            backend=b.backend,
-            metric=b.metric,
+        settings = changes.settings_of(
+            [source.model_dump(exclude_none=True) for source in b.sources], b.embedder, b.backend, b.metric
         )
         await changes.create_store(call.stores, b.name, settings, replace=b.replace)
     return await reports.store_info(call.stores, b.name)

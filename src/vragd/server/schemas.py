@@ -6,18 +6,23 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
-from vragd.config.settings import STORE_NAME, AnyBackend, AnyEmbedder
+from vragd.terms import backends, embedders
 from vragd.terms.fields import Integer, Patterns, as_tuple
 from vragd.terms.metric import Metric
-from vragd.terms.settings import Mcp, default_backend, default_embedder
+from vragd.terms.names import STORE
+from vragd.terms.settings import BackendSettings, EmbedderSettings, Mcp, default_backend, default_embedder
+from vragd.terms.variants import OneOf
 
 Strings = Annotated[tuple[str, ...], BeforeValidator(as_tuple)]
 
 MAX_FLOAT32 = 3.4028234663852886e38
 Finite = Annotated[float, Field(ge=-MAX_FLOAT32, le=MAX_FLOAT32, allow_inf_nan=False)]
 
+AnyBackend = Annotated[BackendSettings, OneOf(backends.TYPES)]
+AnyEmbedder = Annotated[EmbedderSettings, OneOf(embedders.TYPES)]
+
 # Some bounds are enforced where they belong, with a better complaint, and only described here.
-StoreName = Annotated[str, Field(json_schema_extra={"pattern": STORE_NAME})]
+StoreName = Annotated[str, Field(json_schema_extra={"pattern": f"^{STORE}$"})]
 
 
 def _no_nul(value: str) -> str:

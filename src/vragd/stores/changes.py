@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import structlog
 
-from vragd.config.settings import AnyBackend, StoreSettings
+from vragd.config.settings import AnyBackend, AnyEmbedder, SourceSettings, StoreSettings
 from vragd.errors import DataDirError, DiskFull, EmbedderUnavailable, UsageError, VragdError
 from vragd.stores.registry import Entry, with_once
 from vragd.stores.state import State
@@ -19,6 +20,14 @@ from vragd.vault.ignore import Rules
 from vragd.vault.scan import Scan, scan
 
 log = structlog.get_logger()
+
+
+def settings_of(
+    sources: Iterable[Mapping[str, Any]], embedder: AnyEmbedder, backend: AnyBackend, metric: str
+) -> StoreSettings:
+    """Those of a store that is asked for, its `sources` as YAML would have them. Raises pydantic's ValidationError."""
+    known = tuple(SourceSettings.model_validate(source) for source in sources)
+    return StoreSettings.model_validate({"sources": known, "embedder": embedder, "backend": backend, "metric": metric})
 
 
 async def create_store(stores: Stores, name: str, settings: StoreSettings, *, replace: bool = False) -> None:

@@ -1,4 +1,4 @@
-"""Names of files as text for people, JSON and links. A name need not be UTF-8."""
+"""Names of files as text for people, JSON and links, which need not be UTF-8; and what a store may be called."""
 
 from __future__ import annotations
 
@@ -8,6 +8,9 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 from urllib.parse import quote, quote_from_bytes
+
+STORE = r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]"
+"""What all of a store's name is: the strictest backend's rule (an index of S3 Vectors)."""
 
 _WITH_MARKS = ("md", "markdown", "mdx", "txt", "canvas")
 _NO_LINK = re.compile(r"[#^|:\\\[\]]|%%")
