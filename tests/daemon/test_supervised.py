@@ -7,6 +7,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,6 +15,7 @@ from typing import Any
 
 import pytest
 
+from tests.fakes.lucene import FakeNode
 from tests.fakes.ollama import FakeOllama
 from tests.harness import Vragd, until, vragd
 
@@ -133,14 +135,17 @@ def test_a_watchdog_meant_for_another_process_is_not_fed(daemon: Vragd, manager:
 
 
 def test_a_lane_that_hangs_is_named_and_the_watchdog_is_not_fed_until_it_moves(daemon: Vragd, manager: Manager) -> None:
-    with FakeOllama() as fake:
-        embedder = {"type": "ollama", "model": "fake-embed", "url": fake.url, "timeout_s": 600}
-        daemon.configure(stores={"notes": {"sources": [{"path": str(daemon.vault)}], "embedder": embedder}})
-        fake.hang_word = "tarpit"
-        (daemon.vault / "new.md").write_text("a tarpit\n")  # before it begins: for one that is saved it hurries
+    with FakeOllama() as fake, FakeNode("opensearch") as node:
+        backend = {"type": "opensearch", "url": f"http://{node.host}", "timeout_s": 600}
+        embedder = {"type": "ollama", "model": "fake-embed", "url": fake.url}
+        store = {"sources": [{"path": str(daemon.vault)}], "embedder": embedder, "backend": backend}
+        daemon.configure(stores={"notes": store})
         launch(daemon, WITH_STUCK_S, str(STUCK_S), NOTIFY_SOCKET=str(manager.path), WATCHDOG_USEC="200000")
         manager.hear_until("WATCHDOG")
-        fake.wait_until_hanging()
+        daemon.settle()
+        node.hangs_in, node.hangs, n_before = "_bulk", threading.Event(), node.calls["_bulk"]
+        (daemon.vault / "new.md").write_text("a tarpit\n")
+        until(lambda: node.calls["_bulk"] > n_before, "it to hang")
         until(lambda: events(daemon, "daemon.watchdog_withheld"), "the withheld ping")
         assert [line["parts"] for line in events(daemon, "daemon.watchdog_withheld")] == [["notes/writer_lane"]]
         while (heard := manager.hear()) and "STATUS" not in heard:
@@ -148,7 +153,7 @@ def test_a_lane_that_hangs_is_named_and_the_watchdog_is_not_fed_until_it_moves(d
         assert heard == {"STATUS": "Hangs: notes/writer_lane"}
         assert manager.hear(1.0) is None, "twenty checks, and not one ping"
         assert daemon.answers(), "it is a part that hangs, not the whole"
-        fake.release()
+        node.hangs.set()
         assert manager.hear() == {"WATCHDOG": "1"}
         until(lambda: events(daemon, "daemon.watchdog_resumed"), "the end of it")
         until(lambda: daemon.paths("tarpit"), "the note to be found")

@@ -109,7 +109,8 @@ class FakeNode(Answering):
         self.denies: Callable[[str, str], bool] = lambda method, path: False
         """Whether a request is answered with 403."""
         self.hangs: threading.Event | None = None
-        """A search is answered once this is set."""
+        """What `hangs_in` names, a search if nothing else, is answered once this is set."""
+        self.hangs_in = "_search"
         self.partial = False
         """Searches say that a shard failed."""
 
@@ -128,7 +129,7 @@ class FakeNode(Answering):
             self.calls[last if last.startswith("_") else method] += 1
         if planted := self.planted():
             return planted
-        if last == "_search" and self.hangs is not None:
+        if last == self.hangs_in and self.hangs is not None:
             self.hangs.wait(60)
         if self.word is not None and headers.get("Authorization") != self.word:
             return 401, b"Unauthorized"
