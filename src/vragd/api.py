@@ -148,12 +148,9 @@ def _daemon(path: Path | str | None) -> tuple[Path, Callable[[], Path | None]]:
     from vragd.config import at_hand
 
     flag = os.fsdecode(path) if path else None
-    if at_hand.names_socket(flag):
-        return at_hand.socket_of(flag, None), client.nowhere
-    at_hand.refuse_missing(None)
-    if at_hand.names_data_dir(None):
-        return at_hand.socket_in(at_hand.data_dir_of(None, None)), _recorded
-    return at_hand.socket_of(None, None), _recorded
+    if not (is_named := at_hand.names_socket(flag)):
+        at_hand.refuse_missing(None)
+    return at_hand.first_asked(flag, None, None), client.nowhere if is_named else _recorded
 
 
 def _recorded() -> Path | None:

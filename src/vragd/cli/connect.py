@@ -28,12 +28,9 @@ def client(args: argparse.Namespace) -> Client:
     another user.
     """
     _refuse_missing(args, names_socket(args))
+    where = at_hand.first_asked(args.socket, args.data_dir, args.config)
     if names_socket(args):
-        return Client(client_socket(args.socket, args.config))
-    if at_hand.names_data_dir(args.data_dir):
-        where = at_hand.socket_in(data_dir_of(args))
-    else:
-        where = client_socket(args.socket, args.config)
+        return Client(where)
     return Client(where, lambda: at_hand.recorded_socket(data_dir_of(args)))
 
 

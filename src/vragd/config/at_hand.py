@@ -38,9 +38,11 @@ def names_data_dir(flag: str | None) -> bool:
     return bool(flag or os.environ.get("VRAGD_DATA_DIR"))
 
 
-def socket_in(directory: Path) -> Path:
-    """Where no socket is by default, so that what is recorded in a data directory is asked."""
-    return directory / "socket"
+def first_asked(socket: str | None, data_dir: str | None, config: str | None) -> Path:
+    """Where whoever has these flags looks for the daemon first. Raises ConfigError."""
+    if names_data_dir(data_dir) and not names_socket(socket):
+        return data_dir_of(data_dir, config) / "socket"  # where by default none is: what is recorded there is asked
+    return socket_of(socket, config)
 
 
 def refuse_missing(config_flag: str | None) -> None:

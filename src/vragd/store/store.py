@@ -283,7 +283,6 @@ class Store:
                 self.lasting.readers,
                 self.given.stop,
                 self.given.pace,
-                ahead=self.calls.beside,
                 calls=self.calls,
                 stands_in=self.spaces.stands_in,
             )

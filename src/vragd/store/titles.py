@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from functools import partial
 
 import numpy as np
@@ -13,11 +14,14 @@ from vragd.embed.base import Embedder
 from vragd.errors import EmbedderRejected, EmbedderUnavailable
 from vragd.store.store import Store
 from vragd.sync.calls import Late
-from vragd.sync.embedding import makes
+from vragd.sync.embedding import identity_of, makes, who
 from vragd.system.failpoints import reach
 
 SLICE_S = 0.25  # a note saved meanwhile waits for it
 SLICE = 64
+
+Rows = list[tuple[bytes, np.ndarray | None]]
+"""Of each title, by its hash, the vector; None for one that is refused."""
 
 
 def embed_titles(store: Store) -> bool:
@@ -42,28 +46,29 @@ def embed_titles(store: Store) -> bool:
         return False
     try:
         embedder = store.embedder
-        if not store.calls.run(partial(makes, embedder, space)):
+        if not who(store.calls, embedder).is_like(identity_of(space)):
             return False  # it is noticed where chunks are embedded
         began = time.monotonic()
         for start in range(0, len(waiting), embedder.batch_size):
             some = waiting[start : start + embedder.batch_size]
-            rows = store.calls.run(partial(_made, embedder, space, [title for _, title in some]))
-            if rows is None:
+            made = store.calls.run(partial(_made, embedder, space, some), f"titles {space.id}")
+            if made is None:
                 return False
             with store.catalog.writing() as db:
-                titles.save(db, space.id, [(key, row) for (key, _), row in zip(some, rows, strict=True)])
+                titles.save(db, space.id, made)
             reach("titles.saved")
-            if time.monotonic() - began > SLICE_S:
+            was_left = [key for key, _ in made] != [key for key, _ in some]  # of other titles: see anew what waits
+            if was_left or time.monotonic() - began > SLICE_S:
                 break
     except (EmbedderUnavailable, Late):
         return False
     return True
 
 
-def _made(embedder: Embedder, space: SpaceRow, texts: list[str]) -> list[np.ndarray | None] | None:
-    """As `_embedded`; None from one that was replaced meanwhile."""
-    rows = _embedded(embedder, texts)
-    return rows if makes(embedder, space) else None
+def _made(embedder: Embedder, space: SpaceRow, some: Sequence[tuple[bytes, str]]) -> Rows | None:
+    """As `_embedded` has it of titles with their keys; None from one that was replaced meanwhile."""
+    rows = _embedded(embedder, [title for _, title in some])
+    return [(key, row) for (key, _), row in zip(some, rows, strict=True)] if makes(embedder, space) else None
 
 
 def _embedded(embedder: Embedder, texts: list[str]) -> list[np.ndarray | None]:

@@ -94,9 +94,9 @@ class Bulk:
     """
     Embeds for one store in one space. `stop` is asked between batches.
 
-    With `ahead` it is a server's work: a batch, one, is handed over before the last one is stored, also when the round
-    ends there and there is `more` to come. A batch that fails has none behind it. One that is not waited for any longer
-    (see `Calls`) is stored by a later round.
+    Where `calls` are beside it is a server's work: a batch, one, is handed over before the last one is stored, also
+    when the round ends there and there is `more` to come. A batch that fails has none behind it. One that is not waited
+    for any longer is stored by a later round.
     """
 
     catalog: Catalog
@@ -105,11 +105,10 @@ class Bulk:
     space: SpaceRow
     stop: Callable[[], bool]
     pace: Pace = PACE
-    ahead: bool = False
+    calls: Calls = field(default_factory=Calls)
     texts_per_round: int = 64
     n_embedded: int = 0
     """Texts embedded so far, also by rounds that failed afterwards."""
-    calls: Calls = field(default_factory=Calls)
     _under_way: list[UnderWay] = field(default_factory=list)
     _strikes: dict[bytes, int] = field(default_factory=dict)
     _refused: dict[bytes, float] = field(default_factory=dict)
@@ -194,7 +193,7 @@ class Bulk:
 
     def _hand_over(self, embedder: Embedder, batch: Batch) -> None:
         """Begin a batch beside; one at a time."""
-        if self.ahead and not self._under_way and batch and not self.stop():
+        if self.calls.beside and not self._under_way and batch and not self.stop():
             self._begin(embedder, batch)
 
     def _see_that(self, is_same: bool) -> None:

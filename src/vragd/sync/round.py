@@ -55,8 +55,8 @@ class Report:
 class Syncer:
     """
     Makes the visits of one store. `embedder` is called when the first text lacks an embedding, `stop` is asked
-    between batches of it, `proofs` (by source id) before a note is removed. `ahead`: it is a server, to be kept busy.
-    `stands_in`: the space is one of words until the embedder says what its own is.
+    between batches of it, `proofs` (by source id) before a note is removed. Whatever the embedder is
+    asked is one of `calls`. `stands_in`: the space is one of words until the embedder says what its own is.
     """
 
     def __init__(
@@ -70,7 +70,6 @@ class Syncer:
         stop: Callable[[], bool] = lambda: False,
         pace: Pace = PACE,
         *,
-        ahead: bool = False,
         calls: Calls | None = None,
         stands_in: bool = False,
     ) -> None:
@@ -83,7 +82,7 @@ class Syncer:
         self._stands_in = stands_in
         wants_vectors = space.has_vectors or stands_in
         self._preparer = Preparer(catalog, backend, space, readers, pace, wants_vectors=wants_vectors)
-        self._bulk = Bulk(catalog, embedder, space, stop, pace, ahead, calls=calls or Calls())
+        self._bulk = Bulk(catalog, embedder, space, stop, pace, calls or Calls(pace))
         self.report = Report()
         """What the last round did, also when it raised in the end."""
 

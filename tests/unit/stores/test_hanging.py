@@ -136,6 +136,7 @@ def test_a_call_for_titles_that_hangs_gives_way_to_what_is_saved(home: Home, oll
             await eventually(finds(worker, "quokkas"), "what was saved meanwhile")
             ollama.release()
             await at_rest(worker, N + 2)
+            assert ollama.embedded_texts.count("slow") == 1, "what was left is stored"
 
     asyncio.run(check())
 

@@ -73,7 +73,8 @@ def server(world: World) -> Counting:
 def bulk_of(world: World, *, round_s: float = 60.0, ahead: bool = True) -> Bulk:
     assert world.store.space is not None
     catalog, space = world.store.catalog, world.store.space
-    return Bulk(catalog, lambda: world.embedder, space, lambda: False, Pace(round_s=round_s), ahead)
+    pace = Pace(round_s=round_s)
+    return Bulk(catalog, lambda: world.embedder, space, lambda: False, pace, Calls(pace, beside=ahead))
 
 
 def embed(bulk: Bulk, *words: str, more: bool = False) -> Embedded:
