@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -39,6 +39,16 @@ def whole(worker: Indexer, n: int) -> Callable[[], bool]:
     return lambda: idle(worker) and worker.store.reader.counts().states == {"indexed": n}
 
 
+def watched(home: Home, folder: Path, check: Callable[[Indexer], Awaitable[None]]) -> None:
+    """Have the folder watched by a worker, and that checked."""
+
+    async def run() -> None:
+        async with home.worker(SourceSettings(path=folder), pace=SHORT) as worker:
+            await check(worker)
+
+    asyncio.run(run())
+
+
 async def at_rest(worker: Indexer, n: int) -> None:
     await eventually(lambda: whole(worker, n)() and not titles_wait(worker), "all to be embedded")
 
@@ -53,27 +63,26 @@ def test_what_is_saved_while_a_call_hangs_is_found_by_its_words_and_whole_when_i
 ) -> None:
     folder = home.folder("vault", N)
 
-    async def check() -> None:
-        async with home.worker(SourceSettings(path=folder), pace=SHORT) as worker:
-            await at_rest(worker, N)
-            ollama.hang_word = "slow"
-            (folder / "a.md").write_text("slow herons")
-            await eventually(finds(worker, "herons"), "the note whose text hangs")
-            ollama.wait_until_hanging()
-            n_asked = len(ollama.requests)
-            (folder / "b.md").write_text("about quokkas")
-            (folder / "n0.md").unlink()
-            await eventually(finds(worker, "quokkas"), "a note beside it")
-            await eventually(lambda: "n0.md" not in worker.store.reader.known(1), "one to be gone")
-            assert len(ollama.requests) == n_asked, "a server that hangs is asked nothing else"
-            await eventually(lambda: worker.dirty.pending() == worker.dirty.n_parked() == 2, "both to be parked")
-            assert worker.trouble is None
-            assert not await worker.settled(worker.dirty.ticket(), 0.05), "which promises vectors, too"
-            ollama.release()
-            await eventually(whole(worker, N + 1), "both to have their vectors")
-            assert [len(asked_for(ollama, word)) for word in ("herons", "quokkas")] == [1, 1]
+    async def check(worker: Indexer) -> None:
+        await at_rest(worker, N)
+        ollama.hang_word = "slow"
+        (folder / "a.md").write_text("slow herons")
+        await eventually(finds(worker, "herons"), "the note whose text hangs")
+        ollama.wait_until_hanging()
+        n_asked = len(ollama.requests)
+        (folder / "b.md").write_text("about quokkas")
+        (folder / "n0.md").unlink()
+        await eventually(finds(worker, "quokkas"), "a note beside it")
+        await eventually(lambda: "n0.md" not in worker.store.reader.known(1), "one to be gone")
+        assert len(ollama.requests) == n_asked, "a server that hangs is asked nothing else"
+        await eventually(lambda: worker.dirty.pending() == worker.dirty.n_parked() == 2, "both to be parked")
+        assert worker.trouble is None
+        assert not await worker.settled(worker.dirty.ticket(), 0.05), "which promises vectors, too"
+        ollama.release()
+        await eventually(whole(worker, N + 1), "both to have their vectors")
+        assert [len(asked_for(ollama, word)) for word in ("herons", "quokkas")] == [1, 1]
 
-    asyncio.run(check())
+    watched(home, folder, check)
 
 
 @pytest.mark.slow
@@ -81,16 +90,15 @@ def test_a_first_index_that_hangs_in_a_call_gives_way_to_what_is_saved(home: Hom
     folder = home.folder("vault", N)
     ollama.hang_word = "vault 1"
 
-    async def check() -> None:
-        async with home.worker(SourceSettings(path=folder), pace=SHORT) as worker:
-            await eventually(lambda: ollama.wait_until_hanging() is None, "the index to hang")
-            (folder / "a.md").write_text("about quokkas")
-            await eventually(finds(worker, "quokkas"), "what was saved meanwhile")
-            ollama.release()
-            await eventually(whole(worker, N + 1), "all to have their vectors")
-            assert len(set(asked_for(ollama, "vault"))) == len(asked_for(ollama, "vault")) == N
+    async def check(worker: Indexer) -> None:
+        await eventually(lambda: ollama.wait_until_hanging() is None, "the index to hang")
+        (folder / "a.md").write_text("about quokkas")
+        await eventually(finds(worker, "quokkas"), "what was saved meanwhile")
+        ollama.release()
+        await eventually(whole(worker, N + 1), "all to have their vectors")
+        assert len(set(asked_for(ollama, "vault"))) == len(asked_for(ollama, "vault")) == N
 
-    asyncio.run(check())
+    watched(home, folder, check)
 
 
 @pytest.mark.slow
@@ -129,16 +137,15 @@ def test_a_call_for_titles_that_hangs_gives_way_to_what_is_saved(home: Home, oll
     (folder / "slow.md").write_text("about herons")
     ollama.hang_word = "slow"
 
-    async def check() -> None:
-        async with home.worker(SourceSettings(path=folder), pace=SHORT) as worker:
-            await eventually(lambda: ollama.wait_until_hanging() is None, "titles to be embedded")
-            (folder / "a.md").write_text("about quokkas")
-            await eventually(finds(worker, "quokkas"), "what was saved meanwhile")
-            ollama.release()
-            await at_rest(worker, N + 2)
-            assert ollama.embedded_texts.count("slow") == 1, "what was left is stored"
+    async def check(worker: Indexer) -> None:
+        await eventually(lambda: ollama.wait_until_hanging() is None, "titles to be embedded")
+        (folder / "a.md").write_text("about quokkas")
+        await eventually(finds(worker, "quokkas"), "what was saved meanwhile")
+        ollama.release()
+        await at_rest(worker, N + 2)
+        assert ollama.embedded_texts.count("slow") == 1, "what was left is stored"
 
-    asyncio.run(check())
+    watched(home, folder, check)
 
 
 @pytest.mark.slow
@@ -146,17 +153,16 @@ def test_a_store_begins_with_words_while_its_server_does_not_say_who_it_is(home:
     folder = home.folder("vault", N)
     ollama.hang = True
 
-    async def check() -> None:
-        async with home.worker(SourceSettings(path=folder), pace=SHORT) as worker:
-            await eventually(lambda: worker.store.reader.counts().states == {"pending": N}, "words of all")
-            assert worker.trouble is None
-            (folder / "n1.md").write_text("about quokkas")
-            await eventually(finds(worker, "quokkas"), "what is saved")
-            ollama.release()
-            worker.look_again()
-            await eventually(whole(worker, N), "all to have their vectors")
+    async def check(worker: Indexer) -> None:
+        await eventually(lambda: worker.store.reader.counts().states == {"pending": N}, "words of all")
+        assert worker.trouble is None
+        (folder / "n1.md").write_text("about quokkas")
+        await eventually(finds(worker, "quokkas"), "what is saved")
+        ollama.release()
+        worker.look_again()
+        await eventually(whole(worker, N), "all to have their vectors")
 
-    asyncio.run(check())
+    watched(home, folder, check)
 
 
 @pytest.mark.slow
@@ -164,28 +170,27 @@ def test_a_server_that_hangs_in_each_call_is_asked_again_beside_what_is_saved(ho
     """Its calls end without an answer, time and again: that it is out is known by then, and it is tried with a few."""
     folder = home.folder("vault", N)
 
-    async def check() -> None:
-        async with home.worker(SourceSettings(path=folder), pace=SHORT) as worker:
-            await at_rest(worker, N)
-            ollama.stop()
-            (folder / "a.md").write_text("slow herons")
-            await eventually(lambda: worker.trouble is not None and finds(worker, "herons")(), "the outage")
-            ollama.hang_word = "slow"
-            ollama.start()
-            worker.look_again()
-            await eventually(lambda: ollama.wait_until_hanging() is None, "it to be tried")
-            for name in ("quokkas", "wombats"):
-                (folder / f"{name}.md").write_text(f"about {name}")
-                await eventually(finds(worker, name), "what is saved while it hangs")
-            await eventually(lambda: worker.dirty.n_parked() == worker.dirty.pending() == 3, "all to be parked")
-            worker.dirty.add(worker.dirty.pending_paths())
-            await eventually(lambda: worker.dirty.n_parked() == 3, "all to be looked at by a scan")
-            assert worker.trouble is not None, "it has yet to answer"
-            ollama.release()
-            await eventually(whole(worker, N + 3), "all to have their vectors")
-            assert worker.trouble is None
+    async def check(worker: Indexer) -> None:
+        await at_rest(worker, N)
+        ollama.stop()
+        (folder / "a.md").write_text("slow herons")
+        await eventually(lambda: worker.trouble is not None and finds(worker, "herons")(), "the outage")
+        ollama.hang_word = "slow"
+        ollama.start()
+        worker.look_again()
+        await eventually(lambda: ollama.wait_until_hanging() is None, "it to be tried")
+        for name in ("quokkas", "wombats"):
+            (folder / f"{name}.md").write_text(f"about {name}")
+            await eventually(finds(worker, name), "what is saved while it hangs")
+        await eventually(lambda: worker.dirty.n_parked() == worker.dirty.pending() == 3, "all to be parked")
+        worker.dirty.add(worker.dirty.pending_paths())
+        await eventually(lambda: worker.dirty.n_parked() == 3, "all to be looked at by a scan")
+        assert worker.trouble is not None, "it has yet to answer"
+        ollama.release()
+        await eventually(whole(worker, N + 3), "all to have their vectors")
+        assert worker.trouble is None
 
-    asyncio.run(check())
+    watched(home, folder, check)
 
 
 @pytest.mark.slow
@@ -196,20 +201,19 @@ def test_a_server_that_embeds_and_then_does_not_say_who_it_is_holds_up_nothing(h
         if any("herons" in text for text in texts):
             ollama.hang = "/api/tags"
 
-    async def check() -> None:
-        async with home.worker(SourceSettings(path=folder), pace=SHORT) as worker:
-            await at_rest(worker, N)
-            ollama.on_embed = embed
-            (folder / "a.md").write_text("slow herons")
-            await eventually(lambda: ollama.wait_until_hanging() is None, "its vector to be in doubt")
-            (folder / "b.md").write_text("about quokkas")
-            await eventually(finds(worker, "quokkas"), "a note beside it")
-            ollama.on_embed = lambda texts: None
-            ollama.release()
-            await eventually(whole(worker, N + 2), "both to have their vectors")
-            assert len(asked_for(ollama, "herons")) == 1
+    async def check(worker: Indexer) -> None:
+        await at_rest(worker, N)
+        ollama.on_embed = embed
+        (folder / "a.md").write_text("slow herons")
+        await eventually(lambda: ollama.wait_until_hanging() is None, "its vector to be in doubt")
+        (folder / "b.md").write_text("about quokkas")
+        await eventually(finds(worker, "quokkas"), "a note beside it")
+        ollama.on_embed = lambda texts: None
+        ollama.release()
+        await eventually(whole(worker, N + 2), "both to have their vectors")
+        assert len(asked_for(ollama, "herons")) == 1
 
-    asyncio.run(check())
+    watched(home, folder, check)
 
 
 @pytest.mark.slow
@@ -234,21 +238,20 @@ def test_a_store_that_ends_does_not_wait_for_a_call_that_hangs(home: Home, ollam
 def test_a_store_is_not_embedded_again_while_its_server_does_not_say_who_it_is(home: Home, ollama: FakeOllama) -> None:
     folder = home.folder("vault", N)
 
-    async def check() -> None:
-        async with home.worker(SourceSettings(path=folder), pace=SHORT) as worker:
-            await at_rest(worker, N)
-            ollama.hang = True
-            begun = asyncio.create_task(worker.writer.run(lambda: worker.store.read_again(embed=True)))
-            await eventually(lambda: ollama.wait_until_hanging() is None, "it to be asked")
-            (folder / "a.md").write_text("about quokkas")
-            with pytest.raises(Late):
-                await begun
-            await eventually(finds(worker, "quokkas"), "what is saved")
-            assert not worker.store.rebuilding
-            ollama.release()
-            await at_rest(worker, N + 1)
+    async def check(worker: Indexer) -> None:
+        await at_rest(worker, N)
+        ollama.hang = True
+        begun = asyncio.create_task(worker.writer.run(lambda: worker.store.read_again(embed=True)))
+        await eventually(lambda: ollama.wait_until_hanging() is None, "it to be asked")
+        (folder / "a.md").write_text("about quokkas")
+        with pytest.raises(Late):
+            await begun
+        await eventually(finds(worker, "quokkas"), "what is saved")
+        assert not worker.store.rebuilding
+        ollama.release()
+        await at_rest(worker, N + 1)
 
-    asyncio.run(check())
+    watched(home, folder, check)
 
 
 @pytest.mark.slow
