@@ -69,6 +69,29 @@ def test_a_key_is_asked_at_once_and_a_burst_of_them_as_two_questions(shown: Show
     tab.close()
 
 
+def test_an_answer_to_what_was_typed_before_is_not_taken_for_that_to_all_of_it(shown: Shown) -> None:
+    tab = shown.tab()
+    tab.until(DONE)
+    tab.js("""(() => {
+      const later = setTimeout, now = performance.now.bind(performance), box = document.getElementById('q');
+      window.setTimeout = (then) => { window.burst_over = then; return 1; };
+      performance.now = () => 1e6;
+      for (const text of ['grey', 'grey heron']) {
+        box.value = text;
+        box.dispatchEvent(new Event('input'));
+      }
+      performance.now = now;
+      window.setTimeout = later;
+    })()""")
+    tab.until("document.querySelectorAll('#list mark').length")
+    tab.js("new Promise((then) => setTimeout(then, 0))")  # what follows an answer has run
+    assert not tab.js(DONE), "the question is another by now"
+    tab.js("burst_over()")
+    tab.until(f"{DONE} && [...document.querySelectorAll('#list mark')].some(one => one.textContent === 'heron')")
+    well(tab, shown)
+    tab.close()
+
+
 def test_what_is_chosen_can_be_read_from_the_first_moment(shown: Shown) -> None:
     tab = shown.tab()  # a ground that follows its letters slowly has little contrast until then
     assert tab.js("(document.querySelector('[data-way=all]').click(), document.getAnimations().length)") == 0

@@ -108,11 +108,13 @@ async function draw() {
     else fill(el("p", { class: "quiet" }, `${error.message}. ${error.hint ?? ""}`));
     return undefined;
   } finally {
-    if (!signal.aborted) $("list").removeAttribute("aria-busy");
+    if (!signal.aborted && !pause) $("list").removeAttribute("aria-busy");
   }
 }
 
 function anew() {
+  clearTimeout(pause);
+  pause = 0;
   most = STEP;
   weak = false;
   return draw();
@@ -144,8 +146,7 @@ export function begin() {
 $("q").addEventListener("input", soon);
 $("q").addEventListener("keydown", (event) => {
   if (event.key === "Enter") {
-    clearTimeout(pause);
-    draw();
+    pause ? anew() : draw();
   }
   if (event.key === "Escape" && $("q").value) {
     $("q").value = "";
