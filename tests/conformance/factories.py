@@ -169,7 +169,7 @@ FACTORIES: dict[str, Callable[[Path], VectorBackend]] = {
     "faiss-ivf": local("faiss", index="ivf"),
     "file": in_folder("file", "vectors"),
     "memory": local("memory"),
-    "opensearch": _node("opensearch"),
+    "opensearch": _node("opensearch", remote_text=True),
     "pgvector": _pgvector(),
     "pgvector-halfvec": _pgvector(vector_type="halfvec", remote_text=True, prefix="half_"),
     "qdrant": _qdrant,

@@ -24,7 +24,7 @@ from urllib.parse import parse_qs, unquote, urlsplit
 import numpy as np
 
 from tests.fakes.answering import Answering
-from tests.fakes.lucene_search import Refused, asked, matcher, scored
+from tests.fakes.lucene_search import Refused, asked, matcher, ranked, scored
 
 FIELDS = {"opensearch": ("knn_vector", "dimension"), "elasticsearch": ("dense_vector", "dims")}
 REJECTED = {"opensearch": "rejected_execution_exception", "elasticsearch": "es_rejected_execution_exception"}
@@ -153,6 +153,8 @@ class FakeNode(Answering):
         if last == "_aliases":
             for action in sent["actions"]:
                 self._index(action["add"]["index"]).aliases.add(action["add"]["alias"])
+        elif last == "_mapping" and method == "PUT":
+            self._index(place).mappings["properties"] |= sent["properties"]
         elif last == "_mapping":
             pattern = re.compile(re.escape(place).replace(r"\*", ".*"))
             return 200, {n: {"mappings": it.mappings} for n, it in self.indices.items() if pattern.fullmatch(n)}
@@ -200,8 +202,9 @@ class FakeNode(Answering):
         size = body.get("size", 10)
         if vector is None:
             (after,) = body.get("search_after", [""])
-            docs = sorted((doc for doc in index.seen.values() if passes(doc)), key=lambda doc: str(doc["key"]))
-            best = [(0.0, doc) for doc in docs if doc["key"] > after][:size]
+            score = ranked(query or {})
+            found = [(score(doc), doc) for doc in index.seen.values() if doc["key"] > after and passes(doc)]
+            best = sorted(found, key=lambda one: (-one[0], str(one[1]["key"])))[:size]
         else:
             docs, rows = index.rows()
             if docs and len(vector["vector"]) != rows.shape[1]:

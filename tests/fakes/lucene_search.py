@@ -7,6 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from tests.fakes.words import relevance
+
 MOST_TERMS, MOST_CLAUSES, MOST_WINDOW = 65_536, 1_024, 10_000
 Source = Mapping[str, Any]
 
@@ -42,6 +44,8 @@ def matcher(query: Mapping[str, Any], clauses: list[int]) -> Callable[[Source], 
             raise Refused(400, "illegal_argument_exception")
         among = set(wanted)
         return lambda source: any(value in among for value in _values(source, field))
+    if kind == "match":
+        return lambda source: relevance(source, field, wanted["query"]) > 0
     if kind == "prefix":
         start = wanted["value"]
         return lambda source: any(value.startswith(start) for value in _values(source, field))
@@ -51,13 +55,25 @@ def matcher(query: Mapping[str, Any], clauses: list[int]) -> Callable[[Source], 
 
 
 def _bool(given: Mapping[str, Any], clauses: list[int]) -> Callable[[Source], bool]:
-    parts = {key: [matcher(one, clauses) for one in given.get(key, [])] for key in ("filter", "must_not", "should")}
+    parts = {}
+    for key in ("filter", "must", "must_not", "should"):
+        some = given.get(key, [])
+        parts[key] = [matcher(one, clauses) for one in (some if isinstance(some, list) else [some])]
     least = given.get("minimum_should_match", 0)
     return lambda source: (
-        all(one(source) for one in parts["filter"])
+        all(one(source) for one in parts["filter"] + parts["must"])
         and not any(one(source) for one in parts["must_not"])
         and sum(one(source) for one in parts["should"]) >= least
     )
+
+
+def ranked(query: Mapping[str, Any]) -> Callable[[Source], float]:
+    """The score of what passes a search by words; 0 of every other search."""
+    match = query.get("bool", {}).get("must", {}).get("match")
+    if match is None:
+        return lambda source: 0.0
+    ((field, wanted),) = match.items()
+    return lambda source: relevance(source, field, wanted["query"])
 
 
 def _in_range(value: str, ends: Mapping[str, str]) -> bool:

@@ -39,6 +39,8 @@ from tests.fakes.s3vectors_rules import (
     check_create_index,
     check_filter,
     check_put,
+    check_texts,
+    found_by_words,
     matches,
     poisoned,
 )
@@ -89,6 +91,8 @@ class FakeS3Vectors:
         """A question is answered in pages of so many."""
         self.latency_s = 0.0
         """Every request takes so much longer, those at the same time together."""
+        self.builds = False
+        """A full text that is configured is not built yet."""
         self.visible_after_s = 0.0
         """Writes are acknowledged at once and seen so much later."""
         self.on_call: Callable[[str, str], None] = lambda operation, when: None
@@ -188,6 +192,8 @@ class FakeS3Vectors:
     def _apply(
         self, operation: str, body: dict[str, Any], environ: dict[str, Any], pass_on: Callable[[], Any]
     ) -> _Answer | None:
+        if operation == "UpdateMetadataConfiguration":
+            return self._configure(body)
         if operation not in MUTATIONS:
             return self._read(operation, body, pass_on)
         self.on_call(operation, "before")
@@ -243,14 +249,26 @@ class FakeS3Vectors:
                 answer.body["nextToken"] = str(start + size)
         return answer
 
+    def _configure(self, body: dict[str, Any]) -> _Answer:
+        """Full texts are built at once, unless `builds` says otherwise."""
+        if (index := self._index(body)) is None:
+            return _error(404, "NotFoundException", "The specified index could not be found")
+        told: dict[str, Any] = index.metadata_configuration  # type: ignore[attr-defined]
+        status = {"status": "BUILDING" if self.builds else "ACTIVE"}
+        told["textSearchConfigurations"] = [one | status for one in body["add"]["textSearchConfigurations"]]
+        return _Answer(200, {})
+
     def _query(self, body: dict[str, Any]) -> _Answer:
         if (index := self._index(body)) is None:
             return _error(404, "NotFoundException", "The specified index could not be found")
-        where = body.get("filter")
-        if (where or body.get("returnMetadata")) and "GetVectors" in self.denied:
+        where, texts = body.get("filter"), body.get("queryTexts")
+        if (where or texts or body.get("returnMetadata")) and "GetVectors" in self.denied:
             return _error(403, "AccessDeniedException")
         if where:
             check_filter(where, non_filterable(index))
+        if texts is not None and "queryVector" not in body:
+            check_texts(texts, getattr(index, "metadata_configuration", {}))
+            return self._page(index, body, found_by_words(index, body))
         query = np.array(body["queryVector"]["float32"], dtype=np.float32).astype(np.float64)
         if query.shape != (index.dimension,):
             raise Refused(f"the query must have length {index.dimension}")
@@ -273,6 +291,9 @@ class FakeS3Vectors:
             if body.get("returnMetadata"):
                 item["metadata"] = index.vectors[item["key"]].metadata
             found.append(item)
+        return self._page(index, body, found)
+
+    def _page(self, index: Index, body: dict[str, Any], found: list[dict[str, Any]]) -> _Answer:
         start = int(body.get("nextToken") or 0)
         end = start + (self.query_page or len(found))
         more = {"nextToken": str(end)} if end < len(found) else {}

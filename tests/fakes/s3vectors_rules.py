@@ -10,6 +10,8 @@ from typing import Any
 
 from moto.s3vectors.models import Index
 
+from tests.fakes.words import relevance
+
 NAMES = {
     "vectorBucketName": re.compile(r"[a-z0-9][a-z0-9-]{1,61}[a-z0-9]"),
     "indexName": re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]"),
@@ -106,6 +108,18 @@ def check_filter(condition: Mapping[str, Any], hidden: Collection[str]) -> None:
                     _check_list(operator, value)
 
 
+def check_texts(texts: Sequence[Mapping[str, str]], configured: Mapping[str, Any]) -> None:
+    """Refuse words for a metadata key that has no full text, and beyond the limits."""
+    built = {one["metadataKey"] for one in configured.get("textSearchConfigurations", ()) if one["status"] == "ACTIVE"}
+    if not 1 <= len(texts) <= 10 or len({one["metadataKey"] for one in texts}) != len(texts):
+        raise Refused(f"{len(texts)} texts")
+    for one in texts:
+        if not 1 <= len(one["text"]) <= 1_024:
+            raise Refused(f"a text of {len(one['text'])} characters")
+        if one["metadataKey"] not in built:
+            raise Refused(f"metadata key {one['metadataKey']!r} is not searchable")
+
+
 def _check_list(operator: str, wanted: Any) -> None:
     if not isinstance(wanted, list) or not wanted:
         raise Refused(f"{operator} needs a list that is not empty")
@@ -150,3 +164,19 @@ def _holds(operator: str, have: Any, wanted: Any) -> bool:
 def _same(have: Any, wanted: Any) -> bool:
     """Booleans, numbers and strings are types of their own."""
     return have is not None and isinstance(have, bool) == isinstance(wanted, bool) and bool(have == wanted)
+
+
+def found_by_words(index: Index, body: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """What words find, the best first; the scores are not AWS's BM25, which no document gives the parameters of."""
+    found = []
+    for key, vector in index.vectors.items():
+        metadata = vector.metadata or {}
+        scores = [
+            (one["metadataKey"], relevance(metadata, one["metadataKey"], one["text"])) for one in body["queryTexts"]
+        ]
+        said = [{"metadataKey": name, "score": score} for name, score in scores if score]
+        if said and (not body.get("filter") or matches(body["filter"], metadata)):
+            told = {"key": key, "scores": {"bm25Scores": said}}
+            found.append(told | ({"metadata": metadata} if body.get("returnMetadata") else {}))
+    found.sort(key=lambda one: -sum(said["score"] for said in one["scores"]["bm25Scores"]))
+    return found[: body["topK"]]

@@ -81,6 +81,34 @@ def is_asked_without_the_daemon(daemon: Vragd, place: Place) -> None:
     assert (wrong.returncode, "planted" in wrong.stderr, place.secret_belongs_in in wrong.stderr) == (2, False, True)
 
 
+def is_asked_by_words_once_it_keeps_text(daemon: Vragd, place: Place) -> None:
+    """The text is put there when the configuration says so, without embedding; words need no daemon and no model."""
+
+    def asked(mode: str, text: str = "which is the quagga") -> Any:
+        return daemon.run("query", text, "-s", "notes", "--backend", place.url, "--mode", mode, "--json")
+
+    (daemon.vault / "zebra.md").write_text("# Zebras\n\nThe quagga is no more.\n")
+    daemon.settle()
+    without = asked("keyword")
+    assert (without.returncode, "no text" in without.stderr) == (4, True), without.stderr
+    assert "remote_text: true" in without.stderr
+    daemon.stop()
+    place.configure(daemon, remote_text=True)
+    daemon.start()
+    daemon.settle()
+    assert daemon.store["n_embedded"] == 0
+    daemon.stop()
+    for mode in ("keyword", "hybrid"):
+        found = asked(mode)
+        assert found.returncode == 0, found.stderr
+        hit = json.loads(found.stdout)["hits"][0]
+        assert (hit["path"], "no more" in hit["text"]) == ("zebra.md", True)
+    assert asked("keyword", "thylacine").returncode == 1
+    daemon.start()
+    (daemon.vault / "zebra.md").write_text("# Zebras\n\nStripes.\n")
+    until(lambda: asked("keyword").returncode == 1, "what is gone to be found no more", 60)
+
+
 def is_cut_off_and_catches_up(daemon: Vragd, place: Place) -> None:
     place.kill()
     try:

@@ -15,7 +15,7 @@ import pytest
 from tests.harness import until
 from tests.servers.postgres.server import PASSWORD, RealPostgres
 from tests.servers.test_postgres import DIM, Make, put, some
-from vragd.errors import BackendRefused, BackendUnavailable, VragdError
+from vragd.errors import BackendRefused, BackendUnavailable, Unsupported, VragdError
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 REPOSITORY = Path(__file__).parents[2]
@@ -87,6 +87,8 @@ def test_what_a_user_may_not_do_is_refused_and_a_reader_can_read(
     server.execute(f"GRANT USAGE ON SCHEMA {schema} TO guest")
     server.execute(f"GRANT SELECT ON ALL TABLES IN SCHEMA {schema} TO guest")
     assert len(guest.query("sss", rows[0], 3).items) == 3
+    with pytest.raises(Unsupported):
+        guest.query_words("sss", "coffee", 3)
     assert guest.list_collections() == ["sss"]
     assert (guest.collection_info("sss").count, len(guest.get("sss", ["k00000"]))) == (3, 1)
     for call in (lambda: put(guest, rows + 1), lambda: guest.delete_collection("sss", identity=info.identity)):

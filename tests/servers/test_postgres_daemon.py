@@ -69,6 +69,10 @@ def test_the_place_is_asked_without_the_daemon(daemon: Vragd, place: Place) -> N
     story.is_asked_without_the_daemon(daemon, place)
 
 
+def test_words_are_found_there_once_it_keeps_text(daemon: Vragd, place: Place) -> None:
+    story.is_asked_by_words_once_it_keeps_text(daemon, place)
+
+
 def test_an_outage_is_told_words_go_on_and_it_catches_up(daemon: Vragd, place: Place) -> None:
     story.is_cut_off_and_catches_up(daemon, place)
 

@@ -300,3 +300,19 @@ class Remembers(Protocol):
 
         Raises BackendRefused where the user must act.
         """
+
+
+@runtime_checkable
+class FindsWords(Protocol):
+    """What a backend has besides whose server finds words in the text of payloads, where they hold any."""
+
+    def query_words(
+        self, name: str, text: str, top_k: int, *, where: Filter | None = None, timeout_s: float | None = None
+    ) -> Matches:  # fmt: skip
+        """
+        At most `top_k` vectors with payload that have any word of `text` in theirs or in their names, as the server
+        ranks them.
+
+        `score` is the server's own, above 0. Raises Unsupported where the collection holds no text that the server
+        looks into, and as `query` does.
+        """

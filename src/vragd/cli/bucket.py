@@ -226,7 +226,9 @@ def query(args: argparse.Namespace) -> dict[str, Any]:
         embedders = elsewhere.embedders(load(args).config, args.model)
         text = " ".join(args.text)
         folder = "".join(args.folder)
-        return elsewhere.query(place.backend, args.store[0], text, embedders, top_k=args.top_k, folder=folder)
+        return elsewhere.query(
+            place.backend, args.store[0], text, embedders, top_k=args.top_k, folder=folder, mode=args.mode or "vector"
+        )
 
 
 def _needs_catalog(args: argparse.Namespace) -> str:
@@ -241,8 +243,6 @@ def _needs_catalog(args: argparse.Namespace) -> str:
             return f"--{name.replace('_', '-')}"
     if len(args.folder) > 1:
         return "more than one --folder"
-    if args.mode not in (None, "vector"):
-        return f"--mode {args.mode}"
     if args.sort != "score":
         return f"--sort {args.sort}"
     filters = None if args.plain else filter_of(parse(" ".join(args.text)))

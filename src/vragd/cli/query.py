@@ -42,8 +42,9 @@ def add(commands: Any, common: argparse.ArgumentParser) -> None:
     sub.add_argument("--min-score", type=float, default=0.0, metavar="X", help="no hit with a lower score")
     sub.add_argument("--fresh", action="store_true", help="wait up to 25 s until what changed on the disk is in")
     sub.add_argument(
-        "--mode", choices=("hybrid", "vector", "keyword"), help="default hybrid; of an index alone, vector"
-    )
+        "--mode", choices=("hybrid", "vector", "keyword"),
+        help="default hybrid; of an index alone vector, and with its server's own full text, where it keeps text, all",
+    )  # fmt: skip
     sub.add_argument("--source", action="append", default=[], help="only this source (may be repeated)")
     sub.add_argument("--chunks", action="store_true", help="passages, not notes with their best one")
     sub.add_argument("--weak", action="store_true", help="also what is no good match")

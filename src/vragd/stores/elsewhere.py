@@ -15,6 +15,8 @@ from pathlib import Path
 from typing import Any, Self
 from urllib.parse import urlencode
 
+import numpy as np
+
 from vragd.backends.base import CollectionInfo, Match, VectorBackend
 from vragd.backends.recall import measure
 from vragd.backends.registry import buckets, create_backend, is_path, of_bucket, settings_at
@@ -30,8 +32,8 @@ from vragd.errors import (
     VragdError,
     once_more,
 )
-from vragd.search.ask import Question, check
-from vragd.stores import twins
+from vragd.search.ask import Mode, Question, check
+from vragd.stores import fused
 from vragd.sync.vectors import source_of
 
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9_+.-]*")
@@ -175,21 +177,30 @@ def query(
     *,
     top_k: int = 5,
     folder: str = "",
+    mode: Mode = "vector",
 ) -> dict[str, Any]:
     """
-    An answer like the daemon's, by vectors only, a note that several machines put once (`twins`).
+    An answer like the daemon's, a note that several machines put once (`twins`). Words are found by the server's own
+    full text (`fused`), which needs no embedder.
 
-    Raises what the backend and the embedder raise.
+    Raises what the backend and the embedder raise; Unsupported for words where the backend finds none.
     """
-    check(Question(text, top_k=top_k, mode="vector", folder=folder))
+    check(Question(text, top_k=top_k, mode=mode, folder=folder))
     info = resolve(backend, store)
+    vector = None if mode == "keyword" else _embedded(info, text, candidates)
+    if vector is not None and mode == "vector":
+        matches = fused.nearest(backend, info.name, vector, top_k, folder)
+    else:
+        matches = fused.found(backend, info.name, text, vector, top_k, folder)
+    return {"hits": [_hit(store, match) for match in matches], "generation": 0, "pending": 0, "degraded": []}
+
+
+def _embedded(info: CollectionInfo, text: str, candidates: Iterable[AnyEmbedder]) -> np.ndarray:
     embedder = embedder_for(info, candidates)
     try:
-        vector = embedder.embed_query(text)
+        return embedder.embed_query(text)
     finally:
         embedder.close()
-    matches = twins.nearest(backend, info.name, vector, top_k, folder)
-    return {"hits": [_hit(store, match) for match in matches], "generation": 0, "pending": 0, "degraded": []}
 
 
 def _hit(store: str, match: Match) -> dict[str, Any]:

@@ -9,13 +9,10 @@ vaults that only have their name in common keep all they have.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from itertools import islice
 
-import numpy as np
-
-from vragd.backends.base import Match, VectorBackend
-from vragd.search.folder import within
+from vragd.backends.base import Match, Matches, VectorBackend
 from vragd.sync.vectors import source_of
 
 WIDER, LEAST = 2, 32
@@ -25,13 +22,17 @@ ALIKE = 0.5
 """The share of a sample that another source must hold, too, to be another copy of the same vault."""
 
 
-def nearest(backend: VectorBackend, name: str, vector: np.ndarray, top_k: int, folder: str = "") -> list[Match]:
-    """The nearest in a folder, with payload, the best of what is left when each note is there once."""
+def best(backend: VectorBackend, name: str, find: Callable[[int], Matches], top_k: int) -> list[Match]:
+    """
+    The best `top_k` of what is left when each note is there once.
+
+    `find` gives as many matches with payload as it is asked for, the best first.
+    """
     most = backend.traits.max_matches
     asked, one_vault = max(WIDER * top_k, LEAST), Vaults(backend, name)
     while True:
         asked = asked if most is None else min(asked, most)
-        matches = backend.query(name, vector, asked, where=within(folder), payload=True)
+        matches = find(asked)
         kept = each_once(one_vault, matches.items)
         if len(kept) >= top_k or len(kept) == len(matches.items) or matches.end != "more" or asked == most:
             return kept[:top_k]

@@ -129,15 +129,14 @@ def test_a_vector_is_read_as_it_was_written() -> None:
 
 def test_a_document_tells_what_was_put() -> None:
     batch = Batch.of([Entry("k" * 600, np.ones(3), {"a": ("x", Moment(5))}, {"content": "t", "path": "p"}, "0" * 16)])
-    for with_text in (True, False):
-        ((_, lines),) = documents.put_lines(batch, np.ones((1, 3)), [(batch.keys[0], 0)], with_text=with_text)
+    for text in (documents.Text(kept=True, searched=False), documents.Text(kept=False, searched=True)):
+        ((_, lines),) = documents.put_lines(batch, np.ones((1, 3)), [(batch.keys[0], 0)], text)
         action, document = map(json.loads, lines.splitlines())
         assert len(action["index"]["_id"]) <= documents.MOST_ID
         assert (document["key"], document["id"], document["vec"]) == (batch.keys[0], key_id(batch.keys[0]), [1, 1, 1])
         held = documents.stored(document, values=True, metadata=True)
-        assert held.metadata == batch.metadata[0]
-        assert held.payload == ({"content": "t", "path": "p"} if with_text else {"path": "p"})
-        assert held.version == "0" * 16
+        assert (held.metadata, held.version, "words" in document) == (batch.metadata[0], "0" * 16, False)
+        assert held.payload == ({"content": "t", "path": "p"} if text.kept else {"path": "p"})
 
 
 def test_no_two_keys_have_one_id() -> None:

@@ -239,7 +239,7 @@ class Scripted(Connections):
             self.rows = [(self.estimate,)]
         else:
             index = {"kind": "ivfflat", "options": ["lists=50"], "note": "lists of 1000 rows, 5 probes"}
-            shape = ("i", "c_sss_i", "cosine", "", "", layout.FORMAT, 8, "vector", "now", json.dumps(index))
+            shape = ("i", "c_sss_i", "cosine", "", "", layout.FORMAT, 8, "vector", "now", json.dumps(index), False)
             self.rows = [shape]
         return self
 

@@ -141,7 +141,6 @@ def test_flags_of_a_bucket_need_one() -> None:
         (["coffee", "--folder", "Work", "--folder", "Home"], "more than one --folder"),
         (["coffee", "--on", "2026"], "--on"),
         (["coffee", "--sort", "name"], "--sort name"),
-        (["coffee", "--mode", "keyword"], "--mode keyword"),
         (["coffee tag:work"], "tag:work"),
         (["coffee", " -tea"], "-tea"),
     ],

@@ -19,7 +19,7 @@ from vragd.backends.base import Batch, Match, VectorBackend
 from vragd.backends.file.settings import FileBackend
 from vragd.catalog.model import ChunkRow
 from vragd.search.others import others, others_beside
-from vragd.stores import twins
+from vragd.stores import fused, twins
 from vragd.stores.elsewhere import Place
 from vragd.stores.feeding import OTHERS_AGAIN_S, OTHERS_SOON_S
 from vragd.sync.vectors import chunk_key, hash_of, to_entry
@@ -50,7 +50,7 @@ def put_note(
 
 
 def texts(index: VectorBackend, top_k: int = 10) -> list[str]:
-    found = twins.nearest(index, "notes", np.array([1, 0], dtype=np.float32), top_k)
+    found = fused.nearest(index, "notes", np.array([1, 0], dtype=np.float32), top_k)
     return [str(match.payload["content"]) for match in found]
 
 
@@ -148,7 +148,7 @@ def asked(machine: Machine, question: str, top_k: int = 8) -> list[tuple[str, in
     space = machine.store.space
     assert space is not None
     vector = machine.embedder.embed_query(question)
-    found = twins.nearest(machine.store.backend, space.collection, vector, top_k)
+    found = fused.nearest(machine.store.backend, space.collection, vector, top_k)
     return [(str(match.payload["path"]), int(match.payload["changed_at"])) for match in found]  # type: ignore[arg-type]
 
 

@@ -33,6 +33,7 @@ from vragd.backends.scores import prepared
 from vragd.errors import (
     BackendRefused,
     UnknownCollection,
+    Unsupported,
     VectorsRefused,
     VragdError,
 )
@@ -84,6 +85,11 @@ class LuceneBackend:
                 log.info("backend.index_created", store=name, dimension=dimension)
             have = self._describe(name)  # which is somebody else's if that was quicker
         check_shape(asked, have.info)
+        if self._settings.remote_text and not have.has_words:
+            with suppress(BackendRefused):  # who may not is none the worse for it: the text is kept all the same
+                added = {"properties": {layout.WORDS: layout.FULL_TEXT}}
+                self.server.ask("PUT", f"/{have.index}/_mapping", added, name)
+                have = self._describe(name)
         if not have.aliased:
             actions = {"actions": [{"add": {"index": have.index, "alias": have.alias}}]}
             self.server.ask("POST", "/_aliases", actions, name)
@@ -146,6 +152,9 @@ class LuceneBackend:
         layout.check_alias(shape)
         return shape
 
+    def _text(self, shape: Shape) -> documents.Text:
+        return documents.Text(self._settings.remote_text, shape.has_words)
+
     def _forget(self, name: str) -> None:
         with self._lock:
             self._shapes.pop(name, None)
@@ -163,7 +172,7 @@ class LuceneBackend:
         rows = prepared(checked_rows(batch, shape.info.dimension), shape.info.metric)
         documents.check(batch)
         last = sorted({key: i for i, key in enumerate(batch.keys)}.items())
-        lines = documents.put_lines(batch, rows, last, with_text=self._settings.remote_text)
+        lines = documents.put_lines(batch, rows, last, self._text(shape))
         if not visible:
             with self._lock:
                 self._unseen.add(shape.alias)
@@ -177,7 +186,7 @@ class LuceneBackend:
         documents.check(batch)
         shape, missing = self._shape(name), set[str]()
         last = sorted({key: i for i, key in enumerate(batch.keys)}.items())
-        lines = documents.patch_lines(batch, last, with_text=self._settings.remote_text)
+        lines = documents.patch_lines(batch, last, self._text(shape))
         refused = self._write(name, shape, lines, refresh=True, missing=missing)
         if refused:
             error = next(iter(refused.values()))
@@ -302,11 +311,32 @@ class LuceneBackend:
         if len(hits) < n and not exact:  # nothing but comparing all says that there is nothing else
             exact = True
             hits = self._hits(name, shape, question, timeout_s, exact=exact, payload=payload)
-        items = [self._match(hit, shape.info.metric, exact=exact) for hit in hits]
-        items.sort(key=lambda match: (-match.score, match.key))
-        if top_k >= MOST_MATCHES and len(items) == MOST_MATCHES:
-            return Matches(items, "limit")
-        return Matches(items[:top_k], "more" if len(items) > top_k else "exhausted")
+        items = [_match(hit, self._dialect.score(hit["_score"], shape.info.metric, exact=exact)) for hit in hits]
+        return _matches(items, top_k)
+
+    def query_words(
+        self, name: str, text: str, top_k: int, *, where: Filter | None = None, timeout_s: float | None = None
+    ) -> Matches:  # fmt: skip
+        refuse(self.split(name, where)[1], self._settings.title)
+        timeout_s = timeout_s or self._settings.query_timeout_s
+        shape = self._shape(name, timeout_s)
+        if not shape.has_words:
+            raise Unsupported(
+                f"index {shape.index!r} holds no text that {self._settings.title} looks into", condition="words",
+                hint="ask it without --mode; or give the store that fills it remote_text: true",
+            )  # fmt: skip
+        if top_k <= 0:
+            return Matches((), "more")
+        asked: dict[str, Any] = {"must": {"match": {layout.WORDS: {"query": text}}}}
+        if (narrowed := _narrowed(None, where)) is not None:
+            asked["filter"] = narrowed
+        body = {
+            "query": {"bool": asked}, "sort": [{"_score": "desc"}, {"key": "asc"}], "docvalue_fields": ["key"],
+            "size": min(top_k + 1, MOST_MATCHES), "timeout": f"{max(1, int(timeout_s * 1000))}ms",
+            "track_total_hits": False, "_source": ["properties", "payload"],
+        }  # fmt: skip
+        hits = self.server.search(name, shape.alias, body, timeout_s)
+        return _matches([_match(hit, hit["_score"]) for hit in hits], top_k)
 
     def _hits(
         self, name: str, shape: Shape, question: Question, timeout_s: float, *, exact: bool, payload: bool
@@ -318,16 +348,23 @@ class LuceneBackend:
         }  # fmt: skip
         return self.server.search(name, shape.alias, body, timeout_s)
 
-    def _match(self, hit: Mapping[str, Any], metric: Metric, *, exact: bool) -> Match:
-        source = hit.get("_source", {})
-        score = self._dialect.score(float(hit["_score"]), metric, exact=exact)
-        return Match(
-            hit["fields"]["key"][0], score, read_plain(source.get("properties", "{}")),
-            read_plain(source.get("payload", "{}")),
-        )  # fmt: skip
-
     def close(self) -> None:
         self.server.connections.close()
+
+
+def _match(hit: Mapping[str, Any], score: float) -> Match:
+    source = hit.get("_source", {})
+    return Match(
+        hit["fields"]["key"][0], float(score), read_plain(source.get("properties", "{}")),
+        read_plain(source.get("payload", "{}")),
+    )  # fmt: skip
+
+
+def _matches(items: list[Match], top_k: int) -> Matches:
+    items.sort(key=lambda match: (-match.score, match.key))
+    if top_k >= MOST_MATCHES and len(items) == MOST_MATCHES:
+        return Matches(items, "limit")
+    return Matches(items[:top_k], "more" if len(items) > top_k else "exhausted")
 
 
 def _narrowed(among: Among | None, where: Filter | None) -> dict[str, Any] | None:

@@ -7,6 +7,7 @@ A vector as a document, and back.
 | `vec` | of length 1 for cosine |
 | `tok` | what can be filtered on, as `tokens` has it |
 | `properties`, `payload` | JSON as text, which the engine neither reads nor changes |
+| `words` | title, headings and text, where the index keeps text: what its full text is of |
 | `version`, `created_at`, `updated_at` | `created_at`: when the vector was put |
 """
 
@@ -15,6 +16,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
@@ -22,12 +24,15 @@ import numpy as np
 
 from vragd.backends import plain
 from vragd.backends.base import PAYLOAD_KEYS, Batch, Stored, key_id
+from vragd.backends.lucene.layout import WORDS
 from vragd.backends.lucene.tokens import FIELD
 from vragd.backends.tokens import tokens
 from vragd.errors import VectorsRefused
+from vragd.terms.filter import Value
 
 MOST_ID = 512  # bytes, the engines' limit
 _DIGEST = "#"
+SEARCHED = ("title", "heading", "content")
 Line = tuple[str, bytes]
 """A key, and what a bulk says of it: one line or two, each with its end."""
 
@@ -51,23 +56,31 @@ def check(batch: Batch) -> None:
             raise VectorsRefused(f"a payload cannot hold {sorted(unknown)[0]!r}", part="metadata")
 
 
+@dataclass(frozen=True, slots=True)
+class Text:
+    """Whether text is `kept`, and whether it is `searched`, too."""
+
+    kept: bool
+    searched: bool
+
+
 def put_lines(
-    batch: Batch, rows: np.ndarray, chosen: Sequence[tuple[str, int]], *, with_text: bool
+    batch: Batch, rows: np.ndarray, chosen: Sequence[tuple[str, int]], text: Text
 ) -> Iterator[Line]:  # fmt: skip
     """Of (key, place in the batch), made one by one: a vector as text is several times as large."""
     now = _now()
     for key, i in chosen:
-        fields = {"key": key, "id": key_id(key), **_told(batch, i, with_text=with_text), "created_at": now,
+        fields = {"key": key, "id": key_id(key), **_told(batch, i, text), "created_at": now,
                   "updated_at": now}  # fmt: skip
         document = _json(fields)[:-1] + ',"vec":' + vector(rows[i]) + "}"
         yield key, f"{_json({'index': {'_id': document_id(key)}})}\n{document}\n".encode()
 
 
-def patch_lines(batch: Batch, chosen: Sequence[tuple[str, int]], *, with_text: bool) -> list[Line]:
+def patch_lines(batch: Batch, chosen: Sequence[tuple[str, int]], text: Text) -> list[Line]:
     """As `put_lines`, for what is there already and keeps its vector."""
     now, lines = _now(), []
     for key, i in chosen:
-        doc = {"doc": _told(batch, i, with_text=with_text) | {"updated_at": now}}
+        doc = {"doc": _told(batch, i, text) | {"updated_at": now}}
         action = {"update": {"_id": document_id(key), "retry_on_conflict": 3}}
         lines.append((key, f"{_json(action)}\n{_json(doc)}\n".encode()))
     return lines
@@ -77,13 +90,21 @@ def delete_lines(keys: Sequence[str]) -> list[Line]:
     return [(key, f"{_json({'delete': {'_id': document_id(key)}})}\n".encode()) for key in keys]
 
 
-def _told(batch: Batch, i: int, *, with_text: bool) -> dict[str, Any]:
-    return {
+def _told(batch: Batch, i: int, text: Text) -> dict[str, Any]:
+    kept = batch.payload[i]
+    told = {
         FIELD: tokens(batch.metadata[i]),
         "properties": plain.written(batch.metadata[i]),
-        "payload": plain.written(plain.payload(batch.payload[i], with_text=with_text)),
+        "payload": plain.written(plain.payload(kept, with_text=text.kept)),
         "version": batch.versions[i],
     }
+    if text.kept and text.searched:
+        told[WORDS] = "\n".join(part for key in SEARCHED for part in _parts(kept.get(key, "")))
+    return told
+
+
+def _parts(value: Value) -> tuple[str, ...]:
+    return tuple(map(str, value)) if isinstance(value, tuple) else (str(value),)
 
 
 def stored(source: Mapping[str, Any], *, values: bool, metadata: bool) -> Stored:

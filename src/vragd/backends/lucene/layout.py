@@ -35,6 +35,9 @@ _FIELDS: Mapping[str, Mapping[str, Any]] = {
     "created_at": {"type": "date"},
     "updated_at": {"type": "date"},
 }
+WORDS = "words"
+FULL_TEXT = {"type": "text"}
+"""Of an index that keeps text; cut by the engine's standard analyser. Older ones have none: it is added."""
 _IDENTITY = re.compile("[0-9a-f]{16}")
 
 
@@ -83,13 +86,17 @@ class Question:
 
 @dataclass(frozen=True, slots=True)
 class Shape:
-    """A collection as the server describes it. `kind` is that of `Dialect.kind`; `aliased`: the alias is there."""
+    """
+    A collection as the server describes it. `kind` is that of `Dialect.kind`; `aliased`: the alias is there.
+    `has_words`: documents have a field of words.
+    """
 
     info: CollectionInfo
     index: str
     alias: str
     kind: str
     aliased: bool
+    has_words: bool
 
 
 def index_name(settings: LuceneSettings, name: str) -> str:
@@ -115,9 +122,10 @@ def creation(
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
     }  # fmt: skip
     vec = dialect.vector_field(asked.dimension, asked.metric)
+    words = {WORDS: FULL_TEXT} if settings.remote_text else {}
     return {
         "settings": {"index": index},
-        "mappings": {"dynamic": "strict", "_meta": {MARK: meta}, "properties": {"vec": vec, **_FIELDS}},
+        "mappings": {"dynamic": "strict", "_meta": {MARK: meta}, "properties": {"vec": vec, **_FIELDS, **words}},
         "aliases": {alias_name(index_name(settings, asked.name), identity): {}},
     }
 
@@ -147,7 +155,9 @@ def shape(settings: LuceneSettings, dialect: Dialect, name: str, answer: Any) ->
             hint="delete the index there, and vragd makes and fills it again",
         )  # fmt: skip
     alias = alias_name(index, meta["identity"])
-    place = f"{settings.type} {settings.scheme}://{settings.host} text={settings.remote_text}"
+    has_words = fields.get(WORDS, {}).get("type") == FULL_TEXT["type"]
+    text = WORDS if settings.remote_text and has_words else settings.remote_text
+    place = f"{settings.type} {settings.scheme}://{settings.host} text={text}"
     detail = {"index_name": index, "index": kind, "created": meta.get("created", "")}
     if kind == "hnsw":
         detail |= dialect.parameters(vec) | {"candidates": settings.candidates}
@@ -157,7 +167,7 @@ def shape(settings: LuceneSettings, dialect: Dialect, name: str, answer: Any) ->
         name, dimension, metric, None, meta.get("space", ""), meta.get("model", ""), meta["identity"], place,
         kind == "exact", KINDS, detail,
     )  # fmt: skip
-    return Shape(info, index, alias, kind, alias in described.get("aliases", {}))
+    return Shape(info, index, alias, kind, alias in described.get("aliases", {}), has_words)
 
 
 def check_alias(shape: Shape) -> None:

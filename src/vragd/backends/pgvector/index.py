@@ -16,6 +16,7 @@ from typing import Any
 import psycopg
 import structlog
 
+from vragd.backends.pgvector import words
 from vragd.backends.pgvector.connect import cut, parameters
 from vragd.backends.pgvector.layout import (
     INDEX_DIMENSIONS,
@@ -54,7 +55,7 @@ class Builder:
         self._connection: psycopg.Connection[tuple[Any, ...]] | None = None
         self._closed = False
         self.failed: dict[str, str] = {}
-        """Why the last build of a collection's index failed, by its table."""
+        """Why the last build of an index failed, by its table, or by its own name if it is one of words."""
 
     def due(self, table: str) -> bool:
         """Whether it is time to look at a table again; that is then put off."""
@@ -66,12 +67,14 @@ class Builder:
             self._looked_at[table] = now
             return True
 
-    def begin(self, shape: Shape, extension: Extension, done: Callable[[], None]) -> None:
+    def begin(
+        self, shape: Shape, extension: Extension, done: Callable[[], None], *, of_words: bool = False
+    ) -> None:  # fmt: skip
         """Build the index of a collection, and call `done` on the builder's thread if it is there."""
         with self._lock:
             if self._thread is None and not self._closed:
                 self._thread = threading.Thread(
-                    target=self._build, args=(shape, extension, done), name="pgvector index", daemon=True
+                    target=self._build, args=(shape, extension, done, of_words), name="pgvector index", daemon=True
                 )
                 self._thread.start()
 
@@ -90,16 +93,21 @@ class Builder:
             cut(connection)
         self.wait(5.0)
 
-    def _build(self, shape: Shape, extension: Extension, done: Callable[[], None]) -> None:
+    def _build(self, shape: Shape, extension: Extension, done: Callable[[], None], of_words: bool) -> None:
+        table = words.index_name(shape.table) if of_words else shape.table
         try:
             with psycopg.connect(autocommit=True, prepare_threshold=None, **parameters(self._settings)) as connection:
                 with self._lock:
                     if self._closed:
                         return
                     self._connection = connection
-                built = self._statements(connection, shape, extension)
+                built = self._is_free(connection, shape)
+                if built and of_words:
+                    self._of_words(connection, shape)
+                elif built:
+                    self._of_vectors(connection, shape, extension)
             with self._lock:
-                self.failed.pop(shape.table, None)
+                self.failed.pop(table, None)
             if built:
                 log.info("backend.index_built", store=shape.info.name)
                 done()
@@ -107,19 +115,28 @@ class Builder:
             why = error.sqlstate or type(error).__name__
             with self._lock:
                 if not self._closed:
-                    self.failed[shape.table] = why
+                    self.failed[table] = why
                     log.warning("backend.index_failed", store=shape.info.name, sqlstate=why)
         finally:
             with self._lock:
                 self._thread = self._connection = None
 
-    def _statements(self, connection: psycopg.Connection[tuple[Any, ...]], shape: Shape, extension: Extension) -> bool:
-        """Whether the index was built; not if somebody else is at it."""
+    def _is_free(self, connection: psycopg.Connection[tuple[Any, ...]], shape: Shape) -> bool:
+        """Whether nobody else builds an index on the table."""
+        running = "SELECT FROM pg_stat_progress_create_index WHERE relid = to_regclass(%s)"
+        return not connection.execute(running, [f"{self._settings.schema_name}.{shape.table}"]).fetchone()
+
+    def _of_words(self, connection: psycopg.Connection[tuple[Any, ...]], shape: Shape) -> None:
+        schema = quoted(self._settings.schema_name)
+        index = f"{schema}.{quoted(words.index_name(shape.table))}"
+        connection.execute(f"DROP INDEX CONCURRENTLY IF EXISTS {index}", [])  # what a crash left half-built
+        reach("pg.index_dropped")
+        connection.execute(words.create_index(f"{schema}.{quoted(shape.table)}", shape.table, beside=True), [])
+        reach("pg.index_built")
+
+    def _of_vectors(self, connection: psycopg.Connection[tuple[Any, ...]], shape: Shape, extension: Extension) -> None:
         schema, table = quoted(self._settings.schema_name), quoted(shape.table)
         relation = f"{self._settings.schema_name}.{shape.table}"
-        running = "SELECT FROM pg_stat_progress_create_index WHERE relid = to_regclass(%s)"
-        if connection.execute(running, [relation]).fetchone():
-            return False
         ours = names_of_index(shape.table)
         there = "SELECT x.relname FROM pg_index i JOIN pg_class x ON x.oid = i.indexrelid"
         there += " WHERE i.indrelid = to_regclass(%s) AND i.indisvalid AND x.relname = ANY(%s)"
@@ -144,7 +161,6 @@ class Builder:
             enough = probes_for(connection, f"{schema}.{table}", shape, extension, options["lists"])
             connection.execute(f"COMMENT ON INDEX {schema}.{quoted(index)} IS '{note}, {enough} probes'", [])
             reach("pg.index_built")
-        return True
 
     def _method(
         self, connection: psycopg.Connection[tuple[Any, ...]], shape: Shape

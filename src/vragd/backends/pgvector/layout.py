@@ -141,6 +141,8 @@ class Shape:
     table: str
     kind: VectorType
     index: Index | None
+    has_words: bool
+    """Whether there is an index on the words of its text."""
 
     @property
     def is_indexed_for_good(self) -> bool:
@@ -202,7 +204,9 @@ def describe(settings: Settings) -> str:
        FROM pg_index i JOIN pg_class x ON x.oid = i.indexrelid JOIN pg_am m ON m.oid = x.relam
        CROSS JOIN LATERAL (SELECT x.relname IN (c.table_name || '_v', c.table_name || '_w') AS is_ours) own
        WHERE i.indrelid = k.oid AND i.indisvalid AND (m.amname = 'hnsw' OR m.amname = 'ivfflat' AND own.is_ours)
-       ORDER BY own.is_ours DESC, x.oid DESC LIMIT 1)
+       ORDER BY own.is_ours DESC, x.oid DESC LIMIT 1),
+      EXISTS (SELECT FROM pg_index i JOIN pg_class x ON x.oid = i.indexrelid
+              WHERE i.indrelid = k.oid AND i.indisvalid AND x.relname = c.table_name || '_t')
     FROM {registry(settings)} c
     JOIN pg_namespace n ON n.nspname = %s
     JOIN pg_class k ON k.relnamespace = n.oid AND k.relname = c.table_name

@@ -20,7 +20,7 @@ from vragd.backends.base import (
     Traits,
 )
 from vragd.backends.checks import check_identity, check_keys, check_shape, check_traits, checked_query, checked_rows
-from vragd.backends.pgvector import filters, layout, nearest, wire, writing
+from vragd.backends.pgvector import filters, layout, nearest, wire, words, writing
 from vragd.backends.pgvector.connect import Connections, Cursor
 from vragd.backends.pgvector.errors import Faulty
 from vragd.backends.pgvector.index import Builder, can_have
@@ -93,6 +93,8 @@ class PgvectorBackend:
         cursor.execute(f"DELETE FROM {registry} WHERE name = %s", [asked.name])  # its table was dropped by hand
         for statement in layout.create_table(settings, table, asked.dimension, extension):
             cursor.execute(statement, [])
+        if settings.remote_text:
+            cursor.execute(words.create_index(self._full(table), table), [])
         cursor.execute(
             f"INSERT INTO {registry} (name, identity, table_name, metric, space, model, format)"
             " VALUES (%s, %s, %s, %s, %s, %s, %s)",
@@ -152,7 +154,7 @@ class PgvectorBackend:
         if row is None:
             self._shapes.pop(name, None)
             raise UnknownCollection(f"the database has no store {name!r}: {self._settings.where()}")
-        identity, table, metric, space, model, version, dimension, kind, created, described = row
+        identity, table, metric, space, model, version, dimension, kind, created, described, has_words = row
         if version != layout.FORMAT or kind not in layout.INDEX_DIMENSIONS:
             raise BackendRefused(f"collection {name!r} was made by another version of vragd", hint="use that version")
         settings = self._settings
@@ -163,7 +165,7 @@ class PgvectorBackend:
         info = CollectionInfo(
             name, dimension, metric, None, space, model, identity, place, index is None, KINDS, detail
         )
-        shape = self._shapes[name] = Shape(info, table, kind, index)
+        shape = self._shapes[name] = Shape(info, table, kind, index, has_words)
         return shape
 
     def _of_extension(self, cursor: Cursor) -> Extension:
@@ -282,6 +284,9 @@ class PgvectorBackend:
         That of IVFFlat again when there are four times as many rows: its lists are made of those that there are.
         """
         shape = self._shape(name)
+        if self._settings.remote_text and not shape.has_words and self.builder.due(words.index_name(shape.table)):
+            self.builder.begin(shape, self._known(), self._shapes.clear, of_words=True)
+            return
         wanted = self._settings.index != "exact" and can_have(shape, self._known())
         if not wanted or shape.is_indexed_for_good or not self.builder.due(shape.table):
             return
@@ -329,12 +334,15 @@ class PgvectorBackend:
         )
         found = self._of(name, lambda cursor: nearest.ask(cursor, question), timeout_s)
         metric = shape.info.metric
-        items = [
-            Match(key, nearest.score(distance, metric), filters.read(data or {}), filters.read(kept or {}))
-            for key, distance, data, kept in found
-        ]
-        items.sort(key=lambda match: (-match.score, match.key))
-        return Matches(items[:top_k], "more" if len(items) > top_k else "exhausted")
+        return _matches([(key, nearest.score(distance, metric), *kept) for key, distance, *kept in found], top_k)
+
+    def query_words(
+        self, name: str, text: str, top_k: int, *, where: Filter | None = None, timeout_s: float | None = None
+    ) -> Matches:  # fmt: skip
+        timeout_s = timeout_s or self._settings.query_timeout_s
+        table = self._full((self._shapes.get(name) or self._describe(name, timeout_s)).table)
+        found = self._of(name, lambda cursor: words.find(cursor, table, text, top_k + 1, where), timeout_s)
+        return _matches(found, top_k)
 
     def close(self) -> None:
         self.connections.close()
@@ -363,6 +371,13 @@ class PgvectorBackend:
 
     def _run(self, work: Callable[[Cursor], T], name: str | None = None, timeout_s: float | None = None) -> T:
         return self.connections.run(work, timeout_s or self._settings.timeout_s, name)
+
+
+def _matches(found: Sequence[tuple[Any, ...]], top_k: int) -> Matches:
+    """Rows of (key, score, metadata, payload), one more than were asked for where there are."""
+    items = [Match(key, score, filters.read(data or {}), filters.read(kept or {})) for key, score, data, kept in found]
+    items.sort(key=lambda match: (-match.score, match.key))
+    return Matches(items[:top_k], "more" if len(items) > top_k else "exhausted")
 
 
 def _some(keys: Collection[str]) -> Iterator[list[str]]:

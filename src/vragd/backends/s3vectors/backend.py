@@ -15,6 +15,7 @@ import threading
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import AbstractContextManager, nullcontext, suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +29,6 @@ from vragd.backends.base import (
     Among,
     Batch,
     CollectionInfo,
-    End,
     Entry,
     Match,
     Matches,
@@ -292,12 +292,28 @@ class S3VectorsBackend:
     ) -> Matches:  # fmt: skip
         if among is not None:
             raise Unsupported("S3 Vectors cannot be narrowed to keys", condition="among")
+
+        def asked(shape: wire.Shape) -> dict[str, Any]:
+            values = checked_query(vector, shape.info.dimension, shape.info.metric)
+            return {"queryVector": {"float32": values.tolist()}, "returnDistance": True, "returnMetadata": payload}
+
+        return self._ask(name, asked, wire.match, top_k, where)
+
+    def query_words(
+        self, name: str, text: str, top_k: int, *, where: Filter | None = None, timeout_s: float | None = None
+    ) -> Matches:  # fmt: skip
+        return self._ask(name, partial(wire.words, text=text), wire.match_of_words, top_k, where)
+
+    def _ask(
+        self, name: str, asked: Callable[[wire.Shape], Mapping[str, Any]],
+        read: Callable[[Mapping[str, Any], Metric], Match], top_k: int, where: Filter | None,
+    ) -> Matches:  # fmt: skip
+        """What QueryVectors answers to what is `asked` of an index of that shape, in as many pages as there are."""
         refuse(self.split(name, where)[1], "S3 Vectors")
         self._outage.check()
         try:
             shape = self._shapes.get(name) or self._describe(name, for_query=True)
-            info = shape.info
-            values = checked_query(vector, info.dimension, info.metric)
+            question = asked(shape)
             if top_k <= 0:
                 return Matches((), "more")
             if where is not None and wire.never(where):
@@ -305,14 +321,13 @@ class S3VectorsBackend:
             found: dict[str, Match] = {}
             ends = set()
             for condition in [{}] if where is None else wire.conditions(where):
+                narrowed = {"filter": condition} if condition else {}
                 pages = self._pages(
-                    "QueryVectors", "vectors", name, queryVector={"float32": values.tolist()}, topK=min(top_k, TOP_K),
-                    returnDistance=True, returnMetadata=payload, for_query=True,
-                    **({"filter": condition} if condition else {}),
-                )  # fmt: skip
-                some = {item["key"]: wire.match(item, info.metric) for item in pages}
+                    "QueryVectors", "vectors", name, topK=min(top_k, TOP_K), for_query=True, **question, **narrowed
+                )
+                some = {item["key"]: read(item, shape.info.metric) for item in pages}
                 found |= some
-                ends.add(_end(len(some), top_k, where))
+                ends.add(wire.end(len(some), top_k, TOP_K, where))
         except Unreachable as error:
             self._outage.note(error)
             raise
@@ -380,12 +395,3 @@ class S3VectorsBackend:
             if purpose not in self._clients:
                 self._clients[purpose] = make_client("s3vectors", TITLE, self._settings, for_query=purpose == "query")
             return self._clients[purpose]
-
-
-def _end(n: int, top_k: int, where: Filter | None) -> End:
-    """Why an answer ends. Under a filter the service's search may give up before it has seen everything."""
-    if n >= TOP_K:
-        return "limit"
-    if n >= top_k:
-        return "more"
-    return "exhausted" if where is None else "limit"

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import xxhash
 
-from vragd.backends.base import PAYLOAD_KEYS, CollectionInfo, Entry, Match, Stored
+from vragd.backends.base import PAYLOAD_KEYS, CollectionInfo, End, Entry, Match, Stored
 from vragd.errors import Unsupported, VectorsRefused
 from vragd.terms.filter import And, Compare, Filter, In, Metadata, Moment, Or, Scalar, Value
 from vragd.terms.metric import Metric
@@ -23,10 +23,12 @@ BODY_BYTES = 20 * 1024 * 1024 - 64 * 1024  # a little room for what is around th
 FILTERABLE_BYTES = 1_800  # of 2,048
 FILTERABLE_VALUES = 85  # of a list, when all are shortened
 CONTENT_BYTES, TEXT_BYTES, PATH_BYTES = 16_384, 1_024, 12_288  # of 40 KB for all together
+TEXT_CHARS = 1_024  # of what is asked of a full text
 SPACE, MODEL = "vragd-space-", "vragd-model-"
 # The payload as one JSON text: AWS takes ten names that are not filterable, fixed when an index is made. Indexes
 # made before this was thought of have a name for each part, and go on with that.
 PACKED, VERSION = "payload", "version"
+ACTIVE = "ACTIVE"  # of a full text: it is built, and serves questions
 LEAST_METADATA = frozenset({"source", PACKED, "source_name", "line_from", "line_to"})
 LEAST_PAYLOAD = frozenset({"source_name", "line_from", "line_to"})
 PUSHES = frozenset({"And", "Or", "Compare", "In"})
@@ -34,23 +36,33 @@ PUSHES = frozenset({"And", "Or", "Compare", "In"})
 
 @dataclass(frozen=True, slots=True)
 class Shape:
-    """An index as AWS describes it; `packed` where it keeps payloads as one text."""
+    """
+    An index as AWS describes it; `packed` where it keeps payloads as one text. `searched` is the metadata key with
+    text that AWS has a full text of, if its owner has configured one.
+    """
 
     info: CollectionInfo
     packed: bool
     data_type: str
+    searched: str
 
 
 def shape(name: str, index: Mapping[str, Any], bucket: str, place: str) -> Shape:
     """An answer of GetIndex."""
-    hidden = index.get("metadataConfiguration", {}).get("nonFilterableMetadataKeys", [])
+    configured = index.get("metadataConfiguration", {})
+    hidden = configured.get("nonFilterableMetadataKeys", [])
+    text = PACKED if PACKED in hidden else "content"
+    built = [
+        one["metadataKey"] for one in configured.get("textSearchConfigurations", ()) if one.get("status") == ACTIVE
+    ]
     created = index.get("creationTime")
     space, model = of_marks(hidden)
     info = CollectionInfo(
         name, index["dimension"], index["distanceMetric"], None, space, model, f"{index.get('indexArn')} {created}",
         place, False, PUSHES, {"bucket": bucket, "created": str(created or "")},
     )  # fmt: skip
-    return Shape(info, PACKED in hidden, index.get("dataType", "float32"))
+    searched = text if text in built else ""
+    return Shape(info, PACKED in hidden, index.get("dataType", "float32"), searched)
 
 
 def item(entry: Entry, *, with_text: bool, packed: bool) -> dict[str, Any]:
@@ -302,6 +314,33 @@ def match(answer: Mapping[str, Any], metric: Metric) -> Match:
     score = 1 / (1 + distance) if metric == "euclidean" else max(-1.0, min(1.0, 1 - distance))
     metadata, kept, _ = _apart(answer.get("metadata") or {})
     return Match(answer["key"], score, metadata, kept)
+
+
+def words(shape: Shape, text: str) -> dict[str, Any]:
+    """What QueryVectors is asked for words. Raises Unsupported where there is no full text of the index."""
+    if not shape.searched:
+        raise Unsupported(
+            f"index {shape.info.name!r} has no full text that is built", condition="words",
+            hint="ask it without --mode; docs/backends.md says how to configure one",
+        )  # fmt: skip
+    texts = [{"text": text[:TEXT_CHARS], "metadataKey": shape.searched}]
+    return {"queryTexts": texts, "returnScores": True, "returnMetadata": True}
+
+
+def match_of_words(answer: Mapping[str, Any], metric: Metric) -> Match:
+    """An answer of QueryVectors to words; its score is BM25, as AWS has it."""
+    scores = answer.get("scores", {}).get("bm25Scores", ())
+    metadata, kept, _ = _apart(answer.get("metadata") or {})
+    return Match(answer["key"], sum(float(one["score"]) for one in scores), metadata, kept)
+
+
+def end(n: int, top_k: int, most: int, where: Filter | None) -> End:
+    """Why an answer of `n` ends. Under a filter the service's search may give up before it has seen everything."""
+    if n >= most:
+        return "limit"
+    if n >= top_k:
+        return "more"
+    return "exhausted" if where is None else "limit"
 
 
 def marks(space: str, model: str) -> list[str]:

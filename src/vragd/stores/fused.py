@@ -1,0 +1,66 @@
+"""
+What an index elsewhere finds by vectors, by words, or by both, as one list.
+
+By words means the server's own full text. Its scores and a vector's have no scale in common, so the two lists are
+fused by the places that a match has in them (Cormack, Clarke and Büttcher, SIGIR 2009).
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from vragd.backends.base import FindsWords, Match, Matches, VectorBackend
+from vragd.errors import Unsupported
+from vragd.search.folder import within
+from vragd.search.wanted import wanted
+from vragd.stores import twins
+
+DAMPING = 60  # theirs: how little the first places count for more than those after them
+
+
+def nearest(backend: VectorBackend, name: str, vector: np.ndarray, top_k: int, folder: str = "") -> list[Match]:
+    """The nearest in a folder, with payload, each note once."""
+    return twins.best(
+        backend, name, lambda n: backend.query(name, vector, n, where=within(folder), payload=True), top_k
+    )
+
+
+def found(
+    backend: VectorBackend, name: str, text: str, vector: np.ndarray | None, top_k: int, folder: str = ""
+) -> list[Match]:
+    """
+    What words of `text` find in a folder, with payload, each note once; with a vector that, too, fused.
+
+    `score`, where both were asked, is the share of what a match has that comes first in both lists, in (0, 1]. Raises
+    Unsupported for a backend that finds no words.
+    """
+    if not isinstance(backend, FindsWords):
+        raise Unsupported(
+            "this backend has no full text of its own", condition="words",
+            hint="ask it without --mode; a store of this machine that is kept there has --mode hybrid and keyword",
+        )  # fmt: skip
+    words, where = wanted(text), within(folder)
+
+    def find(n: int) -> Matches:
+        by_words = backend.query_words(name, words, n, where=where)
+        if vector is None:
+            return by_words
+        return fused(backend.query(name, vector, n, where=where, payload=True), by_words)
+
+    return twins.best(backend, name, find, top_k)
+
+
+def fused(*lists: Matches) -> Matches:
+    """Lists that are each best first as one."""
+    shares: dict[str, float] = {}
+    first: dict[str, Match] = {}
+    for matches in lists:
+        for place, match in enumerate(matches.items):
+            shares[match.key] = shares.get(match.key, 0.0) + (DAMPING + 1) / (DAMPING + 1 + place) / len(lists)
+            first.setdefault(match.key, match)
+    ends = {matches.end for matches in lists}
+    ranked = sorted(shares, key=lambda key: (-shares[key], key))
+    items = [replace(first[key], score=shares[key]) for key in ranked]
+    return Matches(items, "more" if "more" in ends else "limit" if "limit" in ends else "exhausted")

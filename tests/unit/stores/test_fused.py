@@ -1,0 +1,62 @@
+"""What an index elsewhere finds by words, and by words and vectors, as one list."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.conformance.factories import FACTORIES
+from tests.fakes.ollama import FakeOllama
+from tests.unit.stores.test_elsewhere import TEXTS, filled, here
+from vragd.backends.base import Match, Matches, VectorBackend
+from vragd.errors import Unsupported
+from vragd.stores import elsewhere, fused
+
+
+@pytest.fixture
+def node(tmp_path: Path) -> VectorBackend:
+    """An index that keeps text, on the stand-in of a server with a full text of its own."""
+    return FACTORIES["opensearch"](tmp_path)
+
+
+def listed(*keys: str, end: str = "exhausted") -> Matches:
+    return Matches([Match(key, 9.0 - i) for i, key in enumerate(keys)], end)  # type: ignore[arg-type]
+
+
+def test_what_comes_first_in_both_is_first_and_what_is_in_one_alone_is_there() -> None:
+    matches = fused.fused(listed("a", "b", "c"), listed("b", "d"))
+    assert [match.key for match in matches.items] == ["b", "a", "d", "c"]
+    assert fused.fused(listed("a"), listed("a")).items[0].score == 1.0
+    assert 0 < matches.items[-1].score < matches.items[0].score < 1
+    assert [fused.fused(listed(), listed(end=end)).end for end in ("exhausted", "more", "limit")] == [
+        "exhausted", "more", "limit",
+    ]  # fmt: skip
+
+
+def test_an_index_is_asked_by_words_without_any_model(node: VectorBackend, fake: FakeOllama) -> None:
+    filled(node, fake)
+    n_calls = len(fake.requests)
+    answer = elsewhere.query(node, "notes", "how do I prune", [], mode="keyword")
+    assert [hit["path"] for hit in answer["hits"]] == ["Garden/roses.md"]
+    assert answer["hits"][0]["text"] == "prune roses in march"
+    assert len(fake.requests) == n_calls
+    assert elsewhere.query(node, "notes", "nowhereatall", [], mode="keyword")["hits"] == []
+    narrowed = elsewhere.query(node, "notes", "brew prune", [], mode="keyword", folder="Cooking")
+    assert [hit["path"] for hit in narrowed["hits"]] == ["Cooking/coffee.md"]
+
+
+def test_an_index_is_asked_by_both_and_shows_what_either_finds(node: VectorBackend, fake: FakeOllama) -> None:
+    filled(node, fake)
+    hits = elsewhere.query(node, "notes", "brew coffee slowly", [here(fake)], mode="hybrid")["hits"]
+    assert [hit["path"] for hit in hits] == sorted(TEXTS)
+    assert hits[0]["score"] == 1.0
+
+
+def test_a_backend_without_full_text_says_so(tmp_path: Path, fake: FakeOllama) -> None:
+    backend = FACTORIES["memory"](tmp_path)
+    filled(backend, fake)
+    for mode in ("keyword", "hybrid"):
+        with pytest.raises(Unsupported, match="no full text") as caught:
+            elsewhere.query(backend, "notes", "coffee", [here(fake)], mode=mode)  # type: ignore[arg-type]
+        assert "--mode" in caught.value.hint
