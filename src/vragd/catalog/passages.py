@@ -3,7 +3,8 @@ Short ids of passages: what a hit is called, so that it can be read back.
 
 An id is made of a passage's text and of how many had that text before, and of no path: it stays over a restart, a
 rename and an edit elsewhere, and the same notes indexed anew have the same ids. An id whose passage is gone is
-remembered without its text, until it is forgotten; a passage with that text takes it up again.
+remembered without its text, until it is forgotten; a passage with that text takes it up again. Where its note is gone
+as well, it is remembered with the note that has what that one had: a renamed note is another one here.
 """
 
 from __future__ import annotations
@@ -25,6 +26,8 @@ N_CHARS = 8
 _ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"  # none that is taken for another
 _ID = re.compile(f"[{_ALPHABET}]{{{N_CHARS}}}")
 _MOST_ALIKE = 100  # passages of one text that are looked through
+ALIKE = 0.85
+"""The cosine of a passage that is gone with one of a note that was read since, from which on that is the other edited."""
 
 _TABLES = """
 alter table chunk add column passage text;      -- its short id; null only within a commit
@@ -48,17 +51,28 @@ create index passage_gone_since on passage_gone(gone);
 
 @dataclass(frozen=True, slots=True)
 class Gone:
-    """What is remembered of a passage that is no more; `note` is the row it was in, None if that is gone as well."""
+    """
+    What is remembered of a passage that is no more; `note` is the row it was in, or that of the note which has what that
+    one had, None if there is none; `since`: seconds since 1970.
+    """
 
     text_hash: bytes
     note: int | None
     line: int
+    since: float
 
 
 def m011_passages(db: apsw.Connection) -> None:
     """Every passage gets its id, of what is known of it; nothing is read or embedded for it."""
     db.execute(_TABLES)
-    name_passages(db, 0.0)
+    for chunk, text_hash in list(db.execute("select id, text_hash from chunk order by note_id, ordinal")):
+        db.execute("update chunk set passage = ? where id = ?", (_new(db, text_hash), chunk))
+
+
+def m014_departed(db: apsw.Connection) -> None:
+    """What is remembered of the passages of a note that is gone stays together, until another note has what it had."""
+    db.execute("alter table passage_gone add column departed integer")
+    db.execute("create index passage_gone_departed on passage_gone(departed) where departed is not null")
 
 
 def is_id(text: str) -> bool:
@@ -73,20 +87,56 @@ def name_passages(db: apsw.Connection, now: float) -> None:
     One that just died, or is remembered, goes on: a renamed note's passages are new ones with the old texts.
     """
     rows = db.execute("select id, text_hash, note_id from chunk where passage is null order by note_id, ordinal")
+    departed = {number for (number,) in db.execute("select departed from passage_gone where gone = ?", (now,))}
+    heirs: dict[int, list[tuple[bytes, float, int]]] = {number: [] for number in departed if number is not None}
     for chunk, text_hash, note in list(rows):
-        sql = "select id from passage_gone where text_hash = ? order by note_id is not ?, gone desc, line limit 1"
-        kept = next((name for (name,) in db.execute(sql, (text_hash, note))), None)
+        sql = (
+            "select id, departed, gone from passage_gone where text_hash = ?"
+            " order by note_id is not ?, gone desc, line limit 1"
+        )
+        kept, number, gone = next(iter(db.execute(sql, (text_hash, note))), (None, None, 0.0))
         if kept is not None:
             db.execute("delete from passage_gone where id = ?", (kept,))
+        if number is not None:
+            heirs.setdefault(number, []).append((text_hash, gone, note))
         db.execute("update chunk set passage = ? where id = ?", (kept or _new(db, text_hash), chunk))
-    if now:
-        db.execute("delete from passage_gone where gone < ?", (now - KEPT_S,))
+    for number, taken in heirs.items():
+        _inherit(db, number, taken)
+    db.execute("delete from passage_gone where gone < ?", (now - KEPT_S,))
+
+
+def _inherit(db: apsw.Connection, number: int, taken: Sequence[tuple[bytes, float, int]]) -> None:
+    """
+    Look for the note that has what a departed one had, to which belongs then what else is remembered of that: the
+    texts it had in the end, more than half of them or one that stands nowhere else. `taken` are (text's hash, since when
+    it was gone, note) of those that were taken up just now.
+    """
+    left = [(text, gone) for text, gone in db.execute(
+        "select text_hash, gone from passage_gone where departed = ?", (number,)
+    )]  # fmt: skip
+    if not left:
+        return
+    last = max(gone for _, gone in (*left, *((text, gone) for text, gone, _ in taken)))
+    texts = {text for text, gone in left if gone == last} | {text for text, gone, _ in taken if gone == last}
+    shared: dict[int, int] = {}
+    sole = set[int]()
+    for text in texts:
+        sql = "select distinct note_id from chunk where text_hash = ? limit ?"
+        notes = [note for (note,) in db.execute(sql, (text, _MOST_ALIKE))]
+        sole |= set(notes) if len(notes) == 1 else set()
+        shared |= {note: shared.get(note, 0) + 1 for note in notes}
+    took = {note for _, _, note in taken}
+    may = [note for note, n in shared.items() if 2 * n > len(texts) or note in sole]
+    heir = max(may, key=lambda note: (shared[note], note in took, -note), default=None)
+    if heir is not None:
+        db.execute("update passage_gone set note_id = ?, departed = null where departed = ?", (heir, number))
 
 
 def bury_passage(db: apsw.Connection, chunk: int, now: float) -> None:
     """Remember the id of a passage that is about to be deleted."""
     db.execute(
-        "insert or replace into passage_gone select passage, text_hash, note_id, line_from, ?,"
+        "insert or replace into passage_gone(id, text_hash, note_id, line, gone, closed)"
+        " select passage, text_hash, note_id, line_from, ?,"
         " (select closed != 0 from note where note.id = note_id) from chunk where id = ? and passage is not null",
         (now, chunk),
     )
@@ -95,8 +145,8 @@ def bury_passage(db: apsw.Connection, chunk: int, now: float) -> None:
 def leave_note(db: apsw.Connection, note: int) -> None:
     """What is remembered of its passages was in no note any more: its row is about to be another's."""
     db.execute(
-        "update passage_gone set note_id = null, closed = closed or (select closed != 0 from note where id = ?1)"
-        " where note_id = ?1",
+        "update passage_gone set note_id = null, closed = closed or (select closed != 0 from note where id = ?1),"
+        " departed = (select coalesce(max(departed), 0) + 1 from passage_gone) where note_id = ?1",
         (note,),
     )
 
@@ -129,7 +179,7 @@ class Passages:
 
     def gone(self, name: str) -> Gone | None:
         """What is remembered of an id whose passage is no more."""
-        rows = self._db.execute("select text_hash, note_id, line from passage_gone where id = ?", (name,))
+        rows = self._db.execute("select text_hash, note_id, line, gone from passage_gone where id = ?", (name,))
         return next((Gone(*row) for row in rows), None)
 
     def alike(self, name: str) -> list[int]:
@@ -169,26 +219,30 @@ class Passages:
         rows = self._db.execute("select distinct note_id from chunk where text_hash = ?", (min(texts),))
         return {note for note, there in self.texts_of([note for (note,) in rows]).items() if there == texts}
 
-    def nearest(self, gone: Gone) -> int | None:
+    def nearest(self, gone: Gone) -> list[int]:
         """
-        The passage of its note that is nearest to one that is gone: in meaning, as long as its vector is kept, else by
-        its place. None if the note is gone, or has none.
+        The passages that one which is gone may have become, the nearest first. Of its note: in meaning, as long as its
+        vector is kept, else by its place. Where that is gone, of all notes that were read since, such as are ALIKE.
         """
-        passages = self.of_note(gone.note) if gone.note is not None else []
+        if gone.note is None:
+            near = self._cosines(gone, "changed_at >= ?", gone.since)
+            alike = (chunk for chunk in near if near[chunk] >= ALIKE)
+            return sorted(alike, key=lambda chunk: (-near[chunk], chunk))[:_MOST_ALIKE]
+        passages = self.of_note(gone.note)
         by_place = {chunk: min(abs(line - gone.line) for line in lines) for chunk, _, lines in passages}
-        near = self._cosines(gone) if by_place else {}
-        return min(by_place, key=lambda chunk: (-round(near.get(chunk, -1.0), 3), by_place[chunk]), default=None)
+        near = self._cosines(gone, "id = ?", gone.note) if by_place else {}
+        return sorted(by_place, key=lambda chunk: (-round(near.get(chunk, -1.0), 3), by_place[chunk]))[:1]
 
-    def _cosines(self, gone: Gone) -> dict[int, float]:
-        """By row of a chunk, in the space its note is in."""
+    def _cosines(self, gone: Gone, which: str, value: float) -> dict[int, float]:
+        """Of the passages of such notes, by row of a chunk, in the space its note is in."""
         sql = (
             "select c.id, mine.vector, s.dimension, old.vector from chunk c join note n on n.id = c.note_id"
             " join embedding mine on mine.space_id = n.space_id and mine.text_hash = c.text_hash"
             " join embedding old on old.space_id = n.space_id and old.text_hash = ?"
-            " join space s on s.id = n.space_id where n.id = ?"
+            f" join space s on s.id = n.space_id where n.{which}"
         )
         found = {}
-        for chunk, mine, dimension, old in self._db.execute(sql, (gone.text_hash, gone.note)):
+        for chunk, mine, dimension, old in self._db.execute(sql, (gone.text_hash, value)):
             one, other = packed.unpack(np.frombuffer(mine + old, dtype=packed.kind(dimension)))
             found[chunk] = float(one @ other)
         return found

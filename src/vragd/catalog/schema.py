@@ -12,7 +12,7 @@ from vragd.catalog.closed import m012_closed
 from vragd.catalog.facts import m008_facts
 from vragd.catalog.links_schema import m007_links
 from vragd.catalog.model import to_blob
-from vragd.catalog.passages import m011_passages
+from vragd.catalog.passages import m011_passages, m014_departed
 from vragd.catalog.readers_schema import m009_readers
 from vragd.catalog.words_schema import m006_words_folded, m010_numbers
 from vragd.system import packed
@@ -281,3 +281,6 @@ def m013_replicas(db: apsw.Connection) -> None:
     """A replica asks after every step what has changed since: of all chunks that would be a read of the whole file."""
     db.execute("create index chunk_changed on chunk(changed)")
     db.execute("create index tombstone_changed on tombstone(changed)")
+
+
+migration(m014_departed)

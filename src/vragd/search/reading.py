@@ -64,8 +64,8 @@ class Got:
 
 def by_id(target: Linked, name: str) -> Got | None:
     """
-    The passage with this id, or with its text if it moved; if it was edited what is nearest to it in its note; None
-    where no note of `target` has or had it.
+    The passage with this id, or with its text if it moved; if it was edited what is nearest to it in its note, whatever
+    that is called by now; None where no note of `target` has or had it.
 
     Raises NotFound for a passage that is gone with all it was in.
     """
@@ -78,12 +78,12 @@ def by_id(target: Linked, name: str) -> Got | None:
             return None
         if seen := _seen(target, now, graph, alike):
             return _passage(target, now, graph, seen, changed=False)
-        nearest = passages.nearest(gone) if gone is not None else None
-        if nearest is not None and (seen := _seen(target, now, graph, [nearest])):
-            return _passage(target, now, graph, seen, changed=True)
+        nearest = passages.nearest(gone) if gone is not None else []
+        if seen := _seen(target, now, graph, nearest):
+            return _passage(target, now, graph, seen[:1], changed=True)
     if target.sources:
         return None  # it may be in another
-    said = f"the passage {name!r} is gone, and its note is gone as well or has another name"
+    said = f"the passage {name!r} is gone, and its note is gone as well or has another name and another text"
     raise NotFound(said, hint="ask anew: vragd query")
 
 

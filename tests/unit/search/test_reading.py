@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from tests.graphs import Linked as Store
+from tests.world import WordEmbedder
 from vragd.catalog.passages import is_id
 from vragd.errors import NotFound, UsageError
 from vragd.search.links import Linked, Root, find
@@ -180,6 +182,103 @@ def test_without_its_vector_the_nearest_is_the_one_at_its_place(store: Store) ->
     with store.store.catalog.writing() as db:
         db.execute("delete from embedding")
     assert "Water boils." in by(store, first.id).text
+
+
+class Meaning(WordEmbedder):
+    """Texts with many words in common are near to each other."""
+
+    def embed_query(self, text: str) -> np.ndarray:
+        row = np.sum([WordEmbedder.embed_query(self, word) for word in text.split()], axis=0)
+        made: np.ndarray = (row / np.linalg.norm(row)).astype(np.float32)
+        return made
+
+
+def means(store: Store) -> None:
+    """What is embedded from now on, is by meaning."""
+    store.close()
+    store.embedder = Meaning()
+    store.open()
+
+
+TEA, EDITED = f"Tea is green.\n\n{LONG} tea\n", f"Tea is black.\n\n{LONG} tea\n"
+
+
+def renamed(store: Store, old: str, new: str, text: str = "") -> None:
+    """As a sync tool or an editor does it: another file with another inode."""
+    (store.vault / new).parent.mkdir(exist_ok=True)
+    (store.vault / new).write_text(text or (store.vault / old).read_text())
+    (store.vault / old).unlink()
+
+
+@pytest.mark.parametrize("at_once", [False, True])
+@pytest.mark.parametrize(
+    "steps",
+    [
+        ("edit", "Kitchen/Leaves.md"),
+        ("Kitchen/Leaves.md", "edit"),
+        ("edit", "edit", "Leaves.md", "edit"),
+        ("Leaves.md", "edit", "Kitchen/Leaves.md", "edit", "Green/Leaves.md"),
+    ],
+)
+def test_of_an_edited_passage_of_a_note_that_was_renamed_the_nearest_is_given(
+    store: Store, steps: tuple[str, ...], at_once: bool
+) -> None:
+    name, n_edits, nettle = "Tea.md", 0, " ".join(f"nettle{i}" for i in range(150))
+    means(store)
+    (store.vault / name).write_text(f"{nettle}\n\n{TEA}")
+    store.look()
+    first, *_ = ids(store, "Tea")
+    for step in steps:
+        if step == "edit":
+            n_edits += 1
+            (store.vault / name).write_text(f"{nettle} for the {n_edits}. time\n\n{TEA}")
+        else:
+            renamed(store, name, step)
+            name = step
+        if not at_once:
+            store.look()
+    store.look()
+    read = by(store, first)
+    assert (read.changed, read.note.path) == (True, name)
+    assert f"for the {n_edits}. time" in read.text
+
+
+@pytest.mark.parametrize("first", ["gone", "new"])
+def test_a_note_that_is_gone_for_a_while_or_there_twice_was_renamed_all_the_same(store: Store, first: str) -> None:
+    (before, *_), tea = ids(store, "Tea"), store.vault / "Tea.md"
+    tea.write_text(EDITED)
+    store.look()
+    if first == "gone":
+        tea.unlink()
+    else:
+        (store.vault / "Leaves.md").write_text(EDITED)
+    store.look()
+    (store.vault / "Leaves.md").write_text(EDITED)
+    tea.unlink(missing_ok=True)
+    store.look()
+    assert (by(store, before).changed, by(store, before).note.path) == (True, "Leaves.md")
+
+
+def test_a_note_of_one_passage_that_was_edited_and_renamed_at_once_is_known_by_what_it_says(store: Store) -> None:
+    words = " ".join(f"leaf{i}" for i in range(40))
+    means(store)
+    (store.vault / "Tea.md").write_text(f"{words} green")
+    store.look()
+    (first,) = ids(store, "Tea")
+    renamed(store, "Tea.md", "Leaves.md", f"{words} black")
+    store.look()
+    assert (by(store, first).changed, by(store, first).note.path) == (True, "Leaves.md")
+
+
+def test_what_stands_in_many_notes_makes_none_of_them_the_one_that_is_gone(store: Store) -> None:
+    for name in ("Monday", "Tuesday", "Wednesday"):
+        (store.vault / f"{name}.md").write_text(f"# Plants\n{LONG}\n\n# {name}\nRain of {name} {LONG[::-1]} {name}")
+    store.look()
+    *_, last = ids(store, "Monday")
+    (store.vault / "Monday.md").unlink()
+    store.look()
+    with pytest.raises(NotFound, match="is gone"):
+        by_id(linked(store), last)
 
 
 def test_a_passage_that_is_gone_with_its_note_is_said_to_be(store: Store) -> None:
