@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import apsw
@@ -18,22 +18,39 @@ NAME_COUNTS = 3.0
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """What of a store notes are compared by: `notes` with their packed profiles, and how often each text is there."""
+    """What of a store notes are compared by: `notes` with their packed profiles, and what is there more than once."""
 
     notes: np.ndarray
     profiles: list[bytes]
     repeated: Mapping[int, int]
     """By chunk, in how many places its text stands, where that is more than one."""
+    copies: Mapping[int, Sequence[int]]
+    """By note, those that consist of the same texts, itself one of them, where there are others."""
 
 
 def known(db: apsw.Connection) -> Known:
     """Of every note that can be found. Inside a transaction; reads all profiles."""
     rows = list(db.execute("select note_id, profile from note_words order by note_id"))
     sql = (
-        "select c.id, k.n from (select text_hash as h, count(*) as n from chunk group by text_hash having n > 1) k"
-        " join chunk c on c.text_hash = k.h"
+        "select c.id, c.note_id, c.text_hash, k.n from (select text_hash as h, count(*) as n from chunk"
+        " group by text_hash having n > 1) k join chunk c on c.text_hash = k.h"
     )
-    return Known(np.array([note for note, _ in rows], dtype=np.int64), [row for _, row in rows], dict(db.execute(sql)))
+    repeated, texts = dict[int, int](), dict[int, list[bytes]]()
+    for chunk, note, text, n in db.execute(sql):
+        repeated[chunk] = n
+        texts.setdefault(note, []).append(text)
+    notes = np.array([note for note, _ in rows], dtype=np.int64)
+    return Known(notes, [row for _, row in rows], repeated, _copies(db, texts))
+
+
+def _copies(db: apsw.Connection, repeated: Mapping[int, Sequence[bytes]]) -> dict[int, list[int]]:
+    """`Known.copies`, of notes with their texts that stand elsewhere, too."""
+    n_chunks = dict(db.execute("select note_id, count(*) from chunk group by note_id")) if repeated else {}
+    alike: dict[frozenset[bytes], list[int]] = {}
+    for note, texts in repeated.items():
+        if len(texts) == n_chunks[note]:  # nothing in it is its own
+            alike.setdefault(frozenset(texts), []).append(note)
+    return {note: notes for notes in alike.values() if len(notes) > 1 for note in notes}
 
 
 def cosines(store: Known, asked: bytes) -> np.ndarray:

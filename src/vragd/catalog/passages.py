@@ -27,7 +27,7 @@ _ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"  # none that is taken for another
 _ID = re.compile(f"[{_ALPHABET}]{{{N_CHARS}}}")
 _MOST_ALIKE = 100  # passages of one text that are looked through
 ALIKE = 0.85
-"""The cosine of a passage that is gone with one of a note that was read since, from which on that is the other edited."""
+"""The cosine of a passage that is gone with one of a note read since, from which on it is the other, edited."""
 
 _TABLES = """
 alter table chunk add column passage text;      -- its short id; null only within a commit
@@ -52,8 +52,8 @@ create index passage_gone_since on passage_gone(gone);
 @dataclass(frozen=True, slots=True)
 class Gone:
     """
-    What is remembered of a passage that is no more; `note` is the row it was in, or that of the note which has what that
-    one had, None if there is none; `since`: seconds since 1970.
+    What is remembered of a passage that is no more; `note` is the row it was in, or that of the note which has what
+    that one had, None if there is none; `since`: seconds since 1970.
     """
 
     text_hash: bytes
@@ -108,8 +108,8 @@ def name_passages(db: apsw.Connection, now: float) -> None:
 def _inherit(db: apsw.Connection, number: int, taken: Sequence[tuple[bytes, float, int]]) -> None:
     """
     Look for the note that has what a departed one had, to which belongs then what else is remembered of that: the
-    texts it had in the end, more than half of them or one that stands nowhere else. `taken` are (text's hash, since when
-    it was gone, note) of those that were taken up just now.
+    texts it had in the end, more than half of them or one that stands nowhere else. `taken` are (text's hash, since
+    when it was gone, note) of those that were taken up just now.
     """
     left = [(text, gone) for text, gone in db.execute(
         "select text_hash, gone from passage_gone where departed = ?", (number,)

@@ -6,9 +6,10 @@ import argparse
 from typing import Any
 
 from vragd.cli.connect import Session
+from vragd.cli.hits import copies_of
 from vragd.cli.links import named
 from vragd.cli.reasons import say_behind
-from vragd.cli.render import json_out, out, plural, say, within
+from vragd.cli.render import json_out, out, say, within
 
 
 def add(commands: Any, common: argparse.ArgumentParser) -> None:
@@ -41,7 +42,6 @@ def print_got(answer: dict[str, Any]) -> None:
         say("changed: that passage was edited; this is what is nearest to it in its note")
     say(within(f"{note['source']}/{note['path']}:{first}-{last}"))
     out(answer["text"])
-    if copies := answer["copies"]:
-        there = ", ".join(f"{copy['source']}/{copy['path']}" for copy in copies[:3]) + ("…" if len(copies) > 3 else "")
-        say(within(f"the same in {plural(len(copies), 'other place')}: {there}"))
+    for line in copies_of(answer):
+        say(within(line))
     say_behind(answer)

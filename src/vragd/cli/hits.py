@@ -124,10 +124,21 @@ def _print_more(hit: dict[str, Any], page: Page) -> None:
         for passage in hit.get("passages", ())
     ]
     said = [f"also {', '.join(places)}"] if places else []
-    if copies := hit.get("copies"):
-        named = ", ".join(f"{copy['source']}/{copy['path']}" for copy in copies[:3]) + ("…" if len(copies) > 3 else "")
-        said.append(f"the same in {plural(len(copies), 'other place')}: {named}")
+    said += copies_of(hit)
     if parts := hit.get("parts"):
         said.append(", ".join(f"{name} {value:.3f}" for name, value in parts.items() if value is not None))
+    print_below(said, page)
+
+
+def copies_of(hit: dict[str, Any]) -> list[str]:
+    """That the same stands elsewhere, if it does, on one line."""
+    if not (copies := hit.get("copies")):
+        return []
+    named = ", ".join(f"{copy['source']}/{copy['path']}" for copy in copies[:3]) + ("…" if len(copies) > 3 else "")
+    return [f"the same in {plural(len(copies), 'other place')}: {named}"]
+
+
+def print_below(said: Sequence[str], page: Page) -> None:
+    """What is said of a hit below it, a line each."""
     for line in said:
         out_pieces([Piece(_name(" " * INDENT + line), DIM)], page, INDENT)

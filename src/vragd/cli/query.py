@@ -53,12 +53,7 @@ def add(commands: Any, common: argparse.ArgumentParser) -> None:
     sub.add_argument("--sort", choices=("score", "modified", "created", "name"), default="score", help="default score")
     sub.add_argument("--plain", action="store_true", help="the text is words, whatever it looks like")
     sub.add_argument("--explain", action="store_true", help="what each score is made of")
-    sub.add_argument(
-        "--json", dest="format", action="store_const", const="json", default="text", help="the daemon's answer as JSON"
-    )
-    sub.add_argument(
-        "--format", choices=("text", "json", "jsonl", "csv", "md", "paths"), default="text", help="default text"
-    )
+    add_formats(sub)
     add_uses(sub)
     sub.add_argument(
         "--ollama",
@@ -70,12 +65,27 @@ def add(commands: Any, common: argparse.ArgumentParser) -> None:
     sub.set_defaults(command=_query)
 
 
-def add_uses(sub: argparse.ArgumentParser) -> None:
-    """The flags that say what becomes of hits."""
+def add_formats(sub: argparse.ArgumentParser) -> None:
+    """The flags that say how hits are written."""
+    sub.add_argument(
+        "--json", dest="format", action="store_const", const="json", default="text", help="the daemon's answer as JSON"
+    )
+    sub.add_argument(
+        "--format", choices=("text", "json", "jsonl", "csv", "md", "paths"), default="text", help="default text"
+    )
+    add_paths(sub)
+
+
+def add_paths(sub: argparse.ArgumentParser) -> None:
+    """The flags that leave the paths of hits alone."""
     sub.add_argument(
         "-l", dest="format", action="store_const", const="paths", help="only the paths of the files, as they are here"
     )
     sub.add_argument("-0", dest="null", action="store_true", help="as -l, with a NUL behind each, for xargs -0")
+
+
+def add_uses(sub: argparse.ArgumentParser) -> None:
+    """The flags that say what becomes of hits."""
     sub.add_argument("--open", type=int, metavar="N", help="open hit N: in Obsidian if it is in a vault")
     sub.add_argument("--edit", type=int, metavar="N", help="edit hit N at its line, with $VISUAL or $EDITOR")
     sub.add_argument(

@@ -8,11 +8,12 @@ import time
 from typing import Any, BinaryIO
 
 from vragd.cli.connect import Session
-from vragd.cli.hits import below_title, print_place, print_title
+from vragd.cli.hits import below_title, copies_of, print_below, print_place, print_title
 from vragd.cli.links import named
-from vragd.cli.query import NOTHING_FOUND, add_filters, filters_of, folder_of
+from vragd.cli.page import file_link
+from vragd.cli.query import NOTHING_FOUND, add_filters, add_formats, filters_of, folder_of
 from vragd.cli.reasons import say_behind
-from vragd.cli.render import json_out, say, the_page
+from vragd.cli.render import say, the_page
 from vragd.cli.words import MAX_TOP_K, count
 from vragd.errors import UsageError
 from vragd.search.headings import path_of
@@ -30,7 +31,7 @@ def add(commands: Any, common: argparse.ArgumentParser) -> None:
     sub.add_argument("-s", "--store", action="append", default=[], help="only this store (may be repeated)")
     sub.add_argument("--source", action="append", default=[], help="only this source (may be repeated)")
     add_filters(sub)
-    sub.add_argument("--json", action="store_true", help="the answer as JSON")
+    add_formats(sub)
     sub.set_defaults(command=_similar)
 
 
@@ -47,11 +48,27 @@ def _similar(args: argparse.Namespace) -> int:
     }
     with Session(args) as session:
         answer = session.request("POST", "/v1/similar", asked)
-    if args.json:
-        json_out(answer)
-    else:
+    if args.format == "text" and not args.null:
         print_related(answer)
+    else:
+        print_as("paths" if args.null else args.format, answer, "\0" if args.null else "\n")
     return 0 if answer["hits"] else NOTHING_FOUND
+
+
+def print_as(name: str, answer: dict[str, Any], end: str = "\n") -> None:
+    """Related notes in a format that other programs and documents take."""
+    from vragd.cli import formats
+
+    if name in ("json", "jsonl"):
+        formats.print_as(name, answer)
+        return
+    # a row, a line or a path is of the note: as of a hit, which has no text of its own here
+    flat = {**answer, "hits": [{"excerpt": "", **hit, **hit["note"]} for hit in answer["hits"]]}
+    if name == "paths":
+        formats.print_paths(flat, end)
+    else:
+        formats.print_as(name, flat)
+    _say_beside(answer)
 
 
 def text_of(stream: BinaryIO) -> str:
@@ -72,9 +89,14 @@ def print_related(answer: dict[str, Any]) -> None:
         said = [f"{hit['score']:.3f}", time.strftime("%Y-%m-%d", time.localtime(hit["modified"]))]
         said += [words for way, words in (("out", "linked"), ("back", "links here")) if way in hit["linked"]]
         heading = path_of(below_title(note["title"], hit["heading"]))
-        print_title(f"{number}. ", note["title"], heading, ", ".join(said), "", page)
+        print_title(f"{number}. ", note["title"], heading, ", ".join(said), hit.get("uri", ""), page)
         lines = f":{hit['lines'][0]}-{hit['lines'][1]}" if hit["id"] else ""
-        print_place(f"{note['source']}/{note['path']}{lines}", hit["id"], "", page)
+        print_place(f"{note['source']}/{note['path']}{lines}", hit["id"], file_link(hit.get("file", "")), page)
+        print_below(copies_of(hit), page)
+    _say_beside(answer)
+
+
+def _say_beside(answer: dict[str, Any]) -> None:
     if not answer["hits"]:
         say("no related notes")
     say_behind(answer)

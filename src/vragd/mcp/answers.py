@@ -31,9 +31,13 @@ def hit(one: Told, fence: Fence) -> dict[str, Any]:
         said["cut"] = True
     if more := [f"{name(part['id'])} lines {_lines(part)}" for part in one.get("passages", ())[:3]]:
         said["also"] = more
-    if copies := [name(path_of(copy)) for copy in one.get("copies", ())[:2]]:
-        said["same_in"] = copies
-    return said
+    return said | _same_in(one)
+
+
+def _same_in(one: Told) -> dict[str, Any]:
+    """Where else the same stands: two places, more would be no use."""
+    copies = [name(path_of(copy)) for copy in one.get("copies", ())[:2]]
+    return {"same_in": copies} if copies else {}
 
 
 def related(one: Told) -> dict[str, Any]:
@@ -42,7 +46,7 @@ def related(one: Told) -> dict[str, Any]:
 
     flat = Answered({**one, **one["note"]})
     said = _placed(flat) | {"score": round(one["score"], 3), "modified": _day(one["modified"])}
-    return said | ({"linked": list(one["linked"])} if one["linked"] else {})
+    return said | ({"linked": list(one["linked"])} if one["linked"] else {}) | _same_in(one)
 
 
 def _placed(one: Told) -> dict[str, Any]:
@@ -130,9 +134,7 @@ def note(answer: Told) -> dict[str, Any]:
     said |= {"lines": answer["lines"], "n_lines": answer["n_lines"]}
     if answer["changed"]:
         said["changed"] = "that passage was edited: this is what is nearest to it in its note"
-    if copies := [name(path_of(copy)) for copy in answer["copies"][:2]]:
-        said["same_in"] = copies
-    return said
+    return said | _same_in(answer)
 
 
 def status(answer: Told) -> dict[str, Any]:

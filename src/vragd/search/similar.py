@@ -21,6 +21,7 @@ import structlog
 from vragd.backends.base import VectorBackend
 from vragd.catalog.alike import Known, cosines, known
 from vragd.catalog.graph import File, Graph
+from vragd.catalog.model import Found
 from vragd.catalog.passages import Passages
 from vragd.catalog.reader import Snapshot
 from vragd.errors import NotFound, VragdError
@@ -28,8 +29,9 @@ from vragd.search.grammar.tree import And
 from vragd.search.likened import Likened, likened_note, likened_text, without_recurring
 from vragd.search.links import FileRef, graph_of, refs_of
 from vragd.search.narrowed import hidden_by, linked_of, narrowed
-from vragd.search.question import Question, Target
+from vragd.search.question import Place, Question, Target
 from vragd.system.log import error_fields
+from vragd.terms.names import link, shown
 
 log = structlog.get_logger()
 
@@ -58,7 +60,10 @@ class Wanted:
 
 @dataclass(frozen=True, slots=True)
 class Related:
-    """A related note with its passage that is nearest, `id` '' where it has none. `linked`: whether it is, and how."""
+    """
+    A related note with its passage that is nearest, `id` '' where it has none. `linked`: whether it is, and how.
+    `copies`: other notes of the same passages, which are related as well and no hits of their own.
+    """
 
     note: FileRef
     score: float
@@ -67,13 +72,20 @@ class Related:
     heading: tuple[str, ...] = ()
     lines: tuple[int, int] = (1, 1)
     modified: float = 0.0
+    uri: str = ""
+    file: str = ""
+    copies: tuple[FileRef, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """Of one store, best first. `semantic`: whether vectors could be compared, where there are any."""
+    """
+    Of one store, best first, `texts` what each consists of: hashes of its passages. `semantic`: whether vectors could
+    be compared, where there are any.
+    """
 
     hits: tuple[Related, ...] = ()
+    texts: tuple[frozenset[bytes], ...] = ()
     note: FileRef | None = None
     semantic: bool = True
     generation: int = 0
@@ -105,8 +117,11 @@ def similar(target: Target, wanted: Wanted, *, exact_chunks: int = EXACT_CHUNKS)
         bare = without_recurring(target, asked, (text for _, text in now.selecting.texts(near)))
         if bare is not asked:
             scored = _scored(now, target, store, bare, among, exact_chunks)
-        best = scored[: wanted.question.top_k]
-        return Answer(_shown(now, target, bare, best, joined), note, bare.semantic, now.generation())
+        best = _once(store, scored, among)[: wanted.question.top_k]
+        texts = Passages(now.db).texts_of([one.row for one in best])
+        hits = [(hit, texts.get(row, frozenset())) for row, hit in _shown(now, target, bare, best, joined)]
+        found = tuple(hit for hit, _ in hits), tuple(of for _, of in hits)
+        return Answer(*found, note, bare.semantic, now.generation())
 
 
 def _weights(store: Known, chunks: Sequence[int]) -> np.ndarray:
@@ -229,28 +244,66 @@ def _unit(rows: np.ndarray) -> np.ndarray:
     return made
 
 
+@dataclass(frozen=True, slots=True)
+class _Once:
+    """A note, and the others that consist of the same texts."""
+
+    row: int
+    score: float
+    copies: Sequence[int]
+
+
+def _once(store: Known, scored: Sequence[tuple[int, float]], among: np.ndarray) -> list[_Once]:
+    """Notes of the same texts once, where the best of them comes: what is no passage, as properties, is left aside."""
+    found, seen, may = list[_Once](), set[int](), set(among.tolist())
+    for row, score in scored:
+        if row not in seen:
+            same = [other for other in store.copies.get(row, (row,)) if other in may]
+            seen.update(same)
+            found.append(_Once(row, score, [other for other in same if other != row]))
+    return found
+
+
 def _shown(
-    now: Snapshot, target: Target, asked: Likened, best: Sequence[tuple[int, float]],
+    now: Snapshot, target: Target, asked: Likened, best: Sequence[_Once],
     joined: Mapping[int, tuple[Direction, ...]],
-) -> tuple[Related, ...]:  # fmt: skip
-    """As they are answered, each with its passage that is nearest to any of the note's."""
+) -> list[tuple[int, Related]]:  # fmt: skip
+    """As they are answered, by row, each with its passage that is nearest to any of the note's."""
     linked = linked_of(target)
     graph = graph_of(linked, now.db)
-    entries = now.lookup.notes([row for row, _ in best])
-    passages = Passages(now.db)
-    shown = list[Related]()
-    for row, score in best:
-        label, path, _, modified = entries[row]
-        file = graph.at(label, path)
-        if file is None:
+    rows = [row for one in best for row in (one.row, *one.copies)]
+    files = {row: graph.at(label, path) for row, (label, path, *_) in now.lookup.notes(rows).items()}
+    there = {row: file for row, file in files.items() if file is not None}
+    refs = dict(zip(there, refs_of(linked, graph, list(there.values())), strict=True))
+    modified = {row: entry[3] for row, entry in now.lookup.notes([one.row for one in best]).items()}
+    made = list[tuple[int, Related]]()
+    for one in best:
+        if one.row not in there:
             continue
-        (ref,) = refs_of(linked, graph, [file])
-        chunks = [chunk for chunk, *_ in passages.of_note(row)]
-        if target.space is not None and len(asked.vectors) and chunks:
-            found, vectors = now.lookup.vectors(target.space.id, chunks)
-            if found:
-                chunks = [found[int(np.argmax((vectors @ asked.vectors.T).max(axis=1)))]]
-        of = now.lookup.passages(chunks[:1]).get(chunks[0]) if chunks else None
-        one = Related(ref, round(score, 4), joined.get(row, ()), modified=modified / 1e9)
-        shown.append(one if of is None else replace(one, id=of.id, heading=of.heading, lines=of.lines))
-    return tuple(shown)
+        file, of = there[one.row], _nearest(now, target, asked, one.row)
+        hit = Related(
+            refs[one.row], round(one.score, 4), joined.get(one.row, ()), modified=modified[one.row] / 1e9,
+            copies=tuple(refs[row] for row in one.copies if row in refs),
+        )  # fmt: skip
+        if of is not None:
+            hit = replace(hit, id=of.id, heading=of.heading, lines=of.lines)
+        made.append((one.row, _opened(hit, target.places.get(file.source), file.path)))
+    return made
+
+
+def _opened(one: Related, place: Place | None, path: str) -> Related:
+    """With what opens it."""
+    if place is None:
+        return one
+    uri = link(place.root, path, in_obsidian=place.in_obsidian, heading=one.heading, line=one.lines[0])
+    return replace(one, uri=uri, file=shown(f"{place.root}/{path}"))
+
+
+def _nearest(now: Snapshot, target: Target, asked: Likened, note: int) -> Found | None:
+    """The passage of the note that is nearest to any of those asked for; None where it has none."""
+    chunks = [chunk for chunk, *_ in Passages(now.db).of_note(note)]
+    if target.space is not None and len(asked.vectors) and chunks:
+        found, vectors = now.lookup.vectors(target.space.id, chunks)
+        if found:
+            chunks = [found[int(np.argmax((vectors @ asked.vectors.T).max(axis=1)))]]
+    return now.lookup.passages(chunks[:1]).get(chunks[0]) if chunks else None

@@ -74,7 +74,8 @@ class RelatedModel(Body):
     """
     A related note, and of its passages the nearest: `id` is empty where it has none. `score` is at most 1.
 
-    `linked`: `out` where the note links to it, `back` where it links to the note.
+    `linked`: `out` where the note links to it, `back` where it links to the note. `copies`: other notes of the same
+    passages, as related, which are no hits of their own. `uri` opens it, `file` is its path on this machine.
     """
 
     note: FileRefModel
@@ -84,6 +85,9 @@ class RelatedModel(Body):
     heading: tuple[str, ...]
     lines: tuple[int, int]
     modified: float
+    uri: str
+    file: str
+    copies: tuple[FileRefModel, ...]
 
 
 class SimilarAnswer(Body):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from vragd.errors import UsageError
@@ -48,19 +49,31 @@ async def similar(
         asking = [one for one in indexers if one.store.name in {target.name for target in targets}]
     async with questions.place(peer):
         answers = await asyncio.gather(*(_ask(audience, indexer, wanted) for indexer in asking))
-    found_in = dict[tuple[str, str], Related]()
-    for hit in sorted((hit for answer in answers for hit in answer.hits), key=lambda hit: -hit.score):
-        found_in.setdefault((hit.note.source, hit.note.path), hit)  # two stores may have one source
     pending, degraded = await audience.state(asking)
     degraded += [] if all(answer.semantic for answer in answers) else ["semantic_unavailable"]
     degraded += ["words_alone"] if any(_has_words_alone(one) for one in asking) else []
     return {
         "note": answers[0].note if answers else None,
-        "hits": list(found_in.values())[: question.top_k],
+        "hits": _once(answers)[: question.top_k],
         "generation": sum(answer.generation for answer in answers),
         "pending": pending,
         "degraded": tuple(dict.fromkeys(degraded)),
     }
+
+
+def _once(answers: Sequence[Answer]) -> list[Related]:
+    """Those of all stores, the best first: a file once, for two stores may have one source, and equal notes once."""
+    hits = [pair for answer in answers for pair in zip(answer.hits, answer.texts, strict=True)]
+    found, seen = dict[object, Related](), set[tuple[str, str]]()
+    for hit, texts in sorted(hits, key=lambda pair: -pair[0].score):
+        files = [one for one in (hit.note, *hit.copies) if (one.source, one.path) not in seen]
+        seen |= {(one.source, one.path) for one in files}
+        content = texts or (hit.note.source, hit.note.path)
+        if (first := found.get(content)) is not None:
+            found[content] = replace(first, copies=(*first.copies, *files))
+        elif hit.note in files:
+            found[content] = replace(hit, copies=tuple(files[1:]))
+    return list(found.values())
 
 
 def _has_words_alone(indexer: Indexer) -> bool:

@@ -139,6 +139,15 @@ def test_only_routes_that_change_nothing_are_asked() -> None:
     assert len(daemon.asked) == 7
 
 
+def test_the_copies_of_a_related_note_are_named_as_those_of_a_hit() -> None:
+    copies = [{"source": "Vault", "path": f"{n}.md"} for n in range(3)]
+    one = {**hit("x", 0), "note": hit("x", 0), "linked": [], "copies": copies}
+    daemon = Answers(similar={"hits": [one], **BESIDE}, query={"hits": [one], **BESIDE})
+    for tool, asked in (("related_notes", {"note": "x"}), ("search", {"query": "x"})):
+        (found,) = called(daemon, tool, **asked)["structuredContent"]["hits"]
+        assert found["same_in"] == ["Vault/0.md", "Vault/1.md"]
+
+
 @pytest.mark.parametrize("lacking", ["title", "path", "heading", "lines", "score"])
 def test_what_a_daemon_of_before_does_not_say_of_a_related_note_is_said_to_be_that(lacking: str) -> None:
     one = {key: value for key, value in hit("x", 0).items() if key != lacking} | {"linked": [], "note": {}}

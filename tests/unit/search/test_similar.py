@@ -99,6 +99,38 @@ def test_neither_the_note_nor_a_copy_of_it_nor_a_template_is_related(store: Stor
     assert "Starter.md" in paths(text)[:2]
 
 
+def test_notes_that_are_equal_but_for_their_properties_are_one_answer(store: Store) -> None:
+    properties = {"Oven 2": "", "Copies/Oven 3": "---\ntags: [hot]\n---\n", "Oven 4": "---\nrating: 5\n---\n"}
+    for name, above in properties.items():
+        (store.vault / f"{name}.md").parent.mkdir(exist_ok=True)
+        (store.vault / f"{name}.md").write_text(above + NOTES["Oven.md"])
+    store.look()
+    same = {"Oven.md", "Oven 2.md", "Oven 4.md", "Copies/Oven 3.md"}
+    typed = Wanted(understood(top_k=10), text="Hot oven, stone, bread crust, every day.")
+    text = similar(target(store, space=None), typed)
+    for answer in (asked(store, "Bread.md"), asked(store, "Bread.md", top_k=2), text):
+        (one,) = [hit for hit in answer.hits if hit.note.path in same]
+        assert {one.note.path, *(copy.path for copy in one.copies)} == same
+        assert len(answer.texts) == len(answer.hits)
+    assert len(asked(store, "Bread.md", top_k=2).hits) == 2
+    (one, *_) = asked(store, "Bread.md", where="path:oven path:2 OR path:3").hits
+    assert len(one.copies) == 1
+    assert same & set(paths(asked(store, "Oven 2.md"))) == set()
+
+
+def test_notes_without_text_are_no_copies_of_each_other(store: Store) -> None:
+    for name in ("Bread of the oven", "Oven for bread"):
+        (store.vault / f"{name}.md").write_text("---\nkind: oven\n---\n")
+    store.look()
+    found = {hit.note.path: hit.copies for hit in asked(store, "Oven.md").hits}
+    assert found["Bread of the oven.md"] == found["Oven for bread.md"] == ()
+
+
+def test_what_opens_a_related_note_comes_with_it(store: Store) -> None:
+    (hit, *_) = asked(store, "Bread.md", where="file:oven").hits
+    assert (hit.file, hit.uri) == (str(store.vault / "Oven.md"), (store.vault / "Oven.md").as_uri())
+
+
 def test_what_all_notes_have_makes_none_related(store: Store) -> None:
     assert paths(asked(store, "Days/1.md"))[0] == "Walrus.md"
     assert paths(asked(store, "Days/2.md"))[0] == "Tax.md"

@@ -59,7 +59,7 @@ async function show(note) {
       part(`Linked from (${links.back.length})`, once(links.back, "of").map((one) => led(one.of)), "No note links to it."),
     );
   if (similar && !similar.error)
-    rest.append(part("Related", similar.hits.map((one) => led(one.note, el("small", {}, ` ${Math.round(one.score * 100)} %${one.linked.length ? ", linked" : ""}`))), "Nothing is near to it."));
+    rest.append(part("Related", similar.hits.map((one) => led(one.note, el("small", {}, ` ${Math.round(one.score * 100)} %${one.linked.length ? ", linked" : ""}${one.copies?.length ? `, ${many(one.copies.length, "copy", "copies")}` : ""}`))), "Nothing is near to it."));
   tell("links", mine);
 }
 
