@@ -24,7 +24,6 @@ from vragd.search.grammar.tree import (
     Link,
     Node,
     Not,
-    Null,
     Or,
     Pattern,
     Phrase,
@@ -40,7 +39,7 @@ from vragd.search.grammar.tree import (
 from vragd.search.question import Place
 from vragd.search.textual import PIECES, Look, Matcher
 from vragd.search.typed import Typed
-from vragd.search.valued import compares, file_time, moment_in, moment_of, nanoseconds, words_of
+from vragd.search.valued import beside_null, compares, file_time, moment_in, moment_of, nanoseconds, words_of
 
 NONE = np.empty(0, dtype=np.int64)
 COSTS = {Source: 0, Store: 0, Tag: 0, Folder: 0, Property: 1, When: 2, Link: 1, Compares: 3, Asks: 3}
@@ -212,12 +211,13 @@ class Among:
 
     # -- values ----------------------------------------------------------------------------------------
 
-    def _value_is(self, test: Node | Compared | Null, value: Value, *, case: bool) -> bool:
-        if isinstance(test, Null):
-            return value is None
+    def _value_is(self, test: Node | Compared, value: Value, *, case: bool) -> bool:
         if isinstance(test, Compared):
             return compares(value, test, self._now)
-        return any(self._matcher.holds(test, Look(words), case=case) for words in words_of(value))
+        left = beside_null(test, is_null=value is None)
+        if isinstance(left, bool):
+            return left
+        return any(self._matcher.holds(left, Look(words), case=case) for words in words_of(value))
 
     def _when(self, node: When, among: np.ndarray) -> np.ndarray:
         start, end = bounds(node, self._now)

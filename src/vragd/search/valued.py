@@ -11,7 +11,7 @@ from typing import Any
 from vragd.catalog.fold import fold
 from vragd.notes.model import Value
 from vragd.search.grammar.dates import day_or_time, interval
-from vragd.search.grammar.tree import Compared
+from vragd.search.grammar.tree import And, Compared, Node, Not, Null, Or
 
 _FIRST_S, _LAST_S = -62_135_500_000, 253_402_200_000  # a day within the years 1 and 9999
 _MOST_NS = (1 << 63) - 1
@@ -38,6 +38,24 @@ def written(value: Value) -> str:
     if isinstance(value, datetime):
         return value.isoformat(timespec="minutes")
     return str(value)
+
+
+def beside_null(test: Node, *, is_null: bool) -> Node | bool:
+    """What is left of a test of words when it is known whether the value is null; it may hold, or not, by that."""
+    match test:
+        case Null():
+            return is_null
+        case Not(part):
+            left = beside_null(part, is_null=is_null)
+            return not left if isinstance(left, bool) else Not(left)
+        case And(parts) | Or(parts):
+            decides = isinstance(test, Or)  # what one part says for all
+            found = [beside_null(part, is_null=is_null) for part in parts]
+            if any(one is decides for one in found):
+                return decides
+            some = tuple(one for one in found if not isinstance(one, bool))
+            return type(test)(some) if some else not decides
+    return test
 
 
 def moment_in(value: Value) -> Value:

@@ -105,6 +105,12 @@ CASES: list[tuple[Node, set[str]]] = [
     (Property("STATUS", Null()), {N}),
     (Property("empty", Null()), set()),
     (Property("none", Null()), set()),
+    (Property("status", Or((Null(), Word("open")))), {P, N}),
+    (Property("status", Not(Null())), {P}),
+    (Property("none", Not(Null())), {D}),
+    (Property("empty", Or((Null(), Word("x")))), set()),
+    (Property("status", Not(Or((Null(), Word("shut"))))), {P}),
+    (Property("list", And((Or((Null(), Phrase("red fox"))), Not(Word("blue"))))), {H}),
     (Property("status", Word("ope")), {P}),
     (Property("list", Phrase("red fox")), {H}),
     (Property("list", Word("pink")), set()),
@@ -252,6 +258,8 @@ TREES: st.SearchStrategy[Node] = st.recursive(
                 st.none(),
                 st.just(Null()),
                 TEXTUAL,
+                st.just(Not(Null())),
+                st.builds(lambda one: Or((Null(), one)), TEXTUAL),
                 st.builds(
                     Compared, st.sampled_from(["=", "<", ">", "<=", ">=", "!="]), st.sampled_from(["5", "ant", "true"])
                 ),
@@ -333,6 +341,10 @@ class Oracle:
             return True
         if isinstance(test, Null):
             return value is None
+        if test == Not(Null()):
+            return value is not None
+        if isinstance(test, Or):
+            return any(self._value(value, part, case=case) for part in test.parts)
         if isinstance(test, Compared):
             if test.op == "!=":
                 return not any(self._is(item, "=", test.value) for item in items)

@@ -28,6 +28,7 @@ class Kind(Enum):
     OPERATOR = auto()
     HAS = auto()
     NULL = auto()
+    """A bare `null` in the value of a property."""
     COMPARED = auto()
     VALUE = auto()
     """`[name:`, up to CLOSE a value."""
@@ -61,7 +62,6 @@ _QUOTED = re.compile(r'"((?:\\"|[^"])*+)"')
 _BRACKETS = re.compile(r"[\s()\[\]]")
 _EMPTY = re.compile(r"\(\s*\)")
 _UNENDING = re.compile(r"\\+[)\]]")
-_NULL = re.compile(r"null\s*\]")
 _CHOICE = re.compile(r"(?:\s|\A)OR(?:\s|\Z)")
 _WAYS = '{0}:word, {0}:"a phrase" or {0}:(a OR b); \\{0}: is the word itself'
 
@@ -225,7 +225,8 @@ class _Lexer:
     def _word(self) -> None:
         end = self._word_end()
         typed = self._text[self._at : end]
-        self._add(Kind.OR if typed == "OR" else Kind.WORD, end, literal(typed))
+        kind = Kind.OR if typed == "OR" else Kind.NULL if typed == "null" and self._in_value else Kind.WORD
+        self._add(kind, end, literal(typed))
 
     def _word_end(self) -> int:
         """Up to a blank, or to what closes more than the word has opened."""
@@ -268,9 +269,6 @@ class _Lexer:
         if self._text[end] == ":":
             end += 1
             value = _end(_BLANKS, self._text, end)
-            if null := _NULL.match(self._text, value):
-                self._add(Kind.NULL, null.end(), name=name)
-                return True
             if self._text.startswith("]", value):
                 raise self._nothing("[", start, value + 1)
             if not COMPARISON.match(self._text, value):
@@ -346,7 +344,7 @@ def _joined(tokens: list[Token]) -> list[Token]:
             continue
         if end >= 0:
             run = "(" * (end - start)
-            if token.start == end and token.kind in (Kind.WORD, Kind.OR):
+            if token.start == end and token.kind in (Kind.WORD, Kind.OR, Kind.NULL):
                 token = Token(Kind.WORD, start, token.end, run + token.text)
             else:
                 joined.append(Token(Kind.WORD, start, end, run))

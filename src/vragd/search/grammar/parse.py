@@ -81,7 +81,17 @@ def _is_plain(value: str) -> bool:
 
 def _all(parts: list[Node]) -> Node:
     flat = [inner for part in parts for inner in (part.parts if isinstance(part, And) else (part,))]
-    return flat[0] if len(flat) == 1 else And(tuple(flat))
+    return flat[0] if len(flat) == 1 else And(tuple(map(_beside, flat)))
+
+
+def _beside(part: Node) -> Node:
+    """What stands beside something else: nothing is empty and has words, so that `null` is a word there."""
+    match part:
+        case Null():
+            return Word("null")
+        case Not(Null()):
+            return Not(Word("null"))
+    return part
 
 
 def _any(parts: list[Node]) -> Node:
@@ -126,7 +136,7 @@ class _Parser:
             case Kind.HAS:
                 return Property(token.name)
             case Kind.NULL:
-                return Property(token.name, Null())
+                return Null()
             case Kind.COMPARED:
                 return Property(token.name, Compared(token.sign, token.text))  # type: ignore[arg-type]
             case Kind.VALUE:

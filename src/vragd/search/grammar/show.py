@@ -34,19 +34,24 @@ _OR = re.compile(r"(?:\A|\s)OR(?:\s|\Z)")
 _OPERATOR_OF = {direction: operator for operator, direction in LINKS.items()}
 
 
-def show(node: Node) -> str:
+def show(node: Node, *, in_value: bool = False) -> str:
     """
-    `parse(show(node)) == node` for every tree that `parse` gives; what is not needed is left out.
+    `parse(show(node)) == node` for every tree that `parse` gives; what is not needed is left out. `in_value`: of a
+    property, where a word `null` that stands alone would be read as `Null`.
 
     Raises TypeError for what only expressions say: the grammar of questions has no words for it.
     """
     match node:
         case And(parts):
-            return " ".join(_grouped(part) if isinstance(part, Or) else show(part) for part in parts)
+            return " ".join(_beside(part, in_value=in_value) for part in parts)
         case Or(parts):
-            return " OR ".join(map(show, parts))
+            return " OR ".join(show(part, in_value=in_value) for part in parts)
         case Not(part):
-            return _negated(part)
+            return _negated(part, in_value=in_value)
+        case Word("null") if in_value:
+            return "\\null"
+        case Null():
+            return "null"
         case Word(text):
             return written(text)
         case Phrase(text):
@@ -82,8 +87,19 @@ def _operand(scope: Scope, part: Node) -> str:
     return show(part) if scope in CASES else _grouped(part)
 
 
-def _grouped(node: Node) -> str:
-    inner = show(node)
+def _beside(part: Node, *, in_value: bool) -> str:
+    match part:
+        case Or():
+            return _grouped(part, in_value=in_value)
+        case Not(Word()):
+            return show(part)
+        case Not():
+            return show(part, in_value=in_value)
+    return show(part)
+
+
+def _grouped(node: Node, *, in_value: bool = False) -> str:
+    inner = show(node, in_value=in_value)
     return f"({inner}{_blank(inner, '()')})"
 
 
@@ -95,10 +111,10 @@ def _blank(inner: str, pair: str) -> str:
     return " " if depth or inner.endswith("\\") else ""
 
 
-def _negated(part: Node) -> str:
+def _negated(part: Node, *, in_value: bool) -> str:
     if isinstance(part, And | Or | Not):
-        return f"-{_grouped(part)}"
-    text = show(part)
+        return f"-{_grouped(part, in_value=in_value)}"
+    text = show(part, in_value=in_value)
     return f"-\\{text}" if text[:1] in ("-", ">") else f"-{text}"
 
 
@@ -116,17 +132,15 @@ def _target(target: str) -> str:
     return f"[[{target}]]" if plain else _name(target)
 
 
-def _property(name: str, test: Node | Compared | Null | None) -> str:
+def _property(name: str, test: Node | Compared | None) -> str:
     match test:
         case None:
             return f"[{name}]"
-        case Null():
-            return f"[{name}:null]"
         case Compared(op, value):
             bare = (_VALUE.fullmatch(value) and not _OR.search(value)) or value.endswith("\\")
             return f"[{name}{op}{value if bare else _in_quotes(value)}]"
-    text = show(test)
-    if text == "null" or text[:1] in ("<", ">", "=") or text.startswith("!="):
+    text = show(test, in_value=True)
+    if text[:1] in ("<", ">", "=") or text.startswith("!="):
         text = f"\\{text}"
     if text.startswith(("-", ":", "//")):
         text = f" {text}"  # where `-` negates, and `::` is not read

@@ -86,7 +86,7 @@ class Tag:
 
 @dataclass(frozen=True, slots=True)
 class Null:
-    """The property is there and empty; neither `""` nor `[]` is."""
+    """Of the value of a property: it is there and empty; neither `""` nor `[]` is. No part of an `And`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,10 +99,10 @@ class Compared:
 
 @dataclass(frozen=True, slots=True)
 class Property:
-    """`test` is None for "has it"; a node is about the words of the value, or of one item of a list."""
+    """`test` is None for "has it"; a node is about the words of the value, or of one item of a list, or `Null`."""
 
     name: str
-    test: Node | Compared | Null | None = None
+    test: Node | Compared | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,4 +173,5 @@ class Asks:
 
 
 Expressed = Folder | Compares | Asks
-Node = And | Or | Not | Word | Phrase | Pattern | Within | Tag | Property | Link | Source | Store | When | Expressed
+Textual = And | Or | Not | Word | Phrase | Pattern | Null
+Node = Textual | Within | Tag | Property | Link | Source | Store | When | Expressed

@@ -67,6 +67,10 @@ def test_what_is_shown_of_any_text_reads_as_what_was_asked(text: str) -> None:
         ("on:<2026", "before:2026"),
         ("created:>=2026", "created:2026.."),
         ("a OR OR", r"a OR \OR"),
+        ("[p: (null)  OR x]", "[p:null OR x]"),
+        (r"[p:\null OR -\null]", r"[p:\null OR -\null]"),
+        ("[p: -null]", "[p: -null]"),
+        (r"[p:null \null -null] null", "[p:null null -null] null"),
         ("(file:x", r"\( file:x"),
         ('/etc/hosts 5" [1] 12:30 a) re: x --y', '/etc/hosts 5" [1] 12:30 a) re: x --y'),
     ],
@@ -159,7 +163,21 @@ def combined(nodes: st.SearchStrategy[Node]) -> st.SearchStrategy[Node]:
     return st.one_of(lists.map(every), lists.map(either), nodes.map(Not))
 
 
-texts_asked = st.recursive(st.one_of(words, phrases, patterns), combined, max_leaves=6)
+def alone(node: Node) -> Node:
+    """As it is read: beside something else `null` is a word."""
+    match node:
+        case And(parts):
+            return And(tuple(alone(beside.get(part, part)) for part in parts))
+        case Or(parts):
+            return Or(tuple(map(alone, parts)))
+        case Not(part):
+            return Not(alone(part))
+    return node
+
+
+beside: dict[Node, Node] = {Null(): Word("null"), Not(Null()): Not(Word("null"))}
+null = st.one_of(st.just(Null()), st.just(Word("null")))
+texts_asked = st.recursive(st.one_of(words, phrases, patterns, null), combined, max_leaves=6).map(alone)
 tests = st.one_of(st.none(), st.just(Null()), st.builds(Compared, operations, names), texts_asked)
 leaves = st.one_of(
     words,
