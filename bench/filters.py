@@ -8,16 +8,20 @@ from __future__ import annotations
 import argparse
 import re
 import time
+from dataclasses import replace
 from typing import Any
 
 from bench.common import ms, percentiles, ratio
 from bench.homes import filled
 from bench.text import questions
-from vragd.search.ask import Target, ask
+from vragd.search.ask import Place, Target, ask
 from vragd.search.asking import understood
+from vragd.store.store import Store
+from vragd.vault.types import UNNAMED
 
 TOP_K, MOST_QUESTIONS = 10, 40
-# Notes are called 00000.md and on, 50 to a folder; their prose is English.
+DAILY = "YYDDDD"
+# Notes are called 00000.md and on, 50 to a folder; their prose is English. By DAILY 00001 is 2000-01-01, 01366 none.
 FILTERS = {
     "none": "",
     "no note": "path:nowhere",
@@ -31,6 +35,8 @@ FILTERS = {
     "a line with two words": "line:(water which)",
     "a pattern of text": r"/wat(er|t)\b/",
     "a week": "modified:7d",
+    "a month, by the format of daily notes": "on:2000-06",
+    "later, by the format of daily notes": "after:2000-07",
 }
 _GRAMMAR = re.compile(r"[^\w\s']|\bOR\b")
 
@@ -51,9 +57,16 @@ def _of_size(n_chunks: int, dim: int) -> dict[str, Any]:
         found = {}
         for mode in ("hybrid", "keyword"):
             store = home.store()  # which has evaluated no filter yet
-            found[mode] = _of_mode(home.target(store), mode)
+            found[mode] = _of_mode(_with_daily_notes(home.target(store), store), mode)
             store.close()
     return {"chunks": n_chunks, **found}
+
+
+def _with_daily_notes(target: Target, store: Store) -> Target:
+    """The store as one whose vault says how its daily notes are named."""
+    types = (("", ((UNNAMED, DAILY),)),)
+    places = {one.label: Place(one.uid, one.path, in_obsidian=True, types=types) for one in store.sources.values()}
+    return replace(target, places=places)
 
 
 def _of_mode(target: Target, mode: str) -> dict[str, Any]:

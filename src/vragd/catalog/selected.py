@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Hashable
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -43,3 +44,18 @@ class Selected:
             n_ids = sum(map(len, self._sets.values()))
             while n_ids > self._most_ids:
                 n_ids -= len(self._sets.pop(next(iter(self._sets))))
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """What is kept of one generation under `of`, that is what else it depends on."""
+
+    selected: Selected
+    generation: int
+    of: Hashable
+
+    def get(self, by: Hashable) -> np.ndarray | None:
+        return self.selected.get(self.generation, (self.of, by))
+
+    def put(self, by: Hashable, found: np.ndarray) -> None:
+        self.selected.put(self.generation, (self.of, by), found)

@@ -77,7 +77,8 @@ PAGED = (
 NAMES = (
     "path", "vault", "pattern", "store", "name", "source", "config", "data_dir", "socket", "log_file",
     "note", "where", "bundle", "why", "backend", "bucket", "region", "profile", "endpoint_url", "model", "project",
-    "out", "collection",
+    "out", "collection", "tag", "not_tag", "property", "not_property", "folder", "not_folder", "on", "after", "before",
+    "also",
 )  # fmt: skip
 """The arguments that name something."""
 
@@ -193,7 +194,8 @@ def _refuse_empty(args: argparse.Namespace) -> None:
         given = getattr(args, name, None)
         if given == "" or (isinstance(given, list) and "" in given):
             hint = "is a variable of the shell not set?"
-            hint += " leave it out to mean all" if name in ("store", "source") and isinstance(given, list) else ""
+            may_be_left_out = name in ("store", "source", "folder") and isinstance(given, list)
+            hint += " leave it out to mean all" if may_be_left_out else ""
             raise UsageError(f"what is given for {name.replace('_', '-')} is empty", hint=hint)
 
 

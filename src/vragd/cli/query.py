@@ -105,11 +105,9 @@ def add_filters(sub: argparse.ArgumentParser) -> None:
         "--not-property", action="append", default=[], metavar="NAME[=VALUE]", help="no notes with this property"
     )
     add_folders(sub)
-    sub.add_argument("--on", default="", metavar="DATE", help="only notes of that day, month or year")
-    sub.add_argument(
-        "--after", default="", metavar="DATE", help="only notes of that date and later: 2026-04, 7d, today"
-    )
-    sub.add_argument("--before", default="", metavar="DATE", help="only notes from before that date")
+    sub.add_argument("--on", metavar="DATE", help="only notes of that day, month or year")
+    sub.add_argument("--after", metavar="DATE", help="only notes of that date and later: 2026-04, 7d, today")
+    sub.add_argument("--before", metavar="DATE", help="only notes from before that date")
     add_where(sub)
 
 
@@ -287,6 +285,8 @@ def _flags(args: argparse.Namespace) -> str:
 
 def _property(flag: str) -> str:
     name, equals, value = flag.partition("=")
+    if not name.strip():
+        raise UsageError(f"the property {flag!r} has no name", hint="--property NAME or --property NAME=VALUE")
     return f"[{_quoted(name)}{'=' + _quoted(value) if equals else ''}]"
 
 

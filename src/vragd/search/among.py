@@ -10,6 +10,7 @@ import numpy as np
 
 from vragd.catalog.fold import fold
 from vragd.catalog.indexing import dates_in
+from vragd.catalog.selected import Kept
 from vragd.catalog.selecting import Entry, Selecting
 from vragd.notes.model import Value
 from vragd.search.expressed import Expressed
@@ -39,7 +40,16 @@ from vragd.search.grammar.tree import (
 from vragd.search.question import Place
 from vragd.search.textual import PIECES, Look, Matcher
 from vragd.search.typed import Typed
-from vragd.search.valued import beside_null, compares, file_time, moment_in, moment_of, nanoseconds, words_of
+from vragd.search.valued import (
+    beside_null,
+    compares,
+    file_time,
+    microseconds,
+    moment_in,
+    moment_of,
+    nanoseconds,
+    words_of,
+)
 
 NONE = np.empty(0, dtype=np.int64)
 COSTS = {Source: 0, Store: 0, Tag: 0, Folder: 0, Property: 1, When: 2, Link: 1, Compares: 3, Asks: 3}
@@ -61,9 +71,10 @@ class Among:
         hidden: Callable[[Collection[int]], Collection[int]] = lambda _: (),
         linked: Callable[[Link], Collection[int]] = lambda _: (),
         places: Mapping[str, Place] | None = None,
+        kept: Kept | None = None,
     ) -> None:
         self.store, self._select, self._now, self._hidden = store, selecting, now, hidden
-        self._linked = linked
+        self._linked, self._kept = linked, kept
         self._matcher = Matcher()  # of one question: its patterns share their time
         self._typed = Typed(selecting, places or {})
         self._expressed = Expressed(selecting, now, self._typed)
@@ -223,9 +234,28 @@ class Among:
         start, end = bounds(node, self._now)
         if not SAID_BY[node.field]:  # the file alone says it
             return self._select.modified(*(None if at is None else nanoseconds(at) for at in (start, end)))
-        times = self.times(node.field, among)
-        found = [note for note, at in times.items() if (not start or start <= at) and (not end or at < end)]
-        return np.array(sorted(found), dtype=np.int64)
+        notes, moments = self._moments(node.field, among).T
+        inside = np.ones(len(notes), dtype=bool)
+        inside &= moments >= microseconds(start) if start else True
+        inside &= moments < microseconds(end) if end else True
+        return _both(among, notes[inside])
+
+    def _moments(self, field: str, among: np.ndarray) -> np.ndarray:
+        """
+        (note, microseconds since 1970) of `times`, by note: of these notes at least, or, as what is read of names and
+        properties is the same until something is saved, of all.
+        """
+        by = "times", field
+        found = self._kept.get(by) if self._kept else None
+        if found is None:
+            every = self._select.all()
+            of_all = self._kept is not None and 4 * len(among) >= len(every)
+            times = self.times(field, every if of_all else among)
+            found = np.array([(note, microseconds(at)) for note, at in sorted(times.items())], dtype=np.int64)
+            found = found.reshape(-1, 2)
+            if self._kept and of_all:
+                self._kept.put(by, found)
+        return found
 
     def times(self, field: str, among: np.ndarray) -> dict[int, datetime]:
         """When each of these notes was `created`, `modified`, or of what `date` it is."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Hashable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Literal
@@ -12,6 +12,7 @@ import numpy as np
 from vragd.catalog.fold import fold
 from vragd.catalog.lookup import Lookup
 from vragd.catalog.reader import Snapshot
+from vragd.catalog.selected import Kept
 from vragd.search.among import Among
 from vragd.search.expressed import operands_of
 from vragd.search.grammar.operands import Given, Moved, OfNote, Operand
@@ -58,7 +59,8 @@ def narrowed(now: Snapshot, target: Target, question: Question, hidden: Hidden, 
     """What passes the filters of the question, its sources and its folder included. Raises UsageError."""
     assert question.where is not None
     linked = partial(notes_linked, linked_of(target), now.db)
-    among = Among(target.name, now.selecting, question.now or wall_clock(), hidden, linked, target.places)
+    kept = Kept(now.selected, now.generation(), _types(target)) if now.selected else None
+    among = Among(target.name, now.selecting, question.now or wall_clock(), hidden, linked, target.places, kept)
     keeps = now.selected is not None and not any(place.withheld for place in target.places.values())
     notes = _kept(now, target, among, question.where) if keeps else among.notes(question.where)
     unknown = list(_unknown(now, among, question.where))
@@ -82,12 +84,17 @@ def _kept(now: Snapshot, target: Target, among: Among, where: Node) -> np.ndarra
     if not lasting.parts:
         return among.notes(where)
     generation, rest = now.generation(), tuple(part for part in parts if not _lasts(part))
-    by = (target.name, lasting, tuple((label, place.types) for label, place in target.places.items() if place.types))
+    by = (target.name, lasting, _types(target))
     found = now.selected.get(generation, by)
     if found is None:
         found = among.notes(lasting)
         now.selected.put(generation, by, found)
     return among.of_those(And(rest), found) if rest else found
+
+
+def _types(target: Target) -> Hashable:
+    """What values and names are read by, beside the catalog."""
+    return tuple((label, place.types) for label, place in target.places.items() if place.types)
 
 
 def _lasts(node: Node) -> bool:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import date
-from pathlib import PurePosixPath
 
 import numpy as np
 
@@ -53,7 +52,10 @@ class Typed:
     def day(self, entry: Entry) -> date | None:
         """The day in the note's name by the format of its vault's daily notes, if that says one."""
         form = self._kind(entry, UNNAMED)
-        return day_in(entry.path.removesuffix(PurePosixPath(entry.path).suffix), form) if form else None
+        if not form:
+            return None
+        folder, slash, name = entry.path.rpartition("/")
+        return day_in(f"{folder}{slash}{name.rpartition('.')[0] or name}", form)
 
     def _possible(self, name: str) -> set[str]:
         """The types that the property has anywhere in the store, '' where it has none; one at least."""

@@ -91,6 +91,11 @@ def file_time(modified_ns: int) -> datetime:
     return datetime.fromtimestamp(seconds, UTC)
 
 
+def microseconds(moment: datetime) -> int:
+    """A moment since 1970, of whatever year."""
+    return (moment - datetime.fromtimestamp(0, UTC)) // timedelta(microseconds=1)
+
+
 def nanoseconds(moment: datetime) -> int:
     """A moment as files have it: since 1970, as far as 64 bits go."""
     made: int = (moment - datetime.fromtimestamp(0, UTC)) // timedelta(microseconds=1) * 1000

@@ -6,9 +6,26 @@ import os
 
 import pytest
 
-from vragd.cli.main import parser
+from vragd.cli.main import main, parser
 from vragd.cli.query import as_text, filters_of, guarded
 from vragd.errors import UsageError
+
+
+@pytest.mark.parametrize(
+    "flag", ["tag", "not-tag", "property", "not-property", "folder", "not-folder", "on", "after", "before", "where"]
+)
+def test_a_flag_that_is_given_nothing_is_refused(flag: str, capsys: pytest.CaptureFixture[str]) -> None:
+    for command in (["query", "x"], ["similar", "Note"]):
+        assert main([*command, f"--{flag}", ""]) == 2
+        assert f"what is given for {flag} is empty" in capsys.readouterr().err
+    assert main(["query", "x", "--also", ""]) == 2
+
+
+@pytest.mark.parametrize("given", ["=x", " ", " =", "="])
+def test_a_property_without_a_name_is_refused(given: str) -> None:
+    for flag in ("--property", "--not-property"):
+        with pytest.raises(UsageError, match="has no name"):
+            filters_of(parser("query").parse_args(["query", "x", flag, given]))
 
 
 def test_what_the_locale_could_not_read_is_utf_8() -> None:

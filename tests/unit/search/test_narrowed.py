@@ -88,6 +88,31 @@ def test_what_depends_on_the_clock_is_looked_for_each_time(world: World) -> None
     assert len(kept(world, RED) or ()) == 1, "the part of it that does not"
 
 
+def test_dates_are_read_once_until_something_is_saved_or_names_are_read_by_another_format(world: World) -> None:
+    world.write("2026-03-01 a.md", "alpha one")
+    world.write("20.03.26.md", "---\ndate: 0001-01-01\n---\nalpha two")
+    world.write("21.03.26.md", "alpha three")
+    world.apply("2026-03-01 a.md", "20.03.26.md", "21.03.26.md")
+    of = target(world)
+    (place,) = of.places.values()
+    by_name = replace(of, places={"vault": replace(place, types=(("", (("", "DD.MM.YY"),)),))})
+    for _ in range(2):
+        assert found(of, "before:2026-03-10") == ["20.03.26.md", "2026-03-01 a.md"]
+        assert found(of, "on:2026-03-21") == []
+        assert found(by_name, "on:2026-03-21") == ["21.03.26.md"]
+        assert found(by_name, "alpha on:2026-03-21 OR on:2026-03-01") == ["2026-03-01 a.md", "21.03.26.md"]
+    with world.store.reader.snapshot() as now:
+        assert now.selected is not None
+        types = (("vault", (("", (("", "DD.MM.YY"),)),)),)
+        kept = now.selected.get(now.generation(), (types, ("times", "date")))
+        assert kept is not None
+        assert kept.shape == (3, 2)
+    (world.vault / "21.03.26.md").rename(world.vault / "22.03.26.md")
+    world.apply("21.03.26.md", "22.03.26.md")
+    assert found(by_name, "after:2026-03-21 before:2026-04") == ["22.03.26.md"]
+    assert found(target(world, lambda path: "a" in path), "before:2026-03-10") == ["20.03.26.md"]
+
+
 def test_when_a_file_was_modified_is_compared_to_the_moment_and_as_far_as_dates_go(world: World) -> None:
     midnight = datetime.fromisoformat("2026-03-02T00:00").astimezone().timestamp()
     for name, seconds in (("before.md", -1), ("at.md", 0), ("long_ago.md", -3_000_000_000)):
