@@ -57,11 +57,12 @@ class Bridge:
         """The result; what is wrong with the arguments, or with the daemon, is one as well. Blocks."""
         self.refuse_unknown(name_)
         try:
-            return self._tools[name_](checked(arguments, BY_NAME[name_]["inputSchema"]))
+            structure = self._tools[name_](checked(arguments, BY_NAME[name_]["inputSchema"]))
         except BadArguments as error:
-            return failed(name(error, 1_000))
+            return failed(self._fence.outside(name(error, 1_000)))
         except VragdError as error:
-            return failed(in_words(error))
+            return failed(self._fence.outside(in_words(error)))
+        return result(self._fence.kept(structure))
 
     def _search(self, given: Given) -> dict[str, Any]:
         offset, limit = offset_of(given["cursor"]), given["limit"]
@@ -132,7 +133,7 @@ class Bridge:
         while not fits(told):
             told["stores"].pop()
             told["left_out"] = told.get("left_out", 0) + 1
-        return result(told)
+        return told
 
 
 def _named(given: Given) -> str:

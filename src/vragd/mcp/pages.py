@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 from vragd.mcp.arguments import BadArguments
 from vragd.mcp.stdio import encoded
+from vragd.mcp.text import Fence, Ours
 
 MOST_BYTES = 32 * 1024
 """Of a result as it is sent: the structure, and the same as text beside it."""
@@ -42,7 +43,7 @@ def offset_of(cursor: str | None) -> int:
 def listed(
     structure: dict[str, Any], name: str, items: Sequence[Any], offset: int, *, is_more: bool = False
 ) -> dict[str, Any]:
-    """The result with as many of the items, which begin at `offset`, as have room. `is_more`: there are others."""
+    """The structure with as many of the items, which begin at `offset`, as have room. `is_more`: there are others."""
     room = MOST_BYTES - _BESIDE - _cost({name: [], **structure, "next": "9" * 12})
     n = 0
     while n < len(items) and (room := room - _cost(items[n]) - 4) >= 0:
@@ -51,7 +52,7 @@ def listed(
     found = {name: list(items[:n]), **structure}
     if n == 1 and not fits(found):
         found.pop("hints", None)  # names of a stranger's choice, as long as names may be
-    return result({**found, "next": str(offset + n)} if is_more or n < len(items) else found)
+    return {**found, "next": str(offset + n)} if is_more or n < len(items) else found
 
 
 class Part(NamedTuple):
@@ -85,15 +86,17 @@ def part_of(
         most = min(most, len(part)) * 3 // 4
 
 
-def read_on(structure: dict[str, Any], text: str, first: int | None, cursor: str | None, fence: Any) -> dict[str, Any]:
-    """The result with as much of the text as has room; see `part_of`. Raises BadArguments."""
+def read_on(
+    structure: dict[str, Any], text: str, first: int | None, cursor: str | None, fence: Fence
+) -> dict[str, Any]:
+    """The structure with as much of the text as has room; see `part_of`. Raises BadArguments."""
 
     def say(part: Part) -> dict[str, Any]:
         said: dict[str, Any] = {"text": fence.around(part.text), **structure}
         said |= {} if part.lines is None else {"lines": part.lines}
-        return said | ({"next": part.next} if part.next else {})
+        return said | ({"next": Ours(part.next)} if part.next else {})
 
-    return result(part_of(text, first, cursor, say, fits))
+    return part_of(text, first, cursor, say, fits)
 
 
 def _start_in(text: str, cursor: str | None, print_of: str) -> int:

@@ -13,7 +13,7 @@ from vragd.mcp.arguments import BadArguments
 from vragd.mcp.asking import Asking, in_words
 from vragd.mcp.pages import MOST_BYTES, Part, offset_of, part_of
 from vragd.mcp.stdio import encoded
-from vragd.mcp.text import Fence, name, seen
+from vragd.mcp.text import Fence, Ours, name, seen
 from vragd.mcp.versions import INTERNAL_ERROR, INVALID_PARAMS, Refused
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ class Resources:
             raise Refused(INVALID_PARAMS, "there is no such page: cursor must be what nextCursor was") from error
         notes = self._asked("recent", {"where": "", "top_k": MOST_LISTED})["notes"][offset:]
         found, room = list[dict[str, Any]](), MOST_BYTES - _BESIDE
-        for n, said in enumerate(map(_resource, notes)):
+        for n, said in enumerate(map(self._resource, notes)):
             if len(said["uri"]) > MOST_URI_CHARS:
                 continue
             room -= len(encoded(said)) + 1
@@ -77,7 +77,7 @@ class Resources:
         text = seen(answer["text"])
 
         def say(part: Part) -> dict[str, Any]:
-            before, behind = self._fence.outside(_head(answer, part)), self._fence.outside(_further(note, part))
+            before, behind = self._fence.outside(_head(answer, part)), self._fence.outside(self._further(note, part))
             said = f"{before}{self._fence.says}\n{self._fence.around(part.text)}{behind}"
             return {"contents": [{"uri": uri, "mimeType": _kind(answer["note"]["path"]), "text": said}]}
 
@@ -92,23 +92,41 @@ class Resources:
         try:
             return self._ask(route, body)
         except (NotFound, UnknownStore, UsageError) as error:
-            raise Refused(INVALID_PARAMS, in_words(error)) from error
+            raise Refused(INVALID_PARAMS, self._fence.outside(in_words(error))) from error
         except VragdError as error:
-            raise Refused(INTERNAL_ERROR, in_words(error)) from error
+            raise Refused(INTERNAL_ERROR, self._fence.outside(in_words(error))) from error
+
+    def _resource(self, one: Mapping[str, Any]) -> dict[str, Any]:
+        note = one["note"]
+        told = {
+            "uri": Ours(self._address(f"{note['source']}/{note['path']}")),
+            "name": answers.path_of(note),
+            "title": name(note["title"]),
+            "mimeType": _kind(note["path"]),
+            "annotations": {"lastModified": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(one["modified"]))},
+        }
+        found: dict[str, Any] = self._fence.kept(told)
+        return found
+
+    def _further(self, note: str, part: Part) -> str:
+        """How to go on, where there is more. Behind the fence, so that no note can say it."""
+        if part.next is None:
+            return ""
+        address = f"{self._address(note)}?cursor={part.next}"
+        read = f"read {address}, or " if len(address) <= MOST_SAID_CHARS else ""
+        return f"\nThis is not all of it: {read}call get_note with note {name(note, 1_000)!r} and cursor {part.next!r}."
+
+    def _address(self, note: str) -> str:
+        """It leads to the note also where its name has the fence's key, and does not have it itself."""
+        from urllib.parse import quote  # not at the top: seldom needed, and a tenth of what the bridge takes to start
+
+        quoted = quote(note, errors="replace")
+        if quoted != self._fence.outside(quoted):
+            quoted = "".join(f"%{byte:02X}" for byte in note.encode("utf-8", "replace"))
+        return BEGINS + quoted
 
 
 _MOST = MOST_BYTES - _BESIDE
-
-
-def _resource(one: Mapping[str, Any]) -> dict[str, Any]:
-    note = one["note"]
-    return {
-        "uri": _address(f"{note['source']}/{note['path']}"),
-        "name": answers.path_of(note),
-        "title": name(note["title"]),
-        "mimeType": _kind(note["path"]),
-        "annotations": {"lastModified": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(one["modified"]))},
-    }
 
 
 def _kind(path: str) -> str:
@@ -121,21 +139,6 @@ def _head(answer: Mapping[str, Any], part: Part) -> str:
     lacks = answers.beside(answer).get("incomplete")
     beside = f"Perhaps not as it is now: {', '.join(lacks)}.\n" if lacks else ""
     return f"From the user's note {answers.path_of(answer['note'])}{lines}.\n{beside}"
-
-
-def _further(note: str, part: Part) -> str:
-    """How to go on, where there is more. Behind the fence, so that no note can say it."""
-    if part.next is None:
-        return ""
-    address = f"{_address(note)}?cursor={part.next}"
-    read = f"read {address}, or " if len(address) <= MOST_SAID_CHARS else ""
-    return f"\nThis is not all of it: {read}call get_note with note {name(note, 1_000)!r} and cursor {part.next!r}."
-
-
-def _address(note: str) -> str:
-    from urllib.parse import quote  # not at the top: seldom needed, and a tenth of what the bridge takes to start
-
-    return BEGINS + quote(note, errors="replace")
 
 
 def _unquoted(text: str) -> str:

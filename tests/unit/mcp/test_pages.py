@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from vragd.mcp.arguments import BadArguments, checked
-from vragd.mcp.pages import MOST_BYTES, listed, offset_of, read_on
+from vragd.mcp.pages import MOST_BYTES, listed, offset_of, read_on, result
 from vragd.mcp.text import Fence
 
 FENCE = Fence("00000000")
@@ -23,17 +23,17 @@ TEXTS = [
 ]
 
 
-def size(result: dict[str, Any]) -> int:
-    return len(json.dumps(result, ensure_ascii=False).encode())
+def size(structure: dict[str, Any]) -> int:
+    """Of the result, which has it twice."""
+    return len(json.dumps(result(structure), ensure_ascii=False).encode())
 
 
 @pytest.mark.parametrize("text", TEXTS, ids=range(len(TEXTS)))
 def test_a_text_is_whole_when_its_pages_are_put_together(text: str) -> None:
     found, cursor, next_line = "", None, 5
     while True:
-        result = read_on({"path": "p"}, text, 5, cursor, FENCE)
-        assert size(result) <= MOST_BYTES
-        page = result["structuredContent"]
+        page = read_on({"path": "p"}, text, 5, cursor, FENCE)
+        assert size(page) <= MOST_BYTES
         part = page["text"].removeprefix("<note 00000000>\n").removesuffix("\n</note 00000000>")
         assert page["lines"][0] == next_line
         found += part
@@ -44,7 +44,7 @@ def test_a_text_is_whole_when_its_pages_are_put_together(text: str) -> None:
 
 
 def test_a_cursor_is_of_one_text_and_is_not_made_up() -> None:
-    cursor = read_on({}, "x" * 50_000, 1, None, FENCE)["structuredContent"]["next"]
+    cursor = read_on({}, "x" * 50_000, 1, None, FENCE)["next"]
     at, _, mark = cursor.partition(".")
     for text, given in [("x" * 50_001, cursor), ("x" * 50_000, f"{10**6}.{mark}"), ("x" * 50_000, at), ("", "0.0")]:
         with pytest.raises(BadArguments):
@@ -56,7 +56,7 @@ def test_a_cursor_is_of_one_text_and_is_not_made_up() -> None:
 
 
 def test_an_empty_text_is_a_page() -> None:
-    page = read_on({}, "", 1, None, FENCE)["structuredContent"]
+    page = read_on({}, "", 1, None, FENCE)
     assert (page["lines"], "next" in page) == ([1, 1], False)
 
 
@@ -64,16 +64,15 @@ def test_a_list_has_what_has_room_and_goes_on_behind_it() -> None:
     items = [{"n": n, "text": '"\\漢' * 500} for n in range(40)]
     found, offset = list[int](), 0
     while True:
-        result = listed({"hints": ["h"]}, "items", items[offset:], offset)
-        assert size(result) <= MOST_BYTES
-        page = result["structuredContent"]
+        page = listed({"hints": ["h"]}, "items", items[offset:], offset)
+        assert size(page) <= MOST_BYTES
         found += [one["n"] for one in page["items"]]
         if "next" not in page:
             break
         offset = offset_of(page["next"])
     assert found == list(range(40))
-    assert "next" in listed({}, "items", items[:1], 3, is_more=True)["structuredContent"]
-    assert listed({}, "items", [], 0)["structuredContent"] == {"items": []}
+    assert "next" in listed({}, "items", items[:1], 3, is_more=True)
+    assert listed({}, "items", [], 0) == {"items": []}
 
 
 def test_arguments_are_checked_by_their_schema() -> None:
