@@ -1,4 +1,4 @@
-"""The marks around a note's text, and notes whose every name has them: nothing but the bridge itself ever writes them."""
+"""The marks around a note's text, and notes whose every name has them: nothing but the bridge itself writes them."""
 
 from __future__ import annotations
 
