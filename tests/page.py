@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -34,15 +34,15 @@ def hostile(seed: int) -> str:
 
 
 class Shown:
-    """A daemon with notes, `vragd web` before it, a browser, and the first tab of the page."""
+    """A daemon with notes, `vragd web` before it, a browser, and the first tab of the page, once that `has` them."""
 
-    def __init__(self, instance: Vragd, browser: Chromium) -> None:
-        self.vragd, self.browser = instance, browser
+    def __init__(self, instance: Vragd, browser: Chromium, has: str) -> None:
+        self.vragd, self.browser, self.has = instance, browser, has
         self.start()
         self.place = self.address.partition("#")[0]
         self.first = browser.tab()
         self.first.go(self.address)
-        self.first.until(f"{TITLES}.length > 3")
+        self.first.until(self.has)
 
     def start(self, *more: str) -> None:
         self.web = subprocess.Popen(
@@ -60,7 +60,7 @@ class Shown:
         if not real:
             tab.answer_with("*/v1/map*", lambda: (200, {"pictures": pictures}) if pictures is not None else said)
         tab.go(self.place)
-        tab.until(f"{TITLES}.length > 3")
+        tab.until(self.has)
         return tab
 
     def end(self) -> None:
@@ -70,25 +70,32 @@ class Shown:
         self.web.stdout.close()
 
 
-@contextmanager
-def showing(home: Path) -> Iterator[Shown]:
-    """The page of some notes, hostile ones too."""
-    instance = Vragd(home)
+def some(vault: Path) -> None:
+    """Notes of all kinds, hostile ones too."""
     for name in (".obsidian", "Reeds", "Fields", "Woods"):
-        (instance.vault / name).mkdir()
+        (vault / name).mkdir()
         for at in range(8):
-            (instance.vault / name / f"{name} {at}.md").write_text(f"What was seen on day {at} in the {name.lower()}.")
+            (vault / name / f"{name} {at}.md").write_text(f"What was seen on day {at} in the {name.lower()}.")
     for seed in range(6):
-        (instance.vault / f"Hostile <img src=x onerror=hit()> {seed}.md").write_text(hostile(seed))
-    (instance.vault / "Heron.md").write_text("---\ntags: [bird/water]\n---\n# Heron\n\nA grey heron at [[Pond]].\n")
-    (instance.vault / instance.vault.name).mkdir()  # a folder called as its vault is
-    for place, says in ((instance.vault, "shallow"), (instance.vault / instance.vault.name, "deep")):
+        (vault / f"Hostile <img src=x onerror=hit()> {seed}.md").write_text(hostile(seed))
+    (vault / "Heron.md").write_text("---\ntags: [bird/water]\n---\n# Heron\n\nA grey heron at [[Pond]].\n")
+    (vault / vault.name).mkdir()  # a folder called as its vault is
+    for place, says in ((vault, "shallow"), (vault / vault.name, "deep")):
         (place / "Twin.md").write_text(f"A {says} twin.")
-    (instance.vault / "Pond.md").write_text("The old pond, where [[Heron|herons]] stand. [[Nowhere at all]]\n")
+    (vault / "Pond.md").write_text("The old pond, where [[Heron|herons]] stand. [[Nowhere at all]]\n")
+
+
+@contextmanager
+def showing(
+    home: Path, fill: Callable[[Path], None] = some, has: str = f"{TITLES}.length > 3", **config: Any
+) -> Iterator[Shown]:
+    """The page of notes that a vault was filled with."""
+    instance = Vragd(home, **config)
+    fill(instance.vault)
     try:
         instance.start()
         with chromium(home / "profile") as browser:
-            found = Shown(instance, browser)
+            found = Shown(instance, browser, has)
             try:
                 yield found
             finally:

