@@ -11,12 +11,10 @@ const quoted = (text) => `"${text.replaceAll("\\", "\\\\").replaceAll('"', '\\"'
 /** The chips as the fields of a request. */
 export function narrowing() {
   const folder = chips.find((chip) => chip.kind === "folder");
-  const sources = chips.filter((chip) => chip.kind === "source").map((chip) => chip.name);
-  return {
-    where: chips.filter((chip) => chip.kind === "tag").map((chip) => `tag:${quoted(chip.name)}`).join(" "),
-    folder: folder ? folder.name : "",
-    sources: folder ? [folder.source] : sources,
-  };
+  const sources = chips.filter((chip) => chip.kind === "source").map((chip) => `source:${quoted(chip.name)}`);
+  const where = chips.filter((chip) => chip.kind === "tag").map((chip) => `tag:${quoted(chip.name)}`);
+  if (sources.length && !folder) where.push(`(${sources.join(" OR ")})`); // a question of its own, as a list of sources is not
+  return { where: where.join(" "), folder: folder ? folder.name : "", sources: folder ? [folder.source] : [] };
 }
 
 export const narrowed = () => chips.length > 0;
@@ -55,6 +53,7 @@ function toggle() {
   $("filters").hidden = !opened;
   $("add-filter").setAttribute("aria-expanded", String(opened));
   if (opened) {
+    names = []; // there may be others by now
     $("filter-text").focus();
     offer();
   }
@@ -78,7 +77,17 @@ async function named(kind, prefix, limit = 8) {
 
 let asked = 0;
 async function offer() {
-  const typed = $("filter-text").value.trim().replace(/^#/, ""), mine = ++asked;
+  const mine = ++asked;
+  try {
+    await offered(mine);
+  } catch (error) {
+    if (mine === asked && $("offered") && error.status !== undefined)
+      $("offered").replaceChildren(el("p", { class: "quiet" }, `${error.message}. ${error.hint ?? ""}`));
+  }
+}
+
+async function offered(mine) {
+  const typed = $("filter-text").value.trim().replace(/^#/, "");
   names = names.length ? names : await named("source", "", 50);
   const folders = (await Promise.all(names.map(async (source) =>
     (await named("folder", `${source}/${typed}`)).map((name) => ({ kind: "folder", source, name: name.slice(source.length + 1, -1) })))))

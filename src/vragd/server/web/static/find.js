@@ -105,7 +105,10 @@ async function draw() {
   } catch (error) {
     if (signal.aborted || error.status === undefined) return undefined;
     if (error.code === "mistyped") $("found").textContent = `${error.message}. ${error.hint}`;
-    else fill(el("p", { class: "quiet" }, `${error.message}. ${error.hint ?? ""}`));
+    else {
+      $("found").textContent = "";
+      fill(el("p", { class: "quiet" }, `${error.message}. ${error.hint ?? ""}`));
+    }
     return undefined;
   } finally {
     if (!signal.aborted && !pause) $("list").removeAttribute("aria-busy");
