@@ -58,6 +58,24 @@ def test_a_note_that_is_open_says_what_was_saved_since_and_that_it_is_gone(shown
     tab.close()
 
 
+def test_a_note_with_many_links_shows_them_a_hundred_at_a_time(shown: Shown) -> None:
+    vault, tab = shown.vragd.vault, shown.tab()
+    (vault / "Hub.md").write_text("".join(f"[[Spoke {n}]] " for n in range(250)))
+    opened(tab, "Hub")
+    rows = "document.querySelectorAll('#note .part li').length"
+    tab.until(
+        f"{PARTS}.some(one => one.startsWith('Links that lead nowhere (250)') && one.endsWith('100 more of 150'))"
+    )
+    n = tab.js(rows)
+    tab.click("#note .part .more:not([hidden])")
+    assert tab.js(rows) == n + 100
+    (vault / "Spoken of.md").write_text("Nothing about it.\n")
+    tab.until(f"{TITLES}.includes('Spoken of')")
+    tab.until("document.querySelector('#note .part .more:not([hidden])').textContent === '50 more of 50'")
+    well(tab, shown)
+    tab.close()
+
+
 def test_a_note_that_was_opened_while_the_daemon_was_away_is_there_once_it_is_back(shown: Shown) -> None:
     tab = shown.tab()
     assert shown.vragd.stop() == 0

@@ -50,11 +50,11 @@ export function paged(rows, shown, made, list = el("ul", { class: "rows" })) {
   const more = el("button", { type: "button", class: "more", onclick: () => add(true) });
   const whole = el("div", {}, list, more);
   function add(asked) {
-    const next = rows.slice(at, at + shown).map((row) => el("li", {}, made(row)));
+    const next = rows.slice(at, at + shown).map((row) => el("li", {}, ...[made(row)].flat()));
     list.append(...next);
     at += next.length;
     more.hidden = at >= rows.length;
-    more.textContent = `${Math.min(shown, rows.length - at)} more of ${(rows.length - at).toLocaleString("en")}`;
+    more.textContent = more.hidden ? "" : `${Math.min(shown, rows.length - at)} more of ${(rows.length - at).toLocaleString("en")}`;
     if (asked) next[0]?.querySelector("button, a")?.focus();
   }
   add(false);

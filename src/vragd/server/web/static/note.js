@@ -1,18 +1,19 @@
 // One note: what it says, as text; its links both ways; what is related to it.
 
 import { post } from "/ask.js";
-import { $, el, hear, keyOf, many, opens, tell, titleOf } from "/dom.js";
+import { $, el, hear, keyOf, many, opens, paged, tell, titleOf } from "/dom.js";
 
+const ROWS = 100, made_of = new WeakMap(); // what a part of the panel was before more of it was asked for
 let asking = null, back = null, shown = null, changed = false, at = "";
 
 const of = (note) => ({ note: `${note.source}/${note.path}`, stores: [note.store], sources: [note.source] });
 
 function led(note, ...more) {
-  return el("li", {}, el("button", { type: "button", class: "title", "data-key": keyOf(note), onclick: () => tell("open", note) }, titleOf(note)), ...more);
+  return [el("button", { type: "button", class: "title", "data-key": keyOf(note), onclick: () => tell("open", note) }, titleOf(note)), ...more];
 }
 
-function part(title, rows, none) {
-  return el("section", { class: "part" }, el("h3", {}, title), rows.length ? el("ul", { class: "rows small" }, ...rows) : el("p", { class: "quiet" }, none));
+function part(title, rows, made, none) {
+  return el("section", { class: "part" }, el("h3", {}, title), rows.length ? paged(rows, ROWS, made, el("ul", { class: "rows small" })) : el("p", { class: "quiet" }, none));
 }
 
 function once(links, end) {
@@ -48,7 +49,8 @@ async function show(note) {
 /** Another part of the panel in the place of one that says something else; whoever was in it with the keyboard still is. */
 function change(part, ...children) {
   const made = el("div", {}, ...children), was = document.activeElement;
-  if (made.innerHTML === part.innerHTML) return;
+  if (made.innerHTML === made_of.get(part)) return;
+  made_of.set(part, made.innerHTML);
   const held = part.contains(was), key = was?.dataset.key;
   part.replaceChildren(...made.childNodes);
   if (held) (key && part.querySelector(`[data-key="${CSS.escape(key)}"]`) || $("note")).focus();
@@ -80,12 +82,12 @@ async function fill(note, signal) {
   change(foot, open, got.error ? null : el("span", {}, many(got.n_lines, "line")));
   if (links && !links.error)
     parts.push(
-      part(`Links to (${links.out.length})`, once(links.out, "to").map((one) => led(one.to, one.alias ? el("small", {}, ` as ${one.alias}`) : "")), "It links to no other note."),
-      ...(links.unresolved.length ? [part(`Links that lead nowhere (${links.unresolved.length})`, links.unresolved.map((one) => el("li", {}, one.target)), "")] : []),
-      part(`Linked from (${links.back.length})`, once(links.back, "of").map((one) => led(one.of)), "No note links to it."),
+      part(`Links to (${links.out.length})`, once(links.out, "to"), (one) => led(one.to, one.alias ? el("small", {}, ` as ${one.alias}`) : ""), "It links to no other note."),
+      ...(links.unresolved.length ? [part(`Links that lead nowhere (${links.unresolved.length})`, links.unresolved, (one) => one.target, "")] : []),
+      part(`Linked from (${links.back.length})`, once(links.back, "of"), (one) => led(one.of), "No note links to it."),
     );
   if (similar && !similar.error)
-    parts.push(part("Related", similar.hits.map((one) => led(one.note, el("small", {}, ` ${Math.round(one.score * 100)} %${one.linked.length ? ", linked" : ""}${one.copies?.length ? `, ${many(one.copies.length, "copy", "copies")}` : ""}`))), "Nothing is near to it."));
+    parts.push(part("Related", similar.hits, (one) => led(one.note, el("small", {}, ` ${Math.round(one.score * 100)} %${one.linked.length ? ", linked" : ""}${one.copies?.length ? `, ${many(one.copies.length, "copy", "copies")}` : ""}`)), "Nothing is near to it."));
   change(rest, ...parts);
 }
 
