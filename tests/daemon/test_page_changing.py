@@ -58,6 +58,26 @@ def test_a_note_that_is_open_says_what_was_saved_since_and_that_it_is_gone(shown
     tab.close()
 
 
+def test_a_list_by_folder_has_what_is_saved_and_stays_as_it_was_opened(shown: Shown) -> None:
+    vault, tab = shown.vragd.vault, shown.tab(real=True)
+    tab.js("document.querySelector('[data-way=all]').click()")
+    folders = "[...document.querySelectorAll('#list summary')].map(one => one.firstChild.textContent)"
+    tab.until(f"{DONE} && {folders}.includes('Reeds')")
+    tab.js(f"document.querySelectorAll('#list summary')[{folders}.indexOf('Reeds')].click()")
+    tab.until(f"{TITLES}.includes('Reeds 3')")
+    tab.js(f"document.querySelectorAll('#list summary')[{folders}.indexOf('Reeds')].focus()")
+    (vault / "Reeds" / "Bittern.md").write_text("A bittern booms.\n")
+    tab.until(f"{TITLES}.includes('Bittern')")
+    assert tab.js("document.activeElement.firstChild.textContent") == "Reeds"
+    (vault / "Reeds" / "Bittern.md").unlink()
+    tab.until(f"{TITLES}.includes('Reeds 3') && !{TITLES}.includes('Bittern')")
+    asked(tab, "spoonbill")
+    (vault / "Spoonbill.md").write_text("A spoonbill.\n")
+    tab.until(f"{TITLES}.includes('Spoonbill')")
+    well(tab, shown)
+    tab.close()
+
+
 def test_a_note_with_many_links_shows_them_a_hundred_at_a_time(shown: Shown) -> None:
     vault, tab = shown.vragd.vault, shown.tab()
     (vault / "Hub.md").write_text("".join(f"[[Spoke {n}]] " for n in range(250)))

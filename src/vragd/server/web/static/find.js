@@ -17,11 +17,11 @@ function row(note, ...more) {
     el("p", { class: "place" }, [note.path, ...(note.heading ?? []).map(asRead)].join(" › ")), ...more);
 }
 
-/** Another list; whoever was at a note of it with the keyboard still is. */
+/** Another list; whoever was at a note or a folder of it with the keyboard still is. */
 function fill(...parts) {
-  const at = document.activeElement.closest("#list [data-key]")?.dataset.key;
+  const held = document.activeElement, at = held.closest("#list [data-key]")?.dataset.key;
   $("list").replaceChildren(...parts);
-  if (at) $("list").querySelector(`[data-key="${CSS.escape(at)}"] .title`)?.focus();
+  if (at) $("list").querySelector(`[data-key="${CSS.escape(at)}"] ${held.tagName === "SUMMARY" ? "summary" : ".title"}`)?.focus();
 }
 
 function hit(found) {
@@ -79,16 +79,20 @@ async function all(signal) {
     const folder = (note.folder ?? folderOf(note)) || "no folder";
     return one ? folder : `${note.source} › ${folder}`;
   });
+  const open = new Set(Array.from($("list").querySelectorAll("details[open]"), (part) => part.dataset.key));
   const sorted = [...groups].sort(([one], [other]) => one.localeCompare(other));
   $("found").textContent = many(shown.length, "note");
   fill(...sorted.map(([name, group]) => {
-    const part = el("details", { class: "group", ontoggle: () => part.open && part.children.length < 2 &&
-      part.append(paged(group.sort((a, b) => titleOf(a).localeCompare(titleOf(b))), ROWS, (one) => row(one))) },
-    el("summary", {}, name, el("span", { class: "quiet" }, ` ${group.length.toLocaleString("en")}`)));
+    const part = el("details", { class: "group", "data-key": name, open: sorted.length === 1 || open.has(name), ontoggle: show },
+      el("summary", {}, name, el("span", { class: "quiet" }, ` ${group.length.toLocaleString("en")}`)));
+    function show() {
+      if (part.open && part.children.length < 2)
+        part.append(paged(group.sort((a, b) => titleOf(a).localeCompare(titleOf(b))), ROWS, (one) => row(one)));
+    }
+    show();
     return part;
   }));
   if (!sorted.length) fill(empty());
-  if (sorted.length === 1) $("list").firstChild.open = true;
 }
 
 async function draw() {
@@ -165,8 +169,13 @@ for (const button of $("ways").children)
     draw();
   });
 hear("filtered", anew);
-hear("changed", (pending) => !pending && way === "recent" && draw());
-hear("drawn", (found) => (notes = found));
+const listed = () => way === "all" && !typed() && !narrowed();
+hear("changed", (pending) => !pending && !(listed() && notes) && draw());
+hear("drawn", (found) => {
+  const before = notes?.map(keyOf).join();
+  notes = found;
+  if (listed() && before !== notes?.map(keyOf).join()) draw();
+});
 hear("open", (note) => {
   opened = keyOf(note);
   for (const title of $("list").querySelectorAll(".title"))
