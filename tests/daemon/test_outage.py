@@ -123,6 +123,31 @@ def test_what_is_deleted_or_opts_out_goes_while_ollama_is_away(tmp_path: Path) -
             assert sorted(daemon.files()) == ["new.md", "note1.md", "note3.md", "note4.md"]
 
 
+def test_what_was_withdrawn_while_it_was_down_goes_before_what_waits_for_a_slow_embedder(tmp_path: Path) -> None:
+    with FakeOllama() as fake, vragd(tmp_path) as daemon:
+        on_ollama(fake, daemon)
+        write(daemon, 40)
+        names = ("zz_out.md", "zz_gone.md", "zz_excluded/note.md")
+        for name in names:
+            (daemon.vault / name).parent.mkdir(exist_ok=True)
+            (daemon.vault / name).write_text(f"quokka in {name}\n")
+        daemon.start()
+        assert set(daemon.paths("quokka", top_k=5)) == set(names)
+        daemon.stop()
+        for i in range(40):
+            (daemon.vault / f"note{i}.md").write_text(f"Another note number{i}.\n")
+        (daemon.vault / names[0]).write_text("---\nvragd: false\n---\nquokka\n")
+        (daemon.vault / names[1]).unlink()
+        (daemon.vault / ".obsidian").mkdir()
+        (daemon.vault / ".obsidian" / "app.json").write_text('{"userIgnoreFilters": ["zz_excluded/"]}')
+        fake.delay_s = 0.5  # ten batches of four: five seconds
+        daemon.start(idle=False)
+        until(lambda: not daemon.paths("quokka", top_k=5), "what was withdrawn to go")
+        assert daemon.store["pending"] > 0, "while others still wait"
+        fake.delay_s = 0.0
+        daemon.settle()
+
+
 def test_a_model_replaced_by_one_of_equal_dimension_is_noticed_before_it_embeds_a_note(tmp_path: Path) -> None:
     with FakeOllama() as fake, vragd(tmp_path) as daemon:
         on_ollama(fake, daemon)

@@ -40,6 +40,17 @@ def may_be_closed(suffix: str) -> bool:
     return REGISTRY.get(suffix, OTHER)[0] in ("markdown", "code")
 
 
+def says_no(data: bytes, suffix: str) -> bool:
+    """
+    Whether the file in `data`, one that `may_be_closed`, opts out: of being indexed, or of assistants.
+
+    Little but its beginning is read. Raises NotIndexable for what is no text.
+    """
+    module, _ = REGISTRY.get(suffix, OTHER)
+    answer: bool = importlib.import_module(f"vragd.notes.readers.{module}").says_no(data)
+    return answer
+
+
 def version_of(suffix: str) -> str:
     """The version of what reads files of `suffix` as things are installed: of code, which grammar is missing."""
     module, version = REGISTRY.get(suffix, OTHER)

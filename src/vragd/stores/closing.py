@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from vragd.store.store import Store
 from vragd.system.lanes import Lane
@@ -12,13 +12,12 @@ READ_AT_ONCE = 100  # so that a lane is known to move
 
 
 async def withhold_closed(
-    store: Store, source: Source, changed: Sequence[str], lane: Lane, writer: Lane
-) -> list[tuple[int, str]]:
-    """Close those of the notes to assistants that say so by now; they are to be looked at anew afterwards."""
-    found = list[tuple[int, str]]()
+    store: Store, source: Source, changed: Sequence[str], lane: Lane, writer: Lane,
+    then: Callable[[list[tuple[int, str]]], None],
+) -> None:  # fmt: skip
+    """Close those of the notes to assistants that say so by now; `then` some of them are to be looked at anew."""
     for i in range(0, len(changed), READ_AT_ONCE):
         if closed := await lane.run(store.closed_since, source, changed[i : i + READ_AT_ONCE]):
             places = [(source.id, path) for path in closed]
             await writer.run(store.withhold, places)
-            found += places
-    return found
+            then(places)

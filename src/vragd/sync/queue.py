@@ -11,7 +11,7 @@ import math
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Container, Iterable
 from itertools import islice
 
 from vragd.sync.wait import SCAN_BACK_OFF_LAST_S, TRIES_WAITED_FOR, Waiting, any_unfound, back_off
@@ -140,21 +140,27 @@ class DirtyPaths:
             waiting.due = now
         return waiting
 
-    def add(self, places: Iterable[SourcePath], ticket: int | None = None) -> None:
+    def add(
+        self, places: Iterable[SourcePath], ticket: int | None = None, *, there: Container[str] | None = None
+    ) -> None:  # fmt: skip
         """
-        Paths a scan found to differ: looked at after whatever was just saved.
-
-        `ticket` is that of the scan: whoever waits for it waits for what it found.
+        Paths a scan found to differ: looked at after whatever was just saved, those that are not `there` before all
+        others, as they are answered with until then. Whoever waits for `ticket`, the scan's, waits for what it found.
         """
         now = self._clock()
         with self._lock:
             ticket = self._ticket if ticket is None else ticket
+            ahead = dict[SourcePath, Waiting]()
             for place in places:
                 if waiting := self._hinted.get(place) or self._bulk.get(place):
                     waiting.ticket = min(waiting.ticket, ticket)
                     waiting.due, waiting.by_words = now if waiting.is_parked else waiting.due, False
                 else:
-                    self._bulk[place] = Waiting(now, now, ticket)
+                    waiting = self._bulk[place] = Waiting(now, now, ticket)
+                if there is not None and place[1] not in there and place in self._bulk:
+                    ahead[place] = waiting
+            if ahead:
+                self._bulk = {**ahead, **self._bulk}
         self._wake()
 
     # -- paths -------------------------------------------------------------------------------------
@@ -178,14 +184,9 @@ class DirtyPaths:
         return [(place, waiting.empty_from is None or now < waiting.empty_from) for place, waiting in taken]
 
     def put_back(
-        self,
-        places: Iterable[SourcePath],
-        delay_s: float,
-        *,
-        patient: bool = True,
-        settled: bool = False,
+        self, places: Iterable[SourcePath], delay_s: float, *, patient: bool = True, settled: bool = False,
         begun: bool = False,
-    ) -> None:
+    ) -> None:  # fmt: skip
         """
         Taken paths that must be looked at again, after `delay_s` and each time twice as long; 0 for those that go on.
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from vragd.notes.chunk import may_be_closed, read_note, split_name
+from vragd.notes.chunk import may_be_closed, says_no, split_name
 from vragd.sync.readers import Readers
 from vragd.vault.read import Content
 from vragd.vault.source import Source
@@ -22,14 +22,18 @@ def is_withdrawn(source: Source, readers: Readers, path: str) -> bool:
 
 
 def is_closed_now(source: Source, path: str) -> bool:
-    """Whether assistants may be shown the note no longer, as its own text says, or nobody can tell. Blocks likewise."""
-    stem, suffix = split_name(path)
+    """
+    Whether assistants may be shown the note no longer, as its own text says, or nobody can tell. Blocks likewise.
+
+    What opts out altogether is among that.
+    """
+    suffix = split_name(path)[1]
     if not may_be_closed(suffix):
         return False
     found = source.read(path)
     if not isinstance(found, Content):
         return True
     try:
-        return read_note(found.data, stem, suffix).closed  # also of code, without its structure
+        return says_no(found.data, suffix)
     except Exception:  # as above
         return True

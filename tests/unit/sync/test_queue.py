@@ -274,6 +274,12 @@ def test_what_has_begun_goes_on_before_what_has_not(dirty: Queue) -> None:
     assert dirty.paths(9) == ["b.md", "c.md", "d.md", "e.md", "f.md", "a.md"]
 
 
+def test_what_is_not_there_any_longer_goes_before_what_is_to_be_embedded(dirty: Queue) -> None:
+    dirty.add((1, f"{i}.md") for i in range(5))
+    dirty.add([(1, "3.md"), (1, "new.md"), (1, "gone.md")], there={"new.md"})
+    assert dirty.paths() == ["3.md", "gone.md", "0.md", "1.md", "2.md", "4.md", "new.md"]
+
+
 def test_what_failed_lets_the_rest_have_its_turn(dirty: Queue) -> None:
     dirty.add([(1, f"{name}.md") for name in "abcdef"])
     dirty.put_back([(1, path) for path in dirty.paths(3)], 0)
@@ -389,7 +395,6 @@ def test_what_was_saved_while_it_was_looked_at_is_looked_at_once_more_before_it_
     dirty.wait(0.25)
     assert dirty.paths() == ["a.md"]
     dirty.park([A])
-    assert dirty.paths() == []
-    assert not dirty.settled(ticket)
+    assert (dirty.paths(), dirty.settled(ticket)) == ([], False)
     dirty.forget_source(1)
     assert dirty.pending() == 0

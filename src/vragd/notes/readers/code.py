@@ -13,7 +13,7 @@ from vragd.notes import languages
 from vragd.notes.machine import strip_machine_text
 from vragd.notes.markdown import decode
 from vragd.notes.model import LeftOut, Note, NotIndexable
-from vragd.notes.optout import CLOSED, OPT_OUT
+from vragd.notes.optout import CLOSED, KEYS, OPT_OUT
 from vragd.notes.outline import Stretch, outline, paragraphs
 
 MAX_PARSED = 1 << 20
@@ -64,6 +64,12 @@ def read(data: bytes, stem: str, suffix: str, found: Sequence[Stretch] | None) -
         title, tuple(chunks), lossy, names=(stem, title), text="\n".join(lines),
         left_out=(*left_out, *page.left_out()), remarks=remarks, closed=CLOSED.says_no(lines),
     )  # fmt: skip
+
+
+def says_no(data: bytes) -> bool:
+    """Whether the code in `data` opts out of anything at its beginning."""
+    lines = _lines(data)[0]
+    return any(key.says_no(lines) for key in KEYS)
 
 
 def _lines(data: bytes) -> tuple[list[str], bool, tuple[LeftOut, ...]]:

@@ -4,34 +4,54 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from typing import NamedTuple
 
 from vragd.notes.inline import split_link
 from vragd.notes.markdown import decode, front_matter
 from vragd.notes.model import EMPTY, Link, Note, NotIndexable
-from vragd.notes.optout import CLOSED, OPT_OUT, Key
+from vragd.notes.optout import CLOSED, KEYS, OPT_OUT, Key
 from vragd.notes.page import Page, read_page
 from vragd.notes.properties import Properties, load
 
 
 def read(data: bytes, stem: str) -> Note:
     """The note in `data`. Raises NotIndexable for a binary file, or a note with `vragd: false` in its properties."""
-    text, lossy = decode(data)
-    lines = text.split("\n")
-    body = front_matter(lines)
-    if OPT_OUT.says_no(lines):
+    text, lossy, lines, body, found, noes = _begun(data)
+    if OPT_OUT in noes:
         raise NotIndexable("opted_out")
-    within = lines[1 : body - 1] if body else []
-    found = load("\n".join(within)) if body else None
-    if _says_no(OPT_OUT, within, found):
-        raise NotIndexable("opted_out")
-    closed = CLOSED.says_no(lines) or _says_no(CLOSED, within, found)
     remarks: tuple[str, ...] = ()
     if body and found is None:
         lines[0] = lines[body - 1] = ""  # text like any other, but for what would make it a heading
         body, remarks = 0, ("broken_properties",)
     page = read_page(lines[body:] if body else lines, body + 1)
     note = note_of(page, stem, found or Properties(remarks=remarks), lossy, text, "\n".join(lines[:body]))
-    return replace(note, closed=True) if closed else note
+    return replace(note, closed=True) if CLOSED in noes else note
+
+
+def says_no(data: bytes) -> bool:
+    """Whether the note in `data` opts out of anything, by its properties alone: a part of the time of reading it."""
+    return bool(_begun(data).noes)
+
+
+class _Begun(NamedTuple):
+    """`body` is the line, from 0, behind the front matter; 0 without one. `noes` are the keys by which it says no."""
+
+    text: str
+    lossy: bool
+    lines: list[str]
+    body: int
+    found: Properties | None
+    noes: tuple[Key, ...]
+
+
+def _begun(data: bytes) -> _Begun:
+    text, lossy = decode(data)
+    lines = text.split("\n")
+    body = front_matter(lines)
+    within = lines[1 : body - 1] if body else []
+    found = load("\n".join(within)) if body else None
+    noes = tuple(key for key in KEYS if key.says_no(lines) or _says_no(key, within, found))
+    return _Begun(text, lossy, lines, body, found, noes)
 
 
 def _says_no(key: Key, lines: Sequence[str], found: Properties | None) -> bool:
