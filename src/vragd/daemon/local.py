@@ -54,7 +54,8 @@ class Local:
     def request(self, method: str, target: str, body: Any) -> Any:
         """The decoded answer; raises VragdError."""
         raw = encoded(body)
-        reply = self._run(dispatch, self._questions, self._stores, method, target, raw)
+        with unattended.hiding_withdrawn(self._stores):
+            reply = self._run(dispatch, self._questions, self._stores, method, target, raw)
         answer = json.loads(reply.body)
         if reply.status != 200:
             raise error_of(**answer["error"])

@@ -119,7 +119,7 @@ def linked_of(audience: Audience, indexer: Indexer, sources: frozenset[str]) -> 
         source.label: Root(
             tuple(dict.fromkeys((str(source.path), source.root.real if source.root else str(source.path)))),
             *source.vaults,
-            withheld=source.withheld if source.rules.may_be_vague else None,
+            withheld=source.hides,
         )
         for source in audience.sources_of(indexer)
     }

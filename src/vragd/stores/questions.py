@@ -197,7 +197,7 @@ def target_of(audience: Audience, indexer: Indexer) -> Target:
             source.uid,
             source.path,
             source.in_obsidian,
-            source.withheld if source.rules.may_be_vague else None,
+            source.hides,
             source.templates,
             *source.vaults,
             types=source.types.said,

@@ -1,15 +1,17 @@
 """
 Answers without a daemon: by words, from what was indexed, but for what has been withdrawn since.
 
-Nothing is written, embedded or locked, and no backend is asked.
+For a question nothing is written, embedded or locked, and no backend is asked. For all else a command opens the stores
+as a daemon does, and hides the same.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from contextlib import ExitStack, closing
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import replace
 from pathlib import Path
+from threading import Lock
 from typing import Any, Never
 
 from vragd.config.load import Loaded
@@ -17,9 +19,12 @@ from vragd.errors import EmbedderUnavailable, NotFound, VragdError
 from vragd.search.ask import Place, Target, ask
 from vragd.search.asking import each_of
 from vragd.search.merge import best_of
-from vragd.store.resting import Resting
+from vragd.store.resting import Looked, Resting
+from vragd.store.store import Store
 from vragd.stores.questions import check_named, told
 from vragd.stores.registry import Registry
+from vragd.stores.stores import Stores
+from vragd.vault.source import Source
 
 NO_DAEMON = "no_daemon"
 
@@ -62,6 +67,46 @@ def query(
         is_away = not all(one.is_there for store in resting for one in store.looked)
         degraded = [NO_DAEMON, *["source_offline"] * is_away, *["store_failed"] * bool(failed)]
         return told(answers, questions[0], offset=offset, min_score=min_score, pending=n_changed, degraded=degraded)
+
+
+@contextmanager
+def hiding_withdrawn(stores: Stores) -> Iterator[None]:
+    """
+    Meanwhile `stores`, which nobody watches, answer with nothing that has been withdrawn since, as `query` does not.
+
+    A source is looked at when the first of its notes is to be told of.
+    """
+    with ExitStack() as stack:
+        for indexer in stores.indexers.values():
+            for source in indexer.store.sources.values():
+                source.withdrawn = stack.enter_context(closing(_Since(indexer.store, source)))
+        yield
+
+
+class _Since:
+    """Which notes of a source have been withdrawn since they were indexed, until `close`. From any thread."""
+
+    def __init__(self, store: Store, source: Source) -> None:
+        self._store, self._source = store, source
+        self._looked: Looked | None = None
+        self._looking = Lock()
+
+    def __call__(self, path: str) -> bool:
+        with self._looking:
+            if self._looked is None:
+                self._looked = self._look()
+            return self._looked.withheld(path)
+
+    def _look(self) -> Looked:
+        store, source = self._store, self._source
+        settings = next(one for one in store.settings.sources if one.label == source.label)
+        had = next(one for one in store.reader.sources() if one.row.id == source.id)
+        return Looked(settings, had, store.reader, store.limits)
+
+    def close(self) -> None:
+        self._source.withdrawn = None
+        if self._looked is not None:
+            self._looked.close()
 
 
 def _places(store: Resting) -> dict[str, Place]:

@@ -157,6 +157,7 @@ class Inotify:
                 raise NotADirectoryError(errno.ENOTDIR, "the root is another directory")
         except OSError as error:
             self._failed[""] = _name(error)
+            self._publish()
             self._on_trouble("root_gone" if error.errno in NOT_THERE else "watch_failed", error)
             return
         mounts = root.mounts()
@@ -183,6 +184,9 @@ class Inotify:
             flat += configs
         for path in flat:
             self._watch_flat(root, path)
+        self._publish()
+
+    def _publish(self) -> None:
         self.unwatched = dict(list(self._failed.items())[:MAX_UNWATCHED])
 
     def _fail(self, path: str, why: str) -> None:

@@ -66,6 +66,8 @@ class Source:
         self.templates: tuple[str, ...] = ()
         """Folders of notes that are there to be copied."""
         self.types = PropertyTypes()
+        self.withdrawn: Callable[[str], bool] | None = None
+        """Which of its notes must not be answered with by what is on the disk, where nobody watches that."""
         self._max_file_bytes = max_file_bytes
         self._root: Root | None = None
         self._ignore_case = False
@@ -183,6 +185,11 @@ class Source:
         It is not read either, and what was indexed of it stays.
         """
         return self.rules.withheld(path)
+
+    @property
+    def hides(self) -> Callable[[str], bool] | None:
+        """Which of its notes must not be answered with, though they are indexed; None where that is none."""
+        return self.withdrawn or (self.withheld if self.rules.may_be_vague else None)
 
     def refresh_rules(self, root: Root | None = None, *, proven: bool = False) -> bool:
         """

@@ -8,11 +8,12 @@ from pathlib import Path
 
 import pytest
 
+from tests.moved import indexed
 from vragd.backends.memory.settings import MemoryBackend
 from vragd.config.load import Loaded
 from vragd.config.settings import Config, SourceSettings, StoreSettings, no_embedder
 from vragd.daemon.local import Local
-from vragd.errors import DaemonBusy
+from vragd.errors import DaemonBusy, NotFound
 
 
 @pytest.fixture
@@ -59,5 +60,32 @@ def test_every_answer_about_notes_says_that_nobody_watches(tmp_path: Path, umask
         assert "no_daemon" not in answer["degraded"], "it says how far a scan is, and tells of no note"
         for target, body in (("/v1/recent", {}), ("/v1/get", {"note": "a"}), ("/v1/links", {"note": "a"})):
             assert local.request("POST", target, body)["degraded"] == ["no_daemon"], target
+    finally:
+        local.close()
+
+
+def test_nothing_that_was_withdrawn_since_is_told_of_by_any_route(tmp_path: Path) -> None:
+    loaded = indexed(
+        tmp_path,
+        {"open.md": "heron [[out]]", "out.md": "# Said\nheron #quiet\n- [ ] call", "gone.md": "heron",
+         "Private/in.md": "heron #hidden"},
+    )  # fmt: skip
+    vault = tmp_path / "vault"
+    (vault / "out.md").write_text("---\nvragd: false\n---\n# Said\nheron #quiet\n- [ ] call")
+    (vault / "gone.md").unlink()
+    (vault / ".obsidian").mkdir()
+    (vault / ".obsidian/app.json").write_text('{"userIgnoreFilters": ["Private/"]}')
+    local = Local(loaded)
+    try:
+        assert [one["note"]["path"] for one in local.request("POST", "/v1/recent", {})["notes"]] == ["open.md"]
+        assert local.request("POST", "/v1/tags", {})["tags"] == []
+        assert local.request("POST", "/v1/tasks", {})["tasks"] == []
+        assert local.request("POST", "/v1/links", {"note": "open"})["counts"]["unresolved"] == 1
+        for note in ("out", "gone", "Private/in.md"):
+            for route in ("/v1/get", "/v1/outline"):
+                with pytest.raises(NotFound):
+                    local.request("POST", route, {"note": note})
+        (vault / "out.md").write_text("# Said\nheron #quiet\n- [ ] call")
+        assert local.request("POST", "/v1/get", {"note": "out"})["text"], "each answer is as of now"
     finally:
         local.close()

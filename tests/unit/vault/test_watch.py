@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 import shutil
 import subprocess
 import sys
@@ -286,6 +287,24 @@ def test_every_folder_is_watched_when_start_returns(tmp_path: Path, watch: Calla
     for i in range(300):
         (tmp_path / f"d{i}" / "n.md").touch()
     hints.until(*((f"d{i}/n.md", False) for i in range(300)))
+
+
+def test_folders_made_while_no_file_can_be_opened_are_said_to_be_unwatched_and_are_tried_again(
+    vault: Path, hints: Hints
+) -> None:
+    limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (3, limits[1]))
+    try:
+        (vault / "new").mkdir()
+        hints.until(("new", True))
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, limits)
+    assert hints.watcher.unwatched == {"": "emfile"}
+    assert (hints.watcher.retry(), hints.watcher.unwatched) == ([""], {})
+    (vault / "new" / "a.md").write_text("x")
+    hints.until(("new/a.md", False))
+    assert set(hints.troubles) == {"watch_failed"}
+    hints.troubles.clear()
 
 
 def test_after_stop_nothing_is_hinted_and_stopping_twice_or_unstarted_is_harmless(tmp_path: Path) -> None:
