@@ -239,7 +239,7 @@ class Keeper:
             return self.source.state != "ok"  # what is away is scanned when it is back
         if folder:
             paths, found = await self.lane.run(self.store.scan_source, self.source, folder)
-            self._dirty.add(((self.source.id, path) for path in paths), ticket, there=found.notes)
+            self._dirty.add(((self.source.id, path) for path in paths), ticket, first=found.withdrawn)
             elsewhere = {place for place in self.unreadable if not f"{place}/".startswith(f"{folder}/")}
             self.unreadable = elsewhere | found.unreadable.keys()
             await self._note_attachments(found)
@@ -253,13 +253,13 @@ class Keeper:
         if await self.lane.run(self.proof.refresh_rules):
             await self.watch.rearm()  # what is excluded no longer was not watched
         paths, found = await self.lane.run(self.store.scan_source, self.source)
-        self._dirty.add(((self.source.id, path) for path in paths), ticket, there=found.notes)
+        self._dirty.add(((self.source.id, path) for path in paths), ticket, first=found.withdrawn)
         self._in_vain = "" in found.unreadable or not self.source.rules_known
         if found.stopped or "" in found.unreadable:
             return False
         self.unreadable = set(found.unreadable)
         if self.begins:
-            again = partial(self._dirty.add, ticket=ticket, there=())  # those that opt out are answered with until then
+            again = partial(self._dirty.add, ticket=ticket)  # those that opt out are answered with until then
             await withhold_closed(self.store, self.source, found.changed, self.lane, self._writer, again)
         await self._note_attachments(found)
         await self._writer.run(self.proof.remember)

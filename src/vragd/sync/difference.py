@@ -12,11 +12,19 @@ from vragd.vault.scan import Scan, forgive_inodes
 
 @dataclass(slots=True)
 class Difference:
-    """`dirty` paths may differ from the catalog, `missing` are in the catalog and not on the disk."""
+    """
+    `dirty` paths may differ from the catalog, `missing` are in the catalog and not on the disk; of these the file of
+    those that `moved` is now at a new path.
+    """
 
     dirty: list[str] = field(default_factory=list)
     missing: list[str] = field(default_factory=list)
-    n_moved: int = 0
+    moved: set[str] = field(default_factory=set)
+
+    @property
+    def n_moved(self) -> int:
+        """How many."""
+        return len(self.moved)
 
 
 def compare(found: Scan, known: Mapping[str, StampRow], rules: Rules) -> Difference:
@@ -24,8 +32,7 @@ def compare(found: Scan, known: Mapping[str, StampRow], rules: Rules) -> Differe
     The paths to look at. Nothing is opened: a note whose stamp is the stored one is taken as unchanged, unless that
     is to be doubted. Those that `rules` no longer let in are dirty too.
 
-    `n_moved` counts missing paths whose file is now at a new path: an inode alone may be another file's
-    by now, and is on another file system.
+    What moved is known by more than its inode, which may be another file's by now, or on another file system.
     """
     forgive_inodes(found, known)
     difference = Difference()
@@ -46,5 +53,6 @@ def compare(found: Scan, known: Mapping[str, StampRow], rules: Rules) -> Differe
             difference.dirty.append(path)
         elif found.covers(path):
             difference.missing.append(path)
-            difference.n_moved += known[path][:3] in appeared
+            if known[path][:3] in appeared:
+                difference.moved.add(path)
     return difference

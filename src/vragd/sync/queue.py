@@ -141,11 +141,11 @@ class DirtyPaths:
         return waiting
 
     def add(
-        self, places: Iterable[SourcePath], ticket: int | None = None, *, there: Container[str] | None = None
+        self, places: Iterable[SourcePath], ticket: int | None = None, *, first: Container[str] = ()
     ) -> None:  # fmt: skip
         """
-        Paths a scan found to differ: looked at after whatever was just saved, those that are not `there` before all
-        others, as they are answered with until then. Whoever waits for `ticket`, the scan's, waits for what it found.
+        Paths a scan found to differ: looked at after whatever was just saved, those that are among `first` before all
+        others. Whoever waits for `ticket`, that of the scan, waits for what it found.
         """
         now = self._clock()
         with self._lock:
@@ -157,7 +157,7 @@ class DirtyPaths:
                     waiting.due, waiting.by_words = now if waiting.is_parked else waiting.due, False
                 else:
                     waiting = self._bulk[place] = Waiting(now, now, ticket)
-                if there is not None and place[1] not in there and place in self._bulk:
+                if place[1] in first and place in self._bulk:
                     ahead[place] = waiting
             if ahead:
                 self._bulk = {**ahead, **self._bulk}

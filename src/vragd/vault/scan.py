@@ -34,7 +34,8 @@ class Scan:
     `linked` maps inodes of notes that have another name somewhere to the names found here. What is
     `withheld` may be what nobody is to see: it is neither there nor gone. `attachments` are the files that are no notes
     and not excluded, unless they are so many that it is too `crowded` to know all. `believed`: what it misses is gone,
-    and what is known is `changed`, as whoever judges it says.
+    what is known is `changed`, and what of it is answered with and is no note any longer, at no other path either, is
+    `withdrawn`, as whoever judges it says.
     """
 
     folder: str
@@ -49,6 +50,7 @@ class Scan:
     crowded: bool = False
     believed: bool = False
     changed: list[str] = field(default_factory=list)
+    withdrawn: set[str] = field(default_factory=set)
     stopped: bool = False
     max_skipped: int = MAX_SKIPPED
 

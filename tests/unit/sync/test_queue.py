@@ -274,9 +274,9 @@ def test_what_has_begun_goes_on_before_what_has_not(dirty: Queue) -> None:
     assert dirty.paths(9) == ["b.md", "c.md", "d.md", "e.md", "f.md", "a.md"]
 
 
-def test_what_is_not_there_any_longer_goes_before_what_is_to_be_embedded(dirty: Queue) -> None:
+def test_what_is_to_go_first_goes_before_all_that_scans_found(dirty: Queue) -> None:
     dirty.add((1, f"{i}.md") for i in range(5))
-    dirty.add([(1, "3.md"), (1, "new.md"), (1, "gone.md")], there={"new.md"})
+    dirty.add([(1, "3.md"), (1, "new.md"), (1, "gone.md")], first={"3.md", "gone.md"})
     assert dirty.paths() == ["3.md", "gone.md", "0.md", "1.md", "2.md", "4.md", "new.md"]
 
 

@@ -78,6 +78,20 @@ def test_what_has_changed_meanwhile_and_is_closed_or_cannot_be_read_is_known_bef
     assert "out.md" not in dict(world.texts()), "which is a name without anything"
 
 
+def test_what_is_gone_or_excluded_is_told_apart_from_what_has_moved_and_is_answered_with_until_it_is_indexed(
+    world: World,
+) -> None:
+    for path in ("gone.md", "moved.md", "hidden/a.md", "same.md"):
+        world.write(path, f"alpha {path}")
+    world.apply(*world.scan())
+    (world.vault / "gone.md").unlink()
+    (world.vault / "moved.md").rename(world.vault / "elsewhere.md")
+    (world.vault / "hidden").rename(world.vault / ".hidden")
+    paths, found = world.store.scan_source(world.source)
+    assert {"gone.md", "moved.md", "elsewhere.md", "hidden/a.md"} <= set(paths)
+    assert found.withdrawn == {"gone.md", "hidden/a.md"}
+
+
 def rests(world: World) -> bool:
     """Whether nothing is left to be read; what was read in the moment it was written is read again."""
     waiting = world.scan()
