@@ -65,8 +65,9 @@ class Gone:
 def m011_passages(db: apsw.Connection) -> None:
     """Every passage gets its id, of what is known of it; nothing is read or embedded for it."""
     db.execute(_TABLES)
+    texts: dict[bytes, _Text] = {}
     for chunk, text_hash in list(db.execute("select id, text_hash from chunk order by note_id, ordinal")):
-        db.execute("update chunk set passage = ? where id = ?", (_new(db, text_hash), chunk))
+        db.execute("update chunk set passage = ? where id = ?", (_of(texts, db, text_hash).new(), chunk))
 
 
 def m014_departed(db: apsw.Connection) -> None:
@@ -89,17 +90,15 @@ def name_passages(db: apsw.Connection, now: float) -> None:
     rows = db.execute("select id, text_hash, note_id from chunk where passage is null order by note_id, ordinal")
     departed = {number for (number,) in db.execute("select departed from passage_gone where gone = ?", (now,))}
     heirs: dict[int, list[tuple[bytes, float, int]]] = {number: [] for number in departed if number is not None}
+    texts: dict[bytes, _Text] = {}  # a note may be one text, thousands of times
     for chunk, text_hash, note in list(rows):
-        sql = (
-            "select id, departed, gone from passage_gone where text_hash = ?"
-            " order by note_id is not ?, gone desc, line limit 1"
-        )
-        kept, number, gone = next(iter(db.execute(sql, (text_hash, note))), (None, None, 0.0))
+        text = _of(texts, db, text_hash)
+        kept = text.kept(note)
         if kept is not None:
-            db.execute("delete from passage_gone where id = ?", (kept,))
-        if number is not None:
-            heirs.setdefault(number, []).append((text_hash, gone, note))
-        db.execute("update chunk set passage = ? where id = ?", (kept or _new(db, text_hash), chunk))
+            db.execute("delete from passage_gone where id = ?", (kept.name,))
+            if kept.departed is not None:
+                heirs.setdefault(kept.departed, []).append((text_hash, kept.gone, note))
+        db.execute("update chunk set passage = ? where id = ?", (kept.name if kept else text.new(), chunk))
     for number, taken in heirs.items():
         _inherit(db, number, taken)
     db.execute("delete from passage_gone where gone < ?", (now - KEPT_S,))
@@ -151,18 +150,59 @@ def leave_note(db: apsw.Connection, note: int) -> None:
     )
 
 
-def _new(db: apsw.Connection, text_hash: bytes) -> str:
-    """An id that nobody has or had: of the text and the count of those that have it already."""
-    sql = "select count(*) from chunk where text_hash = ? and passage is not null"
-    ((count,),) = db.execute(sql, (text_hash,))
-    taken = (
-        "select exists (select 1 from chunk where passage = ?1) or exists (select 1 from passage_gone where id = ?1)"
-    )
-    while True:
-        made = id_of(text_hash, count)
-        if not db.execute(taken, (made,)).get:
-            return made
-        count += 1
+@dataclass(frozen=True, slots=True)
+class _Remembered:
+    """An id whose passage is gone: of which note, since when, and with which others where that note is gone as well."""
+
+    name: str
+    note: int | None
+    gone: float
+    departed: int | None
+
+
+class _Text:
+    """The ids of one text within a commit: what is counted and looked for of it is so once."""
+
+    def __init__(self, db: apsw.Connection, text_hash: bytes) -> None:
+        self._db, self._hash = db, text_hash
+        self._gone: dict[str, _Remembered] | None = None
+        self._of_note: dict[int | None, list[_Remembered]] = {}
+        self._count: int | None = None
+
+    def kept(self, note: int) -> _Remembered | None:
+        """One that is remembered, of this note if there is, and is so no longer."""
+        if self._gone is None:
+            sql = "select id, note_id, gone, departed from passage_gone where text_hash = ? order by gone desc, line"
+            self._gone = {row[0]: _Remembered(*row) for row in self._db.execute(sql, (self._hash,))}
+            for one in reversed(self._gone.values()):
+                self._of_note.setdefault(one.note, []).append(one)
+        if not self._gone:
+            return None
+        own = self._of_note.get(note) or self._of_note[next(iter(self._gone.values())).note]
+        kept = own.pop()  # the first of all, or of this note: both have one order
+        del self._gone[kept.name]
+        return kept
+
+    def new(self) -> str:
+        """One that nobody has or had: of the text and the count of those that have it already."""
+        if self._count is None:
+            sql = "select count(*) from chunk where text_hash = ? and passage is not null"
+            ((self._count,),) = self._db.execute(sql, (self._hash,))
+        taken = (
+            "select exists (select 1 from chunk where passage = ?1)"
+            " or exists (select 1 from passage_gone where id = ?1)"
+        )
+        while True:
+            made = id_of(self._hash, self._count)
+            self._count += 1
+            if not self._db.execute(taken, (made,)).get:
+                return made
+
+
+def _of(texts: dict[bytes, _Text], db: apsw.Connection, text_hash: bytes) -> _Text:
+    if (text := texts.get(text_hash)) is None:
+        text = texts[text_hash] = _Text(db, text_hash)
+    return text
 
 
 def id_of(text_hash: bytes, count: int) -> str:

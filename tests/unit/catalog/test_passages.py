@@ -66,3 +66,35 @@ def test_a_passage_that_comes_back_has_its_id_again_and_the_rest_keep_theirs(db:
     assert Passages(db).gone(before["2 0"]) is not None
     name_passages(db, 1_001.0 + KEPT_S)
     assert Passages(db).gone(before["2 0"]) is None
+
+
+def steps_to_name(db: apsw.Connection, note: int, n: int) -> int:
+    """What it costs to give `n` new passages of one text in a note their ids, in thousands of SQLite's steps."""
+    db.executemany(
+        "insert into chunk(note_id, key, text_hash, embedded, ordinal, heading, line_from, line_to, text)"
+        " values (?, ?, ?, 1, ?, '[]', 1, 1, 't')",
+        ((note, f"{note} of {n} {i}", n.to_bytes(16, "big"), 10 + i) for i in range(n)),
+    )
+    steps = 0
+
+    def step() -> bool:
+        nonlocal steps
+        steps += 1
+        return False
+
+    db.set_progress_handler(step, 1_000)
+    name_passages(db, 1_000.0)
+    db.set_progress_handler(None)
+    return steps
+
+
+def test_a_note_that_is_one_text_thousands_of_times_costs_no_more_for_each(db: apsw.Connection) -> None:
+    few, many = 200, 1_600
+    assert steps_to_name(db, 1, many) < 2 * (many // few) * steps_to_name(db, 2, few)
+    before = set(named(db).values())
+    for (chunk,) in list(db.execute("select id from chunk where ordinal >= 10")):
+        bury_passage(db, chunk, 1_000.0)
+        db.execute("delete from chunk where id = ?", (chunk,))
+    again = steps_to_name(db, 1, many), steps_to_name(db, 2, few)
+    assert again[0] < 2 * (many // few) * again[1]
+    assert set(named(db).values()) == before, "each has its id again"
