@@ -14,6 +14,7 @@ class FakeClock(Clock):
     def __init__(self, *, steady: float = 1_000.0, wall: float = 1_750_000_000.0) -> None:
         self._steady, self._wall, self._asleep = steady, wall, 0.0
         self._waiting: set[asyncio.Future[None]] = set()
+        self._rings: dict[object, tuple[float, Callable[[], None]]] = {}
 
     def steady(self) -> float:
         return self._steady
@@ -41,6 +42,10 @@ class FakeClock(Clock):
 
     async def turn(self) -> None:
         """Let everything that is ready run."""
+        for number, (due, call) in list(self._rings.items()):
+            if due <= self._steady and number in self._rings:
+                del self._rings[number]
+                call()
         for future in list(self._waiting):
             if not future.done():
                 future.set_result(None)
@@ -56,7 +61,16 @@ class FakeClock(Clock):
             passed += step_s
         return passed
 
-    async def wait(self, event: asyncio.Event, seconds: float | None) -> None:
+    def ring(self, seconds: float, call: Callable[[], None], *, slack_s: float = 0.0) -> Callable[[], None]:
+        number = object()
+        self._rings[number] = self._steady + seconds, call
+
+        def forget() -> None:
+            self._rings.pop(number, None)
+
+        return forget
+
+    async def wait(self, event: asyncio.Event, seconds: float | None, *, slack_s: float = 0.0) -> None:
         deadline = None if seconds is None else self._steady + seconds
         told = asyncio.ensure_future(event.wait())
         try:

@@ -54,6 +54,54 @@ def test_a_wait_that_slept_with_the_machine_ends_when_it_wakes() -> None:
     asyncio.run(check())
 
 
+def test_who_may_be_late_is_woken_with_who_may_not() -> None:
+    class Looked(Clock):
+        """Counts how often it is looked at."""
+
+        n = 0
+
+        def steady(self) -> float:
+            self.n += 1
+            return super().steady()
+
+    async def check() -> None:
+        clock, woken = Looked(), list[str]()
+
+        async def sleep(name: str, seconds: float, slack_s: float) -> None:
+            await clock.sleep(seconds, slack_s=slack_s)
+            woken.append(name)
+
+        tasks = [asyncio.create_task(sleep(f"late {n}", 0.001, 60.0)) for n in range(5)]
+        await asyncio.gather(*tasks, asyncio.create_task(sleep("punctual", 0.05, 0.0)))
+        assert sorted(woken) == [*(f"late {n}" for n in range(5)), "punctual"]
+        assert clock.n <= 6 + 2, "one look for all of them"
+
+    asyncio.run(check())
+
+
+def test_an_alarm_rings_once_after_a_night_asleep_and_never_when_it_was_called_off() -> None:
+    class Asleep(Clock):
+        """Sleeps a day when it is told to."""
+
+        look_again_s, ahead_s = 0.01, 0.0
+
+        def steady(self) -> float:
+            return super().steady() + self.ahead_s
+
+    async def check() -> None:
+        clock, rung, off = Asleep(), asyncio.Event(), list[int]()
+        clock.ring(3_600.0, rung.set)
+        call_off = clock.ring(3_600.0, lambda: off.append(1))
+        call_off()
+        await clock.sleep(0.03)
+        assert not rung.is_set()
+        clock.ahead_s = 86_400.0
+        await asyncio.wait_for(rung.wait(), 60)
+        assert not off
+
+    asyncio.run(check())
+
+
 def test_the_clock_of_tests_wakes_who_is_due_and_nobody_else() -> None:
     async def check() -> None:
         clock, woken = FakeClock(), []
