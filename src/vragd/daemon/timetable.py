@@ -30,15 +30,69 @@ SET_BACK_S = 90.0  # a clock that goes back by more was set; by less, a moment d
 HOURS_A_DAY = 24
 _WEEKDAYS = ("sun", "mon", "tue", "wed", "thu", "fri", "sat")
 
-Work = Callable[[], Coroutine[None, None, None]]
+Work = Callable[[], Coroutine[None, None, None] | None]
+"""What is done; where that lasts, what is to be awaited."""
+
+
+class _Every:
+    """Work that is done each so many seconds, `due` by the steady clock; `going` while it is."""
+
+    def __init__(self, clock: Clock, seconds: float, work: Work, jitter: float) -> None:
+        self._clock, self._seconds, self._jitter = clock, seconds, jitter
+        self.work, self.going = work, None  # type: Work, asyncio.Task[None] | None
+        self.put_off()
+
+    def put_off(self) -> None:
+        """It was done just now."""
+        self.due = self._clock.steady() + self._seconds * random.uniform(1 - self._jitter, 1 + self._jitter)  # noqa: S311
+
+    def looked(self) -> bool:
+        """Whether it is due."""
+        return self._clock.steady() >= self.due
+
+    def in_s(self) -> float:
+        """For how many seconds nobody needs to look."""
+        return self.due - self._clock.steady()
+
+
+class _Dated:
+    """Work that is done when the calendar says so, `due` by the wall clock; None: never."""
+
+    def __init__(self, clock: Clock, zone: tzinfo | None, when: Crontab, work: Work) -> None:
+        self._clock, self._zone, self._when = clock, zone, when
+        self.work, self.going = work, None  # type: Work, asyncio.Task[None] | None
+        self._looked_at = clock.wall()
+        self._due = next_after(when, self._looked_at, zone)
+
+    def put_off(self) -> None:
+        """It was done just now."""
+        self._looked_at = self._clock.wall()
+        if self._due is not None:
+            self._due = next_after(self._when, max(self._looked_at, self._due), self._zone)
+
+    def looked(self) -> bool:
+        """Whether it is due. Whoever looks sees that the clock was set."""
+        before, self._looked_at = self._looked_at, self._clock.wall()
+        if self._due is not None and self._looked_at < self._due and self._looked_at < before - SET_BACK_S:
+            self._due = next_after(self._when, self._looked_at, self._zone)
+        return self._due is not None and self._looked_at >= self._due
+
+    def in_s(self) -> float:
+        """For how many seconds nobody needs to look."""
+        return math.inf if self._due is None else min(LOOK_S, self._due - self._looked_at)
 
 
 class Timetable:
-    """What is done when, until `stop`. `zone` is that of the calendar, the machine's if None."""
+    """
+    What is done when, until `stop`. `zone` is that of the calendar, the machine's if None.
+
+    One alarm is set, for the first of all that is due: each time the process wakes costs more than a look at all.
+    """
 
     def __init__(self, clock: Clock = SYSTEM, zone: tzinfo | None = None) -> None:
         self._clock, self._zone = clock, zone
-        self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._items: dict[str, _Every | _Dated] = {}
+        self._call_off: Callable[[], None] = lambda: None  # the alarm
 
     def every(self, name: str, seconds: float, work: Work, *, jitter: float = 0.0) -> None:
         """
@@ -46,53 +100,59 @@ class Timetable:
 
         Work that lasts is not begun a second time, and what was missed meanwhile is done once.
         """
-        self._begin(name, self._every(name, seconds, work, jitter))
+        self._put(name, _Every(self._clock, seconds, work, jitter))
 
     def calendar(self, name: str, when: Crontab | None, work: Work) -> None:
         """Do `work` when the calendar says so; instead of what had the name. None: not at all."""
-        self._cancel(name)
-        if when is not None:
-            self._begin(name, self._calendar(name, when, work))
+        self._put(name, None if when is None else _Dated(self._clock, self._zone, when, work))
 
     async def stop(self) -> None:
         """End what goes on, each at its next safe point."""
-        for task in self._tasks.values():
+        self._call_off()
+        tasks = [item.going for item in self._items.values() if item.going is not None]
+        self._items.clear()
+        for task in tasks:
             task.cancel()
-        await asyncio.gather(*self._tasks.values(), return_exceptions=True)
-        self._tasks.clear()
+        await asyncio.gather(*tasks, return_exceptions=True)
 
-    def _begin(self, name: str, loop: Coroutine[None, None, None]) -> None:
-        self._cancel(name)
-        self._tasks[name] = asyncio.get_running_loop().create_task(loop)
+    def _put(self, name: str, item: _Every | _Dated | None) -> None:
+        before = self._items.pop(name, None)
+        if before is not None and before.going is not None:
+            before.going.cancel()
+        if item is not None:
+            self._items[name] = item
+        self._set()
 
-    def _cancel(self, name: str) -> None:
-        if task := self._tasks.pop(name, None):
-            task.cancel()
+    def _look(self) -> None:
+        for name, item in list(self._items.items()):
+            if item.going is None and item.looked():
+                self._begin(name, item)
+        self._set()
 
-    async def _every(self, name: str, seconds: float, work: Work, jitter: float) -> None:
-        while True:
-            await self._clock.sleep(seconds * random.uniform(1 - jitter, 1 + jitter))  # noqa: S311
-            await self._do(name, work)
+    def _set(self) -> None:
+        self._call_off()
+        if waiting := [item.in_s() for item in self._items.values() if item.going is None]:
+            self._call_off = self._clock.ring(min(LOOK_S, *waiting), self._look)
 
-    async def _calendar(self, name: str, when: Crontab, work: Work) -> None:
-        looked_at = self._clock.wall()
-        due = next_after(when, looked_at, self._zone)
-        while due is not None:
-            await self._clock.sleep(min(LOOK_S, max(0.0, due - looked_at)) or 1.0)
-            now = self._clock.wall()
-            if now >= due:
-                await self._do(name, work)
-                now = self._clock.wall()
-                due = next_after(when, max(now, due), self._zone)
-            elif now < looked_at - SET_BACK_S:
-                due = next_after(when, now, self._zone)
-            looked_at = now
-
-    async def _do(self, name: str, work: Work) -> None:
+    def _begin(self, name: str, item: _Every | _Dated) -> None:
         try:
-            await work()
+            lasting = item.work()
         except Exception as error:  # a bug must not end what keeps the promise
             log.error("schedule.job_failed", job=name, **error_fields(error))
+            lasting = None
+        if lasting is None:
+            item.put_off()
+        else:
+            item.going = asyncio.get_running_loop().create_task(self._do(name, item, lasting))
+
+    async def _do(self, name: str, item: _Every | _Dated, lasting: Coroutine[None, None, None]) -> None:
+        try:
+            await lasting
+        except Exception as error:
+            log.error("schedule.job_failed", job=name, **error_fields(error))
+        item.put_off()
+        item.going = None
+        self._set()
 
 
 def next_after(when: Crontab, wall: float, zone: tzinfo | None = None) -> float | None:

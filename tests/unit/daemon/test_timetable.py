@@ -78,6 +78,37 @@ def test_after_a_day_asleep_each_work_is_done_once() -> None:
     run(check)
 
 
+class Rings(FakeClock):
+    """Counts how often it rang."""
+
+    n = 0
+
+    def ring(self, seconds: float, call: Callable[[], None], *, slack_s: float = 0.0) -> Callable[[], None]:
+        def rings() -> None:
+            self.n += 1
+            call()
+
+        return super().ring(seconds, rings, slack_s=slack_s)
+
+
+def test_the_process_wakes_for_the_heartbeat_and_for_nothing_in_between() -> None:
+    async def main() -> None:
+        clock, beat, rare = Rings(wall=at("2026-06-10T12:00")), Done(), Done()
+        table = Timetable(clock, BERLIN)
+        table.every("heartbeat", 2.0, beat)
+        for name in ("checkpoint", "others", "tend"):
+            table.every(name, 300.0, rare)
+        table.calendar("sweep", parse("30 3 * * *"), rare)
+        for _ in range(600):
+            await clock.advance(1.0)
+        assert (beat.n, rare.n, clock.n) == (300, 6, 300)
+        await table.stop()
+        await clock.advance(DAY_S)
+        assert clock.n == 300, "what was stopped wakes nobody"
+
+    asyncio.run(main())
+
+
 def test_work_that_fails_is_done_again_and_work_that_lasts_is_not_begun_twice() -> None:
     async def check(clock: FakeClock, table: Timetable) -> None:
         failing, go, begun = Done(), asyncio.Event(), []
