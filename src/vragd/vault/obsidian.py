@@ -12,7 +12,7 @@ import errno
 import json
 import os
 import stat
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from vragd.system.clock import SYSTEM, Clock
@@ -165,9 +165,10 @@ class Exclusions:
         if new := [vault for vault in heard if vault not in self.vaults and self._is_vault(root, vault)]:
             self.learn({*self.vaults, *new})
         self._way = tuple(part for part in root.real.split("/") if part)
-        steps = next((n for n in range(len(self._way)) if _is_there(root.fd, "../" * n + CONFIG_FOLDER)), 0)
+        there = [_is_there(root.fd, "../" * n + CONFIG_FOLDER) for n in range(len(self._way))]
+        steps = next((n for n, is_there in enumerate(there) if is_there), 0)
         self.above = "".join(f"{part}/" for part in self._way[len(self._way) - steps :])
-        found = dict.fromkeys(self._candidates(root))
+        found = dict.fromkeys(self._candidates(root, there))
         around = "/".join([".."] * steps)
         self.configs = {}
         for path in found:
@@ -178,17 +179,15 @@ class Exclusions:
             self._look_at(root, path, proven=proven)
         self.looked = True
 
-    def _candidates(self, root: Root) -> Iterator[str]:
-        """The paths of folders that are, or may be, config folders."""
+    def _candidates(self, root: Root, there: Sequence[bool]) -> Iterator[str]:
+        """The paths of folders that are, or may be, config folders; `there`: whether one is so many steps above."""
         yield CONFIG_FOLDER
         for vault in ("", *sorted(self.vaults)):
             for name in self._dot_folders(root, vault):
                 yield f"{vault}/{name}" if vault else name
-        above = ""
-        for _ in self._way[:-1]:
-            above += "../"
-            if _is_there(root.fd, f"{above}{CONFIG_FOLDER}"):
-                yield f"{above}{CONFIG_FOLDER}"
+        for n, is_there in enumerate(there):
+            if n and is_there:
+                yield "../" * n + CONFIG_FOLDER
 
     def _is_vault(self, root: Root, folder: str) -> bool:
         return any(
@@ -220,6 +219,8 @@ class Exclusions:
 
     def _look_at(self, root: Root, path: str, *, proven: bool) -> None:
         one = self._configs.get(path)
+        if one is None and _is_missing(root.fd, path):
+            return
         try:
             info = os.stat(f"{path}/{SETTINGS}", dir_fd=root.fd)
         except OSError as error:
@@ -293,6 +294,17 @@ def _is_there(fd: int, path: str) -> bool:
     except OSError:
         return False
     return True
+
+
+def _is_missing(fd: int, path: str) -> bool:
+    """Whether there is nothing for sure."""
+    try:
+        os.stat(path, dir_fd=fd, follow_symlinks=False)
+    except FileNotFoundError:
+        return True
+    except OSError:
+        return False
+    return False
 
 
 def _dangles(fd: int, path: str) -> bool:

@@ -8,16 +8,15 @@ from __future__ import annotations
 
 import errno
 import os
-import re
-from collections.abc import Iterator
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 from vragd.system.places import as_on_disk
+from vragd.vault.mounts import MOUNTINFO, Mounts, mounts
 from vragd.vault.read import open_folder
 
-MOUNTINFO = Path("/proc/self/mountinfo")
 # inotify sees every change made through these; on any other (NFS, SMB, FUSE, 9p) only polling does.
 _LOCAL_FILE_SYSTEMS = frozenset({"ext2", "ext3", "ext4", "xfs", "btrfs", "zfs", "tmpfs", "f2fs", "overlay", "bcachefs"})
 
@@ -53,6 +52,7 @@ class Root:
         self.fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         info = os.fstat(self.fd)
         self.identity = Identity(info.st_dev, info.st_ino, _has_obsidian(self.fd))
+        self._mounts: tuple[Mounts | None, Mapping[str, str]] = None, {}  # of which table these are those inside
 
     def health(self) -> Health:
         """Whether `path` still leads to this very directory, and an Obsidian vault still looks like one."""
@@ -99,11 +99,15 @@ class Root:
             os.close(fd)
         return info.st_dev, info.st_ino
 
-    def mounts(self) -> dict[str, str]:
+    def mounts(self) -> Mapping[str, str]:
         """The folders inside on which something is mounted, with its kind of file system; {} where nobody tells."""
-        inside = os.fsencode(self.real).rstrip(b"/") + b"/"
-        found = ((place, kind) for place, kind in _mount_table() if place.startswith(inside))
-        return {os.fsdecode(place[len(inside) :]): kind for place, kind in found}
+        table, (known, found) = mounts(), self._mounts
+        if table is not known:
+            inside = os.fsencode(self.real).rstrip(b"/") + b"/"
+            below = ((place, kind) for place, kind in table if place.startswith(inside))
+            found = {os.fsdecode(place[len(inside) :]): kind for place, kind in below}
+            self._mounts = table, found
+        return found
 
     def ignores_case(self) -> bool:
         """Whether names that differ in case only are one file here."""
@@ -171,20 +175,6 @@ def _has_obsidian(fd: int) -> bool:
     return True
 
 
-def _mount_table(mountinfo: Path = MOUNTINFO) -> Iterator[tuple[bytes, str]]:
-    """Each mount's place and kind of file system, in the order in which they were made; nothing on macOS."""
-    try:
-        lines = mountinfo.read_bytes().split(b"\n")
-    except OSError:
-        return
-    for line in lines:
-        left, dash, right = line.partition(b" - ")
-        if dash:
-            # blanks and line ends in a name stand there as three octal digits (proc(5)), the rest as it is
-            place = re.sub(rb"\\([0-7]{3})", lambda octal: bytes([int(octal[1], 8)]), left.split(b" ")[4])
-            yield place, right.split(b" ")[0].decode("ascii", "replace")
-
-
 def _mount_id(fd: int) -> str | None:
     try:
         with open(f"/proc/self/fdinfo/{fd}", encoding="ascii") as file:
@@ -205,7 +195,7 @@ def file_system(path: Path, mountinfo: Path = MOUNTINFO) -> str | None:
     """The type of the file system `path` is on, or None where the system does not tell (macOS)."""
     real = os.fsencode(os.path.realpath(path))
     best, kind = -1, None
-    for mount, type_ in _mount_table(mountinfo):
+    for mount, type_ in mounts(mountinfo):
         inside = real == mount or real.startswith(mount.rstrip(b"/") + b"/")
         if inside and len(mount) >= best:  # a later mount on the same place covers the earlier
             best, kind = len(mount), type_

@@ -59,7 +59,7 @@ class State:
 class Look:
     """What a heartbeat sees of a source that is where it was."""
 
-    mounted: dict[str, str]
+    mounted: Mapping[str, str]
     """As `Root.mounts`."""
     is_ruled_anew: bool
     """As `Source.refresh_rules`."""
