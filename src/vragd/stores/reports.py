@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
-from typing import Any
+from typing import Any, NamedTuple
 
 from vragd import __version__
 from vragd.backends.recall import measure
@@ -80,11 +80,11 @@ def _shown(audience: Audience) -> list[Indexer]:
 
 async def _store_status(audience: Audience, indexer: Indexer) -> dict[str, Any]:
     stores, store = audience.stores, indexer.store
-    reader = store.reader_for(assistant=audience.assistant)
     sources = audience.sources_of(indexer)
     keepers = {id_: keeper for id_, keeper in indexer.keepers.items() if keeper.source in sources}
-    n_held = await stores.aside.run(audience.n_held, indexer, {id_: one.proof.held for id_, one in keepers.items()})
-    counts = await stores.aside.run(reader.counts)
+    held = {id_: one.proof.held for id_, one in keepers.items()}
+    read = await stores.aside.run(_read, audience, indexer, held)
+    counts = read.counts
     pending, degraded = await audience.state([indexer])
     trouble, now = indexer.trouble, stores.clock.steady()
     return {
@@ -95,7 +95,7 @@ async def _store_status(audience: Audience, indexer: Indexer) -> dict[str, Any]:
         "states": counts.states,
         "n_closed": counts.closed,
         "pending": pending,
-        "generation": await stores.aside.run(reader.generation),
+        "generation": read.generation,
         "n_embedded": store.n_embedded,
         "degraded": degraded,
         "trouble": None
@@ -111,11 +111,11 @@ async def _store_status(audience: Audience, indexer: Indexer) -> dict[str, Any]:
         "sends_to": store.settings.embedder.sends_to or None,
         "reranked_by": None if (rerank := store.settings.rerank) is None else rerank.url,
         "rerank_trouble": None if rerank is None else stores.beside(Reranking).trouble(rerank),
-        "foreign": None if audience.assistant else await stores.aside.run(_foreign, indexer, counts.notes),
+        "foreign": read.foreign,
         "words_alone": not store.settings.embedder.gives_vectors,
         "backend": shown(store.settings.backend.model_dump(mode="json")),
         "answers": store.settings.answers,
-        **await stores.aside.run(indexer.feeding.report),
+        **read.replicas,
         "also_fed": {} if audience.assistant else indexer.feeding.also_fed,
         "advice": store.settings.backend.advice(counts.chunks) or None,
         "space": store.space.fingerprint if store.space else None,
@@ -126,7 +126,7 @@ async def _store_status(audience: Audience, indexer: Indexer) -> dict[str, Any]:
                 "state": keeper.source.state,
                 "watching": keeper.watching,
                 "scanned_s_ago": None if keeper.scanned_at is None else round(now - keeper.scanned_at, 1),
-                "n_deletes_held": n_held[id_],
+                "n_deletes_held": read.n_held[id_],
                 "rules_trouble": keeper.source.rules_trouble or None,
                 "closed": _closed(keeper.source),
                 "unwatched": dict(list(keeper.watch.unwatched.items())[:20]) if keeper.watching != "off" else {},
@@ -134,6 +134,28 @@ async def _store_status(audience: Audience, indexer: Indexer) -> dict[str, Any]:
             for id_, keeper in keepers.items()
         ],
     }
+
+
+class _Read(NamedTuple):
+    """What only the catalog of a store knows, read at one stroke."""
+
+    n_held: Mapping[int, int]
+    counts: Any
+    generation: int
+    foreign: float | None
+    replicas: Mapping[str, Any]
+
+
+def _read(audience: Audience, indexer: Indexer, held: Mapping[int, frozenset[str]]) -> _Read:
+    reader = indexer.store.reader_for(assistant=audience.assistant)
+    counts = reader.counts()
+    return _Read(
+        audience.n_held(indexer, held),
+        counts,
+        reader.generation(),
+        None if audience.assistant else _foreign(indexer, counts.notes),
+        indexer.feeding.report(),
+    )
 
 
 def _foreign(indexer: Indexer, n_notes: int) -> float | None:
