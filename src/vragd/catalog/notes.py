@@ -74,15 +74,23 @@ class Notes(Intents):
 
     def due_for_retry(self, now: float) -> list[tuple[int, str]]:
         """(source id, path) of failed notes whose time has come, or was put down by a clock that was wrong."""
+        return self.retries(now)[0]
+
+    def retries(self, now: float) -> tuple[list[tuple[int, str]], float | None]:
+        """
+        As `due_for_retry`, and when the time of the next will have come, or `now` if there are any, in seconds since
+        1970; None where no note fails.
+        """
         # put down later than now: the clock was set back since, and be it by less than an hour
         is_due = "retry_at <= ?1 or retry_at > ?2 or (retry_at and changed_at > ?1)"
         if (as_of := self.as_of()) == self._none_fails:
-            return []
-        sql = f"select source_id, path, {is_due} from note where retry_at is not null and not {WAITS}"
+            return [], None
+        sql = f"select source_id, path, {is_due}, retry_at from note where retry_at is not null and not {WAITS}"
         rows = self._read(sql, now, now + sweep.AHEAD_S)
         if not rows:
             self._none_fails = as_of
-        return [(source, from_blob(path)) for source, path, due in rows if due]
+        due = [(source, from_blob(path)) for source, path, is_due, _ in rows if is_due]
+        return due, now if due else min((at for *_, at in rows), default=None)
 
     def commit(self, target: int, changes: Sequence[NoteChange | NoteRemoval]) -> Committed:
         """

@@ -1,11 +1,11 @@
 """
-What the daemon does again and again, and when: heartbeats, rescans, retries, checkpoints, housekeeping, and what the
-configuration puts on the calendar. Lives on the event loop.
+What the daemon does again and again, and when: heartbeats (which begin what is due, such as retries), rescans,
+checkpoints, housekeeping, and what the configuration puts on the calendar. Lives on the event loop.
 """
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from functools import partial
 
 import structlog
@@ -20,7 +20,6 @@ from vragd.stores.verifying import verify
 log = structlog.get_logger()
 
 HEARTBEAT_S = 2.0
-RETRY_S = 5.0
 CHECKPOINT_S = 300.0
 TEND_S = 3600.0
 TEND_JITTER, RESCAN_JITTER = 0.1, 0.25  # so that stores and machines do not march in step
@@ -32,7 +31,7 @@ NIGHTLY = crontab.parse("30 3 * * *")
 class Duties:
     """Those of one daemon. `stands` is asked at each heartbeat whether its lock and socket are; it ends it if not."""
 
-    def __init__(self, stores: Stores, stands: Callable[[], Awaitable[bool]]) -> None:
+    def __init__(self, stores: Stores, stands: Callable[[], bool]) -> None:
         self._stores, self._stands, self._clock = stores, stands, stores.clock
         self._table = Timetable(stores.clock)
         self._healer = Healer(stores)
@@ -41,7 +40,6 @@ class Duties:
     def begin(self, settings: WatchSettings) -> None:
         """From now on, until `stop`."""
         for name, seconds, jitter in (
-            ("retry", RETRY_S, 0.0),
             ("checkpoint", CHECKPOINT_S, 0.0),
             ("replicas", CHECKPOINT_S, 0.0),
             ("others", CHECKPOINT_S, 0.0),
@@ -65,11 +63,11 @@ class Duties:
         """End all of it."""
         await self._table.stop()
 
-    async def _each(self, what: str) -> None:
+    def _each(self, what: str) -> None:
         self._stores.each(what)
 
-    async def _beat(self) -> None:
-        if not await self._stands():
+    def _beat(self) -> None:
+        if not self._stands():
             return
         asleep, was_set = self._asleep_s(), self._set_s()
         if abs(asleep - self._asleep) > SLEPT_S:
@@ -78,7 +76,7 @@ class Duties:
         if abs(was_set - self._set) > CLOCK_SET_S:
             log.warning("daemon.clock_set", by_s=round(was_set - self._set))
         self._asleep, self._set = asleep, was_set
-        self._stores.each("heartbeat")
+        self._stores.beat()
         self._healer.look()
 
     def _asleep_s(self) -> float:

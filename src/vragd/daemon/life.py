@@ -228,27 +228,27 @@ class Daemon:
 
     # -- heartbeat ---------------------------------------------------------------------------------
 
-    async def _stands(self) -> bool:
-        """Whether the lock is held and the socket answers, again if need be. What cannot be had again ends the run."""
+    def _stands(self) -> bool:
+        """Whether the lock is held; the socket is had again if need be. What cannot be had again ends the run."""
         if not holds(self._lock, self._loaded.data_dir / "lock"):
             log.error("daemon.lock_lost")  # somebody removed the data directory: whatever we write is nobody's
             self.end(EXIT_TEMPFAIL)
             return False
-        await self._mind_the_socket()
-        return True
-
-    async def _mind_the_socket(self) -> None:
-        """A cleaner of old files may have taken the socket's name: have one again."""
         there = _inode(self._socket)
         if (there is None or there != self._socket_inode) and self._server is not None:
             log.warning("daemon.socket_lost")
             old, self._server = self._server, None
-            await old.stop()
-            try:
-                self._listen()
-            except VragdError as error:
-                log.error("daemon.socket_unavailable", **error_fields(error))
-                self.end(EXIT_TEMPFAIL)
+            self._tasks.append(asyncio.create_task(self._listen_again(old)))
+        return True
+
+    async def _listen_again(self, old: Server) -> None:
+        """A cleaner of old files may have taken the socket's name: have one again."""
+        await old.stop()
+        try:
+            self._listen()
+        except VragdError as error:
+            log.error("daemon.socket_unavailable", **error_fields(error))
+            self.end(EXIT_TEMPFAIL)
 
     # -- the configuration, again ------------------------------------------------------------------
 
@@ -259,8 +259,7 @@ class Daemon:
             await self._hung_up.wait()
             self._hung_up.clear()
             notify.reloading()
-            self._stores.reload_refused = await self._reload()
-            self._stores.n_reloads += 1
+            self._stores.note_reload(await self._reload())
             self._pulse.say_ready()
 
     async def _reload(self) -> VragdError | None:

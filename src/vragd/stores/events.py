@@ -1,13 +1,13 @@
 """
 What changes while somebody looks on: how far the work is, and how the stores stand. On the event loop.
 
-Nothing is queued: whoever reads slowly is told less often, and what is told is always of now.
+Nothing is queued: whoever reads slowly is told less often, and what is told is always of now. Nobody looks before
+something stirs (see `Stirs`); only a sign of life is given then, and with it a look at what nobody told of.
 """
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from typing import Any, NamedTuple
 
 from vragd.errors import VragdError
@@ -15,9 +15,12 @@ from vragd.stores.reports import overview
 from vragd.stores.stores import Stores
 
 EVERY_S = 1.0
-"""How often it is looked whether anything changed; a look reads nothing from the disk."""
-SILENT_S = 15.0
-"""After so long without a change nothing is told, so that both ends know that the other is there."""
+"""How often at most it is looked whether anything changed; a look reads nothing from the disk."""
+SILENT_S, SLACK = 15.0, 0.2
+"""
+After so long without a change, or a fifth more where the process is awake then, nothing is told, so that both ends know
+that the other is there.
+"""
 
 
 class Event(NamedTuple):
@@ -30,21 +33,33 @@ class Event(NamedTuple):
 
 async def changes(stores: Stores, *, every_s: float = EVERY_S, silent_s: float = SILENT_S) -> AsyncIterator[Event]:
     """Both kinds as they are now, then either whenever it changes; until nobody asks for the next."""
-    number, silent_for = 0, 0.0
+    number, clock = 0, stores.clock
     seen: Any = None
     told: dict[str, Any] = {}
-    while True:
-        if (now := _glance(stores)) != seen and (found := await _overview(stores)):
-            seen = now
-            for kind, data in (("progress", _progress(found)), ("states", _states(stores, found))):
-                if told.get(kind) != data:
-                    number, told[kind], silent_for = number + 1, data, 0.0
-                    yield Event(number, kind, data)
-        await asyncio.sleep(every_s)
-        silent_for += every_s
-        if silent_for >= silent_s:
-            silent_for = 0.0
-            yield Event(number, "", {})
+    told_at = clock.steady()
+    with stores.stirs.heard() as stirred:
+        while True:
+            looked_at = clock.steady()
+            stirred.clear()
+            if (now := _glance(stores)) != seen:
+                found = await _overview(stores)
+                for kind, data in _kinds(stores, found):
+                    if told.get(kind) != data:
+                        number, told[kind], told_at = number + 1, data, clock.steady()
+                        yield Event(number, kind, data)
+                seen = now if found else None
+            if seen is not None:  # else a store is being started again
+                await clock.wait(stirred, told_at + silent_s - clock.steady(), slack_s=SLACK * silent_s)
+            if clock.steady() - told_at >= silent_s:
+                told_at = clock.steady()
+                yield Event(number, "", {})
+            await clock.sleep(looked_at + every_s - clock.steady())
+
+
+def _kinds(stores: Stores, found: dict[str, Any] | None) -> Iterator[tuple[str, dict[str, Any]]]:
+    if found is not None:
+        yield "progress", _progress(found)
+        yield "states", _states(stores, found)
 
 
 async def _overview(stores: Stores) -> dict[str, Any] | None:

@@ -22,6 +22,7 @@ from vragd.search.others import others_beside
 from vragd.store.replica import Answers, Replica, Told, left_behind
 from vragd.store.store import Store
 from vragd.stores.loops import Loops
+from vragd.stores.stirs import unheard
 from vragd.system.clock import Clock
 from vragd.system.lanes import Lane
 from vragd.system.log import error_fields
@@ -50,11 +51,15 @@ class Fed:
 class Feeding:
     """The replicas of one store, until `stop`. `store` gives it as it is now: its catalog may be replaced."""
 
-    def __init__(self, store: Callable[[], Store], writer: Lane, all_known: Callable[[], bool], clock: Clock) -> None:
+    def __init__(
+        self, store: Callable[[], Store], writer: Lane, all_known: Callable[[], bool], clock: Clock,
+        stir: Callable[[], None] = unheard,
+    ) -> None:  # fmt: skip
+        self._stir = stir
         self._store, self._writer, self._all_known, self._clock = store, writer, all_known, clock
         self._loop = asyncio.get_running_loop()
         now = store()
-        self.loops = Loops(now.name, clock)
+        self.loops = Loops(now.name, clock, stir)
         self.also_fed: dict[str, int] = {}
         """Names of own sources that others put into the same places, too, and how many others for each."""
         self._others: dict[str, Mapping[str, int]] = {}  # what each place said last
@@ -201,6 +206,7 @@ class Feeding:
                 "replica.work_paused", store=self._store().name, replica=fed.replica.name, **error_fields(error)
             )
         fed.trouble = error
+        self._stir()
         pause_s = fed.pause_s * random.uniform(0.75, 1.25)  # noqa: S311
         fed.pause_s = min(PAUSE_LAST_S, fed.pause_s * 2)
         await self._clock.sleep(pause_s)

@@ -24,6 +24,7 @@ from vragd.store.store import WORDS_SWEPT_WITHIN_S, Store
 from vragd.stores.feeding import Feeding
 from vragd.stores.loops import BROKEN_RETRY_S, Loops
 from vragd.stores.patience import ASKED_AGAIN_S, DOUBT_AGAIN_S, Asking, Patience
+from vragd.stores.retries import Retries
 from vragd.stores.state import Standing, State
 from vragd.stores.watched import Keeper
 from vragd.sync.calls import Late
@@ -49,7 +50,8 @@ class Indexer:
     ) -> None:  # fmt: skip
         self.standing, self.store, self.writer = standing, store, writer
         self.keepers: dict[int, Keeper] = {}
-        self._clock, self.loops = clock, Loops(store.name, clock)
+        self._clock, self.loops = clock, Loops(store.name, clock, self._stirred)
+        self.retries = Retries(clock)
         self.dirty = DirtyPaths(
             settle_s=settings.settle_ms / 1000,
             settle_max_s=settings.settle_max_s,
@@ -58,12 +60,12 @@ class Indexer:
         )
         self.verifying = asyncio.Lock()
         self.tongue = Sampled()
-        self.feeding = Feeding(lambda: self.store, writer, self._all_known, clock)
+        self.feeding = Feeding(lambda: self.store, writer, self._all_known, clock, standing.stir)
         self._patience = Patience(clock)
         self._asking = Asking(standing, store.calls, self.dirty, self.loops, writer)
         self.loops.begin("apply", self._apply_once)
         for source in store.sources.values():
-            keeper = Keeper(store, source, self.dirty, settings, writer, watch=watch, clock=clock)
+            keeper = Keeper(store, source, self.dirty, settings, writer, watch=watch, clock=clock, stir=standing.stir)
             self.keepers[source.id] = keeper
             self.loops.begin(f"scan {source.id}", partial(self._scan_once, keeper))
             keeper.beat()
@@ -72,6 +74,11 @@ class Indexer:
     def trouble(self) -> VragdError | None:
         """What the work waits for, if it does."""
         return self.standing.error
+
+    def _stirred(self) -> None:
+        """A step was done, or there is something to do."""
+        self.retries.doubt()
+        self.standing.stir()
 
     # -- lifecycle ---------------------------------------------------------------------------------
 
@@ -181,7 +188,9 @@ class Indexer:
 
     async def retry_failed(self) -> None:
         """Queue the failed notes whose time has come."""
-        self.dirty.add(await self.writer.run(lambda: list(self.store.due_for_retry())))
+        asked = self.writer.run(lambda: self.store.catalog.retries(self._clock.wall()))
+        if due := await self.retries.ask(asked):
+            self.dirty.add(due)
 
     async def tend(self, aside: Lane) -> None:
         """Housekeeping, a slice at a time, so that what is saved goes in between; all of a store is read `aside`."""

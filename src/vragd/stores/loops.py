@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable, Iterator
 
 import structlog
 
+from vragd.stores.stirs import unheard
 from vragd.system.clock import Clock
 from vragd.system.lanes import Step, step
 from vragd.system.log import error_fields
@@ -21,10 +22,10 @@ Once = Callable[[], Awaitable[float | None]]
 
 
 class Loops:
-    """Those of the store `name`, from `begin` to `stop`."""
+    """Those of the store `name`, from `begin` to `stop`. Each step, and what wakes them, is a `stir`: see `Stirs`."""
 
-    def __init__(self, name: str, clock: Clock) -> None:
-        self._name, self._clock = name, clock
+    def __init__(self, name: str, clock: Clock, stir: Callable[[], None] = unheard) -> None:
+        self._name, self._clock, self._stir = name, clock, stir
         self._loop = asyncio.get_running_loop()
         self._woken: dict[str, asyncio.Event] = {}
         self.tasks: dict[str, asyncio.Task[None]] = {}
@@ -55,6 +56,7 @@ class Loops:
                 log.error("worker.step_failed", store=self._name, step=name, **error_fields(error))
                 wait_s = BROKEN_RETRY_S
             del self._steps[name]
+            self._stir()
             async with self._moved:
                 self._moved.notify_all()
             if wait_s != 0:
@@ -92,5 +94,6 @@ class Loops:
     def wake(self) -> None:
         """Have every loop look now whether there is something to do."""
         self._wake_sent = False
+        self._stir()
         for event in self._woken.values():
             event.set()

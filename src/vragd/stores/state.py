@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from enum import StrEnum
 
 from vragd.errors import VragdError
+from vragd.stores.stirs import unheard
 from vragd.system.clock import SYSTEM, Clock
 
 
@@ -39,10 +40,14 @@ COMES_BACK = frozenset({State.OPENING, State.REPLACING, State.RESTARTING})
 
 
 class Standing:
-    """The state of the store `name`, and what is wrong with it, if anything is."""
+    """
+    The state of the store `name`, and what is wrong with it, if anything is.
 
-    def __init__(self, name: str, clock: Clock = SYSTEM) -> None:
-        self.name = name
+    `stir` says that something of the store changed which is told to whoever looks on: see `Stirs`.
+    """
+
+    def __init__(self, name: str, clock: Clock = SYSTEM, stir: Callable[[], None] = unheard) -> None:
+        self.name, self.stir = name, stir
         self.state = State.OPENING
         self.error: VragdError | None = None
         """Why it failed or, of a store that runs, what its work waits for."""
@@ -56,6 +61,7 @@ class Standing:
         if state is not self.state or (error is None) != (self.error is None):
             self.since = self._clock.steady()
         self.state, self.error = state, error
+        self.stir()
 
     @property
     def for_s(self) -> float:

@@ -26,6 +26,7 @@ from vragd.stores.outside import Outside
 from vragd.stores.registry import Registry
 from vragd.stores.starting import start
 from vragd.stores.state import COMES_BACK, Standing, State
+from vragd.stores.stirs import Stirs
 from vragd.sync.pace import PACE, Pace
 from vragd.system.clock import SYSTEM, Clock
 from vragd.system.files import private_dir
@@ -67,6 +68,7 @@ class Stores:
         self.registry = Registry(loaded)
         self.clock, self._pace = clock, pace
         self.started_at = clock.steady()
+        self.stirs = Stirs()
         self.n_reloads = 0
         self.reload_refused: VragdError | None = None
         """Why the last reload changed nothing, if it was refused."""
@@ -131,7 +133,7 @@ class Stores:
 
     async def start_store(self, name: str, settings: StoreSettings) -> Indexer:
         """Open a store and begin. Raises what `open_store` raises; the store has failed then."""
-        before, standing = self.standings.get(name), Standing(name, self.clock)
+        before, standing = self.standings.get(name), Standing(name, self.clock, self.stirs.stir)
         if before is not None and before.state is not State.FAILED:
             before.become(State.OPENING)
             standing = before
@@ -139,10 +141,12 @@ class Stores:
                       clock=self.clock)  # fmt: skip
         if before is None:
             self.standings[name] = standing
+            self.stirs.stir()
         try:
             indexer = self.indexers[name] = await begun
         finally:
             self.standings[name] = standing  # one that had failed is said to have failed until this attempt has ended
+            self.stirs.stir()
         left = await self.aside.run(places_left, indexer.store.reader)
         if places := (*left, *settings.places):
             self.registry.remember_remote(name, *dict.fromkeys(places))
@@ -172,6 +176,11 @@ class Stores:
             self.standings[name].become(to)
         if indexer := self.indexers.pop(name, None):
             await indexer.stop(forget=forget)
+
+    def note_reload(self, refused: VragdError | None) -> None:
+        """The configuration was loaded again; why that changed nothing, if it was `refused`."""
+        self.reload_refused, self.n_reloads = refused, self.n_reloads + 1
+        self.stirs.stir()
 
     def drop(self, name: str) -> None:
         """Nothing is left of a store."""
@@ -271,17 +280,27 @@ class Stores:
 
     def each(self, what: str) -> None:
         """
-        Begin a job on every store: `heartbeat`, `rescan`, `retry`, `checkpoint`, `replicas`, `others`, `tend`, `sweep`.
+        Begin a job on every store: `rescan`, `retry`, `checkpoint`, `replicas`, `others`, `tend`, `sweep`.
 
         Where the last one of the kind still goes on, none: a store that hangs holds up no other.
         """
+        for indexer in self.indexers.values():
+            self._begin(what, indexer)
+
+    def beat(self) -> None:
+        """A heartbeat of every store: see that its sources are there, and begin what is due by now."""
         for name, indexer in self.indexers.items():
-            before = self._jobs.get((what, name))
-            if before is None or before.done():
-                job = self._job(what, indexer)
-                self._jobs[what, name] = asyncio.get_running_loop().create_task(job)
-        for key in [key for key, job in self._jobs.items() if job.done()]:
-            del self._jobs[key]
+            try:
+                indexer.beat()
+            except Exception as error:
+                log.warning("schedule.job_failed", job="heartbeat", store=name, **error_fields(error))
+            if indexer.retries.due:
+                self._begin("retry", indexer)
+
+    def _begin(self, what: str, indexer: Indexer) -> None:
+        key = what, indexer.store.name
+        if (before := self._jobs.get(key)) is None or before.done():
+            self._jobs[key] = asyncio.get_running_loop().create_task(self._job(what, indexer))
 
     @property
     def n_jobs(self) -> int:
@@ -291,8 +310,6 @@ class Stores:
     async def _job(self, what: str, indexer: Indexer) -> None:
         try:
             match what:
-                case "heartbeat":
-                    indexer.beat()
                 case "rescan":
                     indexer.rescan()
                 case "retry":

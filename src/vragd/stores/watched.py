@@ -9,7 +9,7 @@ the reason is shown until a scan that began afterwards has ended.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Mapping
 from functools import partial
 
 import structlog
@@ -17,7 +17,10 @@ import structlog
 from vragd.config.settings import WatchSettings
 from vragd.store.store import Store
 from vragd.stores.attached import Attachments
+from vragd.stores.beats import Beats
 from vragd.stores.closing import withhold_closed
+from vragd.stores.errands import Errands
+from vragd.stores.stirs import unheard
 from vragd.stores.watching import Watching
 from vragd.sync.proof.proof import Look
 from vragd.sync.queue import DirtyPaths
@@ -45,29 +48,32 @@ class Keeper:
 
     def __init__(
         self, store: Store, source: Source, dirty: DirtyPaths, settings: WatchSettings, writer: Lane, *, watch: bool,
-        clock: Clock = SYSTEM,
+        clock: Clock = SYSTEM, stir: Callable[[], None] = unheard,
     ) -> None:  # fmt: skip
         self.store, self.source, self.proof = store, source, store.proofs[source.id]
         self.lane = Lane(f"scan-{store.name}-{source.id}", only_reads=True)
         self.watch = Watching(store.name, source, self.lane, settings, self._on_hint, self._on_trouble, clock.steady)
         self.scanned_at: float | None = None  # steady
-        self._dirty, self._writer, self._clock = dirty, writer, clock
+        self._dirty, self._writer, self._clock, self._stir = dirty, writer, clock, stir
         self._watch = watch and source.watch
         source.links.on_unknown = self._names_unknown
-        source.heard.on_heard = self._on_rules
-        self._attachments = Attachments(self._look_at, self._scan_soon, clock.sleep, self._on_attachments)
+        self._errands = Errands(self._checked)
+        source.heard.on_heard = lambda: self._errands.begin_soon(self._refresh_rules)
+        self._attachments = Attachments(
+            self._look_at, self._scan_soon, clock.sleep, lambda: self._errands.begin_soon(self._attachments.run)
+        )
         self._attaching = asyncio.Lock()  # what is seen first is noted first
         self._distrust: dict[str, int] = {}  # reason -> ticket of the scan that will lift it
         self._rescan_at: float | None = None
         self.unreadable: set[str] = set()  # folders that could not be listed when they were last looked at
         self._mounts: dict[str, tuple[int, int]] = {}  # those the watch is known to reach below
-        self._mounted: dict[str, str] | None = None  # the system's table of mounts, when it was last looked at
+        self._mounted: Mapping[str, str] | None = None  # the system's table of mounts, when it was last looked at
         self._connecting = self._in_vain = False
         self._checking = asyncio.Lock()
         self._beating: asyncio.Task[None] | None = None
         self._remounting: asyncio.Task[None] | None = None
-        self._loop = asyncio.get_running_loop()
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._state = source.state  # that was logged last
+        self._beats = Beats(self.lane, self.proof.look, self._errands.soon, self._begin_check, self._checked)
 
     @property
     def watching(self) -> str:
@@ -122,14 +128,28 @@ class Keeper:
 
     def beat(self) -> None:
         """Begin a heartbeat, unless the last one still waits for the file system."""
-        if self._beating is None or self._beating.done():
-            self._beating = self._spawn(self.check())
+        if not (self._beats.goes_on or (self._beating is not None and not self._beating.done())):
+            if self._mounted is not None and self._is_well:
+                return self._beats.begin(self._mounted)
+            self._begin_check()
+        return self._stir()
 
-    async def check(self) -> None:
-        """A heartbeat: reconnect a root that went or came back, rearm a watch that died, poll if due. Mostly cheap."""
+    @property
+    def _is_well(self) -> bool:
+        """Whether a heartbeat has nothing to do unless a look at the source tells something new."""
+        is_quiet = self.source.state == "ok" and self._rescan_at is None and not self._checking.locked()
+        return is_quiet and (not self._watch or self.watch.rests)
+
+    def _begin_check(self, seen: Look | None = None) -> None:
+        self._beating = self._errands.begin(self.check(seen))
+
+    async def check(self, seen: Look | None = None) -> None:
+        """
+        A heartbeat: reconnect a root that went or came back, rearm a watch that died, poll if due. With what was `seen`
+        just now, if it was.
+        """
         async with self._checking:
-            was = self.source.state
-            seen = await self.lane.run(self.proof.look)
+            seen = seen or await self.lane.run(self.proof.look)
             if seen is None:
                 await self._reconnect()
                 seen = await self.lane.run(self.proof.look)
@@ -137,14 +157,15 @@ class Keeper:
                 log.warning("watch.thread_died", store=self.store.name, source=self.source.uid)
                 await self.watch.arm()
                 self.distrust("watcher_restarted")
-            if self.source.state != was:
+            if self.source.state != self._state:
+                self._state = self.source.state
                 log.info("source.state_changed", store=self.store.name, source=self.source.uid, state=self.source.state)
             if seen is not None:
                 await self._take_rules(seen)
                 await self._heal(seen.mounted)
                 self._rescan_if_due()
 
-    async def _heal(self, mounted: dict[str, str]) -> None:
+    async def _heal(self, mounted: Mapping[str, str]) -> None:
         """Watch what could not be watched, and mind what was mounted meanwhile: nobody tells of either."""
         before, self._mounted = self._mounted, mounted
         if before is not None and mounted != before:
@@ -310,26 +331,14 @@ class Keeper:
                 elif reason == "not_included" and self.source.is_attachment(name):
                     self._attachments.hint(name)
 
-    def _on_rules(self) -> None:
-        self._on_loop(self._rules_changed)
-
     def _scan_soon(self) -> None:
         self._dirty.hint(self.source.id, "", folder=True)
-
-    def _on_attachments(self) -> None:
-        self._on_loop(self._begin_attachments)
 
     def _names_unknown(self) -> None:
         self._dirty.hint(self.source.id, "", folder=True, settle=False)
 
     def _on_trouble(self, kind: TroubleKind, error: OSError | None) -> None:
-        self._on_loop(lambda: self._trouble(kind, error))
-
-    def _on_loop(self, call: Callable[[], None]) -> None:
-        try:
-            self._loop.call_soon_threadsafe(call)
-        except RuntimeError:
-            return  # the loop has ended, and with it the need to know
+        self._errands.soon(lambda: self._trouble(kind, error))
 
     # -- and their second half, on the loop ----------------------------------------------------------
 
@@ -341,12 +350,9 @@ class Keeper:
             self.distrust("watcher_overflow")
         elif kind == "unmount":
             if self._remounting is None or self._remounting.done():  # one for each folder that was watched
-                self._remounting = self._spawn(self._unmounted())
+                self._remounting = self._errands.begin(self._unmounted())
         else:
-            self._spawn(self.check())
-
-    def _begin_attachments(self) -> None:
-        self._spawn(self._attachments.run())
+            self._errands.begin(self.check())
 
     async def _unmounted(self) -> None:
         """The root's file system is away, or one below it: what was watched there is not any longer."""
@@ -364,9 +370,6 @@ class Keeper:
             await self.watch.rearm()
         self.distrust("watcher_restarted")
 
-    def _rules_changed(self) -> None:
-        self._spawn(self._refresh_rules())
-
     async def _refresh_rules(self) -> None:
         if (seen := await self.lane.run(self.proof.look)) is not None:
             await self._take_rules(seen)
@@ -379,22 +382,13 @@ class Keeper:
         if seen.is_to_remember:
             await self._writer.run(self.proof.remember)
 
-    def _spawn(self, work: Coroutine[None, None, None]) -> asyncio.Task[None]:
-        task = self._loop.create_task(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._ended)
-        return task
-
-    def _ended(self, task: asyncio.Task[None]) -> None:
-        self._tasks.discard(task)
-        if not task.cancelled() and (error := task.exception()) is not None:
+    def _checked(self, error: BaseException | None) -> None:
+        self._stir()
+        if error is not None:
             log.error("source.check_failed", store=self.store.name, source=self.source.uid, **error_fields(error))
 
     async def stop(self) -> None:
         """Stop watching. What was hinted stays queued, what hangs is left alone."""
-        tasks = list(self._tasks)
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await self._errands.stop()
         self.watch.disarm()
         self.lane.close()

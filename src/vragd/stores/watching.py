@@ -122,8 +122,7 @@ class Watching:
             healed = await self._lane.run(self.watcher.retry)
             self._tell()
             return healed
-        failed = self.polling and self.why not in ("asked_for", "file_system")
-        if failed and self._clock() >= self._again_at:
+        if self._arms_now:
             await self.arm()
             return [] if self.polling else [""]
         return []
@@ -134,12 +133,24 @@ class Watching:
             await self._lane.run(self.watcher.rearm)
             self._tell()
 
+    @property
+    def rests(self) -> bool:
+        """Whether neither `heal` nor `due` have anything to do now."""
+        return not (self.is_blind or self._polls_now or self._arms_now or (self.watcher and self.watcher.unwatched))
+
+    @property
+    def _arms_now(self) -> bool:
+        return self.polling and self.why not in ("asked_for", "file_system") and self._clock() >= self._again_at
+
+    @property
+    def _polls_now(self) -> bool:
+        return bool(self.unwatched) and self._clock() - self._polled_at >= self._settings.poll_s
+
     def due(self) -> list[str]:
         """The folders it is time to look at, as nobody tells of changes there."""
-        unwatched = self.unwatched
-        if not unwatched or self._clock() - self._polled_at < self._settings.poll_s:
+        if not self._polls_now:
             return []
-        self._polled_at = self._clock()
+        self._polled_at, unwatched = self._clock(), self.unwatched
         return list(unwatched) if len(unwatched) <= POLLED_APART else [""]
 
 

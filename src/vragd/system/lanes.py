@@ -127,6 +127,10 @@ class Lane:
                 work.exception()  # consume it: the cancellation wins
             raise
 
+    def post(self, work: Callable[[], None]) -> None:
+        """Have `work` done on the lane, which must not raise: nobody waits for it. Raises as `run`."""
+        self._put(_Call(work))
+
     async def run_unless_silent(self, silent_s: float, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
         """
         As `run`, of a lane that `only_reads`, with one thread. Raises TimeoutError when that is silent for so long.

@@ -216,8 +216,10 @@ def test_what_was_read_holds_until_something_is_written_by_this_connection_or_an
     assert catalog.as_of() != ours
     assert reader.counts().states == reader.counts().states == {"failed": 1}, "no commit of ours, and no other answer"
     assert [len(catalog.due_for_retry(now)) for now in (4.0, 6.0, 4.0)] == [0, 1, 0], "one that is not due yet is kept"
+    assert catalog.retries(4.0) == ([], 5.0)
     catalog.commit(1, [replace(note(catalog, "b.md", "one"), state="failed", retry_at=0.0)])
     assert [path for _, path in catalog.due_for_retry(4.0)] == ["b.md"]
+    assert catalog.retries(4.0)[1] == 4.0, "one is due, and is until it was tried"
 
 
 def test_what_is_unused_is_found_by_a_reader_and_forgotten_in_slices(opened: Opened) -> None:

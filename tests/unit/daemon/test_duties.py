@@ -73,7 +73,7 @@ class Kept:
         raise AssertionError(f"in vain: {what}")
 
 
-async def stands() -> bool:
+def stands() -> bool:
     return True
 
 

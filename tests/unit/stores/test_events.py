@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from pathlib import Path
 from typing import Any, cast
@@ -14,7 +15,10 @@ from vragd.config.load import Loaded
 from vragd.config.settings import Config, LimitSettings, SourceSettings, StoreSettings, WatchSettings
 from vragd.server.watching import lines
 from vragd.stores.events import Event, changes
+from vragd.stores.state import State
 from vragd.stores.stores import Stores
+from vragd.sync.pace import Pace
+from vragd.system.lanes import Lane
 
 Check = Callable[[Stores], Awaitable[None]]
 
@@ -30,7 +34,7 @@ def run(tmp_path: Path) -> Callable[[Check], None]:
     )
 
     async def main(check: Check) -> None:
-        stores = Stores(Loaded(config, None, tmp_path / "data", tmp_path / "s"), watch=True)
+        stores = Stores(Loaded(config, None, tmp_path / "data", tmp_path / "s"), watch=True, pace=Pace(hangs_s=0.5))
         await stores.start()
         try:
             assert await stores.settled(await stores.sync((), None), 30)
@@ -101,3 +105,75 @@ def test_while_nothing_happens_there_is_only_a_sign_of_life(run: Callable[[Check
             await one.aclose()
 
     run(check)
+
+
+class Counting(Lane):
+    """A lane that knows how often it was asked for anything."""
+
+    n = 0
+
+    async def run(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
+        self.n += 1
+        return await super().run(fn, *args, **kwargs)
+
+
+def test_the_catalog_is_not_asked_for_while_nothing_changes(run: Callable[[Check], None], tmp_path: Path) -> None:
+    async def check(stores: Stores) -> None:
+        stores.aside.close()
+        asked = stores.aside = Counting("aside")
+        events = watching(stores, silent_s=0.05)
+        assert [(await anext(events)).kind for _ in range(2)] == ["progress", "states"]
+        n = asked.n
+        for _ in range(5):
+            stores.beat()
+            assert (await anext(events)).kind == "", "a heartbeat of what is well is no change"
+        assert asked.n == n
+        (tmp_path / "v/a.md").write_text("A heron.")
+        await stores.sync((), None)
+        await until(events, "progress", notes=1, pending=0)
+        assert asked.n > n
+        await events.aclose()
+
+    run(check)
+
+
+def test_how_a_store_stands_and_a_configuration_loaded_again_are_told_though_nobody_looks(
+    run: Callable[[Check], None],
+) -> None:
+    async def check(stores: Stores) -> None:
+        events = watching(stores)
+        await until(events, "states")
+        for state in (State.RESTARTING, State.OPENING, State.RUNNING):
+            stores.standings["notes"].become(state)
+            event = await until(events, "states")
+            assert event.data["stores"][0]["state"] == state.value
+        with stores.stirs.heard() as stirred:
+            stores.note_reload(None)
+            assert stirred.is_set()
+            assert stores.n_reloads == 1
+        await events.aclose()
+
+    run(check)
+
+
+def test_a_source_whose_file_system_hangs_is_told_of_by_the_heartbeats(run: Callable[[Check], None]) -> None:
+    go = threading.Event()
+
+    async def check(stores: Stores) -> None:
+        (keeper,) = stores.indexers["notes"].keepers.values()
+        hanging = asyncio.create_task(keeper.lane.run(go.wait, 20))
+        events = watching(stores)
+        await until(events, "states")
+        told = asyncio.create_task(until(events, "states"))
+        while not told.done():
+            stores.beat()
+            await asyncio.sleep(0.01)
+        assert "source_offline" in told.result().data["degraded"]
+        go.set()
+        await hanging
+        await events.aclose()
+
+    try:
+        run(check)
+    finally:
+        go.set()
