@@ -76,8 +76,8 @@ class Duties:
         if abs(was_set - self._set) > CLOCK_SET_S:
             log.warning("daemon.clock_set", by_s=round(was_set - self._set))
         self._asleep, self._set = asleep, was_set
-        self._stores.beat()
         self._healer.look()
+        self._stores.beat()  # last: a lane that is woken wants the interpreter, which is free only when the loop rests
 
     def _asleep_s(self) -> float:
         """How long the machine has slept since some moment."""
