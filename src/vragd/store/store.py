@@ -213,7 +213,7 @@ class Store:
         elif difference.missing:
             log.warning("source.deletes_held", store=self.name, source=source.uid, n_missing=len(difference.missing))
         found.believed = is_gone
-        found.withdrawn = {path for path in dirty if path not in found.notes and path not in difference.moved}
+        found.withdrawn = difference.withdrawn(dirty, found, source.rules)
         found.changed = [path for path in dirty if path in known and found.notes.get(path) != known[path][:4]]
         if not folder:
             self.skipped[source.id] = found.skipped

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from vragd.catalog.model import StampRow
@@ -25,6 +25,14 @@ class Difference:
     def n_moved(self) -> int:
         """How many."""
         return len(self.moved)
+
+    def withdrawn(self, paths: Iterable[str], found: Scan, rules: Rules) -> set[str]:
+        """
+        Those of `paths` that are no notes any longer, at no other path either. A scan of one folder does not tell what
+        has left it from what is gone: there only what `rules` exclude is known to be withdrawn.
+        """
+        gone = {path for path in paths if path not in found.notes and path not in self.moved}
+        return {path for path in gone if rules.excluded(path) is not None} if found.folder else gone
 
 
 def compare(found: Scan, known: Mapping[str, StampRow], rules: Rules) -> Difference:

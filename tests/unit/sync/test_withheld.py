@@ -90,6 +90,7 @@ def test_what_is_gone_or_excluded_is_told_apart_from_what_has_moved_and_is_answe
     paths, found = world.store.scan_source(world.source)
     assert {"gone.md", "moved.md", "elsewhere.md", "hidden/a.md"} <= set(paths)
     assert found.withdrawn == {"gone.md", "hidden/a.md"}
+    assert world.store.scan_source(world.source, "hidden")[1].withdrawn == set(), "it may be anywhere else by now"
 
 
 def rests(world: World) -> bool:
