@@ -39,7 +39,7 @@ vragd query 'bitter tag:coffee -decaf'
 vragd query bitter --tag recipe --after 2026-03
 vragd query bitter --folder Garden/Coffe
 vragd query asdfghjkl
-vragd query bittr
+vragd query envelpes
 vragd query -l bitter
 vragd qeury bitter
 vragd similar 'French press'

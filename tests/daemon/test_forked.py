@@ -24,7 +24,7 @@ def seen_from_outside(daemon: Vragd) -> dict[str, object]:
     links = []
     for fd in (proc / "fd").iterdir():
         with suppress(FileNotFoundError):  # it came and went
-            links += [str(fd.readlink())] if int(fd.name) > 1 else []
+            links += [str(fd.readlink()).replace(f"{proc}/", "/proc/self/")] if int(fd.name) > 1 else []
     return {
         **{key: status[key] for key in ("Umask", "SigBlk", "SigIgn", "SigCgt", "Uid", "Gid")},
         "cwd": (proc / "cwd").readlink(),

@@ -49,8 +49,8 @@ async function show(note) {
 /** Another part of the panel in the place of one that says something else; whoever was in it with the keyboard still is. */
 function change(part, ...children) {
   const made = el("div", {}, ...children), was = document.activeElement;
-  if (made.innerHTML === made_of.get(part)) return;
-  made_of.set(part, made.innerHTML);
+  if (made_of.get(part)?.isEqualNode(made)) return;
+  made_of.set(part, made.cloneNode(true));
   const held = part.contains(was), key = was?.dataset.key;
   part.replaceChildren(...made.childNodes);
   if (held) (key && part.querySelector(`[data-key="${CSS.escape(key)}"]`) || $("note")).focus();
