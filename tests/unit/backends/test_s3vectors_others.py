@@ -131,12 +131,16 @@ def test_a_refusal_of_an_index_that_is_as_it_was_stays_one(s3: FakeS3Vectors) ->
 @pytest.mark.slow
 def test_a_service_that_is_far_away_costs_one_call_a_batch_and_one_a_question(s3: FakeS3Vectors) -> None:
     it = opened(s3)
+
+    def loaded_in() -> float:
+        began = time.monotonic()
+        put(it, "sss", vectors(2_000))
+        return time.monotonic() - began
+
+    own = loaded_in()
     s3.latency_s = 0.3
     s3.forget_calls()
-    began = time.monotonic()
-    put(it, "sss", vectors(2_000))
-    loaded = time.monotonic() - began
+    assert loaded_in() < 4 / 2.5 + max(2, 2 * own), "2.5 batches a second, and what this machine needs for itself"
     assert s3.calls == {"PutVectors": 4}
-    assert loaded < 4 / 2.5 + 2, "2.5 batches a second, and what this machine needs for itself"
     it.query("sss", vectors(1)[0].values, 5)  # type: ignore[arg-type]
     assert s3.calls == {"PutVectors": 4, "QueryVectors": 1}
