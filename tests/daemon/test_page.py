@@ -99,6 +99,14 @@ def test_what_is_chosen_can_be_read_from_the_first_moment(shown: Shown) -> None:
     tab.close()
 
 
+def test_a_tab_is_let_in_by_one_that_was_busy_when_it_was_asked(shown: Shown) -> None:
+    shown.first.js("setTimeout(() => { const end = Date.now() + 1500; while (Date.now() < end); }, 0)")
+    tab = shown.tab()
+    assert tab.js("document.getElementById('enter').hidden && !document.body.classList.contains('out')")
+    well(tab, shown)
+    tab.close()
+
+
 def test_each_of_two_notes_opens_where_a_folder_is_called_as_its_vault(shown: Shown) -> None:
     tab = shown.tab()
     tab.click("#q")

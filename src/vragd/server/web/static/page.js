@@ -6,7 +6,7 @@ import * as files from "/files.js";
 import * as find from "/find.js";
 import * as note from "/note.js";
 import * as picture from "/picture.js";
-import { begin, enter, forget } from "/session.js";
+import { begin, enter, forget, whenLetIn } from "/session.js";
 
 const DEGRADED = {
   rescan: "looking at the folders", store_failed: "a store did not open", offline: "a folder is not there",
@@ -96,6 +96,7 @@ async function start(address) {
   turned_away();
 }
 
+whenLetIn(let_in);
 for (const button of document.querySelectorAll("nav [data-view]"))
   button.addEventListener("click", () => view(button.dataset.view));
 $("address").addEventListener("keydown", (event) => event.key === "Enter" && start($("address").value));

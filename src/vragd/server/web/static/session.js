@@ -4,8 +4,13 @@ const KEY = "vragd";
 const tabs = new BroadcastChannel(KEY);
 let token = sessionStorage.getItem(KEY) ?? "";
 
+let told = () => false, late = () => {}; // of a token that another tab has: while it is waited for, and afterwards
+
 tabs.addEventListener("message", ({ data }) => {
   if (data === "token?" && token) tabs.postMessage({ token });
+  if (!data?.token || token) return;
+  keep(data.token);
+  if (!told(true)) late();
 });
 
 export const bearer = () => token;
@@ -27,20 +32,18 @@ export async function enter(address) {
   return answer.ok;
 }
 
+/** What is done when another tab lets this one in only after it was turned away, as it was busy when it was asked. */
+export const whenLetIn = (called) => (late = called);
+
 function fromAnotherTab() {
-  return new Promise((told) => {
-    const heard = ({ data }) => {
-      if (data?.token) {
-        keep(data.token);
-        told(true);
-      }
+  return new Promise((resolve) => {
+    told = (is_in) => {
+      told = () => false;
+      resolve(is_in);
+      return true;
     };
-    tabs.addEventListener("message", heard);
     tabs.postMessage("token?");
-    setTimeout(() => {
-      tabs.removeEventListener("message", heard);
-      told(false);
-    }, 300);
+    setTimeout(() => told(false), 300);
   });
 }
 
