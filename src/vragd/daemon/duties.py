@@ -14,12 +14,14 @@ from vragd.config import crontab
 from vragd.config.settings import WatchSettings
 from vragd.daemon.timetable import Timetable
 from vragd.stores.healing import Healer
+from vragd.stores.stirs import unheard
 from vragd.stores.stores import Stores
 from vragd.stores.verifying import verify
 
 log = structlog.get_logger()
 
 HEARTBEAT_S = 2.0
+CALM_S = 5.0  # a heartbeat after one that found all as it is to be; what stirs hastens it
 CHECKPOINT_S = 300.0
 TEND_S = 3600.0
 TEND_JITTER, RESCAN_JITTER = 0.1, 0.25  # so that stores and machines do not march in step
@@ -36,6 +38,7 @@ class Duties:
         self._table = Timetable(stores.clock)
         self._healer = Healer(stores)
         self._asleep, self._set = self._asleep_s(), self._set_s()
+        self._is_calm = False
 
     def begin(self, settings: WatchSettings) -> None:
         """From now on, until `stop`."""
@@ -46,7 +49,8 @@ class Duties:
             ("tend", TEND_S, TEND_JITTER),
         ):
             self._table.every(name, seconds, partial(self._each, name), jitter=jitter)
-        self._table.every("heartbeat", HEARTBEAT_S, self._beat)
+        self._table.every("heartbeat", lambda: CALM_S if self._is_calm else HEARTBEAT_S, self._beat)
+        self._stores.stirs.on_stir = self._stirred
         self._table.calendar("sweep", NIGHTLY, partial(self._each, "sweep"))
         self.take(settings)
 
@@ -61,6 +65,7 @@ class Duties:
 
     async def stop(self) -> None:
         """End all of it."""
+        self._stores.stirs.on_stir = unheard
         await self._table.stop()
 
     def _each(self, what: str) -> None:
@@ -78,6 +83,13 @@ class Duties:
         self._asleep, self._set = asleep, was_set
         self._healer.look()
         self._stores.beat()  # last: a lane that is woken wants the interpreter, which is free only when the loop rests
+
+        self._is_calm = self._stores.is_calm
+
+    def _stirred(self) -> None:
+        if self._is_calm:
+            self._is_calm = False
+            self._table.hasten("heartbeat", HEARTBEAT_S)
 
     def _asleep_s(self) -> float:
         """How long the machine has slept since some moment."""

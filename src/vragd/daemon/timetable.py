@@ -30,6 +30,8 @@ SET_BACK_S = 90.0  # a clock that goes back by more was set; by less, a moment d
 HOURS_A_DAY = 24
 _WEEKDAYS = ("sun", "mon", "tue", "wed", "thu", "fri", "sat")
 
+Seconds = float | Callable[[], float]
+"""How long, or what tells when the work has been done how long that is until the next time."""
 Work = Callable[[], Coroutine[None, None, None] | None]
 """What is done; where that lasts, what is to be awaited."""
 
@@ -37,14 +39,15 @@ Work = Callable[[], Coroutine[None, None, None] | None]
 class _Every:
     """Work that is done each so many seconds, `due` by the steady clock; `going` while it is."""
 
-    def __init__(self, clock: Clock, seconds: float, work: Work, jitter: float) -> None:
+    def __init__(self, clock: Clock, seconds: Seconds, work: Work, jitter: float) -> None:
         self._clock, self._seconds, self._jitter = clock, seconds, jitter
         self.work, self.going = work, None  # type: Work, asyncio.Task[None] | None
         self.put_off()
 
     def put_off(self) -> None:
         """It was done just now."""
-        self.due = self._clock.steady() + self._seconds * random.uniform(1 - self._jitter, 1 + self._jitter)  # noqa: S311
+        seconds = self._seconds() if callable(self._seconds) else self._seconds
+        self.due = self._clock.steady() + seconds * random.uniform(1 - self._jitter, 1 + self._jitter)  # noqa: S311
 
     def looked(self) -> bool:
         """Whether it is due."""
@@ -94,13 +97,20 @@ class Timetable:
         self._items: dict[str, _Every | _Dated] = {}
         self._call_off: Callable[[], None] = lambda: None  # the alarm
 
-    def every(self, name: str, seconds: float, work: Work, *, jitter: float = 0.0) -> None:
+    def every(self, name: str, seconds: Seconds, work: Work, *, jitter: float = 0.0) -> None:
         """
         Do `work` each so many seconds from now on, give or take a share of `jitter`; instead of what had the name.
 
         Work that lasts is not begun a second time, and what was missed meanwhile is done once.
         """
         self._put(name, _Every(self._clock, seconds, work, jitter))
+
+    def hasten(self, name: str, seconds: float) -> None:
+        """Do what has the name within so many seconds; what belongs to the calendar, or goes on, is left alone."""
+        item = self._items.get(name)
+        if isinstance(item, _Every) and item.going is None and item.in_s() > seconds:
+            item.due = self._clock.steady() + seconds
+            self._set()
 
     def calendar(self, name: str, when: Crontab | None, work: Work) -> None:
         """Do `work` when the calendar says so; instead of what had the name. None: not at all."""

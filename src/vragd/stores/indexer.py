@@ -37,8 +37,7 @@ from vragd.system.log import error_fields
 
 log = structlog.get_logger()
 
-JOBS_PER_ROUND = 64
-SCAN_AGAIN_S = 1.0
+JOBS_PER_ROUND, SCAN_AGAIN_S = 64, 1.0
 TRIED_FIRST = 8  # of what waits for an embedder that says again who it is: whether it embeds, one note tells
 
 
@@ -118,6 +117,12 @@ class Indexer:
             self.look_again()
         if self.store.damage is not None:
             self.loops.wake()
+
+    @property
+    def is_calm(self) -> bool:
+        """Whether all is as it is to be: nothing waits, and of every source that is watched the system tells."""
+        is_busy = self.dirty.pending() or self.degraded() or self.store.damage or not self._patience.answered
+        return not is_busy and all(keeper.is_calm for keeper in self.keepers.values())
 
     # -- asking and waiting ------------------------------------------------------------------------
 

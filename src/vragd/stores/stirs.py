@@ -7,7 +7,7 @@ Whoever changes what `stores.events` tells of says so here; nothing is asked as 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 
@@ -16,11 +16,14 @@ class Stirs:
 
     def __init__(self) -> None:
         self._heard: list[asyncio.Event] = []
+        self.on_stir: Callable[[], None] = unheard
+        """What the daemon does at once. Not raising."""
 
     def stir(self) -> None:
         """Something changed, or may have. Costs next to nothing while nobody looks on."""
         for event in self._heard:
             event.set()
+        self.on_stir()
 
     @contextmanager
     def heard(self) -> Iterator[asyncio.Event]:

@@ -297,6 +297,11 @@ class Stores:
             if indexer.retries.due:
                 self._begin("retry", indexer)
 
+    @property
+    def is_calm(self) -> bool:
+        """Whether a heartbeat has nothing to do unless a look at a source tells what no event did."""
+        return not self.failed and all(indexer.is_calm for indexer in self.indexers.values())
+
     def _begin(self, what: str, indexer: Indexer) -> None:
         key = what, indexer.store.name
         if (before := self._jobs.get(key)) is None or before.done():

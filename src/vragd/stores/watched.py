@@ -140,6 +140,11 @@ class Keeper:
         is_quiet = self.source.state == "ok" and self._rescan_at is None and not self._checking.locked()
         return is_quiet and (not self._watch or self.watch.rests)
 
+    @property
+    def is_calm(self) -> bool:
+        """Whether the system tells of what changes here, and nothing else is to be done."""
+        return self._is_well and not (self._watch and self.watch.unwatched)
+
     def _begin_check(self, seen: Look | None = None) -> None:
         self._beating = self._errands.begin(self.check(seen))
 

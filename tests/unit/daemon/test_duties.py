@@ -39,6 +39,7 @@ class Kept:
         config = Config(stores={"notes": store}, watch=watch, limits=LimitSettings(min_free_mib=0))
         self.loaded = Loaded(config, None, place / "data", place / "s")
         self.stores: Stores
+        self.n_beats = 0
 
     @property
     def indexer(self) -> Indexer:
@@ -48,7 +49,7 @@ class Kept:
         async def main() -> None:
             self.stores = Stores(self.loaded, watch=True, clock=self.clock)
             await self.stores.start()
-            duties = Duties(self.stores, stands)
+            duties = Duties(self.stores, self._stands)
             duties.begin(self.loaded.config.watch)
             try:
                 await self.until(lambda: self.scanned_at() is not None, "the first scan")
@@ -58,6 +59,18 @@ class Kept:
                 await self.stores.stop()
 
         asyncio.run(main())
+
+    def _stands(self) -> bool:
+        self.n_beats += 1
+        return True
+
+    async def beats_in(self, seconds: int) -> int:
+        """How many heartbeats come in so many seconds."""
+        before = self.n_beats
+        for _ in range(seconds):
+            await self.clock.advance(1.0)
+            await asyncio.sleep(0.01)
+        return self.n_beats - before
 
     def scanned_at(self) -> float | None:
         (keeper,) = self.indexer.keepers.values()
@@ -71,10 +84,6 @@ class Kept:
             await self.clock.advance(1.0)
             await asyncio.sleep(0.01)
         raise AssertionError(f"in vain: {what}")
-
-
-def stands() -> bool:
-    return True
 
 
 @pytest.mark.parametrize("step_s", [-DAY_S, -30.0, 3_600.0, 365 * DAY_S])
@@ -118,5 +127,40 @@ def test_a_rescan_on_the_calendar_comes_when_its_time_is_slept_through(tmp_path:
         scanned_at = kept.scanned_at()
         await kept.clock.advance(DAY_S)
         await kept.until(lambda: kept.scanned_at() != scanned_at, "a scan")
+
+    kept.run(check)
+
+
+def test_what_is_calm_has_a_heartbeat_every_five_seconds_and_what_stirs_has_one_within_two(tmp_path: Path) -> None:
+    kept = Kept(tmp_path, WatchSettings(rescan_minutes=100_000.0))
+
+    async def check() -> None:
+        await kept.until(lambda: kept.stores.is_calm, "calm")
+        await kept.beats_in(10)
+        assert await kept.beats_in(60) == 12
+        (vault,) = kept.indexer.store.sources.values()
+        kept.vault.rename(tmp_path / "away")
+        await kept.until(lambda: vault.state == "offline", "the vault to be missed")
+        assert not kept.stores.is_calm
+        await kept.beats_in(6)
+        assert await kept.beats_in(60) == 30, "one that is away is looked for"
+        (tmp_path / "away").rename(kept.vault)
+        await kept.until(lambda: kept.stores.is_calm, "calm again")
+        await kept.beats_in(10)
+        before, began = kept.n_beats, kept.clock.steady()
+        await kept.until(lambda: kept.n_beats > before, "a heartbeat")
+        kept.stores.stirs.stir()
+        assert await kept.beats_in(2) == 1
+        assert kept.clock.steady() - began < 8
+
+    kept.run(check)
+
+
+def test_a_vault_that_is_polled_is_never_calm(tmp_path: Path) -> None:
+    kept = Kept(tmp_path, WatchSettings(mode="poll", poll_s=30.0, rescan_minutes=100_000.0))
+
+    async def check() -> None:
+        await kept.beats_in(10)
+        assert await kept.beats_in(60) == 30
 
     kept.run(check)
