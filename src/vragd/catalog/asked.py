@@ -45,6 +45,11 @@ class Word:
     quoted: bool = False
 
     @property
+    def is_cut(self) -> bool:
+        """Whether its parts are not all of it: a single digit or letter is none, as of mp4."""
+        return sum(map(len, self.parts)) < len(self.term) if self.parts else False
+
+    @property
     def about(self) -> bool:
         """Whether it says what the question is about, as far as can be told."""
         return self.quoted or self.term not in _IN_FRAME

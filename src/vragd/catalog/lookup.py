@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from itertools import islice
 from typing import Any
@@ -102,7 +102,15 @@ class Lookup:
         """How rare the words of a question are in this store, and those they may stand for."""
         terms = {term for word in question.words for term in (word.term, *word.parts)}
         groups = {group_of(stem): (stem, *forms) for stem, forms in self.forms(question).items()}
-        return self.words.statistics(self._db, sorted(terms), groups)
+        found = self.words.statistics(self._db, sorted(terms), groups)
+        typed = {word.term for word in question.words}
+        halves = {part for word in question.words if word.is_cut and not found.counts[word.term] for part in word.parts}
+        strange = {part: 0 for part in halves - typed if not self._stands_alone(part)}
+        return replace(found, counts={**found.counts, **strange})
+
+    def _stands_alone(self, part: str) -> bool:
+        """Whether some text has it as a word: `week` of week3, and not as a piece of another alone: `mp` of mp4."""
+        return bool(self.words.at_most(self._db, "chunk_text", f"{{heading text}} : {expression([part])}", 0))
 
     def forms(self, question: Asked) -> dict[str, list[str]]:
         """By stem, the forms of the words of a question that stand somewhere, their stem among them."""

@@ -196,6 +196,25 @@ def test_numbers_are_found_where_letters_are_written_against_them(world: World) 
     assert paths(world, "2.3.4", mode="keyword") == paths(world, "1.2.4", mode="keyword") == []
 
 
+def test_another_number_behind_the_same_letters_is_another_thing_and_a_word_before_a_number_is_that_word(
+    world: World,
+) -> None:
+    notes = {
+        "a.md": "Converted to mp3, and to mp2 before.", "b.md": "The ipv4 address and its sha1.",
+        "Week 3.md": "What was done that week.", "c.md": "Python is a snake and a language.", "d.md": "Over http1.",
+    }  # fmt: skip
+    fill(world, FILLER | notes)
+    for typed in ("mp4", "ipv6", "sha2", "http3", "h2", "xmp"):
+        assert paths(world, typed, mode="keyword") == [], typed
+        assert not {"a.md", "b.md", "d.md"} & {*paths(world, typed)}, typed
+    for typed, path in (
+        ("mp3", "a.md"), ("MP3", "a.md"), ("mp", "a.md"), ("ipv4", "b.md"), ("week3", "Week 3.md"),
+        ("Week 3", "Week 3.md"), ("python3", "c.md"), ("http", "d.md"),
+    ):  # fmt: skip
+        assert first(world, typed) == path, typed
+    assert paths(world, "mp4 mp3", mode="keyword") == ["a.md"]
+
+
 def test_a_question_in_full_width_is_embedded_as_its_usual_letters(world: World) -> None:
     fill(world, FILLER | {"a.md": "ferry", "b.md": "tram"})
     assert paths(world, "ｆｅｒｒｙ", mode="vector") == paths(world, "ferry", mode="vector")
