@@ -9,6 +9,7 @@ import json
 import re
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, is_dataclass
+from functools import cache
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs, unquote
 
@@ -101,18 +102,26 @@ def find(routes: Sequence[Route], method: str, target: str) -> tuple[Route, dict
     path, _, search = target.partition("?")
     allowed = []
     for route in routes:
-        pattern = re.sub(r"\{(\w+)\}", r"(?P<\1>[^/]+)", re.escape(route.path).replace(r"\{", "{").replace(r"\}", "}"))
-        if match := re.fullmatch(pattern, path):
+        if (named := _named(route.path, path)) is not None:
             if route.method == ("GET" if method == "HEAD" else method):
-                return (
-                    route,
-                    {k: unquote(v) for k, v in match.groupdict().items()},
-                    _parameters(route, search),
-                )
+                return route, {name: unquote(value) for name, value in named.items()}, _parameters(route, search)
             allowed += [route.method] + ["HEAD"] * (route.method == "GET")
     if allowed:
         raise MethodNotAllowed(f"{method} is not for this path", allowed=tuple(allowed))
     raise NotFound("no such path", hint="GET /openapi.json lists them")
+
+
+def _named(template: str, path: str) -> dict[str, str] | None:
+    """What in `path` has a name in the template; None: it is another path."""
+    if "{" not in template:
+        return {} if path == template else None
+    match = _pattern(template).fullmatch(path)
+    return None if match is None else match.groupdict()
+
+
+@cache
+def _pattern(template: str) -> re.Pattern[str]:
+    return re.compile(re.sub(r"\\{(\w+)\\}", r"(?P<\1>[^/]+)", re.escape(template)))
 
 
 def _parameters(route: Route, search: str) -> dict[str, list[str]]:
