@@ -37,6 +37,8 @@ def matcher(query: Mapping[str, Any], clauses: list[int]) -> Callable[[Source], 
     if kind in ("match_all", "match_none"):
         return lambda source: kind == "match_all"
     ((field, wanted),) = given.items()
+    if kind == "exists":
+        return lambda source: bool(_values(source, wanted))
     if kind == "term":
         return lambda source: wanted in _values(source, field)
     if kind == "terms":

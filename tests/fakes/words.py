@@ -14,6 +14,6 @@ def words(text: str) -> list[str]:
 
 def relevance(source: Mapping[str, Any], field: str, asked: str) -> float:
     """Above 0 where any word is there; more of them are better, and a shorter text. No engine's own formula."""
-    held = words(str(source.get(field, "")))
+    held = words(str(source.get(field) or ""))
     there = set(words(asked)) & set(held)
     return len(there) + sum(held.count(word) for word in there) / (1 + len(held)) if there else 0.0

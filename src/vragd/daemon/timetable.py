@@ -41,6 +41,7 @@ class _Every:
 
     def __init__(self, clock: Clock, seconds: Seconds, work: Work, jitter: float) -> None:
         self._clock, self._seconds, self._jitter = clock, seconds, jitter
+        self.plan = seconds, jitter
         self.work, self.going = work, None  # type: Work, asyncio.Task[None] | None
         self.put_off()
 
@@ -63,6 +64,7 @@ class _Dated:
 
     def __init__(self, clock: Clock, zone: tzinfo | None, when: Crontab, work: Work) -> None:
         self._clock, self._zone, self._when = clock, zone, when
+        self.plan = when
         self.work, self.going = work, None  # type: Work, asyncio.Task[None] | None
         self._looked_at = clock.wall()
         self._due = next_after(when, self._looked_at, zone)
@@ -99,7 +101,8 @@ class Timetable:
 
     def every(self, name: str, seconds: Seconds, work: Work, *, jitter: float = 0.0) -> None:
         """
-        Do `work` each so many seconds from now on, give or take a share of `jitter`; instead of what had the name.
+        Do `work` each so many seconds from now on, give or take a share of `jitter`; instead of what had the name,
+        whose time stays if that was done as often.
 
         Work that lasts is not begun a second time, and what was missed meanwhile is done once.
         """
@@ -113,7 +116,7 @@ class Timetable:
             self._set()
 
     def calendar(self, name: str, when: Crontab | None, work: Work) -> None:
-        """Do `work` when the calendar says so; instead of what had the name. None: not at all."""
+        """Do `work` when the calendar says so; instead of what had the name, as for `every`. None: not at all."""
         self._put(name, None if when is None else _Dated(self._clock, self._zone, when, work))
 
     async def stop(self) -> None:
@@ -126,18 +129,24 @@ class Timetable:
         await asyncio.gather(*tasks, return_exceptions=True)
 
     def _put(self, name: str, item: _Every | _Dated | None) -> None:
-        before = self._items.pop(name, None)
+        before = self._items.get(name)
+        if before is not None and item is not None and before.plan == item.plan:
+            before.work = item.work  # what is due, or goes on, stays so: nobody is to ask for it anew too often
+            return
         if before is not None and before.going is not None:
             before.going.cancel()
+        self._items.pop(name, None)
         if item is not None:
             self._items[name] = item
         self._set()
 
     def _look(self) -> None:
-        for name, item in list(self._items.items()):
-            if item.going is None and item.looked():
-                self._begin(name, item)
-        self._set()
+        try:
+            for name, item in list(self._items.items()):
+                if item.going is None and self._items.get(name) is item and item.looked():
+                    self._begin(name, item)
+        finally:
+            self._set()
 
     def _set(self) -> None:
         self._call_off()
@@ -160,9 +169,10 @@ class Timetable:
             await lasting
         except Exception as error:
             log.error("schedule.job_failed", job=name, **error_fields(error))
-        item.put_off()
-        item.going = None
-        self._set()
+        finally:  # also where it was cancelled by what it waited for
+            item.put_off()
+            item.going = None
+            self._set()
 
 
 def next_after(when: Crontab, wall: float, zone: tzinfo | None = None) -> float | None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from functools import partial
 
+from vragd.errors import Overloaded
 from vragd.sync.proof.proof import Look
 from vragd.system.lanes import Lane
 
@@ -28,13 +29,13 @@ class Beats:
         """Whether the last one still waits for the file system."""
 
     def begin(self, mounted: Mapping[str, str]) -> None:
-        """Look whether anything is new, other mounts than these included. On the loop; Overloaded as of `Lane`."""
+        """Look whether anything is new, other mounts than these included. On the loop."""
         self.goes_on = True
         try:
             self._lane.post(partial(self._look, mounted))
-        except BaseException:
+        except Overloaded as error:
             self.goes_on = False
-            raise
+            self._failed(error)
 
     def _look(self, mounted: Mapping[str, str]) -> None:
         try:

@@ -14,6 +14,7 @@ class Errands:
     def __init__(self, ended: Callable[[BaseException | None], None]) -> None:
         self._loop, self._on_end = asyncio.get_running_loop(), ended
         self._tasks: set[asyncio.Task[None]] = set()
+        self._stopped = False
 
     def begin(self, work: Work) -> asyncio.Task[None]:
         """One more."""
@@ -27,9 +28,9 @@ class Errands:
         self.soon(lambda: self.begin(work()))
 
     def soon(self, call: Callable[[], object]) -> None:
-        """Have `call` called on the loop. Any thread; nothing once the loop has ended, and with it the need."""
+        """Have `call` called on the loop. Any thread; nothing after `stop`, or once the loop has ended."""
         try:
-            self._loop.call_soon_threadsafe(call)
+            self._loop.call_soon_threadsafe(lambda: None if self._stopped else call())
         except RuntimeError:
             return
 
@@ -39,7 +40,8 @@ class Errands:
             self._on_end(task.exception())
 
     async def stop(self) -> None:
-        """End all that go on."""
+        """End all that go on; what other threads still ask for is begun no more."""
+        self._stopped = True
         tasks = list(self._tasks)
         for task in tasks:
             task.cancel()

@@ -8,6 +8,7 @@ fused by the places that a match has in them (Cormack, Clarke and Büttcher, SIG
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 
@@ -16,6 +17,7 @@ from vragd.errors import Unsupported
 from vragd.search.folder import within
 from vragd.search.wanted import wanted
 from vragd.stores import twins
+from vragd.system.lanes import Beside
 
 DAMPING = 60  # theirs: how little the first places count for more than those after them
 
@@ -44,10 +46,11 @@ def found(
     words, where = wanted(text), within(folder)
 
     def find(n: int) -> Matches:
-        by_words = backend.query_words(name, words, n, where=where)
+        ask = partial(backend.query_words, name, words, n, where=where)
         if vector is None:
-            return by_words
-        return fused(backend.query(name, vector, n, where=where, payload=True), by_words)
+            return ask()
+        by_words = Beside("full text", ask)  # the server is asked for both at once
+        return fused(backend.query(name, vector, n, where=where, payload=True), by_words.result())
 
     return twins.best(backend, name, find, top_k)
 

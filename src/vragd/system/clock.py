@@ -122,10 +122,13 @@ class _Alarm:
 
     def _look(self) -> None:
         now, self._timer = self._clock.steady(), None
-        for number in [number for number, one in self._waiting.items() if one.due <= now]:
-            self._waiting.pop(number).ring()
-        if self._waiting:
-            self._begin(min(one.latest for one in self._waiting.values()) - now)
+        try:
+            for number, one in list(self._waiting.items()):
+                if one.due <= now and self._waiting.pop(number, None) is not None:  # else one before called it off
+                    one.ring()
+        finally:  # one that fails must not have the others wait for ever
+            if self._waiting:
+                self._begin(min(one.latest for one in self._waiting.values()) - now)
 
     def _begin(self, seconds: float) -> None:
         """Look in so many seconds at the latest."""

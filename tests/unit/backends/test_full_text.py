@@ -6,6 +6,7 @@ in `vragd.backends.conformance.wording`.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import boto3
@@ -15,7 +16,7 @@ from tests.backends import put
 from tests.fakes.lucene import FakeNode
 from tests.fakes.s3vectors import FakeS3Vectors
 from tests.unit.backends.lucene_node import DIM, Make, some
-from vragd.backends.base import Entry, VectorBackend
+from vragd.backends.base import Batch, Entry, VectorBackend
 from vragd.backends.conformance import wording
 from vragd.backends.conformance.holding import DIM as CONTRACT_DIM
 from vragd.backends.registry import create_backend
@@ -78,6 +79,33 @@ def test_who_keeps_no_text_puts_none_into_an_index_that_has_some(node: FakeNode,
     (held,) = index.docs.values()
     assert "words" not in held
     assert "boil" not in str(held)
+
+
+def test_text_that_is_kept_no_longer_is_gone_from_the_server_with_all_its_words(node: FakeNode, make: Make) -> None:
+    kept = make(remote_text=True)
+    kept.create_collection("sss", DIM, "cosine")
+    put(kept, "sss", [*coffee(), replace(coffee()[0], key="k1")])
+    without = make()
+    batch = [replace(coffee("c" * 16)[0], values=None)]
+    without.put_metadata("sss", Batch.of(batch))
+    (index,) = node.indices.values()
+    assert ["boil" in str(held) for held in index.docs.values()] == [False, True]
+    assert [match.key for match in without.query_words("sss", "boil", 5).items] == ["k1"]
+    assert list(without.query_words("sss", "nowhereatall", 5).items) == []
+    without.put_metadata("sss", Batch.of([replace(one, key="k1") for one in batch]))
+    for _ in range(2):
+        with pytest.raises(Unsupported, match="holds no text") as caught:
+            without.query_words("sss", "boil", 5)
+    assert "remote_text" in caught.value.hint
+    put(kept, "sss", coffee("d" * 16))
+    assert [match.key for match in without.query_words("sss", "boil", 5).items] == ["k0"]
+
+
+def test_an_index_tells_whether_words_are_found_in_it(node: FakeNode, make: Make) -> None:
+    before = make()
+    assert before.create_collection("sss", DIM, "cosine").detail["words"] == "not indexed"
+    make(remote_text=True).create_collection("sss", DIM, "cosine")
+    assert before.collection_info("sss").detail["words"] == "indexed"
 
 
 # -- S3 Vectors: whoever owns the index configures it ---------------------------------------------------

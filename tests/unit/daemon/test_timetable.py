@@ -149,6 +149,55 @@ def test_what_gets_another_time_forgets_the_one_before() -> None:
     run(check)
 
 
+def test_what_is_asked_for_again_as_it_is_keeps_its_time_and_goes_on() -> None:
+    async def check(clock: FakeClock, table: Timetable) -> None:
+        rescan, nightly, go, ended = Done(), Done(), asyncio.Event(), list[float]()
+
+        async def lasts() -> None:
+            await go.wait()
+            ended.append(clock.steady())
+
+        def take() -> None:  # as each reload does
+            table.every("rescan", 10.0, rescan)
+            table.calendar("nightly", parse("1 12 * * *"), nightly)
+            table.calendar("verify", parse("0,30 * * * *"), lasts)
+
+        take()
+        await clock.turn()
+        for _ in range(4):
+            await clock.advance(7.0)
+            take()
+        assert rescan.n == 2, "loading again more often than that puts it off no further"
+        clock.pass_(40.0)
+        take()  # before anybody looked at the clock
+        await clock.turn()
+        assert nightly.n == 1
+        for _ in range(180):
+            await clock.advance(10.0)
+        take()
+        go.set()
+        await clock.turn()
+        assert len(ended) == 1, "what goes on is not ended"
+
+    run(check)
+
+
+def test_work_that_is_cancelled_by_what_it_waited_for_is_done_again() -> None:
+    async def check(clock: FakeClock, table: Timetable) -> None:
+        begun = list[float]()
+
+        async def cancelled() -> None:
+            begun.append(clock.steady())
+            raise asyncio.CancelledError
+
+        table.every("verify", 1.0, cancelled)
+        for _ in range(4):
+            await clock.advance(1.0)
+        assert len(begun) == 4
+
+    run(check)
+
+
 def test_the_calendar_follows_a_clock_that_is_put_right() -> None:
     async def check(clock: FakeClock, table: Timetable) -> None:
         work = Done()

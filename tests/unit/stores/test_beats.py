@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from tests.harness import until
+from vragd.errors import Overloaded
 from vragd.stores.beats import Beats
 from vragd.sync.proof.proof import Look
 from vragd.system.lanes import Lane
@@ -83,3 +84,10 @@ def test_a_look_that_fails_is_told_and_one_that_hangs_goes_on(seen: Seen) -> Non
     go.set()
     until(lambda: not seen.beats.goes_on, "its end")
     assert seen.heard == [error, None]
+
+
+def test_a_look_that_cannot_begin_is_told_and_keeps_no_other_source_from_its_own(seen: Seen) -> None:
+    seen.lane.close()
+    seen.beats.begin(MOUNTED)
+    assert [type(error) for error in seen.heard] == [Overloaded]
+    assert not seen.beats.goes_on

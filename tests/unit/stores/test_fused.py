@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import threading
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -60,3 +62,29 @@ def test_a_backend_without_full_text_says_so(tmp_path: Path, fake: FakeOllama) -
         with pytest.raises(Unsupported, match="no full text") as caught:
             elsewhere.query(backend, "notes", "coffee", [here(fake)], mode=mode)  # type: ignore[arg-type]
         assert "--mode" in caught.value.hint
+
+
+class Together:
+    """An index that answers by vectors only while it is asked by words, and the other way round."""
+
+    def __init__(self, node: VectorBackend) -> None:
+        self._node, self._both = node, threading.Barrier(2, timeout=20)
+
+    def query(self, *given: Any, **named: Any) -> Matches:
+        self._both.wait()
+        return self._node.query(*given, **named)
+
+    def query_words(self, *given: Any, **named: Any) -> Matches:
+        self._both.wait()
+        found: Matches = self._node.query_words(*given, **named)  # type: ignore[attr-defined]
+        return found
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._node, name)
+
+
+def test_a_server_is_asked_for_both_at_once(node: VectorBackend, fake: FakeOllama) -> None:
+    filled(node, fake)
+    both: Any = Together(node)
+    hits = elsewhere.query(both, "notes", "brew coffee slowly", [here(fake)], mode="hybrid")["hits"]
+    assert [hit["path"] for hit in hits] == sorted(TEXTS)

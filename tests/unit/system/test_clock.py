@@ -122,3 +122,26 @@ def test_the_clock_of_tests_wakes_who_is_due_and_nobody_else() -> None:
         await asyncio.gather(*tasks)
 
     asyncio.run(check())
+
+
+def test_a_wait_that_fails_when_it_ends_or_calls_another_off_leaves_none_to_wait_for_ever() -> None:
+    async def check() -> None:
+        clock, rung, failed = Clock(), list[str](), list[object]()
+        asyncio.get_running_loop().set_exception_handler(lambda _, what: failed.append(what["exception"]))
+
+        def fails() -> None:
+            raise RuntimeError("a bug")
+
+        def calls_off() -> None:
+            rung.append("first")
+            forget()
+
+        clock.ring(0.0, fails)
+        clock.ring(0.0, calls_off)
+        forget = clock.ring(0.0, lambda: rung.append("called off"))
+        async with asyncio.timeout(60):
+            await clock.sleep(0.001)
+            await clock.sleep(0.001)
+        assert (rung, [type(error) for error in failed]) == (["first"], [RuntimeError])
+
+    asyncio.run(check())

@@ -321,10 +321,7 @@ class LuceneBackend:
         timeout_s = timeout_s or self._settings.query_timeout_s
         shape = self._shape(name, timeout_s)
         if not shape.has_words:
-            raise Unsupported(
-                f"index {shape.index!r} holds no text that {self._settings.title} looks into", condition="words",
-                hint="ask it without --mode; or give the store that fills it remote_text: true",
-            )  # fmt: skip
+            raise self._no_text(shape)
         if top_k <= 0:
             return Matches((), "more")
         asked: dict[str, Any] = {"must": {"match": {layout.WORDS: {"query": text}}}}
@@ -336,7 +333,23 @@ class LuceneBackend:
             "track_total_hits": False, "_source": ["properties", "payload"],
         }  # fmt: skip
         hits = self.server.search(name, shape.alias, body, timeout_s)
+        if not (hits or self._settings.remote_text) and self._lacks_text(name, shape, timeout_s):  # else it is to come
+            raise self._no_text(shape)
         return _matches([_match(hit, hit["_score"]) for hit in hits], top_k)
+
+    def _no_text(self, shape: Shape) -> Unsupported:
+        return Unsupported(
+            f"index {shape.index!r} holds no text that {self._settings.title} looks into", condition="words",
+            hint="ask it without --mode; or give the store that fills it remote_text: true",
+        )  # fmt: skip
+
+    def _lacks_text(self, name: str, shape: Shape, timeout_s: float) -> bool:
+        """Whether there are documents, and no text in any."""
+        has_text, has_any = (
+            self.server.search(name, shape.alias, {"query": query, "size": 1, "_source": False}, timeout_s)
+            for query in (layout.ANY_WORDS, layout.ALL)
+        )
+        return bool(has_any) and not has_text
 
     def _hits(
         self, name: str, shape: Shape, question: Question, timeout_s: float, *, exact: bool, payload: bool

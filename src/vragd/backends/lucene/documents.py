@@ -80,7 +80,8 @@ def patch_lines(batch: Batch, chosen: Sequence[tuple[str, int]], text: Text) -> 
     """As `put_lines`, for what is there already and keeps its vector."""
     now, lines = _now(), []
     for key, i in chosen:
-        doc = {"doc": _told(batch, i, text) | {"updated_at": now}}
+        gone = {WORDS: None} if text.searched and not text.kept else {}  # a patch leaves what it does not name
+        doc = {"doc": _told(batch, i, text) | gone | {"updated_at": now}}
         action = {"update": {"_id": document_id(key), "retry_on_conflict": 3}}
         lines.append((key, f"{_json(action)}\n{_json(doc)}\n".encode()))
     return lines

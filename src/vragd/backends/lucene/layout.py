@@ -38,6 +38,8 @@ _FIELDS: Mapping[str, Mapping[str, Any]] = {
 WORDS = "words"
 FULL_TEXT = {"type": "text"}
 """Of an index that keeps text; cut by the engine's standard analyser. Older ones have none: it is added."""
+ALL: Mapping[str, Any] = {"match_all": {}}
+ANY_WORDS: Mapping[str, Any] = {"exists": {"field": WORDS}}
 _IDENTITY = re.compile("[0-9a-f]{16}")
 
 
@@ -158,7 +160,8 @@ def shape(settings: LuceneSettings, dialect: Dialect, name: str, answer: Any) ->
     has_words = fields.get(WORDS, {}).get("type") == FULL_TEXT["type"]
     text = WORDS if settings.remote_text and has_words else settings.remote_text
     place = f"{settings.type} {settings.scheme}://{settings.host} text={text}"
-    detail = {"index_name": index, "index": kind, "created": meta.get("created", "")}
+    detail = {"index_name": index, "index": kind, "created": meta.get("created", ""),
+              "words": "indexed" if has_words else "not indexed"}  # fmt: skip
     if kind == "hnsw":
         detail |= dialect.parameters(vec) | {"candidates": settings.candidates}
     if uuid := described.get("settings", {}).get("index", {}).get("uuid"):

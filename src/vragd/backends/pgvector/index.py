@@ -22,6 +22,7 @@ from vragd.backends.pgvector.layout import (
     INDEX_DIMENSIONS,
     ITERATIVE_FROM,
     OPERATORS,
+    WORDS_BEFORE,
     Extension,
     Shape,
     lists_for,
@@ -128,8 +129,8 @@ class Builder:
 
     def _of_words(self, connection: psycopg.Connection[tuple[Any, ...]], shape: Shape) -> None:
         schema = quoted(self._settings.schema_name)
-        index = f"{schema}.{quoted(words.index_name(shape.table))}"
-        connection.execute(f"DROP INDEX CONCURRENTLY IF EXISTS {index}", [])  # what a crash left half-built
+        for left in (words.index_name(shape.table), shape.table + WORDS_BEFORE):  # half-built by a crash; an older one
+            connection.execute(f"DROP INDEX CONCURRENTLY IF EXISTS {schema}.{quoted(left)}", [])
         reach("pg.index_dropped")
         connection.execute(words.create_index(f"{schema}.{quoted(shape.table)}", shape.table, beside=True), [])
         reach("pg.index_built")

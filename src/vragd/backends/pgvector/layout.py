@@ -150,6 +150,10 @@ class Shape:
         return self.index is not None and self.index.kind == "hnsw"
 
 
+WORDS_INDEX, WORDS_BEFORE = "_f", "_t"
+"""How the name of the index on a table's words ends, and how that of one that cut them otherwise did."""
+
+
 def names_of_index(table: str) -> list[str]:
     """What the index on a table's vectors is called, if it is ours; the one that replaces it has the other name."""
     return [f"{table}_v", f"{table}_w"]
@@ -206,7 +210,7 @@ def describe(settings: Settings) -> str:
        WHERE i.indrelid = k.oid AND i.indisvalid AND (m.amname = 'hnsw' OR m.amname = 'ivfflat' AND own.is_ours)
        ORDER BY own.is_ours DESC, x.oid DESC LIMIT 1),
       EXISTS (SELECT FROM pg_index i JOIN pg_class x ON x.oid = i.indexrelid
-              WHERE i.indrelid = k.oid AND i.indisvalid AND x.relname = c.table_name || '_t')
+              WHERE i.indrelid = k.oid AND i.indisvalid AND x.relname = c.table_name || '{WORDS_INDEX}')
     FROM {registry(settings)} c
     JOIN pg_namespace n ON n.nspname = %s
     JOIN pg_class k ON k.relnamespace = n.oid AND k.relname = c.table_name

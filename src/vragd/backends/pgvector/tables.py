@@ -138,8 +138,9 @@ class PgvectorBackend:
         ((count,),) = self._asked(name, f"SELECT count(*) FROM {self._full(shape.table)}", [])
         version = ".".join(map(str, self._extension.version)) if self._extension else ""
         detail = dict(shape.info.detail) | {"pgvector": version}
-        if failed := self.builder.failed.get(shape.table):
-            detail["index_failed"] = f"SQLSTATE {failed}"
+        for key, index in (("index_failed", shape.table), ("words_failed", words.index_name(shape.table))):
+            if failed := self.builder.failed.get(index):
+                detail[key] = f"SQLSTATE {failed}"
         return replace(shape.info, count=count, detail=detail)
 
     def _describe(self, name: str, timeout_s: float | None = None) -> Shape:
@@ -161,7 +162,8 @@ class PgvectorBackend:
         place = f"pgvector {settings.host}/{settings.database} {kind} text={settings.remote_text}"
         index = layout.Index.described(described) if described else None
         detail = {"table": f"{settings.schema_name}.{table}", "type": kind, "created": created,
-                  "index": index.kind if index else "exact", **(index.detail(settings) if index else {})}  # fmt: skip
+                  "index": index.kind if index else "exact", **(index.detail(settings) if index else {}),
+                  "words": "indexed" if has_words else "not indexed"}  # fmt: skip
         info = CollectionInfo(
             name, dimension, metric, None, space, model, identity, place, index is None, KINDS, detail
         )
@@ -284,9 +286,11 @@ class PgvectorBackend:
         That of IVFFlat again when there are four times as many rows: its lists are made of those that there are.
         """
         shape = self._shape(name)
-        if self._settings.remote_text and not shape.has_words and self.builder.due(words.index_name(shape.table)):
-            self.builder.begin(shape, self._known(), self._shapes.clear, of_words=True)
-            return
+        if self._settings.remote_text and self.builder.due(words.index_name(shape.table)):
+            shape = self._describe(name)  # somebody else may have built one, or taken it away
+            if not shape.has_words:
+                self.builder.begin(shape, self._known(), self._shapes.clear, of_words=True)
+                return
         wanted = self._settings.index != "exact" and can_have(shape, self._known())
         if not wanted or shape.is_indexed_for_good or not self.builder.due(shape.table):
             return
@@ -340,8 +344,11 @@ class PgvectorBackend:
         self, name: str, text: str, top_k: int, *, where: Filter | None = None, timeout_s: float | None = None
     ) -> Matches:  # fmt: skip
         timeout_s = timeout_s or self._settings.query_timeout_s
-        table = self._full((self._shapes.get(name) or self._describe(name, timeout_s)).table)
-        found = self._of(name, lambda cursor: words.find(cursor, table, text, top_k + 1, where), timeout_s)
+        shape = self._shapes.get(name) or self._describe(name, timeout_s)
+        table, is_indexed = self._full(shape.table), shape.has_words
+        found = self._of(
+            name, lambda cursor: words.find(cursor, table, text, top_k + 1, where, is_indexed=is_indexed), timeout_s
+        )
         return _matches(found, top_k)
 
     def close(self) -> None:

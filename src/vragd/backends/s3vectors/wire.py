@@ -55,13 +55,14 @@ def shape(name: str, index: Mapping[str, Any], bucket: str, place: str) -> Shape
     built = [
         one["metadataKey"] for one in configured.get("textSearchConfigurations", ()) if one.get("status") == ACTIVE
     ]
+    searched = text if text in built else ""
     created = index.get("creationTime")
     space, model = of_marks(hidden)
     info = CollectionInfo(
         name, index["dimension"], index["distanceMetric"], None, space, model, f"{index.get('indexArn')} {created}",
-        place, False, PUSHES, {"bucket": bucket, "created": str(created or "")},
+        place, False, PUSHES,
+        {"bucket": bucket, "created": str(created or ""), "words": "indexed" if searched else "not indexed"},
     )  # fmt: skip
-    searched = text if text in built else ""
     return Shape(info, PACKED in hidden, index.get("dataType", "float32"), searched)
 
 
