@@ -83,7 +83,6 @@ class Duties:
         self._asleep, self._set = asleep, was_set
         self._healer.look()
         self._stores.beat()  # last: a lane that is woken wants the interpreter, which is free only when the loop rests
-
         self._is_calm = self._stores.is_calm
 
     def _stirred(self) -> None:
