@@ -27,6 +27,12 @@ class Beats:
         self._lane, self._look_at, self._soon, self._news, self._failed = lane, look, soon, news, failed
         self.goes_on = False
         """Whether the last one still waits for the file system."""
+        self._late = False
+
+    def is_late(self) -> bool:
+        """As `goes_on`, asked when it is time for the next: that it ended is told then, whatever was seen."""
+        self._late = self.goes_on
+        return self._late
 
     def begin(self, mounted: Mapping[str, str]) -> None:
         """Look whether anything is new, other mounts than these included. On the loop."""
@@ -43,7 +49,8 @@ class Beats:
         except Exception as error:
             self._soon(partial(self._failed, error))
         else:
-            if seen is None or seen.is_ruled_anew or seen.is_to_remember or seen.mounted != mounted:
+            is_new = seen is None or seen.is_ruled_anew or seen.is_to_remember or seen.mounted != mounted
+            if is_new or self._late:
                 self._soon(partial(self._news, seen))
         finally:
             self.goes_on = False

@@ -128,7 +128,7 @@ class Keeper:
 
     def beat(self) -> None:
         """Begin a heartbeat, unless the last one still waits for the file system."""
-        if not (self._beats.goes_on or (self._beating is not None and not self._beating.done())):
+        if not (self._beats.is_late() or (self._beating is not None and not self._beating.done())):
             if self._mounted is not None and self._is_well:
                 return self._beats.begin(self._mounted)
             self._begin_check()

@@ -17,20 +17,19 @@ from dataclasses import dataclass
 
 from vragd.system.clock import SYSTEM, Clock
 from vragd.vault.ignore import Scope
+from vragd.vault.reread import RACY_S, Stamp, stamp_of
 from vragd.vault.root import Root
 from vragd.vault.types import DAILY, TYPES
 
 CONFIG_FOLDER, SETTINGS = ".obsidian", "app.json"
 ABSENT_FOR_S = 60.0
 """An `app.json` that is not there is believed to be gone when it was looked for in vain for so long."""
-_RACY_S = 2.0
 # What besides app.json tells that a folder is Obsidian's.
 _COMPANIONS = ("appearance.json", "core-plugins.json", "community-plugins.json", "workspace.json", "hotkeys.json")
 _MAX_BYTES = 16 << 20
 
 _WAY = "/"  # no config folder has this path
 
-Stamp = tuple[int, int, int, int, int]
 Record = Mapping[str, list[str] | None]
 """What each config folder excludes, by its path; None while nobody could tell. And the way to the root, by `/`."""
 
@@ -202,9 +201,9 @@ class Exclusions:
     def _dot_folders(self, root: Root, vault: str) -> tuple[str, ...]:
         """Those that hold an `app.json`, or a link of that name. Listed again when the folder around changed."""
         try:
-            stamp = _stamp(os.stat(vault or ".", dir_fd=root.fd))
+            stamp = stamp_of(os.stat(vault or ".", dir_fd=root.fd))
             had = self._listed.get(vault)
-            if had is None or had[0] != stamp or had[1] - stamp[3] / 1e9 < _RACY_S:
+            if had is None or had[0] != stamp or had[1] - stamp[3] / 1e9 < RACY_S:
                 fd = os.open(vault or ".", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=root.fd)
                 try:
                     with os.scandir(fd) as entries:
@@ -235,7 +234,7 @@ class Exclusions:
                 )
                 self._unknown(path, one or _Config(), code, root)
             return
-        stamp = _stamp(info)
+        stamp = stamp_of(info)
         if one is not None and one.stamp == stamp and one.entries is not None and not one.trouble:
             return
         try:
@@ -248,7 +247,7 @@ class Exclusions:
         except OSError as error:
             self._unknown(path, one or _Config(), errno.errorcode.get(error.errno or 0, "EIO").lower(), root)
         else:
-            fresh = self._clock.wall() - max(stamp[3], stamp[4]) / 1e9 < _RACY_S
+            fresh = self._clock.wall() - max(stamp[3], stamp[4]) / 1e9 < RACY_S
             self._configs[path] = _Config(entries, None if fresh else stamp)
 
     def _unknown(self, path: str, one: _Config, why: str, root: Root) -> None:
@@ -276,10 +275,6 @@ def configs_among(names: Iterable[str], fd: int) -> bool:
 
 def _vault_of(path: str) -> str:
     return path.rpartition("/")[0]
-
-
-def _stamp(info: os.stat_result) -> Stamp:
-    return info.st_dev, info.st_ino, info.st_size, info.st_mtime_ns, info.st_ctime_ns
 
 
 def _is_obsidians(name: str) -> bool:

@@ -19,7 +19,7 @@ from vragd.vault.obsidian import Exclusions, Record
 from vragd.vault.read import Content, Outcome, StatKey, Unreadable, is_file, look, read_note, stamp_of
 from vragd.vault.root import Root, Spot, sees_events, stamp_resolution_s
 from vragd.vault.scan import Scan, scan
-from vragd.vault.templates import template_folders
+from vragd.vault.templates import Templates
 from vragd.vault.types import PropertyTypes
 
 SourceState = Literal["new", "ok", "offline", "permission", "root_changed"]
@@ -63,9 +63,8 @@ class Source:
         self.recalled_vaults: tuple[tuple[str, ...], str] = ((), "")
         """`vaults`, as an earlier process knew them."""
         self._listed = False  # whether a full scan told which vaults there are
-        self.templates: tuple[str, ...] = ()
-        """Folders of notes that are there to be copied."""
-        self.types = PropertyTypes()
+        self._templates = Templates(clock)
+        self.types = PropertyTypes(clock)
         self.withdrawn: Callable[[str], bool] | None = None
         """Which of its notes must not be answered with by what is on the disk, where nobody watches that."""
         self._max_file_bytes = max_file_bytes
@@ -86,6 +85,11 @@ class Source:
         """Where in the source that is: '' for its root, None if it is elsewhere."""
         root = self._root
         return spot.below(*((root.real,) if root else ()), str(self.path))
+
+    @property
+    def templates(self) -> tuple[str, ...]:
+        """Folders of notes that are there to be copied."""
+        return self._templates.folders
 
     @property
     def in_obsidian(self) -> bool:
@@ -201,7 +205,7 @@ class Source:
         root = root or self._root
         if root is None:
             return False
-        self.templates = template_folders(root.read, self.templates)
+        self._templates.look(root)
         before, was_known, heard = self.rules, self.rules_known, self.heard.now()
         self.exclusions.look(root, proven=proven, heard=heard)
         self.types.look(

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping, Sequence
 
+from vragd.system.clock import SYSTEM, Clock
+from vragd.vault.reread import Reread
 from vragd.vault.root import Root
 
 TYPES, DAILY = "types.json", "daily-notes.json"
@@ -19,10 +21,10 @@ Types = tuple[tuple[str, Kinds], ...]
 """(folder of a vault, '' for the one that the source is or is in, its types) of each vault that says any."""
 
 
-def kinds_in(types_json: bytes) -> Kinds:
+def kinds_in(types_json: bytes | None) -> Kinds:
     """What the text of a `types.json` says; nothing for what is none. Types of plugins are passed over."""
     try:
-        document = json.loads(types_json)
+        document = json.loads(types_json or b"")
     except (ValueError, RecursionError):
         return ()
     said = document.get("types") if isinstance(document, dict) else None
@@ -35,10 +37,10 @@ def kinds_in(types_json: bytes) -> Kinds:
     return tuple(sorted(found.items()))
 
 
-def format_in(daily_json: bytes) -> Kinds:
+def format_in(daily_json: bytes | None) -> Kinds:
     """The format of daily notes in the text of a `daily-notes.json`; nothing for what says none, or is none."""
     try:
-        document = json.loads(daily_json)
+        document = json.loads(daily_json or b"")
     except (ValueError, RecursionError):
         return ()
     said = document.get("format") if isinstance(document, dict) else None
@@ -48,7 +50,8 @@ def format_in(daily_json: bytes) -> Kinds:
 class PropertyTypes:
     """Those of one source's vaults. On the source's own lane, but for `said`, which is replaced whole."""
 
-    def __init__(self) -> None:
+    def __init__(self, clock: Clock = SYSTEM) -> None:
+        self._files = Reread[Kinds](clock)
         self.said: Types = ()
         """As an earlier process knew them, until they are looked at."""
 
@@ -68,16 +71,13 @@ class PropertyTypes:
                 said.append((vault, tuple(sorted(kinds.items()))))
         self.said = tuple(sorted(said))
 
-    @staticmethod
-    def _read(root: Root, config: str, before: Kinds) -> Kinds:
+    def _read(self, root: Root, config: str, before: Kinds) -> Kinds:
         found: Kinds = ()
         for file, read in ((TYPES, kinds_in), (DAILY, format_in)):
             try:
-                raw = root.read(f"{config}/{file}", MAX_BYTES)
+                found += self._files.meaning(root, f"{config}/{file}", read, MAX_BYTES)
             except NotADirectoryError:
                 continue
             except OSError:
                 found += tuple(one for one in before if (one[0] == UNNAMED) == (file == DAILY))
-            else:
-                found += read(raw) if raw else ()
         return found

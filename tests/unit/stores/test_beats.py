@@ -91,3 +91,21 @@ def test_a_look_that_cannot_begin_is_told_and_keeps_no_other_source_from_its_own
     seen.beats.begin(MOUNTED)
     assert [type(error) for error in seen.heard] == [Overloaded]
     assert not seen.beats.goes_on
+
+
+def test_of_a_look_that_outlasts_a_heartbeat_the_end_is_told_whatever_it_saw(seen: Seen) -> None:
+    go, as_it_was = threading.Event(), Look(MOUNTED, False, False)
+
+    def hangs() -> Look | None:
+        go.wait(20)
+        return as_it_was
+
+    seen.look = hangs
+    seen.beats.begin(MOUNTED)
+    assert seen.beats.is_late(), "and whoever looks on was told so"
+    go.set()
+    until(lambda: seen.heard == [as_it_was], "that it answers again")
+    until(lambda: not seen.beats.goes_on, "its end")
+    assert not seen.beats.is_late()
+    seen.beat()
+    assert seen.heard == [as_it_was]
