@@ -68,6 +68,7 @@ def _together(told: Sequence[Told], *, names: bool) -> dict[str, Any]:
     return {
         "note": told[0].note if told else None,
         "place": told[0].place if told else "",
+        "lines": told[0].lines if told else None,
         "out": [link for one in told for link in one.out],
         "back": [link for one in told for link in one.back],
         "unresolved": [link for one in told for link in one.unresolved],
