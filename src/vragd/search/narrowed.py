@@ -59,7 +59,7 @@ def narrowed(now: Snapshot, target: Target, question: Question, hidden: Hidden, 
     """What passes the filters of the question, its sources and its folder included. Raises UsageError."""
     assert question.where is not None
     linked = partial(notes_linked, linked_of(target), now.db)
-    kept = Kept(now.selected, now.generation(), _types(target)) if now.selected else None
+    kept = Kept(now.selected, now.selecting.written(), _types(target)) if now.selected else None
     among = Among(target.name, now.selecting, question.now or wall_clock(), hidden, linked, target.places, kept)
     keeps = now.selected is not None and not any(place.withheld for place in target.places.values())
     notes = _kept(now, target, among, question.where) if keeps else among.notes(question.where)
