@@ -14,7 +14,7 @@ from vragd.catalog.selected import Kept
 from vragd.catalog.selecting import Entry, Selecting
 from vragd.notes.model import Value
 from vragd.search.expressed import Expressed
-from vragd.search.folder import spellings
+from vragd.search.folder import printed, spellings
 from vragd.search.grammar.dates import bounds
 from vragd.search.grammar.tree import (
     And,
@@ -75,9 +75,9 @@ class Among:
         kept: Kept | None = None,
     ) -> None:
         self.store, self._select, self._now, self._hidden = store, selecting, now, hidden
-        self._linked, self._kept = linked, kept
+        self._linked, self._kept, self._places = linked, kept, places or {}
         self._matcher = Matcher()  # of one question: its patterns share their time
-        self._typed = Typed(selecting, places or {})
+        self._typed = Typed(selecting, self._places)
         self._expressed = Expressed(selecting, now, self._typed)
         self._entries: dict[int, Entry] = {}
 
@@ -148,8 +148,8 @@ class Among:
         raise TypeError(f"no filter: {node!r}")
 
     def below(self, path: str) -> np.ndarray:
-        """The notes in a folder and below it, hidden ones too; a path from its source, or as hits print it."""
-        folder = path.strip("/")
+        """The notes in a folder and below it, hidden ones too; a path from its source, as hits print it, or whole."""
+        folder = printed(path, self._places).strip("/")
         if not folder:
             return self.everything
         return np.unique(np.concatenate([self._select.below(spelling) for spelling in spellings(folder)]))

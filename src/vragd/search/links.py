@@ -18,6 +18,7 @@ from vragd.catalog.reader import Reader, Snapshot
 from vragd.errors import NotFound
 from vragd.search.grammar import tree
 from vragd.search.lines import NoteText, is_within
+from vragd.search.nearest import nearness
 from vragd.search.places import Missing
 from vragd.terms.names import exact, shown
 
@@ -145,6 +146,13 @@ def near(target: Linked, text: str) -> list[str]:
         *_, (name, *_) = _readings(text.strip())  # without line numbers or a place
         found = difflib.get_close_matches(_bare(name), names, N_NEAR, 0.6)
     return [names[name] for name in found]
+
+
+def nearest(targets: Sequence[Linked], text: str) -> list[str]:
+    """Of several stores, those that are nearest of all, the nearest first."""
+    *_, (name, *_) = _readings(text.strip())
+    found = dict.fromkeys(path for target in targets for path in near(target, text))
+    return sorted(found, key=lambda path: -nearness(_bare(name), _bare(path)))[:N_NEAR]
 
 
 def of_file(target: Linked, asked: Asked) -> Told:

@@ -66,8 +66,8 @@ def narrowed(now: Snapshot, target: Target, question: Question, hidden: Hidden, 
     unknown = list(_unknown(now, among, question.where))
     if question.sources:
         notes = np.intersect1d(notes, now.selecting.of_source(sorted(question.sources)), assume_unique=True)
-    if folder := question.folder.strip("/"):
-        inside = among.below(folder)
+    if question.folder.strip("/"):
+        inside = among.below(question.folder)
         notes = np.intersect1d(notes, inside, assume_unique=True)
         if not len(np.intersect1d(among.everything, inside, assume_unique=True)):
             unknown.append(_unknown_folder(now, among, question.folder))

@@ -175,6 +175,20 @@ def test_the_date_of_a_note_follows_its_file_its_name_its_properties_and_the_for
     assert day_of(target(world)) == {"plain.md": "04", "10-03-2026.md": "04"}
 
 
+def test_a_folder_may_be_given_by_its_place_on_the_disk(world: World) -> None:
+    world.write("Work/Sub/a.md", "alpha")
+    world.write("Workshop/b.md", "alpha beta")
+    world.apply("Work/Sub/a.md", "Workshop/b.md")
+    of = target(world)
+    for folder in ("Work", "vault/Work", f"{world.vault}/Work", f"{world.vault}/Work/", f"{world.vault}/Work/Sub"):
+        assert [hit.path for hit in ask(of, understood(text="alpha", folder=folder, weak=True)).hits] == [
+            "Work/Sub/a.md"
+        ], folder
+        assert found(of, f'file.inFolder("{folder}")') == ["Work/Sub/a.md"]
+    assert found(of, f'file.inFolder("{world.vault}")') == ["Work/Sub/a.md", "Workshop/b.md"]
+    assert ask(of, understood(text="alpha", folder=f"{world.vault}/Wor")).unknown[0].kind == "folder"
+
+
 def test_when_a_file_was_modified_is_compared_to_the_moment_and_as_far_as_dates_go(world: World) -> None:
     midnight = datetime.fromisoformat("2026-03-02T00:00").astimezone().timestamp()
     for name, seconds in (("before.md", -1), ("at.md", 0), ("long_ago.md", -3_000_000_000)):
