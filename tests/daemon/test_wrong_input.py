@@ -57,6 +57,8 @@ def test_without_a_daemon_query_says_how_to_start_it(tmp_path: Path) -> None:
         (["sync", "", "--confirm-deletes"], ["path is empty", "variable"]),
         (["query", "x", "-s", ""], ["store is empty"]),
         (["query", "x", "--source", ""], ["source is empty"]),
+        (["query", "x", "--folder", " "], ["folder is empty"]),
+        (["get", " "], ["note is empty"]),
         (["index", "", "-s", "other"], ["pattern is empty"]),
         (["status", "--socket", ""], ["socket is empty"]),
         (["init", ""], ["vault is empty"]),

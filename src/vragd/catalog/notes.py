@@ -101,7 +101,8 @@ class Notes(Intents):
         dead: set[str] = set()
         n_stale, answers_change, now = 0, False, self.clock.wall()
         with self._transaction():
-            before = self._one("select generation from store")
+            before, written = self._one("select generation from store"), self._one("select written from store") + 1
+            self._db.execute("update store set written = ?", (written,))
             for change in changes:
                 known = self._db.execute(
                     "select id, seq, space_id from note where source_id = ? and path = ?",
@@ -114,7 +115,7 @@ class Notes(Intents):
                         dead |= remove(self._db, known[0], now)
                         answers_change = True
                 else:
-                    note_id = upsert(self._db, change, now)
+                    note_id = upsert(self._db, change, written, now)
                     if change.chunks is not None:
                         dead |= swap_chunks(self._db, note_id, change, known and known[2], before + 1, now)
                         dead.difference_update(chunk.key for chunk in change.chunks)

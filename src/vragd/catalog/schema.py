@@ -284,3 +284,11 @@ def m013_replicas(db: apsw.Connection) -> None:
 
 
 migration(m014_departed)
+
+
+@migration
+def m015_changed(db: apsw.Connection) -> None:
+    """Which commit last wrote a note's record or facts: what was read of all others is as it was."""
+    db.execute("alter table store add column written integer not null default 0")  # commits that wrote any, ever
+    db.execute("alter table note add column changed integer not null default 0")
+    db.execute("create index note_changed on note(changed)")

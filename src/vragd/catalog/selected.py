@@ -10,17 +10,21 @@ import numpy as np
 
 MOST_IDS = 1_000_000
 """Ids that are kept, 8 bytes each; of larger sets, or more of them, the last asked for."""
+MOST_KINDS = 4
+"""Of rows of every note, 16 bytes each: dates and when notes were made, by the settings of now and of before."""
 
 
 class Selected:
     """
     Sets of notes (ids, int64, sorted) by what selected them, all of one generation of the catalog. Any thread.
 
-    Nothing is kept of an earlier generation, and nothing that depends on more than the catalog may be put here.
+    Nothing is kept of an earlier generation, but for `rows`, which are brought up to date by what has changed since;
+    and nothing that depends on more than the catalog may be put here.
     """
 
     def __init__(self, most_ids: int = MOST_IDS) -> None:
         self._most_ids = most_ids
+        self._rows: dict[Hashable, tuple[int, np.ndarray]] = {}
         self._lock = threading.Lock()
         self._generation = -1
         self._sets: dict[Hashable, np.ndarray] = {}
@@ -45,17 +49,31 @@ class Selected:
             while n_ids > self._most_ids:
                 n_ids -= len(self._sets.pop(next(iter(self._sets))))
 
+    def rows(self, written: int, by: Hashable) -> tuple[int, np.ndarray] | None:
+        """What was kept of every note, and as of which commit (`Selecting.written`): this one, or one before."""
+        with self._lock:
+            kept = self._rows.get(by)
+            return kept if kept is not None and kept[0] <= written else None
+
+    def keep_rows(self, written: int, by: Hashable, rows: np.ndarray) -> None:
+        """Keep rows of every note as of this commit, which nobody changes; of few kinds, the last ones."""
+        with self._lock:
+            kept = self._rows.pop(by, None)
+            self._rows[by] = kept if kept is not None and kept[0] > written else (written, rows)
+            while len(self._rows) > MOST_KINDS:
+                del self._rows[next(iter(self._rows))]
+
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """What is kept of one generation under `of`, that is what else it depends on."""
+    """The rows that are kept under `of`, that is what else they depend on, for a reader as of the commit `written`."""
 
     selected: Selected
-    generation: int
+    written: int
     of: Hashable
 
-    def get(self, by: Hashable) -> np.ndarray | None:
-        return self.selected.get(self.generation, (self.of, by))
+    def rows(self, by: Hashable) -> tuple[int, np.ndarray] | None:
+        return self.selected.rows(self.written, (self.of, by))
 
-    def put(self, by: Hashable, found: np.ndarray) -> None:
-        self.selected.put(self.generation, (self.of, by), found)
+    def keep_rows(self, by: Hashable, rows: np.ndarray) -> None:
+        self.selected.keep_rows(self.written, (self.of, by), rows)

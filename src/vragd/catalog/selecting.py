@@ -57,6 +57,14 @@ class Selecting:
         sql = "select id as note_id from note where (?1 is null or mtime_ns >= ?1) and (?2 is null or mtime_ns < ?2)"
         return self._ids(sql, start_ns, end_ns)
 
+    def written(self) -> int:
+        """How many commits wrote notes, ever, be it the time of a file alone."""
+        return int(self._db.execute("select written from store").get)
+
+    def changed_since(self, written: int) -> np.ndarray:
+        """Notes that later commits wrote; what is gone by now is not told of."""
+        return self._ids("select id as note_id from note where changed > ?", written)
+
     def below(self, folder: str) -> np.ndarray:
         """Notes below a folder: a path within a source, or, as hits print it, one with the source's label before it."""
         found = [self._ids("select id as note_id from note where path >= ? and path < ?", *below(folder))]
@@ -69,9 +77,11 @@ class Selecting:
                 found.append(self._ids(inside, source, *below(folder[len(label) + 1 :])))
         return np.unique(np.concatenate(found))
 
-    def properties(self, name: str) -> list[tuple[int, str]]:
-        """(note, value as JSON) of every note that has the property, by its name as `spellings` has it."""
-        sql = "select note_id, value from note_property where name in (select value from json_each(?)) order by note_id"
+    def properties(self, name: str, notes: np.ndarray | None = None) -> list[tuple[int, str]]:
+        """(note, value as JSON) of each of the notes, or of all, with the property, called as `spellings` has it."""
+        if notes is not None:
+            return [(note, value) for note, _, value in self.values_of(notes, name)]
+        sql = "select note_id, value from note_property where name in (select value from json_each(?)) order by 1, name"
         return list(self._db.execute(sql, (json.dumps(self.spellings(name)),)))
 
     def spellings(self, name: str) -> list[str]:

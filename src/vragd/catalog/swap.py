@@ -14,8 +14,8 @@ from vragd.catalog.model import BY_RULE, UNREAD, NoteChange, to_blob
 from vragd.catalog.passages import bury_passage, leave_note
 
 
-def upsert(db: apsw.Connection, change: NoteChange, now: float) -> int:
-    """Write the note's record, but for its chunks; its id."""
+def upsert(db: apsw.Connection, change: NoteChange, written: int, now: float) -> int:
+    """Write the note's record, but for its chunks, by the commit `written`; its id. `now`: seconds since 1970."""
     values = (
         *change.stamp,
         int(change.racy),
@@ -29,14 +29,16 @@ def upsert(db: apsw.Connection, change: NoteChange, now: float) -> int:
         change.seq,
         now,
         change.reader,
+        written,
     )
     unread = change.closed & BY_RULE | UNREAD
     ((note_id,),) = db.execute(
         "insert into note(source_id, path, inode, size, mtime_ns, ctime_ns, racy, digest, title, space_id,"
-        " state, reason, attempts, retry_at, seq, changed_at, reader, link_name, closed)"
-        " values (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)"
+        " state, reason, attempts, retry_at, seq, changed_at, reader, changed, link_name, closed)"
+        " values (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)"
         " on conflict(source_id, path) do update set (inode, size, mtime_ns, ctime_ns, racy, digest, title,"
-        " space_id, state, reason, attempts, retry_at, seq, changed_at, reader) = (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)"
+        " space_id, state, reason, attempts, retry_at, seq, changed_at, reader, changed)"
+        " = (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)"
         " returning id",
         (change.source_id, to_blob(change.path), *values, name_key(change.path), unread, *values),
     )

@@ -22,7 +22,7 @@ _PLACE = re.compile(r"(?:#.*|:\d+(?:-\d+)?)$", re.DOTALL)
 def add(commands: Any, common: argparse.ArgumentParser) -> None:
     sub = commands.add_parser("links", parents=[common], help="what links to what, and what leads nowhere")
     sub.add_argument(
-        "note", nargs="?", help="a path as hits print it, or a name; with #HEADING or #^BLOCK a place in it"
+        "note", nargs="?", help="a path as hits print it, or a name; with :FROM-TO, #HEADING or #^BLOCK a part of it"
     )
     sub.add_argument(
         "--unresolved",
@@ -77,9 +77,15 @@ def named(note: str | None) -> str:
     return as_text(note)
 
 
+def place_of(answer: dict[str, Any]) -> str:
+    """The note an answer is of, with the place or the lines in it that were asked for."""
+    note, lines = answer["note"], answer.get("lines")  # a daemon of before tells of none
+    behind = f"#{answer['place']}" if answer["place"] else ":{}-{}".format(*lines) if lines else ""
+    return f"{note['source']}/{note['path']}{behind}"
+
+
 def _print_note(answer: dict[str, Any], *, only_unresolved: bool) -> None:
-    note, place = answer["note"], f"#{answer['place']}" if answer["place"] else ""
-    out(within(f"{note['source']}/{note['path']}{place}"))
+    out(within(place_of(answer)))
     if not only_unresolved:
         _print_part("links to", (_going(link) for link in answer["out"]))
         _print_part("linked from", (_coming(link) for link in answer["back"]))

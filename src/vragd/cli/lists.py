@@ -8,7 +8,7 @@ from typing import Any
 
 from vragd.cli.connect import Session
 from vragd.cli.hits import say_unknown
-from vragd.cli.links import named
+from vragd.cli.links import named, place_of
 from vragd.cli.query import add_folders, add_where, as_text, folder_of, folders_and_where
 from vragd.cli.reasons import say_behind
 from vragd.cli.render import json_out, out, plural, say, within
@@ -67,7 +67,7 @@ def _add_recent(commands: Any, common: argparse.ArgumentParser) -> None:
 
 def _add_outline(commands: Any, common: argparse.ArgumentParser) -> None:
     sub = commands.add_parser("outline", parents=[common], help="the headings of a note, with their lines")
-    sub.add_argument("note", help="a path as hits print it, or a name; with #HEADING what is below that")
+    sub.add_argument("note", help="a path as hits print it, or a name; with #HEADING or :FROM-TO what is in that")
     _of_stores(sub)
     sub.set_defaults(command=_list, what="outline", asked=_outline)
 
@@ -199,7 +199,7 @@ def print_recent(answer: dict[str, Any]) -> None:
 
 def print_outline(answer: dict[str, Any]) -> None:
     """A heading a line, behind its number, further in the deeper it is."""
-    out(within(_file(answer["note"]) + (f"#{answer['place']}" if answer["place"] else "")))
+    out(within(place_of(answer)))
     for one in answer["headings"]:
         deep = "  " * (one["level"] - 1)
         out(within(f"{one['line']:>4}  {deep}{as_read(one['text'])}"), 8 + len(deep))

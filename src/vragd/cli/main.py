@@ -192,7 +192,7 @@ def _refuse_empty(args: argparse.Namespace) -> None:
     """A name that is an empty text is a variable that is not set: it is not to mean everything, as none at all does."""
     for name in NAMES:
         given = getattr(args, name, None)
-        if given == "" or (isinstance(given, list) and "" in given):
+        if any(isinstance(one, str) and not one.strip() for one in (given if isinstance(given, list) else [given])):
             hint = "is a variable of the shell not set?"
             may_be_left_out = name in ("store", "source", "folder") and isinstance(given, list)
             hint += " leave it out to mean all" if may_be_left_out else ""

@@ -10,10 +10,10 @@ from typing import Any
 
 from vragd.cli import bucket
 from vragd.cli.connect import client, load, names_socket
-from vragd.cli.hits import print_hits, say_beside
+from vragd.cli.hits import print_hits, say_beside, say_unknown
 from vragd.cli.offers import not_asked
 from vragd.cli.render import say, the_page, within
-from vragd.cli.words import GUARD, MAX_TOP_K, count
+from vragd.cli.words import GUARD, MAX_TOP_K, count, score
 from vragd.errors import NotFound, NotRunning, UnknownStore, UsageError
 
 FRESH_S = 25
@@ -39,7 +39,7 @@ def add(commands: Any, common: argparse.ArgumentParser) -> None:
     sub.add_argument(
         "--also", action="append", default=[], metavar="TEXT", help="look for this too: a note counts by its best"
     )
-    sub.add_argument("--min-score", type=float, default=0.0, metavar="X", help="no hit with a lower score")
+    sub.add_argument("--min-score", type=score, default=0.0, metavar="X", help="no hit with a lower score, -1 to 2")
     sub.add_argument("--fresh", action="store_true", help="wait up to 25 s until what changed on the disk is in")
     sub.add_argument(
         "--mode", choices=("hybrid", "vector", "keyword"),
@@ -171,6 +171,7 @@ def show(args: argparse.Namespace, answer: Any, first: int) -> None:
     else:
         print_as(args.format, answer, first)
     if args.null or args.format not in ("json", "jsonl"):
+        say_unknown(answer)
         say_beside(answer)
 
 

@@ -8,7 +8,7 @@ import time
 from typing import Any, BinaryIO
 
 from vragd.cli.connect import Session
-from vragd.cli.hits import below_title, copies_of, print_below, print_place, print_title
+from vragd.cli.hits import below_title, copies_of, print_below, print_place, print_title, say_unknown
 from vragd.cli.links import named
 from vragd.cli.page import file_link
 from vragd.cli.query import NOTHING_FOUND, add_filters, add_formats, filters_of, folder_of
@@ -97,6 +97,7 @@ def print_related(answer: dict[str, Any]) -> None:
 
 
 def _say_beside(answer: dict[str, Any]) -> None:
+    say_unknown(answer)
     if not answer["hits"]:
         say("no related notes")
     say_behind(answer)

@@ -182,6 +182,17 @@ def count(most: int, least: int = 1) -> Any:
     return number
 
 
+def score(text: str) -> float:
+    """A type of argument: a score that hits may have."""
+    try:
+        found = float(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"expected a number, not {text!r}") from None
+    if not -1 <= found <= 2:  # nor of nan
+        raise argparse.ArgumentTypeError(f"expected a number, -1 to 2, not {text!r}")
+    return found
+
+
 def show_help(parser: argparse.ArgumentParser) -> int:
     """What there is, where nothing was asked for."""
     for line in parser.format_help().rstrip().split("\n"):

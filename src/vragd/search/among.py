@@ -14,7 +14,7 @@ from vragd.catalog.selected import Kept
 from vragd.catalog.selecting import Entry, Selecting
 from vragd.notes.model import Value
 from vragd.search.expressed import Expressed
-from vragd.search.folder import spellings
+from vragd.search.folder import printed, spellings
 from vragd.search.grammar.dates import bounds
 from vragd.search.grammar.tree import (
     And,
@@ -58,6 +58,7 @@ SAID_BY: Mapping[str, tuple[str, ...]] = {
 }  # fmt: skip
 """The properties that say when, the first that is there."""
 TEXT_COST, NAME_COST = 4, 2
+FEW = 1_000  # notes whose properties are looked up one by one
 
 
 class Among:
@@ -74,9 +75,9 @@ class Among:
         kept: Kept | None = None,
     ) -> None:
         self.store, self._select, self._now, self._hidden = store, selecting, now, hidden
-        self._linked, self._kept = linked, kept
+        self._linked, self._kept, self._places = linked, kept, places or {}
         self._matcher = Matcher()  # of one question: its patterns share their time
-        self._typed = Typed(selecting, places or {})
+        self._typed = Typed(selecting, self._places)
         self._expressed = Expressed(selecting, now, self._typed)
         self._entries: dict[int, Entry] = {}
 
@@ -147,8 +148,8 @@ class Among:
         raise TypeError(f"no filter: {node!r}")
 
     def below(self, path: str) -> np.ndarray:
-        """The notes in a folder and below it, hidden ones too; a path from its source, or as hits print it."""
-        folder = path.strip("/")
+        """The notes in a folder and below it, hidden ones too; a path from its source, as hits print it, or whole."""
+        folder = printed(path, self._places).strip("/")
         if not folder:
             return self.everything
         return np.unique(np.concatenate([self._select.below(spelling) for spelling in spellings(folder)]))
@@ -242,26 +243,35 @@ class Among:
 
     def _moments(self, field: str, among: np.ndarray) -> np.ndarray:
         """
-        (note, microseconds since 1970) of `times`, by note: of these notes at least, or, as what is read of names and
-        properties is the same until something is saved, of all.
+        (note, microseconds since 1970) of `times`, by note: of these notes at least, or of all, as what is read of
+        names and properties stays until the note is written anew. Notes that are gone may be among them.
         """
         by = "times", field
-        found = self._kept.get(by) if self._kept else None
-        if found is None:
-            every = self._select.all()
-            of_all = self._kept is not None and 4 * len(among) >= len(every)
-            times = self.times(field, every if of_all else among)
-            found = np.array([(note, microseconds(at)) for note, at in sorted(times.items())], dtype=np.int64)
-            found = found.reshape(-1, 2)
-            if self._kept and of_all:
-                self._kept.put(by, found)
+        if self._kept is None:
+            return self._timed(field, among)
+        if (known := self._kept.rows(by)) is not None:
+            written, found = known
+            if written == self._kept.written:
+                return found
+            changed = self._select.changed_since(written)
+            found = np.concatenate([found[~np.isin(found[:, 0], changed)], self._timed(field, changed)])
+            found = found[np.argsort(found[:, 0], kind="stable")]
+        elif 4 * len(among) >= len(every := self._select.all()):
+            found = self._timed(field, every)
+        else:
+            return self._timed(field, among)
+        self._kept.keep_rows(by, found)
         return found
+
+    def _timed(self, field: str, notes: np.ndarray) -> np.ndarray:
+        times = sorted(self.times(field, notes).items())
+        return np.array([(note, microseconds(at)) for note, at in times], dtype=np.int64).reshape(-1, 2)
 
     def times(self, field: str, among: np.ndarray) -> dict[int, datetime]:
         """When each of these notes was `created`, `modified`, or of what `date` it is."""
         said: dict[int, datetime] = {}
         for name in reversed(SAID_BY[field]):
-            for note, value in self._typed.of(name):
+            for note, value in self._typed.of(name, among if len(among) <= FEW else None):
                 if (moment := moment_of(moment_in(value))) is not None:
                     said[note] = moment
         by_name = field != "modified"

@@ -11,6 +11,7 @@ from vragd.search.grammar.halves import filter_of, ranked_text
 from vragd.search.grammar.parse import parse
 from vragd.search.grammar.tree import And, Node, Not, Or, Source, Store, Within
 from vragd.search.grammar.where import filters as filters_in
+from vragd.search.nearest import nearness
 from vragd.search.question import SEEN, Question, Unknown, check, wall_clock
 from vragd.terms.bounds import MAX_OFFSET, MAX_QUERY_CHARS, MAX_WHERES
 
@@ -83,4 +84,4 @@ def unknown_everywhere(found: Sequence[Sequence[Unknown]]) -> list[Unknown]:
         return []
     named = [{(one.kind, one.name): one for one in each} for each in found]
     everywhere = [key for key in named[0] if all(key in each for each in named)]
-    return [next((each[key] for each in named if each[key].nearest), named[0][key]) for key in everywhere]
+    return [max((each[key] for each in named), key=lambda one: nearness(one.name, one.nearest)) for key in everywhere]

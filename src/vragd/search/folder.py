@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import unicodedata
+from collections.abc import Mapping
 
+from vragd.search.question import Place
 from vragd.terms.filter import Filter, one_of
 
 
@@ -12,6 +14,14 @@ def spellings(name: str) -> tuple[str, ...]:
     if name.isascii():
         return (name,)
     return tuple(dict.fromkeys((name, unicodedata.normalize("NFC", name), unicodedata.normalize("NFD", name))))
+
+
+def printed(folder: str, places: Mapping[str, Place]) -> str:
+    """A folder that was given by its place on the disk as hits print it; any other as it is."""
+    for label, place in places.items() if folder.startswith("/") else ():
+        if f"{folder.rstrip('/')}/".startswith(root := f"{place.root}/"):
+            return f"{label}/{folder.rstrip('/')[len(root) :]}".rstrip("/")
+    return folder
 
 
 def within(folder: str) -> Filter | None:

@@ -13,9 +13,12 @@ from urllib.parse import parse_qs, unquote, urlsplit
 import apsw
 
 from vragd.catalog.graph import Edge, File, Graph
-from vragd.catalog.link_names import Vaults, heading_key, is_below, is_same_place, place_keys
-from vragd.catalog.reader import Reader
+from vragd.catalog.link_names import Vaults, is_same_place, place_keys
+from vragd.catalog.reader import Reader, Snapshot
+from vragd.errors import NotFound
 from vragd.search.grammar import tree
+from vragd.search.lines import NoteText, is_within
+from vragd.search.nearest import nearness
 from vragd.search.places import Missing
 from vragd.terms.names import exact, shown
 
@@ -88,6 +91,7 @@ class Told:
 
     note: FileRef | None = None
     place: str = ""
+    lines: tuple[int, int] | None = None
     out: list[Link] = field(default_factory=list)
     back: list[Link] = field(default_factory=list)
     unresolved: list[Link] = field(default_factory=list)
@@ -144,22 +148,59 @@ def near(target: Linked, text: str) -> list[str]:
     return [names[name] for name in found]
 
 
+def nearest(targets: Sequence[Linked], text: str) -> list[str]:
+    """Of several stores, those that are nearest of all, the nearest first."""
+    *_, (name, *_) = _readings(text.strip())
+    found = dict.fromkeys(path for target in targets for path in near(target, text))
+    return sorted(found, key=lambda path: -nearness(_bare(name), _bare(path)))[:N_NEAR]
+
+
 def of_file(target: Linked, asked: Asked) -> Told:
-    """The links of a file, those to it, and which of its own lead nowhere; of a place in it, if one was asked for."""
+    """
+    The links of a file, those to it, and which of its own lead nowhere; of a place or lines in it, if that was asked.
+
+    Raises as `NoteText` for a place that is not there, unless links name it.
+    """
     with target.reader.snapshot() as now:
         graph = graph_of(target, now.db)
         told = Told(place=asked.place, n_unread=graph.n_unread(), generation=now.generation())
         file = graph.at(asked.file.source, asked.file.path) or replace(asked.file, note=0)  # gone in between
         out, back = graph.links_of(file), graph.links_to(file)
-        if wanted := place_keys(asked.place):
-            out = [edge for edge in out if is_below([heading_key(part) for part in edge.link.heading], wanted)]
-            back = [edge for edge in back if is_same_place(place_keys(edge.link.subpath), wanted)]
+        if place_keys(asked.place) or asked.lines:
+            out, back, told.lines = _at_place(now, file, asked, out, back)
         (told.note,) = refs_of(target, graph, [file])
         told.counts = _counted([*out, *back])
         told.out = _links(target, graph, [edge for edge in out if edge.how != "none"])
         told.unresolved = _links(target, graph, [edge for edge in out if edge.how == "none"])
         told.back = _links(target, graph, back)
     return told
+
+
+def _at_place(
+    now: Snapshot, file: File, asked: Asked, out: Sequence[Edge], back: Sequence[Edge]
+) -> tuple[list[Edge], list[Edge], tuple[int, int] | None]:  # fmt: skip
+    """Those links of a file, and those to it, that are of the place or the lines asked for; which lines those are."""
+    wanted = place_keys(asked.place)
+    to_place = [edge for edge in back if is_same_place(place_keys(edge.link.subpath), wanted)]
+    if not file.note:
+        return [], to_place, None
+    try:
+        text = NoteText(now, file)
+        first, last = text.range_of(asked.place, asked.lines)
+    except NotFound:
+        if not to_place:
+            raise
+        return [], to_place, None
+    if asked.lines is None and not asked.place.startswith("^"):
+        return [edge for edge in out if is_within(edge.link.heading, wanted)], to_place, None
+    of_lines = [edge for edge in out if first <= edge.link.line <= last]
+    if asked.lines is None:
+        return of_lines, to_place, None
+    begins: dict[str, int] = {"": 0}
+    for place in {edge.link.subpath.strip() for edge in back} - {""}:
+        with suppress(NotFound):
+            begins[place] = text.range_of(place, None)[0]
+    return of_lines, [e for e in back if first <= begins.get(e.link.subpath.strip(), 0) <= last], (first, last)
 
 
 def notes_linked(target: Linked, db: apsw.Connection, wanted: tree.Link) -> set[int]:
@@ -173,7 +214,7 @@ def notes_linked(target: Linked, db: apsw.Connection, wanted: tree.Link) -> set[
         if files and wanted.direction == "from":
             within = place_keys(place)
             out = [edge for file in files for edge in graph.links_of(file)]
-            out = [e for e in out if not within or is_below([heading_key(part) for part in e.link.heading], within)]
+            out = [e for e in out if not within or is_within(e.link.heading, within)]
             return {edge.to.note for edge in out if edge.to is not None and edge.how != "self"} - {0}
         if files:
             at = place_keys(place)
@@ -242,10 +283,9 @@ def _readings_of(text: str) -> Iterable[tuple[str, str, tuple[int, int] | None]]
     yield text, "", None
     if lines := _LINES.search(text):
         yield text[: lines.start()], "", (int(lines[1]), int(lines[2] or lines[1]))
-    name, mark, place = text.partition("#")
-    if mark:
-        for spelled in dict.fromkeys((name, name.strip())):
-            yield spelled, place.strip(), None
+    for mark in re.finditer("#", text):  # the first, but that names may have one, too
+        for spelled in dict.fromkeys((text[: mark.start()], text[: mark.start()].strip())):
+            yield spelled, text[mark.end() :].strip(), None
 
 
 def _find(target: Linked, graph: Graph, text: str) -> list[File]:

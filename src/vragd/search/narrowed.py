@@ -59,15 +59,15 @@ def narrowed(now: Snapshot, target: Target, question: Question, hidden: Hidden, 
     """What passes the filters of the question, its sources and its folder included. Raises UsageError."""
     assert question.where is not None
     linked = partial(notes_linked, linked_of(target), now.db)
-    kept = Kept(now.selected, now.generation(), _types(target)) if now.selected else None
+    kept = Kept(now.selected, now.selecting.written(), _types(target)) if now.selected else None
     among = Among(target.name, now.selecting, question.now or wall_clock(), hidden, linked, target.places, kept)
     keeps = now.selected is not None and not any(place.withheld for place in target.places.values())
     notes = _kept(now, target, among, question.where) if keeps else among.notes(question.where)
     unknown = list(_unknown(now, among, question.where))
     if question.sources:
         notes = np.intersect1d(notes, now.selecting.of_source(sorted(question.sources)), assume_unique=True)
-    if folder := question.folder.strip("/"):
-        inside = among.below(folder)
+    if question.folder.strip("/"):
+        inside = among.below(question.folder)
         notes = np.intersect1d(notes, inside, assume_unique=True)
         if not len(np.intersect1d(among.everything, inside, assume_unique=True)):
             unknown.append(_unknown_folder(now, among, question.folder))

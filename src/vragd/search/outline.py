@@ -7,10 +7,11 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from vragd.catalog.link_names import heading_key, is_below, place_keys
+from vragd.catalog.link_names import place_keys
 from vragd.catalog.reader import Snapshot
 from vragd.errors import NotFound
 from vragd.notes.structure import Heading, headings_of
+from vragd.search.lines import NoteText, is_within
 from vragd.search.links import Asked, FileRef, Linked, graph_of, refs_of
 from vragd.search.tasks import reader_of
 from vragd.terms.names import shown
@@ -27,10 +28,11 @@ class Line:
 
 @dataclass(slots=True)
 class Outline:
-    """The headings of `note`, or those from the heading `place` on that are below it."""
+    """The headings of `note`, or those from the heading `place` on that are below it, or in those `lines`."""
 
     note: FileRef
     place: str
+    lines: tuple[int, int] | None = None
     headings: list[Line] = field(default_factory=list)
     n_unread: int = 0
     generation: int = 0
@@ -40,7 +42,7 @@ def outline_of(target: Linked, asked: Asked) -> Outline:
     """
     The headings of a note as it was read. Of code, documents and canvases, what their passages stand under.
 
-    Raises NotFound for a file that is no note, or went in between.
+    Raises NotFound for a file that is no note, or went in between, and as `NoteText` for a place that is not there.
     """
     with target.reader.snapshot() as now:
         graph = graph_of(target, now.db)
@@ -49,10 +51,15 @@ def outline_of(target: Linked, asked: Asked) -> Outline:
             raise NotFound(f"{shown(asked.file.path)!r} is no note: it has no headings", hint="vragd files lists notes")
         (note,) = refs_of(target, graph, [file])
         found = list(_headings(now, file.note, file.path))
-        if wanted := place_keys(asked.place):
-            found = [one for one in found if is_below([heading_key(part) for part in one.path], wanted)]
+        within: tuple[int, int] | None = None
+        if place_keys(asked.place) or asked.lines:
+            within = NoteText(now, file).range_of(asked.place, asked.lines)
+        if within and (asked.lines or asked.place.startswith("^")):
+            found = [one for one in found if within[0] <= one.line <= within[1]]
+        elif within:
+            found = [one for one in found if is_within(one.path, place_keys(asked.place))]
         lines = [Line(one.line, one.level, one.path[-1]) for one in found]
-        return Outline(note, asked.place, lines, graph.n_unread(), now.generation())
+        return Outline(note, asked.place, within if asked.lines else None, lines, graph.n_unread(), now.generation())
 
 
 def _headings(now: Snapshot, note: int, path: str) -> Iterator[Heading]:

@@ -29,7 +29,7 @@ from vragd.search.grammar.tree import And
 from vragd.search.likened import Likened, likened_note, likened_text, without_recurring
 from vragd.search.links import FileRef, graph_of, refs_of
 from vragd.search.narrowed import hidden_by, linked_of, narrowed
-from vragd.search.question import Place, Question, Target
+from vragd.search.question import Place, Question, Target, Unknown
 from vragd.system.log import error_fields
 from vragd.terms.names import link, shown
 
@@ -81,7 +81,7 @@ class Related:
 class Answer:
     """
     Of one store, best first, `texts` what each consists of: hashes of its passages. `semantic`: whether vectors could
-    be compared, where there are any.
+    be compared, where there are any. `unknown`: what its filters name and no note has.
     """
 
     hits: tuple[Related, ...] = ()
@@ -89,6 +89,7 @@ class Answer:
     note: FileRef | None = None
     semantic: bool = True
     generation: int = 0
+    unknown: tuple[Unknown, ...] = ()
 
 
 def similar(target: Target, wanted: Wanted, *, exact_chunks: int = EXACT_CHUNKS) -> Answer:
@@ -109,7 +110,7 @@ def similar(target: Target, wanted: Wanted, *, exact_chunks: int = EXACT_CHUNKS)
                 raise NotFound("that note is gone, or is none", hint="vragd files lists what is there")
             asked, joined = likened_note(now, target, store, file.note), _joined(graph, file)
             (note,) = refs_of(linked, graph, [file])
-        among = _among(now, target, wanted.question, asked)
+        among, unknown = _among(now, target, wanted.question, asked)
         if wanted.unlinked:
             among = np.array([one for one in among.tolist() if one not in joined], dtype=np.int64)
         scored = _scored(now, target, store, asked, among, exact_chunks)
@@ -121,23 +122,27 @@ def similar(target: Target, wanted: Wanted, *, exact_chunks: int = EXACT_CHUNKS)
         texts = Passages(now.db).texts_of([one.row for one in best])
         hits = [(hit, texts.get(row, frozenset())) for row, hit in _shown(now, target, bare, best, joined)]
         found = tuple(hit for hit, _ in hits), tuple(of for _, of in hits)
-        return Answer(*found, note, bare.semantic, now.generation())
+        return Answer(*found, note, bare.semantic, now.generation(), unknown)
 
 
 def _weights(store: Known, chunks: Sequence[int]) -> np.ndarray:
     return np.array([1.0 / store.repeated.get(chunk, 1) for chunk in chunks])
 
 
-def _among(now: Snapshot, target: Target, question: Question, asked: Likened) -> np.ndarray:
-    """The notes that may be answers, sorted."""
+def _among(
+    now: Snapshot, target: Target, question: Question, asked: Likened
+) -> tuple[np.ndarray, tuple[Unknown, ...]]:  # fmt: skip
+    """The notes that may be answers, sorted; and what the filters name and no note has."""
     where = question if question.where is not None else replace(question, where=And(()))
-    notes = narrowed(now, target, where, lambda rows: hidden_by(target, now.lookup, rows), 0).notes
+    passed = narrowed(now, target, where, lambda rows: hidden_by(target, now.lookup, rows), 0)
+    notes = passed.notes
     entries = now.lookup.notes(notes.tolist())
     folders = {label: tuple(f"{one.strip('/')}/" for one in p.templates) for label, p in target.places.items()}
     copies = Passages(now.db).with_texts(asked.texts)
     left_out = {asked.row} | copies
     left_out |= {row for row, (label, path, *_) in entries.items() if path.startswith(folders.get(label, ()))}
-    return np.array([row for row in notes.tolist() if row not in left_out and row in entries], dtype=np.int64)
+    some = [row for row in notes.tolist() if row not in left_out and row in entries]
+    return np.array(some, dtype=np.int64), passed.unknown
 
 
 def _joined(graph: Graph, file: File) -> dict[int, tuple[Direction, ...]]:

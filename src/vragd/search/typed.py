@@ -34,9 +34,9 @@ class Typed:
         self._vaults = {label: Vaults(place.vaults, place.above) for label, place in places.items()}
         self._kinds = {label: _by_vault(place) for label, place in places.items()}
 
-    def of(self, name: str) -> list[tuple[int, Value]]:
-        """(note, value) of every note that has the property, by its name in whatever case."""
-        rows, name = self._select.properties(name), same_name(name)
+    def of(self, name: str, notes: np.ndarray | None = None) -> list[tuple[int, Value]]:
+        """(note, value) of each of the notes, or of all, that have the property, by its name in whatever case."""
+        rows, name = self._select.properties(name, notes), same_name(name)
         kinds = self._possible(name)
         if len(kinds) == 1:
             (kind,) = kinds

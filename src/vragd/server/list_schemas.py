@@ -166,10 +166,11 @@ class HeadingModel(Body):
 
 
 class OutlineAnswer(State):
-    """The headings of `note`, or of the `place` in it that was asked for."""
+    """The headings of `note`, or of the `place` or the `lines` in it that were asked for."""
 
     note: FileRefModel
     place: str
+    lines: tuple[int, int] | None
     headings: tuple[HeadingModel, ...]
 
 

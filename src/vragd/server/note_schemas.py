@@ -7,7 +7,7 @@ from typing import Literal
 from pydantic import Field
 
 from vragd.server.narrowing import Where
-from vragd.server.schemas import Body, FileRefModel, Request, Strings
+from vragd.server.schemas import Body, FileRefModel, Request, Strings, UnknownModel
 from vragd.terms.bounds import MAX_TOP_K
 from vragd.terms.fields import Integer
 
@@ -91,10 +91,11 @@ class RelatedModel(Body):
 
 
 class SimilarAnswer(Body):
-    """`note` is null where a text was given."""
+    """`note` is null where a text was given. `unknown`: what the filters name and no note has."""
 
     note: FileRefModel | None
     hits: tuple[RelatedModel, ...]
+    unknown: tuple[UnknownModel, ...]
     generation: int
     pending: int
     degraded: tuple[str, ...]

@@ -230,12 +230,13 @@ class LinkCounts(Body):
 class LinksAnswer(Body):
     """
     `out` are the links of the `note` that lead somewhere, `unresolved` those that do not, `back` those of others to it;
-    of the `place` in it, if one was asked for. `misplaced`, of all notes, lead to a file without that place. Of
-    `n_unread` notes the links are still to be read.
+    of the `place` or the `lines` in it, if such were asked for. `misplaced`, of all notes, lead to a file without that
+    place. Of `n_unread` notes the links are still to be read.
     """
 
     note: FileRefModel | None
     place: str
+    lines: tuple[int, int] | None
     out: tuple[LinkModel, ...]
     back: tuple[LinkModel, ...]
     unresolved: tuple[LinkModel, ...]

@@ -68,6 +68,7 @@ def _together(told: Sequence[Told], *, names: bool) -> dict[str, Any]:
     return {
         "note": told[0].note if told else None,
         "place": told[0].place if told else "",
+        "lines": told[0].lines if told else None,
         "out": [link for one in told for link in one.out],
         "back": [link for one in told for link in one.back],
         "unresolved": [link for one in told for link in one.unresolved],
@@ -106,7 +107,7 @@ def the_one(targets: Sequence[Linked], text: str) -> tuple[Linked, Asked]:
         raise UsageError(
             f"{len(said):,} files are called {text!r}", hint=f"which one? {', '.join(said[:N_NAMED])}{more}"
         )
-    near = list(dict.fromkeys(name for target in targets for name in search.near(target, text)))[:3]
+    near = search.nearest(targets, text)
     raise NotFound(
         f"there is no note {text!r}", hint=f"did you mean {' or '.join(near)}?" if near else "vragd files lists them"
     )

@@ -67,11 +67,11 @@ async def recent(
 async def outline(
     stores: Stores, names: Sequence[str], *, note: str, sources: frozenset[str], assistant: bool = False
 ) -> dict[str, Any]:  # fmt: skip
-    """The headings of the note that `note` means. Raises NotFound, and UsageError for what may be several."""
+    """The headings of the note that `note` means. Raises NotFound, also for a place, and UsageError for several."""
     audience = Audience(stores, assistant)
     indexers, targets = await chosen(audience, names, sources)
     found = await stores.aside.run(_outlined, targets, note)
-    told = {"note": found.note, "place": found.place, "headings": found.headings}
+    told = {"note": found.note, "place": found.place, "lines": found.lines, "headings": found.headings}
     state = await _state(audience, names, indexers)
     return {**told, "n_unread": found.n_unread, "generation": found.generation, **state}
 

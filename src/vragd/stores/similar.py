@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from vragd.errors import UsageError
-from vragd.search.asking import understood
+from vragd.search.asking import understood, unknown_everywhere
 from vragd.search.question import SEEN, Question, check
 from vragd.search.similar import Answer, Related, Wanted
 from vragd.search.similar import similar as of_store
@@ -55,6 +55,7 @@ async def similar(
     return {
         "note": answers[0].note if answers else None,
         "hits": _once(answers)[: question.top_k],
+        "unknown": unknown_everywhere([answer.unknown for answer in answers]),
         "generation": sum(answer.generation for answer in answers),
         "pending": pending,
         "degraded": tuple(dict.fromkeys(degraded)),

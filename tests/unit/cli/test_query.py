@@ -7,6 +7,7 @@ import csv
 import io
 import sys
 import unicodedata
+from argparse import Namespace
 from typing import Any
 
 import pytest
@@ -15,6 +16,7 @@ from vragd.cli.formats import print_as, print_paths
 from vragd.cli.hits import print_hits
 from vragd.cli.page import HIT as HIT_STYLE
 from vragd.cli.page import Page
+from vragd.cli.query import show
 
 HIT = {
     "source": "Vault", "path": "Go.md", "title": "Go", "heading": ["Google Cloud", "Billing"], "lines": [3, 9],
@@ -47,6 +49,15 @@ def test_what_was_left_out_and_what_stands_in_is_said(capsys: pytest.CaptureFixt
     same = "the same in 2 other places: Vault/b.md, Vault/c.md"
     for part in ("(0.610  weak)", "also 20-22 Other", same, "chunk 0.500"):
         assert part in shown
+
+
+@pytest.mark.parametrize(("form", "null"), [("csv", False), ("md", False), ("paths", False), ("text", True)])
+def test_a_name_that_no_note_has_is_said_beside_every_format(
+    form: str, null: bool, capsys: pytest.CaptureFixture[str]
+) -> None:
+    unknown = [{"kind": "tag", "name": "wrok", "nearest": "work"}]
+    show(Namespace(format=form, null=null), answer(unknown=unknown), 1)
+    assert "no note has the tag 'wrok' (did you mean 'work'?)" in capsys.readouterr().err
 
 
 def test_with_colours_what_matched_stands_out_and_nothing_of_a_note_is_obeyed(

@@ -33,6 +33,13 @@ def test_each_has_its_place_its_id_and_whether_it_is_linked(capsys: pytest.Captu
     assert all(part in said for part in ("no related notes", "1 path is", "still being looked through"))
 
 
+def test_a_name_that_no_note_has_is_said(capsys: pytest.CaptureFixture[str]) -> None:
+    unknown = [{"kind": "folder", "name": "Kitchn", "nearest": "Kitchen"}]
+    print_related({"hits": [], "unknown": unknown, "pending": 0, "degraded": []})
+    print_as("paths", {"hits": [], "unknown": unknown, "pending": 0, "degraded": []})
+    assert capsys.readouterr().err.count("no note is in the folder 'Kitchn' (did you mean 'Kitchen'?)") == 2
+
+
 def test_copies_are_counted_below_the_one_that_is_shown(capsys: pytest.CaptureFixture[str]) -> None:
     print_related({"hits": [hit("A.md", copies=[file("B.md"), file("C.md")])], "pending": 0, "degraded": []})
     assert capsys.readouterr().out.splitlines()[2] == "   the same in 2 other places: Vault/B.md, Vault/C.md"

@@ -55,6 +55,8 @@ def test_a_command_that_is_not_there_leads_to_the_nearest_or_to_a_question(
         (["query", "x", "-k", "0"], "vragd query: -k: expected a whole number, 1 to 1,000, not '0'", ""),
         (["query", "x", "--offset", "a"], "vragd query: --offset: expected a whole number, not 'a'", ""),
         (["query", "x", "--min-score", "a"], "vragd query: --min-score: expected a number, not 'a'", ""),
+        (["query", "x", "--min-score", "3"], "vragd query: --min-score: expected a number, -1 to 2, not '3'", ""),
+        (["query", "x", "--min-score", "nan"], "vragd query: --min-score: expected a number, -1 to 2, not 'nan'", ""),
         (["query", "x", "--mode", "vektor"],
          "vragd query: --mode: expected hybrid, vector, keyword, not 'vektor' (did you mean vector?)", ""),
         (["query", "x", "--sort", "-name"],

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.graphs import Linked as Store
+from vragd.errors import NotFound, UsageError
 from vragd.search.links import Linked, Root, Told, find, near, of_all, of_file
 
 COFFEE_MD = """---
@@ -174,7 +175,6 @@ def test_of_a_note_all_is_told_with_where_it_stands_and_leads(store: Store) -> N
         ("#Brewing#french PRESS!", ["Beans"], [2]),
         ("#End", ["", "cup.png"], []),
         ("#^b1", [], [4]),
-        ("#Never", [], []),
     ],
 )
 def test_of_a_place_what_stands_below_it_and_what_leads_there(
@@ -184,6 +184,30 @@ def test_of_a_place_what_stands_below_it_and_what_leads_there(
     assert told.place == place[1:]
     assert [link.target for link in told.out] == out
     assert [link.line for link in told.back] == back
+
+
+def test_a_place_that_a_note_has_not_and_no_link_names_is_said(store: Store) -> None:
+    for place, said, hint in (
+        ("#Never", "has no heading #Never", "vragd outline NOTE lists its headings"),
+        ("#Frensh press", "has no heading", "did you mean #French press?"),
+        ("#^never", "has no block #\\^never", "vragd outline NOTE lists its headings"),
+    ):
+        with pytest.raises(NotFound, match=said) as error:
+            told_of(store, f"Coffee{place}")
+        assert error.value.hint == hint
+    with pytest.raises(UsageError, match="there are no lines 900 to 900"):
+        told_of(store, "Coffee:900")
+
+
+def test_of_lines_what_stands_in_them_and_what_leads_to_a_place_in_them(store: Store) -> None:
+    (store.vault / "Steps.md").write_text("# One\n[[Tea]]\n# Two\n[[Beans]] ^two\n")
+    (store.vault / "Back.md").write_text("[[Steps]]\n[[Steps#One]]\n[[Steps#Two]]\n[[Steps#^two]]\n[[Steps#Three]]\n")
+    store.look()
+    for place, out, back in ((":1-2", ["Tea"], [2]), (":3-9", ["Beans"], [3, 4]), ("#^two", ["Beans"], [4])):
+        told = told_of(store, f"Steps{place}")
+        assert [link.target for link in (*told.out, *told.unresolved)] == out
+        assert [link.line for link in told.back] == back
+    assert told_of(store, "Steps:3-9").lines == (3, 4)
 
 
 def test_of_everything_names_that_lead_nowhere_are_counted_and_notes_nobody_links_to(store: Store) -> None:

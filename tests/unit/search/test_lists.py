@@ -12,7 +12,7 @@ import pytest
 
 from tests.world import World, sql
 from vragd.catalog.graph import File
-from vragd.errors import NotFound
+from vragd.errors import NotFound, UsageError
 from vragd.search.ask import Place, Target
 from vragd.search.asking import understood
 from vragd.search.grammar.tree import And
@@ -226,21 +226,32 @@ def test_a_file_that_two_stores_have_counts_once(world: World) -> None:
     assert {one.note.store for one in recent.found} == {"one"}
 
 
-def outlined(world: World, path: str, place: str = "", hidden: tuple[str, ...] = ()) -> list[Line]:
+def outlined(
+    world: World, path: str, place: str = "", hidden: tuple[str, ...] = (), lines: tuple[int, int] | None = None
+) -> list[Line]:  # fmt: skip
     label = world.source.label
     linked = Linked("sss", world.store.reader, {label: Root((str(world.vault),), withheld=lambda one: one in hidden)})
-    return outline_of(linked, Asked(File(label, path), place)).headings
+    return outline_of(linked, Asked(File(label, path), place, lines)).headings
 
 
 def test_an_outline_is_of_the_text_as_it_was_read(world: World) -> None:
-    world.write("Work/o.md", "# A\n## B\ntext\n### C\n# D\n## B\n")
+    world.write("Work/o.md", "# A\n## B\ntext ^idx\n### C\n# D\n## B\n")
     world.apply("Work/o.md")
     every = [Line(1, 1, "A"), Line(2, 2, "B"), Line(4, 3, "C"), Line(5, 1, "D"), Line(6, 2, "B")]
     (world.vault / "Work/o.md").unlink()
     assert outlined(world, "Work/o.md") == every
     assert outlined(world, "Work/o.md", "A#B") == [Line(2, 2, "B"), Line(4, 3, "C")]
     assert outlined(world, "Work/o.md", "b") == [Line(2, 2, "B"), Line(4, 3, "C"), Line(6, 2, "B")]
-    assert outlined(world, "Work/o.md", "Z") == outlined(world, "none.md") == []
+    assert outlined(world, "none.md") == []
+    with pytest.raises(NotFound, match=r"o\.md has no heading #Z"):
+        outlined(world, "Work/o.md", "Z")
+    with pytest.raises(NotFound, match="has no block") as error:
+        outlined(world, "Work/o.md", "^ids")
+    assert error.value.hint == "did you mean #^idx?"
+    assert outlined(world, "Work/o.md", "^idx") == []
+    assert outlined(world, "Work/o.md", lines=(2, 4)) == [Line(2, 2, "B"), Line(4, 3, "C")]
+    with pytest.raises(UsageError, match="has lines 1 to 6"):
+        outlined(world, "Work/o.md", lines=(7, 9))
     world.apply("Work/o.md")
 
 

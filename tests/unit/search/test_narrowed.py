@@ -104,13 +104,89 @@ def test_dates_are_read_once_until_something_is_saved_or_names_are_read_by_anoth
     with world.store.reader.snapshot() as now:
         assert now.selected is not None
         types = (("vault", (("", (("", "DD.MM.YY"),)),)),)
-        kept = now.selected.get(now.generation(), (types, ("times", "date")))
+        kept = now.selected.rows(now.selecting.written(), (types, ("times", "date")))
         assert kept is not None
-        assert kept.shape == (3, 2)
+        assert kept[1].shape == (3, 2)
     (world.vault / "21.03.26.md").rename(world.vault / "22.03.26.md")
     world.apply("21.03.26.md", "22.03.26.md")
     assert found(by_name, "after:2026-03-21 before:2026-04") == ["22.03.26.md"]
     assert found(target(world, lambda path: "a" in path), "before:2026-03-10") == ["20.03.26.md"]
+
+
+def day_of(of: Target) -> dict[str, str]:
+    """By path the day that filters find each note on, of those in March."""
+    return {path: f"{day:02}" for day in range(1, 32) for path in found(of, f"on:2026-03-{day:02}", text="alpha")}
+
+
+def test_a_date_is_read_anew_of_what_was_written_and_of_nothing_else(world: World) -> None:
+    names = [f"2026-03-{day:02}.md" for day in range(1, 9)]
+    for name in names:
+        world.write(name, f"alpha {name}")
+    world.apply(*names)
+    of, everywhere = target(world), ((), ("times", "date"))
+    assert day_of(of) == {name: name[8:10] for name in names}
+    with world.store.reader.snapshot() as now:
+        assert now.selected is not None
+        at = now.selecting.written()
+        kept = now.selected.rows(at, everywhere)
+        assert kept is not None
+        planted = kept[1] + [0, 20 * 86_400_000_000]  # as nothing says: who reads the names again finds that out
+        now.selected.keep_rows(at, everywhere, planted)
+    world.write("2026-03-02.md", "---\ndate: 2026-03-11\n---\nalpha")
+    world.apply("2026-03-02.md")
+    (world.vault / "2026-03-03.md").rename(world.vault / "2026-03-12.md")
+    (world.vault / "2026-03-08.md").unlink()
+    world.apply("2026-03-03.md", "2026-03-12.md", "2026-03-08.md")
+    with world.store.reader.snapshot() as now:
+        changed = [entry.path for entry in now.selecting.entries(now.selecting.changed_since(at))]
+    assert sorted(changed) == ["2026-03-02.md", "2026-03-12.md"]
+    untouched = {name: f"{int(name[8:10]) + 20}" for name in names if name[8:10] not in ("02", "03", "08")}
+    assert day_of(of) == {"2026-03-02.md": "11", "2026-03-12.md": "12"} | untouched
+
+
+def test_the_date_of_a_note_follows_its_file_its_name_its_properties_and_the_format(world: World) -> None:
+    noon = datetime.fromisoformat("2026-03-04T12:00").astimezone().timestamp()
+    world.write("plain.md", "alpha one")
+    os.utime(world.vault / "plain.md", (noon, noon))
+    world.write("09-03-2026.md", "alpha two")
+    os.utime(world.vault / "09-03-2026.md", (noon, noon))
+    world.apply("plain.md", "09-03-2026.md")
+    assert day_of(target(world)) == {"plain.md": "04", "09-03-2026.md": "04"}
+    os.utime(world.vault / "plain.md", (noon + 86_400, noon + 86_400))  # its text is as it was
+    world.apply("plain.md")
+    assert day_of(target(world)) == {"plain.md": "05", "09-03-2026.md": "04"}
+    (place,) = target(world).places.values()
+    daily = replace(target(world), places={"vault": replace(place, types=(("", (("", "DD-MM-YYYY"),)),))})
+    assert day_of(daily) == {"plain.md": "05", "09-03-2026.md": "09"}
+    (world.vault / "09-03-2026.md").unlink()  # its row is the last: the next note may have its number
+    world.apply("09-03-2026.md")
+    world.write("10-03-2026.md", "alpha three")
+    os.utime(world.vault / "10-03-2026.md", (noon, noon))
+    world.apply("10-03-2026.md")
+    assert day_of(target(world)) == {"plain.md": "05", "10-03-2026.md": "04"}
+    assert day_of(daily) == {"plain.md": "05", "10-03-2026.md": "10"}
+    world.restart()
+    world.write("plain.md", "---\ndate: 2026-03-20\n---\nalpha one")
+    world.apply("plain.md")
+    assert day_of(target(world)) == {"plain.md": "20", "10-03-2026.md": "04"}
+    world.write("plain.md", "---\nother: 2026-03-20\n---\nalpha one")
+    os.utime(world.vault / "plain.md", (noon, noon))
+    world.apply("plain.md")
+    assert day_of(target(world)) == {"plain.md": "04", "10-03-2026.md": "04"}
+
+
+def test_a_folder_may_be_given_by_its_place_on_the_disk(world: World) -> None:
+    world.write("Work/Sub/a.md", "alpha")
+    world.write("Workshop/b.md", "alpha beta")
+    world.apply("Work/Sub/a.md", "Workshop/b.md")
+    of = target(world)
+    for folder in ("Work", "vault/Work", f"{world.vault}/Work", f"{world.vault}/Work/", f"{world.vault}/Work/Sub"):
+        assert [hit.path for hit in ask(of, understood(text="alpha", folder=folder, weak=True)).hits] == [
+            "Work/Sub/a.md"
+        ], folder
+        assert found(of, f'file.inFolder("{folder}")') == ["Work/Sub/a.md"]
+    assert found(of, f'file.inFolder("{world.vault}")') == ["Work/Sub/a.md", "Workshop/b.md"]
+    assert ask(of, understood(text="alpha", folder=f"{world.vault}/Wor")).unknown[0].kind == "folder"
 
 
 def test_when_a_file_was_modified_is_compared_to_the_moment_and_as_far_as_dates_go(world: World) -> None:
@@ -165,6 +241,21 @@ def test_nothing_of_another_generation_is_given() -> None:
     selected.put(3, "b", ids(2))
     assert selected.get(2, "a") is None
     assert selected.get(3, "a") is None
+
+
+def test_rows_of_every_note_are_kept_for_later_commits_and_of_few_kinds() -> None:
+    selected = Selected()
+    selected.keep_rows(2, "a", ids(1))
+    selected.keep_rows(1, "a", ids(9))  # by a question that began before the commit
+    assert selected.rows(1, "a") is None
+    for written in (2, 3):
+        kept = selected.rows(written, "a")
+        assert kept is not None
+        assert (kept[0], kept[1].tolist()) == (2, [1])
+    for kind in "bcde":
+        selected.keep_rows(3, kind, ids(1))
+    assert selected.rows(3, "a") is None
+    assert selected.rows(3, "e") is not None
 
 
 def test_of_too_many_ids_the_sets_asked_for_last_are_kept() -> None:

@@ -109,15 +109,25 @@ def test_a_heading_may_be_named_as_it_is_written_and_as_it_is_read(store: Store,
 
 
 def test_a_place_that_is_not_there_is_said_with_what_is_near(store: Store) -> None:
-    with pytest.raises(NotFound, match="has no place #Frensh press") as error:
+    with pytest.raises(NotFound, match="has no heading #Frensh press") as error:
         got(store, "Coffee#Frensh press")
     assert error.value.hint == "did you mean #French press?"
+    with pytest.raises(NotFound, match="has no block") as error:
+        got(store, "Coffee#^corse")
+    assert error.value.hint == "did you mean #^coarse?"
     for place in ("#^never", "#^nothing", "#zzz"):
         with pytest.raises(NotFound):
             got(store, f"Coffee{place}")
     for lines in (":0-3", ":7-5", ":25"):
         with pytest.raises(UsageError, match="lines 1 to 24"):
             got(store, f"Coffee{lines}")
+
+
+def test_a_name_with_a_number_sign_has_places_too(store: Store) -> None:
+    (store.vault / "C# notes.md").write_text("# Sharp\nx\n# C#\ny\n")
+    store.look()
+    assert got(store, "C# notes#Sharp").lines == (1, 2)
+    assert got(store, "C# notes.md#C#").lines == (3, 4)
 
 
 def test_a_file_that_is_no_note_or_was_not_read_has_no_text(store: Store) -> None:

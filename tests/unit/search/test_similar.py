@@ -66,6 +66,12 @@ def paths(answer: Answer) -> list[str]:
     return [hit.note.path for hit in answer.hits]
 
 
+def test_what_its_filters_name_and_no_note_has_is_told(store: Store) -> None:
+    answer = asked(store, "Bread.md", where="tag:nowhere", folder="Nowhere")
+    assert [(one.kind, one.name) for one in answer.unknown] == [("tag", "nowhere"), ("folder", "Nowhere")]
+    assert asked(store, "Bread.md").unknown == ()
+
+
 def test_what_is_about_the_same_comes_first_and_links_are_marked(store: Store) -> None:
     answer = asked(store, "Bread.md")
     assert set(paths(answer)[:2]) == {"Starter.md", "Oven.md"}

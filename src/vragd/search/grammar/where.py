@@ -19,9 +19,11 @@ from vragd.search.grammar.tree import Node
 _BETWEEN = frozenset({"==", "!=", "<", "<=", ">", ">=", "&&", "||", "=", "===", "!=="})
 _FIELDS = "|".join((*FIELDS, "backlinks", "properties", "file"))
 """The last of which are not here, and refused."""
+_NOT_HERE = "lower|title|trim|replace|split|slice|reverse|matches|toString|isTruthy|isType|format|round"
+"""Functions of values that Bases have; refused by name."""
 _SURELY = re.compile(
-    rf"(?:.*[!(,])?(?:file\.(?:\w+\(|(?:{_FIELDS})(?!\w))|formula\.\w|note\[|(?:today|now)\(\))"
-    r"|.*\.(?:contains|containsAny|containsAll|startsWith|endsWith|isEmpty)\("
+    rf"(?:.*[!(,])?(?:file\.(?:\w+\(|(?:{_FIELDS})(?!\w))|(?:formula|this)\.\w|note\[|(?:today|now)\(\)|if\()"
+    rf"|.*\.(?:contains|containsAny|containsAll|startsWith|endsWith|isEmpty|{_NOT_HERE})\("
     r"|.*[\w\"')\]](?:==|!=|&&|\|\|)[\w\"'(!-]",
     re.DOTALL,
 )

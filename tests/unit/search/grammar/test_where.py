@@ -151,6 +151,15 @@ MISTAKES = [
 ]
 
 
+@pytest.mark.parametrize(
+    "text", ["title.lower()", "!title.lower()", "this.file", "if(a, b)", "/a/.matches(title)", "due.format('YYYY')"]
+)
+def test_what_bases_have_and_is_not_here_is_refused_where_it_stands_alone(text: str) -> None:
+    with pytest.raises(Mistyped) as caught:
+        filters(text)
+    assert caught.value.hint
+
+
 @pytest.mark.parametrize(("text", "wrong", "message"), MISTAKES, ids=[text for text, _, _ in MISTAKES])
 def test_a_mistake_in_an_expression_is_refused_at_its_place(text: str, wrong: str, message: str) -> None:
     with pytest.raises(Mistyped) as caught:
