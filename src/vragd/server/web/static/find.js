@@ -6,7 +6,7 @@ import { narrowed, narrowing } from "/filter.js";
 import { asRead } from "/heading.js";
 
 const BURST_MS = 15, STEP = 30, LISTED = 200, ROWS = 100;
-let asking = null, pause = 0, changed_at = -Infinity, way = "recent", notes = null, opened = "", most = STEP, weak = false;
+let asking = null, pause = 0, changed_at = -Infinity, way = "recent", notes = null, titles = new Map(), opened = "", most = STEP, weak = false;
 
 const typed = () => $("q").value.trim();
 
@@ -70,13 +70,20 @@ function empty() {
     el("p", { class: "quiet" }, "vragd add ~/path/to/a/vault adds a folder of them; they appear here while they are indexed."));
 }
 
-const folderOf = (note) => (note.path.includes("/") ? note.path.slice(0, note.path.indexOf("/")) : "");
+const folderOf = (note) => note.path.slice(0, Math.max(0, note.path.lastIndexOf("/")));
+
+/** Every note, where the picture lacks some: those that have no vector, or no place yet. */
+async function files(signal) {
+  const found = (await get("/v1/files?state=indexed&state=pending&state=failed", signal)).files;
+  return found.filter((file) => file.state === "indexed" || file.n_chunks)
+    .map((file) => ({ ...file, title: titles.get(keyOf(file)) ?? titleOf({ path: file.path.replace(/\.md$/, "") }) }));
+}
 
 async function all(signal) {
-  const shown = notes ?? (await get("/v1/files?state=indexed", signal)).files.map((file) => ({ ...file, title: file.path.slice(file.path.lastIndexOf("/") + 1).replace(/\.md$/, "") }));
+  const shown = notes ?? (await files(signal));
   const one = new Set(shown.map((note) => note.source)).size < 2;
   const groups = Map.groupBy(shown, (note) => {
-    const folder = (note.folder ?? folderOf(note)) || "no folder";
+    const folder = folderOf(note) || "no folder";
     return one ? folder : `${note.source} › ${folder}`;
   });
   const open = new Set(Array.from($("list").querySelectorAll("details[open]"), (part) => part.dataset.key));
@@ -173,7 +180,8 @@ const listed = () => way === "all" && !typed() && !narrowed();
 hear("changed", (pending) => !pending && !(listed() && notes) && draw());
 hear("drawn", (found) => {
   const before = notes?.map(keyOf).join();
-  notes = found;
+  titles = new Map(found.notes.map((note) => [keyOf(note), note.title]));
+  notes = found.all ? found.notes : null;
   if (listed() && before !== notes?.map(keyOf).join()) draw();
 });
 hear("open", (note) => {

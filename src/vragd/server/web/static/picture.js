@@ -25,7 +25,8 @@ async function load(wait_s = 0) {
   $("which-label").hidden = pictures.length < 2;
   const chosen = Math.max(0, $("which").selectedIndex);
   $("which").replaceChildren(...names.map((name, at) => el("option", { value: at, selected: at === chosen }, name)));
-  tell("drawn", pictures.some((one) => one.notes.length) ? pictures.flatMap((one) => one.notes) : null);
+  const all = pictures.every((one) => one.state !== "computing" && !one.without);
+  tell("drawn", { notes: pictures.flatMap((one) => one.notes), all });
   draw();
   if (pictures.some((one) => one.state === "computing")) waiting = setTimeout(load, 100, PATIENCE_S);
 }
