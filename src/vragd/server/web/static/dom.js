@@ -66,7 +66,7 @@ export function pressed(group, attribute, value) {
     button.setAttribute("aria-pressed", String(button.getAttribute(attribute) === value));
 }
 
-/** What parts of the page tell one another: `open`, `lit`, `point`, `filter`, `changed`, `left`, `gone`, `back`. */
+/** What parts of the page tell one another: `open`, `lit`, `point`, `filter`, `changed`, `refused`, `left`, `gone`. */
 const bus = new EventTarget();
 export const tell = (kind, detail) => bus.dispatchEvent(new CustomEvent(kind, { detail }));
 export const hear = (kind, heard) => bus.addEventListener(kind, (event) => heard(event.detail));
