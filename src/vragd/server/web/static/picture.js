@@ -61,6 +61,7 @@ function draw() {
 
 function legend() {
   const by = $("colour").value, rest = notes.length - groups.reduce((sum, one) => sum + one.count, 0);
+  const sources = (name) => [...new Set(notes.filter((note) => note.folder.split("/")[0] === name).map((note) => note.source))];
   const swatch = (at) => {
     const made = el("span", { class: "swatch", "aria-hidden": "true" });
     made.style.background = palette()[at];
@@ -68,7 +69,7 @@ function legend() {
   };
   const rows = groups.map(({ name, count }, at) => el("li", {}, el("button", {
     type: "button", title: `Only ${name}`,
-    onclick: () => tell("filter", by === "tag" ? { kind: "tag", name } : { kind: "folder", name, source: notes.find((note) => note.folder.split("/")[0] === name).source }),
+    onclick: () => tell("filter", by === "tag" ? { kind: "tag", name } : { kind: "folder", name, sources: sources(name) }),
   }, swatch(at), `${name} `, el("small", {}, count.toLocaleString("en")))));
   if (rest > 0 && groups.length) rows.push(el("li", {}, swatch(MOST), `${by === "tag" ? "other, or no tag" : "elsewhere"} `, el("small", {}, rest.toLocaleString("en"))));
   $("legend").replaceChildren(...rows);
