@@ -15,9 +15,7 @@ PLACES = {"cursor": ".cursor/mcp.json", "antigravity": ".gemini/config/mcp_confi
 
 
 def everything(folder: Path) -> dict[str, bytes | None]:
-    return {
-        str(path.relative_to(folder)): path.read_bytes() if path.is_file() else None for path in folder.rglob("*")
-    }
+    return {str(path.relative_to(folder)): path.read_bytes() if path.is_file() else None for path in folder.rglob("*")}
 
 
 @pytest.mark.parametrize("name", PLACES)
