@@ -109,6 +109,19 @@ def test_the_daemons_own_picture_lights_up_opens_notes_and_has_a_list_for_the_ke
     tab.close()
 
 
+def test_the_list_by_folder_has_the_notes_that_have_no_place_in_the_picture(shown: Shown) -> None:
+    tab = shown.tab(pictures=picture([note("Heron.md", 0, 0, title="The heron of the picture")], []))  # without one
+    tab.until("document.getElementById('canvas').getAttribute('aria-label').includes('1 note without')")
+    tab.js("document.querySelector('[data-way=all]').click()")
+    n = len(shown.vragd.files("indexed"))
+    tab.until(f"{DONE} && document.getElementById('found').textContent === '{n} notes'")
+    folders = "[...document.querySelectorAll('#list summary')].map(one => one.firstChild.textContent)"
+    tab.js(f"document.querySelectorAll('#list summary')[{folders}.indexOf('no folder')].click()")
+    tab.until(f"{TITLES}.includes('Pond') && {TITLES}.includes('The heron of the picture')")
+    well(tab, shown)
+    tab.close()
+
+
 def test_ten_thousand_points_are_drawn_and_move_without_a_long_task(shown: Shown) -> None:
     draw = random.Random(1)
     notes = [note(f"F{at % 14}/N {at}.md", draw.uniform(-1, 1), draw.uniform(-1, 1)) for at in range(10_000)]

@@ -1,16 +1,18 @@
 """
 An assistant's file with our entry in it, and without it again.
 
-Before the first change a copy is put beside the file, an empty one where there was none. Taking the entry out brings
-that copy back if nothing else was changed meanwhile, and else takes out the entry alone. What cannot be read is not
-touched.
+Before the first change a copy is put beside the file; where there was none, a note that says so (`_made`). Taking the
+entry out brings that copy back if nothing else was changed meanwhile, and else takes out the entry alone. What cannot
+be read is not touched.
 """
 
 from __future__ import annotations
 
 import os
+import re
 import stat
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -23,6 +25,7 @@ from vragd.system.files import write_atomic
 
 BACKUP = ".before-vragd"
 _BOM = "\ufeff"
+_MADE = re.compile(r"vragd made this file, and of the folders it is in (\d+)\n")
 
 
 class Edited:
@@ -54,7 +57,7 @@ class Edited:
         self._check(said, _with(before, keys, {**had, **entry} if self._form is toml and had else entry))
         self._refuse_changed()
         if had is None or not self.backup.exists():
-            self._write(self.backup, self.text or "")  # nothing: there was no file
+            self._write(self.backup, _made(self.real) if self.text is None else self.text)
         self._write(self.real, self._bom() + said)
         return True
 
@@ -64,8 +67,10 @@ class Edited:
         if self.text is None or (entry := self._understood(lambda: self._form.entry_of(self._body(), keys))) is None:
             return False
         old = self._read(self.backup) if self.backup.exists() else None
+        made = _MADE.fullmatch(old or "")
+        old = "" if made else old
         if old is not None and self._only_ours(old, keys, _found(before, keys)):
-            said: str | None = old or None
+            said: str | None = None if made else old
         else:
             had = None if old is None else self._form.entry_of(self._body_of(old), keys)
             if had is None:
@@ -75,14 +80,22 @@ class Edited:
             else:
                 body = self._form.put_text(self._body(), keys, had)
                 self._understood(lambda: self._form.value_of(body))
-            said = None if old == "" and _is_bare(self._form.value_of(body)) else self._bom() + body
+            said = None if made and _is_bare(self._form.value_of(body)) else self._bom() + body
         self._refuse_changed()
         if said is None:
-            self.real.unlink()  # we made it
+            self.real.unlink()
         else:
             self._write(self.real, said)
         self.backup.unlink(missing_ok=True)
+        if said is None and made:
+            self._leave(int(made[1]))
         return entry is not None
+
+    def _leave(self, n_folders: int) -> None:
+        """Remove as many folders above the file as we made, where nothing else is in them."""
+        with suppress(OSError):
+            for folder in self.real.parents[:n_folders]:
+                folder.rmdir()
 
     def _only_ours(self, old: str, keys: Sequence[str], entry: Any) -> bool:
         """Whether the file is what the copy becomes by the entry alone."""
@@ -146,6 +159,11 @@ class Edited:
         return ConfigError(
             f"{self.path} was left as it is: {why}", hint="mend it, or do it by hand: vragd mcp install CLIENT --print"
         )
+
+
+def _made(file: Path) -> str:
+    """What is beside a file that was not there before us, instead of a copy of it: an empty one is of an empty file."""
+    return f"vragd made this file, and of the folders it is in {sum(not one.exists() for one in file.parents)}\n"
 
 
 def _found(says: Any, keys: Sequence[str]) -> Any:

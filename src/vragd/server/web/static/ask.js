@@ -11,7 +11,7 @@ export class Refused extends Error {
 }
 
 async function request(method, path, body, signal) {
-  const headers = { authorization: `Bearer ${bearer()}` };
+  const token = bearer(), headers = { authorization: `Bearer ${token}` };
   if (body) headers["content-type"] = "application/json";
   let answer;
   try {
@@ -23,7 +23,7 @@ async function request(method, path, body, signal) {
   if (answer.ok) return answer;
   const said = await answer.json().then((found) => found.error, () => ({ code: "failed", message: answer.statusText, hint: "" }));
   const refused = new Refused(answer.status, said);
-  if (answer.status === 403) tell("left");
+  if (answer.status === 403) tell("refused", token);
   if (said.code === "no_daemon") tell("gone", `No vragd is running here. This page goes on once it does: ${said.hint || "vragd run"}`);
   throw refused;
 }

@@ -44,21 +44,36 @@ export function ago(seconds) {
   return "just now";
 }
 
-/** A list that shows so many of its rows at first and more when asked: ten thousand at once hold the page up. */
-export function paged(rows, shown, made, list = el("ul", { class: "rows" })) {
+/**
+ * A list that shows so many of its rows at first and more when asked: ten thousand at once hold the page up. One in the
+ * place of another shows `least` as many as that did.
+ */
+export function paged(rows, shown, made, list = el("ul", { class: "rows" }), least = 0) {
   let at = 0;
   const more = el("button", { type: "button", class: "more", onclick: () => add(true) });
   const whole = el("div", {}, list, more);
-  function add(asked) {
-    const next = rows.slice(at, at + shown).map((row) => el("li", {}, ...[made(row)].flat()));
+  function add(asked, n = shown) {
+    const next = rows.slice(at, at + n).map((row) => el("li", {}, ...[made(row)].flat()));
     list.append(...next);
     at += next.length;
     more.hidden = at >= rows.length;
     more.textContent = more.hidden ? "" : `${Math.min(shown, rows.length - at)} more of ${(rows.length - at).toLocaleString("en")}`;
     if (asked) next[0]?.querySelector("button, a")?.focus();
   }
-  add(false);
+  add(false, Math.max(shown, least));
   return whole;
+}
+
+/** Other children of a part that was drawn anew; whoever was in it with the keyboard still is, at the same or what is in its place. */
+export function redraw(part, ...children) {
+  const held = document.activeElement, keyed = (one) => one.closest("[data-key]")?.dataset.key;
+  const all = () => [...part.querySelectorAll("button, summary, a")].filter((one) => one.checkVisibility());
+  const at = part.contains(held) ? all().indexOf(held) : -1;
+  const [key, kind] = at < 0 ? [] : [keyed(held), held.className];
+  part.replaceChildren(...children);
+  if (at < 0) return;
+  const now = all();
+  (now.find((one) => one.className === kind && keyed(one) === key) ?? now[Math.min(at, now.length - 1)] ?? $("q")).focus();
 }
 
 export function pressed(group, attribute, value) {
@@ -66,7 +81,7 @@ export function pressed(group, attribute, value) {
     button.setAttribute("aria-pressed", String(button.getAttribute(attribute) === value));
 }
 
-/** What parts of the page tell one another: `open`, `lit`, `point`, `filter`, `changed`, `left`, `gone`, `back`. */
+/** What parts of the page tell one another: `open`, `lit`, `point`, `filter`, `changed`, `refused`, `left`, `gone`. */
 const bus = new EventTarget();
 export const tell = (kind, detail) => bus.dispatchEvent(new CustomEvent(kind, { detail }));
 export const hear = (kind, heard) => bus.addEventListener(kind, (event) => heard(event.detail));

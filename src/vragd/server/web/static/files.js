@@ -1,11 +1,11 @@
 // Each file and its state, and why.
 
 import { get } from "/ask.js";
-import { $, ago, el, hear, many, paged, pressed, tell } from "/dom.js";
+import { $, ago, el, hear, keyOf, many, paged, pressed, redraw, tell } from "/dom.js";
 
 const STATES = [["failed", "Failed"], ["pending", "Waiting"], ["skipped", "Left out"], ["indexed", "Indexed"]];
 const WORKING_MS = 5000; // between two looks while much is indexed
-let state = "", asked = 0, looked = 0;
+let state = "", drawn = "", asked = 0, looked = 0;
 
 function line(file) {
   const name = file.state === "indexed"
@@ -13,7 +13,7 @@ function line(file) {
     : el("span", { class: "title" }, file.path);
   const facts = [file.source, file.reason?.replaceAll("_", " "), file.n_chunks ? many(file.n_chunks, "passage") : "",
     file.changed_at ? `indexed ${ago(file.changed_at)}` : "", file.closed.length ? "not shown to assistants" : ""];
-  return el("article", { class: "row" }, name, el("p", { class: "place" }, el("span", { class: `badge ${file.state}` }, file.state), ` ${facts.filter(Boolean).join(" · ")}`));
+  return el("article", { class: "row", "data-key": keyOf(file) }, name, el("p", { class: "place" }, el("span", { class: `badge ${file.state}` }, file.state), ` ${facts.filter(Boolean).join(" · ")}`));
 }
 
 export async function show() {
@@ -30,10 +30,12 @@ export async function show() {
   const group = (file) => (file.state === "partial" ? "failed" : file.state);
   const counts = Object.fromEntries(STATES.map(([key]) => [key, files.filter((file) => group(file) === key)]));
   if (!state) state = STATES.find(([key]) => counts[key].length)?.[0] ?? "indexed";
-  $("files-states").replaceChildren(...STATES.map(([key, title]) => el("button", { type: "button", "data-state": key, onclick: () => { state = key; draw(); } }, `${title} ${counts[key].length.toLocaleString("en")}`)));
+  redraw($("files-states"), ...STATES.map(([key, title]) => el("button", { type: "button", "data-state": key, "data-key": key, onclick: () => { state = key; draw(); } }, `${title} ${counts[key].length.toLocaleString("en")}`)));
   function draw() {
+    const least = drawn === state ? $("files-list").querySelectorAll("li").length : 0;
+    drawn = state;
     pressed($("files-states"), "data-state", state);
-    $("files-list").replaceChildren(counts[state].length ? paged(counts[state], 100, line) : el("p", { class: "quiet" }, "None."));
+    redraw($("files-list"), counts[state].length ? paged(counts[state], 100, line, undefined, least) : el("p", { class: "quiet" }, "None."));
   }
   draw();
 }

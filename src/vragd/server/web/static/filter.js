@@ -1,4 +1,4 @@
-// Filters as chips: one folder, sources, tags. They narrow what is found and what is listed.
+// Filters as chips: one folder (of the sources that have it), sources, tags. They narrow what is found and what is listed.
 
 import { post } from "/ask.js";
 import { $, el, hear, tell } from "/dom.js";
@@ -13,13 +13,13 @@ export function narrowing() {
   const folder = chips.find((chip) => chip.kind === "folder");
   const sources = chips.filter((chip) => chip.kind === "source").map((chip) => `source:${quoted(chip.name)}`);
   const where = chips.filter((chip) => chip.kind === "tag").map((chip) => `tag:${quoted(chip.name)}`);
-  if (sources.length && !folder) where.push(`(${sources.join(" OR ")})`); // a question of its own, as a list of sources is not
-  return { where: where.join(" "), folder: folder ? folder.name : "", sources: folder ? [folder.source] : [] };
+  if (sources.length) where.push(`(${sources.join(" OR ")})`); // a question of its own, as a list of sources is not
+  return { where: where.join(" "), folder: folder?.name ?? "", sources: folder?.sources ?? [] };
 }
 
 export const narrowed = () => chips.length > 0;
 
-const same = (one, other) => one.kind === other.kind && one.name === other.name && one.source === other.source;
+const same = (one, other) => one.kind === other.kind && one.name === other.name && one.sources?.join() === other.sources?.join();
 
 function add(chip) {
   if (chip.kind === "folder") chips = chips.filter((one) => one.kind !== "folder");
@@ -90,7 +90,7 @@ async function offered(mine) {
   const typed = $("filter-text").value.trim().replace(/^#/, "");
   names = names.length ? names : await named("source", "", 50);
   const folders = (await Promise.all(names.map(async (source) =>
-    (await named("folder", `${source}/${typed}`)).map((name) => ({ kind: "folder", source, name: name.slice(source.length + 1, -1) })))))
+    (await named("folder", `${source}/${typed}`)).map((name) => ({ kind: "folder", sources: [source], name: name.slice(source.length + 1, -1) })))))
     .flat().filter((chip) => chip.name).slice(0, 12);
   const tags = (await named("tag", typed, 12)).map((name) => ({ kind: "tag", name }));
   const sources = names.length > 1 ? names.filter((name) => name.toLowerCase().startsWith(typed.toLowerCase())).map((name) => ({ kind: "source", name })) : [];
@@ -99,7 +99,7 @@ async function offered(mine) {
   $("offered").replaceChildren(...groups.map(([title, found]) => el("div", { role: "group", "aria-label": title },
     el("p", { class: "heading", "aria-hidden": "true" }, title),
     el("ul", { class: "offers" }, ...found.map((chip) => el("li", {}, el("button", { type: "button", onclick: () => { add(chip); $("add-filter").focus(); } },
-      chip.name, chip.kind === "folder" && names.length > 1 ? el("small", {}, ` ${chip.source}`) : "")))))));
+      chip.name, chip.kind === "folder" && names.length > 1 ? el("small", {}, ` ${chip.sources}`) : "")))))));
   if (!groups.length) $("offered").replaceChildren(el("p", { class: "quiet" }, "Nothing begins so."));
 }
 

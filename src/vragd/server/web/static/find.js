@@ -1,27 +1,20 @@
 // The list: what was found, else what was changed last, else all notes by folder, as the picture has them.
 
 import { get, post } from "/ask.js";
-import { $, ago, el, hear, keyOf, many, marked, opens, paged, pressed, tell, titleOf } from "/dom.js";
+import { $, ago, el, hear, keyOf, many, marked, opens, paged, pressed, redraw, tell, titleOf } from "/dom.js";
 import { narrowed, narrowing } from "/filter.js";
 import { asRead } from "/heading.js";
 
 const BURST_MS = 15, STEP = 30, LISTED = 200, ROWS = 100;
-let asking = null, pause = 0, changed_at = -Infinity, way = "recent", notes = null, opened = "", most = STEP, weak = false;
+let asking = null, pause = 0, changed_at = -Infinity, way = "recent", notes = null, titles = new Map(), opened = "", drawn = "", most = STEP, weak = false;
 
-const typed = () => $("q").value.trim();
+const typed = () => $("q").value.trim(), fill = (...parts) => redraw($("list"), ...parts);
 
 function row(note, ...more) {
   const key = keyOf(note);
   return el("article", { class: "row", "data-key": key, onmouseenter: () => tell("point", key), onmouseleave: () => tell("point", "") },
     el("button", { type: "button", class: "title", "aria-current": key === opened ? "true" : false, onclick: () => tell("open", note), onfocus: () => tell("point", key), onblur: () => tell("point", "") }, titleOf(note)),
     el("p", { class: "place" }, [note.path, ...(note.heading ?? []).map(asRead)].join(" › ")), ...more);
-}
-
-/** Another list; whoever was at a note or a folder of it with the keyboard still is. */
-function fill(...parts) {
-  const held = document.activeElement, at = held.closest("#list [data-key]")?.dataset.key;
-  $("list").replaceChildren(...parts);
-  if (at) $("list").querySelector(`[data-key="${CSS.escape(at)}"] ${held.tagName === "SUMMARY" ? "summary" : ".title"}`)?.focus();
 }
 
 function hit(found) {
@@ -45,15 +38,21 @@ async function search(signal) {
   $("notes-title").textContent = typed() ? "Found" : "Notes with these filters, last changed first";
   $("found").textContent = said(answer, performance.now() - began);
   $("ways").hidden = true;
-  fill(answer.hits.length
-    ? paged(answer.hits, ROWS, hit, el("ol", { class: "rows" }))
-    : el("p", { class: "quiet" }, "Nothing was found. Fewer words, or fewer filters?"));
-  const more = (text, change) => $("list").append(el("button", { type: "button", class: "more", onclick: () => {
+  const same = JSON.stringify([typed(), narrowing()]), rows = $("list").querySelectorAll(".rows > li").length;
+  const least = same === drawn ? rows : 0;
+  drawn = same;
+  const more = (text, change) => el("button", { type: "button", class: "more", onclick: async () => {
+    const button = document.activeElement;
     change();
-    draw();
-  } }, text));
-  if (answer.hits.length === top_k && top_k < 1000) more("More", () => (most = top_k + (typed() ? STEP : LISTED)));
-  else if (answer.n_weak) more(`Also ${many(answer.n_weak, "weaker one")}`, () => (weak = true));
+    await draw();
+    if (button.isConnected || !$("list").contains(document.activeElement)) return;
+    $("list").querySelectorAll(".rows > li .title")[answer.hits.length]?.focus(); // the first that was not there
+  } }, text);
+  fill(answer.hits.length
+    ? paged(answer.hits, ROWS, hit, el("ol", { class: "rows" }), least)
+    : el("p", { class: "quiet" }, "Nothing was found. Fewer words, or fewer filters?"),
+  ...(answer.hits.length === top_k && top_k < 1000 ? [more("More", () => (most = top_k + (typed() ? STEP : LISTED)))]
+    : answer.n_weak ? [more(`Also ${many(answer.n_weak, "weaker one")}`, () => (weak = true))] : []));
   tell("lit", answer.hits.map(keyOf));
 }
 
@@ -70,16 +69,23 @@ function empty() {
     el("p", { class: "quiet" }, "vragd add ~/path/to/a/vault adds a folder of them; they appear here while they are indexed."));
 }
 
-const folderOf = (note) => (note.path.includes("/") ? note.path.slice(0, note.path.indexOf("/")) : "");
+const folderOf = (note) => note.path.slice(0, Math.max(0, note.path.lastIndexOf("/")));
+
+/** Every note, where the picture lacks some: those that have no vector, or no place yet. */
+async function files(signal) {
+  const found = (await get("/v1/files?state=indexed&state=pending&state=failed", signal)).files;
+  return found.filter((file) => file.state === "indexed" || file.n_chunks)
+    .map((file) => ({ ...file, title: titles.get(keyOf(file)) ?? titleOf({ path: file.path.replace(/\.md$/, "") }) }));
+}
 
 async function all(signal) {
-  const shown = notes ?? (await get("/v1/files?state=indexed", signal)).files.map((file) => ({ ...file, title: file.path.slice(file.path.lastIndexOf("/") + 1).replace(/\.md$/, "") }));
+  const shown = notes ?? (await files(signal));
   const one = new Set(shown.map((note) => note.source)).size < 2;
   const groups = Map.groupBy(shown, (note) => {
-    const folder = (note.folder ?? folderOf(note)) || "no folder";
+    const folder = folderOf(note) || "no folder";
     return one ? folder : `${note.source} › ${folder}`;
   });
-  const open = new Set(Array.from($("list").querySelectorAll("details[open]"), (part) => part.dataset.key));
+  const open = new Map(Array.from($("list").querySelectorAll("details[open]"), (part) => [part.dataset.key, part.querySelectorAll("li").length]));
   const sorted = [...groups].sort(([one], [other]) => one.localeCompare(other));
   $("found").textContent = many(shown.length, "note");
   fill(...sorted.map(([name, group]) => {
@@ -87,7 +93,7 @@ async function all(signal) {
       el("summary", {}, name, el("span", { class: "quiet" }, ` ${group.length.toLocaleString("en")}`)));
     function show() {
       if (part.open && part.children.length < 2)
-        part.append(paged(group.sort((a, b) => titleOf(a).localeCompare(titleOf(b))), ROWS, (one) => row(one)));
+        part.append(paged(group.sort((a, b) => titleOf(a).localeCompare(titleOf(b))), ROWS, (one) => row(one), undefined, open.get(name)));
     }
     show();
     return part;
@@ -173,7 +179,8 @@ const listed = () => way === "all" && !typed() && !narrowed();
 hear("changed", (pending) => !pending && !(listed() && notes) && draw());
 hear("drawn", (found) => {
   const before = notes?.map(keyOf).join();
-  notes = found;
+  titles = new Map(found.notes.map((note) => [keyOf(note), note.title]));
+  notes = found.all ? found.notes : null;
   if (listed() && before !== notes?.map(keyOf).join()) draw();
 });
 hear("open", (note) => {

@@ -98,7 +98,7 @@ function close() {
   $("note").hidden = true;
   document.body.classList.remove("reading");
   tell("closed");
-  if (back?.isConnected) back.focus();
+  if (back?.isConnected && back.checkVisibility()) back.focus();
   else $("q").focus();
 }
 

@@ -6,7 +6,7 @@ import * as files from "/files.js";
 import * as find from "/find.js";
 import * as note from "/note.js";
 import * as picture from "/picture.js";
-import { begin, enter, forget, whenLetIn } from "/session.js";
+import { another, begin, enter, whenLetIn } from "/session.js";
 
 const DEGRADED = {
   rescan: "looking at the folders", store_failed: "a store did not open", offline: "a folder is not there",
@@ -70,18 +70,27 @@ function watch() {
 }
 
 function let_in() {
+  const begins = $("q").disabled; // else whoever reads a note goes on
   $("enter").hidden = true;
   document.body.classList.remove("out");
   $("q").disabled = false;
   trouble("");
-  $("q").focus();
+  if (begins) $("q").focus();
   find.begin();
   picture.begin();
   watch();
 }
 
+/** What was asked with `token` was refused: the page ended. Where it is there again, another tab may have been let in. */
+async function refused(token) {
+  const is_in = await another(token);
+  if (is_in === undefined) return;
+  if (!is_in) return tell("left");
+  let_in();
+  tell("changed", 0);
+}
+
 function turned_away() {
-  forget();
   trouble("");
   running?.abort();
   document.body.classList.add("out");
@@ -109,6 +118,7 @@ addEventListener("keydown", (event) => {
     $("q").focus();
   }
 });
+hear("refused", refused);
 hear("left", turned_away);
 hear("gone", trouble);
 hear("open", () => view(document.querySelector("main").dataset.view === "files" ? "notes" : document.querySelector("main").dataset.view));

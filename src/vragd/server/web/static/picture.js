@@ -25,7 +25,8 @@ async function load(wait_s = 0) {
   $("which-label").hidden = pictures.length < 2;
   const chosen = Math.max(0, $("which").selectedIndex);
   $("which").replaceChildren(...names.map((name, at) => el("option", { value: at, selected: at === chosen }, name)));
-  tell("drawn", pictures.some((one) => one.notes.length) ? pictures.flatMap((one) => one.notes) : null);
+  const all = pictures.every((one) => one.state !== "computing" && !one.without);
+  tell("drawn", { notes: pictures.flatMap((one) => one.notes), all });
   draw();
   if (pictures.some((one) => one.state === "computing")) waiting = setTimeout(load, 100, PATIENCE_S);
 }
@@ -60,6 +61,7 @@ function draw() {
 
 function legend() {
   const by = $("colour").value, rest = notes.length - groups.reduce((sum, one) => sum + one.count, 0);
+  const sources = (name) => [...new Set(notes.filter((note) => note.folder.split("/")[0] === name).map((note) => note.source))];
   const swatch = (at) => {
     const made = el("span", { class: "swatch", "aria-hidden": "true" });
     made.style.background = palette()[at];
@@ -67,7 +69,7 @@ function legend() {
   };
   const rows = groups.map(({ name, count }, at) => el("li", {}, el("button", {
     type: "button", title: `Only ${name}`,
-    onclick: () => tell("filter", by === "tag" ? { kind: "tag", name } : { kind: "folder", name, source: notes.find((note) => note.folder.split("/")[0] === name).source }),
+    onclick: () => tell("filter", by === "tag" ? { kind: "tag", name } : { kind: "folder", name, sources: sources(name) }),
   }, swatch(at), `${name} `, el("small", {}, count.toLocaleString("en")))));
   if (rest > 0 && groups.length) rows.push(el("li", {}, swatch(MOST), `${by === "tag" ? "other, or no tag" : "elsewhere"} `, el("small", {}, rest.toLocaleString("en"))));
   $("legend").replaceChildren(...rows);

@@ -1,14 +1,14 @@
 // The token: had once for what stands behind the address's #, kept for this tab, asked of other tabs of the page.
 
 const KEY = "vragd";
-const tabs = new BroadcastChannel(KEY);
+const tabs = new BroadcastChannel(KEY), refused = new Set(); // tokens of a page that ended; another tab may have one yet
 let token = sessionStorage.getItem(KEY) ?? "";
 
 let told = () => false, late = () => {}; // of a token that another tab has: while it is waited for, and afterwards
 
 tabs.addEventListener("message", ({ data }) => {
-  if (data === "token?" && token) tabs.postMessage({ token });
-  if (!data?.token || token) return;
+  if (data.not && token && !data.not.includes(token)) tabs.postMessage({ token });
+  if (!data.token || token || refused.has(data.token)) return;
   keep(data.token);
   if (!told(true)) late();
 });
@@ -21,14 +21,23 @@ function keep(given) {
   else sessionStorage.removeItem(KEY);
 }
 
-export const forget = () => keep("");
+/** Whether another tab has a token that is good, once this one was refused; nothing where it is another by now. */
+export async function another(sent) {
+  if (!sent || sent !== token) return undefined;
+  refused.add(sent);
+  keep("");
+  return fromAnotherTab();
+}
 
 /** Whether the ticket was good; an address has it behind its #. */
 export async function enter(address) {
   const ticket = address.trim().split("#").pop();
   const headers = { "content-type": "application/json" };
   const answer = await fetch("/session", { method: "POST", headers, body: JSON.stringify({ ticket }) });
-  if (answer.ok) keep((await answer.json()).token);
+  if (answer.ok) {
+    keep((await answer.json()).token);
+    tabs.postMessage({ token }); // for those that were turned away
+  }
   return answer.ok;
 }
 
@@ -37,13 +46,13 @@ export const whenLetIn = (called) => (late = called);
 
 function fromAnotherTab() {
   return new Promise((resolve) => {
-    told = (is_in) => {
-      told = () => false;
+    const mine = told = (is_in) => {
+      if (told === mine) told = () => false;
       resolve(is_in);
       return true;
     };
-    tabs.postMessage("token?");
-    setTimeout(() => told(false), 300);
+    tabs.postMessage({ not: [...refused] });
+    setTimeout(mine, 300, false);
   });
 }
 
