@@ -15,6 +15,7 @@ from vragd.vault.closed import ClosedPaths
 from vragd.vault.heard import Heard
 from vragd.vault.ignore import Rules
 from vragd.vault.links import Links
+from vragd.vault.names import copy_of
 from vragd.vault.obsidian import Exclusions, Record
 from vragd.vault.read import Content, Outcome, StatKey, Unreadable, is_file, look, read_note, stamp_of
 from vragd.vault.root import Root, Spot, sees_events, stamp_resolution_s
@@ -177,6 +178,14 @@ class Source:
                 self.heard.of(folder)
             folder = folder.rpartition("/")[0]
         return bool(self.heard)
+
+    def is_copy(self, path: str) -> bool:
+        """Whether the file is a copy in conflict of a note that lies beside it. Blocks, where its name may be one's."""
+        folder, _, name = path.rpartition("/")
+        if (original := copy_of(name)) is None:
+            return False
+        beside = f"{folder}/{original}" if folder else original
+        return self.rules.excluded(beside) is None and self.is_there(beside) is True
 
     def withheld(self, path: str) -> bool:
         """
