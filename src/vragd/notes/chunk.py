@@ -9,6 +9,7 @@ from functools import cache
 from vragd.notes.documents import LIBRARIES, Extracted
 from vragd.notes.languages import SUFFIXES, missing_grammar
 from vragd.notes.model import Note
+from vragd.notes.optout import Key
 from vragd.notes.outline import Stretch
 from vragd.notes.size import MAX_CHARS as MAX_CHARS
 from vragd.notes.size import MIN_CHARS as MIN_CHARS
@@ -40,14 +41,14 @@ def may_be_closed(suffix: str) -> bool:
     return REGISTRY.get(suffix, OTHER)[0] in ("markdown", "code")
 
 
-def says_no(data: bytes, suffix: str) -> bool:
+def noes(data: bytes, suffix: str) -> tuple[Key, ...]:
     """
-    Whether the file in `data`, one that `may_be_closed`, opts out: of being indexed, or of assistants.
+    What the file in `data`, one that `may_be_closed`, opts out of: of being indexed, or of assistants.
 
     Little but its beginning is read. Raises NotIndexable for what is no text.
     """
     module, _ = REGISTRY.get(suffix, OTHER)
-    answer: bool = importlib.import_module(f"vragd.notes.readers.{module}").says_no(data)
+    answer: tuple[Key, ...] = importlib.import_module(f"vragd.notes.readers.{module}").noes(data)
     return answer
 
 

@@ -13,6 +13,7 @@ from vragd.system.clock import SYSTEM, Clock
 from vragd.system.places import as_on_disk
 from vragd.vault.closed import ClosedPaths
 from vragd.vault.heard import Heard
+from vragd.vault.hidden import Hidden
 from vragd.vault.ignore import Rules
 from vragd.vault.links import Links
 from vragd.vault.names import copy_of
@@ -67,6 +68,7 @@ class Source:
         self.templates: tuple[str, ...] = ()
         """Folders of notes that are there to be copied."""
         self.types = PropertyTypes()
+        self.hidden = Hidden()
         self.withdrawn: Callable[[str], bool] | None = None
         """Which of its notes must not be answered with by what is on the disk, where nobody watches that."""
         self._max_file_bytes = max_file_bytes
@@ -198,7 +200,10 @@ class Source:
     @property
     def hides(self) -> Callable[[str], bool] | None:
         """Which of its notes must not be answered with, though they are indexed; None where that is none."""
-        return self.withdrawn or (self.withheld if self.rules.may_be_vague else None)
+        return self.withdrawn or (self._hides if self.hidden or self.rules.may_be_vague else None)
+
+    def _hides(self, path: str) -> bool:
+        return path in self.hidden or self.withheld(path)
 
     def refresh_rules(self, root: Root | None = None, *, proven: bool = False) -> bool:
         """

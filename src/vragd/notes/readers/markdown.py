@@ -29,9 +29,9 @@ def read(data: bytes, stem: str) -> Note:
     return replace(note, closed=True) if CLOSED in noes else note
 
 
-def says_no(data: bytes) -> bool:
-    """Whether the note in `data` opts out of anything, by its properties alone: a part of the time of reading it."""
-    return bool(_begun(data).noes)
+def noes(data: bytes) -> tuple[Key, ...]:
+    """What the note in `data` opts out of, by its properties alone: a part of the time of reading it."""
+    return _begun(data).noes
 
 
 class _Begun(NamedTuple):
