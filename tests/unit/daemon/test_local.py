@@ -85,6 +85,12 @@ def test_nothing_that_was_withdrawn_since_is_told_of_by_any_route(tmp_path: Path
             for route in ("/v1/get", "/v1/outline"):
                 with pytest.raises(NotFound):
                     local.request("POST", route, {"note": note})
+        rows = {row["path"]: (row["state"], row["reason"]) for row in local.request("GET", "/v1/files", None)["files"]}
+        gone = dict.fromkeys(("out.md", "gone.md", "Private/in.md"), ("skipped", "withdrawn"))
+        assert rows == {"open.md": ("indexed", None), **gone}
+        for state, paths in (("indexed", {"open.md"}), ("skipped", gone.keys()), ("failed", set()), ("pending", set())):
+            answer = local.request("GET", f"/v1/files?state={state}", None)
+            assert {row["path"] for row in answer["files"]} == paths, state
         assert local.request("POST", "/v1/get", {"note": "open"})["text"]
         (vault / "open.md").write_text("---\nvragd: false\n---\nheron [[out]]")
         with pytest.raises(NotFound):  # each answer is as of now
