@@ -184,7 +184,8 @@ def _files(store: Store, dirty: DirtyPaths, wanted: frozenset[str], trouble: str
     in_catalog = {key: (key,) for key in ("indexed", "skipped", "pending")} | {"failed": ("failed", "partial")}
     rows: list[dict[str, Any]] = []
     by_words: set[tuple[str, str]] = set()
-    there = [source for source in list(store.sources.values()) if source.state == "ok"]
+    # of one that is away nothing can be told but how it was indexed
+    there = [one for one in list(store.sources.values()) if one.state in ("new", "ok") and one.path.is_dir()]
     withdrawn = {source.label: source.withdrawn for source in there if source.withdrawn}
     if not wanted or wanted & in_catalog.keys():
         chosen = {state for key in wanted for state in in_catalog.get(key, ())}

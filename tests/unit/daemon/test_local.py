@@ -92,6 +92,11 @@ def test_nothing_that_was_withdrawn_since_is_told_of_by_any_route(tmp_path: Path
             answer = local.request("GET", f"/v1/files?state={state}", None)
             assert {row["path"] for row in answer["files"]} == paths, state
         assert local.request("POST", "/v1/get", {"note": "open"})["text"]
+        local.close()
+        local = Local(loaded)
+        rows = local.request("GET", "/v1/files", None)["files"]
+        told = [row["path"] for row in rows if row["state"] == "indexed"]
+        assert told == ["open.md"], "in the first answer of a command, too"
         (vault / "open.md").write_text("---\nvragd: false\n---\nheron [[out]]")
         with pytest.raises(NotFound):  # each answer is as of now
             local.request("POST", "/v1/get", {"note": "open"})
