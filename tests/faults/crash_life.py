@@ -277,7 +277,7 @@ class Life:
         dirty, found = store.scan_source(self.source)
         if withheld := store.closed_since(self.source, found.changed):
             store.withhold([(self.source.id, path) for path in withheld])
-            self._note(withheld=withheld)
+            self._note(withheld=[*withheld])
         visits = [Visit(self.source, path, patient=False) for path in sorted(dirty)]
         while visits or store.behind:
             if store.behind:

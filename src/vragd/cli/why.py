@@ -26,6 +26,7 @@ WORDS = {
     "dot_folder": "it is in a folder whose name begins with a dot",
     "excluded_by_config": "a pattern of exclude in the configuration leaves it out",
     "excluded_by_obsidian": "Obsidian's Excluded files leave it out (Settings, Files and links)",
+    "withdrawn": "it is gone, left out, or says vragd: false since it was indexed: no answer shows it",
     "no_file": "there is no such file",
     "not_seen": "it was not looked at yet: vragd sync looks now",
     "not_included": "no pattern of include in the configuration lets it in",

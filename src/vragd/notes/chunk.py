@@ -9,6 +9,7 @@ from functools import cache
 from vragd.notes.documents import LIBRARIES, Extracted
 from vragd.notes.languages import SUFFIXES, missing_grammar
 from vragd.notes.model import Note
+from vragd.notes.optout import Key
 from vragd.notes.outline import Stretch
 from vragd.notes.size import MAX_CHARS as MAX_CHARS
 from vragd.notes.size import MIN_CHARS as MIN_CHARS
@@ -16,15 +17,15 @@ from vragd.notes.size import MIN_CHARS as MIN_CHARS
 # Modules by suffix, with the version of what each makes: change it with anything that moves a boundary of a chunk, or
 # changes what is embedded of it. The catalog keeps it of each note, and those of another version are read again.
 REGISTRY: Mapping[str, tuple[str, str]] = {
-    ".md": ("markdown", "markdown-4"),
-    ".markdown": ("markdown", "markdown-4"),
-    ".txt": ("markdown", "markdown-4"),
+    ".md": ("markdown", "markdown-5"),
+    ".markdown": ("markdown", "markdown-5"),
+    ".txt": ("markdown", "markdown-5"),
     ".canvas": ("canvas", "canvas-3"),
-    **dict.fromkeys(SUFFIXES, ("code", "code-1")),
+    **dict.fromkeys(SUFFIXES, ("code", "code-2")),
     **dict.fromkeys(LIBRARIES, ("document", "documents-1")),
 }
 # What nobody knows is Markdown. The version changes with Markdown's, and when a suffix is added above.
-OTHER = ("markdown", "other-4")
+OTHER = ("markdown", "other-5")
 VERSION = "canvas-1 markdown-2"
 """Part of the space, of when all readers had one version there. It stays: another would be another space."""
 
@@ -40,14 +41,14 @@ def may_be_closed(suffix: str) -> bool:
     return REGISTRY.get(suffix, OTHER)[0] in ("markdown", "code")
 
 
-def says_no(data: bytes, suffix: str) -> bool:
+def noes(data: bytes, suffix: str) -> tuple[Key, ...]:
     """
-    Whether the file in `data`, one that `may_be_closed`, opts out: of being indexed, or of assistants.
+    What the file in `data`, one that `may_be_closed`, opts out of: of being indexed, or of assistants.
 
     Little but its beginning is read. Raises NotIndexable for what is no text.
     """
     module, _ = REGISTRY.get(suffix, OTHER)
-    answer: bool = importlib.import_module(f"vragd.notes.readers.{module}").says_no(data)
+    answer: tuple[Key, ...] = importlib.import_module(f"vragd.notes.readers.{module}").noes(data)
     return answer
 
 

@@ -10,24 +10,21 @@ mean it is the safer mistake: any value but true, yes, on and 1 is a no.
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections.abc import Iterator, Sequence
 
-MAX_LINES = 2_000
-"""Of front matter that never ends; of what does, all is looked through."""
+from vragd.notes.fenced import documents, plain
+
 _YES = frozenset({"true", "yes", "on", "1"})
-_FENCE = "---"
 _TAGS = r"(?:[!&]\S{0,100}\s{1,100}){0,4}"
 _MOST_TAGS = 4
-_MERGE = re.compile(r"""^\s*["']?<<["']?\s*:""")
+_MERGE = re.compile(rf"""^\s*{_TAGS}["']?<<["']?\s*:""")
 _TAG = re.compile(r"^(?:[!&][^\s,}\]]*\s*)+")
 _VALUE = re.compile(r":\s+")
-_ESCAPE = re.compile(r"\\(?:x([0-9a-f]{2})|u([0-9a-f]{4})|U([0-9a-f]{8}))", re.IGNORECASE)
-# What is there and cannot be seen (category Cf, and selectors of a variant), as it comes along with what is pasted.
-_INVISIBLE = re.compile(
-    "[\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u202a-\u202e\u2060-\u206f\u3164"
-    "\ufe00-\ufe0f\ufeff\uffa0\ufff9-\ufffb\U000e0000-\U000e0fff]"
-)
+# A line that may hold a key in a spelling which is not that of its letters.
+_ODD = re.compile(r"[^\t\n -\[\]-~]")
+_AWAITS = re.compile(r"(?![-?]\s)[^#]*:\s*(?:[!&]\S{0,100}(?:\s{1,100}|$)){0,4}(?:#.*)?$")
+_ITEM = re.compile(r"-(?:\s|$)")
+_ALIAS = re.compile(r"(?<!\S)\*([^\s:,]{1,100})\s{0,100}:")
 
 
 class Key:
@@ -37,21 +34,29 @@ class Key:
         either = "|".join(names)
         # at the beginning of a line or of a list's item, or anywhere within a mapping in braces; quoted or not, with
         # or without a tag or an anchor of its own
-        name = rf"""{_TAGS}(?:"(?:{either})"|'(?:{either})'|(?:{either}))\s*[:=]"""
+        quoted = "|".join(rf"{quote}\s{{0,100}}(?:{either})\s{{0,100}}{quote}" for quote in "\"'")
+        name = rf"{_TAGS}(?:{quoted}|(?:{either}))\s*[:=]"
         self._names = frozenset(names)
         self._perhaps = re.compile(rf"(?<!\w)(?:{either})(?!\w)", re.IGNORECASE)
         self._key = re.compile(rf"^\s*(?:[-?]\s+)?{name}", re.IGNORECASE)
         self._in_braces = re.compile(rf"(?:^\s*|[{{,]\s{{0,100}}){name}", re.IGNORECASE)
+        self._anchored = re.compile(rf"""&(\S{{1,100}})\s{{1,100}}["']?(?:{either})["']?(?!\w)""", re.IGNORECASE)
         self._complex = re.compile(rf"""^\s*\?\s*{_TAGS}(["']?)(?:{either})\1\s*(?:\#.*)?$""", re.IGNORECASE)
 
     def says_no(self, lines: Sequence[str]) -> bool:
         """Whether the note of these lines says no. Never raises; linear in the length of its front matter."""
-        found, is_closed = _front_matter(lines)
+        return any(self.is_said_in(*document) for document in documents(lines))
+
+    def is_said_in(self, found: Sequence[str], is_sure: bool) -> bool:
+        """Whether a document says no, as `fenced.documents` gives it: of what may be text no sentence does."""
         whole = "\n".join(found)
-        if whole.isascii() and "\\" not in whole and self._perhaps.search(whole) is None:
+        if _ODD.search(whole) is None and self._perhaps.search(whole) is None:
             return False
+        if "*" in whole:
+            found = self._without_aliases(found, whole)
         least, in_braces = 1 << 30, False  # how far in the mapping's own keys stand
         holds, inner, merges = False, 0, False  # whether the last of these may hold what stands further in; how far
+        awaits = False  # whether it has no value yet: a list may stand as far in as it does
         for i, line in enumerate(found):
             blank = line.strip()
             if not blank or blank[0] == "#":
@@ -60,37 +65,47 @@ class Key:
             in_braces = in_braces or (least == 1 << 30 and blank[0] == "{")
             merges = merges or _MERGE.match(line) is not None
             is_own = indent <= least
+            if awaits and indent == least and _ITEM.match(blank):
+                continue
             if not is_own and holds:
                 inner = inner or indent
             # below a key that has its value, and between two levels, it belongs to nobody: somebody hit the space bar
             is_top = in_braces or is_own or not holds or indent < inner or blank[0] == "{"
             least = min(least, indent)
             braces = in_braces or blank[0] == "{" or (merges and "{" in blank)
-            if is_top and self._is_no(_plain(line), found[i + 1 : i + 2], is_closed, braces=braces):
+            if is_top and self._is_no(plain(line), found[i + 1 : i + 20], is_sure, braces=braces):
                 return True
             if is_own:
-                holds, inner = _may_hold(blank), 0
+                holds, inner, awaits = _may_hold(blank), 0, _AWAITS.match(blank) is not None
         return merges and self.says_no_anywhere(found)
+
+    def _without_aliases(self, lines: Sequence[str], whole: str) -> Sequence[str]:
+        """The lines with the key itself where an alias stands for it."""
+        named, (name, *_) = set(self._anchored.findall(whole)), self._names
+
+        def spelled(alias: re.Match[str]) -> str:
+            return f"{name}:" if alias[1] in named else alias[0]
+
+        return [_ALIAS.sub(spelled, line) for line in lines] if named else lines
 
     def says_no_anywhere(self, lines: Sequence[str]) -> bool:
         """Whether a mapping of these lines says no, however far in: what is merged into another may stand anywhere."""
-        plain = [_plain(line) for line in lines]
-        return any(self._is_no(line, lines[i + 1 : i + 2], True, braces="{" in line) for i, line in enumerate(plain))
+        seen = [plain(line) for line in lines]
+        return any(self._is_no(line, lines[i + 1 : i + 20], True, braces="{" in line) for i, line in enumerate(seen))
 
     def is_named(self, name: str) -> bool:
         """Whether a name of a property, as a parser of YAML gives it, is the key."""
-        return _plain(name).strip().lower() in self._names
+        return plain(name).strip().lower() in self._names
 
-    def _is_no(self, line: str, following: Sequence[str], is_closed: bool, *, braces: bool) -> bool:
+    def _is_no(self, line: str, following: Sequence[str], is_sure: bool, *, braces: bool) -> bool:
         if self._perhaps.search(line) is None:
             return False
-        after = _plain(following[0]) if following else ""
         if self._complex.match(line):
-            return not _says_yes(after.strip().removeprefix(":"))
+            return not _says_yes(_first_of(following).strip().removeprefix(":"))
         for value in self._values(line, braces=braces):
-            if not value and after[:1] in (" ", "\t"):
+            if not value and (after := _first_of(following))[:1] in (" ", "\t"):
                 value = after.strip()  # it stands on a line of its own
-            if not is_closed and len(_bare(value).split()) > 1:
+            if not is_sure and len(_bare(value).split()) > 1:
                 continue  # a sentence, in a note that only begins with a rule
             if not _says_yes(value):
                 return True
@@ -112,6 +127,12 @@ CLOSED = Key("ai", "mcp")
 KEYS = (OPT_OUT, CLOSED)
 
 
+def _first_of(following: Sequence[str]) -> str:
+    """The first line of these that says anything."""
+    lines = (plain(one) for one in following)
+    return next((one for one in lines if one.strip() and one.lstrip()[0] != "#"), "")
+
+
 def _may_hold(line: str) -> bool:
     """Whether what stands further in below this line may be its value, or the rest of it."""
     if line[0] in "-?[{":
@@ -124,7 +145,7 @@ def _may_hold(line: str) -> bool:
         case "" | "#" | "|" | ">":
             return True
         case '"' | "'" as quote:
-            return text.find(quote, 1) < 0
+            return text[1:].replace(quote * 2 if quote == "'" else '\\"', "").find(quote) < 0
         case "[" | "{" as bracket:
             return text.count(bracket) > text.count("]" if bracket == "[" else "}")
     return False
@@ -132,20 +153,7 @@ def _may_hold(line: str) -> bool:
 
 def says_yes(value: str) -> bool:
     """Whether a scalar, as a parser of YAML gives it, is a yes."""
-    return _plain(value).strip().lower() in _YES
-
-
-def _front_matter(lines: Sequence[str]) -> tuple[Sequence[str], bool]:
-    """The lines of the front matter without its fences, and whether it ends."""
-    start = 0
-    while start < min(len(lines), 20) and not _plain(lines[start]).strip():
-        start += 1
-    if start >= len(lines) or _plain(lines[start]).strip() != _FENCE:
-        return (), True
-    for end in range(start + 1, len(lines)):
-        if lines[end].rstrip() in (_FENCE, "..."):
-            return lines[start + 1 : end], True
-    return lines[start + 1 : start + MAX_LINES], False
+    return plain(value).strip().lower() in _YES
 
 
 def _bare(value: str) -> str:
@@ -159,10 +167,3 @@ def _bare(value: str) -> str:
 
 def _says_yes(value: str) -> bool:
     return _bare(value).lower() in _YES
-
-
-def _plain(line: str) -> str:
-    """The line without characters nobody sees, wide ones as their common form, those written as numbers as they are."""
-    if "\\" in line:
-        line = _ESCAPE.sub(lambda found: chr(min(int(found[1] or found[2] or found[3], 16), 0x10FFFF)), line)
-    return line if line.isascii() else _INVISIBLE.sub("", unicodedata.normalize("NFKC", line))

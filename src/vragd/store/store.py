@@ -36,7 +36,7 @@ from vragd.sync.prepared import Visit
 from vragd.sync.proof.proof import Proof
 from vragd.sync.readers import Readers
 from vragd.sync.round import Report, Syncer
-from vragd.sync.withdrawn import is_closed_now
+from vragd.sync.withdrawn import No, says_now
 from vragd.system.clock import Clock
 from vragd.system.failpoints import reach
 from vragd.system.files import free_mib
@@ -219,9 +219,9 @@ class Store:
             self.skipped[source.id] = found.skipped
         return dirty, found
 
-    def closed_since(self, source: Source, paths: Sequence[str]) -> list[str]:
-        """Which of these notes, that have changed, are closed to assistants by now. Reads them; as `scan_source`."""
-        return [path for path in paths if is_closed_now(source, path)]
+    def closed_since(self, source: Source, paths: Sequence[str]) -> dict[str, No]:
+        """Which of these notes, that have changed, say by now to whom they are closed. Reads; as `scan_source`."""
+        return {path: said for path in paths if (said := says_now(source, path)) is not None}
 
     def withhold(self, places: Sequence[tuple[int, str]]) -> None:
         """Show these notes to no assistant until they were read."""

@@ -82,7 +82,7 @@ def _compare_vault(store: Store, source: Source, pending: frozenset[str]) -> Ite
 def _compare_note(source: Source, path: str, had: Known | None, space_id: int | None) -> Problem | None:
     is_unread = had is not None and had.reader.startswith(UNREAD)
     outcome = source.look(path, "") if is_unread else source.read(path)
-    if source.rules.excluded(path) is not None or isinstance(outcome, Gone):
+    if source.rules.excluded(path) is not None or source.is_copy(path) or isinstance(outcome, Gone):
         return Problem("ghost", source.label, path, "indexed, but no longer a note") if had else None
     if isinstance(outcome, Skipped):
         if had is None or had.state == "skipped":

@@ -21,9 +21,13 @@ class Again(Protocol):
 async def withhold_closed(
     store: Store, source: Source, changed: Sequence[str], lane: Lane, writer: Lane, then: Again
 ) -> None:  # fmt: skip
-    """Close those of the notes to assistants that say so by now; `then` they are to be looked at anew, the first."""
+    """
+    Close those of the notes to assistants that say so by now, and hide those that opt out; `then` they are to be looked
+    at anew, the first.
+    """
     for i in range(0, len(changed), READ_AT_ONCE):
         if closed := await lane.run(store.closed_since, source, changed[i : i + READ_AT_ONCE]):
+            source.hidden.add(path for path, said in closed.items() if said == "out")
             places = [(source.id, path) for path in closed]
             await writer.run(store.withhold, places)
-            then(places, first=closed)
+            then(places, first=[*closed])

@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable, Iterator
 
 import structlog
 
+from vragd.errors import VragdError
 from vragd.stores.stirs import unheard
 from vragd.system.clock import Clock
 from vragd.system.lanes import Step, step
@@ -16,6 +17,7 @@ from vragd.system.log import error_fields
 log = structlog.get_logger()
 
 BROKEN_RETRY_S = 60.0
+TRANSIENT_RETRY_S = 1.0  # a catalog that is locked for a moment is no bug
 
 Once = Callable[[], Awaitable[float | None]]
 """One step; what it gives is for how many seconds there is nothing to do, None for until it is woken."""
@@ -54,7 +56,8 @@ class Loops:
                 wait_s = await once()
             except Exception as error:  # a bug must not end the loop that keeps the promise
                 log.error("worker.step_failed", store=self._name, step=name, **error_fields(error))
-                wait_s = BROKEN_RETRY_S
+                passes = isinstance(error, VragdError) and error.transient
+                wait_s = TRANSIENT_RETRY_S if passes else BROKEN_RETRY_S
             del self._steps[name]
             self._stir()
             async with self._moved:

@@ -184,11 +184,19 @@ def _files(store: Store, dirty: DirtyPaths, wanted: frozenset[str], trouble: str
     in_catalog = {key: (key,) for key in ("indexed", "skipped", "pending")} | {"failed": ("failed", "partial")}
     rows: list[dict[str, Any]] = []
     by_words: set[tuple[str, str]] = set()
+    # of one that is away nothing can be told but how it was indexed
+    there = [one for one in list(store.sources.values()) if one.state in ("new", "ok") and one.path.is_dir()]
+    withdrawn = {source.label: source.withdrawn for source in there if source.withdrawn}
     if not wanted or wanted & in_catalog.keys():
-        chosen = [state for key in wanted for state in in_catalog.get(key, ())]
-        for row in store.reader.files(chosen):
+        chosen = {state for key in wanted for state in in_catalog.get(key, ())}
+        # any may have been withdrawn since, where nobody watches: then that is its state
+        for row in store.reader.files([] if withdrawn else [*chosen]):
             told = {"store": store.name, **{field: getattr(row, field) for field in row.__slots__}}
-            if row.state == "pending":
+            if row.source in withdrawn and row.state != "skipped" and withdrawn[row.source](row.path):
+                told |= {"state": "skipped", "reason": "withdrawn", "n_chunks": 0, "retry_at": None}
+            if chosen and told["state"] not in chosen:
+                continue
+            if told["state"] == "pending":
                 by_words.add((row.source, row.path))
                 told |= {"reason": _by_words(trouble, row.reason), "retry_at": None}
             rows.append(told)

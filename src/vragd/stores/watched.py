@@ -264,8 +264,7 @@ class Keeper:
             await self.check()
             return self.source.state != "ok"  # what is away is scanned when it is back
         if folder:
-            paths, found = await self.lane.run(self.store.scan_source, self.source, folder)
-            self._dirty.add(((self.source.id, path) for path in paths), ticket, first=found.withdrawn)
+            _, found = await self._find(folder, ticket)
             elsewhere = {place for place in self.unreadable if not f"{place}/".startswith(f"{folder}/")}
             self.unreadable = elsewhere | found.unreadable.keys()
             await self._note_attachments(found)
@@ -278,17 +277,14 @@ class Keeper:
         began, started = self._dirty.ticket(), self._clock.steady()
         if await self.lane.run(self.proof.refresh_rules):
             await self.watch.rearm()  # what is excluded no longer was not watched
-        paths, found = await self.lane.run(self.store.scan_source, self.source)
-        self._dirty.add(((self.source.id, path) for path in paths), ticket, first=found.withdrawn)
+        paths, found = await self._find("", ticket)
         self._in_vain = "" in found.unreadable or not self.source.rules_known
         if found.stopped or "" in found.unreadable:
             return False
         self.unreadable = set(found.unreadable)
-        if self.begins:
-            again = partial(self._dirty.add, ticket=ticket)  # those that opt out are answered with until then
-            await withhold_closed(self.store, self.source, found.changed, self.lane, self._writer, again)
         await self._note_attachments(found)
-        await self._writer.run(self.proof.remember)
+        if not self.proof.is_kept:
+            await self._writer.run(self.proof.remember)
         self.scanned_at = self._clock.steady()
         if self.proof.held:
             self._rescan_at = self.scanned_at + self.store.given.pace.guard_confirm_s + AFTER_GUARD_S
@@ -300,6 +296,16 @@ class Keeper:
             duration_ms=round((self.scanned_at - started) * 1000),
         )  # fmt: skip
         return True
+
+    async def _find(self, folder: str, ticket: int) -> tuple[list[str], Scan]:
+        """Queue what differs in a folder; what is withdrawn is hidden from now on, and the first."""
+        paths, found = await self.lane.run(self.store.scan_source, self.source, folder)
+        if not found.stopped:
+            self.source.hidden.found(found.withdrawn, set(paths), folder)
+        self._dirty.add(((self.source.id, path) for path in paths), ticket, first=found.withdrawn)
+        again = partial(self._dirty.add, ticket=ticket)
+        await withhold_closed(self.store, self.source, found.changed, self.lane, self._writer, again)
+        return paths, found
 
     async def _note_attachments(self, found: Scan) -> None:
         async with self._attaching:

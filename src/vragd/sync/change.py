@@ -89,7 +89,7 @@ class Preparer:
         known = self._catalog.known_note(visit.source.id, visit.path)
         seq = self._catalog.next_seq()
         kept = self._take_kept(visit)
-        if visit.source.rules.excluded(visit.path) is not None:
+        if visit.source.rules.excluded(visit.path) is not None or visit.source.is_copy(visit.path):
             return _removal(visit, seq) if known else None
         if visit.source.withheld(visit.path):
             return None  # whoever changes the rule has everything scanned

@@ -67,6 +67,13 @@ class Prepared:
         """Whether the note takes no more room afterwards than nothing at all."""
         return isinstance(self.change, NoteRemoval) or self.change.chunks == ()
 
+    @property
+    def withdraws(self) -> bool:
+        """Whether the note may be shown no longer; what is gone may be at another path, and is not among that."""
+        if isinstance(self.change, NoteRemoval):
+            return self.visit.source.rules.excluded(self.visit.path) is not None
+        return self.change.chunks == ()
+
     def lacks(self, settled: Collection[bytes]) -> set[bytes]:
         """The hashes of the texts that neither have an embedding nor are refused."""
         return {chunk.text_hash for chunk in self.fresh}.difference(settled)

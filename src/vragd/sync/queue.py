@@ -14,7 +14,7 @@ from collections import Counter
 from collections.abc import Callable, Container, Iterable
 from itertools import islice
 
-from vragd.sync.wait import SCAN_BACK_OFF_LAST_S, TRIES_WAITED_FOR, Waiting, any_unfound, back_off
+from vragd.sync.wait import SCAN_BACK_OFF_LAST_S, TRIES_WAITED_FOR, Waiting, any_unfound, back_off, common
 
 # Beyond so many hints it is cheaper to scan (syncthing's aggregator has the same numbers).
 MAX_PER_FOLDER = 128
@@ -99,7 +99,7 @@ class DirtyPaths:
         waiting = self._touch(self._folders, place, now, settle)
         self._take_in(place, waiting)
         if sum(source == place[0] for source, _ in self._folders) > MAX_FOLDERS:
-            shared = _common([path for source, path in self._folders if source == place[0]])
+            shared = common([path for source, path in self._folders if source == place[0]])
             waiting = self._touch(self._folders, (place[0], shared), now, settle)
             self._take_in((place[0], shared), waiting)
         return waiting
@@ -158,7 +158,7 @@ class DirtyPaths:
                 else:
                     waiting = self._bulk[place] = Waiting(now, now, ticket)
                 if place[1] in first and place in self._bulk:
-                    ahead[place] = waiting
+                    ahead[place], waiting.ahead = waiting, True
             if ahead:
                 self._bulk = {**ahead, **self._bulk}
         self._wake()
@@ -169,14 +169,17 @@ class DirtyPaths:
         """
         Up to `limit` due paths, each with whether to be patient with an empty file.
 
-        What was just saved comes alone: a round that also held bulk work would make it wait. `together` takes as
-        many of either: while what was saved cannot be done, the rest must not wait for it.
+        What was just saved comes alone: a round that also held bulk work would make it wait; so does what is to go
+        `first` of what scans found. `together` takes as many of either: while what was saved cannot be done, the rest
+        must not wait for it.
         """
         now = self._clock()
         with self._lock:
             taken = [(place, self._drop_hint(place)) for place in _due(self._hinted, now, limit)]
             if not taken or together:
-                taken += [(place, self._bulk.pop(place)) for place in _due(self._bulk, now, limit)]
+                due = _due(self._bulk, now, limit)
+                alone = [] if together else [place for place in due if self._bulk[place].ahead]
+                taken += [(place, self._bulk.pop(place)) for place in alone or due]
             for place, waiting in taken:
                 if before := self._taken.get(place):
                     waiting.merge(before)
@@ -385,14 +388,6 @@ class DirtyPaths:
         """The paths among them."""
         with self._lock:
             return list({**self._hinted, **self._bulk, **self._taken})
-
-
-def _common(paths: list[str]) -> str:
-    """The innermost folder that all of `paths` are in."""
-    parts = [path.split("/") for path in paths]
-    low, high = min(parts), max(parts)
-    n = next((i for i, (a, b) in enumerate(zip(low, high, strict=False)) if a != b), min(len(low), len(high)))
-    return "/".join(low[:n])
 
 
 def _due(table: dict[SourcePath, Waiting], now: float, limit: int) -> list[SourcePath]:

@@ -108,6 +108,10 @@ class Syncer:
         if only_freeing:
             report.deferred += [item.visit for item in prepared if not item.frees]
             prepared = [item for item in prepared if item.frees]
+        elif any(item.fresh for item in prepared):  # nobody waits for the embedder to have a note withdrawn
+            if withdrawn := [item for item in prepared if item.withdraws]:
+                self._write(withdrawn, report)
+            prepared = [item for item in prepared if not item.withdraws]
         fresh = [chunk for item in prepared for chunk in item.fresh]
         found = self._bulk.embed(
             {chunk.text_hash: chunk.embed_text or chunk.text for chunk in fresh},
@@ -127,6 +131,7 @@ class Syncer:
                 raise  # whoever called applies them one by one then
             self._write([self._preparer.unexpected(visits[0], error)], report)
             order.recover(self._catalog, self._backend, self._space)  # what it had put, and not committed
+        self._settle(visits, report)
         if found.outage is not None:
             raise found.outage
         return report
@@ -193,6 +198,14 @@ class Syncer:
                 break
         self._tell(write, ready, report)
 
+    def _settle(self, visits: Sequence[Visit], report: Report) -> None:
+        """What was hidden, as it was seen withdrawn, is shown again where the index says all there is to it."""
+        put_off = (*report.deferred, *(visit for visit, _ in report.later))
+        going_on = {(visit.source.id, visit.path) for visit in put_off}
+        for visit in visits:
+            if visit.source.hidden and (visit.source.id, visit.path) not in going_on:
+                visit.source.hidden.settled([visit.path])
+
     def _puts(self, ready: Sequence[Prepared]) -> list[Entry]:
         fresh = [(item, chunk) for item in ready for chunk in item.fresh]
         vectors = self._catalog.embeddings(self._space.id, {chunk.text_hash for _, chunk in fresh})
@@ -215,13 +228,14 @@ class Syncer:
         for item in ready:
             if (item.visit.source.id, item.visit.path) in unproven:
                 report.later.append((item.visit, RETRY_FIRST_S))
-        report.n_put, report.n_deleted = write.n_put, write.n_deleted
-        report.generation = write.done.generation if write.done else None
-        report.n_removed = sum(isinstance(change, NoteRemoval) for change in write.committed)
+        report.n_put, report.n_deleted = report.n_put + write.n_put, report.n_deleted + write.n_deleted
+        report.generation = write.done.generation if write.done else report.generation
+        report.n_removed += sum(isinstance(change, NoteRemoval) for change in write.committed)
         noted = [change for change in write.committed if isinstance(change, NoteChange)]
-        report.n_changed = sum(change.chunks is not None for change in noted)
-        report.n_failed = sum(change.state == "failed" for change in noted)
-        report.n_untouched = len(noted) - report.n_changed - report.n_failed
+        n_changed = sum(change.chunks is not None for change in noted)
+        n_failed = sum(change.state == "failed" for change in noted)
+        report.n_changed, report.n_failed = report.n_changed + n_changed, report.n_failed + n_failed
+        report.n_untouched += len(noted) - n_changed - n_failed
 
 
 def _is_closed(change: NoteChange | NoteRemoval) -> bool:

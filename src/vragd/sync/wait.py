@@ -22,6 +22,7 @@ class Waiting:
     empty_from: float | None = None  # when an empty file is believed
     tries: int = 0
     saved: bool = False  # came as a hint: goes before what scans found, each time
+    ahead: bool = False  # of what scans found, to be looked at before all that may take long
     by_words: bool = False  # found by its words by now: nobody waits for the rest
 
     @property
@@ -67,3 +68,11 @@ def back_off(first_s: float, tries: int, last_s: float) -> float:
 def any_unfound(those: Iterable[Waiting], now: float) -> bool:
     """Whether one of them is due, and found by nothing of it yet."""
     return any(waiting.due <= now and not waiting.by_words for waiting in those)
+
+
+def common(paths: list[str]) -> str:
+    """The innermost folder that all of `paths` are in."""
+    parts = [path.split("/") for path in paths]
+    low, high = min(parts), max(parts)
+    n = next((i for i, (a, b) in enumerate(zip(low, high, strict=False)) if a != b), min(len(low), len(high)))
+    return "/".join(low[:n])

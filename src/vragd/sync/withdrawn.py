@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
-from vragd.notes.chunk import may_be_closed, says_no, split_name
+from typing import Literal
+
+from vragd.notes.chunk import may_be_closed, noes, split_name
+from vragd.notes.optout import OPT_OUT
 from vragd.sync.readers import Readers
 from vragd.vault.read import Content
 from vragd.vault.source import Source
+
+No = Literal["out", "closed"]
 
 
 def is_withdrawn(source: Source, readers: Readers, path: str) -> bool:
@@ -21,19 +26,19 @@ def is_withdrawn(source: Source, readers: Readers, path: str) -> bool:
         return True
 
 
-def is_closed_now(source: Source, path: str) -> bool:
+def says_now(source: Source, path: str) -> No | None:
     """
-    Whether assistants may be shown the note no longer, as its own text says, or nobody can tell. Blocks likewise.
-
-    What opts out altogether is among that.
+    What the text of the note says by now of whom it is shown to: nobody, as it opts out, or no assistants; as closed to
+    assistants counts what nobody can read. None for all others. Blocks likewise.
     """
     suffix = split_name(path)[1]
     if not may_be_closed(suffix):
-        return False
+        return None
     found = source.read(path)
     if not isinstance(found, Content):
-        return True
+        return "closed"
     try:
-        return says_no(found.data, suffix)
+        said = noes(found.data, suffix)
     except Exception:  # as above
-        return True
+        return "closed"
+    return "out" if OPT_OUT in said else "closed" if said else None

@@ -12,7 +12,7 @@ from types import ModuleType
 from typing import Any
 
 from vragd.vault.ignore import Rules
-from vragd.vault.names import SUSPECT, SUSPECT_BEGINNINGS
+from vragd.vault.names import SUSPECT, SUSPECT_BEGINNINGS, copy_of, is_foreign
 from vragd.vault.obsidian import CONFIG_FOLDER, SETTINGS
 from vragd.vault.read import NOT_THERE, StatKey, open_folder
 from vragd.vault.root import Root
@@ -102,6 +102,7 @@ class _Walk:
         self.waiting: list[tuple[str, int | None]] = [(found.folder, None)]
         self._root, self._rules, self._found, self._system = root, rules, found, system
         self._mounts = root.mounts()
+        self._copies: list[tuple[str, str]] = []  # in the folder that is listed, and of which file beside each would be
 
     def list_next(self) -> None:
         """List one folder."""
@@ -124,6 +125,7 @@ class _Walk:
                             and SUSPECT[2] not in name
                             and SUSPECT[3] not in name
                             and not name.startswith(SUSPECT_BEGINNINGS)
+                            and (name.isascii() or not is_foreign(name))
                             and entry.is_file(follow_symlinks=False)
                         ):
                             try:
@@ -136,6 +138,7 @@ class _Walk:
                                     found.linked.setdefault(notes[prefix + name].inode, set()).add(prefix + name)
                         else:
                             self._entry(entry, folder, prefix + name, own)
+                self._leave_out_copies(prefix)
             finally:
                 os.close(fd)
         except OSError as error:
@@ -143,6 +146,13 @@ class _Walk:
             if folder and error.errno in NOT_THERE:
                 return
             found.unreadable[folder] = _name(error)
+
+    def _leave_out_copies(self, prefix: str) -> None:
+        for path, original in self._copies:
+            if prefix + original in self._found.notes:
+                del self._found.notes[path]
+                _skip(self._found, path, "conflict_copy")
+        self._copies.clear()
 
     def _mind_mount(self, fd: int, folder: str, device: int | None) -> int:
         info = os.fstat(fd)
@@ -179,6 +189,8 @@ class _Walk:
             else:
                 if info.st_nlink > 1:
                     found.linked.setdefault(found.notes[path].inode, set()).add(path)
+                if (original := copy_of(entry.name)) is not None:
+                    self._copies.append((path, original))
         elif reason == "not_included":
             self._attachment(entry, path)
         elif reason not in _UNSAID:

@@ -13,8 +13,10 @@ from vragd.system.clock import SYSTEM, Clock
 from vragd.system.places import as_on_disk
 from vragd.vault.closed import ClosedPaths
 from vragd.vault.heard import Heard
+from vragd.vault.hidden import Hidden
 from vragd.vault.ignore import Rules
 from vragd.vault.links import Links
+from vragd.vault.names import copy_of
 from vragd.vault.obsidian import Exclusions, Record
 from vragd.vault.read import Content, Outcome, StatKey, Unreadable, is_file, look, read_note, stamp_of
 from vragd.vault.root import Root, Spot, sees_events, stamp_resolution_s
@@ -65,6 +67,7 @@ class Source:
         self._listed = False  # whether a full scan told which vaults there are
         self._templates = Templates(clock)
         self.types = PropertyTypes(clock)
+        self.hidden = Hidden()
         self.withdrawn: Callable[[str], bool] | None = None
         """Which of its notes must not be answered with by what is on the disk, where nobody watches that."""
         self._max_file_bytes = max_file_bytes
@@ -182,6 +185,14 @@ class Source:
             folder = folder.rpartition("/")[0]
         return bool(self.heard)
 
+    def is_copy(self, path: str) -> bool:
+        """Whether the file is a copy in conflict of a note that lies beside it. Blocks, where its name may be one's."""
+        folder, _, name = path.rpartition("/")
+        if (original := copy_of(name)) is None:
+            return False
+        beside = f"{folder}/{original}" if folder else original
+        return self.rules.excluded(beside) is None and self.is_there(beside) is True
+
     def withheld(self, path: str) -> bool:
         """
         Whether the note at `path` must not be answered with, as Obsidian may hide it. From any thread.
@@ -193,7 +204,10 @@ class Source:
     @property
     def hides(self) -> Callable[[str], bool] | None:
         """Which of its notes must not be answered with, though they are indexed; None where that is none."""
-        return self.withdrawn or (self.withheld if self.rules.may_be_vague else None)
+        return self.withdrawn or (self._hides if self.hidden or self.rules.may_be_vague else None)
+
+    def _hides(self, path: str) -> bool:
+        return path in self.hidden or self.withheld(path)
 
     def refresh_rules(self, root: Root | None = None, *, proven: bool = False) -> bool:
         """

@@ -85,7 +85,15 @@ def test_nothing_that_was_withdrawn_since_is_told_of_by_any_route(tmp_path: Path
             for route in ("/v1/get", "/v1/outline"):
                 with pytest.raises(NotFound):
                     local.request("POST", route, {"note": note})
+        for state in ("", "?state=indexed", "?state=failed"):  # what was begun may have got to some of them by now
+            rows = local.request("GET", f"/v1/files{state}", None)["files"]
+            assert {row["path"] for row in rows if row["state"] not in ("skipped", "pending")} <= {"open.md"}, state
         assert local.request("POST", "/v1/get", {"note": "open"})["text"]
+        local.close()
+        local = Local(loaded)
+        rows = local.request("GET", "/v1/files", None)["files"]
+        told = [row["path"] for row in rows if row["state"] == "indexed"]
+        assert told == ["open.md"], "in the first answer of a command, too"
         (vault / "open.md").write_text("---\nvragd: false\n---\nheron [[out]]")
         with pytest.raises(NotFound):  # each answer is as of now
             local.request("POST", "/v1/get", {"note": "open"})

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from tests.harness import until
-from tests.world import World
+from tests.world import WordEmbedder, World, sql
 from vragd.errors import EmbedderUnavailable
 
+LIVE = "select path from note where state = 'indexed'"
 CLOSED = "---\nai: false\n---\n"
 
 
@@ -91,6 +93,38 @@ def test_what_is_gone_or_excluded_is_told_apart_from_what_has_moved_and_is_answe
     assert {"gone.md", "moved.md", "elsewhere.md", "hidden/a.md"} <= set(paths)
     assert found.withdrawn == {"gone.md", "hidden/a.md"}
     assert world.store.scan_source(world.source, "hidden")[1].withdrawn == set(), "it may be anywhere else by now"
+
+
+class Watching(WordEmbedder):
+    """Tells, each time it is asked, which notes are found at that moment."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.look: Callable[[], set[str]] = set
+        self.seen: list[set[str]] = []
+
+    def embed_documents(self, texts: Sequence[str]) -> np.ndarray:
+        self.seen.append(self.look())
+        return super().embed_documents(texts)
+
+
+def test_what_is_withdrawn_in_a_round_does_not_wait_for_what_is_embedded_in_it(world: World) -> None:
+    for path in ("out.md", "hidden/a.md", "gone.md", "moved.md"):
+        world.write(path, f"alpha {path}")
+    world.apply(*world.scan())
+    world.other = watching = Watching()
+    world.restart()
+    world.store.prepare()
+    watching.look = lambda: {path.decode() for (path,) in sql(world.store.folder, LIVE)}
+    world.write("out.md", "---\nvragd: false\n---\nalpha")
+    (world.vault / "hidden").rename(world.vault / ".hidden")
+    (world.vault / "gone.md").unlink()
+    (world.vault / "moved.md").rename(world.vault / "elsewhere.md")
+    world.write("new.md", "beta")
+    report = world.apply("new.md", "hidden/a.md", "elsewhere.md", "moved.md", "gone.md", "out.md")
+    assert "out.md" not in watching.seen[0]
+    assert {"moved.md", "gone.md"} <= watching.seen[0], "which may be the same, until its new place is found"
+    assert report.n_removed == 3 and watching.look() == {"new.md", "elsewhere.md"}
 
 
 def rests(world: World) -> bool:

@@ -93,59 +93,6 @@ def test_an_obsidian_entry_between_slashes_is_a_regular_expression_anywhere() ->
     assert rules.excluded("a/draft.md") is None
 
 
-@pytest.mark.parametrize(
-    "name",
-    [
-        "Plan (Conflicted copy laptop 202501021530).md",
-        "Plan (Conflicted copy Anna's phone 202501021530).md",
-        "Plan (Ann's conflicted copy 2025-01-02).md",
-        "Plan (Ann’s conflicted copy 2025-01-02) (1).md",
-        "Plan (conflicted copy 2025-01-02 153000).md",
-        "Plan (conflicted copy Ann 2025-01-02 153000).md",
-        "Plan.sync-conflict-20250102-153000-ABCDEFG.md",
-        "Plan.sync-conflict-20250102-153000-ABCDEFG.sync-conflict-20250103-153000-HIJKLMN.md",
-        "Plan_conflict-20250102-153000.md",
-        "Plan (SFConflict ann@example.org 2025-01-02-15-30-00).md",
-        "Plan_laptop_Jan-02-153000-2025_Conflict.md",
-        "Plan_laptop_Jan-02-153000-2025_CaseConflict.md",
-        "Plan.conflict1.md",
-        "Plan.Conflict.md",
-        "Plan.sync-conflict.md",
-        "Plan [conflicted].md",
-        "Plan [conflicted 2].md",
-        "Plan (Case Conflict).md",
-        "Plan (Case Conflict 1).md",
-        "Plan (Unicode Encoding Conflict).md",
-        "Plan (case clash from Ann 2025-01-02).md",
-        "Plan (In Konflikt stehende Kopie von Ann 2025-01-02).md",
-        "a\nb (Ann's conflicted copy 2025-01-02).md",
-    ],
-)
-def test_copies_that_sync_tools_make_of_a_note_in_conflict_are_no_notes(name: str) -> None:
-    assert PLAIN.excluded(name) == "conflict_copy"
-    assert Rules(["*"], ()).excluded("deep/er/" + name) == "conflict_copy"
-
-
-@pytest.mark.parametrize(
-    "name",
-    [
-        "How Dropbox names a conflicted copy.md",
-        "Reading.sync-conflict-notes.md",
-        "Conflict of interest.md",
-        "On the (conflicted copy) of a file.md",
-        "Class conflict 2025-01-02.md",
-        "Plan (conflict).md",
-        "Conflict.md",
-        "The conflicted.md",
-        "Armed_Conflict.md",
-        "A clash (case clash).md",
-        "Konflikt.md",
-    ],
-)
-def test_titles_that_speak_of_conflicts_are_notes(name: str) -> None:
-    assert PLAIN.excluded(name) is None
-
-
 def test_a_pattern_that_takes_back_counts_in_its_place() -> None:
     rules = Rules(["*.md", "!secret.md", "!Private/", "!drafts/**"], ())
     assert rules.excluded("open.MD") is None

@@ -13,7 +13,7 @@ from vragd.notes import languages
 from vragd.notes.machine import strip_machine_text
 from vragd.notes.markdown import decode
 from vragd.notes.model import LeftOut, Note, NotIndexable
-from vragd.notes.optout import CLOSED, KEYS, OPT_OUT
+from vragd.notes.optout import CLOSED, KEYS, OPT_OUT, Key
 from vragd.notes.outline import Stretch, outline, paragraphs
 
 MAX_PARSED = 1 << 20
@@ -66,10 +66,10 @@ def read(data: bytes, stem: str, suffix: str, found: Sequence[Stretch] | None) -
     )  # fmt: skip
 
 
-def says_no(data: bytes) -> bool:
-    """Whether the code in `data` opts out of anything at its beginning."""
+def noes(data: bytes) -> tuple[Key, ...]:
+    """What the code in `data` opts out of at its beginning."""
     lines = _lines(data)[0]
-    return any(key.says_no(lines) for key in KEYS)
+    return tuple(key for key in KEYS if key.says_no(lines))
 
 
 def _lines(data: bytes) -> tuple[list[str], bool, tuple[LeftOut, ...]]:

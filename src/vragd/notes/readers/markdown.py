@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
+from vragd.notes.fenced import documents
 from vragd.notes.inline import split_link
 from vragd.notes.markdown import decode, front_matter
 from vragd.notes.model import EMPTY, Link, Note, NotIndexable
@@ -28,9 +29,9 @@ def read(data: bytes, stem: str) -> Note:
     return replace(note, closed=True) if CLOSED in noes else note
 
 
-def says_no(data: bytes) -> bool:
-    """Whether the note in `data` opts out of anything, by its properties alone: a part of the time of reading it."""
-    return bool(_begun(data).noes)
+def noes(data: bytes) -> tuple[Key, ...]:
+    """What the note in `data` opts out of, by its properties alone: a part of the time of reading it."""
+    return _begun(data).noes
 
 
 class _Begun(NamedTuple):
@@ -50,7 +51,17 @@ def _begun(data: bytes) -> _Begun:
     body = front_matter(lines)
     within = lines[1 : body - 1] if body else []
     found = load("\n".join(within)) if body else None
-    noes = tuple(key for key in KEYS if key.says_no(lines) or _says_no(key, within, found))
+    parts = tuple(documents(lines))
+    # what only a parser can spell is looked for wherever there surely are properties
+    parsed = [
+        (within, found),
+        *((part, load("\n".join(part))) for part, is_sure in parts if is_sure and part != within),
+    ]
+    noes = tuple(
+        key
+        for key in KEYS
+        if any(key.is_said_in(*part) for part in parts) or any(_says_no(key, *part) for part in parsed)
+    )
     return _Begun(text, lossy, lines, body, found, noes)
 
 

@@ -152,6 +152,18 @@ class Proof:
             self._catalog.set_vaults(self.source.uid, vaults)
             self._vaults_kept = vaults
 
+    @property
+    def is_kept(self) -> bool:
+        """Whether `remember` has nothing to do, so that nobody needs to wait for the writer lane. From any thread."""
+        state, exclusions = self.state, self.source.exclusions
+        root = None if state.place is None else (*state.place, state.had_obsidian)
+        return (
+            root in (None, self._root_kept)
+            and sorted(state.mounts) == self._mounts_kept
+            and not (exclusions.looked and exclusions.record() != self._rules_kept)
+            and KnownVaults(*self.source.vaults, self.source.types.said) == self._vaults_kept
+        )
+
     def carry_over(self, catalog: Catalog) -> None:
         """The same, in a catalog that was opened since, or begun anew and knows the source by name only."""
         self._catalog, self._root_kept = catalog, None
