@@ -122,7 +122,7 @@ class Indexer:
     def is_calm(self) -> bool:
         """Whether all is as it is to be: nothing waits, and of every source that is watched the system tells."""
         is_busy = self.dirty.pending() or self.degraded() or self.store.damage or not self._patience.answered
-        return not is_busy and all(keeper.is_calm for keeper in self.keepers.values())
+        return not is_busy and all(one.is_well and not one.watch.unwatched for one in self.keepers.values())
 
     # -- asking and waiting ------------------------------------------------------------------------
 

@@ -129,21 +129,16 @@ class Keeper:
     def beat(self) -> None:
         """Begin a heartbeat, unless the last one still waits for the file system."""
         if not (self._beats.is_late() or (self._beating is not None and not self._beating.done())):
-            if self._mounted is not None and self._is_well:
+            if self._mounted is not None and self.is_well:
                 return self._beats.begin(self._mounted)
             self._begin_check()
         return self._stir()
 
     @property
-    def _is_well(self) -> bool:
+    def is_well(self) -> bool:
         """Whether a heartbeat has nothing to do unless a look at the source tells something new."""
         is_quiet = self.source.state == "ok" and self._rescan_at is None and not self._checking.locked()
         return is_quiet and (not self._watch or self.watch.rests)
-
-    @property
-    def is_calm(self) -> bool:
-        """Whether the system tells of what changes here, and nothing else is to be done."""
-        return self._is_well and not (self._watch and self.watch.unwatched)
 
     def _begin_check(self, seen: Look | None = None) -> None:
         self._beating = self._errands.begin(self.check(seen))
