@@ -1,5 +1,5 @@
 # make try: the main job on a sample vault.  make test: all tests.  make test-quick: those for every edit.
-# make coverage: all tests, and which share of each room's lines ran; with make lint it is what CI runs.
+# make coverage: all tests, and which share of each room's lines ran, with a floor for each: before what is large is merged.
 # All need Python 3.11+ with venv and, the first time, a network for pip. Nothing else.
 
 PYTHON ?= python3
