@@ -149,7 +149,9 @@ def _together(plain: str, spans: Sequence[tuple[int, int, str]], matched: Matche
 
 def _by_words(plain: str, terms: frozenset[str]) -> Iterator[tuple[int, int, str]]:
     for word in _WORD.finditer(plain):
-        if (folded := fold(word[0])) in terms or _has_part(word[0], terms):
+        written = word[0]
+        folded = written.lower() if written.isascii() else fold(written)
+        if folded in terms or _has_part(written, terms):
             yield word.start(), word.end(), folded
 
 

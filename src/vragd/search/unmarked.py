@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import pairwise
 
 MAX_LINE = 4_000
@@ -14,9 +15,11 @@ _LINKS = (
     ("[", r"(?<!\^)!?\[([^\[\]\n]*)\]\((?:[^()\n]|\([^()\n]*\))*\)", r"\1"),
     ("[", r"!?\[\[(?:[^\[\]|\n]*\|)?([^\[\]|\n]*)\]\]", r"\1"),
 )
-# A rule is tried where one of its characters is: most lines have next to none.
+_Rule = tuple[Callable[[str], re.Match[str] | None] | None, Callable[[str, str], str], str]
+# A rule is tried where one of its characters is: most lines have next to none. Those of a line's begin are matched
+# there alone: `sub` would try each place of the line.
 _RULES = tuple(
-    (frozenset(marks), re.compile(pattern), by)
+    (frozenset(marks), rule.match if pattern.startswith("^") else None, rule.sub, by)
     for marks, pattern, by in (
         ("%<!", r"%%.*?%%|<!--.*?-->|!\[\[[^\]\n]*\]\]", ""),
         (">", r"^\s*(?:>\s*)+", ""),
@@ -24,7 +27,7 @@ _RULES = tuple(
         ("#", r"^\s*#{1,6}(?:\s+|$)", ""),
         ("-*+.)", r"^\s*(?:[-*+]|\d{1,9}[.)])\s+(?:\[.\]\s+)?", ""),
         ("`~", r"^\s*(?:`{3,}|~{3,}).*$", ""),
-        ("-*_|:$", r"^\s*(?:[-*_]\s*){3,}$|^[\s|:-]+$|^\s*\$\$\s*$", ""),
+        ("-*_|:$", r"^(?:\s*(?:[-*_]\s*){3,}$|[\s|:-]+$|\s*\$\$\s*$)", ""),
         ("^", r"\[\^[^\[\]\s]{1,100}\]:?", ""),
         ("!", r"(!\[[^\[\]\n|\\]*)\\?\|\s*\d{1,5}(?:x\d{1,5})?\s*(?=\]\()", r"\1"),
         *_LINKS,
@@ -33,8 +36,9 @@ _RULES = tuple(
         ("^", r"\s\^[A-Za-z0-9-]+\s*$", ""),
         ("|", r"\s*\|\s*", " "),
     )
+    for rule in (re.compile(pattern),)
 )
-_MARKS = re.compile(r"[%<!>#*+.)`~_|:$\[=^-]")
+_MARKS = frozenset("").union(*(needed for needed, *_ in _RULES))
 _BEGINS = re.compile(r"\s*(?:>\s*)*(?:#{1,6}\s|(?:[-*+]|\d{1,9}[.)])\s|\|)")
 """A block of its own: no emphasis reaches into it from the line above."""
 _FENCE = re.compile(r"(?:\s*(?:>|[-*+]\s|\d{1,9}[.)]\s))*\s*(?:(`{3,}|~{3,})([^`]*)|(\$\$)\s*)$")
@@ -44,6 +48,7 @@ _VERBATIM = re.compile(
 )
 _HELD = re.compile("\0([0-9]+)\0")
 _RUN = re.compile(r"://[^\s<>\])]+|(\*+|_+|(?<!~)~~(?!~)|(?<!=)==(?!=))")
+_EMPHASIS = frozenset("*_~=")
 _MOST_BELOW = 50
 """Of what is open, looked at for what a mark closes."""
 
@@ -89,11 +94,17 @@ def restored(text: str, held: Sequence[str]) -> str:
 
 def _by_rules(line: str, held: list[str]) -> str:
     line = _hold_verbatim(line, held)
-    if marks := _MARKS.findall(line):
-        for needed, rule, by in _RULES:
-            if not needed.isdisjoint(marks):
-                line = rule.sub(by, line)
+    for at_begin, sub, by in _rules_of(_MARKS.intersection(line)):
+        if at_begin is None:
+            line = sub(by, line)
+        elif begin := at_begin(line):
+            line = line[begin.end() :]
     return line
+
+
+@lru_cache(1024)
+def _rules_of(marks: frozenset[str]) -> tuple[_Rule, ...]:
+    return tuple((at_begin, sub, by) for needed, at_begin, sub, by in _RULES if not needed.isdisjoint(marks))
 
 
 def _hold_verbatim(line: str, held: list[str]) -> str:
@@ -156,6 +167,8 @@ def without_emphasis(text: str) -> str:
     Beside CommonMark, punctuation decides nothing, as scripts without blanks have it anywhere; between digits, and
     around blanks from within a word, a mark is what is calculated: 2*3*4, x**2 + y**2.
     """
+    if _EMPHASIS.isdisjoint(text):
+        return text
     gone: list[tuple[int, int]] = []
     opened: dict[str, list[_Run]] = {}
     for found in _RUN.finditer(text):
