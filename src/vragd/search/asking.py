@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from vragd.errors import UsageError
+from vragd.search.grammar.dates import Left
 from vragd.search.grammar.halves import filter_of, ranked_text
 from vragd.search.grammar.parse import parse
 from vragd.search.grammar.tree import And, Node, Not, Or, Source, Store, Within
@@ -29,19 +30,23 @@ def understood(*, text: str = "", where: str | Sequence[str] = "", plain: bool =
     for typed in (text, *wheres):
         if len(typed) > MAX_QUERY_CHARS:
             raise UsageError(f"the query has {len(typed)} characters, the limit is {MAX_QUERY_CHARS}")
-    node = None if plain else parse(text)
+    now = wall_clock()
+    node = None if plain else parse(text, now)
     filters = [] if node is None else [filter_of(node)]
-    filters += [filters_in(typed) for typed in wheres if SEEN.search(typed)]
+    filters += [filters_in(typed, now) for typed in wheres if SEEN.search(typed)]
     filters += [And(())] if SEEN.search(asked.get("folder", "")) else []
     found = [one for one in filters if one is not None]
     if not found:
         return Question(text=text, **asked)
+    if Left(now).none_after(And(tuple(found))):
+        raise UsageError("no date is in all that is asked for: the question, its flags and --where",
+                         hint="leave one of the dates out")  # fmt: skip
     listed = node is not None and bool(text.strip()) and filters[0] == node
     return Question(
         text=text if node is None or filters[0] is None else ranked_text(node),
         where=found[0] if len(found) == 1 else And(tuple(found)),
         listed=listed,
-        now=wall_clock(),
+        now=now,
         **asked,
     )
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
+from datetime import datetime
 
 from vragd.errors import Mistyped
 from vragd.search.grammar import dates
@@ -35,14 +36,15 @@ _TAKES_BLANKS = SCOPES | NAMES - {"tag"}
 _BEGINNING = re.compile(rf"-?{OPERATOR.pattern}\s*")
 
 
-def parse(text: str) -> Node:
+def parse(text: str, now: datetime | None = None) -> Node:
     """
-    What `text` asks, for linear time and memory.
+    What `text` asks, for linear time and memory. Asked `now`, where dates that leave no moment are to be refused also
+    where that depends on when it is.
 
     Raises Mistyped, with the place, for a mistake, and for more than MAX_CONDITIONS conditions or groups more than
     MAX_DEPTH deep. The words of the question itself are no conditions.
     """
-    tree = _Parser(text).whole()
+    tree = _Parser(text, now).whole()
     where = filter_of(tree)
     if where is not None and (found := count(where)) > MAX_CONDITIONS:
         raise Mistyped(f"{found} conditions, at most {MAX_CONDITIONS}", text=text, span=(0, len(text)),
@@ -100,8 +102,8 @@ def _any(parts: list[Node]) -> Node:
 
 
 class _Parser:
-    def __init__(self, text: str) -> None:
-        self._text, self._tokens, self._at, self._depth = text, lex(text), 0, 0
+    def __init__(self, text: str, now: datetime | None) -> None:
+        self._text, self._tokens, self._at, self._depth, self._now = text, lex(text), 0, 0, now
 
     def whole(self) -> Node:
         return self._choice()
@@ -109,14 +111,25 @@ class _Parser:
     def _choice(self) -> Node:
         """Up to what closes it, or to the end."""
         options: list[list[Node]] = [[]]
+        left = dates.Left(self._now)
         while not self._is_over(self._at):
             is_between = options[-1] and not self._is_over(self._at + 1)
             if self._tokens[self._at].kind is Kind.OR and is_between:
                 self._at += 1
                 options.append([])
+                left = dates.Left(self._now)
             else:
-                options[-1].append(self._term())
+                begin, part = self._tokens[self._at], self._term()
+                if left.none_after(part):
+                    raise self._never(begin)
+                options[-1].append(part)
         return _any([_all(parts) for parts in options])
+
+    def _never(self, begin: Token) -> Mistyped:
+        """Of dates beside each other, the last of which begins here."""
+        hint = "after: includes the date it names, before: does not; OR takes either"
+        return Mistyped("no date is in this and in what stands before it", text=self._text,
+                        span=(begin.start, self._tokens[self._at - 1].end), hint=hint)  # fmt: skip
 
     def _is_over(self, at: int) -> bool:
         return at >= len(self._tokens) or self._tokens[at].kind is Kind.CLOSE
@@ -182,9 +195,14 @@ class _Parser:
         if value.kind not in (Kind.WORD, Kind.OR, Kind.PHRASE):
             raise Mistyped(f"{token.text}: takes a date", text=self._text, span=(value.start, value.end), hint=hint)
         try:
-            return dates.when(token.text, value.text)
+            made = dates.when(token.text, value.text)
         except ValueError as error:
             raise Mistyped(str(error), text=self._text, span=(value.start, value.end), hint=hint) from None
+        if dates.Left(self._now).none_after(made):
+            hint = f"the earlier date first: {token.text}:{made.end}..{made.start}"
+            raise Mistyped(f"{made.end} is over before {made.start} begins", text=self._text,
+                           span=(value.start, value.end), hint=hint)  # fmt: skip
+        return made
 
     def _named(self, name: str, part: Node, span: tuple[int, int]) -> Node:
         """The names in `part`, each behind the operator."""

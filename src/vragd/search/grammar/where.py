@@ -8,6 +8,7 @@ in it. What does not, and was surely meant to be one, is a mistake. All else is 
 from __future__ import annotations
 
 import re
+from datetime import datetime
 
 from vragd.errors import Mistyped
 from vragd.search.grammar.expression import expression
@@ -29,8 +30,8 @@ _SURELY = re.compile(
 )
 
 
-def filters(text: str) -> Node:
-    """What `text` filters by. Raises Mistyped, with the place, for a mistake in either."""
+def filters(text: str, now: datetime | None = None) -> Node:
+    """What `text` filters by; `now` as for `parse`. Raises Mistyped, with the place, for a mistake in either."""
     try:
         node, is_signed = expression(text)
     except Mistyped:
@@ -39,7 +40,7 @@ def filters(text: str) -> Node:
     else:
         if is_signed:
             return node
-    return parse(text)
+    return parse(text, now)
 
 
 def is_meant_as_expression(text: str) -> bool:
