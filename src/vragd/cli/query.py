@@ -197,6 +197,9 @@ def as_text(argument: str) -> str:
 def _ask_daemon(args: argparse.Namespace) -> Any:
     if args.model:
         raise UsageError("--ollama needs --backend or --bucket", hint="a store's own model is in its configuration")
+    if args.text and (args.store or args.source) and not "".join([*args.text, *args.also]).strip():
+        hint = "is a variable of the shell not set? leave it out to list all notes of the store or source"
+        raise UsageError("the question is empty", hint=hint)
     question = {
         "text": _joined(args.text),
         "texts": [as_text(one) for one in args.also],

@@ -53,17 +53,21 @@ def understood(*, text: str = "", where: str | Sequence[str] = "", plain: bool =
 
 def each_of(
     *, text: str = "", vector: tuple[float, ...] | None = None, texts: Sequence[str] = (),
-    vectors: Sequence[tuple[float, ...]] = (), top_k: int = 5, offset: int = 0, min_score: float = 0.0, **asked: Any,
+    vectors: Sequence[tuple[float, ...]] = (), top_k: int = 5, offset: int = 0, min_score: float = 0.0,
+    of_stores: bool = False, **asked: Any,
 ) -> list[Question]:  # fmt: skip
     """
     The questions of a request with several texts or vectors, each for as many hits as there are up to the end of the
-    page. Raises UsageError.
+    page. Where it has nothing but sources, or `of_stores` stores, that it is about, it asks for all their notes, as
+    `source:` and `store:` do. Raises UsageError.
     """
     if not 0 <= offset <= MAX_OFFSET:
         raise UsageError(f"offset is {offset}, expected 0 to {MAX_OFFSET}", hint="narrow the question")
     parts: list[dict[str, Any]] = [{"text": one} for one in (text, *texts) if SEEN.search(one)]
     parts += [{"vector": one} for one in (vector, *vectors) if one is not None]
     found = [understood(**part, top_k=top_k, **asked) for part in parts or [{"text": text}]]
+    if not parts and (of_stores or asked.get("sources")):
+        found = [replace(one, where=one.where or And(())) for one in found]
     for one in found:
         check(one)
         if min_score and one.vector is None and not one.text:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from vragd.errors import Mistyped, UsageError
-from vragd.search.asking import understood
+from vragd.search.asking import each_of, understood
+from vragd.search.grammar.tree import And
 
 
 def test_dates_that_leave_nothing_are_refused_wherever_they_are_typed() -> None:
@@ -17,3 +18,13 @@ def test_dates_that_leave_nothing_are_refused_wherever_they_are_typed() -> None:
         understood(text="x after:2026-05", where="before:2026-04")
     assert caught.value.hint
     assert understood(text="x after:2026-04", where="before:2026-05").where is not None
+
+
+def test_sources_and_stores_alone_are_asked_for_all_their_notes_and_words_are_asked_of_them() -> None:
+    (alone,) = each_of(sources=frozenset({"Vault"}))
+    assert (alone.where, alone.sources) == (And(()), {"Vault"})
+    assert each_of(of_stores=True)[0].where == And(())
+    assert each_of(text="x", sources=frozenset({"Vault"}), of_stores=True)[0].where is None
+    assert each_of(of_stores=True, mode="vector", vector=(1.0,))[0].where is None
+    with pytest.raises(UsageError, match="empty"):
+        each_of()
