@@ -23,8 +23,7 @@ ALONE = {
 def print_hits(answer: dict[str, Any], first: int = 1, page: Page | None = None) -> None:
     """Hits for people, the first with this number; what may be wrong with them goes to standard error."""
     page = page or the_page()
-    for word, other in answer.get("instead", {}).items():
-        say(f"showing results for {other!r}: {word!r} is nowhere (--exact looks for it alone)")
+    say_instead(answer)
     say_unknown(answer)
     for number, hit in enumerate(answer["hits"], first):
         heading = path_of(below_title(hit["title"], hit["heading"]))
@@ -71,6 +70,12 @@ def say_beside(answer: dict[str, Any]) -> None:
         say("Start it with vragd run, or vragd service install.")
         return
     say_behind(answer)
+
+
+def say_instead(answer: dict[str, Any]) -> None:
+    """What was looked for in place of words that are nowhere, on standard error."""
+    for word, other in answer.get("instead", {}).items():
+        say(f"showing results for {other!r}: {word!r} is nowhere (--exact looks for it alone)")
 
 
 def say_unknown(answer: dict[str, Any]) -> None:

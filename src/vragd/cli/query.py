@@ -10,7 +10,7 @@ from typing import Any
 
 from vragd.cli import bucket
 from vragd.cli.connect import client, load, names_socket
-from vragd.cli.hits import print_hits, say_beside, say_unknown
+from vragd.cli.hits import print_hits, say_beside, say_instead, say_unknown
 from vragd.cli.offers import not_asked
 from vragd.cli.render import say, the_page, within
 from vragd.cli.words import GUARD, MAX_TOP_K, count, score
@@ -170,7 +170,8 @@ def show(args: argparse.Namespace, answer: Any, first: int) -> None:
         print_paths(answer, end="\0")
     else:
         print_as(args.format, answer, first)
-    if args.null or args.format not in ("json", "jsonl"):
+    if args.null or args.format != "json":  # which has it all
+        say_instead(answer)
         say_unknown(answer)
         say_beside(answer)
 
