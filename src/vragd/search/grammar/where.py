@@ -24,6 +24,8 @@ _NOT_HERE = "lower|title|trim|replace|split|slice|reverse|matches|toString|isTru
 """Functions of values that Bases have; refused by name."""
 _SURELY = re.compile(
     rf"(?:.*[!(,])?(?:file\.(?:\w+\(|(?:{_FIELDS})(?!\w))|(?:formula|this)\.\w|note\[|(?:today|now)\(\)|if\()"
+    r"|(?:.*[!(,])?[^\W\d][\w.]*\[-?\d+\](?:[!.)<>=&|].*)?\Z"  # an item of a list
+    r"|(?:.*[!(,])?\[(?:\"[^\"]*\"|'[^']*'),.*\Z"  # a list, as far as it has no blank
     rf"|.*\.(?:contains|containsAny|containsAll|startsWith|endsWith|isEmpty|{_NOT_HERE})\("
     r"|.*[\w\"')\]](?:==|!=|&&|\|\|)[\w\"'(!-]",
     re.DOTALL,
