@@ -201,8 +201,10 @@ def _ask_daemon(args: argparse.Namespace) -> Any:
     if args.text and (args.store or args.source) and not "".join([*args.text, *args.also]).strip():
         hint = "is a variable of the shell not set? leave it out to list all notes of the store or source"
         raise UsageError("the question is empty", hint=hint)
+    if not args.plain:
+        _say_phrase(args.text)
     question = {
-        "text": _joined(args.text),
+        "text": " ".join(args.text) if args.plain else as_question(args.text),
         "texts": [as_text(one) for one in args.also],
         "offset": args.offset,
         "min_score": args.min_score,
@@ -241,13 +243,25 @@ def _without_daemon(args: argparse.Namespace, question: dict[str, Any], error: N
         raise error from None
 
 
-def _joined(args: list[str]) -> str:
+def as_question(args: Sequence[str]) -> str:
     """The words as one question: what a shell took the quotes from has them again."""
     if all(" " not in one for one in args):
         return " ".join(args)
     from vragd.search.grammar.parse import joined
 
     return joined(args)
+
+
+def _say_phrase(args: Sequence[str]) -> None:
+    """Of a single argument, which is a whole question, what it is where it had quotes that a shell took away."""
+    if all(" " not in one for one in args):
+        return
+    from shlex import quote
+
+    from vragd.search.grammar.parse import as_phrase
+
+    if phrase := as_phrase(args):
+        say(within(f"note: one argument is a whole question; with the phrase it is {quote(phrase)}"))
 
 
 def filters_of(args: argparse.Namespace) -> str | list[str]:

@@ -10,7 +10,7 @@ from vragd.errors import Mistyped
 from vragd.search.grammar import dates
 from vragd.search.grammar.halves import count, filter_of
 from vragd.search.grammar.lex import Kind, Token, lex
-from vragd.search.grammar.signs import CASES, LINKS, NAMES, OPERATOR, SCOPES
+from vragd.search.grammar.signs import CASES, LINKS, NAMES, NEGATION, OPERATOR, SCOPES
 from vragd.search.grammar.tree import (
     And,
     Compared,
@@ -33,7 +33,7 @@ from vragd.search.grammar.tree import (
 MAX_DEPTH = 32
 MAX_CONDITIONS = 1_000
 _TAKES_BLANKS = SCOPES | NAMES - {"tag"}
-_BEGINNING = re.compile(rf"-?{OPERATOR.pattern}\s*")
+_BEGINNING = re.compile(rf"-?(?:(?:{'|'.join(sorted(CASES))}):\s*)*{OPERATOR.pattern}\s*")
 
 
 def parse(text: str, now: datetime | None = None) -> Node:
@@ -56,19 +56,39 @@ def joined(args: Sequence[str]) -> str:
     """
     The words of a command as one question.
 
-    A shell takes quotes away. Of several words, one that is an operator and text with blanks and no grammar of its own
-    had quotes there: `file:"to be"`. All else is taken as it comes, a single word as a whole question.
+    A shell takes quotes away. Of several words, one that is an operator or `-` and text with blanks and no grammar of
+    its own had quotes there: `file:"to be"`, `-"to be"`. All else is taken as it comes, a single word as a whole
+    question; see `as_phrase`.
     """
     given = [arg for arg in args if arg.strip()]
     return " ".join(map(_quoted, given)) if len(given) > 1 else "".join(given)
 
 
+def as_phrase(args: Sequence[str]) -> str:
+    """Of a single word of a command what it would be with quotes that a shell took away; "" where it had none."""
+    given = [arg for arg in args if arg.strip()]
+    return quoted if len(given) == 1 and (quoted := _quoted(given[0])) != given[0] else ""
+
+
 def _quoted(arg: str) -> str:
-    match = _BEGINNING.match(arg)
+    match = _BEGINNING.match(arg) or NEGATION.match(arg)
     value = arg[match.end() :].strip() if match else ""
-    if not match or match[1] not in _TAKES_BLANKS or len(value.split()) < 2 or not _is_plain(value):
+    if not match or len(value.split()) < 2 or not _is_plain(value):
         return arg
-    return f'{match[0]}"{value}"'
+    operator = match[1] if match.re is _BEGINNING else ""
+    if operator in dates.FIELDS:
+        takes = _is_date(operator, value)
+    else:
+        takes = not operator or operator in _TAKES_BLANKS
+    return f'{match[0]}"{value}"' if takes else arg
+
+
+def _is_date(operator: str, value: str) -> bool:
+    try:
+        dates.when(operator, value)
+    except ValueError:
+        return False
+    return True
 
 
 def _is_plain(value: str) -> bool:
