@@ -51,7 +51,9 @@ def test_what_was_left_out_and_what_stands_in_is_said(capsys: pytest.CaptureFixt
         assert part in shown
 
 
-@pytest.mark.parametrize(("form", "null"), [("jsonl", False), ("csv", False), ("md", False), ("paths", False), ("text", True)])
+@pytest.mark.parametrize(
+    ("form", "null"), [("jsonl", False), ("csv", False), ("md", False), ("paths", False), ("text", True)]
+)
 def test_a_name_that_no_note_has_is_said_beside_every_format(
     form: str, null: bool, capsys: pytest.CaptureFixture[str]
 ) -> None:

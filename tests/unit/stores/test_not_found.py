@@ -18,7 +18,9 @@ from vragd.server.routes import dispatch
 from vragd.stores.questions import Questions
 from vragd.stores.stores import Stores
 
-ASKED = [("get", "Ne"), ("get", "Old#^gone"), ("links", "Ne"), ("outline", "Ne"), ("outline", "Old#X"), ("similar", "Ne")]
+ASKED = [
+    ("get", "Ne"), ("get", "Old#^gone"), ("links", "Ne"), ("outline", "Ne"), ("outline", "Old#X"), ("similar", "Ne"),
+]  # fmt: skip
 
 
 @pytest.fixture
@@ -41,7 +43,8 @@ def test_that_it_may_be_among_what_waits_is_said(tmp_path: Path, loaded: Loaded)
         await stores.start()
 
         async def error(route: str, note: str) -> dict[str, Any]:
-            reply = await dispatch(Questions(stores), stores, "POST", f"/v1/{route}", json.dumps({"note": note}).encode())
+            body = json.dumps({"note": note}).encode()
+            reply = await dispatch(Questions(stores), stores, "POST", f"/v1/{route}", body)
             assert reply.status == 404
             return dict(json.loads(reply.body)["error"])
 
@@ -66,9 +69,9 @@ def test_that_it_may_be_among_what_waits_is_said(tmp_path: Path, loaded: Loaded)
 def test_where_nobody_watches_it_is_not_found_in_what_was_indexed_before(loaded: Loaded) -> None:
     alone = Local(loaded)
     try:
-        for route, note in ASKED[:1]:
+        for route in ("get", "links", "outline", "similar"):
             with pytest.raises(NotFound, match=r"'Ne' in what was indexed before: no vragd runs") as caught:
-                alone.request("POST", f"/v1/{route}", {"note": note})
+                alone.request("POST", f"/v1/{route}", {"note": "Ne"})
             assert caught.value.hint.startswith("vragd run looks at what is new; ")
             assert "still" not in caught.value.message
     finally:

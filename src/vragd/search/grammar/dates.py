@@ -107,7 +107,7 @@ class Left:
     def none_after(self, node: Node) -> bool:
         """Whether no moment is left once the dates in `node`, or in its parts that all must hold, hold as well."""
         if isinstance(node, And):
-            return any([self.none_after(part) for part in node.parts])
+            return any(self.none_after(part) for part in node.parts)
         if not isinstance(node, When):
             return False
         own = [bounds(node, now) for now in self._asked]

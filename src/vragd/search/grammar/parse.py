@@ -76,10 +76,7 @@ def _quoted(arg: str) -> str:
     if not match or len(value.split()) < 2 or not _is_plain(value):
         return arg
     operator = match[1] if match.re is _BEGINNING else ""
-    if operator in dates.FIELDS:
-        takes = _is_date(operator, value)
-    else:
-        takes = not operator or operator in _TAKES_BLANKS
+    takes = _is_date(operator, value) if operator in dates.FIELDS else not operator or operator in _TAKES_BLANKS
     return f'{match[0]}"{value}"' if takes else arg
 
 
