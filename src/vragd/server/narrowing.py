@@ -23,7 +23,7 @@ def says_what_it_asks(schema: dict[str, Any]) -> None:
     seen, none = {"type": "string", "pattern": r"\S"}, {"vector": {"type": "null"}, "vectors": {"maxItems": 0}}
     several = {"type": "array", "contains": seen}
     says = {"text": seen, "texts": several, "folder": seen, "where": {**several, **seen, "type": ["string", "array"]}}
-    says |= dict.fromkeys(("sources", "stores"), {"type": "array", "minItems": 1})
+    says |= {name: {"type": "array", "minItems": 1} for name in ("sources", "stores")}
     schema["anyOf"] = [
         *({"required": [name], "properties": {name: one, **none}} for name, one in says.items()),
         {"required": ["vector", "mode"], "properties": {"vector": {"type": "array"}, "mode": {"const": "vector"}}},
