@@ -82,7 +82,8 @@ def say_unknown(answer: dict[str, Any]) -> None:
     """The names that filters have and no note, on standard error."""
     for unknown in answer.get("unknown", ()):
         nearest = f" (did you mean {unknown['nearest']!r}?)" if unknown["nearest"] else ""
-        what = "is in the folder" if unknown["kind"] == "folder" else f"has the {unknown['kind']}"
+        kind = unknown["kind"]
+        what = {"folder": "is in the folder", "note": "is called"}.get(kind, f"has the {kind}")
         say(f"no note {what} {unknown['name']!r}{nearest}")
 
 

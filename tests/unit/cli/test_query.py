@@ -57,10 +57,11 @@ def test_what_was_left_out_and_what_stands_in_is_said(capsys: pytest.CaptureFixt
 def test_a_name_that_no_note_has_is_said_beside_every_format(
     form: str, null: bool, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    unknown = [{"kind": "tag", "name": "wrok", "nearest": "work"}]
+    unknown = [{"kind": "tag", "name": "wrok", "nearest": "work"}, {"kind": "note", "name": "Plam", "nearest": ""}]
     show(Namespace(format=form, null=null), answer(unknown=unknown, instead={"wrds": "words"}), 1)
     told = capsys.readouterr()
     assert "no note has the tag 'wrok' (did you mean 'work'?)" in told.err
+    assert "no note is called 'Plam'\n" in told.err
     assert "showing results for 'words'" in told.err
     assert "no hits" in told.err
     assert "wrok" not in told.out
