@@ -74,6 +74,13 @@ def test_flags_say_the_same_any_of_a_kind_and_all_kinds(daemon: Vragd) -> None:
     assert {task["of"]["path"] for task in json.loads(tasks)["tasks"]} == {plan}
     assert json.loads(daemon.run("tasks", "--not-folder", "Work", "--json").stdout)["tasks"] == []
     assert asked(daemon, "--plain", "quokka -fed") == set(NOTES)
+    assert asked(daemon, "quokka", "-quokka plan") == {done, diary, day}
+    alone = daemon.run("query", "-quokka plan")
+    assert (alone.returncode, "whole question; with the phrase it is '-\"quokka plan\"'" in alone.stderr) == (1, True)
+    for flags in (["--source", "Vault"], ["--store", "notes"], ["--store", "notes", "--source", "Vault"]):
+        assert asked(daemon, *flags) == asked(daemon, "source:Vault") == asked(daemon, "store:notes") == set(NOTES)
+    with pytest.raises(UsageError, match="no source 'Elsewhere'"):
+        daemon.client.request("POST", "/v1/query", {"sources": ["Elsewhere"]})
 
 
 def test_where_takes_an_expression_or_the_grammar_beside_words_and_flags(daemon: Vragd) -> None:

@@ -53,6 +53,7 @@ def test_without_a_daemon_query_says_how_to_start_it(tmp_path: Path) -> None:
         (["query", "x", "-n", "10000"], ["1 to 1,000"]),
         (["query", "x", "-s", "note"], ["'note'", "notes"]),
         (["query", "  "], ["empty"]),
+        (["query", "  ", "-s", "notes"], ["question is empty", "variable"]),
         (["sync", "/etc/passwd"], ["in no source"]),
         (["sync", "", "--confirm-deletes"], ["path is empty", "variable"]),
         (["query", "x", "-s", ""], ["store is empty"]),

@@ -7,7 +7,7 @@ import sys
 from typing import Any
 
 from vragd.cli.connect import client
-from vragd.cli.query import NOTHING_FOUND, add_filters, as_text, filters_of, folder_of
+from vragd.cli.query import NOTHING_FOUND, add_filters, as_question, as_text, filters_of, folder_of
 from vragd.cli.render import say, the_page, within
 from vragd.errors import UsageError
 
@@ -47,7 +47,7 @@ def _find(args: argparse.Namespace) -> int:
         "stores": args.store, "sources": args.source, "folder": folder_of(args), "where": filters_of(args),
         "top_k": N_HITS,
     }  # fmt: skip
-    text = " ".join(as_text(part) for part in args.text)
+    text = as_question([as_text(part) for part in args.text])
     picked = picker.run(lambda typed: asked.request("POST", "/v1/query", {**question, "text": typed}), text, the_page())
     if picked is None:
         return NOTHING_FOUND

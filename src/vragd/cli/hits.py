@@ -23,8 +23,7 @@ ALONE = {
 def print_hits(answer: dict[str, Any], first: int = 1, page: Page | None = None) -> None:
     """Hits for people, the first with this number; what may be wrong with them goes to standard error."""
     page = page or the_page()
-    for word, other in answer.get("instead", {}).items():
-        say(f"showing results for {other!r}: {word!r} is nowhere (--exact looks for it alone)")
+    say_instead(answer)
     say_unknown(answer)
     for number, hit in enumerate(answer["hits"], first):
         heading = path_of(below_title(hit["title"], hit["heading"]))
@@ -73,11 +72,18 @@ def say_beside(answer: dict[str, Any]) -> None:
     say_behind(answer)
 
 
+def say_instead(answer: dict[str, Any]) -> None:
+    """What was looked for in place of words that are nowhere, on standard error."""
+    for word, other in answer.get("instead", {}).items():
+        say(f"showing results for {other!r}: {word!r} is nowhere (--exact looks for it alone)")
+
+
 def say_unknown(answer: dict[str, Any]) -> None:
     """The names that filters have and no note, on standard error."""
     for unknown in answer.get("unknown", ()):
         nearest = f" (did you mean {unknown['nearest']!r}?)" if unknown["nearest"] else ""
-        what = "is in the folder" if unknown["kind"] == "folder" else f"has the {unknown['kind']}"
+        kind = unknown["kind"]
+        what = {"folder": "is in the folder", "note": "is called"}.get(kind, f"has the {kind}")
         say(f"no note {what} {unknown['name']!r}{nearest}")
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from vragd.cli import bucket
 from vragd.cli.connect import client, load, names_socket
-from vragd.cli.hits import print_hits, say_beside, say_unknown
+from vragd.cli.hits import print_hits, say_beside, say_instead, say_unknown
 from vragd.cli.offers import not_asked
 from vragd.cli.render import say, the_page, within
 from vragd.cli.words import GUARD, MAX_TOP_K, count, score
@@ -170,7 +170,8 @@ def show(args: argparse.Namespace, answer: Any, first: int) -> None:
         print_paths(answer, end="\0")
     else:
         print_as(args.format, answer, first)
-    if args.null or args.format not in ("json", "jsonl"):
+    if args.null or args.format != "json":  # which has it all
+        say_instead(answer)
         say_unknown(answer)
         say_beside(answer)
 
@@ -197,8 +198,13 @@ def as_text(argument: str) -> str:
 def _ask_daemon(args: argparse.Namespace) -> Any:
     if args.model:
         raise UsageError("--ollama needs --backend or --bucket", hint="a store's own model is in its configuration")
+    if args.text and (args.store or args.source) and not "".join([*args.text, *args.also]).strip():
+        hint = "is a variable of the shell not set? leave it out to list all notes of the store or source"
+        raise UsageError("the question is empty", hint=hint)
+    if not args.plain:
+        _say_phrase(args.text)
     question = {
-        "text": _joined(args.text),
+        "text": " ".join(args.text) if args.plain else as_question(args.text),
         "texts": [as_text(one) for one in args.also],
         "offset": args.offset,
         "min_score": args.min_score,
@@ -237,13 +243,25 @@ def _without_daemon(args: argparse.Namespace, question: dict[str, Any], error: N
         raise error from None
 
 
-def _joined(args: list[str]) -> str:
+def as_question(args: Sequence[str]) -> str:
     """The words as one question: what a shell took the quotes from has them again."""
     if all(" " not in one for one in args):
         return " ".join(args)
     from vragd.search.grammar.parse import joined
 
     return joined(args)
+
+
+def _say_phrase(args: Sequence[str]) -> None:
+    """Of a single argument, which is a whole question, what it is where it had quotes that a shell took away."""
+    if all(" " not in one for one in args):
+        return
+    from shlex import quote
+
+    from vragd.search.grammar.parse import as_phrase
+
+    if phrase := as_phrase(args):
+        say(within(f"note: one argument is a whole question; with the phrase it is {quote(phrase)}"))
 
 
 def filters_of(args: argparse.Namespace) -> str | list[str]:

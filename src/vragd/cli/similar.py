@@ -59,7 +59,7 @@ def print_as(name: str, answer: dict[str, Any], end: str = "\n") -> None:
     """Related notes in a format that other programs and documents take."""
     from vragd.cli import formats
 
-    if name in ("json", "jsonl"):
+    if name == "json":  # which has all that is said beside the others
         formats.print_as(name, answer)
         return
     # a row, a line or a path is of the note: as of a hit, which has no text of its own here
@@ -67,7 +67,7 @@ def print_as(name: str, answer: dict[str, Any], end: str = "\n") -> None:
     if name == "paths":
         formats.print_paths(flat, end)
     else:
-        formats.print_as(name, flat)
+        formats.print_as(name, answer if name == "jsonl" else flat)
     _say_beside(answer)
 
 

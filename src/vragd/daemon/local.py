@@ -16,6 +16,7 @@ from typing import Any, ParamSpec, TypeVar
 
 from vragd.client import encoded, error_of
 from vragd.config.load import Loaded
+from vragd.errors import NotFound
 from vragd.server import alone
 from vragd.server.routes import dispatch
 from vragd.stores import unattended
@@ -26,6 +27,7 @@ from vragd.system.log import set_up
 
 P = ParamSpec("P")
 T = TypeVar("T")
+OF_ONE_NOTE = ("/v1/get", "/v1/links", "/v1/outline", "/v1/similar")
 
 
 class Local:
@@ -58,7 +60,8 @@ class Local:
             reply = self._run(dispatch, self._questions, self._stores, method, target, raw)
         answer = json.loads(reply.body)
         if reply.status != 200:
-            raise error_of(**answer["error"])
+            error = error_of(**answer["error"])
+            raise _as_of_before(error) if target in OF_ONE_NOTE and isinstance(error, NotFound) else error
         if isinstance(answer, dict) and "degraded" in answer and "tickets" not in answer:
             # the folders may not have been looked through, and nobody watches them afterwards
             answer["degraded"] = [unattended.NO_DAEMON, *(one for one in answer["degraded"] if one != "initial_scan")]
@@ -78,6 +81,12 @@ def ask_alone(loaded: Loaded, body: Any) -> Any:
     """
     set_up(level="error", style=loaded.config.log.format, show_paths=loaded.config.log.paths)
     return json.loads(alone.query(encoded(body), partial(unattended.query, loaded)))
+
+
+def _as_of_before(error: NotFound) -> NotFound:
+    """What is not found may have come since: nobody has looked at the folders."""
+    hint = f"vragd run looks at what is new; {error.hint}".removesuffix("; ")
+    return NotFound(f"{error.message} in what was indexed before: no vragd runs", hint=hint)
 
 
 async def _started(loaded: Loaded) -> Stores:

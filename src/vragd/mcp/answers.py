@@ -174,4 +174,5 @@ def beside(answer: Told) -> dict[str, Any]:
 
 def _unknown(one: Told) -> str:
     nearest = f"; did you mean {name(one['nearest'])!r}?" if one["nearest"] else ""
-    return f"no note has the {one['kind']} {name(one['name'])!r}{nearest}"
+    what = {"folder": "is in the folder", "note": "is called"}.get(one["kind"], f"has the {one['kind']}")
+    return f"no note {what} {name(one['name'])!r}{nearest}"

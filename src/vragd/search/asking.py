@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from vragd.errors import UsageError
+from vragd.search.grammar.dates import Left
 from vragd.search.grammar.halves import filter_of, ranked_text
 from vragd.search.grammar.parse import parse
 from vragd.search.grammar.tree import And, Node, Not, Or, Source, Store, Within
@@ -29,36 +30,44 @@ def understood(*, text: str = "", where: str | Sequence[str] = "", plain: bool =
     for typed in (text, *wheres):
         if len(typed) > MAX_QUERY_CHARS:
             raise UsageError(f"the query has {len(typed)} characters, the limit is {MAX_QUERY_CHARS}")
-    node = None if plain else parse(text)
+    now = wall_clock()
+    node = None if plain else parse(text, now)
     filters = [] if node is None else [filter_of(node)]
-    filters += [filters_in(typed) for typed in wheres if SEEN.search(typed)]
+    filters += [filters_in(typed, now) for typed in wheres if SEEN.search(typed)]
     filters += [And(())] if SEEN.search(asked.get("folder", "")) else []
     found = [one for one in filters if one is not None]
     if not found:
         return Question(text=text, **asked)
+    if Left(now).none_after(And(tuple(found))):
+        raise UsageError("no date is in all that is asked for: the question, its flags and --where",
+                         hint="leave one of the dates out")  # fmt: skip
     listed = node is not None and bool(text.strip()) and filters[0] == node
     return Question(
         text=text if node is None or filters[0] is None else ranked_text(node),
         where=found[0] if len(found) == 1 else And(tuple(found)),
         listed=listed,
-        now=wall_clock(),
+        now=now,
         **asked,
     )
 
 
 def each_of(
     *, text: str = "", vector: tuple[float, ...] | None = None, texts: Sequence[str] = (),
-    vectors: Sequence[tuple[float, ...]] = (), top_k: int = 5, offset: int = 0, min_score: float = 0.0, **asked: Any,
+    vectors: Sequence[tuple[float, ...]] = (), top_k: int = 5, offset: int = 0, min_score: float = 0.0,
+    of_stores: bool = False, **asked: Any,
 ) -> list[Question]:  # fmt: skip
     """
     The questions of a request with several texts or vectors, each for as many hits as there are up to the end of the
-    page. Raises UsageError.
+    page. Where it has nothing but sources, or `of_stores` stores, that it is about, it asks for all their notes, as
+    `source:` and `store:` do. Raises UsageError.
     """
     if not 0 <= offset <= MAX_OFFSET:
         raise UsageError(f"offset is {offset}, expected 0 to {MAX_OFFSET}", hint="narrow the question")
     parts: list[dict[str, Any]] = [{"text": one} for one in (text, *texts) if SEEN.search(one)]
     parts += [{"vector": one} for one in (vector, *vectors) if one is not None]
     found = [understood(**part, top_k=top_k, **asked) for part in parts or [{"text": text}]]
+    if not parts and (of_stores or asked.get("sources")):
+        found = [replace(one, where=one.where or And(())) for one in found]
     for one in found:
         check(one)
         if min_score and one.vector is None and not one.text:

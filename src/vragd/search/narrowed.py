@@ -31,7 +31,7 @@ from vragd.search.grammar.tree import (
     When,
     Within,
 )
-from vragd.search.links import Linked, Root, notes_linked
+from vragd.search.links import Linked, Root, find, nearest, notes_linked
 from vragd.search.nearest import nearest_name
 from vragd.search.question import Question, Sort, Target, Unknown, wall_clock
 from vragd.search.score import MEASURED, cosines
@@ -63,7 +63,7 @@ def narrowed(now: Snapshot, target: Target, question: Question, hidden: Hidden, 
     among = Among(target.name, now.selecting, question.now or wall_clock(), hidden, linked, target.places, kept)
     keeps = now.selected is not None and not any(place.withheld for place in target.places.values())
     notes = _kept(now, target, among, question.where) if keeps else among.notes(question.where)
-    unknown = list(_unknown(now, among, question.where))
+    unknown = list(_unknown(now, target, among, question.where))
     if question.sources:
         notes = np.intersect1d(notes, now.selecting.of_source(sorted(question.sources)), assume_unique=True)
     if question.folder.strip("/"):
@@ -166,9 +166,14 @@ def order_of(now: Snapshot, target: Target, sort: Sort, notes: np.ndarray) -> Or
     return Order({entry.id: at for at, entry in enumerate(found)}, created)
 
 
-def _unknown(now: Snapshot, among: Among, where: Node) -> Iterator[Unknown]:
+def _unknown(now: Snapshot, target: Target, among: Among, where: Node) -> Iterator[Unknown]:
     for leaf in dict.fromkeys(_named(where)):
         if len(among.notes(leaf)):
+            continue
+        if isinstance(leaf, Link):
+            linked = linked_of(target)
+            if not find(linked, leaf.target):
+                yield Unknown("note", leaf.target, next(iter(nearest([linked], leaf.target)), ""))
             continue
         if isinstance(leaf, Folder):
             yield _unknown_folder(now, among, leaf.path)
@@ -184,15 +189,15 @@ def _unknown_folder(now: Snapshot, among: Among, name: str) -> Unknown:
     return Unknown("folder", name, near or nearest_name(name.partition("/")[2], sorted(folders)))  # as hits print it
 
 
-def _named(node: Node) -> Iterator[Tag | Property | Folder]:
-    """The tags and properties that notes must have, and the folders they must be in."""
+def _named(node: Node) -> Iterator[Tag | Property | Folder | Link]:
+    """The tags and properties that notes must have, the folders they must be in, and links to or from whom."""
     match node:
         case And(parts) | Or(parts):
             for part in parts:
                 yield from _named(part)
         case Within(_, part):
             yield from _named(part)
-        case Tag() | Folder():
+        case Tag() | Folder() | Link():
             yield node
         case Property(name):
             yield Property(name)

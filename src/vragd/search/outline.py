@@ -9,7 +9,7 @@ import numpy as np
 
 from vragd.catalog.link_names import place_keys
 from vragd.catalog.reader import Snapshot
-from vragd.errors import NotFound
+from vragd.errors import NotFound, UsageError
 from vragd.notes.structure import Heading, headings_of
 from vragd.search.lines import NoteText, is_within
 from vragd.search.links import Asked, FileRef, Linked, graph_of, refs_of
@@ -42,7 +42,8 @@ def outline_of(target: Linked, asked: Asked) -> Outline:
     """
     The headings of a note as it was read. Of code, documents and canvases, what their passages stand under.
 
-    Raises NotFound for a file that is no note, or went in between, and as `NoteText` for a place that is not there.
+    Raises NotFound for a file that is no note, or went in between, UsageError for a block without headings, and as
+    `NoteText` for a place that is not there.
     """
     with target.reader.snapshot() as now:
         graph = graph_of(target, now.db)
@@ -56,6 +57,9 @@ def outline_of(target: Linked, asked: Asked) -> Outline:
             within = NoteText(now, file).range_of(asked.place, asked.lines)
         if within and (asked.lines or asked.place.startswith("^")):
             found = [one for one in found if within[0] <= one.line <= within[1]]
+            if not found and asked.lines is None:
+                hint = f"vragd get NOTE#{asked.place} reads it; vragd outline NOTE lists the headings of the note"
+                raise UsageError(f"the block #{asked.place} has no headings", hint=hint)
         elif within:
             found = [one for one in found if is_within(one.path, place_keys(asked.place))]
         lines = [Line(one.line, one.level, one.path[-1]) for one in found]

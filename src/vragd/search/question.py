@@ -162,9 +162,12 @@ class Hit:
 
 @dataclass(frozen=True, slots=True)
 class Unknown:
-    """A tag, property or folder that a question names and no note has; `nearest` is one that there is, or ""."""
+    """
+    A tag, property or folder that a question names and no note has, or a `note` that it names for its links and that
+    there is not, nor any link to it; `nearest` is one that there is, or "".
+    """
 
-    kind: Literal["tag", "property", "folder"]
+    kind: Literal["tag", "property", "folder", "note"]
     name: str
     nearest: str = ""
 

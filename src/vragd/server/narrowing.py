@@ -19,10 +19,11 @@ Where = Annotated[
 
 
 def says_what_it_asks(schema: dict[str, Any]) -> None:
-    """A question has words, or filters, or in mode `vector` a vector."""
+    """A question has words, or filters, or is about some sources or stores, or has in mode `vector` a vector."""
     seen, none = {"type": "string", "pattern": r"\S"}, {"vector": {"type": "null"}, "vectors": {"maxItems": 0}}
     several = {"type": "array", "contains": seen}
     says = {"text": seen, "texts": several, "folder": seen, "where": {**several, **seen, "type": ["string", "array"]}}
+    says |= {name: {"type": "array", "minItems": 1} for name in ("sources", "stores")}
     schema["anyOf"] = [
         *({"required": [name], "properties": {name: one, **none}} for name, one in says.items()),
         {"required": ["vector", "mode"], "properties": {"vector": {"type": "array"}, "mode": {"const": "vector"}}},

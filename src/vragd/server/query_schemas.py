@@ -17,7 +17,7 @@ Vector = Annotated[tuple[Finite, ...], Field(max_length=4096)]
 class QueryRequest(Request):
     """
     A question by text, in the grammar of docs/questions.md, by filters alone, or by vector in mode `vector`. Empty
-    `stores` and `sources` mean all.
+    `stores` and `sources` mean all; alone they list their notes.
     """
 
     model_config = ConfigDict(json_schema_extra=says_what_it_asks)

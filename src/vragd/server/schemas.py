@@ -55,9 +55,12 @@ class Request(Body):
 
 
 class UnknownModel(Body):
-    """A tag, property or folder the question names and no note has. `nearest` is one that some note has, or empty."""
+    """
+    A tag, property or folder the question names and no note has, or a note whose links it asks for and that there is
+    not. `nearest` is one that there is, or empty.
+    """
 
-    kind: Literal["tag", "property", "folder"]
+    kind: Literal["tag", "property", "folder", "note"]
     name: str
     nearest: str
 

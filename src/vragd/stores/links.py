@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, ParamSpec, TypeVar
 
 from vragd.errors import NotFound, UsageError, one_of
 from vragd.search import links as search
 from vragd.search.links import Asked, Linked, Root, Told
-from vragd.stores.audience import Audience
+from vragd.stores.audience import FILES_UNREAD, Audience
 from vragd.stores.indexer import Indexer
 from vragd.stores.stores import Stores
 
+P = ParamSpec("P")
+T = TypeVar("T")
 REST_S = 1.0
 N_NAMED = 5
 
@@ -30,8 +32,8 @@ async def links(
     audience = Audience(stores, assistant)
     indexers, targets = await chosen(audience, names, sources)
     if note:
-        target, asked = await stores.aside.run(the_one, targets, note)
-        told = [await stores.aside.run(search.of_file, target, asked)]
+        target, asked = await looked(audience, indexers, the_one, targets, note)
+        told = [await looked(audience, indexers, search.of_file, target, asked)]
     else:
         told = [
             await stores.aside.run(search.of_all, target, unresolved=unresolved, orphans=orphans) for target in targets
@@ -56,6 +58,25 @@ async def chosen(
         raise UsageError(f"there is no source {name!r}", hint=one_of(name, sorted(labels), "one of: none yet"))
     linked = (linked_of(audience, indexer, sources) for indexer in indexers)
     return indexers, [target for target in linked if target.sources or not sources]
+
+
+async def looked(
+    audience: Audience, indexers: Sequence[Indexer], look: Callable[P, T], *args: P.args, **kwargs: P.kwargs
+) -> T:  # fmt: skip
+    """
+    What `look` finds in these stores, aside. A NotFound of it says what is still to be read, too: what is missing may
+    be in that.
+    """
+    try:
+        return await audience.stores.aside.run(look, *args, **kwargs)
+    except NotFound as error:
+        n, why = await audience.state(indexers)
+        if not (n or FILES_UNREAD in why or (audience.stores.watches and "initial_scan" in why)):
+            raise
+        waits = "some files are" if not n else "1 path is" if n == 1 else f"{n:,} paths are"
+        said = "the folders are still being looked through" if "initial_scan" in why else f"{waits} still to be indexed"
+        hint = f"vragd status says how far that is; {error.hint}".removesuffix("; ")
+        raise NotFound(f"{error.message}; {said}", hint=hint) from None
 
 
 def _together(told: Sequence[Told], *, names: bool) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from vragd.search.question import Question
 from vragd.search.tasks import Recent, State, Tasks
 from vragd.stores.audience import Audience
 from vragd.stores.indexer import Indexer
-from vragd.stores.links import REST_S, chosen, the_one
+from vragd.stores.links import REST_S, chosen, looked, the_one
 from vragd.stores.questions import asked_of, target_of
 from vragd.stores.stores import Stores
 
@@ -70,7 +70,7 @@ async def outline(
     """The headings of the note that `note` means. Raises NotFound, also for a place, and UsageError for several."""
     audience = Audience(stores, assistant)
     indexers, targets = await chosen(audience, names, sources)
-    found = await stores.aside.run(_outlined, targets, note)
+    found = await looked(audience, indexers, _outlined, targets, note)
     told = {"note": found.note, "place": found.place, "lines": found.lines, "headings": found.headings}
     state = await _state(audience, names, indexers)
     return {**told, "n_unread": found.n_unread, "generation": found.generation, **state}

@@ -57,7 +57,7 @@ class Questions:
         self, audience: Audience, names: Sequence[str], peer: int, offset: int, min_score: float, fresh_s: float,
         asked: dict[str, Any],
     ) -> dict[str, Any]:  # fmt: skip
-        questions = each_of(offset=offset, min_score=min_score, **asked)
+        questions = each_of(offset=offset, min_score=min_score, of_stores=bool(names), **asked)
         await audience.at_rest(names, REST_S)
         indexers = asked_of(audience, names, questions)
         if fresh_s:

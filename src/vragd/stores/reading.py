@@ -11,7 +11,7 @@ from vragd.search import reading
 from vragd.search.links import Linked
 from vragd.search.reading import Got
 from vragd.stores.audience import Audience
-from vragd.stores.links import chosen, the_one
+from vragd.stores.links import chosen, looked, the_one
 from vragd.stores.stores import Stores
 
 
@@ -25,7 +25,7 @@ async def get(
     """
     audience = Audience(stores, assistant)
     indexers, targets = await chosen(audience, names, sources)
-    got = await stores.aside.run(_got, targets, note)
+    got = await looked(audience, indexers, _got, targets, note)
     pending, degraded = await audience.state(indexers)
     return {
         **{one.name: getattr(got, one.name) for one in fields(got)},

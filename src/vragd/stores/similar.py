@@ -14,7 +14,7 @@ from vragd.search.similar import Answer, Related, Wanted
 from vragd.search.similar import similar as of_store
 from vragd.stores.audience import Audience
 from vragd.stores.indexer import Indexer
-from vragd.stores.links import chosen, the_one
+from vragd.stores.links import chosen, looked, the_one
 from vragd.stores.questions import Questions, target_of
 from vragd.stores.stores import Stores
 
@@ -39,7 +39,7 @@ async def similar(
     audience = Audience(stores, assistant)
     indexers, targets = await chosen(audience, names, sources)
     if note:
-        target, found = await stores.aside.run(the_one, targets, note)
+        target, found = await looked(audience, indexers, the_one, targets, note)
         if found.place or found.lines:
             raise UsageError("related notes are those of a whole note", hint="leave out the place in it")
         wanted = Wanted(question, found.file, unlinked=unlinked)

@@ -67,6 +67,7 @@ class Stores:
         self.loaded = loaded
         self.registry = Registry(loaded)
         self.clock, self._pace = clock, pace
+        self.watches = watch
         self.started_at = clock.steady()
         self.stirs = Stirs()
         self.n_reloads = 0
@@ -86,7 +87,6 @@ class Stores:
         self.changing = asyncio.Lock()
         """Held by whoever stops and starts stores."""
         self._stopping = False
-        self._watch = watch
         self._embedders = Embedders()
         self._jobs: dict[tuple[str, str], asyncio.Task[None]] = {}
         self._beside: dict[type[Any], Any] = {}
@@ -137,7 +137,7 @@ class Stores:
         if before is not None and before.state is not State.FAILED:
             before.become(State.OPENING)
             standing = before
-        begun = start(standing, lambda: self._open(standing, settings), self.loaded.config.watch, watch=self._watch,
+        begun = start(standing, lambda: self._open(standing, settings), self.loaded.config.watch, watch=self.watches,
                       clock=self.clock)  # fmt: skip
         if before is None:
             self.standings[name] = standing

@@ -39,7 +39,8 @@ def query(
     """
     registry = Registry(loaded)
     entries = [registry.known(name) for name in dict.fromkeys(names)] or list(registry.entries().values())
-    questions = [replace(one, mode="keyword") for one in each_of(offset=offset, min_score=min_score, **asked)]
+    found = each_of(offset=offset, min_score=min_score, of_stores=bool(names), **asked)
+    questions = [replace(one, mode="keyword") for one in found]
     with ExitStack() as stack:
         resting, failed = list[Resting](), list[VragdError]()
         for one in entries:

@@ -78,8 +78,10 @@ class Preparer:
         return self._failed(visit, self._catalog.next_seq(), known, f"unexpected_{type(error).__name__}")
 
     def _failed(self, visit: Visit, seq: int, known: Known | None, reason: str) -> Prepared:
-        """Keep the last good version, say why, try again later."""
-        change = _plain_change(visit, seq, known, "failed", reason, stamp=NO_STAMP, chunks=None)
+        """Keep the last good version, with its size and time, say why, try again later."""
+        # no file has an inode and a change of 0: a scan finds it changed whatever is on the disk
+        stamp = (0, *known.stamp[1:3], 0) if known else NO_STAMP
+        change = _plain_change(visit, seq, known, "failed", reason, stamp=stamp, chunks=None)
         log.warning("sync.note_failed", note=path_id(visit.source.uid, visit.path), reason=reason)
         return Prepared(visit, with_retry(change, known.attempts if known else 0, self._catalog.clock.wall()))
 

@@ -51,13 +51,21 @@ def test_what_was_left_out_and_what_stands_in_is_said(capsys: pytest.CaptureFixt
         assert part in shown
 
 
-@pytest.mark.parametrize(("form", "null"), [("csv", False), ("md", False), ("paths", False), ("text", True)])
+@pytest.mark.parametrize(
+    ("form", "null"), [("jsonl", False), ("csv", False), ("md", False), ("paths", False), ("text", True)]
+)
 def test_a_name_that_no_note_has_is_said_beside_every_format(
     form: str, null: bool, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    unknown = [{"kind": "tag", "name": "wrok", "nearest": "work"}]
-    show(Namespace(format=form, null=null), answer(unknown=unknown), 1)
-    assert "no note has the tag 'wrok' (did you mean 'work'?)" in capsys.readouterr().err
+    unknown = [{"kind": "tag", "name": "wrok", "nearest": "work"}, {"kind": "note", "name": "Plam", "nearest": ""}]
+    show(Namespace(format=form, null=null), answer(unknown=unknown, instead={"wrds": "words"}), 1)
+    told = capsys.readouterr()
+    assert "no note has the tag 'wrok' (did you mean 'work'?)" in told.err
+    assert "no note is called 'Plam'\n" in told.err
+    assert "showing results for 'words'" in told.err
+    assert "no hits" in told.err
+    assert "wrok" not in told.out
+    assert "words" not in told.out
 
 
 def test_with_colours_what_matched_stands_out_and_nothing_of_a_note_is_obeyed(

@@ -36,8 +36,11 @@ def test_each_has_its_place_its_id_and_whether_it_is_linked(capsys: pytest.Captu
 def test_a_name_that_no_note_has_is_said(capsys: pytest.CaptureFixture[str]) -> None:
     unknown = [{"kind": "folder", "name": "Kitchn", "nearest": "Kitchen"}]
     print_related({"hits": [], "unknown": unknown, "pending": 0, "degraded": []})
-    print_as("paths", {"hits": [], "unknown": unknown, "pending": 0, "degraded": []})
-    assert capsys.readouterr().err.count("no note is in the folder 'Kitchn' (did you mean 'Kitchen'?)") == 2
+    for name in ("paths", "jsonl"):
+        print_as(name, {"hits": [], "unknown": unknown, "pending": 0, "degraded": []})
+    told = capsys.readouterr()
+    assert told.err.count("no note is in the folder 'Kitchn' (did you mean 'Kitchen'?)") == 3
+    assert "Kitch" not in told.out
 
 
 def test_copies_are_counted_below_the_one_that_is_shown(capsys: pytest.CaptureFixture[str]) -> None:

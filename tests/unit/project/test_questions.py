@@ -58,8 +58,9 @@ def test_examples_of_what_is_an_expression_and_what_is_not_are_read_so() -> None
     refused = EXPRESSIONS[EXPRESSIONS.index("**Not there**") :]
     for text in ("formula.x", '["a", "b"]', "x[0]", "/a/.matches(x)", "file.backlinks", "file.properties", "file.file"):
         assert f"`{text}`" in refused or f"`{text};" in refused or f"`{text}`;" in refused
-        with pytest.raises(Mistyped):
-            filters(f"{text} == true")
+        for whole in (text, f"{text} == true"):
+            with pytest.raises(Mistyped):
+                filters(whole)
     for text in re.findall(r"--where '([^']+)'$", EXPRESSIONS, re.MULTILINE):
         assert expression(text)[1]
     assert f"up to {MAX_WHERES} that all must hold" in TEXT

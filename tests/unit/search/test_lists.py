@@ -248,11 +248,19 @@ def test_an_outline_is_of_the_text_as_it_was_read(world: World) -> None:
     with pytest.raises(NotFound, match="has no block") as error:
         outlined(world, "Work/o.md", "^ids")
     assert error.value.hint == "did you mean #^idx?"
-    assert outlined(world, "Work/o.md", "^idx") == []
+    with pytest.raises(UsageError, match=r"the block #\^idx has no headings") as error:
+        outlined(world, "Work/o.md", "^idx")
+    assert error.value.hint.startswith("vragd get NOTE#^idx reads it")
     assert outlined(world, "Work/o.md", lines=(2, 4)) == [Line(2, 2, "B"), Line(4, 3, "C")]
     with pytest.raises(UsageError, match="has lines 1 to 6"):
         outlined(world, "Work/o.md", lines=(7, 9))
     world.apply("Work/o.md")
+
+
+def test_a_block_that_is_a_heading_has_itself_as_outline(world: World) -> None:
+    world.write("Work/q.md", "# A\n\n## B ^head\n\ntext\n")
+    world.apply("Work/q.md")
+    assert [one.line for one in outlined(world, "Work/q.md", "^head")] == [3]
 
 
 def test_what_is_no_markdown_has_an_outline_of_its_passages(world: World) -> None:

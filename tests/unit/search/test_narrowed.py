@@ -189,6 +189,18 @@ def test_a_folder_may_be_given_by_its_place_on_the_disk(world: World) -> None:
     assert ask(of, understood(text="alpha", folder=f"{world.vault}/Wor")).unknown[0].kind == "folder"
 
 
+def test_a_note_that_there_is_not_is_said_where_its_links_are_asked_for(world: World) -> None:
+    world.write("Plan.md", "alpha [[Later]]")
+    world.write("Alone.md", "alpha")
+    world.apply("Plan.md", "Alone.md")
+    of = target(world)
+    for typed in ("linksto:[[Plam]]", "linkedfrom:Plam", 'file.hasLink("Plam")'):
+        (unknown,) = ask(of, understood(text="alpha", where=typed)).unknown
+        assert (unknown.kind, unknown.name, unknown.nearest) == ("note", "Plam", "vault/Plan.md"), typed
+    for typed in ("linksto:Plan", "linkedfrom:Alone", "linksto:[[Later]]", "-linksto:[[Plam]]"):
+        assert ask(of, understood(text="alpha", where=typed)).unknown == (), typed
+
+
 def test_when_a_file_was_modified_is_compared_to_the_moment_and_as_far_as_dates_go(world: World) -> None:
     midnight = datetime.fromisoformat("2026-03-02T00:00").astimezone().timestamp()
     for name, seconds in (("before.md", -1), ("at.md", 0), ("long_ago.md", -3_000_000_000)):

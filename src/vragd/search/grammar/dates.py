@@ -3,6 +3,7 @@ Dates as people type them -> moments.
 
 `after:X` begins where X begins and `before:X` ends there, as in Gmail and IMAP (`SINCE`, `BEFORE`): so one is exactly
 what the other leaves out, and `after:2026-04 before:2026-05` is April. Days begin at midnight in the zone of `now`.
+What no date can be is refused by the parser, which asks `Left`.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import re
 from calendar import monthrange
 from datetime import UTC, datetime, time, timedelta, tzinfo
 
-from vragd.search.grammar.tree import When
+from vragd.search.grammar.tree import And, Node, When
 
 FORMS = "2026, 2026-04, 2026-04-09, 2026-04-09T12:30, today, yesterday, 7d, 2w, 3m or 1y"
 FIELDS = {"after": "date", "before": "date", "on": "date", "created": "created", "modified": "modified"}
@@ -22,7 +23,10 @@ _COMPARED = re.compile(r"([<>]=?)(.+)", re.DOTALL)
 _DAY = re.compile(r"\d{4}-\d\d-\d\d(?:[Tt ]\d\d:\d\d(?::\d\d(?:\.\d{1,6})?)?(?:[Zz]|[+-]\d\d:?\d\d)?)?", re.ASCII)
 _SECONDS = {"s": 1, "m": 60, "h": 3600}
 _FIRST, _LAST = datetime(1, 1, 1), datetime(9999, 12, 31, 23, 59, 59)  # noqa: DTZ001
+_Moments = tuple[datetime | None, datetime | None]
 _SOME_DAY = datetime(2026, 1, 31, tzinfo=UTC)
+_EVER = (datetime(2, 1, 1, 12, tzinfo=UTC), datetime(9998, 1, 1, 12, tzinfo=UTC))
+"""Before and after whatever a question means: what is empty at both is so whenever it is asked."""
 
 
 def interval(spec: str, now: datetime) -> tuple[datetime, datetime]:
@@ -83,7 +87,7 @@ def day_or_time(text: str) -> datetime | None:
         return None
 
 
-def bounds(when: When, now: datetime) -> tuple[datetime | None, datetime | None]:
+def bounds(when: When, now: datetime) -> _Moments:
     """The moments between which `when` lies, half-open, in UTC; None where it is open. `now` as for `interval`."""
     start = end = None
     if when.start:
@@ -91,6 +95,38 @@ def bounds(when: When, now: datetime) -> tuple[datetime | None, datetime | None]
     if when.end:
         end = interval(when.end.removeprefix("<"), now)[not when.end.startswith("<")]
     return start, end
+
+
+class Left:
+    """The moments that dates beside each other leave of each field, as seen `now`, or None for whenever that is."""
+
+    def __init__(self, now: datetime | None) -> None:
+        self._asked = _EVER if now is None else (now,)
+        self._left: dict[str, list[_Moments]] = {}
+
+    def none_after(self, node: Node) -> bool:
+        """Whether no moment is left once the dates in `node`, or in its parts that all must hold, hold as well."""
+        if isinstance(node, And):
+            return any(self.none_after(part) for part in node.parts)
+        if not isinstance(node, When):
+            return False
+        own = [bounds(node, now) for now in self._asked]
+        if node.start == node.end and any(map(_is_empty, own)):
+            return False  # a day that the clocks here leave out is empty, and no mistake
+        before = self._left.get(node.field)
+        left = own if before is None else [_overlap(*both) for both in zip(before, own, strict=True)]
+        self._left[node.field] = left
+        return all(map(_is_empty, left))
+
+
+def _overlap(one: _Moments, other: _Moments) -> _Moments:
+    starts, ends = ([moment for moment in pair if moment is not None] for pair in zip(one, other, strict=True))
+    return max(starts, default=None), min(ends, default=None)
+
+
+def _is_empty(moments: _Moments) -> bool:
+    start, end = moments
+    return start is not None and end is not None and end <= start
 
 
 def when(operator: str, value: str) -> When:

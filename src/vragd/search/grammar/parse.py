@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
+from datetime import datetime
 
 from vragd.errors import Mistyped
 from vragd.search.grammar import dates
 from vragd.search.grammar.halves import count, filter_of
 from vragd.search.grammar.lex import Kind, Token, lex
-from vragd.search.grammar.signs import CASES, LINKS, NAMES, OPERATOR, SCOPES
+from vragd.search.grammar.signs import CASES, LINKS, NAMES, NEGATION, OPERATOR, SCOPES
 from vragd.search.grammar.tree import (
     And,
     Compared,
@@ -32,17 +33,18 @@ from vragd.search.grammar.tree import (
 MAX_DEPTH = 32
 MAX_CONDITIONS = 1_000
 _TAKES_BLANKS = SCOPES | NAMES - {"tag"}
-_BEGINNING = re.compile(rf"-?{OPERATOR.pattern}\s*")
+_BEGINNING = re.compile(rf"-?(?:(?:{'|'.join(sorted(CASES))}):\s*)*{OPERATOR.pattern}\s*")
 
 
-def parse(text: str) -> Node:
+def parse(text: str, now: datetime | None = None) -> Node:
     """
-    What `text` asks, for linear time and memory.
+    What `text` asks, for linear time and memory. Asked `now`, where dates that leave no moment are to be refused also
+    where that depends on when it is.
 
     Raises Mistyped, with the place, for a mistake, and for more than MAX_CONDITIONS conditions or groups more than
     MAX_DEPTH deep. The words of the question itself are no conditions.
     """
-    tree = _Parser(text).whole()
+    tree = _Parser(text, now).whole()
     where = filter_of(tree)
     if where is not None and (found := count(where)) > MAX_CONDITIONS:
         raise Mistyped(f"{found} conditions, at most {MAX_CONDITIONS}", text=text, span=(0, len(text)),
@@ -54,19 +56,36 @@ def joined(args: Sequence[str]) -> str:
     """
     The words of a command as one question.
 
-    A shell takes quotes away. Of several words, one that is an operator and text with blanks and no grammar of its own
-    had quotes there: `file:"to be"`. All else is taken as it comes, a single word as a whole question.
+    A shell takes quotes away. Of several words, one that is an operator or `-` and text with blanks and no grammar of
+    its own had quotes there: `file:"to be"`, `-"to be"`. All else is taken as it comes, a single word as a whole
+    question; see `as_phrase`.
     """
     given = [arg for arg in args if arg.strip()]
     return " ".join(map(_quoted, given)) if len(given) > 1 else "".join(given)
 
 
+def as_phrase(args: Sequence[str]) -> str:
+    """Of a single word of a command what it would be with quotes that a shell took away; "" where it had none."""
+    given = [arg for arg in args if arg.strip()]
+    return quoted if len(given) == 1 and (quoted := _quoted(given[0])) != given[0] else ""
+
+
 def _quoted(arg: str) -> str:
-    match = _BEGINNING.match(arg)
+    match = _BEGINNING.match(arg) or NEGATION.match(arg)
     value = arg[match.end() :].strip() if match else ""
-    if not match or match[1] not in _TAKES_BLANKS or len(value.split()) < 2 or not _is_plain(value):
+    if not match or len(value.split()) < 2 or not _is_plain(value):
         return arg
-    return f'{match[0]}"{value}"'
+    operator = match[1] if match.re is _BEGINNING else ""
+    takes = _is_date(operator, value) if operator in dates.FIELDS else not operator or operator in _TAKES_BLANKS
+    return f'{match[0]}"{value}"' if takes else arg
+
+
+def _is_date(operator: str, value: str) -> bool:
+    try:
+        dates.when(operator, value)
+    except ValueError:
+        return False
+    return True
 
 
 def _is_plain(value: str) -> bool:
@@ -100,8 +119,8 @@ def _any(parts: list[Node]) -> Node:
 
 
 class _Parser:
-    def __init__(self, text: str) -> None:
-        self._text, self._tokens, self._at, self._depth = text, lex(text), 0, 0
+    def __init__(self, text: str, now: datetime | None) -> None:
+        self._text, self._tokens, self._at, self._depth, self._now = text, lex(text), 0, 0, now
 
     def whole(self) -> Node:
         return self._choice()
@@ -109,14 +128,25 @@ class _Parser:
     def _choice(self) -> Node:
         """Up to what closes it, or to the end."""
         options: list[list[Node]] = [[]]
+        left = dates.Left(self._now)
         while not self._is_over(self._at):
             is_between = options[-1] and not self._is_over(self._at + 1)
             if self._tokens[self._at].kind is Kind.OR and is_between:
                 self._at += 1
                 options.append([])
+                left = dates.Left(self._now)
             else:
-                options[-1].append(self._term())
+                begin, part = self._tokens[self._at], self._term()
+                if left.none_after(part):
+                    raise self._never(begin)
+                options[-1].append(part)
         return _any([_all(parts) for parts in options])
+
+    def _never(self, begin: Token) -> Mistyped:
+        """Of dates beside each other, the last of which begins here."""
+        hint = "after: includes the date it names, before: does not; OR takes either"
+        return Mistyped("no date is in this and in what stands before it", text=self._text,
+                        span=(begin.start, self._tokens[self._at - 1].end), hint=hint)  # fmt: skip
 
     def _is_over(self, at: int) -> bool:
         return at >= len(self._tokens) or self._tokens[at].kind is Kind.CLOSE
@@ -182,9 +212,14 @@ class _Parser:
         if value.kind not in (Kind.WORD, Kind.OR, Kind.PHRASE):
             raise Mistyped(f"{token.text}: takes a date", text=self._text, span=(value.start, value.end), hint=hint)
         try:
-            return dates.when(token.text, value.text)
+            made = dates.when(token.text, value.text)
         except ValueError as error:
             raise Mistyped(str(error), text=self._text, span=(value.start, value.end), hint=hint) from None
+        if dates.Left(self._now).none_after(made):
+            hint = f"the earlier date first: {token.text}:{made.end}..{made.start}"
+            raise Mistyped(f"{made.end} is over before {made.start} begins", text=self._text,
+                           span=(value.start, value.end), hint=hint)  # fmt: skip
+        return made
 
     def _named(self, name: str, part: Node, span: tuple[int, int]) -> Node:
         """The names in `part`, each behind the operator."""

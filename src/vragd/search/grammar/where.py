@@ -8,6 +8,7 @@ in it. What does not, and was surely meant to be one, is a mistake. All else is 
 from __future__ import annotations
 
 import re
+from datetime import datetime
 
 from vragd.errors import Mistyped
 from vragd.search.grammar.expression import expression
@@ -23,14 +24,16 @@ _NOT_HERE = "lower|title|trim|replace|split|slice|reverse|matches|toString|isTru
 """Functions of values that Bases have; refused by name."""
 _SURELY = re.compile(
     rf"(?:.*[!(,])?(?:file\.(?:\w+\(|(?:{_FIELDS})(?!\w))|(?:formula|this)\.\w|note\[|(?:today|now)\(\)|if\()"
+    r"|(?:.*[!(,])?[^\W\d][\w.]*\[-?\d+\](?:[!.)<>=&|].*)?\Z"  # an item of a list
+    r"|(?:.*[!(,])?\[(?:\"[^\"]*\"|'[^']*'),.*\Z"  # a list, as far as it has no blank
     rf"|.*\.(?:contains|containsAny|containsAll|startsWith|endsWith|isEmpty|{_NOT_HERE})\("
     r"|.*[\w\"')\]](?:==|!=|&&|\|\|)[\w\"'(!-]",
     re.DOTALL,
 )
 
 
-def filters(text: str) -> Node:
-    """What `text` filters by. Raises Mistyped, with the place, for a mistake in either."""
+def filters(text: str, now: datetime | None = None) -> Node:
+    """What `text` filters by; `now` as for `parse`. Raises Mistyped, with the place, for a mistake in either."""
     try:
         node, is_signed = expression(text)
     except Mistyped:
@@ -39,7 +42,7 @@ def filters(text: str) -> Node:
     else:
         if is_signed:
             return node
-    return parse(text)
+    return parse(text, now)
 
 
 def is_meant_as_expression(text: str) -> bool:

@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from vragd.search.grammar.dates import at_wall, bounds, day_or_time, interval, moved, when
-from vragd.search.grammar.tree import When
+from vragd.search.grammar.dates import Left, at_wall, bounds, day_or_time, interval, moved, when
+from vragd.search.grammar.tree import And, Not, When
 
 BERLIN, NEW_YORK = ZoneInfo("Europe/Berlin"), ZoneInfo("America/New_York")
 NOW = datetime(2026, 11, 27, 21, 5, 30, tzinfo=BERLIN)
@@ -189,6 +189,31 @@ def test_the_field_is_the_operators() -> None:
 def test_what_an_operator_does_not_take_is_refused(operator: str, value: str) -> None:
     with pytest.raises(ValueError, match="no"):
         when(operator, value)
+
+
+def test_dates_beside_each_other_leave_something_or_nothing() -> None:
+    after, before = when("after", "2026-04"), when("before", "2026-05")
+    for one, other in ((after, before), (before, after)):
+        assert not Left(NOW).none_after(And((one, other)))
+    assert Left(NOW).none_after(And((before, when("after", "2026-05"))))
+    assert not Left(NOW).none_after(And((before, when("modified", "2026-05")))), "these are two dates of a note"
+    assert not Left(NOW).none_after(And((before, Not(before)))), "only what dates say themselves is looked at"
+    left = Left(NOW)
+    assert [left.none_after(one) for one in (after, before, when("on", "2026-04-09"), when("on", "2026-04-10"))] == [
+        False, False, False, True,
+    ]  # fmt: skip
+
+
+def test_what_depends_on_when_it_is_asked_leaves_nothing_only_then() -> None:
+    made = when("on", "2027..today")
+    assert Left(NOW).none_after(made)
+    assert not Left(NOW.replace(year=2027)).none_after(made)
+    assert not Left(None).none_after(made)
+    assert Left(None).none_after(when("on", "tomorrow..yesterday"))
+
+
+def test_a_day_that_clocks_leave_out_is_a_day() -> None:
+    assert not Left(NOW.astimezone(ZoneInfo("Pacific/Apia"))).none_after(when("on", "2011-12-30"))
 
 
 @given(st.integers(0, 3_000_000_000), st.sampled_from([UTC, BERLIN, NEW_YORK]))

@@ -68,6 +68,15 @@ MISTAKES = [
     ("created:..", "..", "no date"),
     ("after:2026..2027", "2026..2027", "no date"),
     ("before:(2026)", "(", "takes a date"),
+    # dates that no note can have
+    ("x on:2026-04..2026-01 y", "2026-04..2026-01", "2026-01 is over before 2026-04 begins"),
+    ("-created:2026..2025-12-31", "2026..2025-12-31", "is over before"),
+    ("modified:tomorrow..today", "tomorrow..today", "today is over before tomorrow begins"),
+    ("after:2026-05 x before:2026-04", "before:2026-04", "no date is in this"),
+    ("after:2026-04 before:2026-04", "before:2026-04", "no date is in this"),
+    ("on:2026-04 OR after:3d before:7d", "before:7d", "no date is in this"),
+    ("after:2026 (x before:2025)", "(x before:2025)", "no date is in this"),
+    ("on:2026-04 on:2026-05", "on:2026-05", "no date is in this"),
 ]
 
 

@@ -7,7 +7,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from vragd.errors import Mistyped
-from vragd.search.grammar.parse import joined, parse
+from vragd.search.grammar.parse import as_phrase, joined, parse
 from vragd.search.grammar.tree import (
     And,
     Compared,
@@ -330,6 +330,14 @@ def test_any_text_is_read_or_refused_at_a_place_within_it(text: str) -> None:
         (["x", "source:My Notes"], every(W("x"), Source("My Notes"))),
         (["x", "linksto:My Note"], every(W("x"), Link("to", "My Note"))),
         (["file:to be"], every(Within(Scope.FILE, W("to")), W("be"))),
+        (["x", "-iso daily"], every(W("x"), Not(Phrase("iso daily")))),
+        (["-iso daily", "x"], every(Not(Phrase("iso daily")), W("x"))),
+        (["-iso daily"], every(Not(W("iso")), W("daily"))),
+        (["x", "-iso daily -y"], every(W("x"), Not(W("iso")), W("daily"), Not(W("y")))),
+        (["x", "- iso daily"], every(W("x"), W("-"), W("iso"), W("daily"))),
+        (["x", "after:2026-04-09 12:30"], every(W("x"), When("date", "2026-04-09 12:30", ""))),
+        (["x", "after:2026-04-09 noon"], every(W("x"), When("date", "2026-04-09", ""), W("noon"))),
+        (["x", "match-case:file:To Be"], every(W("x"), Within(Scope.MATCH_CASE, Within(Scope.FILE, Phrase("To Be"))))),
         (["x", 'file:"to be" or'], every(W("x"), Within(Scope.FILE, Phrase("to be")), W("or"))),
         (["x", "file:(to OR be)"], every(W("x"), Within(Scope.FILE, either(W("to"), W("be"))))),
         (["x", "file:a tag:b"], every(W("x"), Within(Scope.FILE, W("a")), Tag("b"))),
@@ -346,6 +354,17 @@ def test_any_text_is_read_or_refused_at_a_place_within_it(text: str) -> None:
 )
 def test_the_words_of_a_command_are_one_question(args: list[str], tree: Node) -> None:
     assert parse(joined(args)) == tree
+
+
+@pytest.mark.parametrize(
+    ("args", "phrase"),
+    [
+        (["-iso daily"], '-"iso daily"'), (["", "file:to be"], 'file:"to be"'), (["iso daily"], ""), (["-iso"], ""),
+        (['-"iso daily"'], ""), (["-iso -daily"], ""), (["x", "-iso daily"], ""), ([], ""),
+    ],
+)  # fmt: skip
+def test_what_a_single_word_of_a_command_may_have_had_quotes_for(args: list[str], phrase: str) -> None:
+    assert as_phrase(args) == phrase
 
 
 def test_a_mistake_in_a_command_is_at_a_place_of_its_words_put_together() -> None:

@@ -61,6 +61,7 @@ def test_what_reads_as_an_expression_is_one(text: str, tree: Node) -> None:
         "[p:a && b]", "/a==b/", "path:/^a||b$/", "linksto:[[A && B]]", "a -> b", "a => b", "List<String>", "<div>", "<",
         "==important==", "C++", "don't", "file.txt", "readme.md", "foo(bar)", "x = ", "&& ||", "https://a.b/?c=d&e=f",
         "std::vector<int>", "5 > ", "==", 'file:"a == b"', "match-case:(x != Y)", '-"a && b"', "a.b.c", "#tag", "",
+        "[1, 2]", "a[b]", "x[0]y", '["a"]', "[a, b]", '"author[0]"', "[p:x[0]]",
     ],
 )  # fmt: skip
 def test_all_else_is_the_grammar_of_questions(text: str) -> None:
@@ -142,6 +143,13 @@ MISTAKES = [
     ("file.links.contains(title)", "title", "a text in quotes"),
     ('["a","b"].contains(status)', "[", "lists cannot"),
     ('x == ["a"]', "[", "lists cannot"),
+    ('["a","b"]', "[", "lists cannot"),
+    ("['a', 'b']", "[", "lists cannot"),
+    ('["a", "b"]', "[", "lists cannot"),
+    ("author[0]", "[", "not picked"),
+    ("!note.author[-1]", "[", "not picked"),
+    ("(author[0])", "[", "not picked"),
+    ("author[0].name", "[", "not picked"),
     ("file.name.contains(/x/)", "/", "patterns"),
     ('formula.x == "a"', "formula", "no `formula`"),
     ("file.hasLink(this.file)", "this", "no `this`"),

@@ -28,7 +28,7 @@ function hit(found) {
 function said(answer, took) {
   const left = answer.n_weak ? `; ${answer.n_weak.toLocaleString("en")} weaker left out` : "";
   const instead = Object.entries(answer.instead).map(([word, other]) => ` “${word}” is nowhere, “${other}” was looked for.`);
-  const unknown = answer.unknown.map((one) => ` No note has the ${one.kind} “${one.name}”.`);
+  const unknown = answer.unknown.map((one) => ` No note ${one.kind === "note" ? "is called" : `has the ${one.kind}`} “${one.name}”.`);
   return `${many(answer.hits.length, "note")} in ${Math.round(took)} ms${left}.${[...instead, ...unknown].join("")}`;
 }
 
