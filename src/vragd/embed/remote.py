@@ -56,7 +56,7 @@ def checked_url(url: str, *, allow_remote: bool) -> bool:
     except (ValueError, httpx.InvalidURL):  # whose words quote it
         raise ConfigError("the embedder url is not a url: expected http://HOST[:PORT]", hint="check its port") from None
     if parts.username is not None:
-        raise ConfigError("the embedder url holds a user name, which would not be sent")
+        raise ConfigError("the embedder url holds a user name, which would not be sent", hint="take it out of the url")
     is_local = is_loopback(host)
     if not is_local and not allow_remote:
         hint = "if that is what you want, set allow_remote: true"
