@@ -1,4 +1,4 @@
-"""Names of files are UTF-8 whatever the locale says: by another encoding what is excluded by its name would be found."""
+"""Names of files are UTF-8 whatever the locale says: read otherwise, what is excluded by its name would be found."""
 
 from __future__ import annotations
 
@@ -21,4 +21,4 @@ def begin_in_utf8() -> None:
     environment = os.environ | {SWITCH: "1"}
     if sys.stdout is not None:
         environment.setdefault("PYTHONIOENCODING", f"{sys.stdout.encoding}:{sys.stdout.errors}")
-    os.execve(sys.executable, [sys.executable, *sys.orig_argv[1:]], environment)
+    os.execve(sys.executable, [sys.executable, *sys.orig_argv[1:]], environment)  # noqa: S606  the very program that runs

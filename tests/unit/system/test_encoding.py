@@ -19,8 +19,9 @@ print(sys.getfilesystemencoding(), sys.stdout.encoding, ascii(sys.argv[1:]), sys
 
 def begun(*flags: str, args: tuple[str, ...] = (), **env: str) -> list[str]:
     done = subprocess.run(
-        [sys.executable, *flags, "-c", CODE, *args], env=os.environ | env, capture_output=True, text=True, timeout=60
-    )
+        [sys.executable, *flags, "-c", CODE, *args],
+        env=os.environ | env, capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
     assert done.returncode == 0, done.stderr
     return done.stdout.split(maxsplit=2)
 
@@ -30,7 +31,7 @@ def test_names_are_utf_8_and_the_terminal_is_what_it_is() -> None:
     files, terminal, rest = begun("-B", args=(name, "b c"), **ANOTHER)
     assert files == "utf-8"
     assert terminal != "utf-8", "what is printed is for a terminal that knows no other"
-    assert rest == f"{ascii([name, 'b c'])} 1\n", "with all that it was begun with"
+    assert rest == f"{[name, 'b c']!a} 1\n", "with all that it was begun with"
 
 
 def test_where_they_are_already_nothing_is_begun_anew() -> None:

@@ -96,7 +96,9 @@ def from_library(error: aws.BotoCoreError, region: str | None, endpoint: str | N
             hint="aws configure, aws login, aws sso login, --profile, or profile: in the store's backend settings",
         )
     if isinstance(error, aws.MissingDependencyException):  # who logged in by `aws login` needs what is not in botocore
-        return BadCredentials("AWS's library lacks a part that these credentials need", hint="pip install 'botocore[crt]'")
+        return BadCredentials(
+            "AWS's library lacks a part that these credentials need", hint="pip install 'botocore[crt]'"
+        )
     if isinstance(error, aws.NoRegionError):
         return BackendRefused("no AWS region is chosen", hint="--region, or region: in the store's backend settings")
     if isinstance(error, aws.SSLError):
