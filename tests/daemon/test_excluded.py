@@ -44,6 +44,30 @@ def test_a_folder_typed_composed_and_decomposed_on_the_disk_is_excluded(tmp_path
         assert shows(daemon) == OPEN
 
 
+class Abroad(Vragd):
+    """A daemon, and commands, of a login whose locale is not UTF-8."""
+
+    @property
+    def env(self) -> dict[str, str]:
+        return super().env | {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+
+
+def test_what_is_excluded_by_its_name_is_so_where_the_locale_is_another(tmp_path: Path) -> None:
+    daemon = Abroad(tmp_path)
+    daemon.fork = False
+    two_notes(daemon, NFC)
+    daemon.configure(stores={"notes": {"sources": [{"path": str(daemon.vault), "exclude": [f"{NFC}/"]}]}})
+    try:
+        daemon.start()
+        assert shows(daemon) == OPEN
+        assert f"{NFC}/secret.md" not in daemon.files("indexed")
+        (daemon.vault / "Été.md").write_text("a wombat in summer\n")
+        until(lambda: shows(daemon) == sorted([*OPEN, "Été.md"]), "a note by its name")
+        assert daemon.run("sync", "--wait", str(daemon.vault / "Été.md")).returncode == 0
+    finally:
+        daemon.finish()
+
+
 def test_a_folder_typed_composed_is_searched_and_looked_at_where_it_lies_decomposed(tmp_path: Path) -> None:
     with vragd(tmp_path) as daemon:
         two_notes(daemon, NFD)

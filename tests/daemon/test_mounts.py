@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -16,6 +17,9 @@ N = 30
 
 MOUNT_DISK = 'mount -t tmpfs none "$1" && cp -a "$2/." "$1"'
 MOUNT_FOLDER = 'mount --bind "$2" "$1"'  # the same file system once more: no device number tells
+# What is written goes to a layer above, and of what is deleted below a mark is left there.
+MOUNT_LAYERS = """mkdir -p "$2.up" && mount -t tmpfs none "$2.up" && mkdir "$2.up/files" "$2.up/work" &&
+mount -t overlay none -o "userxattr,lowerdir=$2,upperdir=$2.up/files,workdir=$2.up/work" "$1\""""
 # Does what it is told, a line at a time, in the namespace of the daemon it becomes; a read may be interrupted.
 SCRIPT = """
 %s || exit 9
@@ -178,4 +182,32 @@ def test_an_empty_disk_laid_over_a_few_notes_hides_them_and_deletes_none(make: M
     daemon.unmount()
     (daemon.disk / "m1.md").unlink()
     until(lambda: sorted(daemon.files()) == [few[0], "v.md"], "what is deleted below it to go")
+    assert daemon.problems() == []
+
+
+def test_a_vault_of_layers_is_what_shows_of_them(make: Make) -> None:
+    daemon = make(".", by=MOUNT_LAYERS, watch={"settle_ms": 50})
+    (daemon.content / "deep").mkdir()
+    (daemon.content / "deep/m.md").write_text("deep below\n")
+    try:
+        daemon.begin()
+    except AssertionError as failed:
+        if "ended with 9" in str(failed):
+            pytest.skip("this machine forbids overlays in namespaces")
+        raise
+    assert daemon.store["notes"] == N + 1
+    with (daemon.inside / "n1.md").open("a") as note:
+        note.write("a quokka above\n")
+    until(lambda: daemon.paths("quokka", mode="keyword") == ["n1.md"], "an edit, which goes to the layer above")
+    (daemon.inside / "n2.md").unlink()
+    until(lambda: "n2.md" not in daemon.files(), "a note that is deleted, of which a mark stays")
+    embedded = daemon.store["n_embedded"]
+    os.utime(daemon.inside / "n3.md")
+    shutil.move(daemon.inside / "deep", daemon.inside / "moved")  # a rename, or a copy where layers forbid it
+    until(lambda: {"moved/m.md"} == {path for path in daemon.files() if "/" in path}, "the folder by its new name")
+    (daemon.inside / "moved/m.md").write_text("a numbat in it\n")
+    until(lambda: daemon.paths("numbat", mode="keyword") == ["moved/m.md"], "an edit in it, by an event")
+    daemon.settle()
+    assert daemon.store["n_embedded"] == embedded + 1
+    assert (daemon.content / "n2.md").exists() and not (daemon.content / "moved").exists()
     assert daemon.problems() == []

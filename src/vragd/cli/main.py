@@ -16,6 +16,7 @@ from vragd import __version__
 from vragd.cli.render import complain
 from vragd.cli.words import Words, show_help
 from vragd.errors import DataDirError, NotRunning, UnknownStore, UsageError, VragdError
+from vragd.system.encoding import begin_in_utf8
 from vragd.system.places import config_path
 
 if TYPE_CHECKING:
@@ -129,6 +130,8 @@ def parser(only: str = "") -> Words:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; its exit status."""
     _stand_in()
+    if argv is None:
+        begin_in_utf8()
     words = sys.argv[1:] if argv is None else argv
     if words and words[0].startswith("-") and len(words) > 1:
         words = parser().command_first(words)

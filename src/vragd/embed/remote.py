@@ -56,12 +56,15 @@ def checked_url(url: str, *, allow_remote: bool) -> bool:
     except (ValueError, httpx.InvalidURL):  # whose words quote it
         raise ConfigError("the embedder url is not a url: expected http://HOST[:PORT]", hint="check its port") from None
     if parts.username is not None:
-        raise ConfigError("the embedder url holds a user name, which would not be sent")
+        raise ConfigError("the embedder url holds a user name, which would not be sent", hint="take it out of the url")
     is_local = is_loopback(host)
     if not is_local and not allow_remote:
+        hint = "if that is what you want, set allow_remote: true"
+        if is_here(host):  # what a server is told to listen at, as OLLAMA_HOST often is
+            hint = "write 127.0.0.1 for a server on this machine; for one elsewhere, set allow_remote: true"
         raise ConfigError(
             f"embedder url {without_secrets(url)!r} is not on this machine: the text of notes would leave it",
-            hint="if that is what you want, set allow_remote: true",
+            hint=hint,
         )
     return is_local
 

@@ -121,7 +121,7 @@ async def delete_store(stores: Stores, name: str, *, keep_remote: bool = False) 
     Its origin, and the places where what it had is left: whoever asks is the last to know of them.
 
     What it put into a remote backend goes first, and with it the index if nobody else feeds it; when
-    that cannot be reached nothing is deleted. `keep_remote` leaves it there.
+    that cannot be reached, or is not known to be gone, nothing is deleted. `keep_remote` leaves it there.
     """
     async with stores.changing:
         entry = stores.registry.known(name)
@@ -131,17 +131,18 @@ async def delete_store(stores: Stores, name: str, *, keep_remote: bool = False) 
                 hint="put it into the configuration again and delete it then, or add --keep-remote",
             )
         left = stores.registry.remote(name) if keep_remote else stores.registry.left_elsewhere(name)
+        has_more = not keep_remote and entry.settings is not None and bool(entry.settings.places)
         try:
             await stores.stop_store(name, State.DELETING, forget=not keep_remote)
-        except (DiskFull, DataDirError) as error:  # of a last flush, and deleting is what makes room
+        except Exception as error:
+            if has_more or not isinstance(error, DiskFull | DataDirError):
+                await _keep(stores, entry)
+                raise _kept(error) from error
+            # of a last flush, and deleting is what makes room
             log.warning("store.flush_failed", store=name, **error_fields(error))
-        except VragdError as error:
-            await _keep(stores, entry)
-            hint = "vragd store delete --keep-remote leaves there what cannot be deleted now"
-            raise type(error)(f"the store is kept: {error.message}", hint=hint) from error
         try:
             stores.registry.delete(name)
-        except VragdError:
+        except Exception:
             await _keep(stores, entry)
             raise
         stores.drop(name)
@@ -149,10 +150,18 @@ async def delete_store(stores: Stores, name: str, *, keep_remote: bool = False) 
     return entry.origin, left
 
 
+def _kept(error: Exception) -> Exception:
+    """Why a store was not deleted. What nobody foresaw has no words of its own for whoever asked."""
+    if not isinstance(error, VragdError):
+        return VragdError(f"the store is kept: it could not be stopped ({type(error).__name__})", hint="try again")
+    hint = "vragd store delete --keep-remote leaves there what cannot be deleted now"
+    return type(error)(f"the store is kept: {error.message}", hint=hint)
+
+
 async def _keep(stores: Stores, entry: Entry) -> None:
     """Start a store again that could not be deleted; if that fails too it has failed, and is opened when it can be."""
     if entry.settings is not None:
         try:
             await stores.start_store(entry.name, entry.settings)
-        except VragdError as error:
+        except Exception as error:
             log.error("store.start_failed", store=entry.name, **error_fields(error))

@@ -10,13 +10,13 @@ from typing import Any
 
 import numpy as np
 import pytest
-from botocore.exceptions import ClientError
+from botocore.exceptions import ClientError, LoginRefreshRequired
 from botocore.utils import get_login_token_cache_directory
 
 from tests.backends import put
 from tests.fakes.s3vectors import CREDENTIALS, FakeS3Vectors
 from vragd.backends.aws import connect
-from vragd.backends.aws.errors import BadCredentials
+from vragd.backends.aws.errors import BadCredentials, from_library
 from vragd.backends.base import Entry
 from vragd.backends.opensearch.settings import OpenSearchBackend
 from vragd.backends.s3vectors.backend import S3VectorsBackend as Backend
@@ -114,6 +114,21 @@ def test_without_any_credentials_a_service_of_the_cloud_that_never_answers_is_no
         assert time.monotonic() - began < 10
         assert "aws configure" in caught.value.hint
         backend.close()
+
+
+def test_who_is_logged_in_by_the_browser_and_no_more_is_told_as_credentials(
+    own_aws: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("HOME", str(own_aws.parent))  # below which what `aws login` gave is kept
+    own_aws.write_text("[default]\nlogin_session = arn:aws:iam::123456789012:user/ann\n")
+    with pytest.raises(BadCredentials) as caught:
+        Backend(settings(endpoint_url="http://127.0.0.1:9")).list_collections()
+    assert "aws login" in caught.value.hint or "botocore[crt]" in caught.value.hint
+    expired = from_library(LoginRefreshRequired(), "us-east-1", None, TITLE)
+    assert isinstance(expired, BadCredentials)
+    assert "'aws login'" in expired.message
 
 
 def test_a_password_in_an_endpoint_is_not_told(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -105,7 +105,10 @@ def test_a_failure_of_the_text_is_rejected(embedder: Embedder, fake: FakeOllama,
         (502, "bad gateway"),
         (429, "too many requests"),
         (401, "unauthorized"),
+        (403, b""),
         (404, b"404 page not found"),
+        (405, "method not allowed"),
+        (501, "this server does not support embeddings. Start it with `--embeddings`"),
         (307, "moved"),
     ],
 )
@@ -219,6 +222,13 @@ def test_a_remote_url_must_be_allowed(make: Make, url: str) -> None:
         make(url=url)
     assert "allow_remote: true" in caught.value.hint
     make(url=url, allow_remote=True)
+
+
+@pytest.mark.parametrize("url", ["http://0.0.0.0:11434", "http://[::]:11434"])
+def test_where_a_server_listens_is_told_from_where_it_is_asked(make: Make, url: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        make(url=url)
+    assert "127.0.0.1" in caught.value.hint
 
 
 @pytest.mark.parametrize("url", ["http://localhost:11434", "http://127.8.8.8", "http://[::1]:11434"])

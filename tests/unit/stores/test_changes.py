@@ -15,14 +15,26 @@ from typing import Any
 import pytest
 
 from tests.clock import FakeClock
+from tests.fakes.qdrant import FakeQdrant
 from tests.workers import eventually
 from vragd.backends.memory.backend import MemoryBackend as Memory
 from vragd.backends.memory.settings import MemoryBackend
+from vragd.backends.qdrant.settings import QdrantBackend
 from vragd.config.load import Loaded
 from vragd.config.settings import Config, LimitSettings, SourceSettings, StoreSettings, WatchSettings
-from vragd.errors import CatalogLocked, ConfigError, DataDirError, DiskFull, NewerFormat, Overloaded, UnknownStore
+from vragd.errors import (
+    CatalogLocked,
+    ConfigError,
+    DataDirError,
+    DiskFull,
+    NewerFormat,
+    Overloaded,
+    UnknownStore,
+    VragdError,
+)
 from vragd.stores.changes import create_store, delete_store, index_once
 from vragd.stores.healing import FIRST_S, LAST_S, Healer
+from vragd.stores.indexer import Indexer
 from vragd.stores.reload import reload
 from vragd.stores.state import State
 from vragd.stores.stores import Stores
@@ -135,6 +147,55 @@ def test_a_deleted_store_whose_files_could_not_all_go_does_not_come_back(
         assert list(home.root.iterdir()) == []
 
     home.run(check)
+
+
+class Ending:
+    """An indexer whose end, once it has closed everything, fails; its backend has forgotten nothing."""
+
+    def __init__(self, indexer: Indexer, error: Exception) -> None:
+        self._indexer, self._error = indexer, error
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._indexer, name)
+
+    async def stop(self, *, forget: bool = False) -> None:
+        await self._indexer.stop()
+        raise self._error
+
+
+def test_a_store_whose_deletion_meets_a_bug_runs_and_can_be_deleted(home: Home) -> None:
+    async def check(stores: Stores) -> None:
+        await create_store(stores, "abc", MEMORY)
+        ending: Any = Ending(stores.indexer("abc"), RuntimeError("a bug"))
+        stores.indexers["abc"] = ending
+        with pytest.raises(VragdError, match=r"the store is kept: .*RuntimeError"):
+            await delete_store(stores, "abc")
+        assert stores.indexer("abc").standing.state is State.RUNNING
+        assert await delete_store(stores, "abc") == ("command", ())
+        assert stores.registry.entries() == {}
+
+    home.run(check)
+
+
+def test_a_full_disk_deletes_no_store_whose_vectors_are_still_elsewhere(home: Home) -> None:
+    async def check(stores: Stores) -> None:
+        for name, keep_remote in (("kept", False), ("left", True)):
+            await create_store(stores, name, there)
+            ending: Any = Ending(stores.indexer(name), DiskFull("no space left while writing catalog.db"))
+            stores.indexers[name] = ending
+            if not keep_remote:
+                with pytest.raises(DiskFull, match="the store is kept") as caught:
+                    await delete_store(stores, name)
+                assert "--keep-remote" in caught.value.hint
+                assert stores.indexer(name).standing.state is State.RUNNING
+            else:
+                assert await delete_store(stores, name, keep_remote=True) == ("command", there.places)
+        assert set(stores.registry.entries()) == {"kept"}
+
+    with FakeQdrant() as node:
+        backend = QdrantBackend.model_validate({"type": "qdrant", "host": node.host, "scheme": "http"})
+        there = MEMORY.model_copy(update={"backend": backend})
+        home.run(check)
 
 
 def test_a_store_whose_folder_cannot_be_moved_is_kept_and_runs(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:

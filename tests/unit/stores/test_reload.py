@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from tests.fakes.ollama import FakeOllama
-from tests.workers import eventually, idle
+from tests.workers import eventually, idle, titles_wait
 from vragd.backends.memory.settings import MemoryBackend
 from vragd.config.load import Loaded
 from vragd.config.settings import Config, LimitSettings, SourceSettings, StoreSettings, WatchSettings
@@ -31,7 +31,7 @@ class Home:
     """Stores of one note each, running as often as they are wanted."""
 
     def __init__(self, place: Path, ollama: FakeOllama) -> None:
-        self.place, self.data = place, place / "data"
+        self.place, self.data, self.ollama = place, place / "data", ollama
         self.embedder = OllamaEmbedder(type="ollama", model="fake-embed", url=ollama.url)
 
     def store(self, name: str, *, exclude: tuple[str, ...] = ()) -> StoreSettings:
@@ -126,6 +126,25 @@ def test_a_store_that_left_the_file_stops_and_keeps_its_data_for_its_return(home
             await reload(stores, home.loaded({"gone": home.store("gone"), "same": home.store("same")}))
             await indexed(stores, "gone")
             assert await answers(stores) == {"gone", "same"}
+
+    asyncio.run(check())
+
+
+def test_a_vault_by_another_path_a_part_of_it_and_what_is_around_it_are_embedded_no_more(home: Home) -> None:
+    async def check() -> None:
+        async with home.running("same") as stores:
+            await eventually(lambda: not titles_wait(stores.indexer("same")), "its title")
+            home.ollama.forget_requests()
+            settings, renamed = home.store("same"), home.place / "around" / "renamed"
+            renamed.parent.mkdir()
+            (home.place / "same").rename(renamed)
+            for path, note in ((renamed, "same.md"), (renamed.parent, "renamed/same.md"), (renamed, "same.md")):
+                there = settings.model_copy(update={"sources": (SourceSettings(path=path),)})
+                await reload(stores, home.loaded({"same": there}))
+                await indexed(stores, "same")
+                answer = await Questions(stores).query(["same"], text="a note", mode="keyword")
+                assert [(hit.source, hit.path) for hit in answer["hits"]] == [(path.name, note)]
+            assert "a note of same" not in {text for batch in home.ollama.embed_batches() for text in batch}
 
     asyncio.run(check())
 

@@ -3,9 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+from pathlib import Path
 
 import pytest
+from structlog.testing import capture_logs
 
+from tests.catalogs import beside
+from tests.fakes.ollama import FakeOllama
+from tests.workers import Home, eventually, idle, paths
+from vragd.config.settings import SourceSettings
 from vragd.errors import CatalogLocked
 from vragd.stores.loops import BROKEN_RETRY_S, TRANSIENT_RETRY_S, Loops
 from vragd.system.clock import Clock
@@ -43,3 +49,27 @@ def test_what_passes_is_tried_again_soon_and_a_bug_later(error: Exception, wait_
         assert clock.waits == [wait_s]
 
     asyncio.run(check())
+
+
+@pytest.mark.slow
+def test_a_note_that_is_saved_while_another_program_writes_in_the_catalog_is_found_when_that_ends(
+    tmp_path: Path,
+) -> None:
+    async def check(home: Home) -> None:
+        folder = home.folder("folder", 3)
+        async with home.worker(SourceSettings(path=folder)) as worker:
+            await eventually(lambda: idle(worker) and len(paths(worker, folder)) == 3, "the notes")
+            with capture_logs() as said, beside(worker.store.catalog.path, write=True) as other:
+                other.execute("begin immediate")
+                (folder / "later.md").write_text("a quokka")
+                failed = lambda: [line for line in said if line["event"] == "worker.step_failed"]  # noqa: E731
+                await eventually(failed, "a step to be refused")
+                assert worker.dirty.pending(), "it is said to be pending"
+                assert worker.store.reader.keyword("folder", 5), "and what was indexed is found"
+                other.execute("rollback")
+                let_go = asyncio.get_running_loop().time()
+                await eventually(lambda: worker.store.reader.keyword("quokka", 5), "the note")
+                assert asyncio.get_running_loop().time() - let_go < BROKEN_RETRY_S / 2
+
+    with FakeOllama() as ollama:
+        asyncio.run(check(Home(tmp_path, ollama)))

@@ -20,6 +20,7 @@ NO_CREDENTIALS = (
     aws.TokenRetrievalError,
     aws.SSOError,
     aws.ProfileNotFound,
+    getattr(aws, "LoginError", aws.SSOError),  # of `aws login`, which botocore 1.40 does not know
 )
 DENIED = frozenset({"AccessDeniedException", "AccessDenied", "UnauthorizedOperation", "NotAuthorized"})
 PAUSE_S = 5.0  # after a query that could not reach a service, others do not wait for the same
@@ -92,7 +93,11 @@ def from_library(error: aws.BotoCoreError, region: str | None, endpoint: str | N
     if isinstance(error, NO_CREDENTIALS):
         return BadCredentials(
             f"no usable AWS credentials: {error}",
-            hint="aws configure, aws sso login, --profile, or profile: in the store's backend settings",
+            hint="aws configure, aws login, aws sso login, --profile, or profile: in the store's backend settings",
+        )
+    if isinstance(error, aws.MissingDependencyException):  # who logged in by `aws login` needs what is not in botocore
+        return BadCredentials(
+            "AWS's library lacks a part that these credentials need", hint="pip install 'botocore[crt]'"
         )
     if isinstance(error, aws.NoRegionError):
         return BackendRefused("no AWS region is chosen", hint="--region, or region: in the store's backend settings")
