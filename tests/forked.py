@@ -3,9 +3,9 @@ Daemons and commands for tests, forked from a process that has already imported 
 
 An interpreter of its own takes up to a second of processor time to import numpy and its like, on each of hundreds of
 starts. What is forked here has a process, environment, working directory, umask and standard streams of its own, no
-descriptor of anybody else's, runs `vragd ...`, and ends as an interpreter ends. Linux only, and on request:
-`tests/conftest.py` asks for it; the tests of signals, sockets and services start interpreters as they always did.
-`VRAGD_TESTS_FORK=0` has every test do so.
+descriptor of anybody else's, runs `vragd ...`, and ends as an interpreter ends, save that memory is left to the kernel:
+to take apart what was imported takes half a second. Linux only, and on request: `tests/conftest.py` asks for it; the
+tests of signals, sockets and services start interpreters as they always did. `VRAGD_TESTS_FORK=0` has every test do so.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from __future__ import annotations
 import array
 import atexit
 import functools
+import gc
 import json
 import os
 import select
@@ -238,6 +239,7 @@ def _commands() -> list[str]:
 def _import(modules: list[str]) -> None:
     for module in modules:
         __import__(module)
+    gc.freeze()  # a child that looks through all of this for what is garbage copies it first
     threads = os.listdir("/proc/self/task")
     assert len(threads) == 1, f"{len(threads)} threads: what is forked now may wait for one that is not there"
 
@@ -259,10 +261,28 @@ def _become(order: dict[str, Any]) -> int:
     from vragd.cli.main import main
 
     sys.argv = order["argv"]
-    return main()
+    status = main()
+    _ended.append(status)
+    return status
+
+
+_ended: list[int] = []
+"""The status of a child that has ended by itself."""
+
+
+def _leave() -> None:
+    """The end of a child once its threads and whatever else it has to do at the end are done."""
+    if _ended:
+        try:
+            for stream in (sys.stdout, sys.stderr):
+                stream.flush()
+        except OSError:
+            return  # an interpreter has its own status for that
+        os._exit(_ended[0])
 
 
 def _main() -> int:
+    atexit.register(_leave)  # the first is the last to be called
     os.environ["OPENBLAS_NUM_THREADS"] = "1"  # its threads would not survive the fork
     line = socket.socket(fileno=int(sys.argv[1]))
     _import([*_STANDS, *_commands()])
