@@ -9,9 +9,7 @@ from typing import TypeVar
 T = TypeVar("T")
 
 
-def dealt(
-    items: Sequence[T], n_workers: int, file_of: Callable[[T], str], seconds_of: Callable[[T], float]
-) -> list[T]:
+def dealt(items: Sequence[T], n_workers: int, file_of: Callable[[T], str], seconds_of: Callable[[T], float]) -> list[T]:
     """
     The same items in another order, to be cut into `n_workers` pieces of equally many as `--dist worksteal` cuts them.
 
