@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import shutil
 import sys
@@ -16,6 +17,7 @@ from hypothesis import settings
 
 from tests import harness
 from tests.conformance.factories import FACTORIES, REAL, close_opened
+from tests.dealt import dealt
 
 if TYPE_CHECKING:
     from tests.fakes.s3 import FakeS3
@@ -81,8 +83,21 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--quick", action="store_true", help="only what is not slow, and it may start no process")
 
 
+ABOUT_S = {"faults": 8.0, "daemon": 4.0, "servers": 2.0, "conformance": 0.2}
+"""What a test of these folders takes, roughly; what is marked slow elsewhere takes a second."""
+
+
+def seconds_of(item: pytest.Item) -> float:
+    of_folder = ABOUT_S.get(item.nodeid.split("/")[1], 0.0)
+    return of_folder or (1.0 if item.get_closest_marker("slow") else 0.0)
+
+
+@pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     if not config.getoption("--quick"):
+        n_workers = getattr(config, "workerinput", {}).get("workercount", 1)
+        if n_workers > 1:
+            items[:] = dealt(items, n_workers, lambda item: str(item.path), seconds_of)
         return
     slow = [
         item
@@ -91,6 +106,11 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     ]
     config.hook.pytest_deselected(items=slow)
     items[:] = [item for item in items if item not in set(slow)]
+
+
+def pytest_collection_finish() -> None:
+    gc.collect()
+    gc.freeze()  # ten thousand tests stay to the end: nothing is found by looking through them again and again
 
 
 class Watch:

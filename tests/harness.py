@@ -16,12 +16,12 @@ from typing import Any
 
 import yaml
 
-from tests.forked import Forked, can_fork, fork_daemon
+from tests.forked import Forked, can_fork, fork_daemon, run_forked
 from vragd.client import Client
 from vragd.errors import NoDaemon
 
 VAULTS = Path(__file__).parent / "vaults"
-DEADLINE_S = 30.0
+DEADLINE_S, COMMAND_S = 30.0, 120.0
 PYTHONS = (sys.executable, f"/usr/bin/python{sys.version_info.major}.{sys.version_info.minor}")
 """Of the version that runs the tests: its own, and one that every user can read, if there is one."""
 fork_daemons = False  # an interpreter for each; see tests/forked.py
@@ -137,9 +137,12 @@ class Vragd:
 
     def run(self, *args: str, stdin: str = "", **env: str) -> subprocess.CompletedProcess[str]:
         """A command of the same home."""
+        env = self.env | env
+        if self.fork and can_fork(env):
+            return run_forked(args, env, self.home, stdin, COMMAND_S)
         return subprocess.run(
             [sys.executable, "-m", "vragd", *args],
-            env=self.env | env, cwd=self.home, input=stdin, capture_output=True, text=True, timeout=120, check=False,
+            env=env, cwd=self.home, input=stdin, capture_output=True, text=True, timeout=COMMAND_S, check=False,
         )  # fmt: skip
 
     # -- what it says --------------------------------------------------------------------------------

