@@ -114,4 +114,4 @@ def test_without_a_daemon_a_terminal_or_the_library_it_says_so(daemon: Vragd, to
     without = env(daemon, told) | {"PYTHONPATH": str(told.parent)}
     with screen_of("find", env=without, cwd=daemon.home) as screen:
         assert screen.ends() == 2
-        assert "pip install 'vragd[find]'" in screen.text
+        assert "pipx inject vragd prompt_toolkit" in screen.text

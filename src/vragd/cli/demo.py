@@ -57,8 +57,14 @@ def _demo(args: argparse.Namespace) -> int:
             print_hits(answer)
             out(f"answered in {took * 1000:.0f} ms")
             _show_edit(client, copy)
-        out("\nStopped; the copy and its index are removed. Your own vault: vragd init ~/path/to/your/vault")
+        out(f"\nStopped; the copy and its index are removed. Your own vault: {_program()} init ~/path/to/your/vault")
     return 0
+
+
+def _program() -> str:
+    """What starts vragd here: as it was typed, where the shell finds none by its name."""
+    typed = sys.argv[0]
+    return typed if Path(typed).name == "vragd" and shutil.which("vragd") is None else "vragd"
 
 
 @contextmanager

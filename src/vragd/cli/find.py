@@ -11,7 +11,7 @@ from vragd.cli.query import NOTHING_FOUND, add_filters, as_question, as_text, fi
 from vragd.cli.render import say, the_page, within
 from vragd.errors import UsageError
 
-EXTRA = "find"
+EXTRA = "prompt_toolkit"
 N_HITS = 50
 
 
@@ -37,7 +37,7 @@ def _find(args: argparse.Namespace) -> int:
     except ModuleNotFoundError as error:
         if error.name not in ("prompt_toolkit", "wcwidth"):
             raise
-        hint = f"pipx inject vragd prompt_toolkit, or pip install 'vragd[{EXTRA}]'"
+        hint = f"pipx inject vragd {EXTRA}, or {sys.executable} -m pip install {EXTRA}"
         raise UsageError(f"vragd find needs {error.name}, which is not installed", hint=hint) from None
     from vragd.cli import opening
 

@@ -94,7 +94,7 @@ def _print_note(answer: dict[str, Any], *, only_unresolved: bool) -> None:
     _print_part("leads nowhere", (_going(link) for link in answer["unresolved"]))
     seen = [link for link in answer["out"] if link.get("missing") or not only_unresolved]
     if not any((seen, answer["unresolved"], answer["back"] and not only_unresolved)):
-        say("no such links")
+        say("no link of it leads nowhere" if only_unresolved else "it links to no note, and none links to it")
 
 
 def _print_part(title: str, lines: Iterable[str]) -> None:
@@ -145,6 +145,8 @@ def _print_all(answer: dict[str, Any], *, names: bool, aside: bool) -> None:
         f" {counts['none']:,} to nowhere ({plural(counts['names'], 'name')}), {counts['alias']:,} by an alias;"
         f" {plural(counts['orphans'], 'note')} that no other links to"
     )
+    if not aside and (counts["none"] or counts["orphans"]):
+        say("note: --unresolved lists what leads nowhere, --orphans what no other links to")
 
 
 def _print_nowhere(names: Sequence[dict[str, Any]], links: Sequence[dict[str, Any]]) -> None:

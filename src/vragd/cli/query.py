@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from vragd.cli import bucket
-from vragd.cli.connect import client, load, names_socket
+from vragd.cli.connect import client, data_dir_of, load, names_socket
 from vragd.cli.hits import print_hits, say_beside, say_instead, say_unknown
 from vragd.cli.offers import not_asked
 from vragd.cli.render import say, the_page, within
@@ -230,8 +230,8 @@ def _ask_daemon(args: argparse.Namespace) -> Any:
 
 def _without_daemon(args: argparse.Namespace, question: dict[str, Any], error: NotRunning) -> Any:
     """The answer by words from what was indexed; raises `error` where that is none, or not what was asked for."""
-    if args.fresh or args.mode == "vector" or names_socket(args):
-        raise error
+    if args.fresh or args.mode == "vector" or names_socket(args) or not data_dir_of(args).is_dir():
+        raise error  # the last before what takes a second to import
     from vragd.system.memory import TO_ANSWER_MIB, ensure_room
 
     ensure_room(TO_ANSWER_MIB)

@@ -93,7 +93,8 @@ def test_of_everything_names_come_with_their_places_and_counts_go_beside(capsys:
     print_links(answer(counts=counts, orphans=[file("o.md")]), orphans=True)
     assert capsys.readouterr().out.splitlines() == ["Vault/o.md"]
     print_links(answer(counts=counts))
-    assert capsys.readouterr().out.splitlines() == [said]
+    assert (seen := capsys.readouterr()).out.splitlines() == [said]
+    assert "--unresolved lists what leads nowhere, --orphans what no other links to" in seen.err
 
 
 def test_what_the_answer_may_lack_is_said(capsys: pytest.CaptureFixture[str]) -> None:
@@ -101,7 +102,7 @@ def test_what_the_answer_may_lack_is_said(capsys: pytest.CaptureFixture[str]) ->
     seen = capsys.readouterr()
     assert seen.out.splitlines() == ["Vault/A\ufffdB.md"]
     for part in (
-        "no such links",
+        "it links to no note, and none links to it",
         "links of 2 notes are still to be read",
         "1 path is still to be",
         "still being looked through",
