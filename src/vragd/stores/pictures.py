@@ -27,6 +27,8 @@ from vragd.stores.stores import Stores
 from vragd.system.child import ChildEnded
 from vragd.system.log import error_fields
 
+__all__ = ["Picture", "Pictures", "pictures"]
+
 log = structlog.get_logger()
 
 LOOK_S = 0.1

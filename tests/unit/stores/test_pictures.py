@@ -215,6 +215,11 @@ def test_the_route_waits_for_what_a_process_lays_out_and_knows_its_stores(tmp_pa
         assert [(one["store"], one["state"], len(one["notes"])) for one in ask()] == [
             ("not", "ready", 1), ("one", "ready", 12), ("two", "ready", 1)
         ]  # fmt: skip
+        assert ask() == ask()  # told again as it is, and otherwise once a note is
+        (tmp_path / "v" / "New.md").write_text("what is new")
+        daemon.sync()
+        assert [note["path"] for note in ask("&store=one")[0]["notes"]].count("New.md") == 1
+        assert "New.md" in [note["path"] for one in ask() for note in one["notes"]]
         assert [one["store"] for one in ask("&store=two")] == ["two"]
         assert [one["store"] for one in ask("&audience=assistant")] == ["one", "two"]
         with pytest.raises(UnknownStore):
