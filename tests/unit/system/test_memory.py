@@ -39,9 +39,11 @@ def test_under_a_limit_of_the_shell_a_command_says_so_and_does_not_crash(
 ) -> None:
     config = tmp_path / "config.yaml"
     config.write_text(f"stores: {{notes: {{sources: [{{path: {tmp_path}}}]}}}}\n")
+    (tmp_path / "data").mkdir()  # without one there is nothing to load
     env = {
         "HOME": str(tmp_path),
         "VRAGD_CONFIG": str(config),
+        "VRAGD_DATA_DIR": str(tmp_path / "data"),
         "XDG_RUNTIME_DIR": str(tmp_path),
         "PATH": "/usr/bin:/bin",
     }
@@ -51,3 +53,11 @@ def test_under_a_limit_of_the_shell_a_command_says_so_and_does_not_crash(
     assert done.stderr.startswith("Error: this process may have")
     assert "Traceback" not in done.stderr
     assert "ulimit -v unlimited" in done.stderr
+
+
+def test_where_nothing_is_indexed_a_question_loads_nothing_to_say_so(tmp_path: Path) -> None:
+    env = {"HOME": str(tmp_path), "XDG_RUNTIME_DIR": str(tmp_path), "PATH": "/usr/bin:/bin"}
+    command = ["sh", "-c", SHELL, sys.executable, "100000", "query", "x"]
+    done = subprocess.run(command, env=env, capture_output=True, text=True, timeout=60, check=False)
+    assert (done.returncode, done.stdout) == (3, "")
+    assert done.stderr.startswith("Error: no vragd is running")
