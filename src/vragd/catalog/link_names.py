@@ -10,11 +10,14 @@ when no file has the name, and said to be one: in Obsidian such a link is unreso
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Iterable, Sequence
-from itertools import islice
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import combinations, islice
 from typing import Literal, NamedTuple
 
 How = Literal["self", "path", "alias", "none"]
+
+MOST_PARTS = 6
+"""Between marks; of a place with more it is not tried which of them may be one heading, but for all of them."""
 
 
 _KEPT = frozenset({"Mn", "Mc", "Me", "So"})  # of a heading, beside letters and digits: marks and pictograms
@@ -65,6 +68,16 @@ def place_keys(subpath: str) -> tuple[str, ...]:
     if subpath.startswith("^"):
         return ("^" + fold(subpath[1:].strip()),)
     return tuple(key for part in subpath.split("#") if (key := heading_key(part)))
+
+
+def place_readings(subpath: str) -> Iterator[tuple[str, ...]]:
+    """`place_keys`, and behind it what else a person may mean: headings that have a `#` of their own."""
+    parts = place_keys(subpath)
+    yield parts
+    for n_headings in range(len(parts) - 1 if len(parts) <= MOST_PARTS else 1, 0, -1):
+        for cuts in combinations(range(1, len(parts)), n_headings - 1):
+            ends = (*cuts, len(parts))
+            yield tuple(" ".join(parts[first:end]) for first, end in zip((0, *cuts), ends, strict=True))
 
 
 def is_same_place(one: Sequence[str], other: Sequence[str]) -> bool:

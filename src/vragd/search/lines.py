@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from vragd.catalog.facts import text_of_note
 from vragd.catalog.graph import File
-from vragd.catalog.link_names import heading_key, is_below, place_keys
+from vragd.catalog.link_names import heading_key, is_below, place_keys, place_readings
 from vragd.catalog.model import Found
 from vragd.catalog.passages import Passages
 from vragd.catalog.reader import Snapshot
@@ -72,17 +72,27 @@ class NoteText:
                 has = f"{said(self._file)} has lines 1 to {self.n_lines:,}"
                 raise UsageError(f"there are no lines {first:,} to {last:,}: {has}", hint="NOTE:FROM-TO, from 1 on")
             return first, min(last, self.n_lines)
-        wanted = place_keys(place)
-        if not wanted:
+        if not place_keys(place):
             return 1, self.n_lines
         if place.startswith("^"):
             found = self._block(place[1:].strip()) if self._is_marked else None
         else:
-            found = (self._section(wanted) or self._section(wanted, as_read)) if self._is_marked else None
-            found = found or self._below(wanted)
+            found = self._under(self.keys_of(place))
         if found is None:
             raise self._lacks(place)
         return found
+
+    def keys_of(self, place: str) -> tuple[str, ...]:
+        """The keys of the headings that `place` names: parted at each `#`, or where none is there so, as one is."""
+        named = place_keys(place)
+        if not named or place.startswith("^"):
+            return named
+        return next((keys for keys in place_readings(place) if self._under(keys)), named)
+
+    def _under(self, wanted: Sequence[str]) -> tuple[int, int] | None:
+        if not self._is_marked:
+            return self._below(wanted)
+        return self._section(wanted) or self._section(wanted, as_read) or self._below(wanted)
 
     def _lacks(self, place: str) -> NotFound:
         if place.startswith("^"):

@@ -13,7 +13,7 @@ from urllib.parse import parse_qs, unquote, urlsplit
 import apsw
 
 from vragd.catalog.graph import Edge, File, Graph
-from vragd.catalog.link_names import Vaults, is_same_place, place_keys
+from vragd.catalog.link_names import Vaults, is_same_place, place_keys, place_readings
 from vragd.catalog.reader import Reader, Snapshot
 from vragd.errors import NotFound
 from vragd.search.grammar import tree
@@ -180,8 +180,7 @@ def _at_place(
     now: Snapshot, file: File, asked: Asked, out: Sequence[Edge], back: Sequence[Edge]
 ) -> tuple[list[Edge], list[Edge], tuple[int, int] | None]:  # fmt: skip
     """Those links of a file, and those to it, that are of the place or the lines asked for; which lines those are."""
-    wanted = place_keys(asked.place)
-    to_place = [edge for edge in back if is_same_place(place_keys(edge.link.subpath), wanted)]
+    to_place = [edge for edge in back if _names(edge, asked.place)]
     if not file.note:
         return [], to_place, None
     try:
@@ -192,7 +191,7 @@ def _at_place(
             raise
         return [], to_place, None
     if asked.lines is None and not asked.place.startswith("^"):
-        return [edge for edge in out if is_within(edge.link.heading, wanted)], to_place, None
+        return [edge for edge in out if is_within(edge.link.heading, text.keys_of(asked.place))], to_place, None
     of_lines = [edge for edge in out if first <= edge.link.line <= last]
     if asked.lines is None:
         return of_lines, to_place, None
@@ -201,6 +200,12 @@ def _at_place(
         with suppress(NotFound):
             begins[place] = text.range_of(place, None)[0]
     return of_lines, [e for e in back if first <= begins.get(e.link.subpath.strip(), 0) <= last], (first, last)
+
+
+def _names(edge: Edge, place: str) -> bool:
+    """Whether a link names a place."""
+    named = place_keys(edge.link.subpath)
+    return any(is_same_place(named, wanted) for wanted in place_readings(place))
 
 
 def notes_linked(target: Linked, db: apsw.Connection, wanted: tree.Link) -> set[int]:
@@ -212,14 +217,13 @@ def notes_linked(target: Linked, db: apsw.Connection, wanted: tree.Link) -> set[
     for name, place, _ in _readings(wanted.target):
         files = _find(target, graph, name)
         if files and wanted.direction == "from":
-            within = place_keys(place)
+            within = [keys for keys in place_readings(place) if keys]
             out = [edge for file in files for edge in graph.links_of(file)]
-            out = [e for e in out if not within or is_within(e.link.heading, within)]
+            out = [e for e in out if not within or any(is_within(e.link.heading, keys) for keys in within)]
             return {edge.to.note for edge in out if edge.to is not None and edge.how != "self"} - {0}
         if files:
-            at = place_keys(place)
             back = [edge for file in files for edge in graph.links_to(file) if wanted.embed in (None, edge.link.embed)]
-            return {e.of.note for e in back if not at or is_same_place(place_keys(e.link.subpath), at)}
+            return {e.of.note for e in back if not place_keys(place) or _names(e, place)}
     if wanted.direction == "from":
         return set()
     return {e.of.note for e in graph.links_nowhere(wanted.target) if wanted.embed in (None, e.link.embed)}

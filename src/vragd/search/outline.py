@@ -53,15 +53,17 @@ def outline_of(target: Linked, asked: Asked) -> Outline:
         (note,) = refs_of(target, graph, [file])
         found = list(_headings(now, file.note, file.path))
         within: tuple[int, int] | None = None
-        if place_keys(asked.place) or asked.lines:
-            within = NoteText(now, file).range_of(asked.place, asked.lines)
+        wanted = place_keys(asked.place)
+        if wanted or asked.lines:
+            text = NoteText(now, file)
+            within, wanted = text.range_of(asked.place, asked.lines), text.keys_of(asked.place)
         if within and (asked.lines or asked.place.startswith("^")):
             found = [one for one in found if within[0] <= one.line <= within[1]]
             if not found and asked.lines is None:
                 hint = f"vragd get NOTE#{asked.place} reads it; vragd outline NOTE lists the headings of the note"
                 raise UsageError(f"the block #{asked.place} has no headings", hint=hint)
         elif within:
-            found = [one for one in found if is_within(one.path, place_keys(asked.place))]
+            found = [one for one in found if is_within(one.path, wanted)]
         lines = [Line(one.line, one.level, one.path[-1]) for one in found]
         return Outline(note, asked.place, within if asked.lines else None, lines, graph.n_unread(), now.generation())
 

@@ -19,6 +19,7 @@ from vragd.catalog.link_names import (
     link_key,
     name_key,
     place_keys,
+    place_readings,
 )
 
 
@@ -46,6 +47,15 @@ def test_headings_are_compared_without_special_characters() -> None:
     assert place_keys("One#Two: three") == ("one", "two three")
     assert place_keys("^Block-1") == ("^block-1",)
     assert place_keys("page=3") == ("page 3",)
+
+
+def test_a_place_may_be_meant_with_fewer_headings_than_it_has_marks() -> None:
+    assert list(place_readings("Issue #13#End")) == [
+        ("issue", "13", "end"), ("issue", "13 end"), ("issue 13", "end"), ("issue 13 end",),
+    ]  # fmt: skip
+    assert list(place_readings("#" * 9)) == [()]
+    assert list(place_readings("^a#b")) == [("^a#b",)]
+    assert len(list(place_readings("#a" * 10_000))) == 2
 
 
 def test_a_place_is_named_by_its_innermost_headings() -> None:

@@ -6,11 +6,13 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from tests.graphs import Linked as Store
 from vragd.errors import NotFound, UsageError
-from vragd.search.links import Linked, Root, Told, find, near, of_all, of_file
+from vragd.search.grammar.tree import Link
+from vragd.search.links import Linked, Root, Told, find, near, notes_linked, of_all, of_file
 
 COFFEE_MD = """---
 aliases: [Java]
@@ -144,6 +146,13 @@ def told_of(store: Store, text: str, hidden: tuple[str, ...] = ()) -> Told:
     return of_file(target, asked)
 
 
+def paths_of(store: Store, wanted: Link) -> set[str]:
+    target = linked(store)
+    with target.reader.snapshot() as now:
+        rows = notes_linked(target, now.db, wanted)
+        return {entry.path for entry in now.selecting.entries(np.array(sorted(rows), dtype=np.int64))}
+
+
 def test_of_a_note_all_is_told_with_where_it_stands_and_leads(store: Store) -> None:
     told = told_of(store, "Coffee")
     assert told.note is not None
@@ -184,6 +193,18 @@ def test_of_a_place_what_stands_below_it_and_what_leads_there(
     assert told.place == place[1:]
     assert [link.target for link in told.out] == out
     assert [link.line for link in told.back] == back
+
+
+@pytest.mark.parametrize("place", ["C# tips", "C tips", "Issue #13 fix#C# tips"])
+def test_a_heading_with_a_mark_of_its_own_has_links(store: Store, place: str) -> None:
+    (store.vault / "Marks.md").write_text("# Issue #13 fix\n\n## C# tips\n\n[[Alone]]\n\n# Else\n\n[[100%]]\n")
+    (store.vault / "Back.md").write_text("[[Marks#C tips]]\n[[Marks#Else]]\n")
+    store.look()
+    told = told_of(store, f"Marks#{place}")
+    assert [link.target for link in told.out] + [link.target for link in told.unresolved] == ["Alone"]
+    assert [link.line for link in told.back] == [1]
+    assert paths_of(store, Link("to", f"Marks#{place}")) == {"Back.md"}
+    assert paths_of(store, Link("from", f"Marks#{place}")) == {"Alone.md"}
 
 
 def test_a_place_that_a_note_has_not_and_no_link_names_is_said(store: Store) -> None:

@@ -257,6 +257,14 @@ def test_an_outline_is_of_the_text_as_it_was_read(world: World) -> None:
     world.apply("Work/o.md")
 
 
+def test_an_outline_is_of_a_heading_with_a_mark_of_its_own(world: World) -> None:
+    world.write("Work/o.md", "# C# tips\n\n## More\n\n# Else\n")
+    world.apply("Work/o.md")
+    assert outlined(world, "Work/o.md", "C# tips") == [Line(1, 1, "C# tips"), Line(3, 2, "More")]
+    (world.vault / "Work/o.md").unlink()
+    world.apply("Work/o.md")
+
+
 def test_a_block_that_is_a_heading_has_itself_as_outline(world: World) -> None:
     world.write("Work/q.md", "# A\n\n## B ^head\n\ntext\n")
     world.apply("Work/q.md")

@@ -108,6 +108,27 @@ def test_a_heading_may_be_named_as_it_is_written_and_as_it_is_read(store: Store,
     assert got(store, f"Tea.md#{place}").lines == (5, 6)
 
 
+@pytest.mark.parametrize(
+    ("place", "lines"),
+    [
+        ("Issue #13 fix", (1, 7)),
+        ("Issue 13 fix", (1, 7)),
+        ("C# tips", (5, 7)),
+        ("C tips", (5, 7)),
+        ("Issue #13 fix#C# tips", (5, 7)),
+        ("a#b", (9, 15)),
+        ("a#x", (19, 21)),  # where it is there in both ways: a heading below another
+    ],
+)
+def test_a_heading_with_a_mark_of_its_own_is_asked_for_as_it_is_printed(
+    store: Store, place: str, lines: tuple[int, int]
+) -> None:
+    text = ("# Issue #13 fix", "", "One.", "", "## C# tips", "", "Two.", "", "# a#b", "", "Three.", "")
+    (store.vault / "Marks.md").write_text("\n".join([*text, "## a#x", "", "Four.", "", "# a", "", "## x", "", "Five."]))
+    store.look()
+    assert got(store, f"Marks.md#{place}").lines == lines
+
+
 def test_a_place_that_is_not_there_is_said_with_what_is_near(store: Store) -> None:
     with pytest.raises(NotFound, match="has no heading #Frensh press") as error:
         got(store, "Coffee#Frensh press")
