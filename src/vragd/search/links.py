@@ -220,7 +220,7 @@ def notes_linked(target: Linked, db: apsw.Connection, wanted: tree.Link) -> set[
             within = [keys for keys in place_readings(place) if keys]
             out = [edge for file in files for edge in graph.links_of(file)]
             out = [e for e in out if not within or any(is_within(e.link.heading, keys) for keys in within)]
-            return {edge.to.note for edge in out if edge.to is not None and edge.how != "self"} - {0}
+            return {edge.to.note for edge in out if edge.to is not None and edge.to != edge.of} - {0}
         if files:
             back = [edge for file in files for edge in graph.links_to(file) if wanted.embed in (None, edge.link.embed)]
             return {e.of.note for e in back if not place_keys(place) or _names(e, place)}

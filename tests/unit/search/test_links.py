@@ -207,6 +207,13 @@ def test_a_heading_with_a_mark_of_its_own_has_links(store: Store, place: str) ->
     assert paths_of(store, Link("from", f"Marks#{place}")) == {"Alone.md"}
 
 
+def test_a_note_that_links_to_itself_is_none_of_those_that_filters_find(store: Store) -> None:
+    (store.vault / "Self.md").write_text("[[Self]] [[#Here]] [[Alone]]\n")
+    store.look()
+    assert paths_of(store, Link("to", "Self")) == set()
+    assert paths_of(store, Link("from", "Self")) == {"Alone.md"}
+
+
 def test_a_place_that_a_note_has_not_and_no_link_names_is_said(store: Store) -> None:
     for place, said, hint in (
         ("#Never", "has no heading #Never", "vragd outline NOTE lists its headings"),
