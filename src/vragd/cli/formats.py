@@ -14,6 +14,7 @@ from typing import Any
 
 from vragd.cli.page import seen
 from vragd.cli.render import json_out, out_name, out_whole, within
+from vragd.search.headings import path_of
 
 Answer = dict[str, Any]
 Hit = dict[str, Any]
@@ -69,7 +70,8 @@ def _row(hit: Hit) -> Sequence[Any]:
 
 def _markdown(answer: Answer, first: int) -> None:
     for number, hit in enumerate(answer["hits"], first):
-        name = _escaped(seen(" › ".join([hit["title"], *hit["heading"][hit["heading"][:1] == [hit["title"]] :]]))[0])
+        heading = path_of(hit["heading"][hit["heading"][:1] == [hit["title"]] :])
+        name = _escaped(seen(" › ".join(filter(None, (hit["title"], heading))))[0])
         out_whole(within(f"{number}. [{name}]({hit['uri']})" if hit.get("uri") else f"{number}. {name}"))
         if text := shown_of(hit):
             out_whole(within(f"   > {_escaped(seen(text)[0])}"))

@@ -9,7 +9,7 @@ from typing import Any
 from vragd.cli.page import DIM, HIT, PLACE, TITLE, Page, Piece, file_link, seen
 from vragd.cli.reasons import NO_DAEMON, say_behind
 from vragd.cli.render import out_pieces, plural, say, the_page, within
-from vragd.search.headings import path_of
+from vragd.search.headings import as_read, path_of
 
 EXCERPT_CHARS = 240
 INDENT = 3
@@ -20,8 +20,11 @@ ALONE = {
 """What else those may be degraded by, in words."""
 
 
-def print_hits(answer: dict[str, Any], first: int = 1, page: Page | None = None) -> None:
-    """Hits for people, the first with this number; what may be wrong with them goes to standard error."""
+def print_hits(answer: dict[str, Any], first: int = 1, page: Page | None = None, *, least: float = 0.0) -> None:
+    """
+    Hits for people, the first with this number, none with a lower score than `least`, where that is not 0; what may be
+    wrong with them goes to standard error.
+    """
     page = page or the_page()
     say_instead(answer)
     say_unknown(answer)
@@ -34,7 +37,7 @@ def print_hits(answer: dict[str, Any], first: int = 1, page: Page | None = None)
         )  # fmt: skip
         _print_passage(hit, page)
         _print_more(hit, page)
-    say_beside(answer)
+    say_beside(answer, first, least)
 
 
 def print_title(number: str, title: str, heading: str, beside: str, uri: str, page: Page) -> None:
@@ -54,11 +57,10 @@ def print_place(place: str, id_: str, link: str, page: Page) -> None:
     out_pieces(pieces, page, INDENT)
 
 
-def say_beside(answer: dict[str, Any]) -> None:
-    """That there are no hits, and what may be wrong with those there are, on standard error."""
+def say_beside(answer: dict[str, Any], first: int = 1, least: float = 0.0) -> None:
+    """That there are no hits, and what may be wrong with those there are, on standard error; else as `print_hits`."""
     if not answer["hits"]:
-        n_weak = answer.get("n_weak", 0)
-        say(f"no good match ({plural(n_weak, 'weak one')} with --weak)" if n_weak else "no hits")
+        say(_none(answer.get("n_weak", 0), first, least))
     if NO_DAEMON in answer["degraded"]:
         changed = (
             f"; {plural(answer['pending'], 'file is', 'files are')} new or changed since" if answer["pending"] else ""
@@ -70,6 +72,15 @@ def say_beside(answer: dict[str, Any]) -> None:
         say("Start it with vragd run, or vragd service install.")
         return
     say_behind(answer)
+
+
+def _none(n_weak: int, first: int, least: float) -> str:
+    """That there are no hits, by what was asked for: others may come before these, or have a lower score."""
+    what = f"no {'good match' if n_weak else 'hit' if least else 'hits'}"
+    what += f" from number {first:,} on" if first > 1 else ""
+    if least:  # weak ones are not counted by their scores
+        return f"{what} has a score of {least:g} or more{'; weak ones are with --weak' if n_weak else ''}"
+    return f"{what} ({plural(n_weak, 'weak one')} with --weak)" if n_weak else what
 
 
 def say_instead(answer: dict[str, Any]) -> None:
@@ -126,7 +137,7 @@ def _print_passage(hit: dict[str, Any], page: Page) -> None:
 
 def _print_more(hit: dict[str, Any], page: Page) -> None:
     places = [
-        f"{passage['lines'][0]}-{passage['lines'][1]}{''.join(' ' + part for part in passage['heading'][-1:])}"
+        f"{passage['lines'][0]}-{passage['lines'][1]}{''.join(' ' + as_read(part) for part in passage['heading'][-1:])}"
         for passage in hit.get("passages", ())
     ]
     said = [f"also {', '.join(places)}"] if places else []

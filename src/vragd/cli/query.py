@@ -160,7 +160,7 @@ def _query(args: argparse.Namespace) -> int:
 def show(args: argparse.Namespace, answer: Any, first: int) -> None:
     """Print an answer in the format that was asked for, its first hit with this number."""
     if args.format == "text" and not args.null:
-        print_hits(answer, first, the_page(args.color))
+        print_hits(answer, first, the_page(args.color), least=args.min_score)
         if not answer["hits"] and (beside := not_asked(args)):
             say(beside)
         return
@@ -173,7 +173,7 @@ def show(args: argparse.Namespace, answer: Any, first: int) -> None:
     if args.null or args.format != "json":  # which has it all
         say_instead(answer)
         say_unknown(answer)
-        say_beside(answer)
+        say_beside(answer, first, args.min_score)
 
 
 def _use(args: argparse.Namespace, answer: Any, first: int) -> int:

@@ -58,7 +58,7 @@ def test_a_name_that_no_note_has_is_said_beside_every_format(
     form: str, null: bool, capsys: pytest.CaptureFixture[str]
 ) -> None:
     unknown = [{"kind": "tag", "name": "wrok", "nearest": "work"}, {"kind": "note", "name": "Plam", "nearest": ""}]
-    show(Namespace(format=form, null=null), answer(unknown=unknown, instead={"wrds": "words"}), 1)
+    show(Namespace(format=form, null=null, min_score=0.0), answer(unknown=unknown, instead={"wrds": "words"}), 1)
     told = capsys.readouterr()
     assert "no note has the tag 'wrok' (did you mean 'work'?)" in told.err
     assert "no note is called 'Plam'\n" in told.err
@@ -111,6 +111,36 @@ def test_no_line_is_wider_than_the_page(capsys: pytest.CaptureFixture[str]) -> N
 
 def columns(line: str) -> int:
     return sum(2 if unicodedata.east_asian_width(char) in "WF" else 1 for char in line)
+
+
+@pytest.mark.parametrize(
+    ("n_weak", "first", "least", "said"),
+    [
+        (0, 1, 0.0, "no hits\n"),
+        (0, 51, 0.0, "no hits from number 51 on\n"),
+        (3, 51, 0.0, "no good match from number 51 on (3 weak ones with --weak)\n"),
+        (0, 1, 0.95, "no hit has a score of 0.95 or more\n"),
+        (1, 1, 0.95, "no good match has a score of 0.95 or more; weak ones are with --weak\n"),
+        (0, 51, -0.5, "no hit from number 51 on has a score of -0.5 or more\n"),
+    ],
+)
+def test_that_there_are_no_hits_is_said_by_what_was_asked_for(
+    n_weak: int, first: int, least: float, said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    print_hits(answer(n_weak=n_weak), first, least=least)
+    assert capsys.readouterr().err == said
+    show(Namespace(format="paths", null=False, min_score=least), answer(n_weak=n_weak), first)
+    assert capsys.readouterr().err == said
+
+
+def test_headings_are_shown_as_they_are_read_in_each_place(capsys: pytest.CaptureFixture[str]) -> None:
+    marked = ["Go", "Sub *it* [[Link|shown]] `a_b`"]
+    hit = HIT | {"heading": marked, "passages": [{"lines": [20, 22], "heading": marked}]}
+    print_hits(answer(hit))
+    shown = capsys.readouterr().out.splitlines()
+    assert (shown[0], shown[3]) == ("1. Go  Sub it shown a_b  (0.610)", "   also 20-22 Sub it shown a_b")
+    print_as("md", answer(hit, HIT | {"heading": ["Go"]}))
+    assert capsys.readouterr().out.splitlines()[::2] == ["1. Go › Sub it shown a\\_b", "2. Go"]
 
 
 def test_paths_are_those_of_files_each_once_and_in_their_own_bytes(capfdbinary: pytest.CaptureFixture[bytes]) -> None:
