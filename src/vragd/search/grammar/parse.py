@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from datetime import datetime
 
 from vragd.errors import Mistyped
@@ -67,7 +68,12 @@ def joined(args: Sequence[str]) -> str:
 def as_phrase(args: Sequence[str]) -> str:
     """Of a single word of a command what it would be with quotes that a shell took away; "" where it had none."""
     given = [arg for arg in args if arg.strip()]
-    return quoted if len(given) == 1 and (quoted := _quoted(given[0])) != given[0] else ""
+    if len(given) != 1 or (quoted := _quoted(given[0])) == given[0]:
+        return ""
+    with suppress(Mistyped):  # the question is refused as it was typed
+        if parse(quoted) == parse(given[0]):  # a link may have blanks without quotes
+            return ""
+    return quoted
 
 
 def _quoted(arg: str) -> str:

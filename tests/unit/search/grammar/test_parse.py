@@ -361,6 +361,8 @@ def test_the_words_of_a_command_are_one_question(args: list[str], tree: Node) ->
     [
         (["-iso daily"], '-"iso daily"'), (["", "file:to be"], 'file:"to be"'), (["iso daily"], ""), (["-iso"], ""),
         (['-"iso daily"'], ""), (["-iso -daily"], ""), (["x", "-iso daily"], ""), ([], ""),
+        (["linksto:[[My Note]]"], ""), (["-linkedfrom:[[My Note#A b]]"], ""),
+        (["linksto:My Note"], 'linksto:"My Note"'),
     ],
 )  # fmt: skip
 def test_what_a_single_word_of_a_command_may_have_had_quotes_for(args: list[str], phrase: str) -> None:
