@@ -203,7 +203,7 @@ class _Parser:
         found = list[Part]()
         while not (end := self._sign(")")):
             if found:
-                self._expect(",")
+                self._expect(")" if self._now.kind == "end" else ",")
             found.append(self._any())
         self._depth -= 1
         return found, end

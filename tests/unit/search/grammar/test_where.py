@@ -86,6 +86,7 @@ MISTAKES = [
     ("status == 'done", "'", "quote"),
     ('file.hasTag("a', '"', "quote"),
     ('file.hasTag("a" "b")', '"b"', ", is missing"),
+    ('file.hasTag("a"', "", ") is missing"),
     ("file.hasTag(a)", "a", "a text in quotes"),
     ("file.hasTag()", ")", "takes something"),
     ('file.hasTag("#")', '"#"', "empty"),
