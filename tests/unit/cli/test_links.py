@@ -97,6 +97,11 @@ def test_of_everything_names_come_with_their_places_and_counts_go_beside(capsys:
     assert "--unresolved lists what leads nowhere, --orphans what no other links to" in seen.err
 
 
+def test_a_note_without_links_that_lead_nowhere_is_said_to_have_none(capsys: pytest.CaptureFixture[str]) -> None:
+    print_links(answer(note=file("A.md")), unresolved=True)
+    assert capsys.readouterr().err.splitlines() == ["no link of it leads nowhere"]
+
+
 def test_what_the_answer_may_lack_is_said(capsys: pytest.CaptureFixture[str]) -> None:
     print_links(answer(note=file("A\nB.md"), n_unread=2, pending=1, degraded=["initial_scan"]))
     seen = capsys.readouterr()
