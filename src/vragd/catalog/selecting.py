@@ -109,12 +109,13 @@ class Selecting:
         named = "(?2 is null or name in (select value from json_each(?2)))"
         return list(self._db.execute(f"{sql} and {named} order by note_id, name", (said(notes), names)))
 
-    def entries(self, notes: np.ndarray) -> list[Entry]:
-        """Those notes from outside, in the order of their ids."""
+    def entries(self, notes: np.ndarray, latest: int | None = None) -> list[Entry]:
+        """Those notes from outside, by id; or so many of them whose files were modified last, the last first."""
+        order, limit = ("n.id", -1) if latest is None else ("n.mtime_ns desc, s.label, n.path", latest)
         rows = self._db.execute(
             "select n.id, s.label, n.path, n.mtime_ns from note n join source s on s.id = n.source_id"
-            " where n.id in (select value from json_each(?)) order by n.id",
-            (said(notes),),
+            f" where n.id in (select value from json_each(?)) order by {order} limit ?",
+            (said(notes), limit),
         )
         return [Entry(note, label, from_blob(path), modified) for note, label, path, modified in rows]
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Hashable, Iterator, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from functools import partial
@@ -31,6 +31,10 @@ UNCOMPARED = -1  # chunks: nothing is ranked
 
 class Collected(Protocol):
     """What is made of notes; those of several stores are added one store after the other."""
+
+    @property
+    def most(self) -> int | None:
+        """How many notes suffice, those whose files were modified last; None where each counts."""
 
     def add(self, now: Snapshot, target: Target, notes: Sequence[Entry]) -> None: ...
 
@@ -72,22 +76,30 @@ class ValueCount:
     count: int
 
 
-def look(target: Target, question: Question, met: set[str], into: Collected) -> Looked:
+def look(target: Target, question: Question, met: set[str] | None, into: Collected) -> Looked:
     """
     Add the notes of a store that pass the filters of `question` to `into`, but for files that are in `met`, where they
-    are put: what several stores have counts once. Blocks; on one thread after the other. Raises UsageError.
+    are put: what several stores have counts once. None: no other store is looked at. Blocks; on one thread after the
+    other. Raises UsageError.
     """
     with target.reader.snapshot() as now:
         passed = narrowed(now, target, question, partial(hidden_by, target, now.lookup), UNCOMPARED)
-        notes: list[Entry] = []
-        for entry in now.selecting.entries(passed.notes):
-            place = target.places.get(entry.source)
-            file = f"{place.root if place else entry.source}/{entry.path}"
-            if file not in met:
-                met.add(file)
-                notes.append(entry)
+        if met is None and into.most is not None:  # sources of one store lie apart
+            n_notes, notes = len(passed.notes), now.selecting.entries(passed.notes, into.most)
+        else:
+            notes = list(_new(now.selecting.entries(passed.notes), target, set() if met is None else met))
+            n_notes = len(notes)
         into.add(now, target, notes)
-        return Looked(len(notes), graph_of(linked_of(target), now.db).n_unread(), now.generation(), passed.unknown)
+        return Looked(n_notes, graph_of(linked_of(target), now.db).n_unread(), now.generation(), passed.unknown)
+
+
+def _new(entries: Iterable[Entry], target: Target, met: set[str]) -> Iterator[Entry]:
+    for entry in entries:
+        place = target.places.get(entry.source)
+        file = f"{place.root if place else entry.source}/{entry.path}"
+        if file not in met:
+            met.add(file)
+            yield entry
 
 
 def ids_of(notes: Sequence[Entry]) -> np.ndarray:
@@ -97,6 +109,8 @@ def ids_of(notes: Sequence[Entry]) -> np.ndarray:
 
 class Tags:
     """Each tag, and what it is nested in, by how many notes have it; as it was first written."""
+
+    most = None
 
     def __init__(self) -> None:
         self._count, self._own = Counter[str](), Counter[str]()
@@ -122,6 +136,8 @@ class Tags:
 
 class Properties:
     """Each property, or of the one called `name` its values, by how many notes have it."""
+
+    most = None
 
     def __init__(self, name: str = "") -> None:
         self._name = name.strip().lower()

@@ -46,6 +46,8 @@ class Changed:
 class Tasks:
     """Open tasks, done ones, or both; by store, source, path and line. `counts` are of both, and of notes with any."""
 
+    most = None
+
     def __init__(self, state: State = "todo") -> None:
         self._state = state
         self.counts = Counter[str]()
@@ -80,14 +82,14 @@ class Recent:
     """The `most` notes whose files were changed last, the last first."""
 
     def __init__(self, most: int) -> None:
-        self._most = most
+        self.most = most
         self.found: list[Changed] = []
 
     def add(self, now: Snapshot, target: Target, notes: Sequence[Entry]) -> None:
-        latest = nsmallest(self._most, notes, key=lambda note: (-note.modified_ns, note.source, note.path))
+        latest = nsmallest(self.most, notes, key=lambda note: (-note.modified_ns, note.source, note.path))
         refs = files_of(now, target.name, latest)
         self.found += [Changed(refs[note.id], note.modified_ns / 1e9) for note in latest]
-        self.found = sorted(self.found, key=lambda one: -one.modified)[: self._most]
+        self.found = sorted(self.found, key=lambda one: -one.modified)[: self.most]
 
 
 def reader_of(path: str) -> str:

@@ -91,7 +91,7 @@ async def _looked(audience: Audience, names: Sequence[str], question: Question, 
     stores = audience.stores
     await audience.at_rest(names, REST_S)
     indexers = asked_of(audience, names, [question])
-    met = set[str]()
+    met = set[str]() if len(indexers) > 1 else None
     told: list[Looked] = []
     for indexer in indexers:
         told.append(await stores.aside.run(look, target_of(audience, indexer), question, met, into))

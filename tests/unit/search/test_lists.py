@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -224,6 +225,29 @@ def test_a_file_that_two_stores_have_counts_once(world: World) -> None:
     n = [look(target(world, name=name), question, met, recent).n_notes for name in ("one", "two")]
     assert n == [len(NOTES), 0]
     assert {one.note.store for one in recent.found} == {"one"}
+
+
+def test_of_a_store_alone_the_last_changed_are_those_of_all_its_notes(world: World) -> None:
+    question = replace(understood(), where=And(()))
+    for most in range(len(NOTES) + 2):
+        alone, beside = Recent(most), Recent(most)
+        counts = [
+            look(target(world), question, met, into).n_notes for met, into in ((None, alone), (set[str](), beside))
+        ]
+        assert (alone.found, counts) == (beside.found, [len(NOTES)] * 2)
+
+
+def test_of_the_same_time_the_last_changed_are_in_the_order_of_their_paths(tmp_path: Path) -> None:
+    world = World(tmp_path)
+    paths = [f"{name}.md" for name in ("é", "z", "a", "Ａ", "𝒶", "B")]
+    for path in paths:
+        world.write(path, path)
+        os.utime(world.vault / path, (1e9, 1e9))
+    world.apply(*paths)
+    found = Recent(4)
+    look(target(world), replace(understood(), where=And(())), None, found)
+    assert [one.note.path for one in found.found] == sorted(paths)[:4]
+    world.store.close()
 
 
 def outlined(
