@@ -1,7 +1,7 @@
 // Each file and its state, and why.
 
 import { get } from "/ask.js";
-import { $, ago, el, hear, keyOf, many, paged, pressed, redraw, tell } from "/dom.js";
+import { $, ago, el, hear, keyOf, many, number, paged, pressed, redraw, tell } from "/dom.js";
 
 const STATES = [["failed", "Failed"], ["pending", "Waiting"], ["skipped", "Left out"], ["indexed", "Indexed"]];
 const WORKING_MS = 5000; // between two looks while much is indexed
@@ -30,7 +30,7 @@ export async function show() {
   const group = (file) => (file.state === "partial" ? "failed" : file.state);
   const counts = Object.fromEntries(STATES.map(([key]) => [key, files.filter((file) => group(file) === key)]));
   if (!state) state = STATES.find(([key]) => counts[key].length)?.[0] ?? "indexed";
-  redraw($("files-states"), ...STATES.map(([key, title]) => el("button", { type: "button", "data-state": key, "data-key": key, onclick: () => { state = key; draw(); } }, `${title} ${counts[key].length.toLocaleString("en")}`)));
+  redraw($("files-states"), ...STATES.map(([key, title]) => el("button", { type: "button", "data-state": key, "data-key": key, onclick: () => { state = key; draw(); } }, `${title} ${number(counts[key].length)}`)));
   function draw() {
     const least = drawn === state ? $("files-list").querySelectorAll("li").length : 0;
     drawn = state;

@@ -1,7 +1,7 @@
 // The list: what was found, else what was changed last, else all notes by folder, as the picture has them.
 
 import { get, post } from "/ask.js";
-import { $, ago, el, hear, keyOf, many, marked, opens, paged, pressed, redraw, tell, titleOf } from "/dom.js";
+import { $, ago, el, hear, keyOf, many, marked, number, opens, paged, painted, pressed, redraw, tell, titleOf } from "/dom.js";
 import { narrowed, narrowing } from "/filter.js";
 import { asRead } from "/heading.js";
 
@@ -26,7 +26,7 @@ function hit(found) {
 }
 
 function said(answer, took) {
-  const left = answer.n_weak ? `; ${answer.n_weak.toLocaleString("en")} weaker left out` : "";
+  const left = answer.n_weak ? `; ${number(answer.n_weak)} weaker left out` : "";
   const instead = Object.entries(answer.instead).map(([word, other]) => ` “${word}” is nowhere, “${other}” was looked for.`);
   const unknown = answer.unknown.map((one) => ` No note ${one.kind === "note" ? "is called" : `has the ${one.kind}`} “${one.name}”.`);
   return `${many(answer.hits.length, "note")} in ${Math.round(took)} ms${left}.${[...instead, ...unknown].join("")}`;
@@ -34,9 +34,12 @@ function said(answer, took) {
 
 async function search(signal) {
   const began = performance.now(), top_k = typed() ? most : Math.max(LISTED, most); // all of a folder light up
-  const answer = await post("/v1/query", { text: typed(), top_k, weak, ...narrowing() }, signal);
+  const answer = await post("/v1/query", { text: typed(), top_k, weak, ...narrowing() }, signal), took = performance.now() - began;
+  tell("lit", answer.hits.map(keyOf));
+  await painted(); // the list takes longer than the marks
+  if (signal.aborted) return;
   $("notes-title").textContent = typed() ? "Found" : "Notes with these filters, last changed first";
-  $("found").textContent = said(answer, performance.now() - began);
+  $("found").textContent = said(answer, took);
   $("ways").hidden = true;
   const same = JSON.stringify([typed(), narrowing()]), rows = $("list").querySelectorAll(".rows > li").length;
   const least = same === drawn ? rows : 0;
@@ -53,7 +56,6 @@ async function search(signal) {
     : el("p", { class: "quiet" }, "Nothing was found. Fewer words, or fewer filters?"),
   ...(answer.hits.length === top_k && top_k < 1000 ? [more("More", () => (most = top_k + (typed() ? STEP : LISTED)))]
     : answer.n_weak ? [more(`Also ${many(answer.n_weak, "weaker one")}`, () => (weak = true))] : []));
-  tell("lit", answer.hits.map(keyOf));
 }
 
 async function recent(signal) {
@@ -90,7 +92,7 @@ async function all(signal) {
   $("found").textContent = many(shown.length, "note");
   fill(...sorted.map(([name, group]) => {
     const part = el("details", { class: "group", "data-key": name, open: sorted.length === 1 || open.has(name), ontoggle: show },
-      el("summary", {}, name, el("span", { class: "quiet" }, ` ${group.length.toLocaleString("en")}`)));
+      el("summary", {}, name, el("span", { class: "quiet" }, ` ${number(group.length)}`)));
     function show() {
       if (part.open && part.children.length < 2)
         part.append(paged(group.sort((a, b) => titleOf(a).localeCompare(titleOf(b))), ROWS, (one) => row(one), undefined, open.get(name)));

@@ -76,8 +76,8 @@ function let_in() {
   $("q").disabled = false;
   trouble("");
   if (begins) $("q").focus();
-  find.begin();
   picture.begin();
+  find.begin();
   watch();
 }
 

@@ -3,7 +3,7 @@
 import { get } from "/ask.js";
 import { Canvas } from "/canvas.js";
 import { grouped, MOST, onScheme, palette } from "/colours.js";
-import { $, el, hear, keyOf, many, tell, titleOf } from "/dom.js";
+import { $, el, hear, keyOf, many, number, tell, titleOf } from "/dom.js";
 
 const AGAIN_MS = 1500, PATIENCE_S = 20;
 const canvas = new Canvas($("canvas"), $("above"));
@@ -70,8 +70,8 @@ function legend() {
   const rows = groups.map(({ name, count }, at) => el("li", {}, el("button", {
     type: "button", title: `Only ${name}`,
     onclick: () => tell("filter", by === "tag" ? { kind: "tag", name } : { kind: "folder", name, sources: sources(name) }),
-  }, swatch(at), `${name} `, el("small", {}, count.toLocaleString("en")))));
-  if (rest > 0 && groups.length) rows.push(el("li", {}, swatch(MOST), `${by === "tag" ? "other, or no tag" : "elsewhere"} `, el("small", {}, rest.toLocaleString("en"))));
+  }, swatch(at), `${name} `, el("small", {}, number(count)))));
+  if (rest > 0 && groups.length) rows.push(el("li", {}, swatch(MOST), `${by === "tag" ? "other, or no tag" : "elsewhere"} `, el("small", {}, number(rest))));
   $("legend").replaceChildren(...rows);
 }
 
