@@ -12,10 +12,10 @@ from vragd.mcp.install.jsonc import Unreadable
 
 
 def value_of(text: str) -> dict[str, Any]:
-    """What the text says. Raises Unreadable."""
+    """What the text says, numbers with a point as their text: a nan is not equal to itself. Raises Unreadable."""
     try:
-        return tomllib.loads(text)
-    except (tomllib.TOMLDecodeError, RecursionError) as error:
+        return tomllib.loads(text, parse_float=str)
+    except (ValueError, RecursionError) as error:  # the former also for a number of more digits than Python reads
         raise Unreadable(str(error)[:200]) from None
 
 
@@ -56,7 +56,7 @@ def removed(text: str, path: Sequence[str]) -> str:
         _refuse_elsewhere(text, path)
         return text
     before, _, after = found
-    if before and not before[-1].strip() and not any(line.strip() for line in after):
+    if before and not before[-1].strip() and not (after and after[0].strip()):
         before.pop()  # the one that was put before it
     return "".join([*before, *after])
 
