@@ -91,8 +91,25 @@ def test_the_longest_notes_links_lists_and_states_have_room(c: str) -> None:
         assert "next" in called(daemon, tool, note="n")["structuredContent"]
     assert "next" in called(daemon, "recent_notes", limit=100)["structuredContent"]
     assert "next" in called(daemon, "tags_and_properties")["structuredContent"]
-    assert called(daemon, "status")["structuredContent"]["pending"] == 3
+    state = called(daemon, "status")["structuredContent"]
+    assert state["pending"] == 3
+    assert (len(state["stores"]) + state["left_out"], state["stores"][0]["sources"]) == (99, 99)
     assert "incomplete" in called(daemon, "recent_notes")["structuredContent"]
+
+
+@pytest.mark.parametrize("n", [5, 20, 25, 90])
+def test_of_what_a_state_has_no_room_for_it_is_said_how_much_that_is(n: int) -> None:
+    source = {"name": "s", "state": "ok"}
+    store = {"name": "x" * 60, "notes": 1, "pending": 0, "sources": [source] * n, "degraded": []}
+    daemon = Answers(
+        status={"stores": [store] * n, "failed": [{"name": "f", "message": "m"}] * n, "pending": 0, "version": "1"}
+    )
+    said = called(daemon, "status")["structuredContent"]
+    assert len(said["stores"]) + said.get("left_out", 0) == n
+    assert len(said["failed"]) + said.get("failed_left_out", 0) == n
+    for one in said["stores"]:
+        named = one["sources"] if isinstance(one["sources"], int) else len(one["sources"])
+        assert named + one.get("sources_left_out", 0) == n
 
 
 def test_every_link_is_named_once_over_all_pages() -> None:
