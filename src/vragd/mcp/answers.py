@@ -71,10 +71,10 @@ def _day(seconds: float) -> str:
 def links(answer: Told) -> list[dict[str, Any]]:
     """Those of a note, those to it, those that lead nowhere: one list."""
     found = []
-    for kind, whose in (("out", "out"), ("back", "back"), ("unresolved", "unresolved")):
-        for one in answer[kind]:
-            said: dict[str, Any] = {"direction": whose}
-            if whose == "back":
+    for direction in ("out", "back", "unresolved"):
+        for one in answer[direction]:
+            said: dict[str, Any] = {"direction": direction}
+            if direction == "back":
                 said["path"] = path_of(one["of"])
             elif one["to"] is not None:
                 said["path"] = path_of(one["to"])

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from vragd.client import Answered, Client
-from vragd.errors import NoDaemon, Overloaded
+from vragd.errors import NoDaemon, NotRunning, Overloaded
 from vragd.mcp.bridge import Bridge
 from vragd.mcp.pages import MOST_BYTES
 from vragd.mcp.text import Fence
@@ -133,14 +133,17 @@ def test_what_the_daemon_complains_of_is_told_and_so_is_how_to_start_it() -> Non
     result = called(daemon, "search", query="x")
     assert result["isError"]
     assert result["content"][0]["text"] == "too many queries (try again in a moment)"
-    for hint, said in (("vragd run", "vragd service install"), ("ask as alice", "(ask as alice)")):
-        away = Answers(status=NoDaemon("nobody answers", hint=hint))
+    for error, said in (
+        (NotRunning("nobody answers", hint="vragd run"), "vragd service install"),
+        (NoDaemon("nobody answers", hint="ask as alice"), "(ask as alice)"),
+    ):
+        away = Answers(status=error)
         assert said in called(away, "status")["content"][0]["text"]
 
 
 def test_a_daemon_that_went_away_is_looked_for_anew() -> None:
     ready = {"stores": [], "pending": 0, "version": "1"}
-    daemons = iter([Answers(status=NoDaemon("away", hint="vragd run")), Answers(status=ready)])
+    daemons = iter([Answers(status=NotRunning("away", hint="vragd run")), Answers(status=ready)])
     bridge = Bridge(lambda: next(daemons), Fence("0a0b0c0d"))
     assert bridge.call("status", {})["isError"]
     assert not bridge.call("status", {})["isError"]
