@@ -217,6 +217,23 @@ def test_an_edit_of_toml_in_between_is_kept(tmp_path: Path, name: str) -> None:
     assert after == tomllib.loads(TOMLS[name].removeprefix("\ufeff"))
 
 
+def test_of_a_server_elsewhere_nothing_stays_beside_a_program(tmp_path: Path) -> None:
+    """Codex does not start with a table that has both."""
+    keys, text = (
+        CLIENTS["codex"].keys,
+        '[mcp_servers.vragd]\nurl = "https://x" # mine\nbearer_token_env_var = "T"\n\n[c]\nd = 1\n',
+    )
+    path = made(tmp_path, text, "config.toml")
+    assert Edited(path, "toml").install(keys, OURS)
+    assert tomllib.loads(path.read_text()) == {"mcp_servers": {"vragd": OURS}, "c": {"d": 1}}
+    assert Edited(path, "toml").undo(keys)
+    assert path.read_text() == text
+    path.write_text(text := text + '[mcp_servers.vragd.http_headers]\nA = "1"\n')
+    with pytest.raises(ConfigError, match="left as it is"):
+        Edited(path, "toml").install(keys, OURS)
+    assert path.read_text() == text
+
+
 def test_of_what_is_put_before_a_table_nothing_stays_where_others_come_behind(tmp_path: Path) -> None:
     keys, text = CLIENTS["codex"].keys, "a = 1\n"
     path = made(tmp_path, text, "config.toml")

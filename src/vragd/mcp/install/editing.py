@@ -57,7 +57,8 @@ class Edited:
         is_ours = old is not None and had is not None and self._only_ours(old, keys, had)
         base = self._body_of(old) if is_ours and old is not None else self._body()  # so `undo` knows it again
         said = self._understood(lambda: self._form.put(base, keys, entry))
-        self._check(said, _with(before, keys, {**had, **entry} if self._form is toml and had else entry))
+        stays = had if self._form is toml and had and "command" in had else {}
+        self._check(said, _with(before, keys, {**stays, **entry}))
         self._refuse_changed()
         if had is None or not self.backup.exists():
             self._write(self.backup, _made(self.real) if self.text is None else self.text)

@@ -26,7 +26,10 @@ def entry_of(text: str, path: Sequence[str]) -> str | None:
 
 
 def put(text: str, path: Sequence[str], value: Mapping[str, Any]) -> str:
-    """The text with those keys in the table; what else the table has stays. Raises Unreadable."""
+    """
+    The text with those keys in the table; what else the table has stays if it is of a program: Codex reads no file that
+    has both a `command` and the `url` of a server elsewhere. Raises Unreadable.
+    """
     end = "\r\n" if "\r\n" in text else "\n"
     heading = f"[{'.'.join(path)}]{end}"
     said = [
@@ -38,7 +41,9 @@ def put(text: str, path: Sequence[str], value: Mapping[str, Any]) -> str:
         gap = "" if not text.strip() else end if text.endswith("\n") else end * 2
         return text + gap + heading + "".join(said)
     before, table, after = found
-    kept = [lines for lines in _statements(table[1:]) if not _keys(lines) & set(value)]
+    others = _statements(table[1:])
+    is_program = any("command" in _keys(lines) for lines in others)
+    kept = [lines for lines in others if is_program and not _keys(lines) & set(value)]
     return "".join([*before, table[0], *said, *kept, *after])
 
 
