@@ -174,17 +174,6 @@ def test_a_hit_says_where_it_is_from_and_is_read_on_by_its_id(daemon: Vragd) -> 
     assert told(daemon, "get_note", note="Coffee:6")["lines"] == [6, 6]
 
 
-def test_every_note_is_read_by_the_path_that_is_told_of_it(daemon: Vragd) -> None:
-    bridge = Bridge(lambda: daemon.client, Fence("0a0b0c0d"))  # no name has this key; one has what nobody sees
-    listed = bridge.call("recent_notes", {"limit": 100})["structuredContent"]["notes"]
-    assert len(listed) == 35
-    for path in (one["path"] for one in listed):
-        for tool in ("get_note", "links"):
-            found = bridge.call(tool, {"note": path})
-            assert not found["isError"], found
-        assert bridge.call("get_note", {"note": path})["structuredContent"]["path"] == path
-
-
 def test_what_there_is_is_listed(daemon: Vragd) -> None:
     assert {"path": "Vault/Tea.md", "direction": "out", "line": 6, "under": ["Brewing"]} in told(
         daemon, "links", note="Coffee"
