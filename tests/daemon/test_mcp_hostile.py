@@ -13,6 +13,7 @@ import pytest
 
 from tests.daemon.test_mcp import strings, told, unseen, wrong
 from tests.harness import Vragd, vragd
+from vragd.mcp.bridge import Bridge
 from vragd.mcp.resources import BEGINS, Resources
 from vragd.mcp.text import Fence
 from vragd.mcp.versions import Refused
@@ -113,6 +114,16 @@ def test_a_note_that_has_it_in_its_name_is_read_by_its_address(daemon: Vragd) ->
     said = resources.read(uri)["contents"][0]["text"]
     assert "zeppelin" in said
     assert said.count(KEY) == 4, "the marks, and what is said of them"
+
+
+def test_every_note_is_read_by_the_path_that_is_told_of_it(daemon: Vragd) -> None:
+    bridge = Bridge(lambda: daemon.client, Fence("0a0b0c0d"))  # no name has this key; one has what nobody sees
+    listed = bridge.call("recent_notes", {})["structuredContent"]["notes"]
+    assert len(listed) == 3
+    for path in (one["path"] for one in listed):
+        assert not unseen(path)
+        assert not bridge.call("links", {"note": path})["isError"]
+        assert bridge.call("get_note", {"note": path})["structuredContent"]["path"] == path
 
 
 def test_of_ten_megabytes_that_guess_each_page_is_fenced_and_clean(daemon: Vragd) -> None:

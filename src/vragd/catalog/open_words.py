@@ -80,10 +80,10 @@ class OpenWords(Words):
         sql = f"select open_length({table}) from main.{table} where {table} match ? limit 1"
         whole = next((int(length) for (length,) in db.execute(sql, (any_of(terms),))), 0)
         key = f"{self._generation} closed {table}"
-        if key not in self._counted:
+        if (known := self._counted.get(key)) is None:
             sizes = db.execute(f"select sz from main.{table}_docsize where id in ({_CLOSED[table]})")
-            self._counted[key] = (0.0, sum(_total(size) for (size,) in sizes))
-        return whole - self._counted[key][1]
+            known = self._counted[key] = (0.0, sum(_total(size) for (size,) in sizes))
+        return whole - known[1]
 
     def _remembered(self, db: apsw.Connection, key: str, sql: str, bound: tuple[str, ...]) -> int:
         key = f"{self._generation} {key}"

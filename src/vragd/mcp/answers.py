@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from vragd.mcp.text import Fence, name, names, path, seen
@@ -71,10 +71,10 @@ def _day(seconds: float) -> str:
 def links(answer: Told) -> list[dict[str, Any]]:
     """Those of a note, those to it, those that lead nowhere: one list."""
     found = []
-    for kind, whose in (("out", "out"), ("back", "back"), ("unresolved", "unresolved")):
-        for one in answer[kind]:
-            said: dict[str, Any] = {"direction": whose}
-            if whose == "back":
+    for direction in ("out", "back", "unresolved"):
+        for one in answer[direction]:
+            said: dict[str, Any] = {"direction": direction}
+            if direction == "back":
                 said["path"] = path_of(one["of"])
             elif one["to"] is not None:
                 said["path"] = path_of(one["to"])
@@ -138,7 +138,7 @@ def note(answer: Told) -> dict[str, Any]:
 
 
 def status(answer: Told) -> dict[str, Any]:
-    """What is indexed, and what of it is not up to date."""
+    """What is indexed, and what of it is not up to date; of how many stores, sources and failures nothing is said."""
     stores = [
         {
             "store": name(store["name"]),
@@ -147,14 +147,21 @@ def status(answer: Told) -> dict[str, Any]:
             "sources": [
                 {"name": name(one["name"]), "state": name(one["state"])} for one in store["sources"][:MOST_SOURCES]
             ],
+            **_beyond("sources_left_out", store["sources"], MOST_SOURCES),
             **({"trouble": name(store["trouble"]["message"])} if store.get("trouble") else {}),
             **({"degraded": names(store["degraded"])} if store["degraded"] else {}),
         }
         for store in answer["stores"][:MOST_STORES]
     ]
-    failed = [f"{name(one['name'])}: {name(one['message'])}" for one in answer.get("failed", ())[:MOST_HINTS]]
+    faults = answer.get("failed", ())
+    failed = [f"{name(one['name'])}: {name(one['message'])}" for one in faults[:MOST_HINTS]]
     said = {"stores": stores, "pending": answer["pending"], "version": name(answer["version"])}
-    return said | ({"failed": failed} if failed else {})
+    said |= _beyond("left_out", answer["stores"], MOST_STORES) | ({"failed": failed} if failed else {})
+    return said | _beyond("failed_left_out", faults, MOST_HINTS)
+
+
+def _beyond(key: str, items: Sequence[Any], most: int) -> dict[str, int]:
+    return {key: len(items) - most} if len(items) > most else {}
 
 
 def beside(answer: Told) -> dict[str, Any]:

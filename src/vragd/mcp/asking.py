@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from vragd.errors import NoDaemon, VragdError
+from vragd.errors import NoDaemon, NotRunning, VragdError
 from vragd.mcp.text import name
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ class Asking:
 
 def in_words(error: VragdError) -> str:
     """For a model, which may tell its user, or do what helps."""
-    if isinstance(error, NoDaemon) and error.hint == "vragd run":
+    if isinstance(error, NotRunning):
         return (
             f"vragd does not run, so the notes cannot be searched now: {name(error.message, 1_000)}."
             " Start it: `vragd run` in a terminal, or `vragd service install` to have it run always. Then call again."

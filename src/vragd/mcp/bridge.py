@@ -129,7 +129,7 @@ class Bridge:
         told = answers.status(self._ask("status"))
         if not fits(told):
             for store in told["stores"]:
-                store["sources"] = len(store["sources"])
+                store["sources"] = len(store["sources"]) + store.pop("sources_left_out", 0)
         while not fits(told):
             told["stores"].pop()
             told["left_out"] = told.get("left_out", 0) + 1

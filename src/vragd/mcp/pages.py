@@ -12,7 +12,8 @@ from vragd.mcp.text import Fence, Ours
 
 MOST_BYTES = 32 * 1024
 """Of a result as it is sent: the structure, and the same as text beside it."""
-_BESIDE = 1_024  # what the protocol puts around it
+MOST_SAID = MOST_BYTES - 1_024
+"""Of it without what the protocol puts around."""
 
 
 def result(structure: Mapping[str, Any]) -> dict[str, Any]:
@@ -28,7 +29,7 @@ def failed(message: str) -> dict[str, Any]:
 
 def fits(structure: Mapping[str, Any]) -> bool:
     """Whether it may be sent as it is."""
-    return _cost(structure) + _BESIDE <= MOST_BYTES
+    return _cost(structure) <= MOST_SAID
 
 
 def offset_of(cursor: str | None) -> int:
@@ -44,7 +45,7 @@ def listed(
     structure: dict[str, Any], name: str, items: Sequence[Any], offset: int, *, is_more: bool = False
 ) -> dict[str, Any]:
     """The structure with as many of the items, which begin at `offset`, as have room. `is_more`: there are others."""
-    room = MOST_BYTES - _BESIDE - _cost({name: [], **structure, "next": "9" * 12})
+    room = MOST_SAID - _cost({name: [], **structure, "next": "9" * 12})
     n = 0
     while n < len(items) and (room := room - _cost(items[n]) - 4) >= 0:
         n += 1

@@ -11,7 +11,7 @@ from vragd.errors import NotFound, UnknownStore, UsageError, VragdError
 from vragd.mcp import answers
 from vragd.mcp.arguments import BadArguments
 from vragd.mcp.asking import Asking, in_words
-from vragd.mcp.pages import MOST_BYTES, Part, offset_of, part_of
+from vragd.mcp.pages import MOST_SAID, Part, offset_of, part_of
 from vragd.mcp.stdio import encoded
 from vragd.mcp.text import Fence, Ours, name, seen
 from vragd.mcp.versions import INTERNAL_ERROR, INVALID_PARAMS, Refused
@@ -33,7 +33,6 @@ MOST_LISTED, A_PAGE = 200, 50
 MOST_SAID_CHARS = 2_000
 MOST_URI_CHARS = 13_500
 """A path has 4,096 bytes at most, and each may be written as three characters."""
-_BESIDE = 1_024  # what the protocol puts around it
 _GOES_ON = re.compile(r"\?cursor=(\d{1,8}\.[0-9a-f]{8})\Z")
 
 
@@ -53,7 +52,7 @@ class Resources:
         except BadArguments as error:
             raise Refused(INVALID_PARAMS, "there is no such page: cursor must be what nextCursor was") from error
         notes = self._asked("recent", {"where": "", "top_k": MOST_LISTED})["notes"][offset:]
-        found, room = list[dict[str, Any]](), MOST_BYTES - _BESIDE
+        found, room = list[dict[str, Any]](), MOST_SAID
         for n, said in enumerate(map(self._resource, notes)):
             if len(said["uri"]) > MOST_URI_CHARS:
                 continue
@@ -83,7 +82,11 @@ class Resources:
 
         try:
             return part_of(
-                text, answers.first_line(answer), goes_on and goes_on[1], say, lambda said: len(encoded(said)) <= _MOST
+                text,
+                answers.first_line(answer),
+                goes_on and goes_on[1],
+                say,
+                lambda said: len(encoded(said)) <= MOST_SAID,
             )
         except BadArguments as error:
             raise Refused(INVALID_PARAMS, f"{error}") from error
@@ -124,9 +127,6 @@ class Resources:
         if quoted != self._fence.outside(quoted):
             quoted = "".join(f"%{byte:02X}" for byte in note.encode("utf-8", "replace"))
         return BEGINS + quoted
-
-
-_MOST = MOST_BYTES - _BESIDE
 
 
 def _kind(path: str) -> str:

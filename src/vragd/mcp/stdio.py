@@ -55,7 +55,7 @@ class Served:
     def __init__(self, peer: Peer, source: int, out: int) -> None:
         self._peer, self._source, self._out = peer, source, out
         self._calls = SimpleQueue[tuple[Call, Waiting]]()
-        self._lines = SimpleQueue[Waiting | None]()
+        self._lines = SimpleQueue[Waiting]()
         self._n_workers = 0
         self._n_owed = 0  # of the reading thread and the writing one, under `_owed`
         self._is_broken = False
@@ -106,8 +106,8 @@ class Served:
                 self._lines.put(waiting)
 
     def _write(self) -> None:
-        while (waiting := self._lines.get()) is not None:
-            sent = []
+        while True:
+            waiting, sent = self._lines.get(), []
             for call, response in waiting.responses:
                 if call is not None:
                     if call.is_cancelled:

@@ -9,22 +9,15 @@ import re
 from collections.abc import Iterable
 from typing import Any
 
-from vragd.system.unseen import FORMATTING
+from vragd.system.unseen import seen, seen_path
 
-# Halves of a surrogate pair are no characters at all.
-_UNSEEN = re.compile(rf"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f\ud800-\udfff{FORMATTING}]")
-_NO_LINE_ENDS = re.compile("[\r\x85\u2028\u2029]")  # of the lines that are counted; some show them as such
+__all__ = ["Fence", "Ours", "name", "names", "path", "seen"]
+
 _BLANKS = re.compile(r"\s+")
-_LINE_END = re.compile("[\n\t]")
 
 MOST_NAME_CHARS = 200
 MOST_PATH_CHARS = 1_000
 MOST_IN_LIST, MOST_ITEM_CHARS = 6, 100
-
-
-def seen(text: str) -> str:
-    """The text as a person sees it, its lines ended by a line feed; there are as many as before."""
-    return _UNSEEN.sub("", _NO_LINE_ENDS.sub(" ", text.replace("\r\n", "\n")))
 
 
 def name(text: object, most: int = MOST_NAME_CHARS) -> str:
@@ -39,8 +32,8 @@ def names(texts: Iterable[object]) -> list[str]:
 
 
 def path(text: str) -> str:
-    """A path on one line, its blanks as they are: it may be given back."""
-    said = _LINE_END.sub(" ", seen(text))
+    """A path on one line: it may be given back."""
+    said = seen_path(text)
     return said if len(said) <= MOST_PATH_CHARS else said[: MOST_PATH_CHARS - 1] + "…"
 
 

@@ -21,7 +21,7 @@ from vragd.notes.blocks import blocks_of
 from vragd.notes.chunk import OTHER, REGISTRY, split_name
 from vragd.notes.markdown import front_matter
 from vragd.notes.structure import BLOCK_ID, lines_with_ids
-from vragd.search.headings import as_read
+from vragd.search.headings import SPELT
 from vragd.terms.names import shown
 
 N_NEAR = 3
@@ -30,8 +30,8 @@ _LINES_OF = ("markdown", "code")  # readers whose line numbers are those of the 
 
 
 def is_within(heading: Sequence[str], wanted: Sequence[str]) -> bool:
-    """Whether what stands under the headings `heading` is within `wanted` (keys), as they are written or are read."""
-    return any(is_below([heading_key(spelt(part)) for part in heading], wanted) for spelt in (str, as_read))
+    """Whether what stands under the headings `heading` is within `wanted` (keys), as they are written, read or seen."""
+    return any(is_below([heading_key(spelt(part)) for part in heading], wanted) for spelt in SPELT)
 
 
 class NoteText:
@@ -92,7 +92,8 @@ class NoteText:
     def _under(self, wanted: Sequence[str]) -> tuple[int, int] | None:
         if not self._is_marked:
             return self._below(wanted)
-        return self._section(wanted) or self._section(wanted, as_read) or self._below(wanted)
+        found = (self._section(wanted, spelt) for spelt in SPELT)
+        return next(filter(None, found), None) or self._below(wanted)
 
     def _lacks(self, place: str) -> NotFound:
         if place.startswith("^"):
@@ -114,7 +115,7 @@ class NoteText:
         for one in self.passages:
             yield from one.heading
 
-    def _section(self, wanted: Sequence[str], spelt: Callable[[str], str] = str) -> tuple[int, int] | None:
+    def _section(self, wanted: Sequence[str], spelt: Callable[[str], str]) -> tuple[int, int] | None:
         """From the first heading that is there in this order to the next of its level; headings as they are `spelt`."""
         headings = self._headings()
         above = list[tuple[int, str]]()

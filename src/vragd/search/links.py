@@ -13,13 +13,14 @@ from urllib.parse import parse_qs, unquote, urlsplit
 import apsw
 
 from vragd.catalog.graph import Edge, File, Graph
-from vragd.catalog.link_names import Vaults, is_same_place, place_keys, place_readings
+from vragd.catalog.link_names import Vaults, fold, is_same_place, place_keys, place_readings
 from vragd.catalog.reader import Reader, Snapshot
 from vragd.errors import NotFound
 from vragd.search.grammar import tree
 from vragd.search.lines import NoteText, is_within
 from vragd.search.nearest import nearness
 from vragd.search.places import Missing
+from vragd.system.unseen import seen_path
 from vragd.terms.names import exact, shown
 
 MOST_NAMES = 50_000
@@ -127,10 +128,22 @@ def find(target: Linked, text: str) -> list[Asked]:
     name before it, which goes before; a path on the disk; a name as links have it; an alias or a title; `#` and a place
     behind any of it.
     """
+    return _read_as(_find, target, text)
+
+
+def find_as_seen(target: Linked, text: str) -> list[Asked]:
+    """
+    As `find`, by a path or its end as somebody sees it, of files whose paths have characters that nobody sees. Every
+    file is looked at.
+    """
+    return _read_as(_seen_as, target, text)
+
+
+def _read_as(look: Callable[[Linked, Graph, str], list[File]], target: Linked, text: str) -> list[Asked]:
     with target.reader.snapshot() as now:
         graph = graph_of(target, now.db)
         for name, place, lines in _readings(text):
-            if found := _find(target, graph, name):
+            if found := look(target, graph, name):
                 return [Asked(file, place, lines, _address(file) == name) for file in found]
     return []
 
@@ -293,7 +306,7 @@ def _readings_of(text: str) -> Iterable[tuple[str, str, tuple[int, int] | None]]
 
 
 def _find(target: Linked, graph: Graph, text: str) -> list[File]:
-    labels = [label for label in target.roots if not target.sources or label in target.sources]
+    labels = _labels(target)
     named = list[tuple[str, str]]()  # (source, path in it), where the source is told
     for label in labels:
         starts = (f"{label}/", *(f"{path.rstrip('/')}/" for path in target.roots[label].paths))
@@ -318,6 +331,20 @@ def _once(files: Iterable[File]) -> list[File]:
 
 def _by_path(file: File) -> tuple[str, str]:
     return file.source, file.path
+
+
+def _labels(target: Linked) -> list[str]:
+    return [label for label in target.roots if not target.sources or label in target.sources]
+
+
+def _seen_as(target: Linked, graph: Graph, text: str) -> list[File]:
+    asked, labels = _as_seen(text), _labels(target)
+    odd = (file for file in graph.files() if file.source in labels and seen_path(file.path) != file.path)
+    return _once(file for file in odd if asked and f"/{_as_seen(_address(file))}".endswith(f"/{asked}"))
+
+
+def _as_seen(path: str) -> str:
+    return fold(seen_path(path).strip("/")).removesuffix(".md")
 
 
 def _address(file: File) -> str:

@@ -116,6 +116,7 @@ def the_one(targets: Sequence[Linked], text: str) -> tuple[Linked, Asked]:
     Raises NotFound for what is no file, UsageError for what may be several.
     """
     found = [(target, asked) for target in targets for asked in search.find(target, text)]
+    found = found or [(target, asked) for target in targets for asked in search.find_as_seen(target, text)]
     found = [(target, asked) for target, asked in found if asked.is_whole] or found
     places: dict[tuple[str, ...], tuple[Linked, Asked]] = {}
     for target, asked in found:

@@ -11,6 +11,7 @@ import pytest
 from tests.world import World
 from vragd.catalog.asked import any_of, asked
 from vragd.catalog.lookup import Narrow
+from vragd.catalog.open_words import Kept, OpenWords
 from vragd.catalog.reader import Snapshot
 from vragd.catalog.titles import calibrate
 from vragd.errors import BackendUnavailable
@@ -62,6 +63,19 @@ def test_the_order_of_full_text_is_that_of_a_catalog_without_it(world: World, no
         sql = f"select rowid from {whole.lookup.words.rows(table)} {whole.lookup.words.order(whole.db, table, terms)}"
         assert list(whole.db.execute(sql, (any_of(terms),))) == found
     assert len(found) > 20
+
+
+class Cleared(dict[str, tuple[float, int]]):
+    """What is remembered, where another thread always clears it in between."""
+
+    def __setitem__(self, key: str, value: tuple[float, int]) -> None:
+        pass
+
+
+@pytest.mark.parametrize("table", ["chunk_text", "note_text"])
+def test_what_is_remembered_may_be_forgotten_at_any_moment(now: Snapshot, table: str) -> None:
+    forgetful = OpenWords(now.lookup.words, now.generation(), Kept(Cleared()))
+    assert forgetful.order(now.db, table, ["quartz"]) == now.lookup.words.order(now.db, table, ["quartz"])
 
 
 def test_nothing_of_it_is_found_counted_or_stands_in(world: World, now: Snapshot) -> None:

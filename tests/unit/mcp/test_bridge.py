@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from vragd.client import Answered, Client
-from vragd.errors import NoDaemon, Overloaded
+from vragd.errors import NoDaemon, NotRunning, Overloaded
 from vragd.mcp.bridge import Bridge
 from vragd.mcp.pages import MOST_BYTES
 from vragd.mcp.text import Fence
@@ -91,8 +91,25 @@ def test_the_longest_notes_links_lists_and_states_have_room(c: str) -> None:
         assert "next" in called(daemon, tool, note="n")["structuredContent"]
     assert "next" in called(daemon, "recent_notes", limit=100)["structuredContent"]
     assert "next" in called(daemon, "tags_and_properties")["structuredContent"]
-    assert called(daemon, "status")["structuredContent"]["pending"] == 3
+    state = called(daemon, "status")["structuredContent"]
+    assert state["pending"] == 3
+    assert (len(state["stores"]) + state["left_out"], state["stores"][0]["sources"]) == (99, 99)
     assert "incomplete" in called(daemon, "recent_notes")["structuredContent"]
+
+
+@pytest.mark.parametrize("n", [5, 20, 25, 90])
+def test_of_what_a_state_has_no_room_for_it_is_said_how_much_that_is(n: int) -> None:
+    source = {"name": "s", "state": "ok"}
+    store = {"name": "x" * 60, "notes": 1, "pending": 0, "sources": [source] * n, "degraded": []}
+    daemon = Answers(
+        status={"stores": [store] * n, "failed": [{"name": "f", "message": "m"}] * n, "pending": 0, "version": "1"}
+    )
+    said = called(daemon, "status")["structuredContent"]
+    assert len(said["stores"]) + said.get("left_out", 0) == n
+    assert len(said["failed"]) + said.get("failed_left_out", 0) == n
+    for one in said["stores"]:
+        named = one["sources"] if isinstance(one["sources"], int) else len(one["sources"])
+        assert named + one.get("sources_left_out", 0) == n
 
 
 def test_every_link_is_named_once_over_all_pages() -> None:
@@ -116,14 +133,17 @@ def test_what_the_daemon_complains_of_is_told_and_so_is_how_to_start_it() -> Non
     result = called(daemon, "search", query="x")
     assert result["isError"]
     assert result["content"][0]["text"] == "too many queries (try again in a moment)"
-    for hint, said in (("vragd run", "vragd service install"), ("ask as alice", "(ask as alice)")):
-        away = Answers(status=NoDaemon("nobody answers", hint=hint))
+    for error, said in (
+        (NotRunning("nobody answers", hint="vragd run"), "vragd service install"),
+        (NoDaemon("nobody answers", hint="ask as alice"), "(ask as alice)"),
+    ):
+        away = Answers(status=error)
         assert said in called(away, "status")["content"][0]["text"]
 
 
 def test_a_daemon_that_went_away_is_looked_for_anew() -> None:
     ready = {"stores": [], "pending": 0, "version": "1"}
-    daemons = iter([Answers(status=NoDaemon("away", hint="vragd run")), Answers(status=ready)])
+    daemons = iter([Answers(status=NotRunning("away", hint="vragd run")), Answers(status=ready)])
     bridge = Bridge(lambda: next(daemons), Fence("0a0b0c0d"))
     assert bridge.call("status", {})["isError"]
     assert not bridge.call("status", {})["isError"]

@@ -11,7 +11,7 @@ from urllib.parse import unquote
 import pytest
 
 from tests.unit.mcp.test_bridge import BESIDE, Answers
-from vragd.errors import NoDaemon, NotFound, UsageError
+from vragd.errors import NotFound, NotRunning, UsageError
 from vragd.mcp.bridge import Bridge
 from vragd.mcp.resources import BEGINS, Resources
 from vragd.mcp.text import Fence
@@ -124,7 +124,7 @@ def test_no_resource_has_it_and_the_address_of_each_still_leads_to_it(bad: str) 
 
 @pytest.mark.parametrize("bad", SPELT.values(), ids=SPELT)
 def test_no_error_has_it(bad: str) -> None:
-    for error in (NotFound(bad, hint=f"did you mean {bad}?"), UsageError(bad), NoDaemon(bad, hint="vragd run")):
+    for error in (NotFound(bad, hint=f"did you mean {bad}?"), UsageError(bad), NotRunning(bad, hint="vragd run")):
         daemon = Answers(**dict.fromkeys(hostile("x").answers, error))
         for tool, result in tools(daemon):
             assert result["isError"]

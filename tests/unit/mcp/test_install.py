@@ -101,7 +101,7 @@ def test_an_edit_made_in_between_is_kept(tmp_path: Path, name: str) -> None:
 
 
 def test_what_was_installed_twice_is_undone_to_what_was_before_the_first_time(tmp_path: Path) -> None:
-    for text in (None, FILES["servers"]):
+    for text in (None, FILES["servers"], '{"mcpServers": { /* none yet */ }}'):
         path = tmp_path / "new" / "mcp.json"
         if text is not None:
             path.parent.mkdir(exist_ok=True)
@@ -114,7 +114,8 @@ def test_what_was_installed_twice_is_undone_to_what_was_before_the_first_time(tm
 
 
 @pytest.mark.parametrize("text", ["{", '{"a" 1}', "[1]", "7", "{'a': 1}", '{"a": 01}', '{"a": "\n"}', '{"mcpServers": []}',
-                                  '{"mcpServers": 1}', "{} x", '{"a": /* }', "[" * 100_000, '{"a":1,,}', '{"a":"\\x"}'])  # fmt: skip
+                                  '{"mcpServers": 1}', "{} x", '{"a": /* }', "[" * 100_000, '{"a":1,,}', '{"a":"\\x"}',
+                                  '{"a": ' + "1" * 5_000 + "}"])  # fmt: skip
 def test_what_cannot_be_read_is_left_as_it_is(tmp_path: Path, text: str) -> None:
     path = made(tmp_path, text)
     with pytest.raises(ConfigError, match="left as it is"):
@@ -216,8 +217,44 @@ def test_an_edit_of_toml_in_between_is_kept(tmp_path: Path, name: str) -> None:
     assert after == tomllib.loads(TOMLS[name].removeprefix("\ufeff"))
 
 
+def test_of_a_server_elsewhere_nothing_stays_beside_a_program(tmp_path: Path) -> None:
+    """Codex does not start with a table that has both."""
+    keys, text = (
+        CLIENTS["codex"].keys,
+        '[mcp_servers.vragd]\nurl = "https://x" # mine\nbearer_token_env_var = "T"\n\n[c]\nd = 1\n',
+    )
+    path = made(tmp_path, text, "config.toml")
+    assert Edited(path, "toml").install(keys, OURS)
+    assert tomllib.loads(path.read_text()) == {"mcp_servers": {"vragd": OURS}, "c": {"d": 1}}
+    assert Edited(path, "toml").undo(keys)
+    assert path.read_text() == text
+    path.write_text(text := text + '[mcp_servers.vragd.http_headers]\nA = "1"\n')
+    with pytest.raises(ConfigError, match="left as it is"):
+        Edited(path, "toml").install(keys, OURS)
+    assert path.read_text() == text
+
+
+def test_of_what_is_put_before_a_table_nothing_stays_where_others_come_behind(tmp_path: Path) -> None:
+    keys, text = CLIENTS["codex"].keys, "a = 1\n"
+    path = made(tmp_path, text, "config.toml")
+    Edited(path, "toml").install(keys, OURS)
+    path.write_text(path.read_text() + "\n[edited]\nyes = 1\n")
+    assert Edited(path, "toml").undo(keys)
+    assert path.read_text() == text + "\n[edited]\nyes = 1\n"
+
+
+def test_a_number_that_is_none_holds_up_no_table(tmp_path: Path) -> None:
+    keys, text = CLIENTS["codex"].keys, "a = nan\nb = [-inf, 1.50]\n"
+    path = made(tmp_path, text, "config.toml")
+    assert Edited(path, "toml").install(keys, OURS)
+    assert tomllib.loads(path.read_text())["mcp_servers"]["vragd"] == OURS
+    assert Edited(path, "toml").undo(keys)
+    assert path.read_text() == text
+
+
 @pytest.mark.parametrize(
-    "text", ["a = ", 'mcp_servers = {vragd = {command = "x"}}', "mcp_servers = {}", "mcp_servers = 1"]
+    "text",
+    ["a = ", "a = " + "1" * 5_000, 'mcp_servers = {vragd = {command = "x"}}', "mcp_servers = {}", "mcp_servers = 1"],
 )
 def test_toml_that_takes_no_table_is_left_as_it_is(tmp_path: Path, text: str) -> None:
     path = made(tmp_path, text)
@@ -253,6 +290,23 @@ def test_an_entry_is_taken_out_wherever_it_stands(text: str) -> None:
     expected = {key: value for key, value in jsonc.value_of(text).items() if key != "vragd"}
     assert jsonc.value_of(jsonc.removed(text, ["vragd"])) == expected
     assert jsonc.removed(text, ["nobody"]) == text
+
+
+def test_a_comment_ends_where_the_line_does_however_lines_end() -> None:
+    text = '{ // mine\r  "mcpServers": {"a": 1}\r}'
+    assert jsonc.value_of(text) == {"mcpServers": {"a": 1}}
+    assert jsonc.value_of(jsonc.put(text, KEYS, OURS)) == {"mcpServers": {"a": 1, "vragd": OURS}}
+
+
+@pytest.mark.parametrize("copy", [b"{not", b"\xff"])
+def test_where_the_copy_is_damaged_an_edited_file_is_left_as_it_is(tmp_path: Path, copy: bytes) -> None:
+    path = made(tmp_path, "{}")
+    Edited(path, "json").install(KEYS, OURS)
+    path.write_text(edited := path.read_text() + "// edited\n")
+    (tmp_path / f"mcp.json{BACKUP}").write_bytes(copy)
+    with pytest.raises(ConfigError, match=rf"left as it is: .*mcp.json{BACKUP}"):
+        Edited(path, "json").undo(KEYS)
+    assert path.read_text() == edited
 
 
 def test_what_is_wrong_is_told_with_its_line() -> None:

@@ -38,6 +38,22 @@ def test_what_most_take_is_printed_without_a_name(home: Path, capsys: pytest.Cap
     assert entry["args"][-1] == "mcp"
 
 
+def test_what_is_printed_has_the_form_of_the_file_that_is_there(
+    home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:  # fmt: skip
+    path = home / ".config/opencode/opencode.json"
+    path.parent.mkdir(parents=True)
+    for text, keys in [('{"mcp": {"servers": {}}}', ["mcp", "servers"]), ("{}", ["mcp"]), ("{broken", ["mcp"])]:
+        path.write_text(text)
+        assert main(["mcp", "install", "opencode", "--print"]) == 0
+        said = capsys.readouterr().out
+        found = json.loads(said[said.index("{") : said.rindex("}") + 1])
+        for key in keys:
+            found = found[key]
+        assert list(found) == ["vragd"]
+        assert path.read_text() == text
+
+
 def test_it_is_put_in_once_and_taken_out_once(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = home / ".gemini" / "settings.json"
     for words, said in (

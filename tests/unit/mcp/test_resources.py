@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from tests.unit.mcp.test_bridge import BAD, BESIDE, Answers, place
-from vragd.errors import NoDaemon, NotFound, Overloaded, UnknownStore
+from vragd.errors import NotFound, NotRunning, Overloaded, UnknownStore
 from vragd.mcp.pages import MOST_BYTES
 from vragd.mcp.resources import BEGINS, MOST_LISTED, Resources
 from vragd.mcp.text import Fence
@@ -147,8 +147,8 @@ def test_what_the_daemon_complains_of_is_an_error_in_words() -> None:
     ):
         said = f"{error.message} ({error.hint})".replace("\u202e", "").replace(" ()", "")
         assert refused(Answers(get=error), BEGINS + "x") == (code, said)
-    code, said = refused(Answers(get=NoDaemon("nobody answers", hint="vragd run")), BEGINS + "x")
+    code, said = refused(Answers(get=NotRunning("nobody answers", hint="vragd run")), BEGINS + "x")
     assert (code, "`vragd service install`" in said) == (-32603, True)
     with pytest.raises(Refused) as caught:
-        resources(Answers(recent=NoDaemon("x", hint="vragd run"))).listed(None)
+        resources(Answers(recent=NotRunning("x", hint="vragd run"))).listed(None)
     assert caught.value.code == -32603

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
 
 from tests.unit.mcp.test_installing import home
 from vragd.cli.main import main
+from vragd.mcp.install.leaving import entries
 
 __all__ = ["home"]
 
@@ -47,6 +49,28 @@ def test_folders_that_were_not_there_are_not_there_again(home: Path, name: str) 
     for words in ([], ["--config", "/other.yaml"], ["--undo"]):
         assert main(["mcp", "install", name, *words]) == 0
     assert everything(home) == {}
+
+
+def test_it_is_taken_out_of_opencodes_file_also_after_that_has_come_to_another_form(home: Path) -> None:
+    path = home / ".config/opencode/opencode.json"
+    path.parent.mkdir(parents=True)
+    path.write_text("{}")
+    assert main(["mcp", "install", "opencode"]) == 0
+    (mcp,) = json.loads(path.read_text()).values()
+    path.write_text(json.dumps({"mcp": {**mcp, "servers": {"a": {}}}}))
+    assert main(["mcp", "install", "opencode", "--undo"]) == 0
+    assert json.loads(path.read_text()) == {"mcp": {"servers": {"a": {}}}}
+
+
+def test_it_is_taken_out_of_the_one_of_opencodes_files_that_has_it(home: Path) -> None:
+    path = home / ".config/opencode/opencode.jsonc"
+    path.parent.mkdir(parents=True)
+    path.write_text("{} // mine\n")
+    assert main(["mcp", "install", "opencode"]) == 0
+    path.with_suffix(".json").write_text('{"mcp": {}}')
+    assert [one.path for one in entries()] == [path]
+    assert main(["mcp", "install", "opencode", "--undo"]) == 0
+    assert everything(path.parent) == {"opencode.jsonc": b"{} // mine\n", "opencode.json": b'{"mcp": {}}'}
 
 
 def test_a_folder_that_was_there_or_has_something_else_by_now_stays(home: Path) -> None:

@@ -12,7 +12,7 @@ import pytest
 from tests.graphs import Linked as Store
 from vragd.errors import NotFound, UsageError
 from vragd.search.grammar.tree import Link
-from vragd.search.links import Linked, Root, Told, find, near, notes_linked, of_all, of_file
+from vragd.search.links import Linked, Root, Told, find, find_as_seen, near, notes_linked, of_all, of_file
 
 COFFEE_MD = """---
 aliases: [Java]
@@ -126,6 +126,23 @@ def test_a_folder_called_as_its_vault_and_a_blank_before_a_name_hide_nothing(
     (store.vault / " led.md").write_text("# a\nled by a blank")
     store.look()
     assert called(store, text) == expected
+
+
+SEEN = "\u2764\ufe0f Health\u200b.md"
+
+
+@pytest.mark.parametrize(
+    "text", ["vault/Kitchen/\u2764 Health.md", "Kitchen/\u2764 health", "\u2764 Health#Sleep", "[[\u2764 Health]]"]
+)
+def test_a_name_is_found_as_it_is_seen_though_it_has_characters_that_nobody_sees(store: Store, text: str) -> None:
+    (store.vault / "Kitchen" / SEEN).write_text("# Sleep\nlong\n")
+    store.look()
+    assert not find(linked(store), text)
+    (asked,) = find_as_seen(linked(store), text)
+    assert (asked.file.path, asked.place) == (f"Kitchen/{SEEN}", "Sleep" if "#" in text else "")
+    assert not find_as_seen(linked(store, hidden=(f"Kitchen/{SEEN}",)), text)
+    assert not find_as_seen(linked(store), "Health")
+    assert not find_as_seen(linked(store), "Coffee"), "nothing of it is unseen: `find` has it"
 
 
 def test_what_is_nowhere_is_near_to_what_is_spelled_so(store: Store) -> None:

@@ -108,6 +108,13 @@ def test_a_heading_may_be_named_as_it_is_written_and_as_it_is_read(store: Store,
     assert got(store, f"Tea.md#{place}").lines == (5, 6)
 
 
+def test_a_heading_may_be_named_as_it_is_seen(store: Store) -> None:
+    (store.vault / "Heart.md").write_text("# A\n\n## *\u2764\ufe0f* Health\u200b\nSleep.\n\n## B\nx\n")
+    store.look()
+    for place in ("*\u2764\ufe0f* Health\u200b", "*\u2764* Health", "A#\u2764 Health"):
+        assert got(store, f"Heart.md#{place}").lines == (3, 4)
+
+
 @pytest.mark.parametrize(
     ("place", "lines"),
     [

@@ -97,14 +97,29 @@ def file_of(client: Client, *, macos: bool, project: Path | None = None) -> Path
     """The file that is changed; it may not exist."""
     if project is not None:
         return project / client.in_project
-    places = client.places(macos)
-    return next((place for place in places if place.exists()), places[0])
+    return next(iter(files_of(client, macos=macos)), client.places(macos)[0])
+
+
+def files_of(client: Client, *, macos: bool) -> list[Path]:
+    """Those of the user's that are there, the one that is changed first."""
+    return [place for place in client.places(macos) if place.exists()]
+
+
+def value_at(keys: Sequence[str], found: Any) -> Any:
+    """What a file that says `found` has at these keys; None where it has nothing."""
+    for key in keys:
+        found = found.get(key) if isinstance(found, dict) else None
+    return found
 
 
 def keys_in(client: Client, found: Any) -> tuple[str, ...]:
-    """Where the entry stands in a file that says `found`: opencode's second version has its servers one level below."""
-    if client.title == "opencode" and isinstance(found, dict):
-        servers = found.get("mcp")
-        if isinstance(servers, dict) and isinstance(servers.get("servers"), dict):
-            return ("mcp", "servers", "vragd")
+    """Where the entry is to stand in a file that says `found`: opencode's second version has its servers further in."""
+    if client.title == "opencode" and isinstance(value_at(("mcp", "servers"), found), dict):
+        return ("mcp", "servers", "vragd")
     return client.keys
+
+
+def keys_of_entry(client: Client, found: Any) -> tuple[str, ...]:
+    """Where the entry does stand, also if the file has come to another form since; as `keys_in` if nowhere."""
+    meant = keys_in(client, found)
+    return next((keys for keys in (meant, client.keys) if value_at(keys, found) is not None), meant)

@@ -19,7 +19,7 @@ from typing import Any
 
 from vragd.errors import ConfigError, DataDirError
 from vragd.mcp.install import jsonc, toml
-from vragd.mcp.install.clients import Entry, Kind
+from vragd.mcp.install.clients import Entry, Kind, value_at
 from vragd.mcp.install.jsonc import Unreadable
 from vragd.system.files import write_atomic
 
@@ -45,16 +45,20 @@ class Edited:
 
     def has(self, keys: Sequence[str]) -> bool:
         """Whether the entry is there. Raises ConfigError."""
-        return _found(self.says, keys) is not None
+        return value_at(keys, self.says) is not None
 
     def install(self, keys: Sequence[str], entry: Entry) -> bool:
         """Put the entry in; False if it is there already. Raises ConfigError, DataDirError."""
         before = self.says
-        had = _found(before, keys)
+        had = value_at(keys, before)
         if had == entry:
             return False
-        said = self._understood(lambda: self._form.put(self._body(), keys, entry))
-        self._check(said, _with(before, keys, {**had, **entry} if self._form is toml and had else entry))
+        old, _ = self._copy()
+        is_ours = old is not None and had is not None and self._only_ours(old, keys, had)
+        base = self._body_of(old) if is_ours and old is not None else self._body()  # so `undo` knows it again
+        said = self._understood(lambda: self._form.put(base, keys, entry))
+        stays = had if self._form is toml and had and "command" in had else {}
+        self._check(said, _with(before, keys, {**stays, **entry}))
         self._refuse_changed()
         if had is None or not self.backup.exists():
             self._write(self.backup, _made(self.real) if self.text is None else self.text)
@@ -66,13 +70,11 @@ class Edited:
         before = self.says
         if self.text is None or (entry := self._understood(lambda: self._form.entry_of(self._body(), keys))) is None:
             return False
-        old = self._read(self.backup) if self.backup.exists() else None
-        made = _MADE.fullmatch(old or "")
-        old = "" if made else old
-        if old is not None and self._only_ours(old, keys, _found(before, keys)):
+        old, made = self._copy()
+        if old is not None and self._only_ours(old, keys, value_at(keys, before)):
             said: str | None = None if made else old
         else:
-            had = None if old is None else self._form.entry_of(self._body_of(old), keys)
+            had = None if old is None else self._had(old, keys)
             if had is None:
                 body = self._understood(lambda: self._form.removed(self._body(), keys))
                 expected = _without(before, keys)
@@ -90,6 +92,20 @@ class Edited:
         if said is None and made:
             self._leave(int(made[1]))
         return entry is not None
+
+    def _copy(self) -> tuple[str | None, re.Match[str] | None]:
+        """What the file was before us, None if that is not known; if there was none, how many folders are ours."""
+        said = self._read(self.backup) if self.backup.exists() else None
+        made = _MADE.fullmatch(said or "")
+        return "" if made else said, made
+
+    def _had(self, old: str, keys: Sequence[str]) -> str | None:
+        """The entry that was there before us, as it was written. Raises ConfigError."""
+        try:
+            found: str | None = self._form.entry_of(self._body_of(old), keys)
+        except Unreadable as error:
+            raise self._refused(f"what it was before cannot be read: {self.backup.name}: {error}") from None
+        return found
 
     def _leave(self, n_folders: int) -> None:
         """Remove as many folders above the file as we made, where nothing else is in them."""
@@ -122,7 +138,7 @@ class Edited:
         except FileNotFoundError:
             return None
         except UnicodeDecodeError:
-            raise self._refused("it is not UTF-8") from None
+            raise self._refused(f"{'it' if path == self.real else path.name} is not UTF-8") from None
         except OSError as error:
             raise DataDirError(f"cannot read {path}: {error.strerror}") from None
 
@@ -164,12 +180,6 @@ class Edited:
 def _made(file: Path) -> str:
     """What is beside a file that was not there before us, instead of a copy of it: an empty one is of an empty file."""
     return f"vragd made this file, and of the folders it is in {sum(not one.exists() for one in file.parents)}\n"
-
-
-def _found(says: Any, keys: Sequence[str]) -> Any:
-    for key in keys:
-        says = says.get(key) if isinstance(says, dict) else None
-    return says
 
 
 def _with(says: Any, keys: Sequence[str], entry: Any) -> Any:

@@ -10,11 +10,21 @@ import subprocess
 import sys
 from argparse import Namespace
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from vragd.errors import UsageError, VragdError
 from vragd.mcp.install import toml
-from vragd.mcp.install.clients import AGENTS_LINE, CLAUDE_CODE, CLIENTS, Client, file_of, keys_in
+from vragd.mcp.install.clients import (
+    AGENTS_LINE,
+    CLAUDE_CODE,
+    CLIENTS,
+    Client,
+    file_of,
+    files_of,
+    keys_in,
+    keys_of_entry,
+)
 from vragd.mcp.install.editing import Edited
 from vragd.mcp.install.program import options, program
 from vragd.mcp.text import seen
@@ -40,26 +50,34 @@ def install(args: Namespace) -> int:
         raise UsageError(f"{project / client.in_project} is inside the vault {vault}", hint=hint)
     given = options(args.config, args.data_dir, args.socket, os.environ)
     words = [*program(sys.executable, os.environ.get("PATH", "")), "mcp", *given]
+    path = file_of(client, macos=MACOS, project=project)
     if args.client == CLAUDE_CODE and project is None:
         _by_its_own_command(words, undo=args.undo, only_print=args.only_print)
     elif args.only_print:
-        _print(args.client, client, words, file_of(client, macos=MACOS, project=project))
+        _print(args.client, client, words, path)
+    elif args.undo:
+        _undo(client, [] if project else files_of(client, macos=MACOS), path)
     else:
-        _edit(client, words, file_of(client, macos=MACOS, project=project), undo=args.undo)
+        _edit(client, words, path)
     if not args.undo:
         _say(f"\nFor AGENTS.md or CLAUDE.md, without which assistants seldom look:\n\n{AGENTS_LINE}")
     return 0
 
 
-def _edit(client: Client, words: Sequence[str], path: Path, *, undo: bool) -> None:
+def _undo(client: Client, files: Sequence[Path], path: Path) -> None:
+    """Take it out of the first of the files that has it; `path` is the one to name where none does."""
+    for place in files or [path]:
+        edited = Edited(place, client.kind)
+        if edited.undo(keys_of_entry(client, edited.says)):
+            _say(f"{place}: vragd was taken out.")
+            return
+    _say(f"{path}: vragd is not in it, nothing was changed.")
+
+
+def _edit(client: Client, words: Sequence[str], path: Path) -> None:
     edited = Edited(path, client.kind)
-    keys = keys_in(client, edited.says)
-    if undo:
-        done = edited.undo(keys)
-        _say(f"{path}: vragd was taken out." if done else f"{path}: vragd is not in it, nothing was changed.")
-        return
     is_new = edited.text is None
-    if not edited.install(keys, client.entry(words)):
+    if not edited.install(keys_in(client, edited.says), client.entry(words)):
         _say(f"{path}: vragd is in it already.")
         return
     _say(f"{path}: vragd was put in. Start {client.title} anew.")
@@ -69,11 +87,15 @@ def _edit(client: Client, words: Sequence[str], path: Path, *, undo: bool) -> No
 
 
 def _print(name: str | None, client: Client, words: Sequence[str], path: Path) -> None:
-    entry = client.entry(words)
+    keys, entry = client.keys, client.entry(words)
+    with suppress(VragdError):  # for a file that cannot be read it is to be put in by hand
+        keys = keys_in(client, Edited(path, client.kind).says)
     if client.kind == "toml":
-        said = toml.put("", client.keys, entry).rstrip("\n")
+        said = toml.put("", keys, entry).rstrip("\n")
     else:
-        said = json.dumps({client.keys[0]: {client.keys[1]: entry}}, indent=2, ensure_ascii=False)
+        for key in reversed(keys):
+            entry = {key: entry}
+        said = json.dumps(entry, indent=2, ensure_ascii=False)
     where = f"Into {path}:" if name else "Into the file of your assistant, most of which take this:"
     _say(f"{where}\n\n{said}")
 

@@ -11,7 +11,7 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
-_SPACE = re.compile(r"(?:[ \t\r\n]+|//[^\n]*|/\*.*?\*/)*", re.DOTALL)
+_SPACE = re.compile(r"(?:[ \t\r\n]+|//[^\r\n]*|/\*.*?\*/)*", re.DOTALL)
 _REST_OF_LINE = re.compile(r"(?:[ \t]|/\*[^\n]*?\*/)*(?://[^\r\n]*)?(?=\r?\n)")
 _STRING = re.compile(r'"(?:[^"\\\x00-\x1f]|\\.)*"')
 _PLAIN = re.compile(r"-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?|true|false|null")
@@ -63,17 +63,16 @@ class _Scanner:
         if text.startswith("[", at):
             return self._array(at)
         if match := _STRING.match(text, at):
-            return Node(at, match.end(), self._string(match))
+            return Node(at, match.end(), self._decoded(match))
         if match := _PLAIN.match(text, at):
-            return Node(at, match.end(), json.loads(match[0]))
+            return Node(at, match.end(), self._decoded(match))
         raise _wrong(text, at)
 
-    def _string(self, match: re.Match[str]) -> str:
+    def _decoded(self, match: re.Match[str]) -> Any:
         try:
-            found: str = json.loads(match[0])
-        except ValueError:
+            return json.loads(match[0])
+        except ValueError:  # an escape that is none, a number of more digits than Python reads
             raise _wrong(self._text, match.start()) from None
-        return found
 
     def _object(self, at: int) -> Node:
         text, node = self._text, Node(at, at, {})
@@ -86,7 +85,7 @@ class _Scanner:
             if not text.startswith(":", colon):
                 raise _wrong(text, colon)
             value = self.value(_past_space(text, colon + 1))
-            member = Member(self._string(match), at, value)
+            member = Member(self._decoded(match), at, value)
             node.members.append(member)
             node.value[member.name] = value.value
             at = self._past_comma(node, value.end, "}")

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from vragd.errors import VragdError
-from vragd.mcp.install.clients import CLAUDE_CODE, CLIENTS, file_of, keys_in
+from vragd.mcp.install.clients import CLAUDE_CODE, CLIENTS, files_of, keys_of_entry
 from vragd.mcp.install.editing import Edited
 from vragd.mcp.install.installing import CLAUDE_REMOVES, claude_says, run
 from vragd.system.files import vault_around
@@ -26,13 +26,11 @@ class Entry(NamedTuple):
 
 def entries() -> Iterator[Entry]:
     """Those in the user's own files. Files of projects are known to nobody but their owners."""
-    for name, client in CLIENTS.items():
-        path = file_of(client, macos=MACOS)
-        if not path.exists():
-            continue
+    for name, path in [(name, path) for name, client in CLIENTS.items() for path in files_of(client, macos=MACOS)]:
+        client = CLIENTS[name]
         try:
             edited = Edited(path, client.kind)
-            there = edited.has(keys_in(client, edited.says))
+            there = edited.has(keys_of_entry(client, edited.says))
         except VragdError as error:
             if "vragd" in edited_text(path):
                 yield Entry(name, client.title, path, error.message)
@@ -60,4 +58,4 @@ def take_out(entry: Entry) -> None:
         return
     client = CLIENTS[entry.name]
     edited = Edited(entry.path, client.kind)
-    edited.undo(keys_in(client, edited.says))
+    edited.undo(keys_of_entry(client, edited.says))

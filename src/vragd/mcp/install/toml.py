@@ -12,10 +12,10 @@ from vragd.mcp.install.jsonc import Unreadable
 
 
 def value_of(text: str) -> dict[str, Any]:
-    """What the text says. Raises Unreadable."""
+    """What the text says, numbers with a point as their text: a nan is not equal to itself. Raises Unreadable."""
     try:
-        return tomllib.loads(text)
-    except (tomllib.TOMLDecodeError, RecursionError) as error:
+        return tomllib.loads(text, parse_float=str)
+    except (ValueError, RecursionError) as error:  # the former also for a number of more digits than Python reads
         raise Unreadable(str(error)[:200]) from None
 
 
@@ -26,7 +26,10 @@ def entry_of(text: str, path: Sequence[str]) -> str | None:
 
 
 def put(text: str, path: Sequence[str], value: Mapping[str, Any]) -> str:
-    """The text with those keys in the table; what else the table has stays. Raises Unreadable."""
+    """
+    The text with those keys in the table; what else the table has stays if it is of a program: Codex reads no file that
+    has both a `command` and the `url` of a server elsewhere. Raises Unreadable.
+    """
     end = "\r\n" if "\r\n" in text else "\n"
     heading = f"[{'.'.join(path)}]{end}"
     said = [
@@ -38,7 +41,9 @@ def put(text: str, path: Sequence[str], value: Mapping[str, Any]) -> str:
         gap = "" if not text.strip() else end if text.endswith("\n") else end * 2
         return text + gap + heading + "".join(said)
     before, table, after = found
-    kept = [lines for lines in _statements(table[1:]) if not _keys(lines) & set(value)]
+    others = _statements(table[1:])
+    is_program = any("command" in _keys(lines) for lines in others)
+    kept = [lines for lines in others if is_program and not _keys(lines) & set(value)]
     return "".join([*before, table[0], *said, *kept, *after])
 
 
@@ -56,7 +61,7 @@ def removed(text: str, path: Sequence[str]) -> str:
         _refuse_elsewhere(text, path)
         return text
     before, _, after = found
-    if before and not before[-1].strip() and not any(line.strip() for line in after):
+    if before and not before[-1].strip() and not (after and after[0].strip()):
         before.pop()  # the one that was put before it
     return "".join([*before, *after])
 
