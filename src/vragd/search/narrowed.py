@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Hashable, Iterator, Sequence
 from dataclasses import dataclass
+from datetime import date
 from functools import partial
 from typing import Literal
 
@@ -164,6 +165,11 @@ def order_of(now: Snapshot, target: Target, sort: Sort, notes: np.ndarray) -> Or
     found = sorted(entries, key=lambda entry: (-times[entry.id].timestamp(), entry.path))
     created = {note: at.timestamp() for note, at in times.items()} if sort == "created" else {}
     return Order({entry.id: at for at, entry in enumerate(found)}, created)
+
+
+def days_of(now: Snapshot, target: Target, notes: Sequence[int]) -> dict[int, date]:
+    """The day that each of these notes says it is of, by which `after:` finds it; without those that say none."""
+    return Among("", now.selecting, wall_clock(), places=target.places).days(np.array(sorted(notes), dtype=np.int64))
 
 
 def _unknown(now: Snapshot, target: Target, among: Among, where: Node) -> Iterator[Unknown]:
