@@ -109,6 +109,11 @@ def _none(n_weak: int, first: int, least: float, *, yet: bool = False) -> str:
 
 def say_instead(answer: dict[str, Any]) -> None:
     """What was looked for in place of words that are nowhere, on standard error."""
+    if not answer["hits"]:  # what may be meant is asked for by whoever meant it
+        if instead := answer.get("instead", {}):
+            words = ", ".join(f"{other!r} for {word!r}" for word, other in instead.items())
+            say(f"did you mean {words}? {'it is' if len(instead) == 1 else 'those are'} nowhere as typed")
+        return
     for word, other in answer.get("instead", {}).items():
         say(f"showing results for {other!r}: {word!r} is nowhere (--exact looks for it alone)")
 

@@ -20,13 +20,29 @@ from vragd.errors import NotFound, NotRunning, UnknownStore, UsageError, VragdEr
 FRESH_S = 25
 FEW = 20
 """Files that wait: more than people save at a time, so that what is found may be any but the best."""
+DESCRIPTION = """\
+Quotes around a question may be left out, but for what the shell reads itself:
+  vragd query how do I brew coffee
+  vragd query 'coffee -decaf "french press" [status:done]'
+
+A hit is a note with its best passage:
+  1. Coffee  Brewing  (0.610, 2026-04-09)    title, heading, score, date
+     MyVault/Kitchen/Coffee.md:12-30  8m2kq0ra    place, lines, id
+Both of the last two, and the title, name it: vragd get, links, similar, outline.
+The score: 1 at most by likeness, and 1 more for a note that is called what was
+asked, or has what was quoted; a good match has about 0.3 or more. The date is
+the note's own, of its property or its name; "changed", if it has none, is the
+file's."""
 NOTHING_FOUND = 1
 """The exit status where all went well and there is nothing, as with grep."""
 _LEFT_OUT = re.compile(r"-(?!-|[hknsl0]$|[kn]\d+$|l0$|0l$).")  # no option: those are -h, -s NAME, -k 5, -k5, -n, -l, -0
 
 
 def add(commands: Any, common: argparse.ArgumentParser) -> None:
-    sub = commands.add_parser("query", parents=[common], help="find notes")
+    sub = commands.add_parser(
+        "query", parents=[common], help="find notes", description=DESCRIPTION,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )  # fmt: skip
     sub.add_argument("text", nargs="*", help="what to look for, in your own words; or filters, see docs/questions.md")
     sub.add_argument("-s", "--store", action="append", default=[], help="only this store (may be repeated)")
     sub.add_argument(

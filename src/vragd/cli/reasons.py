@@ -86,10 +86,11 @@ def on_indexing(n_searchable: int, pending: int, left: str) -> str:
 
 def say_behind(answer: dict[str, Any]) -> None:
     """On standard error, what the answer may lack."""
+    codes = answer["degraded"]
     if (n := answer["pending"]) and "indexing" not in answer:
-        it = "it" if n == 1 else "them"
-        say(f"note: {plural(n, 'file is', 'files are')} still to be indexed; vragd sync --wait waits for {it}")
-    if codes := answer["degraded"]:
+        way = "" if NO_DAEMON in codes else f"; vragd sync --wait waits for {'it' if n == 1 else 'them'}"
+        say(f"note: {plural(n, 'file is', 'files are')} still to be indexed{way}")
+    if codes:
         for line in in_words(codes):
             say(within(f"note: {line}"))
         if NO_DAEMON in codes:

@@ -27,10 +27,13 @@ from vragd.search.grammar.tree import (
     Node,
     Not,
     Or,
+    Phrase,
     Property,
+    Scope,
     Tag,
     When,
     Within,
+    Word,
 )
 from vragd.search.links import Linked, Root, find, nearest, notes_linked
 from vragd.search.nearest import nearest_name
@@ -196,11 +199,16 @@ def _unknown_folder(now: Snapshot, among: Among, name: str) -> Unknown:
 
 
 def _named(node: Node) -> Iterator[Tag | Property | Folder | Link]:
-    """The tags and properties that notes must have, the folders they must be in, and links to or from whom."""
+    """
+    The tags and properties that notes must have, the folders they must be in, and links to or from whom. What stands
+    behind `path:` and ends with a slash is a folder.
+    """
     match node:
         case And(parts) | Or(parts):
             for part in parts:
                 yield from _named(part)
+        case Within(Scope.PATH, Word(text) | Phrase(text)) if text.endswith("/"):
+            yield Folder(text.strip("/"))
         case Within(_, part):
             yield from _named(part)
         case Tag() | Folder() | Link():

@@ -15,14 +15,14 @@ from vragd.errors import UsageError
 
 def hit(path: str, *linked: str, **more: Any) -> dict[str, Any]:
     made = {"note": file(path), "score": 0.5, "linked": list(linked), "id": "0abcdefg", "heading": ["Top"]}
-    return {**made, "lines": [3, 9], "modified": 0.0, **more}
+    return {**made, "lines": [3, 9], "modified": 86_400.0, **more}
 
 
 def test_each_has_its_place_its_id_and_whether_it_is_linked(capsys: pytest.CaptureFixture[str]) -> None:
     hits = [hit("A.md"), hit("B.md", "out"), hit("C.md", "back"), hit("D.md", "out", "back", id="", heading=[])]
     print_related({"hits": hits, "pending": 0, "degraded": []})
     lines = capsys.readouterr().out.splitlines()
-    assert lines[0].startswith("1. A.md  Top  (0.500, 19")
+    assert lines[0].startswith("1. A.md  Top  (0.500, changed 19")
     assert lines[1] == "   Vault/A.md:3-9  0abcdefg"
     assert lines[2].endswith(", linked)")
     assert lines[4].endswith(", links here)")
