@@ -294,8 +294,11 @@ class _Look:
         )  # fmt: skip
         order = self._order(now, ranking.notes)
         shown = shown_hits(now.lookup, target, question, ranking, Matched.of(self._asked, resolved), order)
-        # nothing is said of a word that only withheld notes have, or ones not asked for
-        instead = {word: other for word, other in resolved.instead.items() if other in ranking.standing}
+        # nothing is said of a word that only withheld notes have, or ones not asked for; nor where there are no hits,
+        # unless all that was asked for is misspelt
+        is_said = shown.hits or all(word.term in resolved.instead for word in self._asked.words if word.about)
+        said = resolved.instead.items() if is_said else ()
+        instead = {word: other for word, other in said if other in ranking.standing}
         unknown = self._narrowed.unknown if self._narrowed else ()
         degraded = self._degraded()
         is_cut = self._is_cut(near, by_words, ranking)

@@ -51,14 +51,11 @@ def test_of_words_it_is_said_how_many_notes_match_and_whether_there_may_be_more(
 
 
 def test_the_day_of_a_hit_is_the_one_by_which_dates_find_it(world: World) -> None:
-    written(world, {
-        "said.md": "---\ndate: 2024-01-02\n---\nalpha",
-        "at.md": "---\ndate: 2024-01-02T23:30\n---\nalpha",
-        "both 2023-05-06.md": "---\ndate: 2024-01-02\n---\nalpha",
-        "named 2023-05-06.md": "alpha",
-        "other.md": "---\ndate: some day\n---\nalpha",
-        "none.md": "alpha",
-    })  # fmt: skip
+    said = {
+        "said.md": "date: 2024-01-02", "at.md": "date: 2024-01-02T23:30", "both 2023-05-06.md": "date: 2024-01-02",
+        "named 2023-05-06.md": "a: b", "other.md": "date: some day", "none.md": "a: b",
+    }  # fmt: skip
+    written(world, {path: f"---\n{lines}\n---\nalpha in {path}" for path, lines in said.items()})
     found = days(ask(target(world), understood(text="alpha", mode="keyword", top_k=9)))
     assert found == {
         "said.md": "2024-01-02", "at.md": "2024-01-02", "both 2023-05-06.md": "2024-01-02",
