@@ -28,11 +28,11 @@ Quotes around a question may be left out, but for what the shell reads itself:
 A hit is a note with its best passage:
   1. Coffee  Brewing  (0.610, 2026-04-09)    title, heading, score, date
      MyVault/Kitchen/Coffee.md:12-30  8m2kq0ra    place, lines, id
-Both of the last two, and the title, name it: vragd get, links, similar, outline.
+Title, place and id all name it for vragd get, links, similar and outline.
 The score: 1 at most by likeness, and 1 more for a note that is called what was
-asked, or has what was quoted; a good match has about 0.3 or more. The date is
-the note's own, of its property or its name; "changed", if it has none, is the
-file's."""
+asked, or has what was quoted; 0.5 is a good match, 0.2 may be chance. The date
+is the note's own, of its property or its name; "changed", where it has none, is
+when its file was."""
 NOTHING_FOUND = 1
 """The exit status where all went well and there is nothing, as with grep."""
 _LEFT_OUT = re.compile(r"-(?!-|[hknsl0]$|[kn]\d+$|l0$|0l$).")  # no option: those are -h, -s NAME, -k 5, -k5, -n, -l, -0
