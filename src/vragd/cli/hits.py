@@ -115,7 +115,7 @@ def say_instead(answer: dict[str, Any]) -> None:
             say(f"did you mean {words}? {'it is' if len(instead) == 1 else 'those are'} nowhere as typed")
         return
     for word, other in answer.get("instead", {}).items():
-        say(f"showing results for {other!r}: {word!r} is nowhere (--exact looks for it alone)")
+        say(f"no note has {word!r}: showing results for {other!r}, spelled much the same (--exact: for {word!r} alone)")
 
 
 def say_unknown(answer: dict[str, Any]) -> None:
