@@ -127,7 +127,7 @@ def test_a_question_that_names_no_store_says_which_it_does_not_ask(
 ) -> None:
     beside = "imported, and asked by name alone (-s NAME): howto"
     asked = argparse.Namespace(
-        config=None, data_dir=None, store=[], format="text", null=False, color="never", min_score=0.0,
+        config=None, data_dir=None, store=[], format="text", null=False, color="never", top_k=5, min_score=0.0,
     )  # fmt: skip
     nothing = {"hits": [], "degraded": [], "pending": 0}
     show(asked, nothing, 1)

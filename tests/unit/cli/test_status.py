@@ -133,6 +133,22 @@ def test_while_all_is_indexed_it_says_how_long_that_takes_and_what_waits_for_it(
     assert left_of(STATUS | {"left_s": None}) == left_of(STATUS) == ""
 
 
+def test_a_question_says_before_its_answer_how_much_is_not_indexed_yet(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    both = STATUS | {"hits": [], "n_weak": 2, "instead": {}, "pending": 735, "left_s": 130.0, "degraded": []}
+    with answering(tmp_path / "s", both):
+        assert main(["query", "plants", "--socket", str(tmp_path / "s")]) == 1
+        assert capsys.readouterr().err.splitlines() == [
+            "note: 1,308 notes are searchable yet, 735 still to be indexed, about 2 min left:"
+            " vragd sync --wait returns when all are",
+            "no good match yet (2 weak ones with --weak)",
+        ]
+        assert main(["query", "plants", "--json", "--socket", str(tmp_path / "s")]) == 1
+        told = capsys.readouterr()
+        assert (told.err, "indexing" in told.out) == ("", False), "for programs it is as the daemon said it"
+
+
 HERE: dict[str, Any] = {
     "name": "here", "type": "sqlite", "where": "/v/notes.db", "n_behind": 0, "n_withdrawn": 0, "n_refused": 0,
     "silent_s": 0.0, "trouble": None,
