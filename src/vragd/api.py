@@ -103,6 +103,7 @@ class Hit:
     file: str = ""
     id: str = ""
     modified: float = 0.0
+    date: str | None = None
     raw: Mapping[str, Any] = field(default_factory=dict, repr=False)
 
 
@@ -111,7 +112,7 @@ class Answer:
     """
     Hits, the best first. `n_weak` were no good match and are left out, `pending` paths are still to be indexed, and
     `degraded` says why the answer may be incomplete: codes of docs/using.md. `instead`: words that are nowhere,
-    and what was looked for in their place.
+    and what was looked for in their place. `n_found` match, these among them; unless `found_all` there may be more.
     """
 
     hits: Sequence[Hit] = ()
@@ -121,6 +122,8 @@ class Answer:
     instead: Mapping[str, str] = field(default_factory=dict)
     unknown: Sequence[Mapping[str, str]] = ()
     generation: int = 0
+    n_found: int = 0
+    found_all: bool = False
 
 
 def _answer(told: Mapping[str, Any]) -> Answer:

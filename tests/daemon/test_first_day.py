@@ -104,7 +104,7 @@ VARIES = (
     (r"(:\d+-\d+|^ +\d+-\d+ +)(  )?[0-9a-z]{8}(?=$|  )", r"\1\g<2>abcd1234"),
     (r"\b[\d,]+ (s|min|h|d)(?= ago|,)", r"1 \1"),
     (r"\b[\d,.]+ (MiB|kB|MB|ms)", r"1 \1"),
-    (r"newest 1 \w+", "newest 1 d"),
+    (r"newest changed 1 \w+", "newest changed 1 d"),
     (r"(vragd|Python|SQLite) \d+\.\d+\.\d+", r"\1 1.2.3"),
     (r"at \S*/bin/python\S*", "at /usr/bin/python3"),
     (r"near \S+ far \S+", "near 0.6, far 0.1,"),
@@ -112,6 +112,7 @@ VARIES = (
     (r"is on \w+$", "is on ext4"),
     (r"packages: \d+", "packages: 14"),
     (r", \d+ things? to know", ""),  # of the service
+    (r"(goes as it came:)[^$]*", r"\1 as this one was installed\n"),
 )
 OF_THIS_MACHINE = re.compile(r"^(?:ok|note|bad) +service: .*\n(?:      .*\n)*", re.MULTILINE)
 """What doctor says of a service manager: whether there is one is not ours to say."""

@@ -239,5 +239,5 @@ def test_one_answer_is_one_json_document(tmp_path: Path) -> None:
         assert set(hit) == {
             "store", "source", "path", "title", "heading", "lines", "score", "text", "uri", "excerpt", "spans",
             "excerpt_lines", "passages", "copies", "weak", "template", "modified", "created", "parts", "id",
-            "file",
+            "file", "date",
         }  # fmt: skip

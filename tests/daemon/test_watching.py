@@ -121,7 +121,7 @@ def test_nothing_private_is_logged(tmp_path: Path) -> None:
         daemon.vault.rename(tmp_path / "gone")
         until(lambda: "source_offline" in daemon.status()["degraded"], "the vault to be missed")
         daemon.stop()
-        assert "sync.round_applied" in daemon.log()
+        assert "sync.notes_applied" in daemon.log()
         assert [word for word in canaries if word in daemon.log()] == []
         assert str(daemon.vault) not in daemon.log()
 

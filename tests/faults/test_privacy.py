@@ -216,7 +216,7 @@ def test_nothing_private_reaches_a_log_and_nothing_is_open_to_others(
 
 EXPECTED = (
     "sync.chunks_refused", "worker.work_paused", "search.vectors_unavailable", "daemon.reload_refused",
-    "catalog.file_replaced", "sync.round_applied", "daemon.service_stopped",
+    "catalog.file_replaced", "sync.notes_applied", "daemon.service_stopped",
 )  # fmt: skip
 
 

@@ -122,10 +122,10 @@ class Two:
 
     def wait_for_work(self, daemon: Vragd) -> None:
         """Until the daemon writes, or has written what there was."""
-        done = daemon.log().count("sync.round_applied")
+        done = daemon.log().count("sync.notes_applied")
         had = self.intents(daemon)
         until(
-            lambda: self.intents(daemon) != had or daemon.log().count("sync.round_applied") > done,
+            lambda: self.intents(daemon) != had or daemon.log().count("sync.notes_applied") > done,
             "the daemon to write", 60,
         )  # fmt: skip
 

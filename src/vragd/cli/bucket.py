@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from vragd.stores.elsewhere import Place
 
 IMPORTED = "imported"
-"""`stores.moves.places.IMPORTED`, for those who look whether there is any before they import that."""
+"""`stores.moves.nearby.IMPORTED`, for those who look whether there is any before they import that."""
 
 
 ALL = "*"

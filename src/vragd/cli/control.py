@@ -249,7 +249,7 @@ def detach(args: argparse.Namespace, *, said: bool = False) -> int:
         _until(stands, START_S, "the daemon to answer", f"see {file}")
     process.returncode = 0  # it goes on without us
     out(f"vragd runs (pid {process.pid}), its log is {file}")
-    out("vragd status says how far it is, vragd stop ends it")
+    out("vragd sync --wait returns when all is searchable, vragd status says how far it is, vragd stop ends it")
     return 0
 
 

@@ -17,6 +17,7 @@ from typing import Any
 from vragd.cli.hits import print_hits
 from vragd.cli.render import out, plural, say
 from vragd.cli.sync import Progress
+from vragd.cli.words import as_typed
 from vragd.client import Client
 from vragd.errors import NoDaemon, UsageError, VragdError
 from vragd.system.places import expanded
@@ -57,14 +58,8 @@ def _demo(args: argparse.Namespace) -> int:
             print_hits(answer)
             out(f"answered in {took * 1000:.0f} ms")
             _show_edit(client, copy)
-        out(f"\nStopped; the copy and its index are removed. Your own vault: {_program()} init ~/path/to/your/vault")
+        out(f"\nStopped; the copy and its index are removed. Your own vault: {as_typed()} init ~/path/to/your/vault")
     return 0
-
-
-def _program() -> str:
-    """What starts vragd here: as it was typed, where the shell finds none by its name."""
-    typed = sys.argv[0]
-    return typed if Path(typed).name == "vragd" and shutil.which("vragd") is None else "vragd"
 
 
 @contextmanager

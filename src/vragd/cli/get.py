@@ -16,7 +16,7 @@ def add(commands: Any, common: argparse.ArgumentParser) -> None:
     sub = commands.add_parser("get", parents=[common], help="read back a note, a part of it, or a hit by its id")
     sub.add_argument(
         "note",
-        help="a hit's id; or a path as hits print it, or a name, with :FROM-TO, #HEADING or #^BLOCK a part of it",
+        help="a hit's id; or a path as hits print it, a title, a name, with :FROM-TO, #HEADING or #^BLOCK a part of it",
     )
     sub.add_argument("-s", "--store", action="append", default=[], help="only this store (may be repeated)")
     sub.add_argument("--source", action="append", default=[], help="only this source (may be repeated)")

@@ -9,6 +9,7 @@ from typing import Any
 from vragd.cli.page import DIM, HIT, PLACE, TITLE, Page, Piece, file_link, seen
 from vragd.cli.reasons import NO_DAEMON, say_behind
 from vragd.cli.render import out_pieces, plural, say, the_page, within
+from vragd.cli.words import MAX_TOP_K
 from vragd.search.headings import as_read, path_of
 
 EXCERPT_CHARS = 240
@@ -26,6 +27,7 @@ def print_hits(answer: dict[str, Any], first: int = 1, page: Page | None = None,
     wrong with them goes to standard error.
     """
     page = page or the_page()
+    say_indexing(answer)
     say_instead(answer)
     say_unknown(answer)
     for number, hit in enumerate(answer["hits"], first):
@@ -60,7 +62,7 @@ def print_place(place: str, id_: str, link: str, page: Page) -> None:
 def say_beside(answer: dict[str, Any], first: int = 1, least: float = 0.0) -> None:
     """That there are no hits, and what may be wrong with those there are, on standard error; else as `print_hits`."""
     if not answer["hits"]:
-        say(_none(answer.get("n_weak", 0), first, least))
+        say(_none(answer.get("n_weak", 0), first, least, yet="indexing" in answer))
     if NO_DAEMON in answer["degraded"]:
         changed = (
             f"; {plural(answer['pending'], 'file is', 'files are')} new or changed since" if answer["pending"] else ""
@@ -74,10 +76,32 @@ def say_beside(answer: dict[str, Any], first: int = 1, least: float = 0.0) -> No
     say_behind(answer)
 
 
-def _none(n_weak: int, first: int, least: float) -> str:
+def say_indexing(answer: dict[str, Any]) -> None:
+    """Before all else, on standard error: how much of what is asked is not searchable yet, where that is much."""
+    if indexing := answer.get("indexing"):
+        say(f"note: {indexing}")
+
+
+def say_more(answer: dict[str, Any], first: int, top_k: int, *, ranked_too: bool = True) -> None:
+    """
+    That there are more hits than these, of which `top_k` were asked for, and how they are shown; on standard error. Of
+    ranked ones there nearly always are.
+    """
+    n, there = len(answer["hits"]), answer.get("n_found", 0)
+    is_ranked = any(hit["score"] for hit in answer["hits"])
+    if n < top_k or there < first + n or (is_ranked and not ranked_too):
+        return
+    these = f"{first:,} to {first + n - 1:,}" if first > 1 else f"the best {n:,}" if is_ranked else f"{n:,}"
+    is_all = answer["found_all"]
+    shows = f"-n {there} shows all" if is_all and there <= MAX_TOP_K else f"-n {min(4 * n, MAX_TOP_K)} shows more"
+    say(f"{these} of {there:,}{'' if is_all else ' or more'}: {shows}, --offset {first + n - 1} the next")
+
+
+def _none(n_weak: int, first: int, least: float, *, yet: bool = False) -> str:
     """That there are no hits, by what was asked for: others may come before these, or have a lower score."""
     what = f"no {'good match' if n_weak else 'hit' if least else 'hits'}"
     what += f" from number {first:,} on" if first > 1 else ""
+    what += " yet" if yet else ""
     if least:  # weak ones are not counted by their scores
         return f"{what} has a score of {least:g} or more{'; weak ones are with --weak' if n_weak else ''}"
     return f"{what} ({plural(n_weak, 'weak one')} with --weak)" if n_weak else what
@@ -85,8 +109,13 @@ def _none(n_weak: int, first: int, least: float) -> str:
 
 def say_instead(answer: dict[str, Any]) -> None:
     """What was looked for in place of words that are nowhere, on standard error."""
+    if not answer["hits"]:  # what may be meant is asked for by whoever meant it
+        if instead := answer.get("instead", {}):
+            words = ", ".join(f"{other!r} for {word!r}" for word, other in instead.items())
+            say(f"did you mean {words}? {'it is' if len(instead) == 1 else 'those are'} nowhere as typed")
+        return
     for word, other in answer.get("instead", {}).items():
-        say(f"showing results for {other!r}: {word!r} is nowhere (--exact looks for it alone)")
+        say(f"no note has {word!r}: showing results for {other!r}, spelled much the same (--exact: for {word!r} alone)")
 
 
 def say_unknown(answer: dict[str, Any]) -> None:
@@ -120,9 +149,22 @@ def _name(text: str) -> str:
 def _beside(hit: dict[str, Any]) -> str:
     """Its score, if anything ranked it, and its day."""
     said = [f"{hit['score']:.3f}{'  weak' if hit.get('weak') else ''}"] if hit["score"] else []
-    when = hit.get("created") or hit.get("modified")
-    said += [time.strftime("%Y-%m-%d", time.localtime(when))] if when else []
-    return ", ".join(said)
+    return ", ".join([*said, *day_of(hit)])
+
+
+def day_of(hit: dict[str, Any]) -> list[str]:
+    """
+    The day a hit is of, as `after:` finds it: when it was made, where hits are in that order, else the day it says it
+    is of; of one that says none when its file was changed, and that it is that.
+    """
+    if made := hit.get("created"):
+        return [_day(made)]
+    changed = hit.get("modified")
+    return [hit["date"]] if hit.get("date") else [f"changed {_day(changed)}"] if changed else []
+
+
+def _day(seconds: float) -> str:
+    return time.strftime("%Y-%m-%d", time.localtime(seconds))
 
 
 def _print_passage(hit: dict[str, Any], page: Page) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import os
 import re
 import sys
@@ -15,6 +16,7 @@ from vragd.cli.offers import offers, print_offers
 from vragd.cli.page import seen
 from vragd.cli.reasons import on_language
 from vragd.cli.render import out, plural, say, within
+from vragd.cli.words import as_typed
 from vragd.errors import UsageError
 from vragd.system.files import disk_error, vault_around, write_atomic
 from vragd.system.places import MACOS, config_path, data_dir, expanded, named
@@ -31,9 +33,10 @@ OBSIDIAN_LISTS = (
 )
 
 STORE = "notes"
-S_A_NOTE = 0.03
-"""Rough: two cores here embed about 100 passages a second (`python -m bench bulk`), a note is about three."""
-S_A_NOTE_OF_WORDS = 0.002
+S_A_NOTE, S_A_NOTE_OF_WORDS = 0.05, 0.002
+"""Rough: a note is some four passages, of which two cores embed about 100 a second (`python -m bench bulk`)."""
+MEASURED_FROM_S = 5.0
+"""What is sooner done than that by the rough measure is not measured."""
 MANY_FOREIGN = 0.2
 WORDS_ALONE = "no model and no vectors: words alone are searched"
 TEMPLATE = """\
@@ -116,12 +119,14 @@ def write_new(args: argparse.Namespace, folders: Sequence[Path]) -> int:
     _replace(file, text)
     out(f"wrote {file}")
     for folder in folders:
-        out(within(f"      {said_of(folder, S_A_NOTE_OF_WORDS if words_only else S_A_NOTE)}"))
+        out(within(f"      {said_of(folder, words_only=words_only)}"))
         if not words_only:
             for line in advice_for(folder):
                 out(within(f"      {line}"))
     print_offers(offers(data_dir(args.data_dir, None), folders), "      ")
-    out("next: vragd run, or vragd service install")
+    vragd = as_typed()
+    out(f"next: {vragd} run --detach, then {vragd} sync --wait, which returns when all is searchable")
+    out(f"or:   {vragd} run, in this terminal; {vragd} service install, at every login")
     return 0
 
 
@@ -184,22 +189,33 @@ def advice_for(folder: Path) -> list[str]:
     return list(on_language(share))
 
 
-def said_of(folder: Path, s_a_note: float = S_A_NOTE) -> str:
-    """How many notes there are, and about how long they take at so many seconds each; a sentence."""
-    from vragd.stores.trial import counted
+def said_of(folder: Path, *, words_only: bool = False) -> str:
+    """How many notes there are, and about how long this machine takes for them; a sentence."""
+    from vragd.config.settings import StoreSettings
+    from vragd.stores.trial import counted, seconds_to_index
 
     found = counted(folder)
     if found is None:
         return f"{folder}: its notes are counted once vragd runs"
     notes, hidden = found
     excluded = f", {hidden:,} excluded by Obsidian" if hidden else ""
-    return f"{folder}: {plural(notes, 'note')}{excluded}, {_roughly(s_a_note * notes)} to index"
+    seconds = notes * (S_A_NOTE_OF_WORDS if words_only else S_A_NOTE)
+    between = seconds, seconds
+    if not words_only and seconds > MEASURED_FROM_S:
+        between = seconds_to_index(folder, StoreSettings().embedder) or between
+    return f"{folder}: {plural(notes, 'note')}{excluded}, {roughly(*between)}"
 
 
-def _roughly(seconds: float) -> str:
-    if seconds < 10:
-        return "a few seconds"
-    return f"about {round(seconds, -1):.0f} s" if seconds < 120 else f"about {seconds / 60:.0f} min"
+def roughly(seconds: float, now: float) -> str:
+    """How long an index takes, in words: by how long on a machine that does nothing else, and by how it is `now`."""
+    most = max(2 * seconds, now)  # as fast as it is at first no machine goes on for long
+    if most < 20:
+        return "a few seconds to index"
+    if most < 90:
+        between = f"{max(10, round(seconds, -1)):.0f} to {round(most, -1):.0f} s"
+    else:
+        between = f"{max(1, round(seconds / 60))} to {math.ceil(most / 60)} min"
+    return f"{between} to index, longer while the machine is busy"
 
 
 def outermost(folders: Sequence[Path]) -> list[Path]:

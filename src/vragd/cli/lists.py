@@ -51,7 +51,7 @@ def _add_tasks(commands: Any, common: argparse.ArgumentParser) -> None:
 
 
 def _add_recent(commands: Any, common: argparse.ArgumentParser) -> None:
-    sub = commands.add_parser("recent", parents=[common], help="the notes that were changed last")
+    sub = commands.add_parser("recent", parents=[common], help="the notes whose files were changed last")
     sub.add_argument(
         "-k",
         "-n",

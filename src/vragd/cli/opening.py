@@ -9,11 +9,14 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from vragd.cli.render import say
 from vragd.errors import UsageError, VragdError
 from vragd.system.places import MACOS
 
 PATIENCE_S = 5.0
 """How long an opener is watched: one that has not failed by then waits for what it opened."""
+NO_PROGRAM = 3
+"""How xdg-open(1) ends where a tool is missing that it needs to open something."""
 _PLUS = re.compile(
     r"(vi|vim|nvim|gvim|mvim|vimx|view|nano|pico|emacs|emacsclient|kak|micro|mg|joe|jed|ne|gedit|neovide)"
 )
@@ -41,9 +44,17 @@ def open_hit(hit: Mapping[str, Any], environ: Mapping[str, str] = os.environ) ->
     link: str = hit["uri"] or Path(hit["file"]).as_uri()
     opener, status = open_link(link, environ)
     if status:
-        what = "Obsidian is not known to the desktop as what opens obsidian: links" if "obsidian:" in link else link
-        raise VragdError(f"{opener} ended with {status}", hint=f"{what}? else --edit N")
+        what = "obsidian: links" if link.startswith("obsidian:") else "such files"
+        needs = "Obsidian, with a desktop" if link.startswith("obsidian:") else "a desktop with a program for them"
+        hint = f"install {needs}; else --edit N, or open {hit['file']} yourself"
+        raise VragdError(why_not(what, opener, status), hint=hint)
     return link
+
+
+def why_not(what: str, opener: str, status: int) -> str:
+    """Why `what` was not opened, where `opener` ended with this status; in words for those that xdg-open documents."""
+    why = f"no program on this machine opens {what}" if status == NO_PROGRAM else f"{what} could not be opened"
+    return f"{why}: {opener} ended with {status}"
 
 
 def open_link(link: str, environ: Mapping[str, str] = os.environ) -> tuple[str, int]:
@@ -79,6 +90,8 @@ def editing(hit: Mapping[str, Any], environ: Mapping[str, str] = os.environ) -> 
     if not asked:
         path = environ.get("PATH")
         asked = next((name for name in ("sensible-editor", "nano", "vi") if shutil.which(name, path=path)), "")
+        if asked:
+            say(f"note: neither VISUAL nor EDITOR is set, so {asked} edits; export EDITOR=nano, say, sets another")
     try:
         words = shlex.split(asked)
     except ValueError:

@@ -132,6 +132,10 @@ def _wrapped(cells: list[Cell], width: int, indent: int) -> list[list[Cell]]:
             if cell[0] == " ":
                 blank = len(line)
             at = blank if blank > len(margin) else len(line)
+            if at == len(line) and _is_address(line[len(margin) :]):
+                line.append(cell)  # in two parts nobody can copy it: the terminal breaks it as it shows it
+                used += size
+                continue
             found.append(_stripped(line[:at]))
             line = margin + _led(line[at:])
             used, blank = sum(_size(char) for char, _, _ in line), 0
@@ -144,6 +148,11 @@ def _wrapped(cells: list[Cell], width: int, indent: int) -> list[list[Cell]]:
         if cell[0] == " ":
             blank = len(line)
     return [*found, _stripped(line)]
+
+
+def _is_address(cells: list[Cell]) -> bool:
+    """Whether what stands there without a blank is one of the web."""
+    return "://" in "".join(char for char, _, _ in cells).rpartition(" ")[2]
 
 
 def _stripped(line: list[Cell]) -> list[Cell]:

@@ -10,20 +10,39 @@ from typing import Any
 
 from vragd.cli import bucket
 from vragd.cli.connect import client, data_dir_of, load, names_socket
-from vragd.cli.hits import print_hits, say_beside, say_instead, say_unknown
+from vragd.cli.hits import print_hits, say_beside, say_indexing, say_instead, say_more, say_unknown
 from vragd.cli.offers import not_asked
+from vragd.cli.reasons import NO_DAEMON, on_indexing
 from vragd.cli.render import say, the_page, within
 from vragd.cli.words import GUARD, MAX_TOP_K, count, score
-from vragd.errors import NotFound, NotRunning, UnknownStore, UsageError
+from vragd.errors import NotFound, NotRunning, UnknownStore, UsageError, VragdError
 
 FRESH_S = 25
+FEW = 20
+"""Files that wait: more than people save at a time, so that what is found may be any but the best."""
+DESCRIPTION = """\
+Quotes around a question may be left out, but for what the shell reads itself:
+  vragd query how do I brew coffee
+  vragd query 'coffee -decaf "french press" [status:done]'
+
+A hit is a note with its best passage:
+  1. Coffee  Brewing  (0.610, 2026-04-09)    title, heading, score, date
+     MyVault/Kitchen/Coffee.md:12-30  8m2kq0ra    place, lines, id
+Title, place and id all name it for vragd get, links, similar and outline.
+The score: 1 at most by likeness, and 1 more for a note that is called what was
+asked, or has what was quoted; 0.5 is a good match, 0.2 may be chance. The date
+is the note's own, of its property or its name; "changed", where it has none, is
+when its file was."""
 NOTHING_FOUND = 1
 """The exit status where all went well and there is nothing, as with grep."""
 _LEFT_OUT = re.compile(r"-(?!-|[hknsl0]$|[kn]\d+$|l0$|0l$).")  # no option: those are -h, -s NAME, -k 5, -k5, -n, -l, -0
 
 
 def add(commands: Any, common: argparse.ArgumentParser) -> None:
-    sub = commands.add_parser("query", parents=[common], help="find notes")
+    sub = commands.add_parser(
+        "query", parents=[common], help="find notes", description=DESCRIPTION,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )  # fmt: skip
     sub.add_argument("text", nargs="*", help="what to look for, in your own words; or filters, see docs/questions.md")
     sub.add_argument("-s", "--store", action="append", default=[], help="only this store (may be repeated)")
     sub.add_argument(
@@ -153,14 +172,33 @@ def _query(args: argparse.Namespace) -> int:
         raise
     if answer["hits"] and (args.open is not None or args.edit is not None):
         return _use(args, answer, first)
+    if args.null or args.format != "json":
+        answer = _with_state(args, answer)
     show(args, answer, first)
     return 0 if answer["hits"] else NOTHING_FOUND
+
+
+def _with_state(args: argparse.Namespace, answer: Any) -> Any:
+    """For people: what is to be known first, while much is still to be indexed; and what its hits are dated by."""
+    if args.sort == "modified":  # which is not always the day that a note is of
+        answer = {**answer, "hits": [{**hit, "date": None} for hit in answer["hits"]]}
+    if NO_DAEMON in answer["degraded"] or answer["pending"] < (FEW if answer["hits"] else 1):
+        return answer
+    from vragd.cli.status import left_of, n_searched
+
+    try:
+        status = client(args).request("GET", "/v1/status")
+    except VragdError:  # it has stopped since
+        return answer
+    n = sum(n_searched(store) for store in status["stores"])
+    return {**answer, "indexing": on_indexing(n, status["pending"], left_of(status))} if status["pending"] else answer
 
 
 def show(args: argparse.Namespace, answer: Any, first: int) -> None:
     """Print an answer in the format that was asked for, its first hit with this number."""
     if args.format == "text" and not args.null:
         print_hits(answer, first, the_page(args.color), least=args.min_score)
+        say_more(answer, first, args.top_k)
         if not answer["hits"] and (beside := not_asked(args)):
             say(beside)
         return
@@ -171,9 +209,11 @@ def show(args: argparse.Namespace, answer: Any, first: int) -> None:
     else:
         print_as(args.format, answer, first)
     if args.null or args.format != "json":  # which has it all
+        say_indexing(answer)
         say_instead(answer)
         say_unknown(answer)
         say_beside(answer, first, args.min_score)
+        say_more(answer, first, args.top_k, ranked_too=False)
 
 
 def _use(args: argparse.Namespace, answer: Any, first: int) -> int:

@@ -77,11 +77,20 @@ def on_sending(sending: Mapping[str, Any]) -> str:
     return f"{plural(sending['texts'], 'text')}, {amount}, to be sent to {sending['host']}"
 
 
+def on_indexing(n_searchable: int, pending: int, left: str) -> str:
+    """That much is still to be indexed, `left` how long that takes, if that is known: the first that is to be known."""
+    left = f", {left}" if left else ""
+    there = f"{plural(n_searchable, 'note is', 'notes are')} searchable" if n_searchable else "nothing is searchable"
+    return f"{there} yet, {pending:,} still to be indexed{left}: vragd sync --wait returns when all are"
+
+
 def say_behind(answer: dict[str, Any]) -> None:
     """On standard error, what the answer may lack."""
-    if n := answer["pending"]:
-        say(f"note: {plural(n, 'path is', 'paths are')} still to be indexed")
-    if codes := answer["degraded"]:
+    codes = answer["degraded"]
+    if (n := answer["pending"]) and "indexing" not in answer:
+        way = "" if NO_DAEMON in codes else f"; vragd sync --wait waits for {'it' if n == 1 else 'them'}"
+        say(f"note: {plural(n, 'file is', 'files are')} still to be indexed{way}")
+    if codes:
         for line in in_words(codes):
             say(within(f"note: {line}"))
         if NO_DAEMON in codes:

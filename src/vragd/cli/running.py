@@ -83,7 +83,8 @@ def tell(
             stream.flush()
             drawn = True
         elif not AT_THE_START & set(status["degraded"]):
-            stream.write(("\r\033[K" if drawn else "") + _ready(status, clock() - started, log))
+            whole = f"\r\033[K[{'#' * WIDE}] 100 %\n" if drawn else ""
+            stream.write(whole + _ready(status, clock() - started, log))
             stream.flush()
             return
     if drawn:  # what is said next has a line of its own

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import argparse
 import sys
-import time
 from typing import Any, BinaryIO
 
 from vragd.cli.connect import Session
-from vragd.cli.hits import below_title, copies_of, print_below, print_place, print_title, say_unknown
+from vragd.cli.hits import below_title, copies_of, day_of, print_below, print_place, print_title, say_unknown
 from vragd.cli.links import named
 from vragd.cli.page import file_link
 from vragd.cli.query import NOTHING_FOUND, add_filters, add_formats, filters_of, folder_of
@@ -86,7 +85,7 @@ def print_related(answer: dict[str, Any]) -> None:
     page = the_page()
     for number, hit in enumerate(answer["hits"], 1):
         note = hit["note"]
-        said = [f"{hit['score']:.3f}", time.strftime("%Y-%m-%d", time.localtime(hit["modified"]))]
+        said = [f"{hit['score']:.3f}", *day_of(hit)]
         said += [words for way, words in (("out", "linked"), ("back", "links here")) if way in hit["linked"]]
         heading = path_of(below_title(note["title"], hit["heading"]))
         print_title(f"{number}. ", note["title"], heading, ", ".join(said), hit.get("uri", ""), page)

@@ -69,7 +69,7 @@ def _watch(args: argparse.Namespace) -> int:
     try:
         while True:
             status, newest_s = _asked(args)
-            left = rest.of(status["pending"], time.monotonic())
+            left = left_of(status) or rest.of(status["pending"], time.monotonic())
             if page.width:
                 sys.stdout.write("\033[H\033[2J")
                 print_status(status, newest_s, page, left)
@@ -80,6 +80,11 @@ def _watch(args: argparse.Namespace) -> int:
             time.sleep(EVERY_S)
     except KeyboardInterrupt:
         return 0
+
+
+def left_of(status: Status) -> str:
+    """How long the daemon takes for what is left, in words; "" where it cannot tell, or has nothing to do."""
+    return f"about {ago(left_s)} left" if (left_s := status.get("left_s")) else ""
 
 
 class Rest:
@@ -112,7 +117,7 @@ def sentence(status: Status, newest_s: float | None, left: str = "") -> str:
         said = f"{plural(notes, 'note')} searchable, {pending:,} still to be indexed" + (f" ({left})" if left else "")
     else:
         said = f"{'All ' if notes > 1 and not (out_of_reach or behind) else ''}{plural(notes, 'note')} searchable"
-    said += f", newest {ago(newest_s)} ago" if newest_s is not None else ""
+    said += f", newest changed {ago(newest_s)} ago" if newest_s is not None else ""
     bad = sum(store["states"].get("failed", 0) for store in stores)
     by_words = sum(store["states"].get("pending", 0) for store in stores)
     away = sum(source["state"] not in ("ok", "new") for store in stores for source in store["sources"])
@@ -153,7 +158,9 @@ def n_searched(store: Status) -> int:
 
 def print_status(status: Status, newest_s: float | None, page: Page, left: str = "") -> None:
     """One screen of it."""
-    out_pieces([Piece(sentence(status, newest_s, left), TITLE)], page)
+    out_pieces([Piece(sentence(status, newest_s, left or left_of(status)), TITLE)], page)
+    if status["pending"]:
+        out("vragd sync --wait returns when all is searchable")
     told = f"vragd {status['version']}, pid {status['pid']}, up {ago(status['uptime_s'])}"
     for field, where in (("memory_bytes", "of memory"), ("bytes_on_disk", "on disk")):
         told += f", {round(status[field] / 2**20):,} MiB {where}" if field in status else ""

@@ -197,14 +197,14 @@ class Telling:
         threading.Thread(target=self._open, args=[led.as_uri()], daemon=True).start()
 
     def _open(self, link: str) -> None:
-        from vragd.cli.opening import open_link
+        from vragd.cli.opening import open_link, why_not
 
         try:
             opener, status = open_link(link, self._environ)
         except VragdError as error:
             why = error.message
         else:
-            why = f"{opener} ended with {status}" if status else ""
+            why = why_not("web pages", opener, status) if status else ""
         if why:
             self.end()
             say(f"No browser was opened: {why}. Open the address above.")

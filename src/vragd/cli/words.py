@@ -24,6 +24,8 @@ FLAGS = {
     "--null": "-0", "--print0": "-0", "--files-with-matches": "-l", "--paths": "-l", "--editor": "--edit",
     "--colour": "--color", "--since": "--after", "--until": "--before", "--filter": "--where", "--tags": "--tag",
 }  # fmt: skip
+OF_THESE = {"tags": "tag:{}", "tasks": "{}", "recent": "{}"}
+"""What the commands that list are asked with of what somebody named behind them."""
 GUARD = "\0"
 """Before a word that begins as an option and is none; no word of a command line has it."""
 SURE = 0.7
@@ -98,11 +100,21 @@ class Words(argparse.ArgumentParser):
         rest = [word.removeprefix(GUARD) for word in rest]
         flag = next((word.partition("=")[0] for word in rest if word.startswith("-")), "")
         if not flag:
-            self._end(f"{self.prog} takes no {rest[0]!r}")
+            self._end(f"{self.prog} takes no {rest[0]!r}", self._narrowed(rest))
         known = {one.lstrip("-"): one for one in self._option_string_actions if one.startswith("--")}
         near = FLAGS.get(flag, "")  # the dashes that all have make none alike
         near = near if near in self._option_string_actions else known.get(nearest(flag.lstrip("-"), known), "")
         self._end(f"{self.prog} has no {flag}", f"{near}, or {self.prog} --help" if near else "")
+
+    def _narrowed(self, rest: Sequence[str]) -> str:
+        """How a command that lists is asked of what was named behind it; "" for any other."""
+        import shlex
+
+        program, _, command = self.prog.partition(" ")
+        if not (pattern := OF_THESE.get(command)):
+            return ""
+        asked = shlex.quote(pattern.format(" ".join(rest).removeprefix("#")))
+        return f"{program} query {asked}, or {program} {command} --where {asked}"
 
     def error(self, message: str) -> NoReturn:
         """Say it as every command complains, and end the process with 2."""
@@ -191,6 +203,15 @@ def score(text: str) -> float:
     if not -1 <= found <= 2:  # nor of nan
         raise argparse.ArgumentTypeError(f"expected a number, -1 to 2, not {text!r}")
     return found
+
+
+def as_typed() -> str:
+    """What starts vragd here: as it was typed, where the shell finds none by its name."""
+    import shutil
+
+    typed = sys.argv[0]
+    is_ours = typed.rpartition("/")[2] == "vragd"
+    return typed if is_ours and shutil.which("vragd") is None else "vragd"
 
 
 def show_help(parser: argparse.ArgumentParser) -> int:

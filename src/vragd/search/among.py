@@ -43,6 +43,7 @@ from vragd.search.typed import Typed
 from vragd.search.valued import (
     beside_null,
     compares,
+    day_of,
     file_time,
     microseconds,
     moment_in,
@@ -277,10 +278,22 @@ class Among:
         by_name = field != "modified"
         return {entry.id: said.get(entry.id) or self._time_of(entry, by_name) for entry in self._seen(among)}
 
+    def days(self, among: np.ndarray) -> dict[int, date]:
+        """The day that each of these notes says it is of, by its property or its name; without those that say none."""
+        found = {entry.id: day for entry in self._seen(among) if (day := self._day_of(entry))}
+        for name in reversed(SAID_BY["date"]):
+            for note, value in self._typed.of(name, among if len(among) <= FEW else None):
+                if (day := day_of(moment_in(value))) is not None:
+                    found[note] = day
+        return found
+
     def _time_of(self, entry: Entry, by_name: bool) -> datetime:
         """The day in the note's name, if that counts, or else when its file was changed; in local time."""
-        day = self._typed.day(entry) or _day_in(_stem(entry.path)) if by_name else None
+        day = self._day_of(entry) if by_name else None
         return moment_of(day) or file_time(entry.modified_ns).astimezone()
+
+    def _day_of(self, entry: Entry) -> date | None:
+        return self._typed.day(entry) or _day_in(_stem(entry.path))
 
     def _seen(self, among: np.ndarray) -> list[Entry]:
         missing = [note for note in among.tolist() if note not in self._entries]

@@ -39,6 +39,7 @@ from vragd.search.narrowed import (
     EXACT_CHUNKS,
     MOST_LISTED,
     Narrowed,
+    days_of,
     hidden_by,
     lines_found,
     narrowed,
@@ -292,15 +293,21 @@ class _Look:
             lone=lone, nowhere=share_nowhere(self._asked.words, resolved.unseen),
         )  # fmt: skip
         order = self._order(now, ranking.notes)
-        hits, n_weak = shown_hits(now.lookup, target, question, ranking, Matched.of(self._asked, resolved), order)
-        # nothing is said of a word that only withheld notes have, or ones not asked for; nor where there are no hits
-        said = resolved.instead.items() if hits else ()
+        shown = shown_hits(now.lookup, target, question, ranking, Matched.of(self._asked, resolved), order)
+        # nothing is said of a word that only withheld notes have, or ones not asked for; nor where there are no hits,
+        # unless all that was asked for is misspelt
+        is_said = shown.hits or all(word.term in resolved.instead for word in self._asked.words if word.about)
+        said = resolved.instead.items() if is_said else ()
         instead = {word: other for word, other in said if other in ranking.standing}
         unknown = self._narrowed.unknown if self._narrowed else ()
         degraded = self._degraded()
-        if question.sort != "score" and self._is_cut(near, by_words, ranking):
+        is_cut = self._is_cut(near, by_words, ranking)
+        if question.sort != "score" and is_cut:
             degraded += ("sorted_best",)
-        return Answer(hits, degraded, generation, self._semantic, n_weak, instead, unknown)
+        return Answer(
+            shown.hits, degraded, generation, self._semantic, shown.n_weak, instead, unknown,
+            n_found=shown.n_found, found_all=not is_cut,
+        )  # fmt: skip
 
     def _is_cut(self, near: list[tuple[int, int]], by_words: ByWords | None, ranking: Ranking) -> bool:
         """Whether there may be notes that match beside those that were found."""
@@ -313,9 +320,11 @@ class _Look:
         """The notes that pass the filters, the last first: there are no words to rank them by."""
         assert self._narrowed is not None
         order = self._order(now, self._narrowed.notes, by="modified")
-        notes = sorted(self._narrowed.notes.tolist(), key=order.places.__getitem__)[: self._question.top_k]
-        hits = listed_hits(now.lookup, self._target, self._question, lines_found(now, self._question, notes), order)
-        return Answer(tuple(hits), (), now.generation(), True, unknown=self._narrowed.unknown)
+        passed = sorted(self._narrowed.notes.tolist(), key=order.places.__getitem__)
+        lines = lines_found(now, self._question, passed[: self._question.top_k])
+        hits = tuple(listed_hits(now.lookup, self._target, self._question, lines, order))
+        unknown = self._narrowed.unknown
+        return Answer(hits, (), now.generation(), True, unknown=unknown, n_found=len(passed), found_all=True)
 
     def _others(self, now: Snapshot) -> list[int]:
         """Notes that pass, and are answers for that alone."""
@@ -325,7 +334,8 @@ class _Look:
 
     def _order(self, now: Snapshot, notes: np.ndarray, by: Sort = "score") -> Order:
         sort = by if self._question.sort == "score" else self._question.sort
-        return order_of(now, self._target, sort, np.unique(notes)) if sort != "score" else Order()
+        found = order_of(now, self._target, sort, np.unique(notes)) if sort != "score" else Order()
+        return replace(found, days=partial(days_of, now, self._target))
 
     def _degraded(self) -> tuple[str, ...]:
         reasons: list[str] = []

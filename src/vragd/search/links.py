@@ -25,7 +25,7 @@ from vragd.terms.names import exact, shown
 
 MOST_NAMES = 50_000
 """Of files, that are compared with one that is nowhere."""
-N_NEAR = 3
+N_NEAR, NEAR = 3, 0.7  # by less, names are alike that have nothing to do with each other: nosuch, CouchDB
 _LINES = re.compile(r":(\d{1,9})(?:-(\d{1,9}))?$")
 
 
@@ -157,7 +157,7 @@ def near(target: Linked, text: str) -> list[str]:
             if len(names) < MOST_NAMES and (not target.sources or file.source in target.sources):
                 names.setdefault(_bare(file.path), _address(file))
         *_, (name, *_) = _readings(text.strip())  # without line numbers or a place
-        found = difflib.get_close_matches(_bare(name), names, N_NEAR, 0.6)
+        found = difflib.get_close_matches(_bare(name), names, N_NEAR, NEAR)
     return [names[name] for name in found]
 
 

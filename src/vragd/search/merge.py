@@ -48,6 +48,7 @@ def best_of(answers: Sequence[Answer], *, chunks: bool) -> Answer:
         sum(answer.n_weak for answer in answers),
         {word: other for answer in answers for word, other in answer.instead.items()},
         tuple(dict.fromkeys(one for answer in answers for one in answer.unknown)),
+        n_found=max(len(found), *(answer.n_found for answer in answers)),  # how many are in several nobody knows
     )
 
 

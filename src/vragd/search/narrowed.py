@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Hashable, Iterator, Sequence
 from dataclasses import dataclass
+from datetime import date
 from functools import partial
 from typing import Literal
 
@@ -26,10 +27,13 @@ from vragd.search.grammar.tree import (
     Node,
     Not,
     Or,
+    Phrase,
     Property,
+    Scope,
     Tag,
     When,
     Within,
+    Word,
 )
 from vragd.search.links import Linked, Root, find, nearest, notes_linked
 from vragd.search.nearest import nearest_name
@@ -166,6 +170,11 @@ def order_of(now: Snapshot, target: Target, sort: Sort, notes: np.ndarray) -> Or
     return Order({entry.id: at for at, entry in enumerate(found)}, created)
 
 
+def days_of(now: Snapshot, target: Target, notes: Sequence[int]) -> dict[int, date]:
+    """The day that each of these notes says it is of, by which `after:` finds it; without those that say none."""
+    return Among("", now.selecting, wall_clock(), places=target.places).days(np.array(sorted(notes), dtype=np.int64))
+
+
 def _unknown(now: Snapshot, target: Target, among: Among, where: Node) -> Iterator[Unknown]:
     for leaf in dict.fromkeys(_named(where)):
         if len(among.notes(leaf)):
@@ -190,11 +199,16 @@ def _unknown_folder(now: Snapshot, among: Among, name: str) -> Unknown:
 
 
 def _named(node: Node) -> Iterator[Tag | Property | Folder | Link]:
-    """The tags and properties that notes must have, the folders they must be in, and links to or from whom."""
+    """
+    The tags and properties that notes must have, the folders they must be in, and links to or from whom. What stands
+    behind `path:` and ends with a slash is a folder.
+    """
     match node:
         case And(parts) | Or(parts):
             for part in parts:
                 yield from _named(part)
+        case Within(Scope.PATH, Word(text) | Phrase(text)) if text.endswith("/"):
+            yield Folder(text.strip("/"))
         case Within(_, part):
             yield from _named(part)
         case Tag() | Folder() | Link():

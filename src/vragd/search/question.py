@@ -133,8 +133,9 @@ class Hit:
     One answer: a note with its best passage. `score` is higher for better hits; see `search.score`.
 
     `passages` are further ones of the note, `copies` are left out for their text being equal, `weak` whether the hit is
-    below the floor, `file` its path on this machine. `modified` is the file's, in seconds since 1970, and `created`
-    what the note says of itself, where hits are sorted by that. `parts` is what the score is made of.
+    below the floor, `file` its path on this machine. `modified` is the file's, in seconds since 1970, `created` what
+    the note says of itself, where hits are sorted by that, and `date` the day it says it is of, as 2026-04-09. `parts`
+    is what the score is made of.
     """
 
     store: str
@@ -158,6 +159,7 @@ class Hit:
     file: str = ""
     parts: Mapping[str, float | None] | None = None
     id: str = ""
+    date: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,7 +181,8 @@ class Answer:
 
     `generation` is that of the catalog they were joined with; `semantic` is whether vectors could be asked, where they
     were to be; `unreached` that it was the backend which could not. `n_weak` hits were left out as no good match.
-    `instead` names what was looked for in place of words that are nowhere.
+    `instead` names what was looked for in place of words that are nowhere. `n_found` hits match, these among them, and
+    if not `found_all` there may be more.
     """
 
     hits: tuple[Hit, ...]
@@ -190,6 +193,8 @@ class Answer:
     instead: Mapping[str, str] = field(default_factory=dict)
     unknown: tuple[Unknown, ...] = ()
     unreached: bool = False
+    n_found: int = 0
+    found_all: bool = False
 
 
 def wall_clock() -> datetime:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import date
 from itertools import islice
+from typing import NamedTuple
 
 from vragd.catalog.lookup import Lookup
 from vragd.catalog.model import Found
@@ -18,10 +20,22 @@ from vragd.terms.names import has_marks, link, shown
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """By note: its place, where that is not the best first; when it was `created`, where that decides."""
+    """
+    By note: its place, where that is not the best first; when it was `created`, where that decides. `days` looks up of
+    some notes which day each says it is of.
+    """
 
     places: Mapping[int, int] = field(default_factory=dict)
     created: Mapping[int, float] = field(default_factory=dict)
+    days: Callable[[Sequence[int]], Mapping[int, date]] = lambda _: {}
+
+
+class Shown(NamedTuple):
+    """`n_weak` were left out as no good match; `n_found` others were found, those that are shown among them."""
+
+    hits: tuple[Hit, ...]
+    n_weak: int
+    n_found: int
 
 
 MORE_PASSAGES = 2  # of a note, beside its best
@@ -32,16 +46,15 @@ SPARE = 2  # for equal texts: excerpts are made of what is shown, and little els
 
 def shown_hits(
     now: Lookup, target: Target, question: Question, ranking: Ranking, matched: Matched, order: Order
-) -> tuple[tuple[Hit, ...], int]:
-    """
-    The best `top_k` hits, or the first by their `order`, and how many were left out as no good match.
-    """
+) -> Shown:  # fmt: skip
+    """The best `top_k` hits, or the first by their `order`, of those that were found."""
     places, n_weak = ranking.best(chunks=question.chunks, listed=question.listed)
     weak = set(places[len(places) - n_weak :])
     n_left_out = 0 if question.weak else n_weak
     places = places[: len(places) - n_left_out]
+    good = ranking.at_least(places, question.min_score) if question.min_score else places
     if order.places:
-        places = ranking.at_least(places, question.min_score) if question.min_score else places
+        places = good
         places.sort(key=lambda at: order.places[int(ranking.notes[ranking.owner[at]])])
     rows = ranking.rows(places, weak, chunks=question.chunks)
     found: list[Hit] = []
@@ -52,9 +65,8 @@ def shown_hits(
             (templates if hit.template else found).append(hit)
         found = found if question.chunks else once(found)
     hits = [*found, *templates]
-    return tuple(
-        _with_excerpts(now, hit, matched) for hit in (hits if question.chunks else once(hits))[:wanted]
-    ), n_left_out
+    shown = (hits if question.chunks else once(hits))[:wanted]
+    return Shown(tuple(_with_excerpts(now, hit, matched) for hit in shown), n_left_out, len(good))
 
 
 def listed_hits(
@@ -81,6 +93,7 @@ def _from_line(hit: Hit, line: int | None) -> Hit:
 def _hits(now: Lookup, target: Target, rows: Sequence[Ranked], mode: str, order: Order, *, explain: bool) -> list[Hit]:
     texts = now.passages([chunk for row in rows for chunk, _ in row.passages[: 1 + MORE_PASSAGES]])
     bare = now.notes([row.note for row in rows if row.passages[0][0] not in texts])
+    days = order.days([row.note for row in rows])
     hits = []
     for row in rows:
         found = texts.get(row.passages[0][0])
@@ -90,7 +103,9 @@ def _hits(now: Lookup, target: Target, rows: Sequence[Ranked], mode: str, order:
         if found is not None:
             others = row.passages[1 : 1 + MORE_PASSAGES]
             more = [texts[chunk] for chunk, parts in others if chunk in texts and parts.words]
-            hit = replace(_hit(target, found, row, mode, more), created=order.created.get(row.note))
+            hit = _hit(target, found, row, mode, more)
+            day = days.get(row.note)
+            hit = replace(hit, created=order.created.get(row.note), date=day.isoformat() if day else None)
             hits.append(replace(hit, parts=row.parts.explained()) if explain else hit)
     return hits
 

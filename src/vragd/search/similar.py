@@ -28,7 +28,7 @@ from vragd.errors import NotFound, VragdError
 from vragd.search.grammar.tree import And
 from vragd.search.likened import Likened, likened_note, likened_text, without_recurring
 from vragd.search.links import FileRef, graph_of, refs_of
-from vragd.search.narrowed import hidden_by, linked_of, narrowed
+from vragd.search.narrowed import days_of, hidden_by, linked_of, narrowed
 from vragd.search.question import Place, Question, Target, Unknown
 from vragd.system.log import error_fields
 from vragd.terms.names import link, shown
@@ -72,6 +72,7 @@ class Related:
     heading: tuple[str, ...] = ()
     lines: tuple[int, int] = (1, 1)
     modified: float = 0.0
+    date: str | None = None
     uri: str = ""
     file: str = ""
     copies: tuple[FileRef, ...] = ()
@@ -280,6 +281,7 @@ def _shown(
     files = {row: graph.at(label, path) for row, (label, path, *_) in now.lookup.notes(rows).items()}
     there = {row: file for row, file in files.items() if file is not None}
     refs = dict(zip(there, refs_of(linked, graph, list(there.values())), strict=True))
+    days = days_of(now, target, [one.row for one in best])
     modified = {row: entry[3] for row, entry in now.lookup.notes([one.row for one in best]).items()}
     made = list[tuple[int, Related]]()
     for one in best:
@@ -288,6 +290,7 @@ def _shown(
         file, of = there[one.row], _nearest(now, target, asked, one.row)
         hit = Related(
             refs[one.row], round(one.score, 4), joined.get(one.row, ()), modified=modified[one.row] / 1e9,
+            date=days[one.row].isoformat() if one.row in days else None,
             copies=tuple(refs[row] for row in one.copies if row in refs),
         )  # fmt: skip
         if of is not None:

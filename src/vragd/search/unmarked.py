@@ -15,6 +15,8 @@ _LINKS = (
     ("[", r"(?<!\^)!?\[([^\[\]\n]*)\]\((?:[^()\n]|\([^()\n]*\))*\)", r"\1"),
     ("[", r"!?\[\[(?:[^\[\]|\n]*\|)?([^\[\]|\n]*)\]\]", r"\1"),
 )
+_OVER_LINES = re.compile(r"(?<!\^)!?\[([^\[\]]*\n[^\[\]]*)\]\((?:[^()\n]|\([^()\n]*\))*\)")
+"""A link whose text goes on in the next line of its paragraph."""
 _Rule = tuple[Callable[[str], re.Match[str] | None] | None, Callable[[str, str], str], str]
 # A rule is tried where one of its characters is: most lines have next to none. Those of a line's begin are matched
 # there alone: `sub` would try each place of the line.
@@ -69,6 +71,7 @@ def unmarked(lines: Sequence[str]) -> list[str]:
             result.append(one)
         else:
             result[-1] += "\n" + one
+    result = [_OVER_LINES.sub(r"\1", one) if "](" in one and "\n" in one else one for one in result]
     return restored("\n".join(map(without_emphasis, result)), held).split("\n")
 
 

@@ -78,6 +78,16 @@ def moment_of(value: Value) -> datetime | None:
     return None
 
 
+def day_of(value: Value) -> date | None:
+    """The day, here, of the moment that a value names."""
+    if (moment := moment_of(value)) is None:
+        return None
+    try:
+        return moment.astimezone().date()
+    except (OverflowError, ValueError, OSError):  # as in `_local`
+        return moment.date()
+
+
 def _local(wall: datetime) -> datetime:
     try:
         return wall.astimezone()

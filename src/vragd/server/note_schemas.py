@@ -85,6 +85,7 @@ class RelatedModel(Body):
     heading: tuple[str, ...]
     lines: tuple[int, int]
     modified: float
+    date: str | None = Field(description="the day the note says it is of, by its property date or its name")
     uri: str
     file: str
     copies: tuple[FileRefModel, ...]

@@ -102,6 +102,7 @@ class HitModel(PassageModel):
     modified: float = Field(description="when the file was, in seconds since 1970")
     file: str = Field(description="where it is on this machine; empty if nobody knows")
     created: float | None = Field(description="when the note was, where hits are sorted by that")
+    date: str | None = Field(description="the day the note says it is of, by its property date or its name")
     parts: PartsModel | None
 
 
@@ -110,6 +111,7 @@ class QueryAnswer(Body):
     `generation` grows with every commit; `pending` paths are still to be indexed; `degraded`: why it may be stale.
 
     `n_weak` hits were left out as no good match. `instead`: what was looked for in place of words that are nowhere.
+    `n_found` hits match, these among them: so many where `found_all`, else at least about so many.
     """
 
     hits: tuple[HitModel, ...]
@@ -117,5 +119,7 @@ class QueryAnswer(Body):
     pending: int
     degraded: tuple[str, ...]
     n_weak: int
+    n_found: int
+    found_all: bool
     instead: dict[str, str]
     unknown: tuple[UnknownModel, ...]

@@ -24,6 +24,7 @@ from vragd.store.store import WORDS_SWEPT_WITHIN_S, Store
 from vragd.stores.feeding import Feeding
 from vragd.stores.loops import BROKEN_RETRY_S, Loops
 from vragd.stores.patience import ASKED_AGAIN_S, DOUBT_AGAIN_S, Asking, Patience
+from vragd.stores.progress import Progress
 from vragd.stores.retries import Retries
 from vragd.stores.state import Standing, State
 from vragd.stores.watched import Keeper
@@ -50,7 +51,7 @@ class Indexer:
         self.standing, self.store, self.writer = standing, store, writer
         self.keepers: dict[int, Keeper] = {}
         self._clock, self.loops = clock, Loops(store.name, clock, self._stirred)
-        self.retries = Retries(clock)
+        self.retries, self.progress = Retries(clock), Progress(store.name, clock)
         self.dirty = DirtyPaths(
             settle_s=settings.settle_ms / 1000,
             settle_max_s=settings.settle_max_s,
@@ -77,6 +78,7 @@ class Indexer:
     def _stirred(self) -> None:
         """A step was done, or there is something to do."""
         self.retries.doubt()
+        self.progress.look(self.dirty.pending())
         self.standing.stir()
 
     # -- lifecycle ---------------------------------------------------------------------------------
@@ -368,10 +370,7 @@ class Indexer:
         self.dirty.park((visit.source.id, visit.path) for visit in report.parked)
         if report.parked:
             self._asking.note_parked()
-        if report.n_changed or report.n_removed or report.n_embedded:
-            log.info(
-                "sync.round_applied", store=self.store.name, duration_ms=round(took_s * 1000), **report.log_fields()
-            )
+        self.progress.applied(report, took_s)
 
     def _put_off(self, later: list[tuple[Visit, float]]) -> None:
         for visit, delay_s in later:

@@ -181,6 +181,8 @@ def told(
     return {
         "hits": merge(found, question.top_k, chunks=question.chunks, sort=by)[offset:],
         "n_weak": sum(answer.n_weak for answer in answers),
+        "n_found": sum(answer.n_found for answer in answers),
+        "found_all": all(answer.found_all for answer in answers),
         "unknown": unknown_everywhere([answer.unknown for answer in answers]),
         "instead": {word: other for answer in answers for word, other in answer.instead.items()},
         "generation": sum(answer.generation for answer in answers),

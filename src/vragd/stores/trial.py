@@ -24,6 +24,8 @@ from vragd.store.resting import was_embedded_by
 from vragd.stores.registry import Registry
 from vragd.stores.sending import sending
 from vragd.sync.readers import READ, Documents, Readers
+from vragd.sync.sampled import passages_of
+from vragd.system.cores import usable_cores
 from vragd.system.files import could_be_private
 from vragd.vault.ignore import Rules
 from vragd.vault.read import Content
@@ -115,6 +117,61 @@ def sent_at_start(loaded: Loaded) -> dict[str, dict[str, Any]]:
 def models() -> list[dict[str, Any]]:
     """The models that are known to embed notes: `type`, and the fields of `known.Model`. Contacts nobody."""
     return [{"type": kind, **asdict(model)} for kind, model in known()]
+
+
+TRIED_NOTES, TRIED_TEXTS, TRIED_S = 40, 64, 1.5
+"""Of a folder so many notes are looked at, and of their passages so many embedded, for so long at most."""
+MOST_CORES = 8  # that a model in this process takes
+BESIDE_EMBEDDING = 1.25
+"""What an index takes by what its embedding does: `python -m bench bulk` has the time outside the embedder."""
+
+
+def seconds_to_index(folder: Path, settings: AnyEmbedder) -> tuple[float, float] | None:
+    """
+    How long this machine takes to index what is below a folder if it does nothing else, and as busy as it is now: a few
+    passages of it are embedded.
+
+    None where nobody can tell, as of a folder that is away. For an embedder of this process: nothing is to be sent
+    before it was said. Reads notes, blocks for some seconds.
+    """
+    source = Source(folder, 0, "", label=folder.name, include=DEFAULT_INCLUDE, max_file_bytes=MAX_BYTES)
+    root = source.find(expect_obsidian=False)
+    if root is None:
+        return None
+    try:
+        source.take(root)
+        source.refresh_rules(root, proven=True)
+        notes = source.scan(proven=True).notes
+        paths = sorted(notes)[:: max(1, len(notes) // TRIED_NOTES)]
+        read = [(path, one.data) for path in paths if isinstance(one := source.read(path), Content)]
+    finally:
+        source.close()
+    texts = passages_of(read)
+    n_bytes = sum(len(data) for _, data in read)
+    if not texts or not n_bytes:
+        return 0.0, 0.0
+    try:
+        alone, now = _s_a_text(texts[:: max(1, len(texts) // TRIED_TEXTS)], settings)
+    except VragdError:
+        return None
+    share = n_bytes / max(n_bytes, sum(note.size for note in notes.values()))
+    n = BESIDE_EMBEDDING * len(texts) / share
+    return n * min(alone, now), n * now
+
+
+def _s_a_text(texts: Sequence[str], settings: AnyEmbedder) -> tuple[float, float]:
+    """How many seconds a text takes that is embedded among others: of all cores, and now. Raises VragdError."""
+    embedder = create_embedder(settings.type, settings)
+    try:
+        n, size = 0, embedder.batch_size
+        embedder.embed_documents(texts[:1])  # loads the model
+        started, worked = time.monotonic(), time.process_time()
+        while n < len(texts) and time.monotonic() - started < TRIED_S:
+            n += len(embedder.embed_documents(texts[n : n + size]))
+        cores = min(MOST_CORES, usable_cores())
+        return (time.process_time() - worked) / cores / n, (time.monotonic() - started) / n
+    finally:
+        embedder.close()
 
 
 def share_foreign_in(folder: Path) -> float:

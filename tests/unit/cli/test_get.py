@@ -36,7 +36,7 @@ def test_what_is_to_be_known_of_it_stands_beside(capsys: pytest.CaptureFixture[s
     for part in (
         "changed: ",
         "in 4 other places: Vault/0.md, Vault/1.md, Vault/2.md…",
-        "2 paths are",
+        "2 files are",
         "still being looked through",
     ):
         assert part in seen.err

@@ -7,9 +7,10 @@ from pathlib import Path
 import pytest
 
 from tests.unit.search.test_tongue import CHINESE, ENGLISH, FRENCH
-from vragd.cli.init import S_A_NOTE_OF_WORDS, advice_for, configured, said_of
+from vragd.cli.init import advice_for, configured, roughly, said_of
 from vragd.cli.main import main
 from vragd.config import load
+from vragd.stores.trial import seconds_to_index
 from vragd.system import failpoints
 
 
@@ -24,8 +25,29 @@ def test_words_only_writes_a_store_without_a_model(tmp_path: Path) -> None:
 def test_how_long_it_takes_is_said_without_a_model(tmp_path: Path) -> None:
     for number in range(400):
         (tmp_path / f"{number}.md").write_text("text\n")
-    assert said_of(tmp_path).endswith("400 notes, about 10 s to index")
-    assert said_of(tmp_path, S_A_NOTE_OF_WORDS).endswith("400 notes, a few seconds to index")
+    assert said_of(tmp_path, words_only=True).endswith("400 notes, a few seconds to index")
+
+
+def test_how_long_an_index_takes_is_tried_on_this_machine(tmp_path: Path) -> None:
+    for number in range(40):
+        (tmp_path / f"{number}.md").write_text(f"# Note {number}\n\n{ENGLISH}\n")
+    embedder = load.parse(configured([tmp_path], "config.yaml"), "config.yaml").stores["notes"].embedder
+    few = seconds_to_index(tmp_path, embedder)
+    assert few is not None
+    assert 0 < few[0] <= few[1]
+    (tmp_path / "long.md").write_text(f"{ENGLISH}\n\n" * 4_000)
+    many = seconds_to_index(tmp_path, embedder)
+    assert many is not None
+    assert many[0] > few[0], "it goes by how much there is to embed"
+    assert seconds_to_index(tmp_path / "none", embedder) is None
+
+
+def test_how_long_it_takes_is_said_as_a_range_and_for_a_busy_machine() -> None:
+    busy = "to index, longer while the machine is busy"
+    assert roughly(3, 4) == "a few seconds to index"
+    assert roughly(34, 20) == f"30 to 70 s {busy}"
+    assert roughly(34, 195) == f"1 to 4 min {busy}", "what it would take as busy as it is now"
+    assert roughly(300, 300) == f"5 to 10 min {busy}"
 
 
 def test_another_model_is_advised_where_many_notes_are_not_english(tmp_path: Path) -> None:

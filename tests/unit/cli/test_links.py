@@ -109,7 +109,7 @@ def test_what_the_answer_may_lack_is_said(capsys: pytest.CaptureFixture[str]) ->
     for part in (
         "it links to no note, and none links to it",
         "links of 2 notes are still to be read",
-        "1 path is still to be",
+        "1 file is still to be",
         "still being looked through",
     ):
         assert part in seen.err

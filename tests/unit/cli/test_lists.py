@@ -104,7 +104,7 @@ def test_what_an_answer_may_lack_is_said(capsys: pytest.CaptureFixture[str]) -> 
     for part in (
         "no note has the tag 'wrok' (did you mean 'work'?)",
         "2 notes are still to be read",
-        "1 path is still",
+        "1 file is still",
     ):
         assert part in said
     assert "still being looked through" in said

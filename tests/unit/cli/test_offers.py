@@ -6,6 +6,7 @@ import argparse
 import os
 import shutil
 import subprocess
+import sys
 import threading
 from pathlib import Path
 from typing import Any
@@ -126,7 +127,7 @@ def test_a_question_that_names_no_store_says_which_it_does_not_ask(
 ) -> None:
     beside = "imported, and asked by name alone (-s NAME): howto"
     asked = argparse.Namespace(
-        config=None, data_dir=None, store=[], format="text", null=False, color="never", min_score=0.0,
+        config=None, data_dir=None, store=[], format="text", null=False, color="never", top_k=5, min_score=0.0,
     )  # fmt: skip
     nothing = {"hits": [], "degraded": [], "pending": 0}
     show(asked, nothing, 1)
@@ -163,3 +164,15 @@ def test_init_and_status_offer_it(
     assert command in capsys.readouterr().out
     print_imports({"data_dir": str(tmp_path / "data"), "stores": [{"sources": [source | {"state": "offline"}]}]})
     assert capsys.readouterr().out == "", "what is not there is not looked at"
+
+
+@pytest.mark.slow
+def test_where_nothing_is_near_nothing_is_loaded_to_look_into_it(tmp_path: Path) -> None:
+    (tmp_path / "Vault").mkdir()
+    looks = (
+        "import sys; from pathlib import Path; from vragd.cli.offers import offers\n"
+        f"assert offers(Path({str(tmp_path)!r}), [Path({str(tmp_path / 'Vault')!r})]) == []\n"
+        "print(sorted({'numpy', 'pydantic', 'apsw', 'structlog'} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", looks], capture_output=True, text=True, check=False)
+    assert (done.stdout, done.stderr) == ("[]\n", "")

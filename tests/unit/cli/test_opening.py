@@ -9,6 +9,7 @@ import pytest
 
 from vragd.cli.opening import chosen, editing, line_of, open_hit
 from vragd.errors import UsageError, VragdError
+from vragd.system.places import MACOS
 
 HIT = {"file": "/v/a b.md", "uri": "obsidian://open?path=%2Fv%2Fa%20b", "lines": [3, 9], "excerpt_lines": [5, 5]}
 
@@ -41,6 +42,29 @@ def test_the_line_is_that_of_the_first_word_that_matched() -> None:
     assert line_of(hit | {"excerpt_lines": [3, 5]}) == 5
     assert line_of(hit | {"excerpt_lines": [3, 5], "text": "a page of herons"}) == 3
     assert line_of(hit | {"excerpt_lines": [4, 4], "excerpt": "cut otherwise", "spans": [[0, 3]]}) == 4
+
+
+def test_without_an_editor_of_ones_own_it_is_said_which_one_it_is(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "nano").write_text("")
+    (tmp_path / "nano").chmod(0o755)
+    assert editing(HIT, {"PATH": str(tmp_path)})[0] == "nano"
+    assert "neither VISUAL nor EDITOR is set, so nano edits; export EDITOR=" in capsys.readouterr().err
+    editing(HIT, {"EDITOR": "vi"})
+    assert capsys.readouterr().err == ""
+
+
+@pytest.mark.skipif(MACOS, reason="open(1) has no such status")
+@pytest.mark.parametrize(("uri", "what"), [(HIT["uri"], "obsidian: links"), ("", "such files")])
+@pytest.mark.parametrize(("status", "why"), [(3, "no program on this machine opens {}"), (4, "{} could not be opened")])
+def test_why_nothing_was_opened_is_said_in_words(uri: str, what: str, status: int, why: str, tmp_path: Path) -> None:
+    (tmp_path / "xdg-open").write_text(f"#!/bin/sh\nexit {status}\n")
+    (tmp_path / "xdg-open").chmod(0o755)
+    with pytest.raises(VragdError) as refused:
+        open_hit(HIT | {"uri": uri}, {"PATH": str(tmp_path)})
+    assert refused.value.message == f"{why.format(what)}: xdg-open ended with {status}"
+    assert "or open /v/a b.md yourself" in refused.value.hint
 
 
 def test_what_cannot_be_edited_is_said(tmp_path: Path) -> None:

@@ -36,6 +36,13 @@ def test_colours_are_as_flag_then_environment_then_terminal_say(
     assert page(io.StringIO(), environ, choice).colours is in_pipe
 
 
+def test_an_address_stays_whole_so_that_it_can_be_copied() -> None:
+    address = f"https://example.org/{'path-' * 20}"
+    told = lines([Piece(f"A link to {address} in a sentence that goes on for long")], Page(width=40), 2)
+    assert address in [line.strip() for line in told]
+    assert max(len(line) for line in told if "://" not in line) <= 40
+
+
 def test_only_a_terminal_has_a_width_and_the_console_no_links() -> None:
     assert page(Terminal(), {"COLUMNS": "60"}).width == 60
     assert page(Terminal(), {}).width == 80

@@ -17,6 +17,7 @@ from vragd.cli.hits import print_hits
 from vragd.cli.page import HIT as HIT_STYLE
 from vragd.cli.page import Page
 from vragd.cli.query import show
+from vragd.cli.reasons import on_indexing
 
 HIT = {
     "source": "Vault", "path": "Go.md", "title": "Go", "heading": ["Google Cloud", "Billing"], "lines": [3, 9],
@@ -38,10 +39,12 @@ def test_only_a_whole_heading_that_repeats_the_title_is_left_out(capsys: pytest.
 
 
 def test_what_was_left_out_and_what_stands_in_is_said(capsys: pytest.CaptureFixture[str]) -> None:
-    print_hits(answer(n_weak=3, instead={"restuarant": "restaurant"}))
+    print_hits(answer(n_weak=3, instead={"digtal": "digital", "gardning": "gardening"}))
     said = capsys.readouterr().err
     assert "no good match (3 weak ones with --weak)" in said
-    assert "showing results for 'restaurant'" in said
+    assert "did you mean 'digital' for 'digtal', 'gardening' for 'gardning'?" in said
+    print_hits(answer(HIT, instead={"restuarant": "restaurant"}))
+    assert "showing results for 'restaurant'" in capsys.readouterr().err
     copies = [{"store": "notes", "source": "Vault", "path": path} for path in ("b.md", "c.md")]
     more = {"passages": [{"lines": [20, 22], "heading": ["Other"]}], "copies": copies, "weak": True}
     print_hits(answer(HIT | more | {"parts": {"ahead": 0.0, "chunk": 0.5, "title": None}}))
@@ -58,11 +61,12 @@ def test_a_name_that_no_note_has_is_said_beside_every_format(
     form: str, null: bool, capsys: pytest.CaptureFixture[str]
 ) -> None:
     unknown = [{"kind": "tag", "name": "wrok", "nearest": "work"}, {"kind": "note", "name": "Plam", "nearest": ""}]
-    show(Namespace(format=form, null=null, min_score=0.0), answer(unknown=unknown, instead={"wrds": "words"}), 1)
+    args = Namespace(format=form, null=null, min_score=0.0, top_k=5)
+    show(args, answer(unknown=unknown, instead={"wrds": "words"}), 1)
     told = capsys.readouterr()
     assert "no note has the tag 'wrok' (did you mean 'work'?)" in told.err
     assert "no note is called 'Plam'\n" in told.err
-    assert "showing results for 'words'" in told.err
+    assert "did you mean 'words' for 'wrds'?" in told.err
     assert "no hits" in told.err
     assert "wrok" not in told.out
     assert "words" not in told.out
@@ -109,6 +113,49 @@ def test_no_line_is_wider_than_the_page(capsys: pytest.CaptureFixture[str]) -> N
     assert "".join(lines).replace(" ", "").count("x" * 100) == 3
 
 
+def test_the_day_beside_a_hit_is_its_own_or_said_to_be_of_its_file(capsys: pytest.CaptureFixture[str]) -> None:
+    changed = {"modified": 1_772_600_000.0}
+    print_hits(answer(HIT | changed | {"date": "2024-01-02"}, HIT | changed | {"date": None}, HIT | {"created": 1e9}))
+    lines = [line for line in capsys.readouterr().out.splitlines() if "Google" in line]
+    assert [line.partition("(")[2] for line in lines] == [
+        "0.610, 2024-01-02)", "0.610, changed 2026-03-04)", "0.610, 2001-09-09)",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("score", "first", "n_found", "found_all", "said"),
+    [
+        (0.0, 1, 25, True, "2 of 25: -n 25 shows all, --offset 2 the next\n"),
+        (0.0, 3, 25, True, "3 to 4 of 25: -n 25 shows all, --offset 4 the next\n"),
+        (0.6, 1, 24, False, "the best 2 of 24 or more: -n 8 shows more, --offset 2 the next\n"),
+        (0.6, 1, 9, True, "the best 2 of 9: -n 9 shows all, --offset 2 the next\n"),
+        (0.0, 1, 5_000, True, "2 of 5,000: -n 8 shows more, --offset 2 the next\n"),
+        (0.0, 1, 2, True, ""),
+        (0.6, 3, 4, True, ""),
+    ],
+)
+def test_that_there_are_more_hits_is_said_with_how_they_are_shown(
+    score: float, first: int, n_found: int, found_all: bool, said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    two = answer(HIT | {"score": score}, HIT | {"score": score}, n_found=n_found, found_all=found_all)
+    show(Namespace(format="text", null=False, min_score=0.0, top_k=2, color="never"), two, first)
+    assert capsys.readouterr().err == said
+    show(Namespace(format="paths", null=False, min_score=0.0, top_k=2), two, first)
+    assert capsys.readouterr().err == ("" if score else said), "a script is told of what it was not given, no more"
+
+
+def test_while_much_is_still_to_be_indexed_that_is_said_before_anything_else(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    print_hits(answer(n_weak=7, pending=735, indexing=on_indexing(15, 735, "about 2 min left")))
+    assert capsys.readouterr().err.splitlines() == [
+        "note: 15 notes are searchable yet, 735 still to be indexed, about 2 min left:"
+        " vragd sync --wait returns when all are",
+        "no good match yet (7 weak ones with --weak)",
+    ]
+    assert on_indexing(0, 3, "").startswith("nothing is searchable yet, 3 still to be indexed: ")
+
+
 def columns(line: str) -> int:
     return sum(2 if unicodedata.east_asian_width(char) in "WF" else 1 for char in line)
 
@@ -129,7 +176,7 @@ def test_that_there_are_no_hits_is_said_by_what_was_asked_for(
 ) -> None:
     print_hits(answer(n_weak=n_weak), first, least=least)
     assert capsys.readouterr().err == said
-    show(Namespace(format="paths", null=False, min_score=least), answer(n_weak=n_weak), first)
+    show(Namespace(format="paths", null=False, min_score=least, top_k=5), answer(n_weak=n_weak), first)
     assert capsys.readouterr().err == said
 
 

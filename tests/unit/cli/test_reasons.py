@@ -26,7 +26,8 @@ def test_the_model_is_not_blamed_for_an_index_that_cannot_be_asked() -> None:
 def test_what_is_behind_is_said_with_the_way_out(code: str, way_out: str, capsys: pytest.CaptureFixture[str]) -> None:
     say_behind({"pending": 1, "degraded": [code]})
     first, second, third = capsys.readouterr().err.splitlines()
-    assert first == "note: 1 path is still to be indexed"
+    waits = "" if code == NO_DAEMON else "; vragd sync --wait waits for it"
+    assert first == f"note: 1 file is still to be indexed{waits}"
     assert second == f"note: {REASONS[code]}"
     assert third.startswith(way_out)
 

@@ -19,10 +19,15 @@ def hit(path: str, *linked: str, **more: Any) -> dict[str, Any]:
 
 
 def test_each_has_its_place_its_id_and_whether_it_is_linked(capsys: pytest.CaptureFixture[str]) -> None:
-    hits = [hit("A.md"), hit("B.md", "out"), hit("C.md", "back"), hit("D.md", "out", "back", id="", heading=[])]
+    hits = [
+        hit("A.md", modified=86_400.0),
+        hit("B.md", "out"),
+        hit("C.md", "back"),
+        hit("D.md", "out", "back", id="", heading=[]),
+    ]
     print_related({"hits": hits, "pending": 0, "degraded": []})
     lines = capsys.readouterr().out.splitlines()
-    assert lines[0].startswith("1. A.md  Top  (0.500, 19")
+    assert lines[0].startswith("1. A.md  Top  (0.500, changed 19")
     assert lines[1] == "   Vault/A.md:3-9  0abcdefg"
     assert lines[2].endswith(", linked)")
     assert lines[4].endswith(", links here)")
@@ -30,7 +35,7 @@ def test_each_has_its_place_its_id_and_whether_it_is_linked(capsys: pytest.Captu
     assert lines[7] == "   Vault/D.md"
     print_related({"hits": [], "pending": 1, "degraded": ["initial_scan"]})
     said = capsys.readouterr().err
-    assert all(part in said for part in ("no related notes", "1 path is", "still being looked through"))
+    assert all(part in said for part in ("no related notes", "1 file is", "still being looked through"))
 
 
 def test_a_name_that_no_note_has_is_said(capsys: pytest.CaptureFixture[str]) -> None:

@@ -12,7 +12,7 @@ from tests.unit.cli.purging import answering
 from vragd.cli.doctor.parts import socket_and_daemon
 from vragd.cli.main import main
 from vragd.cli.page import Page
-from vragd.cli.status import Rest, print_status, sentence
+from vragd.cli.status import Rest, left_of, print_status, sentence
 from vragd.config.load import load
 from vragd.errors import UsageError
 
@@ -36,7 +36,7 @@ FAILED = {"name": "old", "code": "x", "message": "torn", "hint": "mend it"}
 @pytest.mark.parametrize(
     ("changes", "newest_s", "said"),
     [
-        ({}, 4.2, "All 1,308 notes searchable, newest 4 s ago."),
+        ({}, 4.2, "All 1,308 notes searchable, newest changed 4 s ago."),
         ({"stores": [STORE | {"notes": 1}]}, None, "1 note searchable."),
         ({"pending": 200}, None, "1,308 notes searchable, 200 still to be indexed."),
         ({"failed": [FAILED]}, None, "All 1,308 notes searchable; but 1 store cannot be opened."),
@@ -121,6 +121,32 @@ def test_what_is_left_is_told_by_what_was_done() -> None:
     assert rest.of(110, 5.5) == ""
     assert rest.of(60, 15.0) == "about 10 s left"
     assert rest.of(0, 20.0) == ""
+
+
+def test_while_all_is_indexed_it_says_how_long_that_takes_and_what_waits_for_it(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    print_status(STATUS | {"pending": 200, "left_s": 130.0}, None, Page())
+    first, second, *_ = capsys.readouterr().out.splitlines()
+    assert first == "1,308 notes searchable, 200 still to be indexed (about 2 min left)."
+    assert "vragd sync --wait" in second
+    assert left_of(STATUS | {"left_s": None}) == left_of(STATUS) == ""
+
+
+def test_a_question_says_before_its_answer_how_much_is_not_indexed_yet(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    both = STATUS | {"hits": [], "n_weak": 2, "instead": {}, "pending": 735, "left_s": 130.0, "degraded": []}
+    with answering(tmp_path / "s", both):
+        assert main(["query", "plants", "--socket", str(tmp_path / "s")]) == 1
+        assert capsys.readouterr().err.splitlines() == [
+            "note: 1,308 notes are searchable yet, 735 still to be indexed, about 2 min left:"
+            " vragd sync --wait returns when all are",
+            "no good match yet (2 weak ones with --weak)",
+        ]
+        assert main(["query", "plants", "--json", "--socket", str(tmp_path / "s")]) == 1
+        told = capsys.readouterr()
+        assert (told.err, "indexing" in told.out) == ("", False), "for programs it is as the daemon said it"
 
 
 HERE: dict[str, Any] = {

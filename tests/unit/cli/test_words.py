@@ -96,6 +96,24 @@ def test_a_flag_before_the_command_is_named_and_not_what_follows_it(
     assert complaint(capsys, *typed) == (error, hint)
 
 
+@pytest.mark.parametrize(
+    ("typed", "way_out"),
+    [
+        (["tags", "#book"], "vragd query tag:book, or vragd tags --where tag:book"),
+        (["tasks", "my", "book"], "vragd query 'my book', or vragd tasks --where 'my book'"),
+        (["recent", "coffee"], "vragd query coffee, or vragd recent --where coffee"),
+    ],
+)
+def test_what_is_named_behind_a_command_that_lists_is_asked_for_in_another_way(
+    typed: list[str], way_out: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit):
+        main(typed)
+    assert capsys.readouterr().err.splitlines() == [
+        f"Error: vragd {typed[0]} takes no {typed[1]!r}", f"Try: {way_out}",
+    ]  # fmt: skip
+
+
 def test_nothing_typed_shows_what_there_is_and_help_is_a_command(capsys: pytest.CaptureFixture[str]) -> None:
     assert main([]) == 2
     assert "examples:" in capsys.readouterr().err

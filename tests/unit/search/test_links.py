@@ -150,6 +150,7 @@ def test_what_is_nowhere_is_near_to_what_is_spelled_so(store: Store) -> None:
     assert near(linked(store, hidden=("Kitchen/Coffee.md",)), "Cofee") == []
     assert near(linked(store, sources=("other",)), "Cofee") == []
     assert near(linked(store), "zzzzzz") == []
+    assert near(linked(store), "offers") == [], "a few letters in common are not near"
     assert (
         near(linked(store), "[[Cofee#Brewing|x]]")
         == near(linked(store), "x/Cofee.md:3-9")

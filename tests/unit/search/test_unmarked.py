@@ -44,6 +44,7 @@ def shown(text: str) -> str:
         ("a ^[note ^[in **it**] and `]`] b", "a [note [in it] and ]] b"),
         ("^[see [this](x.md)] ^[so](far) [a](b)", "[see this] [so](far) a"),
         ("\x001\x00 *x*", "1 x"),
+        ("see [the `at`\nmethod](https://a.org/b(c)) and [d\n\ne](f)", "see the at\nmethod and [d\n\ne](f)"),
     ],
 )
 def test_marks_of_emphasis_are_left_out_wherever_they_mean_it(text: str, left: str) -> None:

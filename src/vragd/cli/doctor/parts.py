@@ -19,7 +19,7 @@ from vragd.cli.reasons import on_language
 from vragd.cli.render import plural
 from vragd.cli.status import n_searched, when_failed
 from vragd.config.load import Loaded
-from vragd.errors import DataDirError, NoDaemon, VragdError
+from vragd.errors import DataDirError, NoDaemon, NoManager, VragdError
 from vragd.system.files import could_be_private
 from vragd.system.lock import holder
 
@@ -260,9 +260,14 @@ def service() -> Iterator[Finding]:
     chosen = manager()
     facts: dict[str, Fact] = {"manager": chosen.name, "installed": chosen.installed}
     if not chosen.installed:
-        yield Finding(
-            "service", "note", f"{chosen.name}: not installed", "vragd service install keeps vragd running", facts
-        )
+        try:
+            chosen.check()
+        except NoManager as error:
+            found = f"vragd cannot be a service here: {error.message}"
+            yield Finding("service", "note", found, "vragd run --detach, from whatever starts programs here", facts)
+            return
+        found = f"{chosen.name} does not know vragd: it does not start by itself"
+        yield Finding("service", "note", found, "vragd service install keeps vragd running", facts)
         return
     argv = started(chosen.unit_file)
     if not argv or not os.access(argv, os.X_OK):

@@ -243,7 +243,9 @@ def _done(args: argparse.Namespace, data: Path, found: Found) -> int:
         for left in kept:
             _print_left(left)
         say("removed, but for what stays" if found.left else "removed: nothing of vragd's is left here")
-        say("The program itself goes as it came: pipx uninstall vragd, or uv tool uninstall vragd")
+        from vragd.cli.purge.program import removal
+
+        say(f"The program itself goes as it came: {removal(Path(sys.prefix))}")
     return FAILED if kept else 0
 
 

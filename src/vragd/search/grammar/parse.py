@@ -82,6 +82,8 @@ def _quoted(arg: str) -> str:
     if not match or len(value.split()) < 2 or not _is_plain(value):
         return arg
     operator = match[1] if match.re is _BEGINNING else ""
+    if operator == "path" and value.split()[0].endswith("/"):  # a folder, and words beside it
+        return arg
     takes = _is_date(operator, value) if operator in dates.FIELDS else not operator or operator in _TAKES_BLANKS
     return f'{match[0]}"{value}"' if takes else arg
 

@@ -8,9 +8,10 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from vragd.stores.moves.foreign import looks_like
-from vragd.stores.moves.places import IMPORTED
 from vragd.system.files import bytes_below, write_atomic
+
+IMPORTED = "imported"
+"""The folder of the data directory that imported stores are in."""
 
 USUAL = "~/.config/vector-rag-tool/stores"
 """Where one of them keeps what it makes, whatever folder that is of."""
@@ -33,18 +34,25 @@ def found_near(folders: Sequence[Path], within_s: float = WITHIN_S) -> list[Foun
     """
     What there is in these folders, beside them and in the usual place, each once: what is seen in so many seconds.
 
-    Blocks no longer than that, also where a file system hangs. No link is followed.
+    Blocks no longer than that, or twice where something is to be looked into, also where a file system hangs. No link
+    is followed.
     """
     found: list[Found] = []
-    over = threading.Event()
-    look = threading.Thread(target=_look, args=(folders, found.append, over), name="nearby", daemon=True)
+    marked, over = threading.Event(), threading.Event()
+    look = threading.Thread(target=_look, args=(folders, found.append, marked, over), name="nearby", daemon=True)
     look.start()
     look.join(within_s)
+    if marked.is_set() and look.is_alive():
+        from vragd.stores.moves import foreign  # noqa: F401  what the other waits for takes a second to load
+
+        look.join(within_s)
     over.set()
     return list(found)
 
 
-def _look(folders: Sequence[Path], give: Callable[[Found], None], over: threading.Event) -> None:
+def _look(
+    folders: Sequence[Path], give: Callable[[Found], None], marked: threading.Event, over: threading.Event
+) -> None:  # fmt: skip
     seen = set[Path]()
     places = [(folder, DEEP) for folder in folders] + [(folder.parent, 1) for folder in folders]
     for place, deep in [*places, (Path(USUAL).expanduser(), 0)]:
@@ -54,6 +62,8 @@ def _look(folders: Sequence[Path], give: Callable[[Found], None], over: threadin
             if path in seen:
                 continue
             seen.add(path)
+            if is_marked:
+                marked.set()
             kind = _kind(path) if is_marked else ""
             if kind and not over.is_set():
                 give(Found(kind, path, bytes_below(path)))
@@ -85,6 +95,8 @@ def _inside(folder: Path) -> tuple[list[Path], bool]:
 
 
 def _kind(folder: Path) -> str:
+    from vragd.stores.moves.foreign import looks_like  # most have nothing of the kind, and `status` asks each time
+
     try:
         return looks_like(folder)
     except OSError:

@@ -16,11 +16,10 @@ from vragd.errors import BackendRefused, StoreExists, StoreMismatch, Unsupported
 from vragd.store.exported import Indexed, Origin, Record, Records, Shape
 from vragd.stores import elsewhere
 from vragd.stores.elsewhere import Place
+from vragd.stores.moves.nearby import IMPORTED
 from vragd.stores.registry import Registry
 from vragd.system.files import vault_around
 
-IMPORTED = "imported"
-"""The folder of the data directory that imported stores are in."""
 OURS = ("source", "folder")
 """What vragd itself says of a passage in its metadata."""
 AT_ONCE = 500
