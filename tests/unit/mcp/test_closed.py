@@ -259,12 +259,12 @@ def test_of_a_passage_that_also_stands_in_a_closed_note_the_id_is_as_if_it_did_n
 def test_an_id_stands_for_its_note_wherever_one_is_named_and_that_of_a_closed_one_for_none(
     fake: FakeOllama, tmp_path: Path
 ) -> None:
-    name = "Qu\u200bartz.md"  # which cannot be given back as it is shown
+    name = "Qu\u200bartz.md"  # which is given back as it is shown, without what nobody sees
     files = {name: "quartz lantern [[b]]", "b.md": "quartz obelisk", "Private/c.md": "walrus [[b]]"}
     with running(tmp_path, {"one": {"vault": Vault(files, PRIVATE)}}, fake) as daemon:
         (hit, _) = daemon.told("search", query="quartz lantern")["hits"]
-        assert "there is no note" in daemon.call("links", note=hit["path"])
         (link,) = daemon.told("links", note=hit["id"])["links"]
+        assert daemon.told("links", note=hit["path"])["links"] == [link]
         assert link["path"] == "vault/b.md"
         (near,) = daemon.told("related_notes", note=hit["id"])["hits"]
         assert (near["path"], near["linked"]) == ("vault/b.md", ["out"])
