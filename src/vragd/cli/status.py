@@ -11,7 +11,7 @@ from typing import Any
 from vragd.cli.connect import client
 from vragd.cli.offers import asked_by_name, offers, print_offers
 from vragd.cli.page import HIT, TITLE, Page, Piece, seen
-from vragd.cli.reasons import in_words, on_language
+from vragd.cli.reasons import in_words, on_language, on_sent
 from vragd.cli.render import ago, json_out, out, out_pieces, plural, the_page, within
 from vragd.errors import UsageError, VragdError
 
@@ -210,6 +210,8 @@ def _store(store: Status, page: Page) -> None:
         _wrong(page, f"the re-ranker failed {when_failed(trouble)}: {trouble['message']}", trouble["hint"], "    ")
     if host := store.get("sends_to"):
         out(within(f"  the text of its notes goes to {host} to be embedded"))
+    if sent := store.get("sent"):
+        out(within(f"  sent to it: {on_sent(sent)}"))
     states = {state: n for state, n in store["states"].items() if state not in ("indexed", "pending") and n}
     if states:
         shown = ", ".join(f"{n:,} {state}" for state, n in states.items())
