@@ -204,8 +204,8 @@ def _store(store: Status, page: Page) -> None:
         embedder = store["embedder"]
         model = embedder.get("model") or embedder.get("path") or "all-MiniLM-L6-v2"  # that of builtin
         out(within(f"  by {embedder['type']} ({model}), in {store['backend']['type']}"))
-    if url := store.get("reranked_by"):
-        out(within(f"  questions and the best passages go to {url}, which re-ranks them"))
+    if who := store.get("reranked_by"):
+        out(within(f"  questions and the best passages go to {who}, which re-ranks them"))
     if trouble := store.get("rerank_trouble"):
         _wrong(page, f"the re-ranker failed {when_failed(trouble)}: {trouble['message']}", trouble["hint"], "    ")
     if host := store.get("sends_to"):

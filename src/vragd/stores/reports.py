@@ -110,7 +110,7 @@ async def _store_status(audience: Audience, indexer: Indexer) -> dict[str, Any]:
         "embedder": shown(store.settings.embedder.model_dump(mode="json")),
         "sends_to": store.settings.embedder.sends_to or None,
         "sent": await stores.aside.run(sent, store.settings.embedder, stores.loaded.data_dir, stores.clock),
-        "reranked_by": None if (rerank := store.settings.rerank) is None else rerank.url,
+        "reranked_by": None if (rerank := store.settings.rerank) is None else rerank.who,
         "rerank_trouble": None if rerank is None else stores.beside(Reranking).trouble(rerank),
         "foreign": read.foreign,
         "words_alone": not store.settings.embedder.gives_vectors,
