@@ -9,6 +9,7 @@ from typing import Any
 NO_LIMIT = 1 << 20
 USUAL_LIMIT, LEAST_LIMIT = 512, 8
 WEIGHTS = ("onnx/model.onnx", "model.onnx")
+POINTER = b"version https://git-lfs.github.com/"
 
 
 class Unfit(ValueError):
@@ -33,7 +34,21 @@ def limit_in(inner: Path) -> int:
 
 
 def weights_in(folder: Path, inner: Path, wanted: str | None) -> Path:
-    """The file `wanted` in `folder`, or the usual one of its part `inner`. Raises Unfit, which names what is there."""
+    """
+    The file `wanted` in `folder`, or the usual one of its part `inner`. Raises Unfit, which names what is there, and
+    where that was not fetched whole.
+    """
+    found = _weights(folder, inner, wanted)
+    with found.open("rb") as opened:
+        begins = opened.read(len(POINTER))
+    if begins == POINTER:
+        raise Unfit(f"{found.name} is what Git LFS keeps in its place: git lfs pull fetches it")
+    if not begins:
+        raise Unfit(f"{found.name} is empty: it was not fetched whole")
+    return found
+
+
+def _weights(folder: Path, inner: Path, wanted: str | None) -> Path:
     if wanted is not None and (folder / wanted).is_file():
         return folder / wanted
     for name in WEIGHTS if wanted is None else ():

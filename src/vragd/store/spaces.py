@@ -67,6 +67,8 @@ class Answering:
         row = self._remembered.get(self.space.id, text)
         if row is None:
             row = embedder.embed_query(text)
+            if row.shape != (self.space.dimension,):  # it was replaced since it was asked
+                raise _changed()
             self._remembered.keep(self.space.id, text, row)
         return row
 
@@ -81,6 +83,8 @@ class Answering:
         try:
             if self._is_due():
                 self._trouble = None if embedder.still_makes(self._wanted) else _changed()
+                if self._trouble is not None:  # what was embedded since the last look may be the other's
+                    self._remembered.forget(self.space.id)
         except EmbedderUnavailable as error:
             self._trouble = error
         finally:

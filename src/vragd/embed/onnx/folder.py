@@ -109,7 +109,7 @@ def _pooling(config: Mapping[str, Any]) -> Pooling:
 
 
 def _prompts(config: Mapping[str, Any]) -> Prompts:
-    prompts = config.get("prompts") or {}
+    prompts = {name: prompt for name, prompt in (config.get("prompts") or {}).items() if prompt is not None}
     default = prompts.get(config.get("default_prompt_name") or "", "")
     query = next((prompts[name] for name in ("query", "search_query") if name in prompts), default)
     names = ("document", "passage", "search_document", "corpus")
