@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from vragd.embed.ledger import sent_of
+from vragd.embed.settings import EmbedderSettings
 from vragd.system.clock import Clock
-from vragd.terms.settings import EmbedderSettings
 
 BYTES_A_TOKEN = 4
 """Of English, about; other scripts have up to twice as many tokens."""
