@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -54,6 +55,25 @@ def tiny(folder: Path, pooling: dict[str, Any] | None, *, output: str = "last_hi
     return folder
 
 
+def reading(folder: Path, worth: Mapping[str, float], *, limit: int = 64, n_numbers: int = 1,
+            weights: str = "onnx/model.onnx", takes: tuple[str, ...] = ("input_ids", "attention_mask"), **files: Any
+            ) -> Path:  # fmt: skip
+    """A cross-encoder to which a pair is worth what its words are, of `WORDS`, on average. `files` as of `tiny`."""
+    (folder / weights).parent.mkdir(parents=True)
+    rows = np.array([[worth.get(word, 0.0)] * n_numbers for word in WORDS], dtype=np.float32)
+    (folder / weights).write_bytes(lookup(rows, "logits", takes, meant=True))
+    tokenizer = Tokenizer(WordLevel({word: n for n, word in enumerate(WORDS)}, unk_token="[UNK]"))
+    tokenizer.pre_tokenizer = Whitespace()
+    pair = "[CLS] $A [SEP] $B:1 [SEP]:1"
+    special = [("[CLS]", 1), ("[SEP]", 2)]
+    tokenizer.post_processor = TemplateProcessing(single="[CLS] $A [SEP]", pair=pair, special_tokens=special)
+    tokenizer.save(str(folder / "tokenizer.json"))
+    said = {"config": {"id2label": {"0": "LABEL_0"}}, "tokenizer_config": {"model_max_length": limit}}
+    for name, content in {**said, **files}.items():
+        (folder / f"{name}.json").write_text(json.dumps(content))
+    return folder
+
+
 def _step(kind: str, path: str) -> dict[str, str]:
     return {"idx": "0", "name": "0", "path": path, "type": f"sentence_transformers.models.{kind}"}
 
@@ -61,15 +81,23 @@ def _step(kind: str, path: str) -> dict[str, str]:
 # -- a graph in protobuf, by hand: the library that writes them is large ---------------------------------------------
 
 
-def lookup(rows: np.ndarray, output: str, takes: tuple[str, ...]) -> bytes:
-    """An ONNX model with one node: `output` = rows[input_ids], shape (texts, tokens, dimension)."""
-    node = _text(1, "rows") + _text(1, "input_ids") + _text(2, output) + _text(4, "Gather")
+def lookup(rows: np.ndarray, output: str, takes: tuple[str, ...], *, meant: bool = False) -> bytes:
+    """
+    An ONNX model: `output` = rows[input_ids], shape (texts, tokens, dimension); `meant`: the mean of all tokens.
+    """
+    looked_up = "by_token" if meant else output
+    nodes = [_text(1, "rows") + _text(1, "input_ids") + _text(2, looked_up) + _text(4, "Gather")]
+    if meant:
+        axes = _text(1, "axes") + _number(8, 1) + _number(20, 7)
+        keeps = _text(1, "keepdims") + _number(3, 0) + _number(20, 2)
+        node = _text(1, looked_up) + _text(2, output) + _text(4, "ReduceMean")
+        nodes.append(node + _bytes(5, axes) + _bytes(5, keeps))
     raw = rows.astype("<f4").tobytes()
     dims = b"".join(_number(1, size) for size in rows.shape)
     weights = dims + _number(2, 1) + _text(8, "rows") + _bytes(9, raw)
-    graph = _bytes(1, node) + _text(2, "lookup") + _bytes(5, weights)
+    graph = b"".join(_bytes(1, node) for node in nodes) + _text(2, "lookup") + _bytes(5, weights)
     graph += b"".join(_bytes(11, _value(name, 7, ("b", "t"))) for name in takes)
-    graph += _bytes(12, _value(output, 1, ("b", "t", rows.shape[1])))
+    graph += _bytes(12, _value(output, 1, ("b", rows.shape[1]) if meant else ("b", "t", rows.shape[1])))
     return _number(1, 8) + _bytes(7, graph) + _bytes(8, _number(2, 13))
 
 

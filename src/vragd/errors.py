@@ -283,6 +283,12 @@ class EmbedderRefused(EmbedderUnavailable):
     transient = False
 
 
+class EmbedderLimit(EmbedderRefused):
+    """The embedder is sent no more this month: its own settings have a limit. It passes when the month turns."""
+
+    code = "embedder_limit"
+
+
 class EmbedderChanged(EmbedderUnavailable):
     """The embedder makes vectors of another shape than its space: the model was replaced under its name."""
 

@@ -124,13 +124,20 @@ def version_apart() -> None:
 
 def switch_at_once() -> None:
     Catalog.any_outside = lambda *_, **__: False  # type: ignore[method-assign]
-    forget = Catalog.forget_space
+    forget, leave = Catalog.forget_space, Catalog.leave_space
+
+    def move(self: Catalog, space_id: int) -> None:
+        self._db.execute("update note set space_id = (select max(id) from space) where space_id = ?", (space_id,))
 
     def forget_space(self: Catalog, space_id: int) -> None:
-        self._db.execute("update note set space_id = (select max(id) from space) where space_id = ?", (space_id,))
+        move(self, space_id)
         forget(self, space_id)
 
-    Catalog.forget_space = forget_space  # type: ignore[method-assign]
+    def leave_space(self: Catalog, space_id: int, now: float) -> None:
+        move(self, space_id)
+        leave(self, space_id, now)
+
+    Catalog.forget_space, Catalog.leave_space = forget_space, leave_space  # type: ignore[method-assign]
     Spaces._can_be_asked = lambda *_: True  # type: ignore[method-assign]
 
 

@@ -35,6 +35,7 @@ from vragd.catalog.schema import MIGRATIONS
 from vragd.catalog.selected import Selected
 from vragd.catalog.selecting import Selecting
 from vragd.catalog.sources import KnownSource, known_sources
+from vragd.catalog.spaces import LEFT
 from vragd.catalog.words import Statistics, Words
 from vragd.errors import BackendUnavailable, CatalogCorrupt
 from vragd.system.sqlite import open_read_only, translated
@@ -44,6 +45,7 @@ CLOSED_FOR = [
     for bits in range(8)
 ]
 """By `note.closed`, in words."""
+_EMBEDDINGS = "select count(*) from embedding where space_id in (select id from space where fingerprint not like ?)"
 OPTED_OUT = "(state = 'skipped' and reason is 'opted_out')"  # nobody is shown it
 
 
@@ -197,7 +199,7 @@ class Reader:
                 return kept[1]
             states = dict(db.execute(f"select {STATE} as told, count(*) from note group by told"))
             ((chunks,),) = db.execute("select count(*) from chunk")
-            ((embeddings,),) = db.execute("select count(*) from embedding")
+            ((embeddings,),) = db.execute(_EMBEDDINGS, (f"{LEFT} %",))
             ((closed,),) = db.execute(
                 f"select count(*) from note where closed != 0 and closed & {BY_NOTE | BY_RULE} and not {OPTED_OUT}"
             )

@@ -7,10 +7,17 @@ from dataclasses import replace
 
 from vragd.catalog.connection import Connection
 from vragd.catalog.model import SpaceRow, from_blob
+from vragd.catalog.sweep import AHEAD_S
+
+LEFT = "left"
+"""What the fingerprint of a space begins with that was left, before when (seconds since 1970) and what it was."""
 
 
 class Spaces(Connection):
-    """One is written, and while that is built another answers."""
+    """
+    One is written, and while that is built another answers. Of one that was left the embeddings may be kept for whoever
+    comes back to it: it is none of the spaces then.
+    """
 
     def register_space(self, collection: str, fingerprint: str, identity: str, dimension: int) -> SpaceRow:
         """
@@ -19,6 +26,9 @@ class Spaces(Connection):
         One without a dimension is kept nowhere.
         """
         with self._transaction():
+            self._db.execute(
+                "update space set fingerprint = ? where fingerprint like ?", (fingerprint, f"{LEFT} % {fingerprint}")
+            )
             self._db.execute(
                 "insert into space(fingerprint, identity, dimension) values (?, ?, ?)"
                 " on conflict(fingerprint) do nothing",
@@ -41,7 +51,14 @@ class Spaces(Connection):
         return next(space for space in self.spaces() if space.fingerprint == fingerprint)
 
     def spaces(self) -> list[SpaceRow]:
-        """Every space that has something in the catalog or the backend."""
+        """Every space that has something in the backend or is to have it; not those that were left."""
+        return [row for row in self._rows() if not row.fingerprint.startswith(LEFT)]
+
+    def left_spaces(self) -> list[SpaceRow]:
+        """Those that were left, and whose embeddings are kept."""
+        return [row for row in self._rows() if row.fingerprint.startswith(LEFT)]
+
+    def _rows(self) -> list[SpaceRow]:
         rows = self._read(
             "select s.id, fingerprint, dimension, coalesce(collection, ''), s.identity, embedder, coalesce(t.id, 0)"
             " from space s left join target t on t.space_id = s.id and t.role = 'primary' order by s.id"
@@ -68,6 +85,22 @@ class Spaces(Connection):
         with self._transaction():
             self._db.execute("update space set embedder = ? where id = ?", (settings, space.id))
         return replace(space, embedder=settings)
+
+    def leave_space(self, space_id: int, now: float) -> None:
+        """Have a space no note uses be none any longer, and keep its embeddings: registered again it has them."""
+        with self._transaction():
+            self._db.execute("update target set space_id = null where space_id = ?", (space_id,))
+            self._db.execute(
+                "update space set fingerprint = ? || fingerprint where id = ? and fingerprint not like ?",
+                (f"{LEFT} {now:.0f} ", space_id, f"{LEFT} %"),
+            )
+
+    def forget_left(self, now: float, keep_s: float) -> None:
+        """Forget what was left longer ago than that, or by a clock that was wrong."""
+        for row in self.left_spaces():
+            at = float(row.fingerprint.split()[1])
+            if at <= now - keep_s or at > now + AHEAD_S:
+                self.forget_space(row.id)
 
     def forget_space(self, space_id: int) -> None:
         """Remove a space no note uses, its embeddings included. What its collection was is remembered."""

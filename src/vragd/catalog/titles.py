@@ -14,7 +14,11 @@ import numpy as np
 from vragd.catalog.model import SpaceRow
 from vragd.system import packed
 
-LEAST_TITLES, MOST_TITLES, MOST_CHUNKS = 50, 200, 1_000
+LEAST_TITLES, MOST_TITLES, MOST_CHUNKS = 8, 200, 1_000
+FEW_TITLES = 50
+"""Of fewer, a title's own passages are so large a share that they would be what is measured."""
+NORMAL = 1.4826
+"""Of what is spread normally, the deviation in medians of distances from the median."""
 
 
 def missing(db: apsw.Connection, space_id: int, limit: int) -> list[tuple[bytes, str]]:
@@ -41,8 +45,9 @@ def save(db: apsw.Connection, space_id: int, vectors: Iterable[tuple[bytes, np.n
 
 def calibrate(db: apsw.Connection, space: SpaceRow) -> bool:
     """
-    Measure mean and deviation of the cosines of titles with chunks of the space, if there are enough, and twice as
-    many as when it was done last. Whether that was done. Titles are as questions are: short, about something.
+    Measure mean and deviation of the cosines of titles with chunks of the space (of few titles by medians, which hardly
+    move for a title's own passages), if there are enough, and twice as many as when it was done last. Whether that was
+    done. Titles are as questions are: short, about something.
     """
     ((n_titles,),) = db.execute("select count(*) from title_embedding where space_id = ?", (space.id,))
     ((said,),) = db.execute("select calibration from space where id = ?", (space.id,))
@@ -81,7 +86,11 @@ def _measured(
     if not len(titles) or not len(chunks):
         return None
     cosines = titles @ chunks.T
-    found = {"mean": float(cosines.mean()), "deviation": float(cosines.std()), "n": n_titles}
+    mean, deviation = cosines.mean(), cosines.std()
+    if n_titles < FEW_TITLES:
+        mean = np.median(cosines)
+        deviation = NORMAL * np.median(np.abs(cosines - mean))
+    found = {"mean": float(mean), "deviation": float(deviation), "n": n_titles}
     return json.dumps(found) if found["deviation"] > 0 else None
 
 

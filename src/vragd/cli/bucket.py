@@ -223,12 +223,14 @@ def query(args: argparse.Namespace) -> dict[str, Any]:
         raise UsageError(f"{what} needs the catalog, and {which}", hint="one --folder works")
     _is_whole(args)
     with _quietly(args) as place:
-        embedders = elsewhere.embedders(load(args).config, args.model)
+        loaded = load(args)
+        embedders = elsewhere.embedders(loaded.config, args.model)
         text = " ".join(args.text)
         folder = "".join(args.folder)
         return elsewhere.query(
-            place.backend, args.store[0], text, embedders, top_k=args.top_k, folder=folder, mode=args.mode or "vector"
-        )
+            place.backend, args.store[0], text, embedders, top_k=args.top_k, folder=folder,
+            mode=args.mode or "vector", data_dir=loaded.data_dir,
+        )  # fmt: skip
 
 
 def _needs_catalog(args: argparse.Namespace) -> str:
@@ -295,8 +297,9 @@ def create(args: argparse.Namespace) -> int:
     if args.source or args.index != "auto":
         raise UsageError("--source and --index are for stores of this machine", hint="vragd index fills an index")
     with _quietly(args) as place:
-        embedder, *_ = elsewhere.embedders(load(args).config, args.model)
-        info = elsewhere.create(place.backend, args.name, embedder, args.metric)
+        loaded = load(args)
+        embedder, *_ = elsewhere.embedders(loaded.config, args.model)
+        info = elsewhere.create(place.backend, args.name, embedder, args.metric, loaded.data_dir)
     say(f"index {info.name} of {place.where()} is there: {info.dimension}-d {info.metric}, {info.model}")
     if advice := place.settings.advice():
         say(advice)

@@ -142,7 +142,9 @@ def _say_what_leaves(status: Status) -> None:
     for name, store in stores.items():
         if name in failed:
             continue
-        if shown(store.embedder.model_dump(mode="json")) != now.get(name) and (sending := trial.sent(store)):
+        of_vectors = store.embedder.of_vectors
+        wanted = of_vectors(shown(store.embedder.model_dump(mode="json")))
+        if wanted != of_vectors(now.get(name, {})) and (sending := trial.sent(store)):
             say(within(f"store {name}: {on_sending(sending)}"))
 
 

@@ -60,9 +60,9 @@ def _import(args: argparse.Namespace) -> int:
         transfer.check_some(sound.Sound(found, with_vector=not args.reembed))
         candidates = elsewhere.embedders(loaded.config, args.model)
         if args.reembed:
-            origin = stack.enter_context(sound.embedded_again(found, candidates[0]))
+            origin = stack.enter_context(sound.embedded_again(found, candidates[0], loaded.data_dir))
         else:
-            origin, told_of = sound.of_known_model(found, candidates, unchecked=args.unchecked)
+            origin, told_of = sound.of_known_model(found, candidates, loaded.data_dir, unchecked=args.unchecked)
             if told_of:
                 say(f"its vectors are of {told_of}")
         place = stack.enter_context(bucket.maybe(args) if bucket.wanted(args) else _imported(loaded, args.store))

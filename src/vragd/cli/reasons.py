@@ -25,6 +25,7 @@ REASONS = {
     "deletes_held": "so many notes are gone at once that it is not believed yet",
     "embedder_unavailable": "the model does not answer: new text is found by its words alone",
     "embedder_refused": "the model may not be asked, or refuses: new text is found by words",
+    "embedder_limit": "the month's limit of what the model is sent is reached: new text is found by words",
     "embedder_space_mismatch": "the model is another than it was: words alone answer",
     "semantic_unavailable": "the model does not answer: this is by words alone",
     "rerank_slow": "the re-ranker was late: the order is the one without it",
@@ -74,7 +75,26 @@ def on_language(share: float) -> tuple[str, str]:
 def on_sending(sending: Mapping[str, Any]) -> str:
     """What is sent to another machine: `texts` of one kind, `n_bytes`, `tokens`, `host`."""
     amount = f"about {plural(sending['n_bytes'], 'byte')} or {plural(sending['tokens'], 'token')}"
-    return f"{plural(sending['texts'], 'text')}, {amount}, to be sent to {sending['host']}"
+    said = f"{plural(sending['texts'], 'text')}, {amount}, to be sent to {sending['host']}"
+    if (cost := sending.get("cost")) is not None:
+        said += f", for about {money(cost)}"
+    if most := sending.get("most_tokens"):
+        return f"{said}; the limit is {most:,} tokens a month" + (
+            ": what is above it waits, found by its words" if sending["tokens"] > most else ""
+        )
+    return f"{said}; without a limit: {key} sets one" if (key := sending.get("limit_key")) else said
+
+
+def on_sent(sent: Mapping[str, Any]) -> str:
+    """What a model was sent in a month: `month`, `tokens`, `cost`, and the `most_tokens` there may be."""
+    said = f"{plural(sent['tokens'], 'token')} in {sent['month']}"
+    said += "" if sent["cost"] is None else f", about {money(sent['cost'])}"
+    return f"{said}, of {sent['most_tokens']:,} at most" if sent["most_tokens"] else said
+
+
+def money(amount: float) -> str:
+    """An amount in the money of whoever pays: hundredths, and more where there is no whole one."""
+    return f"{amount:,.2f}" if amount >= 0.01 or not amount else f"{amount:.4f}"
 
 
 def on_indexing(n_searchable: int, pending: int, left: str) -> str:

@@ -11,7 +11,7 @@ from typing import Any
 from vragd.cli.connect import client
 from vragd.cli.offers import asked_by_name, offers, print_offers
 from vragd.cli.page import HIT, TITLE, Page, Piece, seen
-from vragd.cli.reasons import in_words, on_language
+from vragd.cli.reasons import in_words, on_language, on_sent
 from vragd.cli.render import ago, json_out, out, out_pieces, plural, the_page, within
 from vragd.errors import UsageError, VragdError
 
@@ -211,12 +211,14 @@ def _store(store: Status, page: Page) -> None:
         embedder = store["embedder"]
         model = embedder.get("model") or embedder.get("path") or "all-MiniLM-L6-v2"  # that of builtin
         out(within(f"  by {embedder['type']} ({model}), in {store['backend']['type']}"))
-    if url := store.get("reranked_by"):
-        out(within(f"  questions and the best passages go to {url}, which re-ranks them"))
+    if who := store.get("reranked_by"):
+        out(within(f"  questions and the best passages go to {who}, which re-ranks them"))
     if trouble := store.get("rerank_trouble"):
         _wrong(page, f"the re-ranker failed {when_failed(trouble)}: {trouble['message']}", trouble["hint"], "    ")
     if host := store.get("sends_to"):
         out(within(f"  the text of its notes goes to {host} to be embedded"))
+    if sent := store.get("sent"):
+        out(within(f"  sent to it: {on_sent(sent)}"))
     states = {state: n for state, n in store["states"].items() if state not in ("indexed", "pending") and n}
     if states:
         shown = ", ".join(f"{n:,} {state}" for state, n in states.items())

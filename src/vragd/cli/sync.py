@@ -22,9 +22,9 @@ from vragd.system.places import expanded, literal, named
 
 POLL_S = 2.0
 # Reasons for which no amount of waiting makes the paths searchable.
-HOPELESS = frozenset({"embedder_unavailable", "embedder_refused", "embedder_space_mismatch", "backend_unavailable",
-                      "backend_refused", "store_mismatch", "disk_full", "data_dir", "too_many_open", "config",
-                      "catalog_corrupt"})  # fmt: skip
+HOPELESS = frozenset({"embedder_unavailable", "embedder_refused", "embedder_limit", "embedder_space_mismatch",
+                      "backend_unavailable", "backend_refused", "store_mismatch", "disk_full", "data_dir",
+                      "too_many_open", "config", "catalog_corrupt"})  # fmt: skip
 PATIENCE_S = 10.0
 
 

@@ -1,4 +1,4 @@
-"""The settings of a re-ranker: a model elsewhere that reads a question and its best passages together."""
+"""The settings of a re-ranker: a model at a url or in a folder that reads a question and its best passages together."""
 
 from __future__ import annotations
 
@@ -14,13 +14,15 @@ from vragd.terms.hosts import elsewhere, stays_private
 
 class RerankSettings(Settings):
     """
-    Who is asked, with what, and how much it counts.
+    Who is asked, with what, and how much it counts: a `url`, or a cross-encoder in the folder `path`, run here.
 
     `speaks`: `texts` is what text-embeddings-inference takes at `/rerank`, `documents` what Cohere, Jina, llama.cpp and
     others do. `weight` is its share in the order of the first `top` hits.
     """
 
-    url: str
+    url: str = ""
+    path: PathText | None = None
+    weights: str | None = None
     speaks: Literal["documents", "texts"] = "documents"
     model: str = ""
     allow_remote: bool = False
@@ -45,11 +47,22 @@ class RerankSettings(Settings):
 
     @model_validator(mode="after")
     def _is_agreed_to(self) -> RerankSettings:
+        if bool(self.url) == (self.path is not None):
+            raise ValueError("rerank: needs one of url and path: who reads the passages")
+        if self.path is not None and (self.model or self.key_file or self.allow_remote):
+            raise ValueError("model, key_file and allow_remote are of a url, and not of a path")
+        if self.path is None and self.weights is not None:
+            raise ValueError("weights names a file in the folder path")
         if elsewhere(self.url) and not self.allow_remote:
             raise ValueError("rerank.url is not on this machine, and would get passages: allow_remote: true, if meant")
         if self.key_file and not stays_private(self.url):
             raise ValueError("a key would be sent so that others can read it: the url must begin with https")
         return self
+
+    @property
+    def who(self) -> str:
+        """Its url, or its folder."""
+        return self.url or f"the model in {self.path}"
 
     @property
     def sends_to(self) -> str:

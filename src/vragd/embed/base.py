@@ -108,7 +108,7 @@ def checked(vectors: Any, *, count: int, dimension: int | None) -> np.ndarray:
     """
     try:
         rows = np.asarray(vectors, dtype=np.float64)  # norms of large float32 values would overflow
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, OverflowError) as error:
         raise EmbedderRejected(f"the embedder's answer is not a table of numbers: {error}") from error
     if rows.ndim != 2 or rows.shape[0] != count or not rows.shape[1]:
         raise EmbedderRejected(f"the embedder answered with shape {rows.shape} for {count} texts")

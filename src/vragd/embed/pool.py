@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from contextlib import suppress
+from pathlib import Path
 
 from vragd.embed.base import Embedder
 from vragd.embed.registry import create_embedder
@@ -17,8 +18,12 @@ LOADING_S = 5.0  # by far the longest that loading takes
 class Embedders:
     """One embedder per distinct settings, shared by stores. Thread-safe."""
 
-    def __init__(self, create: Callable[[str, EmbedderSettings], Embedder] = create_embedder) -> None:
-        self._create = create
+    def __init__(
+        self,
+        create: Callable[[str, EmbedderSettings, Path | None], Embedder] = create_embedder,
+        data_dir: Path | None = None,
+    ) -> None:
+        self._create, self._data_dir = create, data_dir
         self._lock = threading.Lock()
         self._made: dict[str, Embedder] = {}
         self._loading: dict[str, threading.Thread] = {}
@@ -37,7 +42,7 @@ class Embedders:
             key = settings.model_dump_json()
             if key not in self._made:
                 try:
-                    self._made[key] = self._create(settings.type, settings)
+                    self._made[key] = self._create(settings.type, settings, self._data_dir)
                 except ConfigError as error:
                     raise EmbedderRefused(error.message, hint=error.hint) from error
             return self._made[key]

@@ -163,7 +163,7 @@ def _parts(given: Given, lasting: Lasting, catalog: Catalog, reader: Reader) -> 
     settings = given.settings.embedder.model_dump_json()
     spaces = Spaces(
         given.name, catalog, lasting.backend, collections, filling, given.embedder, settings, given.recorded,
-        given.limits.remembered_questions,
+        given.limits.remembered_questions, given.limits.keep_embeddings_days * 86_400.0,
     )  # fmt: skip
     return Parts(catalog, reader, collections, filling, spaces)
 

@@ -32,3 +32,9 @@ class Remembered:
             self._rows.move_to_end((space, text))
             while len(self._rows) > self._most:
                 self._rows.popitem(last=False)
+
+    def forget(self, space: int) -> None:
+        """Remember nothing of that space any longer."""
+        with self._lock:
+            for key in [key for key in self._rows if key[0] == space]:
+                del self._rows[key]

@@ -12,6 +12,7 @@ from pathlib import Path
 from vragd.catalog.reader import Reader
 from vragd.catalog.sources import KnownSource
 from vragd.config.settings import LimitSettings, SourceSettings, StoreSettings
+from vragd.embed.settings import of_record
 from vragd.errors import NewerFormat, VragdError
 from vragd.sync.difference import compare
 from vragd.sync.readers import Documents, Readers
@@ -26,8 +27,11 @@ def was_embedded_by(folder: Path, settings: StoreSettings) -> bool:
     """Whether the embedder of these settings is the one that last embedded for the store in `folder`. Blocks."""
     try:
         with closing(Reader(folder / "catalog.db", 1)) as reader:
-            return bool(reader.migrations_ahead()) or reader.embedder() == settings.embedder.model_dump_json()
-    except (VragdError, OSError):  # there is none, or it is damaged and gives way to a new one
+            if reader.migrations_ahead():
+                return True
+            before, now = of_record(reader.embedder()), settings.embedder
+            return type(before) is type(now) and now.of_vectors(before.model_dump()) == now.of_vectors(now.model_dump())
+    except (VragdError, OSError, ValueError):  # there is none, or it is damaged and gives way to a new one
         return False
 
 

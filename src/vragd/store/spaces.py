@@ -67,6 +67,8 @@ class Answering:
         row = self._remembered.get(self.space.id, text)
         if row is None:
             row = embedder.embed_query(text)
+            if row.shape != (self.space.dimension,):  # it was replaced since it was asked
+                raise _changed()
             self._remembered.keep(self.space.id, text, row)
         return row
 
@@ -81,6 +83,8 @@ class Answering:
         try:
             if self._is_due():
                 self._trouble = None if embedder.still_makes(self._wanted) else _changed()
+                if self._trouble is not None:  # what was embedded since the last look may be the other's
+                    self._remembered.forget(self.space.id)
         except EmbedderUnavailable as error:
             self._trouble = error
         finally:
@@ -99,6 +103,8 @@ class Leaving:
     catalog: Catalog
     collections: Collections
     space: SpaceRow
+    keeps: bool
+    """Whether its embeddings stay, for whoever comes back to its model."""
 
 
 def _leave(leaving: Leaving) -> None:
@@ -113,7 +119,10 @@ def _clear(leaving: Leaving) -> None:
 
 
 def _forget(leaving: Leaving) -> None:
-    leaving.catalog.forget_space(leaving.space.id)
+    if leaving.keeps:
+        leaving.catalog.leave_space(leaving.space.id, leaving.catalog.clock.wall())
+    else:
+        leaving.catalog.forget_space(leaving.space.id)
     reach("space.forgotten")
 
 
@@ -141,7 +150,7 @@ class Spaces:
     """
     Those of one store's catalog. `configured` is the embedder of its settings, which are `settings` as JSON.
 
-    `remembered`: of how many questions the vectors are kept.
+    `remembered`: of how many questions the vectors are kept. `keep_s`: how long embeddings whose model was left are.
     """
 
     def __init__(
@@ -155,8 +164,9 @@ class Spaces:
         settings: str,
         recorded: Recorded,
         remembered: int = 0,
+        keep_s: float = 0.0,
     ) -> None:
-        self._store, self._settings = store, settings
+        self._store, self._settings, self._keep_s = store, settings, keep_s
         self._catalog, self._backend, self._collections, self._filling = catalog, backend, collections, filling
         self._configured, self._recorded = configured, recorded
         self._remembered = Remembered(remembered)
@@ -243,6 +253,7 @@ class Spaces:
 
         Raises what `attach` raises.
         """
+        self._catalog.forget_left(self._catalog.clock.wall(), self._keep_s)
         space = self._as_known(said)
         before = self.current
         changed = before is None or before.fingerprint != space.fingerprint()
@@ -275,6 +286,7 @@ class Spaces:
     def _as_known(self, space: Space) -> Space:
         """`space`, or what it is like of those that are registered; of several the one that is written."""
         rows = sorted(self._catalog.spaces(), key=lambda row: self.current is None or row.id != self.current.id)
+        rows += self._catalog.left_spaces()
         return next((registered(row) for row in rows if identity_of(row).is_like(space)), space)
 
     def again(self, said: Space) -> None:
@@ -355,8 +367,10 @@ class Spaces:
             self.answering = self._answering()
         if self._catalog.any_outside(self.current.id):
             return
+        meaning = registered(self.current).meaning
         for old in self._catalog.spaces():
             if old.id != self.current.id:
-                order.run(LEAVE, Leaving(self._catalog, self._collections, old))
+                keeps = self._keep_s > 0 and old.has_vectors and registered(old).meaning != meaning
+                order.run(LEAVE, Leaving(self._catalog, self._collections, old, keeps))
         self.rebuilding = self.replaces = False
         log.info("store.space_switched", store=self._store)

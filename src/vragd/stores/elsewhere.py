@@ -130,9 +130,12 @@ def _successors(backend: VectorBackend, store: str, names: Iterable[str]) -> lis
     return found
 
 
-def embedder_for(info: CollectionInfo, candidates: Iterable[AnyEmbedder]) -> Embedder:
+def embedder_for(
+    info: CollectionInfo, candidates: Iterable[AnyEmbedder], data_dir: Path | None = None
+) -> Embedder:  # fmt: skip
     """
     The one of `candidates` that makes vectors of the index's space; those its model mark speaks for come first.
+    `data_dir`: where it is counted what is sent.
 
     Raises StoreMismatch if none does; if one of them could not be asked, what that raised: EmbedderUnavailable.
     """
@@ -141,7 +144,7 @@ def embedder_for(info: CollectionInfo, candidates: Iterable[AnyEmbedder]) -> Emb
     able = [settings for settings in dict.fromkeys(candidates) if settings.gives_vectors]
     for settings in sorted(able, key=lambda settings: not _is_likely(settings, info.model)):
         try:
-            embedder = create_embedder(settings.type, settings)
+            embedder = create_embedder(settings.type, settings, data_dir)
             try:
                 space = embedder.space("")  # its meaning does not depend on the chunker
             except VragdError:
@@ -178,6 +181,7 @@ def query(
     top_k: int = 5,
     folder: str = "",
     mode: Mode = "vector",
+    data_dir: Path | None = None,
 ) -> dict[str, Any]:
     """
     An answer like the daemon's, a note that several machines put once (`twins`). Words are found by the server's own
@@ -187,7 +191,7 @@ def query(
     """
     check(Question(text, top_k=top_k, mode=mode, folder=folder))
     info = resolve(backend, store)
-    vector = None if mode == "keyword" else _embedded(info, text, candidates)
+    vector = None if mode == "keyword" else _embedded(info, text, candidates, data_dir)
     if vector is not None and mode == "vector":
         matches = fused.nearest(backend, info.name, vector, top_k, folder)
     else:
@@ -195,8 +199,10 @@ def query(
     return {"hits": [_hit(store, match) for match in matches], "generation": 0, "pending": 0, "degraded": []}
 
 
-def _embedded(info: CollectionInfo, text: str, candidates: Iterable[AnyEmbedder]) -> np.ndarray:
-    embedder = embedder_for(info, candidates)
+def _embedded(
+    info: CollectionInfo, text: str, candidates: Iterable[AnyEmbedder], data_dir: Path | None
+) -> np.ndarray:  # fmt: skip
+    embedder = embedder_for(info, candidates, data_dir)
     try:
         return embedder.embed_query(text)
     finally:
@@ -246,13 +252,15 @@ def counted(backend: VectorBackend, info: CollectionInfo) -> dict[str, Any]:
     return described(info) | {"vectors": sum(sources.values()), "sources": dict(sorted(sources.items()))}
 
 
-def create(backend: VectorBackend, store: str, settings: AnyEmbedder, metric: str) -> CollectionInfo:
+def create(
+    backend: VectorBackend, store: str, settings: AnyEmbedder, metric: str, data_dir: Path | None = None
+) -> CollectionInfo:
     """Make an empty index for a store. One that is there already with the same shape is left as it is."""
     if metric not in ("cosine", "euclidean", "dot"):
         raise UsageError(f"unknown metric {metric!r}")
     if not settings.gives_vectors:
         raise UsageError("an index is of vectors, and that embedder gives none", hint="name another embedder")
-    embedder = create_embedder(settings.type, settings)
+    embedder = create_embedder(settings.type, settings, data_dir)
     try:
         space = embedder.space("")
     finally:

@@ -15,7 +15,7 @@ from vragd.store.store import Store
 from vragd.stores.audience import Audience
 from vragd.stores.indexer import Indexer
 from vragd.stores.reranked import Reranking
-from vragd.stores.sending import sending
+from vragd.stores.sending import sending, sent
 from vragd.stores.stores import Stores
 from vragd.sync.queue import DirtyPaths
 from vragd.system.files import bytes_below
@@ -119,7 +119,8 @@ async def _store_status(audience: Audience, indexer: Indexer) -> dict[str, Any]:
         "n_vectors_behind": store.filling.n_left or 0,
         "embedder": shown(store.settings.embedder.model_dump(mode="json")),
         "sends_to": store.settings.embedder.sends_to or None,
-        "reranked_by": None if (rerank := store.settings.rerank) is None else rerank.url,
+        "sent": await stores.aside.run(sent, store.settings.embedder, stores.loaded.data_dir, stores.clock),
+        "reranked_by": None if (rerank := store.settings.rerank) is None else rerank.who,
         "rerank_trouble": None if rerank is None else stores.beside(Reranking).trouble(rerank),
         "foreign": read.foreign,
         "words_alone": not store.settings.embedder.gives_vectors,
@@ -267,8 +268,8 @@ async def store_info(stores: Stores, name: str, *, recall: bool = False) -> dict
             }  # fmt: skip
             if recall:
                 info["recall"] = asdict(await stores.aside.run(measure, store.backend, store.space.collection))
-    if host := store.settings.embedder.sends_to:
-        info["sending"] = sending(host, *await stores.aside.run(store.reader.amount))
+    if store.settings.embedder.sends_to:
+        info["sending"] = sending(store.settings.embedder, *await stores.aside.run(store.reader.amount))
     info["folder"] = str(store.folder)
     info["bytes_on_disk"] = await stores.aside.run(bytes_below, store.folder)
     return info

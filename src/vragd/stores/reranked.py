@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Callable, Set
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import structlog
@@ -19,6 +20,7 @@ from vragd.system.lanes import Lane
 from vragd.system.log import error_fields
 
 if TYPE_CHECKING:
+    from vragd.embed.cross import CrossEncoder
     from vragd.embed.reranker import Reranker
 
 log = structlog.get_logger()
@@ -41,11 +43,15 @@ class Failing:
     n: int = 0
 
 
-def reranker(settings: RerankSettings) -> Reranker:
-    """That of a store. Takes a tenth of a second: its library, and the list of authorities."""
+def reranker(settings: RerankSettings) -> Reranker | CrossEncoder:
+    """That of a store. Takes a tenth of a second: its library, and the list of authorities; a model is loaded."""
+    one = settings
+    if one.path is not None:
+        from vragd.embed.cross import CrossEncoder
+
+        return CrossEncoder(Path(one.path), one.weights, one.timeout_s)
     from vragd.embed.reranker import Reranker  # its library is none of who has no re-ranker
 
-    one = settings
     return Reranker(one.url, one.speaks, one.model, one.key_file, one.timeout_s, is_local=not one.sends_to)
 
 
@@ -56,7 +62,7 @@ class Reranking:
         self._left_alone_s = left_alone_s
         self._lane = Lane("rerank", THREADS, only_reads=True)
         self._making = threading.Lock()
-        self.made: dict[RerankSettings, Reranker] = {}
+        self.made: dict[RerankSettings, Reranker | CrossEncoder] = {}
         self._failed: dict[RerankSettings, Failing] = {}
 
     def wide(self, settings: RerankSettings, question: Question) -> Question:
@@ -88,14 +94,14 @@ class Reranking:
                 self._failed.pop(settings, None)
                 return reordered(answer, found, settings.weight)
             except TimeoutError:
-                said = f"{settings.url} did not answer within {settings.timeout_s:g} s"
+                said = f"{settings.who} did not answer within {settings.timeout_s:g} s"
                 failing = self._fails(settings, SLOW, said, "a larger rerank.timeout_s helps")
             except VragdError as error:
                 log.warning("search.rerank_failed", **error_fields(error))
                 failing = self._fails(settings, AWAY, error.message, error.hint)
             except Exception as error:  # whatever it is, there is an answer without it
                 log.warning("search.rerank_failed", **error_fields(error))
-                failing = self._fails(settings, AWAY, f"{settings.url}: {type(error).__name__}", "vragd logs says more")
+                failing = self._fails(settings, AWAY, f"{settings.who}: {type(error).__name__}", "vragd logs says more")
         failing.n += 1
         return replace(answer, degraded=(*answer.degraded, failing.code))
 

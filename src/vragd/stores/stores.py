@@ -87,7 +87,7 @@ class Stores:
         self.changing = asyncio.Lock()
         """Held by whoever stops and starts stores."""
         self._stopping = False
-        self._embedders = Embedders()
+        self._embedders = Embedders(data_dir=loaded.data_dir)
         self._jobs: dict[tuple[str, str], asyncio.Task[None]] = {}
         self._beside: dict[type[Any], Any] = {}
 

@@ -99,7 +99,7 @@ def sent(store: StoreSettings) -> dict[str, Any] | None:
         return None
     scans = [_scanned(one.path, one.include, one.exclude) for one in store.sources]
     notes = [note for scan in scans if scan is not None for note in scan.notes.values()]
-    return sending(store.embedder.sends_to, len(notes), sum(note.size for note in notes))
+    return sending(store.embedder, len(notes), sum(note.size for note in notes))
 
 
 def sent_at_start(loaded: Loaded) -> dict[str, dict[str, Any]]:
@@ -195,13 +195,13 @@ ASKED = "how do I brew coffee"
 NEAR, FAR = "Pour the hot water slowly over the ground coffee.", "The annual tax return is due at the end of May."
 
 
-def pairs(settings: AnyEmbedder) -> tuple[float, float, float]:
+def pairs(settings: AnyEmbedder, data_dir: Path) -> tuple[float, float, float]:
     """
     The cosines of a question with a sentence that is near to it and one that is far; how long that took, in seconds.
 
     Contacts the embedder, with sentences of ours alone. Raises VragdError.
     """
-    embedder = create_embedder(settings.type, settings)
+    embedder = create_embedder(settings.type, settings, data_dir)
     try:
         started = time.monotonic()
         asked, (near, far) = embedder.embed_query(ASKED), embedder.embed_documents([NEAR, FAR])

@@ -122,7 +122,14 @@ class EmbedderSettings(Settings):
     gives_vectors: ClassVar[bool] = True
     """Whether texts become vectors at all; in a store whose embedder gives none, words alone are searched."""
 
+    only_how: ClassVar[frozenset[str]] = frozenset()
+    """Settings of how it is asked alone: where others are as they were, each text keeps its vector."""
+
     type: str
+
+    def of_vectors(self, settings: Mapping[str, Any]) -> dict[str, Any]:
+        """Of such settings those that say what a vector is."""
+        return {key: value for key, value in settings.items() if key not in self.only_how}
 
     @property
     def title(self) -> str:
@@ -137,6 +144,30 @@ class EmbedderSettings(Settings):
     def sends_to(self) -> str:
         """The host that the text of notes goes to, for people; "" where it stays on this machine."""
         return "another machine" if self.leaves_machine() else ""
+
+    @property
+    def account(self) -> str:
+        """
+        Under what name the tokens it is sent are counted, by month, in the data directory; "" where none are.
+
+        Who has one is made by `create(settings, data_dir)`, where the second may be None.
+        """
+        return ""
+
+    @property
+    def most_tokens(self) -> int | None:
+        """How many tokens it is sent in a month at most; None for any number."""
+        return None
+
+    @property
+    def limit_key(self) -> str:
+        """Which setting says `most_tokens`."""
+        return ""
+
+    @property
+    def price(self) -> float | None:
+        """What a million tokens cost, in the money of whoever pays; None where nobody says."""
+        return None
 
     @property
     def is_english(self) -> bool:

@@ -139,7 +139,7 @@ def test_what_a_restart_sends_is_counted_while_the_daemon_still_runs(
             # the new one is not begun, as one answers already
             assert main(["restart", "--config", str(config), "--socket", str(tmp_path / "s")]) != 0
     said = capsys.readouterr()
-    assert "store notes: 1 text, about 5 bytes or 1 token, to be sent to 0.0.0.0\n" in said.err, said.err
+    assert "store notes: 1 text, about 5 bytes or 1 token, to be sent to 0.0.0.0; " in said.err, said.err
     assert (said.out, note.exists()) == (f"stopped vragd (pid {process.pid})\n", False)
     assert said.err.count("to be sent to") == 1
     assert "runs already" in said.err

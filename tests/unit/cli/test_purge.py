@@ -20,6 +20,7 @@ from vragd.cli.main import main
 from vragd.cli.purge.data import has_mark, inventory
 from vragd.cli.purge.thing import Vaults
 from vragd.config.settings import kept_by
+from vragd.embed.ledger import Ledger
 from vragd.system.lock import only_process
 from vragd.terms.settings import default_backend
 
@@ -163,6 +164,12 @@ def test_a_home_that_was_opened_as_a_vault_is_none(home: Path, capsys: pytest.Ca
     (home / ".obsidian").mkdir()
     assert "data" in {row["kind"] for row in purged(capsys, "--yes")["things"]}
     assert not (data(home) / "lock").exists()
+
+
+def test_what_was_counted_of_what_a_model_is_sent_goes_too(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    Ledger(data(home)).add("a model", 1)
+    purged(capsys, "--yes")
+    assert not list(data(home).glob("sent*"))
 
 
 def test_whatever_lies_in_a_vault_is_left(home: Path, capsys: pytest.CaptureFixture[str]) -> None:

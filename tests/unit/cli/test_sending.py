@@ -12,11 +12,15 @@ import pytest
 import yaml
 
 from tests.fakes.openai import FakeOpenAI
+from vragd.cli.reasons import on_sending, on_sent
 from vragd.cli.sending import say_at_start
 from vragd.config.load import Loaded, load
 from vragd.daemon.local import Local
 
-SAID = "store notes: 2 texts, about 10 bytes or 2 tokens, to be sent to 0.0.0.0\n"
+SAID = (
+    "store notes: 2 texts, about 10 bytes or 2 tokens, to be sent to 0.0.0.0;"
+    " without a limit: monthly_tokens sets one\n"
+)
 
 
 @pytest.fixture
@@ -85,3 +89,29 @@ def test_what_cannot_be_counted_holds_up_no_start(
     say_at_start(loaded, 0.1)
     assert capsys.readouterr().err.startswith("what is sent elsewhere could not be counted")
     os.close(os.open(hangs, os.O_WRONLY | os.O_NONBLOCK))  # who reads it goes on
+
+
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        ({"limit_key": "monthly_tokens"}, "x; without a limit: monthly_tokens sets one"),
+        ({"limit_key": ""}, "x"),
+        ({"cost": 0.0042, "most_tokens": 90_000}, "x, for about 0.0042; the limit is 90,000 tokens a month"),
+        (
+            {"cost": 1234.5, "most_tokens": 50_000},
+            "x, for about 1,234.50; the limit is 50,000 tokens a month: what is above it waits, found by its words",
+        ),
+    ],
+)
+def test_what_is_sent_is_said_with_what_it_costs_and_what_is_the_most(more: dict[str, Any], said: str) -> None:
+    amount = "2 texts, about 240,000 bytes or 60,000 tokens, to be sent to x"
+    told = on_sending({"host": "x", "texts": 2, "n_bytes": 240_000, "tokens": 60_000, **more})
+    assert told == amount.removesuffix("x") + said
+
+
+def test_what_was_sent_is_said_with_its_month_and_the_most() -> None:
+    sent = {"month": "2026-11", "tokens": 1_234, "cost": None, "most_tokens": None}
+    assert on_sent(sent) == "1,234 tokens in 2026-11"
+    assert on_sent(sent | {"cost": 0.5, "most_tokens": 50_000}) == (
+        "1,234 tokens in 2026-11, about 0.50, of 50,000 at most"
+    )

@@ -80,6 +80,7 @@ EMBEDDERS: dict[str, dict[str, Any]] = {
         "key_env": "MY_KEY",
         "dimensions": 256, "document_prompt": "passage: {text}", "query_prompt": "query: {text}", "batch_size": 30,
         "batch_chars": 50_000, "timeout_s": 80.0, "query_timeout_s": 4.0,
+        "monthly_tokens": 1_000_000, "monthly_cost": 2.5, "price_per_million": 0.5,
     },
 }  # fmt: skip
 EVERY = [(backends.TYPES, name, given) for name, given in BACKENDS.items()]

@@ -49,6 +49,7 @@ def test_the_callers_array_is_left_as_it_was() -> None:
         ([[], []], "shape"),
         ([[1.0, 2.0], [1.0]], "not a table of numbers"),
         ("vectors", "not a table of numbers"),
+        ([[10**400, 1.0], [1.0, 1.0]], "not a table of numbers"),
         (None, "."),
         ([["a", "b"], ["c", "d"]], "not a table of numbers"),
         ([[1.0, float("nan")], [1.0, 1.0]], "not a finite number"),

@@ -189,3 +189,24 @@ def test_what_is_missing_or_damaged_is_said_with_what_was_expected(tmp_path: Pat
     (folder / "modules.json").write_text("{")
     with pytest.raises(EmbedderUnavailable, match="cannot be read: JSONDecodeError"):
         made(folder)
+
+
+@pytest.mark.parametrize(
+    ("kept", "why"),
+    [
+        (b"version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 9\n", "git lfs pull"),
+        (b"", "not fetched whole"),
+    ],
+)
+def test_weights_that_were_not_fetched_are_told_from_damaged_ones(tmp_path: Path, kept: bytes, why: str) -> None:
+    folder = tiny(tmp_path / "model", MEAN)
+    (folder / "onnx/model.onnx").write_bytes(kept)
+    with pytest.raises(EmbedderUnavailable, match=why):
+        made(folder)
+
+
+def test_a_prompt_that_is_null_is_none(tmp_path: Path) -> None:
+    said = {"prompts": {"query": None, "document": "passage: "}, "default_prompt_name": None}
+    found = made(tiny(tmp_path / "model", MEAN, config_sentence_transformers=said))
+    plain = made(tiny(tmp_path / "plain", MEAN))
+    assert found.embed_query("one two") == pytest.approx(plain.embed_query("one two"))

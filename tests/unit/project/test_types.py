@@ -20,8 +20,8 @@ PLAIN = {"memory", "builtin", "sqlite", "file", "s3", "onnx", "none"}
 EVERYDAY = {"file", "sqlite", "s3", "none"}  # these as strings, too
 EVERY = {name for registry in ROOMS.values() for name in registry}
 PARTS = {"backend", "embedder"}
-THEIRS = {"backends/opensearch/settings.py": {"faiss"}}
-"""Words of other programs: OpenSearch has an engine of that name."""
+THEIRS = {"backends/opensearch/settings.py": {"faiss"}, "embed/exported.py": {"onnx"}}
+"""Words of other programs: OpenSearch has an engine of that name, exports of models a folder."""
 
 
 def named(text: str, types: set[str]) -> Iterator[str]:

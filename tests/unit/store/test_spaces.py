@@ -199,3 +199,30 @@ def test_a_remembered_question_is_not_answered_by_vectors_of_a_model_that_is_ano
     embedder.digest = "another model"
     with pytest.raises(EmbedderUnavailable):
         Answering(world.store.space, lambda: embedder, remembered).embed_query("one")
+
+
+def test_what_another_model_made_before_it_was_noticed_answers_nothing_when_the_first_is_back(world: World) -> None:
+    assert world.store.space is not None
+    clock, embedder = FakeClock(), WordEmbedder()
+    answering = Answering(world.store.space, lambda: embedder, Remembered(9), clock)
+    answering.embed_query("one")
+    embedder.digest = "another model"
+    answering.embed_query("two")  # who it is is asked every few seconds
+    clock.pass_(60)
+    with pytest.raises(EmbedderChanged):
+        answering.embed_query("three")
+    embedder.digest = "1"
+    clock.pass_(60)
+    assert np.array_equal(answering.embed_query("two"), WordEmbedder().embed_query("two"))
+
+
+def test_a_question_that_another_model_made_longer_is_no_question_of_this_space(world: World) -> None:
+    assert world.store.space is not None
+    embedder = WordEmbedder()
+    answering = Answering(world.store.space, lambda: embedder, Remembered(9), FakeClock())
+    answering.embed_query("one")
+    embedder.dimension = 16
+    with pytest.raises(EmbedderChanged):
+        answering.embed_query("two")
+    embedder.dimension = 32
+    assert answering.embed_query("two").shape == (32,)

@@ -169,7 +169,11 @@ def test_vectors_are_switched_off_again_and_their_collection_goes(world: World) 
     assert world.store.reader.counts().embeddings == 0
     answer = ask(target(world), Question("dough"))
     assert ([hit.path for hit in answer.hits], answer.degraded) == (["bread.md"], ())
+    n_embedded = len(world.embedder.texts)
     choose_model(world)
     world.apply(*NOTES)
     assert world.is_sound()
     assert len(world.texts()) == 2
+    assert len(world.embedder.texts) == n_embedded, "its vectors were kept"
+    assert len(keys(world.backend, world.collection)) == 2
+    assert compare_backend(world.store) == []

@@ -115,8 +115,8 @@ class Made:
 def embedders(monkeypatch: pytest.MonkeyPatch) -> Made:
     it = Made([])
 
-    def create(kind: str, settings: Any) -> Embedder:
-        embedder = create_embedder(kind, settings)
+    def create(kind: str, settings: Any, data_dir: Path | None) -> Embedder:
+        embedder = create_embedder(kind, settings, data_dir)
         it.types.append(kind)
         it.open += 1
         close = embedder.close

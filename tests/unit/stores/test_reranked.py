@@ -14,6 +14,7 @@ import pytest
 from pydantic import ValidationError
 
 from tests.fakes.answering import Answering
+from tests.folders import reading
 from vragd.backends.memory.settings import MemoryBackend
 from vragd.config.load import Loaded
 from vragd.config.reranking import RerankSettings
@@ -329,3 +330,44 @@ def test_score_and_relevance_are_blended_and_each_place_keeps_its_score() -> Non
     assert reordered(answer, [0.5] * 3, 1.0).hits == hits, "who says the same of all says nothing"
     assert not can_be(Question(text="a", sort="name"))
     assert can_be(Question(text="a"))
+
+
+def test_a_cross_encoder_in_a_folder_orders_the_hits_without_a_server(tmp_path: Path) -> None:
+    config = {"sentence_transformers": {"activation_fn": "torch.nn.modules.linear.Identity"}}
+    folder = reading(tmp_path / "reader", {"one": 9.0}, config=config)
+    (tmp_path / "v").mkdir()
+    (tmp_path / "v/last.md").write_text("dough one\n")
+    for i in range(9, 12):
+        (tmp_path / f"v/{i}.md").write_text("dough dough dough\n")
+    (before,) = asyncio.run(answers(tmp_path, None, ASKED))
+    local = RerankSettings(path=str(folder), weight=1.0, timeout_s=20.0)
+    after, status = asyncio.run(answers(tmp_path, local, ASKED, {}))
+    assert (after["degraded"], "last.md" in paths(before)) == ([], False)
+    assert paths(after)[0] == "last.md"
+    assert after["hits"][0]["parts"]["relevance"] > after["hits"][1]["parts"]["relevance"]
+    (row,) = status["stores"]
+    assert (row["reranked_by"], row["rerank_trouble"]) == (f"the model in {folder}", None)
+
+
+def test_a_folder_that_holds_no_re_ranker_leaves_the_answer_as_it_was(tmp_path: Path) -> None:
+    (before,) = asyncio.run(answers(tmp_path, None, ASKED))
+    local = RerankSettings(path=str(tmp_path / "nowhere"), timeout_s=20.0)
+    after, status = asyncio.run(answers(tmp_path, local, ASKED, {}))
+    assert (paths(after), after["degraded"]) == (paths(before), ["rerank_unavailable"])
+    trouble = status["stores"][0]["rerank_trouble"]
+    assert ("no such folder" in trouble["message"], trouble["code"]) == (True, "rerank_unavailable")
+
+
+@pytest.mark.parametrize(
+    ("given", "why"),
+    [
+        ({}, "one of url and path"),
+        ({"url": "http://127.0.0.1:1/r", "path": "/models/r"}, "one of url and path"),
+        ({"path": "/models/r", "model": "m"}, "are of a url"),
+        ({"path": "models/r"}, "absolute path"),
+        ({"url": "http://127.0.0.1:1/r", "weights": "w.onnx"}, "in the folder path"),
+    ],
+)
+def test_a_re_ranker_is_at_a_url_or_in_a_folder(given: dict[str, Any], why: str) -> None:
+    with pytest.raises(ValidationError, match=why):
+        RerankSettings(**given)

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from tests.fakes.openai import FakeOpenAI
+from tests.fakes.openai import FakeOpenAI, tokens_of
 from tests.unit.search.test_tongue import ENGLISH, FRENCH
 from vragd.backends.memory.settings import MemoryBackend
 from vragd.config.load import Loaded
@@ -76,7 +76,10 @@ def test_a_host_that_gets_text_is_named_and_a_model_of_many_languages_is_not_sai
     (row,) = status["stores"]
     assert (row["foreign"], row["sends_to"]) == (None, "0.0.0.0")
     n_bytes = len(FRENCH.encode())
-    assert info["sending"] == {"host": "0.0.0.0", "texts": 1, "n_bytes": n_bytes, "tokens": n_bytes // 4}
+    counted = {"host": "0.0.0.0", "texts": 1, "n_bytes": n_bytes, "tokens": n_bytes // 4}
+    assert info["sending"] == counted | {"cost": None, "most_tokens": None, "limit_key": "monthly_tokens"}
+    assert 0 < row["sent"]["tokens"] <= sum(map(tokens_of, server.embedded_texts))
+    assert (row["sent"]["cost"], row["sent"]["most_tokens"]) == (None, None)
 
 
 @pytest.mark.slow  # it waits as long as it leaves a server alone

@@ -198,7 +198,7 @@ def models(loaded: Loaded) -> Iterator[Finding]:
             yield Finding("model", "ok", f"store {name} keeps words alone: it needs none", facts={"type": public})
             continue
         try:
-            near, far, took_s = trial.pairs(settings)
+            near, far, took_s = trial.pairs(settings, loaded.data_dir)
         except VragdError as error:
             yield Finding(
                 "model", "bad", f"of store {name}: {error.message}", error.hint, {"type": public, "code": error.code}

@@ -15,6 +15,8 @@ from vragd.terms.hosts import elsewhere
 class OllamaEmbedder(EmbedderSettings):
     """A model served by Ollama."""
 
+    only_how = frozenset({"allow_remote", "batch_size", "timeout_s", "query_timeout_s", "keep_alive"})
+
     type: Literal["ollama"]
     model: str = Field(min_length=1)
     url: str = "http://127.0.0.1:11434"

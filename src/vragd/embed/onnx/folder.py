@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from vragd.embed.exported import Unfit, limit_in, object_in, weights_in
 from vragd.embed.prompts import NONE, TEXT, Prompts
 from vragd.errors import EmbedderUnavailable
 
@@ -22,9 +23,6 @@ OF_OLD = {"cls_token": "cls", "mean_tokens": "mean", "max_tokens": "max", "lastt
           "mean_sqrt_len_tokens": "mean_sqrt_len", "weightedmean_tokens": "weightedmean"}  # fmt: skip
 """Pooling as one key for each way, as it was written before version 6."""
 KNOWN = ("Transformer", "Pooling", "Normalize")  # every vector is made a unit one way or the other
-NO_LIMIT = 1 << 20
-USUAL_LIMIT, LEAST_LIMIT = 512, 8
-WEIGHTS = ("onnx/model.onnx", "model.onnx")
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,10 +42,6 @@ class Layout:
     digest: str
 
 
-class _Unfit(ValueError):
-    """What was found, in words of ours."""
-
-
 def read(folder: Path, weights: str | None) -> Layout:
     """
     What is in `folder`; its weights are those of the file `weights` in it, or of the usual one.
@@ -56,10 +50,10 @@ def read(folder: Path, weights: str | None) -> Layout:
     """
     try:
         if not folder.is_dir():
-            raise _Unfit("there is no such folder")
+            raise Unfit("there is no such folder")
         return _read(folder, weights)
     except (OSError, ValueError, TypeError, AttributeError, LookupError) as error:
-        found = str(error) if isinstance(error, _Unfit) else f"{type(error).__name__}: {error}"
+        found = str(error) if isinstance(error, Unfit) else f"{type(error).__name__}: {error}"
         raise EmbedderUnavailable(
             f"the model in {folder} cannot be read: {found}",
             hint="expected a folder in sentence-transformers' layout, with tokenizer.json and onnx/model.onnx",
@@ -69,12 +63,12 @@ def read(folder: Path, weights: str | None) -> Layout:
 def _read(folder: Path, weights: str | None) -> Layout:
     modules = _modules(folder)
     inner = folder / modules.get("Transformer", "")
-    file = _weights(folder, inner, weights)
+    file = weights_in(folder, inner, weights)
     tokenizer = inner / "tokenizer.json"
-    pooling = _pooling(_json(folder / modules["Pooling"] / "config.json")) if "Pooling" in modules else None
-    limit = _limit(inner)
-    lowers = bool(_json(inner / "sentence_bert_config.json").get("do_lower_case"))
-    prompts = _prompts(_json(folder / "config_sentence_transformers.json"))
+    pooling = _pooling(object_in(folder / modules["Pooling"] / "config.json")) if "Pooling" in modules else None
+    limit = limit_in(inner)
+    lowers = bool(object_in(inner / "sentence_bert_config.json").get("do_lower_case"))
+    prompts = _prompts(object_in(folder / "config_sentence_transformers.json"))
     digest = hashlib.sha256(json.dumps([sorted(modules), pooling, limit, lowers]).encode())
     for each in [*_parts_of(file), tokenizer]:
         with each.open("rb") as opened:
@@ -88,38 +82,8 @@ def _modules(folder: Path) -> dict[str, str]:
     modules = json.loads(listed.read_bytes()) if listed.exists() else [{"type": "Transformer", "path": ""}]
     found = {str(each["type"]).rpartition(".")[2]: str(each["path"]) for each in modules}
     if unknown := [name for name in found if name not in KNOWN]:
-        raise _Unfit(f"its step {unknown[0]} is none that vragd can do ({', '.join(KNOWN)})")
+        raise Unfit(f"its step {unknown[0]} is none that vragd can do ({', '.join(KNOWN)})")
     return found
-
-
-def _limit(inner: Path) -> int:
-    """What the model was used with at most, or else what it has places for."""
-    config = _json(inner / "config.json")
-    places = config.get("max_position_embeddings")
-    if isinstance(places, int) and "roberta" in str(config.get("model_type")):
-        places -= int(config.get("pad_token_id", 1)) + 1  # theirs begin behind the padding
-    said = (
-        _json(inner / "sentence_bert_config.json").get("max_seq_length"),
-        _json(inner / "tokenizer_config.json").get("model_max_length"),
-        places,
-    )
-    limit = next((int(value) for value in said if isinstance(value, int | float) and 0 < value < NO_LIMIT), USUAL_LIMIT)
-    if limit < LEAST_LIMIT:
-        raise _Unfit(f"texts of at most {limit} tokens, where vragd expects {LEAST_LIMIT}")
-    return limit
-
-
-def _weights(folder: Path, inner: Path, wanted: str | None) -> Path:
-    if wanted is not None and (folder / wanted).is_file():
-        return folder / wanted
-    for name in WEIGHTS if wanted is None else ():
-        if (inner / name).exists():
-            return inner / name
-    there = sorted(path.relative_to(folder).as_posix() for path in folder.glob("**/*.onnx"))
-    known = ", ".join(there) or "which there is none"
-    if wanted is not None:
-        raise _Unfit(f"weights: names {wanted}, which is no file there, of {known}")
-    raise _Unfit(f"no {WEIGHTS[0]}; weights: names another file, of {known}")
 
 
 def _parts_of(weights: Path) -> Iterator[Path]:
@@ -137,25 +101,17 @@ def _pooling(config: Mapping[str, Any]) -> Pooling:
         ways = [way for key, way in OF_OLD.items() if config.get(f"pooling_mode_{key}")]
     chosen = [ways] if isinstance(ways, str) else list(ways)
     if config.get("include_prompt") is False:
-        raise _Unfit("its prompts are left out of pooling, which vragd cannot do")
+        raise Unfit("its prompts are left out of pooling, which vragd cannot do")
     for known in POOLINGS:
         if chosen == [known]:
             return known
-    raise _Unfit(f"its pooling {chosen} is none that vragd can do ({', '.join(POOLINGS)})")
+    raise Unfit(f"its pooling {chosen} is none that vragd can do ({', '.join(POOLINGS)})")
 
 
 def _prompts(config: Mapping[str, Any]) -> Prompts:
-    prompts = config.get("prompts") or {}
+    prompts = {name: prompt for name, prompt in (config.get("prompts") or {}).items() if prompt is not None}
     default = prompts.get(config.get("default_prompt_name") or "", "")
     query = next((prompts[name] for name in ("query", "search_query") if name in prompts), default)
     names = ("document", "passage", "search_document", "corpus")
     document = next((prompts[name] for name in names if name in prompts), default)
     return Prompts(str(document) + TEXT, str(query) + TEXT) if query or document else NONE
-
-
-def _json(file: Path) -> dict[str, Any]:
-    """An object; an empty one where there is no such file."""
-    found = json.loads(file.read_bytes()) if file.exists() else {}
-    if not isinstance(found, dict):
-        raise _Unfit(f"{file.name} is no object")
-    return found

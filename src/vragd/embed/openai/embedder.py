@@ -12,11 +12,13 @@ import threading
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import structlog
 
 from vragd.embed.base import Embedder, Space, checked
+from vragd.embed.ledger import Ledger, Meter
 from vragd.embed.openai.line import Line
 from vragd.embed.openai.settings import OpenAIEmbedder
 from vragd.embed.probes import PROBES, sketch
@@ -33,7 +35,8 @@ from vragd.embed.remote import (
     shortened,
     shortening,
 )
-from vragd.errors import EmbedderChanged, EmbedderRejected, EmbedderUnavailable
+from vragd.errors import EmbedderChanged, EmbedderLimit, EmbedderRejected, EmbedderUnavailable
+from vragd.system.clock import SYSTEM, Clock
 
 log = structlog.get_logger()
 
@@ -47,9 +50,13 @@ WAITED_S, TRIES = 5.0, 4
 """How long a server that is busy is waited for within a call, each time, and how often it is asked."""
 
 
-def create(settings: OpenAIEmbedder) -> Embedder:
-    """The embedder of `settings`. Does not contact the server. Raises ConfigError for a remote url."""
-    return OpenAI(settings)
+def create(settings: OpenAIEmbedder, data_dir: Path | None = None, clock: Clock = SYSTEM) -> Embedder:
+    """
+    The embedder of `settings`. Does not contact the server. Raises ConfigError for a remote url.
+
+    `data_dir`: where it is counted what is sent.
+    """
+    return OpenAI(settings, None if data_dir is None else Ledger(data_dir, clock))
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,13 +72,15 @@ class _Model:
 class OpenAI:
     """A model behind an OpenAI-compatible server, as an `Embedder`. Every method may be called from any thread."""
 
-    def __init__(self, settings: OpenAIEmbedder) -> None:
+    def __init__(self, settings: OpenAIEmbedder, ledger: Ledger | None = None) -> None:
         is_local = checked_url(settings.url, allow_remote=settings.allow_remote)
         self._settings = settings
         self._prompts = prompts_for(settings.model).changed(settings.document_prompt, settings.query_prompt)
-        self._bulk = Line(settings, timeout_s=settings.timeout_s, is_local=is_local)
-        self._questions = Line(settings, timeout_s=settings.query_timeout_s, is_local=is_local)
-        self._patient = Line(settings, timeout_s=max(WARM_UP_S, settings.timeout_s), is_local=is_local)
+        meter = Meter(settings, ledger)
+        self._bulk = Line(settings, meter, timeout_s=settings.timeout_s, is_local=is_local)
+        asked = Meter(settings, ledger, questions=True)
+        self._questions = Line(settings, asked, timeout_s=settings.query_timeout_s, is_local=is_local)
+        self._patient = Line(settings, meter, timeout_s=max(WARM_UP_S, settings.timeout_s), is_local=is_local)
         self._respite = Respite(settings.url, lambda: self._patient.embed([PROBE]))
         self._closed = threading.Event()
         self._one_by_one = settings.batch_size < len(PROBES)
@@ -267,6 +276,8 @@ class OpenAI:
             tries_left -= 1
             try:
                 return line.embed(texts, quote=quote)
+            except EmbedderLimit:
+                raise  # nobody was asked
             except EmbedderUnavailable as error:
                 self._seen_at = float("-inf")  # who comes back may be another
                 wait_s = error.retry_after_s

@@ -19,6 +19,7 @@ from typing import Any
 import httpx
 import numpy as np
 
+from vragd.embed.ledger import Bill, Meter
 from vragd.embed.openai.key import key_of
 from vragd.embed.openai.settings import OpenAIEmbedder
 from vragd.embed.remote import (
@@ -44,6 +45,8 @@ TOO_LONG = re.compile(
 )
 NOT_A_NUMBER = re.compile(r"\b(NaN|[+-]?Inf)\b", re.I)
 RUNNER_DIED = re.compile(r"\bEOF\b")
+MOST_USED = 10**9
+"""No request takes more tokens: who says so says nothing."""
 REFUSED_STATUS = frozenset({400, 422})
 BUSY_STATUS = frozenset({429, 503})
 
@@ -53,8 +56,8 @@ Wait = Callable[[float], object]
 class Line:
     """One connection pool to the server, with its own patience. Every failure leaves it as one of ours."""
 
-    def __init__(self, settings: OpenAIEmbedder, *, timeout_s: float, is_local: bool) -> None:
-        self._settings, self._url = settings, settings.url
+    def __init__(self, settings: OpenAIEmbedder, meter: Meter, *, timeout_s: float, is_local: bool) -> None:
+        self._settings, self._meter, self._url = settings, meter, settings.url
         self._timeout_s = timeout_s
         self._connect_s = min(CONNECT_TIMEOUT_S, timeout_s)
         self._busy_until = 0.0  # monotonic
@@ -70,7 +73,8 @@ class Line:
         What the server gives for `texts`, in their order: lists of numbers or arrays, unchecked.
 
         `quote` puts the server's own words into errors: only for texts that are not a user's.
-        Raises EmbedderUnavailable, EmbedderRejected, or TooLong when a text or all of them are too long.
+        Raises EmbedderUnavailable, EmbedderLimit before anything is sent, EmbedderRejected, or TooLong when a text or
+        all of them are too long.
         """
         wait_s = self._busy_until - time.monotonic()
         if wait_s > 0:
@@ -81,10 +85,11 @@ class Line:
             "encoding_format": "float",
         }
         key = key_of(self._settings, os.environ)
-        with self._translated():
+        with self._meter.request(body["input"]) as bill, self._translated(bill):
             # not the header of the pool: a key may change, and is in nobody's repr
             headers = {"authorization": f"Bearer {key}"} if key else {}
             answer = self._client.post(f"{self._url}/embeddings", json=body, headers=headers)
+            bill.tokens = _used(answer)
         if answer.status_code != 200:
             raise self._from_status(answer, key, quote=quote)
         return self._rows(answer, len(texts))
@@ -94,12 +99,16 @@ class Line:
         self._client.close()
 
     @contextmanager
-    def _translated(self) -> Iterator[None]:
+    def _translated(self, bill: Bill) -> Iterator[None]:
         loading = "it may be loading the model; a larger timeout helps if it recurs"
         with over_http(self._url, self._connect_s, self._timeout_s, loading):
             try:
                 yield
+            except httpx.ConnectTimeout:
+                bill.tokens = 0
+                raise
             except httpx.ConnectError:
+                bill.tokens = 0
                 raise EmbedderUnavailable(
                     f"no embedder answers at {self._url}", hint="start the server, or see the embedder's url"
                 ) from None
@@ -166,6 +175,17 @@ class Line:
                 hint="an update of the server may help",
             )
         return [_numbers(rows[index]) for index in range(count)]
+
+
+def _used(answer: httpx.Response) -> int | None:
+    """How many tokens an answer was charged with; none for a refusal. None where the server does not say."""
+    if answer.status_code != 200:
+        return 0
+    try:
+        used = answer.json()["usage"]["total_tokens"]
+    except (ValueError, TypeError, LookupError, RecursionError):
+        return None
+    return used if type(used) is int and 0 < used <= MOST_USED else None
 
 
 def _numbers(row: Any) -> Any:

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import replace
 from itertools import islice
+from pathlib import Path
 
 import numpy as np
 
@@ -92,7 +93,7 @@ class Whose:
         self.shape, self.tried = shape, tried
 
 
-def whose(origin: Origin, candidates: Iterable[AnyEmbedder]) -> Whose:
+def whose(origin: Origin, candidates: Iterable[AnyEmbedder], data_dir: Path | None = None) -> Whose:
     """
     Which of these models made the vectors, by embedding a sample again, in the form the tool embedded it and as shown.
 
@@ -102,7 +103,7 @@ def whose(origin: Origin, candidates: Iterable[AnyEmbedder]) -> Whose:
     tried = list[str]()
     for settings in dict.fromkeys(candidates):
         try:
-            with closing(create_embedder(settings.type, settings)) as embedder:
+            with closing(create_embedder(settings.type, settings, data_dir)) as embedder:
                 space = embedder.space("")
                 if space.dimension != origin.shape.dimension:
                     tried.append(f"{space.title} makes {space.dimension:,} numbers, not {origin.shape.dimension:,}")
@@ -170,14 +171,14 @@ Ready = Sound | Reembedded
 
 
 @contextmanager
-def embedded_again(found: Origin, settings: AnyEmbedder) -> Iterator[Reembedded]:
-    """The origin with vectors that this model makes of its texts."""
-    with closing(create_embedder(settings.type, settings)) as embedder:
+def embedded_again(found: Origin, settings: AnyEmbedder, data_dir: Path | None = None) -> Iterator[Reembedded]:
+    """The origin with vectors that this model makes of its texts. `data_dir`: where it is counted what is sent."""
+    with closing(create_embedder(settings.type, settings, data_dir)) as embedder:
         yield Reembedded(Sound(found, with_vector=False), embedder)
 
 
 def of_known_model(
-    found: Origin, candidates: Iterable[AnyEmbedder], *, unchecked: bool = False
+    found: Origin, candidates: Iterable[AnyEmbedder], data_dir: Path | None = None, *, unchecked: bool = False
 ) -> tuple[Sound, str]:  # fmt: skip
     """
     The sound records of an origin, of the model that it names or that one of these turns out to be; what was compared.
@@ -187,7 +188,7 @@ def of_known_model(
     origin = Sound(found)
     if origin.shape.space:
         return origin, ""
-    came = whose(origin, candidates)
+    came = whose(origin, candidates, data_dir)
     if came.shape is not None:
         origin.shape = came.shape
         return origin, came.tried[-1]
