@@ -26,7 +26,7 @@ from vragd.catalog.replicas import NEVER, Due, ReplicaRow, following, rows_of
 from vragd.catalog.writer import Catalog
 from vragd.config.settings import StoreSettings
 from vragd.embed.base import Space
-from vragd.errors import BackendDamaged, UnknownCollection, VragdError
+from vragd.errors import BackendDamaged, UnknownCollection
 from vragd.store.collections import meant_of
 from vragd.sync.feed import compare, feed, leave
 from vragd.sync.pace import PACE, Pace
@@ -352,32 +352,6 @@ class Replica:
 def folder_of(folder: Path, name: str, kind: str) -> Path:
     """Where below a store's folder a replica of that type keeps its files, if it keeps any there."""
     return folder / "replicas" / name / kind
-
-
-def left_behind(settings: StoreSettings, folder: Path, reader: Reader) -> list[str]:
-    """The collections of replicas that are configured no more, and where they are, for people. Any thread."""
-    return list(
-        dict.fromkeys(
-            f"{row.kind} collection {row.collection}, {row.where or folder_of(folder, row.name, row.kind)}"
-            for row in rows_of(reader)
-            if not is_in_use(settings, row)
-        )
-    )
-
-
-def is_in_use(settings: StoreSettings, row: ReplicaRow) -> bool:
-    """Whether its place is configured: by its name, or, where that is outside our data directory, by any."""
-    if row.where and (row.kind, row.where) in {(one.type, one.where()) for one in settings.backends}:
-        return True
-    return any(row.is_of(name, one.type, one.where()) for name, one in settings.replicas.items())
-
-
-def places_left(reader: Reader) -> list[str]:
-    """Every place that outlives our data directory and has had a replica. Empty where the catalog cannot tell."""
-    try:
-        return [row.where for row in rows_of(reader) if row.where]
-    except VragdError:
-        return []
 
 
 def _identity(info: CollectionInfo) -> str:
