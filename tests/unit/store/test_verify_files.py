@@ -18,7 +18,7 @@ from vragd.backends.file.settings import FileBackend
 from vragd.backends.registry import create_backend
 from vragd.backends.sqlite.settings import SqliteBackend
 from vragd.config.settings import LimitSettings, SourceSettings, StoreSettings
-from vragd.errors import UnknownCollection
+from vragd.errors import BackendDamaged, UnknownCollection
 from vragd.store.opening import open_store
 from vragd.store.store import Store
 from vragd.store.verify import compare_backend, mend_backend
@@ -172,6 +172,27 @@ def test_a_folder_that_is_damaged_while_nobody_runs_is_mended_when_it_is_opened(
         assert len(keys(store.backend, store.space.collection)) == N_NOTES
     finally:
         store.close()
+
+
+@pytest.mark.parametrize("of", ["segment", "manifest"])
+def test_a_folder_that_is_damaged_under_an_open_store_is_mended_after_the_round_that_met_it(
+    tmp_path: Path, of: str
+) -> None:
+    for store, embedder in opened(tmp_path, FileBackend(type="file", path=str(tmp_path / "kept"))):
+        (segment,) = (tmp_path / "kept/notes").glob("*.segment")
+        cut(segment if of == "segment" else tmp_path / "kept/notes/manifest.json")
+        n_embedded = len(embedder.texts)
+        (source,) = store.sources.values()
+        (tmp_path / "vault/new.md").write_text("note of the owl\n")
+        with pytest.raises(BackendDamaged):
+            store.apply([Visit(source, "new.md")])
+        store.apply([Visit(source, "new.md")])
+        while store.behind:
+            store.fill()
+        assert kinds(store) == []
+        assert store.space is not None
+        assert len(keys(store.backend, store.space.collection)) == N_NOTES + 1
+        assert len(embedder.texts) == n_embedded + 1, "what is new"
 
 
 @pytest.mark.parametrize("fault", FAULTS)
