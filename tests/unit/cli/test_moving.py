@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from tests.foreign import flat_index, llamaindex, node
+from tests.harness import tree
 from tests.moved import indexed, lines_of
 from vragd.cli.doctor import parts
 from vragd.cli.main import main
@@ -200,6 +201,15 @@ def test_a_store_is_copied_and_from_there_once_more(home: Path, capsys: pytest.C
     assert (row["name"], row["model"]) == ("again", "test/words")
     assert main(["store", "copy", "there", "again", "--from", first, "--backend", second]) == 0
     assert "0 passages put" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("url", ["file:{}/vectors", "sqlite:{}/vectors.db"])
+def test_no_vectors_go_into_a_folder_of_notes(home: Path, url: str, capsys: pytest.CaptureFixture[str]) -> None:
+    source = home / "vault"
+    before = tree(source)
+    assert main(["store", "copy", "notes", "there", "--backend", url.format(source)]) == 2
+    assert "where notes are" in capsys.readouterr().err
+    assert tree(source) == before
 
 
 def test_another_tools_vectors_are_taken_once_a_model_here_made_them_again(
