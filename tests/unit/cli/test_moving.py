@@ -19,6 +19,7 @@ from vragd.config.load import load
 from vragd.embed.builtin.settings import BuiltinEmbedder
 from vragd.embed.registry import create_embedder
 from vragd.stores.moves.llamaindex import embedded
+from vragd.stores.registry import Registry
 
 TEXTS = ("Pour hot water slowly over ground coffee.", "The annual tax return is due at the end of May.")
 
@@ -295,3 +296,13 @@ def test_a_terminal_is_told_how_far_it_is() -> None:
     assert screen.getvalue() == "\r\033[K0 of 4,000\r\033[K2,000 of 4,000, 10 s left\r\033[K"
     with Told(None, io.StringIO()) as told:
         told.progress(5)  # nobody looks
+
+
+def test_what_a_command_deletes_of_what_was_left_is_named_no_more(home: Path) -> None:
+    url = f"file:{home / 'f'}"
+    assert main(["store", "copy", "notes", "notes", "--backend", url]) == 0
+    (home / "data/stores/notes/remote").write_text(str(home / "f"))
+    registry = Registry(load(home / "c.yaml", data_dir=str(home / "data")))
+    assert registry.left_elsewhere("notes") == (str(home / "f"),)
+    assert main(["store", "delete", "notes", "--backend", url, "--yes"]) == 0
+    assert registry.left_elsewhere("notes") == ()
