@@ -260,6 +260,10 @@ class BackendRefused(BackendUnavailable):
     transient = False
 
 
+class BackendDamaged(BackendRefused):
+    """What the backend keeps is not what was written. Whoever holds the catalog can have it mended."""
+
+
 class EmbedderUnavailable(VragdError):
     """
     The embedder cannot be reached now. Safe to retry.

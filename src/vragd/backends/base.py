@@ -8,7 +8,7 @@ loses is put again from there, without embedding anything. Adding a backend is o
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol, runtime_checkable
@@ -294,11 +294,15 @@ class Remembers(Protocol):
     def look_at_files(self, name: str) -> None:
         """Read all that a collection keeps, as the next start will. Raises BackendRefused, UnknownCollection."""
 
-    def mend_files(self, name: str) -> None:
+    def mend_files(
+        self, name: str, meant: CollectionInfo | None = None, is_ours: Callable[[str], bool] = bool
+    ) -> None:  # fmt: skip
         """
         Go on with what can be read of a collection; whoever holds the catalog compares keys, and puts the rest.
 
-        Raises BackendRefused where the user must act.
+        Its place (`CollectionInfo.place`) is another afterwards, if anything of it was lost that others may hold, too.
+        Where it cannot be read what the collection is, it is taken to be what was `meant`, if keys in it say that it
+        `is_ours`. Raises BackendRefused where the user must act.
         """
 
 

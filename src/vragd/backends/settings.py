@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import ClassVar, Self
 from urllib.parse import unquote
 
+from pydantic import field_validator
+
 from vragd.errors import BackendRefused, BackendUnavailable, DataDirError, UsageError
 from vragd.system.places import expanded
 from vragd.system.writers import OnlyWriter
@@ -25,6 +27,13 @@ class PathSettings(BackendSettings):
     remote_text: bool = False
 
     shared: ClassVar[bool] = True
+
+    @field_validator("path")
+    @classmethod
+    def _has_a_name(cls, path: str) -> str:
+        if not Path(os.path.normpath(path)).name:
+            raise ValueError(f"{path} is the root of the file system: name a place of its own")
+        return path
 
     @classmethod
     def from_url(cls, url: str) -> Self:

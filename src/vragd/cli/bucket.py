@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -308,6 +308,7 @@ def create(args: argparse.Namespace) -> int:
 
 def delete(args: argparse.Namespace) -> int:
     from vragd.stores import elsewhere
+    from vragd.stores.registry import Registry
 
     with _quietly(args) as place:
         doomed = elsewhere.to_delete(place.backend, args.name)
@@ -316,6 +317,8 @@ def delete(args: argparse.Namespace) -> int:
             return 1
         for info in doomed:
             place.backend.delete_collection(info.name, identity=info.identity)
+        with suppress(VragdError):  # what is configured here cannot be told, or not be written down: it is deleted
+            Registry(load(args)).remember_emptied(args.name, place.where())
     say(f"{what}: deleted")
     return 0
 

@@ -43,6 +43,7 @@ def _copy(args: argparse.Namespace) -> int:
         source = None if args.origin is None else stack.enter_context(bucket.named("--from", args.origin))
         if source is not None and source.where() == place.where() and args.name == args.to:
             raise UsageError(f"{args.name} cannot be copied onto itself", hint="name another index, or another place")
+        places.place_outside_notes(place, loaded)
         found = stack.enter_context(places.origin_of(loaded, args.name, source))
         found.with_text = False  # one that was put without its text is as it was
         origin = sound.Sound(found)

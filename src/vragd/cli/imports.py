@@ -67,6 +67,7 @@ def _import(args: argparse.Namespace) -> int:
                 say(f"its vectors are of {told_of}")
         place = stack.enter_context(bucket.maybe(args) if bucket.wanted(args) else _imported(loaded, args.store))
         assert place is not None
+        places.place_outside_notes(place, loaded)
         transfer.check(place, args.store, origin.shape, origin.count)
         _announce(args, origin, path, place.where())
         if args.dry_run:

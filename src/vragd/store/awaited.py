@@ -10,6 +10,7 @@ import structlog
 
 from vragd.backends.base import Traits, VectorBackend
 from vragd.errors import (
+    BackendDamaged,
     BackendRefused,
     BackendUnavailable,
     DataDirError,
@@ -29,6 +30,8 @@ UNMADE = Traits(
 """Nobody knows what it will be: it is attached late, and nothing in it is taken to be ours."""
 
 OF_THE_BACKEND = (BackendUnavailable, StoreMismatch, UnknownCollection)
+DOUBTFUL = (UnknownCollection, StoreMismatch, BackendDamaged)
+"""After these a collection is looked for again: it may be gone, another, or to be mended."""
 
 
 def is_out(error: VragdError | None) -> bool:

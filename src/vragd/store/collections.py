@@ -13,17 +13,24 @@ from pathlib import Path
 
 import structlog
 
-from vragd.backends.base import CollectionInfo, VectorBackend
+from vragd.backends.base import CollectionInfo, Remembers, VectorBackend
 from vragd.catalog.model import SpaceRow
 from vragd.catalog.writer import Catalog
 from vragd.config.settings import StoreSettings
 from vragd.embed.base import Space
-from vragd.errors import BackendRefused, StoreMismatch, UnknownCollection
+from vragd.errors import BackendDamaged, BackendRefused, StoreMismatch, UnknownCollection
 from vragd.sync import order
+from vragd.sync.vectors import source_of
 from vragd.system.log import error_fields
 from vragd.system.machine import machine_id, source_uid
 
 log = structlog.get_logger()
+
+
+def meant_of(row: SpaceRow, settings: StoreSettings) -> CollectionInfo:
+    """What the collection of a space of a store is to be."""
+    space = Space(**json.loads(row.identity))
+    return CollectionInfo(row.collection, space.dimension, settings.metric, None, space.meaning, space.title)
 
 
 class Collections:
@@ -31,7 +38,7 @@ class Collections:
 
     def __init__(self, catalog: Catalog, backend: VectorBackend, store: str, settings: StoreSettings) -> None:
         self._catalog, self._backend, self._store = catalog, backend, store
-        self._kind, self._metric = settings.backend.type, settings.metric
+        self._kind, self._settings = settings.backend.type, settings
 
     def mind_the_machine(self, folder: Path) -> bool:
         """
@@ -56,10 +63,32 @@ class Collections:
     # -- opening -----------------------------------------------------------------------------------
 
     def open(self, row: SpaceRow) -> CollectionInfo:
-        """Find or make the collection of a space. Raises StoreMismatch for one that holds something else."""
-        info = self._make(row.collection, Space(**json.loads(row.identity)))
+        """
+        Find or make the collection of a space. Raises StoreMismatch for one that holds something else.
+
+        One on this machine whose files are damaged is mended first: what is lost of it is put again as it is filled.
+        """
+        space = Space(**json.loads(row.identity))
+        try:
+            info = self._make(row.collection, space)
+        except BackendDamaged as error:
+            if self._backend.traits.networked:  # others feed it, too: that is the user's to ask for
+                raise
+            log.warning("store.files_mended", store=self._store, collection=row.collection, **error_fields(error))
+            self.mend(row)
+            info = self._make(row.collection, space)
         self._remember(info)
         return info
+
+    def mend(self, row: SpaceRow) -> None:
+        """
+        Have the collection of a space go on with what can be read of its files. Raises BackendRefused where the user
+        must act. It is to be opened again, and filled, by who calls.
+        """
+        if isinstance(self._backend, Remembers):
+            uids = self._catalog.own_uids()
+            meant = meant_of(row, self._settings)
+            self._backend.mend_files(row.collection, meant, lambda key: source_of(key) in uids)
 
     def row_for(self, space: Space) -> SpaceRow:
         """
@@ -80,7 +109,7 @@ class Collections:
 
     def _make(self, collection: str, space: Space) -> CollectionInfo:
         return self._backend.create_collection(
-            collection, space.dimension, self._metric, space=space.meaning, model=space.title
+            collection, space.dimension, self._settings.metric, space=space.meaning, model=space.title
         )
 
     def _remember(self, info: CollectionInfo) -> None:

@@ -24,7 +24,8 @@ from vragd.errors import CatalogCorrupt, VragdError
 from vragd.store.awaited import is_out, made_or_awaited
 from vragd.store.collections import Collections
 from vragd.store.filling import Filling
-from vragd.store.replica import folder_of, is_in_use
+from vragd.store.left import is_in_use
+from vragd.store.replica import folder_of
 from vragd.store.spaces import Recorded, Spaces
 from vragd.store.store import Given, Lasting, Parts, Store
 from vragd.sync import order

@@ -18,7 +18,7 @@ from typing import Protocol, TypeVar
 
 import structlog
 
-from vragd.backends.base import CollectionInfo, VectorBackend
+from vragd.backends.base import CollectionInfo, Remembers, VectorBackend
 from vragd.backends.registry import MakeBackend, create_backend
 from vragd.catalog.model import SpaceRow
 from vragd.catalog.reader import Reader
@@ -26,12 +26,15 @@ from vragd.catalog.replicas import NEVER, Due, ReplicaRow, following, rows_of
 from vragd.catalog.writer import Catalog
 from vragd.config.settings import StoreSettings
 from vragd.embed.base import Space
-from vragd.errors import UnknownCollection, VragdError
+from vragd.errors import BackendDamaged, UnknownCollection
+from vragd.store.collections import meant_of
 from vragd.sync.feed import compare, feed, leave
 from vragd.sync.pace import PACE, Pace
+from vragd.sync.vectors import source_of
 from vragd.system.clock import SYSTEM, Clock
 from vragd.system.failpoints import reach
 from vragd.system.files import private_dir
+from vragd.system.log import error_fields
 
 log = structlog.get_logger()
 
@@ -92,7 +95,7 @@ class Replica:
         self.name, self.settings = name, settings.replicas[name]
         self.where = self.settings.where()
         self.folder = folder_of(folder, name, self.settings.type)
-        self._store, self._metric = store, settings.metric
+        self._store, self._given = store, settings
         self._make, self._clock, self._pace = make_backend, clock, pace
         self.backend: VectorBackend | None = None
         self.ends = False
@@ -127,6 +130,13 @@ class Replica:
         except UnknownCollection:
             self._doubt()
             raise
+        except BackendDamaged as error:
+            self._doubt()
+            if self._opened().traits.networked:  # others feed it, too: that is the user's to ask for
+                raise
+            log.warning("replica.files_mended", store=self._store, replica=self.name, **error_fields(error))
+            self.mend(told)
+            more = self._step(told, on_writer)
         self._reached_at = self._clock.steady()
         return more
 
@@ -204,9 +214,9 @@ class Replica:
 
     def _attach(self, backend: VectorBackend, told: Told, on_writer: OnWriter) -> None:
         """Find or make the collection of the space, and compare it with the catalog."""
-        before, meant = self.held, Space(**json.loads(told.space.identity))
-        name = self._name_for(backend, meant)
-        info = backend.create_collection(name, meant.dimension, self._metric, space=meant.meaning, model=meant.title)
+        before, name = self.held, self._name_for(backend, Space(**json.loads(told.space.identity)))
+        meant = meant_of(replace(told.space, collection=name), self._given)
+        info = backend.create_collection(name, meant.dimension, meant.metric, space=meant.space, model=meant.model)
         reach("replica.opened")
         identity = _identity(info)
         row = on_writer(
@@ -276,8 +286,20 @@ class Replica:
         self._anyway |= frozenset(wrong)
         self._due = Due(self._due.seen, self._due.keys.union(wrong, gone), self._due.dead.union(gone))
 
-    def compare_again(self) -> None:
-        """Have the next step compare all of it with the catalog. On its lane."""
+    def mend(self, told: Told) -> None:
+        """
+        Have what is ours in it go on with what can be read of its files; the next step compares all of it with the
+        catalog. On its lane. Raises BackendRefused where the user must act.
+        """
+        backend = self._opened()
+        if isinstance(backend, Remembers):
+            with following(told.reader) as catalog:
+                rows, uids = catalog.replica_rows(), catalog.own_uids()
+            for row in rows:
+                if row.is_of(self.name, self.settings.type, self.where):
+                    space = replace(told.space, collection=row.collection)
+                    meant = meant_of(space, self._given) if row.space_id == space.id else None
+                    backend.mend_files(row.collection, meant, lambda key: source_of(key) in uids)
         self._compared_at = -math.inf
 
     # -- the end -----------------------------------------------------------------------------------
@@ -330,32 +352,6 @@ class Replica:
 def folder_of(folder: Path, name: str, kind: str) -> Path:
     """Where below a store's folder a replica of that type keeps its files, if it keeps any there."""
     return folder / "replicas" / name / kind
-
-
-def left_behind(settings: StoreSettings, folder: Path, reader: Reader) -> list[str]:
-    """The collections of replicas that are configured no more, and where they are, for people. Any thread."""
-    return list(
-        dict.fromkeys(
-            f"{row.kind} collection {row.collection}, {row.where or folder_of(folder, row.name, row.kind)}"
-            for row in rows_of(reader)
-            if not is_in_use(settings, row)
-        )
-    )
-
-
-def is_in_use(settings: StoreSettings, row: ReplicaRow) -> bool:
-    """Whether its place is configured: by its name, or, where that is outside our data directory, by any."""
-    if row.where and (row.kind, row.where) in {(one.type, one.where()) for one in settings.backends}:
-        return True
-    return any(row.is_of(name, one.type, one.where()) for name, one in settings.replicas.items())
-
-
-def places_left(reader: Reader) -> list[str]:
-    """Every place that outlives our data directory and has had a replica. Empty where the catalog cannot tell."""
-    try:
-        return [row.where for row in rows_of(reader) if row.where]
-    except VragdError:
-        return []
 
 
 def _identity(info: CollectionInfo) -> str:

@@ -24,7 +24,8 @@ from vragd.catalog.sweep import OF_CHUNKS, OF_TITLES, Unused
 from vragd.catalog.writer import Catalog
 from vragd.config.settings import LimitSettings, StoreSettings
 from vragd.embed.base import Embedder
-from vragd.errors import BackendUnavailable, CatalogCorrupt, DiskFull, StoreMismatch, UnknownCollection, VragdError
+from vragd.errors import BackendUnavailable, CatalogCorrupt, DiskFull, VragdError
+from vragd.store.awaited import DOUBTFUL
 from vragd.store.collections import Collections
 from vragd.store.filling import Filling
 from vragd.store.spaces import Answering, Recorded, Spaces
@@ -337,7 +338,7 @@ class Store:
         """Remember what a failure puts in doubt: the intents, and whether the collection is there at all."""
         try:
             yield
-        except (UnknownCollection, StoreMismatch):
+        except DOUBTFUL:
             self._needs_recovery = True
             self.spaces.doubt()
             raise

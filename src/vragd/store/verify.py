@@ -16,7 +16,7 @@ import numpy as np
 from vragd.backends.base import Entry, Remembers, Stored, Traits, VectorBackend
 from vragd.catalog.model import Known, LiveRow, SpaceRow
 from vragd.catalog.replicas import following
-from vragd.errors import BackendRefused, CatalogCorrupt, UnknownCollection, VragdError
+from vragd.errors import BackendDamaged, BackendRefused, CatalogCorrupt, UnknownCollection, VragdError
 from vragd.store.replica import OnWriter, Replica, Told
 from vragd.store.store import Store
 from vragd.sync import order
@@ -122,6 +122,8 @@ def backend_steps(store: Store, at_once: int = _BATCH) -> Iterator[list[Problem]
         yield []
         if store.space is not None:
             yield from _compare_keys(store, store.space, at_once)
+    except BackendDamaged as error:
+        yield [Problem(DAMAGED, detail=error.in_one_line)]
     except VragdError as error:
         yield [Problem("not_checked", detail=f"the backend: {error.in_one_line}")]
 
@@ -135,11 +137,6 @@ def _look_at_files(backend: VectorBackend, collection: str) -> Problem | None:
     except BackendRefused as error:
         return Problem(DAMAGED, detail=error.in_one_line)
     return None
-
-
-def _mend_files(backend: VectorBackend, collection: str) -> None:
-    if isinstance(backend, Remembers):
-        backend.mend_files(collection)
 
 
 def _compare_keys(store: Store, space: SpaceRow, at_once: int = _BATCH) -> Iterator[list[Problem]]:
@@ -247,11 +244,14 @@ def mend_backend(store: Store, problems: list[Problem]) -> None:
             return  # another catalog is begun, and the backend with it
     if DAMAGED in kinds:
         try:
-            _mend_files(store.backend, store.space.collection)
+            store.collections.mend(store.space)
+            store.spaces.doubt()
+            store.attach()
         except BackendRefused:  # said again, with the way out, when all is compared again
             return
-        store.spaces.recover(store.space)
-        store.spaces.refill(store.space)
+        while store.behind:
+            progress()
+            store.fill()
         # what an older file says of a key may count again
         problems = list(chain.from_iterable(_compare_keys(store, store.space)))
         kinds = {problem.kind for problem in problems}
@@ -276,6 +276,8 @@ def compare_replica(replica: Replica, told: Told, on_writer: OnWriter, late: Cal
         return [replace(problem, replica=replica.name) for problem in _compare_replica(replica, told, on_writer, late)]
     except UnknownCollection as error:
         return [Problem("missing_collection", detail=error.message, replica=replica.name)]
+    except BackendDamaged as error:
+        return [Problem(DAMAGED, detail=error.in_one_line, replica=replica.name)]
     except VragdError as error:
         return [Problem("not_checked", detail=error.in_one_line, replica=replica.name)]
 
@@ -314,10 +316,8 @@ def mend_replica(
 ) -> None:  # fmt: skip
     """Make it what the catalog says, until it is `late`. Embeds nothing. As `compare_replica`; raises as `step`."""
     if any(problem.kind == DAMAGED for problem in problems):
-        if (held := replica.held) is not None and replica.backend is not None:
-            _mend_files(replica.backend, held.space.collection)
-            replica.compare_again()
-            _tell(replica, told, on_writer, late)
+        replica.mend(told)
+        _tell(replica, told, on_writer, late)
         return
     gone = {problem.detail for problem in problems if problem.kind == "orphan_vector"}
     wrong = {problem.detail for problem in problems if problem.kind in ("missing_vector", *_WRONG)}

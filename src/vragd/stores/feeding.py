@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import math
 import random
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, TypeVar
@@ -19,7 +19,8 @@ import structlog
 from vragd.config.settings import PRIMARY
 from vragd.errors import BackendUnavailable, VragdError
 from vragd.search.others import others_beside
-from vragd.store.replica import Answers, Replica, Told, left_behind
+from vragd.store.left import left_behind
+from vragd.store.replica import Answers, Replica, Told
 from vragd.store.store import Store
 from vragd.stores.loops import Loops
 from vragd.stores.stirs import unheard
@@ -213,12 +214,15 @@ class Feeding:
 
     # -- what is said of them, and who answers -----------------------------------------------------
 
-    def report(self) -> dict[str, Any]:
-        """How each is, and what is left of others, for `status`. Reads the catalog: not on the event loop."""
+    def report(self, elsewhere: Sequence[str] = ()) -> dict[str, Any]:
+        """
+        How each is, and what is left of others, for `status`: in the places `elsewhere`, which no settings name, or
+        below the store's folder. Reads the catalog: not on the event loop.
+        """
         store, now = self._store(), self._clock.steady()
         return {
             "replicas": [_report(store, fed, now) for fed in self.fed],
-            "left_behind": left_behind(store.settings, store.folder, store.reader),
+            "left_behind": left_behind(store.settings, store.folder, store.reader, elsewhere),
         }
 
     @property

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import secrets
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,6 +27,9 @@ from vragd.system.log import error_fields
 from vragd.system.places import literal
 
 log = structlog.get_logger()
+
+_REMOTE, _EMPTIED = "remote", "emptied"
+"""Files of a store's folder: the places where it ever had vectors, and those of them that a command emptied."""
 
 Origin = Literal["config", "command", "left"]
 
@@ -113,24 +116,37 @@ class Registry:
 
     def remember_remote(self, name: str, *places: str) -> None:
         """Keep where else a store has vectors, beside where it had some before: for when its settings are gone."""
-        had = self.remote(name)
+        had = _lines(self.folder(name) / _REMOTE)
         all_in_one = ", ".join(places)  # as it once was written
         known = tuple(dict.fromkeys((*(one for one in had if one != all_in_one or len(places) == 1), *places)))
         if known != had:
-            write_atomic(self.folder(name) / "remote", ["\n".join(known).encode()])
+            write_atomic(self.folder(name) / _REMOTE, ["\n".join(known).encode()])
             reach("registry.remote_remembered")
 
+    def remember_used(self, name: str, places: Collection[str]) -> None:
+        """Vectors are put into these places from now on: whatever was taken out of them before."""
+        emptied = _lines(self.folder(name) / _EMPTIED)
+        if left := [one for one in emptied if one not in places]:
+            if len(left) < len(emptied):
+                write_atomic(self.folder(name) / _EMPTIED, ["\n".join(left).encode()])
+        elif emptied:
+            (self.folder(name) / _EMPTIED).unlink(missing_ok=True)
+
     def remote(self, name: str) -> tuple[str, ...]:
-        """Where else a store ever had vectors: one place each, the oldest first."""
-        try:
-            return tuple((self.folder(name) / "remote").read_text("utf-8").splitlines())
-        except FileNotFoundError:
-            return ()
+        """Where else a store ever had vectors, but where a command deleted them: one place each, the oldest first."""
+        emptied = _lines(self.folder(name) / _EMPTIED)
+        return tuple(one for one in _lines(self.folder(name) / _REMOTE) if one not in emptied)
 
     def left_elsewhere(self, name: str) -> tuple[str, ...]:
         """Those of `remote` that the settings of a store name no more: whoever forgets the store leaves them."""
         settings = self.known(name).settings
         return tuple(one for one in self.remote(name) if settings is not None and one not in settings.places)
+
+    def remember_emptied(self, name: str, place: str) -> None:
+        """A command deleted what a store left in a place: that is named no more, unless it is used again."""
+        if name in self.entries() and place in self.left_elsewhere(name):
+            emptied = _lines(self.folder(name) / _EMPTIED)
+            write_atomic(self.folder(name) / _EMPTIED, ["\n".join((*emptied, place)).encode()])
 
     def delete(self, name: str) -> None:
         """Remove everything kept for a store. The vault is not touched. Raises DataDirError, and the store is kept."""
@@ -168,6 +184,13 @@ class Registry:
             log.warning("store.settings_unreadable", store=folder.name, **error_fields(error))
             reason = error.strerror if isinstance(error, OSError) else "it is no store's settings"
             return None, f"{file} cannot be read: {reason}"
+
+
+def _lines(file: Path) -> tuple[str, ...]:
+    try:
+        return tuple(file.read_text("utf-8").splitlines())
+    except FileNotFoundError:
+        return ()
 
 
 def made_by_command(data_dir: Path, name: str) -> bool:

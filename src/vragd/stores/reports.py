@@ -165,7 +165,7 @@ def _read(audience: Audience, indexer: Indexer, held: Mapping[int, frozenset[str
         counts,
         reader.generation(),
         None if audience.assistant else _foreign(indexer, counts.notes),
-        indexer.feeding.report(),
+        indexer.feeding.report(audience.stores.registry.left_elsewhere(indexer.store.name)),
     )
 
 

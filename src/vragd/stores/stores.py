@@ -18,8 +18,8 @@ from vragd.config.load import Loaded
 from vragd.config.settings import StoreSettings
 from vragd.embed.pool import Embedders
 from vragd.errors import Overloaded, UnknownStore, UsageError, VragdError
+from vragd.store.left import places_left
 from vragd.store.opening import open_store
-from vragd.store.replica import places_left
 from vragd.store.store import Store
 from vragd.stores.indexer import Indexer
 from vragd.stores.outside import Outside
@@ -150,6 +150,7 @@ class Stores:
         left = await self.aside.run(places_left, indexer.store.reader)
         if places := (*left, *settings.places):
             self.registry.remember_remote(name, *dict.fromkeys(places))
+            self.registry.remember_used(name, settings.places)
         return indexer
 
     def _open(self, standing: Standing, settings: StoreSettings) -> Store:

@@ -31,14 +31,19 @@ _guard = threading.Lock()
 
 class OnlyWriter:
     """
-    The right to write a place, taken when it is first needed and kept until `release`. Any thread.
+    The right to write a place, which has a name, taken when it is first needed and kept until `release`. Any thread.
 
     Holders of one process share it. The kernel lets go of it on any death.
     """
 
     def __init__(self, place: Path, flock: Callable[[int, int], None] = fcntl.flock) -> None:
-        self._lock, self._place, self._flock = place.with_name(place.name + ".lock"), place, flock
+        self._place, self._flock = place, flock
         self._key: str | None = None
+
+    @property
+    def _lock(self) -> Path:
+        """Beside the place itself, by whatever link it is named."""
+        return Path(f"{os.path.realpath(self._place)}.lock")
 
     def take(self) -> None:
         """Raises BackendUnavailable, naming the process, while another one writes there."""

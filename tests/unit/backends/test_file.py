@@ -11,12 +11,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import xxhash
 
-from vragd.backends.base import Batch, Entry
+from vragd.backends.base import Batch, CollectionInfo, Entry
 from vragd.backends.file.backend import create
 from vragd.backends.file.settings import FileBackend
 from vragd.backends.segments.backend import SegmentBackend
-from vragd.errors import BackendRefused, BackendUnavailable, CollectionMismatch, UnknownCollection
+from vragd.errors import BackendDamaged, BackendRefused, BackendUnavailable, CollectionMismatch, UnknownCollection
 from vragd.terms.filter import equals
 
 HOLD = """
@@ -182,6 +183,46 @@ def test_what_is_damaged_is_said_and_left_as_it_is(path: Path, fault: str) -> No
             call()
         assert "move it away" in caught.value.hint
     assert {file: file.read_bytes() for file in path.rglob("*") if file.is_file()} == before
+
+
+@pytest.mark.parametrize("of", ["manifest", "segment"])
+def test_what_a_newer_vragd_wrote_is_not_mended(path: Path, of: str) -> None:
+    made(path, 5).close()
+    (segment,) = (path / "notes").glob("*.segment")
+    manifest = path / "notes" / "manifest.json"
+    if of == "manifest":
+        manifest.write_text(manifest.read_text().replace('"format": 1', '"format": 2'))
+    else:
+        body = b"vragdsg2" + segment.read_bytes()[8:-16]
+        segment.write_bytes(body + xxhash.xxh3_128_digest(body))
+    before = {file: file.read_bytes() for file in path.rglob("*") if file.is_file()}
+    with pytest.raises(BackendRefused, match="newer than this vragd") as caught:
+        opened(path).mend_files("notes", CollectionInfo("notes", 3, "cosine"))
+    assert "use the newer version" in caught.value.hint
+    assert {file: file.read_bytes() for file in path.rglob("*") if file.is_file()} == before
+
+
+@pytest.mark.parametrize(
+    "change", [('"dimension": 3', '"dimension": 2'), ('"cosine"', '"dot"'), ('"notes"', '"motes"')]
+)
+def test_a_manifest_that_says_something_else_than_was_written_is_damaged(path: Path, change: tuple[str, str]) -> None:
+    made(path, 5).close()
+    manifest = path / "notes" / "manifest.json"
+    manifest.write_text(manifest.read_text().replace(*change))
+    backend = opened(path)
+    with pytest.raises(BackendDamaged, match="checksum of its manifest"):
+        backend.query("notes", ONES, 1)
+    backend.mend_files("notes", CollectionInfo("notes", 3, "cosine", model="a model"))
+    assert (backend.collection_info("notes").metric, len(dict(backend.list_keys("notes")))) == ("cosine", 5)
+
+
+def test_a_manifest_of_before_there_was_a_checksum_is_read(path: Path) -> None:
+    made(path, 5).close()
+    manifest = path / "notes" / "manifest.json"
+    said = json.loads(manifest.read_bytes())
+    del said["digest"]
+    manifest.write_text(json.dumps(said))
+    assert len(dict(opened(path).list_keys("notes"))) == 5
 
 
 @pytest.mark.parametrize("text", ['{"name": "An app", "start_url": "/"}', "[1, 2]", '"notes"'])

@@ -385,6 +385,8 @@ def test_wrong_types_and_settings_are_told() -> None:
         ("fais", {}, ConfigError, "unknown backend type 'fais'"),
         ("faiss", {}, UsageError, "needs a folder"),
         ("file", {}, UsageError, "path"),
+        ("file", {"path": "/"}, UsageError, "is the root of the file system"),
+        ("sqlite", {"path": "/tmp/.."}, UsageError, "is the root of the file system"),
         ("memory", {"path": "/x"}, UsageError, "keeps nothing in a folder"),
         ("faiss", {"path": "/x", "index": "best"}, UsageError, "index"),
         (None, {}, UsageError, "is NoneType, expected text"),

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from tests.foreign import flat_index, llamaindex, node
+from tests.harness import tree
 from tests.moved import indexed, lines_of
 from vragd.cli.doctor import parts
 from vragd.cli.main import main
@@ -18,6 +19,7 @@ from vragd.config.load import load
 from vragd.embed.builtin.settings import BuiltinEmbedder
 from vragd.embed.registry import create_embedder
 from vragd.stores.moves.llamaindex import embedded
+from vragd.stores.registry import Registry
 
 TEXTS = ("Pour hot water slowly over ground coffee.", "The annual tax return is due at the end of May.")
 
@@ -202,6 +204,15 @@ def test_a_store_is_copied_and_from_there_once_more(home: Path, capsys: pytest.C
     assert "0 passages put" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("url", ["file:{}/vectors", "sqlite:{}/vectors.db"])
+def test_no_vectors_go_into_a_folder_of_notes(home: Path, url: str, capsys: pytest.CaptureFixture[str]) -> None:
+    source = home / "vault"
+    before = tree(source)
+    assert main(["store", "copy", "notes", "there", "--backend", url.format(source)]) == 2
+    assert "where notes are" in capsys.readouterr().err
+    assert tree(source) == before
+
+
 def test_another_tools_vectors_are_taken_once_a_model_here_made_them_again(
     home: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -285,3 +296,13 @@ def test_a_terminal_is_told_how_far_it_is() -> None:
     assert screen.getvalue() == "\r\033[K0 of 4,000\r\033[K2,000 of 4,000, 10 s left\r\033[K"
     with Told(None, io.StringIO()) as told:
         told.progress(5)  # nobody looks
+
+
+def test_what_a_command_deletes_of_what_was_left_is_named_no_more(home: Path) -> None:
+    url = f"file:{home / 'f'}"
+    assert main(["store", "copy", "notes", "notes", "--backend", url]) == 0
+    (home / "data/stores/notes/remote").write_text(str(home / "f"))
+    registry = Registry(load(home / "c.yaml", data_dir=str(home / "data")))
+    assert registry.left_elsewhere("notes") == (str(home / "f"),)
+    assert main(["store", "delete", "notes", "--backend", url, "--yes"]) == 0
+    assert registry.left_elsewhere("notes") == ()

@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
+from tests.backends import keys, put
 from tests.world import WordEmbedder
-from vragd.backends.base import Batch, Remembers
+from vragd.backends.base import Batch, Entry, Remembers
 from vragd.backends.faiss.settings import FaissBackend
 from vragd.backends.file.settings import FileBackend
 from vragd.backends.registry import create_backend
 from vragd.backends.sqlite.settings import SqliteBackend
 from vragd.config.settings import LimitSettings, SourceSettings, StoreSettings
-from vragd.errors import UnknownCollection
+from vragd.errors import BackendDamaged, UnknownCollection
 from vragd.store.opening import open_store
 from vragd.store.store import Store
 from vragd.store.verify import compare_backend, mend_backend
@@ -25,6 +26,7 @@ from vragd.sync.change import Visit
 from vragd.system.lanes import Lane
 
 N_NOTES = 40
+THEIRS = Entry("theirs-1", np.ones(32, dtype=np.float32), {"source": "theirs"})
 
 
 def removed(file: Path) -> None:
@@ -88,13 +90,17 @@ def kinds(store: Store) -> list[str]:
     return sorted({problem.kind for problem in compare_backend(store)})
 
 
-def mended(store: Store, embedder: WordEmbedder) -> None:
+def mended(
+    store: Store, embedder: WordEmbedder, n_notes: int = N_NOTES, theirs: Collection[str] = frozenset()
+) -> None:  # fmt: skip
     n_embedded = len(embedder.texts)
     mend_backend(store, compare_backend(store))
     assert compare_backend(store) == []
     assert len(embedder.texts) == n_embedded, "nothing is embedded again"
     assert store.space is not None
-    assert len(list(store.backend.list_keys(store.space.collection))) == N_NOTES
+    held = set(keys(store.backend, store.space.collection))
+    assert held >= theirs, "what others have in sound files lives on"
+    assert len(held) == n_notes + len(theirs)
 
 
 @pytest.mark.parametrize("fault", FAULTS)
@@ -117,8 +123,24 @@ def test_an_older_segment_that_counts_again_is_told_anew(tmp_path: Path) -> None
         mended(store, embedder)
 
 
-def test_a_manifest_is_left_to_the_user(tmp_path: Path) -> None:
+@pytest.mark.parametrize("fault", FAULTS[1:])
+def test_a_manifest_is_made_again_of_what_the_segments_hold(tmp_path: Path, fault: Callable[[Path], None]) -> None:
+    for store, embedder in opened(tmp_path, FileBackend(type="file", path=str(tmp_path / "kept"))):
+        assert store.space is not None
+        put(store.backend, store.space.collection, [THEIRS])
+        (tmp_path / "vault/7.md").unlink()
+        work(store)
+        fault(tmp_path / "kept/notes/manifest.json")
+        assert kinds(store) == ["damaged_files"]
+        mended(store, embedder, n_notes=N_NOTES - 1, theirs={"theirs-1"})
+
+
+def test_a_manifest_is_left_to_the_user_where_nothing_beside_it_is_of_this_store(tmp_path: Path) -> None:
     for store, _ in opened(tmp_path, FileBackend(type="file", path=str(tmp_path / "kept"))):
+        assert store.space is not None
+        name = store.space.collection
+        put(store.backend, name, [THEIRS])
+        store.backend.delete_vectors(name, [key for key in keys(store.backend, name) if key != THEIRS.key])
         (tmp_path / "kept/notes/manifest.json").write_text('{"format": 1, "identity": 3}')
         assert kinds(store) == ["damaged_files"]
         mend_backend(store, compare_backend(store))
@@ -127,9 +149,50 @@ def test_a_manifest_is_left_to_the_user(tmp_path: Path) -> None:
         assert "move it away" in problem.detail
         (tmp_path / "kept/notes/manifest.json").unlink()
         assert kinds(store) == ["not_checked"]
-        assert store.space is not None
         assert isinstance(store.backend, Remembers)
         store.backend.mend_files(store.space.collection)
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+@pytest.mark.parametrize("of", ["segment", "manifest"])
+def test_a_folder_that_is_damaged_while_nobody_runs_is_mended_when_it_is_opened(
+    tmp_path: Path, fault: Callable[[Path], None], of: str
+) -> None:
+    backend = FileBackend(type="file", path=str(tmp_path / "kept"))
+    for store, _ in opened(tmp_path, backend):
+        (tmp_path / "vault/7.md").write_text("---\ntitle: Seven\n---\n\nnote 7\n")
+        work(store)
+    first, *_ = sorted((tmp_path / "kept/notes").glob("*.segment"))
+    fault(first if of == "segment" else tmp_path / "kept/notes/manifest.json")
+    store, embedder = again(tmp_path, backend)
+    try:
+        work(store)
+        assert (kinds(store), embedder.texts) == ([], []), "nothing is embedded again"
+        assert store.space is not None
+        assert len(keys(store.backend, store.space.collection)) == N_NOTES
+    finally:
+        store.close()
+
+
+@pytest.mark.parametrize("of", ["segment", "manifest"])
+def test_a_folder_that_is_damaged_under_an_open_store_is_mended_after_the_round_that_met_it(
+    tmp_path: Path, of: str
+) -> None:
+    for store, embedder in opened(tmp_path, FileBackend(type="file", path=str(tmp_path / "kept"))):
+        (segment,) = (tmp_path / "kept/notes").glob("*.segment")
+        cut(segment if of == "segment" else tmp_path / "kept/notes/manifest.json")
+        n_embedded = len(embedder.texts)
+        (source,) = store.sources.values()
+        (tmp_path / "vault/new.md").write_text("note of the owl\n")
+        with pytest.raises(BackendDamaged):
+            store.apply([Visit(source, "new.md")])
+        store.apply([Visit(source, "new.md")])
+        while store.behind:
+            store.fill()
+        assert kinds(store) == []
+        assert store.space is not None
+        assert len(keys(store.backend, store.space.collection)) == N_NOTES + 1
+        assert len(embedder.texts) == n_embedded + 1, "what is new"
 
 
 @pytest.mark.parametrize("fault", FAULTS)

@@ -179,6 +179,36 @@ def test_a_folder_that_the_note_is_not_in_is_a_difference(rig: Rig) -> None:
     assert found(rig) == []
 
 
+@pytest.mark.parametrize("of", ["segment", "manifest"])
+def test_files_that_are_damaged_while_nobody_runs_are_mended_by_the_next_step(tmp_path: Path, of: str) -> None:
+    for rig in opened(tmp_path, settings_of("file", tmp_path)):
+        write(rig, "a.md", "b.md")
+        rig.feed()
+        put(rig, Entry("theirs-1", np.ones(32, dtype=np.float32), {"source": "theirs"}))
+        n_embedded = rig.store.n_embedded
+        ours = max(tmp_path.rglob("*.segment"), key=lambda file: file.stat().st_size)
+        (file,) = [ours] if of == "segment" else tmp_path.rglob("manifest.json")
+        file.write_bytes(file.read_bytes()[:-1])
+        rig.again()
+        rig.feed()
+        assert found(rig) == []
+        assert set(keys(rig.counting, rig.fed)) == rig.store.catalog.live_keys(1) | {"theirs-1"}
+        assert rig.store.n_embedded == n_embedded
+
+
+def test_what_is_damaged_of_somebody_elses_is_left_as_it_is_and_said(tmp_path: Path) -> None:
+    for rig in opened(tmp_path, settings_of("file", tmp_path)):
+        write(rig, "a.md")
+        theirs = tmp_path / "beside.file/sss"
+        theirs.mkdir(parents=True)
+        (theirs / "manifest.json").write_text('{"format": 1}')
+        for _ in range(2):
+            assert [kind for kind, _ in found(rig)] == ["damaged_files"]
+            with pytest.raises(BackendRefused, match="is damaged"):
+                mend(rig)
+        assert (theirs / "manifest.json").read_text() == '{"format": 1}'
+
+
 @pytest.mark.parametrize("kind", ["file", "faiss", "sqlite"])
 def test_a_file_that_is_gone_or_cut_under_an_open_replica_is_found(tmp_path: Path, kind: str) -> None:
     for rig in opened(tmp_path, settings_of(kind, tmp_path)):

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tests.backends import keys
+from tests.backends import keys, put
 from tests.fakes.lucene import FakeNode
 from tests.moved import indexed, says
 from tests.world import WordEmbedder, without
@@ -207,6 +207,16 @@ def test_an_index_of_another_model_stays_as_it_is(tmp_path: Path) -> None:
                 refuse(place, "copy", Shape(32, "cosine"))
         transfer.check(place, "copy", Shape(32, "cosine", SPACE.meaning, SPACE.title), 10)
         transfer.check(place, "other", Shape(8, "cosine"), 10)
+
+
+def test_an_index_of_a_model_that_nobody_knows_gets_none_of_a_known_one(tmp_path: Path) -> None:
+    with Place.named(f"sqlite:{tmp_path}/x.db", {}) as place:
+        place.backend.create_collection("copy", 8, "cosine")
+        transfer.check(place, "copy", Shape(8, "cosine", "abc", "a model"), 10)  # it is empty
+        put(place.backend, "copy", [Entry("theirs", np.ones(8, dtype=np.float32))])
+        with pytest.raises(StoreMismatch, match="of a model that nobody knows"):
+            transfer.check(place, "copy", Shape(8, "cosine", "abc", "a model"), 10)
+        transfer.check(place, "copy", Shape(8, "cosine"), 10)
 
 
 def test_a_file_in_a_vault_is_refused_before_the_first_put(tmp_path: Path) -> None:

@@ -281,6 +281,33 @@ def test_a_place_that_is_told_under_another_name_is_not_left_behind(home: Home) 
     run(check)
 
 
+def test_what_is_left_is_named_until_a_command_deletes_it_there_and_again_once_it_is_used(home: Home) -> None:
+    def at(name: str) -> dict[str, Any]:
+        return {"type": "sqlite", "path": str(home.place / f"{name}.db")}
+
+    moved, copy = at("moved")["path"], at("copy")["path"]
+
+    async def check() -> None:
+        async with home.running(backend=at("moved"), replicas={"copy": at("copy")}) as stores:
+            await comes(stores, is_current)
+            stores.registry.remember_emptied("notes", moved)
+            await reload(stores, home.loaded())
+            row = await comes(stores, lambda row: row["chunks"])
+            assert row["left_behind"] == [f"sqlite collection notes, {copy}", moved], "that was in use"
+            for place in (moved, copy):
+                stores.registry.remember_emptied("notes", place)
+                stores.registry.remember_emptied("other", place)
+            assert (await told(stores))["left_behind"] == []
+            await reload(stores, home.loaded(replicas={"again": at("copy")}))
+            await comes(stores, is_current)
+            await reload(stores, home.loaded())
+            row = await comes(stores, lambda row: row["chunks"])
+            assert row["left_behind"] == [f"sqlite collection notes, {copy}"]
+            assert await delete_store(stores, "notes") == ("config", (copy,))
+
+    run(check)
+
+
 @pytest.mark.parametrize("keep_remote", [False, True])
 def test_a_store_whose_replica_was_taken_out_leaves_it(home: Home, keep_remote: bool) -> None:
     async def check() -> None:

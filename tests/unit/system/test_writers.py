@@ -57,6 +57,19 @@ def test_the_last_holder_of_a_process_lets_go(tmp_path: Path) -> None:
         other.kill()
 
 
+def test_a_place_is_one_by_whatever_link_it_is_named(tmp_path: Path) -> None:
+    (tmp_path / "folder/vectors").mkdir(parents=True)
+    (tmp_path / "link").symlink_to(tmp_path / "folder/vectors")
+    (tmp_path / "above").symlink_to(tmp_path / "folder")
+    one = OnlyWriter(tmp_path / "folder/vectors")
+    one.take()
+    for name in ("link", "above/vectors"):
+        with another(tmp_path / name) as other:
+            assert says(other) == "refused"
+            other.kill()
+    one.release()
+
+
 def test_a_lock_that_was_removed_is_taken_anew(tmp_path: Path) -> None:
     place = tmp_path / "vectors"
     one, two = OnlyWriter(place), OnlyWriter(place)

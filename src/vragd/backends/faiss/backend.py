@@ -13,8 +13,8 @@ import json
 import secrets
 import shutil
 import threading
+from collections.abc import Callable, Iterator
 from collections.abc import Collection as Some
-from collections.abc import Iterator
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from pathlib import Path
@@ -143,7 +143,9 @@ class FaissBackend:
         self.collection_info(name)
         self._collection(name).look_at_file()
 
-    def mend_files(self, name: str) -> None:
+    def mend_files(
+        self, name: str, meant: CollectionInfo | None = None, is_ours: Callable[[str], bool] = bool
+    ) -> None:  # fmt: skip
         """Begin with what the file holds, or with nothing: it is a cache."""
         with self._lock:
             if held := self._open.pop(name, None):

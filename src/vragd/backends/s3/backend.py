@@ -116,7 +116,7 @@ class Bucket:
 
     def segment(self, collection: str, name: str, *, quick: bool = False) -> np.ndarray:
         key = self._key(collection, name + SUFFIX)
-        fresh, content = self._fresh
+        (fresh, content), self._fresh = self._fresh, ("", b"")  # once: who looks again looks at what is there
         if fresh != key:
             try:
                 content, _ = self._objects.get(key, quick=quick)

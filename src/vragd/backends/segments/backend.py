@@ -17,10 +17,12 @@ from vragd.backends.base import Among, Batch, CollectionInfo, Match, Matches, St
 from vragd.backends.checks import check_identity, check_keys, check_shape, check_traits, checked_query, checked_rows
 from vragd.backends.scan import Nearest
 from vragd.backends.scores import prepared
-from vragd.backends.segments.held import Foreign, Held, Manifest, manifest_of, same
-from vragd.backends.segments.segment import Damaged, Row, Segment, read, written
+from vragd.backends.segments.faults import damaged, faults_told
+from vragd.backends.segments.held import Held, Manifest, manifest_of, same
+from vragd.backends.segments.mending import mended
+from vragd.backends.segments.segment import Row, Segment, read, written
 from vragd.backends.segments.storage import Missing, Moved, Storage
-from vragd.errors import AGAIN, BackendRefused, BackendUnavailable, CollectionMismatch, UnknownCollection, VragdError
+from vragd.errors import AGAIN, BackendUnavailable, CollectionMismatch, UnknownCollection, VragdError
 from vragd.system.failpoints import reach
 from vragd.terms.filter import KINDS, Filter
 from vragd.terms.metric import Metric
@@ -100,8 +102,9 @@ class SegmentBackend:
         made = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(held.manifest.created))
         place = self._storage.place(name)
         detail = {"index": "exact", "segments": len(held.segments), "place": place, "created": made}
+        mark = f" mended={held.manifest.mended}" if held.manifest.mended else ""
         return replace(
-            held.manifest.info, count=len(held.at), place=f"{self._kind} {place} text={self._remote_text}",
+            held.manifest.info, count=len(held.at), place=f"{self._kind} {place} text={self._remote_text}{mark}",
             pushes=KINDS, detail=detail,
         )  # fmt: skip
 
@@ -194,34 +197,26 @@ class SegmentBackend:
                 self._held.pop(name, None)  # rows of a file that became shorter cannot be read without a crash
             self._state(name)
 
-    def mend_files(self, name: str) -> None:
+    def mend_files(
+        self, name: str, meant: CollectionInfo | None = None, is_ours: Callable[[str], bool] = bool
+    ) -> None:  # fmt: skip
         """Have the manifest name what can be read: what a later segment replaced is as it was before."""
         with self._changing:
             found = self._storage.manifest(name)
             if found is None:
                 return
-            try:
-                manifest = manifest_of(found[0])
-            except (ValueError, KeyError, TypeError) as error:
-                raise self._damaged(name, "its manifest cannot be read") from error
-            sound = tuple(segment for segment in manifest.segments if self._is_sound(name, segment, manifest))
-            if sound != manifest.segments:
-                content = replace(manifest, segments=sound).written()
+            with faults_told(self._storage.place(name)):
+                manifest = mended(self._storage, name, found[0], meant, is_ours)
+            if manifest is not None:
                 try:
-                    self._storage.swap(name, content, found[1])
+                    self._storage.swap(name, manifest.written(), found[1])
                 except Moved:
                     raise BackendUnavailable(f"collection {name!r} is being changed", hint=AGAIN) from None
                 reach("segments.swapped")
+                self._swept.discard(name)  # what cannot be read is deleted
             with self._guard:
                 self._held.pop(name, None)
             self._state(name)
-
-    def _is_sound(self, name: str, segment: str, manifest: Manifest) -> bool:
-        try:
-            rows = read(segment, self._storage.segment(name, segment)).rows
-            return bool(rows.shape[1] == manifest.info.dimension)
-        except (Missing, Damaged, ValueError, KeyError, TypeError):
-            return False
 
     # -- questions ---------------------------------------------------------------------------------
 
@@ -322,12 +317,12 @@ class SegmentBackend:
                             continue
             self._keep(name, held, looked)
             return self._whole(name, held)
-        raise self._damaged(name, "a segment is not there")
+        raise damaged(self._storage.place(name), "a segment is not there")
 
     def _whole(self, name: str, held: Held) -> Held:
         for segment in held.segments:  # to read what a mapped file has lost ends the process
             if not self._storage.is_whole(name, segment.name, segment.n_bytes):
-                raise self._damaged(name, f"{segment.name} became shorter while it was read")
+                raise damaged(self._storage.place(name), f"{segment.name} became shorter while it was read")
         return held
 
     @contextmanager
@@ -363,7 +358,7 @@ class SegmentBackend:
         self, name: str, content: bytes, tag: str, had: Held | None, fetched: dict[str, Segment], *, quick: bool = False
     ) -> Held:  # fmt: skip
         """The state of a manifest. What was `fetched` is kept there, should a later segment be missing."""
-        try:
+        with faults_told(self._storage.place(name)):
             manifest = manifest_of(content)
             known = fetched | ({segment.name: segment for segment in had.segments} if had else {})
             for segment in manifest.segments:
@@ -371,19 +366,6 @@ class SegmentBackend:
                     content_of = self._storage.segment(name, segment, quick=quick)
                     known[segment] = fetched[segment] = read(segment, content_of)
             segments = [known[segment] for segment in manifest.segments]
-        except Foreign as error:
-            raise BackendRefused(
-                f"{self._storage.place(name)} is not vragd's: its manifest is none that vragd writes",
-                hint="choose another path or another name for the store, or move it away if nobody needs it",
-            ) from error
-        except (Damaged, ValueError, KeyError, TypeError) as error:
-            raise self._damaged(name, str(error)) from error
         if any(segment.rows.shape[1] != manifest.info.dimension for segment in segments):
-            raise self._damaged(name, "a segment has other vectors than its manifest says")
+            raise damaged(self._storage.place(name), "a segment has other vectors than its manifest says")
         return had.followed(manifest, tag, segments) if had else Held.of(manifest, tag, segments)
-
-    def _damaged(self, name: str, why: str) -> BackendRefused:
-        return BackendRefused(
-            f"{self._storage.place(name)} is damaged: {why}",
-            hint="move it away: vragd makes and fills it again from its own copy, without embedding",
-        )

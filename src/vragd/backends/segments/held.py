@@ -8,9 +8,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+import xxhash
 
 from vragd.backends.base import Among, CollectionInfo
-from vragd.backends.segments.segment import Row, Segment
+from vragd.backends.segments.segment import OtherVersion, Row, Segment
 from vragd.terms.filter import Filter, Metadata, holds
 
 FORMAT = 1
@@ -21,21 +22,29 @@ BLOCK = 4_096  # rows that are scored at once
 class Manifest:
     """
     What a collection is and which segments it has, oldest first. `created` is seconds since 1970; `swept` is another
-    one after each sweep.
+    one after each sweep, `mended` after each time that something of it was lost.
     """
 
     info: CollectionInfo
     created: float
     segments: tuple[str, ...] = ()
     swept: str = ""
+    mended: str = ""
 
     def written(self) -> bytes:
         info = self.info
-        return json.dumps({
+        rarely = {"swept": self.swept, "mended": self.mended}
+        it = {
             "format": FORMAT, "name": info.name, "dimension": info.dimension, "metric": info.metric,
             "space": info.space, "model": info.model, "identity": info.identity, "created": self.created,
-            "segments": self.segments, **({"swept": self.swept} if self.swept else {}),
-        }, indent=1).encode()  # fmt: skip
+            "segments": self.segments, **{key: value for key, value in rarely.items() if value},
+        }  # fmt: skip
+        return json.dumps(it | {"digest": _digest(it)}, indent=1).encode()
+
+
+def _digest(it: Mapping[str, Any]) -> str:
+    """Of all that a manifest says, however it is laid out."""
+    return xxhash.xxh3_64_hexdigest(json.dumps(it, sort_keys=True).encode())
 
 
 class Foreign(ValueError):
@@ -43,16 +52,18 @@ class Foreign(ValueError):
 
 
 def manifest_of(content: bytes) -> Manifest:
-    """What was `written`. Raises Foreign, ValueError, KeyError or TypeError for what is none of this version."""
-    it: Mapping[str, Any] = json.loads(content)
+    """What was `written`. Raises Foreign, OtherVersion; ValueError, KeyError or TypeError for what is damaged."""
+    it: dict[str, Any] = json.loads(content)
     if not isinstance(it, dict) or not {"format", "identity", "segments"} & it.keys():
         raise Foreign
     if it["format"] != FORMAT:
-        raise ValueError(f"format {it['format']}")
+        raise OtherVersion(f"format {it['format']}, of another version of vragd")
+    if it.pop("digest", None) not in (None, _digest(it)):  # none in those of before
+        raise ValueError("the checksum of its manifest is wrong")
     info = CollectionInfo(
         it["name"], int(it["dimension"]), it["metric"], None, it["space"], it["model"], it["identity"]
     )
-    return Manifest(info, float(it["created"]), tuple(it["segments"]), it.get("swept", ""))
+    return Manifest(info, float(it["created"]), tuple(it["segments"]), it.get("swept", ""), it.get("mended", ""))
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -35,6 +35,10 @@ class Damaged(Exception):
     """It is not what was written."""
 
 
+class OtherVersion(ValueError):
+    """It is what another version of vragd wrote: nothing is wrong with it."""
+
+
 @dataclass(frozen=True, slots=True)
 class Row:
     """An entry; `values` as they are stored, float32, shape (dimension,). Times are seconds since 1970."""
@@ -91,14 +95,14 @@ def written(rows: Sequence[Row], gone: Iterable[str], dimension: int) -> bytes:
 
 
 def read(name: str, content: np.ndarray) -> Segment:
-    """The segment whose bytes are `content`, uint8, which it may go on to use. Says `progress`. Raises Damaged."""
+    """The segment of `content`, uint8, which it may go on to use. Says `progress`. Raises Damaged, OtherVersion."""
     end = len(content) - _DIGEST_BYTES
     if end < _HEADER.size or _digest(content[:end]) != content[end:].tobytes():
         raise Damaged(f"the checksum of {name} is wrong")
     magic, n, dimension, table_bytes = _HEADER.unpack(content[: _HEADER.size].tobytes())
     at = _HEADER.size + 4 * n * dimension
     if magic != _MAGIC or at + table_bytes != end:
-        raise Damaged(f"{name} is of another version")
+        raise OtherVersion(f"{name} is of another version of vragd")
     table: Mapping[str, Any] = json.loads(content[at:end].tobytes())
     keys = table["keys"]
     return Segment(

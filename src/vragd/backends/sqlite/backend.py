@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import lru_cache
 from itertools import islice
@@ -215,7 +215,9 @@ class SqliteVectors:
         self._file.check()
         self._shape(name)
 
-    def mend_files(self, name: str) -> None:
+    def mend_files(
+        self, name: str, meant: CollectionInfo | None = None, is_ours: Callable[[str], bool] = bool
+    ) -> None:  # fmt: skip
         """Nothing can be mended: of a damaged file it is said again what to do."""
         self.look_at_files(name)
 

@@ -24,7 +24,7 @@ from vragd.system.lock import shut_out
 _TOP = re.compile(rf"lock|sent\.(?:json|lock)|{TEMPORARY.pattern}", re.DOTALL)
 _STORE = re.compile(rf"{STORE_NAME}|\..+\.[0-9a-f]{{8}}\.deleted\.tmp")
 _IN_STORE = re.compile(
-    rf"store\.json|remote|catalog\.db(?:-wal|-shm|-journal)?|catalog\.db\.corrupt-.*|picture\.(?:layout|assistants)"
+    rf"store\.json|remote|emptied|catalog\.db(?:-wal|-shm|-journal)?|catalog\.db\.corrupt-.*|picture\.(?:layout|assistants)"
     rf"|{TEMPORARY.pattern}",
     re.DOTALL,
 )

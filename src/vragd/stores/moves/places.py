@@ -90,6 +90,12 @@ def outside_notes(path: Path, loaded: Loaded) -> None:
         raise UsageError(f"{path} is inside {inside}, where notes are", hint=hint)
 
 
+def place_outside_notes(place: Place, loaded: Loaded) -> None:
+    """As `outside_notes`, of the files where a place keeps vectors, if it keeps any on this machine."""
+    for file in place.settings.files():
+        outside_notes(file, loaded)
+
+
 class Collection:
     """Another index as an origin: what its backend gives back."""
 

@@ -115,6 +115,11 @@ def _check_model(info: CollectionInfo, shape: Shape) -> None:
             f"index {info.name!r} holds vectors of {info.model or 'another model'}, these are of one nobody knows",
             hint="name another store",
         )
+    if shape.space and not info.space and info.count != 0:
+        raise StoreMismatch(
+            f"index {info.name!r} holds vectors of a model that nobody knows, these are of {shape.model}",
+            hint="name another store",
+        )
 
 
 def transfer(origin: Origin, backend: VectorBackend, name: str, progress: Progress = lambda _: None) -> Moved:
