@@ -31,6 +31,7 @@ import vragd.sync.order
 import vragd.vault.source
 from tests.backends import keys, values
 from tests.faults import crash_plants, crash_replica
+from tests.faults.crash_halts import HOOKS
 from tests.faults.crash_migrations import count_chunks, keep_sizes
 from tests.world import WordEmbedder, without
 from vragd.backends.base import Batch, VectorBackend
@@ -111,7 +112,7 @@ class Setup:
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """What a process is to do. `hook`: ("log", file) or ("kill", place, n)."""
+    """What a process is to do. `hook`: ("log", file), ("kill", place, n) or ("halt", points, connection)."""
 
     home: Path
     endpoint: str
@@ -131,8 +132,7 @@ def live(task: Task, script: Script) -> None:
         crash_plants.plant(task.plant)
         life = Life(task)
         if task.hook:
-            kind, *rest = task.hook
-            failpoints.install(failpoints.log_to(*rest) if kind == "log" else failpoints.kill_at(*rest))
+            failpoints.install(HOOKS[task.hook[0]](*task.hook[1:]))
         script(life)
     except BaseException:
         (task.home / "error").write_text(traceback.format_exc())
