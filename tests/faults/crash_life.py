@@ -17,7 +17,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import boto3
 import structlog
 
 import vragd.backends.faiss.collection
@@ -389,12 +388,3 @@ def clear_home(home: Path) -> None:
     shutil.rmtree(home, ignore_errors=True)
     (home / "vault").mkdir(parents=True)
     (home / "journal").touch()
-
-
-def warm() -> None:
-    """What each process would do again, and takes longer than all the rest: imports at first use, botocore's data."""
-    embedder_of("1").embed_query("")
-    session = boto3.Session(region_name="us-east-1", aws_access_key_id="x", aws_secret_access_key="x")
-    for service in ("s3", "s3vectors"):
-        session.client(service).close()
-    setattr(boto3, "Session", lambda **_: session)  # noqa: B010
