@@ -280,7 +280,7 @@ class Matrix:
         return self.tally
 
     def prove(self, choose: Callable[[list[Point]], list[Point]]) -> Tally:
-        """At each of these a life of its own that stands still, then ends there: what a kill leaves was there before."""
+        """At each of these a life of its own stands still, then ends: what a kill leaves was there before."""
         log = self.clean()
         for point in choose(self._worth(log, self.scenario.begins)):
             self._clear()
