@@ -6,6 +6,9 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN = $(VENV)/bin
 
+# What was compiled is kept: of the tests each of the workers compiles a share, and reads the others'.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: try test test-quick coverage test-servers servers lint format bench soak clean
 
 try: $(VENV)/run.done

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import gc
+import importlib
 import os
 import shutil
 import sys
 import tempfile
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,6 +24,8 @@ from tests.dealt import dealt
 if TYPE_CHECKING:
     from tests.fakes.s3 import FakeS3
     from tests.fakes.s3vectors import FakeS3Vectors
+
+TESTS = Path(__file__).parent
 
 settings.load_profile("ci")  # the same examples in each run, and none is timed
 harness.fork_daemons = os.environ.get("VRAGD_TESTS_FORK") != "0"
@@ -90,6 +94,18 @@ ABOUT_S = {"faults": 8.0, "daemon": 4.0, "servers": 2.0, "conformance": 0.2}
 def seconds_of(item: pytest.Item) -> float:
     of_folder = ABOUT_S.get(item.nodeid.split("/")[1], 0.0)
     return of_folder or (1.0 if item.get_closest_marker("slow") else 0.0)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection(session: pytest.Session) -> None:
+    """Of the modules of tests that every worker loads each compiles its share first, which takes longest."""
+    told = getattr(session.config, "workerinput", None)
+    if told is None or sys.dont_write_bytecode:
+        return
+    files = sorted(TESTS.rglob("test_*.py"))
+    for file in files[int(told["workerid"].removeprefix("gw")) :: told["workercount"]]:
+        with suppress(Exception, pytest.skip.Exception):  # whoever collects it says so
+            importlib.import_module(".".join(file.relative_to(TESTS.parent).with_suffix("").parts))
 
 
 @pytest.hookimpl(trylast=True)

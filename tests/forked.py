@@ -33,6 +33,8 @@ _OURS = frozenset({"VRAGD_CONFIG", "VRAGD_DATA_DIR", "VRAGD_SOCKET"})
 _STANDS = (
     *("vragd.daemon.life", "vragd.daemon.local", "vragd.backends.faiss.backend", "vragd.embed.builtin.embedder"),
     *("vragd.cli.doctor.machine", "vragd.cli.doctor.parts", "vragd.stores.trial", "vragd.stores.unattended"),
+    *("vragd.cli.why", "vragd.config.types", "vragd.stores.elsewhere", "vragd.stores.overlooked"),
+    *("vragd.store.exported", "vragd.notes.readers.markdown", "vragd.vault.inotify", "numpy.ma"),
 )
 """What a daemon imports, and commands at their first use; each command's own module besides."""
 _AT_THE_START = ("PYTHON", "LC_", "LANG")
@@ -244,6 +246,18 @@ def _import(modules: list[str]) -> None:
     assert len(threads) == 1, f"{len(threads)} threads: what is forked now may wait for one that is not there"
 
 
+def _do_what_each_does() -> None:
+    """Once here: loads the model, which has no threads of its own, and looks for dozens of packages that read code."""
+    from vragd.embed.builtin import embedder
+    from vragd.notes.chunk import versions
+
+    for name in ("session", "open_tokenizer"):
+        setattr(embedder, name, functools.cache(getattr(embedder, name)))
+    embedder.MiniLM(1).close()
+    versions()
+    _import([])
+
+
 def _become(order: dict[str, Any]) -> int:
     """In the child: be a process as `exec` would have made it, and the program."""
     signal.set_wakeup_fd(-1)
@@ -286,6 +300,7 @@ def _main() -> int:
     os.environ["OPENBLAS_NUM_THREADS"] = "1"  # its threads would not survive the fork
     line = socket.socket(fileno=int(sys.argv[1]))
     _import([*_STANDS, *_commands()])
+    _do_what_each_does()
     order = _serve(line)
     line.detach()
     return 0 if order is None else _become(order)

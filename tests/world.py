@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
@@ -58,11 +59,16 @@ class WordEmbedder:
         return np.stack([self.embed_query(text) for text in texts])
 
     def embed_query(self, text: str) -> np.ndarray:
-        seed = int.from_bytes(hashlib.sha256((self.digest + text).encode()).digest()[:8], "big")
-        row = np.random.default_rng(seed).normal(size=self.dimension)
-        return (row / np.linalg.norm(row)).astype(np.float32)
+        return _row(self.digest + text, self.dimension).copy()
 
     def close(self) -> None: ...
+
+
+@functools.lru_cache(20_000)
+def _row(text: str, dimension: int) -> np.ndarray:
+    seed = int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big")
+    row = np.random.default_rng(seed).normal(size=dimension)
+    return (row / np.linalg.norm(row)).astype(np.float32)
 
 
 def without(batch: Batch, bad: Collection[int]) -> Batch:

@@ -7,10 +7,11 @@ import os
 import pickle
 import shutil
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import closing, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from multiprocessing import forkserver
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
 
@@ -24,16 +25,19 @@ from tests.faults.crash_checks import (
     check_remote,
     check_restart,
 )
+from tests.faults.crash_halts import Point, copied, halts
 from tests.faults.crash_life import MOST_S, Life, Task, change, clear_home, go_on, journal, live, vault_of
 from tests.faults.crash_remote import Remote
 from tests.faults.crash_scenarios import FIRST_DONE, Scenario, note
+from tests.harness import tree
 from vragd.system.failpoints import EXIT_STATUS
 
 REPOSITORY = Path(__file__).parents[2]
 LIKE_THE_LAST = ("transaction.filled", "file.grown")
 """Nothing is durable here that was not at the place before: of these only the first and the last."""
 
-Point = tuple[str, int]
+EACH = 3
+"""Of so many points one is a kill, where others can be had without."""
 FromTheEnd = tuple[str, int]
 """A place, and its how many-th hit counted from the last."""
 A_COMMIT = "transaction.committed"
@@ -91,6 +95,11 @@ def selected(log: list[str], begins: str, elsewhere: tuple[str, ...], *, pairs: 
     return points
 
 
+def others(points: Sequence[Point]) -> list[Point]:
+    """What is left of them when each third, from the first on, is taken."""
+    return [point for i, point in enumerate(points) if i % EACH]
+
+
 def from_the_end(log: list[str], place: str, n: int) -> Point:
     """The hit of a place that has `n` - 1 after it."""
     return place, log.count(place) - n + 1
@@ -105,11 +114,13 @@ class Tally:
     n_kills: int = 0
     n_restart_kills: int = 0
     n_fired: int = 0
+    n_halts: int = 0
+    """Of these, with a process that stood still there."""
 
     def __str__(self) -> str:
         return (
             f"{len(self.places)} places, {self.n_points} points, {self.n_kills} kills"
-            f" and {self.n_restart_kills} of restarts, {self.n_fired} fired"
+            f" and {self.n_restart_kills} of restarts, {self.n_fired} fired, {self.n_halts} of them by standing still"
         )
 
 
@@ -120,15 +131,19 @@ class Matrix:
         self.home, self.scenario, self._remote, self._plant = home / "home", scenario, remote, plant
         self.tally = Tally()
         self._context = multiprocessing.get_context("forkserver")
+        self._can_halt = remote is None or remote.can_halt
         self._log = home / "log"
         self._kept = home / "kept"
 
     # -- processes ---------------------------------------------------------------------------------
 
-    def _process(self, script: Callable[[Life], None], hook: tuple[Any, ...]) -> int:
+    def _started(self, script: Callable[[Life], None], hook: tuple[Any, ...]) -> BaseProcess:
         task = Task(self.home, self._remote.url if self._remote else "", hook, self._plant)
         process = self._context.Process(target=live, args=(task, script))
         process.start()
+        return process
+
+    def _ended(self, process: BaseProcess) -> int:
         process.join(MOST_S)
         status = process.exitcode
         if status is None:
@@ -143,16 +158,40 @@ class Matrix:
     def _logged(self, script: Callable[[Life], None]) -> list[str]:
         """The places a process reaches that is left to live."""
         self._log.unlink(missing_ok=True)
-        status = self._process(script, ("log", str(self._log)))
+        status = self._ended(self._started(script, ("log", str(self._log))))
         assert status == 0, status
         log = self._log.read_text().split()
         self.tally.places |= set(log)
         return log
 
     def _killed(self, script: Callable[[Life], None], point: Point) -> None:
-        status = self._process(script, ("kill", *point))
+        status = self._ended(self._started(script, ("kill", *point)))
         assert status == EXIT_STATUS, f"{self.scenario}: the crash at {point} did not happen"
         self.tally.n_fired += 1
+
+    def _halted(self, script: Callable[[Life], None], points: Sequence[Point]) -> Iterator[Point]:
+        """
+        Each of these, in the order they are reached, while a process stands still there: what is on the disk and in the
+        remote place may be changed meanwhile. At the last it ends, and leaves what was there.
+        """
+        assert points
+        ours, theirs = self._context.Pipe(duplex=False)
+        process = self._started(script, ("halt", points, theirs))
+        theirs.close()
+        with ours:
+            try:
+                for i, point in enumerate(halts(process, ours, len(points), MOST_S), 1):
+                    self.tally.n_fired += 1
+                    self.tally.n_halts += 1
+                    found = self._left() if i == len(points) else b""
+                    with self._aside():
+                        yield point
+            except BaseException:
+                process.kill()
+                process.join()
+                raise
+        assert self._ended(process) == EXIT_STATUS
+        assert self._left() == found, f"{self.scenario}: a kill at {point} leaves something else than was there before"
 
     def clean(self) -> list[str]:
         """The scenario from an empty vault to its end; the places it reaches."""
@@ -177,24 +216,46 @@ class Matrix:
         if self._remote:
             self._remote.restore(self._kept_there)
 
+    def _left(self) -> bytes:
+        """All of it, byte for byte."""
+        of_the_disk = [tree(self.home / name) for name in ("data", "vault")]
+        return pickle.dumps((of_the_disk, self._remote.keep() if self._remote else None))
+
+    @contextmanager
+    def _aside(self) -> Iterator[None]:
+        with copied(self.home / "data"), self._remote.aside() if self._remote else nullcontext():
+            yield
+
     # -- what is asked of it -----------------------------------------------------------------------
 
     def run(self, choose: Callable[[list[Point]], list[Point]]) -> Tally:
         """
         A crash at each of the points chosen from those worth it, then each time: what a reader finds at that moment;
-        and a restart. Every third time that again, but the restart crashes too, each time at another of its places, the
-        vault changes, and there is a third start.
+        and a restart. Every third is a kill; the restart after it crashes too, each time at another of its places, the
+        vault changes, and there is a third start. Of the others there is what a kill would leave: one life stands still
+        at each.
         """
         log = self.clean()
         self.tally.n_points = len(log)
-        for i, point in enumerate(choose(self._worth(log, self.scenario.begins))):
+        points = choose(self._worth(log, self.scenario.begins))
+        for i, point in enumerate(points[::EACH]):
             what, allowed, left = self._crash(point)
-            restart = self._restart(what, allowed, left)
-            if restart and i % 3 == 0:
-                again = restart[i // 3 % len(restart)]
+            if restart := self._restart(what, allowed, left):
+                again = restart[i % len(restart)]
                 left = self._crash_again(what, again, allowed)
                 self._meddle()
                 self._restart(f"{what}, the restart at {again}, the vault changed", allowed, left)
+        rest = others(points)
+        if not self._can_halt:
+            for point in rest:
+                self._restart(*self._crash(point))
+        elif rest:
+            self._clear()
+            with closing(self._halted(self.scenario, rest)) as halted:
+                for point in halted:
+                    self.tally.n_kills += 1
+                    what = f"{self.scenario} as killed at {point}"
+                    self._restart(what, *self._look(f"{what}, the moment after"))
         return self.tally
 
     def run_restarts(self, places: Iterable[FromTheEnd], *, undo: bool = False) -> Tally:
@@ -210,9 +271,21 @@ class Matrix:
             # else the next process does what this one began, and nothing is too much
             (self._undo if undo else self._meddle)()
             allowed = allowed.and_now(self.home)
-            for again in self._restart(what, allowed, left):
+            places_of_it = self._restart(what, allowed, left)
+            for again in places_of_it[::EACH] if self._can_halt else places_of_it:
                 left = self._crash_again(what, again, allowed)
                 self._restart(f"{what}, the restart at {again}", allowed, left)
+            if self._can_halt and (rest := others(places_of_it)):
+                self._halt_again(what, rest, allowed)
+        return self.tally
+
+    def prove(self, choose: Callable[[list[Point]], list[Point]]) -> Tally:
+        """At each of these a life of its own stands still, then ends: what a kill leaves was there before."""
+        log = self.clean()
+        for point in choose(self._worth(log, self.scenario.begins)):
+            self._clear()
+            with closing(self._halted(self.scenario, [point])) as halted:
+                assert list(halted) == [point]
         return self.tally
 
     def see(self, places: Iterable[FromTheEnd]) -> set[str]:
@@ -250,6 +323,14 @@ class Matrix:
         self._killed(go_on, again)
         self.tally.n_restart_kills += 1
         return self._look(f"{what}, the restart at {again}, the moment after", allowed)[1]
+
+    def _halt_again(self, what: str, places: Sequence[Point], allowed: Allowed) -> None:
+        self._restore()
+        with closing(self._halted(go_on, places)) as halted:
+            for again in halted:
+                self.tally.n_restart_kills += 1
+                _, left = self._look(f"{what}, the restart at {again}, the moment after", allowed)
+                self._restart(f"{what}, the restart at {again}", allowed, left)
 
     def _look(self, what: str, allowed: Allowed | None = None) -> tuple[Allowed, Catalog | None]:
         allowed = allowed or Allowed.at_the_end_of(self.home)

@@ -17,7 +17,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import boto3
 import structlog
 
 import vragd.backends.faiss.collection
@@ -31,6 +30,7 @@ import vragd.sync.order
 import vragd.vault.source
 from tests.backends import keys, values
 from tests.faults import crash_plants, crash_replica
+from tests.faults.crash_halts import HOOKS
 from tests.faults.crash_migrations import count_chunks, keep_sizes
 from tests.world import WordEmbedder, without
 from vragd.backends.base import Batch, VectorBackend
@@ -111,7 +111,7 @@ class Setup:
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """What a process is to do. `hook`: ("log", file) or ("kill", place, n)."""
+    """What a process is to do. `hook`: ("log", file), ("kill", place, n) or ("halt", points, connection)."""
 
     home: Path
     endpoint: str
@@ -131,8 +131,7 @@ def live(task: Task, script: Script) -> None:
         crash_plants.plant(task.plant)
         life = Life(task)
         if task.hook:
-            kind, *rest = task.hook
-            failpoints.install(failpoints.log_to(*rest) if kind == "log" else failpoints.kill_at(*rest))
+            failpoints.install(HOOKS[task.hook[0]](*task.hook[1:]))
         script(life)
     except BaseException:
         (task.home / "error").write_text(traceback.format_exc())
@@ -389,12 +388,3 @@ def clear_home(home: Path) -> None:
     shutil.rmtree(home, ignore_errors=True)
     (home / "vault").mkdir(parents=True)
     (home / "journal").touch()
-
-
-def warm() -> None:
-    """What each process would do again, and takes longer than all the rest: imports at first use, botocore's data."""
-    embedder_of("1").embed_query("")
-    session = boto3.Session(region_name="us-east-1", aws_access_key_id="x", aws_secret_access_key="x")
-    for service in ("s3", "s3vectors"):
-        session.client(service).close()
-    setattr(boto3, "Session", lambda **_: session)  # noqa: B010

@@ -6,8 +6,8 @@ import copy
 import json
 import shutil
 import sqlite3
-from collections.abc import Mapping
-from contextlib import closing
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager, closing, contextmanager
 from pathlib import Path
 from typing import Any, Protocol
 from urllib.parse import quote
@@ -15,6 +15,7 @@ from urllib.parse import quote
 from tests.fakes.lucene import FakeNode
 from tests.fakes.s3 import FakeS3
 from tests.fakes.s3vectors import FakeS3Vectors
+from tests.faults.crash_halts import copied
 from tests.faults.crash_life import BUCKET
 from tests.servers.postgres.server import DATABASE, USER, RealPostgres
 from vragd.backends.base import Stored, VectorBackend
@@ -42,6 +43,12 @@ class Remote(Protocol):
 
     def restore(self, kept: Any) -> None: ...
 
+    can_halt: bool
+    """Whether `aside` can be had."""
+
+    def aside(self) -> AbstractContextManager[None]:
+        """What is there may be changed meanwhile, under a process that stands still, and is back after."""
+
     def keys(self, collection: str) -> set[str]:
         """What a query finds; nothing where there is no such collection."""
 
@@ -49,7 +56,36 @@ class Remote(Protocol):
         """What whoever has no catalog is told, by key."""
 
 
-class OnS3:
+class Relived:
+    """What cannot be changed under whoever uses it, who holds locks there, or not in less time than a life takes."""
+
+    can_halt = False
+
+    def aside(self) -> AbstractContextManager[None]:
+        raise NotImplementedError
+
+
+class Kept:
+    """What can be kept and restored under whoever uses it."""
+
+    can_halt = True
+
+    def keep(self) -> object:
+        raise NotImplementedError
+
+    def restore(self, kept: Any) -> None:
+        raise NotImplementedError
+
+    @contextmanager
+    def aside(self) -> Iterator[None]:
+        kept = self.keep()
+        try:
+            yield
+        finally:
+            self.restore(kept)
+
+
+class OnS3(Kept):
     """The emulator of S3 Vectors."""
 
     def __init__(self, fake: FakeS3Vectors) -> None:
@@ -77,7 +113,7 @@ class OnS3:
         return {key: json.loads(data["payload"]) for key, data in held.items()}
 
 
-class OnPostgres:
+class OnPostgres(Relived):
     """A schema of a real PostgreSQL. What a process that is dead has not committed is gone before anybody looks."""
 
     violations: list[str] = []  # noqa: RUF012  none is looked for
@@ -135,7 +171,7 @@ class OnPostgres:
             self._execute(f'INSERT INTO {to}."{table}" SELECT * FROM {of}."{table}"')
 
 
-class OnLucene:
+class OnLucene(Kept):
     """The stand-in of a node."""
 
     def __init__(self, node: FakeNode) -> None:
@@ -162,6 +198,7 @@ class OnLucene:
 class OnDisk:
     """Files beside everything else."""
 
+    can_halt = True
     violations: list[str] = []  # noqa: RUF012  none is looked for
 
     def __init__(self, folder: Path) -> None:
@@ -181,6 +218,11 @@ class OnDisk:
         for name, content in kept.items():
             (self._folder / name).parent.mkdir(parents=True, exist_ok=True)
             (self._folder / name).write_bytes(content)
+
+    @contextmanager
+    def aside(self) -> Iterator[None]:
+        with copied(self._folder):
+            yield
 
 
 class OnSqlite(OnDisk):
@@ -231,7 +273,7 @@ class OnFolder(OfSegments, OnDisk):
         return create_backend("file", FileBackend(type="file", path=self.url), Path())
 
 
-class OnBucket(OfSegments):
+class OnBucket(OfSegments, Kept):
     """In a bucket."""
 
     violations: list[str] = []  # noqa: RUF012  none is looked for

@@ -5,6 +5,9 @@ find every note whole.
 Not each of the some hundreds of points of a scenario is tried: of each place the first, the last, and on FAISS the
 first after each other place; of those, what has nothing to do with the scenario or the backend is tried in one only.
 Every third time the restart crashes too. How many points there are and how many were tried is printed.
+
+A third are kills, each of a life of its own. For the others one life stands still at each: what is there then, which is
+byte for byte what a kill leaves, is read and started from.
 """
 
 from __future__ import annotations
@@ -22,7 +25,7 @@ from tests.faults.crash_checks import Violated
 from tests.faults.crash_life import SEGMENTS
 from tests.faults.crash_plants import PLANTS
 from tests.faults.crash_remote import OnBucket, OnFolder, OnLucene, OnPostgres, OnS3, OnSqlite, Remote
-from tests.faults.crash_scenarios import ALL, Scenario
+from tests.faults.crash_scenarios import ALL, WITHOUT_PROCESS, Scenario
 from tests.faults.places import places_in_source
 from tests.servers.postgres.server import shared
 
@@ -87,6 +90,21 @@ def test_a_crash_anywhere_leaves_every_note_whole(
     assert tally.n_kills > 1
     assert tally.n_fired == tally.n_kills + tally.n_restart_kills
     tell(f"{name}, part {part + 1} of {PARTS}", tally, capsys)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("edits-faiss", "checkpoint-faiss", "replica-faiss", "edits-s3"),
+        *(f"everything-{kind}" for kind in WITHOUT_PROCESS),
+    ],
+)
+def test_what_a_kill_leaves_was_there_while_the_process_stood_still(
+    name: str, home: Path, request: pytest.FixtureRequest
+) -> None:
+    scenario = BY_NAME[name]
+    matrix = Matrix(home, scenario, remote_for(scenario, home, request))
+    assert matrix.prove(lambda points: points[3::12]).n_halts > 1
 
 
 RECOVERIES: dict[str, tuple[FromTheEnd, ...]] = {

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from tests.faults.crash import Matrix, process_server
+from tests.faults.crash_remote import Relived
 from tests.faults.test_crash_matrix import BY_NAME
 from tests.servers.fetched import FOLDER
 from tests.servers.lucene.node import KINDS, RealNode, shared
@@ -24,7 +25,7 @@ pytestmark = [
 EVERY = "vragd-*"
 
 
-class OnNode:
+class OnNode(Relived):
     """A `crash_remote.Remote`."""
 
     violations: list[str] = []  # noqa: RUF012  none is looked for

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import apsw
 import pytest
 
-from tests.world import World, sql
+from tests.world import WordEmbedder, World, sql
 from vragd.catalog.check import move_aside
 from vragd.catalog.model import ChunkRow, NoteChange
 from vragd.catalog.writer import Catalog
@@ -20,12 +21,27 @@ N_NOTES = 300
 TABLES = ("note", "chunk", "source", "space", "store", "target", "own_source", "intent")
 
 
-@pytest.fixture
-def filled(tmp_path: Path) -> Iterator[World]:
-    world = World(tmp_path)
+@pytest.fixture(scope="module")
+def indexed(tmp_path_factory: pytest.TempPathFactory) -> World:
+    """What is at the disk once all is indexed; nobody has it open."""
+    world = World(tmp_path_factory.mktemp("damage"))
     for i in range(N_NOTES):
         world.write(f"n{i}.md", f"# Title {i}\n\n" + f"word{i} " * 50)
     world.apply(*(f"n{i}.md" for i in range(N_NOTES)))
+    world.store.close()
+    shutil.copytree(world.folder, world.folder.with_name("kept"))
+    return world
+
+
+@pytest.fixture
+def filled(indexed: World) -> Iterator[World]:
+    """With the same vault, which no test here changes, and a store of its own."""
+    world = indexed
+    shutil.rmtree(world.folder)
+    shutil.copytree(world.folder.with_name("kept"), world.folder)
+    world.embedder = WordEmbedder()
+    world.restart()
+    world.store.prepare()
     assert len(world.texts()) == N_NOTES
     yield world
     world.store.close()

@@ -19,12 +19,12 @@ SRC = Path(vragd.__file__).parent
 def loggers(tree: ast.Module) -> set[str]:
     """The names that hold a logger: those that begin it, and those bound from one, to any depth."""
     names = {"log", "logger", "_log"}
+    assigned = [node for node in ast.walk(tree) if isinstance(node, ast.Assign | ast.AnnAssign | ast.NamedExpr)]
     while True:
         bound = {
             target
-            for node in ast.walk(tree)
-            if isinstance(node, ast.Assign | ast.AnnAssign | ast.NamedExpr) and node.value is not None
-            if is_logger(node.value, names)
+            for node in assigned
+            if node.value is not None and is_logger(node.value, names)
             for target in map(name_of, node.targets if isinstance(node, ast.Assign) else [node.target])
         }
         if bound <= names:
@@ -34,7 +34,9 @@ def loggers(tree: ast.Module) -> set[str]:
 
 def name_of(node: ast.expr) -> str:
     """`log` for `log`, `self.log` for an attribute; empty for anything else."""
-    return ast.unparse(node) if isinstance(node, ast.Name | ast.Attribute) else ""
+    if isinstance(node, ast.Attribute):
+        return f"{name_of(node.value) or ast.unparse(node.value)}.{node.attr}"
+    return node.id if isinstance(node, ast.Name) else ""
 
 
 def is_logger(node: ast.expr, names: set[str]) -> bool:
