@@ -20,6 +20,9 @@ def test_an_id_stays_over_a_restart_and_a_rename_and_is_gone_with_what_is_hidden
         alone = daemon.run("get", hit["id"])
         assert (alone.returncode, alone.stdout) == (0, "# Brewing\nFour minutes in a press.\n"), alone.stderr
         daemon.start()
+        for command in ("links", "outline", "similar"):  # an id names the note of its passage
+            by_id, by_path = daemon.run(command, hit["id"], "--json"), daemon.run(command, "Coffee.md", "--json")
+            assert json.loads(by_id.stdout) == json.loads(by_path.stdout), by_id.stderr
         note.rename(daemon.vault / "Private" / "Press.md")
 
         def path() -> str:
@@ -30,6 +33,7 @@ def test_an_id_stays_over_a_restart_and_a_rename_and_is_gone_with_what_is_hidden
         exclude(daemon.vault, "Private/")
         until(lambda: path() == "", "the note to be hidden")
         for asked in (hit["id"], "Press", "Private/Press.md:1-2"):
-            done = daemon.run("get", asked)
-            assert (done.returncode, done.stdout) == (4, "")
-            assert "minutes" not in done.stderr
+            for command in ("get", "links", "outline", "similar"):
+                done = daemon.run(command, asked)
+                assert (done.returncode, done.stdout) == (4, ""), command
+                assert "minutes" not in done.stderr

@@ -22,7 +22,9 @@ _PLACE = re.compile(r"(?:#.*|:\d+(?:-\d+)?)$", re.DOTALL)
 def add(commands: Any, common: argparse.ArgumentParser) -> None:
     sub = commands.add_parser("links", parents=[common], help="what links to what, and what leads nowhere")
     sub.add_argument(
-        "note", nargs="?", help="a path as hits print it, or a name; with :FROM-TO, #HEADING or #^BLOCK a part of it"
+        "note",
+        nargs="?",
+        help="a path as hits print it, a name, or an id; with :FROM-TO, #HEADING or #^BLOCK a part of it",
     )
     sub.add_argument(
         "--unresolved",
@@ -94,7 +96,8 @@ def _print_note(answer: dict[str, Any], *, only_unresolved: bool) -> None:
     _print_part("leads nowhere", (_going(link) for link in answer["unresolved"]))
     seen = [link for link in answer["out"] if link.get("missing") or not only_unresolved]
     if not any((seen, answer["unresolved"], answer["back"] and not only_unresolved)):
-        say("no link of it leads nowhere" if only_unresolved else "it links to no note, and none links to it")
+        it = "this part of it" if answer["place"] or answer.get("lines") else "it"
+        say(f"no link of {it} leads nowhere" if only_unresolved else f"{it} links to no note, and none links to {it}")
 
 
 def _print_part(title: str, lines: Iterable[str]) -> None:

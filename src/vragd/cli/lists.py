@@ -67,7 +67,9 @@ def _add_recent(commands: Any, common: argparse.ArgumentParser) -> None:
 
 def _add_outline(commands: Any, common: argparse.ArgumentParser) -> None:
     sub = commands.add_parser("outline", parents=[common], help="the headings of a note, with their lines")
-    sub.add_argument("note", help="a path as hits print it, or a name; with #HEADING or :FROM-TO what is in that")
+    sub.add_argument(
+        "note", help="a path as hits print it, a name, or an id; with #HEADING or :FROM-TO what is in that"
+    )
     _of_stores(sub)
     sub.set_defaults(command=_list, what="outline", asked=_outline)
 

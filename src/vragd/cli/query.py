@@ -30,9 +30,10 @@ A hit is a note with its best passage:
      MyVault/Kitchen/Coffee.md:12-30  8m2kq0ra    place, lines, id
 Title, place and id all name it for vragd get, links, similar and outline.
 The score: 1 at most by likeness, and 1 more for a note that is called what was
-asked, or has what was quoted; 0.5 is a good match, 0.2 may be chance. The date
-is the note's own, of its property or its name; "changed", where it has none, is
-when its file was."""
+asked, or has what was quoted (a half for the one rare word that was asked for);
+0.5 is a good match, 0.2 may be chance. Templates come last. The date is the
+note's own, of its property or its name; "changed", where it has none, is when
+its file was."""
 NOTHING_FOUND = 1
 """The exit status where all went well and there is nothing, as with grep."""
 _LEFT_OUT = re.compile(r"-(?!-|[hknsl0]$|[kn]\d+$|l0$|0l$).")  # no option: those are -h, -s NAME, -k 5, -k5, -n, -l, -0

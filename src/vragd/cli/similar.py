@@ -22,7 +22,7 @@ MOST_CHARS = 40_000
 
 def add(commands: Any, common: argparse.ArgumentParser) -> None:
     sub = commands.add_parser("similar", parents=[common], help="notes that are related to one, or to a text")
-    sub.add_argument("note", help="a path as hits print it, or a name; - takes a text from standard input")
+    sub.add_argument("note", help="a path as hits print it, a name, or an id; - takes a text from standard input")
     sub.add_argument(
         "-k", "-n", "--top-k", type=count(MAX_TOP_K), default=10, metavar="N", help="how many, 1 to 1,000 (default 10)"
     )

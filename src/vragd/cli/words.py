@@ -102,8 +102,8 @@ class Words(argparse.ArgumentParser):
         if not flag:
             self._end(f"{self.prog} takes no {rest[0]!r}", self._narrowed(rest))
         known = {one.lstrip("-"): one for one in self._option_string_actions if one.startswith("--")}
-        near = FLAGS.get(flag, "")  # the dashes that all have make none alike
-        near = near if near in self._option_string_actions else known.get(nearest(flag.lstrip("-"), known), "")
+        known |= {one.lstrip("-"): ours for one, ours in FLAGS.items() if ours in self._option_string_actions}
+        near = known.get(nearest(flag.lstrip("-"), known), "")  # the dashes that all have make none alike
         self._end(f"{self.prog} has no {flag}", f"{near}, or {self.prog} --help" if near else "")
 
     def _narrowed(self, rest: Sequence[str]) -> str:
@@ -118,6 +118,8 @@ class Words(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         """Say it as every command complains, and end the process with 2."""
+        if below(self) and self.typed and self.typed[0].startswith("-") and self.typed[0] not in flags(self):
+            self.refuse(self.typed)
         for pattern, ours in _SAID:
             if match := re.fullmatch(pattern, message, re.DOTALL):
                 self._end(f"{self.prog}: {_shortest(match.expand(ours))}")

@@ -59,17 +59,33 @@ def by_id(target: Linked, name: str) -> Got | None:
     if not is_id(name):
         return None
     with target.reader.snapshot() as now:
-        graph, passages = graph_of(target, now.db), Passages(now.db)
-        alike, gone = passages.alike(name), passages.gone(name)
-        if not alike and gone is None:
-            return None
-        if seen := _seen(target, now, graph, alike):
-            return _passage(target, now, graph, seen, changed=False)
-        nearest = passages.nearest(gone) if gone is not None else []
-        if seen := _seen(target, now, graph, nearest):
-            return _passage(target, now, graph, seen[:1], changed=True)
+        graph = graph_of(target, now.db)
+        seen, changed = _with_id(target, now, graph, name)
+        return _passage(target, now, graph, seen, changed=changed) if seen else None
+
+
+def note_of(target: Linked, name: str) -> Asked | None:
+    """The note that has the passage `by_id`, or had it. Raises what that raises."""
+    if not is_id(name):
+        return None
+    with target.reader.snapshot() as now:
+        seen, _ = _with_id(target, now, graph_of(target, now.db), name)
+        return Asked(seen[0][0], is_whole=True) if seen else None
+
+
+def _with_id(target: Linked, now: Snapshot, graph: Graph, name: str) -> tuple[list[tuple[File, Found]], bool]:
+    """The passages that have it, each with its note, or the nearest to one that had it; and which of both."""
+    passages = Passages(now.db)
+    alike, gone = passages.alike(name), passages.gone(name)
+    if not alike and gone is None:
+        return [], False
+    if seen := _seen(target, now, graph, alike):
+        return seen, False
+    nearest = passages.nearest(gone) if gone is not None else []
+    if seen := _seen(target, now, graph, nearest):
+        return seen[:1], True
     if target.sources:
-        return None  # it may be in another
+        return [], False  # it may be in another
     said = f"the passage {name!r} is gone, and its note is gone as well or has another name and another text"
     raise NotFound(said, hint="ask anew: vragd query")
 

@@ -9,6 +9,7 @@ from typing import Any, ParamSpec, TypeVar
 from vragd.errors import NotFound, UsageError, one_of
 from vragd.search import links as search
 from vragd.search.links import Asked, Linked, Root, Told
+from vragd.search.reading import note_of
 from vragd.stores.audience import FILES_UNREAD, Audience
 from vragd.stores.indexer import Indexer
 from vragd.stores.stores import Stores
@@ -111,12 +112,13 @@ COUNTED = ("links", "path", "alias", "self", "none", "names", "notes", "orphans"
 
 def the_one(targets: Sequence[Linked], text: str) -> tuple[Linked, Asked]:
     """
-    The file that is meant, and the first store that has it.
+    The file that is meant, also by the id of a passage of it, and the first store that has it.
 
     Raises NotFound for what is no file, UsageError for what may be several.
     """
     found = [(target, asked) for target in targets for asked in search.find(target, text)]
     found = found or [(target, asked) for target in targets for asked in search.find_as_seen(target, text)]
+    found = found or [(target, asked) for target in targets if (asked := note_of(target, text.strip()))]
     found = [(target, asked) for target, asked in found if asked.is_whole] or found
     places: dict[tuple[str, ...], tuple[Linked, Asked]] = {}
     for target, asked in found:

@@ -102,6 +102,15 @@ def test_a_note_without_links_that_lead_nowhere_is_said_to_have_none(capsys: pyt
     assert capsys.readouterr().err.splitlines() == ["no link of it leads nowhere"]
 
 
+def test_of_lines_without_links_it_is_not_said_that_the_note_has_none(capsys: pytest.CaptureFixture[str]) -> None:
+    print_links(answer(note=file("A.md"), lines=[18, 64]))
+    print_links(answer(note=file("A.md"), place="Other"), unresolved=True)
+    assert capsys.readouterr().err.splitlines() == [
+        "this part of it links to no note, and none links to this part of it",
+        "no link of this part of it leads nowhere",
+    ]
+
+
 def test_what_the_answer_may_lack_is_said(capsys: pytest.CaptureFixture[str]) -> None:
     print_links(answer(note=file("A\nB.md"), n_unread=2, pending=1, degraded=["initial_scan"]))
     seen = capsys.readouterr()

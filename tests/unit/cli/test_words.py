@@ -68,6 +68,10 @@ def test_a_command_that_is_not_there_leads_to_the_nearest_or_to_a_question(
         (["query", "x", "--so", "name"], "vragd query: --so may be --socket, --source, --sort", ""),
         (["get"], "vragd get: note is missing", ""),
         (["store"], "vragd store: ACTION is missing", ""),
+        (["--versoin"], "vragd has no --versoin", "--version"),
+        (["store", "--jsn"], "vragd store has no --jsn", ""),
+        (["query", "x", "--limt", "3"], "vragd query has no --limt", "--top-k"),
+        (["query", "x", "--colur", "never"], "vragd query has no --colur", "--color"),
         (["tasks", "--done", "--all"], "vragd tasks: --all and --done do not go together", ""),
     ],
 )  # fmt: skip
