@@ -25,7 +25,7 @@ REASONS = {
     "deletes_held": "so many notes are gone at once that it is not believed yet",
     "embedder_unavailable": "the model does not answer: new text is found by its words alone",
     "embedder_refused": "the model may not be asked, or refuses: new text is found by words",
-    "embedder_limit": "the month's limit of what the model is sent is reached: new text is found by words",
+    "embedder_limit": "the model's limit of this month is reached: new text is found by words",
     "embedder_space_mismatch": "the model is another than it was: words alone answer",
     "semantic_unavailable": "the model does not answer: this is by words alone",
     "rerank_slow": "the re-ranker was late: the order is the one without it",
