@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from typing import Any
@@ -28,7 +28,7 @@ from vragd.backends.lucene.errors import Exists, Faulty
 from vragd.backends.lucene.layout import Dialect, Question, Shape
 from vragd.backends.lucene.server import Bulk, Server
 from vragd.backends.lucene.settings import LuceneSettings
-from vragd.backends.plain import read as read_plain
+from vragd.backends.plain import damage_told
 from vragd.backends.scores import prepared
 from vragd.errors import (
     BackendRefused,
@@ -234,7 +234,7 @@ class LuceneBackend:
         fields = ["key", "version"] if versions else ["key"]
         body: dict[str, Any] = {
             "size": PAGE, "_source": False, "track_total_hits": False, "docvalue_fields": fields,
-            "query": {"prefix": {"key": {"value": prefix}}} if prefix else {"match_all": {}}, "sort": [{"key": "asc"}],
+            "query": {"prefix": {"key": {"value": prefix}}} if prefix else layout.KEYED, "sort": [{"key": "asc"}],
         }  # fmt: skip
         while True:
             if after:
@@ -311,8 +311,10 @@ class LuceneBackend:
         if len(hits) < n and not exact:  # nothing but comparing all says that there is nothing else
             exact = True
             hits = self._hits(name, shape, question, timeout_s, exact=exact, payload=payload)
-        items = [_match(hit, self._dialect.score(hit["_score"], shape.info.metric, exact=exact)) for hit in hits]
-        return _matches(items, top_k)
+        metric = shape.info.metric
+        with damage_told(self._settings.where()):
+            scored = ((hit, self._dialect.score(hit["_score"], metric, exact=exact)) for hit in hits)
+            return _matches(documents.matches(scored), top_k)
 
     def query_words(
         self, name: str, text: str, top_k: int, *, where: Filter | None = None, timeout_s: float | None = None
@@ -335,7 +337,8 @@ class LuceneBackend:
         hits = self.server.search(name, shape.alias, body, timeout_s)
         if not (hits or self._settings.remote_text) and self._lacks_text(name, shape, timeout_s):  # else it is to come
             raise self._no_text(shape)
-        return _matches([_match(hit, hit["_score"]) for hit in hits], top_k)
+        with damage_told(self._settings.where()):
+            return _matches(documents.matches((hit, hit["_score"]) for hit in hits), top_k)
 
     def _no_text(self, shape: Shape) -> Unsupported:
         return Unsupported(
@@ -363,14 +366,6 @@ class LuceneBackend:
 
     def close(self) -> None:
         self.server.connections.close()
-
-
-def _match(hit: Mapping[str, Any], score: float) -> Match:
-    source = hit.get("_source", {})
-    return Match(
-        hit["fields"]["key"][0], float(score), read_plain(source.get("properties", "{}")),
-        read_plain(source.get("payload", "{}")),
-    )  # fmt: skip
 
 
 def _matches(items: list[Match], top_k: int) -> Matches:
