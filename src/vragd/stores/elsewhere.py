@@ -20,7 +20,7 @@ import numpy as np
 from vragd.backends.base import CollectionInfo, Match, VectorBackend
 from vragd.backends.recall import measure
 from vragd.backends.registry import buckets, create_backend, is_path, of_bucket, settings_at
-from vragd.config.settings import AnyBackend, AnyEmbedder, Config, StoreSettings, of_model
+from vragd.config.settings import STORE_NAME, AnyBackend, AnyEmbedder, Config, StoreSettings, check_store_name, of_model
 from vragd.embed.base import Embedder
 from vragd.embed.registry import create_embedder
 from vragd.errors import (
@@ -102,13 +102,14 @@ def resolve(backend: VectorBackend, store: str) -> CollectionInfo:
     Of several, the oldest: the next is being filled, and the old one goes when that is done. Raises UnknownStore.
     """
     try:
+        check_store_name(store)
         return backend.collection_info(store)
-    except UnknownCollection as error:
+    except (UnknownCollection, ValueError) as error:  # what is no name is one of an address to some servers
         names = backend.list_collections()
         found = _successors(backend, store, names)
         if not found:
             raise UnknownStore(
-                error.message, hint=f"there are: {', '.join(names)}" if names else "vragd index fills one"
+                str(error), hint=f"there are: {', '.join(names)}" if names else "vragd index fills one"
             ) from None
         return min(found, key=lambda info: str(info.detail.get("created")))
 
@@ -258,6 +259,10 @@ def create(
     """Make an empty index for a store. One that is there already with the same shape is left as it is."""
     if metric not in ("cosine", "euclidean", "dot"):
         raise UsageError(f"unknown metric {metric!r}")
+    try:
+        check_store_name(store)
+    except ValueError as error:
+        raise UsageError(str(error), hint=f"the pattern is {STORE_NAME}") from None
     if not settings.gives_vectors:
         raise UsageError("an index is of vectors, and that embedder gives none", hint="name another embedder")
     embedder = create_embedder(settings.type, settings, data_dir)
