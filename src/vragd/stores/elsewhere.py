@@ -102,16 +102,24 @@ def resolve(backend: VectorBackend, store: str) -> CollectionInfo:
     Of several, the oldest: the next is being filled, and the old one goes when that is done. Raises UnknownStore.
     """
     try:
-        check_store_name(store)
-        return backend.collection_info(store)
-    except (UnknownCollection, ValueError) as error:  # what is no name is one of an address to some servers
+        return _info(backend, store)
+    except UnknownCollection as error:
         names = backend.list_collections()
         found = _successors(backend, store, names)
         if not found:
             raise UnknownStore(
-                str(error), hint=f"there are: {', '.join(names)}" if names else "vragd index fills one"
+                error.message, hint=f"there are: {', '.join(names)}" if names else "vragd index fills one"
             ) from None
         return min(found, key=lambda info: str(info.detail.get("created")))
+
+
+def _info(backend: VectorBackend, store: str) -> CollectionInfo:
+    """The index of that name. What is no store's is not asked for: to some servers it is a part of an address."""
+    try:
+        check_store_name(store)
+    except ValueError as error:
+        raise UnknownCollection(str(error)) from None
+    return backend.collection_info(store)
 
 
 def _successors(backend: VectorBackend, store: str, names: Iterable[str]) -> list[CollectionInfo]:

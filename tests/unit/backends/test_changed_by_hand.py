@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from qdrant_client import models
 
-from tests.fakes.lucene import FakeNode
+from tests.fakes.lucene import FakeNode, Index
 from tests.fakes.qdrant import FakeQdrant
 from tests.unit.backends import qdrant_node
 from tests.unit.backends.lucene_node import DIM, TYPES, entries, some
@@ -107,6 +107,22 @@ def test_an_index_that_does_not_keep_all_that_is_put_is_refused(kind: str) -> No
         with pytest.raises(CollectionMismatch, match="its field '_meta' was changed"):
             read()
         mappings["_meta"] = json.loads(json.dumps(made["mappings"]["_meta"]))
+
+
+def test_an_alias_that_somebody_led_elsewhere_is_missed_and_led_back(backend: LuceneBackend, node: FakeNode) -> None:
+    put(backend, entries(3))
+    ours = node.indices["vragd-sss"]
+    (alias,) = ours.aliases
+    node.indices["vragd-other"] = other = Index({"mappings": ours.mappings, "settings": ours.settings})
+    other.aliases, ours.aliases = {alias}, set()
+    with pytest.raises(UnknownCollection, match="has lost its alias"):
+        backend.query("sss", some(1)[0], 3)
+    backend.create_collection("sss", DIM, "cosine", space="a" * 32)
+    assert (ours.aliases, other.aliases) == ({alias}, set())
+    assert len(backend.query("sss", some(1)[0], 3).items) == 3
+    other.aliases = {alias}
+    backend.create_collection("sss", DIM, "cosine", space="a" * 32)
+    assert (ours.aliases, other.aliases) == ({alias}, set())
 
 
 def test_a_document_of_somebody_else_is_no_vector_of_ours(backend: LuceneBackend, node: FakeNode) -> None:

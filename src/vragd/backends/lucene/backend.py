@@ -90,11 +90,17 @@ class LuceneBackend:
                 added = {"properties": {layout.WORDS: layout.FULL_TEXT}}
                 self.server.ask("PUT", f"/{have.index}/_mapping", added, name)
                 have = self._describe(name)
-        if not have.aliased:
-            actions = {"actions": [{"add": {"index": have.index, "alias": have.alias}}]}
-            self.server.ask("POST", "/_aliases", actions, name)
+        if actions := layout.led_back(have, self._led_to(name, have)):
+            self.server.ask("POST", "/_aliases", {"actions": actions}, name)
             have = self._describe(name)
         return have.info
+
+    def _led_to(self, name: str, shape: Shape) -> list[str]:
+        """The indices of ours that the alias leads to, as far as we may know."""
+        try:  # of a pattern nothing is found instead of refused
+            return list(self.server.ask("GET", f"/{self._settings.prefix}*/_alias/{shape.alias}*", None, name))
+        except BackendRefused:
+            return []
 
     def _create(self, asked: CollectionInfo) -> bool:
         """Whether the index was made; not if it is there by now."""
@@ -221,7 +227,7 @@ class LuceneBackend:
                 if "error" in doc:
                     self._forget(name)
                     raise self.server.error(404, doc["error"], name)
-                if doc.get("found"):
+                if doc.get("found") and "key" in doc["_source"]:
                     source = doc["_source"]
                     found[source["key"]] = documents.stored(source, values=values, metadata=metadata)
         return found
@@ -311,6 +317,8 @@ class LuceneBackend:
         if len(hits) < n and not exact:  # nothing but comparing all says that there is nothing else
             exact = True
             hits = self._hits(name, shape, question, timeout_s, exact=exact, payload=payload)
+        if not hits:  # nor are there any in another index that somebody led the alias to
+            layout.check_alias(self._describe(name, timeout_s))
         metric = shape.info.metric
         with damage_told(self._settings.where()):
             scored = ((hit, self._dialect.score(hit["_score"], metric, exact=exact)) for hit in hits)

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 import secrets
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Protocol
@@ -196,6 +196,17 @@ def check_alias(shape: Shape) -> None:
     """Raise UnknownCollection for an index whose alias somebody took away: making the collection puts it back."""
     if not shape.aliased:
         raise UnknownCollection(f"index {shape.index!r} has lost its alias {shape.alias!r}")
+
+
+def led_back(shape: Shape, led_to: Iterable[str]) -> list[dict[str, Any]]:
+    """What makes the alias lead to its index alone, and to all of it; nothing where it does."""
+    others = [index for index in led_to if index != shape.index]
+    if shape.aliased and not others:
+        return []
+    return [
+        *({"remove": {"index": index, "alias": shape.alias}} for index in sorted(others)),
+        {"add": {"index": shape.index, "alias": shape.alias}},
+    ]
 
 
 def version(answer: Any) -> tuple[int, ...] | None:
