@@ -86,7 +86,7 @@ def from_server(error: psycopg.Error, where: str, name: str | None) -> VragdErro
     if state in ("42703", "42804", "42809", "42P10"):
         return BackendRefused(
             f"a table of the store's is not as vragd made it {told}",
-            hint="somebody changed it: delete the store there, and vragd makes and fills it again",
+            hint="delete the store there, and vragd makes and fills it again",
         )
     if state[:2] in ("23", "27", "P0"):
         return BackendRefused(
