@@ -321,7 +321,7 @@ class LuceneBackend:
             layout.check_alias(self._describe(name, timeout_s))
         metric = shape.info.metric
         with damage_told(self._settings.where()):
-            scored = ((hit, self._dialect.score(hit["_score"], metric, exact=exact)) for hit in hits)
+            scored = ((hit, self._dialect.score(float(hit["_score"]), metric, exact=exact)) for hit in hits)
             return _matches(documents.matches(scored), top_k)
 
     def query_words(
