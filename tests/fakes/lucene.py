@@ -151,8 +151,12 @@ class FakeNode(Answering):
         if last == "":
             return 200, {"version": {"number": VERSIONS[self.kind]}}
         if last == "_aliases":
-            for action in sent["actions"]:
-                self._index(action["add"]["index"]).aliases.add(action["add"]["alias"])
+            for ((kind, it),) in map(dict.items, sent["actions"]):
+                aliases = self._index(it["index"]).aliases
+                aliases.add(it["alias"]) if kind == "add" else aliases.remove(it["alias"])
+        elif last.endswith("*"):  # GET /PATTERN/_alias/ALIAS*
+            alias = last[:-1]
+            return 200, {name: {"aliases": {alias: {}}} for name, it in self.indices.items() if alias in it.aliases}
         elif last == "_mapping" and method == "PUT":
             self._index(place).mappings["properties"] |= sent["properties"]
         elif last == "_mapping":

@@ -226,6 +226,42 @@ def test_an_index_that_guessing_or_somebody_else_made_is_refused(backend: Lucene
             backend.create_collection("sss", DIM, "cosine", space="a" * 32)
 
 
+def test_an_alias_that_somebody_led_elsewhere_is_missed_and_led_back(backend: LuceneBackend, node: RealNode) -> None:
+    put(backend, "sss", entries(3))
+    name, identity = index(backend), backend.collection_info("sss").identity
+    other, alias = f"{name.removesuffix('sss')}other", f"{name}_{identity}"
+    vec = node.call("GET", f"/{name}")[name]["mappings"]["properties"]["vec"]
+    knn = {"settings": {"index": {"knn": True}}} if node.kind.name == "opensearch" else {}
+    node.call("PUT", f"/{other}", {"mappings": {"properties": {"vec": vec}}, **knn})
+    add = {"add": {"index": other, "alias": alias}}
+    for actions, call in (
+        ([{"remove": {"index": name, "alias": alias}}, add], lambda: backend.query("sss", some(1)[0], 3)),
+        ([add], lambda: put(backend, "sss", entries(4))),
+        ([{"add": {"index": name, "alias": alias, "filter": {"term": {"key": "none"}}}}],
+         lambda: backend.query("sss", some(1)[0], 3)),
+    ):  # fmt: skip
+        node.call("POST", "/_aliases", {"actions": actions})
+        with pytest.raises(UnknownCollection):
+            call()
+        backend.create_collection("sss", DIM, "cosine", space="a" * 32)
+        assert list(node.call("GET", f"/_alias/{alias}")) == [name]
+        assert len(backend.query("sss", some(1)[0], 3).items) == 3
+
+
+def test_an_index_whose_template_leaves_vectors_out_is_refused(backend: LuceneBackend, node: RealNode) -> None:
+    """A patch there takes the vector out of the index, and nobody is told."""
+    other = f"{index(backend).removesuffix('sss')}other"
+    template = {"index_patterns": [other], "template": {"mappings": {"_source": {"excludes": ["vec"]}}}}
+    node.call("PUT", "/_index_template/short", template)
+    try:
+        with pytest.raises(CollectionMismatch, match="its field '_source' was changed"):
+            backend.create_collection("other", DIM, "cosine")
+    finally:
+        node.call("DELETE", "/_index_template/short")
+    node.call("DELETE", f"/{other}")
+    backend.create_collection("other", DIM, "cosine")
+
+
 def test_another_kind_of_server_is_refused(node: RealNode) -> None:
     other = next(kind for kind in TYPES if kind != node.kind.name)
     settings, dialect = TYPES[other]

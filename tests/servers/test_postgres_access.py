@@ -97,6 +97,39 @@ def test_what_a_user_may_not_do_is_refused_and_a_reader_can_read(
     server.execute("DROP OWNED BY guest")
 
 
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        ("ALTER TABLE {table} DROP COLUMN metadata", "is not as vragd made it"),
+        ("ALTER TABLE {table} DROP COLUMN id", "is not as vragd made it"),
+        ("ALTER TABLE {table} DROP CONSTRAINT {name}_pkey", "is not as vragd made it"),
+        ("ALTER TABLE {table} ADD x int NOT NULL DEFAULT 1; ALTER TABLE {table} ALTER x DROP DEFAULT", "a rule that"),
+        ("ALTER TABLE {table} ADD CHECK (key < 'k') NOT VALID", "a rule that refuses"),
+    ],
+)  # fmt: skip
+def test_what_somebody_made_of_a_table_is_told_and_blames_no_row(
+    make: Make, server: RealPostgres, change: str, told: str
+) -> None:
+    backend = make()
+    table = backend.create_collection("sss", DIM, "cosine").detail["table"]
+    put(backend, some(3))
+    server.execute(change.format(table=table, name=table.partition(".")[2]))
+    with pytest.raises(BackendRefused, match=told):
+        put(backend, some(4))
+    assert len(list(backend.list_keys("sss"))) == 3
+
+
+def test_a_row_that_somebody_broke_is_read_as_another_and_told_to_who_asks(make: Make, server: RealPostgres) -> None:
+    backend, rows = make(), some(3)
+    table = backend.create_collection("sss", DIM, "cosine").detail["table"]
+    put(backend, rows)
+    server.execute(f"UPDATE {table} SET metadata = '[1]' WHERE key = 'k00001'")
+    assert backend.get("sss", ["k00001"], metadata=True)["k00001"].metadata == {}
+    with pytest.raises(BackendRefused, match="has an entry that is damaged"):
+        backend.query("sss", rows[0], 3, payload=True)
+    assert len(backend.query("sss", rows[0], 3).items) == 3
+
+
 def test_what_the_document_grants_is_enough_and_a_reader_cannot_write(
     make: Make, server: RealPostgres, tmp_path: Path
 ) -> None:

@@ -4,10 +4,35 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any, TypeVar
 
+from vragd.errors import BackendRefused
 from vragd.terms.filter import Metadata, Moment, Scalar, Value
+
+T = TypeVar("T")
+_BROKEN = (ValueError, TypeError, AttributeError, LookupError)
+"""What reading may raise of what others wrote."""
+
+
+@contextmanager
+def damage_told(place: str) -> Iterator[None]:
+    """Raise BackendRefused for an entry there that cannot be read: what others wrote is no fault of ours."""
+    try:
+        yield
+    except _BROKEN:
+        raise BackendRefused(
+            f"{place} has an entry that is damaged", hint="vragd verify names it, and with --repair mends it"
+        ) from None
+
+
+def or_nothing(reading: Callable[[T], Metadata], given: T) -> Metadata:
+    """What `reading` makes of it; nothing of what somebody broke, which is another then than what was put."""
+    try:
+        return reading(given)
+    except _BROKEN:
+        return {}
 
 
 def payload(given: Metadata, *, with_text: bool) -> Metadata:

@@ -20,7 +20,7 @@ import numpy as np
 from vragd.backends.base import CollectionInfo, Match, VectorBackend
 from vragd.backends.recall import measure
 from vragd.backends.registry import buckets, create_backend, is_path, of_bucket, settings_at
-from vragd.config.settings import AnyBackend, AnyEmbedder, Config, StoreSettings, of_model
+from vragd.config.settings import STORE_NAME, AnyBackend, AnyEmbedder, Config, StoreSettings, check_store_name, of_model
 from vragd.embed.base import Embedder
 from vragd.embed.registry import create_embedder
 from vragd.errors import (
@@ -102,7 +102,7 @@ def resolve(backend: VectorBackend, store: str) -> CollectionInfo:
     Of several, the oldest: the next is being filled, and the old one goes when that is done. Raises UnknownStore.
     """
     try:
-        return backend.collection_info(store)
+        return _info(backend, store)
     except UnknownCollection as error:
         names = backend.list_collections()
         found = _successors(backend, store, names)
@@ -111,6 +111,15 @@ def resolve(backend: VectorBackend, store: str) -> CollectionInfo:
                 error.message, hint=f"there are: {', '.join(names)}" if names else "vragd index fills one"
             ) from None
         return min(found, key=lambda info: str(info.detail.get("created")))
+
+
+def _info(backend: VectorBackend, store: str) -> CollectionInfo:
+    """The index of that name. What is no store's is not asked for: to some servers it is a part of an address."""
+    try:
+        check_store_name(store)
+    except ValueError as error:
+        raise UnknownCollection(str(error)) from None
+    return backend.collection_info(store)
 
 
 def _successors(backend: VectorBackend, store: str, names: Iterable[str]) -> list[CollectionInfo]:
@@ -258,6 +267,10 @@ def create(
     """Make an empty index for a store. One that is there already with the same shape is left as it is."""
     if metric not in ("cosine", "euclidean", "dot"):
         raise UsageError(f"unknown metric {metric!r}")
+    try:
+        check_store_name(store)
+    except ValueError as error:
+        raise UsageError(str(error), hint=f"the pattern is {STORE_NAME}") from None
     if not settings.gives_vectors:
         raise UsageError("an index is of vectors, and that embedder gives none", hint="name another embedder")
     embedder = create_embedder(settings.type, settings, data_dir)

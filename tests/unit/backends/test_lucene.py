@@ -229,11 +229,10 @@ def test_a_url_says_nothing_twice_and_nothing_unknown(more: str) -> None:
     with pytest.raises(ValidationError):
         OpenSearchBackend.from_url(f"opensearch+https://localhost?{more}")
     for url in (
-        "elasticsearch+https://localhost",
-        "opensearch+https://me@localhost/path",
-        "opensearch+ftp://localhost",
-    ):
-        with pytest.raises(ValidationError, match="expected url as https://USER@HOST"):
+        "elasticsearch+https://localhost", "opensearch+https://me@localhost/path",
+        "opensearch+ftp://localhost", "opensearch://localhost",
+    ):  # fmt: skip
+        with pytest.raises(ValidationError, match=r"expected url as opensearch\+https://USER@HOST"):
             OpenSearchBackend.from_url(url)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import logging
+import math
 import ssl
 import threading
 from collections.abc import Callable
@@ -67,6 +68,17 @@ def test_what_stands_between_is_not_taken_for_the_server(backend: LuceneBackend,
             backend.query("sss", some(1)[0], 3)
         assert caught.value.transient
         backend.collection_info("sss")
+
+
+def test_a_score_beyond_what_the_engine_counts_in_is_a_number(make: Make, node: FakeNode) -> None:
+    """OpenSearch says a word of it."""
+    backend = make()
+    backend.create_collection("sss", DIM, "dot")
+    put(backend, "sss", entries(3))
+    backend.query("sss", some(1)[0], 3)
+    node.fail(200, {"hits": {"hits": [{"_score": "Infinity", "fields": {"key": ["k00000"]}}]}})
+    (match,) = backend.query("sss", some(1)[0], 3).items
+    assert 3e38 < match.score < math.inf
 
 
 def test_an_answer_in_part_is_none(backend: LuceneBackend, node: FakeNode) -> None:

@@ -175,6 +175,23 @@ def test_an_error_of_the_server_says_whether_to_try_again(error: Any, kind: type
     assert "planted" not in ours.message + ours.hint
 
 
+@pytest.mark.parametrize(
+    ("error", "told", "way_out"),
+    [
+        (psycopg.errors.UndefinedColumn, "not as vragd made it", "delete the store there"),
+        (psycopg.errors.InvalidColumnReference, "not as vragd made it", "delete the store there"),
+        (psycopg.errors.WrongObjectType, "not as vragd made it", "delete the store there"),
+        (psycopg.errors.CheckViolation, "a rule that refuses it", "triggers and constraints"),
+        (psycopg.errors.NotNullViolation, "a rule that refuses it", "triggers and constraints"),
+        (psycopg.errors.RaiseException, "a rule that refuses it", "triggers and constraints"),
+    ],
+)
+def test_what_somebody_made_of_a_table_is_no_fault_of_the_settings(error: Any, told: str, way_out: str) -> None:
+    ours = from_server(error("DETAIL: planted"), "there", "sss")
+    assert (type(ours), told in ours.message, way_out in ours.hint) == (BackendRefused, True, True)
+    assert "planted" not in ours.message + ours.hint
+
+
 @pytest.mark.slow
 def test_without_psycopg_the_way_out_is_told(tmp_path: Path) -> None:
     code = (

@@ -62,7 +62,8 @@ def test_the_key_is_shown_and_is_nowhere_else(
         ("qdrant+https://h.example?api_key=planted", "a key does not belong here"),
         ("qdrant+http://h.example", "never leave this machine unencrypted"),
         ("qdrant+https://h.example?host=x", "host is in url twice"),
-        ("qdrant+ftp://h", r"expected url as https://HOST\[:PORT\]"),
+        ("qdrant+ftp://h", r"expected url as qdrant\+https://HOST\[:PORT\]"),
+        ("qdrant://h", r"expected url as qdrant\+https://HOST\[:PORT\]"),
     ],
 )
 def test_a_url_holds_no_secret_and_no_nonsense(url: str, told: str) -> None:

@@ -14,6 +14,7 @@ import pytest
 from pydantic import ValidationError
 
 from tests.backends import delete, keys, put
+from tests.fakes.lucene import FakeNode
 from tests.fakes.ollama import FakeOllama
 from tests.fakes.s3vectors import FakeS3Vectors
 from tests.world import World
@@ -91,6 +92,25 @@ def test_a_store_is_deleted_with_what_succeeded_it(bucket: VectorBackend) -> Non
     for name in ("notes", "notes.20240101", "notes.2024010", "notes.20240101x", "my-notes.20240101"):
         made(bucket, name, SPACE)
     assert [info.name for info in elsewhere.to_delete(bucket, "notes")] == ["notes", "notes.20240101"]
+
+
+@pytest.mark.parametrize("name", ["nötes", "x y", "*", "notes/_count", "%s", "a", "\udcff", "notes\n"])
+def test_what_is_no_name_of_a_store_is_the_name_of_none(name: str) -> None:
+    """Of some servers it is a part of an address: none is asked for it, and no credentials are blamed."""
+    with FakeNode("opensearch") as node:
+        place = elsewhere.Place.named(f"opensearch+http://{node.host}", {})
+        with place:
+            place.backend.create_collection("notes", 8, "cosine")
+            for call in (
+                lambda: elsewhere.resolve(place.backend, name), lambda: elsewhere.to_delete(place.backend, name),
+                lambda: elsewhere.query(place.backend, name, "coffee", [], mode="keyword"),
+            ):  # fmt: skip
+                with pytest.raises(UnknownStore) as caught:
+                    call()
+                assert caught.value.hint == "there are: notes"
+            with pytest.raises(UsageError, match="is not 3 to 63 characters"):
+                elsewhere.create(place.backend, name, BuiltinEmbedder(), "cosine")
+            assert place.backend.list_collections() == ["notes"]
 
 
 def test_a_bucket_without_indexes_says_so(bucket: VectorBackend) -> None:

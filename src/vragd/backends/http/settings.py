@@ -94,7 +94,8 @@ class HttpSettings(BackendSettings):
         if not isinstance(url, str) or not (parts := _URL.fullmatch(url)) or parts["type"] not in (None, kind):
             if isinstance(url, str) and ":" in url.partition("://")[2].rpartition("@")[0]:  # also one with / or ? in it
                 raise ValueError(misplaced)
-            raise ValueError(f"expected url as https://{'USER@' if has_user else ''}HOST[:PORT]?KEY=VALUE")
+            of_type = f"{kind}+" if kind else ""  # without it it is no URL of the command line
+            raise ValueError(f"expected url as {of_type}https://{'USER@' if has_user else ''}HOST[:PORT]?KEY=VALUE")
         who, colon, _ = (parts["who"] or "").removesuffix("@").partition(":")
         if colon or "@" in (parts["more"] or "") or (who and not has_user):
             raise ValueError(misplaced)

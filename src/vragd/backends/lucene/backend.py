@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from typing import Any
@@ -28,7 +28,7 @@ from vragd.backends.lucene.errors import Exists, Faulty
 from vragd.backends.lucene.layout import Dialect, Question, Shape
 from vragd.backends.lucene.server import Bulk, Server
 from vragd.backends.lucene.settings import LuceneSettings
-from vragd.backends.plain import read as read_plain
+from vragd.backends.plain import damage_told
 from vragd.backends.scores import prepared
 from vragd.errors import (
     BackendRefused,
@@ -90,11 +90,17 @@ class LuceneBackend:
                 added = {"properties": {layout.WORDS: layout.FULL_TEXT}}
                 self.server.ask("PUT", f"/{have.index}/_mapping", added, name)
                 have = self._describe(name)
-        if not have.aliased:
-            actions = {"actions": [{"add": {"index": have.index, "alias": have.alias}}]}
-            self.server.ask("POST", "/_aliases", actions, name)
+        if actions := layout.led_back(have, self._led_to(name, have)):
+            self.server.ask("POST", "/_aliases", {"actions": actions}, name)
             have = self._describe(name)
         return have.info
+
+    def _led_to(self, name: str, shape: Shape) -> list[str]:
+        """The indices of ours that the alias leads to, as far as we may know."""
+        try:  # of a pattern nothing is found instead of refused
+            return list(self.server.ask("GET", f"/{self._settings.prefix}*/_alias/{shape.alias}*", None, name))
+        except BackendRefused:
+            return []
 
     def _create(self, asked: CollectionInfo) -> bool:
         """Whether the index was made; not if it is there by now."""
@@ -221,7 +227,7 @@ class LuceneBackend:
                 if "error" in doc:
                     self._forget(name)
                     raise self.server.error(404, doc["error"], name)
-                if doc.get("found"):
+                if doc.get("found") and "key" in doc["_source"]:
                     source = doc["_source"]
                     found[source["key"]] = documents.stored(source, values=values, metadata=metadata)
         return found
@@ -234,7 +240,7 @@ class LuceneBackend:
         fields = ["key", "version"] if versions else ["key"]
         body: dict[str, Any] = {
             "size": PAGE, "_source": False, "track_total_hits": False, "docvalue_fields": fields,
-            "query": {"prefix": {"key": {"value": prefix}}} if prefix else {"match_all": {}}, "sort": [{"key": "asc"}],
+            "query": {"prefix": {"key": {"value": prefix}}} if prefix else layout.KEYED, "sort": [{"key": "asc"}],
         }  # fmt: skip
         while True:
             if after:
@@ -311,8 +317,12 @@ class LuceneBackend:
         if len(hits) < n and not exact:  # nothing but comparing all says that there is nothing else
             exact = True
             hits = self._hits(name, shape, question, timeout_s, exact=exact, payload=payload)
-        items = [_match(hit, self._dialect.score(hit["_score"], shape.info.metric, exact=exact)) for hit in hits]
-        return _matches(items, top_k)
+        if not hits:  # nor are there any in another index that somebody led the alias to
+            layout.check_alias(self._describe(name, timeout_s))
+        metric = shape.info.metric
+        with damage_told(self._settings.where()):
+            scored = ((hit, self._dialect.score(float(hit["_score"]), metric, exact=exact)) for hit in hits)
+            return _matches(documents.matches(scored), top_k)
 
     def query_words(
         self, name: str, text: str, top_k: int, *, where: Filter | None = None, timeout_s: float | None = None
@@ -335,7 +345,8 @@ class LuceneBackend:
         hits = self.server.search(name, shape.alias, body, timeout_s)
         if not (hits or self._settings.remote_text) and self._lacks_text(name, shape, timeout_s):  # else it is to come
             raise self._no_text(shape)
-        return _matches([_match(hit, hit["_score"]) for hit in hits], top_k)
+        with damage_told(self._settings.where()):
+            return _matches(documents.matches((hit, hit["_score"]) for hit in hits), top_k)
 
     def _no_text(self, shape: Shape) -> Unsupported:
         return Unsupported(
@@ -363,14 +374,6 @@ class LuceneBackend:
 
     def close(self) -> None:
         self.server.connections.close()
-
-
-def _match(hit: Mapping[str, Any], score: float) -> Match:
-    source = hit.get("_source", {})
-    return Match(
-        hit["fields"]["key"][0], float(score), read_plain(source.get("properties", "{}")),
-        read_plain(source.get("payload", "{}")),
-    )  # fmt: skip
 
 
 def _matches(items: list[Match], top_k: int) -> Matches:

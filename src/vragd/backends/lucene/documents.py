@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -23,7 +23,7 @@ from typing import Any
 import numpy as np
 
 from vragd.backends import plain
-from vragd.backends.base import PAYLOAD_KEYS, Batch, Stored, key_id
+from vragd.backends.base import PAYLOAD_KEYS, Batch, Match, Stored, key_id
 from vragd.backends.lucene.layout import WORDS
 from vragd.backends.lucene.tokens import FIELD
 from vragd.backends.tokens import tokens
@@ -113,7 +113,22 @@ def stored(source: Mapping[str, Any], *, values: bool, metadata: bool) -> Stored
     row = np.array(source["vec"], dtype=np.float32) if values and source.get("vec") is not None else None
     if not metadata:
         return Stored(row, version=source.get("version", ""))
-    return Stored(row, plain.read(source["properties"]), plain.read(source["payload"]), source.get("version", ""))
+    properties, kept = (plain.or_nothing(plain.read, source.get(name, "")) for name in ("properties", "payload"))
+    return Stored(row, properties, kept, source.get("version", ""))
+
+
+def matches(found: Iterable[tuple[Mapping[str, Any], float]]) -> list[Match]:
+    """
+    Hits of a search with their scores. A document without a key is somebody else's. Raises what reading does, of one
+    that somebody changed.
+    """
+    items = []
+    for hit, score in found:
+        if keys := hit.get("fields", {}).get("key"):
+            source = hit.get("_source", {})
+            properties, kept = (plain.read(source.get(name, "{}")) for name in ("properties", "payload"))
+            items.append(Match(keys[0], float(score), properties, kept))
+    return items
 
 
 def _json(value: Mapping[str, Any]) -> str:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 import secrets
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Protocol
@@ -20,7 +20,7 @@ from vragd.backends.lucene.settings import LuceneSettings
 from vragd.backends.lucene.tokens import FIELD
 from vragd.errors import BackendRefused, CollectionMismatch, UnknownCollection
 from vragd.terms.filter import KINDS
-from vragd.terms.metric import Metric
+from vragd.terms.metric import METRICS, Metric
 
 FORMAT = 1
 MARK = "vragd"
@@ -39,7 +39,10 @@ WORDS = "words"
 FULL_TEXT = {"type": "text"}
 """Of an index that keeps text; cut by the engine's standard analyser. Older ones have none: it is added."""
 ALL: Mapping[str, Any] = {"match_all": {}}
+KEYED: Mapping[str, Any] = {"exists": {"field": "key"}}
 ANY_WORDS: Mapping[str, Any] = {"exists": {"field": WORDS}}
+_NARROWS = frozenset({"filter", "index_routing", "search_routing"})
+"""With any of these an alias leads to a part of an index alone."""
 _IDENTITY = re.compile("[0-9a-f]{16}")
 
 
@@ -89,7 +92,8 @@ class Question:
 @dataclass(frozen=True, slots=True)
 class Shape:
     """
-    A collection as the server describes it. `kind` is that of `Dialect.kind`; `aliased`: the alias is there.
+    A collection as the server describes it. `kind` is that of `Dialect.kind`; `aliased`: the alias is there, and
+    leads to all of it.
     `has_words`: documents have a field of words.
     """
 
@@ -145,17 +149,18 @@ def shape(settings: LuceneSettings, dialect: Dialect, name: str, answer: Any) ->
         )  # fmt: skip
     if meta.get("format") != FORMAT or not _IDENTITY.fullmatch(str(meta.get("identity"))):
         raise BackendRefused(f"index {index!r} was made by another version of vragd", hint="use that version")
-    fields, dimension, metric = mappings.get("properties", {}), meta["dimension"], meta["metric"]
+    fields, dimension, metric = mappings.get("properties", {}), meta.get("dimension"), meta.get("metric")
+    if not isinstance(dimension, int) or metric not in METRICS:
+        raise _changed(index, "_meta")
+    if not _keeps_all(mappings.get("_source", {})):  # what is patched would lose its vector
+        raise _changed(index, "_source", "see whether a template of indices there says so; ")
     vec = fields.get("vec", {})
     kind = dialect.kind(vec)
     changed = [field for field, wanted in _FIELDS.items() if not wanted.items() <= _plain(fields.get(field, {}))]
     if not kind or not dialect.same(vec, dimension, metric):
         changed.insert(0, "vec")
     if changed:
-        raise CollectionMismatch(
-            f"the mapping of index {index!r} is not vragd's: its field {changed[0]!r} was changed", what="owner",
-            hint="delete the index there, and vragd makes and fills it again",
-        )  # fmt: skip
+        raise _changed(index, changed[0])
     alias = alias_name(index, meta["identity"])
     has_words = fields.get(WORDS, {}).get("type") == FULL_TEXT["type"]
     text = WORDS if settings.remote_text and has_words else settings.remote_text
@@ -170,13 +175,38 @@ def shape(settings: LuceneSettings, dialect: Dialect, name: str, answer: Any) ->
         name, dimension, metric, None, meta.get("space", ""), meta.get("model", ""), meta["identity"], place,
         kind == "exact", KINDS, detail,
     )  # fmt: skip
-    return Shape(info, index, alias, kind, alias in described.get("aliases", {}), has_words)
+    leads = described.get("aliases", {}).get(alias)
+    return Shape(info, index, alias, kind, leads is not None and not leads.keys() & _NARROWS, has_words)
+
+
+def _changed(index: str, field: str, first: str = "") -> CollectionMismatch:
+    return CollectionMismatch(
+        f"the mapping of index {index!r} is not vragd's: its field {field!r} was changed", what="owner",
+        hint=f"{first}delete the index there, and vragd makes and fills it again",
+    )  # fmt: skip
+
+
+def _keeps_all(source: Mapping[str, Any]) -> bool:
+    """Whether what was put can be had again. Engines answer true and false as texts, some of them."""
+    is_kept = str(source.get("enabled", True)).lower() == "true" and source.get("mode", "stored") == "stored"
+    return is_kept and not (source.get("excludes") or source.get("includes"))
 
 
 def check_alias(shape: Shape) -> None:
     """Raise UnknownCollection for an index whose alias somebody took away: making the collection puts it back."""
     if not shape.aliased:
         raise UnknownCollection(f"index {shape.index!r} has lost its alias {shape.alias!r}")
+
+
+def led_back(shape: Shape, led_to: Iterable[str]) -> list[dict[str, Any]]:
+    """What makes the alias lead to its index alone, and to all of it; nothing where it does."""
+    others = [index for index in led_to if index != shape.index]
+    if shape.aliased and not others:
+        return []
+    return [
+        *({"remove": {"index": index, "alias": shape.alias}} for index in sorted(others)),
+        {"add": {"index": shape.index, "alias": shape.alias}},
+    ]
 
 
 def version(answer: Any) -> tuple[int, ...] | None:

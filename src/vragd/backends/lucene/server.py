@@ -9,9 +9,9 @@ from urllib.parse import urlencode
 
 from vragd.backends.http.connect import JSON, LINES, Connections, Credentials
 from vragd.backends.lucene import layout, writing
-from vragd.backends.lucene.errors import from_answer, type_of
+from vragd.backends.lucene.errors import from_answer, reason_of, type_of
 from vragd.backends.lucene.settings import LuceneSettings
-from vragd.errors import BackendUnavailable, VragdError
+from vragd.errors import BackendUnavailable, UnknownCollection, VragdError
 
 _ANSWERED = urlencode({"filter_path": "errors,items.*.status,items.*.error"})  # escaped as AWS signs it
 
@@ -88,4 +88,6 @@ class Bulk:
     def item_error(self, status: int, error: Any) -> VragdError:
         if type_of(error) == "document_missing_exception":
             return writing.Missing("there is no such document")
+        if "no write index" in reason_of(error):  # to make the collection leads the alias back
+            return UnknownCollection(f"the alias of {self._name!r} leads to several indices: {self._server.where}")
         return self._server.error(status, error, self._name)

@@ -83,6 +83,16 @@ def from_server(error: psycopg.Error, where: str, name: str | None) -> VragdErro
         return BackendRefused(f"PostgreSQL is read-only {told}", hint="name the primary in host")
     if state in ("42704", "42883", "0A000"):
         return BackendRefused(f"the extension vector is not as it was {told}", hint="see that it is installed there")
+    if state in ("42703", "42804", "42809", "42P10"):
+        return BackendRefused(
+            f"a table of the store's is not as vragd made it {told}",
+            hint="delete the store there, and vragd makes and fills it again",
+        )
+    if state[:2] in ("23", "27", "P0"):
+        return BackendRefused(
+            f"PostgreSQL was given a rule that refuses it {told}",
+            hint="see the triggers and constraints of the store's table: vragd makes none but its key",
+        )
     if state[:2] in ("22", "54"):
         return Faulty(f"PostgreSQL refuses a value (SQLSTATE {state})")
     return BackendRefused(f"PostgreSQL refuses {told}", hint="check the store's backend settings")

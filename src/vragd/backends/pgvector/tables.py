@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 import numpy as np
 import structlog
 
+from vragd.backends import plain
 from vragd.backends.base import (
     Among,
     Batch,
@@ -259,7 +260,8 @@ class PgvectorBackend:
             ask = f"SELECT {columns} FROM {self._full(shape.table)} WHERE key = ANY(%s::text[])"
             for key, version, value, data, kept in self._asked(name, ask, [some]):
                 row = None if value is None else wire.vector(value, shape.kind)
-                found[key] = Stored(row, filters.read(data or {}), filters.read(kept or {}), version)
+                read = [plain.or_nothing(filters.read, it or {}) for it in (data, kept)]
+                found[key] = Stored(row, read[0], read[1], version)
         return found
 
     def list_keys(
@@ -382,7 +384,8 @@ class PgvectorBackend:
 
 def _matches(found: Sequence[tuple[Any, ...]], top_k: int) -> Matches:
     """Rows of (key, score, metadata, payload), one more than were asked for where there are."""
-    items = [Match(key, score, filters.read(data or {}), filters.read(kept or {})) for key, score, data, kept in found]
+    with plain.damage_told("the table in PostgreSQL"):
+        items = [Match(key, score, *(filters.read(it or {}) for it in told)) for key, score, *told in found]
     items.sort(key=lambda match: (-match.score, match.key))
     return Matches(items[:top_k], "more" if len(items) > top_k else "exhausted")
 

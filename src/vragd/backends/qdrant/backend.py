@@ -25,6 +25,7 @@ from vragd.backends.checks import (
     refuse,
 )
 from vragd.backends.http.connect import Credentials
+from vragd.backends.plain import damage_told
 from vragd.backends.plain import read as read_plain
 from vragd.backends.qdrant import filters, points
 from vragd.backends.qdrant.server import ApiKey, Exists, NoPoint, Server
@@ -162,9 +163,9 @@ class QdrantBackend:
             )  # fmt: skip
         if meta.get("format") != FORMAT:
             raise BackendRefused(f"collection {called!r} was made by another version of vragd", hint="use that version")
-        metric: Metric = meta["metric"]
+        metric: Metric = meta.get("metric", "")
         whole = vectors.get("datatype") in (None, "float32") and not vectors.get("multivector_config")
-        if vectors.get("distance") != DISTANCES[metric] or not whole:
+        if vectors.get("distance") != DISTANCES.get(metric, "") or not (whole and meta.get("identity")):
             raise CollectionMismatch(
                 f"the vectors of collection {called!r} are not as vragd made them", what="owner",
                 hint="delete it there, and vragd makes and fills it again",
@@ -269,7 +270,8 @@ class QdrantBackend:
         while True:
             page = self._ask(name, "POST", "/scroll", body)
             for point in page["points"]:
-                yield point["payload"]["key"], point["payload"].get("version", "")
+                if "key" in (point["payload"] or ()):  # others are somebody else's
+                    yield point["payload"]["key"], point["payload"].get("version", "")
             if page.get("next_page_offset") is None:
                 return
             body["offset"] = page["next_page_offset"]
@@ -309,7 +311,9 @@ class QdrantBackend:
         hits = self._hits(name, body, timeout_s, exact=not many)
         if len(hits) <= top_k and many:  # nothing but comparing all says that there is nothing else
             hits = self._hits(name, body, timeout_s, exact=True)
-        items = sorted((_match(hit, info.metric) for hit in hits), key=lambda match: (-match.score, match.key))
+        with damage_told(self._settings.where()):
+            items = [_match(hit, info.metric) for hit in hits if "key" in (hit["payload"] or ())]
+        items.sort(key=lambda match: (-match.score, match.key))
         return Matches(items[:top_k], "more" if len(items) > top_k else "exhausted")
 
     def _hits(self, name: str, body: Mapping[str, Any], timeout_s: float, *, exact: bool) -> list[dict[str, Any]]:

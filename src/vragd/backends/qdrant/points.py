@@ -84,7 +84,8 @@ def stored(point: Mapping[str, Any], *, values: bool, metadata: bool) -> Stored:
     data = point["payload"]
     if not metadata:
         return Stored(row, version=data.get("version", ""))
-    return Stored(row, plain.read(data["properties"]), plain.read(data["payload"]), data.get("version", ""))
+    metadata_of, kept = (plain.or_nothing(plain.read, data.get(name, "")) for name in ("properties", "payload"))
+    return Stored(row, metadata_of, kept, data.get("version", ""))
 
 
 def as_json(value: Mapping[str, Any]) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 import time
 from collections.abc import Callable, Collection, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from functools import lru_cache
 from itertools import islice
 from pathlib import Path
@@ -21,9 +21,9 @@ from vragd.backends.scan import Nearest
 from vragd.backends.scores import prepared
 from vragd.backends.sqlite.file import VectorFile
 from vragd.backends.sqlite.settings import SqliteBackend as Settings
-from vragd.errors import BackendRefused, UnknownCollection
+from vragd.errors import UnknownCollection
 from vragd.system.failpoints import reach
-from vragd.terms.filter import KINDS, Filter, Metadata, holds
+from vragd.terms.filter import KINDS, Filter, holds
 from vragd.terms.metric import METRICS, Metric
 
 TRAITS = Traits(
@@ -154,8 +154,8 @@ class SqliteVectors:
                 ask = f"select {columns} from entries e {join} where e.collection = ? and e.key in ({_marks(some)})"
                 for key, version, properties, payload, vector in db.execute(ask, (number, *some)):
                     row = None if vector is None else _row(vector, info.dimension)
-                    told = (_or_nothing(properties), _or_nothing(payload)) if metadata else ({}, {})
-                    found[key] = Stored(row, *told, version)
+                    read = [plain.or_nothing(plain.read, text) if metadata else {} for text in (properties, payload)]
+                    found[key] = Stored(row, read[0], read[1], version)
         return found
 
     def list_keys(
@@ -193,7 +193,7 @@ class SqliteVectors:
         self, name: str, vector: np.ndarray, top_k: int, *, among: Among | None = None, where: Filter | None = None,
         payload: bool = False, cursor: str | None = None, timeout_s: float | None = None,
     ) -> Matches:  # fmt: skip
-        with self._file.reading() as db, _damage_told(self._settings.path):
+        with self._file.reading() as db, plain.damage_told(self._settings.path):
             number, info, _ = _found(db, name)
             nearest = Nearest(prepared(checked_query(vector, info.dimension), info.metric), info.metric, top_k)
             for places, rows in _rows(db, number, info.dimension, _allowed(db, number, among, where)):
@@ -242,29 +242,11 @@ def _found(db: apsw.Connection, name: str) -> tuple[int, CollectionInfo, float]:
     return number, CollectionInfo(name, dimension, metric, None, space, model, identity), created
 
 
-@contextmanager
-def _damage_told(path: str) -> Iterator[None]:
-    """What others wrote that is no entry is no fault of ours."""
-    try:
-        yield
-    except (ValueError, TypeError, AttributeError, LookupError):
-        raise BackendRefused(
-            f"{path} has an entry that is damaged", hint="vragd verify names it, and with --repair mends it"
-        ) from None
-
-
 def _row(vector: bytes, dimension: int) -> np.ndarray:
     """A row as it is kept; of zeros where that is none."""
     if not isinstance(vector, bytes) or len(vector) != 4 * dimension:
         return np.zeros(dimension, dtype=np.float32)
     return np.frombuffer(vector, dtype="<f4").astype(np.float32)
-
-
-def _or_nothing(text: str) -> Metadata:
-    try:
-        return plain.read(text)
-    except (ValueError, TypeError, AttributeError, LookupError):
-        return {}
 
 
 def _delete(db: apsw.Connection, which: str, bound: Sequence[int | str]) -> None:
