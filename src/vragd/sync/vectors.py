@@ -11,7 +11,7 @@ import xxhash
 from vragd.backends.base import Entry
 from vragd.catalog.model import ChunkRow
 
-_OF_A_CHUNK = re.compile(r"[^-]{12}-[0-9a-f]{32}")
+_OF_A_CHUNK = re.compile(r"[^-]{12}-[^-]+")
 
 
 def chunk_key(source_uid: str, path: str, text_hash: bytes, occurrence: int) -> str:
