@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from vragd.backends.base import Batch, CollectionInfo, Entry, Match, Matches, Stored
+from vragd.backends.base import Among, Batch, CollectionInfo, Entry, Match, Matches, Stored
 from vragd.backends.memory.backend import TRAITS, MemoryBackend
 from vragd.terms.filter import And, Compare, Filter, In, Metadata, Moment, Or, holds
 from vragd.terms.metric import Metric
@@ -248,6 +248,13 @@ class IgnoresAmong(MemoryBackend):
 
     def query(self, *args: Any, among: object = None, **kwargs: Any) -> Matches:
         return super().query(*args, **kwargs)
+
+
+class LooksForTheFirstKeys(MemoryBackend):
+    caught_by = "check_a_hundred_thousand_keys_and_thousands_of_properties_narrow_a_query"
+
+    def query(self, *args: Any, among: Among | None = None, **kwargs: Any) -> Matches:
+        return super().query(*args, among=among and Among(among.ids[:1_000]), **kwargs)
 
 
 class KeepsMetadataOnChange(MemoryBackend):

@@ -34,7 +34,7 @@ from vragd.errors import (
 )
 from vragd.search.ask import Mode, Question, check
 from vragd.stores import fused
-from vragd.sync.vectors import source_of
+from vragd.sync.vectors import has_source, source_of
 
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9_+.-]*")
 
@@ -256,9 +256,16 @@ def recall(backend: VectorBackend, info: CollectionInfo) -> dict[str, Any]:
 
 
 def counted(backend: VectorBackend, info: CollectionInfo) -> dict[str, Any]:
-    """`described`, and how many vectors each source has there: lists every key, a request per 1,000."""
-    sources: Mapping[str, int] = Counter(source_of(key) for key, _ in backend.list_keys(info.name))
-    return described(info) | {"vectors": sum(sources.values()), "sources": dict(sorted(sources.items()))}
+    """
+    `described`, and how many vectors each source has there: lists every key, a request per 1,000. Vectors of a program
+    of one's own have none.
+    """
+    n_vectors, sources = 0, Counter[str]()
+    for key, _ in backend.list_keys(info.name):
+        n_vectors += 1
+        if has_source(key):
+            sources[source_of(key)] += 1
+    return described(info) | {"vectors": n_vectors, "sources": dict(sorted(sources.items()))}
 
 
 def create(

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import re
 
 import numpy as np
 import xxhash
 
 from vragd.backends.base import Entry
 from vragd.catalog.model import ChunkRow
+
+_OF_A_CHUNK = re.compile(r"[^-]{12}-[^-]+")
 
 
 def chunk_key(source_uid: str, path: str, text_hash: bytes, occurrence: int) -> str:
@@ -42,6 +45,11 @@ def meta_hash(
 def source_of(key: str) -> str:
     """The identity of the source a key belongs to: others may feed the same remote store."""
     return key.partition("-")[0]
+
+
+def has_source(key: str) -> bool:
+    """Whether a key is of a form that has one: a program of one's own gives its vectors any."""
+    return _OF_A_CHUNK.fullmatch(key) is not None
 
 
 def metadata_of(source_uid: str, path: str) -> dict[str, str | tuple[str, ...]]:

@@ -16,6 +16,9 @@ from typing import Any
 
 from vragd.errors import ConfigError, nearest
 
+_SHORT = 4
+"""Letters of a name that is like too many others to be meant by one that is spelled otherwise."""
+
 
 @dataclass(frozen=True, slots=True)
 class Installed:
@@ -55,7 +58,8 @@ class Types:
 
     def nearest(self, name: str, names: Sequence[str]) -> str:
         """That of `names` which is meant, as far as can be told; empty where it cannot."""
-        return self.also.get(name.casefold()) or nearest(name, names)
+        long = [known for known in self.also if len(known) > _SHORT]
+        return self.also.get(name.casefold()) or nearest(name, names) or self.also.get(nearest(name, long), "")
 
     def unknown(self, name: str, names: Sequence[str]) -> str:
         """What to say of a type that is none of `names`, which are all."""

@@ -344,6 +344,7 @@ def test_an_unknown_type_lists_those_there_are() -> None:
     [
         ("es", "elasticsearch"), ("elastic", "elasticsearch"), ("ElasticSearch", "elasticsearch"),
         ("postgres", "pgvector"), ("s3_vectors", "s3vectors"), ("opensaerch", "opensearch"), ("zzz", ""),
+        ("postgressql", "pgvector"), ("Postgre", "pgvector"), ("mysql", ""),
     ],
 )  # fmt: skip
 def test_an_unknown_type_in_the_file_names_the_one_that_is_meant(given: str, meant: str) -> None:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+import numpy as np
 import pytest
 from pydantic import ValidationError
 
@@ -19,6 +20,7 @@ from tests.fakes.ollama import FakeOllama
 from tests.fakes.s3vectors import FakeS3Vectors
 from tests.world import World
 from vragd.backends.base import CollectionInfo, Entry, VectorBackend
+from vragd.backends.memory.backend import MemoryBackend
 from vragd.backends.s3vectors.settings import S3VectorsBackend
 from vragd.catalog.model import ChunkRow
 from vragd.config.settings import check_store_name, no_embedder
@@ -293,6 +295,15 @@ def test_a_successor_answers_for_its_store(bucket: VectorBackend, fake: FakeOlla
     hits = elsewhere.query(bucket, "notes", "roses", [here(fake)])["hits"]
     assert {hit["store"] for hit in hits} == {"notes"}
     assert elsewhere.counted(bucket, elsewhere.resolve(bucket, "notes"))["sources"] == {"s" * 12: 2}
+
+
+def test_vectors_of_a_program_of_ones_own_are_of_no_source() -> None:
+    backend = MemoryBackend()
+    backend.create_collection("notes", 8, "cosine")
+    named = ("a", "b-1", "2026-11-30", "s" * 12 + "-" + "0" * 32, "s" * 12 + "-" + "1" * 32)
+    put(backend, "notes", [Entry(key, np.ones(8, dtype=np.float32)) for key in named])
+    told = elsewhere.counted(backend, backend.collection_info("notes"))
+    assert (told["vectors"], told["sources"]) == (5, {"s" * 12: 2})
 
 
 def test_a_question_narrowed_to_a_source_the_store_has_not_asks_no_backend(

@@ -54,10 +54,10 @@ def _filled(new_backend: NewBackend, metadata: list[Metadata]) -> VectorBackend:
     return b
 
 
-def _found(b: VectorBackend, where: Filter) -> set[str]:
+def _found(b: VectorBackend, where: Filter, timeout_s: float | None = None) -> set[str]:
     """The keys a filter leaves: what the backend evaluates, and what it leaves to us."""
     ours, rest = b.split("sss", where)
-    matches = b.query("sss", EAST, 100, where=ours, payload=True)
+    matches = b.query("sss", EAST, 100, where=ours, payload=True, timeout_s=timeout_s)
     metadata = {key: held.metadata for key, held in b.get("sss", [m.key for m in matches.items], metadata=True).items()}
     return {key for key, data in metadata.items() if rest is None or holds(rest, data)}
 
@@ -133,6 +133,20 @@ def check_keys_narrow_a_query_before_the_best_are_chosen(new_backend: NewBackend
     assert sorted(m.key for m in narrowed) == sorted(wanted)
     assert not b.query("sss", rows[1], 10, among=Among.of(wanted), where=equals("n", 1)).items
     assert b.query("sss", rows[1], 10, among=Among.of([])).end == "exhausted"
+
+
+def check_a_hundred_thousand_keys_and_thousands_of_properties_narrow_a_query(new_backend: NewBackend) -> None:
+    b, rows = opened(new_backend), some(60)
+    put(b, [Entry(f"k{i}", row, {f"p{i}-{j}": i for j in range(50)}) for i, row in enumerate(rows)])
+    for i in (0, 30, 59):
+        assert _found(b, equals(f"p{i}-7", i)) == {f"k{i}"}
+    wheres = [equals(f"p{i}-{j}", i if i < 20 else "other") for i in range(60) for j in range(50)]
+    assert _found(b, Or(tuple(wheres)), 60) == {f"k{i}" for i in range(20)}
+    if b.traits.max_among is None:
+        many = Among.of([f"k{i}" for i in range(7, 100_000)])
+        found = b.query("sss", rows[3], 5, among=many, timeout_s=60)
+        assert len(found.items) == 5
+        assert not {f"k{i}" for i in range(7)} & {match.key for match in found.items}
 
 
 def check_an_answer_says_why_it_ends(new_backend: NewBackend) -> None:

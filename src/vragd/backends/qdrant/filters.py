@@ -68,11 +68,11 @@ def _query(where: Filter) -> Query:
         case And(parts):
             return {"must": [_query(part) for part in parts]} if parts else {"must_not": [_NEVER]}
         case Or(parts):
-            return {"should": [_query(part) for part in parts]} if parts else _NEVER
+            return _any([_query(part) for part in parts])
         case Not(part):
             return {"must_not": [_query(part)]}
         case Exists(field):
-            return {"key": TOKENS, "match": {"value": there(field)}}
+            return {"key": TOKENS, "match": {"any": [there(field)]}}
         case In(field, values):
             return _one_of(field, values)
         case Compare(field, "=", value):
@@ -81,6 +81,15 @@ def _query(where: Filter) -> Query:
             end = {"<": "lt", "<=": "lte", ">": "gt", ">=": "gte"}[op]
             return {"key": f"{NUMBERS}.{_place(field, kind_of(value))}", "range": {end: _size(value)}}
     return _NEVER  # the order of a flag, or of what is no number
+
+
+def _any(queries: list[Query]) -> Query:
+    """All that ask for tokens are one condition: thousands are looked at one after another."""
+    others = [one for one in queries if one.get("key") != TOKENS]
+    made = sorted({it for one in queries if one.get("key") == TOKENS for it in one["match"]["any"]})
+    if made:
+        others.append({"key": TOKENS, "match": {"any": made}})
+    return {"should": others} if others else _NEVER
 
 
 def _one_of(field: str, values: tuple[Scalar, ...]) -> Query:
