@@ -199,7 +199,7 @@ class Reader:
                 return kept[1]
             states = dict(db.execute(f"select {STATE} as told, count(*) from note group by told"))
             ((chunks,),) = db.execute("select count(*) from chunk")
-            ((embeddings,),) = db.execute(_EMBEDDINGS, (f"{LEFT} %",))
+            ((embeddings,),) = db.execute(_EMBEDDINGS, (f"{LEFT}%",))
             ((closed,),) = db.execute(
                 f"select count(*) from note where closed != 0 and closed & {BY_NOTE | BY_RULE} and not {OPTED_OUT}"
             )

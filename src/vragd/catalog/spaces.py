@@ -9,7 +9,7 @@ from vragd.catalog.connection import Connection
 from vragd.catalog.model import SpaceRow, from_blob
 from vragd.catalog.sweep import AHEAD_S
 
-LEFT = "left"
+LEFT = "left "
 """What the fingerprint of a space begins with that was left, before when (seconds since 1970) and what it was."""
 
 
@@ -27,7 +27,7 @@ class Spaces(Connection):
         """
         with self._transaction():
             self._db.execute(
-                "update space set fingerprint = ? where fingerprint like ?", (fingerprint, f"{LEFT} % {fingerprint}")
+                "update space set fingerprint = ? where fingerprint like ?", (fingerprint, f"{LEFT}% {fingerprint}")
             )
             self._db.execute(
                 "insert into space(fingerprint, identity, dimension) values (?, ?, ?)"
@@ -92,7 +92,7 @@ class Spaces(Connection):
             self._db.execute("update target set space_id = null where space_id = ?", (space_id,))
             self._db.execute(
                 "update space set fingerprint = ? || fingerprint where id = ? and fingerprint not like ?",
-                (f"{LEFT} {now:.0f} ", space_id, f"{LEFT} %"),
+                (f"{LEFT}{now:.0f} ", space_id, f"{LEFT}%"),
             )
 
     def forget_left(self, now: float, keep_s: float) -> None:

@@ -117,8 +117,8 @@ def the_one(targets: Sequence[Linked], text: str) -> tuple[Linked, Asked]:
     Raises NotFound for what is no file, UsageError for what may be several.
     """
     found = [(target, asked) for target in targets for asked in search.find(target, text)]
+    found = found or having(targets, text.strip(), note_of)[:1]
     found = found or [(target, asked) for target in targets for asked in search.find_as_seen(target, text)]
-    found = found or [(target, asked) for target in targets if (asked := note_of(target, text.strip()))]
     found = [(target, asked) for target, asked in found if asked.is_whole] or found
     places: dict[tuple[str, ...], tuple[Linked, Asked]] = {}
     for target, asked in found:
@@ -135,6 +135,20 @@ def the_one(targets: Sequence[Linked], text: str) -> tuple[Linked, Asked]:
     raise NotFound(
         f"there is no note {text!r}", hint=f"did you mean {' or '.join(near)}?" if near else "vragd files lists them"
     )
+
+
+def having(targets: Sequence[Linked], id_: str, look: Callable[[Linked, str], T | None]) -> list[tuple[Linked, T]]:
+    """What `look` finds by a passage's id, and where. Raises NotFound where a store had it and none has it now."""
+    found, gone = list[tuple[Linked, T]](), list[NotFound]()
+    for target in targets:
+        try:
+            if (one := look(target, id_)) is not None:
+                found.append((target, one))
+        except NotFound as error:
+            gone.append(error)
+    if gone and not found:
+        raise gone[0]
+    return found
 
 
 def linked_of(audience: Audience, indexer: Indexer, sources: frozenset[str]) -> Linked:

@@ -6,12 +6,11 @@ from collections.abc import Sequence
 from dataclasses import fields
 from typing import Any
 
-from vragd.errors import NotFound
 from vragd.search import reading
 from vragd.search.links import Linked
 from vragd.search.reading import Got
 from vragd.stores.audience import Audience
-from vragd.stores.links import chosen, looked, the_one
+from vragd.stores.links import chosen, having, looked, the_one
 from vragd.stores.stores import Stores
 
 
@@ -43,13 +42,4 @@ def _got(targets: Sequence[Linked], text: str) -> Got:
 
 def _by_id(targets: Sequence[Linked], name: str) -> Got | None:
     """The passage as the first store has it, in which it is unchanged if there is one."""
-    found, gone = list[Got](), list[NotFound]()
-    for target in targets:
-        try:
-            if (got := reading.by_id(target, name)) is not None:
-                found.append(got)
-        except NotFound as error:
-            gone.append(error)
-    if gone and not found:
-        raise gone[0]
-    return min(found, key=lambda got: got.changed, default=None)
+    return min((got for _, got in having(targets, name, reading.by_id)), key=lambda got: got.changed, default=None)

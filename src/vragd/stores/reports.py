@@ -119,7 +119,7 @@ async def _store_status(audience: Audience, indexer: Indexer) -> dict[str, Any]:
         "n_vectors_behind": store.filling.n_left or 0,
         "embedder": shown(store.settings.embedder.model_dump(mode="json")),
         "sends_to": store.settings.embedder.sends_to or None,
-        "sent": await stores.aside.run(sent, store.settings.embedder, stores.loaded.data_dir, stores.clock),
+        "sent": read.sent,
         "reranked_by": None if (rerank := store.settings.rerank) is None else rerank.who,
         "rerank_trouble": None if rerank is None else stores.beside(Reranking).trouble(rerank),
         "foreign": read.foreign,
@@ -148,24 +148,26 @@ async def _store_status(audience: Audience, indexer: Indexer) -> dict[str, Any]:
 
 
 class _Read(NamedTuple):
-    """What only the catalog of a store knows, read at one stroke."""
+    """What only the catalog of a store and the files beside it know, read at one stroke."""
 
     n_held: Mapping[int, int]
     counts: Any
     generation: int
     foreign: float | None
     replicas: Mapping[str, Any]
+    sent: dict[str, Any] | None
 
 
 def _read(audience: Audience, indexer: Indexer, held: Mapping[int, frozenset[str]]) -> _Read:
     reader = indexer.store.reader_for(assistant=audience.assistant)
-    counts = reader.counts()
+    counts, stores = reader.counts(), audience.stores
     return _Read(
         audience.n_held(indexer, held),
         counts,
         reader.generation(),
         None if audience.assistant else _foreign(indexer, counts.notes),
-        indexer.feeding.report(audience.stores.registry.left_elsewhere(indexer.store.name)),
+        indexer.feeding.report(stores.registry.left_elsewhere(indexer.store.name)),
+        sent(indexer.store.settings.embedder, stores.loaded.data_dir, stores.clock),
     )
 
 

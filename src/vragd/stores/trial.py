@@ -7,7 +7,8 @@ Blocks, and imports all that the configuration needs. Contacts nobody.
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -80,17 +81,27 @@ def counted(folder: Path) -> tuple[int, int] | None:
 
 def _scanned(folder: Path, include: Sequence[str], exclude: Sequence[str] = ()) -> Scan | None:
     """What is in a folder; None where nobody can tell now."""
+    with _opened(folder, include, exclude) as source:
+        found = source.scan(proven=True) if source else None
+    return None if found is None or found.stopped else found
+
+
+@contextmanager
+def _opened(
+    folder: Path, include: Sequence[str] = DEFAULT_INCLUDE, exclude: Sequence[str] = ()
+) -> Iterator[Source | None]:
+    """A folder as a source that knows its rules; None where it is away."""
     source = Source(folder, 0, "", label=folder.name, include=include, exclude=exclude, max_file_bytes=MAX_BYTES)
     root = source.find(expect_obsidian=False)
     if root is None:
-        return None
+        yield None
+        return
     try:
         source.take(root)
         source.refresh_rules(root, proven=True)
-        found = source.scan(proven=True)
+        yield source
     finally:
         source.close()
-    return None if found.stopped else found
 
 
 def sent(store: StoreSettings) -> dict[str, Any] | None:
@@ -134,18 +145,12 @@ def seconds_to_index(folder: Path, settings: AnyEmbedder) -> tuple[float, float]
     None where nobody can tell, as of a folder that is away. For an embedder of this process: nothing is to be sent
     before it was said. Reads notes, blocks for some seconds.
     """
-    source = Source(folder, 0, "", label=folder.name, include=DEFAULT_INCLUDE, max_file_bytes=MAX_BYTES)
-    root = source.find(expect_obsidian=False)
-    if root is None:
-        return None
-    try:
-        source.take(root)
-        source.refresh_rules(root, proven=True)
+    with _opened(folder) as source:
+        if source is None:
+            return None
         notes = source.scan(proven=True).notes
         paths = sorted(notes)[:: max(1, len(notes) // TRIED_NOTES)]
         read = [(path, one.data) for path in paths if isinstance(one := source.read(path), Content)]
-    finally:
-        source.close()
     texts = passages_of(read)
     n_bytes = sum(len(data) for _, data in read)
     if not texts or not n_bytes:
@@ -176,19 +181,13 @@ def _s_a_text(texts: Sequence[str], settings: AnyEmbedder) -> tuple[float, float
 
 def share_foreign_in(folder: Path) -> float:
     """The share of the notes below a folder, of a sample of them, that are not English. Reads them, blocks."""
-    source = Source(folder, 0, "", label=folder.name, include=DEFAULT_INCLUDE, max_file_bytes=MAX_BYTES)
-    root = source.find(expect_obsidian=False)
-    if root is None:
-        return 0.0
-    try:
-        source.take(root)
-        source.refresh_rules(root, proven=True)
+    with _opened(folder) as source:
+        if source is None:
+            return 0.0
         paths = sorted(source.scan(proven=True).notes)
         sample = paths[:: max(1, len(paths) // SAMPLE)]
         read = (source.read(path) for path in sample)
         return share_foreign(one.data.decode("utf-8", "replace") for one in read if isinstance(one, Content))
-    finally:
-        source.close()
 
 
 ASKED = "how do I brew coffee"

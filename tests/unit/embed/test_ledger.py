@@ -23,23 +23,16 @@ LIMIT = 50_000
 NOVEMBER = 1_796_064_000.0  # 2026-11-30 18:40 UTC
 A_DAY_S = 86_400.0
 
-
 Limited = Callable[..., OpenAI]
 
 
 @pytest.fixture
-def fake() -> Iterator[FakeOpenAI]:
-    with FakeOpenAI() as server:
-        yield server
-
-
-@pytest.fixture
-def limited(fake: FakeOpenAI, tmp_path: Path) -> Iterator[Limited]:
+def limited(server: FakeOpenAI, tmp_path: Path) -> Iterator[Limited]:
     """Makes embedders that count in one place, with a limit unless another is said."""
     with ExitStack() as opened:
 
         def make(clock: FakeClock | None = None, **more: Any) -> OpenAI:
-            asked = settings(fake, **{"monthly_tokens": LIMIT} | more)
+            asked = settings(server, **{"monthly_tokens": LIMIT} | more)
             made = create(asked, tmp_path, clock or FakeClock(wall=NOVEMBER))
             assert isinstance(made, OpenAI)
             return opened.enter_context(closing(made))
@@ -47,13 +40,13 @@ def limited(fake: FakeOpenAI, tmp_path: Path) -> Iterator[Limited]:
         yield make
 
 
-def settings(fake: FakeOpenAI, **more: Any) -> OpenAIEmbedder:
-    return OpenAIEmbedder(type="openai", model="fake-embed", url=fake.base, **more)
+def settings(server: FakeOpenAI, **more: Any) -> OpenAIEmbedder:
+    return OpenAIEmbedder(type="openai", model="fake-embed", url=server.base, **more)
 
 
-def spent(fake: FakeOpenAI) -> int:
+def spent(server: FakeOpenAI) -> int:
     """What the server made out of all it was sent."""
-    return sum(map(tokens_of, fake.embedded_texts))
+    return sum(map(tokens_of, server.embedded_texts))
 
 
 TEXTS = [f"{n} " + "a passage of a note " * 100 for n in range(8)]  # 2,000 bytes each
@@ -69,49 +62,49 @@ def fill(embedder: OpenAI) -> int:
     raise AssertionError("nothing stopped it")
 
 
-def test_what_the_server_was_sent_is_what_was_counted(fake: FakeOpenAI, tmp_path: Path, limited: Limited) -> None:
+def test_what_the_server_was_sent_is_what_was_counted(server: FakeOpenAI, tmp_path: Path, limited: Limited) -> None:
     embedder = limited()
     embedder.embed_documents(TEXTS)
     embedder.embed_query("a question")
-    told = sent_of(settings(fake, monthly_tokens=LIMIT), tmp_path, FakeClock(wall=NOVEMBER))
-    assert told == ("2026-11", spent(fake), LIMIT, None)
+    told = sent_of(settings(server, monthly_tokens=LIMIT), tmp_path, FakeClock(wall=NOVEMBER))
+    assert told == ("2026-11", spent(server), LIMIT, None)
 
 
-def test_no_more_is_sent_than_the_limit_and_nothing_is_sent_to_find_out(fake: FakeOpenAI, limited: Limited) -> None:
+def test_no_more_is_sent_than_the_limit_and_nothing_is_sent_to_find_out(server: FakeOpenAI, limited: Limited) -> None:
     embedder = limited()
     assert fill(embedder) > 1
-    so_far = spent(fake)
+    so_far = spent(server)
     assert LIMIT * 0.4 < so_far <= LIMIT
-    n_requests = len(fake.headers)
+    n_requests = len(server.headers)
     for _ in range(3):
         with pytest.raises(EmbedderLimit, match=r"50,000 tokens a month is reached.*in 2026-11") as caught:
             embedder.embed_documents(["little"])
         assert "monthly_tokens" in caught.value.hint
         assert "2026-12-01" in caught.value.hint
-    assert len(fake.headers) == n_requests
+    assert len(server.headers) == n_requests
 
 
-def test_questions_go_on_and_end_at_the_limit_too(fake: FakeOpenAI, limited: Limited) -> None:
+def test_questions_go_on_and_end_at_the_limit_too(server: FakeOpenAI, limited: Limited) -> None:
     embedder = limited()
     fill(embedder)
-    assert embedder.embed_query("a question").shape == (fake.dimension,)
+    assert embedder.embed_query("a question").shape == (server.dimension,)
     with pytest.raises(EmbedderLimit):
         for n in range(1_000):
             embedder.embed_query(f"{n} " + "a long question " * 100)
-    assert spent(fake) <= LIMIT
+    assert spent(server) <= LIMIT
 
 
-def test_the_count_goes_on_after_a_restart_and_the_month_begins_anew(fake: FakeOpenAI, limited: Limited) -> None:
+def test_the_count_goes_on_after_a_restart_and_the_month_begins_anew(server: FakeOpenAI, limited: Limited) -> None:
     clock = FakeClock(wall=NOVEMBER)
     fill(limited(clock))
     again = limited(clock)
     assert fill(again) == 0
     clock.pass_(A_DAY_S)
-    assert again.embed_documents(TEXTS).shape == (len(TEXTS), fake.dimension)
-    assert again.space("c").dimension == fake.dimension
+    assert again.embed_documents(TEXTS).shape == (len(TEXTS), server.dimension)
+    assert again.space("c").dimension == server.dimension
 
 
-def test_a_raised_limit_is_another_embedder_of_the_same_space(fake: FakeOpenAI, limited: Limited) -> None:
+def test_a_raised_limit_is_another_embedder_of_the_same_space(server: FakeOpenAI, limited: Limited) -> None:
     before = limited()
     space = before.space("c")
     fill(before)
@@ -120,8 +113,8 @@ def test_a_raised_limit_is_another_embedder_of_the_same_space(fake: FakeOpenAI, 
     assert raised.space("c").is_like(space)
 
 
-def test_a_limit_in_money_is_counted_by_the_price(fake: FakeOpenAI) -> None:
-    asked = settings(fake, monthly_cost=0.001, price_per_million=0.02, monthly_tokens=60_000)
+def test_a_limit_in_money_is_counted_by_the_price(server: FakeOpenAI) -> None:
+    asked = settings(server, monthly_cost=0.001, price_per_million=0.02, monthly_tokens=60_000)
     assert (asked.most_tokens, asked.limit_key) == (LIMIT, "monthly_cost")
     for wrong, why in (
         ({"monthly_cost": 1.0}, "price_per_million"),
@@ -130,51 +123,51 @@ def test_a_limit_in_money_is_counted_by_the_price(fake: FakeOpenAI) -> None:
         ({"price_per_million": 0}, "greater than 0"),
     ):
         with pytest.raises(ValidationError, match=why):
-            settings(fake, **wrong)
+            settings(server, **wrong)
 
 
 @pytest.mark.parametrize("fault", ["down", "busy", "key"])
 def test_what_was_refused_or_reached_nobody_is_not_counted(
-    fake: FakeOpenAI, tmp_path: Path, limited: Limited, fault: str
+    server: FakeOpenAI, tmp_path: Path, limited: Limited, fault: str
 ) -> None:
     embedder = limited()
     embedder.space("c")
-    before = spent(fake)
+    before = spent(server)
     if fault == "down":
-        fake.stop()
+        server.stop()
     elif fault == "busy":
-        fake.extra_headers = {"retry-after": "30"}
-        fake.fail_next(1, 429, "busy")
+        server.extra_headers = {"retry-after": "30"}
+        server.fail_next(1, 429, "busy")
     else:
-        fake.key = "another"
+        server.key = "another"
     with pytest.raises(EmbedderUnavailable):
         embedder.embed_documents(TEXTS)
-    assert Ledger(tmp_path, FakeClock(wall=NOVEMBER)).sent(settings(fake, monthly_tokens=LIMIT).account) == before
+    assert Ledger(tmp_path, FakeClock(wall=NOVEMBER)).sent(settings(server, monthly_tokens=LIMIT).account) == before
 
 
 def test_counts_that_cannot_be_read_stop_a_limited_embedder_alone(
-    fake: FakeOpenAI, tmp_path: Path, limited: Limited
+    server: FakeOpenAI, tmp_path: Path, limited: Limited
 ) -> None:
     (tmp_path / FILE).write_text("{")
     with pytest.raises(EmbedderRefused, match="cannot be read") as caught:
         limited().embed_query("a question")
     assert "remove it" in caught.value.hint
     unlimited = limited(monthly_tokens=None, price_per_million=0.02)
-    assert unlimited.embed_query("a question").shape == (fake.dimension,)
+    assert unlimited.embed_query("a question").shape == (server.dimension,)
     assert (tmp_path / FILE).read_text() == "{"
     with pytest.raises(Unreadable):
         Ledger(tmp_path).sent("x")
 
 
-def test_without_a_place_to_count_nothing_is_sent(fake: FakeOpenAI) -> None:
-    embedder = create_embedder("openai", settings(fake, monthly_tokens=LIMIT))
+def test_without_a_place_to_count_nothing_is_sent(server: FakeOpenAI) -> None:
+    embedder = create_embedder("openai", settings(server, monthly_tokens=LIMIT))
     with closing(embedder), pytest.raises(EmbedderRefused, match="cannot be counted"):
         embedder.embed_query("a question")
-    assert not fake.headers
+    assert not server.headers
 
 
-def test_who_is_on_this_machine_and_has_no_limit_is_not_counted(fake: FakeOpenAI, tmp_path: Path) -> None:
-    with closing(create_embedder("openai", settings(fake), tmp_path)) as embedder:
+def test_who_is_on_this_machine_and_has_no_limit_is_not_counted(server: FakeOpenAI, tmp_path: Path) -> None:
+    with closing(create_embedder("openai", settings(server), tmp_path)) as embedder:
         embedder.embed_query("a question")
     assert list(tmp_path.iterdir()) == []
 

@@ -4,37 +4,24 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
 from tests.backends import put
+from tests.unit.search.conftest import target
 from tests.world import World
 from vragd.backends.base import Entry
 from vragd.catalog.lookup import Lookup
 from vragd.errors import BackendUnavailable, EmbedderUnavailable, UsageError
-from vragd.search.ask import TRIES, Answer, Hit, Mode, Place, Question, Target, _Look, ask, check
+from vragd.search.ask import TRIES, Answer, Hit, Mode, Question, _Look, ask, check
 from vragd.search.asking import understood
 from vragd.search.merge import merge
 from vragd.stores.stores import QUERY_THREADS
-
-
-@pytest.fixture
-def world(tmp_path: Path) -> Iterator[World]:
-    world = World(tmp_path)
-    yield world
-    world.store.close()
-
-
-def target(world: World) -> Target:
-    store, source = world.store, world.source
-    places = {source.label: Place(source.uid, source.path, in_obsidian=False)}
-    return Target(store.name, store.reader, store.backend, store.space, world.embedder.embed_query, places)
 
 
 def shown(answer: Answer) -> list[tuple[str, str]]:

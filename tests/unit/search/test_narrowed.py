@@ -3,26 +3,17 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime
-from pathlib import Path
 
 import numpy as np
-import pytest
 
 from tests.world import World
 from vragd.catalog.selected import Selected
 from vragd.search.ask import Place, Target, ask
 from vragd.search.asking import understood
 from vragd.search.grammar.tree import And, Node, Scope, Within, Word
-
-
-@pytest.fixture
-def world(tmp_path: Path) -> Iterator[World]:
-    world = World(tmp_path)
-    yield world
-    world.store.close()
 
 
 def target(world: World, withheld: Callable[[str], bool] | None = None, *, assistant: bool = False) -> Target:

@@ -13,8 +13,11 @@ import pytest
 from vragd.backends.memory.settings import MemoryBackend
 from vragd.config.load import Loaded
 from vragd.config.settings import Config, LimitSettings, SourceSettings, StoreSettings, WatchSettings
+from vragd.errors import NotFound
+from vragd.search.links import Linked
 from vragd.server.routes import dispatch
 from vragd.server.schemas import LinksAnswer
+from vragd.stores.links import having
 from vragd.stores.questions import Questions
 from vragd.stores.stores import Stores
 
@@ -179,3 +182,17 @@ def test_of_all_the_stores_answer_together_and_links_stay_within_a_source(
         assert (said["counts"]["orphans"], said["counts"]["names"]) == (3, 2)
 
     run(check)
+
+
+def test_a_passage_that_is_gone_from_one_store_is_that_of_another_that_has_it() -> None:
+    one, two, three = (Linked(name, None, {}) for name in ("one", "two", "three"))  # type: ignore[arg-type]
+
+    def look(target: Linked, id_: str) -> str | None:
+        if target is one:
+            raise NotFound(f"{id_} is gone")
+        return id_.upper() if target is three else None
+
+    assert having([one, two, three], "abcd2345", look) == [(three, "ABCD2345")]
+    assert having([two], "abcd2345", look) == []
+    with pytest.raises(NotFound, match="is gone"):
+        having([one, two], "abcd2345", look)

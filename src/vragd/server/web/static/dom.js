@@ -35,7 +35,7 @@ export const keyOf = (note) => `${note.store}\n${note.source}\n${note.path}`;
 
 export const titleOf = (note) => note.title || note.path.slice(note.path.lastIndexOf("/") + 1);
 
-/** 12,345. A browser's own takes 30 ms at its first call, just when the picture is awaited. */
+/** 12,345. A browser's own loads the rules of languages at its first call, just when the picture is awaited. */
 export const number = (count) => String(count).replace(/\B(?=(\d{3})+$)/g, ",");
 
 export const many = (count, one, more = `${one}s`) => `${number(count)} ${count === 1 ? one : more}`;
