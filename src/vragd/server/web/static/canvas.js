@@ -47,6 +47,7 @@ export class Canvas {
     const { clientWidth, clientHeight } = this.canvas.parentElement;
     if (!clientWidth || !clientHeight) return; // it is not seen, and stays as it was
     const ratio = Math.min(2, devicePixelRatio || 1);
+    if (clientWidth === this.width && clientHeight === this.height && ratio === this.ratio) return;
     this.width = clientWidth;
     this.height = clientHeight;
     this.ratio = ratio;
@@ -54,8 +55,7 @@ export class Canvas {
       one.width = Math.round(this.width * ratio);
       one.height = Math.round(this.height * ratio);
     }
-    this.pixels = new Pixels(this.canvas.width, this.canvas.height);
-    this.lines = new Pixels(this.canvas.width, this.canvas.height);
+    this.pixels = this.lines = null;
     if (this.fitted) this.fit();
     this.stale();
   }
@@ -109,7 +109,7 @@ export class Canvas {
 
   /** Bring a point into view, where it is not. */
   reveal(i) {
-    if (!this.pixels) return; // nobody has seen any of it yet
+    if (!this.ratio) return; // nobody has seen any of it yet
     const [x, y] = this.at(this.points.x[i], this.points.y[i]);
     if (x < 30 || y < 30 || x > this.width - 30 || y > this.height - 30) {
       this.view.x = this.points.x[i];
@@ -165,9 +165,10 @@ export class Canvas {
 
   frame() {
     this.asked = 0;
-    if (!this.pixels) return;
+    if (!this.ratio) return;
     const ink = INK[scheme()];
-    if (!this.points_good) this.draw_points(ink);
+    if (!this.points.n) this.draw_nothing(ink);
+    else if (!this.points_good) this.draw_points(ink);
     const { ctx, ratio } = this;
     ctx.setTransform(ratio, 0, 0, ratio, 0, 0);
     ctx.clearRect(0, 0, this.width, this.height);
@@ -175,7 +176,13 @@ export class Canvas {
     this.draw_names(ink);
   }
 
+  draw_nothing(ink) {
+    this.below.fillStyle = ink.ground;
+    this.below.fillRect(0, 0, this.canvas.width, this.canvas.height);
+  }
+
   draw_points(ink) {
+    this.pixels ??= new Pixels(this.canvas.width, this.canvas.height);
     const { pixels, ratio, lit } = this, { x, y, colour } = this.points, unit = this.view.unit * ratio;
     const left = pixels.width / 2 - this.view.x * unit, top = pixels.height / 2 - this.view.y * unit;
     this.points_good = true;
@@ -187,6 +194,7 @@ export class Canvas {
 
   /** Many links are drawn in slices once the picture rests. Whether there is anything of them to be shown. */
   draw_lines(ink, left, top, unit) {
+    this.lines ??= new Pixels(this.canvas.width, this.canvas.height);
     const began = performance.now(), { lines, links } = this, { x, y } = this.points, many = links.length / 2 > LINKS_AT_ONCE;
     const later = (wait) => {
       clearTimeout(this.later);

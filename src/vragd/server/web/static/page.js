@@ -75,10 +75,10 @@ function let_in() {
   document.body.classList.remove("out");
   $("q").disabled = false;
   trouble("");
-  if (begins) $("q").focus();
   picture.begin();
   find.begin();
   watch();
+  if (begins) $("q").focus(); // which lays the page out: what was asked is under way
 }
 
 /** What was asked with `token` was refused: the page ended. Where it is there again, another tab may have been let in. */

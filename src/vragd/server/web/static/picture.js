@@ -3,11 +3,11 @@
 import { get } from "/ask.js";
 import { Canvas } from "/canvas.js";
 import { grouped, MOST, onScheme, palette } from "/colours.js";
-import { $, el, hear, keyOf, many, number, tell, titleOf } from "/dom.js";
+import { $, el, hear, keyOf, many, number, painted, tell, titleOf } from "/dom.js";
 
 const AGAIN_MS = 1500, PATIENCE_S = 20;
 const canvas = new Canvas($("canvas"), $("above"));
-let pictures = [], notes = [], index = new Map(), groups = [], lit = null, waiting = 0, shown = "";
+let pictures = [], notes = [], index = null, groups = [], lit = null, waiting = 0, shown = "";
 
 /** Ask for the pictures; with `wait_s`, once those that are being made are, or time is up. */
 async function load(wait_s = 0) {
@@ -26,9 +26,16 @@ async function load(wait_s = 0) {
   const chosen = Math.max(0, $("which").selectedIndex);
   $("which").replaceChildren(...names.map((name, at) => el("option", { value: at, selected: at === chosen }, name)));
   const all = pictures.every((one) => one.state !== "computing" && !one.without);
-  tell("drawn", { notes: pictures.flatMap((one) => one.notes), all });
   draw();
   if (pictures.some((one) => one.state === "computing")) waiting = setTimeout(load, 100, PATIENCE_S);
+  await painted(); // what is listed takes longer than the picture
+  tell("drawn", { notes: pictures.flatMap((one) => one.notes), all });
+}
+
+/** Which of the picture's notes has this key. */
+function numberOf(key) {
+  index ??= new Map(notes.map((note, at) => [keyOf(note), at]));
+  return index.get(key);
 }
 
 function state(text) {
@@ -39,7 +46,7 @@ function state(text) {
 function draw() {
   const picture = pictures[Math.max(0, $("which").selectedIndex)];
   notes = picture?.notes ?? [];
-  index = new Map(notes.map((note, at) => [keyOf(note), at]));
+  index = null;
   const of = grouped(notes, $("colour").value);
   groups = of.groups;
   canvas.set({
@@ -77,7 +84,7 @@ function legend() {
 
 function light(keys) {
   lit = keys;
-  const found = keys?.map((key) => index.get(key)).filter((at) => at !== undefined);
+  const found = keys?.map((key) => numberOf(key)).filter((at) => at !== undefined);
   canvas.light(found ? new Map(found.map((at, rank) => [at, rank])) : null);
 }
 
@@ -177,9 +184,9 @@ $("links").addEventListener("change", () => {
   canvas.stale();
 });
 hear("lit", light);
-hear("point", (at) => hover(index.get(at) ?? -1));
+hear("point", (at) => hover(numberOf(at) ?? -1));
 hear("open", (note) => {
-  canvas.chosen = index.get(keyOf(note)) ?? -1;
+  canvas.chosen = numberOf(keyOf(note)) ?? -1;
   if (canvas.chosen >= 0) canvas.reveal(canvas.chosen);
   canvas.again();
 });

@@ -18,7 +18,7 @@ export class Pixels {
     this.width = width;
     this.height = height;
     this.image = new ImageData(width, height);
-    this.data = new Uint32Array(this.image.data.buffer);
+    this.data = new Int32Array(this.image.data.buffer); // signed: what a browser computes with without a detour
     this.stamp_key = "";
   }
 
@@ -30,15 +30,15 @@ export class Pixels {
     this.data.set(other.data);
   }
 
-  /** For each place within a pixel what of its neighbours a dot covers: their offsets, and shares of 256. */
+  /** For each place within a pixel what of its neighbours a dot covers, one after the other: their offsets, and shares of 256. */
   stamps(radius, opacity) {
     const key = `${radius} ${opacity}`;
     if (key === this.stamp_key) return this.stamps_made;
     this.stamp_key = key;
     this.reach = Math.ceil(radius + 1.5);
-    this.stamps_made = [];
+    const dx = [], dy = [], share = [], from = [0];
     for (let phase = 0; phase < PHASES * PHASES; phase++) {
-      const cx = ((phase % PHASES) + 0.5) / PHASES, cy = (Math.floor(phase / PHASES) + 0.5) / PHASES, dx = [], dy = [], share = [];
+      const cx = ((phase % PHASES) + 0.5) / PHASES, cy = (Math.floor(phase / PHASES) + 0.5) / PHASES;
       for (let y = -this.reach; y <= this.reach; y++)
         for (let x = -this.reach; x <= this.reach; x++) {
           const covered = Math.min(1, Math.max(0, radius + 0.5 - Math.hypot(x + 0.5 - cx, y + 0.5 - cy)));
@@ -48,23 +48,32 @@ export class Pixels {
             share.push(Math.round(256 * covered * opacity));
           }
         }
-      const offset = Int32Array.from(dx, (x, at) => x + dy[at] * this.width);
-      this.stamps_made.push({ dx: Int32Array.from(dx), dy: Int32Array.from(dy), offset, share: Uint16Array.from(share) });
+      from.push(dx.length);
     }
+    const offset = dx.map((x, at) => x + dy[at] * this.width);
+    const ints = (values) => Int32Array.from(values);
+    this.stamps_made = { dx: ints(dx), dy: ints(dy), offset: ints(offset), share: ints(share), from: ints(from) };
     return this.stamps_made;
   }
 
   /** A dot at each (left + x·unit, top + y·unit), of the colour its number has in `colours`. */
   dots(x, y, left, top, unit, radius, opacity, number, colours) {
-    const stamps = this.stamps(radius, opacity), { data, width, height, reach } = this;
+    const { dx, dy, offset, share, from } = this.stamps(radius, opacity), { data, width, height, reach } = this, inks = Int32Array.from(colours);
     for (let i = 0; i < x.length; i++) {
       const px = left + x[i] * unit, py = top + y[i] * unit, column = Math.floor(px), row = Math.floor(py);
       if (column < -reach || row < -reach || column >= width + reach || row >= height + reach) continue;
-      const { dx, dy, offset, share } = stamps[((px - column) * PHASES | 0) + PHASES * ((py - row) * PHASES | 0)];
-      const at = column + row * width, colour = colours[number[i]];
+      const phase = ((px - column) * PHASES | 0) + PHASES * ((py - row) * PHASES | 0), end = from[phase + 1];
+      const at = column + row * width, colour = inks[number[i]];
       const inside = column >= reach && row >= reach && column < width - reach && row < height - reach;
-      for (let k = 0; k < offset.length; k++) {
-        if (!inside && (column + dx[k] < 0 || column + dx[k] >= width || row + dy[k] < 0 || row + dy[k] >= height)) continue;
+      if (inside) { // nearly all: nothing of them is asked for each pixel
+        for (let k = from[phase]; k < end; k++) {
+          const p = at + offset[k];
+          data[p] = mixed(data[p], colour, share[k]);
+        }
+        continue;
+      }
+      for (let k = from[phase]; k < end; k++) {
+        if ((column + dx[k] < 0 || column + dx[k] >= width || row + dy[k] < 0 || row + dy[k] >= height)) continue;
         const p = at + offset[k];
         data[p] = mixed(data[p], colour, share[k]);
       }

@@ -56,10 +56,18 @@ function fromAnotherTab() {
   });
 }
 
-/** Whether there is a token now. */
+/** Whether there is a token now: asked as soon as this module is there, before those that need one. */
 export async function begin() {
+  const is_in = await (first ?? admitted());
+  first = null;
+  return is_in || token !== "";
+}
+
+async function admitted() {
   const ticket = location.hash.slice(1);
   if (ticket) history.replaceState(null, "", "/"); // neither the tab's history nor a bookmark has it
   if (ticket && (await enter(ticket).catch(() => false))) return true;
   return token !== "" || fromAnotherTab();
 }
+
+let first = admitted();
