@@ -21,7 +21,8 @@ from vragd.stores.verifying import verify
 log = structlog.get_logger()
 
 HEARTBEAT_S = 2.0
-CALM_S = 5.0  # a heartbeat after one that found all as it is to be; what stirs hastens it
+CALM_S, REST_S = 5.0, 10.0  # a heartbeat after one that found all as it is to be; what stirs hastens it
+CALM_BEATS = 12  # after so many calm ones in a row it is at rest
 CHECKPOINT_S = 300.0
 TEND_S = 3600.0
 TEND_JITTER, RESCAN_JITTER = 0.1, 0.25  # so that stores and machines do not march in step
@@ -38,7 +39,7 @@ class Duties:
         self._table = Timetable(stores.clock)
         self._healer = Healer(stores)
         self._asleep, self._set = self._asleep_s(), self._set_s()
-        self._is_calm = False
+        self._n_calm = 0
 
     def begin(self, settings: WatchSettings) -> None:
         """From now on, until `stop`."""
@@ -49,7 +50,7 @@ class Duties:
             ("tend", TEND_S, TEND_JITTER),
         ):
             self._table.every(name, seconds, partial(self._each, name), jitter=jitter)
-        self._table.every("heartbeat", lambda: CALM_S if self._is_calm else HEARTBEAT_S, self._beat)
+        self._table.every("heartbeat", self._pause_s, self._beat)
         self._stores.stirs.on_stir = self._stirred
         self._table.calendar("sweep", NIGHTLY, partial(self._each, "sweep"))
         self.take(settings)
@@ -83,11 +84,16 @@ class Duties:
         self._asleep, self._set = asleep, was_set
         self._healer.look()
         self._stores.beat()  # last: a lane that is woken wants the interpreter, which is free only when the loop rests
-        self._is_calm = self._stores.is_calm
+        self._n_calm = self._n_calm + 1 if self._stores.is_calm else 0
+
+    def _pause_s(self) -> float:
+        if not self._n_calm:
+            return HEARTBEAT_S
+        return CALM_S if self._n_calm <= CALM_BEATS else REST_S
 
     def _stirred(self) -> None:
-        if self._is_calm:
-            self._is_calm = False
+        if self._n_calm:
+            self._n_calm = 0
             self._table.hasten("heartbeat", HEARTBEAT_S)
 
     def _asleep_s(self) -> float:

@@ -32,7 +32,7 @@ _STEADY = _steady_clock()
 class Clock:
     """The system's clocks."""
 
-    look_again_s = 5.0
+    look_again_s = 10.0
     """
     The event loop's own timers stand still while the machine sleeps: while anybody waits the clock is looked at so
     often, once for all who wait.
