@@ -214,15 +214,17 @@ class Feeding:
 
     # -- what is said of them, and who answers -----------------------------------------------------
 
-    def report(self, elsewhere: Sequence[str] = ()) -> dict[str, Any]:
+    def report(self, elsewhere: Sequence[str] | None) -> dict[str, Any]:
         """
-        How each is, and what is left of others, for `status`: in the places `elsewhere`, which no settings name, or
-        below the store's folder. Reads the catalog: not on the event loop.
+        How each is, and unless `elsewhere` is None what is left of others, for `status`: in those places, which no
+        settings name, or below the store's folder. Reads the catalog: not on the event loop.
         """
         store, now = self._store(), self._clock.steady()
         return {
             "replicas": [_report(store, fed, now) for fed in self.fed],
-            "left_behind": left_behind(store.settings, store.folder, store.reader, elsewhere),
+            "left_behind": []
+            if elsewhere is None
+            else left_behind(store.settings, store.folder, store.reader, elsewhere),
         }
 
     @property

@@ -27,20 +27,23 @@ MOST = 0.5
 
 
 async def status(stores: Stores, *, assistant: bool = False) -> dict[str, Any]:
-    """`overview`, and how much memory and disk that takes: every file of the data directory is looked at."""
-    told = await overview(stores, assistant=assistant)
+    """A whole `overview`, and how much memory and disk that takes: every file of the data directory is looked at."""
+    told = await overview(stores, assistant=assistant, whole=True)
     told["memory_bytes"] = resident_bytes()
     told["bytes_on_disk"] = await stores.aside.run(bytes_below, stores.loaded.data_dir)
     return told
 
 
-async def overview(stores: Stores, *, assistant: bool = False) -> dict[str, Any]:
-    """What runs, how far it is, and what is wrong; to an assistant nothing of what is closed."""
+async def overview(stores: Stores, *, assistant: bool = False, whole: bool = False) -> dict[str, Any]:
+    """
+    What runs, how far it is, and what is wrong; to an assistant nothing of what is closed. The `whole` says, too, what
+    neither events nor metrics tell: what was sent, in which language notes are, what is left where nobody looks.
+    """
     audience = Audience(stores, assistant)
     for tries_left in reversed(range(TRIES)):
         await stores.at_rest((), 1.0)
         try:
-            rows = [await _store_status(audience, indexer) for indexer in _shown(audience)]
+            rows = [await _store_status(audience, indexer, whole=whole) for indexer in _shown(audience)]
             break
         except BackendUnavailable:  # one was closed meanwhile, to be started again
             if not tries_left:
@@ -85,12 +88,12 @@ def _shown(audience: Audience) -> list[Indexer]:
         return []
 
 
-async def _store_status(audience: Audience, indexer: Indexer) -> dict[str, Any]:
+async def _store_status(audience: Audience, indexer: Indexer, *, whole: bool) -> dict[str, Any]:
     stores, store = audience.stores, indexer.store
     sources = audience.sources_of(indexer)
     keepers = {id_: keeper for id_, keeper in indexer.keepers.items() if keeper.source in sources}
     held = {id_: one.proof.held for id_, one in keepers.items()}
-    read = await stores.aside.run(_read, audience, indexer, held)
+    read = await stores.aside.run(_read, audience, indexer, held, whole)
     counts = read.counts
     pending, degraded = await audience.state([indexer])
     trouble, now = indexer.trouble, stores.clock.steady()
@@ -158,16 +161,16 @@ class _Read(NamedTuple):
     sent: dict[str, Any] | None
 
 
-def _read(audience: Audience, indexer: Indexer, held: Mapping[int, frozenset[str]]) -> _Read:
+def _read(audience: Audience, indexer: Indexer, held: Mapping[int, frozenset[str]], whole: bool) -> _Read:
     reader = indexer.store.reader_for(assistant=audience.assistant)
     counts, stores = reader.counts(), audience.stores
     return _Read(
         audience.n_held(indexer, held),
         counts,
         reader.generation(),
-        None if audience.assistant else _foreign(indexer, counts.notes),
-        indexer.feeding.report(stores.registry.left_elsewhere(indexer.store.name)),
-        sent(indexer.store.settings.embedder, stores.loaded.data_dir, stores.clock),
+        _foreign(indexer, counts.notes) if whole and not audience.assistant else None,
+        indexer.feeding.report(stores.registry.left_elsewhere(indexer.store.name) if whole else None),
+        sent(indexer.store.settings.embedder, stores.loaded.data_dir, stores.clock) if whole else None,
     )
 
 
@@ -255,7 +258,7 @@ async def store_info(stores: Stores, name: str, *, recall: bool = False) -> dict
     indexer = stores.indexer(name)
     info: dict[str, Any] = {
         "origin": stores.registry.known(name).origin,
-        **await _store_status(Audience(stores), indexer),
+        **await _store_status(Audience(stores), indexer, whole=True),
     }
     store = indexer.store
     if store.space is not None and store.space.has_vectors:

@@ -75,7 +75,7 @@ def run(check: Callable[[], Coroutine[Any, Any, None]]) -> None:
 
 
 async def told(stores: Stores) -> dict[str, Any]:
-    status = await overview(stores)
+    status = await overview(stores, whole=True)
     found: dict[str, Any] = status["stores"][0]
     return found
 
