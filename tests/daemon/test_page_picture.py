@@ -62,6 +62,31 @@ def test_the_picture_lights_up_is_moved_and_opens_notes(shown: Shown) -> None:
     tab.close()
 
 
+FRAMES = """
+import('/canvas.js').then(({Canvas}) => {
+  const frame = Canvas.prototype.frame;
+  Canvas.prototype.frame = function () {
+    frame.call(this);
+    if (this.lit) listed_at.push(document.getElementById('found').textContent);
+  };
+  window.listed_at = [];
+});
+"""
+"""What the list said in each frame that had marks."""
+
+
+def test_what_is_found_is_marked_in_the_picture_before_it_is_listed(shown: Shown) -> None:
+    tab = shown.tab(pictures=picture([note("Heron.md", 0.5, 0.5), note("Pond.md", -0.5, 0.5)], []))
+    tab.until("document.getElementById('canvas').getAttribute('aria-label').includes('2 notes')")
+    tab.js(FRAMES)
+    tab.click("#q")
+    tab.type("old pond stand")
+    tab.until(f"{DONE} && document.getElementById('found').textContent && listed_at.length")
+    assert tab.js("listed_at[0]") == ""
+    well(tab, shown)
+    tab.close()
+
+
 def test_the_daemons_own_picture_lights_up_opens_notes_and_has_a_list_for_the_keyboard(shown: Shown) -> None:
     told = shown.vragd.client.request("GET", "/v1/map?wait_s=20", timeout_s=60)["pictures"][0]
     assert told["state"] == "ready"
