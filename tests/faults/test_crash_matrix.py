@@ -19,9 +19,11 @@ from pathlib import Path
 
 import pytest
 
+from tests.depth import at, campaign, deeper, of_each
 from tests.fakes.lucene import FakeNode
 from tests.faults.crash import FromTheEnd, Matrix, Tally, process_server
 from tests.faults.crash_checks import Violated
+from tests.faults.crash_halts import Point
 from tests.faults.crash_life import SEGMENTS
 from tests.faults.crash_plants import PLANTS
 from tests.faults.crash_remote import OnBucket, OnFolder, OnLucene, OnPostgres, OnS3, OnSqlite, Remote
@@ -73,11 +75,22 @@ def remote_for(scenario: Scenario, home: Path, request: pytest.FixtureRequest) -
     return None
 
 
+def of_each_place(points: list[Point]) -> list[Point]:
+    """Of each place one."""
+    return of_each(points, lambda point: point[0])
+
+
+def enough(points: list[Point]) -> list[Point]:
+    """Of each place one, in a campaign all."""
+    return at(of_each_place(points), points)
+
+
 def tell(what: str, tally: Tally, capsys: pytest.CaptureFixture[str]) -> None:
     with capsys.disabled():
         print(f"\ncrash matrix {what}: {tally}")
 
 
+@deeper
 @pytest.mark.timeout(600)  # a part is some dozens of lives, each in a process of its own
 @pytest.mark.parametrize("part", range(PARTS))
 @pytest.mark.parametrize("name", BY_NAME)
@@ -86,7 +99,7 @@ def test_a_crash_anywhere_leaves_every_note_whole(
 ) -> None:
     scenario = BY_NAME[name]
     matrix = Matrix(home, scenario, remote_for(scenario, home, request))
-    tally = matrix.run(lambda points: points[part::PARTS])
+    tally = matrix.run(lambda points: enough(points)[part::PARTS])
     assert tally.n_kills > 1
     assert tally.n_fired == tally.n_kills + tally.n_restart_kills
     tell(f"{name}, part {part + 1} of {PARTS}", tally, capsys)
@@ -121,26 +134,34 @@ SWEPT: dict[str, tuple[FromTheEnd, ...]] = {
 """Where it leaves what nobody names, and a collection whose heir was not chosen yet."""
 
 
+@deeper
 @pytest.mark.parametrize(("name", "undo"), [*((name, False) for name in RECOVERIES), ("edits-s3", True)])
 def test_a_crash_anywhere_in_the_recovery_of_a_crash_loses_nothing(
     name: str, undo: bool, home: Path, request: pytest.FixtureRequest, capsys: pytest.CaptureFixture[str]
 ) -> None:
     scenario = BY_NAME[name]
     matrix = Matrix(home, scenario, remote_for(scenario, home, request))
-    tally = matrix.run_restarts(RECOVERIES[name], undo=undo)
+    tally = matrix.run_restarts(RECOVERIES[name], enough, undo=undo)
     assert tally.n_restart_kills > 5
     tell(f"{name}, recoveries{' of what was undone' if undo else ''}", tally, capsys)
 
 
-def test_every_place_in_the_code_is_reached(home: Path, request: pytest.FixtureRequest) -> None:
-    """By some scenario left to live, or by the restart after a crash of one; without a PostgreSQL not its own."""
-    reached: set[str] = set()
+def test_every_place_in_the_code_is_reached_and_all_but_a_few_are_crashed_at(
+    home: Path, request: pytest.FixtureRequest
+) -> None:
+    """
+    By some scenario left to live, or by the restart after a crash of one; without a PostgreSQL not its own. No campaign
+    crashes at a place that is not crashed at without one.
+    """
+    reached, crashed_at = set[str](), set[str]()
     missing = {place for place in places_in_source() if place.startswith("pg.") and isinstance(shared(), str)}
     for name, scenario in BY_NAME.items():
         if scenario.backend != "pg" or not missing:
             crashes = (RECOVERIES | SWEPT).get(name, ())
-            reached |= Matrix(home, scenario, remote_for(scenario, home, request)).see(crashes)
+            found = Matrix(home, scenario, remote_for(scenario, home, request)).see(crashes, of_each_place)
+            reached, crashed_at = reached | found[0], crashed_at | found[1]
     assert places_in_source() - reached == missing
+    assert reached & places_in_source() - crashed_at == NOT_ALONE
 
 
 UNDONE = ("undone",)
