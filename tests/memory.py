@@ -1,4 +1,4 @@
-"""Where tests make their folders: in memory where there is room, as nobody waits for a disk that nothing will fail of."""
+"""Where tests make their folders: in memory where there is room, as no disk is to fail there and be waited for."""
 
 from __future__ import annotations
 
