@@ -19,7 +19,7 @@ test: $(VENV)/dev.done
 	$(BIN)/python -m pytest -n 4 --dist worksteal
 
 test-campaign: $(VENV)/dev.done
-	$(BIN)/python -m pytest -n 4 --dist worksteal --campaign
+	$(BIN)/python -m pytest -n 4 --dist worksteal --campaign --timeout 1200
 
 # Nothing marked slow, nothing that starts a process: under a minute on two cores.
 test-quick: $(VENV)/dev.done
