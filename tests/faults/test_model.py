@@ -27,7 +27,7 @@ from vragd.sync.proof.proof import Proof
 LONGER = int(os.environ.get("VRAGD_MODEL_EXAMPLES", "0"))
 """So many examples, other ones in each run; without it the same few in each."""
 SETTINGS = settings(
-    max_examples=LONGER or at(30, 400),
+    max_examples=LONGER or at(50, 200),
     stateful_step_count=30,
     derandomize=not LONGER,
     database=None,

@@ -124,7 +124,7 @@ def test_a_commit_that_fails_half_way_changes_nothing(opened: Opened) -> None:
 PATHS, TEXTS = st.sampled_from(["a.md", "b.md", "c.md"]), st.lists(st.sampled_from("pqrs"), max_size=3, unique=True)
 
 
-@examples(25, 400)
+@examples(25, 60)
 @given(rounds=st.lists(st.lists(st.tuples(PATHS, st.none() | TEXTS, st.integers(-3, 3)), max_size=4), max_size=6))
 @pytest.mark.slow
 def test_after_any_commits_the_catalog_is_the_newest_reading_of_each_note(

@@ -67,7 +67,7 @@ notes = st.builds(
     st.sampled_from(["\n", "\r\n", "\r"]),
     st.sampled_from(["", "\ufeff", "---\ntags: x\n---\n"]),
 )
-any_note = examples(40, 800, suppress_health_check=[HealthCheck.too_slow])
+any_note = examples(40, 80, suppress_health_check=[HealthCheck.too_slow])
 
 
 def body_of(data: bytes) -> list[str]:

@@ -37,7 +37,7 @@ def facts(node: Node) -> object:
     return (node.text, node.plain, items, node.line if items is None and node.text else 0)
 
 
-@examples(400, 20_000)
+@examples(400, 3_000)
 @given(st.lists(line, max_size=5).map("\n".join))
 def test_what_is_plain_is_read_as_the_parser_reads_it(text: str) -> None:
     short = plain_yaml.read(text)

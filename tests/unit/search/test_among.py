@@ -276,7 +276,7 @@ TREES: st.SearchStrategy[Node] = st.recursive(
 )
 
 
-@examples(20, 300)
+@examples(20, 60)
 @given(st.lists(notes(), min_size=3, max_size=8), st.lists(TREES, min_size=10, max_size=20))
 def test_any_tree_of_filters_leaves_what_a_reader_of_the_raw_files_leaves(
     tmp_path_factory: pytest.TempPathFactory, texts: list[str], trees: list[Node]

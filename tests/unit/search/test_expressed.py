@@ -323,7 +323,7 @@ EXPRESSIONS: st.SearchStrategy[Says] = st.recursive(
 VALUES = st.one_of(st.sampled_from(SCALARS), st.lists(st.sampled_from(["ant", "bee", 5, True]), max_size=2))
 
 
-@examples(15, 200)
+@examples(15, 40)
 @given(
     st.lists(st.dictionaries(st.sampled_from(["p", "q"]), VALUES), min_size=3, max_size=8),
     st.lists(EXPRESSIONS, min_size=10, max_size=20),

@@ -346,7 +346,7 @@ def test_an_export_that_is_not_whole_is_refused(shared: Loaded, tmp_path: Path, 
         list(lines.Lines(file).records())
 
 
-@examples(30, 500, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@examples(30, 60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(st.one_of(st.binary(max_size=60), st.builds(
     lambda value: json.dumps(value).encode(),
     st.dictionaries(

@@ -169,7 +169,7 @@ def test_a_pickle_of_any_protocol_is_followed(tmp_path: Path) -> None:
         labels_of(tmp_path / "x")
 
 
-@examples(50, 500, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@examples(50, 100, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(which=st.integers(0, 3), at=st.integers(0, 60_000), put=st.binary(max_size=24), cut=st.booleans())
 def test_whatever_is_in_the_files_it_is_read_or_refused_in_words(
     tmp_path: Path, which: int, at: int, put: bytes, cut: bool

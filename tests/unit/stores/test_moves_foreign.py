@@ -222,7 +222,7 @@ def test_pieces_are_those_of_a_parser_however_they_are_cut(tmp_path: Path) -> No
 damaged = st.one_of(st.binary(max_size=200), st.tuples(st.integers(0, 4_000), st.binary(max_size=8)))
 
 
-@examples(50, 500, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@examples(50, 100, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(damage=damaged, which=st.integers(0, 5))
 def test_whatever_is_in_the_files_it_is_read_or_refused_in_words(
     tmp_path: Path, damage: bytes | tuple[int, bytes], which: int
