@@ -90,11 +90,11 @@ def ids_in(daemon: InProcess) -> list[str]:
 
 
 MEMORY, FAISS = MemoryBackend(type="memory"), FaissBackend()
-TWINS = [*((small, n) for n in range(6)), (larger, 0)]
-"""Each is asked about on one of two backends, which is the next the other; in a campaign on the other too, and more."""
+TWINS = [*((small, n) for n in range(3)), (larger, 0)]
+"""Each is asked about on one of two backends, the next on the other; in a campaign on the other too, and more."""
 ON_EITHER = [(*twin, (MEMORY, FAISS)[i % 2]) for i, twin in enumerate(TWINS)]
 ON_THE_OTHER = [(*twin, (FAISS, MEMORY)[i % 2]) for i, twin in enumerate(TWINS)]
-MORE = [(small, n, backend) for n in range(6, 20) for backend in (MEMORY, FAISS)]
+MORE = [(small, n, backend) for n in range(3, 12) for backend in (MEMORY, FAISS)]
 
 
 def named(value: Any) -> str:
