@@ -81,7 +81,7 @@ def test_requests_stay_within_bytes(s3: FakeS3Vectors) -> None:
     it = backend(s3)
     it.create_collection("wide", 4_096, "cosine")
     s3.forget_calls()
-    put(it, "wide", vectors(300, 4_096))
+    put(it, "wide", vectors(450, 4_096))
     assert s3.calls["PutVectors"] == 2
     assert s3.violations == []
 
