@@ -75,7 +75,7 @@ def test_an_empty_file_is_an_empty_canvas() -> None:
     assert read_note(b"", "n", ".canvas").chunks == ()
 
 
-@examples(40, 600)
+@examples(40, 60)
 @given(
     st.dictionaries(st.sampled_from(["nodes", "edges", "x"]), st.recursive(st.none() | st.text(), st.lists), max_size=3)
 )

@@ -160,7 +160,7 @@ def test_a_link_is_data() -> None:
     assert note("see [[a#^b|c]]").marks.links == (Link("a", 1, "wiki", "^b", "c"),)
 
 
-@examples(150, 5_000)
+@examples(150, 300)
 @given(st.text("[]()!|#^`$%*_=~<>-a: \n\\/\"'.1", max_size=120))
 def test_any_text_gives_edits_in_order_that_do_not_overlap(text: str) -> None:
     inline = Inline(text)

@@ -205,7 +205,7 @@ def test_links_in_properties_count_when_quoted() -> None:
     )
 
 
-@examples(100, 2_000)
+@examples(100, 150)
 @given(st.text("ab: \n-[]{}'\"#&*!|>%@`?,~1.\t\\é", max_size=80))
 def test_any_text_is_properties_or_none(text: str) -> None:
     load(text)

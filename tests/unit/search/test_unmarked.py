@@ -71,13 +71,13 @@ def by_commonmark(text: str) -> str:
     return "".join("\n" if token.type == "softbreak" else token.content for token in tokens)
 
 
-@examples(150, 5_000)
+@examples(150, 500)
 @given(st.lists(st.sampled_from(["a", "b", "*", "**", "***"]), max_size=14).map("".join))
 def test_within_a_word_marks_are_paired_as_commonmark_pairs_them(text: str) -> None:
     assert without_emphasis(f"x{text}") == by_commonmark(f"x{text}")
 
 
-@examples(150, 5_000)
+@examples(150, 500)
 @given(st.lists(st.sampled_from(["a", "b", " ", "*", "**", "_", "__"]), max_size=14).map("".join))
 def test_nothing_but_marks_is_left_out(text: str) -> None:
     bare = str.maketrans("", "", "*_")

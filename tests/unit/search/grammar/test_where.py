@@ -224,7 +224,7 @@ PIECES = [
 ]  # fmt: skip
 
 
-@examples(300, 10_000)
+@examples(300, 1_500)
 @given(st.one_of(st.text(max_size=60), st.lists(st.sampled_from(PIECES), max_size=25).map("".join)))
 def test_whatever_is_typed_nothing_but_a_mistake_is_raised_and_it_is_within_the_text(text: str) -> None:
     for read in (filters, expression):
