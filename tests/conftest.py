@@ -17,9 +17,10 @@ from typing import TYPE_CHECKING
 import pytest
 from hypothesis import settings
 
-from tests import harness
+from tests import depth, harness
 from tests.conformance.factories import FACTORIES, REAL, close_opened
 from tests.dealt import dealt
+from tests.memory import Places
 
 if TYPE_CHECKING:
     from tests.fakes.s3 import FakeS3
@@ -65,6 +66,7 @@ def fake_s3(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[FakeS3]
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    depth.begin(is_campaign=config.getoption("--campaign"))
     if config.getoption("--quick"):
         sys.addaudithook(watch)
     if not hasattr(config, "workerinput"):  # one folder for all workers of a run
@@ -85,6 +87,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
 
     parser.addoption("--quick", action="store_true", help="only what is not slow, and it may start no process")
+    parser.addoption("--campaign", action="store_true", help="only what has more to it than is tried without this")
 
 
 ABOUT_S = {"faults": 8.0, "daemon": 4.0, "servers": 2.0, "conformance": 0.2}
@@ -110,6 +113,10 @@ def pytest_collection(session: pytest.Session) -> None:
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    config.stash[depth.COLLECTED] = tuple(items)
+    of_now = set(depth.chosen(items, is_campaign=config.getoption("--campaign")))
+    config.hook.pytest_deselected(items=[item for item in items if item not in of_now])
+    items[:] = [item for item in items if item in of_now]
     if not config.getoption("--quick"):
         n_workers = getattr(config, "workerinput", {}).get("workercount", 1)
         if n_workers > 1:
@@ -142,7 +149,12 @@ class Watch:
 watch = Watch()
 
 
-def pytest_runtest_setup() -> None:
+places = Places()
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    places.choose(item.nodeid)
     watch.started = ""
     if time.time() > float(os.environ.get("VRAGD_SERVERS_UNTIL", "inf")):
         pytest.skip("the time for real servers is over (VRAGD_SERVERS_UNTIL)")

@@ -135,14 +135,14 @@ class Vragd:
     def log(self) -> str:
         return self.log_file.read_text("utf-8", "replace")
 
-    def run(self, *args: str, stdin: str = "", **env: str) -> subprocess.CompletedProcess[str]:
-        """A command of the same home."""
-        env = self.env | env
+    def run(self, *args: str, stdin: str = "", cwd: Path | None = None, **env: str) -> subprocess.CompletedProcess[str]:
+        """A command of the same home, which is where it is run if nothing else is said."""
+        env, cwd = self.env | env, cwd or self.home
         if self.fork and can_fork(env):
-            return run_forked(args, env, self.home, stdin, COMMAND_S)
+            return run_forked(args, env, cwd, stdin, COMMAND_S)
         return subprocess.run(
             [sys.executable, "-m", "vragd", *args],
-            env=env, cwd=self.home, input=stdin, capture_output=True, text=True, timeout=COMMAND_S, check=False,
+            env=env, cwd=cwd, input=stdin, capture_output=True, text=True, timeout=COMMAND_S, check=False,
         )  # fmt: skip
 
     # -- what it says --------------------------------------------------------------------------------

@@ -11,15 +11,26 @@ import pytest
 
 from tests.conformance.broken import BROKEN
 from tests.conformance.factories import FACTORIES, REAL
+from tests.depth import at, deeper
 from vragd.backends.conformance.checks import CHECKS
+from vragd.backends.conformance.holding import check_queries_run_beside_changes
 from vragd.backends.faiss.backend import FaissBackend
 from vragd.backends.faiss.collection import Tuning
 from vragd.terms.backends import REGISTRY
 
+OTHERS = [check for check in CHECKS if check is not check_queries_run_beside_changes]
+"""All but the one in which three threads ask without a pause for as long as the changes take."""
 
-@pytest.mark.parametrize("check", CHECKS, ids=lambda fn: fn.__name__)
+
+@pytest.mark.parametrize("check", OTHERS, ids=lambda fn: fn.__name__)
 def test_contract(check: Callable[..., None], backend_name: str, tmp_path: Path) -> None:
     check(lambda: (FACTORIES | REAL)[backend_name](tmp_path))
+
+
+@deeper
+def test_contract_of_queries_beside_changes(backend_name: str, tmp_path: Path) -> None:
+    n_changes = at(60, 300) if backend_name in FACTORIES else 300
+    check_queries_run_beside_changes(lambda: (FACTORIES | REAL)[backend_name](tmp_path), n_changes)
 
 
 @pytest.mark.parametrize("check", CHECKS, ids=lambda fn: fn.__name__)

@@ -59,10 +59,7 @@ def test_index_makes_a_store_and_indexes_what_matches_once(tmp_path: Path, runni
             daemon.start()
 
         def index(*patterns: str) -> str:
-            run = subprocess.run(
-                [sys.executable, "-m", "vragd", "index", *patterns, "-s", "docs"],
-                cwd=elsewhere, env=daemon.env, capture_output=True, text=True, timeout=120, check=False,
-            )  # fmt: skip
+            run = daemon.run("index", *patterns, "-s", "docs", cwd=elsewhere)
             assert run.returncode == 0, run.stderr
             return run.stderr
 
@@ -71,10 +68,8 @@ def test_index_makes_a_store_and_indexes_what_matches_once(tmp_path: Path, runni
         (elsewhere / "a.md").unlink()
         assert "docs: 2 notes" in index("**/*.md")
         if not running:
-            recent = subprocess.run(
-                [sys.executable, "-m", "vragd", "recent", "--json"],
-                env=daemon.env, capture_output=True, text=True, timeout=120, check=True,
-            )  # fmt: skip
+            recent = daemon.run("recent", "--json")
+            assert recent.returncode == 0, recent.stderr
             assert json.loads(recent.stdout)["degraded"][0] == "no_daemon"
             daemon.start()
         assert sorted(daemon.paths("numbat", stores=["docs"])) == ["c.org", "deep/b.md"]

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.depth import more
 from tests.fakes.ollama import FakeOllama
 from tests.fakes.s3vectors import FakeS3Vectors
 from tests.harness import copy_vault, until, vragd
@@ -108,17 +109,22 @@ def test_starting_over_leaves_no_ghosts_in_the_index(s3: FakeS3Vectors, tmp_path
 
 
 @pytest.mark.timeout(300)
-def test_ten_thousand_chunks_move_to_s3_vectors_and_back_without_embedding(s3: FakeS3Vectors, tmp_path: Path) -> None:
+@pytest.mark.parametrize("n_notes", [25, *more(100)])
+def test_thousands_of_chunks_move_to_s3_vectors_and_back_without_embedding(
+    n_notes: int, s3: FakeS3Vectors, tmp_path: Path
+) -> None:
+    """Several requests of everything; in a campaign ten thousand."""
+    n_chunks = 100 * n_notes
     questions = [f"subject{i} and word{i * 7}" for i in range(12)]
     with FakeOllama(dimension=32) as ollama, vragd(tmp_path) as daemon:
         embedder = {"type": "ollama", "model": "fake-embed", "url": ollama.url, "batch_size": 256}
         rng = random.Random(7)  # no two texts are equally near
-        for n in range(100):
+        for n in range(n_notes):
             sections = [f"# {n}.{i}\n\nsubject{i} word{n} in note {n}, part {i}, {rng.random()}.\n" for i in range(100)]
             (daemon.vault / f"n{n}.md").write_text("\n".join(sections))
         configure(daemon, {"type": "faiss"}, embedder)
         daemon.start()
-        assert daemon.store["chunks"] == 10_000
+        assert daemon.store["chunks"] == n_chunks
 
         def top_ten() -> list[list[tuple[str, list[int]]]]:
             answers = [daemon.query(question, mode="vector", top_k=10) for question in questions]
@@ -137,7 +143,7 @@ def test_ten_thousand_chunks_move_to_s3_vectors_and_back_without_embedding(s3: F
             assert daemon.store["n_embedded"] == 0
             assert daemon.problems() == []
         assert [text for text in ollama.embedded_texts[n_embedded:] if "in note" in text] == []
-        assert len(s3.keys(BUCKET, "notes")) == 10_000
+        assert len(s3.keys(BUCKET, "notes")) == n_chunks
         assert s3.violations == []
 
 

@@ -50,6 +50,7 @@ MUTATIONS = frozenset({"PutVectors", "DeleteVectors", "CreateIndex", "DeleteInde
 WRITES = frozenset({"PutVectors", "DeleteVectors"})
 REQUESTS_PER_S, VECTORS_PER_S = 1_000, 2_500
 SAID = "said by the fake"
+MOTO = DomainDispatcherApplication(create_backend_app)  # what it makes at a service's first request serves all fakes
 LIST_PAGE = {"ListVectors": ("vectors", 1_000), "ListIndexes": ("indexes", 500),
              "ListVectorBuckets": ("vectorBuckets", 500)}  # fmt: skip
 
@@ -354,7 +355,7 @@ class _Server(ThreadedMotoServer):
     def __init__(self, fake: FakeS3Vectors) -> None:
         super().__init__("127.0.0.1", fake.port, verbose=False)
         self._fake = fake
-        self._moto_app = DomainDispatcherApplication(create_backend_app)
+        self._moto_app = MOTO
 
     def _server_entry(self) -> None:
         self._server = make_server("127.0.0.1", self._port, self._wsgi, True, request_handler=MotoRequestHandler)

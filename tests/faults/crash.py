@@ -38,6 +38,7 @@ LIKE_THE_LAST = ("transaction.filled", "file.grown")
 
 EACH = 3
 """Of so many points one is a kill, where others can be had without."""
+Choice = Callable[[list[Point]], list[Point]]
 FromTheEnd = tuple[str, int]
 """A place, and its how many-th hit counted from the last."""
 A_COMMIT = "transaction.committed"
@@ -228,7 +229,7 @@ class Matrix:
 
     # -- what is asked of it -----------------------------------------------------------------------
 
-    def run(self, choose: Callable[[list[Point]], list[Point]]) -> Tally:
+    def run(self, choose: Choice) -> Tally:
         """
         A crash at each of the points chosen from those worth it, then each time: what a reader finds at that moment;
         and a restart. Every third is a kill; the restart after it crashes too, each time at another of its places, the
@@ -258,9 +259,9 @@ class Matrix:
                     self._restart(what, *self._look(f"{what}, the moment after"))
         return self.tally
 
-    def run_restarts(self, places: Iterable[FromTheEnd], *, undo: bool = False) -> Tally:
+    def run_restarts(self, places: Iterable[FromTheEnd], choose: Choice = list, *, undo: bool = False) -> Tally:
         """
-        A crash at each of these, a change of the vault, and each time a crash at every point of the restart.
+        A crash at each of these, a change of the vault, and each time a crash at those points chosen of the restart's.
 
         `undo`: the change takes back what the crash interrupted.
         """
@@ -271,7 +272,7 @@ class Matrix:
             # else the next process does what this one began, and nothing is too much
             (self._undo if undo else self._meddle)()
             allowed = allowed.and_now(self.home)
-            places_of_it = self._restart(what, allowed, left)
+            places_of_it = choose(self._restart(what, allowed, left))
             for again in places_of_it[::EACH] if self._can_halt else places_of_it:
                 left = self._crash_again(what, again, allowed)
                 self._restart(f"{what}, the restart at {again}", allowed, left)
@@ -279,7 +280,7 @@ class Matrix:
                 self._halt_again(what, rest, allowed)
         return self.tally
 
-    def prove(self, choose: Callable[[list[Point]], list[Point]]) -> Tally:
+    def prove(self, choose: Choice) -> Tally:
         """At each of these a life of its own stands still, then ends: what a kill leaves was there before."""
         log = self.clean()
         for point in choose(self._worth(log, self.scenario.begins)):
@@ -288,12 +289,16 @@ class Matrix:
                 assert list(halted) == [point]
         return self.tally
 
-    def see(self, places: Iterable[FromTheEnd]) -> set[str]:
-        """The places reached by the scenario left to live, and by the restarts after a crash at each of these."""
+    def see(self, places: Iterable[FromTheEnd], choose: Choice) -> tuple[set[str], set[str]]:
+        """
+        The places reached by the scenario left to live, and by the restarts after a crash at each of these; and the
+        places of the points chosen of those worth a crash.
+        """
         log = self.clean()
+        points = choose(self._worth(log, self.scenario.begins))
         for place in places:
-            self._restart(*self._crash(from_the_end(log, *place)))
-        return self.tally.places
+            points += choose(self._restart(*self._crash(from_the_end(log, *place))))
+        return self.tally.places, {place for place, _ in points}
 
     def _worth(self, log: list[str], begins: str | None = None) -> list[Point]:
         """The points of the scenario, which is whole or `begins` somewhere, or of a restart."""

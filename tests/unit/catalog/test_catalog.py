@@ -11,9 +11,10 @@ from pathlib import Path
 import apsw
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.depth import examples
 from tests.world import sql
 from vragd.catalog.model import ChunkRow, Counts, NoteChange, NoteRemoval
 from vragd.catalog.reader import Reader
@@ -123,7 +124,7 @@ def test_a_commit_that_fails_half_way_changes_nothing(opened: Opened) -> None:
 PATHS, TEXTS = st.sampled_from(["a.md", "b.md", "c.md"]), st.lists(st.sampled_from("pqrs"), max_size=3, unique=True)
 
 
-@settings(max_examples=60, deadline=None)
+@examples(25, 60)
 @given(rounds=st.lists(st.lists(st.tuples(PATHS, st.none() | TEXTS, st.integers(-3, 3)), max_size=4), max_size=6))
 @pytest.mark.slow
 def test_after_any_commits_the_catalog_is_the_newest_reading_of_each_note(

@@ -1,4 +1,4 @@
-"""A catalog that is damaged, newer, or whole: what a store on three hundred notes makes of it."""
+"""A catalog that is damaged, newer, or whole: what a store on a hundred notes makes of it."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from vragd.errors import BackendUnavailable, CatalogCorrupt, NewerFormat
 from vragd.store.opening import replace_catalog
 from vragd.sync.prepared import Visit
 
-N_NOTES = 300
+N_NOTES = 100
 TABLES = ("note", "chunk", "source", "space", "store", "target", "own_source", "intent")
 
 

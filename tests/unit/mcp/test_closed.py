@@ -14,6 +14,7 @@ from urllib.parse import quote
 import pytest
 
 from tests.closed import InProcess, Vault, everything, running, write
+from tests.depth import more
 from tests.fakes.ollama import FakeOllama
 from vragd.backends.faiss.settings import FaissBackend
 from vragd.backends.memory.settings import MemoryBackend
@@ -88,9 +89,20 @@ def ids_in(daemon: InProcess) -> list[str]:
     return list(dict.fromkeys(part["id"] for one in got for part in one["parts"]))
 
 
+MEMORY, FAISS = MemoryBackend(type="memory"), FaissBackend()
+TWINS = [*((small, n) for n in range(3)), (larger, 0)]
+"""Each is asked about on one of two backends, the next on the other; in a campaign on the other too, and more."""
+ON_EITHER = [(*twin, (MEMORY, FAISS)[i % 2]) for i, twin in enumerate(TWINS)]
+ON_THE_OTHER = [(*twin, (FAISS, MEMORY)[i % 2]) for i, twin in enumerate(TWINS)]
+MORE = [(small, n, backend) for n in range(3, 12) for backend in (MEMORY, FAISS)]
+
+
+def named(value: Any) -> str:
+    return str(getattr(value, "type", "") or getattr(value, "__name__", value))
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("backend", [MemoryBackend(type="memory"), FaissBackend()], ids=lambda one: one.type)
-@pytest.mark.parametrize(("vault", "seed"), [*((small, n) for n in range(6)), (larger, 0)])
+@pytest.mark.parametrize(("vault", "seed", "backend"), [*ON_EITHER, *more(*ON_THE_OTHER, *MORE)], ids=named)
 def test_the_bridge_answers_as_over_a_twin_that_lacks_it(
     fake: FakeOllama, tmp_path: Path, vault: Any, seed: int, backend: BackendSettings
 ) -> None:

@@ -8,10 +8,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
+from tests.depth import examples
 from vragd.notes.blocks import blocks_of
 from vragd.notes.chunk import read_note
 from vragd.notes.markdown import decode, front_matter
@@ -272,7 +273,7 @@ def test_headings_and_fences_of_made_up_notes_are_those_markdown_it_sees() -> No
         assert seen(lines) == expected(lines), "\n".join(lines)
 
 
-@settings(max_examples=200, deadline=None, derandomize=True)
+@examples(150, 200)
 @given(st.lists(st.text("#>-*+`~ \t1.)=<!%$|[]xa\\_", max_size=30), max_size=20))
 def test_any_lines_give_blocks_in_order_that_cover_them(texts: list[str]) -> None:
     lines = [text.rstrip() for text in texts]

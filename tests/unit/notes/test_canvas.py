@@ -6,9 +6,10 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.depth import examples
 from vragd.notes.chunk import read_note
 from vragd.notes.model import Link, Note, NotIndexable
 
@@ -74,7 +75,7 @@ def test_an_empty_file_is_an_empty_canvas() -> None:
     assert read_note(b"", "n", ".canvas").chunks == ()
 
 
-@settings(max_examples=60, deadline=None, derandomize=True)
+@examples(40, 60)
 @given(
     st.dictionaries(st.sampled_from(["nodes", "edges", "x"]), st.recursive(st.none() | st.text(), st.lists), max_size=3)
 )

@@ -7,9 +7,10 @@ import re
 from collections import Counter
 
 import pytest
-from hypothesis import HealthCheck, example, given, settings
+from hypothesis import HealthCheck, example, given
 from hypothesis import strategies as st
 
+from tests.depth import examples
 from vragd.notes.chunk import MAX_CHARS, read_note
 from vragd.notes.markdown import decode, front_matter
 from vragd.notes.model import Chunk
@@ -66,7 +67,7 @@ notes = st.builds(
     st.sampled_from(["\n", "\r\n", "\r"]),
     st.sampled_from(["", "\ufeff", "---\ntags: x\n---\n"]),
 )
-any_note = settings(max_examples=80, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
+any_note = examples(40, 80, suppress_health_check=[HealthCheck.too_slow])
 
 
 def body_of(data: bytes) -> list[str]:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.depth import examples
 from vragd.notes.chunk import read_note
 from vragd.notes.inline import Inline
 from vragd.notes.model import Link, Note
@@ -159,7 +160,7 @@ def test_a_link_is_data() -> None:
     assert note("see [[a#^b|c]]").marks.links == (Link("a", 1, "wiki", "^b", "c"),)
 
 
-@settings(max_examples=300, deadline=None, derandomize=True)
+@examples(150, 300)
 @given(st.text("[]()!|#^`$%*_=~<>-a: \n\\/\"'.1", max_size=120))
 def test_any_text_gives_edits_in_order_that_do_not_overlap(text: str) -> None:
     inline = Inline(text)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from tests.depth import more
 from vragd.notes.chunk import MAX_CHARS, read_note
 from vragd.notes.model import Chunk
 
@@ -56,7 +57,7 @@ def test_a_megabyte_that_would_make_an_expression_backtrack_is_cut(text: str) ->
     assert len(chunks(text + "\n\nand a word")) >= 1
 
 
-@pytest.mark.parametrize("unit", ["x", "word ", "`", "a[", "é。"])
+@pytest.mark.parametrize("unit", ["x", *more("word ", "`", "a[", "é。")])
 def test_a_line_of_ten_megabytes_is_cut(unit: str) -> None:
     line = unit * (10 * SIZE // len(unit.encode()))
     note = read_note(line.encode(), "n")

@@ -5,9 +5,10 @@ from __future__ import annotations
 import time
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.depth import examples
 from vragd.notes.chunk import read_note
 from vragd.notes.model import NotIndexable
 from vragd.notes.optout import CLOSED, OPT_OUT
@@ -243,7 +244,7 @@ OTHERS = [
 ]
 
 
-@settings(max_examples=600, deadline=None, derandomize=True)
+@examples(150, 600)
 @given(st.sampled_from(KEYS), st.sampled_from(VALUES), st.lists(st.sampled_from(OTHERS), max_size=3), st.integers(0, 3))
 def test_no_note_is_read_whose_properties_say_no(key: str, value: str, others: list[str], at: int) -> None:
     lines = [*others[:at], f"{key}: {value}", *others[at:]]

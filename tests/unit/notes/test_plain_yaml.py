@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.depth import examples
 from vragd.notes import plain_yaml
 from vragd.notes.model import Node
 from vragd.notes.properties import parsed
@@ -36,7 +37,7 @@ def facts(node: Node) -> object:
     return (node.text, node.plain, items, node.line if items is None and node.text else 0)
 
 
-@settings(max_examples=3_000, deadline=None, derandomize=True)
+@examples(400, 3_000)
 @given(st.lists(line, max_size=5).map("\n".join))
 def test_what_is_plain_is_read_as_the_parser_reads_it(text: str) -> None:
     short = plain_yaml.read(text)

@@ -5,9 +5,10 @@ from __future__ import annotations
 from datetime import date, datetime
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.depth import examples
 from vragd.notes.chunk import read_note
 from vragd.notes.model import Link, Value
 from vragd.notes.properties import MAX_BYTES, MAX_DEPTH, load
@@ -204,7 +205,7 @@ def test_links_in_properties_count_when_quoted() -> None:
     )
 
 
-@settings(max_examples=150, deadline=None, derandomize=True)
+@examples(100, 150)
 @given(st.text("ab: \n-[]{}'\"#&*!|>%@`?,~1.\t\\é", max_size=80))
 def test_any_text_is_properties_or_none(text: str) -> None:
     load(text)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.depth import examples
 from vragd.notes.blocks import blocks_of
 from vragd.notes.structure import Heading, Task, headings_of, tasks_of
 
@@ -63,7 +64,7 @@ def test_tasks_have_their_state_text_and_headings() -> None:
 @given(
     st.lists(st.sampled_from(["- ", "1. ", "\t", "* ", "> ", "[ ]", "[x] ", "[/]", " ", "\n", "a", "```", "-", "# "]))
 )
-@settings(max_examples=300, derandomize=True, database=None, deadline=None)
+@examples(150, 3_000)
 def test_no_task_is_missed_for_what_texts_are_left_out_by(pieces: list[str]) -> None:
     text = "a\n" + "".join(pieces)
     found = blocks_of([line.rstrip() for line in text.split("\n")]).tasks

@@ -9,9 +9,10 @@ from typing import Any
 
 import pytest
 import yaml
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.depth import examples
 from tests.oracle import Oracle
 from tests.world import World
 from vragd.errors import UsageError
@@ -275,7 +276,7 @@ TREES: st.SearchStrategy[Node] = st.recursive(
 )
 
 
-@settings(max_examples=60, deadline=None, derandomize=True)
+@examples(20, 60)
 @given(st.lists(notes(), min_size=3, max_size=8), st.lists(TREES, min_size=10, max_size=20))
 def test_any_tree_of_filters_leaves_what_a_reader_of_the_raw_files_leaves(
     tmp_path_factory: pytest.TempPathFactory, texts: list[str], trees: list[Node]

@@ -10,9 +10,10 @@ from typing import Any
 
 import pytest
 import yaml
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.depth import examples
 from tests.world import World
 from vragd.search.among import Among
 from vragd.search.grammar.where import filters
@@ -322,7 +323,7 @@ EXPRESSIONS: st.SearchStrategy[Says] = st.recursive(
 VALUES = st.one_of(st.sampled_from(SCALARS), st.lists(st.sampled_from(["ant", "bee", 5, True]), max_size=2))
 
 
-@settings(max_examples=40, deadline=None, derandomize=True)
+@examples(15, 40)
 @given(
     st.lists(st.dictionaries(st.sampled_from(["p", "q"]), VALUES), min_size=3, max_size=8),
     st.lists(EXPRESSIONS, min_size=10, max_size=20),

@@ -5,10 +5,11 @@ from __future__ import annotations
 import time
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
+from tests.depth import examples
 from vragd.search.unmarked import unmarked, without_emphasis
 
 
@@ -70,20 +71,20 @@ def by_commonmark(text: str) -> str:
     return "".join("\n" if token.type == "softbreak" else token.content for token in tokens)
 
 
-@settings(max_examples=500, deadline=None, derandomize=True)
+@examples(150, 500)
 @given(st.lists(st.sampled_from(["a", "b", "*", "**", "***"]), max_size=14).map("".join))
 def test_within_a_word_marks_are_paired_as_commonmark_pairs_them(text: str) -> None:
     assert without_emphasis(f"x{text}") == by_commonmark(f"x{text}")
 
 
-@settings(max_examples=500, deadline=None, derandomize=True)
+@examples(150, 500)
 @given(st.lists(st.sampled_from(["a", "b", " ", "*", "**", "_", "__"]), max_size=14).map("".join))
 def test_nothing_but_marks_is_left_out(text: str) -> None:
     bare = str.maketrans("", "", "*_")
     assert without_emphasis(f"x {text}").translate(bare) == f"x {text}".translate(bare)
 
 
-@settings(max_examples=300, deadline=None, derandomize=True)
+@examples(150, 5_000)
 @given(st.text("ab 1*_~=`$\\[]()^|#>-\n\0", max_size=80))
 def test_any_text_gives_as_many_lines_and_no_other_words(text: str) -> None:
     lines = unmarked(text.split("\n"))

@@ -8,9 +8,10 @@ from pathlib import Path
 
 import apsw
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
 
+from tests.depth import examples
 from tests.graphs import Linked, leads
 from tests.unit.notes.test_rules import VAULTS, rows
 from tests.world import sql
@@ -290,7 +291,7 @@ def do(vault: Path, step: tuple[str, str, str]) -> None:
         path.rename(to)
 
 
-@settings(max_examples=25, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
+@examples(12, 25, suppress_health_check=[HealthCheck.too_slow])
 @given(st.lists(st.lists(steps, min_size=1, max_size=6), min_size=1, max_size=4))
 def test_after_any_changes_the_graph_is_that_of_a_fresh_index_and_of_the_rules(
     tmp_path_factory: pytest.TempPathFactory, rounds: list[list[tuple[str, str, str]]]

@@ -13,9 +13,10 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
 
+from tests.depth import examples
 from tests.moved import NOTES, exported, indexed, lines_of, says
 from tests.world import WordEmbedder
 from vragd.config.load import Loaded
@@ -345,7 +346,7 @@ def test_an_export_that_is_not_whole_is_refused(shared: Loaded, tmp_path: Path, 
         list(lines.Lines(file).records())
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@examples(30, 60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(st.one_of(st.binary(max_size=60), st.builds(
     lambda value: json.dumps(value).encode(),
     st.dictionaries(

@@ -11,9 +11,10 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
 
+from tests.depth import examples
 from tests.foreign import ADD, DELETE, UPDATE, UPSERT, Chroma
 from vragd.errors import UsageError, VragdError
 from vragd.store.exported import Record
@@ -168,7 +169,7 @@ def test_a_pickle_of_any_protocol_is_followed(tmp_path: Path) -> None:
         labels_of(tmp_path / "x")
 
 
-@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@examples(50, 100, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(which=st.integers(0, 3), at=st.integers(0, 60_000), put=st.binary(max_size=24), cut=st.booleans())
 def test_whatever_is_in_the_files_it_is_read_or_refused_in_words(
     tmp_path: Path, which: int, at: int, put: bytes, cut: bool

@@ -9,9 +9,10 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
 
+from tests.depth import examples
 from tests.foreign import TEXTS, flat_index, llamaindex, node, ragtool, rows_of, simple_llamaindex
 from vragd.errors import StoreMismatch, UsageError, VragdError
 from vragd.stores.moves import foreign, pieces, sound
@@ -221,7 +222,7 @@ def test_pieces_are_those_of_a_parser_however_they_are_cut(tmp_path: Path) -> No
 damaged = st.one_of(st.binary(max_size=200), st.tuples(st.integers(0, 4_000), st.binary(max_size=8)))
 
 
-@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@examples(50, 100, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(damage=damaged, which=st.integers(0, 5))
 def test_whatever_is_in_the_files_it_is_read_or_refused_in_words(
     tmp_path: Path, damage: bytes | tuple[int, bytes], which: int

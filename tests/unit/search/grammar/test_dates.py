@@ -8,9 +8,10 @@ from datetime import UTC, datetime, timedelta, timezone, tzinfo
 from zoneinfo import ZoneInfo
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.depth import examples
 from vragd.search.grammar.dates import Left, at_wall, bounds, day_or_time, interval, moved, when
 from vragd.search.grammar.tree import And, Not, When
 
@@ -217,7 +218,7 @@ def test_a_day_that_clocks_leave_out_is_a_day() -> None:
 
 
 @given(st.integers(0, 3_000_000_000), st.sampled_from([UTC, BERLIN, NEW_YORK]))
-@settings(max_examples=100, deadline=None, derandomize=True)
+@examples(80, 2_000)
 def test_days_meet_without_a_gap(seconds: int, zone: tzinfo) -> None:
     now = datetime.fromtimestamp(seconds, zone)
     assert interval("yesterday", now)[1] == interval("today", now)[0]
@@ -251,7 +252,7 @@ def test_a_moment_is_moved_by_clocks_and_calendars(moment: str, count: int, unit
     st.datetimes(timezones=st.just(UTC)), st.integers(-999_999_999, 999_999_999), st.sampled_from("yMwdhms"),
     st.sampled_from([BERLIN, NEW_YORK, UTC, None]),
 )  # fmt: skip
-@settings(max_examples=200, deadline=None, derandomize=True)
+@examples(80, 200)
 def test_no_moment_is_moved_further_than_the_calendar_goes(
     moment: datetime, count: int, unit: str, zone: tzinfo | None
 ) -> None:

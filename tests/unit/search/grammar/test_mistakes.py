@@ -6,9 +6,10 @@ import time
 import unicodedata
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.depth import examples, more
 from vragd.errors import Mistyped, UsageError
 from vragd.search.grammar.parse import MAX_CONDITIONS, MAX_DEPTH, parse
 from vragd.search.grammar.pointed import WIDTH, pointed
@@ -154,7 +155,7 @@ def test_an_accent_whose_letter_had_no_room_is_left_out() -> None:
 
 
 @given(st.text(max_size=300), st.integers(0, 300), st.integers(0, 300))
-@settings(max_examples=100, deadline=None, derandomize=True)
+@examples(60, 2_000)
 def test_what_is_shown_has_two_lines_that_fit_and_carets_below_characters(text: str, one: int, other: int) -> None:
     span = min(one, other), max(one, other)
     shown = pointed(text, span)
@@ -248,7 +249,7 @@ def take_linear_time(unit: str, n: int, least_s: float) -> bool:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("unit", ["(", '"', "-", "[", '" ', " (", " -", "[ "])
+@pytest.mark.parametrize("unit", ["(", '"', *more("-", "[", '" ', " (", " -", "[ ")])
 def test_a_hundred_thousand_signs_take_linear_time(unit: str) -> None:
     assert take_linear_time(unit, 100_000, 0.01)
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
+from tests.depth import examples
 from vragd.errors import Mistyped
 from vragd.search.grammar.parse import as_phrase, joined, parse
 from vragd.search.grammar.tree import (
@@ -251,7 +252,7 @@ def test_what_is_no_grammar_is_its_words(text: str) -> None:
 
 
 @given(st.text(st.characters(exclude_characters='"()[]/\\-<>=!:')).filter(lambda text: "OR" not in text))
-@settings(max_examples=100, deadline=None, derandomize=True)
+@examples(60, 2_000)
 def test_any_text_without_a_sign_of_the_grammar_is_its_words(text: str) -> None:
     assert words_of(parse(text)) == text.split()
 
@@ -305,7 +306,7 @@ anything = st.one_of(st.text(), st.lists(st.sampled_from(PIECES), max_size=30).m
 @example("(" * 300 + "a" + ")" * 300)
 @example("/" + "(" * 300 + ")" * 300 + "/")
 @example("/a{" + "9" * 5000 + "}/")
-@settings(max_examples=100, deadline=None, derandomize=True)
+@examples(60, 2_000)
 def test_any_text_is_read_or_refused_at_a_place_within_it(text: str) -> None:
     try:
         parse(text)
@@ -378,7 +379,7 @@ def test_a_mistake_in_a_command_is_at_a_place_of_its_words_put_together() -> Non
 
 
 @given(st.lists(anything, max_size=4))
-@settings(max_examples=100, deadline=None, derandomize=True)
+@examples(60, 2_000)
 def test_any_words_of_a_command_are_read_or_refused(args: list[str]) -> None:
     try:
         parse(joined(args))

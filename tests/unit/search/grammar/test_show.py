@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
+from tests.depth import examples
 from tests.unit.search.grammar.test_parse import GRAMMAR, WORDS, anything
 from vragd.errors import Mistyped
 from vragd.search.grammar.dates import when
@@ -46,7 +47,7 @@ def test_what_is_shown_reads_as_what_was_asked(text: str) -> None:
 @example("file: -x)")
 @example("[p: :x]")
 @example("[p:/ ] (a OR / ) b/")
-@settings(max_examples=200, deadline=None, derandomize=True)
+@examples(100, 3_000)
 def test_what_is_shown_of_any_text_reads_as_what_was_asked(text: str) -> None:
     try:
         tree = parse(text)
@@ -200,6 +201,6 @@ trees = st.recursive(leaves, wider, max_leaves=12)
 
 
 @given(trees)
-@settings(max_examples=150, deadline=None, derandomize=True)
+@examples(100, 3_000)
 def test_any_tree_is_shown_so_that_it_is_read_as_it_is(tree: Node) -> None:
     assert parse(show(tree)) == tree

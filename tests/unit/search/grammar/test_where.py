@@ -5,9 +5,10 @@ from __future__ import annotations
 import time
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.depth import examples
 from vragd.errors import Mistyped
 from vragd.search.grammar.expression import expression
 from vragd.search.grammar.operands import Clock, Given, Moved, OfFile, OfNote, Step
@@ -223,7 +224,7 @@ PIECES = [
 ]  # fmt: skip
 
 
-@settings(max_examples=1_500, deadline=None, derandomize=True)
+@examples(300, 1_500)
 @given(st.one_of(st.text(max_size=60), st.lists(st.sampled_from(PIECES), max_size=25).map("".join)))
 def test_whatever_is_typed_nothing_but_a_mistake_is_raised_and_it_is_within_the_text(text: str) -> None:
     for read in (filters, expression):
