@@ -1,4 +1,4 @@
-"""A catalog that is damaged, newer, or whole: what a store on a hundred notes makes of it."""
+"""A catalog that is damaged, newer, or whole: what a store on a hundred notes and more makes of it."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from pathlib import Path
 import apsw
 import pytest
 
+from tests.depth import at, deeper
 from tests.world import WordEmbedder, World, sql
 from vragd.catalog.check import move_aside
 from vragd.catalog.model import ChunkRow, NoteChange
@@ -17,7 +18,8 @@ from vragd.errors import BackendUnavailable, CatalogCorrupt, NewerFormat
 from vragd.store.opening import replace_catalog
 from vragd.sync.prepared import Visit
 
-N_NOTES = 100
+pytestmark = deeper
+N_NOTES = at(100, 300)
 TABLES = ("note", "chunk", "source", "space", "store", "target", "own_source", "intent")
 
 
