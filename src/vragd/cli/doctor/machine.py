@@ -11,7 +11,7 @@ from pathlib import Path
 
 from vragd import __version__
 from vragd.cli.doctor.finding import Fact, Finding
-from vragd.cli.render import plural
+from vragd.cli.render import plural, sized
 from vragd.config.load import Loaded
 from vragd.system.places import MACOS
 
@@ -79,13 +79,19 @@ def disk(loaded: Loaded) -> Iterator[Finding]:
 
     place = _there(loaded.data_dir)
     free, least = free_mib(place), loaded.config.limits.min_free_mib
-    used = bytes_below(loaded.data_dir) >> 20 if loaded.data_dir.is_dir() else 0
-    facts = {"free_mib": free, "used_mib": used, "least_mib": least}
+    used = bytes_below(loaded.data_dir)
+    facts = {"free_mib": free, "used_mib": used >> 20, "least_mib": least}
     if free < least:
         way = "free some space; indexing goes on by itself. Answers go on meanwhile"
-        yield Finding("disk", "bad", f"{free:,} MiB are free at {place}, indexing pauses below {least:,}", way, facts)
+        yield Finding(
+            "disk",
+            "bad",
+            f"{sized(free << 20)} free at {place}, indexing pauses below {sized(least << 20)}",
+            way,
+            facts,
+        )
     else:
-        yield Finding("disk", "ok", f"{free:,} MiB free, the index takes {used:,} MiB", facts=facts)
+        yield Finding("disk", "ok", f"{sized(free << 20)} free, the index takes {sized(used)}", facts=facts)
 
 
 def file_systems(loaded: Loaded, mounts: Path = Path("/proc/self/mounts")) -> Iterator[Finding]:

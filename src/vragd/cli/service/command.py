@@ -9,6 +9,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from vragd.cli import logged
+from vragd.cli.commands import spelt
 from vragd.cli.connect import client, load
 from vragd.cli.render import complain, out, out_whole, say
 from vragd.errors import ConfigError, DaemonBusy, NoDaemon, NoManager, VragdError
@@ -161,7 +162,7 @@ def _status(args: argparse.Namespace, chosen: Manager) -> int:
         out(f"daemon: {f'answers, pid {pid}, without a service manager' if pid else 'does not answer'}")
         return NOT_RUNNING
     if not chosen.installed:
-        out(f"{chosen.name}: not installed (vragd service install)")
+        out(spelt(f"{chosen.name}: not installed (vragd service install)"))
     else:
         chosen.show()
     if chosen.waits_for_a_client:
