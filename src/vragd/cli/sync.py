@@ -9,7 +9,7 @@ import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 from urllib.parse import quote
 
 from vragd.cli import bucket
@@ -106,8 +106,8 @@ def _waits(request: Callable[..., Any], answer: dict[str, Any], reasons: Sequenc
 class Progress:
     """How many paths are left, rewritten in place on a terminal, silent elsewhere."""
 
-    def __init__(self) -> None:
-        self._most, self._line = 0, Passing(sys.stderr)
+    def __init__(self, stream: TextIO | None = None) -> None:
+        self._most, self._line = 0, Passing(stream or sys.stderr)
 
     def show(self, told: Mapping[str, Any]) -> None:
         """Draw the bar for what the daemon says is left."""

@@ -14,11 +14,11 @@ from vragd.cli.doctor.finding import Fact, Finding
 from vragd.cli.render import plural, sized
 from vragd.config.load import Loaded
 from vragd.system.places import MACOS
+from vragd.system.program import goes_away
 
 PACKAGES = ("apscheduler", "apsw", "boto3", "h11", "numpy", "onnxruntime", "pathspec", "pydantic",
             "regex", "structlog", "tokenizers", "watchdog", "xxhash", "yaml")  # fmt: skip
 """Modules that vragd cannot do without; models and backends are tried by themselves."""
-THROW_AWAY = re.compile(r"/(?:uv/(?:archive|environments)-v\d+|pipx/\.cache|\.cache/pipx|Cellar|nix/store)/")
 OVER_A_NETWORK = re.compile(r"(nfs\d?|cifs|smb\w*|afs|9p|fuse\..*|sshfs|ceph|glusterfs|virtiofs|drvfs)")
 MOST_FOLDERS = 200_000
 ROOM = 0.8
@@ -33,7 +33,7 @@ def interpreter() -> Iterator[Finding]:
         "kernel": (re.match(r"\d+(?:\.\d+)*", platform.release()) or [""])[0],
     }  # fmt: skip
     yield Finding("program", "ok", f"vragd {__version__}, Python {version} at {sys.executable}", facts=facts)
-    if THROW_AWAY.search(f"{sys.prefix}/"):
+    if goes_away(sys.prefix):
         way = "install it where it stays: pipx install vragd, or uv tool install vragd"
         yield Finding("program", "note", f"{sys.prefix} is a place that an upgrade takes away", way, {"lasts": False})
 
