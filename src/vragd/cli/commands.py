@@ -57,7 +57,7 @@ def as_started() -> str:
     or the interpreter with the module.
     """
     typed, there = sys.argv[0], _on_the_path()
-    if os.path.basename(typed) == "__main__.py":  # noqa: PTH119  as it was typed
+    if typed.endswith("vragd/__main__.py"):
         beside = there and os.path.dirname(os.path.realpath(there)) == os.path.dirname(os.path.abspath(sys.executable))  # noqa: PTH100, PTH120
         return "vragd" if beside else f"{shlex.quote(sys.orig_argv[0])} -m vragd"
     if os.path.dirname(typed) == "" or os.path.basename(typed) != "vragd":  # noqa: PTH119, PTH120
