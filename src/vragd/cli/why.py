@@ -173,7 +173,7 @@ def _is_searched(file: Mapping[str, Any]) -> bool:
 def _print(named: str, answers: Sequence[Mapping[str, Any]], stores: Sequence[Mapping[str, Any]], hint: str) -> None:
     if not answers:
         out(within(f"{named}: no such file in a folder that is searched"), 2)
-        out(within(f"  {hint}"), 2)
+        out(within(f"  {spelt(hint)}"), 2)
         said = "  a name, or a path as vragd files prints them; another folder is searched after vragd add"
         out(spelt(said), 2)
         known = ", ".join(source["path"] for store in stores for source in store["sources"])
