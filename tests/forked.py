@@ -233,7 +233,7 @@ def _serve(line: socket.socket) -> dict[str, Any] | None:
 
 
 def _commands() -> list[str]:
-    from vragd.cli.main import MODULES
+    from vragd.cli.commands import MODULES
 
     return [name if name.startswith("vragd.") else f"vragd.cli.{name}" for name in MODULES.values()]
 

@@ -123,7 +123,8 @@ def test_what_is_longer_than_the_terminal_goes_through_the_pager_and_nothing_els
     def shown(*args: str, **more: str) -> list[str]:
         answer, status = on_terminal(*args, env=env | more, cwd=daemon.home, columns=30)
         assert status == 0, answer
-        return ESCAPES.sub("", answer).splitlines()
+        stays = re.sub(r"[^\n]*\r\x1b\[K", "", answer)  # without what was written over
+        return ESCAPES.sub("", stays).splitlines()
 
     whole = shown("doctor", "--no-pager")
     assert len(whole) > 24

@@ -13,7 +13,8 @@ import pytest
 from tests.catalogs import beside
 from tests.harness import Vragd, copy_vault, unmeasured, until, vragd
 from tests.warm import warm
-from vragd.cli.main import MODULES, parser
+from vragd.cli.commands import MODULES
+from vragd.cli.main import parser
 
 
 @pytest.fixture

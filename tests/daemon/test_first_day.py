@@ -98,12 +98,13 @@ envelopes and bitter ink.
 HOME = "/home/anna_lou"
 """What stands for the home that was made: as long as that, or lines would be broken elsewhere."""
 VARIES = (
-    (r"\x1b\[[0-9;]*[mK]|\x1b\]8;;[^\x1b]*\x1b\\", ""),
+    (r"[^\n]*\r\x1b\[K|\x1b\[[0-9;]*[mK]|\x1b\]8;;[^\x1b]*\x1b\\", ""),
     (r"\bpid \d+", "pid 1"),
     (r"\b(?:0|1)\.\d\d\d\b", "0.500"),
     (r"(:\d+-\d+|^ +\d+-\d+ +)(  )?[0-9a-z]{8}(?=$|  )", r"\1\g<2>abcd1234"),
     (r"\b[\d,]+ (s|min|h|d)(?= ago|,)", r"1 \1"),
-    (r"\b[\d,.]+ (MiB|kB|MB|ms)", r"1 \1"),
+    (r"\b[\d,.]+ (?:bytes|[KMG]iB)", "1 MiB"),
+    (r"\b[\d,.]+ ms", "1 ms"),
     (r"newest changed 1 \w+", "newest changed 1 d"),
     (r"(vragd|Python|SQLite) \d+\.\d+\.\d+", r"\1 1.2.3"),
     (r"at \S*/bin/python\S*", "at /usr/bin/python3"),
@@ -129,6 +130,8 @@ class Day:
             file.write_text(text)
             os.utime(file, (1_772_600_000, 1_772_600_000))
         (home / "bin").mkdir()
+        # on the PATH, as an installation puts it there: ways out name it so
+        (home / "bin/vragd").symlink_to(Path(sys.executable).with_name("vragd"))
         for name in ("xdg-open", "open", "vim"):
             program = home / "bin" / name
             program.write_text(f'#!/bin/sh\nprintf "%s\\n" "${{0##*/}}" "$@" >> "{self.told}"\n')

@@ -217,3 +217,31 @@ def embedded(daemon: Vragd) -> Any:
 
     with beside(daemon.data / "stores/notes/catalog.db") as db:
         return list(db.execute("select count(*), max(id) from embedding"))
+
+
+def test_the_few_weak_notes_that_filters_leave_are_shown_to_people_alone(daemon: Vragd) -> None:
+    words = "zxqv wvkj"
+    shown = daemon.run("query", f"{words} tag:work")
+    assert "no good match; what the filters leave is shown" in shown.stderr
+    assert (shown.stdout.count("  weak"), shown.returncode) == (2, 1), shown.stdout
+    by_flag = daemon.run("query", words, "--tag", "work")
+    assert (by_flag.stdout, by_flag.returncode) == (shown.stdout, 1)
+    whole = daemon.run("query", words)
+    assert (whole.stdout, whole.returncode) == ("", 1)
+    assert "no good match (4 weak ones with --weak)" in whole.stderr, "nobody narrowed it"
+    for form in ("--json", "-l", "-0", "--format=csv"):
+        assert asked_as(daemon, f"{words} tag:work", form) == [], form
+
+
+def asked_as(daemon: Vragd, text: str, form: str) -> list[str]:
+    """The notes that an answer for programs names."""
+    said = daemon.run("query", form, text).stdout
+    return [path for path in NOTES if path in said]
+
+
+def test_how_much_memory_and_disk_is_taken_is_not_counted_for_who_does_not_ask(daemon: Vragd) -> None:
+    whole = daemon.status()
+    bare = daemon.client.request("GET", "/v1/status?sizes=false")
+    assert set(whole) - set(bare) == {"memory_bytes", "bytes_on_disk"}
+    assert set(bare) <= set(whole)
+    assert daemon.client.request("POST", "/v1/sync", {"wait_s": 20})["left_s"] is None, "nothing is left"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import islice
@@ -17,7 +17,7 @@ from vragd.catalog.fold import is_unspaced
 from vragd.catalog.model import Found, from_blob, to_blob
 from vragd.catalog.profile import NOTHING, Counts, counted
 from vragd.catalog.resolve import Column, Resolved
-from vragd.catalog.standins import with_stand_ins
+from vragd.catalog.standins import no_word, with_stand_ins
 from vragd.catalog.words import ENOUGH, Statistics, Words, chosen, group_of
 from vragd.system import packed
 
@@ -128,9 +128,13 @@ class Lookup:
                 found[stem].append(word)
         return found
 
-    def stand_ins(self, question: Asked, resolved: Resolved, statistics: Statistics, *, exact: bool) -> Resolved:
+    def stand_ins(
+        self, question: Asked, resolved: Resolved, statistics: Statistics, *, exact: bool,
+        is_word: Callable[[str], bool] = no_word,
+    ) -> Resolved:  # fmt: skip
         """As `with_stand_ins`."""
-        return with_stand_ins(self._db, self.words, resolved, statistics, len(question.words), exact=exact)
+        n_words = len(question.words)
+        return with_stand_ins(self._db, self.words, resolved, statistics, n_words, exact=exact, is_word=is_word)
 
     def find(self, question: Asked, columns: Sequence[Column], limit: int, where: Narrow) -> ByWords:
         """The best `limit` chunks and notes by the rarer of the words, and what has the phrases; all of few notes."""

@@ -6,7 +6,7 @@ Reads the vocabulary, some ten thousand terms: only for a question with such a w
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from itertools import islice
 
@@ -22,15 +22,21 @@ STAND_IN = 0.5  # how much it counts beside other words: two of three that are t
 MOST_WORDS = 6  # of one question: each looks through the vocabulary, about 40 ms of one of 200,000 terms
 
 
+def no_word(_: str) -> bool:
+    """Who knows no word: any may be misspelt."""
+    return False
+
+
 def with_stand_ins(
-    db: apsw.Connection, words: Words, resolved: Resolved, statistics: Statistics, n_words: int, *, exact: bool
-) -> Resolved:
+    db: apsw.Connection, words: Words, resolved: Resolved, statistics: Statistics, n_words: int, *, exact: bool,
+    is_word: Callable[[str], bool],
+) -> Resolved:  # fmt: skip
     """
     `resolved` with terms for those of its words that are nowhere.
 
     Where most words of a question are nowhere it is of another language, and nothing stands in. Nor does anything for
     what was quoted, or for what a question is only made of. What has a digit in it or is written together is not
-    misspelt; with `exact` nothing is.
+    misspelt, nor what `is_word` knows, which is spelled as it is meant; with `exact` nothing is.
     Of words beyond the first MOST_WORDS nothing is looked for. Beside other words what stands in counts STAND_IN, and
     the rest of its weight as missing.
     """
@@ -46,7 +52,7 @@ def with_stand_ins(
         n_looked_for += 1
         found = list(_containing(db, words, word.term))
         if not found and word.may_be_wrong and not exact and len(word.term) >= LEAST_MISSPELT:
-            found = list(_misspelt(db, words, word.term))
+            found = [] if is_word(word.term) else list(_misspelt(db, words, word.term))
             instead |= {word.term: other for other, _ in found[:1]}  # noqa: B035
         if found:
             count = sum(count for _, count in found)

@@ -13,6 +13,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from vragd.cli.commands import spelt
 from vragd.cli.connect import client, data_dir_of, load
 from vragd.cli.reasons import on_sending
 from vragd.cli.render import complain, out, say, within
@@ -49,7 +50,7 @@ def running(args: argparse.Namespace) -> Status | None:
     from vragd.system.lock import holder
 
     try:
-        found: Status = client(args).request("GET", "/v1/status")
+        found: Status = client(args).request("GET", "/v1/status")  # as older daemons know it, too
     except NotRunning:
         return None
     except NoDaemon as error:
@@ -219,7 +220,9 @@ def detach(args: argparse.Namespace, *, said: bool = False) -> int:
     from vragd.cli.service.command import program
 
     if (status := status_of(args)) is not None:
-        raise DaemonBusy(f"a vragd runs already (pid {status['pid']})", hint="vragd restart, or vragd stop")
+        raise DaemonBusy(
+            f"a vragd runs already (pid {status['pid']})", hint="vragd restart begins it anew, vragd stop ends it"
+        )
     loaded = load(args, required=True)
     if not said:
         say_at_start(loaded)
@@ -251,7 +254,8 @@ def detach(args: argparse.Namespace, *, said: bool = False) -> int:
         _until(stands, START_S, "the daemon to answer", f"see {file}")
     process.returncode = 0  # it goes on without us
     out(f"vragd runs (pid {process.pid}), its log is {file}")
-    out("vragd sync --wait returns when all is searchable, vragd status says how far it is, vragd stop ends it")
+    ways = "vragd sync --wait returns when all is searchable, vragd status says how far it is, vragd stop ends it"
+    out(spelt(ways))
     return 0
 
 

@@ -14,10 +14,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from vragd.cli.commands import spelt
 from vragd.cli.hits import print_hits
 from vragd.cli.render import out, plural, say
+from vragd.cli.status import WITHOUT_SIZES
 from vragd.cli.sync import Progress
-from vragd.cli.words import as_typed
 from vragd.client import Client
 from vragd.errors import NoDaemon, UsageError, VragdError
 from vragd.system.places import expanded
@@ -51,14 +52,14 @@ def _demo(args: argparse.Namespace) -> int:
         out(f"A copy of {vault} in {home}")
         with _daemon(home, copy) as client:
             _show_index(client)
-            out(f'\nvragd query "{args.question}"')
+            out(spelt(f'\nvragd query "{args.question}"'))
             started = time.monotonic()
             answer = client.request("POST", "/v1/query", {"text": args.question})
             took = time.monotonic() - started
             print_hits(answer)
             out(f"answered in {took * 1000:.0f} ms")
             _show_edit(client, copy)
-        out(f"\nStopped; the copy and its index are removed. Your own vault: {as_typed()} init ~/path/to/your/vault")
+        out(spelt("\nStopped; the copy and its index are removed. Your own vault: vragd init ~/path/to/your/vault"))
     return 0
 
 
@@ -102,8 +103,8 @@ def _show_index(client: Client) -> None:
     started, progress = time.monotonic(), Progress()
 
     def finished() -> bool:
-        status = client.request("GET", "/v1/status")
-        progress.show(status["pending"])
+        status = client.request("GET", WITHOUT_SIZES)
+        progress.show(status)
         return not status["pending"] and not status["degraded"]
 
     _until(finished, INDEX_S, "the vault to be indexed")
@@ -121,7 +122,7 @@ def _show_edit(client: Client, vault: Path) -> None:
                key=lambda p: p.stat().st_size)  # fmt: skip
     before = client.request("GET", "/v1/status")["stores"][0]["n_embedded"]
     say("")
-    out(f'A line is added to {note.name}; then vragd query "{EDIT_QUESTION}"')
+    out(f'A line is added to {note.name}; then {spelt("vragd query")} "{EDIT_QUESTION}"')
     with note.open("a", encoding="utf-8") as file:
         file.write(EDIT)
     saved = time.monotonic()

@@ -30,6 +30,8 @@ def print_hits(answer: dict[str, Any], first: int = 1, page: Page | None = None,
     say_indexing(answer)
     say_instead(answer)
     say_unknown(answer)
+    if "weak_alone" in answer:
+        say("no good match; what the filters leave is shown, the nearest first")
     for number, hit in enumerate(answer["hits"], first):
         heading = path_of(below_title(hit["title"], hit["heading"]))
         print_title(f"{number}. ", hit["title"], heading, _beside(hit), hit.get("uri", ""), page)

@@ -11,7 +11,7 @@ from vragd.cli import bucket
 from vragd.cli.connect import load
 from vragd.cli.moving import Told, broken_off, outcome, size_of
 from vragd.cli.offers import seconds_for
-from vragd.cli.render import ago, plural, say
+from vragd.cli.render import ago, plural, say, sized
 from vragd.errors import UsageError
 from vragd.system.files import private_dir, write_atomic
 from vragd.system.places import expanded
@@ -88,7 +88,7 @@ def _import(args: argparse.Namespace) -> int:
                 nearby.remember_origin(loaded.data_dir, args.store, path)
             mark.unlink(missing_ok=True)
     size = size_of(path)
-    say(f"{path} was only read: it takes {size / 1e6:,.1f} MB, and may go when nobody else uses it")
+    say(f"{path} was only read: it takes {sized(size)}, and may go when nobody else uses it")
     if origin.shape.space:
         at = " --backend URL" if bucket.wanted(args) else ""
         say(f"try: vragd query{at} -s {args.store} …")
@@ -111,7 +111,7 @@ def _announce(args: argparse.Namespace, origin: Ready, path: Path, where: str) -
     what = plural(count, "passage") if count is not None else "passages"
     shape = origin.shape
     model = shape.model or "a model nobody knows: vragd.open_backend alone asks it"
-    say(f"{origin.title}: {what}, {shape.dimension:,}-d {shape.metric}, {size / 1e6:,.1f} MB; of {model}")
+    say(f"{origin.title}: {what}, {shape.dimension:,}-d {shape.metric}, {sized(size)}; of {model}")
     need = transfer.needs_mib(shape, count)
     took = "" if args.reembed or count is None else f", in about {ago(seconds_for(size, count))}"
     again = " All texts are embedded again." if args.reembed else ""

@@ -12,11 +12,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from vragd.cli.commands import spelt
 from vragd.cli.offers import offers, print_offers
 from vragd.cli.page import seen
 from vragd.cli.reasons import on_language
 from vragd.cli.render import out, plural, say, within
-from vragd.cli.words import as_typed
 from vragd.errors import UsageError
 from vragd.system.files import disk_error, vault_around, write_atomic
 from vragd.system.places import MACOS, config_path, data_dir, expanded, named
@@ -119,14 +119,11 @@ def write_new(args: argparse.Namespace, folders: Sequence[Path]) -> int:
     _replace(file, text)
     out(f"wrote {file}")
     for folder in folders:
-        out(within(f"      {said_of(folder, words_only=words_only)}"))
-        if not words_only:
-            for line in advice_for(folder):
-                out(within(f"      {line}"))
+        for line in said_of(folder, words_only=words_only):
+            out(within(f"      {spelt(line)}"))
     print_offers(offers(data_dir(args.data_dir, None), folders), "      ")
-    vragd = as_typed()
-    out(f"next: {vragd} run --detach, then {vragd} sync --wait, which returns when all is searchable")
-    out(f"or:   {vragd} run, in this terminal; {vragd} service install, at every login")
+    out(spelt("next: vragd run --detach, then vragd sync --wait, which returns when all is searchable"))
+    out(spelt("or:   vragd run, in this terminal; vragd service install, at every login"))
     return 0
 
 
@@ -179,31 +176,27 @@ def configured(
     return text
 
 
-def advice_for(folder: Path) -> list[str]:
-    """What to take instead of the builtin model where it will do badly; two lines, or none."""
-    from vragd.stores.trial import share_foreign_in
-
-    share = share_foreign_in(folder)
-    if share < MANY_FOREIGN:
-        return []
-    return list(on_language(share))
-
-
-def said_of(folder: Path, *, words_only: bool = False) -> str:
-    """How many notes there are, and about how long this machine takes for them; a sentence."""
+def said_of(folder: Path, *, words_only: bool = False) -> list[str]:
+    """
+    How many notes there are, and about how long this machine takes for them, in a sentence; and in two lines more what
+    to take instead of the builtin model where it will do badly.
+    """
     from vragd.config.settings import StoreSettings
-    from vragd.stores.trial import counted, seconds_to_index
+    from vragd.stores.folder import looked_at
 
-    found = counted(folder)
-    if found is None:
-        return f"{folder}: its notes are counted once vragd runs"
-    notes, hidden = found
-    excluded = f", {hidden:,} excluded by Obsidian" if hidden else ""
-    seconds = notes * (S_A_NOTE_OF_WORDS if words_only else S_A_NOTE)
-    between = seconds, seconds
-    if not words_only and seconds > MEASURED_FROM_S:
-        between = seconds_to_index(folder, StoreSettings().embedder) or between
-    return f"{folder}: {plural(notes, 'note')}{excluded}, {roughly(*between)}"
+    with looked_at(folder) as found:
+        if found is None:
+            return [f"{folder}: its notes are counted once vragd runs"]
+        notes, hidden = len(found.notes), found.n_hidden
+        excluded = f", {hidden:,} excluded by Obsidian" if hidden else ""
+        seconds = notes * (S_A_NOTE_OF_WORDS if words_only else S_A_NOTE)
+        between = seconds, seconds
+        if not words_only and seconds > MEASURED_FROM_S:
+            between = found.seconds_to_index(StoreSettings().embedder) or between
+        lines = [f"{folder}: {plural(notes, 'note')}{excluded}, {roughly(*between)}"]
+        if not words_only and (share := found.share_foreign()) >= MANY_FOREIGN:
+            lines += on_language(share)
+        return lines
 
 
 def roughly(seconds: float, now: float) -> str:

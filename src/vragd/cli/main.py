@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from vragd import __version__
+from vragd.cli.commands import MODULES
 from vragd.cli.render import complain
 from vragd.cli.words import Words, show_help
 from vragd.errors import DataDirError, NotRunning, UnknownStore, UsageError, VragdError
@@ -23,49 +24,6 @@ if TYPE_CHECKING:
     from vragd.client import Client
 
 Command = Callable[[argparse.Namespace], int]
-
-# in the order of the help
-MODULES = {
-    "init": "init",
-    "add": "vaults",
-    "remove": "vaults",
-    "list": "vaults",
-    "run": "run",
-    "stop": "control",
-    "reload": "control",
-    "restart": "control",
-    "logs": "logs",
-    "service": "service.command",
-    "query": "query",
-    "find": "find",
-    "status": "status",
-    "files": "files",
-    "get": "get",
-    "similar": "similar",
-    "links": "links",
-    "tags": "lists",
-    "properties": "lists",
-    "tasks": "lists",
-    "recent": "lists",
-    "outline": "lists",
-    "map": "map.command",
-    "sync": "sync",
-    "index": "sync",
-    "store": "store",
-    "reindex": "reindex",
-    "export": "export",
-    "import": "imports",
-    "models": "models",
-    "verify": "verify",
-    "config": "config",
-    "doctor": "doctor.command",
-    "completion": "completion.command",
-    "purge": "purge.command",
-    "web": "web",
-    "demo": "demo",
-    "mcp": "vragd.mcp.command",
-}
-"""Each command and the module of vragd.cli it is in; that of another room by its whole name."""
 
 FILTERED = ("query", "find", "tags", "properties", "tasks", "recent", "similar")
 """The commands that take filters, which may begin with `-`."""

@@ -13,7 +13,8 @@ from pathlib import Path
 
 from vragd import __version__
 from vragd.cli import tree
-from vragd.cli.main import MODULES, parser
+from vragd.cli.commands import MODULES
+from vragd.cli.main import parser
 
 FILES = ("man/vragd.1", "docs/commands.md")
 COMMON = "where things are"

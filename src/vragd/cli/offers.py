@@ -9,8 +9,9 @@ import shlex
 from collections.abc import Collection, Sequence
 from pathlib import Path
 
+from vragd.cli.commands import spelt
 from vragd.cli.connect import data_dir_of
-from vragd.cli.render import ago, out, out_whole, within
+from vragd.cli.render import ago, out, out_whole, sized, within
 
 PER_S, BYTES_PER_S, BYTES_EACH = 1_000, 50e6, 4_000
 """Passages that are put, and bytes that are read, a second; bytes that one takes: guesses, on the small side."""
@@ -38,7 +39,7 @@ def offers(data_dir: Path, folders: Sequence[Path]) -> list[str]:
     for one in found[:MOST]:
         name = _name_for(one.path, one.kind, taken)
         taken.add(name)
-        size, took = f"{one.size / 1e6:,.1f} MB", ago(seconds_for(one.size))
+        size, took = sized(one.size), ago(seconds_for(one.size))
         lines += [
             f"{one.path} is of {CALLED[one.kind]} ({size}): its vectors can be searched, too, in about {took} at most:",
             f"{COMMAND}{one.kind} {shell_word(str(one.path))} -s {name}",
@@ -51,7 +52,7 @@ def offers(data_dir: Path, folders: Sequence[Path]) -> list[str]:
 def print_offers(lines: Sequence[str], indent: str = "") -> None:
     """`offers` for people: a command as long as it is."""
     for line in lines:
-        (out_whole if line.startswith(COMMAND) else out)(indent + line)
+        (out_whole if line.startswith(COMMAND) else out)(indent + spelt(line))
 
 
 def shell_word(text: str) -> str:

@@ -54,7 +54,7 @@ def open_hit(hit: Mapping[str, Any], environ: Mapping[str, str] = os.environ) ->
 def why_not(what: str, opener: str, status: int) -> str:
     """Why `what` was not opened, where `opener` ended with this status; in words for those that xdg-open documents."""
     why = f"no program on this machine opens {what}" if status == NO_PROGRAM else f"{what} could not be opened"
-    return f"{why}: {opener} ended with {status}"
+    return f"{why} ({opener} ended with {status})"
 
 
 def open_link(link: str, environ: Mapping[str, str] = os.environ) -> tuple[str, int]:

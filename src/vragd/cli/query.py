@@ -20,6 +20,8 @@ from vragd.errors import NotFound, NotRunning, UnknownStore, UsageError, VragdEr
 FRESH_S = 25
 FEW = 20
 """Files that wait: more than people save at a time, so that what is found may be any but the best."""
+HANDFUL = 5
+"""So few weak hits of those that filters leave are shown: who narrowed it so far wants to see what there is."""
 DESCRIPTION = """\
 Quotes around a question may be left out, but for what the shell reads itself:
   vragd query how do I brew coffee
@@ -176,7 +178,7 @@ def _query(args: argparse.Namespace) -> int:
     if args.null or args.format != "json":
         answer = _with_state(args, answer)
     show(args, answer, first)
-    return 0 if answer["hits"] else NOTHING_FOUND
+    return 0 if answer["hits"] and "weak_alone" not in answer else NOTHING_FOUND
 
 
 def _with_state(args: argparse.Namespace, answer: Any) -> Any:
@@ -185,10 +187,10 @@ def _with_state(args: argparse.Namespace, answer: Any) -> Any:
         answer = {**answer, "hits": [{**hit, "date": None} for hit in answer["hits"]]}
     if NO_DAEMON in answer["degraded"] or answer["pending"] < (FEW if answer["hits"] else 1):
         return answer
-    from vragd.cli.status import left_of, n_searched
+    from vragd.cli.status import WITHOUT_SIZES, left_of, n_searched
 
     try:
-        status = client(args).request("GET", "/v1/status")
+        status = client(args).request("GET", WITHOUT_SIZES)
     except VragdError:  # it has stopped since
         return answer
     n = sum(n_searched(store) for store in status["stores"])
@@ -263,10 +265,29 @@ def _ask_daemon(args: argparse.Namespace) -> Any:
         "where": filters_of(args),
         "sort": args.sort,
     }
+    answer = _answered(args, question)
+    are_few = not answer["hits"] and 0 < answer["n_weak"] <= HANDFUL
+    if args.format != "text" or args.null or not are_few or not _is_narrowed(question):
+        return answer
+    weak = _answered(args, question | {"weak": True})
+    return weak | {"weak_alone": True} if weak["hits"] else answer
+
+
+def _answered(args: argparse.Namespace, question: dict[str, Any]) -> Any:
     try:
         return client(args).request("POST", "/v1/query", question)
     except NotRunning as error:
         return _without_daemon(args, question, error)
+
+
+def _is_narrowed(question: dict[str, Any]) -> bool:
+    """Whether it has filters, however they were given."""
+    if question["sources"] or question["folder"] or question["where"]:
+        return True
+    from vragd.search.grammar.halves import filter_of
+    from vragd.search.grammar.parse import parse
+
+    return not question["plain"] and filter_of(parse(question["text"])) is not None
 
 
 def _without_daemon(args: argparse.Namespace, question: dict[str, Any], error: NotRunning) -> Any:
@@ -276,7 +297,7 @@ def _without_daemon(args: argparse.Namespace, question: dict[str, Any], error: N
     from vragd.system.memory import TO_ANSWER_MIB, ensure_room
 
     ensure_room(TO_ANSWER_MIB)
-    from vragd.daemon.local import ask_alone
+    from vragd.daemon.alone import ask_alone
 
     try:
         return ask_alone(load(args), question)

@@ -8,6 +8,7 @@ import sys
 from collections.abc import Iterable
 from typing import Any, TextIO
 
+from vragd.cli.commands import spelt
 from vragd.cli.page import Page, Piece, lines, page, seen
 from vragd.errors import Mistyped, VragdError
 
@@ -58,9 +59,12 @@ def out_name(name: str, end: str = "\n") -> None:
 
 
 def say(text: str, indent: int = 0) -> None:
-    """Lines about the answer, on standard error: as wide as it is where that is a terminal."""
+    """
+    Lines about the answer, on standard error: as wide as that is where it is a terminal, commands as they are typed
+    here.
+    """
     width = page(sys.stderr, choice="never").width
-    for line in text.split("\n"):
+    for line in spelt(text).split("\n"):
         shown = _printable(line, sys.stderr.encoding)
         for part in lines([Piece(shown)], Page(width=width), indent) if width else [shown]:
             print(part, file=sys.stderr)
@@ -105,6 +109,14 @@ def ago(seconds: float) -> str:
         if seconds >= size:
             return f"{seconds / size:.0f} {unit}"
     return f"{seconds:.0f} s"
+
+
+def sized(n_bytes: int) -> str:
+    """An amount of bytes, of memory or of a disk, in the unit that fits."""
+    for size, unit in ((2**30, "GiB"), (2**20, "MiB"), (2**10, "KiB")):
+        if n_bytes >= size:
+            return f"{n_bytes / size:,.{0 if n_bytes >= 100 * size else 1}f} {unit}"
+    return plural(n_bytes, "byte")
 
 
 def _is_utf8(encoding: str | None) -> bool:

@@ -10,7 +10,7 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from vragd.cli.connect import load
-from vragd.errors import ConfigError
+from vragd.errors import ConfigError, DaemonBusy
 from vragd.system.memory import TO_RUN_MIB, ensure_room
 from vragd.system.places import config_path
 
@@ -57,6 +57,7 @@ def _run(args: argparse.Namespace) -> int:
     loaded = load(args, required=True)
     teller = _teller(args, loaded)
     if teller is not None:
+        _refuse_second(loaded)
         loaded = load(args, required=True)  # with the log's place
     life.set_up_log(loaded.config.log)
     if teller is None:
@@ -69,6 +70,17 @@ def _run(args: argparse.Namespace) -> int:
         return life.run(loaded, lambda: load(args, required=True), metrics=args.metrics)
     finally:
         teller.stop()
+
+
+def _refuse_second(loaded: Loaded) -> None:
+    """Raise DaemonBusy where a daemon has the data directory, before a terminal is told that one starts."""
+    from vragd.cli.control import is_free
+    from vragd.system.lock import holder
+
+    held = holder(loaded.data_dir)
+    if held is not None and held.socket is not None and not is_free(loaded.data_dir / "lock"):
+        hint = "vragd status says how it is; vragd restart begins it anew, vragd stop ends it"
+        raise DaemonBusy(f"a vragd runs already (pid {held.pid}), and answers at {held.socket}", hint=hint)
 
 
 def _teller(args: argparse.Namespace, loaded: Loaded) -> Teller | None:

@@ -8,8 +8,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TextIO
 
+from vragd.cli.commands import spelt
 from vragd.cli.render import ago, plural
-from vragd.cli.status import Rest, n_searched, sentence
+from vragd.cli.status import WITHOUT_SIZES, left_of, n_searched, sentence
 from vragd.client import Client
 from vragd.errors import VragdError
 
@@ -53,7 +54,7 @@ class Teller:
 
     def _asked(self) -> dict[str, Any] | None:
         try:
-            status: dict[str, Any] = self._client.request("GET", "/v1/status", timeout_s=5.0)
+            status: dict[str, Any] = self._client.request("GET", WITHOUT_SIZES, timeout_s=5.0)
         except VragdError:
             return None
         return status
@@ -68,7 +69,7 @@ def tell(
 
     `asked` gives the daemon's status, or None while it does not answer.
     """
-    started, rest, most, drawn = clock(), Rest(), 0, False
+    started, most, drawn = clock(), 0, False
     while not wait(EVERY_S):
         status = asked()
         if status is None:
@@ -77,7 +78,7 @@ def tell(
         most = max(most, pending)
         if pending:
             done = (most - pending) / most
-            left = rest.of(pending, clock())
+            left = left_of(status)
             bar = f"[{'#' * int(WIDE * done):{WIDE}}] {100 * done:.0f} %"
             stream.write(f"\r\033[K{bar}{', ' + left if left else ''}")
             stream.flush()
@@ -101,4 +102,4 @@ def _ready(status: dict[str, Any], took_s: float, log: Path) -> str:
     if not well or not lines:
         lines += [sentence(status, None), "vragd status says what is wrong." if not well else ""]
     lines += [f"The log is {log}. Ctrl-C stops."]
-    return "".join(f"{line}\n" for line in lines if line)
+    return "".join(f"{spelt(line)}\n" for line in lines if line)

@@ -5,17 +5,21 @@ from __future__ import annotations
 import argparse
 import sys
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from vragd.cli.commands import spelt
 from vragd.cli.connect import client
 from vragd.cli.offers import asked_by_name, offers, print_offers
 from vragd.cli.page import HIT, TITLE, Page, Piece, seen
 from vragd.cli.reasons import in_words, on_language, on_sent
-from vragd.cli.render import ago, json_out, out, out_pieces, plural, the_page, within
+from vragd.cli.render import ago, json_out, out, out_pieces, plural, sized, the_page, within
 from vragd.errors import UsageError, VragdError
 
 Status = dict[str, Any]
+WITHOUT_SIZES = "/v1/status?sizes=false"
+"""Asked where nobody is shown how much memory and disk is taken: that is counted file by file."""
 EVERY_S = 1.0
 SILENT_S = 10.0
 STATES = {
@@ -65,14 +69,13 @@ def _asked(args: argparse.Namespace) -> tuple[Status, float | None]:
 
 
 def _watch(args: argparse.Namespace) -> int:
-    page, said, rest = the_page(), "", Rest()
+    page, said = the_page(), ""
     try:
         while True:
             status, newest_s = _asked(args)
-            left = left_of(status) or rest.of(status["pending"], time.monotonic())
             if page.width:
                 sys.stdout.write("\033[H\033[2J")
-                print_status(status, newest_s, page, left)
+                print_status(status, newest_s, page)
             elif (now := sentence(status, None)) != said:
                 said = now
                 out(said)
@@ -82,31 +85,17 @@ def _watch(args: argparse.Namespace) -> int:
         return 0
 
 
-def left_of(status: Status) -> str:
-    """How long the daemon takes for what is left, in words; "" where it cannot tell, or has nothing to do."""
-    return f"about {ago(left_s)} left" if (left_s := status.get("left_s")) else ""
+def left_of(told: Mapping[str, Any]) -> str:
+    """How long the daemon takes for what is left, in words; "" where it does not say, or has nothing to do."""
+    return f"about {ago(left_s)} left" if (left_s := told.get("left_s")) else ""
 
 
-class Rest:
-    """How long what is left will take, by what was done since there was most."""
-
-    def __init__(self) -> None:
-        self._most, self._since = 0, 0.0
-
-    def of(self, pending: int, now: float) -> str:
-        """In words; "" while nobody can tell. `now` in seconds of a clock that goes on."""
-        if pending >= self._most or not pending:
-            self._most, self._since = pending, now
-            return ""
-        done, took_s = self._most - pending, now - self._since
-        return f"about {ago(took_s * pending / done)} left" if took_s > 1 else ""
-
-
-def sentence(status: Status, newest_s: float | None, left: str = "") -> str:
+def sentence(status: Status, newest_s: float | None) -> str:
     """How it is, in one sentence."""
+    left = left_of(status)
     stores, failed = status["stores"], status["failed"]
     if not stores and not failed:
-        return "Nothing is searched yet: vragd add ~/path/to/your/vault, or vragd store create."
+        return spelt("Nothing is searched yet: vragd add ~/path/to/your/vault, or vragd store create.")
     notes, pending = sum(n_searched(store) for store in stores), status["pending"]
     out_of_reach = sum(lacks_vectors(store) for store in stores)
     behind = sum(store["n_vectors_behind"] > 0 for store in stores)
@@ -156,17 +145,17 @@ def n_searched(store: Status) -> int:
     return int(store["notes"]) - int(store["states"].get("skipped", 0))
 
 
-def print_status(status: Status, newest_s: float | None, page: Page, left: str = "") -> None:
+def print_status(status: Status, newest_s: float | None, page: Page) -> None:
     """One screen of it."""
-    out_pieces([Piece(sentence(status, newest_s, left or left_of(status)), TITLE)], page)
+    out_pieces([Piece(sentence(status, newest_s), TITLE)], page)
     if status["pending"]:
-        out("vragd sync --wait returns when all is searchable")
+        out(spelt("vragd sync --wait returns when all is searchable"))
     told = f"vragd {status['version']}, pid {status['pid']}, up {ago(status['uptime_s'])}"
     for field, where in (("memory_bytes", "of memory"), ("bytes_on_disk", "on disk")):
-        told += f", {round(status[field] / 2**20):,} MiB {where}" if field in status else ""
+        told += f", {sized(status[field])} {where}" if field in status else ""
     out(told)
     if kept := status.get("page"):
-        how = "does not answer, and is begun again" if kept["trouble"] else "vragd web opens it"
+        how = "does not answer, and is begun again" if kept["trouble"] else spelt("vragd web opens it")
         out(f"page: {kept['url']} ({how})")
     for store in status["stores"]:
         _store(store, page)
@@ -222,9 +211,9 @@ def _store(store: Status, page: Page) -> None:
     states = {state: n for state, n in store["states"].items() if state not in ("indexed", "pending") and n}
     if states:
         shown = ", ".join(f"{n:,} {state}" for state, n in states.items())
-        out(f"  not whole: {shown} (vragd files --state failed, --state skipped say why)")
+        out(spelt(f"  not whole: {shown} (vragd files --state failed, --state skipped say why)"))
     if closed := store.get("n_closed"):
-        out(f"  withheld from assistants: {plural(closed, 'note')} (vragd files --why NOTE says why)")
+        out(spelt(f"  withheld from assistants: {plural(closed, 'note')} (vragd files --why NOTE says why)"))
     for source in store["sources"]:
         _source(source, page)
     if trouble := store["trouble"]:
@@ -235,12 +224,12 @@ def _store(store: Status, page: Page) -> None:
     for name, n in store.get("also_fed", {}).items():
         who = "another source" if n == 1 else f"{n:,} other sources"
         out(within(f"  {who} called {name} {'is' if n == 1 else 'are'} put into the same place, by other machines:"))
-        out("    vragd query --backend shows a note that several have once, the newest")
+        out(spelt("    vragd query --backend shows a note that several have once, the newest"))
     if advice := store.get("advice"):
         out(within(f"  {advice}"))
     if share := store.get("foreign"):
         what, way = on_language(share)
-        out(f"  note: {what}\n  {way}")
+        out(f"  note: {what}\n  {spelt(way)}")
     for line in in_words(store["degraded"]):
         out(within(f"  note: {line}"))
 
@@ -275,7 +264,7 @@ def _source(source: Status, page: Page) -> None:
     if source["n_deletes_held"]:
         out(
             f"    {plural(source['n_deletes_held'], 'note is', 'notes are')} missing all at once and kept for now;"
-            " if that is meant: vragd sync --confirm-deletes"
+            f" if that is meant: {spelt('vragd sync --confirm-deletes')}"
         )
     for folder, why in list(source["unwatched"].items())[:3]:
         if why != "asked_for":
@@ -290,4 +279,4 @@ def _source(source: Status, page: Page) -> None:
 def _wrong(page: Page, what: str, hint: str, indent: str = "  ") -> None:
     out_pieces([Piece(seen(within(f"{indent}{what}"))[0], HIT)], page, len(indent) + 2)
     for line in hint.split("\n") if hint else ():
-        out(f"{indent}try: {line}")
+        out(f"{indent}try: {spelt(line)}")

@@ -7,8 +7,9 @@ from typing import Any
 from urllib.parse import quote
 
 from vragd.cli import bucket
+from vragd.cli.commands import spelt
 from vragd.cli.connect import Session, data_dir_of
-from vragd.cli.render import json_out, out, plural, say, the_page, within
+from vragd.cli.render import json_out, out, plural, say, sized, the_page, within
 from vragd.cli.status import STATES, n_searched, print_replicas
 from vragd.errors import UsageError
 from vragd.system.places import named
@@ -65,7 +66,7 @@ def _list(args: argparse.Namespace) -> int:
         return 0
     for row in answer["stores"]:
         size = "" if row["notes"] is None else f"{plural(n_searched(row), 'note')}, {plural(row['chunks'], 'chunk')}"
-        left = "data without a configuration (vragd store delete)" if row["origin"] == "left" else ""
+        left = spelt("data without a configuration (vragd store delete)") if row["origin"] == "left" else ""
         where = f"  in {row['backend']}" if row["backend"] else ""
         out(within(f"{row['name']:20} {size or left}{where}"), INDENT)
         if row["trouble"]:
@@ -132,7 +133,7 @@ def _info(args: argparse.Namespace) -> int:
     if args.json:
         json_out(info)
         return 0
-    out(f"{info['name']} ({info['origin']}), in {info['folder']}, {info['bytes_on_disk'] / 1e6:.1f} MB", 2)
+    out(f"{info['name']} ({info['origin']}), in {info['folder']}, {sized(info['bytes_on_disk'])}", 2)
     looked_at = all(source["scanned_s_ago"] is not None for source in info["sources"])
     left = f", {info['pending']:,} to be indexed" if info["pending"] or looked_at else ""  # else nobody knows
     out(f"  {plural(n_searched(info), 'note')} in {plural(info['chunks'], 'chunk')}{left}")

@@ -7,16 +7,17 @@ import os
 import re
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 from urllib.parse import quote
 
 from vragd.cli import bucket
 from vragd.cli.connect import Session, client
+from vragd.cli.passing import Passing
 from vragd.cli.reasons import say_behind
 from vragd.cli.render import plural, say
-from vragd.cli.status import Rest
+from vragd.cli.status import left_of
 from vragd.errors import UsageError, VragdError
 from vragd.system.places import expanded, literal, named
 
@@ -83,7 +84,7 @@ def wait(request: Callable[..., Any], answer: dict[str, Any]) -> dict[str, Any]:
     try:
         while not answer["done"]:
             answer = request("POST", "/v1/sync", {"tickets": answer["tickets"], "wait_s": POLL_S})
-            progress.show(answer["pending"])
+            progress.show(answer)
             reasons = HOPELESS & set(answer["degraded"])
             hopeless_since = (hopeless_since or time.monotonic()) if reasons else None
             if hopeless_since is not None and time.monotonic() - hopeless_since > PATIENCE_S:
@@ -105,27 +106,22 @@ def _waits(request: Callable[..., Any], answer: dict[str, Any], reasons: Sequenc
 class Progress:
     """How many paths are left, rewritten in place on a terminal, silent elsewhere."""
 
-    def __init__(self) -> None:
-        self._shown = False
-        self._most, self._rest = 0, Rest()
+    def __init__(self, stream: TextIO | None = None) -> None:
+        self._most, self._line = 0, Passing(stream or sys.stderr)
 
-    def show(self, pending: int) -> None:
-        """Draw the bar for so many paths left."""
+    def show(self, told: Mapping[str, Any]) -> None:
+        """Draw the bar for what the daemon says is left."""
+        pending, left = told["pending"], left_of(told)
         self._most = max(self._most, pending)
-        left = self._rest.of(pending, time.monotonic())
-        if not sys.stderr.isatty() or not self._most:
-            return
-        done = self._most - pending
-        width = 30 * done // self._most
-        bar = f"[{'#' * width}{'.' * (30 - width)}] {done:,} of {self._most:,}"
-        sys.stderr.write(f"\r\033[K{bar}{', ' + left if left else ''}")
-        sys.stderr.flush()
-        self._shown = True
+        if self._most:
+            done = self._most - pending
+            width = 30 * done // self._most
+            bar = f"[{'#' * width}{'.' * (30 - width)}] {done:,} of {self._most:,}"
+            self._line.show(f"{bar}{', ' + left if left else ''}")
 
     def end(self) -> None:
-        if self._shown:
-            sys.stderr.write("\r\033[K")
-            sys.stderr.flush()
+        """Take the bar away."""
+        self._line.end()
 
 
 def _index(args: argparse.Namespace) -> int:

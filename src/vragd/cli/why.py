@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from vragd.cli.commands import spelt
 from vragd.cli.connect import Session, load
 from vragd.cli.links import named as linked
 from vragd.cli.query import NOTHING_FOUND, as_text
@@ -172,8 +173,9 @@ def _is_searched(file: Mapping[str, Any]) -> bool:
 def _print(named: str, answers: Sequence[Mapping[str, Any]], stores: Sequence[Mapping[str, Any]], hint: str) -> None:
     if not answers:
         out(within(f"{named}: no such file in a folder that is searched"), 2)
-        out(within(f"  {hint}"), 2)
-        out("  a name, or a path as vragd files prints them; another folder is searched after vragd add", 2)
+        out(within(f"  {spelt(hint)}"), 2)
+        said = "  a name, or a path as vragd files prints them; another folder is searched after vragd add"
+        out(spelt(said), 2)
         known = ", ".join(source["path"] for store in stores for source in store["sources"])
         out(within(f"  searched: {known or 'none yet'}"), 4)
     for answer in answers:

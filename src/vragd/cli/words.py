@@ -8,7 +8,7 @@ import sys
 from collections.abc import Iterable, Sequence
 from typing import Any, NoReturn
 
-from vragd.cli.render import complain, say
+from vragd.cli.render import complain
 from vragd.cli.tree import below, every, flags
 from vragd.errors import UsageError, nearest
 
@@ -207,19 +207,9 @@ def score(text: str) -> float:
     return found
 
 
-def as_typed() -> str:
-    """What starts vragd here: as it was typed, where the shell finds none by its name."""
-    import shutil
-
-    typed = sys.argv[0]
-    is_ours = typed.rpartition("/")[2] == "vragd"
-    return typed if is_ours and shutil.which("vragd") is None else "vragd"
-
-
 def show_help(parser: argparse.ArgumentParser) -> int:
     """What there is, where nothing was asked for."""
-    for line in parser.format_help().rstrip().split("\n"):
-        say(line)
+    parser.print_help(sys.stderr)
     return UsageError.exit_status
 
 

@@ -11,13 +11,11 @@ import json
 import os
 from collections.abc import Awaitable, Callable
 from contextlib import ExitStack
-from functools import partial
 from typing import Any, ParamSpec, TypeVar
 
 from vragd.client import encoded, error_of
 from vragd.config.load import Loaded
 from vragd.errors import NotFound
-from vragd.server import alone
 from vragd.server.routes import dispatch
 from vragd.stores import unattended
 from vragd.stores.questions import Questions
@@ -73,14 +71,6 @@ class Local:
             self._run(self._stores.stop)
         finally:
             self._stack.close()
-
-
-def ask_alone(loaded: Loaded, body: Any) -> Any:
-    """
-    What `/v1/query` answers where no daemon runs, by words alone: nothing is opened for writing. Raises VragdError.
-    """
-    set_up(level="error", style=loaded.config.log.format, show_paths=loaded.config.log.paths)
-    return json.loads(alone.query(encoded(body), partial(unattended.query, loaded)))
 
 
 def _as_of_before(error: NotFound) -> NotFound:

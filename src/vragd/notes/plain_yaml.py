@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from functools import cache
 
 from vragd.notes.model import Node
 
@@ -18,9 +19,15 @@ _IN_LIST = rf"[A-Za-z0-9_/\u00a1-\u1fff\u2e80-\ud7ff](?:(?![,\[\]{{}}:#\"']){_AN
 _DOUBLE = rf'"(?:(?!["\\]){_ANY})*+"'
 _SINGLE = rf"'(?:(?!'){_ANY})*+'"
 _VALUE = rf"(?P<text>{_TEXT})|(?P<quoted>{_DOUBLE}|{_SINGLE})"
-_PAIR = re.compile(rf"(?P<key>[A-Za-z][A-Za-z0-9_-]{{0,100}}+):(?: ++(?:{_VALUE}|\[(?P<list>[^\[\]]*+)\]))?+ *+$")
-_ITEM = re.compile(rf"(?P<blanks> *+)- ++(?:{_VALUE}) *+$")
-_PART = re.compile(rf" *+(?:(?P<text>{_IN_LIST})|(?P<quoted>{_DOUBLE}|{_SINGLE})) *+(?:,|$)")
+_PAIR = rf"(?P<key>[A-Za-z][A-Za-z0-9_-]{{0,100}}+):(?: ++(?:{_VALUE}|\[(?P<list>[^\[\]]*+)\]))?+ *+$"
+_ITEM = rf"(?P<blanks> *+)- ++(?:{_VALUE}) *+$"
+_PART = rf" *+(?:(?P<text>{_IN_LIST})|(?P<quoted>{_DOUBLE}|{_SINGLE})) *+(?:,|$)"
+
+
+@cache
+def _compiled(pattern: str) -> re.Pattern[str]:
+    """Once one is wanted: the ranges of Unicode take long, and most who load this read no note."""
+    return re.compile(pattern)
 
 
 def read(text: str) -> dict[str, Node] | None:
@@ -31,13 +38,13 @@ def read(text: str) -> dict[str, Node] | None:
     for number, line in enumerate(text.split("\n")):
         if not line.strip(" "):
             continue
-        if match := _PAIR.match(line):
+        if match := _compiled(_PAIR).match(line):
             node = _node(match, number)
             if node is None:
                 return None
             found.setdefault(match["key"].lower(), node)
             opened = node if not node.text and node.plain and node.items is None else None
-        elif opened is not None and (match := _ITEM.match(line)):
+        elif opened is not None and (match := _compiled(_ITEM).match(line)):
             if opened.items is None:
                 opened.items, opened.plain, blanks = [], False, match["blanks"]
             elif match["blanks"] != blanks:
@@ -59,7 +66,7 @@ def _parts(inner: str, number: int) -> Iterator[Node | None]:
     """The items of a list on one line; None for what is not of this kind."""
     at = 0
     while at < len(inner.rstrip(" ")):
-        match = _PART.match(inner, at)
+        match = _compiled(_PART).match(inner, at)
         if match is None:
             yield None
             return

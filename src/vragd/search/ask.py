@@ -202,7 +202,9 @@ class _Look:
         foreign = in_another_language([word.term for word in words], [word.term for word in nowhere])
         resolved = replace(resolved, foreign=foreign)
         exact = question.exact or question.listed
-        self._resolved = now.stand_ins(self._asked, resolved, self._statistics, exact=exact)
+        self._resolved = now.stand_ins(
+            self._asked, resolved, self._statistics, exact=exact, is_word=self._target.is_word
+        )
         where = Narrow(question.sources, spellings(question.folder) if question.folder else ())
         where = where if self._narrowed is None else Narrow(notes=self._narrowed.notes)
         return now.find(self._asked, self._resolved.columns, self._n, where)

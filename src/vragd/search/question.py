@@ -15,6 +15,7 @@ from vragd.backends.base import VectorBackend
 from vragd.catalog.model import SpaceRow
 from vragd.catalog.reader import Reader
 from vragd.catalog.sources import Types
+from vragd.catalog.standins import no_word
 from vragd.errors import UsageError
 from vragd.search.grammar.tree import Node
 from vragd.terms.bounds import MAX_QUERY_CHARS, MAX_TOP_K
@@ -94,6 +95,8 @@ class Target:
     """Whether `reader` and `peers` leave out what is closed. The backend holds it all the same."""
     partial: bool = False
     """Whether there are sources that are none of `places`."""
+    is_word: Callable[[str], bool] = no_word
+    """Which words are spelled as they are meant, though no note has them."""
 
     @property
     def words_alone(self) -> bool:

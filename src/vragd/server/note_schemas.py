@@ -6,8 +6,9 @@ from typing import Literal
 
 from pydantic import Field
 
+from vragd.server.bodies import Body, Request, Strings, UnknownModel
 from vragd.server.narrowing import Where
-from vragd.server.schemas import Body, FileRefModel, Request, Strings, UnknownModel
+from vragd.server.schemas import FileRefModel
 from vragd.terms.bounds import MAX_TOP_K
 from vragd.terms.fields import Integer
 

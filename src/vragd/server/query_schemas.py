@@ -6,8 +6,8 @@ from typing import Annotated, Literal
 
 from pydantic import ConfigDict, Field
 
+from vragd.server.bodies import Body, Finite, Request, Strings, UnknownModel
 from vragd.server.narrowing import Where, says_what_it_asks
-from vragd.server.schemas import Body, Finite, Request, Strings, UnknownModel
 from vragd.terms.bounds import MAX_OFFSET, MAX_QUERY_CHARS, MAX_TOGETHER, MAX_TOP_K
 from vragd.terms.fields import Integer
 

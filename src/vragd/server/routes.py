@@ -60,6 +60,8 @@ async def query(call: Call) -> Any:
 
 async def status(call: Call) -> Any:
     """What runs, how far it is, and what is wrong"""
+    if not _truth(call, "sizes", default=True):
+        return await reports.overview(call.stores, assistant=call.assistant)
     return await reports.status(call.stores, assistant=call.assistant)
 
 
@@ -118,6 +120,7 @@ async def sync(call: Call) -> Any:
         "done": done,
         "tickets": tickets,
         "pending": sum(indexer.dirty.pending() for indexer in indexers),
+        "left_s": reports.left_s(indexers),
         "degraded": tuple(degraded),
     }
 
@@ -163,8 +166,8 @@ async def delete_store(call: Call) -> Any:
     return {"deleted": name, "origin": origin, "left_behind": left}
 
 
-def _truth(call: Call, key: str) -> bool:
-    said = call.query.get(key, ["false"])[-1]
+def _truth(call: Call, key: str, *, default: bool = False) -> bool:
+    said = call.query.get(key, [str(default).lower()])[-1]
     if said not in _TRUTH:
         raise UsageError(f"{key} is {said[:40]!r}, expected true or false")
     return _TRUTH[said]
@@ -175,7 +178,7 @@ async def index(call: Call) -> Any:
     b: s.IndexRequest = call.body
     with _as_the_caller_put_it():
         tickets = await changes.index_once(call.stores, b.store, b.path, b.include, b.backend)
-    return {"done": False, "tickets": tickets, "pending": 0, "degraded": ()}
+    return {"done": False, "tickets": tickets, "pending": 0, "left_s": None, "degraded": ()}
 
 
 async def reindex(call: Call) -> Any:
@@ -183,7 +186,8 @@ async def reindex(call: Call) -> Any:
     b: s.ReindexRequest = call.body
     tickets = await changes.reindex(call.stores, b.store, embed=b.embed)
     indexer = call.stores.indexer(b.store)
-    return {"done": False, "tickets": tickets, "pending": indexer.dirty.pending(), "degraded": ()}
+    pending, left_s = indexer.dirty.pending(), reports.left_s([indexer])
+    return {"done": False, "tickets": tickets, "pending": pending, "left_s": left_s, "degraded": ()}
 
 
 async def verify(call: Call) -> Any:
@@ -214,12 +218,13 @@ _MANY = {"type": "array", "items": {"type": "string"}}
 _FILES = {"state": {"type": "array", "items": {"enum": list(_STATES)}}, "store": _MANY}
 _WAIT = {"type": "number", "minimum": 0, "maximum": ls.MAX_WAIT_S, "default": 0}
 _MAP: dict[str, dict[str, Any]] = {"store": _MANY, "wait_s": _WAIT, **AUDIENCE}
+_STATUS: dict[str, dict[str, Any]] = {"sizes": {"type": "boolean", "default": True}, **AUDIENCE}
 _RECALL = {"recall": {"type": "boolean", "default": False}}
 _DELETE = {"keep_remote": {"type": "boolean", "default": False}}
 
 ROUTES: tuple[Route, ...] = (
     Route("POST", "/v1/query", query, q.QueryAnswer, q.QueryRequest, timeout_s=60.0, query=AUDIENCE),
-    Route("GET", "/v1/status", status, s.StatusAnswer, query=AUDIENCE),
+    Route("GET", "/v1/status", status, s.StatusAnswer, query=_STATUS),
     Route("GET", "/v1/files", files, s.FilesAnswer, query=_FILES),
     Route("POST", "/v1/links", links, s.LinksAnswer, s.LinksRequest, query=AUDIENCE),
     Route("POST", "/v1/tags", lists.tags, ls.TagsAnswer, ls.TagsRequest, query=AUDIENCE),

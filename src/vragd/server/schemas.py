@@ -4,19 +4,15 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
+from vragd.server.bodies import Body, Request, Strings
 from vragd.terms import backends, embedders
-from vragd.terms.fields import Integer, Patterns, as_tuple
+from vragd.terms.fields import Integer, Patterns
 from vragd.terms.metric import Metric
 from vragd.terms.names import STORE
 from vragd.terms.settings import BackendSettings, EmbedderSettings, Mcp, default_backend, default_embedder
 from vragd.terms.variants import OneOf
-
-Strings = Annotated[tuple[str, ...], BeforeValidator(as_tuple)]
-
-MAX_FLOAT32 = 3.4028234663852886e38
-Finite = Annotated[float, Field(ge=-MAX_FLOAT32, le=MAX_FLOAT32, allow_inf_nan=False)]
 
 AnyBackend = Annotated[BackendSettings, OneOf(backends.TYPES)]
 AnyEmbedder = Annotated[EmbedderSettings, OneOf(embedders.TYPES)]
@@ -43,28 +39,6 @@ AbsolutePath = Annotated[
 ]
 
 
-class Body(BaseModel):
-    # a validator takes a millisecond to make: each is made when it is first asked for, not while the daemon starts
-    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
-
-
-class Request(Body):
-    """Read from JSON: a value of another type than asked for is refused."""
-
-    model_config = ConfigDict(strict=True)
-
-
-class UnknownModel(Body):
-    """
-    A tag, property or folder the question names and no note has, or a note whose links it asks for and that there is
-    not. `nearest` is one that there is, or empty.
-    """
-
-    kind: Literal["tag", "property", "folder", "note"]
-    name: str
-    nearest: str
-
-
 class SyncRequest(Request):
     """Scan now; with `wait_s`, answer when all is searchable or time is up. `tickets` of an earlier answer wait on."""
 
@@ -79,6 +53,7 @@ class SyncAnswer(Body):
     done: bool
     tickets: dict[str, int]
     pending: int
+    left_s: float | None
     degraded: tuple[str, ...]
 
 

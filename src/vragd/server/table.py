@@ -10,7 +10,7 @@ import re
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, is_dataclass
 from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import parse_qs, unquote
 
 from pydantic import BaseModel, ValidationError
@@ -22,6 +22,7 @@ if TYPE_CHECKING:  # the page's door has no stores
     from vragd.stores.questions import Questions
     from vragd.stores.stores import Stores
 
+M = TypeVar("M", bound=BaseModel)
 ROWS_AT_ONCE = 500
 JSON = "application/json"
 
@@ -139,10 +140,13 @@ def _parameters(route: Route, search: str) -> dict[str, list[str]]:
 
 def parse(route: Route, body: bytes) -> BaseModel | None:
     """The body as the route has it. Raises UsageError."""
-    if route.request is None:
-        return None
+    return None if route.request is None else parsed(route.request, body)
+
+
+def parsed(model: type[M], body: bytes) -> M:
+    """The body as a model has it. Raises UsageError."""
     try:
-        return route.request.model_validate_json(body or b"{}")
+        return model.model_validate_json(body or b"{}")
     except ValidationError as error:
         raise UsageError(complaint(error), hint="GET /openapi.json describes every request") from None
     except RecursionError:

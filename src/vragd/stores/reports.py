@@ -64,17 +64,26 @@ async def overview(stores: Stores, *, assistant: bool = False, whole: bool = Fal
             if audience.shown([name])
         ],
         "pending": sum(row["pending"] for row in rows),
-        "left_s": _left_s(rows),
+        "left_s": _longest([row["left_s"] for row in rows if row["pending"]]),
         "generation": sum(row["generation"] for row in rows),
         "degraded": list(dict.fromkeys(reason for row in rows for reason in row["degraded"]))
         + ["store_failed"] * bool(audience.shown(stores.failed)),
     }
 
 
-def _left_s(rows: Iterable[Mapping[str, Any]]) -> float | None:
-    """For how many seconds all stores together have work: each does its own; None while that cannot be told of one."""
-    found = [row["left_s"] for row in rows if row["pending"]]
-    return max(found) if found and None not in found else None
+def left_s(indexers: Iterable[Indexer]) -> float | None:
+    """For how many seconds all of these stores together have work: each does its own; None while nobody can tell."""
+    return _longest([_left_s(indexer) for indexer in indexers if indexer.dirty.pending()])
+
+
+def _longest(found: Sequence[float | None]) -> float | None:
+    known = [each for each in found if each is not None]
+    return max(known) if known and len(known) == len(found) else None
+
+
+def _left_s(indexer: Indexer) -> float | None:
+    found = None if indexer.trouble else indexer.progress.left_s(indexer.dirty.pending())
+    return None if found is None else round(found, 1)
 
 
 def _said(error: VragdError | None) -> dict[str, str] | None:
@@ -97,8 +106,6 @@ async def _store_status(audience: Audience, indexer: Indexer, *, whole: bool) ->
     counts = read.counts
     pending, degraded = await audience.state([indexer])
     trouble, now = indexer.trouble, stores.clock.steady()
-    # to an assistant how long it takes would tell of what is closed
-    left_s = None if audience.assistant or trouble else indexer.progress.left_s(indexer.dirty.pending())
     return {
         "name": store.name,
         "notes": counts.notes,
@@ -107,7 +114,8 @@ async def _store_status(audience: Audience, indexer: Indexer, *, whole: bool) ->
         "states": counts.states,
         "n_closed": counts.closed,
         "pending": pending,
-        "left_s": None if left_s is None else round(left_s, 1),
+        # to an assistant how long it takes would tell of what is closed
+        "left_s": None if audience.assistant else _left_s(indexer),
         "generation": read.generation,
         "n_embedded": store.n_embedded,
         "degraded": degraded,

@@ -12,19 +12,22 @@ from contextlib import ExitStack, closing, contextmanager
 from dataclasses import replace
 from pathlib import Path
 from threading import Lock
-from typing import Any, Never
+from typing import TYPE_CHECKING, Any, Never
 
 from vragd.config.load import Loaded
+from vragd.embed.spelling import is_word
 from vragd.errors import EmbedderUnavailable, NotFound, VragdError
 from vragd.search.ask import Place, Target, ask
 from vragd.search.asking import each_of
 from vragd.search.merge import best_of
 from vragd.store.resting import Looked, Resting
-from vragd.store.store import Store
-from vragd.stores.questions import check_named, told
+from vragd.stores.answers import check_named, told
 from vragd.stores.registry import Registry
-from vragd.stores.stores import Stores
-from vragd.vault.source import Source
+
+if TYPE_CHECKING:  # for a question alone nothing of what runs stores is loaded
+    from vragd.store.store import Store
+    from vragd.stores.stores import Stores
+    from vragd.vault.source import Source
 
 NO_DAEMON = "no_daemon"
 
@@ -61,7 +64,9 @@ def query(
         readers = tuple(store.reader for store in resting)
         answers = []
         for store in resting:
-            target = Target(store.name, store.reader, None, None, _nobody, _places(store), readers)
+            target = Target(
+                store.name, store.reader, None, None, _nobody, _places(store), readers, is_word=is_word
+            )  # fmt: skip
             best = best_of([ask(target, one) for one in questions], chunks=questions[0].chunks)
             answers.append(("", best))
         n_changed = sum(store.n_changed for store in resting)

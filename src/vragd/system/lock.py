@@ -79,9 +79,11 @@ def _take(fd: int, path: Path, way_out: str) -> None:
         fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         pid, socket = _record(fd)
-        where = f" and answers at {socket}" if socket else ""
+        where, stop = (
+            (f" and answers at {socket}", "vragd stop ends it") if socket else ("", "wait for its end, or stop it")
+        )
         raise DaemonBusy(
-            f"another vragd (pid {pid or 'unknown'}) uses {path.parent}{where}", hint=f"stop it, or {way_out}"
+            f"another vragd (pid {pid or 'unknown'}) uses {path.parent}{where}", hint=f"{stop}; or {way_out}"
         ) from None
     except OSError as error:
         raise DataDirError(f"cannot lock {path}: {os.strerror(error.errno or 0)}") from error

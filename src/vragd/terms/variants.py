@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Annotated, Any, Union
 
 from pydantic import BaseModel, Field, GetCoreSchemaHandler, GetJsonSchemaHandler, TypeAdapter
-from pydantic_core import CoreSchema, PydanticCustomError, core_schema
+from pydantic_core import CoreSchema, PydanticCustomError, SchemaValidator, core_schema
 
 from vragd.errors import ConfigError
 from vragd.system.packages import Types
@@ -16,12 +16,13 @@ class OneOf:
     """
     `Annotated[BASE, OneOf(TYPES)]`: settings of one of the types, each a subclass of `BASE`.
 
-    Dumped with every field of the subclass: as a field of type `BASE` they would be dropped.
+    Dumped with every field of the subclass: as a field of type `BASE` they would be dropped. Of ours none is loaded
+    before a value is of its type: a validator costs milliseconds to make, and all of them more than a question.
     """
 
     def __init__(self, types: Types) -> None:
         self._types = types
-        self._wide: dict[str, TypeAdapter[Any]] = {}  # by type of a package; a validator costs milliseconds to make
+        self._made: dict[str, SchemaValidator] = {}  # by type, "" for what has none
 
     def classes(self) -> list[type[BaseModel]]:
         """The classes of our own types, and of those of packages that can be imported."""
@@ -35,30 +36,35 @@ class OneOf:
         return found
 
     def __get_pydantic_core_schema__(self, base: type[BaseModel], handler: GetCoreSchemaHandler) -> CoreSchema:
-        def validate(value: Any, ours: core_schema.ValidatorFunctionWrapHandler) -> Any:
+        def validate(value: Any) -> Any:
             name = value.get("type") if isinstance(value, Mapping) else getattr(value, "type", None)
-            if not isinstance(name, str) or name in self._types.ours:
-                return ours(value)
-            return self._adapter(name, base).validate_python(value)
+            return self._validator(name if isinstance(name, str) else "", base).validate_python(value)
 
-        inner = handler.generate_schema(_union([self._types.settings(name) for name in self._types.ours]))
-        return core_schema.no_info_wrap_validator_function(
-            validate, inner, serialization=core_schema.simple_ser_schema("any")
+        return core_schema.no_info_plain_validator_function(
+            validate, serialization=core_schema.simple_ser_schema("any")
         )
 
     def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
         return handler(TypeAdapter(_union(self.classes())).core_schema)
 
-    def _adapter(self, name: str, base: type[BaseModel]) -> TypeAdapter[Any]:
-        if name not in self._wide:
-            if name not in (names := self._types.names()):
+    def _validator(self, name: str, base: type[BaseModel]) -> SchemaValidator:
+        if name not in self._made:
+            if not name:  # it says which there are
+                whole = TypeAdapter(_union([self._types.settings(one) for one in self._types.ours])).core_schema
+                self._made[name] = SchemaValidator(whole)
+                return self._made[name]
+            if name in self._types.ours:
+                cls = self._types.settings(name)
+            elif name in (names := self._types.names()):
+                cls = self._of_package(name)
+            else:
                 raise _fault(self._types.unknown(name, names))
-            cls = self._of_package(name)
             if not issubclass(cls, base):
                 raise _fault(f"{self._types.noun} type {name!r}: {cls.__name__} is no {base.__name__}")
-            ours = [self._types.settings(name) for name in self._types.ours]
-            self._wide[name] = TypeAdapter(_union([*ours, cls]))
-        return self._wide[name]
+            # tagged, so that a complaint names the type as one about all of them does
+            tagged = core_schema.tagged_union_schema({name: TypeAdapter(cls).core_schema}, "type")
+            self._made[name] = SchemaValidator(tagged)
+        return self._made[name]
 
     def _of_package(self, name: str) -> type[BaseModel]:
         try:

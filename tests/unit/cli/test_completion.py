@@ -18,10 +18,11 @@ import pytest
 
 from tests.fakes.named import Named, named
 from vragd.cli import tree
+from vragd.cli.commands import MODULES
 from vragd.cli.completion.reply import NAMED, NAMED_IN, ON_DISK, ON_DISK_AS, Known, answer
 from vragd.cli.completion.scripts import SHELLS, installed
 from vragd.cli.completion.typed import Typed, for_bash, in_bash, in_fish
-from vragd.cli.main import MODULES, main, parser
+from vragd.cli.main import main, parser
 from vragd.errors import NoDaemon
 
 KNOWN = Known(MODULES, parser)

@@ -7,10 +7,11 @@ from pathlib import Path
 import pytest
 
 from tests.unit.search.test_tongue import CHINESE, ENGLISH, FRENCH
-from vragd.cli.init import advice_for, configured, roughly, said_of
+from vragd.cli.init import configured, roughly, said_of
 from vragd.cli.main import main
 from vragd.config import load
-from vragd.stores.trial import seconds_to_index
+from vragd.config.settings import StoreSettings
+from vragd.stores.folder import looked_at
 from vragd.system import failpoints
 
 
@@ -25,21 +26,26 @@ def test_words_only_writes_a_store_without_a_model(tmp_path: Path) -> None:
 def test_how_long_it_takes_is_said_without_a_model(tmp_path: Path) -> None:
     for number in range(400):
         (tmp_path / f"{number}.md").write_text("text\n")
-    assert said_of(tmp_path, words_only=True).endswith("400 notes, a few seconds to index")
+    (said,) = said_of(tmp_path, words_only=True)
+    assert said.endswith("400 notes, a few seconds to index")
 
 
 def test_how_long_an_index_takes_is_tried_on_this_machine(tmp_path: Path) -> None:
     for number in range(40):
         (tmp_path / f"{number}.md").write_text(f"# Note {number}\n\n{ENGLISH}\n")
-    embedder = load.parse(configured([tmp_path], "config.yaml"), "config.yaml").stores["notes"].embedder
-    few = seconds_to_index(tmp_path, embedder)
+    few = seconds_to_index(tmp_path)
     assert few is not None
     assert 0 < few[0] <= few[1]
     (tmp_path / "long.md").write_text(f"{ENGLISH}\n\n" * 4_000)
-    many = seconds_to_index(tmp_path, embedder)
+    many = seconds_to_index(tmp_path)
     assert many is not None
     assert many[0] > few[0], "it goes by how much there is to embed"
-    assert seconds_to_index(tmp_path / "none", embedder) is None
+    assert seconds_to_index(tmp_path / "none") is None
+
+
+def seconds_to_index(folder: Path) -> tuple[float, float] | None:
+    with looked_at(folder) as found:
+        return found.seconds_to_index(StoreSettings().embedder) if found else None
 
 
 def test_how_long_it_takes_is_said_as_a_range_and_for_a_busy_machine() -> None:
@@ -52,13 +58,13 @@ def test_how_long_it_takes_is_said_as_a_range_and_for_a_busy_machine() -> None:
 
 def test_another_model_is_advised_where_many_notes_are_not_english(tmp_path: Path) -> None:
     (tmp_path / "a.md").write_text(ENGLISH)
-    assert advice_for(tmp_path) == []
+    assert len(said_of(tmp_path)) == 1
     (tmp_path / "b.md").write_text(FRENCH)
     (tmp_path / "c.md").write_text(CHINESE)
-    first, second = advice_for(tmp_path)
+    _, first, second = said_of(tmp_path)
     assert first.startswith("about 67% of the notes are not English")
     assert "vragd models" in second
-    assert advice_for(tmp_path / "none") == []
+    assert said_of(tmp_path / "none") == [f"{tmp_path}/none: its notes are counted once vragd runs"]
 
 
 def test_the_configuration_is_whole_at_every_step_of_its_replacement(

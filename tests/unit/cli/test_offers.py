@@ -18,6 +18,7 @@ from tests.unit.cli.test_moving import home, texts
 from vragd.cli.main import main
 from vragd.cli.offers import asked_by_name, offers, print_offers
 from vragd.cli.query import show
+from vragd.cli.render import sized
 from vragd.cli.status import print_imports
 from vragd.stores.moves.nearby import found_near
 
@@ -81,7 +82,7 @@ def test_what_could_be_imported_is_said_with_size_time_and_a_command(home: Path)
     place = storage(home / "My Storage")
     size = sum(file.stat().st_size for file in place.iterdir())
     first, second = offers(home / "data", [home / "vault"])
-    what = f"{place} is of LlamaIndex ({size / 1e6:,.1f} MB): its vectors can be searched, too, in about "
+    what = f"{place} is of LlamaIndex ({sized(size)}): its vectors can be searched, too, in about "
     assert first.startswith(what) and first.endswith(" at most:")
     assert second == f"  vragd import llamaindex '{place}' -s my-storage"
     chroma(home / "notes")

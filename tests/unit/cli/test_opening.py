@@ -63,7 +63,7 @@ def test_why_nothing_was_opened_is_said_in_words(uri: str, what: str, status: in
     (tmp_path / "xdg-open").chmod(0o755)
     with pytest.raises(VragdError) as refused:
         open_hit(HIT | {"uri": uri}, {"PATH": str(tmp_path)})
-    assert refused.value.message == f"{why.format(what)}: xdg-open ended with {status}"
+    assert refused.value.message == f"{why.format(what)} (xdg-open ended with {status})"
     assert "or open /v/a b.md yourself" in refused.value.hint
 
 

@@ -24,9 +24,15 @@ def told(*statuses: dict[str, Any] | None, n: int = 99) -> str:
 
 
 def test_it_says_how_far_it_is_until_all_is_searchable() -> None:
-    shown = told(None, READY | {"degraded": ["initial_scan"]}, READY | {"pending": 100}, READY | {"pending": 50}, READY)
+    shown = told(
+        None,
+        READY | {"degraded": ["initial_scan"]},
+        READY | {"pending": 100},
+        READY | {"pending": 50, "left_s": 2.0},
+        READY,
+    )
     assert "50 %, about 2 s left" in shown
-    assert shown.endswith("notes: 103 notes searchable after 6 s\nThe log is /log. Ctrl-C stops.\n")
+    assert shown.endswith("notes: 103 notes searchable after 2 s\nThe log is /log. Ctrl-C stops.\n")
 
 
 def test_what_is_wrong_at_the_start_is_said() -> None:

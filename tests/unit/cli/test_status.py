@@ -12,7 +12,7 @@ from tests.unit.cli.purging import answering
 from vragd.cli.doctor.parts import socket_and_daemon
 from vragd.cli.main import main
 from vragd.cli.page import Page
-from vragd.cli.status import Rest, left_of, print_status, sentence
+from vragd.cli.status import left_of, print_status, sentence
 from vragd.config.load import load
 from vragd.errors import UsageError
 
@@ -112,15 +112,6 @@ def test_what_is_wrong_is_told_with_the_way_out(capsys: pytest.CaptureFixture[st
         "from assistants: all of it",
     ):  # fmt: skip
         assert part in shown, part
-
-
-def test_what_is_left_is_told_by_what_was_done() -> None:
-    rest = Rest()
-    assert rest.of(100, 0.0) == ""
-    assert rest.of(120, 5.0) == "", "it has become more"
-    assert rest.of(110, 5.5) == ""
-    assert rest.of(60, 15.0) == "about 10 s left"
-    assert rest.of(0, 20.0) == ""
 
 
 def test_while_all_is_indexed_it_says_how_long_that_takes_and_what_waits_for_it(

@@ -75,7 +75,8 @@ def user_unit(tmp_path: Path, **kwargs: Any) -> str:
 @needs_systemd
 def test_systemd_has_nothing_against_the_user_units(tmp_path: Path) -> None:
     assert accepted(tmp_path, user_unit(tmp_path), units.SERVICE, "--user") == ""
-    assert accepted(tmp_path, user_unit(tmp_path, private_tmp=False), units.SERVICE, "--user") == ""
+    shared = user_unit(tmp_path, temporary=f"{tmp_path}/a 50% da\\ta")
+    assert accepted(tmp_path, shared, units.SERVICE, "--user") == ""
     assert accepted(tmp_path, units.user_service("/bin/true", None), units.SERVICE, "--user") == ""
     assert accepted(tmp_path, units.socket_unit("%t/vragd/vragd.sock"), units.SOCKET, "--user") == ""
 

@@ -120,7 +120,7 @@ def test_who_opens_no_browser_waits_for_none(tmp_path: Path, capsys: pytest.Capt
         page = kept(Keeps("http://127.0.0.1:8123", 10**9))
         assert page is not None
         telling.led(page)  # returns
-    assert "ended with 4. Open the address above." in capsys.readouterr().err
+    assert "ended with 4). Open the address above." in capsys.readouterr().err
     assert list(tmp_path.glob("*.html")) == []
 
 

@@ -20,7 +20,8 @@ from vragd.mcp.install import jsonc, toml
 from vragd.mcp.install.clients import CLIENTS, Client, file_of, keys_in
 from vragd.mcp.install.editing import BACKUP, Edited
 from vragd.mcp.install.jsonc import Unreadable
-from vragd.mcp.install.program import options, program
+from vragd.mcp.install.program import options
+from vragd.system.program import lasting
 
 WORDS = ["/opt/vragd", "mcp", "--config", '/home/ä"\\/c.yaml']
 KEYS = ("mcpServers", "vragd")
@@ -360,14 +361,14 @@ def test_the_program_is_named_as_it_outlives_an_upgrade(tmp_path: Path) -> None:
     (version / "vragd").write_text("#!")
     (version / "vragd").chmod(0o755)
     python = str(version / "python")
-    assert program(python, str(outer)) == [str(version / "vragd")]
+    assert lasting(python, str(outer)) == [str(version / "vragd")]
     (outer / "vragd").symlink_to(version / "vragd")
-    assert program(python, os.pathsep.join(["", "relative", str(outer)])) == [str(outer / "vragd")]
+    assert lasting(python, os.pathsep.join(["", "relative", str(outer)])) == [str(outer / "vragd")]
     (outer / "vragd").unlink()
     (outer / "vragd").write_text("#! another one")
     (outer / "vragd").chmod(0o755)
-    assert program(python, str(outer)) == [str(version / "vragd")]
-    assert program(str(tmp_path / "python"), "") == [str(tmp_path / "python"), "-m", "vragd"]
+    assert lasting(python, str(outer)) == [str(version / "vragd")]
+    assert lasting(str(tmp_path / "python"), "") == [str(tmp_path / "python"), "-m", "vragd"]
 
 
 def test_what_is_not_the_default_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

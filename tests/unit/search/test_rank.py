@@ -355,6 +355,13 @@ def test_what_stands_in_is_only_said_where_a_note_that_may_be_shown_has_it(world
         assert "Private/zoo.md" not in {hit.path for hit in answer.hits}
 
 
+def test_a_word_that_is_spelled_as_it_is_meant_stands_for_no_other(world: World) -> None:
+    fill(world, FILLER | {"past.md": "The past is gone."})
+    assert ask(target(world), Question("pasta", weak=True)).instead == {"pasta": "past"}
+    known = replace(target(world), is_word={"pasta"}.__contains__)
+    assert ask(known, Question("pasta", weak=True)).instead == {}
+
+
 def test_notes_that_differ_in_the_last_digits_of_their_score_alone_keep_the_order_of_the_stores(world: World) -> None:
     fill(world, {"a.md": "A wombat digs burrows."})
     answer = ask(target(world), Question("wombat"))

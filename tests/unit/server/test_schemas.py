@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
+from vragd.server.bodies import Request
 from vragd.server.query_schemas import QueryRequest
-from vragd.server.schemas import IndexRequest, Request, StoreRequest, SyncRequest, VerifyRequest
+from vragd.server.schemas import IndexRequest, StoreRequest, SyncRequest, VerifyRequest
 from vragd.server.table import complaint
 
 OLLAMA = {"type": "ollama", "model": "m"}

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from vragd.cli.commands import spelt
 from vragd.cli.page import DIM, HIT, TITLE, Piece, seen
 from vragd.cli.render import json_out, out_pieces, plural, say, the_page, within
 from vragd.errors import UsageError
@@ -55,14 +56,29 @@ def _doctor(args: argparse.Namespace) -> int:
 
 def examined(args: argparse.Namespace) -> list[Finding]:
     """What all checks find."""
+    from vragd.cli.passing import Passing
+
+    line = Passing()
+    try:
+        return _examined(args, lambda area: line.show(f"looks at: {area}"))
+    finally:
+        line.end()
+
+
+def _examined(args: argparse.Namespace, tell: Callable[[str], None]) -> list[Finding]:
+    """As `examined`; each area is told before it is looked at, for some take seconds."""
+    tell("program")
     from vragd.cli.connect import load
     from vragd.cli.doctor import machine, parts
     from vragd.cli.doctor.finding import Finding, ran
     from vragd.errors import ConfigError, VragdError
 
-    findings = (
-        ran("program", machine.interpreter) + ran("packages", machine.packages) + ran("database", machine.database)
-    )
+    findings = list[Finding]()
+    for area, check in (
+        ("program", machine.interpreter), ("packages", machine.packages), ("database", machine.database)
+    ):  # fmt: skip
+        tell(area)
+        findings += ran(area, check)
     try:
         loaded = load(args)
     except VragdError as error:
@@ -80,6 +96,7 @@ def examined(args: argparse.Namespace) -> list[Finding]:
         ("daemon", lambda: parts.socket_and_daemon(args, loaded)),
         ("service", parts.service),
     ):
+        tell(area)
         findings += ran(area, check)
     return findings
 
@@ -97,7 +114,7 @@ def _print(findings: Sequence[Finding], n_bad: int) -> None:
     out_pieces([Piece(f"{first}{more}.", TITLE)], page)
     for finding in findings:
         style = {"bad": HIT, "note": TITLE, "ok": DIM}[finding.state]
-        text = seen(within(f"{finding.area}: {finding.found}"))[0]
+        text = seen(within(f"{finding.area}: {spelt(finding.found)}"))[0]
         out_pieces([Piece(f"{finding.state:5} ", style), Piece(text)], page, 6)
         if finding.way:
-            out_pieces([Piece(seen(within(f"      try: {finding.way}"))[0])], page, 11)
+            out_pieces([Piece(seen(within(f"      try: {spelt(finding.way)}"))[0])], page, 11)

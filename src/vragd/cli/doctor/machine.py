@@ -11,14 +11,14 @@ from pathlib import Path
 
 from vragd import __version__
 from vragd.cli.doctor.finding import Fact, Finding
-from vragd.cli.render import plural
+from vragd.cli.render import plural, sized
 from vragd.config.load import Loaded
 from vragd.system.places import MACOS
+from vragd.system.program import goes_away
 
 PACKAGES = ("apscheduler", "apsw", "boto3", "h11", "numpy", "onnxruntime", "pathspec", "pydantic",
             "regex", "structlog", "tokenizers", "watchdog", "xxhash", "yaml")  # fmt: skip
 """Modules that vragd cannot do without; models and backends are tried by themselves."""
-THROW_AWAY = re.compile(r"/(?:uv/(?:archive|environments)-v\d+|pipx/\.cache|\.cache/pipx|Cellar|nix/store)/")
 OVER_A_NETWORK = re.compile(r"(nfs\d?|cifs|smb\w*|afs|9p|fuse\..*|sshfs|ceph|glusterfs|virtiofs|drvfs)")
 MOST_FOLDERS = 200_000
 ROOM = 0.8
@@ -33,7 +33,7 @@ def interpreter() -> Iterator[Finding]:
         "kernel": (re.match(r"\d+(?:\.\d+)*", platform.release()) or [""])[0],
     }  # fmt: skip
     yield Finding("program", "ok", f"vragd {__version__}, Python {version} at {sys.executable}", facts=facts)
-    if THROW_AWAY.search(f"{sys.prefix}/"):
+    if goes_away(sys.prefix):
         way = "install it where it stays: pipx install vragd, or uv tool install vragd"
         yield Finding("program", "note", f"{sys.prefix} is a place that an upgrade takes away", way, {"lasts": False})
 
@@ -79,13 +79,19 @@ def disk(loaded: Loaded) -> Iterator[Finding]:
 
     place = _there(loaded.data_dir)
     free, least = free_mib(place), loaded.config.limits.min_free_mib
-    used = bytes_below(loaded.data_dir) >> 20 if loaded.data_dir.is_dir() else 0
-    facts = {"free_mib": free, "used_mib": used, "least_mib": least}
+    used = bytes_below(loaded.data_dir)
+    facts = {"free_mib": free, "used_mib": used >> 20, "least_mib": least}
     if free < least:
         way = "free some space; indexing goes on by itself. Answers go on meanwhile"
-        yield Finding("disk", "bad", f"{free:,} MiB are free at {place}, indexing pauses below {least:,}", way, facts)
+        yield Finding(
+            "disk",
+            "bad",
+            f"{sized(free << 20)} free at {place}, indexing pauses below {sized(least << 20)}",
+            way,
+            facts,
+        )
     else:
-        yield Finding("disk", "ok", f"{free:,} MiB free, the index takes {used:,} MiB", facts=facts)
+        yield Finding("disk", "ok", f"{sized(free << 20)} free, the index takes {sized(used)}", facts=facts)
 
 
 def file_systems(loaded: Loaded, mounts: Path = Path("/proc/self/mounts")) -> Iterator[Finding]:

@@ -8,9 +8,10 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from vragd.cli.commands import spelt
 from vragd.cli.connect import data_dir_of, load
 from vragd.cli.purge.running import holder_of, refusal, stop
-from vragd.cli.render import json_out, out, plural, say, within
+from vragd.cli.render import json_out, out, plural, say, sized, within
 from vragd.errors import ConfigError, UsageError, VragdError
 from vragd.system.places import config_path
 
@@ -180,7 +181,7 @@ def _imported(data: Path) -> list[Thing]:
     said = dict[Path, str]()
     for row in imported(data, lambda file, error: said.setdefault(file, error.message)):
         count = plural(row["vectors"], "passage")
-        said[folder / f"{row['name']}.db"] = f"store {row['name']}, {count}; vragd export keeps it"
+        said[folder / f"{row['name']}.db"] = f"store {row['name']}, {count}; {spelt('vragd export keeps it')}"
     return [Thing("imported", file, list, said=what) for file, what in said.items()]
 
 
@@ -293,7 +294,7 @@ def _print_left(left: Left) -> None:
 
 
 def _size(size: int) -> str:
-    return f"{size / 1e6:.1f} MB" if size >= 100_000 else f"{size / 1e3:.1f} kB" if size else ""
+    return sized(size) if size else ""
 
 
 def _json(found: Found, *, done: bool) -> None:

@@ -9,11 +9,12 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from vragd.cli import logged
+from vragd.cli.commands import spelt
 from vragd.cli.connect import client, load
 from vragd.cli.render import complain, out, out_whole, say
-from vragd.errors import ConfigError, DaemonBusy, NoDaemon, NoManager, VragdError
+from vragd.errors import ConfigError, DaemonBusy, NoDaemon, NoManager, UsageError, VragdError
 from vragd.system.places import config_path, expanded
-from vragd.system.program import own
+from vragd.system.program import goes_away, lasting, own
 
 if TYPE_CHECKING:
     from vragd.cli.service.managers import Manager, Plan
@@ -88,6 +89,7 @@ def _install(args: argparse.Namespace, chosen: Manager) -> int:
     loaded = load(args, required=True)
     plan = plan_of(args, loaded)
     if not args.only_print:
+        refuse_what_goes(plan.argv[0])
         chosen.check()
         _refuse_second(args, chosen)
         say_at_start(loaded)
@@ -118,7 +120,7 @@ def plan_of(args: argparse.Namespace, loaded: Loaded) -> Plan:
     sources = [source.path for store in stores for source in store.sources]
     caches = dict.fromkeys(cache for store in stores for cache in store.backend.caches)
     return Plan(
-        argv=(*program(), *words),
+        argv=(*_lasting(), *words),
         data_dir=loaded.data_dir.absolute(),
         socket=loaded.socket,
         log_file=loaded.config.log.file,
@@ -132,6 +134,19 @@ def program() -> list[str]:
     if not sys.executable:
         raise VragdError("this Python does not know its own path", hint="write the unit by hand, see systemd/")
     return own(sys.executable)
+
+
+def _lasting() -> list[str]:
+    """As `program`, by a name that outlives this version: along PATH, or where pipx and uv put programs."""
+    program()  # refused where nobody knows
+    return lasting(sys.executable, os.pathsep.join([os.environ.get("PATH", ""), str(expanded("~/.local/bin"))]))
+
+
+def refuse_what_goes(program: str) -> None:
+    """Raise UsageError for a program that will not be there when the service is started again."""
+    if goes_away(program):
+        hint = "install it where it stays: pipx install vragd, or uv tool install vragd; then vragd service install"
+        raise UsageError(f"{program} is in a place that an upgrade or a clean-up takes away", hint=hint)
 
 
 def _pid(args: argparse.Namespace) -> int | None:
@@ -161,7 +176,7 @@ def _status(args: argparse.Namespace, chosen: Manager) -> int:
         out(f"daemon: {f'answers, pid {pid}, without a service manager' if pid else 'does not answer'}")
         return NOT_RUNNING
     if not chosen.installed:
-        out(f"{chosen.name}: not installed (vragd service install)")
+        out(spelt(f"{chosen.name}: not installed (vragd service install)"))
     else:
         chosen.show()
     if chosen.waits_for_a_client:

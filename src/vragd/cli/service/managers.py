@@ -367,7 +367,8 @@ def _unit(plan: Plan, *, sandbox: bool) -> str:
     writable += plan.caches
     seen = [Path(plan.argv[0]), *writable, *plan.needed]
     in_tmp = any(tmp in Path(os.path.realpath(path)).parents for path in seen for tmp in SHARED_TMP)
-    return units.user_service(exec_start, units.path_list([str(p) for p in writable]), private_tmp=not in_tmp)
+    temporary = str(plan.data_dir) if in_tmp else ""
+    return units.user_service(exec_start, units.path_list([str(p) for p in writable]), temporary=temporary)
 
 
 def _runtime_folder() -> Path:

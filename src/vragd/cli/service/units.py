@@ -208,15 +208,21 @@ WantedBy=sockets.target
 """
 
 
-def user_service(exec_start: str, writable: str | None, *, private_tmp: bool = True) -> str:
+def user_service(exec_start: str, writable: str | None, *, temporary: str = "") -> str:
     """
     The user unit. `exec_start` and `writable` are as `command_line` and `path_list` write them.
 
     Without `writable` it has no namespaces of its own, for machines that do not let a user's service have them.
+    `temporary` is a folder for temporary files where /tmp cannot be a private one: something it needs lies there.
     """
-    tmp = "PrivateTmp=true" if private_tmp else "# No PrivateTmp=: something it needs lies below /tmp or /var/tmp."
+    tmp = f"{_SHARED_TMP}Environment={_quoted(f'TMPDIR={temporary}')}" if temporary else "PrivateTmp=true"
     namespaces = "" if writable is None else _NAMESPACES.format(writable=writable, private_tmp=tmp)
     return _USER_SERVICE.format(exec_start=exec_start, namespaces=namespaces, supervision=_SUPERVISION)
+
+
+_SHARED_TMP = """\
+# No PrivateTmp=: something it needs lies below /tmp or /var/tmp, which are read-only to it. SQLite sorts in files.
+"""
 
 
 def system_service() -> str:

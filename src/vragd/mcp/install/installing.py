@@ -26,10 +26,11 @@ from vragd.mcp.install.clients import (
     keys_of_entry,
 )
 from vragd.mcp.install.editing import Edited
-from vragd.mcp.install.program import options, program
+from vragd.mcp.install.program import options
 from vragd.mcp.text import seen
 from vragd.system.files import vault_around
 from vragd.system.places import MACOS
+from vragd.system.program import lasting
 
 CLI_S = 60.0
 CLAUDE_REMOVES = ("claude", "mcp", "remove", "--scope", "user", "vragd")
@@ -49,7 +50,7 @@ def install(args: Namespace) -> int:
         hint = "vragd never writes in a vault: --print shows what to put there"
         raise UsageError(f"{project / client.in_project} is inside the vault {vault}", hint=hint)
     given = options(args.config, args.data_dir, args.socket, os.environ)
-    words = [*program(sys.executable, os.environ.get("PATH", "")), "mcp", *given]
+    words = [*lasting(sys.executable, os.environ.get("PATH", "")), "mcp", *given]
     path = file_of(client, macos=MACOS, project=project)
     if args.client == CLAUDE_CODE and project is None:
         _by_its_own_command(words, undo=args.undo, only_print=args.only_print)

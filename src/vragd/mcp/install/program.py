@@ -2,25 +2,10 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from pathlib import Path
 
 from vragd.system.places import config_path, expanded
-from vragd.system.program import own, runs
-
-
-def program(executable: str, search: str) -> list[str]:
-    """
-    The program that runs as `executable`'s vragd, as an absolute path: the name by which it is found along `search` (a
-    PATH), which outlives the versions it leads to; else the script beside the interpreter, or the module.
-    """
-    script, *module = own(executable)
-    for folder in () if module else search.split(os.pathsep):
-        found = Path(folder) / "vragd"
-        if folder.startswith("/") and runs(found) and os.path.realpath(found) == os.path.realpath(script):
-            return [str(found)]
-    return [script, *module]
 
 
 def options(
