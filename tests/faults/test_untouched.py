@@ -1,4 +1,4 @@
-"""What is imported is only read: as the kernel tells it, no call of an import changes anything of it, nor opens it to."""
+"""What is imported is only read: the kernel is asked for nothing by which it could be changed."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ def state(folder: Path) -> dict[Path, tuple[int, int, int, int, bytes]]:
 
 
 def calls_on(folder: Path, log: Path) -> Iterator[tuple[str, str]]:
-    """Each call that named something in the folder, or a descriptor of it, and what was said of it."""
+    """Each call that named something in the folder, or a descriptor of it; of what is written nothing is told."""
     for line in log.read_text("utf-8", "replace").splitlines():
         told = re.match(r"(?:\d+ +)?(?:<\.\.\. )?(\w+)[( ]", line)
         if told and str(folder) in line:
@@ -88,7 +88,7 @@ def test_an_import_opens_nothing_of_the_original_to_write(name: str, tmp_path: P
     folder = make(tmp_path / "original")
     before = state(folder)
     log = tmp_path / "calls"
-    traced = ["strace", "-f", "-qq", "-y", "-s", "4096", "-o", str(log), "-e", "signal=none"]
+    traced = ["strace", "-f", "-qq", "-y", "-s", "0", "-o", str(log), "-e", "signal=none"]
     traced += ["-e", "trace=" + ",".join(f"?{call}" for call in (*OPENS, *CHANGES))]
     with vragd(tmp_path) as home:
         command = ["import", kind, str(folder), "--store", "imported", "--unchecked"]

@@ -130,10 +130,9 @@ class VectorFile:
                 with self._guard:
                     self._forget()
                     self._close_writing()
-                with closing(apsw.Connection(str(self.path), flags=apsw.SQLITE_OPEN_READWRITE)) as alone:
-                    with suppress(apsw.BusyError, apsw.LockedError):
-                        if alone.pragma("journal_mode", "delete") == "delete":  # with a log the pages stay as they are
-                            _lay_out(alone, wanted)
+                with closing(apsw.Connection(str(self.path))) as alone, suppress(apsw.BusyError, apsw.LockedError):
+                    if alone.pragma("journal_mode", "delete") == "delete":  # with a log the pages stay as they are
+                        _lay_out(alone, wanted)
 
     def check(self) -> None:
         """Have SQLite look through the file, past what is remembered of it. Says `progress`. Raises BackendRefused."""
@@ -177,10 +176,11 @@ class VectorFile:
     def _replace(self, name: str) -> None:
         made = self.path.with_name(f".{self.path.name}.{secrets.token_hex(4)}.tmp")
         try:
-            _prepare(made)
-            with closing(open_read_write(made, MIGRATIONS, what=str(made), application_id=APPLICATION_ID)) as into:
-                with closing(apsw.Connection(str(self.path), flags=apsw.SQLITE_OPEN_READONLY)) as of:
-                    may_miss = copy_readable(of, into, name)
+            with (
+                closing(_opened_to_write(made)) as into,
+                closing(apsw.Connection(str(self.path), flags=apsw.SQLITE_OPEN_READONLY)) as of,
+            ):
+                may_miss = copy_readable(of, into, name)
             # the log goes first: a new file would take it for its own
             for suffix in ("-wal", "-shm", *([""] if may_miss else ())):
                 there = self.path.with_name(self.path.name + suffix)
@@ -222,8 +222,7 @@ class VectorFile:
                     self.path.unlink(missing_ok=True)  # emptied: what is in the log would be written into it
                 self._close_writing()
             if self._write is None:
-                _prepare(self.path)
-                self._write = open_read_write(self.path, MIGRATIONS, what=str(self.path), application_id=APPLICATION_ID)
+                self._write = _opened_to_write(self.path)
                 self._opened, self._write_opened = self._identity(), self._n_opened
             return self._write
 
@@ -325,16 +324,17 @@ class VectorFile:
         return BackendDamaged(said, hint=f"vragd verify --repair mends that of a store on notes; else {AWAY}")
 
 
-def _prepare(path: Path) -> None:
+def _opened_to_write(path: Path) -> apsw.Connection:
     """
-    Give a file that is not there yet its page size, which is fixed with the first thing that is written, and the mark
-    by which it is known to be ours, which must not be in its log alone.
+    The one that writes. A file that is not there yet gets its page size, which is fixed with the first thing that is
+    written, and the mark by which it is known to be ours, which must not be in its log alone.
     """
     make_private(path)
     if not path.stat().st_size:
         with closing(apsw.Connection(str(path))) as db:
             db.execute(f"pragma application_id = {APPLICATION_ID}")
             _lay_out(db, PAGE)
+    return open_read_write(path, MIGRATIONS, what=str(path), application_id=APPLICATION_ID)
 
 
 def _lay_out(db: apsw.Connection, page: int) -> None:
@@ -346,7 +346,7 @@ def _application(path: Path) -> int:
     """
     Whose file it says it is, in its first page, whatever else can be read of it.
 
-    By SQLite's own hand: to close a descriptor of ours would take away the locks of its connections, see `make_private`.
+    By SQLite's own hand: to close a descriptor of ours would take its connections' locks away, see `make_private`.
     """
     try:
         file = apsw.VFSFile("", str(path), [apsw.SQLITE_OPEN_READONLY | apsw.SQLITE_OPEN_MAIN_DB, 0])

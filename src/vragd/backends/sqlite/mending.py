@@ -50,7 +50,7 @@ def copy_readable(of: apsw.Connection, into: apsw.Connection, name: str) -> bool
         for number, called, *shape in found:
             row = (number, called, secrets.token_hex(8), *shape)
             into.execute("insert or ignore into collections values (?, ?, ?, ?, ?, ?, ?, ?)", row)
-    dimensions = {number: dimension for number, dimension in into.execute("select number, dimension from collections")}
+    dimensions = dict[int, int](into.execute("select number, dimension from collections"))
     told, whole = _numbers(of)
     numbers = sorted(told)
     for start in range(0, len(numbers), AT_ONCE):
