@@ -35,8 +35,8 @@ from vragd.errors import (
     NewerFormat,
     UnknownCollection,
 )
+from vragd.system.alive import STEPS, goes_on
 from vragd.system.files import private_dir, write_atomic
-from vragd.system.lanes import STEPS, goes_on
 from vragd.system.sqlite import Migration, make_private, open_read_only, open_read_write, transaction, translated
 from vragd.system.writers import OnlyWriter
 
@@ -45,7 +45,7 @@ APPLICATION_AT = 68  # bytes into the file, as its format says
 AWAY = "choose another path, or move it away: a store on notes fills it anew"
 CHUNK = 1 << 20
 PAGE = 16_384  # bytes: of a vector of 768 numbers a smaller one would waste a quarter
-SMALL_PAGE, LITTLE = 4_096, 1 << 19  # and of so little in all each table would waste most of a large one
+SMALL_PAGE, LITTLE = 1_024, 1 << 19  # and of so little in all most of a large one would be empty, in each table
 
 
 def _first(db: apsw.Connection) -> None:

@@ -13,7 +13,7 @@ import numpy as np
 from vragd.backends import plain
 from vragd.backends.base import MAX_KEY_BYTES, key_id
 from vragd.errors import BackendRefused
-from vragd.system.lanes import progress
+from vragd.system.alive import progress
 from vragd.system.sqlite import transaction
 from vragd.terms.metric import METRICS
 
