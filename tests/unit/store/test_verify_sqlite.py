@@ -129,6 +129,7 @@ def test_a_file_that_is_cut_or_gone_while_nobody_runs_is_mended_when_it_is_opene
     assert left == {"vectors.db", "vectors.db.lock"}, "nobody else lost anything"
 
 
+@pytest.mark.slow
 def test_a_flipped_byte_anywhere_loses_nothing(tmp_path: Path, file: Path) -> None:
     """At once where a page is no page any more; where numbers are others, by verify, as SQLite has no checksums."""
     filled(tmp_path, file)
