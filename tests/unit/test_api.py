@@ -174,6 +174,19 @@ def test_everything_public_can_be_had_and_loads_little() -> None:
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "[]\n"
 
 
+@pytest.mark.parametrize("kind", ["file", "sqlite"])
+def test_vectors_are_opened_and_asked_without_what_only_a_daemon_needs(tmp_path: Path, kind: str) -> None:
+    code = (
+        "import sys; from vragd import open_backend\n"
+        f"with open_backend({kind!r}, path={str(tmp_path / 'vectors')!r}) as vectors:\n"
+        "    vectors.create_store('abc', 2); vectors.put_vectors('abc', [('a', [1, 0])])\n"
+        "    assert [found.key for found in vectors.query('abc', [1, 0])] == ['a']\n"
+        "heavy = {'asyncio', 'structlog', 'yaml', 'onnxruntime', 'faiss', 'boto3', 'vragd.config', 'vragd.store'}\n"
+        "print(sorted(heavy & set(sys.modules)))"
+    )
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "[]\n"
+
+
 @pytest.mark.parametrize("path", sorted(EXAMPLES.glob("*.py")), ids=lambda path: path.name)
 def test_an_example_says_how_it_is_run_and_uses_what_is_public(path: Path) -> None:
     tree = ast.parse(path.read_text("utf-8"))

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from typing import Generic, Protocol, TypeVar
 
 from vragd.errors import AGAIN, BackendUnavailable, VragdError
-from vragd.system.lanes import progress
+from vragd.system.alive import progress
 
 SLOW_S, PAUSE_S = 1.0, 5.0
 """A server that keeps whoever connects waiting so long, in vain, is not asked again for a while."""

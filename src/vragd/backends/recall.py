@@ -9,7 +9,7 @@ import numpy as np
 from vragd.backends.base import VectorBackend
 from vragd.backends.scan import Nearest
 from vragd.backends.scores import prepared
-from vragd.system.lanes import progress
+from vragd.system.alive import progress
 
 QUESTIONS, NEAREST, AT_ONCE = 20, 10, 1_000
 

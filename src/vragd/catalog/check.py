@@ -9,7 +9,7 @@ from pathlib import Path
 import apsw
 
 from vragd.catalog.indexing import index_all
-from vragd.system.lanes import STEPS, goes_on
+from vragd.system.alive import STEPS, goes_on
 
 
 def check(db: apsw.Connection) -> list[str]:

@@ -64,7 +64,7 @@ def asked(args: argparse.Namespace, *names: str) -> bool:
     directory = data_dir_of(args)
     if len(names) != 1 or not (directory / IMPORTED).is_dir():
         return False
-    from vragd.stores.moves.places import imported_url, is_imported
+    from vragd.stores.moves.imported import imported_url, is_imported
 
     if not is_imported(directory, names[0]):
         return False
@@ -82,7 +82,7 @@ def imported(directory: Path, damaged: Callable[[Path, VragdError], object] = _c
     if not (directory / IMPORTED).is_dir():
         return []
     from vragd.stores import elsewhere
-    from vragd.stores.moves.places import opened_import, unfinished
+    from vragd.stores.moves.imported import opened_import, unfinished
 
     rows = list[dict[str, Any]]()
     folder = directory / IMPORTED
@@ -193,7 +193,7 @@ def _quietly(args: argparse.Namespace) -> Iterator[Place]:
         with chosen(args) as place:
             yield place
         return
-    from vragd.stores.moves.places import opened_import
+    from vragd.stores.moves.imported import opened_import
 
     with opened_import(data_dir_of(args), name) as place:
         yield place
@@ -203,7 +203,7 @@ def _is_whole(args: argparse.Namespace) -> bool:
     """Whether it is no import that broke off; otherwise that is said."""
     if (name := getattr(args, "imported", None)) is None:
         return True
-    from vragd.stores.moves.places import GO_ON, unfinished
+    from vragd.stores.moves.imported import GO_ON, unfinished
 
     if not unfinished(data_dir_of(args), name).exists():
         return True

@@ -48,7 +48,7 @@ KINDS = ("jsonl", "llamaindex", "chroma", "vector-rag-tool")
 
 def _import(args: argparse.Namespace) -> int:
     from vragd.stores import elsewhere
-    from vragd.stores.moves import foreign, nearby, places, sound, transfer
+    from vragd.stores.moves import foreign, imported, nearby, places, sound, transfer
 
     if args.reembed and args.unchecked:
         raise UsageError("--reembed makes new vectors, --unchecked takes the old ones", hint="leave one of them out")
@@ -74,8 +74,8 @@ def _import(args: argparse.Namespace) -> int:
             return 0
         if not bucket.wanted(args):
             private_dir(private_dir(loaded.data_dir) / bucket.IMPORTED)
-        mark = None if bucket.wanted(args) else places.unfinished(loaded.data_dir, args.store)
-        if mark and not places.imported_file(loaded.data_dir, args.store).exists():
+        mark = None if bucket.wanted(args) else imported.unfinished(loaded.data_dir, args.store)
+        if mark and not imported.imported_file(loaded.data_dir, args.store).exists():
             write_atomic(mark, [])
         with Told(origin.count) as told, broken_off(told, args.store, place.where()):
             info = transfer.make(place, args.store, origin.shape)
@@ -98,10 +98,10 @@ def _import(args: argparse.Namespace) -> int:
 
 
 def _imported(loaded: Loaded, name: str) -> Any:
-    from vragd.stores.moves import places
+    from vragd.stores.moves import imported, places
 
-    places.check_free(loaded, places.checked_name(name))
-    return places.opened_import(loaded.data_dir, name)
+    places.check_free(loaded, imported.checked_name(name))
+    return imported.opened_import(loaded.data_dir, name)
 
 
 def _announce(args: argparse.Namespace, origin: Ready, path: Path, where: str) -> None:

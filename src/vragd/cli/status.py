@@ -244,7 +244,8 @@ def print_replicas(store: Status, page: Page) -> None:
 
 def _replica(replica: Status, page: Page) -> None:
     n, dead, refused = replica["n_behind"], replica["n_withdrawn"], replica["n_refused"]
-    behind = f"{plural(n, 'change')} behind" if n else "up to date"
+    is_well = "had all when it was reached last" if replica["trouble"] else "up to date"
+    behind = f"{plural(n, 'change')} behind" if n else is_well
     behind += f", {dead:,} of them to passages that are gone" if dead else ""
     behind += f"; {plural(refused, 'passage is', 'passages are')} refused" if refused else ""
     out(within(f"  replica {replica['name']} ({replica['type']}, {replica['where']}): {behind}"))

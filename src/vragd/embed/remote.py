@@ -13,7 +13,7 @@ import numpy as np
 
 from vragd.embed.base import checked
 from vragd.errors import ConfigError, EmbedderRejected, EmbedderUnavailable
-from vragd.system.lanes import progress
+from vragd.system.alive import progress
 from vragd.terms.hosts import is_here, is_loopback, without_secrets
 
 CONNECT_TIMEOUT_S = 2.0

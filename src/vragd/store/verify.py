@@ -24,7 +24,7 @@ from vragd.sync.feed import compare
 from vragd.sync.order import entries_of
 from vragd.sync.readers import UNREAD
 from vragd.sync.vectors import to_entry
-from vragd.system.lanes import progress
+from vragd.system.alive import progress
 from vragd.vault.read import Content, Gone, Skipped
 from vragd.vault.scan import scan
 from vragd.vault.source import Source

@@ -32,7 +32,7 @@ from vragd.errors import (
     VragdError,
     once_more,
 )
-from vragd.search.ask import Mode, Question, check
+from vragd.search.question import Mode, Question, check
 from vragd.stores import fused
 from vragd.sync.vectors import has_source, source_of
 

@@ -28,9 +28,10 @@ from vragd.stores.starting import start
 from vragd.stores.state import COMES_BACK, Standing, State
 from vragd.stores.stirs import Stirs
 from vragd.sync.pace import PACE, Pace
+from vragd.system.alive import progress
 from vragd.system.clock import SYSTEM, Clock
 from vragd.system.files import private_dir
-from vragd.system.lanes import Lane, progress
+from vragd.system.lanes import Lane
 from vragd.system.log import error_fields
 from vragd.vault.root import Spot
 

@@ -1,7 +1,7 @@
 """
 Lanes: named threads that own blocking state, reached from the event loop only through `run`.
 
-A call that may last says `progress()` now and then, so that what is long can be told from what hangs.
+What a call says by `alive.progress` tells one that is long from one that hangs.
 """
 
 from __future__ import annotations
@@ -18,28 +18,13 @@ from functools import partial
 from typing import Any, Generic, ParamSpec, TypeVar
 
 from vragd.errors import Overloaded
+from vragd.system.alive import owned, progress
 
 P = ParamSpec("P")
 T = TypeVar("T")
 
 MOST_WAITING = 256
 LOOKS_EVERY_S = 1.0  # whether a call makes progress
-STEPS = 500  # of SQLite: an instruction each, or a page that is checked
-
-_here = threading.local()  # .owner: the lane, or the call beside one, whose thread this is
-
-
-def progress() -> None:
-    """Say that the call on this lane is alive. Cheap; does nothing on a thread that is no lane's."""
-    owner: Lane | Beside[Any] | None = getattr(_here, "owner", None)
-    if owner is not None:
-        owner.move()
-
-
-def goes_on() -> bool:
-    """`progress`, for SQLite to call after every so many `STEPS`; false: it is to go on."""
-    progress()
-    return False
 
 
 class Step:
@@ -172,7 +157,7 @@ class Lane:
             self._threads.append(thread)
 
     def _serve(self) -> None:
-        _here.owner = self
+        owned(self)
         while True:
             with self._changed:
                 while not self._waiting:
@@ -292,9 +277,9 @@ class Beside(Generic[T]):
         return found
 
     def _run(self) -> None:
-        before, _here.owner = getattr(_here, "owner", None), self
+        before = owned(self)
         self._call.run()()
-        _here.owner = before
+        owned(before)
 
 
 def _closed() -> Overloaded:

@@ -147,14 +147,16 @@ HERE: dict[str, Any] = {
 AWAY = {"code": "backend_unavailable", "message": "no route", "hint": "look at the network", "for_s": 7200.0}
 FAR = HERE | {"name": "far", "n_behind": 1200, "n_withdrawn": 3, "n_refused": 1, "trouble": AWAY}
 SLOW = HERE | {"name": "slow", "n_behind": 1, "silent_s": 61.0}
+GONE = HERE | {"name": "gone", "trouble": AWAY}
 REPLICAS = {"replicas": [HERE, FAR, SLOW], "left_behind": ["file collection notes, /v/old"]}
 
 
 def test_each_replica_says_how_far_it_is_and_what_was_left_is_named(capsys: pytest.CaptureFixture[str]) -> None:
-    print_status(STATUS | {"stores": [STORE | REPLICAS]}, None, Page())
+    print_status(STATUS | {"stores": [STORE | REPLICAS | {"replicas": [HERE, FAR, SLOW, GONE]}]}, None, Page())
     shown = capsys.readouterr().out
     for part in (
         "replica here (sqlite, /v/notes.db): up to date",
+        "replica gone (sqlite, /v/notes.db): had all when it was reached last",
         "1,200 changes behind, 3 of them to passages that are gone; 1 passage is refused",
         "out of reach for 2 h: no route", "try: look at the network", "1 change behind", "has not answered for 1 min",
         "left behind, told nothing any more: file collection notes, /v/old",

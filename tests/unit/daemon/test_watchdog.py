@@ -18,8 +18,9 @@ from vragd.config import load
 from vragd.daemon.watchdog import STUCK_S, Pulse, bound_s
 from vragd.stores.loops import Loops
 from vragd.stores.stores import Stores
+from vragd.system.alive import progress
 from vragd.system.clock import Clock
-from vragd.system.lanes import Lane, progress
+from vragd.system.lanes import Lane
 
 
 async def eventually(condition: Callable[[], object], what: str) -> None:

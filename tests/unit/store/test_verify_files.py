@@ -223,44 +223,6 @@ def test_a_record_of_faiss_that_is_gone_is_an_unknown_collection(tmp_path: Path)
         assert kinds(store) == ["not_checked"]
 
 
-@pytest.mark.parametrize(
-    ("fault", "kind", "said"),
-    [
-        (removed, "not_checked", "there is no file"),
-        (cut, "damaged_files", "out of order"),
-        (emptied, "damaged_files", "was not made by vragd"),
-        (exchanged, "damaged_files", "file is not a database"),
-        (written_into, "not_checked", "can't decode byte 0xff"),
-    ],
-)
-def test_a_file_of_sqlite_is_left_to_the_user(
-    tmp_path: Path, fault: Callable[[Path], None], kind: str, said: str
-) -> None:
-    file = tmp_path / "vectors.db"
-    backend = SqliteBackend(type="sqlite", path=str(file))
-    for store, _ in opened(tmp_path, backend):
-        assert kinds(store) == []
-        assert store.space is not None
-        store.backend.tend(store.space.collection)  # all of it lies in the file itself
-        fault(file)
-        found = compare_backend(store)
-        assert [problem.kind for problem in found] == [kind], found
-        assert str(file) in found[0].detail and said in found[0].detail
-        assert fault is removed or "move it away: a store on notes fills it anew" in found[0].detail
-        mend_backend(store, found)
-        assert compare_backend(store) == found, "it is said again"
-    for beside in tmp_path.glob("vectors.db*"):
-        beside.rename(beside.with_name(f"away-{beside.name}"))
-    store, embedder = again(tmp_path, backend)
-    try:
-        work(store)
-        assert (kinds(store), embedder.texts) == ([], []), "nothing is embedded again"
-        assert store.space is not None
-        assert len(list(store.backend.list_keys(store.space.collection))) == N_NOTES
-    finally:
-        store.close()
-
-
 class Counting(Lane):
     """How often a call on it said that it is alive."""
 

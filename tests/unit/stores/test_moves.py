@@ -34,6 +34,7 @@ from vragd.errors import (
 from vragd.store.exported import Origin, Shape
 from vragd.stores.elsewhere import Place
 from vragd.stores.moves import lines, places, sound, transfer, written
+from vragd.stores.moves.imported import checked_name, imported_url
 
 MODEL = WordEmbedder()
 
@@ -47,7 +48,7 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Loaded:
 @contextmanager
 def imported(loaded: Loaded, file: Path, name: str = "back") -> Iterator[tuple[Place, transfer.Moved]]:
     origin = sound.Sound(lines.Lines(file))
-    with Place.named(places.imported_url(loaded.data_dir, name), {}) as place:
+    with Place.named(imported_url(loaded.data_dir, name), {}) as place:
         transfer.check(place, name, origin.shape, origin.count)
         transfer.make(place, name, origin.shape)
         yield place, transfer.transfer(origin, place.backend, name)
@@ -236,7 +237,7 @@ def test_a_store_on_notes_keeps_its_name(shared: Loaded) -> None:
         places.check_free(shared, "notes")
     places.check_free(shared, "back")
     with pytest.raises(UsageError, match="cannot be called"):
-        places.checked_name("No Name")
+        checked_name("No Name")
 
 
 def records_of(file: Path, *rows: object) -> lines.Lines:

@@ -145,6 +145,7 @@ def test_a_store_of_vector_rag_tool_is_read(tmp_path: Path) -> None:
     assert record.entry.payload["path"] == "/notes/Heron.md"
     assert record.embedded == f"title: Heron | text: {TEXTS[1]}"
     assert record.entry.metadata["tags"] == ("bird",)
+    assert (record.entry.metadata["key"], "key" in record.properties) == ("/notes/Heron.md#1", False)
     assert np.array_equal(record.entry.values, rows_of(5)[1])
     assert state(folder) == before
     assert len(read("vector-rag-tool", folder / "notes.faiss")[1]) == 5

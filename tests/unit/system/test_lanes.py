@@ -13,7 +13,8 @@ from collections.abc import Iterator
 import pytest
 
 from vragd.errors import Overloaded
-from vragd.system.lanes import Beside, Lane, progress
+from vragd.system.alive import progress
+from vragd.system.lanes import Beside, Lane
 
 DEADLINE_S = 20.0
 
@@ -192,7 +193,8 @@ def test_no_more_than_so_many_wait() -> None:
 def test_a_process_ends_although_a_lane_that_only_reads_hangs() -> None:
     code = """
 import asyncio, threading
-from vragd.system.lanes import Beside, Lane, progress
+from vragd.system.alive import progress
+from vragd.system.lanes import Beside, Lane
 
 async def main():
     lane, begun = Lane("scan", only_reads=True), threading.Event()

@@ -22,9 +22,9 @@ from typing import Any
 import numpy as np
 import xxhash
 
+from vragd.system.alive import progress
 from vragd.system.failpoints import reach
 from vragd.system.files import write_atomic
-from vragd.system.lanes import progress
 from vragd.terms.metric import Metric
 
 _MAGIC = 0x5652_4147_4641_4902  # "VRAGFAI" and the version of this format

@@ -15,8 +15,8 @@ from typing import Any, Protocol
 from vragd.backends.lucene.documents import Line
 from vragd.backends.lucene.errors import Faulty, TooMuch
 from vragd.errors import BackendUnavailable, UnknownCollection, VragdError
+from vragd.system.alive import progress
 from vragd.system.failpoints import reach
-from vragd.system.lanes import progress
 
 ROWS = 500
 MOST_BYTES, LEAST_BYTES = 4 << 20, 64 << 10

@@ -23,7 +23,7 @@ from vragd.backends.aws.errors import (
 )
 from vragd.backends.s3.settings import S3Backend as Settings
 from vragd.errors import AGAIN, BackendFull, BackendRefused, BackendUnavailable, VragdError
-from vragd.system.lanes import progress
+from vragd.system.alive import progress
 
 TITLE = "S3"
 READ_BYTES = 1 << 20

@@ -52,8 +52,8 @@ from vragd.errors import (
     VectorsRefused,
     VragdError,
 )
+from vragd.system.alive import progress
 from vragd.system.failpoints import reach
-from vragd.system.lanes import progress
 from vragd.terms.filter import Filter, split
 from vragd.terms.metric import Metric
 

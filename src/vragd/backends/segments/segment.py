@@ -22,7 +22,7 @@ import xxhash
 
 from vragd.backends import plain
 from vragd.backends.base import key_id
-from vragd.system.lanes import progress
+from vragd.system.alive import progress
 from vragd.terms.filter import Metadata
 
 _MAGIC = b"vragdsg1"

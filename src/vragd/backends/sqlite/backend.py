@@ -31,6 +31,7 @@ TRAITS = Traits(
     metrics=METRICS, max_dimension=65_536, max_matches=None, max_among=None,
 )  # fmt: skip
 
+BESIDE = 1_500  # bytes of an entry beside its vector, about
 KEYS, PAGE, BLOCK = 500, 5_000, 2_048  # in one statement; listed at once; rows scored at once
 
 
@@ -178,6 +179,8 @@ class SqliteVectors:
             after = str(rows[-1][0])
 
     def bulk(self, name: str, expect: int) -> AbstractContextManager[None]:
+        if expect > 0:
+            self._file.suit(expect * (4 * self._shape(name).dimension + BESIDE))
         return nullcontext()
 
     def tend(self, name: str) -> None:
@@ -218,8 +221,8 @@ class SqliteVectors:
     def mend_files(
         self, name: str, meant: CollectionInfo | None = None, is_ours: Callable[[str], bool] = bool
     ) -> None:  # fmt: skip
-        """Nothing can be mended: of a damaged file it is said again what to do."""
-        self.look_at_files(name)
+        """Go on with the entries that can be read, of every collection of the file: it is one for all."""
+        self._file.mend(name)
 
     def close(self) -> None:
         self._file.close()

@@ -93,7 +93,8 @@ class RagTool:
             "line_from": number_of(told.get("line_start")), "line_to": number_of(told.get("line_end")),
         }  # fmt: skip
         metadata = plain_metadata({key: value for key, value in told.items() if key not in SHOWN})
-        entry = Entry(key_of("vectorragtool", name), self._rows.row(number), metadata, payload)
+        known = {**metadata, "key": text_of(name)}
+        entry = Entry(key_of("vectorragtool", name), self._rows.row(number), known, payload)
         return Record(versioned(entry), metadata, f"title: {PurePath(path).stem} | text: {text}")
 
     def close(self) -> None:

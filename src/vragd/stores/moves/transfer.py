@@ -20,7 +20,7 @@ from vragd.backends.checks import check_shape, check_traits, outside_vaults
 from vragd.errors import DiskFull, NotFound, StoreMismatch, UnknownCollection, VectorsRefused
 from vragd.store.exported import Origin, Record, Shape
 from vragd.stores.elsewhere import Place
-from vragd.stores.moves.places import checked_name
+from vragd.stores.moves.imported import checked_name
 from vragd.sync.vectors import source_of
 from vragd.system.files import free_mib
 
