@@ -131,7 +131,9 @@ def test_a_rescan_on_the_calendar_comes_when_its_time_is_slept_through(tmp_path:
     kept.run(check)
 
 
-def test_what_is_calm_has_a_heartbeat_every_five_seconds_later_every_ten_and_what_stirs_has_one_within_two(tmp_path: Path) -> None:
+def test_what_is_calm_has_a_heartbeat_every_five_seconds_later_every_ten_and_what_stirs_has_one_within_two(
+    tmp_path: Path,
+) -> None:
     kept = Kept(tmp_path, WatchSettings(rescan_minutes=100_000.0))
 
     async def check() -> None:
