@@ -147,6 +147,24 @@ def test_what_the_user_indexed_decides_neither_kind_nor_time_of_ours(make: Make,
     assert server.execute("SELECT to_regclass(%s) IS NULL", f"{table}_v") == [(True,)]
 
 
+@pytest.mark.parametrize(("index", "parameter"), [("hnsw", "ef search"), ("ivfflat", "probes")])
+def test_what_an_index_finds_is_told_by_a_command(
+    make: Make, server: RealPostgres, tmp_path: Path, index: str, parameter: str
+) -> None:
+    backend, rows = make(index_from=500, index=index), some(1_000)
+    backend.create_collection("sss", DIM, "cosine")
+    put(backend, rows)
+    backend.tend("sss")
+    backend.builder.wait(60)
+    schema = backend.collection_info("sss").detail["table"].partition(".")[0]
+    url = f"postgresql://{USER}@{server.host}/{DATABASE}?passfile={server.passfile}&schema_name={schema}"
+    told = Vragd(tmp_path).run("store", "info", "sss", "--recall", "--backend", url)
+    assert told.returncode == 0, told.stderr
+    assert {f"  index: {index}", f"  {parameter}"} <= {line.rpartition(": ")[0] if parameter in line else line for line in told.stdout.splitlines()}
+    (share,) = re.findall(r"recall@10: (\d\.\d{3}) of 20 questions that are stored vectors", told.stdout)
+    assert 0.9 <= float(share) <= 1
+
+
 @pytest.mark.parametrize("index", ["hnsw", "ivfflat"])
 def test_ten_thousand_go_there_from_faiss_and_back_and_nearly_all_of_the_nearest_are_found(
     make: Make, tmp_path: Path, index: str
