@@ -17,9 +17,12 @@ from vragd.stores.moves.places import Collection
 from vragd.stores.moves.transfer import transfer
 from vragd.terms.filter import equals
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
-N, DIMENSION, N_QUERIES = 10_000, 64, 20
+MANY, DIMENSION, N_QUERIES = 10_100, 64, 10
+"""All indexes are asked from a bit above ten thousand."""
+FEW = {"s3vectors": 1_000}
+"""Of those whose stand-in takes a minute for ten thousand: a daemon moves as many there."""
 RARE = 100
 """One in so many passes the filter."""
 APPROXIMATE = {
@@ -30,62 +33,57 @@ APPROXIMATE = {
 
 
 class Stored(NamedTuple):
-    keys: list[str]
+    """Unit rows in clusters, as those of notes are: float32, shape (n, DIMENSION)."""
+
     rows: np.ndarray
-    """Unit rows in clusters, as those of notes are: float32, shape (N, DIMENSION)."""
     queries: np.ndarray
 
 
 @functools.cache
-def stored() -> Stored:
+def stored(n: int) -> Stored:
     draw = np.random.default_rng(5)
     middles = draw.normal(size=(50, DIMENSION))
-    rows = middles[draw.integers(50, size=N)] + draw.normal(size=(N, DIMENSION))
+    rows = middles[draw.integers(50, size=n)] + draw.normal(size=(n, DIMENSION))
     queries = middles[draw.integers(50, size=N_QUERIES)] + draw.normal(size=(N_QUERIES, DIMENSION))
     rows, queries = (some / np.linalg.norm(some, axis=1, keepdims=True) for some in (rows, queries))
-    return Stored([f"{'s' * 12}-{i:05}" for i in range(N)], rows.astype(np.float32), queries.astype(np.float32))
+    return Stored(rows.astype(np.float32), queries.astype(np.float32))
 
 
-def put_all(backend: VectorBackend) -> None:
+def put_all(backend: VectorBackend, rows: np.ndarray) -> None:
     backend.create_collection("notes", DIMENSION, "cosine")
-    keys, rows, _ = stored()
-    parts = [{"source": "s" * 12, "rare": i % RARE} for i in range(N)]
-    backend.put_vectors("notes", Batch(keys, rows, parts, [{}] * N, [f"{i:016x}" for i in range(N)]))
+    n = len(rows)
+    keys, parts = [f"{'s' * 12}-{i:05}" for i in range(n)], [{"source": "s" * 12, "rare": i % RARE} for i in range(n)]
+    backend.put_vectors("notes", Batch(keys, rows, parts, [{}] * n, [f"{i:016x}" for i in range(n)]))
 
 
-def moved(one: VectorBackend, other: VectorBackend) -> None:
+def moved(one: VectorBackend, other: VectorBackend, n: int) -> None:
     """All of it, as `vragd store copy` does: there is nobody who embeds."""
     other.create_collection("notes", DIMENSION, "cosine")
     done = transfer(Collection(one, one.collection_info("notes"), ""), other, "notes")
-    assert (done.n_put, done.is_whole) == (N, True)
+    assert (done.n_put, done.is_whole) == (n, True)
 
 
 def ten(backend: VectorBackend, query: np.ndarray, rare: int | None) -> dict[str, float]:
     """The nearest ten and their scores, the best first; of those alone that pass the filter, if it is one."""
-    where = None if rare is None else equals("rare", rare)
-    pushed, left = backend.split("notes", where)
+    pushed, left = backend.split("notes", None if rare is None else equals("rare", rare))
     assert left is None
     return {match.key: match.score for match in backend.query("notes", query, 10, where=pushed).items}
 
 
 def test_ten_thousand_go_there_and_back_and_are_found_as_they_are_here(backend_name: str, tmp_path: Path) -> None:
-    folders = [tmp_path / name for name in ("here", "there", "back")]
-    for folder in folders:
+    folders = {name: tmp_path / name for name in ("here", "there", "back")}
+    for folder in folders.values():
         folder.mkdir()
-    here, there, back = (
-        make(folder)
-        for make, folder in zip(
-            (local("faiss", index="flat"), (FACTORIES | REAL)[backend_name], local("faiss", index="flat")), folders,
-            strict=True,
-        )
-    )  # fmt: skip
-    put_all(here)
-    moved(here, there)
-    is_exact = backend_name not in APPROXIMATE
-    until(lambda: there.collection_info("notes").exact is is_exact, "the index that is meant for so many", 120)
-    moved(there, back)
+    here, back = (local("faiss", index="flat")(folders[name]) for name in ("here", "back"))
+    there = (FACTORIES | REAL)[backend_name](folders["there"])
+    n, is_exact = FEW.get(backend_name, MANY), backend_name not in APPROXIMATE
+    rows, queries = stored(n)
+    put_all(here, rows)
+    moved(here, there, n)
+    until(lambda: there.collection_info("notes").exact is is_exact, "the index that is meant for so many", 60)
+    moved(there, back, n)
+
     rounded = there.traits.value_error or 0
-    keys, rows, queries = stored()
     for rare in (None, 7):
         n_found = n_back = 0
         for query in queries:
@@ -96,7 +94,7 @@ def test_ten_thousand_go_there_and_back_and_are_found_as_they_are_here(backend_n
             n_found += len(near.keys() & nearest.keys())
             n_back += len(again.keys() & nearest.keys())
             for key, score in near.items():
-                truth = float(rows[int(key[13:])] @ query)
+                truth = float(rows[int(key.partition("-")[2])] @ query)
                 assert score == pytest.approx(truth, abs=4 * rounded + 1e-4), "on the one scale"
         assert n_found >= (1 if is_exact else 0.95) * 10 * N_QUERIES, (rare, n_found)
         assert n_back >= 0.99 * 10 * N_QUERIES, (rare, n_back)

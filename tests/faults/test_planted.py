@@ -155,6 +155,6 @@ def commands(daemon: Vragd, place: Shared, bundle: Path) -> dict[str, str]:
         done = daemon.run(*arguments)
         said[name] = done.stdout + done.stderr
         assert "Traceback" not in said[name], name
-        assert (done.returncode != 0 or name not in ("list", "info there", "query", "wrong")), name
+        assert done.returncode != 0 or name not in ("list", "info there", "query", "wrong"), name
     said["bundle"] = bundle.read_text()
     return said
