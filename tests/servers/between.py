@@ -93,7 +93,7 @@ class BetweenPostgres:
         self._upstream = port
         self._door = socket.create_server(("127.0.0.1", 0))
         self.host = f"127.0.0.1:{self._door.getsockname()[1]}"
-        self._open: set[socket.socket] = set()
+        self._open = list[socket.socket]()
 
     def __enter__(self) -> Self:
         threading.Thread(target=self._welcome, daemon=True).start()
@@ -117,7 +117,7 @@ class BetweenPostgres:
                 client.close()
                 continue
             server.settimeout(None)
-            self._open |= {client, server}
+            self._open += [client, server]
             threading.Thread(target=_Session(self.faults, client, server).run, daemon=True).start()
 
 
@@ -128,14 +128,15 @@ class _Session:
         self._has_written = self._drops = False
 
     def run(self) -> None:
-        try:
-            self._begin()
-            threading.Thread(target=self._back, daemon=True).start()
-            self._forth()
-        except OSError:
-            pass
-        finally:
+        back = threading.Thread(target=self._back, daemon=True)
+        with self._client, self._server:
+            with suppress(OSError):
+                self._begin()
+                back.start()
+                self._forth()
             self._cut()
+            if back.ident is not None:
+                back.join()
 
     def _begin(self) -> None:
         """What has no kind: to encrypt, which this server does not, and who it is."""
@@ -171,7 +172,7 @@ class _Session:
             self._has_written, self._drops = False, self._faults.is_dropped()
 
     def _back(self) -> None:
-        try:
+        with suppress(OSError):
             while True:
                 kind, body = _message(self._server)
                 if kind == b"Z":
@@ -179,11 +180,8 @@ class _Session:
                 if not self._drops:
                     self._client.sendall(_packed(kind, body))
                 elif kind == b"Z":
-                    return
-        except OSError:
-            pass
-        finally:
-            self._cut()
+                    break
+        self._cut()
 
     def _cut(self) -> None:
         break_off({self._client, self._server})
