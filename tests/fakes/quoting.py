@@ -6,39 +6,43 @@ import json
 import socket
 import struct
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any, Self
+from xml.sax.saxutils import escape
 
 from tests.fakes.answering import Answering
 from tests.fakes.sockets import break_off
 
+CODE = "AccessDeniedException"
+SHOWN = ("authorization", "api-key", "x-amz-security-token")
+
 
 class QuotingHttp(Answering):
-    """Over HTTP, with these words in whatever it answers."""
+    """Over HTTP, as JSON in the ways of several services, or as XML."""
 
-    def __init__(self, words: Sequence[str]) -> None:
+    def __init__(self) -> None:
         super().__init__()
-        self.words, self.status = " ".join(words), 401
-        self.headers = list[Mapping[str, str]]()
-        """Of each request."""
-        self.speaks_xml = False
+        self.status, self.speaks_xml = 401, False
+        self.shown = set[str]()
+        """The words in headers that say who asks."""
 
     def answer(self, method: str, target: str, headers: Mapping[str, str], body: bytes) -> tuple[int, Any]:
-        self.headers.append(headers)
+        self.shown |= {value.split()[-1] for name, value in headers.items() if name.lower() in SHOWN}
+        quoted = escape(f"{headers} {target} {body.decode('utf-8', 'replace')}")
         if self.speaks_xml:
-            return self.status, f"<Error><Code>Refused</Code><Message>{self.words}</Message></Error>".encode()
-        cause = {"type": "security_exception", "reason": self.words}
-        said = {"error": {"root_cause": [cause], **cause}, "status": self.status, "message": self.words}
+            return self.status, f"<Error><Code>Refused</Code><Message>{quoted}</Message></Error>".encode()
+        cause = {"type": "security_exception", "reason": quoted}
+        said = {"error": {"root_cause": [cause], **cause}, "status": self.status, "message": quoted, "code": CODE}
         return self.status, json.dumps(said).encode()
 
 
 class QuotingPostgres:
     """Over PostgreSQL's protocol: it asks for a password, and quotes that."""
 
-    def __init__(self, words: Sequence[str]) -> None:
-        self.words = " ".join(words)
-        self.n_asked = 0
+    def __init__(self) -> None:
+        self.shown = set[str]()
+        """Passwords."""
         self._door = socket.create_server(("127.0.0.1", 0))
         self.host = f"127.0.0.1:{self._door.getsockname()[1]}"
         self._open = list[socket.socket]()
@@ -62,15 +66,16 @@ class QuotingPostgres:
                 client, _ = self._door.accept()
             except OSError:
                 return
-            self._open.append(client)
-            with suppress(OSError), client:
-                self._refuse(client)
+            with client:
+                self._open.append(client)
+                with suppress(OSError, struct.error):
+                    self._refuse(client)
 
     def _refuse(self, client: socket.socket) -> None:
         while struct.unpack("!i", client.recv(4096)[4:8])[0] != 196608:  # until it says who it is
             client.sendall(b"N")
         client.sendall(b"R" + struct.pack("!ii", 8, 3))
         password = client.recv(4096)[5:-1].decode()
-        self.n_asked += 1
-        said = f'SFATAL\0VFATAL\0C28P01\0Mpassword authentication failed for "{password}" {self.words}\0\0'.encode()
+        self.shown.add(password)
+        said = f'SFATAL\0VFATAL\0C28P01\0Mpassword authentication failed for "{password}"\0\0'.encode()
         client.sendall(b"E" + struct.pack("!i", len(said) + 4) + said)

@@ -61,7 +61,8 @@ def test_while_credentials_are_refused_answers_go_on_and_what_is_saved_waits(dae
     def refuse(refuses: bool) -> None:
         place.between.refuses = refuses
 
-    faulted.waits_while_it_is_let_in_no_more(daemon, place, lambda: refuse(True), lambda: refuse(False))
+    way = "docs/backends.md: where user, password and keys are looked for"
+    faulted.waits_while_it_is_let_in_no_more(daemon, place, way, lambda: refuse(True), lambda: refuse(False))
 
 
 def test_a_node_that_is_restarted_amid_a_batch_loses_nothing(daemon: Vragd, place: Faulted) -> None:
@@ -77,6 +78,7 @@ def test_an_index_that_somebody_emptied_is_filled_again(daemon: Vragd, place: Fa
 
 def test_a_save_of_one_passage_costs_one_bulk_to_put_and_one_to_delete(daemon: Vragd, place: Faulted) -> None:
     calls = place.between.faults.calls
+    until(lambda: "store.backend_swept" in daemon.log(), "the look for what an earlier catalog may have left")
     before, n_embedded = Counter(calls), daemon.store["n_embedded"]
     (daemon.vault / "n05.md").write_text("# Number 5\n\nA quokka by now.\n")
     until(lambda: calls["_bulk"] >= before["_bulk"] + 2, "a put and a deletion")

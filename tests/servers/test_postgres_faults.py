@@ -59,7 +59,11 @@ def test_while_a_password_has_expired_answers_go_on_and_what_is_saved_waits(daem
             owner.execute(others, [USER])
 
         faulted.waits_while_it_is_let_in_no_more(
-            daemon, place, expire, lambda: owner.execute(f"ALTER ROLE {USER} VALID UNTIL 'infinity'")
+            daemon,
+            place,
+            "check user, PGPASSWORD, passfile",
+            expire,
+            lambda: owner.execute(f"ALTER ROLE {USER} VALID UNTIL 'infinity'"),
         )
 
 
