@@ -32,7 +32,7 @@ test-servers: export VRAGD_SERVERS := $(VRAGD_SERVERS)
 test-servers: $(VENV)/dev.done
 	$(BIN)/python -m tests.servers
 	$(BIN)/python -m pytest -n 2 --dist loadgroup --timeout 900 tests/servers tests/conformance/test_backends.py::test_contract tests/conformance/test_filters.py \
-	  tests/conformance/test_saving.py tests/conformance/test_moving.py \
+	  tests/conformance/test_saving.py \
 	  $(addprefix --backend ,pgvector pgvector-halfvec s3-mock opensearch-node opensearch-node-exact opensearch-node-hnsw \
 	  elasticsearch-node elasticsearch-node-exact elasticsearch-node-hnsw)
 

@@ -9,7 +9,7 @@ from tests.s3 import live_keys
 from tests.servers.between import Faults
 from tests.servers.story import Place
 
-N_MORE = 90
+N_MORE = 70
 """Notes that are put in more than one batch."""
 
 
