@@ -35,7 +35,7 @@ VRAGD_SERVERS ?= $(abspath $(VENV))/servers
 test-servers: export VRAGD_SERVERS := $(VRAGD_SERVERS)
 test-servers: $(VENV)/dev.done
 	$(BIN)/python -m tests.servers
-	$(BIN)/python -m pytest -n 2 --dist loadgroup --timeout 900 tests/servers tests/conformance/test_filters.py \
+	$(BIN)/python -m pytest -n 2 --dist loadgroup --timeout 900 tests/servers tests/conformance/test_filters.py tests/conformance/test_saving.py \
 	  $(addprefix tests/conformance/test_backends.py::,test_contract test_contract_of_queries_beside_changes) \
 	  $(addprefix --backend ,pgvector pgvector-halfvec s3-mock opensearch-node opensearch-node-exact opensearch-node-hnsw \
 	  elasticsearch-node elasticsearch-node-exact elasticsearch-node-hnsw)

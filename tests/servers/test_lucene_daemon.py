@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -89,3 +90,13 @@ def test_an_index_that_somebody_deleted_is_made_and_filled_again(daemon: Vragd, 
     before = place.mapping
     story.is_robbed_and_filled_again(daemon, place, lambda: place.node.call("DELETE", f"/{INDEX}"))
     assert place.mapping == before
+
+
+def test_what_an_index_of_this_node_finds_is_told_by_commands(tmp_path: Path, place: Place) -> None:
+    with story.running(tmp_path, partial(place.configure, index="hnsw")) as daemon:
+        for there in ((), ("--backend", f"{place.url}&index=hnsw")):
+            told = daemon.run("store", "info", "notes", "--recall", *there)
+            assert told.returncode == 0, told.stderr
+            assert "m: 16\n" in told.stdout
+            assert "candidates: 200\n" in told.stdout
+            assert f"  recall@10: 1.000 of {story.N_NOTES} questions that are stored vectors" in told.stdout

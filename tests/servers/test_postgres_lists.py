@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from tests.servers.postgres.server import RealPostgres
+from tests.harness import Vragd
+from tests.servers.postgres.server import DATABASE, USER, RealPostgres
 from tests.servers.test_postgres import DIM, Make, put, some
 from vragd.backends.base import Batch, Entry, VectorBackend
 from vragd.backends.faiss.settings import FaissBackend
@@ -145,6 +147,25 @@ def test_what_the_user_indexed_decides_neither_kind_nor_time_of_ours(make: Make,
     server.execute(f"CREATE INDEX good ON {table} USING hnsw (vec vector_cosine_ops)")
     assert tended() == "hnsw", "that of the user answers"
     assert server.execute("SELECT to_regclass(%s) IS NULL", f"{table}_v") == [(True,)]
+
+
+@pytest.mark.parametrize(("index", "parameter"), [("hnsw", "ef search"), ("ivfflat", "probes")])
+def test_what_an_index_finds_is_told_by_a_command(
+    make: Make, server: RealPostgres, tmp_path: Path, index: str, parameter: str
+) -> None:
+    backend, rows = make(index_from=500, index=index), some(1_000)
+    backend.create_collection("sss", DIM, "cosine")
+    put(backend, rows)
+    backend.tend("sss")
+    backend.builder.wait(60)
+    schema = backend.collection_info("sss").detail["table"].partition(".")[0]
+    url = f"postgresql://{USER}@{server.host}/{DATABASE}?passfile={server.passfile}&schema_name={schema}"
+    told = Vragd(tmp_path).run("store", "info", "sss", "--recall", "--backend", url)
+    assert told.returncode == 0, told.stderr
+    assert f"  index: {index}\n" in told.stdout
+    assert f"  {parameter}: " in told.stdout
+    (share,) = re.findall(r"recall@10: (\d\.\d{3}) of 20 questions that are stored vectors", told.stdout)
+    assert 0.9 <= float(share) <= 1
 
 
 @pytest.mark.parametrize("index", ["hnsw", "ivfflat"])

@@ -221,6 +221,11 @@ class Lookup:
         rows = self._db.execute(f"select key, id, note_id from chunk where key in ({marks(keys)})", tuple(keys))
         return {key: (rowid, note) for key, rowid, note in rows}
 
+    def any_embedded(self) -> bool:
+        """Whether any chunk has a vector."""
+        ((found,),) = self._db.execute("select exists (select 1 from chunk where embedded)")
+        return bool(found)
+
     def notes_of(self, chunks: Sequence[int]) -> dict[int, int]:
         """The note of each chunk, by row id."""
         return dict(self._db.execute(f"select id, note_id from chunk where id in ({marks(chunks)})", tuple(chunks)))

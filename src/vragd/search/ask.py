@@ -100,7 +100,7 @@ def ask(target: Target, question: Question, *, exact_chunks: int = EXACT_CHUNKS,
         if answer.generation == before:
             break
         before = answer.generation
-    return replace(answer, unreached=look.unreached)
+    return replace(answer, unreached=look.unreached, hollow=look.hollow)
 
 
 class _Look:
@@ -113,7 +113,10 @@ class _Look:
         self._semantic = True
         self.unreached = False
         """Whether the backend could not be asked."""
+        self.hollow = False
+        """Whether it was asked for anything near, and has nothing that the catalog says it has."""
         by_score = question.sort == "score" or question.mode == "vector"  # which has no floor: all are near to anything
+        self._asks_all = not (target.partial or question.sources or question.folder or question.where)
         self._n = max(CANDIDATES if by_score else most_sorted, question.top_k + SPARE)
         self._where = _filter(target, question)
         self._asked = asked(question.text)
@@ -225,6 +228,8 @@ class _Look:
             early = self._early_result()  # before a connection is taken: it needs one
             with self._target.reader.snapshot() as now:
                 live = now.lookup.chunks_of([match.key for match in matches.items])
+                if not live and matches is not NO_MATCHES and matches.end == "exhausted" and self._asks_all:
+                    self.hollow = now.lookup.any_embedded()
                 hidden = self._hidden(now.lookup, {note for _, note in live.values()})
                 live = {key: one for key, one in live.items() if one[1] not in hidden}
                 if self._narrowed is not None:

@@ -183,9 +183,9 @@ class Answer:
     The hits of one store, best first, and why they may be fewer or worse than they should be.
 
     `generation` is that of the catalog they were joined with; `semantic` is whether vectors could be asked, where they
-    were to be; `unreached` that it was the backend which could not. `n_weak` hits were left out as no good match.
-    `instead` names what was looked for in place of words that are nowhere. `n_found` hits match, these among them, and
-    if not `found_all` there may be more.
+    were to be; `unreached` that it was the backend which could not, `hollow` that it has nothing of what it is to have.
+    `n_weak` hits were left out as no good match. `instead` names what was looked for in place of words that are
+    nowhere. `n_found` hits match, these among them, and if not `found_all` there may be more.
     """
 
     hits: tuple[Hit, ...]
@@ -196,6 +196,7 @@ class Answer:
     instead: Mapping[str, str] = field(default_factory=dict)
     unknown: tuple[Unknown, ...] = ()
     unreached: bool = False
+    hollow: bool = False
     n_found: int = 0
     found_all: bool = False
 

@@ -28,6 +28,7 @@ from vragd.config.settings import StoreSettings
 from vragd.embed.base import Space
 from vragd.errors import BackendDamaged, UnknownCollection
 from vragd.store.collections import meant_of
+from vragd.store.filling import sample
 from vragd.sync.feed import compare, feed, leave
 from vragd.sync.pace import PACE, Pace
 from vragd.sync.vectors import source_of
@@ -164,9 +165,10 @@ class Replica:
         held = self.held
         with following(told.reader) as catalog:
             due = catalog.due_after(self._due)
+            told_of = set() if due.keys else set(sample(catalog, held.space)) - self.refused
         self.refused -= due.keys
         self._due = due
-        if not due.keys and _identity(backend.collection_info(held.space.collection)) != held.row.identity:
+        if not due.keys and _is_another(backend, held, told_of):
             self._doubt()
             return True
         some = list(islice(due.keys, self._pace.fill_slice))
@@ -352,6 +354,14 @@ class Replica:
 def folder_of(folder: Path, name: str, kind: str) -> Path:
     """Where below a store's folder a replica of that type keeps its files, if it keeps any there."""
     return folder / "replicas" / name / kind
+
+
+def _is_another(backend: VectorBackend, held: Held, told: Collection[str]) -> bool:
+    """Whether it is another collection by now, or somebody took something out of it that it was `told`."""
+    name = held.space.collection
+    if _identity(backend.collection_info(name)) != held.row.identity:
+        return True
+    return len(backend.get(name, told, values=False)) < len(told)
 
 
 def _identity(info: CollectionInfo) -> str:

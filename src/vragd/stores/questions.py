@@ -129,6 +129,8 @@ class Questions:
                 indexer = self._stores.indexer(name)
                 continue
             if answer.semantic:
+                if answer.hollow:
+                    indexer.doubt()
                 break
             if indexer.feeding.primary.space in (None, primary.space):
                 answer = await self._asked_instead(indexer, target, question, answer)

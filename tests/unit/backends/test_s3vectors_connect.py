@@ -237,6 +237,28 @@ def test_an_error_is_what_the_user_must_do(
     assert not isinstance(error, Invalid) or code == "ValidationException"
 
 
+@pytest.mark.parametrize(
+    ("said", "told"),
+    [
+        ("Filterable metadata must have at most 2048 bytes", "at most 2048 bytes"),
+        ("Invalid record for key 'k0' of path what Anna said of Bob.md", "quotes a note"),
+        ("Invalid record {'content': 'I would never have thought...", "quotes a note"),
+        (
+            "headers were {'X-Amz-Security-Token': 'FwoGZXIvYXdzEPlanted+/==', 'Host': 'h'}",
+            "Security-Token': '...', 'Host'",
+        ),
+        ("GET /?X-Amz-Security-Token=FwoGZXIvYXdzEPlanted%2B&a=b", "Security-Token=...&a=b"),
+    ],
+)
+def test_what_aws_says_is_told_without_what_it_quotes(said: str, told: str) -> None:
+    note = {"path": "what Anna said of Bob.md", "content": "I would never have thought that of him.", "line_from": 3}
+    raw = {"Error": {"Code": "ValidationException", "Message": said}, "ResponseMetadata": {"HTTPStatusCode": 400}}
+    sent = [{"key": "k0", "metadata": note}]
+    error = from_answer(ClientError(raw, "PutVectors"), "PutVectors", "buck", "notes", sent)  # type: ignore[arg-type]
+    assert told in error.message
+    assert not any(word in error.message for word in ("Anna", "never", "Planted"))
+
+
 def test_where_botocore_keeps_what_aws_login_gave_is_writable_for_the_service() -> None:
     cache = Path(get_login_token_cache_directory()).relative_to(Path.home())
     assert str(cache) in S3VectorsBackend.caches

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tests.backends import put
+from tests.backends import keys, put
 from tests.unit.search.conftest import target
 from tests.world import World
 from vragd.backends.base import Entry
@@ -369,3 +369,16 @@ def test_weak_hits_are_said_to_be_in_whatever_order(world: World) -> None:
     world.apply("a.md", "b.md")
     answer = ask(target(world), Question("alpha", sort="name", weak=True, top_k=10))
     assert [(hit.path, hit.weak) for hit in answer.hits] == [("a.md", True), ("b.md", False)]
+
+
+def test_that_the_backend_has_nothing_of_what_it_is_to_have_is_told_of_a_question_of_all(world: World) -> None:
+    assert not ask(target(world), Question("alpha")).hollow, "there is nothing"
+    world.write("a.md", "alpha")
+    world.apply("a.md")
+    assert not ask(target(world), Question("alpha")).hollow
+    world.backend.delete_vectors(world.collection, keys(world.backend, world.collection))
+    assert ask(target(world), Question("alpha")).hollow
+    assert [hit.path for hit in ask(target(world), Question("alpha")).hits] == ["a.md"], "by its words"
+    assert not ask(target(world), Question("alpha", folder="elsewhere")).hollow, "that says nothing"
+    world.backend.fail = "before query"
+    assert not ask(target(world), Question("alpha")).hollow

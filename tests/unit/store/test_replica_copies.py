@@ -8,7 +8,9 @@ from pathlib import Path
 import pytest
 
 from tests.backends import keys
+from tests.fakes.lucene import FakeNode
 from tests.unit.store.test_replica import opened, settings_of, write
+from vragd.terms.backends import TYPES
 
 
 @pytest.mark.parametrize("kind", ["sqlite", "file"])
@@ -41,3 +43,16 @@ def test_what_somebody_else_took_out_of_it_meanwhile_is_noticed(tmp_path: Path, 
         rig.counting.delete_vectors(rig.fed, keys(rig.counting, rig.fed)[:1])
         assert rig.feed() == (1, 0)
         assert rig.is_equal()
+
+
+@pytest.mark.parametrize("kind", ["opensearch", "elasticsearch"])
+def test_what_somebody_took_out_of_a_server_meanwhile_is_noticed(tmp_path: Path, kind: str) -> None:
+    with FakeNode(kind) as node:
+        settings = TYPES.settings(kind).model_validate({"type": kind, "url": f"http://{node.host}"})
+        for rig in opened(tmp_path, settings):
+            write(rig, "a.md", "b.md")
+            rig.feed()
+            assert rig.feed() == (0, 0)
+            rig.counting.delete_vectors(rig.fed, keys(rig.counting, rig.fed))
+            assert rig.feed() == (4, 0)
+            assert rig.is_equal()

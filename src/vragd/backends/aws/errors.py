@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -23,6 +23,8 @@ NO_CREDENTIALS = (
     getattr(aws, "LoginError", aws.SSOError),  # of `aws login`, which botocore 1.40 does not know
 )
 DENIED = frozenset({"AccessDeniedException", "AccessDenied", "UnauthorizedOperation", "NotAuthorized"})
+LEAST_QUOTED, MOST_COMPARED = 8, 16
+"""Letters: what is shorter may stand in any sentence; of a long text the service may quote the beginning."""
 PAUSE_S = 5.0  # after a query that could not reach a service, others do not wait for the same
 _BAD_CREDENTIALS = re.compile(r"Expired|Token|Signature|UnrecognizedClient|AccessKey|Credential|AuthFailure")
 _WORTH_A_RETRY = frozenset({408, 425, 429, 500, 502, 503, 504, 509, 529})
@@ -31,6 +33,7 @@ _BUSY = re.compile(
     r"|InternalError|InternalServer|InternalFailure|PriorRequestNotComplete|TransactionInProgress"
 )
 _BUSY_SAID = re.compile(r"rate (limit )?exceeded|throttl|too many requests|slow down|reduce your request rate", re.I)
+_SHOWN = re.compile(r"(security-token|signature|authorization)(\W{1,6})[\w+/=%.-]{8,}", re.I)
 _CLOCK = re.compile(r"RequestTimeTooSkewed|RequestExpired|RequestInTheFuture")
 _CLOCK_SAID = re.compile(r"Signature (expired|not yet current)|time.{0,40}too (large|skewed|far)", re.I)
 
@@ -45,17 +48,24 @@ class Unreachable(BackendUnavailable):
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """An error that a service answered with: code and status are those of its API reference."""
+    """
+    An error that a service answered with: code and status are those of its API reference. What is `said` is told, and
+    holds nothing of what whoever asked showed, or of a note that was sent.
+    """
 
     code: str
     said: str
     status: int
 
     @classmethod
-    def of(cls, error: aws.ClientError) -> Self:
+    def of(cls, error: aws.ClientError, sent: object = None) -> Self:
+        """`sent`: what went along, in dictionaries and lists."""
         told = error.response.get("Error", {})
         status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
-        return cls(told.get("Code", ""), told.get("Message", ""), status)
+        said = _SHOWN.sub(r"\1\2...", told.get("Message", ""))
+        if any(text in said for text in _texts(sent)):
+            said = "what is said of it quotes a note"
+        return cls(told.get("Code", ""), said, status)
 
     def usual(self, operation: str, title: str, who: str = "AWS") -> VragdError | None:
         """The error it is with any service: the clock, credentials, or that it is busy. None for none of these."""
@@ -79,6 +89,19 @@ class Answer:
             f"something between here and {title} answers in its place ({operation}: status {self.status})",
             hint=f"check proxy, network log-in and endpoint_url; {AGAIN}",
         )
+
+
+def _texts(sent: object) -> Iterator[str]:
+    """Pieces of every text in there."""
+    if isinstance(sent, str):
+        pieces = (sent[at : at + MOST_COMPARED] for at in range(0, len(sent), MOST_COMPARED))
+        yield from (piece for piece in pieces if len(piece) >= LEAST_QUOTED)
+    elif isinstance(sent, Mapping):
+        for value in sent.values():
+            yield from _texts(value)
+    elif isinstance(sent, list | tuple):
+        for value in sent:
+            yield from _texts(value)
 
 
 def check_no_page(answer: Mapping[str, Any], operation: str, title: str) -> None:

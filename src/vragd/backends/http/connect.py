@@ -99,7 +99,7 @@ class Connections:
             ) from None
         if response.status in (401, 403):
             self._credentials.forget()
-        return Answer(response.status, _parsed(content))
+        return Answer(response.status, _parsed(_without(content, headers)))
 
     def _connected(self, timeout_s: float) -> http.client.HTTPConnection:
         """A new connection to the first host that takes one. Raises BackendRefused where others could listen."""
@@ -166,6 +166,14 @@ def _cut(connection: http.client.HTTPConnection) -> None:
             waiting.shutdown(socket.SHUT_RDWR)
     except OSError:
         return
+
+
+def _without(content: bytes, shown: Mapping[str, str]) -> bytes:
+    """What was answered without the secrets that were shown, which who stands in between may quote."""
+    for name, value in shown.items():
+        if name != "Content-Type":
+            content = content.replace(value.rpartition(" ")[2].encode(), b"...")
+    return content
 
 
 def _parsed(content: bytes) -> Any:

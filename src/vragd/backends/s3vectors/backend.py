@@ -372,7 +372,7 @@ class S3VectorsBackend:
         except BackendRefused:  # the endpoint is none that anything may be sent to
             raise
         except aws.ClientError as error:
-            ours = from_answer(error, operation, self._settings.bucket, name)
+            ours = from_answer(error, operation, self._settings.bucket, name, parameters.get("vectors", ()))
             cause: Exception = error
         except aws.BotoCoreError as error:
             ours = from_library(error, self._settings.region, self._settings.endpoint_url, TITLE)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from botocore import exceptions as aws
@@ -46,9 +46,11 @@ def check_answer(answer: Mapping[str, Any], operation: str) -> None:
         raise Answer("", "", answer["ResponseMetadata"]["HTTPStatusCode"]).of_somebody_else(operation, TITLE)
 
 
-def from_answer(error: aws.ClientError, operation: str, bucket: str, store: str | None) -> VragdError:
-    """The error AWS answered with."""
-    answer = Answer.of(error)
+def from_answer(
+    error: aws.ClientError, operation: str, bucket: str, store: str | None, sent: Sequence[Mapping[str, Any]] = ()
+) -> VragdError:
+    """The error AWS answered with. `sent`: the vectors, and what went along with them."""
+    answer = Answer.of(error, [vector.get("metadata") for vector in sent])
     code, said, status = answer.code, answer.said, answer.status
     if code == "NotFoundException":
         what = f"bucket {bucket!r} has no index {store!r}" if store else f"there is no vector bucket {bucket!r}"
