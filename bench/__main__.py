@@ -69,6 +69,7 @@ def parser() -> argparse.ArgumentParser:
     found.add_argument("--vault", type=Path, help="for quality and page: a folder of notes")
     found.add_argument("--questions", type=Path, help="for quality: what is asked of it, and where the answers are")
     found.add_argument("--dataset", type=Path, help="for quality: documents, queries and judgements")
+    found.add_argument("--embedder", metavar="YAML", help="for quality: the model, as behind embedder:")
     found.add_argument("--kept", type=Path, help="for quality, words and page: where the index stays between runs")
     found.add_argument(
         "--drawn", action="store_true", help="for quality: also words and names of the vault, and nonsense"

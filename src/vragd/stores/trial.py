@@ -52,7 +52,7 @@ def can_run(loaded: Loaded) -> None:
     could_be_private(loaded.socket.parent)
     for name, store in loaded.config.stores.items():
         try:
-            create_embedder(store.embedder.type, store.embedder).close()
+            create_embedder(store.embedder.type, store.embedder, loaded.data_dir).close()
             with TemporaryDirectory() as empty:
                 create_backend(store.backend.type, store.backend, Path(empty)).close()
         except VragdError as error:

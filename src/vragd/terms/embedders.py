@@ -15,6 +15,8 @@ REGISTRY = {
 DEFAULT = "builtin"
 BY_MODEL = "ollama"
 """Who is asked for a model that is named on the command line."""
+BY_HUB = "onnx"
+"""Who runs a model that was fetched by its name on a hub."""
 WORDS_ALONE = "none"
 """What stands for no model at all."""
 

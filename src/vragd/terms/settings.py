@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Self, get_args, get_origin
+from typing import Annotated, Any, ClassVar, NamedTuple, Self, get_args, get_origin
 from urllib.parse import parse_qsl
 
 from pydantic import BeforeValidator, Discriminator, Tag
@@ -116,6 +116,20 @@ class BackendSettings(Settings):
         return 0.0
 
 
+class Named(NamedTuple):
+    """
+    A model by its `name` on a hub, as OWNER/NAME: fetched once, and found in the data directory from then on.
+
+    `revision` is a branch, a tag or a commit; `weights` which file of it, or None for the usual one. `here_only`: it is
+    never to be fetched.
+    """
+
+    name: str
+    revision: str
+    weights: str | None
+    here_only: bool
+
+
 class EmbedderSettings(Settings):
     """The settings of an embedder. A subclass has a field `type: Literal["NAME"]`."""
 
@@ -149,10 +163,18 @@ class EmbedderSettings(Settings):
     def account(self) -> str:
         """
         Under what name the tokens it is sent are counted, by month, in the data directory; "" where none are.
-
-        Who has one is made by `create(settings, data_dir)`, where the second may be None.
         """
         return ""
+
+    @property
+    def named(self) -> Named | None:
+        """The model that `vragd models download` fetches for it; None where nothing is fetched."""
+        return None
+
+    @property
+    def wants_data_dir(self) -> bool:
+        """Whether it is made by `create(settings, data_dir)`, where the second may be None: it counts, or has files."""
+        return bool(self.account or self.named)
 
     @property
     def most_tokens(self) -> int | None:

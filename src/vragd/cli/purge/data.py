@@ -29,6 +29,7 @@ _IN_STORE = re.compile(
     re.DOTALL,
 )
 _IMPORTED = re.compile(rf"{STORE_NAME[1:-1]}\.db(?:-wal|-shm|-journal|\.lock|\.part)?|{TEMPORARY.pattern}")
+_MODELS = re.compile(rf"whole\.json|.+\.(?:json|onnx|onnx_data|onnx\.data)(?:\.part)?|{TEMPORARY.pattern}", re.DOTALL)
 _PID = re.compile(rb"\d+\n")
 
 
@@ -87,6 +88,8 @@ def inventory(folder: Path, vaults: Vaults, kept: Mapping[str, str]) -> Inventor
                     _stores(found, Path(entry.path), device, vaults, kept)
                 elif entry.name == "imported" and _is_own_folder(entry, device, vaults):
                     _index(found, Path(entry.path), device, vaults, _IMPORTED)
+                elif entry.name == "models" and _is_own_folder(entry, device, vaults):
+                    _index(found, Path(entry.path), device, vaults, _MODELS)
                 else:
                     _file(found, entry, ours=_TOP.fullmatch(entry.name) is not None)
     return found

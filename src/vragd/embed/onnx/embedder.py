@@ -14,6 +14,7 @@ import numpy as np
 from tokenizers import Encoding, Tokenizer
 
 from vragd.embed.base import Embedder, Space, checked
+from vragd.embed.onnx.fetched import folder_of
 from vragd.embed.onnx.folder import Layout, Pooling, read
 from vragd.embed.onnx.settings import OnnxEmbedder
 from vragd.embed.prompts import NONE, Prompts, prompts_for
@@ -32,19 +33,26 @@ A_WORKER = 4  # texts in a call, for each: they run one by one, and what is hand
 Window = tuple[int, Encoding]
 
 
-def create(settings: OnnxEmbedder) -> Embedder:
-    """The embedder of `settings`; loads the model. Raises EmbedderUnavailable."""
-    return OnnxFolder(settings)
+def create(settings: OnnxEmbedder, data_dir: Path | None = None) -> Embedder:
+    """
+    The embedder of `settings`; loads the model. Asks nobody for one that is not here.
+
+    `data_dir`: below which a model is that was fetched by its name. Raises EmbedderUnavailable.
+    """
+    if settings.named is not None:
+        return OnnxFolder(settings, folder_of(data_dir, settings.named), settings.named.name)
+    folder = Path(settings.path or "")
+    return OnnxFolder(settings, folder, folder.name)
 
 
 class OnnxFolder:
     """Thread-safe. Bulk work takes turns; a query runs beside it on the caller's own thread."""
 
-    def __init__(self, settings: OnnxEmbedder) -> None:
-        folder = Path(settings.path)
-        self._settings, self._name = settings, folder.name
+    def __init__(self, settings: OnnxEmbedder, folder: Path, name: str) -> None:
+        # The last word alone: one and the same model in a folder of that name makes no other space.
+        self._settings, self._name = settings, name.rpartition("/")[2]
         self._layout = read(folder, settings.weights)
-        self._prompts = _prompts(settings, self._layout)
+        self._prompts = _prompts(settings, self._layout, self._name)
         try:
             self._tokenizer = _windowing(open_tokenizer(self._layout.tokenizer), self._layout.limit)
             self._session = open_session(self._layout.weights)
@@ -149,7 +157,7 @@ def _pool(tokens: np.ndarray, way: Pooling) -> np.ndarray:
             return np.asarray(tokens.mean(axis=0))
 
 
-def _prompts(settings: OnnxEmbedder, layout: Layout) -> Prompts:
+def _prompts(settings: OnnxEmbedder, layout: Layout, name: str) -> Prompts:
     """Those of the settings, else of the folder, else of the model's name."""
-    known = layout.prompts if layout.prompts != NONE else prompts_for(Path(settings.path).name)
+    known = layout.prompts if layout.prompts != NONE else prompts_for(name)
     return known.changed(settings.document_prompt, settings.query_prompt)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -48,10 +49,26 @@ def read(folder: Path, weights: str | None) -> Layout:
 
     Reads every file that matters, for the digest: seconds for a large model. Raises EmbedderUnavailable.
     """
-    try:
+    with _understood(folder):
         if not folder.is_dir():
             raise Unfit("there is no such folder")
         return _read(folder, weights)
+
+
+def look(folder: Path) -> None:
+    """Raise EmbedderUnavailable where its files say something that vragd cannot do. Its weights need not be there."""
+    with _understood(folder):
+        modules = _modules(folder)
+        if "Pooling" in modules:
+            _pooling(object_in(folder / modules["Pooling"] / "config.json"))
+        limit_in(folder / modules.get("Transformer", ""))
+        _prompts(object_in(folder / "config_sentence_transformers.json"))
+
+
+@contextmanager
+def _understood(folder: Path) -> Iterator[None]:
+    try:
+        yield
     except (OSError, ValueError, TypeError, AttributeError, LookupError) as error:
         found = str(error) if isinstance(error, Unfit) else f"{type(error).__name__}: {error}"
         raise EmbedderUnavailable(

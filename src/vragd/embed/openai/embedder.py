@@ -81,6 +81,10 @@ class OpenAI:
         asked = Meter(settings, ledger, questions=True)
         self._questions = Line(settings, asked, timeout_s=settings.query_timeout_s, is_local=is_local)
         self._patient = Line(settings, meter, timeout_s=max(WARM_UP_S, settings.timeout_s), is_local=is_local)
+        self._queries = self._questions
+        if settings.query_model is not None:
+            named = settings.model_copy(update={"model": settings.query_model})
+            self._queries = Line(named, asked, timeout_s=settings.query_timeout_s, is_local=is_local)
         self._respite = Respite(settings.url, lambda: self._patient.embed([PROBE]))
         self._closed = threading.Event()
         self._one_by_one = settings.batch_size < len(PROBES)
@@ -136,10 +140,10 @@ class OpenAI:
         dimension = None if model is None else model.rows.shape[1]
 
         def ask(texts: Sequence[str]) -> np.ndarray:
-            return self._checked(self._questions, [self._prompts.query_text(each) for each in texts], dimension)
+            return self._checked(self._queries, [self._prompts.query_text(each) for each in texts], dimension)
 
         with self._respite.question():
-            row = self._fitting(self._questions, ask, [text])
+            row = self._fitting(self._queries, ask, [text])
         answer: np.ndarray = shortened(row, self._settings.dimensions)[0]
         return answer
 
@@ -147,7 +151,7 @@ class OpenAI:
         """Close the connection pools. A call in flight may last until its timeout; later calls fail."""
         self._closed.set()
         self._respite.close()
-        for line in (self._bulk, self._questions, self._patient):
+        for line in (self._bulk, self._questions, self._queries, self._patient):
             line.close()
 
     # -- who answers -------------------------------------------------------------------------------
@@ -158,7 +162,7 @@ class OpenAI:
             model=self._settings.model,
             digest=model.digest,
             dimension=model.dimension,
-            prompts=self._prompts.identity,
+            prompts=" ".join(filter(None, (self._prompts.identity, self._settings.query_model))),
             chunker=chunker,
         )
 

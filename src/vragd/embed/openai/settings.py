@@ -31,6 +31,7 @@ class OpenAIEmbedder(EmbedderSettings):
     type: Literal["openai"]
     url: str
     model: str = Field(min_length=1)
+    query_model: str | None = Field(default=None, min_length=1)
     allow_remote: bool = False
     key_env: str | None = Field(default=None, pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")
     key_file: PathText | None = None
