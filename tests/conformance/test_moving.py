@@ -1,4 +1,4 @@
-"""Ten thousand chunks go from FAISS into each backend and back, and are found there as they are found here."""
+"""Thousands of chunks go from FAISS into each backend and back, and are found there as they are found here."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from tests.conformance.factories import FACTORIES, REAL, local
+from tests.depth import at, deeper
 from tests.harness import until
 from vragd.backends.base import Batch, VectorBackend
 from vragd.backends.recall import measure
@@ -17,9 +18,9 @@ from vragd.stores.moves.places import Collection
 from vragd.stores.moves.transfer import transfer
 from vragd.terms.filter import equals
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
+pytestmark = [deeper, pytest.mark.slow, pytest.mark.timeout(600)]
 
-MANY, DIMENSION, N_QUERIES = 10_100, 64, 10
+MANY, DIMENSION, N_QUERIES = at(1_500, 10_100), 64, 10
 """All indexes are asked from a bit above ten thousand."""
 FEW = {"s3vectors": 1_000}
 """Of those whose stand-in takes a minute for ten thousand: a daemon moves as many there."""
