@@ -9,8 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from vragd.cli.connect import load
-from vragd.cli.render import json_out, out, out_whole, plural, say, within
-from vragd.cli.status import Rest
+from vragd.cli.render import ago, json_out, out, out_whole, plural, say, within
 from vragd.errors import UsageError
 
 if TYPE_CHECKING:
@@ -114,11 +113,26 @@ def _fetched(one: Wanted, offer: Offered, data_dir: Path, *, as_json: bool) -> d
     }  # fmt: skip
 
 
+class _Rest:
+    """How long what is left will take, by what was done since there was most."""
+
+    def __init__(self) -> None:
+        self._most, self._since = 0, 0.0
+
+    def of(self, left: int, now: float) -> str:
+        """In words; "" while nobody can tell. `now` in seconds of a clock that goes on."""
+        if left >= self._most or not left:
+            self._most, self._since = left, now
+            return ""
+        done, took_s = self._most - left, now - self._since
+        return f"about {ago(took_s * left / done)} left" if took_s > 1 else ""
+
+
 class _Progress:
     """How much is here and how long the rest takes, rewritten in place on a terminal, silent elsewhere."""
 
     def __init__(self, n_bytes: int) -> None:
-        self._most, self._rest, self._shown_at = n_bytes, Rest(), 0.0
+        self._most, self._rest, self._shown_at = n_bytes, _Rest(), 0.0
         self._is_shown = sys.stderr.isatty()
 
     def show(self, path: str, here: int) -> None:

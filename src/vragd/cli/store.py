@@ -6,7 +6,7 @@ import argparse
 from typing import Any
 from urllib.parse import quote
 
-from vragd.cli import bucket
+from vragd.cli import beside, bucket
 from vragd.cli.commands import spelt
 from vragd.cli.connect import Session, data_dir_of
 from vragd.cli.render import json_out, out, plural, say, sized, the_page, within
@@ -24,6 +24,9 @@ def add(commands: Any, common: argparse.ArgumentParser) -> None:
     group = top.add_subparsers(metavar="ACTION", required=True)
     sub = group.add_parser("list", parents=[common], help="every store")
     sub.add_argument("--json", action="store_true", help="the answer as JSON")
+    sub.add_argument(
+        "--all", action="store_true", help="and what the servers and buckets that your stores are kept in hold beside"
+    )
     bucket.add_flags(sub, lists=True)
     sub.set_defaults(command=_list)
     sub = group.add_parser("create", parents=[common], help="make a store (those in config.yaml need no making)")
@@ -61,9 +64,11 @@ def _list(args: argparse.Namespace) -> int:
     with Session(args) as session:
         answer = session.request("GET", "/v1/stores")
     imported = bucket.imported(data_dir_of(args))
+    there = beside.shared(args) if args.all else []
     if args.json:
-        json_out(answer | ({"imported": imported} if imported else {}))
-        return 0
+        more = ({"imported": imported} if imported else {}) | ({"shared": there} if args.all else {})
+        json_out(answer | more)
+        return int(any(row["error"] for row in there))
     for row in answer["stores"]:
         size = "" if row["notes"] is None else f"{plural(n_searched(row), 'note')}, {plural(row['chunks'], 'chunk')}"
         left = spelt("data without a configuration (vragd store delete)") if row["origin"] == "left" else ""
@@ -78,7 +83,7 @@ def _list(args: argparse.Namespace) -> int:
         out(within(f"{row['name']:20} {plural(row['vectors'], 'passage')}  {state}"), INDENT)
     if not answer["stores"] and not imported:
         say("no stores yet: vragd init, or vragd store create")
-    return 0
+    return beside.show(there) if args.all else 0
 
 
 def _create(args: argparse.Namespace) -> int:
