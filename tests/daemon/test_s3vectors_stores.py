@@ -57,6 +57,28 @@ def test_text_goes_along_only_when_asked_and_leaves_when_no_longer(s3: FakeS3Vec
         assert daemon.store["n_embedded"] == 0
 
 
+def test_what_others_keep_in_the_bucket_of_a_store_is_listed_beside_it(s3: FakeS3Vectors, tmp_path: Path) -> None:
+    with vragd(tmp_path) as daemon:
+        on_s3(daemon, s3)
+        (daemon.vault / "a.md").write_text("A note of ours.\n")
+        daemon.start()
+        daemon.run("store", "create", "theirs", "--bucket", BUCKET, "--endpoint-url", s3.url)
+        told = daemon.run("store", "list", "--all")
+        assert told.returncode == 0, told.stderr
+        assert "beside yours" not in next(line for line in told.stdout.splitlines() if line.startswith("  notes "))
+        assert next(line for line in told.stdout.splitlines() if "theirs" in line).endswith("beside yours")
+        (there,) = json.loads(daemon.run("store", "list", "--all", "--json").stdout)["shared"]
+        assert (there["type"], there["ours"], there["error"]) == ("s3vectors", ["notes"], None)
+        assert {one["name"] for one in there["stores"]} == {"notes", "theirs"}
+    with vragd(tmp_path / "away") as daemon:
+        configure(daemon, {"type": "s3vectors", "bucket": BUCKET, "endpoint_url": "http://127.0.0.1:9"})
+        daemon.start(idle=False)
+        away = daemon.run("store", "list", "--all")
+        assert away.returncode == 1
+        assert BUCKET in away.stderr
+        assert "Traceback" not in away.stderr
+
+
 def test_a_writer_with_another_model_is_refused_and_changes_nothing(s3: FakeS3Vectors, tmp_path: Path) -> None:
     one, two = tmp_path / "one", tmp_path / "two"
     one.mkdir(), two.mkdir()
