@@ -197,7 +197,7 @@ def test_whatever_is_sent_the_answer_is_as_described(api: Api, label: str, mode:
     seen: Counter[int] = Counter()
 
     @settings(
-        max_examples=at(6, 12) if label in SLOW else at(12, 24), derandomize=True, database=None, deadline=None,
+        max_examples=12 if label in SLOW else at(12, 24), derandomize=True, database=None, deadline=None,
         suppress_health_check=list(HealthCheck), phases=[Phase.generate],
     )  # fmt: skip
     @given(case=api.strategy(label, mode), aimed=strategies.booleans())

@@ -17,7 +17,6 @@ from vragd.embed.conformance import CHECKS
 from vragd.embed.openai.settings import OpenAIEmbedder
 from vragd.search.ask import ask
 from vragd.search.question import Place, Question, Target
-from vragd.search.score import Calibration, calibration_of
 from vragd.store.idle import while_idle
 
 pytestmark = [
@@ -106,18 +105,3 @@ def test_a_french_a_chinese_and_a_mixed_note_are_near_to_questions_in_other_lang
             assert path in nearest[:2], f"of {len(NOTES)} notes, to {question!r}: {nearest}"
     finally:
         world.store.close()
-
-
-def test_what_is_supposed_of_few_notes_is_about_what_is_measured_of_more(
-    new: Callable[[], Embedder], tmp_path: Path
-) -> None:
-    model, found = new(), list[Calibration]()
-    for n_notes in (4, len(NOTES)):
-        world, target = searched(tmp_path / f"{n_notes}", model, dict(list(NOTES.items())[:n_notes]))
-        assert target.space is not None
-        found.append(calibration_of(str(world.store.reader.statistics(None, target.space.fingerprint)[1])))
-        world.store.close()
-    supposed, measured = found
-    assert supposed.mean == pytest.approx(measured.mean, abs=0.015)
-    assert supposed.deviation == pytest.approx(measured.deviation, abs=0.01)
-    assert (supposed.n, measured.n) == (1, len(NOTES))

@@ -15,8 +15,6 @@ from vragd.catalog.model import SpaceRow
 from vragd.system import packed
 
 LEAST_TITLES, MOST_TITLES, MOST_CHUNKS = 8, 200, 1_000
-SUPPOSED = 1
-"""How many titles a calibration says it was measured by that was `suppose`d: any that are measured count for more."""
 FEW_TITLES = 50
 """Of fewer, a title's own passages are so large a share that they would be what is measured."""
 NORMAL = 1.4826
@@ -61,29 +59,10 @@ def calibrate(db: apsw.Connection, space: SpaceRow) -> bool:
     return True
 
 
-def lacks_scale(db: apsw.Connection, space_id: int) -> bool:
-    """Whether a space has titles, and too few to measure what its cosines are like."""
-    has_titles = "exists (select 1 from title_embedding where space_id = ?1)"
-    sql = f"select calibration is null and {has_titles} from space where id = ?1"
-    return any(lacks for (lacks,) in db.execute(sql, (space_id,)))
-
-
-def suppose(db: apsw.Connection, space_id: int, mean: float, deviation: float) -> None:
-    """Take the cosines of a space for such until `calibrate` can measure them."""
-    found = json.dumps({"mean": mean, "deviation": deviation, "n": SUPPOSED})
-    db.execute("update space set calibration = ? where id = ? and calibration is null", (found, space_id))
-
-
 def calibration_in_sight(db: apsw.Connection, fingerprint: str) -> str | None:
-    """
-    What `calibrate` would write of what a connection sees, if it was done; see `closed`. Reads every text's hash. What
-    was supposed is of no note.
-    """
-    sql = "select id, dimension, calibration from space where fingerprint = ? and calibration is not null"
-    for space_id, dimension, said in list(db.execute(sql, (fingerprint,))):
-        if json.loads(said)["n"] == SUPPOSED:
-            found: str = said
-            return found
+    """What `calibrate` would write of what a connection sees, if it was done; see `closed`. Reads every text's hash."""
+    sql = "select id, dimension from space where fingerprint = ? and calibration is not null"
+    for space_id, dimension in list(db.execute(sql, (fingerprint,))):
         counted = f"select count(*) from title_embedding where space_id = ? and {_IN_SIGHT['title_embedding']}"
         ((n_titles,),) = db.execute(counted, (space_id,))
         if n_titles >= LEAST_TITLES:

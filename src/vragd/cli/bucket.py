@@ -339,7 +339,8 @@ def info(args: argparse.Namespace) -> int:
     out(f"{found['name']}, in {place.where()}{made}")
     out(f"  {found['dimension']}-d {found['metric']}, {found['model'] or 'not made by vragd'}")
     out(f"  {plural(found['vectors'], 'vector')}")
-    for key in ("index", "index_failed", "m", "ef_construction", "ef_search", "candidates", "words", "words_failed"):
+    of_index = ("m", "ef_construction", "ef_search", "lists", "probes", "candidates")
+    for key in ("index", "index_failed", *of_index, "words", "words_failed"):
         if key in found:
             out(f"  {key.replace('_', ' ')}: {found[key]}")
     if "recall" in found:

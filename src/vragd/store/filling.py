@@ -14,6 +14,7 @@ from vragd.backends.base import CollectionInfo, VectorBackend
 from vragd.catalog.model import SpaceRow
 from vragd.catalog.replicas import Followed
 from vragd.catalog.writer import Catalog
+from vragd.errors import BackendDamaged
 from vragd.sync import order
 from vragd.sync.pace import PACE, Pace
 from vragd.system.failpoints import reach
@@ -61,7 +62,10 @@ class Filling:
         A table that was emptied has none of them; of one that lacks a few a look may see nothing, and `verify` does.
         """
         some = sample(self._catalog, space)
-        n_gone = len(some) - len(self._backend.get(space.collection, some, values=False)) if some else 0
+        try:
+            n_gone = len(some) - len(self._backend.get(space.collection, some, values=False)) if some else 0
+        except BackendDamaged:  # it is mended when what is to be put meets that
+            n_gone = len(some)
         if n_gone:
             log.warning("store.vectors_gone", n_gone=n_gone, n_looked_at=len(some))
         return n_gone > 0

@@ -12,7 +12,6 @@ from vragd.catalog import titles
 from vragd.catalog.model import SpaceRow
 from vragd.embed.base import Embedder
 from vragd.errors import EmbedderRejected, EmbedderUnavailable
-from vragd.store import scale
 from vragd.store.store import Store
 from vragd.sync.calls import Late
 from vragd.sync.embedding import identity_of, makes, who
@@ -40,8 +39,10 @@ def embed_titles(store: Store) -> bool:
     with catalog.writing() as db:
         waiting = titles.missing(db, space.id, SLICE)
     if not waiting:
-        if store.settings.embedder.sets_the_scale or _has_scale(store, space):
-            catalog.titled = space.id, catalog.as_of()
+        if not store.settings.embedder.sets_the_scale:
+            with catalog.writing() as db:
+                titles.calibrate(db, space)
+        catalog.titled = space.id, catalog.as_of()
         return False
     try:
         embedder = store.embedder
@@ -61,30 +62,6 @@ def embed_titles(store: Store) -> bool:
                 break
     except (EmbedderUnavailable, Late):
         return False
-    return True
-
-
-def _has_scale(store: Store, space: SpaceRow) -> bool:
-    """Measure what the cosines of a space are like; where there are too few titles, suppose it. False in an outage."""
-    with store.catalog.writing() as db:
-        titles.calibrate(db, space)
-        lacks = titles.lacks_scale(db, space.id)
-    if not lacks:
-        return True
-    try:
-        embedder = store.embedder
-        if not who(store.calls, embedder).is_like(identity_of(space)):
-            return False
-        rows = store.calls.run(partial(scale.embedded, embedder), f"scale {space.id}")
-        if not makes(embedder, space):
-            return False
-    except EmbedderRejected:
-        return True  # our own words, and nobody's: then nothing is supposed
-    except (EmbedderUnavailable, Late):
-        return False
-    if (supposed := scale.supposed(rows)) is not None:
-        with store.catalog.writing() as db:
-            titles.suppose(db, space.id, *supposed)
     return True
 
 

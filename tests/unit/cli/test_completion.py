@@ -221,7 +221,7 @@ def test_every_argument_has_values_that_are_known_or_is_known_to_have_none() -> 
         "text", "lines", "top_k", "offset", "metrics", "port",
         "also", "min_score", "on", "after", "before", "where", "open", "edit", "model",
         "backend", "bucket", "region", "profile", "endpoint_url", "log_level", "question", "client", "name",
-        "collection", "to", "origin",
+        "collection", "to", "origin", "revision", "weights",
     }  # fmt: skip
     seen = set[str]()
     for one in tree.every(parser()):

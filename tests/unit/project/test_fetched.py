@@ -41,7 +41,9 @@ def test_a_command_that_fails_or_hangs_is_told() -> None:
         run("sh", "-c", "sleep 1000 & wait", within_s=0)
 
 
-def test_what_is_left_when_the_time_is_over_is_skipped(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_is_left_when_the_time_is_over_is_skipped(
+    request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("VRAGD_SERVERS_UNTIL", "1")
     with pytest.raises(pytest.skip.Exception, match="the time for real servers is over"):
-        pytest_runtest_setup()
+        pytest_runtest_setup(request.node)

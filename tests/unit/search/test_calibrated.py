@@ -15,9 +15,7 @@ from vragd.embed.openai.settings import OpenAIEmbedder
 from vragd.embed.registry import create_embedder
 from vragd.search.ask import ask
 from vragd.search.question import Place, Question, Target
-from vragd.search.score import MEASURED
 from vragd.store.idle import while_idle
-from vragd.store.scale import embedded, supposed
 
 NOTES = {
     "Sourdough.md": "Feed the starter twice a day, and let the dough prove overnight in the cold.",
@@ -102,26 +100,3 @@ def test_a_title_beside_its_own_passage_hardly_moves_what_is_measured_of_few(tmp
         tmp_path / "eight", narrow, with_eight, "quantum chromodynamics gluon", "how do I make bread rise"
     )
     assert (nonsense, meant[:1]) == ([], ["Sourdough.md"])
-
-
-def test_with_fewer_titles_it_is_supposed_what_its_cosines_are_like_until_it_can_be_measured(
-    tmp_path: Path, narrow: Narrow
-) -> None:
-    with_three = dict(list(NOTES.items())[:3])
-    nonsense, meant, other = found(
-        tmp_path / "three",
-        narrow,
-        with_three,
-        "quantum chromodynamics gluon",
-        "how do I make bread rise",
-        "when is my tax declaration due",
-    )
-    assert (nonsense, meant, other) == ([], ["Sourdough.md"], ["Taxes.md"])
-
-
-def test_what_is_supposed_leaves_the_cosines_of_the_model_that_sets_the_scale_as_they_are() -> None:
-    model = create_embedder("builtin", BuiltinEmbedder())
-    found = supposed(embedded(model))
-    model.close()
-    assert found == pytest.approx((MEASURED.mean, MEASURED.deviation), abs=0.005)
-    assert supposed(np.ones((16, 4)) / 2) is None

@@ -178,7 +178,7 @@ def _imported(data: Path) -> list[Thing]:
     folder = data / IMPORTED
     if folder.is_symlink() or not folder.is_dir():
         return []
-    said = dict[Path, str]()
+    said = {file: "it holds nothing" for file in folder.glob("*.db") if not file.stat().st_size}
     for row in imported(data, lambda file, error: said.setdefault(file, error.message)):
         count = plural(row["vectors"], "passage")
         said[folder / f"{row['name']}.db"] = f"store {row['name']}, {count}; {spelt('vragd export keeps it')}"
