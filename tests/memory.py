@@ -13,8 +13,12 @@ ON_DISK = (
     *("tests/unit/system/", "tests/unit/vault/", "tests/faults/test_namespaces.py", "tests/faults/test_syscalls.py"),
     *("tests/faults/test_watcher.py", "tests/daemon/test_mounts.py", "tests/daemon/test_watching.py"),
     *("tests/daemon/test_crash.py", "tests/servers/"),
+    *("tests/daemon/test_spaces.py", "tests/unit/mcp/test_closed.py"),
 )
-"""Tests of what file systems do, and each kind of daemon's life once as people have it."""
+"""
+Tests of what file systems do, each kind of daemon's life once as people have it, and those to whom it matters that a
+folder is listed in the order in which its files were made: in memory it is the other way round.
+"""
 
 
 def has_room(folder: Path = IN_MEMORY) -> bool:
