@@ -17,7 +17,6 @@ from hypothesis import HealthCheck, Phase, seed, settings
 from hypothesis.errors import Flaky
 from hypothesis.stateful import run_state_machine_as_test
 
-from tests.depth import at, deeper
 from tests.faults import crash_plants
 from tests.faults.model import PLACES, Model
 from tests.faults.model_lives import COUNTS, RUNS, Lives, Run, rule
@@ -27,7 +26,7 @@ from vragd.sync.proof.proof import Proof
 LONGER = int(os.environ.get("VRAGD_MODEL_EXAMPLES", "0"))
 """So many examples, other ones in each run; without it the same few in each."""
 SETTINGS = settings(
-    max_examples=LONGER or at(50, 200),
+    max_examples=LONGER or 50,
     stateful_step_count=30,
     derandomize=not LONGER,
     database=None,
@@ -123,8 +122,7 @@ def examples(tried: settings, machine: type[Lives] = Model) -> None:
         raise RuntimeError(f"the same steps had two outcomes ({flaky})\n\n{unlike(RUNS)}") from flaky
 
 
-@deeper
-@pytest.mark.timeout(0 if LONGER else at(600, 3600))
+@pytest.mark.timeout(0 if LONGER else 600)
 def test_the_index_is_what_a_dictionary_of_the_notes_says(capsys: pytest.CaptureFixture[str]) -> None:
     examples(SETTINGS)
     crashes = {name: n for name, n in COUNTS.items() if name.startswith("crash ")}

@@ -201,6 +201,6 @@ trees = st.recursive(leaves, wider, max_leaves=12)
 
 
 @given(trees)
-@examples(100, 3_000)
+@examples(100, 150)
 def test_any_tree_is_shown_so_that_it_is_read_as_it_is(tree: Node) -> None:
     assert parse(show(tree)) == tree
