@@ -68,8 +68,8 @@ def test_what_others_keep_in_the_bucket_of_a_store_is_listed_beside_it(s3: FakeS
         assert "beside yours" not in next(line for line in told.stdout.splitlines() if line.startswith("  notes "))
         assert next(line for line in told.stdout.splitlines() if "theirs" in line).endswith("beside yours")
         (there,) = json.loads(daemon.run("store", "list", "--all", "--json").stdout)["shared"]
-        assert (there["type"], there["ours"], there["error"]) == ("s3vectors", ["notes"], None)
-        assert {one["name"] for one in there["stores"]} == {"notes", "theirs"}
+        assert (there["type"], there["error"]) == ("s3vectors", None)
+        assert {one["name"]: one["ours"] for one in there["stores"]} == {"notes": True, "theirs": False}
     with vragd(tmp_path / "away") as daemon:
         configure(daemon, {"type": "s3vectors", "bucket": BUCKET, "endpoint_url": "http://127.0.0.1:9"})
         daemon.start(idle=False)

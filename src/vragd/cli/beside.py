@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
+from vragd.cli.bucket import line_of
 from vragd.cli.connect import load
 from vragd.cli.render import out, say, within
 from vragd.errors import VragdError
@@ -12,31 +13,32 @@ from vragd.errors import VragdError
 
 def shared(args: argparse.Namespace) -> list[dict[str, Any]]:
     """
-    Each place that a store of ours names and others may use, with all it holds: `ours` is what our stores of that
-    place are called. One that is out of reach has its `error`, and no stores. Asks every such backend.
+    Each place that a store of ours names and others may use, with all it holds, and of each whether it is `ours`. One
+    that is out of reach has its `error`, and no stores. Asks every such backend.
     """
-    from vragd.stores.elsewhere import Place, described
+    from vragd.stores.elsewhere import Place, described, succeeds
     from vragd.stores.registry import Registry
     from vragd.system import log
 
     log.set_up(level="error")
     entries = Registry(load(args)).entries()
     named = [(name, one) for name, entry in entries.items() if entry.settings for one in entry.settings.backends]
-    rows = dict[str, dict[str, Any]]()
-    for name, settings in named:
-        if not settings.shared:
-            continue
-        if (where := settings.where()) in rows:
-            rows[where]["ours"].append(name)
-            continue
-        row = rows[where] = {"where": where, "type": settings.type, "ours": [name], "stores": [], "error": None}
+    places = {one.where(): one for _, one in named if one.shared}
+    rows = list[dict[str, Any]]()
+    for where, settings in places.items():
+        ours = [name for name, one in named if one.where() == where]
+        row: dict[str, Any] = {"where": where, "type": settings.type, "stores": [], "error": None}
         try:
             with Place(settings) as place:
                 infos = [place.backend.collection_info(one) for one in place.backend.list_collections()]
-            row["stores"] = [described(info) for info in infos]
+            row["stores"] = [
+                described(info) | {"ours": any(info.name == one or succeeds(info, one) for one in ours)}
+                for info in infos
+            ]
         except VragdError as error:  # the others are asked all the same
             row["error"] = {"code": error.code, "message": error.message, "hint": error.hint}
-    return list(rows.values())
+        rows.append(row)
+    return rows
 
 
 def show(rows: list[dict[str, Any]]) -> int:
@@ -44,9 +46,7 @@ def show(rows: list[dict[str, Any]]) -> int:
     for row in rows:
         out(within(f"in {row['where']}:"))
         for one in row["stores"]:
-            whose = "" if one["name"] in row["ours"] else "  beside yours"
-            model = one["model"] or "not made by vragd"
-            out(within(f"  {one['name']:18} {one['dimension']}-d {one['metric']}  {model}{whose}"), 4)
+            out(within(f"  {line_of(one)}{'' if one['ours'] else '  beside yours'}"), 4)
         if row["error"]:
             say(within(f"{row['where']}: {row['error']['message']}"))
             say(within(f"try: {row['error']['hint']}"))

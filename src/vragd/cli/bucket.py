@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -262,10 +262,15 @@ def list_stores(args: argparse.Namespace) -> int:
         json_out({"stores": rows})
         return 0
     for row in rows:
-        out(f"{row['name']:20} {row['dimension']}-d {row['metric']}  {row['model'] or 'not made by vragd'}")
+        out(line_of(row))
     if not rows:
         say(f"{place.where()} has no index")
     return 0
+
+
+def line_of(row: Mapping[str, Any]) -> str:
+    """An index, as `described` has it."""
+    return f"{row['name']:20} {row['dimension']}-d {row['metric']}  {row['model'] or 'not made by vragd'}"
 
 
 def _list_buckets(args: argparse.Namespace) -> int:

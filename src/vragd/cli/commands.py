@@ -56,7 +56,9 @@ def as_started() -> str:
     What starts this very program again, as it was typed: `vragd` where the shell finds it by that name, else its path,
     or the interpreter with the module.
     """
-    typed, there = sys.argv[0], _on_the_path()
+    import shutil  # takes longer to import than all of this module
+
+    typed, there = sys.argv[0], shutil.which("vragd")
     if typed.endswith("vragd/__main__.py"):
         beside = there and os.path.dirname(os.path.realpath(there)) == os.path.dirname(os.path.abspath(sys.executable))  # noqa: PTH100, PTH120
         return "vragd" if beside else f"{shlex.quote(sys.orig_argv[0])} -m vragd"
@@ -70,15 +72,6 @@ def spelt(text: str) -> str:
     if "vragd " not in text or (started := as_started()) == "vragd":
         return text
     return re.sub(rf"(?<![\w./-])vragd (?=(?:{'|'.join(MODULES)})\b)", lambda _: f"{started} ", text)
-
-
-def _on_the_path() -> str:
-    """The program that the shell runs as `vragd`; "" for none."""
-    for folder in os.environ.get("PATH", os.defpath).split(os.pathsep):
-        file = os.path.join(folder, "vragd")
-        if os.path.isfile(file) and os.access(file, os.X_OK):  # noqa: PTH113
-            return file
-    return ""
 
 
 def _is_same(one: str, other: str) -> bool:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from vragd.cli.connect import load
+from vragd.cli.passing import Passing
 from vragd.cli.render import ago, json_out, out, out_whole, plural, say, within
 from vragd.errors import UsageError
 
@@ -132,21 +133,17 @@ class _Progress:
     """How much is here and how long the rest takes, rewritten in place on a terminal, silent elsewhere."""
 
     def __init__(self, n_bytes: int) -> None:
-        self._most, self._rest, self._shown_at = n_bytes, _Rest(), 0.0
-        self._is_shown = sys.stderr.isatty()
+        self._most, self._rest, self._shown_at, self._line = n_bytes, _Rest(), 0.0, Passing()
 
     def show(self, path: str, here: int) -> None:
         """`here` bytes of all files are here; of `path` they come now."""
         now = time.monotonic()
         left = self._rest.of(self._most - here, now)
-        if not self._is_shown or (now - self._shown_at < 0.2 and here < self._most):
+        if now - self._shown_at < 0.2 and here < self._most:
             return
         self._shown_at = now
-        said = f"{here / MIB:,.0f} of {self._most / MIB:,.0f} MiB, {path}{', ' + left if left else ''}"
-        sys.stderr.write(f"\r\033[K{said}")
-        sys.stderr.flush()
+        self._line.show(f"{here / MIB:,.0f} of {self._most / MIB:,.0f} MiB, {path}{', ' + left if left else ''}")
 
     def end(self) -> None:
-        if self._shown_at:
-            sys.stderr.write("\r\033[K")
-            sys.stderr.flush()
+        """Take it away."""
+        self._line.end()

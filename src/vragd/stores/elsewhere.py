@@ -128,15 +128,24 @@ def _successors(backend: VectorBackend, store: str, names: Iterable[str]) -> lis
 
     Another store may have a name of that form, of a date for instance.
     """
-    form = re.compile(re.escape(store[:54]) + r"\.([0-9a-f]{8})")
     found = []
     for name in names:
-        if mark := form.fullmatch(name):
+        if _mark_of(name, store):
             with suppress(UnknownCollection):  # deleted since it was listed
                 info = backend.collection_info(name)
-                if info.space.startswith(mark[1]):
+                if succeeds(info, store):
                     found.append(info)
     return found
+
+
+def succeeds(info: CollectionInfo, store: str) -> bool:
+    """Whether an index is one that `_successors` finds."""
+    return bool(mark := _mark_of(info.name, store)) and info.space.startswith(mark)
+
+
+def _mark_of(name: str, store: str) -> str:
+    found = re.fullmatch(re.escape(store[:54]) + r"\.([0-9a-f]{8})", name)
+    return found[1] if found else ""
 
 
 def embedder_for(
