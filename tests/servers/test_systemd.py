@@ -29,6 +29,8 @@ NOTE = "# Heron\n\nThe heron came back to the old mill pond this morning.\n"
 
 pytestmark = [
     pytest.mark.slow,
+    # two managers of one user have one control group for a unit of one name: each takes the other's daemon for its own
+    pytest.mark.xdist_group("systemd"),
     pytest.mark.timeout(600),
     pytest.mark.skipif(not FOLDER, reason="real servers are for make test-servers: they are installed first"),
     pytest.mark.skipif(
