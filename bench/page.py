@@ -24,6 +24,7 @@ from tests.chromium import Tab, chromium
 from tests.harness import Vragd, until
 
 INDEX_S = 3600.0
+SETTLE_S = 3.0  # a browser that was just started is busy with itself: whoever opens a page has one that runs
 MOVES, ZOOMS, QUESTIONS = 120, 40, 20
 WATCH = """
 window.longs = []; window.frames = []; window.took = [];
@@ -87,6 +88,7 @@ def _address(vragd: Vragd) -> Iterator[str]:
 
 def _measured(tab: Tab, address: str) -> dict[str, Any]:
     tab.send("Page.addScriptToEvaluateOnNewDocument", source=WATCH)
+    time.sleep(SETTLE_S)
     tab.go(address)
     drawn_s = tab.until("window.drawn_s", 120)
     until(lambda: _rests(tab), "the picture to rest")

@@ -188,7 +188,7 @@ export class Canvas {
     this.points_good = true;
     if (this.show_links && !lit && this.draw_lines(ink, left, top, unit)) pixels.copy(this.lines);
     else pixels.fill(packed(ink.ground));
-    pixels.dots(x, y, left, top, unit, this.radius() * ratio, lit ? FADED * Math.min(1, Math.sqrt(MANY / (this.points.n + 1))) : 0.86, colour, palette().map(packed));
+    pixels.dots(x, y, left, top, unit, this.radius() * ratio, lit ? FADED * Math.min(1, Math.sqrt(MANY / (this.points.n + 1))) : 0.86, colour, palette().map(packed), packed(ink.ground));
     this.below.putImageData(pixels.image, 0, 0);
   }
 

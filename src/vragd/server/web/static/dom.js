@@ -40,10 +40,10 @@ export const number = (count) => String(count).replace(/\B(?=(\d{3})+$)/g, ",");
 
 export const many = (count, one, more = `${one}s`) => `${number(count)} ${count === 1 ? one : more}`;
 
-/** Once what was changed so far is on the screen; a tab that nobody sees draws nothing, and waits a moment only. */
+/** Once what was changed so far is on the screen, however busy the page is; a tab that nobody sees draws nothing. */
 export const painted = () => new Promise((then) => {
   requestAnimationFrame(() => setTimeout(then));
-  setTimeout(then, 50);
+  setTimeout(then, document.hidden ? 50 : 500); // it may be hidden meanwhile
 });
 
 export function ago(seconds) {
