@@ -44,6 +44,7 @@ def parser() -> argparse.ArgumentParser:
             "edits",
             "filters",
             "hand",
+            "imports",
             "map",
             "mcp",
             "page",
@@ -58,6 +59,9 @@ def parser() -> argparse.ArgumentParser:
         "--per-note", type=int, default=20, help="for mcp, hand and idle: chunks in a note; 1 for as many notes"
     )
     found.add_argument("--dim", type=int, default=768, choices=DIMENSIONS)
+    found.add_argument(
+        "--python", default=sys.executable, help="for imports: whose packages; those of the tests are loaded, too"
+    )
     found.add_argument("--files", type=int, action="append", help="for scan: how many files (may be repeated)")
     found.add_argument("--seconds", type=float, default=60, help="for idle: how long")
     found.add_argument(
