@@ -22,7 +22,7 @@ log = structlog.get_logger()
 
 HEARTBEAT_S = 2.0
 CALM_S, REST_S = 5.0, 10.0  # a heartbeat after one that found all as it is to be; what stirs hastens it
-CALM_BEATS = 12  # after so many calm ones in a row it is at rest
+CALM_BEATS = 6  # after so many calm ones in a row it is at rest
 CHECKPOINT_S = 300.0
 TEND_S = 3600.0
 TEND_JITTER, RESCAN_JITTER = 0.1, 0.25  # so that stores and machines do not march in step

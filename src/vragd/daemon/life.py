@@ -158,6 +158,7 @@ class Daemon:
             self._tasks = [asyncio.create_task(self._pulse.run()), asyncio.create_task(self._reloads())]
             self._duties.begin(self._stores.loaded.config.watch)
             await self._keep_page(wanted=self._loaded.config.web)
+            gc.freeze()  # what is loaded by now stays: looking through it again and again takes what idling costs
             gc.enable()  # off since `vragd run` began
             log.info(
                 "daemon.service_ready",

@@ -16,9 +16,9 @@ from vragd.stores.stores import Stores
 
 EVERY_S = 1.0
 """How often at most it is looked whether anything changed; a look reads nothing from the disk."""
-SILENT_S, SLACK = 15.0, 0.2
+SILENT_S, SLACK = 15.0, 1 / 3
 """
-After so long without a change, or a fifth more where the process is awake then, nothing is told, so that both ends know
+After so long without a change, or a third more where the process is awake then, nothing is told, so that both ends know
 that the other is there.
 """
 

@@ -18,7 +18,7 @@ libraries end the process, or crash, instead of saying so.
 def resident_bytes(statm: Path = Path("/proc/self/statm")) -> int:
     """Memory this process has in use; where the system does not tell, the most that it ever had."""
     try:
-        return int(statm.read_text().split()[1]) * resource.getpagesize()  # proc_pid_statm(5)
+        return int(statm.read_bytes().split()[1]) * resource.getpagesize()  # proc_pid_statm(5)
     except OSError:
         most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
         return most if sys.platform == "darwin" else most * 1024  # getrusage(2): bytes there, KiB on Linux
