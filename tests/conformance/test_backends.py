@@ -29,7 +29,7 @@ def test_contract(check: Callable[..., None], backend_name: str, tmp_path: Path)
 
 @deeper
 def test_contract_of_queries_beside_changes(backend_name: str, tmp_path: Path) -> None:
-    n_changes = at(60, 300) if backend_name in FACTORIES else 300
+    n_changes = at(30, 300) if backend_name in FACTORIES else 300
     check_queries_run_beside_changes(lambda: (FACTORIES | REAL)[backend_name](tmp_path), n_changes)
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.depth import at, deeper
 from tests.harness import Vragd, copy_vault, tree, until, vragd
 from tests.warm import warm
 from vragd.notes.chunk import read_note
@@ -40,13 +41,15 @@ def edit(vault: Path, rng: random.Random, step: int) -> None:
             note.write_bytes(note.read_bytes() + f"\n\nStep {step} was here.\n".encode())
 
 
+@deeper
 @pytest.mark.timeout(400)
-def test_fifty_edits_each_with_a_kill_leave_nothing_to_mend(tmp_path: Path) -> None:
+def test_edits_each_with_a_kill_leave_nothing_to_mend(tmp_path: Path) -> None:
+    """Twenty, in a campaign fifty."""
     rng = random.Random(20261121)
     vault, twin = copy_vault("kepano", tmp_path / "Vault"), copy_vault("kepano", tmp_path / "twin")
     with vragd(tmp_path) as daemon:
         daemon.start(idle=False)
-        for step in range(50):
+        for step in range(at(20, 50)):
             state = rng.getstate()
             edit(vault, rng, step)
             rng.setstate(state)

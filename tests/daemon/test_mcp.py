@@ -10,22 +10,23 @@ import sys
 import tempfile
 import time
 import unicodedata
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import jsonschema
 import pytest
-from mcp import Client, MCPError, StdioServerParameters
-from mcp_types import TextContent, TextResourceContents
 
 from tests.harness import Vragd, until, vragd
-from tests.unit.mcp.speaking import initialize, request, stateless
+from tests.unit.mcp.speaking import initialize, request, stateless, with_client
 from vragd.mcp.bridge import Bridge
 from vragd.mcp.offered import BY_NAME, TOOLS
 from vragd.mcp.pages import MOST_BYTES
 from vragd.mcp.resources import Resources
 from vragd.mcp.text import Fence
+
+if TYPE_CHECKING:
+    import mcp
 
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore::mcp.shared.exceptions.MCPDeprecationWarning")]
 
@@ -91,18 +92,11 @@ def wrong(daemon: Vragd, tool: str, **arguments: Any) -> str:
     return str(result["content"][0]["text"])
 
 
-def with_client(daemon: Vragd, mode: str, does: Callable[[Client], Awaitable[None]]) -> None:
-    async def main() -> None:
-        how = StdioServerParameters(command=sys.executable, args=["-m", "vragd", "mcp"], env=daemon.env)
-        async with Client(how, mode=mode) as client:
-            await does(client)
-
-    asyncio.run(main())
-
-
 @pytest.mark.parametrize("mode", MODES)
 def test_the_official_client_uses_every_tool(daemon: Vragd, mode: str) -> None:
-    async def does(client: Client) -> None:
+    import mcp
+
+    async def does(client: mcp.Client) -> None:
         assert client.protocol_version == ("2025-11-25" if mode == "legacy" else "2026-07-28")
         if mode != "2026-07-28":
             assert "search" in (client.instructions or "")
@@ -122,21 +116,21 @@ def test_the_official_client_uses_every_tool(daemon: Vragd, mode: str) -> None:
         assert isinstance(found.structured_content, dict)
         assert found.structured_content["hits"][0]["path"] == "Vault/Kitchen/Coffee.md"
         assert (await client.call_tool("search", {"query": "x", "limit": 0})).is_error
-        with pytest.raises(MCPError):
+        with pytest.raises(mcp.MCPError):
             await client.call_tool("delete_note", {})
         (template,) = (await client.list_resource_templates()).resource_templates
         assert template.uri_template == "vragd://note/{+path}"
         by_name = {one.name: one.uri for one in (await client.list_resources()).resources}
         for uri in (by_name["Vault/Kitchen/Coffee.md"], "vragd://note/Coffee"):
             (read,) = (await client.read_resource(uri)).contents
-            assert isinstance(read, TextResourceContents)
+            assert isinstance(read, mcp.types.TextResourceContents)
             assert "Use a french press" in read.text
-        with pytest.raises(MCPError, match="there is no note 'Nothing'") as caught:
+        with pytest.raises(mcp.MCPError, match="there is no note 'Nothing'") as caught:
             await client.read_resource("vragd://note/Nothing")
         assert caught.value.error.code == -32602
         (prompt,) = (await client.list_prompts()).prompts
         (message,) = (await client.get_prompt(prompt.name, {"question": "How long?"})).messages
-        assert isinstance(message.content, TextContent)
+        assert isinstance(message.content, mcp.types.TextContent)
         assert message.content.text.endswith("How long?")
         if mode == "legacy":
             await client.send_ping()
@@ -360,9 +354,11 @@ def test_what_is_installed_runs_in_the_environment_that_assistants_give(daemon: 
     entry = json.loads(path.read_text())["mcpServers"]["vragd"]
     assert Path(entry["command"]).is_absolute()
 
+    import mcp
+
     async def main() -> None:
-        how = StdioServerParameters(command=entry["command"], args=entry["args"], env={"HOME": str(daemon.home)})
-        async with Client(how) as client:
+        how = mcp.StdioServerParameters(command=entry["command"], args=entry["args"], env={"HOME": str(daemon.home)})
+        async with mcp.Client(how) as client:
             found = await client.call_tool("search", {"query": "french press"})
             assert isinstance(found.structured_content, dict)
             assert found.structured_content["hits"][0]["path"] == "Vault/Kitchen/Coffee.md"

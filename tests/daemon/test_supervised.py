@@ -17,6 +17,7 @@ import pytest
 
 from tests.fakes.lucene import FakeNode
 from tests.fakes.ollama import FakeOllama
+from tests.forked import can_fork, fork_daemon
 from tests.harness import Vragd, until, vragd
 
 STUCK_S = 3.0  # more than any honest step takes on a machine that is busy with other tests
@@ -83,11 +84,12 @@ def daemon(tmp_path: Path) -> Iterator[Vragd]:
 
 def launch(daemon: Vragd, *code: str, pass_fds: tuple[int, ...] = (), **env: str) -> None:
     """`vragd run`, or python with `code`, as the daemon's process."""
-    command = ["-c", *code] if code else ["-m", "vragd", "run"]
+    command, env = ["-c", *code] if code else ["-m", "vragd", "run"], daemon.env | env
     with daemon.log_file.open("ab") as log:
-        daemon.process = subprocess.Popen(
-            [sys.executable, *command], env=daemon.env | env, stderr=log, pass_fds=pass_fds
-        )
+        if daemon.fork and not (code or pass_fds) and can_fork(env):
+            daemon.process = fork_daemon(env, log, [])
+        else:
+            daemon.process = subprocess.Popen([sys.executable, *command], env=env, stderr=log, pass_fds=pass_fds)
 
 
 def events(daemon: Vragd, name: str) -> list[dict[str, Any]]:

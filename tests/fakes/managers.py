@@ -7,7 +7,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-from tests.harness import Vragd
+from tests.forked import can_fork, run_forked
+from tests.harness import COMMAND_S, Vragd
 from vragd.cli.service import units
 
 SYSTEMCTL = """\
@@ -100,11 +101,13 @@ class Machine:
         """`vragd ARGS`."""
         kept = {k: v for k, v in os.environ.items() if not k.startswith(("VRAGD_", "XDG_"))}
         environment = {"HOME": str(self.home), "FAKE": str(self._fake), "PATH": path or f"{self._bin}:/usr/bin:/bin"}
+        env = kept | environment | {"XDG_RUNTIME_DIR": str(self.home / "runtime")} | env
+        if self.vragd.fork and not self._macos and can_fork(env):
+            return run_forked(args, env, self.home, "", COMMAND_S)
         command = ["-c", ON_MACOS] if self._macos else ["-m", "vragd"]
         return subprocess.run(
             [sys.executable, *command, *args],
-            env=kept | environment | {"XDG_RUNTIME_DIR": str(self.home / "runtime")} | env,
-            cwd=self.home, capture_output=True, text=True, timeout=120, check=False,
+            env=env, cwd=self.home, capture_output=True, text=True, timeout=COMMAND_S, check=False,
         )  # fmt: skip
 
     def calls(self) -> list[str]:

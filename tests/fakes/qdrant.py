@@ -17,13 +17,15 @@ import threading
 import warnings
 from collections import Counter
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
 
 from pydantic import ValidationError
-from qdrant_client import QdrantClient, models
 
 from tests.fakes.answering import Answering
+
+if TYPE_CHECKING:
+    from qdrant_client import QdrantClient
 
 
 class Refused(Exception):
@@ -38,8 +40,10 @@ class FakeQdrant(Answering):
     """A server that is absent until `start()` or `with`; its port and what it holds stay over restarts."""
 
     def __init__(self, port: int = 0) -> None:
+        from qdrant_client import QdrantClient  # takes two seconds to import, in each worker
+
         super().__init__(port)
-        self.local = QdrantClient(":memory:")
+        self.local: QdrantClient = QdrantClient(":memory:")
         self.indexed: dict[str, set[str]] = {}
         self.graphs: dict[str, dict[str, Any]] = {}
         self.calls: Counter[str] = Counter()
@@ -95,6 +99,8 @@ class FakeQdrant(Answering):
             return {str((point.payload or {})["key"]) for point in self.local.scroll(name, limit=1 << 20)[0]}
 
     def _carry_out(self, method: str, path: str, sent: dict[str, Any]) -> Any:
+        from qdrant_client import models
+
         parts = re.fullmatch(r"/collections(?:/([^/]+)(?:/(index|points(?:/[a-z]+)?))?)?", path)
         if parts is None:
             raise Refused(404, "")
@@ -119,6 +125,8 @@ class FakeQdrant(Answering):
             raise Refused(404, f"Not found: Collection `{name}` doesn't exist!")
 
     def _of_collection(self, method: str, name: str, sent: dict[str, Any]) -> Any:
+        from qdrant_client import models
+
         if method == "PUT":
             made = models.CreateCollection.model_validate(sent)
             if self.local.collection_exists(name):
@@ -136,6 +144,8 @@ class FakeQdrant(Answering):
         return told
 
     def _of_points(self, call: str, name: str, sent: dict[str, Any]) -> Any:
+        from qdrant_client import models
+
         local = self.local
         match call:
             case "PUT points":

@@ -15,6 +15,7 @@ from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
 
+from tests.depth import at
 from tests.faults.crash_checks import (
     Allowed,
     Catalog,
@@ -36,7 +37,7 @@ REPOSITORY = Path(__file__).parents[2]
 LIKE_THE_LAST = ("transaction.filled", "file.grown")
 """Nothing is durable here that was not at the place before: of these only the first and the last."""
 
-EACH = 3
+EACH = at(6, 3)
 """Of so many points one is a kill, where others can be had without."""
 Choice = Callable[[list[Point]], list[Point]]
 FromTheEnd = tuple[str, int]
@@ -97,7 +98,7 @@ def selected(log: list[str], begins: str, elsewhere: tuple[str, ...], *, pairs: 
 
 
 def others(points: Sequence[Point]) -> list[Point]:
-    """What is left of them when each third, from the first on, is taken."""
+    """What is left of them when each `EACH`-th, from the first on, is taken."""
     return [point for i, point in enumerate(points) if i % EACH]
 
 
@@ -232,9 +233,9 @@ class Matrix:
     def run(self, choose: Choice) -> Tally:
         """
         A crash at each of the points chosen from those worth it, then each time: what a reader finds at that moment;
-        and a restart. Every third is a kill; the restart after it crashes too, each time at another of its places, the
-        vault changes, and there is a third start. Of the others there is what a kill would leave: one life stands still
-        at each.
+        and a restart. Of each `EACH` one is a kill; the restart after it crashes too, each time at another of its
+        places, the vault changes, and there is a third start. Of the others there is what a kill would leave: one life
+        stands still at each.
         """
         log = self.clean()
         self.tally.n_points = len(log)

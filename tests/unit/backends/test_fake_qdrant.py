@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
-from qdrant_client import QdrantClient, models
-from qdrant_client.http.exceptions import UnexpectedResponse
 
 from tests.fakes.qdrant import FakeQdrant
+
+if TYPE_CHECKING:
+    from qdrant_client import QdrantClient
 
 
 @pytest.fixture(scope="module")
 def client() -> Any:
+    from qdrant_client import QdrantClient  # takes two seconds to import, in each worker
+
     with FakeQdrant() as node:
         client = QdrantClient(url=f"http://{node.host}", check_compatibility=False, trust_env=False)
         yield client
@@ -20,6 +23,9 @@ def client() -> Any:
 
 
 def test_the_official_client_understands_every_answer(client: QdrantClient) -> None:
+    from qdrant_client import models
+    from qdrant_client.http.exceptions import UnexpectedResponse
+
     size = models.VectorParams(size=2, distance=models.Distance.EUCLID)
     assert client.info().version == "1.16.0"
     assert client.create_collection("c", size, metadata={"a": {"b": 1}}, hnsw_config=models.HnswConfigDiff(m=0))
@@ -46,6 +52,8 @@ def test_the_official_client_understands_every_answer(client: QdrantClient) -> N
 
 
 def test_what_is_not_there_or_no_request_is_refused_as_a_server_does(client: QdrantClient) -> None:
+    from qdrant_client.http.exceptions import UnexpectedResponse
+
     with pytest.raises(UnexpectedResponse, match=r"doesn.*exist") as caught:
         client.count("gone")
     assert caught.value.status_code == 404

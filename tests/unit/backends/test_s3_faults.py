@@ -10,6 +10,7 @@ from typing import ClassVar
 import pytest
 
 from tests.backends import delete
+from tests.depth import at, deeper
 from tests.fakes.s3 import FakeS3
 from tests.unit.backends.bucket import (
     Clock,
@@ -35,9 +36,14 @@ def s3(fake_s3: FakeS3) -> FakeS3:
     return fake_s3
 
 
+@deeper
 @pytest.mark.slow
 def test_a_kill_between_any_two_requests_leaves_every_change_whole(s3: FakeS3) -> None:
-    """After so many requests nothing of a process arrives any more; the next finds each change made, or not."""
+    """
+    After so many requests nothing of a process arrives any more; the next finds each change made, or not.
+
+    After each third request, in a campaign after each.
+    """
     steps: list[tuple[Callable[[SegmentBackend], object], set[str] | None]] = [
         (lambda b: b.create_collection("notes", 3, "cosine"), set()),
         (lambda b: put(b, "a", "b"), {"a", "b"}),
@@ -47,7 +53,7 @@ def test_a_kill_between_any_two_requests_leaves_every_change_whole(s3: FakeS3) -
         (lambda b: delete(b, "notes"), None),
     ]
     reader = opened(s3)
-    for n in range(100):
+    for n in range(0, 100, at(3, 1)):
         s3.buckets["my-bucket"].clear()
         s3.buckets["my-bucket"]["mine/notes/0123456789abcdef.segment"] = b"of nobody"
         left = [n]

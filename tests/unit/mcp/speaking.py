@@ -1,17 +1,24 @@
-"""A connection to the bridge in this process: what a client sends, and the lines it gets back."""
+"""What a client of a bridge sends, and gets back: to one in this process, or by the official client to a daemon's."""
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
+import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from vragd.mcp.protocol import Peer, Resources, Tools
 from vragd.mcp.stdio import serve
 from vragd.mcp.versions import CAPABILITIES, VERSION, Refused
+
+if TYPE_CHECKING:
+    import mcp
+
+    from tests.harness import Vragd
 
 META = {VERSION: "2026-07-28", CAPABILITIES: {}}
 Message = dict[str, Any]
@@ -119,3 +126,15 @@ def line(**does: Callable[[], object]) -> Iterator[Line]:
         found.end()
         assert found.is_over(10)
         os.close(found.receiving)
+
+
+def with_client(daemon: Vragd, mode: str, does: Callable[[mcp.Client], Awaitable[None]]) -> None:
+    """What it does with `vragd mcp`, asked by the official client in this mode."""
+    import mcp  # takes two seconds, in each worker
+
+    async def main() -> None:
+        how = mcp.StdioServerParameters(command=sys.executable, args=["-m", "vragd", "mcp"], env=daemon.env)
+        async with mcp.Client(how, mode=mode) as client:
+            await does(client)
+
+    asyncio.run(main())

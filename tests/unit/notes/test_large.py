@@ -1,10 +1,10 @@
-"""Megabytes of anything, and marks within marks: notes in chunks, in time that grows with the text only."""
+"""Much of anything, and marks within marks: notes in chunks, in time that grows with the text only."""
 
 from __future__ import annotations
 
 import pytest
 
-from tests.depth import more
+from tests.depth import at, deeper, more
 from vragd.notes.chunk import MAX_CHARS, read_note
 from vragd.notes.model import Chunk
 
@@ -18,23 +18,26 @@ SIZE = 1024 * 1024
 pytestmark = pytest.mark.slow
 
 
+@deeper
 @pytest.mark.parametrize(
-    ("unit", "least"),
+    ("unit", "most"),
     [
-        ("x", SIZE // MAX_CHARS),
-        ("a. ", SIZE // MAX_CHARS),
+        ("x", MAX_CHARS),
+        ("a. ", MAX_CHARS),
         ("!", 0),
         ("\n", 0),
-        ("a\n\n", SIZE // MAX_CHARS),
+        ("a\n\n", MAX_CHARS),
         ("> " * 50 + "\n", 0),
         ("```\n", 0),
-        ("# heading\ntext\n\n", SIZE // 17),
+        ("# heading\ntext\n\n", 17),
         ("`", 0),
-        ("日。", SIZE // 2 // MAX_CHARS),
+        ("日。", 2 * MAX_CHARS),
     ],
 )
-def test_a_megabyte_of_anything_is_cut(unit: str, least: int) -> None:
-    assert len(chunks(unit * (SIZE // len(unit)))) >= least
+def test_much_of_anything_is_cut(unit: str, most: int) -> None:
+    """A quarter of a megabyte, in a campaign a whole one; into chunks of at most so many of its characters, if any."""
+    size = at(SIZE // 4, SIZE)
+    assert len(chunks(unit * (size // len(unit)))) >= (size // most if most else 0)
 
 
 @pytest.mark.parametrize(
@@ -57,9 +60,11 @@ def test_a_megabyte_that_would_make_an_expression_backtrack_is_cut(text: str) ->
     assert len(chunks(text + "\n\nand a word")) >= 1
 
 
+@deeper
 @pytest.mark.parametrize("unit", ["x", *more("word ", "`", "a[", "é。")])
-def test_a_line_of_ten_megabytes_is_cut(unit: str) -> None:
-    line = unit * (10 * SIZE // len(unit.encode()))
+def test_a_line_of_megabytes_is_cut(unit: str) -> None:
+    """Of three, in a campaign of ten."""
+    line = unit * (at(3, 10) * SIZE // len(unit.encode()))
     note = read_note(line.encode(), "n")
     assert sum(len(chunk.text) for chunk in note.chunks) >= len(line) * 0.75 or note.left_out
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import islice
 from pathlib import Path
 
@@ -14,13 +14,15 @@ import vragd
 
 LEVELS = {"debug", "info", "warning", "warn", "error", "exception", "critical", "fatal", "msg", "log"}
 EVENT = re.compile(r"[a-z]+\.[a-z]+(_[a-z]+)+")
+BEGINS = re.compile(r"\b(_?log|logger|get_logger|getLogger)\b")
+"""One of these stands wherever a logger is bound: see `is_logger`. Most files have none, and need no tree."""
 SRC = Path(vragd.__file__).parent
 
 
-def loggers(tree: ast.Module) -> set[str]:
+def loggers(nodes: Sequence[ast.AST]) -> set[str]:
     """The names that hold a logger: those that begin it, and those bound from one, to any depth."""
     names = {"log", "logger", "_log"}
-    assigned = [node for node in ast.walk(tree) if isinstance(node, ast.Assign | ast.AnnAssign | ast.NamedExpr)]
+    assigned = [node for node in nodes if isinstance(node, ast.Assign | ast.AnnAssign | ast.NamedExpr)]
     while True:
         bound = {
             target
@@ -56,9 +58,11 @@ def is_logger(node: ast.expr, names: set[str]) -> bool:
 
 
 def log_calls(source: str) -> Iterator[ast.Call]:
-    tree = ast.parse(source)
-    names = loggers(tree)
-    for node in ast.walk(tree):
+    if not BEGINS.search(source):
+        return
+    nodes = list(ast.walk(ast.parse(source)))
+    names = loggers(nodes)
+    for node in nodes:
         if (
             isinstance(node, ast.Call)
             and isinstance(node.func, ast.Attribute)

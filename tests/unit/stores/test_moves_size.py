@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from tests.depth import more
 from tests.foreign import llamaindex, node
 from vragd.backends.sqlite.file import LITTLE, PAGE, SMALL_PAGE
 from vragd.stores.elsewhere import Place
@@ -40,7 +41,7 @@ def page_of(file: Path) -> int:
 
 
 @pytest.mark.parametrize("text", TEXTS, ids=["short", "long"])
-@pytest.mark.parametrize("n", [1, 10, 100, pytest.param(1_000, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("n", [1, 10, 100, pytest.param(300, marks=pytest.mark.slow), *more(1_000)])
 def test_an_import_takes_half_of_the_json_at_most(tmp_path: Path, n: int, text: str) -> None:
     folder = written(tmp_path / "storage", n, text)
     (tmp_path / "to").mkdir()
