@@ -127,7 +127,7 @@ def places_of(named: str, stores: Sequence[Mapping[str, Any]]) -> list[Place]:
                 found.append(Place(store["name"], source["name"], real[len(root) + 1 :], root))
             elif named.startswith(f"{source['name']}/"):
                 found.append(Place(store["name"], source["name"], named[len(source["name"]) + 1 :], root))
-            elif not named.startswith("/") and ".." not in named.split("/") and os.path.isfile(f"{root}/{named}"):
+            elif not named.startswith("/") and ".." not in named.split("/") and Path(root, named).is_file():
                 found.append(Place(store["name"], source["name"], named, root))
     return found
 
