@@ -94,7 +94,7 @@ def _create(args: argparse.Namespace) -> int:
     sources = [named(source) for source in args.source]
     for source in sources:
         if not source.is_dir():
-            raise UsageError(f"{source} is not a folder")
+            raise UsageError(f"{source} is not a folder", hint="name the vault's own folder")
     body: dict[str, Any] = {
         "name": args.name,
         "sources": [{"path": str(source)} for source in sources],
