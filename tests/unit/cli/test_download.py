@@ -82,6 +82,24 @@ def test_the_line_for_the_configuration_is_read_there_as_it_was_meant(revision: 
     assert named == Named(NAME, revision, "onnx/a, b.onnx", here_only=False)
 
 
+@pytest.mark.parametrize(
+    ("flag", "given", "what"),
+    [
+        ("--weights", "../x.onnx/", "no file of weights"),
+        ("--weights", "model.bin", "no file of weights"),
+        ("--revision", "", "no revision of a model"),
+        ("--revision", "a b", "no revision of a model"),
+        ("--revision", "a..b", "no revision of a model"),
+    ],
+)
+def test_what_is_wrong_beside_the_name_is_told_as_that(
+    flag: str, given: str, what: str, hub: FakeHub, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["models", "download", NAME, flag, given]) == 2
+    assert f"{given!r} is {what}" in capsys.readouterr().err
+    assert hub.asked == []
+
+
 def test_what_is_never_to_be_fetched_is_not_nor_a_name_that_is_none(
     hub: FakeHub, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
