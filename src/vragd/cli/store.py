@@ -60,6 +60,8 @@ def add(commands: Any, common: argparse.ArgumentParser) -> None:
 
 def _list(args: argparse.Namespace) -> int:
     if bucket.wanted(args):
+        if args.all:
+            raise UsageError("--all is of all that your stores are kept in, not of one place", hint="leave it out")
         return bucket.list_stores(args)
     with Session(args) as session:
         answer = session.request("GET", "/v1/stores")
