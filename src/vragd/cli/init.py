@@ -231,16 +231,21 @@ def known_vaults() -> list[Path]:
         for vault in vaults:
             if isinstance(vault, dict) and isinstance(vault.get("path"), str) and Path(vault["path"]).is_dir():
                 opened = vault.get("ts")
-                is_moment = isinstance(opened, int | float) and abs(opened) < LATEST
-                found[Path(vault["path"])] = float(opened) if is_moment else 0.0
+                known = isinstance(opened, int | float) and abs(opened) < LATEST
+                found[Path(vault["path"])] = float(opened or 0) if known else 0.0
     return sorted(found, key=lambda path: -found[path])
+
+
+def _as_typed(path: str) -> str:
+    """As a shell takes it: in double quotes, but for what means something to it there."""
+    return shlex.quote(path) if re.search(r'[$`"\\!]', path) else f'"{path}"'
 
 
 def _choose(vaults: list[Path]) -> list[Path]:
     if not vaults:
         raise UsageError("Obsidian lists no vault on this machine", hint="vragd init ~/path/to/your/vault")
     if not sys.stdin.isatty():
-        listed = "\n".join(f"  vragd init {shlex.quote(str(vault))}" for vault in vaults)
+        listed = "\n".join(f"  vragd init {_as_typed(str(vault))}" for vault in vaults)
         raise UsageError("which vault?", hint=f"one of those Obsidian lists, or --yes for all:\n{listed}")
     for number, vault in enumerate(vaults, 1):
         out(within(f"{number}. {vault}"))

@@ -81,7 +81,8 @@ def test_vaults_that_obsidian_knows_are_named_as_a_shell_takes_them_whatever_the
     file.write_text(json.dumps({"vaults": known}))
     assert main(["init"]) == 2
     said = capsys.readouterr().err
-    assert f"\n  vragd init {tmp_path}/b\n  vragd init '{tmp_path}/$(echo) \"mine\"'\n" in said
+    assert f'\n  vragd init "{tmp_path}/b"\n' in said
+    assert f"\n  vragd init '{tmp_path}/$(echo) \"mine\"'\n" in said
     file.write_text("[" * 100_000)
     assert main(["init"]) == 2
     assert "Obsidian lists no vault" in capsys.readouterr().err
