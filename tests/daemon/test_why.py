@@ -40,6 +40,18 @@ def test_each_file_has_its_reason_and_a_searched_one_its_passages(tmp_path: Path
         ):
             told = daemon.run("files", "--why", str(daemon.vault / name))
             assert (told.returncode, why in told.stdout) == (1, True), told.stdout
+        odd = daemon.vault / os.fsdecode(b"caf\xe9.md")
+        odd.write_text("quokka\n")
+        until(lambda: daemon.paths("quokka") == ["caf%E9.md"], "a name that is no UTF-8")
+        assert "Vault/caf%E9.md" in daemon.run("files").stdout
+        said = {
+            daemon.run("files", "--why", one).stdout for one in ("Vault/caf%E9.md", "caf%E9.md", str(odd), odd.name)
+        }
+        assert (len(said), "Vault/caf%E9.md in store notes: searched, 1 passage" in said.pop()) == (1, True), said
+        for name, why in (("Secret/c.md", "Obsidian's Excluded files"), ("Vault/Secret", "Obsidian's Excluded files")):
+            assert why in daemon.run("files", "--why", name).stdout, "as its vault has it, and a folder"
+        (daemon.vault / "Empty").mkdir()
+        assert "it is a folder" in daemon.run("files", "--why", "Vault/Empty").stdout
         called = found.stdout
         assert [daemon.run("files", "--why", name).stdout for name in ("a", "numbats", "A.md")] == [called] * 3
         assert "vragd: false" in daemon.run("files", "--why", "out").stdout, "what is no note is by its file's name"

@@ -41,7 +41,7 @@ def add(commands: Any, common: argparse.ArgumentParser) -> None:
 def _demo(args: argparse.Namespace) -> int:
     vault = expanded(args.vault).absolute() if args.vault else SAMPLE_VAULT
     if not vault.is_dir():
-        raise UsageError(f"{vault} is not a folder")
+        raise UsageError(f"{vault} is not a folder", hint="name a vault; without one it is the sample vault")
     with tempfile.TemporaryDirectory(prefix="vragd-demo-") as place:
         home = Path(place)
         copy = home / vault.name

@@ -72,7 +72,8 @@ def _vectors(args: argparse.Namespace) -> Vectors:
             raise UsageError("--no-vectors leaves nothing for a .npy", hint="--out NAME.jsonl")
         return "beside"
     if args.out != "-" and suffix not in (".jsonl", ".ndjson"):
-        raise UsageError(f"--out: expected a name that ends in .jsonl or .npy, found {args.out!r}")
+        hint = f"--out {args.out}.jsonl"
+        raise UsageError(f"--out: expected a name that ends in .jsonl or .npy, found {args.out!r}", hint=hint)
     return "none" if args.no_vectors else "lines"
 
 

@@ -35,13 +35,17 @@ def print_hits(answer: dict[str, Any], first: int = 1, page: Page | None = None,
     for number, hit in enumerate(answer["hits"], first):
         heading = path_of(below_title(hit["title"], hit["heading"]))
         print_title(f"{number}. ", hit["title"], heading, _beside(hit), hit.get("uri", ""), page)
-        print_place(
-            f"{hit['source']}/{hit['path']}:{hit['lines'][0]}-{hit['lines'][1]}", hit.get("id", ""),
-            file_link(hit.get("file", "")), page,
-        )  # fmt: skip
+        print_place(place_of(hit), hit.get("id", ""), file_link(hit.get("file", "")), page)
         _print_passage(hit, page)
         _print_more(hit, page)
     say_beside(answer, first, least)
+
+
+def place_of(hit: dict[str, Any]) -> str:
+    """Where a hit stands: what was imported may be of no file, or of no lines that anybody knows."""
+    first, last = hit["lines"]
+    lines = f":{first}-{last}" if first else ""
+    return f"{hit['source']}/{hit['path']}{lines}" if hit["path"] else str(hit["source"])
 
 
 def print_title(number: str, title: str, heading: str, beside: str, uri: str, page: Page) -> None:

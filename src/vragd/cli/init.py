@@ -7,6 +7,7 @@ import json
 import math
 import os
 import re
+import shlex
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -38,6 +39,8 @@ S_A_NOTE, S_A_NOTE_OF_WORDS = 0.05, 0.002
 MEASURED_FROM_S = 5.0
 """What is sooner done than that by the rough measure is not measured."""
 MANY_FOREIGN = 0.2
+LATEST = 1e18
+"""Of a moment in milliseconds: what is more is none, and may be no float."""
 WORDS_ALONE = "no model and no vectors: words alone are searched"
 TEMPLATE = """\
 # vragd: what is indexed, by which model, and where. Every key: config.example.yaml of the project.
@@ -223,20 +226,26 @@ def known_vaults() -> list[Path]:
         try:
             document = json.loads(expanded(name).read_bytes())
             vaults = document["vaults"].values()
-        except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
             continue
         for vault in vaults:
             if isinstance(vault, dict) and isinstance(vault.get("path"), str) and Path(vault["path"]).is_dir():
                 opened = vault.get("ts")
-                found[Path(vault["path"])] = float(opened) if isinstance(opened, int | float) else 0.0
+                known = isinstance(opened, int | float) and abs(opened) < LATEST
+                found[Path(vault["path"])] = float(opened or 0) if known else 0.0
     return sorted(found, key=lambda path: -found[path])
+
+
+def _as_typed(path: str) -> str:
+    """As a shell takes it: in double quotes, but for what means something to it there."""
+    return shlex.quote(path) if re.search(r'[$`"\\!]', path) else f'"{path}"'
 
 
 def _choose(vaults: list[Path]) -> list[Path]:
     if not vaults:
         raise UsageError("Obsidian lists no vault on this machine", hint="vragd init ~/path/to/your/vault")
     if not sys.stdin.isatty():
-        listed = "\n".join(f"  vragd init {json.dumps(str(vault), ensure_ascii=False)}" for vault in vaults)
+        listed = "\n".join(f"  vragd init {_as_typed(str(vault))}" for vault in vaults)
         raise UsageError("which vault?", hint=f"one of those Obsidian lists, or --yes for all:\n{listed}")
     for number, vault in enumerate(vaults, 1):
         out(within(f"{number}. {vault}"))

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from vragd.cli.connect import Session
-from vragd.cli.query import as_text
+from vragd.cli.query import as_name
 from vragd.cli.reasons import say_behind
 from vragd.cli.render import json_out, out, plural, say, within
 from vragd.errors import UsageError
@@ -75,8 +75,8 @@ def named(note: str | None) -> str:
     if note.startswith(("./", "../", "~/")):
         for name in (note, _PLACE.sub("", note)):
             if (path := Path(name).expanduser()).exists():
-                return as_text(f"{path.resolve()}{note[len(name) :]}")
-    return as_text(note)
+                return as_name(f"{path.resolve()}{note[len(name) :]}")
+    return as_name(note)
 
 
 def place_of(answer: dict[str, Any]) -> str:

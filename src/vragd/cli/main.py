@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import errno
 import os
 import sys
 from collections.abc import Callable, Sequence
@@ -40,6 +41,17 @@ NAMES = (
     "also",
 )  # fmt: skip
 """The arguments that name something."""
+
+WAYS = {
+    (errno.EACCES, errno.EPERM): "may you use it? is HOME that of the user who asks?",
+    (errno.ENOENT, errno.ENOTDIR): "is the folder there in which it is to be? is its name spelled right?",
+    (errno.EISDIR, errno.EEXIST): "name a file",
+    (errno.ENAMETOOLONG,): "choose a shorter name",
+    (errno.EROFS,): "it is mounted for reading alone: name a place that can be written",
+    (errno.ENOSPC, errno.EDQUOT, errno.EFBIG): "free some space, or name another place",
+    (errno.EMFILE, errno.ENFILE): "raise the limit of open files: ulimit -n",
+}
+"""The way out of what the system refuses, by its number."""
 
 EPILOG = """\
 examples:
@@ -201,7 +213,7 @@ def _of_the_system(error: OSError) -> VragdError:
     except OSError:
         return UsageError("the current folder is gone, or cannot be looked at", hint="cd to one that is there")
     what = f"cannot use {os.fsdecode(error.filename)}" if isinstance(error.filename, str | bytes) else "the system says"
-    hint = "may you use it? is HOME that of the user who asks?" if isinstance(error, PermissionError) else ""
+    hint = next((way for kind, way in WAYS.items() if error.errno in kind), "vragd doctor looks at what vragd needs")
     return DataDirError(f"{what}: {error.strerror or type(error).__name__}", hint=hint)
 
 

@@ -238,6 +238,13 @@ def as_text(argument: str) -> str:
         raise UsageError("the question is not UTF-8", hint="set a UTF-8 locale, or type it anew") from None
 
 
+def as_name(argument: str) -> str:
+    """What names a file, as answers have it: bytes that are no UTF-8 as %XX."""
+    from vragd.terms.names import shown
+
+    return shown(os.fsencode(argument).decode("utf-8", "surrogateescape"))
+
+
 def _ask_daemon(args: argparse.Namespace) -> Any:
     if args.model:
         raise UsageError("--ollama needs --backend or --bucket", hint="a store's own model is in its configuration")

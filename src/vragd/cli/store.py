@@ -60,6 +60,8 @@ def add(commands: Any, common: argparse.ArgumentParser) -> None:
 
 def _list(args: argparse.Namespace) -> int:
     if bucket.wanted(args):
+        if args.all:
+            raise UsageError("--all is of all that your stores are kept in, not of one place", hint="leave it out")
         return bucket.list_stores(args)
     with Session(args) as session:
         answer = session.request("GET", "/v1/stores")
@@ -94,7 +96,7 @@ def _create(args: argparse.Namespace) -> int:
     sources = [named(source) for source in args.source]
     for source in sources:
         if not source.is_dir():
-            raise UsageError(f"{source} is not a folder")
+            raise UsageError(f"{source} is not a folder", hint="name the vault's own folder")
     body: dict[str, Any] = {
         "name": args.name,
         "sources": [{"path": str(source)} for source in sources],

@@ -19,7 +19,7 @@ from vragd.cli.reasons import say_behind
 from vragd.cli.render import plural, say
 from vragd.cli.status import left_of
 from vragd.errors import UsageError, VragdError
-from vragd.system.places import expanded, literal, named
+from vragd.system.places import expanded, home, literal, named
 
 POLL_S = 2.0
 # Reasons for which no amount of waiting makes the paths searchable.
@@ -194,7 +194,10 @@ def _seen_from(folder: Path, base: Path, pattern: str) -> list[str]:
 
 
 def split_pattern(pattern: str) -> tuple[Path, list[str]]:
-    """A command-line pattern as a folder and .gitignore patterns below it."""
+    """
+    A command-line pattern as a folder and .gitignore patterns below it: that is the current folder, or what the
+    pattern begins with, where it leads out of that or the current one may be no source.
+    """
     path = Path(pattern) if os.path.lexists(pattern) else expanded(pattern)
     if not path.exists() and (there := named(pattern)).exists():
         path = there
@@ -205,10 +208,10 @@ def split_pattern(pattern: str) -> tuple[Path, list[str]]:
     parts = path.parts
     fixed = next((i for i, part in enumerate(parts) if re.search(r"[*?\[]", part)), len(parts) - 1)
     rest = "/".join(parts[fixed:])
-    if path.is_absolute() or ".." in parts[:fixed]:
+    if path.is_absolute() or ".." in parts[:fixed] or (fixed and Path.cwd() in (home(), Path("/"))):
         base = Path(*parts[:fixed]).resolve()
     else:
         base, rest = Path.cwd(), "/".join(parts)
     if not base.is_dir():
         raise UsageError(f"{base} is not a folder", hint="patterns are relative to the current folder")
-    return base, [f"/{rest}" if "/" in rest or "**" in rest else rest]
+    return base, [f"/{rest}" if fixed or "**" in rest else rest]

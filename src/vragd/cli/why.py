@@ -11,10 +11,11 @@ from typing import Any, NamedTuple
 from vragd.cli.commands import spelt
 from vragd.cli.connect import Session, load
 from vragd.cli.links import named as linked
-from vragd.cli.query import NOTHING_FOUND, as_text
+from vragd.cli.query import NOTHING_FOUND, as_name
 from vragd.cli.render import json_out, out, plural, within
 from vragd.errors import NotFound, VragdError
 from vragd.search.headings import path_of
+from vragd.terms.names import shown
 
 WORDS = {
     "opted_out": "it says vragd: false in its properties",
@@ -29,6 +30,7 @@ WORDS = {
     "excluded_by_obsidian": "Obsidian's Excluded files leave it out (Settings, Files and links)",
     "withdrawn": "it is gone, left out, or says vragd: false since it was indexed: no answer shows it",
     "no_file": "there is no such file",
+    "folder": "it is a folder: vragd files lists what is in it",
     "not_seen": "it was not looked at yet: vragd sync looks now",
     "not_included": "no pattern of include in the configuration lets it in",
     "source_offline": "its folder is not there now",
@@ -47,7 +49,7 @@ CLOSED = {
     "unread": "what it says of that was not read yet",
 }
 """Why a note is withheld from assistants."""
-OURS = ("no_file", "not_seen")
+OURS = ("no_file", "not_seen", "folder")
 """Those that no file has in the daemon's list: it has no such file."""
 
 
@@ -63,9 +65,9 @@ def why(args: argparse.Namespace, session: Session) -> int:
     """Say it; 0 where the file is searched."""
     stores = session.request("GET", "/v1/status")["stores"]
     stores = [store for store in stores if not args.store or store["name"] in args.store]
-    named = as_text(args.why)
+    named = as_name(args.why)
     rows = session.request("GET", "/v1/files")["files"]
-    places = places_of(named, stores)
+    places = places_of(os.fsencode(args.why).decode("utf-8", "surrogateescape"), stores)
     answers = [_of(session, place, rows, left_out(args, place)) for place in places]
     hint = ""
     if all(answer["reason"] == "no_file" for answer in answers):
@@ -104,7 +106,7 @@ def _ends_with(path: str, name: str) -> bool:
 
 
 class Place(NamedTuple):
-    """Where a file is, or would be. `root` is its source's folder."""
+    """Where a file is, or would be, by its very bytes (`surrogateescape`). `root` is its source's folder."""
 
     store: str
     source: str
@@ -113,7 +115,9 @@ class Place(NamedTuple):
 
 
 def places_of(named: str, stores: Sequence[Mapping[str, Any]]) -> list[Place]:
-    """Where what is `named` would be; as a path of this machine, or as hits print it."""
+    """
+    Where what is `named` would be; as a path of this machine, as hits print it, or as its vault has it, if it is there.
+    """
     real = os.path.realpath(os.path.expanduser(named))  # noqa: PTH111  what a shell left as it was typed
     found = []
     for store in stores:
@@ -123,13 +127,18 @@ def places_of(named: str, stores: Sequence[Mapping[str, Any]]) -> list[Place]:
                 found.append(Place(store["name"], source["name"], real[len(root) + 1 :], root))
             elif named.startswith(f"{source['name']}/"):
                 found.append(Place(store["name"], source["name"], named[len(source["name"]) + 1 :], root))
+            elif not named.startswith("/") and ".." not in named.split("/") and Path(root, named).is_file():
+                found.append(Place(store["name"], source["name"], named, root))
     return found
 
 
 def left_out(args: argparse.Namespace, place: Place) -> str:
     """What the disk and the configuration say of a file that the daemon does not know; "" for nothing."""
-    if not os.path.lexists(os.path.join(place.root, place.path)):
+    file = os.path.join(place.root, place.path)
+    if not os.path.lexists(file):
         return "no_file"
+    if os.path.isdir(file):
+        return "folder"
     from vragd.stores.trial import left_out as by_settings
 
     store = load(args).config.stores.get(place.store)
@@ -138,9 +147,9 @@ def left_out(args: argparse.Namespace, place: Place) -> str:
 
 
 def reason_of(path: str, rows: Mapping[str, Mapping[str, Any]], otherwise: str) -> str:
-    """Why a file that is in no row is not searched: a folder above is left out, or else."""
-    parts = path.split("/")
-    for n in range(1, len(parts)):
+    """Why what is in no row is not searched: it, or a folder above, is left out, or else."""
+    parts = path.removesuffix("/").split("/")
+    for n in range(1, len(parts) + 1):
         if (row := rows.get("/".join(parts[:n]) + "/")) is not None:
             return str(row["reason"])
     if any(part.startswith(".") for part in parts[:-1]):
@@ -149,7 +158,7 @@ def reason_of(path: str, rows: Mapping[str, Mapping[str, Any]], otherwise: str) 
 
 
 def _of(session: Session, place: Place, rows: Sequence[Mapping[str, Any]], otherwise: str) -> dict[str, Any]:
-    store, source, path, _ = place
+    store, source, path = place.store, place.source, shown(place.path)
     own = {row["path"]: row for row in rows if (row["store"], row["source"]) == (store, source)}
     found = own.get(path)
     answer: dict[str, Any] = {"store": store, "source": source, "path": path, "state": "skipped", "reason": ""}
@@ -181,7 +190,7 @@ def _print(named: str, answers: Sequence[Mapping[str, Any]], stores: Sequence[Ma
     for answer in answers:
         out(within(f"{answer['source']}/{answer['path']} in store {answer['store']}: {_said(answer)}"), 4)
         if answer["reason"]:
-            out(within(f"  {in_words(answer['reason'])}"), 4)
+            out(within(f"  {spelt(in_words(answer['reason']))}"), 4)
         if answer["closed"] and answer["reason"] != "opted_out":
             out(within(f"  withheld from assistants: {'; '.join(CLOSED[why] for why in answer['closed'])}"), 4)
         for chunk in answer["chunks"]:

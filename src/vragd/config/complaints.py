@@ -18,6 +18,7 @@ _MAY_BE_SECRET = re.compile(
     r"(^|_)((api)?key|pass|passfile|pass(word|phrase)|pwd|secret|token|auth|credentials?|user|host|ur[il])(_|$)", re.I
 )
 """Settings that name a secret, or in which people write one: what stands there is not shown."""
+IN_QUOTES = "in quotes, if it looks like a number, a date, yes, no, on or off"
 _SHAPES = {
     "tuple_type": "a list, such as [A, B] or a line '- A' for each",
     "dict_type": "keys with values below it",
@@ -27,7 +28,7 @@ _SHAPES = {
     "int_from_float": "a whole number",
     "float_type": "a number without quotes or a unit",
     "bool_type": "true or false, without quotes",
-    "string_type": "a text; in quotes, if it looks like a number, a date, yes, no, on or off",
+    "string_type": f"a text; {IN_QUOTES}",
 }
 """What pydantic says in Python's words, in those of the file."""
 _QUOTED = 4  # characters that a text has at least which is looked for in a message
@@ -98,6 +99,10 @@ def _complaint(item: Mapping[str, Any], lines: Mapping[Loc, int]) -> tuple[int, 
     if item["type"] == "missing":
         return line, f"{shown or 'the file'} needs the key {key!r}"
     value = item.get("input")
+    if key == "[key]" or item["type"] == "invalid_key":
+        at = dotted(loc[:-2]) or "the file"
+        found = _found(value, (*path, key)).replace("found ", "found the key ", 1)
+        return line, f"{at}: expected a text; {IN_QUOTES}{found}"
     if item["type"] == "union_tag_not_found":
         return line, f"{shown} needs the key 'type'"
     if expected := _SHAPES.get(item["type"]):
@@ -116,7 +121,9 @@ def _found(value: object, path: Loc) -> str:
         return "; what was found may be a secret, and is not shown"
     if isinstance(value, str):
         return f", found {_masked(value)!r}"
-    return f", found {value!r}" if isinstance(value, int | float | bool | None) else ""
+    if value is None or isinstance(value, bool):  # as the file has them
+        return f", found {'nothing' if value is None else str(value).lower()}"
+    return f", found {value!r}" if isinstance(value, int | float) else ""
 
 
 def _known_keys(loc: Loc) -> list[str]:

@@ -21,12 +21,14 @@ from typing import Any, NamedTuple
 import yaml
 from pydantic import ValidationError
 
+from vragd.config import unreadable
 from vragd.config.complaints import Loc, complaint, dotted, refusal
 from vragd.config.settings import Config, SourceSettings
 from vragd.errors import ConfigError
 from vragd.system import places
 
 MAX_CONFIG_BYTES = 1024 * 1024
+NEW = "vragd init --force writes a new one, and keeps this one beside it"
 PIPE_S = 3.0  # how long a pipe may take to say anything
 
 
@@ -133,19 +135,20 @@ def _parse(text: str, name: str) -> tuple[Config, dict[Loc, int]]:
         document = yaml.load(text, Loader=_Loader)  # noqa: S506  a SafeLoader
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 1
-        tab = "; indent with spaces" if "'\\t'" in str(error.problem) else ""
-        raise complaint(name, line, f"not valid YAML: {error.problem}{tab}") from error
+        what, way = unreadable.in_words(error.context, error.problem)
+        raise complaint(name, line, f"not valid YAML: {what}", hint=way) from error
     except yaml.reader.ReaderError as error:
         line = text.count("\n", 0, error.position) + 1
-        raise complaint(name, line, f"not valid YAML: {error.reason}") from error
+        hint = "save it as text, without characters that nobody sees"
+        raise complaint(name, line, f"not valid YAML: {error.reason}", hint=hint) from error
     except yaml.YAMLError as error:
-        raise complaint(name, 1, f"not valid YAML: {error}") from error
+        raise complaint(name, 1, f"not valid YAML: {error}", hint=NEW) from error
     except RecursionError:
-        raise complaint(name, 1, "nested too deeply") from None
+        raise complaint(name, 1, "nested too deeply", hint=NEW) from None
     if document is None:
         document = {}
     if not isinstance(document, dict):
-        raise complaint(name, 1, f"expected keys like 'stores:', found a {type(document).__name__}")
+        raise complaint(name, 1, f"expected keys like 'stores:', found {unreadable.kind_of(document)}", hint=NEW)
     try:
         return Config.model_validate(document), lines
     except ValidationError as error:
@@ -174,9 +177,12 @@ def _lines(node: yaml.Node, at: Loc, name: str) -> dict[Loc, int]:
         for key, value in node.value:
             path = (*at, str(key.value))  # a list as a key is refused by the loader
             if path in found:
-                raise complaint(name, key.start_mark.line + 1, f"{dotted(path)} is given twice")
+                hint = "put what both say below one of them"
+                raise complaint(name, key.start_mark.line + 1, f"{dotted(path)} is given twice", hint=hint)
             found |= _lines(value, path, name)
             found[path] = key.start_mark.line + 1
+            if key.tag.endswith((":int", ":bool")):  # by what is made of it, too, which is no name
+                found[(*at, yaml.safe_load(key.value))] = found[path]
     elif isinstance(node, yaml.SequenceNode):
         for i, value in enumerate(node.value):
             found |= _lines(value, (*at, i), name)

@@ -68,12 +68,21 @@ def create_embedder(kind: str, settings: Any, data_dir: Path | None = None) -> E
 
 def model_named(name: str, revision: str | None, weights: str | None) -> tuple[str, Named]:
     """Who runs a model of that name on a hub, and which it is. Raises UsageError for what cannot be one."""
+    from pydantic import ValidationError
+
     given = {key: value for key, value in (("revision", revision), ("weights", weights)) if value is not None}
     try:
         named = TYPES.settings(BY_HUB).model_validate({"type": BY_HUB, "model": name, **given}).named
-    except ValueError:
+    except ValidationError as error:
         from vragd.embed.known import meant
 
+        wrong = {part for one in error.errors(include_url=False) for part in one["loc"]}
+        if "weights" in wrong:
+            hint = "such as onnx/model_quantized.onnx, as the hub lists it"
+            raise UsageError(f"{weights!r} is no file of weights", hint=hint) from None
+        if "revision" in wrong or ("model" not in wrong and ".." in (revision or "")):
+            hint = "a branch, a tag or a commit; left out it is main"
+            raise UsageError(f"{revision!r} is no revision of a model", hint=hint) from None
         raise UsageError(f"{name!r} is no model of a hub: expected OWNER/NAME", hint=meant(name)) from None
     return BY_HUB, named
 

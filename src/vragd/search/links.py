@@ -321,7 +321,8 @@ def _find(target: Linked, graph: Graph, text: str) -> list[File]:
     found = graph.ending_in(text) if text.strip("/") else []
     found = found or (graph.called(text) if text else [])
     if not found and "%" in text:  # a name that is no text is printed otherwise than it is
-        found = [file for file in graph.files() if text in (shown(file.path), _address(file))]
+        paths = set(named)
+        found = [f for f in graph.files() if text == shown(f.path) or (f.source, shown(f.path)) in paths]
     return _once(file for file in found if file.source in labels)
 
 

@@ -42,7 +42,7 @@ from vragd.stores import similar as related
 from vragd.stores.questions import Questions
 from vragd.stores.stores import Stores
 from vragd.system.log import error_fields
-from vragd.terms.names import exact
+from vragd.terms.names import exact, shown
 
 log = structlog.get_logger()
 
@@ -75,7 +75,11 @@ async def files(call: Call) -> Any:
 
 
 def _files_encoded(rows: list[dict[str, Any]]) -> Encoded:
-    return Encoded(b'{"files":' + in_slices(rows, lambda row: {**row, "path_b64": exact(row["path"])}) + b"}")
+    return Encoded(b'{"files":' + in_slices(rows, _with_paths) + b"}")
+
+
+def _with_paths(row: dict[str, Any]) -> dict[str, Any]:
+    return {**row, "path": shown(row["path"]), "path_b64": exact(row["path"])}
 
 
 async def links(call: Call) -> Any:

@@ -235,7 +235,7 @@ def _hit(store: str, match: Match) -> dict[str, Any]:
         "store": store,
         "source": str(kept.get("source_name") or source_of(match.key)),
         "path": path,
-        "title": str(kept.get("title") or path),
+        "title": str(kept.get("title") or path or match.key),
         "heading": list(heading) if isinstance(heading, tuple) else [],
         "lines": [_number(kept.get("line_from")), _number(kept.get("line_to"))],
         "score": match.score,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -60,11 +61,15 @@ def wanted(loaded: Loaded, name: str | None, revision: str | None, weights: str 
 
 
 def settings_of(one: Wanted) -> str:
-    """What stands behind `embedder:` for it, as YAML."""
+    """What stands behind `embedder:` for it, as YAML: a tag may look like a number."""
+    import yaml
+
     given = {"type": one.kind, "model": one.named.name}
     given |= {"weights": one.named.weights} if one.named.weights else {}
     given |= {"revision": one.named.revision} if one.named.revision != "main" else {}
-    return "{" + ", ".join(f"{key}: {value}" for key, value in given.items()) + "}"
+    return yaml.safe_dump(
+        given, default_flow_style=True, sort_keys=False, allow_unicode=True, width=sys.maxsize
+    ).strip()
 
 
 def offer(one: Wanted, data_dir: Path) -> Offered:

@@ -10,6 +10,7 @@ import xxhash
 
 from vragd.backends.base import Entry
 from vragd.catalog.model import ChunkRow
+from vragd.terms.names import shown
 
 _OF_A_CHUNK = re.compile(r"[^-]{12}-[^-]+")
 
@@ -68,11 +69,10 @@ def to_entry(
     `changed_at`: when its note was changed last, in seconds since 1970; 0 for who does not know. It is no part of the
     version: a note that is saved would have to be put again whole. So it is that of when the chunk was put.
     """
-    shown = path.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
     payload: dict[str, str | int | tuple[str, ...]] = {
         "content": chunk.text,
         "source_name": source_name,
-        "path": shown,
+        "path": shown(path),
         "title": title,
         "heading": chunk.heading,
         "line_from": chunk.lines[0],

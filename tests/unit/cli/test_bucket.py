@@ -24,6 +24,12 @@ def test_a_name_is_a_bucket_and_flags_say_how_it_is_reached() -> None:
     }  # fmt: skip
 
 
+def test_all_that_ones_stores_are_kept_in_is_not_asked_of_one_place(capsys: pytest.CaptureFixture[str]) -> None:
+    for flags in (["--backend", "sqlite:x.db"], ["--bucket"]):
+        assert main(["store", "list", "--all", *flags]) == 2
+        assert "Try: leave it out" in capsys.readouterr().err
+
+
 def test_a_url_says_the_type_too() -> None:
     url = "s3vectors://my-vectors?region=eu-central-1"
     chosen = bucket.chosen(given("--bucket", url, "--profile", "work")).settings

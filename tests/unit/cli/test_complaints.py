@@ -92,3 +92,29 @@ def test_a_home_of_another_user_who_lets_nobody_in(args: tuple[str, ...]) -> Non
         else:
             pytest.skip("another user cannot read this Python or this checkout")
         said(done)
+
+
+@pytest.mark.parametrize(
+    "args",
+    [
+        ("import", "jsonl", "none.jsonl", "-s", "abc"),
+        ("import", "chroma", ".", "-s", "abc"),
+        ("import", "llamaindex", ".", "-s", "abc"),
+        ("export", "abc", "--out", "e.txt"),
+        ("store", "create", "abc", "--source", "none"),
+        ("demo", "none"),
+        ("doctor", "--bundle", "none/b.json"),
+    ],
+    ids=" ".join,
+)
+def test_what_is_not_there_is_said_with_the_way_out(tmp_path: Path, args: tuple[str, ...]) -> None:
+    done = vragd(*args, home=tmp_path)
+    said(done)
+    assert "\nTry: " in done.stderr
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
+def test_an_output_that_is_full_is_said_with_the_way_out(tmp_path: Path) -> None:
+    done = vragd("models", shell="{} >/dev/full", home=tmp_path)
+    said(done)
+    assert "No space left on device\nTry: free some space" in done.stderr

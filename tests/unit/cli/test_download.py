@@ -12,6 +12,9 @@ import yaml
 from tests.fakes.hub import FakeHub
 from tests.folders import tiny
 from vragd.cli.main import main
+from vragd.config import load
+from vragd.stores.fetching import Wanted, settings_of
+from vragd.terms.settings import Named
 
 NAME = "someone/small"
 MEAN = {"pooling_mode": "mean", "embedding_dimension": 16, "include_prompt": True}
@@ -69,6 +72,32 @@ def test_without_a_name_it_is_what_the_stores_name_and_check_says_what_is_missin
     capsys.readouterr()
     assert main(["models", "download", "--json"]) == 0, "nothing is asked where nothing is fetched"
     assert json.loads(capsys.readouterr().out)["models"][0]["fetched_bytes"] == 0
+
+
+@pytest.mark.parametrize("revision", ["1.0", "20240101", "no", "v1.5", "1e3"])
+def test_the_line_for_the_configuration_is_read_there_as_it_was_meant(revision: str, tmp_path: Path) -> None:
+    line = settings_of(Wanted("onnx", Named(NAME, revision, "onnx/a, b.onnx", here_only=False)))
+    configure(tmp_path, yaml.safe_load(line))
+    named = load.parse((tmp_path / "c.yaml").read_text(), "c.yaml").stores["notes"].embedder.named
+    assert named == Named(NAME, revision, "onnx/a, b.onnx", here_only=False)
+
+
+@pytest.mark.parametrize(
+    ("flag", "given", "what"),
+    [
+        ("--weights", "../x.onnx/", "no file of weights"),
+        ("--weights", "model.bin", "no file of weights"),
+        ("--revision", "", "no revision of a model"),
+        ("--revision", "a b", "no revision of a model"),
+        ("--revision", "a..b", "no revision of a model"),
+    ],
+)
+def test_what_is_wrong_beside_the_name_is_told_as_that(
+    flag: str, given: str, what: str, hub: FakeHub, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["models", "download", NAME, flag, given]) == 2
+    assert f"{given!r} is {what}" in capsys.readouterr().err
+    assert hub.asked == []
 
 
 def test_what_is_never_to_be_fetched_is_not_nor_a_name_that_is_none(

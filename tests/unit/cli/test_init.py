@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
 
 from tests.unit.search.test_tongue import CHINESE, ENGLISH, FRENCH
-from vragd.cli.init import configured, roughly, said_of
+from vragd.cli.init import OBSIDIAN_LISTS, configured, roughly, said_of
 from vragd.cli.main import main
 from vragd.config import load
 from vragd.config.settings import StoreSettings
 from vragd.stores.folder import looked_at
 from vragd.system import failpoints
+from vragd.system.places import expanded
 
 
 def test_words_only_writes_a_store_without_a_model(tmp_path: Path) -> None:
@@ -65,6 +67,25 @@ def test_another_model_is_advised_where_many_notes_are_not_english(tmp_path: Pat
     assert first.startswith("about 67% of the notes are not English")
     assert "vragd models" in second
     assert said_of(tmp_path / "none") == [f"{tmp_path}/none: its notes are counted once vragd runs"]
+
+
+def test_vaults_that_obsidian_knows_are_named_as_a_shell_takes_them_whatever_their_list_says(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    (tmp_path / '$(echo) "mine"').mkdir()
+    (tmp_path / "b").mkdir()
+    known = {"1": {"path": f'{tmp_path}/$(echo) "mine"', "ts": 10**400}, "2": {"path": f"{tmp_path}/b", "ts": 7}}
+    (file,) = (expanded(name) for name in OBSIDIAN_LISTS[:1])
+    file.parent.mkdir(parents=True)
+    file.write_text(json.dumps({"vaults": known}))
+    assert main(["init"]) == 2
+    said = capsys.readouterr().err
+    assert f'\n  vragd init "{tmp_path}/b"\n' in said
+    assert f"\n  vragd init '{tmp_path}/$(echo) \"mine\"'\n" in said
+    file.write_text("[" * 100_000)
+    assert main(["init"]) == 2
+    assert "Obsidian lists no vault" in capsys.readouterr().err
 
 
 def test_the_configuration_is_whole_at_every_step_of_its_replacement(

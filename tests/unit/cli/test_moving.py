@@ -59,6 +59,20 @@ def test_a_store_goes_into_files_and_comes_back(home: Path, capsys: pytest.Captu
     }
 
 
+def test_what_is_of_no_file_is_shown_by_its_key_and_by_no_lines(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (home / "t.jsonl").write_text("".join(f"{json.dumps({'text': text})}\n" for text in TEXTS))
+    assert main(["import", "jsonl", str(home / "t.jsonl"), "--store", "howto", "--reembed"]) == 0
+    capsys.readouterr()
+    assert main(["query", "-s", "howto", "-n", "1", "a", "hot", "drink"]) == 0
+    title, place, text = capsys.readouterr().out.splitlines()
+    assert title.startswith("1. jsonl-")
+    assert (place, text) == ("   jsonl", f"   {TEXTS[0]}")
+    texts(home / "t.jsonl")
+    assert main(["import", "jsonl", str(home / "t.jsonl"), "--store", "named", "--reembed"]) == 0
+    assert main(["query", "-s", "named", "-n", "1", "a", "hot", "drink"]) == 0
+    assert "   jsonl/a.md\n" in capsys.readouterr().out
+
+
 def test_what_is_imported_is_asked_listed_described_and_deleted_by_its_name(
     home: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

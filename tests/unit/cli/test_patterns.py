@@ -68,6 +68,20 @@ def test_a_pattern_takes_back_what_was_named_before_it(
     assert indexed(here, command) == MD - left_out
 
 
+def test_in_the_home_folder_which_is_no_source_it_is_what_a_pattern_begins_with(
+    here: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(here))
+    assert patterns_by_folder(["notes/**/*.md"]) == {here / "notes": ["/**/*.md"]}
+    assert indexed(here, ("notes/**/*.md", "!notes/private/")) == {"notes/c.md"}
+    assert indexed(here, ("notes/*.md", "private/deep/*.md")) == {"notes/c.md", "private/deep/s.md"}
+    assert list(patterns_by_folder(["*.md"])) == [here], "which is refused where it is to be searched"
+    with pytest.raises(UsageError, match="none is not a folder"):
+        patterns_by_folder(["none/*.md"])
+    monkeypatch.chdir(here / "notes")
+    assert patterns_by_folder(["private/*.md"]) == {here / "notes": ["/private/*.md"]}
+
+
 def test_what_is_taken_back_above_or_below_a_folder_is_left_out_of_it(here: Path) -> None:
     assert indexed(here, ("notes", "private", "!private/deep")) == {
         "notes/c.md",

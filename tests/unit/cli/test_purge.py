@@ -21,6 +21,7 @@ from vragd.cli.purge.data import has_mark, inventory
 from vragd.cli.purge.thing import Vaults
 from vragd.config.settings import kept_by
 from vragd.embed.ledger import Ledger
+from vragd.stores.moves.nearby import remember_origin
 from vragd.system.lock import only_process
 from vragd.terms.settings import default_backend
 
@@ -50,6 +51,7 @@ def test_what_was_imported_is_named_as_nothing_makes_it_again(home: Path, capsys
     (home / "t.jsonl").write_text('{"text": "Pour hot water.", "vector": [1]}')
     words = ["import", "jsonl", str(home / "t.jsonl"), "--reembed", "--data-dir", str(data(home))]
     assert main([*words, "-s", "howto"]) == 0
+    remember_origin(data(home), "howto", home)
     (data(home) / "imported/broken.db").write_bytes(b"no database " * 500)
     assert main(["purge", "--dry-run"]) == 0
     shown = " ".join(capsys.readouterr().out.split())
@@ -62,7 +64,7 @@ def test_what_was_imported_is_named_as_nothing_makes_it_again(home: Path, capsys
         "broken",
         "howto",
     ]
-    assert not (data(home) / "imported/howto.db").exists()
+    assert not list((data(home) / "imported").glob("howto*")), "nor where it was imported from"
 
 
 def test_what_is_ours_goes_and_the_rest_stays_and_is_named(home: Path, capsys: pytest.CaptureFixture[str]) -> None:

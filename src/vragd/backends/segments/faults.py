@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -33,5 +34,7 @@ def faults_told(place: str) -> Iterator[None]:
             f"{place} is damaged, or newer than this vragd: {error}",
             hint="use the newer version; or move it away: a store on notes fills it anew, without embedding",
         ) from error
-    except (Damaged, ValueError, KeyError, TypeError) as error:
+    except (json.JSONDecodeError, UnicodeDecodeError, KeyError, TypeError) as error:  # its words are a library's
+        raise damaged(place, "what it says of itself is not what vragd writes") from error
+    except (Damaged, ValueError) as error:
         raise damaged(place, str(error)) from error

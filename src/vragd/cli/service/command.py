@@ -207,6 +207,10 @@ def show_logs(args: argparse.Namespace, chosen: Manager) -> int:
         file = load(args).config.log.file
     except ConfigError:
         file = None  # which may well be what the log is about
+    if not args.only_print and not chosen.installed:
+        say(
+            "The service is not installed: of one that was this is what is left. vragd logs is of the daemon that runs."
+        )
     for_people = logged.for_people(args)
     command = chosen.logs(args.lines, follow=args.follow, file=file, form="json" if for_people else "cat")
     if args.only_print:

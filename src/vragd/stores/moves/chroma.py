@@ -49,7 +49,8 @@ class Chroma:
     def __init__(self, path: Path, collection: str | None = None) -> None:
         folder = path if path.is_dir() else path.parent
         if not is_chroma(path):
-            raise UsageError(f"{path} is no directory of Chroma: it has no {FILE}")
+            hint = "name the folder that a persistent client writes"
+            raise UsageError(f"{path} is no directory of Chroma: it has no {FILE}", hint=hint)
         self.left_out = Counter[str]()
         with ExitStack() as stack:
             self._db = _opened(folder / FILE, stack)

@@ -50,7 +50,7 @@ def open_as(kind: str, path: Path, collection: str | None = None) -> Origin:
     Raises UsageError for something else, saying what it looks like.
     """
     if not path.exists():
-        raise UsageError(f"there is no {path}")
+        raise UsageError(f"there is no {path}", hint="name the file or the folder that is to be read")
     found = looks_like(path)
     if found and found != kind and not RECOGNISED[kind](path):
         raise UsageError(f"{path} looks like {found}, not {kind}", hint=f"vragd import {found} …")

@@ -166,7 +166,10 @@ def _beginning(file: Path) -> bytes:
 def _chosen(folder: Path, namespace: str | None) -> Path:
     files = files_of(folder)
     if not files:
-        raise UsageError(f"{folder} is no directory of LlamaIndex: it has no docstore.json or no *{ENDING}")
+        raise UsageError(
+            f"{folder} is no directory of LlamaIndex: it has no docstore.json or no *{ENDING}",
+            hint="name the folder that a storage context persisted",
+        )
     if namespace is not None:
         if namespace not in files:
             raise UsageError(f"{folder.name} has no namespace {namespace!r}", hint=f"there are: {', '.join(files)}")

@@ -18,6 +18,7 @@ _HEAD = struct.Struct("<4siqqqBi")
 _COUNT = struct.Struct("<Q")
 KINDS = {b"IxF2": "euclidean", b"IxFI": "dot"}
 PRODUCT, DISTANCE = 0, 1
+ANEW = "have the program that made it write it anew"
 
 
 def is_index(first: bytes) -> bool:
@@ -48,9 +49,9 @@ class Rows:
             self._begins = self._file.tell()
             expected = self.count * self.dimension
             if not (0 < self.dimension <= 1 << 20 and self.count >= 0 and numbers == expected):
-                raise UsageError(f"{self._name} is damaged: it does not hold what its head says")
+                raise UsageError(f"{self._name} is damaged: it does not hold what its head says", hint=ANEW)
             if size < self._begins + 4 * expected:
-                raise UsageError(f"{self._name} is damaged: it ends before its {self.count:,} rows do")
+                raise UsageError(f"{self._name} is damaged: it ends before its {self.count:,} rows do", hint=ANEW)
         except BaseException:
             self._file.close()
             raise
@@ -60,7 +61,7 @@ class Rows:
         self._file.seek(self._begins + 4 * self.dimension * number)
         found = np.frombuffer(self._file.read(4 * self.dimension), dtype="<f4").astype(np.float32)
         if found.shape != (self.dimension,):
-            raise UsageError(f"{self._name} was changed while it was read")
+            raise UsageError(f"{self._name} was changed while it was read", hint="end the other program first")
         return found
 
     def close(self) -> None:
