@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import secrets
 import socket
 import uuid
 from pathlib import Path
@@ -35,7 +34,7 @@ def _machine() -> str:
         return f"{known} {socket.gethostname()}"  # containers of one image share the first
     address = uuid.getnode()
     made_up = bool(address >> 40 & 1)  # RFC 9562, 6.10: a random one has the multicast bit
-    return secrets.token_hex(8) if made_up else f"{address:x}"
+    return os.urandom(8).hex() if made_up else f"{address:x}"
 
 
 def _system_id() -> str:

@@ -11,8 +11,7 @@ import argparse
 import os
 import sys
 from collections.abc import Callable, Collection, Iterable, Sequence
-from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from vragd.cli import tree
 from vragd.cli.completion.typed import Typed, for_bash, in_bash, in_fish
@@ -39,28 +38,24 @@ ON_DISK: dict[str, How] = {"FILE": "files", "PATH": "files", "GLOB": "files", "D
 ON_DISK_AS: dict[str, How] = {"vault": "dirs", "path": "files"}
 
 
-@dataclass
-class Reply:
+class Reply(NamedTuple):
     """What may come next, as whole words; or that the shell is to offer what is on the disk."""
 
-    names: list[str] = field(default_factory=list)
+    names: Sequence[str] = ()
     how: How = "plain"
 
 
-@dataclass
 class _Walked:
     """Where the words before the cursor lead: the parser there, its next positional, a flag that waits for a value."""
 
-    parser: argparse.ArgumentParser
-    n_positional: int = 0
-    waiting: argparse.Action | None = None
-    only_positional: bool = False
-    lost: bool = False
-    options: dict[str, str] = field(default_factory=dict)
+    def __init__(self, parser: argparse.ArgumentParser) -> None:
+        self.parser, self.n_positional = parser, 0
+        self.waiting: argparse.Action | None = None
+        self.only_positional = self.lost = False
+        self.options: dict[str, str] = {}
 
 
-@dataclass(frozen=True)
-class Known:
+class Known(NamedTuple):
     """The names of all commands, and the parser of the line, with what the one that is named needs of it."""
 
     commands: Collection[str]
@@ -80,9 +75,8 @@ def answer(shell: str, args: Sequence[str], known: Known) -> bytes:
         names = [for_bash(name, typed) for name in names]
     elif shell == "fish":
         names = [name for name in names if "\t" not in name]  # behind one it reads a description
-    if names and all(name.endswith(("/", "=")) for name in names):
-        reply.how = "nospace"
-    return b"".join(os.fsencode(part) + b"\0" for part in (reply.how, *names))
+    goes_on = names and all(name.endswith(("/", "=")) for name in names)
+    return b"".join(os.fsencode(part) + b"\0" for part in ("nospace" if goes_on else reply.how, *names))
 
 
 def main(words: Sequence[str], known: Known) -> int:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
 from typing import NamedTuple
 
 _PLAIN = re.compile(r"[\w./@%+,:=-]*", re.ASCII)
@@ -27,25 +26,19 @@ class Typed(NamedTuple):
     unknown: bool = False
 
 
-@dataclass
 class _Word:
-    value: str = ""
-    kept: int = 0
-    quote: str = ""
-    unknown: bool = False
-    begun: bool = False
+    def __init__(self) -> None:
+        self.value, self.kept, self.quote = "", 0, ""
+        self.unknown = self.begun = False
 
 
-@dataclass
 class _Line:
     """What is read of a line of bash's."""
 
-    text: str
-    breaks: str
-    at: int = 0
-    words: list[str] = field(default_factory=list)
-    word: _Word = field(default_factory=_Word)
-    redirected: bool = False
+    def __init__(self, text: str, breaks: str) -> None:
+        self.text, self.breaks, self.at = text, breaks, 0
+        self.words, self.word = list[str](), _Word()
+        self.redirected = False
 
     def read(self) -> Typed:
         while self.at < len(self.text):
