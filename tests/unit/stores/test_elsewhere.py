@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime
-import os
 import socket
 import unicodedata
 from collections.abc import Iterator, Mapping
@@ -258,13 +257,6 @@ def test_an_answer_is_made_of_what_the_index_holds(bucket: VectorBackend, fake: 
         "uri": "",
     }
     assert len(answer["hits"]) == 2
-
-
-def test_a_file_whose_name_is_no_utf_8_is_named_there_as_in_all_answers() -> None:
-    chunk = ChunkRow(f"{'s' * 12}-0", b"", (), (1, 1), "text")
-    for name, shown in ((b"caf\xe9.md", "caf%E9.md"), (b"caf\xc3\xa9.md", "café.md"), (b"100%E9.md", "100%E9.md")):
-        payload = to_entry("s" * 12, "Vault", os.fsdecode(name), "café", chunk, None).payload
-        assert payload["path"] == shown, "also in exports, which are made of it"
 
 
 def test_an_answer_can_be_narrowed_to_a_folder_and_a_number(
