@@ -240,7 +240,7 @@ def as_text(argument: str) -> str:
 
 def as_name(argument: str) -> str:
     """What names a file, as answers have it: bytes that are no UTF-8 as %XX."""
-    from vragd.terms.names import shown
+    from vragd.system.filenames import shown
 
     return shown(os.fsencode(argument).decode("utf-8", "surrogateescape"))
 

@@ -15,7 +15,7 @@ from vragd.cli.query import NOTHING_FOUND, as_name
 from vragd.cli.render import json_out, out, plural, within
 from vragd.errors import NotFound, VragdError
 from vragd.search.headings import path_of
-from vragd.terms.names import shown
+from vragd.system.filenames import shown
 
 WORDS = {
     "opted_out": "it says vragd: false in its properties",

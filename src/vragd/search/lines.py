@@ -22,7 +22,7 @@ from vragd.notes.chunk import OTHER, REGISTRY, split_name
 from vragd.notes.markdown import front_matter
 from vragd.notes.structure import BLOCK_ID, lines_with_ids
 from vragd.search.headings import SPELT
-from vragd.terms.names import shown
+from vragd.system.filenames import shown
 
 N_NEAR = 3
 _ITEM = re.compile(r"\s*(?:[-+*]|\d{1,9}[.)])(?:\s|$)")

@@ -20,8 +20,8 @@ from vragd.search.grammar import tree
 from vragd.search.lines import NoteText, is_within
 from vragd.search.nearest import nearness
 from vragd.search.places import Missing
+from vragd.system.filenames import exact, shown
 from vragd.system.unseen import seen_path
-from vragd.terms.names import exact, shown
 
 MOST_NAMES = 50_000
 """Of files, that are compared with one that is nowhere."""

@@ -6,7 +6,7 @@ from typing import Literal
 
 from vragd.catalog.names import PROPERTIES, TAGS, Names
 from vragd.search.links import Linked
-from vragd.terms.names import exact
+from vragd.system.filenames import exact
 
 Kind = Literal["tag", "property", "folder", "note"]
 

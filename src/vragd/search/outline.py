@@ -14,7 +14,7 @@ from vragd.notes.structure import Heading, headings_of
 from vragd.search.lines import NoteText, is_within
 from vragd.search.links import Asked, FileRef, Linked, graph_of, refs_of
 from vragd.search.tasks import reader_of
-from vragd.terms.names import shown
+from vragd.system.filenames import shown
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,8 @@ from vragd.search.merge import once
 from vragd.search.question import Hit, Passage, Question, Target
 from vragd.search.rank import NO_PASSAGE, Ranked, Ranking
 from vragd.search.score import FIRST, Parts
-from vragd.terms.names import has_marks, link, shown
+from vragd.system.filenames import shown
+from vragd.terms.names import has_marks, link
 
 
 @dataclass(frozen=True, slots=True)

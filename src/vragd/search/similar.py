@@ -30,8 +30,9 @@ from vragd.search.likened import Likened, likened_note, likened_text, without_re
 from vragd.search.links import FileRef, graph_of, refs_of
 from vragd.search.narrowed import days_of, hidden_by, linked_of, narrowed
 from vragd.search.question import Place, Question, Target, Unknown
+from vragd.system.filenames import shown
 from vragd.system.log import error_fields
-from vragd.terms.names import link, shown
+from vragd.terms.names import link
 
 log = structlog.get_logger()
 

@@ -15,7 +15,7 @@ from vragd.notes.structure import Task, tasks_of
 from vragd.search.links import FileRef
 from vragd.search.lists import ids_of
 from vragd.search.question import Target
-from vragd.terms.names import exact, shown
+from vragd.system.filenames import exact, shown
 
 State = Literal["todo", "done", "all"]
 

@@ -41,8 +41,8 @@ from vragd.stores import links as linked
 from vragd.stores import similar as related
 from vragd.stores.questions import Questions
 from vragd.stores.stores import Stores
+from vragd.system.filenames import exact, shown
 from vragd.system.log import error_fields
-from vragd.terms.names import exact, shown
 
 log = structlog.get_logger()
 

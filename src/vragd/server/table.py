@@ -16,7 +16,7 @@ from urllib.parse import parse_qs, unquote
 from pydantic import BaseModel, ValidationError
 
 from vragd.errors import MethodNotAllowed, Mistyped, NotFound, UsageError, VragdError
-from vragd.terms.names import shown
+from vragd.system.filenames import shown
 
 if TYPE_CHECKING:  # the page's door has no stores
     from vragd.stores.questions import Questions

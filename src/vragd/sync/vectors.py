@@ -10,7 +10,7 @@ import xxhash
 
 from vragd.backends.base import Entry
 from vragd.catalog.model import ChunkRow
-from vragd.terms.names import shown
+from vragd.system.filenames import shown
 
 _OF_A_CHUNK = re.compile(r"[^-]{12}-[^-]+")
 

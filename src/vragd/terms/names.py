@@ -1,8 +1,7 @@
-"""Names of files as text for people, JSON and links, which need not be UTF-8; and what a store may be called."""
+"""Names of files in links; and what a store may be called."""
 
 from __future__ import annotations
 
-import base64
 import os
 import re
 from collections.abc import Sequence
@@ -14,20 +13,6 @@ STORE = r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]"
 
 _WITH_MARKS = ("md", "markdown", "mdx", "txt", "canvas")
 _NO_LINK = re.compile(r"[#^|:\\\[\]]|%%")
-
-
-def shown(path: str) -> str:
-    """`path` as text that every JSON reader takes: bytes that are no UTF-8 as %XX."""
-    try:
-        path.encode("utf-8")
-    except UnicodeEncodeError:
-        return "".join(f"%{ord(c) - 0xDC00:02X}" if 0xDC80 <= ord(c) <= 0xDCFF else c for c in path)
-    return path
-
-
-def exact(path: str) -> str | None:
-    """The bytes of `path` in base64, where `shown` had to change it."""
-    return None if shown(path) == path else base64.b64encode(os.fsencode(path)).decode("ascii")
 
 
 def has_marks(path: str) -> bool:
