@@ -5,7 +5,7 @@ An interpreter of its own takes up to a second of processor time to import numpy
 starts. What is forked here has a process, environment, working directory, umask and standard streams of its own, no
 descriptor of anybody else's, runs `vragd ...`, and ends as an interpreter ends, save that memory is left to the kernel:
 to take apart what was imported takes half a second. Linux only, and on request: `tests/conftest.py` asks for it; the
-tests of signals, sockets and services start interpreters as they always did. `VRAGD_TESTS_FORK=0` has every test do so.
+tests of signals, of sockets that are passed and of macOS start interpreters. `VRAGD_TESTS_FORK=0` has every test do so.
 """
 
 from __future__ import annotations
