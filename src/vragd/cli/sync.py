@@ -19,7 +19,7 @@ from vragd.cli.reasons import say_behind
 from vragd.cli.render import plural, say
 from vragd.cli.status import left_of
 from vragd.errors import UsageError, VragdError
-from vragd.system.places import expanded, home, literal, named
+from vragd.system.places import expanded, literal, named
 
 POLL_S = 2.0
 # Reasons for which no amount of waiting makes the paths searchable.
@@ -43,9 +43,9 @@ def add(commands: Any, common: argparse.ArgumentParser) -> None:
 
     sub = commands.add_parser(
         "index", parents=[common], help="index what matches, once; makes the store if need be",
-        description="Index files once, with or without a daemon. Patterns are those of .gitignore, relative to"
-        " the current folder; quote them. A file or folder may be named too; '!private/' takes back"
-        " what was named before it. What was indexed earlier by the same pattern and is gone leaves the store.",
+        description="Index files once, with or without a daemon. Patterns are those of .gitignore below the folder"
+        " that one begins with, else the current one; quote them. A file or folder may be named too; '!private/' takes"
+        " back what was named before it. What was indexed earlier by the same pattern and is gone leaves the store.",
     )  # fmt: skip
     sub.add_argument("pattern", nargs="+", metavar="GLOB", help="such as '**/*.md', a file or a folder")
     sub.add_argument("-s", "--store", required=True, help="the store they go to")
@@ -170,7 +170,7 @@ def patterns_by_folder(given: Sequence[str]) -> dict[Path, list[str]]:
             raise UsageError(f"{pattern!r} takes back what nobody named", hint="name it behind what it takes away from")
         for folder in reached:
             found[folder] += [f"!{one}" for one in _seen_from(folder, base, taken)]
-    return found
+    return dict(sorted(found.items(), key=lambda one: len(one[0].parts)))  # what is below another becomes part of that
 
 
 def _taken_back(pattern: str) -> tuple[Path, str]:
@@ -195,8 +195,7 @@ def _seen_from(folder: Path, base: Path, pattern: str) -> list[str]:
 
 def split_pattern(pattern: str) -> tuple[Path, list[str]]:
     """
-    A command-line pattern as a folder and .gitignore patterns below it: that is the current folder, or what the
-    pattern begins with, where it leads out of that or the current one may be no source.
+    A command-line pattern as a folder and .gitignore patterns below it: what it begins with, or else the current one.
     """
     path = Path(pattern) if os.path.lexists(pattern) else expanded(pattern)
     if not path.exists() and (there := named(pattern)).exists():
@@ -208,10 +207,9 @@ def split_pattern(pattern: str) -> tuple[Path, list[str]]:
     parts = path.parts
     fixed = next((i for i, part in enumerate(parts) if re.search(r"[*?\[]", part)), len(parts) - 1)
     rest = "/".join(parts[fixed:])
-    if path.is_absolute() or ".." in parts[:fixed] or (fixed and Path.cwd() in (home(), Path("/"))):
-        base = Path(*parts[:fixed]).resolve()
-    else:
-        base, rest = Path.cwd(), "/".join(parts)
+    base = Path(*parts[:fixed]).resolve()
     if not base.is_dir():
-        raise UsageError(f"{base} is not a folder", hint="patterns are relative to the current folder")
+        raise UsageError(
+            f"{base} is not a folder", hint="a pattern begins in the current folder, unless it begins with / or ~"
+        )
     return base, [f"/{rest}" if fixed or "**" in rest else rest]

@@ -68,18 +68,32 @@ def test_a_pattern_takes_back_what_was_named_before_it(
     assert indexed(here, command) == MD - left_out
 
 
-def test_in_the_home_folder_which_is_no_source_it_is_what_a_pattern_begins_with(
-    here: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("HOME", str(here))
+def test_a_source_is_what_a_pattern_begins_with(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert patterns_by_folder(["notes/**/*.md"]) == {here / "notes": ["/**/*.md"]}
+    assert patterns_by_folder([f"{here}/notes/*.md"]) == {here / "notes": ["/*.md"]}
     assert indexed(here, ("notes/**/*.md", "!notes/private/")) == {"notes/c.md"}
     assert indexed(here, ("notes/*.md", "private/deep/*.md")) == {"notes/c.md", "private/deep/s.md"}
-    assert list(patterns_by_folder(["*.md"])) == [here], "which is refused where it is to be searched"
+    assert list(patterns_by_folder(["*.md", "**/*.txt"])) == [here]
     with pytest.raises(UsageError, match="none is not a folder"):
         patterns_by_folder(["none/*.md"])
     monkeypatch.chdir(here / "notes")
-    assert patterns_by_folder(["private/*.md"]) == {here / "notes": ["/private/*.md"]}
+    assert patterns_by_folder(["private/*.md", "../private/*.md"]) == {
+        here / "private": ["/*.md"], here / "notes/private": ["/*.md"],
+    }  # fmt: skip
+
+
+def test_what_is_below_another_folder_becomes_part_of_that_in_any_order(here: Path) -> None:
+    """Also of one that was indexed before, as by a vragd whose relative patterns were of the current folder."""
+    every = with_once(StoreSettings(), here, ["**/*.md"])
+    for given in (("notes/*.md", "**/*.md"), ("**/*.md", "notes/*.md")):
+        settings = StoreSettings()
+        for base, include in patterns_by_folder(given).items():
+            settings = with_once(settings, base, include)
+        assert [source.path for source in settings.sources] == [here]
+    assert indexed(here, ("notes/**/*.md", "**/*.md", "!notes/private/")) == MD - {"notes/private/d.md"}
+    ((base, include),) = patterns_by_folder(["notes/**/*.md"]).items()
+    (source,) = with_once(every, base, include).sources
+    assert (source.path, source.include) == (here, ("**/*.md", "/notes/**/*.md"))
 
 
 def test_what_is_taken_back_above_or_below_a_folder_is_left_out_of_it(here: Path) -> None:
