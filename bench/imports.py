@@ -10,7 +10,6 @@ from __future__ import annotations
 import argparse
 import statistics
 import subprocess
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -43,9 +42,10 @@ with open_backend("sqlite", path=sys.argv[1]) as vectors:
     print(time.perf_counter() - began)
 """
 RUN = """
-import resource, subprocess, sys
+import resource, subprocess, sys, time
+began = time.perf_counter()
 ended = subprocess.run([sys.executable, "-m", "vragd", *sys.argv[1:]]).returncode
-print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)
+print(time.perf_counter() - began, resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)
 sys.exit(ended)
 """
 
@@ -73,13 +73,7 @@ def _at(n: int, dim: int, python: str) -> dict[str, Any]:
             "taken",
             *(() if dim == BUILTIN else ("--unchecked",)),
         ]
-        peak_mib = 0.0
-
-        def take() -> None:
-            nonlocal peak_mib
-            peak_mib = _done(vragd, python, command)
-
-        took = timed(take)
+        took, peak_mib = _done(vragd, python, command)
         file = vragd.home / "data/imported/taken.db"
         share, loaded = disk_bytes(file.parent) / disk_bytes(folder), _median(python, LOAD, folder)
         np.save(Path(place) / "asked.npy", rows(n, dim)[0][0])
@@ -95,9 +89,7 @@ def _at(n: int, dim: int, python: str) -> dict[str, Any]:
             "python_process_s": round(_processes([python, "-c", OPEN, str(file), "taken", f"{place}/asked.npy"]), 3),
         }
         if dim == BUILTIN:
-            asked = [
-                timed(partial(_done, vragd, python, ["query", "--store", "taken", q])) for q in questions()[:ROUNDS]
-            ]
+            asked = [_done(vragd, python, ["query", "--store", "taken", q])[0] for q in questions()[:ROUNDS]]
             found["query_process_s"] = round(statistics.median(asked), 3)
     return found
 
@@ -108,12 +100,13 @@ def _written(folder: Path, n: int, dim: int) -> Path:
     return llamaindex(folder, vectors, nodes)
 
 
-def _done(vragd: Vragd, python: str, command: list[str]) -> float:
-    """Run it; the most memory that it had, in MiB."""
+def _done(vragd: Vragd, python: str, command: list[str]) -> tuple[float, float]:
+    """Run it; how long that took in seconds, and the most memory that it had, in MiB."""
     # begun by a small process: what is begun counts as having had what its parent has (getrusage(2), ru_maxrss)
     found = subprocess.run([python, "-c", RUN, *command], env=vragd.env, capture_output=True, text=True, check=False)
     assert found.returncode == 0, (command, found.stdout, found.stderr)
-    return int(found.stdout.splitlines()[-1]) / 1024  # KiB on Linux
+    took_s, most_kib = found.stdout.splitlines()[-1].split()
+    return float(took_s), int(most_kib) / 1024
 
 
 def _median(python: str, script: str, *args: object) -> float:

@@ -231,6 +231,8 @@ def test_the_few_weak_notes_that_filters_leave_are_shown_to_people_alone(daemon:
     assert "no good match (4 weak ones with --weak)" in whole.stderr, "nobody narrowed it"
     for form in ("--json", "-l", "-0", "--format=csv"):
         assert asked_as(daemon, f"{words} tag:work", form) == [], form
+    behind = daemon.run("query", f"{words} tag:work", "--offset", "1")
+    assert (behind.stdout, behind.returncode) == ("", 1), "of a later page nobody knows what was on the first"
 
 
 def asked_as(daemon: Vragd, text: str, form: str) -> list[str]:

@@ -52,6 +52,8 @@ def test_each_file_has_its_reason_and_a_searched_one_its_passages(tmp_path: Path
             assert why in daemon.run("files", "--why", name).stdout, "as its vault has it, and a folder"
         (daemon.vault / "Empty").mkdir()
         assert "it is a folder" in daemon.run("files", "--why", "Vault/Empty").stdout
+        (daemon.vault / ".trash").mkdir()
+        assert "it is a folder" not in daemon.run("files", "--why", "Vault/.trash").stdout, "nothing is listed of it"
         called = found.stdout
         assert [daemon.run("files", "--why", name).stdout for name in ("a", "numbats", "A.md")] == [called] * 3
         assert "vragd: false" in daemon.run("files", "--why", "out").stdout, "what is no note is by its file's name"

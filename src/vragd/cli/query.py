@@ -273,7 +273,7 @@ def _ask_daemon(args: argparse.Namespace) -> Any:
         "sort": args.sort,
     }
     answer = _answered(args, question)
-    are_few = not answer["hits"] and 0 < answer["n_weak"] <= HANDFUL
+    are_few = not (answer["hits"] or args.offset) and 0 < answer["n_weak"] <= HANDFUL
     if args.format != "text" or args.null or not are_few or not _is_narrowed(question):
         return answer
     weak = _answered(args, question | {"weak": True})

@@ -152,7 +152,7 @@ def reason_of(path: str, rows: Mapping[str, Mapping[str, Any]], otherwise: str) 
     for n in range(1, len(parts) + 1):
         if (row := rows.get("/".join(parts[:n]) + "/")) is not None:
             return str(row["reason"])
-    if any(part.startswith(".") for part in parts[:-1]):
+    if any(part.startswith(".") for part in (parts if otherwise == "folder" else parts[:-1])):
         return "dot_folder"
     return otherwise
 

@@ -39,7 +39,7 @@ def meta_hash(
 
     The source's identity is left out: it is in the key.
     """
-    told = json.dumps((source_name, path, title, heading, lines, text_hash.hex()))
+    told = json.dumps((source_name, shown(path), title, heading, lines, text_hash.hex()))
     return xxhash.xxh3_64_digest(told.encode())
 
 
@@ -55,7 +55,7 @@ def has_source(key: str) -> bool:
 
 def metadata_of(source_uid: str, path: str) -> dict[str, str | tuple[str, ...]]:
     """What a backend can filter a chunk by: its source, and every folder it is in."""
-    parts = path.encode("utf-8", "surrogateescape").decode("utf-8", "replace").split("/")[:-1]
+    parts = shown(path).split("/")[:-1]
     return {"source": source_uid, "folder": tuple("/".join(parts[: i + 1]) for i in range(len(parts)))}
 
 

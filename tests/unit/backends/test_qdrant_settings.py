@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 from pydantic import ValidationError
 
+from tests.backends import put
 from tests.fakes.qdrant import FakeQdrant
 from tests.unit.backends.qdrant_node import DIM, Make, made_on
+from vragd.backends.base import Entry
 from vragd.backends.qdrant.backend import QdrantBackend, create
 from vragd.backends.qdrant.settings import QdrantBackend as Settings
 from vragd.errors import BackendRefused
@@ -52,6 +55,18 @@ def test_the_key_is_shown_and_is_nowhere_else(
     with pytest.raises(BackendRefused, match="what api_key_file holds") as caught:
         make(api_key_file=str(file)).list_collections()
     assert "planted" not in caught.value.message
+
+
+def test_what_is_kept_there_is_read_as_it_is_also_where_it_has_the_word_that_is_the_key(
+    make: Make, node: FakeQdrant, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    node.key = "status"
+    monkeypatch.setenv("QDRANT_API_KEY", "status")
+    backend = make()
+    name = backend.create_collection("sss", DIM, "cosine").name
+    entry = Entry("k", np.eye(DIM, dtype=np.float32)[0], {"status": "its status is good"})
+    put(backend, name, [entry])
+    assert backend.get(name, ["k"], metadata=True)["k"].metadata == entry.metadata
 
 
 @pytest.mark.parametrize(

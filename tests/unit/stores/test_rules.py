@@ -39,7 +39,7 @@ def test_new_rules_are_gone_by_while_nothing_can_be_written(home: Home) -> None:
             go.set()
             await asyncio.gather(stuck, look)
             await eventually(lambda: "n1.md" not in paths(worker, folder), "the excluded note to go")
-            assert keeper.scanned_at != before
+            await eventually(lambda: keeper.scanned_at != before, "that scan to end")
 
     try:
         asyncio.run(check())

@@ -99,7 +99,10 @@ class Connections:
             ) from None
         if response.status in (401, 403):
             self._credentials.forget()
-        return Answer(response.status, _parsed(_without(content, headers)))
+        # what is kept there may say the same, and is read as it is
+        is_refusal = response.status >= http.HTTPStatus.BAD_REQUEST
+        said = _parsed(content)
+        return Answer(response.status, _without(said, headers) if is_refusal else said)
 
     def _connected(self, timeout_s: float) -> http.client.HTTPConnection:
         """A new connection to the first host that takes one. Raises BackendRefused where others could listen."""
@@ -168,12 +171,17 @@ def _cut(connection: http.client.HTTPConnection) -> None:
         return
 
 
-def _without(content: bytes, shown: Mapping[str, str]) -> bytes:
-    """What was answered without the secrets that were shown, which who stands in between may quote."""
-    for name, value in shown.items():
-        if name != "Content-Type":
-            content = content.replace(value.rpartition(" ")[2].encode(), b"...")
-    return content
+def _without(body: Any, shown: Mapping[str, str]) -> Any:
+    """What a refusal says without the secrets that were shown, which who stands in between may quote."""
+    if isinstance(body, dict):
+        return {key: _without(value, shown) for key, value in body.items()}
+    if isinstance(body, list):
+        return [_without(value, shown) for value in body]
+    if isinstance(body, str):
+        for name, value in shown.items():
+            if name != "Content-Type":
+                body = body.replace(value.rpartition(" ")[2], "...")
+    return body
 
 
 def _parsed(content: bytes) -> Any:
