@@ -115,7 +115,10 @@ def test_what_is_never_to_be_fetched_is_not_nor_a_name_that_is_none(
 def test_a_purge_takes_what_was_fetched_and_what_came_of_more(
     hub: FakeHub, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    for name in ("model.data", "model.onnx.data", "model.onnx_data", "model.onnx_data_1"):
+        (hub.models[NAME] / "onnx" / name).write_bytes(b"x")
     assert main(["models", "download", NAME, "--yes"]) == 0
+    assert len(list((tmp_path / "data/models/someone--small").rglob("onnx/*"))) == 5
     (tmp_path / "data/models/a--b/c/onnx").mkdir(parents=True)
     (tmp_path / "data/models/a--b/c/onnx/model.onnx.part").write_bytes(b"x")
     (tmp_path / "data/models/mine.txt").write_text("mine")

@@ -251,6 +251,24 @@ def test_external_data_comes_along_and_a_part_of_it_is_no_model(hub: FakeHub, tm
     assert made(tmp_path, model="a/tiny").space("c").model == "tiny"
 
 
+def test_external_data_of_other_weights_does_not_come_and_a_shard_of_ours_does(hub: FakeHub, tmp_path: Path) -> None:
+    folder = tiny(tmp_path / "hub/tiny", MEAN)
+    ours = ["model.data", "model.onnx.data", "model.onnx_data", "model.onnx_data_1"]
+    others = ["model_fp16.onnx_data", "model_q4.onnx_data_1", "model_q4.data", "models.onnx_data", "model.metadata"]
+    for name in (*ours, *others):
+        (folder / "onnx" / name).write_bytes(name.encode())
+    (folder / "model.onnx_data").write_bytes(b"of a file in another folder")
+    (folder / "onnx/model_fp16.onnx").write_bytes((folder / WEIGHTS).read_bytes())
+    hub.models["a/tiny"] = folder
+    chosen = [file for file in asked(named("a/tiny"), tmp_path, Waits()).paths if "/model" in file]
+    assert chosen == [*(f"onnx/{name}" for name in ours), WEIGHTS]
+    fetched(tmp_path, named("a/tiny"))
+    before = made(tmp_path, model="a/tiny").space("c")
+    half = fetched(tmp_path, named("a/tiny", weights="onnx/model_fp16.onnx"))
+    assert (half / "onnx/model_fp16.onnx_data").is_file()
+    assert made(tmp_path, model="a/tiny").space("c") == before
+
+
 def test_what_would_not_fit_is_told_before_it_comes(hub: FakeHub, tmp_path: Path) -> None:
     huge = Offer(named(), Hub(), "c" * 40, tmp_path / "models/a--b/c", [Listed(WEIGHTS, 1 << 60, "")], None)
     with pytest.raises(DiskFull, match=r"takes 1,099,511,627,776 MiB more, and [\d,]+ MiB are free"):

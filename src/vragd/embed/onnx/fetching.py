@@ -10,7 +10,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from vragd.embed.exported import WEIGHTS
+from vragd.embed.exported import WEIGHTS, is_data_of
 from vragd.embed.onnx import fetched
 from vragd.embed.onnx.download import fetch, n_here, part_of
 from vragd.embed.onnx.folder import look
@@ -137,11 +137,7 @@ def chosen_of(named: Named, files: Sequence[Listed]) -> list[Listed]:
     if not any(PurePosixPath(file.path).name == "tokenizer.json" for file in small):
         raise EmbedderUnavailable(f"{named.name} has no tokenizer.json, which vragd reads", hint=BY_HAND)
     pure = PurePosixPath(weights.path)
-    beside = [
-        file for path, file in sorted(there.items())
-        if path != weights.path and PurePosixPath(path).parent == pure.parent
-        and PurePosixPath(path).name.startswith(pure.stem) and path.endswith("data")
-    ]  # fmt: skip
+    beside = [file for path, file in sorted(there.items()) if is_data_of(pure, PurePosixPath(path))]
     return [*sorted(small), *beside, weights]
 
 
