@@ -40,6 +40,9 @@ class FakeHub:
     failures: deque[tuple[str, int, dict[str, str]]] = field(default_factory=deque)
     """The next request whose path holds the text is answered with the status, and these headers."""
     knows_ranges: bool = True
+    knows_sizes: bool = True
+    keeps_at: str = ""
+    """Where large files are, if not at `url`."""
     spoilt: str = ""
     """The file of this path comes with one byte changed, though it is told as it is."""
     asked: list[tuple[str, str, dict[str, str]]] = field(default_factory=list)
@@ -101,7 +104,7 @@ class FakeHub:
             row: dict[str, Any] = {"rfilename": path, "size": len(content), "blobId": _git(content)}
             if len(content) >= BIG:
                 row["lfs"] = {"sha256": _digest(content), "size": len(content), "pointerSize": 130}
-            siblings.append(row)
+            siblings.append(row if self.knows_sizes else {"rfilename": path})
         said = {"_id": "1", "id": name, "modelId": name, "sha": self.commit(name), "private": False, "gated": False,
                 "disabled": False, "downloads": 1, "likes": 1, "tags": [], "siblings": siblings}  # fmt: skip
         return Said(200, {"Content-Type": "application/json"}, json.dumps(said).encode())
@@ -114,7 +117,7 @@ class FakeHub:
         if len(content) < BIG:
             return Said(200, said, self._sent(path, content))
         linked = {"X-Linked-ETag": f'"{_digest(content)}"', "X-Linked-Size": str(len(content))}
-        return Said(302, {**said, **linked, "Location": f"{self.url}/cdn/{name}/{path}"}, b"")
+        return Said(302, {**said, **linked, "Location": f"{self.keeps_at or self.url}/cdn/{name}/{path}"}, b"")
 
     def _bytes(self, name: str, path: str, headers: dict[str, str]) -> Said:
         content = self._sent(path, self._files(name)[path])

@@ -60,19 +60,20 @@ def _download(args: argparse.Namespace) -> int:
     from vragd.stores import fetching
 
     loaded = load(args)
-    wanted = fetching.wanted(loaded, args.name, args.revision, args.weights)
+    wanted = fetching.wanted(loaded, args.name, args.revision, args.weights, lambda why: say(within(why)))
     if not wanted and not args.json:
         say("no store names a model that would have to be fetched: vragd models download OWNER/NAME")
-    rows = []
+    rows, status = [], 0
     for one in wanted:
         offer = fetching.offer(one, loaded.data_dir)
         if not offer.is_here and not _agreed(one, offer, yes=args.yes):
-            say("nothing was fetched")
-            return 1
+            say(f"{one.named.name} was not fetched")
+            status = 1
+            continue
         rows.append(_fetched(one, offer, loaded.data_dir, as_json=args.json))
     if args.json:
         json_out({"models": rows})
-    return 0
+    return status
 
 
 def _agreed(one: Wanted, offer: Offered, *, yes: bool) -> bool:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
+import re
+from pathlib import Path, PurePath
 from typing import Any
 
 NO_LIMIT = 1 << 20
@@ -59,6 +60,17 @@ def _weights(folder: Path, inner: Path, wanted: str | None) -> Path:
     if wanted is not None:
         raise Unfit(f"weights: names {wanted}, which is no file there, of {known}")
     raise Unfit(f"no {WEIGHTS[0]}; weights: names another file, of {known}")
+
+
+def is_data_of(weights: PurePath, other: PurePath) -> bool:
+    """
+    Whether `other` is named as external data of the file `weights`, or a shard of it: as exporters name it.
+
+    `model_fp16.onnx_data` is that of `model_fp16.onnx`, not of `model.onnx`. `vragd purge` knows these names, too.
+    """
+    name, stem = re.escape(weights.name), re.escape(weights.stem)
+    beside = other.parent == weights.parent
+    return beside and re.fullmatch(rf"{name}[._]data(?:_[0-9]+)?|{stem}\.data", other.name) is not None
 
 
 def object_in(file: Path) -> dict[str, Any]:

@@ -40,20 +40,25 @@ def configured(loaded: Loaded) -> list[Wanted]:
     return [Wanted(kind, named, stores) for (kind, named), stores in found.items()]
 
 
-def wanted(loaded: Loaded, name: str | None, revision: str | None, weights: str | None) -> list[Wanted]:
+def wanted(
+    loaded: Loaded, name: str | None, revision: str | None, weights: str | None, told: Callable[[str], None]
+) -> list[Wanted]:
     """
-    The model of that name, as stores have it where nothing else is said; without a name all that stores have.
+    The model of that name, as stores have it where nothing else is said; without a name all that stores have, but those
+    that are never to be fetched: `told` is told of each.
 
-    Raises UsageError for a name, a revision or a file that cannot be, and for a model that is never to be fetched.
+    Raises UsageError for a name, a revision or a file that cannot be, and where all are never to be fetched.
     """
     found = configured(loaded)
     if name is not None:
         found = [one for one in found if one.named.name == name]
-    if never := next((one for one in found if one.named.here_only), None):
-        raise UsageError(
-            f"{never.named.name} is not to be fetched: local_files_only of store {never.stores[0]}",
-            hint="take that out; or have its folder as path:",
-        )
+    never = {one.named.name: one.stores[0] for one in found if one.named.here_only}
+    whys = [f"{model} is not to be fetched: local_files_only of store {store}" for model, store in never.items()]
+    found = [one for one in found if one.named.name not in never]
+    if whys and not found:
+        raise UsageError("; ".join(whys), hint="take that out; or have its folder as path:")
+    for why in whys:
+        told(why)
     if name is None:
         return found
     meant_so = [one for one in found if revision in (None, one.named.revision) and weights in (None, one.named.weights)]

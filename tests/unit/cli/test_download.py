@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+import os
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ import yaml
 
 from tests.fakes.hub import FakeHub
 from tests.folders import tiny
+from tests.terminal import on_terminal
 from vragd.cli.main import main
 from vragd.config import load
 from vragd.stores.fetching import Wanted, settings_of
@@ -33,9 +35,13 @@ def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeHub]:
         yield server
 
 
-def configure(home: Path, embedder: dict[str, object]) -> None:
-    store = {"sources": [{"path": str(home / "vault")}], "embedder": embedder}
-    (home / "c.yaml").write_text(yaml.safe_dump({"stores": {"notes": store}}))
+def configure(home: Path, embedder: Mapping[str, object], **others: Mapping[str, object]) -> None:
+    """A store `notes` of that embedder, and `others` by their names."""
+    stores = {
+        name: {"sources": [{"path": str(home / "vault")}], "embedder": dict(each)}
+        for name, each in {"notes": embedder, **others}.items()
+    }
+    (home / "c.yaml").write_text(yaml.safe_dump({"stores": stores}))
 
 
 def test_it_says_what_comes_from_where_and_nothing_comes_unless_that_is_meant(
@@ -112,10 +118,39 @@ def test_what_is_never_to_be_fetched_is_not_nor_a_name_that_is_none(
     assert hub.asked == []
 
 
+def test_a_model_that_is_never_to_be_fetched_does_not_keep_others_from_it(
+    hub: FakeHub, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    never = {"type": "onnx", "model": "a/never", "local_files_only": True}
+    configure(tmp_path, never, more={"type": "onnx", "model": NAME}, again={"type": "onnx", "model": "a/never"})
+    assert main(["models", "download", "--yes", "--json"]) == 0
+    told = capsys.readouterr()
+    assert [row["model"] for row in json.loads(told.out)["models"]] == [NAME]
+    assert "a/never is not to be fetched: local_files_only of store notes" in told.err
+    assert not [path for _, path, _ in hub.asked if "never" in path]
+
+
+@pytest.mark.slow
+def test_a_no_to_one_model_is_none_to_the_others_and_what_was_fetched_is_told(hub: FakeHub, tmp_path: Path) -> None:
+    names = ("a/first", "b/second", "c/third")
+    hub.models = dict.fromkeys(names, hub.models[NAME])
+    first, second, third = ({"type": "onnx", "model": name} for name in names)
+    configure(tmp_path, first, second=second, third=third)
+    words = ("models", "download", "--json")
+    shown, status = on_terminal(*words, env=dict(os.environ), cwd=tmp_path, columns=200, typed=b"y\nn\ny\n")
+    assert status == 1
+    assert "b/second was not fetched" in shown
+    rows = json.loads(shown[shown.index("{\n") :])["models"]
+    assert [row["model"] for row in rows] == ["a/first", "c/third"]
+
+
 def test_a_purge_takes_what_was_fetched_and_what_came_of_more(
     hub: FakeHub, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    for name in ("model.data", "model.onnx.data", "model.onnx_data", "model.onnx_data_1"):
+        (hub.models[NAME] / "onnx" / name).write_bytes(b"x")
     assert main(["models", "download", NAME, "--yes"]) == 0
+    assert len(list((tmp_path / "data/models/someone--small").rglob("onnx/*"))) == 5
     (tmp_path / "data/models/a--b/c/onnx").mkdir(parents=True)
     (tmp_path / "data/models/a--b/c/onnx/model.onnx.part").write_bytes(b"x")
     (tmp_path / "data/models/mine.txt").write_text("mine")

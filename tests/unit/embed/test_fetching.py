@@ -121,6 +121,21 @@ def test_what_was_interrupted_for_good_goes_on_with_the_next_call(hub: FakeHub, 
     assert made(tmp_path).embed_query("one").shape == (300,)
 
 
+@pytest.mark.parametrize("is_resumed", [False, True])
+def test_what_would_come_unencrypted_is_not_taken_whole_or_in_part(
+    hub: FakeHub, tmp_path: Path, is_resumed: bool
+) -> None:
+    if is_resumed:
+        hub.cuts.extend([10**9, 5_000, *[0] * TRIES])
+        with pytest.raises(EmbedderUnavailable, match="5,000 of"):
+            fetched(tmp_path)
+    hub.keeps_at = hub.url.replace("127.0.0.1", "0.0.0.0")  # this machine, by a name that need not be
+    with pytest.raises(EmbedderUnavailable, match=r"would come unencrypted, from 0\.0\.0\.0"):
+        fetched(tmp_path)
+    parts = [file.stat().st_size for file in tmp_path.rglob("model.onnx.part")]
+    assert parts == ([5_000] if is_resumed else [])
+
+
 def test_a_server_without_ranges_begins_anew_and_nothing_comes_twice(hub: FakeHub, tmp_path: Path) -> None:
     hub.knows_ranges = False
     hub.cuts.extend([10**9, 5_000])
@@ -184,9 +199,11 @@ def test_a_model_that_cannot_be_had_says_why(hub: FakeHub, tmp_path: Path) -> No
 def test_a_model_that_cannot_be_run_is_told_before_its_weights_come(hub: FakeHub, tmp_path: Path) -> None:
     steps = [{"type": "sentence_transformers.models.Transformer", "path": ""}, {"type": "x.Dense", "path": "2_Dense"}]
     (hub.models[NAME] / "modules.json").write_text(json.dumps(steps))
+    (hub.models[NAME] / f"{WEIGHTS}_data").write_bytes(bytes(20_000))
     with pytest.raises(EmbedderUnavailable, match="its step Dense is none that vragd can do"):
         fetched(tmp_path)
     assert [path for path, _ in hub.fetched() if path.endswith(".onnx")] == []
+    assert [path for _, path, _ in hub.asked if "/resolve/" in path and ".onnx" in path] == []
 
 
 def test_nobody_is_asked_offline_and_nothing_is_taken_that_anybody_could_replace(
@@ -234,6 +251,13 @@ def test_another_commit_is_another_space_once_it_was_fetched_and_what_is_the_sam
     assert asked(named(), tmp_path, Waits()).is_here
 
 
+def test_a_hub_that_gives_no_sizes_is_told_as_that_and_no_empty_file_is_left(hub: FakeHub, tmp_path: Path) -> None:
+    hub.knows_sizes = False
+    with pytest.raises(EmbedderUnavailable, match=r"gives no size of 1_Pooling/config\.json"):
+        fetched(tmp_path)
+    assert not list(tmp_path.rglob("models/**/*.json"))
+
+
 def test_external_data_comes_along_and_a_part_of_it_is_no_model(hub: FakeHub, tmp_path: Path) -> None:
     folder = tiny(tmp_path / "hub/tiny", MEAN)
     (folder / "onnx/model.onnx_data").write_bytes(b"x" * 30_000)
@@ -251,10 +275,33 @@ def test_external_data_comes_along_and_a_part_of_it_is_no_model(hub: FakeHub, tm
     assert made(tmp_path, model="a/tiny").space("c").model == "tiny"
 
 
+def test_external_data_of_other_weights_does_not_come_and_a_shard_of_ours_does(hub: FakeHub, tmp_path: Path) -> None:
+    folder = tiny(tmp_path / "hub/tiny", MEAN)
+    ours = ["model.data", "model.onnx.data", "model.onnx_data", "model.onnx_data_1"]
+    others = ["model_fp16.onnx_data", "model_q4.onnx_data_1", "model_q4.data", "models.onnx_data", "model.metadata"]
+    for name in (*ours, *others):
+        (folder / "onnx" / name).write_bytes(name.encode())
+    (folder / "model.onnx_data").write_bytes(b"of a file in another folder")
+    (folder / "onnx/model_fp16.onnx").write_bytes((folder / WEIGHTS).read_bytes())
+    hub.models["a/tiny"] = folder
+    chosen = [file for file in asked(named("a/tiny"), tmp_path, Waits()).paths if "/model" in file]
+    assert chosen == [*(f"onnx/{name}" for name in ours), WEIGHTS]
+    fetched(tmp_path, named("a/tiny"))
+    before = made(tmp_path, model="a/tiny").space("c")
+    half = fetched(tmp_path, named("a/tiny", weights="onnx/model_fp16.onnx"))
+    assert (half / "onnx/model_fp16.onnx_data").is_file()
+    assert made(tmp_path, model="a/tiny").space("c") == before
+
+
 def test_what_would_not_fit_is_told_before_it_comes(hub: FakeHub, tmp_path: Path) -> None:
     huge = Offer(named(), Hub(), "c" * 40, tmp_path / "models/a--b/c", [Listed(WEIGHTS, 1 << 60, "")], None)
     with pytest.raises(DiskFull, match=r"takes 1,099,511,627,776 MiB more, and [\d,]+ MiB are free"):
         huge.fetch(lambda path, here: None)
+
+
+def test_what_is_here_needs_no_room(hub: FakeHub) -> None:
+    full = Path("/proc/self")  # where Linux says that nothing is free
+    Offer(named(), Hub(), "c" * 40, full, [Listed("status", 0, "")], None).ensure_room()
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from tests.folders import WORDS, bundled, table, tiny
 from vragd.embed.base import Embedder
 from vragd.embed.builtin.embedder import MiniLM
 from vragd.embed.onnx.embedder import create
+from vragd.embed.onnx.folder import read
 from vragd.embed.onnx.settings import OnnxEmbedder
 from vragd.errors import EmbedderUnavailable
 
@@ -132,6 +134,26 @@ def test_whatever_decides_a_vector_is_in_the_digest(tmp_path: Path) -> None:
     (folder / "onnx/other.onnx").write_bytes((folder / "onnx/model.onnx").read_bytes() + b"\x12\x01x")
     digests.add(made(folder, weights="onnx/other.onnx").space("c").digest)
     assert len(digests) == 6
+
+
+def test_data_of_other_weights_is_not_in_the_digest_and_shards_of_its_own_are(tmp_path: Path) -> None:
+    folder = tiny(tmp_path / "m", MEAN)
+    digests = [made(folder).space("c").digest]
+    for name in ("model_fp16.onnx_data", "model_q4.onnx_data_1", "model.onnx_data", "model.onnx_data_1", "model.data"):
+        (folder / "onnx" / name).write_bytes(name.encode())
+        digests.append(made(folder).space("c").digest)
+    assert len(set(digests[:3])) == 1
+    assert len(set(digests[2:])) == 4
+
+
+def test_a_digest_stays_what_it_was_where_data_has_its_usual_name(tmp_path: Path) -> None:
+    folder = tiny(tmp_path / "m", MEAN)
+    (folder / "onnx/model.onnx_data").write_bytes(b"weights beside")
+    steps = json.dumps([["Normalize", "Pooling", "Transformer"], "mean", 8, False])
+    expected = hashlib.sha256(steps.encode())
+    for name in ("onnx/model.onnx", "onnx/model.onnx_data", "tokenizer.json"):
+        expected.update(hashlib.sha256((folder / name).read_bytes()).digest())
+    assert read(folder, None).digest == expected.hexdigest()
 
 
 @pytest.mark.parametrize(

@@ -29,7 +29,9 @@ _IN_STORE = re.compile(
     re.DOTALL,
 )
 _IMPORTED = re.compile(rf"{STORE_NAME[1:-1]}\.db(?:-wal|-shm|-journal|\.lock|\.part|\.from)?|{TEMPORARY.pattern}")
-_MODELS = re.compile(rf"whole\.json|.+\.(?:json|onnx|onnx_data|onnx\.data)(?:\.part)?|{TEMPORARY.pattern}", re.DOTALL)
+_MODELS = re.compile(
+    rf"whole\.json|.+\.(?:json|data|onnx(?:[._]data(?:_[0-9]+)?)?)(?:\.part)?|{TEMPORARY.pattern}", re.DOTALL
+)
 _PID = re.compile(rb"\d+\n")
 
 

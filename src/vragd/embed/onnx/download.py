@@ -138,12 +138,14 @@ def _more(client: httpx.Client, url: str, have: int, listed: Listed, file: Binar
 def _begins_at(answer: httpx.Response, have: int, listed: Listed) -> int:
     """Which byte an answer begins with: one that knows no ranges begins at the first."""
     status = answer.status_code
+    if status in (200, 206) and not stays_private(str(answer.url)):
+        raise EmbedderUnavailable(f"{listed.path} would come unencrypted, from {answer.url.host}", hint=BY_HAND)
     if status == 206:
         said = re.match(r"bytes (\d+)-", answer.headers.get("content-range", ""))
         if said is None or int(said[1]) > have:
             raise _Later("another part came than was asked for")
         return int(said[1])
-    if status == 200 and stays_private(str(answer.url)):
+    if status == 200:
         return 0
     if status == 429 or status >= 500 or status == 408:
         raise _Later(f"status {status}", retry_after_s(answer.headers.get("retry-after", "")))

@@ -10,7 +10,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from vragd.embed.exported import WEIGHTS
+from vragd.embed.exported import WEIGHTS, is_data_of
 from vragd.embed.onnx import fetched
 from vragd.embed.onnx.download import fetch, n_here, part_of
 from vragd.embed.onnx.folder import look
@@ -73,7 +73,7 @@ class Offer:
     def ensure_room(self) -> None:
         """Raise DiskFull where it would not fit."""
         missing, free = self.n_missing, _free(self.folder)
-        if free is not None and missing + ROOM_LEFT > free:
+        if missing and free is not None and missing + ROOM_LEFT > free:
             raise DiskFull(
                 f"{self.named.name} takes {missing >> 20:,} MiB more, and {free >> 20:,} MiB are free at {self.folder}",
                 hint="free some space, or choose another place with paths.data",
@@ -82,7 +82,7 @@ class Offer:
     def fetch(self, told: Told, wait: Wait = time.sleep) -> Path:
         """
         Have all of it, going on where it was interrupted; its folder. What says how it is run comes first, and is
-        looked at before its weights come. Blocks. Raises EmbedderUnavailable, DiskFull, DataDirError.
+        looked at before its weights, and their data, come. Blocks. Raises EmbedderUnavailable, DiskFull, DataDirError.
         """
         self.ensure_room()
         here = {file.path: min(n_here(self.folder / file.path), file.n_bytes) for file in self.files}
@@ -92,7 +92,7 @@ class Offer:
             told(path, sum(here.values()))
 
         for file in self.files:
-            if file.path.endswith(".onnx"):
+            if not _says_how(file):
                 look(self.folder)
             target = self.folder / file.path
             _private(self.folder.parents[1], target.parent)
@@ -137,11 +137,7 @@ def chosen_of(named: Named, files: Sequence[Listed]) -> list[Listed]:
     if not any(PurePosixPath(file.path).name == "tokenizer.json" for file in small):
         raise EmbedderUnavailable(f"{named.name} has no tokenizer.json, which vragd reads", hint=BY_HAND)
     pure = PurePosixPath(weights.path)
-    beside = [
-        file for path, file in sorted(there.items())
-        if path != weights.path and PurePosixPath(path).parent == pure.parent
-        and PurePosixPath(path).name.startswith(pure.stem) and path.endswith("data")
-    ]  # fmt: skip
+    beside = [file for path, file in sorted(there.items()) if is_data_of(pure, PurePosixPath(path))]
     return [*sorted(small), *beside, weights]
 
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from vragd.embed.exported import Unfit, limit_in, object_in, weights_in
+from vragd.embed.exported import Unfit, is_data_of, limit_in, object_in, weights_in
 from vragd.embed.prompts import NONE, TEXT, Prompts
 from vragd.errors import EmbedderUnavailable
 
@@ -106,10 +106,7 @@ def _modules(folder: Path) -> dict[str, str]:
 def _parts_of(weights: Path) -> Iterator[Path]:
     """The file, and what stands beside it as its external data."""
     yield weights
-    yield from sorted(
-        path for path in weights.parent.iterdir()
-        if path != weights and path.name.startswith(weights.stem) and path.suffix.endswith("data")
-    )  # fmt: skip
+    yield from sorted(path for path in weights.parent.iterdir() if is_data_of(weights, path))
 
 
 def _pooling(config: Mapping[str, Any]) -> Pooling:

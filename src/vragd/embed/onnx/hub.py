@@ -64,7 +64,8 @@ class Hub:
         """
         The commit that a revision is now, and its files. Blocks.
 
-        Raises UsageError for what it does not have, EmbedderRefused, and EmbedderUnavailable where it cannot be asked.
+        Raises UsageError for what it does not have, EmbedderRefused, and EmbedderUnavailable where it cannot be asked,
+        or does not say how large a file is.
         """
         info = self._asked(named)
         commit = info.sha or ""
@@ -72,8 +73,12 @@ class Hub:
             raise self._no_hub("no commit")
         files = []
         for one in info.siblings or ():
-            digest = one.lfs.sha256 if one.lfs else one.blob_id
-            files.append(Listed(one.rfilename, (one.lfs.size if one.lfs else one.size) or 0, digest or ""))
+            digest, n_bytes = (one.lfs.sha256, one.lfs.size) if one.lfs else (one.blob_id, one.size)
+            if n_bytes is None:  # as 0, an empty file would be all of it
+                raise EmbedderUnavailable(
+                    f"{self.host} gives no size of {one.rfilename}", hint=f"another hub, {BY_HAND}"
+                )
+            files.append(Listed(one.rfilename, n_bytes, digest or ""))
         return commit, files
 
     def address(self, name: str, commit: str, path: str) -> str:
