@@ -86,6 +86,10 @@ class BackendSettings(Settings):
         """What it writes outside our data directory, which must be in no vault."""
         return ()
 
+    def kept_files(self) -> tuple[Path, ...]:
+        """Damaged files of it that mending kept, which may hold text of notes: the user's to delete."""
+        return ()
+
     def room_for(self, collection: str) -> None:
         """Raise BackendRefused where no such collection can be made: what is there is somebody else's. Only looks."""
 

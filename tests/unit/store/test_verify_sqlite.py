@@ -193,6 +193,7 @@ def test_a_file_of_which_others_lose_something_stays_beside(tmp_path: Path, file
     with reopened(tmp_path, file) as (store, embedder):
         whole(store, embedder)
     assert file.with_name("vectors.db.damaged").read_bytes() == damaged
+    assert at(file).kept_files() == (file.with_name("vectors.db.damaged"),)
     held = beside(file)
     assert held.keys() < ROWS.keys()
     assert all(np.array_equal(row, ROWS[key]) for key, row in held.items())
