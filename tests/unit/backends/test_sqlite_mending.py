@@ -151,7 +151,7 @@ def test_a_disk_on_which_nothing_more_can_be_written_is_said_and_changes_nothing
     with pytest.raises(DiskFull):
         mend(file)
     assert file.read_bytes() == damaged
-    assert names(file) == {"vectors.db"}
+    assert names(file) <= {"vectors.db", "vectors.db-wal", "vectors.db-shm"}, "what SQLite keeps for who reads"
 
 
 @pytest.mark.slow
