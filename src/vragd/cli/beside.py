@@ -23,11 +23,11 @@ def shared(args: argparse.Namespace) -> list[dict[str, Any]]:
     log.set_up(level="error")
     entries = Registry(load(args)).entries()
     named = [(name, one) for name, entry in entries.items() if entry.settings for one in entry.settings.backends]
-    places = {one.where(): one for _, one in named if one.shared}
+    places = {(one.type, one.where(), one.reached()): one for _, one in named if one.shared}
     rows = list[dict[str, Any]]()
-    for where, settings in places.items():
-        ours = [name for name, one in named if one.where() == where]
-        row: dict[str, Any] = {"where": where, "type": settings.type, "stores": [], "error": None}
+    for (kind, where, reached), settings in places.items():
+        ours = [name for name, one in named if (one.type, one.where(), one.reached()) == (kind, where, reached)]
+        row: dict[str, Any] = {"where": where, "reached": reached, "type": kind, "stores": [], "error": None}
         try:
             with Place(settings) as place:
                 infos = [place.backend.collection_info(one) for one in place.backend.list_collections()]
@@ -43,13 +43,17 @@ def shared(args: argparse.Namespace) -> list[dict[str, Any]]:
 
 def show(rows: list[dict[str, Any]]) -> int:
     """Each place and what is in it; 1 where one of them could not be asked."""
+    named = [row["where"] for row in rows]
     for row in rows:
-        out(within(f"in {row['where']}:"))
+        twice = named.count(row["where"]) > 1 and row["reached"]
+        where = f"{row['where']} ({row['reached']})" if twice else row["where"]
+        out(within(f"in {where}:"))
         for one in row["stores"]:
             out(within(f"  {line_of(one)}{'' if one['ours'] else '  beside yours'}"), 4)
         if row["error"]:
-            say(within(f"{row['where']}: {row['error']['message']}"))
-            say(within(f"try: {row['error']['hint']}"))
+            say(within(f"{where}: {row['error']['message']}"))
+            if row["error"]["hint"]:
+                say(within(f"try: {row['error']['hint']}"))
         elif not row["stores"]:
             out("  nothing yet")
     if not rows:

@@ -123,6 +123,8 @@ def _forget_imported(args: argparse.Namespace, name: str) -> None:
     file = data_dir_of(args) / IMPORTED / f"{name}.db"
     for ending in ("-wal", "-shm", ".lock", "", ".part", ".from"):
         file.with_name(file.name + ending).unlink(missing_ok=True)
+    for kept in file.parent.glob(f"{name}.db.damaged*"):  # by a mending: its text is that of the store
+        kept.unlink(missing_ok=True)
 
 
 @contextmanager

@@ -42,6 +42,8 @@ def print_verified(answer: dict[str, Any], *, repaired: bool, is_daemon: bool = 
             out(within(f"{result['store']}: {problem['kind']}: {found}"))
         mended = f", {plural(result['n_mended'], 'problem')} mended" if repaired else ""
         out(f"{result['store']}: {plural(len(result['problems']), 'problem')}{mended}")
+        for file in result.get("kept", ()):  # a daemon from before an upgrade does not say
+            say(within(f"{result['store']}: {file} was damaged, and is kept: delete it when nobody misses anything"))
     kinds = {problem["kind"] for result in answer["stores"] for problem in result["problems"]}
     for line in ways_out(kinds, repaired=repaired, is_daemon=is_daemon):
         say(line)

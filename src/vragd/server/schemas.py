@@ -113,6 +113,7 @@ class VerifiedStore(Body):
     store: str
     problems: tuple[ProblemModel, ...]
     n_mended: int
+    kept: Strings
 
 
 class VerifyAnswer(Body):

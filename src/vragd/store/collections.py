@@ -21,7 +21,7 @@ from vragd.embed.base import Space
 from vragd.errors import BackendDamaged, BackendRefused, StoreMismatch, UnknownCollection
 from vragd.sync import order
 from vragd.sync.vectors import source_of
-from vragd.system.log import error_fields
+from vragd.system.log import error_fields, path_id
 from vragd.system.machine import machine_id, source_uid
 
 log = structlog.get_logger()
@@ -74,8 +74,10 @@ class Collections:
         except BackendDamaged as error:
             if self._backend.traits.networked:  # others feed it, too: that is the user's to ask for
                 raise
-            log.warning("store.files_mended", store=self._store, collection=row.collection, **error_fields(error))
             self.mend(row)
+            kept = [path_id(self._store, str(file)) for file in self._settings.backend.kept_files()]
+            more = {"collection": row.collection, "kept": kept, **error_fields(error)}
+            log.warning("store.files_mended", store=self._store, **more)
             info = self._make(row.collection, space)
         self._remember(info)
         return info

@@ -35,7 +35,7 @@ from vragd.sync.vectors import source_of
 from vragd.system.clock import SYSTEM, Clock
 from vragd.system.failpoints import reach
 from vragd.system.files import private_dir
-from vragd.system.log import error_fields
+from vragd.system.log import error_fields, path_id
 
 log = structlog.get_logger()
 
@@ -135,8 +135,10 @@ class Replica:
             self._doubt()
             if self._opened().traits.networked:  # others feed it, too: that is the user's to ask for
                 raise
-            log.warning("replica.files_mended", store=self._store, replica=self.name, **error_fields(error))
             self.mend(told)
+            kept = [path_id(self._store, str(file)) for file in self.settings.kept_files()]
+            fields = {"replica": self.name, "kept": kept, **error_fields(error)}
+            log.warning("replica.files_mended", store=self._store, **fields)
             more = self._step(told, on_writer)
         self._reached_at = self._clock.steady()
         return more

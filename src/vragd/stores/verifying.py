@@ -43,10 +43,11 @@ async def verify(
                 await _mend(indexer, problems)
                 left = await _problems(indexer, hangs_s)
                 n_mended, problems = max(0, len(problems) - len(left)), left
-        results.append({"store": indexer.store.name, "problems": problems, "n_mended": n_mended})
+        kept = [str(file) for one in indexer.store.settings.backends for file in one.kept_files()]
+        results.append({"store": indexer.store.name, "problems": problems, "n_mended": n_mended, "kept": kept})
     if not names:
         for name, error in stores.failed.items():
-            results.append({"store": name, "problems": [_unopened(error)], "n_mended": 0})
+            results.append({"store": name, "problems": [_unopened(error)], "n_mended": 0, "kept": []})
     return {"stores": results, "ok": not any(result["problems"] for result in results)}
 
 

@@ -78,8 +78,16 @@ class BackendSettings(Settings):
         """The place, for people, such as "bucket NAME"; empty below our data directory."""
         return ""
 
+    def reached(self) -> str:
+        """For people, what tells places apart of which `where` says the same, such as a region; empty for nothing."""
+        return ""
+
     def files(self) -> tuple[Path, ...]:
         """What it writes outside our data directory, which must be in no vault."""
+        return ()
+
+    def kept_files(self) -> tuple[Path, ...]:
+        """Damaged files of it that mending kept, which may hold text of notes: the user's to delete."""
         return ()
 
     def room_for(self, collection: str) -> None:

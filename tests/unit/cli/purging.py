@@ -22,7 +22,8 @@ OWN = ("lock", "stores/notes/catalog.db", "stores/notes/catalog.db-wal", "stores
        "stores/notes/index/notes/vectors.faiss",
        "stores/notes/replicas/old/faiss/notes/vectors.faiss", "stores/notes/.remote.0a1b2c3d.tmp",
        "stores/.old.0a1b2c3d.deleted.tmp/catalog.db", ".lock.00000000.tmp", "imported/back.db",
-       "imported/back.db-wal", "imported/back.db.lock")  # fmt: skip
+       "imported/back.db-wal", "imported/back.db.lock",
+       "imported/back.db.damaged", "imported/back.db.damaged.2-wal")  # fmt: skip
 FOREIGN = (
     "mine.md",
     "stores/notes/index/notes/mine.txt",

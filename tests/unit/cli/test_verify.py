@@ -41,3 +41,10 @@ def test_a_store_that_could_not_be_opened_is_not_said_to_be_mended(capsys: pytes
     said = capsys.readouterr()
     assert said.out == f"notes: not_checked: {detail}\nnotes: 1 problem\n"
     assert said.err == f"{UNCHECKED}\n"
+
+
+def test_a_damaged_file_that_was_kept_is_named(capsys: pytest.CaptureFixture[str]) -> None:
+    result = {"store": "notes", "problems": [], "n_mended": 1, "kept": ["/shelf/vectors.db.damaged"]}
+    print_verified({"stores": [result], "ok": True}, repaired=True)
+    told = capsys.readouterr().err
+    assert told == "notes: /shelf/vectors.db.damaged was damaged, and is kept: delete it when nobody misses anything\n"

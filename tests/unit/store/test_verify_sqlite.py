@@ -61,6 +61,16 @@ def beside(file: Path) -> dict[str, np.ndarray]:
         return values(backend, "mine", ROWS)
 
 
+def lose_what_finds(file: Path) -> None:
+    """Damage a page of what only finds entries: all of them can be read."""
+    with closing(sqlite3.connect(file)) as db:
+        ((page,),) = db.execute("select rootpage from sqlite_schema where name = 'entries_by_key'")
+        db.execute("pragma wal_checkpoint(truncate)")
+    data = bytearray(file.read_bytes())
+    data[(page - 1) * PAGE] ^= 0xFF
+    file.write_bytes(data)
+
+
 def filled(place: Path, file: Path) -> None:
     """A store whose vectors are all in the file itself, and nobody runs."""
     for store, _ in opened(place, at(file)):
@@ -154,15 +164,25 @@ def test_what_others_have_in_the_file_lives_on(tmp_path: Path, file: Path) -> No
         assert store.space is not None
         put(store.backend, store.space.collection, [THEIRS])
     put_beside(file)
-    with closing(sqlite3.connect(file)) as db:  # a page of what only finds entries
-        ((page,),) = db.execute("select rootpage from sqlite_schema where name = 'entries_by_key'")
-    data = bytearray(file.read_bytes())
-    data[(page - 1) * PAGE] ^= 0xFF
-    file.write_bytes(data)
+    lose_what_finds(file)
     with reopened(tmp_path, file) as (store, embedder):
         mended(store, embedder, theirs={THEIRS.key})
     assert beside(file).keys() == ROWS.keys()
     assert not file.with_name("vectors.db.damaged").exists(), "nothing was lost"
+
+
+def test_a_file_in_which_the_row_of_a_collection_of_others_is_not_sound_stays_beside(
+    tmp_path: Path, file: Path
+) -> None:
+    put_beside(file)
+    filled(tmp_path, file)
+    with closing(sqlite3.connect(file)) as db, db:
+        db.execute("update collections set metric = 'none that is known' where name = 'mine'")
+    lose_what_finds(file)
+    damaged = file.read_bytes()
+    with reopened(tmp_path, file) as (store, embedder):
+        whole(store, embedder)
+    assert file.with_name("vectors.db.damaged").read_bytes() == damaged, "of `mine` nothing was copied"
 
 
 def test_a_file_of_which_others_lose_something_stays_beside(tmp_path: Path, file: Path) -> None:
@@ -173,6 +193,7 @@ def test_a_file_of_which_others_lose_something_stays_beside(tmp_path: Path, file
     with reopened(tmp_path, file) as (store, embedder):
         whole(store, embedder)
     assert file.with_name("vectors.db.damaged").read_bytes() == damaged
+    assert at(file).kept_files() == (file.with_name("vectors.db.damaged"),)
     held = beside(file)
     assert held.keys() < ROWS.keys()
     assert all(np.array_equal(row, ROWS[key]) for key, row in held.items())

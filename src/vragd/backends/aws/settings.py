@@ -38,6 +38,9 @@ class AwsSettings(BackendSettings):
             return value
         raise ValueError("expected https://HOST[:PORT], or http:// of this machine: vectors never leave it unencrypted")
 
+    def reached(self) -> str:
+        return (self.endpoint_url or "").rstrip("/") or self.region or ""
+
     def leaves_machine(self) -> bool:
         url = ENDPOINT.fullmatch(self.endpoint_url or "")
         return url is None or url["here"] is None

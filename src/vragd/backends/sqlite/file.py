@@ -17,12 +17,12 @@ import stat
 import threading
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
-from functools import partial
 from pathlib import Path
 
 import apsw
 
 from vragd.backends.checks import outside_vaults
+from vragd.backends.sqlite.exchange import beside, put_in_place, sweep
 from vragd.backends.sqlite.mending import copy_readable
 from vragd.backends.sqlite.settings import check_no_link
 from vragd.errors import (
@@ -36,14 +36,13 @@ from vragd.errors import (
     UnknownCollection,
 )
 from vragd.system.alive import STEPS, goes_on
-from vragd.system.files import private_dir, write_atomic
+from vragd.system.files import private_dir
 from vragd.system.sqlite import Migration, make_private, open_read_only, open_read_write, transaction, translated
 from vragd.system.writers import OnlyWriter
 
 APPLICATION_ID = 0x76726776  # "vrgv"
 APPLICATION_AT = 68  # bytes into the file, as its format says
 AWAY = "choose another path, or move it away: a store on notes fills it anew"
-CHUNK = 1 << 20
 PAGE = 16_384  # bytes: of a vector of 768 numbers a smaller one would waste a quarter
 SMALL_PAGE, LITTLE = 1_024, 1 << 19  # and of so little in all most of a large one would be empty, in each table
 
@@ -153,7 +152,7 @@ class VectorFile:
         Have a file that is damaged hold what can be read of it; one that is sound, or not there, stays as it is.
 
         All collections are others afterwards, so that whoever fills them looks what they lack. Where something may be
-        lost of others than `name`, the damaged file stays beside it, as PATH.damaged. Says `progress`. Raises
+        lost of others than `name`, the damaged file stays beside it, as `put_in_place` says. Says `progress`. Raises
         BackendRefused for a file that nothing tells to be vragd's, BackendUnavailable, also while another process
         writes there.
         """
@@ -174,6 +173,7 @@ class VectorFile:
             self._damage = None
 
     def _replace(self, name: str) -> None:
+        sweep(self.path)
         made = self.path.with_name(f".{self.path.name}.{secrets.token_hex(4)}.tmp")
         try:
             with (
@@ -181,17 +181,11 @@ class VectorFile:
                 closing(apsw.Connection(str(self.path), flags=apsw.SQLITE_OPEN_READONLY)) as of,
             ):
                 may_miss = copy_readable(of, into, name)
-            # the log goes first: a new file would take it for its own
-            for suffix in ("-wal", "-shm", *([""] if may_miss else ())):
-                there = self.path.with_name(self.path.name + suffix)
-                if may_miss and there.exists():
-                    os.replace(there, self.path.with_name(f"{self.path.name}.damaged{suffix}"))
-                there.unlink(missing_ok=True)
-            with made.open("rb") as content:
-                write_atomic(self.path, iter(partial(content.read, CHUNK), b""))
+                into.execute("pragma wal_checkpoint(truncate)")  # or raise: what closing cannot write it does not tell
+            put_in_place(made, self.path, keep=may_miss)
         finally:
             for suffix in ("", "-wal", "-shm"):
-                made.with_name(made.name + suffix).unlink(missing_ok=True)
+                beside(made, suffix).unlink(missing_ok=True)
 
     def checkpoint(self) -> None:
         """Fold what was written into the file itself."""

@@ -43,11 +43,11 @@ def copy_readable(of: apsw.Connection, into: apsw.Connection, name: str) -> bool
     """
     try:
         of.execute("pragma writable_schema = on")  # a file that was cut is read as far as it goes
-        found = [row for row in of.execute(_COLLECTIONS) if _is_collection(row)]
+        told_of = list(of.execute(_COLLECTIONS))
     except _BROKEN:
         return True
     with transaction(into):
-        for number, called, *shape in found:
+        for number, called, *shape in filter(_is_collection, told_of):
             row = (number, called, secrets.token_hex(8), *shape)
             into.execute("insert or ignore into collections values (?, ?, ?, ?, ?, ?, ?, ?)", row)
     dimensions = dict[int, int](into.execute("select number, dimension from collections"))
@@ -63,7 +63,8 @@ def copy_readable(of: apsw.Connection, into: apsw.Connection, name: str) -> bool
             into.executemany("insert or ignore into vectors values (?, ?)", [(row[0], row[-1]) for row in rows])
     with transaction(into):  # of two entries of one key the first is kept
         into.execute("delete from vectors where number not in (select number from entries)")
-    return not whole and any(row[1] != name for row in found)
+    whole = whole and len(dimensions) == len(told_of)  # with one whose row is not sound go all its entries
+    return not whole and any(row[1] != name for row in told_of)
 
 
 def _is_collection(row: tuple[Any, ...]) -> bool:

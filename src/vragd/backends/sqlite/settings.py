@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Literal
 
@@ -13,6 +14,14 @@ class SqliteBackend(PathSettings):
     """One SQLite file, searched exactly; other programs may read it meanwhile."""
 
     type: Literal["sqlite"]
+
+    def kept_files(self) -> tuple[Path, ...]:
+        path = Path(self.path)
+        kept = re.compile(rf"{re.escape(path.name)}\.damaged(\.\d+)?")
+        try:
+            return tuple(sorted(one for one in path.parent.iterdir() if kept.fullmatch(one.name)))
+        except OSError:
+            return ()
 
     def may_write(self) -> None:
         super().may_write()

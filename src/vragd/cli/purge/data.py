@@ -28,7 +28,9 @@ _IN_STORE = re.compile(
     rf"|{TEMPORARY.pattern}",
     re.DOTALL,
 )
-_IMPORTED = re.compile(rf"{STORE_NAME[1:-1]}\.db(?:-wal|-shm|-journal|\.lock|\.part|\.from)?|{TEMPORARY.pattern}")
+_IMPORTED = re.compile(
+    rf"{STORE_NAME[1:-1]}\.db(?:(?:\.damaged(?:\.\d+)?)?(?:-wal|-shm|-journal)?|\.lock|\.part|\.from)|{TEMPORARY.pattern}"
+)
 _MODELS = re.compile(
     rf"whole\.json|.+\.(?:json|data|onnx(?:[._]data(?:_[0-9]+)?)?)(?:\.part)?|{TEMPORARY.pattern}", re.DOTALL
 )
