@@ -41,6 +41,32 @@ def test_without_a_configuration_run_explains_init(tmp_path: Path) -> None:
     refused(daemon.run("run"), 78, "no configuration file", "vragd init")
 
 
+def test_without_a_configuration_run_serves_what_commands_made(tmp_path: Path) -> None:
+    home = Vragd(tmp_path)
+    env = {name: value for name, value in home.env.items() if name != "VRAGD_CONFIG"}
+    home.config_file.unlink()
+    (home.vault / "Heron.md").write_text("# Heron\n\nThe heron came back.\n")
+
+    def done(*args: str) -> str:
+        told = subprocess.run(
+            [sys.executable, "-m", "vragd", *args],
+            env=env, cwd=home.vault, capture_output=True, text=True, timeout=120, check=False,
+        )  # fmt: skip
+        return f"{told.returncode} {told.stdout}{told.stderr}"
+
+    assert done("run").startswith("78 "), "there is nothing to serve"
+    assert done("index", "*.md", "-s", "birds").startswith("0 ")
+    assert done("run", "--config", "none.yaml").startswith("78 "), "what is named has to be there"
+    try:
+        for start in (("run", "--detach"), ("restart",)):
+            assert done(*start).startswith("0 ")
+            assert home.client.request("GET", "/v1/status")["config"] is None
+            assert "Heron.md" in done("query", "-l", "heron")
+            assert done("reload").startswith("0 ")
+    finally:
+        assert done("stop").startswith("0 ")
+
+
 def test_without_a_daemon_query_says_how_to_start_it(tmp_path: Path) -> None:
     refused(Vragd(tmp_path).run("query", "x"), 3, "no vragd is running", "vragd run")
 

@@ -203,7 +203,7 @@ def _restart(args: argparse.Namespace) -> int:
     if status is not None:
         args.config = args.config or status["config"]
         args.data_dir, args.socket = args.data_dir or status["data_dir"], args.socket or status["socket"]
-        say_at_start(load(args, required=True))  # what cannot be started again is not stopped
+        say_at_start(load(args))  # what cannot be started again is not stopped
         end(chosen, status)
         _say_what_stays(status)
     return detach(args, said=status is not None)
@@ -223,19 +223,15 @@ def detach(args: argparse.Namespace, *, said: bool = False) -> int:
         raise DaemonBusy(
             f"a vragd runs already (pid {status['pid']})", hint="vragd restart begins it anew, vragd stop ends it"
         )
-    loaded = load(args, required=True)
+    file_of_settings = config_path(args.config)
+    is_there = file_of_settings.exists()
+    loaded = load(args, required=is_there)
     if not said:
         say_at_start(loaded)
     file = loaded.config.log.file or default_log(loaded.data_dir)
     file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    words = [
-        "--config",
-        str(config_path(args.config)),
-        "--data-dir",
-        str(loaded.data_dir),
-        "--socket",
-        str(loaded.socket),
-    ]
+    words = ["--config", str(file_of_settings)] if is_there else []
+    words += ["--data-dir", str(loaded.data_dir), "--socket", str(loaded.socket)]
     words += ["--log-level", args.log_level] if args.log_level else []
     words += ["--metrics", args.metrics] if getattr(args, "metrics", None) else []
     args.socket = str(loaded.socket)

@@ -33,18 +33,7 @@ def add(commands: Any, common: argparse.ArgumentParser) -> None:
 def _run(args: argparse.Namespace) -> int:
     # A reload may be asked for before there is anything to reload; the signal's default is death.
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
-    try:
-        config_path(args.config).stat()
-    except (FileNotFoundError, NotADirectoryError):
-        raise ConfigError(
-            f"there is no configuration file at {config_path(args.config)}",
-            hint="vragd init ~/path/to/your/vault writes one; then run this again",
-        ) from None
-    except OSError as error:
-        raise ConfigError(
-            f"cannot look at {config_path(args.config)}: {os.strerror(error.errno or 0)}",
-            hint="is HOME that of the user who asks? else --config FILE",
-        ) from error
+    is_there = _has_file(args)
     if args.detach:
         from vragd.cli.control import detach
 
@@ -54,22 +43,52 @@ def _run(args: argparse.Namespace) -> int:
     gc.disable()  # until the daemon stands: what is loaded meanwhile stays, and looking through it takes long
     from vragd.daemon import life
 
-    loaded = load(args, required=True)
+    loaded = load(args, required=is_there)
     teller = _teller(args, loaded)
     if teller is not None:
         _refuse_second(loaded)
-        loaded = load(args, required=True)  # with the log's place
+        loaded = load(args, required=is_there)  # with the log's place
     life.set_up_log(loaded.config.log)
     if teller is None:
-        return life.run(loaded, lambda: load(args, required=True), metrics=args.metrics)
+        return life.run(loaded, lambda: load(args, required=is_there), metrics=args.metrics)
     from vragd.cli.sending import say_at_start
 
     say_at_start(loaded)
     teller.start()
     try:
-        return life.run(loaded, lambda: load(args, required=True), metrics=args.metrics)
+        return life.run(loaded, lambda: load(args, required=is_there), metrics=args.metrics)
     finally:
         teller.stop()
+
+
+def _has_file(args: argparse.Namespace) -> bool:
+    """
+    Whether there is a configuration: without one the stores that commands made are served, by the defaults.
+
+    Raises ConfigError where there is neither, and for a file that was named and is not there.
+    """
+    file = config_path(args.config)
+    try:
+        file.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        if not (args.config or os.environ.get("VRAGD_CONFIG")) and _are_made(args):
+            return False
+        raise ConfigError(
+            f"there is no configuration file at {file}",
+            hint="vragd init ~/path/to/your/vault writes one; then run this again",
+        ) from None
+    except OSError as error:
+        raise ConfigError(
+            f"cannot look at {file}: {os.strerror(error.errno or 0)}",
+            hint="is HOME that of the user who asks? else --config FILE",
+        ) from error
+    return True
+
+
+def _are_made(args: argparse.Namespace) -> bool:
+    from vragd.stores.registry import Registry
+
+    return any(entry.origin == "command" for entry in Registry(load(args)).entries().values())
 
 
 def _refuse_second(loaded: Loaded) -> None:
