@@ -34,9 +34,10 @@ def add_flags(parser: argparse.ArgumentParser, *, lists: bool = False) -> None:
     )
     told = "where: this vector bucket of Amazon S3 Vectors (or a URL, as --backend)"
     if lists:
-        group.add_argument("--bucket", nargs="?", const=ALL, help=f"{told}; without a name: the buckets there are")
+        told += "; without a name: the buckets there are"
+        group.add_argument("-b", "--bucket", nargs="?", const=ALL, help=told)
     else:
-        group.add_argument("--bucket", help=told)
+        group.add_argument("-b", "--bucket", help=told)
     group.add_argument("--region", help="its AWS region (default: that of the profile or environment)")
     group.add_argument("--profile", help="the AWS profile to use")
     group.add_argument("--endpoint-url", metavar="URL", help="another service than AWS, for instance an emulator")

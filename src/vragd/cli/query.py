@@ -38,7 +38,7 @@ note's own, of its property or its name; "changed", where it has none, is when
 its file was."""
 NOTHING_FOUND = 1
 """The exit status where all went well and there is nothing, as with grep."""
-_LEFT_OUT = re.compile(r"-(?!-|[hknsl0]$|[kn]\d+$|l0$|0l$).")  # no option: those are -h, -s NAME, -k 5, -k5, -n, -l, -0
+_LEFT_OUT = re.compile(r"-(?!-|[hknslb0]$|[kn]\d+$|l0$|0l$).")  # no option: -h, -s NAME, -k 5, -k5, -n, -l, -0, -b NAME
 
 
 def add(commands: Any, common: argparse.ArgumentParser) -> None:

@@ -116,6 +116,17 @@ def test_options_of_a_command_may_stand_before_it() -> None:
         assert vars(top.parse_args(typed)) == expected, typed
 
 
+@pytest.mark.parametrize(
+    "typed",
+    [["-b", "some-bucket", "query", "heron", "-s", "birds"], ["query", "heron", "-s", "birds", "-b", "some-bucket"]],
+)
+def test_a_bucket_has_a_letter_wherever_it_stands(typed: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    """`-decaf` beside it leaves a word out, as ever: which is refused there, and nobody is asked."""
+    assert main([*typed, "-decaf"]) != 0
+    assert "-decaf (--plain takes it for words) needs the catalog, and --bucket asks" in capsys.readouterr().err
+    assert "-b" in tree.flags(LEAVES["vragd index"])
+
+
 def test_what_no_command_takes_is_refused_wherever_it_stands(capsys: pytest.CaptureFixture[str]) -> None:
     for typed in (
         ["--xyzzy", "files"],
