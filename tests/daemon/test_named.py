@@ -50,7 +50,7 @@ def test_on_a_terminal_it_asks_and_shows_how_far_it_is(tmp_path: Path) -> None:
     with FakeHub({"a/b": tiny(tmp_path / "hub/b", MEAN)}) as hub, vragd(tmp_path) as daemon:
         env = {**daemon.env, "HF_ENDPOINT": hub.url}
         shown, status = on_terminal("models", "download", "a/b", env=env, cwd=tmp_path, columns=200, typed=b"n\n")
-        assert (status, "Fetch it? [y/N]" in shown, "nothing was fetched" in shown) == (1, True, True)
+        assert (status, "Fetch it? [y/N]" in shown, "a/b was not fetched" in shown) == (1, True, True)
         shown, status = on_terminal("models", "download", "a/b", env=env, cwd=tmp_path, columns=200, typed=b"y\n")
         assert status == 0
         assert "onnx/model.onnx" in shown
