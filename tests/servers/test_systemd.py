@@ -11,6 +11,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -77,12 +78,22 @@ class Machine:
 
     def log_out(self) -> None:
         if self._manager is not None:
-            self.on("systemctl", "--user", "exit")
-            self._manager.wait(60)
+            asked = self.on("systemctl", "--user", "exit")
+            try:
+                self._manager.wait(60)
+            except subprocess.TimeoutExpired:
+                jobs, said = self.on("systemctl", "--user", "list-jobs"), (self.home / "systemd.log").read_text()
+                raise AssertionError((asked, jobs, said)) from None
             self._manager = None
 
     def close(self) -> None:
-        self.log_out()
+        """End all that has this home, however far a test came: to log out is for the one that is about that."""
+        for one in Path("/proc").glob("[0-9]*"):
+            with suppress(OSError):
+                if f"HOME={self.home}".encode() in (one / "environ").read_bytes().split(b"\0"):
+                    os.kill(int(one.name), 9)
+        if self._manager is not None:
+            self._manager.wait(60)
         self._booted.kill()
         self._booted.wait()
 
