@@ -6,10 +6,12 @@ In a mount namespace of its own, which hides /run: nothing outside is touched. N
 
 from __future__ import annotations
 
+import fcntl
 import os
 import shutil
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -30,8 +32,6 @@ NOTE = "# Heron\n\nThe heron came back to the old mill pond this morning.\n"
 
 pytestmark = [
     pytest.mark.slow,
-    # two managers of one user have one control group for a unit of one name: each takes the other's daemon for its own
-    pytest.mark.xdist_group("systemd"),
     pytest.mark.timeout(600),
     pytest.mark.skipif(not FOLDER, reason="real servers are for make test-servers: they are installed first"),
     pytest.mark.skipif(
@@ -117,13 +117,19 @@ class Machine:
 
 @pytest.fixture
 def machine(tmp_path: Path) -> Iterator[Machine]:
-    made = Machine(tmp_path / "home")
-    try:
-        made.log_in()
-        made.vragd("init", "Vault")
-        yield made
-    finally:
-        made.close()
+    """
+    One at a time of all workers: two managers of one user have one control group for a unit of one name, and each takes
+    the other's daemon for its own.
+    """
+    with (Path(tempfile.gettempdir()) / "vragd-tests-of-systemd.lock").open("w") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        made = Machine(tmp_path / "home")
+        try:
+            made.log_in()
+            made.vragd("init", "Vault")
+            yield made
+        finally:
+            made.close()
 
 
 def test_the_service_is_installed_lives_on_and_leaves(machine: Machine) -> None:
