@@ -61,18 +61,11 @@ def run(args: argparse.Namespace) -> tuple[dict[str, Any], dict[str, Any]]:
 
 def _at(n: int, dim: int, python: str) -> dict[str, Any]:
     with scratch() as place:
-        for name in ("home", "Vault"):
-            (Path(place) / name).mkdir()
-        vragd = Vragd(Path(place) / "home", Path(place) / "Vault")
+        (home := Path(place) / "home").mkdir()
+        vragd = Vragd(home)
         folder = _written(Path(place) / "storage", n, dim)
-        command = [
-            "import",
-            "llamaindex",
-            str(folder),
-            "--store",
-            "taken",
-            *(() if dim == BUILTIN else ("--unchecked",)),
-        ]
+        command = ["import", "llamaindex", str(folder), "--store", "taken"]
+        command += [] if dim == BUILTIN else ["--unchecked"]
         took, peak_mib = _done(vragd, python, command)
         file = vragd.home / "data/imported/taken.db"
         share, loaded = disk_bytes(file.parent) / disk_bytes(folder), _median(python, LOAD, folder)

@@ -19,7 +19,7 @@ from vragd.cli.reasons import on_sending
 from vragd.cli.render import complain, out, say, within
 from vragd.cli.sending import say_at_start
 from vragd.errors import ConfigError, DaemonBusy, NoDaemon, NotRunning, OtherVersion, VragdError
-from vragd.system.places import config_path, default_data_dir, xdg
+from vragd.system.places import default_data_dir, xdg
 
 if TYPE_CHECKING:
     from vragd.cli.service.managers import Manager
@@ -223,14 +223,12 @@ def detach(args: argparse.Namespace, *, said: bool = False) -> int:
         raise DaemonBusy(
             f"a vragd runs already (pid {status['pid']})", hint="vragd restart begins it anew, vragd stop ends it"
         )
-    file_of_settings = config_path(args.config)
-    is_there = file_of_settings.exists()
-    loaded = load(args, required=is_there)
+    loaded = load(args)
     if not said:
         say_at_start(loaded)
     file = loaded.config.log.file or default_log(loaded.data_dir)
     file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    words = ["--config", str(file_of_settings)] if is_there else []
+    words = ["--config", str(loaded.file)] if loaded.file else []
     words += ["--data-dir", str(loaded.data_dir), "--socket", str(loaded.socket)]
     words += ["--log-level", args.log_level] if args.log_level else []
     words += ["--metrics", args.metrics] if getattr(args, "metrics", None) else []

@@ -2,6 +2,7 @@
 
 const PHASES = 4; // where within a pixel a dot's middle is: without that dots tremble while they move
 const STEPS = 8; // of a pixel, in a dot's radius: while one zooms, what a dot covers is not reckoned for each frame
+const KEPT = 64; // radii: as many as one zoom goes through
 const SOLID = 0.8; // what lies below a dot this opaque is not seen but at its edge, where alone it is mixed
 
 /** `#rrggbb` as it stands in memory; all machines with browsers have the lowest byte first. */
@@ -61,6 +62,7 @@ export class Pixels {
     const offset = dx.map((x, at) => x + dy[at] * this.width);
     const ints = (values) => Int32Array.from(values);
     const stamps = { reach, dx: ints(dx), dy: ints(dy), offset: ints(offset), share: ints(share), from: ints(from), whole: ints(whole) };
+    if (this.made.size >= KEPT) this.made.clear();
     this.made.set(key, stamps);
     return stamps;
   }
