@@ -46,6 +46,7 @@ BACKENDS: dict[str, dict[str, Any]] = {
         "host": "127.0.0.1:5433,localhost", "database": "notes", "user": "me", "passfile": "/etc/vragd/pgpass",
         "sslmode": "verify-full", "sslrootcert": "/etc/ca.pem", "schema_name": "mine", "prefix": "v_",
         "vector_type": "halfvec", "index": "hnsw", "m": 24, "ef_construction": 100, "ef_search": 300, "lists": 50,
+        "build_memory_mib": 256,
         "probes": 20, "pool_size": 5, "remote_text": True, "timeout_s": 20.0, "query_timeout_s": 4.0,
     },
     "qdrant": {

@@ -16,7 +16,7 @@ from typing import Any
 import psycopg
 import structlog
 
-from vragd.backends.pgvector import words
+from vragd.backends.pgvector import memory, words
 from vragd.backends.pgvector.connect import cut, parameters
 from vragd.backends.pgvector.layout import (
     INDEX_DIMENSIONS,
@@ -146,12 +146,18 @@ class Builder:
         connection.execute(f"DROP INDEX CONCURRENTLY IF EXISTS {schema}.{quoted(index)}", [])
         reach("pg.index_dropped")
         method, options, note = self._method(connection, shape)
-        connection.execute(
+        create = (
             f"CREATE INDEX CONCURRENTLY {quoted(index)} ON {schema}.{table}"
             f" USING {method} (vec {extension.operator_class(shape.kind, shape.info.metric)})"
-            f" WITH ({', '.join(f'{name} = {value}' for name, value in options.items())})",
-            [],
+            f" WITH ({', '.join(f'{name} = {value}' for name, value in options.items())})"
         )
+        try:
+            connection.execute(create, [])
+        except (psycopg.errors.DiskFull, psycopg.errors.OutOfMemory):
+            if not memory.alone(connection):
+                raise
+            connection.execute(f"DROP INDEX CONCURRENTLY IF EXISTS {schema}.{quoted(index)}", [])
+            connection.execute(create, [])
         if note:
             connection.execute(f"COMMENT ON INDEX {schema}.{quoted(index)} IS '{note}'", [])
         reach("pg.index_built")
@@ -166,13 +172,20 @@ class Builder:
     def _method(
         self, connection: psycopg.Connection[tuple[Any, ...]], shape: Shape
     ) -> tuple[str, dict[str, int], str]:  # fmt: skip
-        """Kind and options of the index, and what is written down beside it. One that there is stays of its kind."""
-        settings = self._settings
-        if (shape.index.kind if shape.index else settings.index) != "ivfflat":
-            return "hnsw", {"m": settings.m, "ef_construction": settings.ef_construction}, ""
+        """
+        Kind and options of the index, and what is written down beside it; the session has the memory it takes.
+
+        One that there is stays of its kind.
+        """
+        settings, dimension = self._settings, shape.info.dimension
         table = f"{quoted(settings.schema_name)}.{quoted(shape.table)}"
         n_rows = sum(int(row[0]) for row in connection.execute(f"SELECT count(*) FROM {table}", []))
-        return "ivfflat", {"lists": settings.lists or lists_for(n_rows)}, f"lists of {n_rows} rows"
+        if (shape.index.kind if shape.index else settings.index) != "ivfflat":
+            memory.take(connection, memory.graph_bytes(n_rows, dimension, settings.m), settings.build_memory_mib)
+            return "hnsw", {"m": settings.m, "ef_construction": settings.ef_construction}, ""
+        lists = settings.lists or lists_for(n_rows)
+        memory.take(connection, memory.lists_bytes(dimension, lists), settings.build_memory_mib)
+        return "ivfflat", {"lists": lists}, f"lists of {n_rows} rows"
 
 
 def probes_for(

@@ -65,6 +65,7 @@ class PgvectorBackend(BackendSettings):
     ef_search: Annotated[Integer, Field(ge=10, le=1_000)] = 200
     lists: Annotated[Integer, Field(ge=1, le=32_768)] | None = None
     probes: Annotated[Integer, Field(ge=1, le=32_768)] | None = None
+    build_memory_mib: Annotated[Integer, Field(ge=1, le=65_536)] = 512
     pool_size: Annotated[Integer, Field(ge=1, le=50)] = 8
     remote_text: bool = False
     timeout_s: Seconds = 30.0

@@ -21,7 +21,7 @@ from vragd.backends.base import (
     Traits,
 )
 from vragd.backends.checks import check_identity, check_keys, check_shape, check_traits, checked_query, checked_rows
-from vragd.backends.pgvector import filters, layout, nearest, wire, words, writing
+from vragd.backends.pgvector import filters, layout, memory, nearest, wire, words, writing
 from vragd.backends.pgvector.connect import Connections, Cursor
 from vragd.backends.pgvector.errors import Faulty
 from vragd.backends.pgvector.index import Builder, can_have
@@ -141,7 +141,7 @@ class PgvectorBackend:
         detail = dict(shape.info.detail) | {"pgvector": version}
         for key, index in (("index_failed", shape.table), ("words_failed", words.index_name(shape.table))):
             if failed := self.builder.failed.get(index):
-                detail[key] = f"SQLSTATE {failed}"
+                detail[key] = memory.told(failed)
         return replace(shape.info, count=count, detail=detail)
 
     def _describe(self, name: str, timeout_s: float | None = None) -> Shape:
