@@ -181,14 +181,19 @@ def create_registry(settings: Settings) -> str:
 
 
 def create_table(settings: Settings, table: str, dimension: int, of: Extension) -> list[str]:
-    """The statements that make a collection's table. Dead rows are swept early: they fill what an index scan sees."""
+    """
+    The statements that make a collection's table. Dead rows are swept early: they fill what an index scan sees.
+
+    Vectors stay in their rows, as far as a page allows: of 2,000 bytes PostgreSQL would keep them in a table beside it,
+    where a scan looks each of them up.
+    """
     full = f"{quoted(settings.schema_name)}.{quoted(table)}"
     return [
         f"""CREATE TABLE {full} (
         key text COLLATE "C" PRIMARY KEY, id bigint NOT NULL, vec {of.type(settings.vector_type)}({dimension}) NOT NULL,
         metadata jsonb NOT NULL, payload jsonb NOT NULL, version text NOT NULL,
         created_at timestamptz NOT NULL DEFAULT now(), updated_at timestamptz NOT NULL DEFAULT now())
-        WITH (autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_threshold = 200)""",
+        WITH (autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_threshold = 200, toast_tuple_target = 8160)""",
         f"CREATE INDEX ON {full} (id)",
         f"CREATE INDEX ON {full} USING gin (metadata jsonb_path_ops)",
     ]
