@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,7 @@ from tests.world import World
 from vragd.embed.base import Embedder
 from vragd.embed.conformance import CHECKS
 from vragd.embed.openai.settings import OpenAIEmbedder
+from vragd.embed.spelling import is_word
 from vragd.search.ask import ask
 from vragd.search.question import Place, Question, Target
 from vragd.store.idle import while_idle
@@ -81,6 +83,28 @@ ASKED = {
 }
 
 
+ELSEWHERE = [
+    "how to repair a diesel engine", "football world cup results", "rules of cricket", "painting a wall",
+    "tax on tobacco in the roman empire", "buying a used car", "learn to knit socks", "history of the printing press",
+]  # fmt: skip
+
+
+IN_OTHERS = {
+    "Le potager.md": "Semer les tomates en mars sous abri, les repiquer en mai après les saints de glace. Arroser au"
+    " pied, le matin, et pailler pour garder l'humidité.",
+    "Dormir mejor.md": "Apagar las pantallas una hora antes de acostarse, no tomar café después de las cuatro y"
+    " mantener el dormitorio fresco y oscuro. Si no llega el sueño, leer un rato.",
+    "面试准备.md": "先复习算法和数据结构，再准备自我介绍。带上简历，提前十分钟到公司，记得问对方团队的情况。",
+    "Борщ.md": "Сварить бульон из говядины, добавить свёклу, капусту и картофель. В конце положить чеснок и зелень.",
+}
+ASKED_IN_ENGLISH = {
+    "when should I plant tomatoes": "Le potager.md",
+    "how can I sleep better": "Dormir mejor.md",
+    "how to prepare for a job interview": "面试准备.md",
+    "how to cook borscht": "Борщ.md",
+}
+
+
 def searched(home: Path, model: Embedder, notes: dict[str, str]) -> tuple[World, Target]:
     """The notes, indexed by that model, and as a question sees them."""
     home.mkdir()
@@ -103,5 +127,24 @@ def test_a_french_a_chinese_and_a_mixed_note_are_near_to_questions_in_other_lang
         for question, path in ASKED.items():
             nearest = [hit.path for hit in ask(target, Question(question, mode="vector")).hits]
             assert path in nearest[:2], f"of {len(NOTES)} notes, to {question!r}: {nearest}"
+    finally:
+        world.store.close()
+
+
+def test_among_english_notes_those_in_other_languages_are_good_matches_to_english_questions(
+    new: Callable[[], Embedder], tmp_path: Path
+) -> None:
+    vault = Path(__file__).parents[1] / "vaults/kepano"
+    english = [note.read_text("utf-8") for note in sorted(vault.rglob("*.md")) if 500 < note.stat().st_size < 2_000]
+    world, target = searched(
+        tmp_path / "many", new(), {f"{i}.md": text for i, text in enumerate(english[:30])} | IN_OTHERS
+    )
+    try:
+        speaks = replace(target, multilingual=True, is_word=is_word)
+        for question, path in ASKED_IN_ENGLISH.items():
+            shown = [hit.path for hit in ask(speaks, Question(question)).hits]
+            assert shown[:1] == [path], f"the good match of {question!r}: {shown}"
+        answers = {question: {hit.path for hit in ask(speaks, Question(question)).hits} for question in ELSEWHERE}
+        assert not {question for question, shown in answers.items() if shown & IN_OTHERS.keys()}
     finally:
         world.store.close()

@@ -14,22 +14,12 @@ from collections.abc import Sequence
 import numpy as np
 
 from vragd.catalog.asked import Word
+from vragd.search.tongue import ASKED_BY_ENGLISH, ASKED_BY_OTHERS, RARE_IN_ENGLISH
 
 COVER = 0.9  # of the weight of the question's words, those that are nowhere included
 NEAR, NEAR_IN_ANOTHER_LANGUAGE = 0.40, 0.19
 NEAR_BY_COVER, NEAR_BY_NOWHERE = 0.4, 0.1
 NEAR_BY_TITLE = 0.6  # a title says less than a passage, and is near to more
-
-# What nearly every question in these languages has one of, and no English one has.
-_TOLD_BY = """
-der und ist wie wer wann warum welche ich nicht ein eine einen dem den mit für fur zum zur auf von im
-les du et est une pour quel quelle comment pourquoi quand que qui dans sur avec mon ma où ou
-el los las una del por para qué cómo como cuando donde con mi il lo gli della dei che quando dove perché perche non
-os uma dos em não nao com meu minha het een van voor hoe waarom welke niet ik och är ar hur varför varfor för att
-jak dlaczego kiedy gdzie czy nie się sie
-"""
-_RARE_IN_ENGLISH = "die des la le l d j un da em y es de en i o"
-_FUNCTION_WORDS, _RARER = frozenset(_TOLD_BY.split()), frozenset(_RARE_IN_ENGLISH.split())
 
 
 def in_another_language(spelt: Sequence[str], nowhere: Sequence[str]) -> bool:
@@ -38,14 +28,21 @@ def in_another_language(spelt: Sequence[str], nowhere: Sequence[str]) -> bool:
         return False
     if any(ord(character) > 0x36F for word in nowhere for character in word):  # neither Latin nor its marks
         return True
-    n_told = sum(word in _FUNCTION_WORDS or (word in _RARER and len(spelt) > 2) for word in spelt)
-    return n_told >= (1 if 2 * len(nowhere) >= len(spelt) else 2)
+    n_told = sum(word in ASKED_BY_OTHERS or (word in RARE_IN_ENGLISH and len(spelt) > 2) for word in spelt)
+    n_english = sum(word in ASKED_BY_ENGLISH for word in spelt)
+    return n_told > n_english and n_told >= (1 if 2 * len(nowhere) >= len(spelt) else 2)
 
 
 def share_nowhere(asked: Sequence[Word], nowhere: Sequence[Word]) -> float:
     """How much of what a question is about stands nowhere, in [0, 1]."""
     n_about = sum(word.about for word in asked)
     return sum(word.about for word in nowhere) / n_about if n_about else 0.0
+
+
+def nearness(chunk: np.ndarray, title: np.ndarray) -> np.ndarray:
+    """How near passages are to a question, by the cosines of their own and of their titles."""
+    near: np.ndarray = np.maximum(chunk, NEAR_BY_TITLE * title)
+    return near
 
 
 def weak(
@@ -65,7 +62,7 @@ def weak(
     """
     if mode != "hybrid":
         return np.zeros(len(chunk), dtype=bool)
-    near = np.maximum(chunk, title if foreign else NEAR_BY_TITLE * title)
+    near = np.maximum(chunk, title) if foreign else nearness(chunk, title)
     least = NEAR_IN_ANOTHER_LANGUAGE if foreign else NEAR + NEAR_BY_NOWHERE * nowhere
     found: np.ndarray = (near + NEAR_BY_COVER * cover < least) & (cover < COVER) & (ahead <= 0)
     return found

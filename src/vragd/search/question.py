@@ -96,7 +96,9 @@ class Target:
     partial: bool = False
     """Whether there are sources that are none of `places`."""
     is_word: Callable[[str], bool] = no_word
-    """Which words are spelled as they are meant, though no note has them."""
+    """Which words are spelled as they are meant, though no note has them: those of English."""
+    multilingual: bool = False
+    """Whether the model is not known to do badly with other languages than English."""
 
     @property
     def words_alone(self) -> bool:

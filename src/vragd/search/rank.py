@@ -14,7 +14,8 @@ import numpy as np
 from vragd.catalog.lookup import ByWords, Lookup
 from vragd.catalog.profile import Counts
 from vragd.catalog.resolve import Resolved
-from vragd.search.floor import weak
+from vragd.search.across import NEAR_ACROSS
+from vragd.search.floor import nearness, weak
 from vragd.search.score import (
     FIRST,
     LONE_WORD,
@@ -103,10 +104,13 @@ class Ranking:
     standing: frozenset[str] = frozenset()
     """The terms of the columns that any of the notes has."""
 
-    def best(self, *, chunks: bool, listed: bool = False) -> tuple[list[int], int]:
+    def best(
+        self, *, chunks: bool, listed: bool = False, across: Callable[[list[int]], np.ndarray] | None = None
+    ) -> tuple[list[int], int]:
         """
         The passages with the best score of each note, or with `chunks` all, by place, the best first; and how many of
         them are no good match, which come last. Ties are broken by what came first. With `listed` all are good.
+        `across` says which passages, by their ids, are in another language than the question.
         """
         score = self._score()
         shown = np.flatnonzero(np.ones(len(score), dtype=bool) if chunks else places(self.owner, -score) == 0)
@@ -114,6 +118,12 @@ class Ranking:
             of_note = self.owner[shown]
             shown = shown[(self.cover[of_note] > 0) | (self.ahead[of_note] > 0)]
         is_weak = self._weak()[shown] & (not listed)
+        if across is not None and self.mode == "hybrid":
+            near = nearness(self.chunk[shown], self.title[shown])
+            looked_at = np.flatnonzero(is_weak & (near >= NEAR_ACROSS) & (self.ids[shown] != NO_PASSAGE))
+            looked_at = looked_at[np.argsort(-near[looked_at], kind="stable")]
+            if len(looked_at):
+                is_weak[looked_at] = ~across(self.ids[shown[looked_at]].tolist())
         order = np.lexsort((-score[shown], is_weak))
         return shown[order].tolist(), int(is_weak.sum())
 

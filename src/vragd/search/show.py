@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
+from functools import partial
 from itertools import islice
 from typing import NamedTuple
 
 from vragd.catalog.lookup import Lookup
 from vragd.catalog.model import Found
+from vragd.search.across import across
 from vragd.search.excerpt import Cut, Matched, excerpt
 from vragd.search.merge import once
 from vragd.search.question import Hit, Passage, Question, Target
@@ -49,7 +51,9 @@ def shown_hits(
     now: Lookup, target: Target, question: Question, ranking: Ranking, matched: Matched, order: Order
 ) -> Shown:  # fmt: skip
     """The best `top_k` hits, or the first by their `order`, of those that were found."""
-    places, n_weak = ranking.best(chunks=question.chunks, listed=question.listed)
+    speaks = target.multilingual and ranking.semantic
+    other = partial(across, now, question.text, target.is_word) if speaks else None
+    places, n_weak = ranking.best(chunks=question.chunks, listed=question.listed, across=other)
     weak = set(places[len(places) - n_weak :])
     n_left_out = 0 if question.weak else n_weak
     places = places[: len(places) - n_left_out]

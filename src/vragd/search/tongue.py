@@ -15,6 +15,22 @@ bu için az egy és hogy nem și să nu din cu
 """
 OF_ENGLISH, OF_OTHERS = frozenset(_ENGLISH.split()), frozenset(_OTHERS.split())
 """Frequent words of English, and of other languages in Latin letters. Lists, names and code have few of either."""
+_ASKED = """
+der und ist wie wer wann warum welche ich nicht ein eine einen dem den mit für fur zum zur auf von im
+les du et est une pour quel quelle comment pourquoi quand que qui dans sur avec mon ma où ou
+el los las una del por para qué cómo como cuando donde con mi il lo gli della dei che quando dove perché perche non
+os uma dos em não nao com meu minha het een van voor hoe waarom welke niet ik och är ar hur varför varfor för att
+jak dlaczego kiedy gdzie czy nie się sie
+"""
+_RARE = "die des la le l d j un da em y es de en i o"
+_ASKED_IN_ENGLISH = """
+how what when where why which who does did could should would my our the and of to is that it with this you have can
+"""
+_BOTH = "on no do die me per o"
+ASKED_BY_OTHERS, RARE_IN_ENGLISH = frozenset(_ASKED.split()), frozenset(_RARE.split())
+"""What nearly every question in those languages has one of, and no English one has; and what few English ones have."""
+ASKED_BY_ENGLISH = frozenset(_ASKED_IN_ENGLISH.split())
+OF_OTHERS_ALONE = (OF_OTHERS | ASKED_BY_OTHERS) - frozenset(_BOTH.split())
 SAMPLE, FEWEST_NOTES = 60, 10
 LEAST_WORDS, LEAST_LETTERS = 25, 60  # below that a text is nobody's
 SHARE = 0.07

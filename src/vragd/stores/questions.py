@@ -187,6 +187,7 @@ def target_of(audience: Audience, indexer: Indexer) -> Target:
         audience.assistant,
         len(places) < len(store.sources),
         is_word,
+        not store.settings.embedder.is_english,
     )
 
 

@@ -283,6 +283,8 @@ def test_no_good_match_is_told_by_meaning_words_and_language() -> None:
     assert in_another_language(["中文", "文房"], ["中文"])
     assert not in_another_language(["zxcvb", "qwrtp"], ["zxcvb", "qwrtp"])
     assert not in_another_language(["how", "do", "i", "zxcvb"], ["zxcvb"])
+    assert not in_another_language(["how", "do", "i", "bake", "zxcvb"], ["bake", "zxcvb"]), "i is English, too"
+    assert in_another_language(["che", "i", "zxcvb"], ["i", "zxcvb"])
 
 
 def test_what_a_question_is_made_of_is_not_what_it_is_about() -> None:
