@@ -29,6 +29,7 @@ from bench.drawn import answered, drawn
 from bench.homes import index_all, open_store, scratch
 from bench.measures import RELEVANT, mean, measured
 from vragd.embed.registry import create_embedder
+from vragd.embed.spelling import is_word
 from vragd.search.ask import Hit, Place, Question, Target, ask
 from vragd.store.store import Store
 from vragd.store.titles import embed_titles
@@ -129,7 +130,10 @@ def indexed(
 def target_of(store: Store) -> Target:
     """The store as a query sees it."""
     places = {source.label: Place(source.uid, source.path, source.in_obsidian) for source in store.sources.values()}
-    return Target(store.name, store.reader, store.backend, store.space, store.embedder.embed_query, places)
+    return Target(
+        store.name, store.reader, store.backend, store.space, store.embedder.embed_query, places, is_word=is_word,
+        multilingual=not store.settings.embedder.is_english,
+    )  # fmt: skip
 
 
 def ranked(target: Target, asked: Set, mode: Any) -> dict[str, Any]:
