@@ -172,6 +172,8 @@ def _wrong(flag: str, error: ValidationError, url: str, given: Collection[str] =
     key = str(first["loc"][-1]) if first["loc"] else ""  # nothing: the whole is at fault
     if key in given:
         flag = f"--{key.replace('_', '-')}"
+        if first["type"] == "extra_forbidden":
+            return UsageError(f"{flag} is for places at AWS, or at who speaks like it", hint="leave it out")
     elif first["type"] == "extra_forbidden":
         from vragd.stores.elsewhere import keys_of
 
