@@ -93,7 +93,7 @@ def test_two_places_are_refused_and_so_is_a_backend_without_a_type() -> None:
 def test_a_setting_at_fault_is_named() -> None:
     with pytest.raises(UsageError, match="--backend: ef_search: "):
         bucket.chosen(given("--backend", "postgresql://localhost/notes?ef_search=3"))
-    with pytest.raises(UsageError, match="^--region is for places at AWS"):
+    with pytest.raises(UsageError, match="region is for places at AWS, or at who speaks like it"):
         bucket.chosen(given("--backend", "postgresql://localhost/notes", "--region", "eu-central-1"))
 
 
