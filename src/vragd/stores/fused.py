@@ -15,12 +15,11 @@ import numpy as np
 
 from vragd.backends.base import FindsWords, Match, Matches, VectorBackend
 from vragd.errors import Unsupported
-from vragd.search.folder import spellings, within
+from vragd.search.folder import Narrowed, spellings, within, within_sources
 from vragd.search.wanted import wanted
 from vragd.stores import twins
 from vragd.sync.vectors import source_of
 from vragd.system.lanes import Beside
-from vragd.terms.filter import Filter, every, one_of
 
 DAMPING = 60  # theirs: how little the first places count for more than those after them
 
@@ -40,19 +39,19 @@ def nearest(backend: VectorBackend, name: str, vector: np.ndarray, top_k: int, f
     )
 
 
-def _below(folder: str, best: Callable[[int, Filter | None], list[Match]], top_k: int) -> list[Match]:
+def _below(folder: str, best: Callable[[int, Narrowed], list[Match]], top_k: int) -> list[Match]:
     """The best in a folder from its source or, where there is nothing, as hits print it: behind the source's name."""
     if hits := best(top_k, within(folder)):
         return hits
     label, _, rest = folder.strip("/").partition("/")
     if not label:
         return []
-    inside, called = within(rest), spellings(label)
-    known = best(SEVERAL, inside)  # an index knows sources by their keys
+    called = spellings(label)
+    known = best(SEVERAL, within(rest))  # an index knows sources by their keys
     uids = {source_of(match.key) for match in known if match.payload.get("source_name") in called}
     if not uids:
         return []
-    return best(top_k, every(one_of("source", uids), inside))
+    return best(top_k, within_sources(uids, rest))
 
 
 def found(
@@ -71,7 +70,7 @@ def found(
         )  # fmt: skip
     words = wanted(text)
 
-    def find(n: int, where: Filter | None) -> Matches:
+    def find(n: int, where: Narrowed) -> Matches:
         ask = partial(backend.query_words, name, words, n, where=where)
         if vector is None:
             return ask()
