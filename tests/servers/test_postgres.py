@@ -225,6 +225,7 @@ def test_a_table_that_is_deleted_under_us_is_missed_and_made_again(make: Make, s
     first = backend.create_collection("sss", DIM, "cosine", space="a" * 32)
     put(backend, rows)
     server.execute(f"DROP TABLE {first.detail['table']}")
+    assert backend.list_collections() == [], "or whoever lists them would ask what it is"
     for call in (
         lambda: put(backend, rows),
         lambda: backend.query("sss", rows[0], 3),

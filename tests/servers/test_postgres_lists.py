@@ -149,6 +149,29 @@ def test_what_the_user_indexed_decides_neither_kind_nor_time_of_ours(make: Make,
     assert server.execute("SELECT to_regclass(%s) IS NULL", f"{table}_v") == [(True,)]
 
 
+@pytest.mark.parametrize(
+    "made",
+    [
+        "(vec vector_l2_ops)", "(vec vector_cosine_ops) WHERE version = ''",
+        f"((vec::halfvec({DIM})) halfvec_cosine_ops)",
+    ],
+)  # fmt: skip
+def test_an_index_of_the_user_that_no_question_can_use_keeps_none_of_ours_away(
+    make: Make, server: RealPostgres, made: str
+) -> None:
+    backend = make(index_from=200, few=10)
+    backend.create_collection("sss", DIM, "cosine")
+    put(backend, some(300))
+    table = str(backend.collection_info("sss").detail["table"])
+    server.execute(f"CREATE INDEX other ON {table} USING hnsw {made}")
+    info = make(index_from=200, few=10).collection_info("sss")
+    assert (info.detail["index"], info.exact) == ("exact", True)
+    backend.tend("sss")
+    backend.builder.wait(60)
+    assert backend.collection_info("sss").detail["index"] == "hnsw"
+    assert server.execute("SELECT to_regclass(%s) IS NOT NULL", f"{table}_v") == [(True,)]
+
+
 @pytest.mark.parametrize(("index", "parameter"), [("hnsw", "ef search"), ("ivfflat", "probes")])
 def test_what_an_index_finds_is_told_by_a_command(
     make: Make, server: RealPostgres, tmp_path: Path, index: str, parameter: str

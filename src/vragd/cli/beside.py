@@ -5,8 +5,8 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from vragd.cli.bucket import line_of
 from vragd.cli.connect import load
+from vragd.cli.indexes import line_of, say_trouble, status_of
 from vragd.cli.render import out, say, within
 from vragd.errors import VragdError
 
@@ -16,7 +16,7 @@ def shared(args: argparse.Namespace) -> list[dict[str, Any]]:
     Each place that a store of ours names and others may use, with all it holds, and of each whether it is `ours`. One
     that is out of reach has its `error`, and no stores. Asks every such backend.
     """
-    from vragd.stores.elsewhere import Place, described, succeeds
+    from vragd.stores.elsewhere import Place, all_described, succeeds
     from vragd.stores.registry import Registry
     from vragd.system import log
 
@@ -30,10 +30,9 @@ def shared(args: argparse.Namespace) -> list[dict[str, Any]]:
         row: dict[str, Any] = {"where": where, "reached": reached, "type": kind, "stores": [], "error": None}
         try:
             with Place(settings) as place:
-                infos = [place.backend.collection_info(one) for one in place.backend.list_collections()]
+                found = all_described(place.backend)
             row["stores"] = [
-                described(info) | {"ours": any(info.name == one or succeeds(info, one) for one in ours)}
-                for info in infos
+                one | {"ours": any(info.name == name or succeeds(info, name) for name in ours)} for info, one in found
             ]
         except VragdError as error:  # the others are asked all the same
             row["error"] = {"code": error.code, "message": error.message, "hint": error.hint}
@@ -50,6 +49,7 @@ def show(rows: list[dict[str, Any]]) -> int:
         out(within(f"in {where}:"))
         for one in row["stores"]:
             out(within(f"  {line_of(one)}{'' if one['ours'] else '  beside yours'}"), 4)
+            say_trouble(one)
         if row["error"]:
             say(within(f"{where}: {row['error']['message']}"))
             if row["error"]["hint"]:
@@ -58,4 +58,9 @@ def show(rows: list[dict[str, Any]]) -> int:
             out("  nothing yet")
     if not rows:
         say("no store of yours is kept where others have theirs: see docs/backends.md")
-    return int(any(row["error"] for row in rows))
+    return status(rows)
+
+
+def status(rows: list[dict[str, Any]]) -> int:
+    """1 where a place could not be asked, or an index in it not be read."""
+    return int(any(row["error"] or status_of(row["stores"]) for row in rows))

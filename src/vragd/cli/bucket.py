@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from vragd.cli.connect import data_dir_of, load
+from vragd.cli.indexes import line_of, say_trouble, status_of
 from vragd.cli.render import json_out, out, plural, say
-from vragd.errors import BackendRefused, DataDirError, UnknownStore, UsageError, VragdError
+from vragd.errors import BackendRefused, DataDirError, UnknownStore, UsageError, VragdError, one_of
 
 if TYPE_CHECKING:
+    from pydantic import ValidationError
+
     from vragd.stores.elsewhere import Place
 
 IMPORTED = "imported"
@@ -160,15 +163,26 @@ def chosen(args: argparse.Namespace) -> Place:
     try:
         return Place.named(args.bucket if args.backend is None else args.backend, _given(args))
     except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        key = str(first["loc"][-1]) if first["loc"] else ""  # nothing: the whole is at fault
-        if key in _given(args):
-            flag = f"--{key.replace('_', '-')}"
-        elif first["type"] == "extra_forbidden":
-            raise UsageError(f"{_flag(args)}: there is no setting {key!r}", hint="see docs/backends.md") from None
-        else:
-            flag = _flag(args) + (f": {key}" if key not in ("", "bucket") else "")
-        raise UsageError(f"{flag}: {first['msg'].removeprefix('Value error, ')}") from None
+        raise _wrong(_flag(args), error, args.bucket if args.backend is None else args.backend, _given(args)) from None
+
+
+def _wrong(flag: str, error: ValidationError, url: str, given: Collection[str] = ()) -> UsageError:
+    """What is wrong with the place behind a flag, or with what other flags have `given` of it. Never tells a value."""
+    first = error.errors(include_url=False, include_input=False)[0]
+    key = str(first["loc"][-1]) if first["loc"] else ""  # nothing: the whole is at fault
+    if key in given:
+        flag = f"--{key.replace('_', '-')}"
+        if first["type"] == "extra_forbidden":
+            return UsageError(f"{flag} is for places at AWS, or at who speaks like it", hint="leave it out")
+    elif first["type"] == "extra_forbidden":
+        from vragd.stores.elsewhere import keys_of
+
+        return UsageError(
+            f"{flag}: there is no setting {key!r}", hint=f"{one_of(key, keys_of(url), '')}; see docs/backends.md"
+        )
+    else:
+        flag += f": {key}" if key not in ("", "bucket") else ""
+    return UsageError(f"{flag}: {first['msg'].removeprefix('Value error, ')}")
 
 
 def named(flag: str, url: str) -> Place:
@@ -182,8 +196,7 @@ def named(flag: str, url: str) -> Place:
     try:
         return Place.named(url, {})
     except ValidationError as error:
-        what = error.errors(include_url=False, include_input=False)[0]["msg"].removeprefix("Value error, ")
-        raise UsageError(f"{flag}: {what}") from None
+        raise _wrong(flag, error, url) from None
 
 
 @contextmanager
@@ -260,20 +273,16 @@ def list_stores(args: argparse.Namespace) -> int:
     if args.bucket == ALL:
         return _list_buckets(args)
     with _quietly(args) as place:
-        rows = [elsewhere.described(place.backend.collection_info(name)) for name in place.backend.list_collections()]
+        rows = [row for _, row in elsewhere.all_described(place.backend)]
     if args.json:
         json_out({"stores": rows})
-        return 0
+        return status_of(rows)
     for row in rows:
         out(line_of(row))
+        say_trouble(row)
     if not rows:
         say(f"{place.where()} has no index")
-    return 0
-
-
-def line_of(row: Mapping[str, Any]) -> str:
-    """An index, as `described` has it."""
-    return f"{row['name']:20} {row['dimension']}-d {row['metric']}  {row['model'] or 'not made by vragd'}"
+    return status_of(rows)
 
 
 def _list_buckets(args: argparse.Namespace) -> int:

@@ -54,7 +54,8 @@ def _copy(args: argparse.Namespace) -> int:
             return 0
         with Told(origin.count) as told, broken_off(told, args.to, place.where()):
             info = transfer.make(place, args.to, origin.shape)
-            moved = transfer.transfer(origin, place.backend, info.name, told.progress)
+            with_text = getattr(place.settings, "remote_text", None)
+            moved = transfer.transfer(origin, place.backend, info.name, told.progress, with_text)
         outcome(moved, args.to, place.where())
     say(f"try: vragd query --backend URL -s {args.to} …")
     return 0

@@ -81,7 +81,8 @@ def _import(args: argparse.Namespace) -> int:
             info = transfer.make(place, args.store, origin.shape)
             if mark:  # one that is whole is so until now: what cannot be put there changes nothing
                 write_atomic(mark, [])
-            moved = transfer.transfer(origin, place.backend, info.name, told.progress)
+            with_text = getattr(place.settings, "remote_text", None)
+            moved = transfer.transfer(origin, place.backend, info.name, told.progress, with_text)
         outcome(moved, args.store, place.where(), imported=mark is not None)
         if mark:
             if args.kind != "jsonl":  # which is offered nowhere

@@ -70,7 +70,7 @@ def _list(args: argparse.Namespace) -> int:
     if args.json:
         more = ({"imported": imported} if imported else {}) | ({"shared": there} if args.all else {})
         json_out(answer | more)
-        return int(any(row["error"] for row in there))
+        return beside.status(there)
     for row in answer["stores"]:
         size = "" if row["notes"] is None else f"{plural(n_searched(row), 'note')}, {plural(row['chunks'], 'chunk')}"
         left = spelt("data without a configuration (vragd store delete)") if row["origin"] == "left" else ""

@@ -17,15 +17,14 @@ from vragd.cli.connect import Session, client
 from vragd.cli.passing import Passing
 from vragd.cli.reasons import say_behind
 from vragd.cli.render import plural, say
-from vragd.cli.status import left_of
+from vragd.cli.status import OF_BACKEND, OF_MODEL, left_of
 from vragd.errors import UsageError, VragdError
 from vragd.system.places import expanded, literal, named
 
 POLL_S = 2.0
 # Reasons for which no amount of waiting makes the paths searchable.
-HOPELESS = frozenset({"embedder_unavailable", "embedder_refused", "embedder_limit", "embedder_space_mismatch",
-                      "backend_unavailable", "backend_refused", "store_mismatch", "disk_full", "data_dir",
-                      "too_many_open", "config", "catalog_corrupt"})  # fmt: skip
+HOPELESS = frozenset({*OF_MODEL, *OF_BACKEND, "embedder_limit", "disk_full", "data_dir", "too_many_open", "config",
+                      "catalog_corrupt"})  # fmt: skip
 PATIENCE_S = 10.0
 
 
@@ -77,8 +76,13 @@ def _say_how_far(answer: dict[str, Any], *, waited: bool) -> None:
     say_behind(answer)
 
 
-def wait(request: Callable[..., Any], answer: dict[str, Any]) -> dict[str, Any]:
-    """The answer when the paths behind the tickets of `answer` are searchable. Raises when that cannot happen."""
+def wait(
+    request: Callable[..., Any], answer: dict[str, Any], patience_s: float = PATIENCE_S
+) -> dict[str, Any]:  # fmt: skip
+    """
+    The answer when the paths behind the tickets of `answer` are searchable. Raises when that could not happen for
+    `patience_s` seconds.
+    """
     hopeless_since: float | None = None
     progress = Progress()
     try:
@@ -87,7 +91,7 @@ def wait(request: Callable[..., Any], answer: dict[str, Any]) -> dict[str, Any]:
             progress.show(answer)
             reasons = HOPELESS & set(answer["degraded"])
             hopeless_since = (hopeless_since or time.monotonic()) if reasons else None
-            if hopeless_since is not None and time.monotonic() - hopeless_since > PATIENCE_S:
+            if hopeless_since is not None and time.monotonic() - hopeless_since > patience_s:
                 raise _waits(request, answer, sorted(reasons))
     finally:
         progress.end()

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 from vragd.search.question import Place
-from vragd.terms.filter import Filter, one_of
+from vragd.terms.filter import Filter, every, one_of
+
+Narrowed = Filter | None
+"""What a backend leaves of a question; None for all."""
 
 
 def spellings(name: str) -> tuple[str, ...]:
@@ -27,3 +30,8 @@ def printed(folder: str, places: Mapping[str, Place]) -> str:
 def within(folder: str) -> Filter | None:
     """What a backend leaves of a question to that folder, relative to a source; None, which is all, for no folder."""
     return one_of("folder", spellings(folder.strip("/"))) if folder else None
+
+
+def within_sources(uids: Collection[str], folder: str) -> Narrowed:
+    """As `within`, of these sources alone."""
+    return every(one_of("source", uids), within(folder))

@@ -24,6 +24,7 @@ from vragd.config.settings import STORE_NAME, AnyBackend, AnyEmbedder, Config, S
 from vragd.embed.base import Embedder
 from vragd.embed.registry import create_embedder
 from vragd.errors import (
+    BackendRefused,
     BackendUnavailable,
     StoreMismatch,
     UnknownCollection,
@@ -78,6 +79,11 @@ class Place:
 def places(how: Mapping[str, str]) -> list[str]:
     """The names that `--bucket` takes where `how` leads, sorted."""
     return buckets(how)
+
+
+def keys_of(name: str) -> list[str]:
+    """The settings that the keys of a place's URL may be, sorted; raises as `Place.named`."""
+    return sorted(settings_at(name if is_url(name) else of_bucket(name)).model_fields.keys() - {"type"})
 
 
 def is_url(name: str) -> bool:
@@ -257,6 +263,25 @@ def described(info: CollectionInfo) -> dict[str, Any]:
         "model": info.model,
         **info.detail,
     }
+
+
+def all_described(backend: VectorBackend) -> list[tuple[CollectionInfo, dict[str, Any]]]:
+    """
+    Every index of a place, and as `described` shows it; of one that somebody changed, so that it is none of ours any
+    more, its `error`, and nothing but its name is known of it.
+    """
+    found = list[tuple[CollectionInfo, dict[str, Any]]]()
+    for name in backend.list_collections():
+        try:
+            info = backend.collection_info(name)
+        except UnknownCollection:  # deleted since it was listed
+            continue
+        except (StoreMismatch, BackendRefused) as error:
+            told = {"code": error.code, "message": error.message, "hint": error.hint}
+            found.append((CollectionInfo(name, 0, "cosine"), {"name": name, "error": told}))
+            continue
+        found.append((info, described(info)))
+    return found
 
 
 def recall(backend: VectorBackend, info: CollectionInfo) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 import threading
@@ -323,3 +324,14 @@ def test_a_segment_that_is_cut_while_it_is_mapped_is_an_error_and_ends_no_proces
     segment.unlink()
     with pytest.raises(BackendRefused, match="is damaged"):
         opened(path).query("notes", ONES, 3)
+
+
+def test_a_copy_of_a_store_beside_it_is_a_store_of_its_own(path: Path) -> None:
+    backend = made(path, 2)
+    shutil.copytree(path / "notes", path / "backup")
+    assert [backend.collection_info(name).name for name in backend.list_collections()] == ["backup", "notes"]
+    put(backend, "more")
+    assert [backend.collection_info(name).count for name in ("backup", "notes")] == [2, 3]
+    info = backend.collection_info("backup")
+    backend.delete_collection(info.name, identity=info.identity)
+    assert backend.list_collections() == ["notes"]

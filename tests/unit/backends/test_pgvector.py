@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import itertools
 import json
+import socketserver
+import struct
 import subprocess
 import sys
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -173,6 +176,43 @@ def test_an_error_of_the_server_says_whether_to_try_again(error: Any, kind: type
     ours = from_server(error("DETAIL: planted"), "there", "sss")
     assert (isinstance(ours, kind), ours.transient) == (True, transient)
     assert "planted" not in ours.message + ours.hint
+
+
+IN_GERMAN = "Passwort-Authentifizierung für Benutzer »me« fehlgeschlagen"
+
+
+class Refusing(socketserver.BaseRequestHandler):
+    """A PostgreSQL that speaks German asks for a password, and wants another."""
+
+    def handle(self) -> None:
+        while True:
+            (length,) = struct.unpack("!i", self.request.recv(4))
+            (kind,) = struct.unpack("!i", self.request.recv(length - 4)[:4])
+            if kind == 196_608:  # version 3, and no question whether it speaks TLS
+                break
+            self.request.sendall(b"N")
+        self.request.sendall(b"R" + struct.pack("!ii", 8, 3))
+        assert self.request.recv(1_024)
+        fields = f"SFATAL\0VFATAL\0C28P01\0M{IN_GERMAN}\0".encode()
+        self.request.sendall(b"E" + struct.pack("!i", len(fields) + 5) + fields + b"\0")
+
+
+def test_a_server_that_refuses_a_password_in_another_language_is_no_network_that_fails(
+    tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    server = socketserver.TCPServer(("127.0.0.1", 0), Refusing)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    request.addfinalizer(server.server_close)
+    request.addfinalizer(server.shutdown)
+    passfile = tmp_path / "pgpass"
+    passfile.touch(0o600)
+    passfile.write_text("*:*:*:*:planted\n")
+    host = f"127.0.0.1:{server.server_address[1]}"
+    settings = PgvectorBackend(type="pgvector", host=host, database="notes", user="me", passfile=str(passfile))
+    with pytest.raises(BackendRefused, match="asks for a password, and does not let us in") as caught:
+        tables.PgvectorBackend(settings).list_collections()
+    assert "planted" not in caught.value.message + caught.value.hint
+    assert "passfile" in caught.value.hint
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import json
+from pathlib import Path
 
 import pytest
 
@@ -91,7 +93,7 @@ def test_two_places_are_refused_and_so_is_a_backend_without_a_type() -> None:
 def test_a_setting_at_fault_is_named() -> None:
     with pytest.raises(UsageError, match="--backend: ef_search: "):
         bucket.chosen(given("--backend", "postgresql://localhost/notes?ef_search=3"))
-    with pytest.raises(UsageError, match="--region: "):
+    with pytest.raises(UsageError, match="region is for places at AWS, or at who speaks like it"):
         bucket.chosen(given("--backend", "postgresql://localhost/notes", "--region", "eu-central-1"))
 
 
@@ -164,3 +166,58 @@ def test_what_an_index_alone_cannot_answer_is_refused_and_named(words: list[str]
 def test_a_setting_that_there_is_not_is_said_in_our_words(url: str) -> None:
     with pytest.raises(UsageError, match="--backend: there is no setting 'foo'"):
         bucket.chosen(given("--backend", url))
+
+
+@pytest.mark.parametrize(
+    ("url", "key", "near"),
+    [
+        ("postgresql://localhost/notes?schema=x", "schema", "schema_name"),
+        ("opensearch+http://127.0.0.1?canidates=50", "canidates", "candidates"),
+        ("s3://my-bucket?endpoint=http://127.0.0.1", "endpoint", "endpoint_url"),
+        ("sqlite:/a.db?remotetext=true", "remotetext", "remote_text"),
+        ("qdrant+http://127.0.0.1?api-key-file=x", "api-key-file", "api_key_file"),
+        ("s3vectors://my-vectors?regoin=eu-central-1", "regoin", "region"),
+    ],
+)
+def test_of_a_setting_that_is_misspelt_the_nearest_is_named_behind_each_flag(url: str, key: str, near: str) -> None:
+    for complained in (lambda: bucket.chosen(given("--backend", url)), lambda: bucket.named("--from", url)):
+        with pytest.raises(UsageError, match=f": there is no setting '{key}'") as caught:
+            complained()
+        assert caught.value.hint.startswith(f"did you mean '{near}'? one of: ")
+
+
+def test_what_is_copied_from_is_complained_of_as_what_is_copied_to() -> None:
+    for flag, complained in (
+        ("--backend", lambda url: bucket.chosen(given("--backend", url))),
+        ("--from", lambda url: bucket.named("--from", url)),
+    ):
+        with pytest.raises(UsageError, match=f"^{flag}: ef_search: "):
+            complained("postgresql://localhost/notes?ef_search=3")
+        with pytest.raises(UsageError, match=f"^{flag}: bucket name 'ab' is not"):
+            complained("s3://ab")
+
+
+def test_of_several_indexes_one_that_somebody_damaged_keeps_no_other_from_being_listed(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with bucket.named("--from", f"file:{tmp_path / 'rows'}") as place:
+        for name in ("broken", "whole"):
+            place.backend.create_collection(name, 4, "cosine", space="s", model="some/model")
+    (tmp_path / "rows" / "broken" / "manifest.json").write_text("{}")
+    config = tmp_path / "config.yaml"
+    config.write_text(f"stores: {{whole: {{sources: [], backend: {{type: file, path: {tmp_path / 'rows'}}}}}}}")
+    for command, indented in (
+        (["store", "list", "--backend", f"file:{tmp_path / 'rows'}"], ""),
+        (["store", "list", "--all", "--config", str(config), "--data-dir", str(tmp_path / "data")], "  "),
+    ):
+        assert main(command) == 1
+        told = capsys.readouterr()
+        lines = [line for line in told.out.splitlines() if line.startswith(indented + "whole  ") and "4-d" in line]
+        assert len(lines) == 1, told.out
+        assert f"{indented}broken" in told.out
+        assert told.err.startswith("broken: ")
+        assert main([*command, "--json"]) == 1
+        answer = json.loads(capsys.readouterr().out)
+        rows = (answer["shared"][0] if "shared" in answer else answer)["stores"]
+        assert [(row["name"], "error" in row) for row in rows] == [("broken", True), ("whole", False)]
+        assert rows[0]["error"]["code"]

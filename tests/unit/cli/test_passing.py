@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import io
+from typing import Any
+
+import pytest
 
 from vragd.cli.passing import Passing
-from vragd.cli.sync import Progress
+from vragd.cli.status import OF_BACKEND
+from vragd.cli.sync import Progress, wait
+from vragd.errors import VragdError
 
 
 class Terminal(io.StringIO):
@@ -43,3 +48,18 @@ def test_how_long_the_rest_takes_is_what_the_daemon_says() -> None:
     assert stream.getvalue().split("\r\033[K") == [
         "", f"[{'.' * 30}] 0 of 100", f"[{'#' * 15}{'.' * 15}] 50 of 100, about 12 s left", "",
     ]  # fmt: skip
+
+
+@pytest.mark.timeout(20)
+@pytest.mark.parametrize("code", OF_BACKEND)
+def test_a_place_that_takes_nothing_until_somebody_acts_is_not_waited_for_for_ever(code: str) -> None:
+    trouble = {"code": code, "message": "OpenSearch has next to no disk left", "hint": "make room there"}
+
+    def request(method: str, path: str, body: Any = None) -> dict[str, Any]:
+        if method == "GET":
+            return {"stores": [{"name": "notes", "trouble": trouble}]}
+        return {"done": False, "tickets": body["tickets"], "pending": 3, "degraded": [code]}
+
+    with pytest.raises(VragdError, match="3 paths cannot be indexed now: OpenSearch has") as caught:
+        wait(request, request("POST", "/v1/sync", {"tickets": {"notes": 1}}), patience_s=0)
+    assert caught.value.hint == "make room there"

@@ -11,9 +11,11 @@ import pytest
 from tests.conformance.factories import FACTORIES
 from tests.fakes.ollama import FakeOllama
 from tests.unit.stores.test_elsewhere import TEXTS, filled, here
-from vragd.backends.base import Match, Matches, VectorBackend
+from vragd.backends.base import Batch, Match, Matches, VectorBackend
+from vragd.catalog.model import ChunkRow
 from vragd.errors import Unsupported
 from vragd.stores import elsewhere, fused
+from vragd.sync.vectors import to_entry
 
 
 @pytest.fixture
@@ -46,6 +48,27 @@ def test_an_index_is_asked_by_words_without_any_model(node: VectorBackend, fake:
     assert elsewhere.query(node, "notes", "nowhereatall", [], mode="keyword")["hits"] == []
     narrowed = elsewhere.query(node, "notes", "brew prune", [], mode="keyword", folder="Cooking")
     assert [hit["path"] for hit in narrowed["hits"]] == ["Cooking/coffee.md"]
+
+
+@pytest.mark.parametrize("mode", ["vector", "keyword", "hybrid"])
+def test_a_folder_is_found_as_hits_print_it_behind_the_name_of_its_source(
+    node: VectorBackend, fake: FakeOllama, mode: Any
+) -> None:
+    filled(node, fake)
+    chunk = ChunkRow(f"{'t' * 12}-0", b"", (), (1, 1), "brew coffee elsewhere")
+    (held,) = node.get("notes", [f"{'s' * 12}-0"]).values()
+    entry = to_entry("t" * 12, "Other", "Cooking/tea.md", "tea", chunk, held.values)
+    node.put_vectors("notes", Batch.of([entry]))
+
+    def found(folder: str) -> set[str]:
+        answer = elsewhere.query(node, "notes", "brew coffee and prune", [here(fake)], mode=mode, folder=folder)
+        return {f"{hit['source']}/{hit['path']}" for hit in answer["hits"]}
+
+    assert found("Cooking") == {"Vault/Cooking/coffee.md", "Other/Cooking/tea.md"}
+    assert found("Vault/Cooking") == {"Vault/Cooking/coffee.md"}
+    assert found("/Other/Cooking/") == {"Other/Cooking/tea.md"}
+    assert found("Vault") == {"Vault/Cooking/coffee.md", "Vault/Garden/roses.md"}
+    assert found("Vault/Nowhere") == found("Nobody/Cooking") == set()
 
 
 def test_an_index_is_asked_by_both_and_shows_what_either_finds(node: VectorBackend, fake: FakeOllama) -> None:

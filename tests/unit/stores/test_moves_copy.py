@@ -61,6 +61,19 @@ def copied(loaded: Loaded, backend: VectorBackend, name: str = "copy") -> transf
         return transfer.transfer(origin, backend, name)
 
 
+@pytest.mark.parametrize("kind", ["file", "sqlite"])
+def test_a_copy_made_again_with_its_text_or_without_it_is_so(loaded: Loaded, tmp_path: Path, kind: str) -> None:
+    for with_text in (False, True, True, False):
+        with Place.named(f"{kind}:{tmp_path}/x?remote_text={str(with_text).lower()}", {}) as place:
+            with origin_of(loaded) as origin:
+                transfer.make(place, "copy", origin.shape)
+                moved = transfer.transfer(origin, place.backend, "copy", with_text=with_text)
+            held = place.backend.get("copy", keys(place.backend, "copy"), values=False, metadata=True)
+        assert moved.is_whole
+        assert {bool(one.payload.get("content")) for one in held.values()} == {with_text}
+    assert (moved.n_put, moved.n_there) == (len(held), 0)
+
+
 class Faulty(MemoryBackend):
     """Fails, loses, changes or refuses what it is told to."""
 

@@ -42,6 +42,7 @@ _SAID: tuple[tuple[str, str, str], ...] = (
     ),
     (r"certificate|SSL error|tlsv1|root\.crt", "is not trusted (its certificate)", "see sslmode and sslrootcert"),
 )
+_SAYS = re.compile(r": [^\s:]+:  \S")  # libpq's "FATAL:  …", which the server writes in its own language
 
 
 class Faulty(StoreMismatch):
@@ -58,7 +59,18 @@ def from_connecting(error: psycopg.Error, where: str) -> VragdError:
         return BackendUnavailable(f"PostgreSQL has no connection left: {where}", hint=f"lower pool_size; {AGAIN}")
     if re.search(r"starting up|shutting down|recovery", said, re.I):
         return Unreachable(f"PostgreSQL is being started or stopped: {where}", hint=AGAIN)
+    if _asked_for_password(error):  # and answers in the language of whoever runs it
+        return BackendRefused(
+            f"PostgreSQL asks for a password, and does not let us in: {where}",
+            hint="check database, user, PGPASSWORD, passfile and ~/.pgpass (which nobody else may read: mode 0600)",
+        )
     return Unreachable(f"PostgreSQL cannot be reached: {where}", hint=f"check network, host and port; {AGAIN}")
+
+
+def _asked_for_password(error: psycopg.Error) -> bool:
+    """Whether the server asked for one, and then said why it lets nobody in."""
+    asked = error.pgconn is not None and bool(error.pgconn.used_password or error.pgconn.needs_password)
+    return asked and _SAYS.search(str(error)) is not None
 
 
 def from_server(error: psycopg.Error, where: str, name: str | None) -> VragdError:

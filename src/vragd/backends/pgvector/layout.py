@@ -199,20 +199,31 @@ def create_table(settings: Settings, table: str, dimension: int, of: Extension) 
     ]
 
 
+def listed(settings: Settings) -> str:
+    """The names of collections: as `describe`, without those whose table somebody dropped."""
+    return f"""
+    SELECT c.name FROM {registry(settings)} c JOIN pg_namespace n ON n.nspname = %s
+    JOIN pg_class k ON k.relnamespace = n.oid AND k.relname = c.table_name"""
+
+
 def describe(settings: Settings) -> str:
     """
     A collection by its name; a row without a table is of one whose table somebody dropped.
 
-    Its index is ours; without one, an HNSW index of the user's. An IVFFlat index of the user's does not count: nobody
-    wrote down what its lists were made of.
+    Its index is ours; without one, an HNSW index of the user's that knows all of its vectors by its metric. An IVFFlat
+    index of the user's does not count: nobody wrote down what its lists were made of.
     """
+    by_metric = " ".join(f"WHEN '{metric}' THEN '_{operators}'" for metric, operators in _CLASSES.items())
     return f"""
     SELECT c.identity, c.table_name, c.metric, c.space, c.model, c.format, a.atttypmod, t.typname, c.created_at::text,
       (SELECT json_build_object('kind', m.amname, 'options', x.reloptions,
                                 'note', obj_description(x.oid, 'pg_class'))::text
        FROM pg_index i JOIN pg_class x ON x.oid = i.indexrelid JOIN pg_am m ON m.oid = x.relam
+       JOIN pg_opclass o ON o.oid = i.indclass[0]
        CROSS JOIN LATERAL (SELECT x.relname IN (c.table_name || '_v', c.table_name || '_w') AS is_ours) own
-       WHERE i.indrelid = k.oid AND i.indisvalid AND (m.amname = 'hnsw' OR m.amname = 'ivfflat' AND own.is_ours)
+       WHERE i.indrelid = k.oid AND i.indisvalid AND i.indpred IS NULL AND i.indkey[0] = a.attnum
+         AND o.opcname = t.typname || CASE c.metric {by_metric} END
+         AND (m.amname = 'hnsw' OR m.amname = 'ivfflat' AND own.is_ours)
        ORDER BY own.is_ours DESC, x.oid DESC LIMIT 1),
       EXISTS (SELECT FROM pg_index i JOIN pg_class x ON x.oid = i.indexrelid
               WHERE i.indrelid = k.oid AND i.indisvalid AND x.relname = c.table_name || '{WORDS_INDEX}')

@@ -127,9 +127,8 @@ class PgvectorBackend:
 
     def list_collections(self) -> list[str]:
         try:
-            rows = self._run(
-                lambda cursor: cursor.execute(f"SELECT name FROM {layout.registry(self._settings)}", []).fetchall()
-            )
+            ask = layout.listed(self._settings)
+            rows = self._run(lambda cursor: cursor.execute(ask, [self._settings.schema_name]).fetchall())
         except UnknownCollection:  # nobody made one yet
             return []
         return sorted(name for (name,) in rows)

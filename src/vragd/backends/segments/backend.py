@@ -360,6 +360,8 @@ class SegmentBackend:
         """The state of a manifest. What was `fetched` is kept there, should a later segment be missing."""
         with faults_told(self._storage.place(name)):
             manifest = manifest_of(content)
+            if manifest.info.name != name:  # it was copied or renamed as a whole: where it lies is what it is called
+                manifest = replace(manifest, info=replace(manifest.info, name=name))
             known = fetched | ({segment.name: segment for segment in had.segments} if had else {})
             for segment in manifest.segments:
                 if segment not in known:

@@ -122,11 +122,15 @@ def _check_model(info: CollectionInfo, shape: Shape) -> None:
         )
 
 
-def transfer(origin: Origin, backend: VectorBackend, name: str, progress: Progress = lambda _: None) -> Moved:
+def transfer(
+    origin: Origin, backend: VectorBackend, name: str, progress: Progress = lambda _: None,
+    with_text: bool | None = None,
+) -> Moved:  # fmt: skip
     """
     Put every record that is not there as it is, and look at all of it again. May be interrupted and repeated.
 
-    A record without a version is always put. Raises what the backend and the origin raise.
+    A record without a version is always put. `with_text`: whether text is to be there, which a version does not tell;
+    None where nobody says. Raises what the backend and the origin raise.
     """
     moved = Moved()
     had = {key: version for key, version in backend.list_keys(name, versions=True) if version}
@@ -138,7 +142,12 @@ def transfer(origin: Origin, backend: VectorBackend, name: str, progress: Progre
             expected += [key_id(record.entry.key) for record in some]
             sources |= {source_of(record.entry.key) for record in some}
             kept.offer(some)
-            new = [one for one in some if not one.entry.version or had.get(one.entry.key) != one.entry.version]
+            new, there = list[Record](), list[Record]()
+            for one in some:
+                as_it_is = one.entry.version and had.get(one.entry.key) == one.entry.version
+                (there if as_it_is else new).append(one)
+            if with_text is not None:
+                new += _of_other_text(backend, name, there, with_text=with_text)
             moved.n_there += len(some) - len(new)
             if new:
                 moved.n_put += _put(backend, name, new, moved.refused)
@@ -148,6 +157,17 @@ def transfer(origin: Origin, backend: VectorBackend, name: str, progress: Progre
     _look_again(backend, name, np.unique(np.array(expected, dtype=np.int64)), sources, moved)
     _compare(backend, name, kept.records, moved, origin.shape.metric)
     return moved
+
+
+def _of_other_text(
+    backend: VectorBackend, name: str, there: list[Record], *, with_text: bool
+) -> list[Record]:  # fmt: skip
+    """Those that are there without their text, which is to be there too; or with it, which is not."""
+    held = backend.get(name, [one.entry.key for one in there], values=False, metadata=True) if there else {}
+    has = {key for key, stored in held.items() if stored.payload.get("content")}
+    if not with_text:
+        return [one for one in there if one.entry.key in has]
+    return [one for one in there if one.entry.payload.get("content") and one.entry.key not in has]
 
 
 def _batches(records: Iterator[Record]) -> Iterator[list[Record]]:
