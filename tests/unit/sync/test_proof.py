@@ -23,6 +23,7 @@ from vragd.sync.prepared import Visit
 from vragd.sync.proof.guard import NOTHING, Held, guarded
 from vragd.sync.proof.proof import Proof
 from vragd.vault.ignore import Rules
+from vragd.vault.mounts import Mount
 from vragd.vault.read import Content
 from vragd.vault.root import Root
 from vragd.vault.scan import Scan, scan
@@ -356,6 +357,12 @@ def test_what_is_mounted_over_a_few_notes_hides_them_and_deletes_none(world: Wor
         assert judged() == ([], True), "of the rest the scan is believed"
         assert world.proof.held == set(few)
         assert "disk" not in world.proof.state.mounts, "a later scan doubts it, too, and after a restart"
+    (world.folder / "disk/other.md").write_text("of the disk that was laid over them")
+    world.apply("disk/other.md")
+    known = world.store.reader.stamps(world.source.id, "", None, 1 << 20, versions())
+    state = world.proof.state
+    assert judged("disk/other.md") == ([], True), "that another note of it is known by now says nothing of them"
+    assert world.proof.held == set(few)
     assert judged(few[1]) == ([few[0], few[2]], True), "one that is known is there: it is the disk they are on"
     assert world.proof.held == set()
     assert judged(confirm=True) == (few, True)
@@ -365,8 +372,8 @@ def test_what_is_mounted_over_a_few_notes_hides_them_and_deletes_none(world: Wor
 class Mounted(Root):
     """A root inside of which something is mounted on `disk`, as the system's table says."""
 
-    def mounts(self) -> dict[str, str]:
-        return {"disk": "tmpfs"}
+    def mounts(self) -> dict[str, Mount]:
+        return {"disk": Mount(b"/disk", "tmpfs", b"")}
 
 
 def test_below_a_mount_that_no_scan_has_seen_nothing_is_gone(world: World) -> None:
