@@ -117,7 +117,7 @@ class Stores:
             raise final[0]
 
     def end_soon(self) -> None:
-        """They are to be stopped: no other is opened, and what takes long in opening one ends at its next safe point."""
+        """They are to be stopped: no other is opened, and what takes long in one ends at its next safe point."""
         self._stopping = True
 
     async def stop(self) -> None:

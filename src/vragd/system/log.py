@@ -121,7 +121,7 @@ class _Stderr:
                 return
             rest = text.encode("utf-8", "backslashreplace")
             while rest and self._has_room(self._fd):
-                rest = rest[os.write(self._fd, rest[: select.PIPE_BUF]) :]  # a longer one waits where there is less room
+                rest = rest[os.write(self._fd, rest[: select.PIPE_BUF]) :]  # there may be no room for more
         except (AttributeError, OSError, ValueError):
             return
 

@@ -70,7 +70,7 @@ def configured_by(path: str) -> str | None:
 
 @dataclass(slots=True)
 class _Config:
-    """One config folder. `entries` are those last read, None before that; `mounted` if they are on a mount of theirs."""
+    """One config folder. `entries` were read last, None before that; `mounted` if they were on a mount of their own."""
 
     entries: tuple[str, ...] | None = None
     stamp: Stamp | None = None
