@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.harness import COMMAND_S
 from vragd.embed.ollama.settings import OllamaEmbedder
 from vragd.embed.onnx.download import fetch
 from vragd.embed.onnx.hub import Listed
@@ -77,5 +78,7 @@ def test_nor_does_it_where_the_library_of_ollamas_makers_is_loaded(
 ) -> None:
     bare.setenv(name, value)
     code = "import os; from vragd.embed.ollama.library import ollama; print(ollama.Client.__name__, os.environ[%r])"
-    done = subprocess.run([sys.executable, "-c", code % name], capture_output=True, text=True, check=False, timeout=60)
+    done = subprocess.run(
+        [sys.executable, "-c", code % name], capture_output=True, text=True, check=False, timeout=COMMAND_S
+    )
     assert done.stdout == f"Client {value}\n", done.stderr
