@@ -71,5 +71,7 @@ def test_where_every_file_has_another_inode_each_time_a_scan_finds_nothing_to_re
     known = world.store.reader.stamps(world.source.id, "", None, 10**6, versions())
     found = scan(world.folder, Rules(("*.md",), ()))
     assert found.notes.keys() == known.keys()
+    # what was only just written is doubted for a while: here it is known as it was found
+    known = {path: (*found.notes[path], False, *row[5:]) for path, row in known.items()}
     found.notes = {path: stamp._replace(inode=stamp.inode + 1_000_000) for path, stamp in found.notes.items()}
     assert compare(found, known, Rules(("*.md",), ())).dirty == []
