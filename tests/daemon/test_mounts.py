@@ -185,6 +185,27 @@ def test_an_empty_disk_laid_over_a_few_notes_hides_them_and_deletes_none(make: M
     assert daemon.problems() == []
 
 
+@pytest.mark.parametrize("away", ["true", "umount -l"], ids=["over it", "in its place"])
+def test_another_folder_mounted_where_one_is_already_is_seen_and_deletes_nothing(make: Make, away: str) -> None:
+    daemon = make("disk", by=MOUNT_FOLDER, watch={"settle_ms": 50})
+    other = daemon.home / "other"
+    other.mkdir()
+    (other / "q.md").write_text("a quokka on another disk\n")
+    (daemon.vault / "v.md").write_text("in the vault\n")
+    for i in range(3, N):
+        (daemon.content / f"n{i}.md").unlink()  # so few that the guard would let them go
+    daemon.begin()
+    few = {f"disk/n{i}.md" for i in range(3)}
+    assert set(daemon.files()) == {*few, "v.md"}
+    daemon.order(f"{away} '{daemon.disk}'; mount --bind '{other}' '{daemon.disk}'")
+    until(lambda: daemon.paths("quokka", mode="keyword") == ["disk/q.md"], "what is mounted there now")
+    (daemon.inside / "later.md").write_text("a numbat, later\n")
+    until(lambda: daemon.paths("numbat", mode="keyword") == ["disk/later.md"], "a note on it, by an event")
+    daemon.client.request("POST", "/v1/sync", {"wait_s": 5})
+    assert set(daemon.files()) == {*few, "v.md", "disk/q.md", "disk/later.md"}
+    assert daemon.store["sources"][0]["n_deletes_held"] == len(few)
+
+
 def test_a_vault_of_layers_is_what_shows_of_them(make: Make) -> None:
     daemon = make(".", by=MOUNT_LAYERS, watch={"settle_ms": 50})
     (daemon.content / "deep").mkdir()

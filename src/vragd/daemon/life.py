@@ -146,6 +146,7 @@ class Daemon:
         self._socket_inode: int | None = None
         self._owns_socket = False  # whether the name at `_socket` is ours to remove
         self._duties = Duties(self._stores, self._stands)
+        self._deadline: threading.Timer | None = None
 
     async def main(self) -> int:
         """Start, wait for a signal, stop; the exit status."""
@@ -153,6 +154,8 @@ class Daemon:
         started = time.monotonic()
         try:
             await self._stores.start()
+            if self._stop.is_set():
+                return self._status
             self._listen()
             self._serve_metrics()
             self._tasks = [asyncio.create_task(self._pulse.run()), asyncio.create_task(self._reloads())]
@@ -319,13 +322,13 @@ class Daemon:
     def end(self, status: int) -> None:
         """Stop, and end with `status` unless another was wanted before."""
         self._status = self._status or status
+        self._stores.end_soon()
         self._stop.set()
+        self._begin_deadline()
 
     async def _goodbye(self) -> None:
         """Stop within the deadline; past it, leave. Exit status 1 if a last flush failed."""
-        deadline = threading.Timer(STOP_DEADLINE_S, self._leave_now)  # not the loop's: it may be what hangs
-        deadline.daemon = True
-        deadline.start()
+        self._begin_deadline()
         notify.stopping()
         await self._duties.stop()
         for task in self._tasks:
@@ -346,6 +349,13 @@ class Daemon:
             self._status = self._status or 1
         if self._server is not None:
             log.info("daemon.service_stopped", status=self._status)
+
+    def _begin_deadline(self) -> None:
+        """From when the end is wanted, which may be while stores are opened."""
+        if self._deadline is None:
+            self._deadline = threading.Timer(STOP_DEADLINE_S, self._leave_now)  # not the loop's: it may be what hangs
+            self._deadline.daemon = True
+            self._deadline.start()
 
     def _leave_now(self) -> None:
         log.warning("daemon.stop_overdue", deadline_s=STOP_DEADLINE_S, status=self._status)

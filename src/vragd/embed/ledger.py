@@ -67,12 +67,14 @@ class Ledger:
         """
         with self._alone():
             months = self._read()
-            counts = months.setdefault(month or self.month(), {})
+            now = month or self.month()
+            counts = months.setdefault(now, {})
             so_far = counts.get(account, 0)
             if most is not None and so_far + tokens > most:
                 return so_far
             counts[account] = max(0, so_far + tokens)
-            kept = dict(sorted(months.items())[-MONTHS:])
+            # that of now, too, where a clock that lost its time has it before all others
+            kept = {name: months[name] for name in sorted({*sorted(months)[-MONTHS:], now})}
             write_atomic(self.file, [json.dumps(kept, indent=1).encode()])
         return None
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -22,6 +23,10 @@ SILENT_FOR_S = 5.0
 WARM_UP_AFTER_S, WARM_UP_S = 0.5, 600.0
 """How long after such a silence the model is asked for once with patience, and with how much."""
 PROBE = "vragd"
+ENVIRONMENT = frozenset(
+    {"HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY", "SSL_CERT_FILE", "SSL_CERT_DIR", "SSLKEYLOGFILE"}
+)
+"""What httpx reads there."""
 MAX_HALVINGS = 8
 BROKE_HALVINGS, BROKE_CHARS = 3, 200  # where what runs the model dies of a text: how far it is cut to find out
 
@@ -72,6 +77,20 @@ def checked_url(url: str, *, allow_remote: bool) -> bool:
 def asks_proxy(url: str) -> bool:
     """Whether the environment's proxy may be used: it could not reach our loopback, and would see the notes."""
     return not is_here(urlsplit(url).hostname or "")
+
+
+@contextmanager
+def by_environment() -> Iterator[None]:
+    """Around the making of a client of httpx's. Raises ConfigError for what the environment says and nobody can use."""
+    try:
+        yield
+    except (ImportError, OSError, ValueError, httpx.InvalidURL):  # whose words quote it, with its password
+        said = sorted(name for name in os.environ if name.upper() in ENVIRONMENT and os.environ[name])
+        raise ConfigError(
+            f"what the environment says of proxies and certificates cannot be used: {', '.join(said) or 'see there'}",
+            hint="a proxy is to be http://HOST:PORT (socks5:// needs pip install socksio), NO_PROXY without masks of"
+            " IPv6, SSL_CERT_FILE a file of certificates",
+        ) from None
 
 
 def verifies(url: str, *, is_local: bool) -> bool:

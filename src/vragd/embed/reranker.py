@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 import httpx
 
-from vragd.embed.remote import Silent, asks_proxy, encodable, over_http, verifies
+from vragd.embed.remote import Silent, asks_proxy, by_environment, encodable, over_http, verifies
 from vragd.errors import EmbedderRefused, EmbedderUnavailable
 from vragd.system.secrets import Unfit, can_be_sent, secret_in
 
@@ -25,7 +25,7 @@ MOST_BYTES = 4 << 20
 
 class Reranker:
     """
-    A connection pool to one endpoint. Any thread; contacts nobody before it is asked.
+    A connection pool to one endpoint. Any thread; contacts nobody before it is asked. Raises as `by_environment`.
 
     `speaks`, `key_file` and `timeout_s` are as the configuration has them for `rerank`; `model` may be empty.
     `is_local`: it is on this machine.
@@ -35,12 +35,13 @@ class Reranker:
         self, url: str, speaks: Speaks, model: str, key_file: str | None, timeout_s: float, *, is_local: bool
     ) -> None:
         self._url, self._speaks, self._model, self._key_file, self._timeout_s = url, speaks, model, key_file, timeout_s
-        self._client = httpx.Client(
-            timeout=timeout_s,
-            trust_env=asks_proxy(url),
-            follow_redirects=False,  # whoever listens must not send passages, or the key, on to another host
-            verify=verifies(url, is_local=is_local),
-        )
+        with by_environment():
+            self._client = httpx.Client(
+                timeout=timeout_s,
+                trust_env=asks_proxy(url),
+                follow_redirects=False,  # whoever listens must not send passages, or the key, on to another host
+                verify=verifies(url, is_local=is_local),
+            )
 
     def relevance(self, question: str, passages: Sequence[str]) -> list[float]:
         """

@@ -34,7 +34,7 @@ class Beats:
         self._late = self.goes_on
         return self._late
 
-    def begin(self, mounted: Mapping[str, str]) -> None:
+    def begin(self, mounted: Mapping[str, object]) -> None:
         """Look whether anything is new, other mounts than these included. On the loop."""
         self.goes_on = True
         try:
@@ -43,7 +43,7 @@ class Beats:
             self.goes_on = False
             self._failed(error)
 
-    def _look(self, mounted: Mapping[str, str]) -> None:
+    def _look(self, mounted: Mapping[str, object]) -> None:
         try:
             seen = self._look_at()
         except Exception as error:

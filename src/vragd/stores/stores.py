@@ -107,13 +107,18 @@ class Stores:
             if entry.settings is not None:
                 self._embedders.expect(entry.settings.embedder)
         for entry in entries:
-            if entry.settings is not None:
+            if entry.settings is not None and not self._stopping:
                 try:
                     await self.start_store(entry.name, entry.settings)
                 except Exception as error:  # one store's fault is not the others'
                     log.error("store.start_failed", store=entry.name, **error_fields(error))
-        if not self.indexers and (final := [error for error in self.failed.values() if not error.transient]):
+        final = [error for error in self.failed.values() if not error.transient]
+        if final and not (self.indexers or self._stopping):
             raise final[0]
+
+    def end_soon(self) -> None:
+        """They are to be stopped: no other is opened, and what takes long in one ends at its next safe point."""
+        self._stopping = True
 
     async def stop(self) -> None:
         """End every store's work and close it. Raises the first error of a last flush, after all are closed."""

@@ -67,7 +67,7 @@ class Keeper:
         self._rescan_at: float | None = None
         self.unreadable: set[str] = set()  # folders that could not be listed when they were last looked at
         self._mounts: dict[str, tuple[int, int]] = {}  # those the watch is known to reach below
-        self._mounted: Mapping[str, str] | None = None  # the system's table of mounts, when it was last looked at
+        self._mounted: Mapping[str, object] | None = None  # the system's table of mounts, when it was last looked at
         self._connecting = self._in_vain = False
         self._checking = asyncio.Lock()
         self._beating: asyncio.Task[None] | None = None
@@ -165,7 +165,7 @@ class Keeper:
                 await self._heal(seen.mounted)
                 self._rescan_if_due()
 
-    async def _heal(self, mounted: Mapping[str, str]) -> None:
+    async def _heal(self, mounted: Mapping[str, object]) -> None:
         """Watch what could not be watched, and mind what was mounted meanwhile: nobody tells of either."""
         before, self._mounted = self._mounted, mounted
         if before is not None and mounted != before:

@@ -16,6 +16,7 @@ import linecache
 import logging
 import os
 import re
+import select
 import stat
 import sys
 import threading
@@ -95,10 +96,19 @@ def _uncaught_in_thread(args: threading.ExceptHookArgs) -> None:
         _uncaught(args.exc_type, args.exc_value, args.exc_traceback)
 
 
+CLOGGED_S = 0.25
+
+
 class _Stderr:
-    """Standard error, unbuffered: what cannot be written is gone, and does not spoil the exit status either."""
+    """
+    Standard error, unbuffered: what cannot be written is gone, and does not spoil the exit status either.
+
+    So it is where it may be a pipe that nobody reads, or a terminal that was stopped: a line waits for that a moment,
+    and those after it do not until there is room again.
+    """
 
     def __init__(self) -> None:
+        self._clogged = False
         try:
             self._fd: int | None = sys.stderr.fileno()
         except (AttributeError, OSError, ValueError):  # none at all, or a stand-in without a descriptor
@@ -110,10 +120,16 @@ class _Stderr:
                 sys.stderr.write(text)
                 return
             rest = text.encode("utf-8", "backslashreplace")
-            while rest:
-                rest = rest[os.write(self._fd, rest) :]
+            while rest and self._has_room(self._fd):
+                rest = rest[os.write(self._fd, rest[: select.PIPE_BUF]) :]  # there may be no room for more
         except (AttributeError, OSError, ValueError):
             return
+
+    def _has_room(self, fd: int) -> bool:
+        poll = select.poll()
+        poll.register(fd, select.POLLOUT)
+        self._clogged = not poll.poll(0 if self._clogged else CLOGGED_S * 1000)
+        return not self._clogged
 
     def flush(self) -> None:
         """Nothing is held back."""

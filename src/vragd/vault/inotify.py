@@ -169,8 +169,8 @@ class Inotify:
             if full:
                 self._fail(path, "enospc")
                 continue
-            if path in mounts and not is_local(mounts[path]):
-                self._fail(path, f"file_system_{mounts[path]}")
+            if path in mounts and not is_local(mounts[path].kind):
+                self._fail(path, f"file_system_{mounts[path].kind}")
                 continue
             try:
                 folders, configs = self._watch(root, path)

@@ -13,13 +13,23 @@ import threading
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 MOUNTINFO = Path("/proc/self/mountinfo")
 AGAIN_S = 30.0
 """It is read so often all the same: a system that only looks like Linux may have the file, and tell of nothing."""
 
-Mounts = Sequence[tuple[bytes, str]]
-"""Each mount's place and kind of file system, in the order in which they were made."""
+
+class Mount(NamedTuple):
+    """What is mounted at a `place`: the `kind` of file system, and `what` tells it from another of that kind there."""
+
+    place: bytes
+    kind: str
+    what: bytes
+
+
+Mounts = Sequence[Mount]
+"""In the order in which they were made."""
 
 
 class Table:
@@ -66,13 +76,16 @@ class Table:
 
 def parsed(raw: bytes) -> Mounts:
     """What the text of a table says."""
-    rows = list[tuple[bytes, str]]()
+    rows = list[Mount]()
     for line in raw.split(b"\n"):
         left, dash, right = line.partition(b" - ")
         if dash:
+            number, _, device, root, place, *_ = left.split(b" ")
             # blanks and line ends in a name stand there as three octal digits (proc(5)), the rest as it is
-            place = re.sub(rb"\\([0-7]{3})", lambda octal: bytes([int(octal[1], 8)]), left.split(b" ")[4])
-            rows.append((place, right.split(b" ")[0].decode("ascii", "replace")))
+            place = re.sub(rb"\\([0-7]{3})", lambda octal: bytes([int(octal[1], 8)]), place)
+            # the number is used again at once, and the device of a bind mount is that of the disk
+            what = b" ".join((number, device, root))
+            rows.append(Mount(place, right.split(b" ")[0].decode("ascii", "replace"), what))
     return rows
 
 

@@ -28,10 +28,13 @@ ABSENT_FOR_S = 60.0
 _COMPANIONS = ("appearance.json", "core-plugins.json", "community-plugins.json", "workspace.json", "hotkeys.json")
 _MAX_BYTES = 16 << 20
 
-_WAY = "/"  # no config folder has this path
+_WAY, _MOUNTED = "/", "//"  # no config folder has these paths
 
 Record = Mapping[str, list[str] | None]
-"""What each config folder excludes, by its path; None while nobody could tell. And the way to the root, by `/`."""
+"""
+What each config folder excludes, by its path; None while nobody could tell. The way to the root, by `/`, and those that
+are mounts, by `//`.
+"""
 
 
 def obsidian_filters(app_json: bytes) -> tuple[str, ...]:
@@ -67,12 +70,13 @@ def configured_by(path: str) -> str | None:
 
 @dataclass(slots=True)
 class _Config:
-    """One config folder. `entries` are those last read; None before that."""
+    """One config folder. `entries` were read last, None before that; `mounted` if they were on a mount of their own."""
 
     entries: tuple[str, ...] | None = None
     stamp: Stamp | None = None
     missing_since: float | None = None
     trouble: str = ""
+    mounted: bool = False
 
 
 class Exclusions:
@@ -105,15 +109,18 @@ class Exclusions:
         }
         if any(path.startswith("../") for path in made):
             made[_WAY] = list(self._way)
+        if mounted := [path for path, one in sorted(self._configs.copy().items()) if one.mounted]:
+            made[_MOUNTED] = mounted
         return made
 
     def recall(self, record: Record) -> None:
         """Begin with what an earlier process knew, and did not know: it holds until something else is known."""
         self._way = tuple(record.get(_WAY) or ())
+        mounted = record.get(_MOUNTED) or ()
         self._configs = {
-            path: _Config(None if entries is None else tuple(entries))
+            path: _Config(None if entries is None else tuple(entries), mounted=path in mounted)
             for path, entries in record.items()
-            if path != _WAY
+            if path not in (_WAY, _MOUNTED)
         }
         self.learn(())
 
@@ -248,7 +255,7 @@ class Exclusions:
             self._unknown(path, one or _Config(), errno.errorcode.get(error.errno or 0, "EIO").lower(), root)
         else:
             fresh = self._clock.wall() - max(stamp[3], stamp[4]) / 1e9 < RACY_S
-            self._configs[path] = _Config(entries, None if fresh else stamp)
+            self._configs[path] = _Config(entries, None if fresh else stamp, mounted=_is_mounted(root, path))
 
     def _unknown(self, path: str, one: _Config, why: str, root: Root) -> None:
         strange = not _is_obsidians(path.rpartition("/")[2])
@@ -260,7 +267,9 @@ class Exclusions:
     def _missing(self, root: Root, path: str, one: _Config, *, proven: bool) -> None:
         now = self._clock.awake()  # whoever writes it anew slept as long as we
         one.trouble, one.stamp = "app_json_missing", None
-        if not (proven or one.entries is None) or root.health() != "ok":
+        if one.mounted or _is_mounted(root, path):  # what is away with its mount, or below one, is there all the same
+            one.trouble, one.missing_since = "app_json_unmounted" if one.mounted else "app_json_mounted_over", None
+        elif not (proven or one.entries is None) or root.health() != "ok":
             one.missing_since = None
         elif one.missing_since is None:
             one.missing_since = now
@@ -275,6 +284,10 @@ def configs_among(names: Iterable[str], fd: int) -> bool:
 
 def _vault_of(path: str) -> str:
     return path.rpartition("/")[0]
+
+
+def _is_mounted(root: Root, path: str) -> bool:
+    return root.is_mount(path) or root.is_mount(f"{path}/{SETTINGS}")
 
 
 def _is_obsidians(name: str) -> bool:

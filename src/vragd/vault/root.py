@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Literal
 
 from vragd.system.places import as_on_disk
-from vragd.vault.mounts import MOUNTINFO, Mounts, mounts
+from vragd.vault.mounts import MOUNTINFO, Mount, Mounts, mounts
 from vragd.vault.read import open_folder
 
 # inotify sees every change made through these; on any other (NFS, SMB, FUSE, 9p) only polling does.
@@ -52,7 +52,7 @@ class Root:
         self.fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         info = os.fstat(self.fd)
         self.identity = Identity(info.st_dev, info.st_ino, _has_obsidian(self.fd))
-        self._mounts: tuple[Mounts | None, Mapping[str, str]] = None, {}  # of which table these are those inside
+        self._mounts: tuple[Mounts | None, Mapping[str, Mount]] = None, {}  # of which table these are those inside
 
     def health(self) -> Health:
         """Whether `path` still leads to this very directory, and an Obsidian vault still looks like one."""
@@ -99,15 +99,20 @@ class Root:
             os.close(fd)
         return info.st_dev, info.st_ino
 
-    def mounts(self) -> Mapping[str, str]:
-        """The folders inside on which something is mounted, with its kind of file system; {} where nobody tells."""
+    def mounts(self) -> Mapping[str, Mount]:
+        """The folders inside on which something is mounted, and what was mounted there last; {} where nobody tells."""
         table, (known, found) = mounts(), self._mounts
         if table is not known:
             inside = os.fsencode(self.real).rstrip(b"/") + b"/"
-            below = ((place, kind) for place, kind in table if place.startswith(inside))
-            found = {os.fsdecode(place[len(inside) :]): kind for place, kind in below}
+            below = (mount for mount in table if mount.place.startswith(inside))
+            found = {os.fsdecode(mount.place[len(inside) :]): mount for mount in below}
             self._mounts = table, found
         return found
+
+    def is_mount(self, path: str) -> bool:
+        """Whether something is mounted at this very `path`, which may lead out by `..`; False where nobody tells."""
+        place = os.fsencode(os.path.normpath(os.path.join(self.real, path)))
+        return any(mount.place == place for mount in mounts())
 
     def ignores_case(self) -> bool:
         """Whether names that differ in case only are one file here."""
@@ -195,10 +200,10 @@ def file_system(path: Path, mountinfo: Path = MOUNTINFO) -> str | None:
     """The type of the file system `path` is on, or None where the system does not tell (macOS)."""
     real = os.fsencode(os.path.realpath(path))
     best, kind = -1, None
-    for mount, type_ in mounts(mountinfo):
-        inside = real == mount or real.startswith(mount.rstrip(b"/") + b"/")
-        if inside and len(mount) >= best:  # a later mount on the same place covers the earlier
-            best, kind = len(mount), type_
+    for mount in mounts(mountinfo):
+        inside = real == mount.place or real.startswith(mount.place.rstrip(b"/") + b"/")
+        if inside and len(mount.place) >= best:  # a later mount on the same place covers the earlier
+            best, kind = len(mount.place), mount.kind
     return kind
 
 

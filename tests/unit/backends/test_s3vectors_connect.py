@@ -2,21 +2,28 @@
 
 from __future__ import annotations
 
+import inspect
 import json
+import os
+import signal
 import socket
+import subprocess
 import time
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from botocore.exceptions import ClientError, LoginRefreshRequired
+from botocore.credentials import ProcessProvider
+from botocore.exceptions import ClientError, CredentialRetrievalError, LoginRefreshRequired
 from botocore.utils import get_login_token_cache_directory
 
 from tests.backends import put
 from tests.fakes.s3vectors import CREDENTIALS, FakeS3Vectors
+from tests.harness import until
 from vragd.backends.aws import connect
-from vragd.backends.aws.errors import BadCredentials, from_library
+from vragd.backends.aws.errors import BadCredentials, Unreachable, from_library
+from vragd.backends.aws.process import Bounded
 from vragd.backends.base import Entry
 from vragd.backends.opensearch.settings import OpenSearchBackend
 from vragd.backends.s3vectors.backend import S3VectorsBackend as Backend
@@ -53,6 +60,28 @@ def make_client(settings: S3VectorsBackend, *, for_query: bool) -> Any:
 
 
 REMOTE = "http://vectors.example.org:9000"
+
+
+def test_a_program_that_gives_credentials_and_never_ends_is_ended_and_no_question_waits_for_it(
+    own_aws: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"):
+        monkeypatch.delenv(name, raising=False)
+    program, pid = tmp_path / "program", tmp_path / "pid"
+    program.write_text(f"#!/bin/sh\necho $$ >{pid}\nexec sleep 600\n")
+    program.chmod(0o700)
+    own_aws.write_text(f"[default]\ncredential_process = {program}\n")
+    backend = Backend(settings(endpoint_url="http://127.0.0.1:9", query_timeout_s=0.5))
+    for _ in range(3):
+        with pytest.raises(Unreachable, match="within 1 s"):
+            backend.query("notes", np.ones(4, np.float32), 5)
+    until(lambda: pid.exists() and pid.read_text().endswith("\n"), "the program to say which it is")
+    os.kill(int(pid.read_text()), signal.SIGKILL)  # it runs still
+    assert inspect.signature(ProcessProvider).parameters["popen"].default is Bounded, "all that botocore begins"
+    with Bounded([str(program)], stdout=subprocess.PIPE, stderr=subprocess.PIPE) as begun:
+        with pytest.raises(CredentialRetrievalError, match="did not end"):
+            begun.communicate(timeout=0.5)
+        assert begun.returncode == -signal.SIGKILL
 
 
 @pytest.mark.parametrize("variable", ["AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3VECTORS"])

@@ -13,7 +13,7 @@ from pydantic import ValidationError
 
 from tests.clock import FakeClock
 from tests.fakes.openai import FakeOpenAI, tokens_of
-from vragd.embed.ledger import FILE, Ledger, Unreadable, about_tokens, most_tokens, sent_of
+from vragd.embed.ledger import FILE, MONTHS, Ledger, Unreadable, about_tokens, most_tokens, sent_of
 from vragd.embed.openai.embedder import OpenAI, create
 from vragd.embed.openai.settings import OpenAIEmbedder
 from vragd.embed.registry import create_embedder
@@ -102,6 +102,13 @@ def test_the_count_goes_on_after_a_restart_and_the_month_begins_anew(server: Fak
     clock.pass_(A_DAY_S)
     assert again.embed_documents(TEXTS).shape == (len(TEXTS), server.dimension)
     assert again.space("c").dimension == server.dimension
+
+
+def test_a_clock_that_lost_its_time_counts_all_the_same(server: FakeOpenAI, tmp_path: Path, limited: Limited) -> None:
+    for n in range(MONTHS):
+        Ledger(tmp_path, FakeClock(wall=NOVEMBER - n * 31 * A_DAY_S)).add("another", 1)
+    fill(limited(FakeClock(wall=0.0)))
+    assert spent(server) <= LIMIT
 
 
 def test_a_raised_limit_is_another_embedder_of_the_same_space(server: FakeOpenAI, limited: Limited) -> None:

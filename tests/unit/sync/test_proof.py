@@ -4,119 +4,20 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from vragd.backends.memory.settings import MemoryBackend
-from vragd.config.settings import LimitSettings, SourceSettings, StoreSettings
-from vragd.embed.base import Embedder
-from vragd.embed.builtin.settings import BuiltinEmbedder
-from vragd.embed.registry import create_embedder
+from tests.unit.sync.conftest import NAMES, Make, N, World
 from vragd.notes.chunk import versions
-from vragd.store.opening import open_store
 from vragd.sync.difference import Difference, compare
 from vragd.sync.pace import PACE
-from vragd.sync.prepared import Visit
 from vragd.sync.proof.guard import NOTHING, Held, guarded
 from vragd.sync.proof.proof import Proof
 from vragd.vault.ignore import Rules
 from vragd.vault.read import Content
-from vragd.vault.root import Root
 from vragd.vault.scan import Scan, scan
-
-N = 30  # above what the guard lets pass at once
-NAMES = [f"n{i}.md" for i in range(N)]
-
-
-@pytest.fixture(scope="module")
-def embedder() -> Iterator[Embedder]:
-    made = create_embedder("builtin", BuiltinEmbedder())
-    yield made
-    made.close()
-
-
-class World:
-    """A store on a folder that is no Obsidian vault, all its notes indexed."""
-
-    def __init__(self, home: Path, embedder: Embedder, *, watch: bool = True) -> None:
-        self.folder, self.away = home / "folder", home / "away"
-        self._home, self._embedder, self._watch = home, embedder, watch
-        self.folder.mkdir()
-        for name in NAMES:
-            (self.folder / name).write_text(f"note {name}")
-        self.open()
-        self.apply(*self.scan())
-
-    def open(self) -> None:
-        sources = (SourceSettings(path=self.folder, watch=self._watch),)
-        settings = StoreSettings(sources=sources, backend=MemoryBackend(type="memory"))
-        limits = LimitSettings(min_free_mib=0)
-        self.store = open_store("abc", settings, self._home / "store", limits, lambda: self._embedder)
-        (self.source,) = self.store.sources.values()
-        assert self.store.connect(self.source)
-        self.store.prepare()
-
-    def reopen(self) -> None:
-        self.store.close()
-        self.open()
-
-    def unmount(self) -> None:
-        """What an unmount leaves: an empty folder, and not the one we know."""
-        self.folder.rename(self.away)
-        self.folder.mkdir()
-        assert not self.source.healthy()
-        assert self.store.connect(self.source)
-
-    def mount(self) -> None:
-        shutil.rmtree(self.folder)
-        self.away.rename(self.folder)
-        assert self.store.connect(self.source)
-
-    def scan(self, folder: str = "", *, asked: bool = False, confirmed: bool = False) -> list[str]:
-        if asked or confirmed:
-            self.proof.ask_scan(confirm=confirmed)
-        return self.store.scan_source(self.source, folder)[0]
-
-    def apply(self, *paths: str) -> int:
-        """How many of the paths cannot be decided yet."""
-        report = self.store.apply([Visit(self.source, path) for path in paths])
-        later = len(report.later)
-        while report.deferred:
-            report = self.store.apply(report.deferred)
-            later += len(report.later)
-        return later
-
-    @property
-    def notes(self) -> int:
-        return self.store.reader.counts().notes
-
-    @property
-    def proof(self) -> Proof:
-        return self.store.proofs[self.source.id]
-
-
-Make = Callable[..., World]
-
-
-@pytest.fixture
-def make(tmp_path: Path, embedder: Embedder) -> Iterator[Make]:
-    made: list[World] = []
-
-    def make(**how: bool) -> World:
-        made.append(World(tmp_path, embedder, **how))
-        return made[-1]
-
-    yield make
-    for world in made:
-        world.store.close()
-
-
-@pytest.fixture
-def world(make: Make) -> World:
-    return make()
 
 
 @pytest.mark.parametrize("restart", [False, True])
@@ -329,56 +230,6 @@ def test_what_is_unmounted_while_a_scan_is_judged_is_not_believed_to_be_there(wo
     known = world.store.reader.stamps(world.source.id, "", None, 1 << 20, versions())
     proof.judge(root, found, known, proof.mark())
     assert proof.state.mounts == {"disk": (0, 0)}
-
-
-def test_what_is_mounted_over_a_few_notes_hides_them_and_deletes_none(world: World) -> None:
-    (world.folder / "disk").mkdir()
-    few = [f"disk/m{i}.md" for i in range(3)]
-    for path in few:
-        (world.folder / path).write_text(path)
-    world.apply(*few)
-    root, state = world.source.root, world.proof.state
-    assert root is not None
-    known = world.store.reader.stamps(world.source.id, "", None, 1 << 20, versions())
-
-    def judged(*there: str, confirm: bool = False) -> tuple[list[str], bool]:
-        world.proof.state = state
-        found = world.source.scan()
-        found.mounts["disk"] = (5, 7)
-        for path in set(few) - set(there):
-            del found.notes[path]
-        if confirm:
-            world.proof.ask_scan(confirm=True)
-        difference, is_gone = world.proof.judge(root, found, known, world.proof.mark())
-        return sorted(difference.missing), is_gone
-
-    for _ in range(2):
-        assert judged() == ([], True), "of the rest the scan is believed"
-        assert world.proof.held == set(few)
-        assert "disk" not in world.proof.state.mounts, "a later scan doubts it, too, and after a restart"
-    assert judged(few[1]) == ([few[0], few[2]], True), "one that is known is there: it is the disk they are on"
-    assert world.proof.held == set()
-    assert judged(confirm=True) == (few, True)
-    assert world.proof.state.mounts == {"disk": (5, 7)}
-
-
-class Mounted(Root):
-    """A root inside of which something is mounted on `disk`, as the system's table says."""
-
-    def mounts(self) -> dict[str, str]:
-        return {"disk": "tmpfs"}
-
-
-def test_below_a_mount_that_no_scan_has_seen_nothing_is_gone(world: World) -> None:
-    (world.folder / "disk").mkdir()
-    (world.folder / "disk" / "m.md").write_text("m")
-    world.apply("disk/m.md")
-    world.proof.take(Mounted(world.folder))
-    world.apply(*world.scan())
-    (world.folder / "disk" / "m.md").unlink()
-    (world.folder / "n1.md").unlink()
-    assert world.apply("disk/m.md", "n1.md") == 1
-    assert world.notes == N, "of the other nothing hides the place"
 
 
 def test_of_a_few_notes_most_are_not_gone_at_once_where_another_directory_stands(world: World) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import subprocess
 import sys
 import time
 
@@ -16,6 +17,21 @@ from vragd.system.clock import Clock
 def test_the_steady_clock_counts_sleep_on_linux() -> None:
     before = time.clock_gettime(time.CLOCK_BOOTTIME)
     assert before <= Clock().steady() <= time.clock_gettime(time.CLOCK_BOOTTIME)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="Linux has namespaces of time")
+def test_a_day_asleep_is_one_to_the_steady_clock_and_none_to_the_other() -> None:
+    """Where the system's clock that counts sleep is a day ahead: without that, one that never slept has both alike."""
+    code = "from vragd.system.clock import Clock; print(Clock().steady() - Clock().awake())"
+    apart = ["unshare", "-UrT", "--fork", "--boottime", "86400"]
+    if (tried := subprocess.run([*apart, "true"], capture_output=True, text=True, check=False)).returncode:
+        pytest.skip(f"this machine forbids namespaces of time: {tried.stderr}")
+    command = [sys.executable, "-c", code]
+    here, there = (
+        float(subprocess.run([*where, *command], capture_output=True, text=True, check=True).stdout)
+        for where in ([], apart)
+    )
+    assert abs(there - here - 86_400) < 1
 
 
 @pytest.mark.skipif(sys.platform != "darwin", reason="macOS counts sleep there")

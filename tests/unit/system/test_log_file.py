@@ -126,6 +126,38 @@ def test_a_standard_error_that_is_full_or_closed_does_not_even_spoil_the_exit_st
         assert (done.returncode, done.stdout) == (0, "alive\n"), redirect
 
 
+def test_a_standard_error_that_nobody_reads_holds_up_nobody_and_goes_on_when_it_is_read() -> None:
+    code = f"""
+import structlog
+from vragd.system import log
+log.set_up()
+logger = structlog.get_logger()
+{MANY}
+print('alive', flush=True)
+input()
+logger.info('a.b_c', i='last', text='x' * 9_000)
+"""
+    reading, writing = os.pipe()
+    with subprocess.Popen(
+        [sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=writing, text=True
+    ) as process:
+        os.close(writing)
+        try:
+            assert process.stdout is not None
+            assert process.stdout.readline() == "alive\n"
+            os.set_blocking(reading, False)
+            read = os.read(reading, 1 << 20)
+            os.set_blocking(reading, True)
+            process.communicate("\n", timeout=60)
+            with open(reading, "rb") as rest:
+                read += rest.read()
+        finally:
+            process.kill()
+    lines = [json.loads(line)["i"] for line in read.splitlines()]
+    assert lines == [*range(len(lines) - 1), "last"]
+    assert len(lines) < 2000
+
+
 def test_the_flag_comes_before_the_environment_and_this_before_the_file(tmp_path: Path, monkeypatch: Any) -> None:
     config = tmp_path / "config.yaml"
     config.write_text("log: {file: /var/log/one, keep: 5}\n")

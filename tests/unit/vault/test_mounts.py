@@ -9,11 +9,11 @@ import pytest
 
 from vragd.vault.mounts import MOUNTINFO, Table, mounts, parsed
 
-LINE = b"36 35 98:0 / /mnt/a\\040b rw,noatime - ext4 /dev/root rw\n"
+LINE = b"36 35 98:0 /x /mnt/a\\040b rw,noatime shared:1 - ext4 /dev/root rw\n"
 
 
 def test_a_table_is_read_by_its_columns() -> None:
-    assert parsed(LINE + b"nonsense\n") == [(b"/mnt/a b", "ext4")]
+    assert parsed(LINE + b"nonsense\n") == [(b"/mnt/a b", "ext4", b"36 98:0 /x")]
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux has the table")

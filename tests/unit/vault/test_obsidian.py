@@ -28,8 +28,8 @@ class Look:
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(text if isinstance(text, str) else json.dumps({"userIgnoreFilters": text}))
 
-    def hidden(self, *, proven: bool = True) -> list[str]:
-        self.exclusions.look(Root(self.vault), proven=proven)
+    def hidden(self, *, proven: bool = True, root: Root | None = None) -> list[str]:
+        self.exclusions.look(root or Root(self.vault), proven=proven)
         return sorted(entry for scope in self.exclusions.scopes() for entry in scope.entries)
 
     def again(self) -> Look:
@@ -164,6 +164,33 @@ def test_a_directory_that_is_not_proven_proves_nothing_of_its_settings_either(lo
     assert again.hidden() == ["Private/"]  # from now on time counts
     again.clock.pass_(ABSENT_FOR_S)
     assert again.hidden() == []
+
+
+class Mounted(Root):
+    """A root where these paths are mounts."""
+
+    places: frozenset[str] = frozenset()
+
+    def is_mount(self, path: str) -> bool:
+        return path in self.places
+
+
+@pytest.mark.parametrize("place", [".obsidian", ".obsidian/app.json"])
+@pytest.mark.parametrize("laid_over", [True, False])
+def test_settings_below_a_mount_or_on_one_that_is_away_are_not_gone(look: Look, place: str, laid_over: bool) -> None:
+    look.write(["Private/"])
+    root = Mounted(look.vault)
+    root.places = frozenset() if laid_over else frozenset({place})
+    assert look.hidden(root=root) == ["Private/"]
+    root.places = frozenset({place}) if laid_over else frozenset()
+    (look.vault / ".obsidian/app.json").rename(look.vault / "away.json")
+    for one in (look, look.again()):
+        for _ in range(3):
+            assert one.hidden(root=root) == ["Private/"]
+            one.clock.pass_(1e6)
+        assert one.exclusions.trouble == ("app_json_mounted_over" if laid_over else "app_json_unmounted")
+    look.write(["Other/"])
+    assert look.hidden(root=root) == ["Other/"]
 
 
 @pytest.mark.parametrize("text", ["", "[", '{"userIgnoreFilters": {}}', "<<<<<<< HEAD\n{}\n"])

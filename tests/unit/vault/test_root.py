@@ -203,7 +203,9 @@ def test_a_name_that_is_there_or_could_be_two_is_left_as_it_was_typed(tmp_path: 
 
 def test_what_is_mounted_inside_is_known_with_its_kind(tmp_path: Path) -> None:
     assert Root(tmp_path).mounts() == {}
-    assert Root(Path("/")).mounts().get("proc") == "proc"
+    assert Root(Path("/")).mounts()["proc"].kind == "proc"
+    assert Root(Path("/")).is_mount("proc") and Root(Path("/proc")).is_mount("../proc")
+    assert not Root(tmp_path).is_mount("proc")
     assert Root(Path("/")).mounted("proc") is not None
     assert Root(tmp_path.parent).mounted(tmp_path.name) is None
 

@@ -17,6 +17,7 @@ import boto3
 from botocore.config import Config
 from botocore.session import Session
 
+from vragd.backends.aws.process import bound
 from vragd.backends.aws.settings import AwsSettings
 from vragd.errors import BackendRefused
 from vragd.terms.hosts import is_here, stays_private
@@ -74,6 +75,7 @@ def _client(service: str, settings: AwsSettings, for_query: bool, way: dict[str,
     config = Config(
         retries=retries, read_timeout=timeout_s, connect_timeout=min(CONNECT_TIMEOUT_S, timeout_s), **way
     )  # fmt: skip
+    bound()
     known = Session(profile=settings.profile)
     known.register_component("data_loader", _loader())
     session = boto3.Session(botocore_session=known, region_name=settings.region)

@@ -7,11 +7,14 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 from botocore import exceptions as aws
 
 from vragd.errors import AGAIN, BackendRefused, BackendUnavailable, VragdError
+from vragd.system.lanes import Beside
+
+T = TypeVar("T")
 
 NO_CREDENTIALS = (
     aws.NoCredentialsError,
@@ -153,6 +156,22 @@ class Outage:
     def note(self, error: VragdError) -> None:
         with self._lock:
             self._seen = (self._clock(), error)
+
+    def in_time(self, ask: Callable[[], T], seconds: float | None, title: str) -> T:
+        """
+        What `ask` gives; for a query on a thread beside, as nobody bounds how long it is waited for credentials.
+
+        Raises Unreachable after so long, where that is said; what was asked goes on then.
+        """
+        if seconds is None:
+            return ask()
+        beside = Beside("aws-asked", ask)
+        if not beside.ends_in(seconds):
+            raise Unreachable(
+                f"{title} could not be asked within {seconds:g} s",
+                hint=f"what gives the credentials may wait for somebody: credential_process; {AGAIN}",
+            )
+        return beside.result()
 
     def check(self) -> None:
         """Raise what was noted for `PAUSE_S` afterwards."""

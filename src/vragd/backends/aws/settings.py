@@ -46,6 +46,11 @@ class AwsSettings(BackendSettings):
         return url is None or url["here"] is None
 
     @property
+    def longest_query_s(self) -> float:
+        """How long a query waits, whatever for: an answer, asked for twice, or what gives the credentials."""
+        return 2 * self.query_timeout_s
+
+    @property
     def longest_call_s(self) -> float:
         return self.timeout_s
 

@@ -11,6 +11,7 @@ from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.session import Session
 
+from vragd.backends.aws.process import bound
 from vragd.errors import BackendRefused
 
 SERVICE = "es"
@@ -32,6 +33,7 @@ class Signed:
         try:
             with self._lock:
                 if self._known is None:
+                    bound()
                     self._known = Session(profile=self._profile).get_credentials()
                 if self._known is None:
                     raise BackendRefused("no AWS credentials are found", hint=_WAY_OUT)

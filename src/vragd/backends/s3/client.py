@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from io import BytesIO
 from typing import Any
 
@@ -129,7 +130,9 @@ class Objects:
         progress()
         bucket, cause = self._settings.bucket, Exception()
         try:
-            return self._answer(self._client(quick), operation, bucket, parameters)
+            longest_s = self._settings.longest_query_s if quick else None
+            client = self._outage.in_time(partial(self._client, quick), longest_s, TITLE)  # it gets the credentials
+            return self._answer(client, operation, bucket, parameters)
         except BackendUnavailable:  # ours: nothing may be sent there, or somebody else answers
             raise
         except aws.ClientError as error:

@@ -366,9 +366,9 @@ class S3VectorsBackend:
         if name is not None:
             place["indexName"] = name
         try:
-            client = self._client("query" if for_query else "write")
-            method = getattr(client, re.sub(r"(?<!^)(?=[A-Z])", "_", operation).lower())
-            answer: dict[str, Any] = method(**place, **parameters)
+            ask = partial(self._answer, "query" if for_query else "write", operation, place | parameters)
+            longest_s = self._settings.longest_query_s if for_query else None
+            answer: dict[str, Any] = self._outage.in_time(ask, longest_s, TITLE)
         except BackendRefused:  # the endpoint is none that anything may be sent to
             raise
         except aws.ClientError as error:
@@ -389,6 +389,9 @@ class S3VectorsBackend:
             with self._lock:
                 self._clients.clear()  # they keep what they once read of a file: the next call reads it again
         raise ours from cause
+
+    def _answer(self, purpose: str, operation: str, parameters: dict[str, Any]) -> Any:
+        return getattr(self._client(purpose), re.sub(r"(?<!^)(?=[A-Z])", "_", operation).lower())(**parameters)
 
     def _client(self, purpose: str) -> Any:
         with self._lock:

@@ -13,9 +13,9 @@ from contextlib import contextmanager
 from typing import Any
 
 import httpx
-import ollama
 from pydantic import ValidationError
 
+from vragd.embed.ollama.library import ollama
 from vragd.embed.ollama.settings import OllamaEmbedder
 from vragd.embed.remote import (
     CONNECT_TIMEOUT_S,
@@ -23,6 +23,7 @@ from vragd.embed.remote import (
     Doubtful,
     TooLong,
     asks_proxy,
+    by_environment,
     encodable,
     over_http,
     verifies,
@@ -54,13 +55,14 @@ class Line:
         self._timeout_s = timeout_s
         self._connect_s = min(CONNECT_TIMEOUT_S, timeout_s)
         self._keep_alive = _keep_alive(settings.keep_alive)
-        self._client = ollama.Client(
-            settings.url,
-            timeout=httpx.Timeout(timeout_s, connect=self._connect_s),
-            trust_env=asks_proxy(settings.url),
-            follow_redirects=False,  # whoever listens must not send the notes on to another host
-            verify=verifies(settings.url, is_local=is_local),
-        )
+        with by_environment():
+            self._client = ollama.Client(
+                settings.url,
+                timeout=httpx.Timeout(timeout_s, connect=self._connect_s),
+                trust_env=asks_proxy(settings.url),
+                follow_redirects=False,  # whoever listens must not send the notes on to another host
+                verify=verifies(settings.url, is_local=is_local),
+            )
         if not gets_key(settings.url, os.environ):
             self._client._client.headers.pop("authorization", None)  # the library sends it to whoever it talks to
 

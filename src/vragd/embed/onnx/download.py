@@ -19,6 +19,7 @@ from typing import BinaryIO
 import httpx
 
 from vragd.embed.onnx.hub import BY_HAND, LONGEST_WAIT_S, Listed, Wait, retry_after_s
+from vragd.embed.remote import by_environment
 from vragd.errors import EmbedderUnavailable, VragdError
 from vragd.system.files import disk_error, fsync_dir
 from vragd.terms.hosts import stays_private
@@ -94,7 +95,9 @@ def _fill(url: str, listed: Listed, file: BinaryIO, told: Told, wait: Wait) -> N
     if have > listed.n_bytes:
         have = file.truncate(0)
     told(have)
-    with httpx.Client(timeout=TIMEOUT, follow_redirects=True) as client:  # to where the hub keeps large files
+    with by_environment():
+        made = httpx.Client(timeout=TIMEOUT, follow_redirects=True)  # to where the hub keeps large files
+    with made as client:
         while have < listed.n_bytes:
             try:
                 _more(client, url, have, listed, file, told)

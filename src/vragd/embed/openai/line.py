@@ -28,6 +28,7 @@ from vragd.embed.remote import (
     Doubtful,
     TooLong,
     asks_proxy,
+    by_environment,
     encodable,
     over_http,
     verifies,
@@ -61,12 +62,13 @@ class Line:
         self._timeout_s = timeout_s
         self._connect_s = min(CONNECT_TIMEOUT_S, timeout_s)
         self._busy_until = 0.0  # monotonic
-        self._client = httpx.Client(
-            timeout=httpx.Timeout(timeout_s, connect=self._connect_s),
-            trust_env=asks_proxy(settings.url),
-            follow_redirects=False,  # whoever listens must not send the notes, or the key, on to another host
-            verify=verifies(settings.url, is_local=is_local),
-        )
+        with by_environment():
+            self._client = httpx.Client(
+                timeout=httpx.Timeout(timeout_s, connect=self._connect_s),
+                trust_env=asks_proxy(settings.url),
+                follow_redirects=False,  # whoever listens must not send the notes, or the key, on to another host
+                verify=verifies(settings.url, is_local=is_local),
+            )
 
     def embed(self, texts: Sequence[str], *, quote: bool = False) -> list[Any]:
         """

@@ -59,7 +59,7 @@ class State:
 class Look:
     """What a heartbeat sees of a source that is where it was."""
 
-    mounted: Mapping[str, str]
+    mounted: Mapping[str, object]
     """As `Root.mounts`."""
     is_ruled_anew: bool
     """As `Source.refresh_rules`."""
@@ -316,7 +316,7 @@ class Proof:
         if confirmed:
             mounts = {mount: place for mount, place in mounts.items() if mount not in away}
             away = set()
-        over = {} if confirmed else _laid_over(found, known, mounts)
+        over = {} if confirmed else _laid_over(found, known, mounts, self.state.unmounted)
         for mount in over:
             found.unreadable[mount] = "mounted_over"
         mounts |= dict.fromkeys(away, UNPROVEN)
@@ -331,9 +331,15 @@ class Proof:
         return set(over)
 
 
-def _laid_over(found: Scan, known: Iterable[str], mounts: Mapping[str, object]) -> dict[str, set[str]]:
-    """Where something is mounted since the last scan, and none of the notes are that are known there: those notes."""
-    hidden = _below(found.mounts.keys() - mounts.keys(), known)
+def _laid_over(
+    found: Scan, known: Iterable[str], mounts: Mapping[str, object], held: Set[str]
+) -> dict[str, set[str]]:  # fmt: skip
+    """
+    Where something is mounted that no full scan has seen there, and none of the notes are that are known there: those
+    notes. Of what is `held` already it has none, whatever was indexed of it since.
+    """
+    anew = {mount for mount, place in found.mounts.items() if mounts.get(mount) != place}
+    hidden = {mount: paths & held or paths for mount, paths in _below(anew, known).items()}
     return {mount: paths for mount, paths in hidden.items() if paths and paths.isdisjoint(found.notes)}
 
 
