@@ -5,7 +5,6 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Iterator, Sequence
-from itertools import islice
 from pathlib import Path
 
 import pytest
@@ -87,15 +86,11 @@ def fault(call: ast.Call) -> str | None:
     return None
 
 
-@pytest.mark.parametrize("path", [pytest.param(p, id=str(p.relative_to(SRC))) for p in sorted(SRC.rglob("*.py"))])
-def test_event_is_a_stable_name_and_everything_else_is_a_field(path: Path) -> None:
-    faults = [(call.lineno, wrong) for call in log_calls(path.read_text("utf-8")) if (wrong := fault(call))]
+def test_event_is_a_stable_name_and_everything_else_is_a_field() -> None:
+    calls = [(path, call) for path in sorted(SRC.rglob("*.py")) for call in log_calls(path.read_text("utf-8"))]
+    faults = [f"{path.relative_to(SRC)}:{call.lineno}: {wrong}" for path, call in calls if (wrong := fault(call))]
     assert not faults
-
-
-def test_there_are_log_calls_to_check() -> None:
-    calls = (call for path in SRC.rglob("*.py") for call in log_calls(path.read_text("utf-8")))
-    assert len(list(islice(calls, 2))) == 2  # all of them are looked through above
+    assert len(calls) >= 2, "there are none to check"
 
 
 @pytest.mark.parametrize(
