@@ -173,6 +173,7 @@ class FakeQdrant(Answering):
             case "POST points/query":
                 self.sent.append((call, sent))
                 question = models.QueryRequest.model_validate(sent)
+                self._name_those_there(name, question.filter)
                 answer = local.query_points(
                     name, question.query, query_filter=question.filter, limit=question.limit or 10,
                     with_payload=question.with_payload or False,
@@ -181,6 +182,18 @@ class FakeQdrant(Answering):
             case _:
                 raise Refused(404, "")
         return _DONE
+
+    def _name_those_there(self, name: str, where: Any) -> None:
+        """Of the ids that are asked for those alone that it has: its local mode looks through all for each point."""
+        from qdrant_client import models
+
+        for part in (where.must, where.should, where.must_not) if where else ():
+            for each in part if isinstance(part, list) else [part] if part else []:
+                if isinstance(each, models.Filter):
+                    self._name_those_there(name, each)
+                elif isinstance(each, models.HasIdCondition):
+                    there = {str(it.id) for it in self.local.scroll(name, limit=1 << 20, with_payload=False)[0]}
+                    each.has_id = [it for it in each.has_id if str(it) in there]
 
     def _check_points(self, name: str, operations: list[dict[str, Any]]) -> None:
         wanted = {it for each in operations for it in each["overwrite_payload"]["points"]}
