@@ -24,6 +24,7 @@ from schemathesis.specs.openapi.checks import (
 from urllib3 import HTTPConnectionPool
 from urllib3.connection import HTTPConnection
 
+from tests.depth import at, deeper
 from tests.harness import Vragd, vragd
 from vragd.server.routes import ROUTES
 
@@ -190,12 +191,13 @@ def aim(api: Api, case: Any, *, aimed: bool) -> None:
 REAL = {"stores": ["notes"], "sources": [], "tickets": {"notes": 1}, "include": ["*.md"], "note": "a"}
 
 
+@deeper
 @pytest.mark.parametrize(("label", "mode"), list(operations()), ids=str)
 def test_whatever_is_sent_the_answer_is_as_described(api: Api, label: str, mode: GenerationMode) -> None:
     seen: Counter[int] = Counter()
 
     @settings(
-        max_examples=12 if label in SLOW else 24, derandomize=True, database=None, deadline=None,
+        max_examples=at(8, 12) if label in SLOW else at(12, 24), derandomize=True, database=None, deadline=None,
         suppress_health_check=list(HealthCheck), phases=[Phase.generate],
     )  # fmt: skip
     @given(case=api.strategy(label, mode), aimed=strategies.booleans())
