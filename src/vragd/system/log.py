@@ -99,6 +99,19 @@ def _uncaught_in_thread(args: threading.ExceptHookArgs) -> None:
 CLOGGED_S = 0.25
 
 
+def _write(fd: int, data: bytes) -> int:
+    """Write what there is room for; how many bytes. Raises BlockingIOError where that is none."""
+    try:
+        # one of our own that waits for nothing: a terminal has room for a part, and a write there waits for the rest
+        own = os.open(os.ttyname(fd), os.O_WRONLY | os.O_NOCTTY | os.O_NONBLOCK)
+    except OSError:  # no terminal, or one that is not seen from here
+        return os.write(fd, data)
+    try:
+        return os.write(own, data)
+    finally:
+        os.close(own)
+
+
 class _Stderr:
     """
     Standard error, unbuffered: what cannot be written is gone, and does not spoil the exit status either.
@@ -121,7 +134,7 @@ class _Stderr:
                 return
             rest = text.encode("utf-8", "backslashreplace")
             while rest and self._has_room(self._fd):
-                rest = rest[os.write(self._fd, rest[: select.PIPE_BUF]) :]  # there may be no room for more
+                rest = rest[_write(self._fd, rest[: select.PIPE_BUF]) :]  # there may be no room for more
         except (AttributeError, OSError, ValueError):
             return
 

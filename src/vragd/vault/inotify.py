@@ -60,7 +60,7 @@ class Inotify:
         self._path, self._place, self._excluded = Path(opened.real), opened.identity.place, excluded
         self._on_hint, self._on_trouble = on_hint, on_trouble
         self._lock = threading.RLock()  # over all that follows
-        self._paths: dict[int, str] = {}  # by watch
+        self._paths: dict[int, tuple[str, ...]] = {}  # by watch: one, and two names, where mounted twice
         self._watches: dict[str, int] = {}  # by path
         self._failed: dict[str, str] = {}
         self._thread = threading.Thread(target=self._run, name="inotify", daemon=True)
@@ -137,7 +137,7 @@ class Inotify:
             for path in [top, *self._below(top)]:
                 watch = self._watches.pop(path, None)
                 if watch is not None:
-                    del self._paths[watch]
+                    self._forget(path, watch)
                     adrift.add(watch)
                 self._failed.pop(path, None)
         self._arm(tops)
@@ -241,13 +241,21 @@ class Inotify:
         return watch
 
     def _remember(self, path: str, watch: int) -> None:
-        had = self._paths.get(watch)
-        if had is not None and had != path:
-            self._watches.pop(had, None)  # the same folder, moved
         old = self._watches.get(path)
-        if old is not None and old != watch:
-            self._paths.pop(old, None)
-        self._paths[watch], self._watches[path] = path, watch
+        if old == watch:
+            return
+        if old is not None:
+            self._forget(path, old)
+        # what it is called besides stays: where the folder has moved, an event says so by the old name, too
+        self._paths[watch] = (*self._paths.get(watch, ()), path)
+        self._watches[path] = watch
+
+    def _forget(self, path: str, watch: int) -> None:
+        """This watch has this name no longer."""
+        if others := tuple(name for name in self._paths.get(watch, ()) if name != path):
+            self._paths[watch] = others
+        else:
+            self._paths.pop(watch, None)
 
     def _excluded_folder(self, path: str) -> str | None:
         parts = path.split("/")
@@ -281,30 +289,21 @@ class Inotify:
         gone = overflow = unmounted = False
         with self._lock:
             for watch, mask, name in _events(data):
-                if mask & _OVERFLOW:
-                    overflow = True
-                    continue
-                path = self._paths.get(watch)
-                if path is None:
-                    continue
-                if mask & _UNMOUNT:
-                    unmounted = True
+                overflow = overflow or bool(mask & _OVERFLOW)
+                paths = self._paths.get(watch, ())
+                unmounted = unmounted or bool(paths and mask & _UNMOUNT)
                 if mask & _IGNORED:
                     self._paths.pop(watch, None)
-                    if self._watches.get(path) == watch:
+                    for path in paths:
                         del self._watches[path]
-                    gone = gone or not path
-                elif mask & (_DELETE_SELF | _MOVE_SELF):
-                    gone = gone or not path
-                elif not name:
-                    hints[path, True] = None  # its rights have changed
-                    if mask & _ATTRIB and self._is_failed_near(path):
-                        folders[path] = None
-                else:
-                    inside = f"{path}/{name}" if path else name
-                    is_folder = bool(mask & _ISDIR)
+                if mask & (_IGNORED | _DELETE_SELF | _MOVE_SELF):
+                    gone = gone or "" in paths
+                    continue
+                is_folder = not name or bool(mask & _ISDIR)  # without a name: the folder's own rights have changed
+                for path in paths:
+                    inside = f"{path}/{name}" if path and name else path or name
                     hints[inside, is_folder] = None
-                    if is_folder and (not mask & _ATTRIB or self._is_failed_near(inside)):
+                    if is_folder and (self._is_failed_near(inside) if mask & _ATTRIB else name):
                         folders[inside] = None
             if overflow:
                 self._anew([""])

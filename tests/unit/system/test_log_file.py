@@ -158,6 +158,29 @@ logger.info('a.b_c', i='last', text='x' * 9_000)
     assert len(lines) < 2000
 
 
+def test_a_terminal_that_nobody_reads_holds_up_nobody() -> None:
+    ours, theirs = os.openpty()
+    code = f"""
+import structlog
+from vragd.system import log
+log.set_up()
+logger = structlog.get_logger()
+{MANY}
+print('alive')
+"""
+    try:
+        done = subprocess.run(
+            [sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=theirs, text=True, check=False, timeout=60
+        )
+        os.set_blocking(ours, False)
+        written = os.read(ours, 1 << 16)
+    finally:
+        os.close(ours)
+        os.close(theirs)
+    assert (done.returncode, done.stdout) == (0, "alive\n")
+    assert written
+
+
 def test_the_flag_comes_before_the_environment_and_this_before_the_file(tmp_path: Path, monkeypatch: Any) -> None:
     config = tmp_path / "config.yaml"
     config.write_text("log: {file: /var/log/one, keep: 5}\n")

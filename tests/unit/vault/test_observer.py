@@ -261,6 +261,27 @@ def test_an_unmount_is_reported(tmp_path: Path, child: Callable[..., Child]) -> 
     watching.until("trouble unmount")
 
 
+@pytest.mark.slow
+def test_a_folder_mounted_again_in_its_vault_is_seen_by_both_names(tmp_path: Path, child: Callable[..., Child]) -> None:
+    (tmp_path / "one" / "old").mkdir(parents=True)
+    (tmp_path / "two").mkdir()
+    watching = child(tmp_path, *_name_space("-Urm"))
+    watching.run("subprocess.run(['mount', '--bind', root / 'one', root / 'two'], check=True); watcher.start()")
+
+    def told(code: str, *wanted: str) -> set[str]:
+        watching.run(code)
+        lines: set[str] = set()
+        while not {f"hint {at}/{name}" for at in ("one", "two") for name in wanted} <= lines:
+            lines.update(watching.until("hint"))
+        return lines
+
+    for at in ("one", "two"):
+        told(f"(root / {at!r} / 'by_{at}.md').touch()", f"by_{at}.md False")
+        told(f"(root / {at!r} / 'by_{at}.md').unlink()", f"by_{at}.md False")
+    told("(root / 'two/old').rename(root / 'two/new')", "old True", "new True")
+    assert not [line for line in told("(root / 'one/new/n.md').touch()", "new/n.md False") if "/old" in line]
+
+
 def test_a_renamed_root_is_reported(tmp_path: Path, watch: Callable[[Path], Seen]) -> None:
     (tmp_path / "vault").mkdir()
     seen = watch(tmp_path / "vault")
