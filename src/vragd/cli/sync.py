@@ -15,7 +15,7 @@ from urllib.parse import quote
 from vragd.cli import bucket
 from vragd.cli.connect import Session, client
 from vragd.cli.passing import Passing
-from vragd.cli.reasons import say_behind
+from vragd.cli.reasons import in_words, say_behind
 from vragd.cli.render import plural, say
 from vragd.cli.status import OF_BACKEND, OF_MODEL, left_of
 from vragd.errors import UsageError, VragdError
@@ -25,7 +25,9 @@ POLL_S = 2.0
 # Reasons for which no amount of waiting makes the paths searchable.
 HOPELESS = frozenset({*OF_MODEL, *OF_BACKEND, "embedder_limit", "disk_full", "data_dir", "too_many_open", "config",
                       "catalog_corrupt"})  # fmt: skip
-PATIENCE_S = 10.0
+OFFLINE = "source_offline"
+"""A file system does not answer: nothing comes of waiting where nothing else moves either."""
+PATIENCE_S, PATIENCE_OFFLINE = 10.0, 6  # so many times as long, as it may come back by itself
 
 
 def add(commands: Any, common: argparse.ArgumentParser) -> None:
@@ -73,7 +75,7 @@ def _say_how_far(answer: dict[str, Any], *, waited: bool) -> None:
         say("vragd looks at the disk now; --wait waits until what it finds is searchable")
         return
     say("what is on the disk is searchable")
-    say_behind(answer)
+    say_behind(answer | {"pending": 0})  # what waits by now has come since, or is only looked at once more
 
 
 def wait(
@@ -87,11 +89,14 @@ def wait(
     progress = Progress()
     try:
         while not answer["done"]:
+            before = answer["pending"]
             answer = request("POST", "/v1/sync", {"tickets": answer["tickets"], "wait_s": POLL_S})
             progress.show(answer)
-            reasons = HOPELESS & set(answer["degraded"])
+            reasons, times = HOPELESS & set(answer["degraded"]), 1
+            if not reasons and OFFLINE in answer["degraded"] and answer["pending"] == before:
+                reasons, times = frozenset({OFFLINE}), PATIENCE_OFFLINE
             hopeless_since = (hopeless_since or time.monotonic()) if reasons else None
-            if hopeless_since is not None and time.monotonic() - hopeless_since > patience_s:
+            if hopeless_since is not None and time.monotonic() - hopeless_since > times * patience_s:
                 raise _waits(request, answer, sorted(reasons))
     finally:
         progress.end()
@@ -102,7 +107,7 @@ def _waits(request: Callable[..., Any], answer: dict[str, Any], reasons: Sequenc
     """Why, as the stores say it: where no daemon runs, there is no status to look at afterwards."""
     stores = [store for store in request("GET", "/v1/status")["stores"] if store["name"] in answer["tickets"]]
     troubles = [store["trouble"] for store in stores if store["trouble"] and store["trouble"]["code"] in reasons]
-    why, hint = (troubles[0]["message"], troubles[0]["hint"]) if troubles else (", ".join(reasons), "")
+    why, hint = (troubles[0]["message"], troubles[0]["hint"]) if troubles else ("; ".join(in_words(reasons)), "")
     message = f"{plural(answer['pending'], 'path')} cannot be indexed now: {why}"
     return VragdError(message, hint=hint or "vragd status says more")
 

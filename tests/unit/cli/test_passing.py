@@ -63,3 +63,17 @@ def test_a_place_that_takes_nothing_until_somebody_acts_is_not_waited_for_for_ev
     with pytest.raises(VragdError, match="3 paths cannot be indexed now: OpenSearch has") as caught:
         wait(request, request("POST", "/v1/sync", {"tickets": {"notes": 1}}), patience_s=0)
     assert caught.value.hint == "make room there"
+
+
+@pytest.mark.timeout(20)
+def test_a_file_system_that_does_not_answer_is_waited_for_while_anything_else_moves() -> None:
+    pending = iter([9, 8, 7, 7])
+
+    def request(method: str, path: str, body: Any = None) -> dict[str, Any]:
+        if method == "GET":
+            return {"stores": [{"name": "notes", "trouble": None}]}
+        return {"done": False, "tickets": body["tickets"], "pending": next(pending), "degraded": ["source_offline"]}
+
+    with pytest.raises(VragdError, match="7 paths cannot be indexed now: a folder is not there, or cannot be looked"):
+        wait(request, request("POST", "/v1/sync", {"tickets": {"notes": 1}}), patience_s=0)
+    assert next(pending, None) is None
