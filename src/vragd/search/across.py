@@ -13,12 +13,12 @@ from enum import Enum
 import numpy as np
 
 from vragd.catalog.lookup import Lookup
-from vragd.search.tongue import ASKED_BY_ENGLISH, OF_ENGLISH, OF_OTHERS, OF_OTHERS_ALONE, WORD
+from vragd.search.tongue import ASKED_BY_ENGLISH, OF_ENGLISH, OF_OTHERS, OF_OTHERS_ALONE, WORD, of_other_scripts
 
 NEAR_ACROSS = 0.24
 """
-Near enough for it, as `floor` counts nearness: multilingual-e5-small in 16 of 19 questions about ten notes in six other
-languages, and in none of 25 about something else, which come to 0.22; of one's own language they come to 0.42.
+Near enough for it, as `floor` counts nearness. Found by hand: multilingual-e5-small in 16 of 19 questions about ten
+notes in six other languages, and in none of 25 about something else, which come to 0.22; of one's own language to 0.42.
 """
 LOOKED_AT = 20
 LEAST_LETTERS, LEAST_WORDS, LEAST_FREQUENT = 8, 12, 2
@@ -72,6 +72,5 @@ def _of(known: frozenset[str], words: Sequence[str]) -> int:
 
 
 def _is_of_other_script(words: Sequence[str]) -> bool:
-    letters = sum(map(len, words))
-    other = sum(len(word) for word in words if word[0] > "\u024f")
+    letters, other = sum(map(len, words)), of_other_scripts(words)
     return letters > 0 and other > letters / 2 and (other >= LEAST_LETTERS or other == letters)

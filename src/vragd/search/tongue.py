@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 
 WORD = re.compile(r"[^\W\d_]+")
 _ENGLISH = "the and of to is that it for with are this be as was by not or from you have but can which will has if"
@@ -37,11 +37,15 @@ SHARE = 0.07
 """Of its words are these: of running English about a quarter, of others' next to none, also where terms are English."""
 
 
+def of_other_scripts(words: Sequence[str]) -> int:
+    """How many letters the words have that begin in another script than Latin."""
+    return sum(len(word) for word in words if word[0] > "\u024f")
+
+
 def is_english(text: str) -> bool | None:
     """Whether a text is; None where it is too short to tell, or no running text."""
     words = WORD.findall(text.lower())
-    letters = sum(map(len, words))
-    foreign = sum(len(word) for word in words if word[0] > "\u024f")  # of another script than Latin
+    letters, foreign = sum(map(len, words)), of_other_scripts(words)
     if letters >= LEAST_LETTERS and foreign > letters / 2:
         return False
     if len(words) < LEAST_WORDS:
