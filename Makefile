@@ -15,11 +15,12 @@ unexport PYTHONDONTWRITEBYTECODE
 try: $(VENV)/run.done
 	$(BIN)/vragd demo
 
+# More workers than cores: a third of a test's time is waiting.
 test: $(VENV)/dev.done
-	$(BIN)/python -m pytest -n 4 --dist worksteal
+	$(BIN)/python -m pytest -n 6 --dist worksteal
 
 test-campaign: $(VENV)/dev.done
-	$(BIN)/python -m pytest -n 4 --dist worksteal --campaign --timeout 1200
+	$(BIN)/python -m pytest -n 6 --dist worksteal --campaign --timeout 1200
 
 # Nothing marked slow, nothing that starts a process: under a minute on two cores.
 test-quick: $(VENV)/dev.done
@@ -27,7 +28,7 @@ test-quick: $(VENV)/dev.done
 
 # After a change that raises it: make coverage COVERAGE=--record
 coverage: $(VENV)/dev.done
-	$(BIN)/python -m tests.covered $(COVERAGE) -n 4 --dist worksteal
+	$(BIN)/python -m tests.covered $(COVERAGE) -n 6 --dist worksteal
 
 # Real servers, built or fetched from package registries the first time (minutes); skipped with a reason where that cannot be.
 # VRAGD_SERVERS=FOLDER: where they are kept.

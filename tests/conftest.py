@@ -6,6 +6,7 @@ import gc
 import importlib
 import os
 import shutil
+import signal
 import sys
 import tempfile
 import time
@@ -67,6 +68,8 @@ def fake_s3(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[FakeS3]
 
 def pytest_configure(config: pytest.Config) -> None:
     depth.begin(is_campaign=config.getoption("--campaign"))
+    if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:  # of a script's background: what we start would not hear it
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     if config.getoption("--quick"):
         sys.addaudithook(watch)
     if not hasattr(config, "workerinput"):  # one folder for all workers of a run
