@@ -34,7 +34,7 @@ def run(args: argparse.Namespace) -> tuple[dict[str, Any], dict[str, Any]]:
             daemon.start()
             script = Path(sys.executable).with_name("vragd")
             command = [str(script)] if script.exists() else [sys.executable, "-m", "vragd"]
-            ours = [_process([*command, "query", text], daemon.env) for text in questions()[: ROUNDS + 1]]
+            ours = [_process([*command, "query", "--weak", text], daemon.env) for text in questions()[: ROUNDS + 1]]
         finally:
             daemon.kill()
         nothing = [_process([sys.executable, "-c", "pass"]) for _ in range(ROUNDS + 1)]
