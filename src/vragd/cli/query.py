@@ -38,6 +38,7 @@ note's own, of its property or its name; "changed", where it has none, is when
 its file was."""
 NOTHING_FOUND = 1
 """The exit status where all went well and there is nothing, as with grep."""
+_PERHAPS_OPERATOR = re.compile(r"-|[^\s:]+:")
 _LEFT_OUT = re.compile(r"-(?!-|[hknslb0]$|[kn]\d+$|l0$|0l$).")  # no option: -h, -s NAME, -k 5, -k5, -n, -l, -0, -b NAME
 
 
@@ -314,16 +315,21 @@ def _without_daemon(args: argparse.Namespace, question: dict[str, Any], error: N
 
 def as_question(args: Sequence[str]) -> str:
     """The words as one question: what a shell took the quotes from has them again."""
-    if all(" " not in one for one in args):
-        return " ".join(args)
+    if not _may_have_had_quotes(args):
+        return " ".join(one for one in args if one.strip())
     from vragd.search.grammar.parse import joined
 
     return joined(args)
 
 
+def _may_have_had_quotes(args: Sequence[str]) -> bool:
+    """Whether to look closer: most questions are plain words, and the grammar takes as long to load as all else."""
+    return any(" " in one and _PERHAPS_OPERATOR.match(one) for one in args)
+
+
 def _say_phrase(args: Sequence[str]) -> None:
     """Of a single argument, which is a whole question, what it is where it had quotes that a shell took away."""
-    if all(" " not in one for one in args):
+    if not _may_have_had_quotes(args):
         return
     from shlex import quote
 
