@@ -1,6 +1,7 @@
 # make try: the main job on a sample vault.  make test: all tests.  make test-quick: those for every edit.
 # make test-campaign: what there is more of, deeper: each place of a crash, more examples, larger notes (tests/depth.py).
 # make coverage: all tests, and which share of each room's lines ran, with a floor for each: before what is large is merged.
+# They have more workers than most machines cores: a third of a test's time is waiting.
 # All need Python 3.11+ with venv and, the first time, a network for pip. Nothing else.
 
 PYTHON ?= python3
@@ -15,7 +16,6 @@ unexport PYTHONDONTWRITEBYTECODE
 try: $(VENV)/run.done
 	$(BIN)/vragd demo
 
-# More workers than cores: a third of a test's time is waiting.
 test: $(VENV)/dev.done
 	$(BIN)/python -m pytest -n 6 --dist worksteal
 

@@ -228,7 +228,7 @@ class Proof:
         the root is the one we know is looked at.
 
         One that was just opened proves nothing until a full scan of it was believed, nor does what is mounted on a
-        folder and was not all the time since then. What the rules exclude goes without that.
+        folder and was not all the time since then. What the rules exclude needs the root alone.
         """
         if not self.source.healthy():
             return set()
