@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
-from typing import Any, Literal, Protocol, runtime_checkable
+from typing import Any, Literal, Protocol, cast
 
 import numpy as np
 import xxhash
@@ -287,7 +287,6 @@ class VectorBackend(Protocol):
         """Free everything; calls in flight end with BackendUnavailable. Nothing may be called afterwards."""
 
 
-@runtime_checkable
 class Remembers(Protocol):
     """What a backend has besides that answers from memory what lies in files: they may be changed by somebody else."""
 
@@ -306,7 +305,6 @@ class Remembers(Protocol):
         """
 
 
-@runtime_checkable
 class FindsWords(Protocol):
     """What a backend has besides whose server finds words in the text of payloads, where they hold any."""
 
@@ -320,3 +318,17 @@ class FindsWords(Protocol):
         `score` is the server's own, above 0. Raises Unsupported where the collection holds no text that the server
         looks into, and as `query` does.
         """
+
+
+# Whether a backend has more is asked of its methods: it may be reached through another object, and of such a one
+# `isinstance` says another thing from Python 3.12 on.
+
+
+def remembering(backend: VectorBackend) -> Remembers | None:
+    """The backend, if it `Remembers`."""
+    return cast(Remembers, backend) if hasattr(backend, "look_at_files") else None
+
+
+def finding_words(backend: VectorBackend) -> FindsWords | None:
+    """The backend, if it `FindsWords`."""
+    return cast(FindsWords, backend) if hasattr(backend, "query_words") else None

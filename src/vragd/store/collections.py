@@ -13,7 +13,7 @@ from pathlib import Path
 
 import structlog
 
-from vragd.backends.base import CollectionInfo, Remembers, VectorBackend
+from vragd.backends.base import CollectionInfo, VectorBackend, remembering
 from vragd.catalog.model import SpaceRow
 from vragd.catalog.writer import Catalog
 from vragd.config.settings import StoreSettings
@@ -87,10 +87,10 @@ class Collections:
         Have the collection of a space go on with what can be read of its files. Raises BackendRefused where the user
         must act. It is to be opened again, and filled, by who calls.
         """
-        if isinstance(self._backend, Remembers):
+        if (backend := remembering(self._backend)) is not None:
             uids = self._catalog.own_uids()
             meant = meant_of(row, self._settings)
-            self._backend.mend_files(row.collection, meant, lambda key: source_of(key) in uids)
+            backend.mend_files(row.collection, meant, lambda key: source_of(key) in uids)
 
     def row_for(self, space: Space) -> SpaceRow:
         """

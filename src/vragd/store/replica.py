@@ -18,7 +18,7 @@ from typing import Protocol, TypeVar
 
 import structlog
 
-from vragd.backends.base import CollectionInfo, Remembers, VectorBackend
+from vragd.backends.base import CollectionInfo, VectorBackend, remembering
 from vragd.backends.registry import MakeBackend, create_backend
 from vragd.catalog.model import SpaceRow
 from vragd.catalog.reader import Reader
@@ -295,8 +295,7 @@ class Replica:
         Have what is ours in it go on with what can be read of its files; the next step compares all of it with the
         catalog. On its lane. Raises BackendRefused where the user must act.
         """
-        backend = self._opened()
-        if isinstance(backend, Remembers):
+        if (backend := remembering(self._opened())) is not None:
             with following(told.reader) as catalog:
                 rows, uids = catalog.replica_rows(), catalog.own_uids()
             for row in rows:

@@ -13,7 +13,7 @@ from itertools import chain
 
 import numpy as np
 
-from vragd.backends.base import Entry, Remembers, Stored, Traits, VectorBackend
+from vragd.backends.base import Entry, Stored, Traits, VectorBackend, remembering
 from vragd.catalog.model import Known, LiveRow, SpaceRow
 from vragd.catalog.replicas import following
 from vragd.errors import BackendDamaged, BackendRefused, CatalogCorrupt, UnknownCollection, VragdError
@@ -130,10 +130,10 @@ def backend_steps(store: Store, at_once: int = _BATCH) -> Iterator[list[Problem]
 
 def _look_at_files(backend: VectorBackend, collection: str) -> Problem | None:
     """What is wrong with the files that a backend answers for from memory."""
-    if not isinstance(backend, Remembers):
+    if (one := remembering(backend)) is None:
         return None
     try:
-        backend.look_at_files(collection)
+        one.look_at_files(collection)
     except BackendRefused as error:
         return Problem(DAMAGED, detail=error.in_one_line)
     return None

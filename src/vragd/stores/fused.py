@@ -13,7 +13,7 @@ from functools import partial
 
 import numpy as np
 
-from vragd.backends.base import FindsWords, Match, Matches, VectorBackend
+from vragd.backends.base import Match, Matches, VectorBackend, finding_words
 from vragd.errors import Unsupported
 from vragd.search.folder import Narrowed, spellings, within, within_sources
 from vragd.search.wanted import wanted
@@ -63,7 +63,7 @@ def found(
     `score`, where both were asked, is the share of what a match has that comes first in both lists, in (0, 1]. Raises
     Unsupported for a backend that finds no words.
     """
-    if not isinstance(backend, FindsWords):
+    if (finding := finding_words(backend)) is None:
         raise Unsupported(
             "this backend has no full text of its own", condition="words",
             hint="ask it without --mode; a store of this machine that is kept there has --mode hybrid and keyword",
@@ -71,7 +71,7 @@ def found(
     words = wanted(text)
 
     def find(n: int, where: Narrowed) -> Matches:
-        ask = partial(backend.query_words, name, words, n, where=where)
+        ask = partial(finding.query_words, name, words, n, where=where)
         if vector is None:
             return ask()
         by_words = Beside("full text", ask)  # the server is asked for both at once

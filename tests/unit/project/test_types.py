@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ast
 import re
-import tomllib
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
@@ -126,9 +125,3 @@ def test_every_type_is_a_folder_with_a_docstring_alone_at_its_door() -> None:
             assert folder == f"vragd.{room}.{name}"
             (only,) = ast.parse((SOURCE / room / name / "__init__.py").read_text("utf-8")).body
             assert isinstance(only, ast.Expr)
-
-
-def test_every_backend_is_named_in_the_contract_of_independence() -> None:
-    said = tomllib.loads((SOURCE.parents[1] / "pyproject.toml").read_text("utf-8"))
-    (independent,) = [one for one in said["tool"]["importlinter"]["contracts"] if one["type"] == "independence"]
-    assert set(independent["modules"]) == {f"vragd.backends.{name}" for name in backends.REGISTRY}

@@ -8,9 +8,9 @@ import pytest
 
 from tests.backends import keys
 from tests.unit.store.test_replica import settings_of
-from vragd.backends.base import VectorBackend
+from vragd.backends.base import VectorBackend, remembering
 from vragd.backends.registry import create_backend
-from vragd.errors import BackendRefused, BackendUnavailable, ConfigError, DiskFull, VragdError
+from vragd.errors import BackendRefused, BackendUnavailable, ConfigError, DiskFull, UnknownCollection, VragdError
 from vragd.store.awaited import made_or_awaited
 
 
@@ -43,6 +43,19 @@ def test_it_is_refused_until_it_can_be_made_and_then_is_what_was_made(tmp_path: 
     backend.close()
     with pytest.raises(BackendUnavailable, match="closed"):
         backend.list_collections()
+
+
+def test_what_it_has_besides_is_had_through_it_too(tmp_path: Path) -> None:
+    driver = Driver(tmp_path, ConfigError("not yet"))
+    backend = made_or_awaited(driver.make, "notes", replicated=True)
+    driver.error = None
+    backend.create_collection("notes", 4, "cosine")
+    files = remembering(backend)
+    assert files is not None
+    files.look_at_files("notes")
+    with pytest.raises(UnknownCollection):
+        files.look_at_files("others")
+    backend.close()
 
 
 @pytest.mark.parametrize("error", [DiskFull("no room"), BackendUnavailable("busy")])

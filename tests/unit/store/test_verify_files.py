@@ -12,7 +12,7 @@ import pytest
 
 from tests.backends import keys, put
 from tests.world import WordEmbedder
-from vragd.backends.base import Batch, Entry, Remembers
+from vragd.backends.base import Batch, Entry, remembering
 from vragd.backends.faiss.settings import FaissBackend
 from vragd.backends.file.settings import FileBackend
 from vragd.backends.registry import create_backend
@@ -149,8 +149,9 @@ def test_a_manifest_is_left_to_the_user_where_nothing_beside_it_is_of_this_store
         assert "move it away" in problem.detail
         (tmp_path / "kept/notes/manifest.json").unlink()
         assert kinds(store) == ["not_checked"]
-        assert isinstance(store.backend, Remembers)
-        store.backend.mend_files(store.space.collection)
+        backend = remembering(store.backend)
+        assert backend is not None
+        backend.mend_files(store.space.collection)
 
 
 @pytest.mark.parametrize("fault", FAULTS)
@@ -244,9 +245,10 @@ def test_to_look_at_a_large_file_is_not_to_hang(tmp_path: Path, kind: str) -> No
     backend.put_vectors("notes", Batch([f"k{i}" for i in range(n)], rows, [{}] * n, [{}] * n, ["1"] * n))
     backend.close()
     backend = create_backend(kind, settings, tmp_path / "data")
-    assert isinstance(backend, Remembers)
+    remembers = remembering(backend)
+    assert remembers is not None
     lane = Counting("writer")
-    asyncio.run(lane.run(backend.look_at_files, "notes"))
+    asyncio.run(lane.run(remembers.look_at_files, "notes"))
     assert lane.n_moves >= 3, "at its beginning, and with what was read"
     lane.close()
     backend.close()

@@ -6,9 +6,9 @@ it is used with.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Protocol
+from typing import Protocol, cast
 
-from vragd.backends.base import Batch, Entry, FindsWords, VectorBackend
+from vragd.backends.base import Batch, Entry, FindsWords, VectorBackend, finding_words
 from vragd.backends.conformance.holding import NewBackend, put, some
 from vragd.errors import Unsupported
 from vragd.terms.filter import Filter, equals
@@ -47,15 +47,15 @@ def _with_texts(new_backend: NewBackend) -> _Backend | None:
     b = new_backend()
     b.create_collection("sss", len(some(1)[0]), "cosine")
     put(b, _entries(TEXTS))
-    if not isinstance(b, FindsWords):
+    if (finding := finding_words(b)) is None:
         return None
     try:
-        b.query_words("sss", "coffee", 5)
+        finding.query_words("sss", "coffee", 5)
     except Unsupported as error:
         assert error.hint, "it says what finds words"
         assert not any("content" in held.payload for held in b.get("sss", list(TEXTS), metadata=True).values())
         return None
-    return b
+    return cast(_Backend, b)
 
 
 def _found(b: _Backend, text: str, top_k: int = 10, where: Filter | None = None) -> list[str]:
