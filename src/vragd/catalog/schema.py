@@ -292,3 +292,13 @@ def m015_changed(db: apsw.Connection) -> None:
     db.execute("alter table store add column written integer not null default 0")  # commits that wrote any, ever
     db.execute("alter table note add column changed integer not null default 0")
     db.execute("create index note_changed on note(changed)")
+
+
+@migration
+def m016_hidden_and_spelt(db: apsw.Connection) -> None:
+    """What a mount hides stays known over a restart; words are looked for by how they begin, too."""
+    db.execute(
+        "create table hidden (uid text not null references own_source(uid) on delete cascade, path blob not null,"
+        " primary key (uid, path)) strict, without rowid"
+    )
+    db.execute("create index word_form_word on word_form(word)")

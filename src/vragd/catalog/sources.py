@@ -92,6 +92,7 @@ class Sources(Connection):
                 self._db.execute(f"delete from intent {theirs}", (old, old))
             if uids is not None:
                 self._db.execute("delete from mount")
+                self._db.execute("delete from hidden")
                 for old, new in uids.items():  # with what is known of each, its rules before all
                     self._db.execute("update own_source set uid = ? where uid = ?", (new, old))
                 self._db.executemany(
@@ -181,3 +182,13 @@ class Sources(Connection):
         with self._transaction():
             self._db.execute("delete from mount where uid = ?", (uid,))
             self._db.executemany("insert into mount values (?, ?)", ((uid, to_blob(path)) for path in folders))
+
+    def hidden(self, uid: str) -> frozenset[str]:
+        """The notes that something mounted hides, or that are on what is not mounted."""
+        return frozenset(from_blob(path) for (path,) in self._read("select path from hidden where uid = ?", uid))
+
+    def set_hidden(self, uid: str, notes: Iterable[str]) -> None:
+        """Remember these notes, and no others."""
+        with self._transaction():
+            self._db.execute("delete from hidden where uid = ?", (uid,))
+            self._db.executemany("insert into hidden values (?, ?)", ((uid, to_blob(path)) for path in notes))

@@ -19,6 +19,7 @@ from vragd.catalog.words import Statistics, Words
 LEAST_PART, LEAST_MISSPELT, LEAST_TWICE_WRONG = 4, 4, 9  # letters
 MOST = 8  # terms for one word
 STAND_IN = 0.5  # how much it counts beside other words: two of three that are taken for others are two guesses
+_BEGINS = "word >= ?1 and word < ?1 || char(0x10ffff)"
 MOST_WORDS = 6  # of one question: each looks through the vocabulary, about 40 ms of one of 200,000 terms
 
 
@@ -67,11 +68,10 @@ def with_stand_ins(
 
 def _containing(db: apsw.Connection, words: Words, word: str) -> Iterator[tuple[str, int]]:
     """Terms that begin with the word as it was typed; or, if none does, that have it in their middle."""
-    sql = "select word, instr(word, ?1) as at from main.word_form where at > 0 order by at > 1, length(word) limit ?2"
-    there = (row for row in db.execute(sql, (word, words.most(4 * MOST))) if words.stands(db, row[0]))
-    rows = list(islice(there, 4 * MOST))
-    for beginning in (True, False):
-        some = [term for term, at in rows if (at == 1) is beginning][:MOST]
+    for where in (_BEGINS, "instr(word, ?1) > 1"):  # the first by an index: as long as a word is typed it begins others
+        sql = f"select word from main.word_form where {where} order by length(word) limit ?2"
+        there = (term for (term,) in db.execute(sql, (word, words.most(4 * MOST))) if words.stands(db, term))
+        some = islice(there, MOST)
         if found := [(term, count) for term in some if (count := _count(db, words, term))]:
             yield from found
             return
@@ -83,14 +83,12 @@ def _misspelt(db: apsw.Connection, words: Words, word: str) -> Iterator[tuple[st
     the first letter right, or swap it with the second.
     """
     steps = 2 if len(word) >= LEAST_TWICE_WRONG else 1
-    rows = db.execute(
-        "select word from main.word_form where length(word) between ? and ?"
-        " and (substr(word, 1, 1) = ? or substr(word, 1, 2) = ?)",
-        (len(word) - steps, len(word) + steps, word[0], word[1] + word[0]),
-    )
+    long_enough = f"select word from main.word_form where length(word) between ?2 and ?3 and {_BEGINS}"
+    bound = (len(word) - steps, len(word) + steps)
+    rows = (row for beginning in (word[0], word[1] + word[0]) for row in db.execute(long_enough, (beginning, *bound)))
     near: dict[int, list[str]] = {}
     letters = set(word)
-    for (term,) in rows:
+    for (term,) in dict.fromkeys(rows):
         # a wrong letter is one that the other has not, twice at most: nearly all differ by more
         if len(letters ^ set(term)) <= 2 * steps and term.isalpha() and (far := distance(word, term, steps)) <= steps:
             near.setdefault(far, []).extend([term] if words.stands(db, term) else [])

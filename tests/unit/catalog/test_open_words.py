@@ -19,7 +19,8 @@ from vragd.store.titles import embed_titles
 
 WORDS = ["quartz", "lantern", "walrus", "obelisk", "zephyr", "c++", "camelCase"]
 SEEN_BY_ALL = {  # nothing of a note, or only by a row of one
-    "source", "space", "embedding", "title_embedding", "intent", "store", "own_source", "mount", "target", "tombstone",
+    "source", "space", "embedding", "title_embedding", "intent", "store", "own_source", "mount", "hidden",
+    "target", "tombstone",
 }  # fmt: skip
 
 

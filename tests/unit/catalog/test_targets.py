@@ -144,10 +144,13 @@ def test_a_source_is_remembered_by_its_identity_when_it_is_configured_no_longer(
     catalog.ask("uid")
     catalog.set_mounts("uid", ["b", "caf\udce9"])
     catalog.set_mounts("uid", ["caf\udce9", "a"])
+    catalog.set_hidden("uid", ["a/1.md", "b/2.md"])
+    catalog.set_hidden("uid", ["a/caf\udce9.md"])
     catalog.forget_source(1)
     assert catalog.own_uids() == {"uid"}
     assert catalog.was_asked("uid")
     assert sorted(catalog.mounts("uid")) == ["a", "caf\udce9"]
+    assert catalog.hidden("uid") == {"a/caf\udce9.md"}
     assert not catalog.was_asked("of nobody")
 
 

@@ -48,6 +48,34 @@ def test_what_is_mounted_over_a_few_notes_hides_them_and_deletes_none(world: Wor
     assert world.proof.state.mounts == {"disk": (5, 7)}
 
 
+def test_what_a_mount_hides_is_known_after_a_restart_although_a_note_on_it_was_indexed(world: World) -> None:
+    (world.folder / "disk").mkdir()
+    few = [f"disk/m{i}.md" for i in range(3)]
+    for path in [*few, "disk/other.md"]:
+        (world.folder / path).write_text(path)
+
+    def judged() -> list[str]:
+        """What a full scan misses, while `disk` has something laid over it that has none but the other note."""
+        root = world.source.root
+        assert root is not None
+        known = world.store.reader.stamps(world.source.id, "", None, 1 << 20, versions())
+        found = world.source.scan()
+        found.mounts["disk"] = (5, 7)
+        found.notes = {path: stamp for path, stamp in found.notes.items() if path not in few}
+        missing = world.proof.judge(root, found, known, world.proof.mark())[0].missing
+        world.proof.remember()
+        return sorted(missing)
+
+    world.apply(*few)
+    assert judged() == []
+    world.apply("disk/other.md")
+    assert judged() == []
+    world.reopen()
+    assert world.proof.held == set(few), "at once: nobody has looked yet"
+    assert judged() == []
+    assert world.proof.held == set(few)
+
+
 class Mounted(Root):
     """A root inside of which something is mounted on `disk`, as the system's table says."""
 

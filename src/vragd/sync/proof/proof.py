@@ -85,9 +85,11 @@ class Proof:
             place=row.identity[:2] if row.identity else None,
             had_obsidian=row.identity is not None and row.identity[2],
             mounts=dict.fromkeys(catalog.mounts(source.uid), UNPROVEN),
+            unmounted=catalog.hidden(source.uid),
             was_asked=catalog.was_asked(source.uid),
         )
         self._root_kept, self._mounts_kept = row.identity, sorted(self.state.mounts)
+        self._hidden_kept = self.state.unmounted
         self._rules_kept = catalog.rules(source.uid)
         source.recall_rules(self._rules_kept)
         self._vaults_kept = catalog.vaults(source.uid)
@@ -145,6 +147,9 @@ class Proof:
         if (mounts := sorted(state.mounts)) != self._mounts_kept:
             self._catalog.set_mounts(self.source.uid, mounts)
             self._mounts_kept = mounts
+        if state.unmounted != self._hidden_kept:
+            self._catalog.set_hidden(self.source.uid, state.unmounted)
+            self._hidden_kept = state.unmounted
         if self.source.exclusions.looked and (rules := self.source.exclusions.record()) != self._rules_kept:
             self._catalog.set_rules(self.source.uid, rules)
             self._rules_kept = rules
@@ -160,6 +165,7 @@ class Proof:
         return (
             root in (None, self._root_kept)
             and sorted(state.mounts) == self._mounts_kept
+            and state.unmounted == self._hidden_kept
             and not (exclusions.looked and exclusions.record() != self._rules_kept)
             and KnownVaults(*self.source.vaults, self.source.types.said) == self._vaults_kept
         )
@@ -168,7 +174,7 @@ class Proof:
         """The same, in a catalog that was opened since, or begun anew and knows the source by name only."""
         self._catalog, self._root_kept = catalog, None
         self._mounts_kept, self._rules_kept = sorted(catalog.mounts(self.source.uid)), catalog.rules(self.source.uid)
-        self._vaults_kept = catalog.vaults(self.source.uid)
+        self._vaults_kept, self._hidden_kept = catalog.vaults(self.source.uid), catalog.hidden(self.source.uid)
         self.remember()
         if self.state.was_asked:
             catalog.ask(self.source.uid)
