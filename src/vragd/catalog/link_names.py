@@ -1,17 +1,19 @@
 """
 Names as links mean them, and where a link leads, as Obsidian decides it, over every file of a vault.
 
-In this order: a path from the vault's root; a match in the folder of the linking note; the shortest path that ends in
-the target. Of equally short ones Obsidian takes any: here it is the first in the order of the alphabet. Case is
-ignored, and how a letter with marks is composed. Only Markdown may be named without its ending. An alias is asked for
-when no file has the name, and said to be one: in Obsidian such a link is unresolved.
+In this order: a path from the vault's root; the shortest path that ends in the target in the folder of the linking note
+or below it, and then anywhere. Of equally short ones Obsidian takes any: here it is the first in the order of the
+alphabet. Case is ignored, and how a letter with marks is composed. Only Markdown may be named without its ending, and a
+target with a dot in it is first taken for a name as it stands: `P.png` is no `P.png.md` where there are both. An alias
+is asked for when no file has the name, and said to be one: in Obsidian such a link is unresolved.
 """
 
 from __future__ import annotations
 
 import unicodedata
+from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import combinations, islice
+from itertools import combinations
 from typing import Literal, NamedTuple
 
 How = Literal["self", "path", "alias", "none"]
@@ -125,6 +127,8 @@ class Named:
     def __init__(self, files: Iterable[Candidate]) -> None:
         self._at: dict[str, Candidate] = {}
         self._ends: dict[str, list[Candidate]] = {}
+        self._sorted: dict[str, list[Candidate]] = {}
+        self._below: dict[tuple[str, str], Candidate | None] = {}
         known = sorted(files, key=_shortest)
         self._only = known[0] if len(known) == 1 else None
         for one in known:  # of two that are one name in another case the first counts
@@ -138,26 +142,40 @@ class Named:
         if self._only is not None and "/" not in target:  # most are of this kind
             return self._only if self._only.key.rpartition("/")[2] in (target, f"{target}.md") else None
         folder = fold(source).rpartition("/")[0]
+        names = (target, f"{target}.md") if "." in target.rpartition("/")[2] else (f"{target}.md", target)
         if target.startswith(("./", "../")):
-            joined = _joined(folder, target)
-            return None if joined is None else self._exactly(joined)
-        target = target.lstrip("/")
-        if not target or target.endswith("/"):
+            joined = (_joined(folder, name) for name in names)
+            return next((found for path in joined if path is not None and (found := self._at.get(path))), None)
+        if target.endswith("/") or not target.strip("/"):
             return None
-        here = f"{folder}/{target}" if folder else target
-        return self._exactly(target) or self._exactly(here) or self._ending_in(target)
+        return next((found for name in names if (found := self._called(name.lstrip("/"), folder))), None)
 
-    def _exactly(self, path: str) -> Candidate | None:
-        """Markdown first, which needs no ending."""
-        return self._at.get(f"{path}.md") or self._at.get(path)
+    def _called(self, name: str, folder: str) -> Candidate | None:
+        """The file with just this name, as it is meant in this folder."""
+        if found := self._at.get(name):
+            return found
+        if "/" not in name and (found := self._at.get(f"{folder}/{name}")):
+            return found  # none below the folder has a shorter path
+        tail = f"/{name}"
+        end = _last_two(tail) if "/" in name else name
+        among = self._ends.get(end, [])
+        if not among:
+            return None
+        if folder and len(among) > 1 and (found := self._below_folder(end, tail, folder, among)):
+            return found
+        return next((one for one in among if one.key.endswith(tail)), None)
 
-    def _ending_in(self, target: str) -> Candidate | None:
-        found = list[Candidate]()
-        for end in (target, f"{target}.md"):
-            tail = f"/{end}"
-            among = self._ends.get(_last_two(tail) if "/" in end else end, ())
-            found += islice((one for one in among if one.key.endswith(tail)), 1)
-        return min(found, key=_shortest, default=None)
+    def _below_folder(self, end: str, tail: str, folder: str, among: Sequence[Candidate]) -> Candidate | None:
+        """The shortest of these with this tail below a folder, looked for once: many files are called index."""
+        if (tail, folder) not in self._below:
+            if end not in self._sorted:
+                self._sorted[end] = sorted(among)
+            known = self._sorted[end]
+            first = bisect_left(known, (f"{folder}/",))
+            last = bisect_left(known, (f"{folder}0",))  # the character behind a slash
+            found = (one for one in known[first:last] if one.key.endswith(tail))
+            self._below[tail, folder] = min(found, key=_shortest, default=None)
+        return self._below[tail, folder]
 
 
 def _shortest(one: Candidate) -> tuple[int, str, str]:

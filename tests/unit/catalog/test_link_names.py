@@ -76,6 +76,31 @@ def test_a_vault_inside_or_around_a_source_has_a_root_of_its_own() -> None:
     assert vaults.within("n.md", "") == "Above/n.md"
 
 
+def led(target: str, source: str, *paths: str) -> str | None:
+    candidates = [Candidate(fold(path), path, i) for i, path in enumerate(paths) if name_key(path) in asked_by(target)]
+    found = Named(candidates).find(target, source)
+    return found and found.path
+
+
+def test_a_match_anywhere_below_the_folder_of_the_linking_note_is_before_a_shorter_path() -> None:
+    assert led("t", "p/n.md", "y/t.md", "p/sub/deep/t.md") == "p/sub/deep/t.md"
+    assert led("x/t", "p/n.md", "y/x/t.md", "p/sub/x/t.md") == "p/sub/x/t.md"
+    assert led("b/t", "a/b/n.md", "a/b/t.md", "a/b/b/t.md") == "a/b/t.md"
+    assert led("t", "p/n.md", "t.md", "p/t.md") == "t.md"
+    assert led("t", "p/n.md", "p/s/t.md", "p/t.md") == "p/t.md"
+    assert led("t", "p/q/n.md", "p/s/t.md", "y/t.md") == "y/t.md"
+    assert led("t", "p/n.md", "pq/t.md", "y/t.md") == "y/t.md"
+
+
+@pytest.mark.parametrize("beside", ["P.png.md", "a/P.png.md", "b/P.png.md"])
+def test_a_name_with_its_ending_is_no_note_that_has_one_more(beside: str) -> None:
+    assert led("P.png", "a/n.md", beside, "b/P.png") == "b/P.png"
+    assert led("b/P.png", "a/n.md", beside, "b/P.png") == "b/P.png"
+    assert led("P.png", "a/n.md", beside) == beside
+    assert led("Version 1.2", "n.md", "Version 1.2.md", "Version 1.md") == "Version 1.2.md"
+    assert led("./P.png", "b/n.md", "b/P.png.md", "b/P.png") == "b/P.png"
+
+
 def test_ten_thousand_files_of_one_name_are_told_apart_quickly() -> None:
     named = Named(Candidate(f"f{i}/index", f"f{i}/index", i) for i in range(10_000))
     started = time.process_time()
@@ -84,4 +109,5 @@ def test_ten_thousand_files_of_one_name_are_told_apart_quickly() -> None:
     assert named.find("x/index", "n.md") is None
     assert (shortest := named.find("index", "n.md")) is not None and shortest.path == "f0/index"
     assert (near := named.find("index", "f77/n.md")) is not None and near.path == "f77/index"
+    assert all(named.find("index", f"f{i}/deeper/n.md") for i in range(10_000))
     assert time.process_time() - started < 2
