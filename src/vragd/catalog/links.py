@@ -15,7 +15,7 @@ import apsw
 from vragd.catalog.link_names import alias_key, link_key, name_key
 from vragd.catalog.model import LinkRow, NoteChange, to_blob
 
-READER = 3
+READER = 4
 """Which reader of links this is: with another, every note's are read again, and nothing is embedded for it."""
 
 OPTED_OUT = "opted_out"

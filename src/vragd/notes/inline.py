@@ -31,7 +31,7 @@ _TOKEN = re.compile(
   | <(?:!--|/?[A-Za-z][^<>]*+>)(?P<html>)
   | ://[^\s<>\])]++(?P<url>)
   | ::(?P<field>)
-  | \#(?<!\S\#)[^\s\#]++(?P<tag>)
+  | \#(?<![^\s|_]\#)[^\s\#]++(?P<tag>)
   | \^\[(?P<note>)
   | \^(?<!\S\^)[A-Za-z0-9-]++(?=\n|\Z)(?P<block>)
   | \*\**+(?P<stars>)
@@ -45,7 +45,10 @@ _NOTHING = frozenset(("escape", "url", "span"))
 _EMPHASIS = frozenset(("stars", "line", "bright", "struck"))
 _RUNS = re.compile("`++")
 _TAG = re.compile(r"[^\u2000-\u200c\u200e-\u206f\u2e00-\u2e7f'!\"\#$%&()*+,.:;<=>?@^`{|}~\[\]\\\s]++")
+_HASHED = re.compile(r"\#([^\s\#]++)")
 _MATH_END = re.compile(r"(?<=[^\s\\])\$(?!\d)")
+DELIMITERS = re.compile(r"^[ \t>]*+\|?(?:[ \t]*+:?-++:?[ \t]*+\|)++[ \t]*+(?::?-++:?)?[ \t]*+$", re.M)
+"""The row of a table below its head."""
 _SIZE = re.compile(r"(?:^|\\?\|)\s*+\d{1,5}+(?:x\d{1,5}+)?\s*+$")
 """Of an image, behind its text or in place of it."""
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]++:(?!\\)")
@@ -208,13 +211,10 @@ class Inline:
         return match.end()
 
     def _rare(self, stretch: _Stretch, match: re.Match[str], kind: str) -> int:
-        text, found = self.text, self.found
+        found = self.found
         first, last = match.span()
         if kind == "tag":
-            if tag := tag_in(text[first + 1 : last]):
-                found.tags.append(tag)
-                return first + 1 + len(tag)
-            return first + 1
+            return self._tags(stretch, first)
         if kind == "block":
             found.block_ids.append((first, match[0][1:]))
             found.edits.append((first, last, ""))
@@ -240,14 +240,33 @@ class Inline:
             self._field(first, last, stretch)
         return last
 
+    def _tags(self, stretch: _Stretch, first: int) -> int:
+        """
+        The tag that begins here, and those right behind it, as in `#one#two`; where the last one ends.
+
+        In front of the first stands a blank, a mark of emphasis `_`, or the edge of a table's cell.
+        """
+        before = self.text[first - 1] if first > stretch.start else ""
+        at, end = first, stretch.end
+        if before != "|" or stretch.is_table():
+            while match := _HASHED.match(self.text, at, end):
+                tag = tag_in(match[1])
+                bare = tag.rstrip("_") if before == "_" else tag
+                if not bare or bare.isdigit():
+                    break
+                self.found.tags.append(bare)
+                if tag != match[1].strip("/"):
+                    return at + 1 + len(tag)
+                at, before = match.end(), ""
+        return at if at > first else first + 1
+
     def _comment(self, stretch: _Stretch, first: int, last: int) -> int:
         closing = stretch.find("%%", last)
         if closing < 0:
             return last
-        n = len(self.found.edits)
-        for match in _WIKI.finditer(self.text, last, closing):
-            self._wiki(match, match[1], match[0][0] == "!")  # its links count
-        del self.found.edits[n:]
+        within = Inline(self.text)
+        within.read(last, closing)
+        self.found.links += within.found.links  # they count, also those of Markdown, and none in code
         self.found.edits.append((first, closing + 2, ""))
         return closing + 2
 
@@ -291,13 +310,13 @@ def _value_ends(rest: str, bracket: str) -> int:
 
 _BRACKETS = re.compile(r"\\.|[\[\]()]")
 _HTML = re.compile(r"<!--|-->|</?[A-Za-z][^<>]*+>")
-_WIKI = re.compile(r"!?\[\[((?:[^\[\]\n]|\](?!\])|\[(?!\[))++)\]\]")
 
 
 class _Stretch:
     """What is open in a stretch, and where what closes it stands."""
 
     __slots__ = (
+        "_is_table",
         "_no_formula_before",
         "_none",
         "_runs",
@@ -313,9 +332,16 @@ class _Stretch:
         self.text, self.start, self.end, self.n_before = text, start, end, n_before
         self.brackets: list[int] = []
         self.unordered = False
+        self._is_table: bool | None = None
         self._no_formula_before = start
         self._runs: dict[int, list[int]] | None = None
         self._none: dict[str, int] = {}
+
+    def is_table(self) -> bool:
+        """Whether these lines have the row of a table that parts its columns."""
+        if self._is_table is None:
+            self._is_table = DELIMITERS.search(self.text, self.start, self.end) is not None
+        return self._is_table
 
     def closing_run(self, after: int, length: int) -> int:
         """Where the next run of just so many backticks stands; -1 for nowhere."""

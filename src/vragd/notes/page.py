@@ -10,7 +10,7 @@ from itertools import accumulate
 
 from vragd.notes.blocks import blocks_of
 from vragd.notes.cut import Cutter, Span
-from vragd.notes.inline import Edit, Found, Inline
+from vragd.notes.inline import DELIMITERS, Edit, Found, Inline
 from vragd.notes.machine import Count, strip_machine_text
 from vragd.notes.model import Block, Blocks, Callout, Chunk, Field, Heading, LeftOut, Link, Marks, Task
 from vragd.notes.size import MAX_CHARS
@@ -20,7 +20,6 @@ _NO_PROSE = frozenset(("base", "query", "dataview", "dataviewjs", "tasks"))  # l
 _HASHES = re.compile(r"#{1,6}[ \t]++")
 _A_WORD = re.compile(r"[^\W_]")
 _QUOTES = re.compile(r"^[ \t]*+(?:>[ \t]?+)++", re.M)
-_DELIMITERS = re.compile(r"^[ \t>]*+\|?(?:[ \t]*+:?-++:?[ \t]*+\|)++[ \t]*+(?::?-++:?)?[ \t]*+$", re.M)
 
 
 @dataclass(slots=True)
@@ -127,7 +126,7 @@ class _Reading:
         if self.blocks.has_quotes:
             edits += [(match.start(), match.end(), "") for match in _QUOTES.finditer(text)]
         if "-|" in text or "- |" in text or "|-" in text or "| -" in text:
-            edits += [(match.start(), match.end(), "") for match in _DELIMITERS.finditer(text)]
+            edits += [(match.start(), match.end(), "") for match in DELIMITERS.finditer(text)]
         if len(edits) > n:
             reader.found.edits = _merged(edits)
         return reader.found

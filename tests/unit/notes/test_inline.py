@@ -43,6 +43,8 @@ def links(text: str) -> list[tuple[str, str, str, bool]]:
         ("`[[a]]` ``[[b]] ` `` [[c]]", [("c", "", "", False)]),
         ("` [[a]]", [("a", "", "", False)]),
         ("\\[[a]] $[[b]]$ %%[[c]]%%", [("c", "", "", False)]),
+        ("a %% [b](c.md) ![[d]] `[[e]]` %%", [("c.md", "", "b", False), ("d", "", "", True)]),
+        ("%%\n[b](c.md)\n```\n[[d]]\n```\n[[e]]\n%%", [("c.md", "", "b", False), ("e", "", "", False)]),
         ("    [[a]]", []),
         ("<div>\n[[a]]\n</div>", []),
         ("- [[a]]\n  - [ ] [[b]]\n> [[c]]", [(name, "", "", False) for name in "abc"]),
@@ -77,6 +79,10 @@ def test_a_link_knows_its_line_whatever_is_left_out_above() -> None:
         ("#a/ #/b", ("a", "b")),
         ("https://x.y/#a", ()),
         ("#" + "a" * 5_000, ()),
+        ("#a#b #c/#d #e.#f ##g #2024#h", ("a", "b", "c", "d", "e")),
+        ("x _#a_ snake_case_#b *#c*", ("a", "b")),
+        ("|a|b|\n|-|-|\n|#c|x|\n|y#d|#e_f|", ("c", "e_f")),
+        ("a |#b| c\n\n| #d |", ("d",)),
     ],
 )
 def test_a_tag_is_read_as_obsidian_reads_it(text: str, tags: tuple[str, ...]) -> None:
