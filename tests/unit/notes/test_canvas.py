@@ -40,6 +40,13 @@ def test_a_card_is_markdown_below_the_label_of_its_smallest_group() -> None:
     assert note.chunks[0].lines == (4, 4)
 
 
+def test_what_is_left_out_of_cards_is_counted_over_all_of_them() -> None:
+    encoded = "aB3xK9" * 40
+    note = canvas(nodes=[card(f"Words\n\n{encoded}"), card("***", "b"), card("%%\nhid\n%%", "c"), card(encoded, "d")])
+    counted = {each.reason: (each.n_lines, each.n_bytes) for each in note.left_out}
+    assert counted == {"machine_text": (2, 480), "wordless": (1, 3), "comment": (3, 7)}
+
+
 def test_files_are_links_and_labels_and_addresses_are_words() -> None:
     note = canvas(
         nodes=[
