@@ -231,7 +231,8 @@ class _Scan:
 
     def _callout(self, line: str, position: int) -> None:
         if line.startswith("[!", position) and (mark := _CALLOUT.match(line, position)):
-            self.found.callouts.append((self.at, mark[1].strip().lower(), position, mark.end()))
+            kind = mark[1].partition("|")[0]  # behind it stands how it is to be shown
+            self.found.callouts.append((self.at, kind.strip().lower(), position, mark.end()))
 
     # -- leaves -------------------------------------------------------------------------------------
 

@@ -190,6 +190,11 @@ def test_tasks_and_callouts_are_seen_however_deep() -> None:
     assert [(line, kind) for line, kind, _, _ in found.callouts] == [(2, "note"), (3, "tip")]
 
 
+def test_how_a_callout_is_to_be_shown_is_no_part_of_its_kind() -> None:
+    found = blocks_of(["> [!Info|wide right]+ Title", "", "> [!tip | a|b]"])
+    assert [(line, kind) for line, kind, _, _ in found.callouts] == [(0, "info"), (2, "tip")]
+
+
 # --- markdown-it as the oracle -----------------------------------------------------------------------
 
 ORACLE = MarkdownIt("commonmark", {"maxNesting": 100}).enable("table")
