@@ -13,6 +13,8 @@ from bisect import bisect_left
 from dataclasses import dataclass, field
 from urllib.parse import unquote
 
+from vragd.notes.machine import SHOWN
+
 MAX_TAG = 200
 
 # Each begins with one literal character and is named at its end: so the search skips to the next of these characters,
@@ -201,7 +203,7 @@ class Inline:
         self.found.edits += [(opened, opened + mark, ""), (match.start(), match.end(), "")]
         destination = _TITLE.sub("", to).strip()
         destination = destination[1:-1] if destination[:1] == "<" else destination
-        if not destination or _SCHEME.match(destination) or destination.startswith("//"):
+        if destination in ("", SHOWN) or _SCHEME.match(destination) or destination.startswith("//"):
             return match.end()
         path, _, subpath = destination.partition("#")
         alias = self.text[opened + mark : match.start()] if match.start() - opened < 1_000 else ""

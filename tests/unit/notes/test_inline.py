@@ -54,6 +54,11 @@ def test_a_link_is_read_as_obsidian_reads_it(text: str, found: list[tuple[str, s
     assert links(f"x\n\n{text}") == found
 
 
+def test_a_picture_within_the_text_itself_is_no_link() -> None:
+    picture = f"data:image/png;base64,{'aB3xK9' * 40}"
+    assert links(f"![x]({picture}) [y](<{picture}>) ![z]({picture} 'title') [[a]]") == [("a", "", "", False)]
+
+
 def test_a_link_knows_its_line_whatever_is_left_out_above() -> None:
     encoded = "\n".join("aB3xK9" * 12 for _ in range(5))
     text = f"---\na: 1\n---\n%%\nhidden [[c]]\n%%\n\n{encoded}\n\nHere [[a]]\n{'word ' * 900}[[b]]"
