@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from types import MappingProxyType
@@ -120,6 +120,16 @@ class LeftOut:
     reason: Literal["machine_text", "wordless", "comment"]
     n_lines: int
     n_bytes: int
+
+
+def summed(left_out: Iterable[LeftOut]) -> tuple[LeftOut, ...]:
+    """One for each reason."""
+    found: dict[str, LeftOut] = {}
+    for each in left_out:
+        so_far = found.get(each.reason, LeftOut(each.reason, 0, 0))
+        n_lines, n_bytes = so_far.n_lines + each.n_lines, so_far.n_bytes + each.n_bytes
+        found[each.reason] = LeftOut(each.reason, n_lines, n_bytes)
+    return tuple(found.values())
 
 
 @dataclass(frozen=True, slots=True)

@@ -51,6 +51,15 @@ def test_machine_text_is_in_no_chunk_and_counted(machine: str) -> None:
     assert not rest or rest[0].reason == "wordless"
 
 
+def test_in_properties_it_is_no_word_of_the_note_and_counted_with_the_rest() -> None:
+    banner, key = f"data:image/png;base64,{noise(4_000)}", noise(64, "0123456789abcdef")
+    head = f"banner: {banner}\nby: Ada {noise(300)} Lovelace\nkeys: [{key}, {key}, {key}]"
+    note = read_note(f"---\n{head}\n---\nText.\n\n{noise(300)}".encode(), "n")
+    assert note.words.split("\n") == ["Ada … Lovelace", key, key, key]
+    assert note.left_out == (LeftOut("machine_text", 3, 300 + len(banner) + 300),)
+    assert note.properties["banner"] == banner
+
+
 def test_within_a_line_it_is_shown_as_an_ellipsis() -> None:
     uri = "data:image/png;base64," + noise(400)
     note = read_note(f"before ![]({uri}) after".encode(), "n")

@@ -30,7 +30,7 @@ def read(data: bytes, stem: str) -> Note:
     nodes, edges = _records(canvas, "nodes"), _records(canvas, "edges")
     lines = _lines(text)
     page, links, tags = Page(), list[Link](), list[str]()
-    left_out: dict[str, LeftOut] = {}
+    left_out = list[LeftOut]()
     groups = [node for node in nodes if node.get("type") == "group" and _text(node, "label")]
     for node in nodes:
         line = lines.get(str(node.get("id")), 1)
@@ -41,10 +41,7 @@ def read(data: bytes, stem: str) -> Note:
             links += (replace(link, line=line) for link in card.marks.links)
             tags += card.tags
             page.words += card.words
-            for each in card.left_out:
-                so_far = left_out.get(each.reason, LeftOut(each.reason, 0, 0))
-                n_lines, n_bytes = so_far.n_lines + each.n_lines, so_far.n_bytes + each.n_bytes
-                left_out[each.reason] = LeftOut(each.reason, n_lines, n_bytes)
+            left_out += card.left_out
         elif kind == "file" and (target := _text(node, "file")):
             links.append(Link(target, line, "canvas", _text(node, "subpath").lstrip("#"), embed=True))
         elif kind == "link":
@@ -53,7 +50,7 @@ def read(data: bytes, stem: str) -> Note:
             page.words.append(_text(node, "label"))
     page.words += (_text(edge, "label") for edge in edges)
     page.words = [words for words in page.words if words]
-    page.tags, page.marks, page.left_out = tags, Marks(links=tuple(links)), tuple(left_out.values())
+    page.tags, page.marks, page.left_out = tags, Marks(links=tuple(links)), tuple(left_out)
     said = "\n\n".join([*(_text(node, "text").replace("\r\n", "\n") for node in nodes), *page.words])
     return note_of(page, stem, Properties(), lossy, said)
 

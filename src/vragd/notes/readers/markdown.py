@@ -8,8 +8,9 @@ from typing import NamedTuple
 
 from vragd.notes.fenced import documents
 from vragd.notes.inline import split_link
+from vragd.notes.machine import LEAST, strip_machine_text
 from vragd.notes.markdown import decode, front_matter
-from vragd.notes.model import EMPTY, Link, Note, NotIndexable
+from vragd.notes.model import EMPTY, LeftOut, Link, Note, NotIndexable, summed
 from vragd.notes.optout import CLOSED, KEYS, OPT_OUT, Key
 from vragd.notes.page import Page, read_page
 from vragd.notes.properties import Properties, load
@@ -79,6 +80,7 @@ def note_of(page: Page, stem: str, found: Properties, lossy: bool, text: str, he
     tags: dict[str, str] = {}
     for tag in (*found.tags, *page.tags):
         tags.setdefault(tag.casefold(), tag)
+    values, machine = _values(found)
     return Note(
         title,
         tuple(page.chunks),
@@ -88,12 +90,25 @@ def note_of(page: Page, stem: str, found: Properties, lossy: bool, text: str, he
         properties=found.values or EMPTY,
         tags=tuple(tags.values()),
         marks=marks,
-        words="\n".join([*(each for each, _ in found.texts), *page.words]),
+        words="\n".join([*values, *page.words]),
         text=text,
         head=head,
-        left_out=page.left_out,
+        left_out=summed((*page.left_out, *machine)),
         remarks=found.remarks,
     )
+
+
+def _values(found: Properties) -> tuple[list[str], list[LeftOut]]:
+    """The values as words, and what of them no person wrote: a picture in a property, say."""
+    values, left_out = list[str](), list[LeftOut]()
+    for text, _ in found.texts:
+        if len(text) < LEAST:
+            values.append(text)
+        else:
+            kept, gone, count = strip_machine_text(text.split("\n"))
+            values += [line for i, line in enumerate(kept) if i not in gone]
+            left_out += count.told("machine_text")
+    return values, left_out
 
 
 def _links(found: Properties) -> Iterator[Link]:
