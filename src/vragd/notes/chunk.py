@@ -17,15 +17,15 @@ from vragd.notes.size import MIN_CHARS as MIN_CHARS
 # Modules by suffix, with the version of what each makes: change it with anything that moves a boundary of a chunk, or
 # changes what is embedded of it. The catalog keeps it of each note, and those of another version are read again.
 REGISTRY: Mapping[str, tuple[str, str]] = {
-    ".md": ("markdown", "markdown-5"),
-    ".markdown": ("markdown", "markdown-5"),
-    ".txt": ("markdown", "markdown-5"),
-    ".canvas": ("canvas", "canvas-3"),
-    **dict.fromkeys(SUFFIXES, ("code", "code-2")),
-    **dict.fromkeys(LIBRARIES, ("document", "documents-1")),
+    ".md": ("markdown", "markdown-6"),
+    ".markdown": ("markdown", "markdown-6"),
+    ".txt": ("markdown", "markdown-6"),
+    ".canvas": ("canvas", "canvas-4"),
+    **dict.fromkeys(SUFFIXES, ("code", "code-3")),
+    **dict.fromkeys(LIBRARIES, ("document", "documents-2")),
 }
 # What nobody knows is Markdown. The version changes with Markdown's, and when a suffix is added above.
-OTHER = ("markdown", "other-5")
+OTHER = ("markdown", "other-6")
 VERSION = "canvas-1 markdown-2"
 """Part of the space, of when all readers had one version there. It stays: another would be another space."""
 

@@ -6,7 +6,8 @@ priority of a boundary is a hash of the words behind it, so an edit moves only t
 boundary that was chosen is chosen again, since the stretch it is chosen in can only have grown. (The argument is that
 of a treap; Seidel and Aragon, "Randomized Search Trees", 1996. The least size is the one thing that can carry an effect
 further, and only to the next boundary.) Of the words behind a boundary only the pair with the highest hash counts, so
-that an edit in a paragraph seldom moves the boundary above it.
+that an edit in a paragraph seldom moves the boundary above it. Where words are all there is to cut between, each counts
+with the next two: one alone stands in many places, and which of them is taken would hang on where the middle is.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ import xxhash
 
 from vragd.notes.size import MAX_CHARS, MIN_CHARS
 
+_WORDS = 3  # the level on which there are words to cut between: below paragraphs, lines and sentences
 _WORDS_TOLD = 16
 _ENOUGH = 160  # characters, in which that many words stand mostly
 
@@ -47,7 +49,7 @@ class Cutter:
         yield from self._cut(units, hold, tail, 0)
 
     def _cut(self, atoms: Sequence[Span], hold: int, tail: int, level: int) -> Iterator[Span]:
-        for first, last in self._groups(atoms):
+        for first, last in self._groups(atoms, level):
             start, end = atoms[first][0], atoms[last - 1][1]
             if end - start <= MAX_CHARS:
                 yield start, end
@@ -74,7 +76,7 @@ class Cutter:
 
     # -- grouping -----------------------------------------------------------------------------------
 
-    def _groups(self, atoms: Sequence[Span]) -> list[tuple[int, int]]:
+    def _groups(self, atoms: Sequence[Span], level: int) -> list[tuple[int, int]]:
         """Neighbouring `atoms` grouped as (first, end) so that each group fits MAX_CHARS, or is a single one."""
         if not atoms:
             return []
@@ -82,7 +84,7 @@ class Cutter:
             return [(0, len(atoms))]
         spans = np.array(atoms, dtype=np.int64)
         starts, ends = spans[:, 0], spans[:, 1]
-        priorities = self._priorities(atoms)
+        priorities = self._priorities(atoms, level)
         done: list[tuple[int, int]] = []
         waiting = [(0, len(atoms))]
         while waiting:
@@ -94,8 +96,14 @@ class Cutter:
             waiting += [(cut, last), (first, cut)]
         return done
 
-    def _priorities(self, atoms: Sequence[Span]) -> np.ndarray:
-        return np.array([_priority(self._text[start:end]) for start, end in atoms], dtype=np.uint64)
+    def _priorities(self, atoms: Sequence[Span], level: int) -> np.ndarray:
+        texts = [self._text[start:end] for start, end in atoms]
+        if level == _WORDS:
+            texts = [" ".join(texts[i : i + 3]) for i in range(len(texts))]
+            found = [xxhash.xxh3_64_intdigest(text.encode("utf-8", "surrogatepass")) for text in texts]
+        else:
+            found = [_priority(text) for text in texts]
+        return np.array(found, dtype=np.uint64)
 
 
 def _priority(text: str) -> int:

@@ -350,6 +350,17 @@ def test_an_edit_in_one_long_line_stays_local_too() -> None:
     assert sum(counts) / len(counts) < 2
 
 
+def test_a_line_without_sentences_that_is_parted_in_two_keeps_its_other_chunks() -> None:
+    counts = []
+    for seed in range(20):
+        rng = random.Random(seed)
+        words = [rng.choice(WORDS) for _ in range(3_000)]  # each stands there two hundred times
+        at = rng.randrange(300, 2_700)
+        before = texts(" ".join(words))
+        counts.append(changed(before, texts(" ".join(words[:at]) + "\n" + " ".join(words[at:]))))
+    assert sum(counts) / len(counts) <= 2.5
+
+
 def test_moved_sections_keep_their_chunks() -> None:
     rng = random.Random(3)
     parts = [f"# Section {i}\n\n" + "\n\n".join(note(rng, 12)) for i in range(8)]

@@ -145,10 +145,10 @@ def test_a_file_of_code_may_opt_out_as_a_note_does() -> None:
 
 
 def test_the_reader_of_a_language_whose_grammar_is_missing_has_another_version() -> None:
-    assert {version_of(suffix) for suffix in PLAIN} == {"code-2"}
+    assert {version_of(suffix) for suffix in PLAIN} == {"code-3"}
     for suffix, (package, _) in GRAMMARS.items():
         missing = [name for name in ("tree_sitter", package) if find_spec(name) is None]
-        assert version_of(suffix) == (f"code-2 without {missing[0]}" if missing else "code-2")
+        assert version_of(suffix) == (f"code-3 without {missing[0]}" if missing else "code-3")
 
 
 @needs_grammars
