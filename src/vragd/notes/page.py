@@ -13,7 +13,7 @@ from vragd.notes.cut import Cutter, Span
 from vragd.notes.inline import DELIMITERS, Edit, Found, Inline
 from vragd.notes.machine import Count, strip_machine_text
 from vragd.notes.model import Block, Blocks, Callout, Chunk, Field, Heading, LeftOut, Link, Marks, Task
-from vragd.notes.size import MAX_CHARS
+from vragd.notes.size import MAX_CHARS, MIN_CHARS
 
 MAX_SHORT = 400
 _NO_PROSE = frozenset(("base", "query", "dataview", "dataviewjs", "tasks"))  # languages of Obsidian and its plugins
@@ -217,9 +217,26 @@ class _Reading:
             if end - begin <= MAX_CHARS:
                 yield from self._chunk((begin, end), path)
                 continue
-            units, hold, tail = self._units(blocks)
-            for span in cutter.cut(units, hold, tail):
-                yield from self._chunk(span, path)
+            above, within, below = self._parted(blocks)
+            for some in (above, within, below):
+                if some:
+                    for span in cutter.cut(*self._units(some)):
+                        yield from self._chunk(span, path)
+
+    def _parted(self, blocks: Sequence[Block]) -> tuple[Sequence[Block], Sequence[Block], Sequence[Block]]:
+        """
+        Apart from the text the headings above it, and those at the end, that leave no room for it in a chunk.
+
+        They are many, or long: a paragraph right above a rule is a heading.
+        """
+        starts, room = self.starts, MAX_CHARS - MIN_CHARS
+        saying = [i for i, block in enumerate(blocks) if self._says(block)]
+        if not saying:
+            return (), blocks, ()
+        begin, end = starts[blocks[saying[0]].start], starts[blocks[saying[-1]].end]
+        first = next(i for i in range(saying[0] + 1) if begin - starts[blocks[i].start] <= room)
+        last = next(i for i in range(len(blocks), saying[-1], -1) if starts[blocks[i - 1].end] - end <= room)
+        return blocks[:first], blocks[first:last], blocks[last:]
 
     def _units(self, blocks: Sequence[Block]) -> tuple[list[Span], int, int]:
         """
@@ -237,14 +254,18 @@ class _Reading:
                 units.append((above, starts[block.end] - 1))
                 above = -1
         if not units:
-            return [(begin, end)], begin, end
+            return [(starts[block.start], starts[block.end] - 1) for block in blocks], begin, self._tail(begin, end)
         tail = units[-1][1]
         units[-1] = (units[-1][0], end)
         if word := _A_WORD.search(self.text, hold):
             hold = self.text.rfind("\n", 0, word.start()) + 1
-        while tail > hold and not self.text[tail - 1].isalnum():
-            tail -= 1
-        return units, hold, tail - 1
+        return units, hold, self._tail(hold, tail)
+
+    def _tail(self, start: int, end: int) -> int:
+        """Where the last letter or digit of a span is."""
+        while end > start and not self.text[end - 1].isalnum():
+            end -= 1
+        return end - 1
 
     def _says(self, block: Block) -> bool:
         """Whether the block is text with a word, and not one of marks and comments only."""

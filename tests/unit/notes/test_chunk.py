@@ -211,6 +211,20 @@ def test_a_heading_stays_with_the_beginning_of_its_text(heading: str, below: str
     assert not any(re.fullmatch(r"(#.*|Packing|---)(\n+(#.*|---))*", text) for text in found)
 
 
+LONG = " ".join(paragraph(random.Random(seed), 30) for seed in range(12))
+EMPTY = "\n".join(f"## {word} of {other}" for word in WORDS for other in WORDS[:8])
+
+
+@pytest.mark.parametrize("heading", [f"{LONG}\n---", LONG.lower().replace(".", "") + "\n---", f"## {LONG}", EMPTY])
+@pytest.mark.parametrize("at_the_end", [False, True])
+def test_headings_that_leave_no_room_cut_nothing_of_the_text_beside_them(heading: str, at_the_end: bool) -> None:
+    text = "A line that is short. It has two sentences.\n\n| a | b |\n|---|---|\n| c | d |"
+    found = texts(f"{text}\n\n{heading}" if at_the_end else f"{heading}\n{text}")
+    assert any(text in each for each in found)
+    assert all(len(each) > 40 for each in found)
+    assert {word for each in found for word in each.split()} == {*text.split(), *heading.split()}
+
+
 def test_headings_at_the_end_with_nothing_below_go_with_the_section_before() -> None:
     assert [(c.text, c.heading) for c in chunks("# A\none\n\n# B\n\n## C\n")] == [("# A\none\n\n# B\n\n## C", ("A",))]
 
