@@ -32,6 +32,8 @@ from vragd.search.score import (
 
 PASSAGES_BY_WORDS = 2  # of a note of which none was found by itself; one more of any other
 NO_PASSAGE = 0
+FEW_WITH_PHRASE = 24
+"""Notes with what is written together, which are candidates: the numbers of 10.0.0.1 are no words to find them by."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +70,8 @@ class Candidates:
             notes |= dict.fromkeys([*sorted(found.named), *found.notes])
             quoted = found.quoted or (set(), set())
             notes |= dict.fromkeys(sorted(quoted[1] | found.lone[1]))
+            for _, having in found.phrases:
+                notes |= dict.fromkeys(sorted(having) if len(having) <= FEW_WITH_PHRASE else ())
             of_chunks = [*found.chunks, *sorted(quoted[0] | found.lone[0])]
             self.passages |= now.notes_of(list(dict.fromkeys(of_chunks)))
         self.passages |= dict(self.near)
