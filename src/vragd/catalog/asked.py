@@ -15,6 +15,10 @@ LONGEST_RUN = 12  # of an unspaced script: what is longer is a sentence, which i
 LONGEST_ACRONYM = 5  # letters typed as capitals are no word that may be misspelt
 LONGEST_LONE = 6  # beyond that it may be a sentence all the same
 LONGEST_WHOLE = 32  # terms that are looked for as they stand
+_LINK = re.compile(r"!?\[\[([^\[\]|#\n]+)(?:#[^\[\]|\n]*)?(?:\|[^\[\]\n]*)?\]\]")
+_PLACE = re.compile(r"(.+?)(?::\d+(?:[-:]\d+)?)?")  # as hits print it, with lines
+_IS_FILE = re.compile(r"\.(?:md|markdown|txt|canvas)$")
+MAX_FOLDERS = 32
 _QUOTED = re.compile(r'"([^"]*)"|“([^”]*)”|„([^“”]*)[“”]|«([^»]*)»')
 
 # What an English question is made of, and not about.
@@ -57,13 +61,17 @@ class Word:
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """`phrases` and `quoted` are terms in the order they must stand in; `plain` is the question without its quotes."""
+    """
+    `phrases` and `quoted` are terms in the order they must stand in; `plain` is the question without its quotes.
+    `names` are what it may be as a whole; `paths`, from a folder's on, if it is none of them: the first that there is.
+    """
 
     words: tuple[Word, ...]
     phrases: tuple[tuple[str, ...], ...]
     quoted: tuple[tuple[str, ...], ...]
     names: tuple[str, ...]
     plain: str
+    paths: tuple[str, ...] = ()
 
     @property
     def is_lone(self) -> bool:
@@ -90,7 +98,10 @@ def asked(text: str) -> Asked:
             if len(phrases) < MAX_PHRASES:
                 phrases.setdefault(phrase)
     quoted = [tuple(_terms(runs(fold(quote)))) for quote in quotes]
-    return Asked(tuple(words.values()), tuple(phrases), tuple(q for q in quoted if q), tuple(_names(plain)), plain)
+    return Asked(
+        tuple(words.values()), tuple(phrases), tuple(q for q in quoted if q), tuple(_names(plain)), plain,
+        tuple(_paths(plain)),
+    )  # fmt: skip
 
 
 def _words(piece: str, found: list[str], in_quotes: set[str]) -> Iterator[Word]:
@@ -134,12 +145,29 @@ def _terms(found: Iterable[str]) -> list[str]:
 
 
 def _names(text: str) -> Iterator[str]:
-    key = name_key(text)
-    if key:
+    if key := name_key(text):
+        yield key
+    if (link := _LINK.fullmatch(text)) and (key := name_key(link[1])):
         yield key
     dates = dates_in(text)
     if len(dates) == 1 and len(text.strip()) <= len(dates[0]):
         yield f"date {dates[0]}"
+
+
+def _paths(text: str) -> Iterator[str]:
+    """
+    What notes may be called, the longest first, if the question is a path that begins further up than the source: with
+    its label, as hits are printed, at the root of the machine or at `.`; also of Windows, and with lines behind it.
+    """
+    link, place = _LINK.fullmatch(text), _PLACE.fullmatch(text)
+    path = link[1] if link else place[1] if place else ""
+    folders = path.replace("\\", "/").split("/")
+    if not 1 < len(folders) <= MAX_FOLDERS or "://" in path:
+        return
+    for i in range(len(folders)):
+        key = name_key("/".join(folders[i:]))
+        if key and ("/" in key or _IS_FILE.search(key)):  # `ip` of tcp/ip is another thing
+            yield key
 
 
 def whole_terms(question: Asked) -> tuple[str, ...]:

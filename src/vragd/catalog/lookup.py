@@ -150,7 +150,10 @@ class Lookup:
         if terms := whole_terms(question):
             having = self._having(terms, where)
             lone = having if len(having[1]) <= FEW else lone
-        return ByWords(chunks, notes, phrases, both, self._named(question.names, where), lone)
+        named = self._named(question.names, where)
+        for path in () if named else question.paths:
+            named = named or self._named([path], where)
+        return ByWords(chunks, notes, phrases, both, named, lone)
 
     def _ranked(self, table: str, columns: Sequence[Column], limit: int, where: Narrow) -> list[int]:
         """The best rows by the rarest of what may match; by all of it where that finds next to nothing there."""

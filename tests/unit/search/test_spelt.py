@@ -2,26 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
-from tests.unit.search.conftest import target
+from tests.unit.search.test_rank import FILLER, fill, first, paths
 from tests.world import World
-from vragd.search.ask import Question, ask
-from vragd.store.idle import while_idle
-
-FILLER = {f"f{i}.md": f"Paragraph {i} about a garden shed with pots, ropes and number {i}." for i in range(30)}
-
-
-def fill(world: World, notes: dict[str, str]) -> None:
-    for path, text in (FILLER | notes).items():
-        world.write(path, text)
-    world.apply(*FILLER, *notes)
-    while while_idle(world.store):
-        pass
-
-
-def paths(world: World, text: str, **asked: object) -> list[str]:
-    return [hit.path for hit in ask(target(world), replace(Question(text), **asked)).hits]  # type: ignore[arg-type]
 
 
 def test_a_number_written_together_finds_its_note_also_beside_other_words(world: World) -> None:
@@ -30,10 +12,27 @@ def test_a_number_written_together_finds_its_note_also_beside_other_words(world:
         "Roses.md": "Pruned in March, from 10.20.0.15 on.", "Paint.md": "Tin bought on 2021-06-14, half of it left.",
         "Bulbs.md": "---\nbought: 2020-05-17\n---\nTulips and crocuses.",
     }  # fmt: skip
-    fill(world, beside | notes)
+    fill(world, FILLER | beside | notes)
     for asked, path in (
         ("server 10.20.0.15", "Roses.md"), ("what is 10.20.0.15 about", "Roses.md"),
         ("server 2021-06-14", "Paint.md"), ("server 2020-05-17", "Bulbs.md"),
     ):  # fmt: skip
         for mode in ("hybrid", "keyword"):
             assert path in paths(world, asked, mode=mode), (asked, mode)
+
+
+def test_a_link_or_a_place_that_is_the_whole_question_is_the_note_it_leads_to(world: World) -> None:
+    notes = {
+        "Books/1984.md": "Winston and the telescreen.", "Read.md": "Books: 1984, 1984 again, and books of 1984.",
+        "Books/Go.md": "Stones.", "Work/Go.md": "Goroutines.", "Net/IP.md": "Addresses.", "Net/Both.md": "On TCP/IP.",
+    }  # fmt: skip
+    fill(world, FILLER | notes)
+    label = world.source.label
+    for asked, path in (
+        ("[[1984]]", "Books/1984.md"), ("![[1984#Part one|the book]]", "Books/1984.md"),
+        ("[[Books/1984]]", "Books/1984.md"), (f"{label}/Books/1984.md", "Books/1984.md"),
+        (f"{label}/Books/1984.md:1-1", "Books/1984.md"), ("./Books/1984.md", "Books/1984.md"),
+        ("Books\\1984.md", "Books/1984.md"), ("/home/me/vault/Work/Go.md", "Work/Go.md"),
+        (f"{label}/Books/Go", "Books/Go.md"), ("tcp/ip", "Net/Both.md"),
+    ):  # fmt: skip
+        assert first(world, asked) == path, asked
