@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
+from datetime import date
 
 from vragd.catalog.fold import fold, is_unspaced, name_key, numbers, pairs, parts, runs, symbols
 from vragd.catalog.indexing import dates_in
@@ -19,6 +21,22 @@ _LINK = re.compile(r"!?\[\[([^\[\]|#\n]+)(?:#[^\[\]|\n]*)?(?:\|[^\[\]\n]*)?\]\]"
 _PLACE = re.compile(r"(.+?)(?::\d+(?:[-:]\d+)?)?")  # as hits print it, with lines
 _IS_FILE = re.compile(r"\.(?:md|markdown|txt|canvas)$")
 MAX_FOLDERS = 32
+_MONTHS = ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"]
+_MONTH = (
+    r"(?P<name>jan(?:uary)?|feb(?:ruary)?|mar(?:ch)?|apr(?:il)?|may|june?|july?|aug(?:ust)?|sept?(?:ember)?"
+    r"|oct(?:ober)?|nov(?:ember)?|dec(?:ember)?)\.?"
+)
+_DAY, _YEAR = r"(?P<day>[0-9]{1,2})", r"(?P<year>[0-9]{4})"
+_WEEKDAY = r"(?:(?:mon|tue|tues|wed|wednes|thu|thur|thurs|fri|sat|satur|sun)(?:day)?\.?,? +)?"
+_DATES = tuple(
+    re.compile(form)
+    for form in (
+        rf"{_YEAR}[-/](?P<month>[0-9]{{1,2}})[-/]{_DAY}", rf"{_DAY}\. ?(?P<month>[0-9]{{1,2}})\. ?{_YEAR}",
+        rf"{_WEEKDAY}{_MONTH} {_DAY}(?:st|nd|rd|th)?,? {_YEAR}",
+        rf"{_WEEKDAY}{_DAY}(?:st|nd|rd|th|\.)? {_MONTH},? {_YEAR}",
+    )
+)  # fmt: skip
+"""Those that say the same to everybody, as 9/4/2026 does not; 2026.4.9 may be a version."""
 _QUOTED = re.compile(r'"([^"]*)"|“([^”]*)”|„([^“”]*)[“”]|«([^»]*)»')
 
 # What an English question is made of, and not about.
@@ -149,9 +167,22 @@ def _names(text: str) -> Iterator[str]:
         yield key
     if (link := _LINK.fullmatch(text)) and (key := name_key(link[1])):
         yield key
+    if day := _day(text):
+        yield f"date {day}"
+
+
+def _day(text: str) -> str:
+    """The day that the question is, as 2024-04-09; '' if it is none."""
     dates = dates_in(text)
     if len(dates) == 1 and len(text.strip()) <= len(dates[0]):
-        yield f"date {dates[0]}"
+        return dates[0]
+    written = " ".join(fold(text).split())
+    for said in filter(None, (form.fullmatch(written) for form in _DATES)):
+        parts_ = said.groupdict()
+        month = _MONTHS.index(parts_["name"][:3]) + 1 if "name" in parts_ else int(parts_["month"])
+        with suppress(ValueError):  # 2026/02/30
+            return date(int(parts_["year"]), month, int(parts_["day"])).isoformat()
+    return ""
 
 
 def _paths(text: str) -> Iterator[str]:

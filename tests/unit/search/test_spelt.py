@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import pytest
+
 from tests.unit.search.test_rank import FILLER, fill, first, paths
 from tests.world import World
+from vragd.catalog.asked import asked as parsed
 
 
 def test_a_number_written_together_finds_its_note_also_beside_other_words(world: World) -> None:
@@ -36,3 +39,26 @@ def test_a_link_or_a_place_that_is_the_whole_question_is_the_note_it_leads_to(wo
         (f"{label}/Books/Go", "Books/Go.md"), ("tcp/ip", "Net/Both.md"),
     ):  # fmt: skip
         assert first(world, asked) == path, asked
+
+
+@pytest.mark.parametrize(
+    "asked",
+    ["2026-04-09", "20260409", "2026/04/09", "2026-4-9", "9.4.2026", "09. 04. 2026", "April 9 2026", "Apr 9, 2026",
+     "Thursday, April 9th, 2026", "9 april 2026", "9. April 2026", "Thu 9 Apr 2026"],
+)  # fmt: skip
+def test_a_day_that_is_the_whole_question_is_the_note_of_that_day_however_it_is_written(
+    world: World, asked: str
+) -> None:
+    notes = {
+        "2026-04-09.md": "Called the plumber.", "2026-04-08.md": "Tomorrow, 2026-04-09, call: 9.4.2026, 2026/04/09.",
+        "Plans.md": "April 9 2026 is a Thursday in April, 9 April 2026. Thursdays in April of 2026.",
+        "2026-09-04.md": "April, 9.",
+    }  # fmt: skip
+    fill(world, notes)
+    assert first(world, asked) == "2026-04-09.md"
+
+
+def test_what_is_no_day_or_two_in_one_names_no_note() -> None:
+    none = "9/4/2026", "2026/02/30", "2026.4.9", "31 June 2026", "April 2026", "2026-04-09 2026-04-10"
+    for asked in none:
+        assert not [name for name in parsed(asked).names if name.startswith("date ")], asked
