@@ -209,6 +209,11 @@ def whole_terms(question: Asked) -> tuple[str, ...]:
     return terms if len(terms) <= LONGEST_WHOLE else ()
 
 
+def has(folded: str, phrase: Iterable[str]) -> bool:
+    """Whether the terms of a phrase stand next to each other in a folded text."""
+    return f" {' '.join(phrase)} " in f" {' '.join(_terms(runs(folded)))} "
+
+
 def expression(terms: Iterable[str]) -> str:
     """The terms next to each other, as full text is asked for them."""
     return '"' + " ".join(term.replace('"', '""') for term in terms) + '"'

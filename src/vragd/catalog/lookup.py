@@ -12,7 +12,7 @@ from typing import Any
 import apsw
 import numpy as np
 
-from vragd.catalog.asked import Asked, any_of, expression, whole_terms
+from vragd.catalog.asked import Asked, any_of, expression, has, whole_terms
 from vragd.catalog.fold import is_unspaced
 from vragd.catalog.model import Found, from_blob, to_blob
 from vragd.catalog.profile import NOTHING, Counts, counted
@@ -36,8 +36,9 @@ class ByWords:
     """
     What words found: chunks and notes by row id, the best first; of each phrase the chunks and the notes that have it.
 
-    `named` are the notes that are called what was asked, `quoted` the chunks and notes that have all that was quoted,
-    `lone` those that have the one word that was asked for, if they are few.
+    `in_names` are, of each phrase, the notes whose names have it. `named` are the notes that are called what was asked,
+    `quoted` the chunks and notes that have all that was quoted, `lone` those that have the one word that was asked for,
+    if they are few.
     """
 
     chunks: list[int]
@@ -46,6 +47,7 @@ class ByWords:
     quoted: tuple[set[int], set[int]] | None
     named: set[int]
     lone: tuple[set[int], set[int]]
+    in_names: list[set[int]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,6 +144,7 @@ class Lookup:
         chunks = [] if where.is_few else self._ranked("chunk_text", whole, limit, where)
         notes = where.listed if where.is_few else self._ranked("note_text", whole, limit, where)
         phrases = [self._having(phrase, where) for phrase in question.phrases]
+        in_names = [self._in_names(*pair) for pair in zip(question.phrases, (n for _, n in phrases), strict=True)]
         quoted = [self._having(phrase, where) for phrase in question.quoted]
         both = (
             (set.intersection(*(q[0] for q in quoted)), set.intersection(*(q[1] for q in quoted))) if quoted else None
@@ -153,7 +156,7 @@ class Lookup:
         named = self._named(question.names, where)
         for path in () if named else question.paths:
             named = named or self._named([path], where)
-        return ByWords(chunks, notes, phrases, both, named, lone)
+        return ByWords(chunks, notes, phrases, both, named, lone, in_names)
 
     def _ranked(self, table: str, columns: Sequence[Column], limit: int, where: Narrow) -> list[int]:
         """The best rows by the rarest of what may match; by all of it where that finds next to nothing there."""
@@ -187,6 +190,11 @@ class Lookup:
         notes = set(self._rows("note_text", named, "", MOST_OF_A_PHRASE, where))
         rows = self._db.execute(f"select note_id from chunk where id in ({marks(chunks)})", tuple(chunks))
         return chunks, notes | {note for (note,) in rows}
+
+    def _in_names(self, phrase: Sequence[str], notes: Collection[int]) -> set[int]:
+        """Those of the notes whose names have the phrase."""
+        sql = f"select note_id, name from note_name where note_id in ({marks(notes)})"
+        return {note for note, name in self._db.execute(sql, tuple(notes)) if "/" not in name and has(name, phrase)}
 
     def _rows(self, table: str, match: str, order: str, limit: int, where: Narrow) -> list[int]:
         condition, bound = where.sql()

@@ -12,7 +12,6 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from vragd.catalog.lookup import ByWords, Lookup
-from vragd.catalog.profile import Counts
 from vragd.catalog.resolve import Resolved
 from vragd.search.across import NEAR_ACROSS
 from vragd.search.floor import nearness, weak
@@ -267,20 +266,21 @@ def _words(now: Lookup, found: ByWords | None, notes: Sequence[int], resolved: R
         zeros = np.zeros(len(notes), dtype=np.float32)
         return OfWords(nothing, nothing, np.empty(0, dtype=np.float32), nothing, zeros, zeros, nothing)
     counts = now.profiles(notes, resolved.columns)
-    pairs = [pair for pair in zip(found.phrases, resolved.phrase_weights, strict=True) if pair[1]]
+    said = zip(found.phrases, found.in_names, resolved.phrase_weights, strict=True)
+    pairs = [(having, names, weight) for having, names, weight in said if weight]
     return of_words(
         len(notes),
         counts,
         np.array([column.weight for column in resolved.columns], dtype=np.float32),
         np.array([not column.extra for column in resolved.columns], dtype=bool),
         resolved.missing,
-        (_flags(np.array(notes), [having for (_, having), _ in pairs]), _flags_of(counts, pairs)),
-        np.array([weight for _, weight in pairs], dtype=np.float32),
+        (
+            _flags(np.array(notes), [having for (_, having), _, _ in pairs]),
+            _flags(counts.ids, [having for (having, _), _, _ in pairs]),
+            _flags(np.array(notes), [names for _, names, _ in pairs]),
+        ),
+        np.array([weight for _, _, weight in pairs], dtype=np.float32),
     )
-
-
-def _flags_of(counts: Counts, pairs: Sequence[tuple[tuple[set[int], set[int]], float]]) -> np.ndarray:
-    return _flags(counts.ids, [having for (having, _), _ in pairs])
 
 
 def _flags(ids: np.ndarray, sets: Sequence[set[int]]) -> np.ndarray:

@@ -76,13 +76,13 @@ def of_words(
     weights: np.ndarray,
     whole: np.ndarray,
     missing: float,
-    flags: tuple[np.ndarray, np.ndarray],
+    flags: tuple[np.ndarray, np.ndarray, np.ndarray],
     phrase_weights: np.ndarray,
 ) -> OfWords:
     """
     Scores by words of the notes whose profiles were counted. `weights` are those of the columns, of which
-    `whole` are no extra, `missing` is that of all words that are nowhere. `flags` are 1 where a note, and where a group
-    of `counts`, has a phrase: shape (notes, phrases) and (groups, phrases).
+    `whole` are no extra, `missing` is that of all words that are nowhere. `flags` are 1 where a note, where a group of
+    `counts`, and where a note's names have a phrase: shape (notes, phrases), (groups, phrases) and (notes, phrases).
     """
     all_weights = np.concatenate([weights, phrase_weights]).astype(np.float32)
     most = (float(all_weights.sum()) + MISSING * missing) * (K1 + 1)
@@ -94,8 +94,11 @@ def of_words(
     tf_note = _summed(counts.tf * of_note[:, None], starts)
     length = _summed((counts.lengths * is_chunk)[:, None], starts)[:, 0]
     owner = counts.notes[is_chunk]
-    tf_chunk = np.hstack([counts.tf[is_chunk] + tf_names[owner], flags[1][is_chunk]])
-    tf_note = np.hstack([tf_note, flags[0]])
+    in_note, in_group, in_names = flags
+    in_text = _most(in_group, starts)
+    tf_chunk = np.hstack([counts.tf[is_chunk] + tf_names[owner], in_group[is_chunk] + NAME_COUNTS * in_names[owner]])
+    tf_note = np.hstack([tf_note, np.where(in_names > 0, NAME_COUNTS + in_text, in_note)])
+    in_group = in_group + (in_note * (in_text == 0))[counts.notes]  # names and properties belong to each passage
     words = _bm25(tf_chunk, counts.lengths[is_chunk], CHUNK_LENGTH, CHUNK_B, all_weights, most)
     by_word = all_weights * np.concatenate([whole, np.ones(len(phrase_weights), dtype=bool)])
     asked_for, zeros = float(by_word.sum()) + missing, np.zeros(n_notes, dtype=np.float32)
@@ -105,7 +108,7 @@ def of_words(
         words,
         places(owner, -words),
         _bm25(tf_note, length, NOTE_LENGTH, NOTE_B, all_weights, most),
-        _cover(counts, starts, flags[1], tf_note, by_word / asked_for, length) if asked_for else zeros,
+        _cover(counts, starts, in_group, tf_note, by_word / asked_for, length) if asked_for else zeros,
         (counts.tf > 0).sum(axis=0) > 0,
     )
 
@@ -136,6 +139,14 @@ def _summed(rows: np.ndarray, starts: np.ndarray) -> np.ndarray:
     if not len(rows):
         return np.zeros((len(starts), rows.shape[1]), dtype=rows.dtype)
     found: np.ndarray = np.add.reduceat(rows, starts, axis=0)
+    return found
+
+
+def _most(rows: np.ndarray, starts: np.ndarray) -> np.ndarray:
+    """Of the rows that belong together the most."""
+    if not len(rows):
+        return np.zeros((len(starts), rows.shape[1]), dtype=rows.dtype)
+    found: np.ndarray = np.maximum.reduceat(rows, starts, axis=0)
     return found
 
 

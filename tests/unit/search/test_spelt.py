@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from tests.unit.search.test_rank import FILLER, fill, first, paths
+from tests.unit.search.test_rank import FILLER, fill, first, paths, target
 from tests.world import World
 from vragd.catalog.asked import asked as parsed
+from vragd.search.ask import Question, ask
 
 
 def test_a_number_written_together_finds_its_note_also_beside_other_words(world: World) -> None:
@@ -62,3 +63,21 @@ def test_what_is_no_day_or_two_in_one_names_no_note() -> None:
     none = "9/4/2026", "2026/02/30", "2026.4.9", "31 June 2026", "April 2026", "2026-04-09 2026-04-10"
     for asked in none:
         assert not [name for name in parsed(asked).names if name.startswith("date ")], asked
+
+
+def test_what_is_written_together_counts_in_a_name_as_words_do(world: World) -> None:
+    told = "Mum wrote on that day, 2026-04-09, of the trip, of the dog and of her garden. "
+    notes = {"2026-04-09.md": "Rain. Mum called.", "Mum.md": told * 3, "Trip.md": told}
+    fill(world, FILLER | notes)
+    hits = {hit.path: hit for hit in ask(target(world), Question("mum 2026-04-09", explain=True, mode="keyword")).hits}
+    assert hits["2026-04-09.md"].parts and hits["Trip.md"].parts
+    assert hits["2026-04-09.md"].parts["cover"] == 1.0, "its name belongs to each of its passages"
+    assert next(iter(hits)) == "2026-04-09.md"
+    assert hits["2026-04-09.md"].parts["words"] > hits["Trip.md"].parts["words"]
+
+
+def test_a_day_of_a_property_belongs_to_each_passage_of_a_long_note(world: World) -> None:
+    long = "\n\n".join(f"## Part {i}\n\n" + f"Walls, roofs and pipes of house {i}. " * 30 for i in range(8))
+    fill(world, FILLER | {"House.md": f"---\nbought: 2020-05-17\n---\n{long}\n\n## Boiler\n\nThe boiler is old."})
+    (hit,) = ask(target(world), Question("boiler 2020-05-17", explain=True, mode="keyword")).hits
+    assert hit.parts and hit.parts["cover"] == 1.0
