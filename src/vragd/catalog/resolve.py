@@ -35,7 +35,7 @@ class Resolved:
     `unseen` are these words and those for which something stands in.
 
     `phrase_weights` are those of the question's phrases, 0 for one that is nowhere; set when they were looked for.
-    `instead` names, by the word, what was looked for in its place.
+    `instead` names, by the word, what was looked for in its place; `apart` are more phrases, of words written together.
     """
 
     columns: tuple[Column, ...] = ()
@@ -44,6 +44,7 @@ class Resolved:
     phrase_weights: tuple[float, ...] = ()
     instead: Mapping[str, str] = field(default_factory=dict)
     unseen: tuple[Word, ...] = ()
+    apart: tuple[tuple[str, ...], ...] = ()
     foreign: bool = False
     """Whether the question is in a language the vault is not; for whoever can tell to set."""
 

@@ -1,5 +1,6 @@
 """
-What is looked for in place of a word that stands nowhere: words that contain it, or else one it may be misspelt for.
+What is looked for in place of a word that stands nowhere: words that contain it, and it written apart (pourover for
+pour-over), or else one it may be misspelt for.
 
 Reads the vocabulary, some ten thousand terms: only for a question with such a word.
 """
@@ -17,6 +18,8 @@ from vragd.catalog.resolve import Column, Resolved, missing
 from vragd.catalog.words import Statistics, Words
 
 LEAST_PART, LEAST_MISSPELT, LEAST_TWICE_WRONG = 4, 4, 9  # letters
+MOST_APART = 24  # letters: no more places are tried
+NO_HALF = frozenset("ai")  # words of one letter, which stand before any other: ahead is not "a head"
 MOST = 8  # terms for one word
 STAND_IN = 0.5  # how much it counts beside other words: two of three that are taken for others are two guesses
 _BEGINS = "word >= ?1 and word < ?1 || char(0x10ffff)"
@@ -39,11 +42,12 @@ def with_stand_ins(
     what was quoted, or for what a question is only made of. What has a digit in it or is written together is not
     misspelt, nor what `is_word` knows, which is spelled as it is meant; with `exact` nothing is.
     Of words beyond the first MOST_WORDS nothing is looked for. Beside other words what stands in counts STAND_IN, and
-    the rest of its weight as missing.
+    the rest of its weight as missing; but a word that is written apart, in `apart`, is that word.
     """
     if not resolved.nowhere or resolved.foreign or (n_words > 2 and 2 * len(resolved.nowhere) > n_words):
         return resolved
     columns, nowhere, instead = list(resolved.columns), list[Word](), dict[str, str]()
+    apart = list[tuple[str, str]]()
     n_looked_for, share = 0, 1.0 if n_words == 1 else STAND_IN
     not_met = resolved.missing - missing(statistics, resolved.nowhere)
     for word in resolved.nowhere:
@@ -52,7 +56,11 @@ def with_stand_ins(
             continue
         n_looked_for += 1
         found = list(_containing(db, words, word.term))
-        if not found and word.may_be_wrong and not exact and len(word.term) >= LEAST_MISSPELT:
+        halves = None if exact else _apart(db, words, word)
+        if halves:
+            apart.append(halves)
+            instead[word.term] = " ".join(halves)
+        elif not found and word.may_be_wrong and not exact and len(word.term) >= LEAST_MISSPELT:
             found = [] if is_word(word.term) else list(_misspelt(db, words, word.term))
             instead |= {word.term: other for other, _ in found[:1]}  # noqa: B035
         if found:
@@ -60,10 +68,12 @@ def with_stand_ins(
             weight = share * statistics.weight(count)
             columns.append(Column(tuple(term for term, _ in found), weight, count))
             not_met += statistics.weight(count) - weight
-        else:
+        elif not halves:
             nowhere.append(word)
     not_met += missing(statistics, nowhere)
-    return replace(resolved, columns=tuple(columns), missing=not_met, nowhere=tuple(nowhere), instead=instead)
+    return replace(
+        resolved, columns=tuple(columns), missing=not_met, nowhere=tuple(nowhere), instead=instead, apart=tuple(apart)
+    )
 
 
 def _containing(db: apsw.Connection, words: Words, word: str) -> Iterator[tuple[str, int]]:
@@ -75,6 +85,27 @@ def _containing(db: apsw.Connection, words: Words, word: str) -> Iterator[tuple[
         if found := [(term, count) for term in some if (count := _count(db, words, term))]:
             yield from found
             return
+
+
+def _apart(db: apsw.Connection, words: Words, word: Word) -> tuple[str, str] | None:
+    """The two words that stand next to each other somewhere, most often of all, and are this one written together."""
+    term, best, most = word.term, None, 0
+    if not (word.may_be_wrong or word.parts) or not term.isalpha() or len(term) > MOST_APART:
+        return None
+    for at in range(1, len(term)):
+        halves = term[:at], term[at:]
+        if NO_HALF.isdisjoint(halves):
+            phrase = expression(halves)
+            count = _rows(db, words, "chunk_text", phrase) + _rows(db, words, "note_text", f"names : {phrase}")
+            best, most = (halves, count) if count > most else (best, most)
+    return best
+
+
+def _rows(db: apsw.Connection, words: Words, table: str, match: str) -> int:
+    """How many rows match, at most MOST; as of now."""
+    sql = f"select count(*) from (select 1 from {words.rows(table)} limit {MOST})"
+    ((count,),) = db.execute(sql, (match,))
+    return int(count)
 
 
 def _misspelt(db: apsw.Connection, words: Words, word: str) -> Iterator[tuple[str, int]]:

@@ -120,6 +120,7 @@ class _Look:
         self._n = max(CANDIDATES if by_score else most_sorted, question.top_k + SPARE)
         self._where = _filter(target, question)
         self._asked = asked(question.text)
+        self._phrases = self._asked.phrases
         self._statistics, self._calibration, self._resolved = Statistics(), MEASURED, Resolved()
         self._early: Future[tuple[int, ByWords]] | None = None
         self._narrowed: Narrowed | None = None
@@ -210,6 +211,7 @@ class _Look:
         )
         where = Narrow(question.sources, spellings(question.folder) if question.folder else ())
         where = where if self._narrowed is None else Narrow(notes=self._narrowed.notes)
+        self._asked = replace(self._asked, phrases=(*self._phrases, *self._resolved.apart))
         return now.find(self._asked, self._resolved.columns, self._n, where)
 
     # -- the answer --------------------------------------------------------------------------------
@@ -305,7 +307,12 @@ class _Look:
         # unless all that was asked for is misspelt
         is_said = shown.hits or all(word.term in resolved.instead for word in self._asked.words if word.about)
         said = resolved.instead.items() if is_said else ()
-        instead = {word: other for word, other in said if other in ranking.standing}
+        standing = ranking.standing
+        if resolved.apart and by_words:
+            ranked = set(ranking.notes.tolist())
+            phrases = zip(self._asked.phrases, by_words.phrases, strict=True)
+            standing |= {" ".join(phrase) for phrase, (_, notes) in phrases if not ranked.isdisjoint(notes)}
+        instead = {word: other for word, other in said if other in standing}
         unknown = self._narrowed.unknown if self._narrowed else ()
         degraded = self._degraded()
         is_cut = self._is_cut(near, by_words, ranking)

@@ -81,3 +81,24 @@ def test_a_day_of_a_property_belongs_to_each_passage_of_a_long_note(world: World
     fill(world, FILLER | {"House.md": f"---\nbought: 2020-05-17\n---\n{long}\n\n## Boiler\n\nThe boiler is old."})
     (hit,) = ask(target(world), Question("boiler 2020-05-17", explain=True, mode="keyword")).hits
     assert hit.parts and hit.parts["cover"] == 1.0
+
+
+@pytest.mark.parametrize(
+    ("asked", "path", "instead"),
+    [("pourover", "Pour-over.md", "pour over"), ("todo", "Lists/To-do.md", "to do"),
+     ("OBrien", "O’Brien.md", "o brien"), ("sunscreen towels", "Packing.md", "sun screen"),
+     ("leguin", "Book.md", "le guin"), ("wifi", "Home.md", "wi fi")],
+)  # fmt: skip
+def test_a_word_written_together_finds_it_written_apart_and_that_is_said(
+    world: World, asked: str, path: str, instead: str
+) -> None:
+    notes = {
+        "Pour-over.md": "Rinse the filter.", "Lists/To-do.md": "Bulbs.", "O’Brien.md": "Landlady.",
+        "Packing.md": "Hats, sun-screen, towels.", "Book.md": "---\nauthor: Ursula K. Le Guin\n---\nAnarres.",
+        "Home.md": "The Wi-Fi of guests. A head of lettuce.", "June.md": "June is warm.",
+    }  # fmt: skip
+    fill(world, FILLER | notes)
+    answer = ask(target(world), Question(asked))
+    assert (answer.hits[0].path, list(answer.instead.values())) == (path, [instead])
+    assert not [hit for hit in ask(target(world), Question(asked, exact=True)).hits if hit.path == path]
+    assert not ask(target(world), Question("ahead")).instead
