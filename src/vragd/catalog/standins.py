@@ -1,12 +1,13 @@
 """
 What is looked for in place of a word that stands nowhere: words that contain it, and it written apart (pourover for
-pour-over), or else one it may be misspelt for.
+pour-over) or with umlauts (Mueller for Müller), or else one it may be misspelt for.
 
 Reads the vocabulary, some ten thousand terms: only for a question with such a word.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from itertools import islice
@@ -14,6 +15,8 @@ from itertools import islice
 import apsw
 
 from vragd.catalog.asked import Word, expression
+from vragd.catalog.fold import SOME_MARKS, fold
+from vragd.catalog.model import from_blob
 from vragd.catalog.resolve import Column, Resolved, missing
 from vragd.catalog.words import Statistics, Words
 
@@ -24,6 +27,10 @@ MOST = 8  # terms for one word
 STAND_IN = 0.5  # how much it counts beside other words: two of three that are taken for others are two guesses
 _BEGINS = "word >= ?1 and word < ?1 || char(0x10ffff)"
 MOST_WORDS = 6  # of one question: each looks through the vocabulary, about 40 ms of one of 200,000 terms
+
+
+_LETTER_AND_E = re.compile("([aou])e|(a)a")  # ä, ö, ø, ü; å
+_WORD = re.compile(rf"[\w{SOME_MARKS}]+")
 
 
 def no_word(_: str) -> bool:
@@ -42,7 +49,7 @@ def with_stand_ins(
     what was quoted, or for what a question is only made of. What has a digit in it or is written together is not
     misspelt, nor what `is_word` knows, which is spelled as it is meant; with `exact` nothing is.
     Of words beyond the first MOST_WORDS nothing is looked for. Beside other words what stands in counts STAND_IN, and
-    the rest of its weight as missing; but a word that is written apart, in `apart`, is that word.
+    the rest of its weight as missing; but a word written apart, in `apart`, or with umlauts is that word.
     """
     if not resolved.nowhere or resolved.foreign or (n_words > 2 and 2 * len(resolved.nowhere) > n_words):
         return resolved
@@ -57,15 +64,19 @@ def with_stand_ins(
         n_looked_for += 1
         found = list(_containing(db, words, word.term))
         halves = None if exact else _apart(db, words, word)
+        with_umlauts = [] if exact or word.parts else list(_with_umlauts(db, words, word.term))
         if halves:
             apart.append(halves)
             instead[word.term] = " ".join(halves)
+        elif with_umlauts:
+            found += with_umlauts
+            instead[word.term] = with_umlauts[0][0]
         elif not found and word.may_be_wrong and not exact and len(word.term) >= LEAST_MISSPELT:
             found = [] if is_word(word.term) else list(_misspelt(db, words, word.term))
             instead |= {word.term: other for other, _ in found[:1]}  # noqa: B035
         if found:
             count = sum(count for _, count in found)
-            weight = share * statistics.weight(count)
+            weight = (1.0 if with_umlauts else share) * statistics.weight(count)
             columns.append(Column(tuple(term for term, _ in found), weight, count))
             not_met += statistics.weight(count) - weight
         elif not halves:
@@ -99,6 +110,27 @@ def _apart(db: apsw.Connection, words: Words, word: Word) -> tuple[str, str] | N
             count = _rows(db, words, "chunk_text", phrase) + _rows(db, words, "note_text", f"names : {phrase}")
             best, most = (halves, count) if count > most else (best, most)
     return best
+
+
+def _with_umlauts(db: apsw.Connection, words: Words, word: str) -> Iterator[tuple[str, int]]:
+    """The terms that are this word where some note writes umlauts or the like of them: muller of Müller for mueller."""
+    ends = [found.end() for found in _LETTER_AND_E.finditer(word)]
+    spelt = [_LETTER_AND_E.sub(lambda found: found[1] or found[2], word)] if ends else []
+    spelt += [word[: end - 1] + word[end:] for end in ends]
+    for term in dict.fromkeys(spelt[:MOST]):
+        if (count := _count(db, words, term)) and _is_marked(db, words, term):
+            yield term, count
+
+
+def _is_marked(db: apsw.Connection, words: Words, term: str) -> bool:
+    """Whether some text or name has the term with a letter that is none of ASCII: pot does not stand for poet."""
+    match, texts = expression([term]), list[str]()
+    sql = f"select text from chunk where id in (select rowid from {words.rows('chunk_text')} limit {MOST})"
+    texts += (text for (text,) in db.execute(sql, (match,)))
+    of_notes = f"(select rowid from {words.rows('note_text')} limit {MOST})"
+    for path, *others in db.execute(f"select path, title, names, words from note where id in {of_notes}", (match,)):
+        texts += (from_blob(path), *others)
+    return any(fold(one) == term for text in texts for one in _WORD.findall(text) if not one.isascii())
 
 
 def _rows(db: apsw.Connection, words: Words, table: str, match: str) -> int:

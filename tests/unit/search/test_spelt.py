@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from tests.unit.search.test_rank import FILLER, fill, first, paths, target
@@ -102,3 +104,25 @@ def test_a_word_written_together_finds_it_written_apart_and_that_is_said(
     assert (answer.hits[0].path, list(answer.instead.values())) == (path, [instead])
     assert not [hit for hit in ask(target(world), Question(asked, exact=True)).hits if hit.path == path]
     assert not ask(target(world), Question("ahead")).instead
+
+
+@pytest.mark.parametrize(
+    ("asked", "path"),
+    [("Mueller", "Heating.md"), ("mueller plumber", "Heating.md"), ("Bjoern Aangstroem", "Bjørn Ångström.md"),
+     ("ueber den Tellerrand", "Über den Tellerrand.md"), ("Goerlitzer", "Feast.md"), ("juergen", "Jürgen.md"),
+     ("joerg", "Jürgen.md")],
+)  # fmt: skip
+def test_letters_that_stand_for_umlauts_are_these_and_that_is_said(world: World, asked: str, path: str) -> None:
+    notes = {
+        "Heating.md": "The plumber is Mr. Mu\u0308ller.", "Bjørn Ångström.md": "Sails.",
+        "Feast.md": "In Görlitzer Straße.", "Jürgen.md": "---\ntitle: Uncle\naliases: [Onkel Jörg]\n---\n",
+        "Über den Tellerrand.md": "A course.", "Pots.md": "A pot, a pom and a blu, a poem.",
+    }  # fmt: skip
+    fill(world, FILLER | notes)
+    known = replace(target(world), is_word=lambda word: word in ("mueller", "poet", "blue"))
+    answer = ask(known, Question(asked))
+    assert answer.hits[0].path == path
+    assert answer.instead
+    assert not ask(known, Question(asked, exact=True)).instead
+    for other in ("poet", "blue"):
+        assert not ask(known, Question(other)).instead, other
