@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -152,6 +153,8 @@ class Lookup:
         lone: tuple[set[int], set[int]] = (set(), set())
         if terms := whole_terms(question):
             having = self._having(terms, where)
+            if len(terms) > 1 and all(map(str.isdecimal, terms)):
+                having = self._as_written(question.plain, *having)
             lone = having if len(having[1]) <= FEW else lone
         named = self._named(question.names, where)
         for path in () if named else question.paths:
@@ -190,6 +193,18 @@ class Lookup:
         notes = set(self._rows("note_text", named, "", MOST_OF_A_PHRASE, where))
         rows = self._db.execute(f"select note_id from chunk where id in ({marks(chunks)})", tuple(chunks))
         return chunks, notes | {note for (note,) in rows}
+
+    def _as_written(self, number: str, chunks: set[int], notes: set[int]) -> tuple[set[int], set[int]]:
+        """
+        Of the chunks and notes with the numbers of 1.9 next to each other, those with 1.9 and not 1, 9 or 1.9.0, and
+        those with it beside their text; all, if no text has it.
+        """
+        sql = f"select id, note_id, text from chunk where id in ({marks(chunks)})"
+        rows = list(self._db.execute(sql, tuple(chunks)))
+        very = re.compile(rf"(?<!\d)(?<!\d[.,:/-]){re.escape(number)}(?!\d|[.,:/-]\d)")
+        found = {chunk: note for chunk, note, text in rows if very.search(text)}
+        others = {note for _, note, _ in rows}.difference(found.values())
+        return (set(found), notes - others) if found else (chunks, notes)
 
     def _in_names(self, phrase: Sequence[str], notes: Collection[int]) -> set[int]:
         """Those of the notes whose names have the phrase."""

@@ -126,3 +126,15 @@ def test_letters_that_stand_for_umlauts_are_these_and_that_is_said(world: World,
     assert not ask(known, Question(asked, exact=True)).instead
     for other in ("poet", "blue"):
         assert not ask(known, Question(other)).instead, other
+
+
+def test_a_number_as_it_is_written_comes_before_the_same_digits_in_a_row_or_more_of_them(world: World) -> None:
+    notes = {
+        "ruby.md": "The question mark operator, at least since 1.9, makes a character. " + "Strings are objects. " * 60,
+        "row.md": "Take 1, 9. 1 9, 1 9: sequences.", "more.md": "Version 1.9.0, 1.9.3 and 2.1.9.",
+        "time.md": "At 6:30 and at half past. " + "Breakfast of eggs. " * 60, "steps.md": "6 30, then 6, 30.",
+    }  # fmt: skip
+    fill(world, FILLER | notes)
+    assert paths(world, "1.9")[0] == "ruby.md"
+    assert paths(world, "6:30")[0] == "time.md"
+    assert paths(world, "2,1")[0] == "more.md", "as digits in a row, where it is written nowhere"
