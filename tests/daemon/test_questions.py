@@ -235,6 +235,17 @@ def test_the_few_weak_notes_that_filters_leave_are_shown_to_people_alone(daemon:
     assert (behind.stdout, behind.returncode) == ("", 1), "of a later page nobody knows what was on the first"
 
 
+def test_where_filters_leave_nothing_it_is_said_that_the_same_as_words_finds_something(daemon: Vragd) -> None:
+    hint = "with --plain, as words alone, there are good matches"
+    for question in ("quokka fence -quokka", 'quokka "no such phrase" fence', "cannot open quokka fence file: No such"):
+        said = daemon.run("query", question)
+        assert hint in said.stderr, question
+        assert "Diary" in daemon.run("query", "--plain", question).stdout
+        assert hint not in daemon.run("query", "--json", question).stderr
+    for other in ("zxqv -wvkj", "quokka -zxqv", "zxqv wvkj", "tag:nothing"):
+        assert hint not in daemon.run("query", other).stderr, other
+
+
 def asked_as(daemon: Vragd, text: str, form: str) -> list[str]:
     """The notes that an answer for programs names."""
     said = daemon.run("query", form, text).stdout

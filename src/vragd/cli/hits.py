@@ -32,6 +32,8 @@ def print_hits(answer: dict[str, Any], first: int = 1, page: Page | None = None,
     say_unknown(answer)
     if "weak_alone" in answer:
         say("no good match; what the filters leave is shown, the nearest first")
+    if "as_words" in answer:  # of a command or an error that was pasted: docker exec -it, "…", file: …
+        say("some of this is a filter, not words to look for; with --plain, as words alone, there are good matches")
     for number, hit in enumerate(answer["hits"], first):
         heading = path_of(below_title(hit["title"], hit["heading"]))
         print_title(f"{number}. ", hit["title"], heading, _beside(hit), hit.get("uri", ""), page)

@@ -274,11 +274,14 @@ def _ask_daemon(args: argparse.Namespace) -> Any:
         "sort": args.sort,
     }
     answer = _answered(args, question)
-    are_few = not (answer["hits"] or args.offset) and 0 < answer["n_weak"] <= HANDFUL
-    if args.format != "text" or args.null or not are_few or not _is_narrowed(question):
+    if args.format != "text" or args.null or answer["hits"] or args.offset or not _is_narrowed(question):
+        return answer
+    if not args.plain and _answered(args, question | {"plain": True, "top_k": 1})["hits"]:
+        answer |= {"as_words": True}
+    if not 0 < answer["n_weak"] <= HANDFUL:
         return answer
     weak = _answered(args, question | {"weak": True})
-    return weak | {"weak_alone": True} if weak["hits"] else answer
+    return answer | weak | {"weak_alone": True} if weak["hits"] else answer
 
 
 def _answered(args: argparse.Namespace, question: dict[str, Any]) -> Any:
