@@ -16,7 +16,7 @@ MAX_WORDS, MAX_PHRASES = 64, 16
 LONGEST_RUN = 12  # of an unspaced script: what is longer is a sentence, which is asked about what it means
 LONGEST_ACRONYM = 5  # letters typed as capitals are no word that may be misspelt
 LONGEST_LONE = 6  # beyond that it may be a sentence all the same
-LONGEST_WHOLE = 32  # terms that are looked for as they stand
+LEAST_SENTENCE, LONGEST_WHOLE = 4, 32  # terms that are looked for as they stand
 _LINK = re.compile(r"!?\[\[([^\[\]|#\n]+)(?:#[^\[\]|\n]*)?(?:\|[^\[\]\n]*)?\]\]")
 _PLACE = re.compile(r"(.+?)(?::\d+(?:[-:]\d+)?)?")  # as hits print it, with lines
 _IS_FILE = re.compile(r"\.(?:md|markdown|txt|canvas)$")
@@ -202,10 +202,14 @@ def _paths(text: str) -> Iterator[str]:
 
 
 def whole_terms(question: Asked) -> tuple[str, ...]:
-    """The terms, in their order, of what is asked without a blank, be it a word or a sentence; () where it has one."""
-    if len(question.plain.split()) != 1:
-        return ()
+    """
+    The terms, in their order, of what is asked, where it is looked for as it stands: be it a word or a sentence, it has
+    no blank, or so many words, two of which it is about, as few texts have in a row by chance. () for all else.
+    """
     terms = tuple(_terms(runs(fold(question.plain)))) or tuple(word.term for word in question.words)
+    if len(question.plain.split()) != 1:
+        is_sentence = len(terms) >= LEAST_SENTENCE and sum(word.about for word in question.words) > 1
+        return terms if is_sentence and len(terms) <= LONGEST_WHOLE else ()
     return terms if len(terms) <= LONGEST_WHOLE else ()
 
 

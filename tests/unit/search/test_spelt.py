@@ -9,6 +9,7 @@ import pytest
 from tests.unit.search.test_rank import FILLER, fill, first, paths, target
 from tests.world import World
 from vragd.catalog.asked import asked as parsed
+from vragd.catalog.asked import whole_terms
 from vragd.search.ask import Question, ask
 
 
@@ -138,3 +139,14 @@ def test_a_number_as_it_is_written_comes_before_the_same_digits_in_a_row_or_more
     assert paths(world, "1.9")[0] == "ruby.md"
     assert paths(world, "6:30")[0] == "time.md"
     assert paths(world, "2,1")[0] == "more.md", "as digits in a row, where it is written nowhere"
+
+
+def test_a_line_that_is_pasted_finds_the_note_in_which_it_stands(world: World) -> None:
+    line = "- `--source=.` tells the command to run for this very folder"
+    alike = "The command to run for a folder: tell the source. This very command tells folders of its source to run. "
+    long = "\n\n".join(f"## Part {i}\n\n" + f"Walls, roofs and pipes of house {i}. " * 30 for i in range(8))
+    fill(world, FILLER | {f"a{i}.md": alike * 3 + str(i) for i in range(9)} | {"new.md": f"{long}\n\n{line}\n\n{long}"})
+    hit = ask(target(world), Question(line)).hits[0]
+    assert (hit.path, "this very folder" in hit.excerpt) == ("new.md", True)
+    assert whole_terms(parsed("to be or not to be")) == (), "it is about nothing that could be told"
+    assert whole_terms(parsed("house of pipes")) == ()
