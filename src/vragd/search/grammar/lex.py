@@ -16,6 +16,9 @@ from vragd.search.grammar import patterns
 from vragd.search.grammar.dates import FIELDS
 from vragd.search.grammar.signs import CASES, COMPARISON, LINKS, NEGATION, OPERATOR, PROPERTY, is_name, literal
 
+_BULLET = re.compile(r"[ \t>]*[-*+][ \t]+")
+_MARKDOWN_LINK = re.compile(r"\[[^\[\]\n]*\]\([^\s()]*[./#:][^\s()]*\)")
+
 
 class Kind(Enum):
     WORD = auto()
@@ -259,7 +262,7 @@ class _Lexer:
         if self._link():
             return True
         match = None if self._in_value or self._behind not in ("", *CASES) else PROPERTY.match(self._text, self._at)
-        if not match or (match[1] is not None and not is_name(match[1])):
+        if not match or (match[1] is not None and not is_name(match[1])) or self._is_pasted(match):
             return False
         name = match[1] if match[1] is not None else match[2].replace('\\"', '"')
         if match[3]:
@@ -279,6 +282,13 @@ class _Lexer:
             end = value
         self._compared(name, end)
         return True
+
+    def _is_pasted(self, match: re.Match[str]) -> bool:
+        """Whether it is the box of a task, `- [x] call`, or a link of Markdown, `[Source: a book](https://…)`."""
+        if match[3]:
+            line = self._text[self._text.rfind("\n", 0, self._at) + 1 : self._at]
+            return match[0] in ("[x]", "[X]") and _BULLET.fullmatch(line) is not None
+        return _MARKDOWN_LINK.match(self._text, self._at) is not None
 
     def _link(self) -> bool:
         text, at = self._text, self._at
