@@ -34,6 +34,8 @@ class Matched:
     runs: tuple[str, ...] = ()
     phrases: tuple[tuple[str, ...], ...] = ()
     alone: frozenset[str] = frozenset()
+    address: str = ""
+    """The address that is the whole question: it mostly stands where a link leads, which is not shown otherwise."""
 
     @classmethod
     def of(cls, asked: Asked, resolved: Resolved) -> Matched:
@@ -44,7 +46,8 @@ class Matched:
         alone = frozenset(term for term in resolved.telling if not is_unspaced(term))
         phrases = tuple(p for p in (*asked.phrases, *asked.quoted) if not any(map(is_unspaced, p)))
         known = alone.union(*phrases)
-        return cls(known, tuple(dict.fromkeys([*unspaced, *pairs, *marks])), phrases, alone)
+        address = pieces[0] if len(pieces) == 1 and "://" in pieces[0] else ""
+        return cls(known, tuple(dict.fromkeys([*unspaced, *pairs, *marks])), phrases, alone, address)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +69,8 @@ def excerpt(text: str, within: tuple[int, int], matched: Matched, *, marks: bool
     first_line, last_line = within
     plain, starts = _plain(text, first_line, marks)
     spans = _spans(plain, matched)
-    if not spans and _is_somewhere(text, matched):  # in what is not shown: a comment, where a link leads
+    in_link = matched.address and matched.address in text and matched.address not in plain
+    if in_link or (not spans and _is_somewhere(text, matched)):  # in what is not shown: a comment, where a link leads
         plain, starts = _plain(text, first_line, False)
         spans = _spans(plain, matched)
     start = _best(plain, spans, [line for line, _ in starts])

@@ -49,6 +49,15 @@ def test_marks_of_formatting_are_left_out_and_words_stay() -> None:
     assert cut.text == "Title Mind bold and shown or text code snake_case lit a*b html x = 1"
 
 
+def test_an_address_that_was_asked_for_is_shown_where_a_link_leads_to_it() -> None:
+    address = "https://www.example.org/docs/static/citext.html"
+    text = "On citext, of the docs.\n\n" + "The extension citext is in contrib. " * 12 + f"\n\n- [source]({address})\n"
+    cut = shown(text, 3, matched(address))
+    assert address in cut.text
+    assert cut.lines[1] == 7
+    assert "https" not in shown(text, 3, matched("citext source")).text
+
+
 def test_what_stands_between_two_rules_is_shown() -> None:
     cut = shown("---\n\nHello wombat\n\n---\n\nWorld here", 5, matched("wombat"))
     assert (cut.text, cut.lines) == ("Hello wombat World here", (7, 11))
