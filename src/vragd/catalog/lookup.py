@@ -14,7 +14,7 @@ import apsw
 import numpy as np
 
 from vragd.catalog.asked import Asked, any_of, expression, has, whole_terms
-from vragd.catalog.fold import is_unspaced
+from vragd.catalog.fold import fold, is_unspaced
 from vragd.catalog.model import Found, from_blob, to_blob
 from vragd.catalog.profile import NOTHING, Counts, counted
 from vragd.catalog.resolve import Column, Resolved
@@ -152,7 +152,8 @@ class Lookup:
         )
         lone: tuple[set[int], set[int]] = (set(), set())
         if terms := whole_terms(question):
-            having = self._having(terms, where)
+            is_sentence = chunks and " " in question.plain.strip()
+            having = self._standing(terms, chunks) if is_sentence else self._having(terms, where)
             if len(terms) > 1 and all(map(str.isdecimal, terms)):
                 having = self._as_written(question.plain, *having)
             lone = having if len(having[1]) <= FEW else lone
@@ -193,6 +194,19 @@ class Lookup:
         notes = set(self._rows("note_text", named, "", MOST_OF_A_PHRASE, where))
         rows = self._db.execute(f"select note_id from chunk where id in ({marks(chunks)})", tuple(chunks))
         return chunks, notes | {note for (note,) in rows}
+
+    def _standing(self, terms: Sequence[str], chunks: Sequence[int]) -> tuple[set[int], set[int]]:
+        """
+        Of the best chunks those with the terms in a row, and their notes: the one that a line was pasted from is there,
+        and full text would read every place of words that are everywhere.
+        """
+        sql = f"select id, note_id, heading || char(10) || text from chunk where id in ({marks(chunks)})"
+        found: dict[int, int] = {}
+        for chunk, note, text in self._db.execute(sql, tuple(chunks)):
+            folded = text.lower() if text.isascii() else fold(text)
+            if all(term in folded for term in terms) and has(folded, terms):
+                found[chunk] = note
+        return set(found), set(found.values())
 
     def _as_written(self, number: str, chunks: set[int], notes: set[int]) -> tuple[set[int], set[int]]:
         """
