@@ -37,9 +37,9 @@ class ByWords:
     """
     What words found: chunks and notes by row id, the best first; of each phrase the chunks and the notes that have it.
 
-    `in_names` are, of each phrase, the notes whose names have it. `named` are the notes that are called what was asked,
-    `quoted` the chunks and notes that have all that was quoted, `lone` those that have the one word that was asked for,
-    if they are few.
+    `in_names` are, of each phrase of numbers, the notes whose names have it. `named` are the notes that are called what
+    was asked, `quoted` the chunks and notes that have all that was quoted, `lone` those that have the one word that was
+    asked for, if they are few.
     """
 
     chunks: list[int]
@@ -145,7 +145,7 @@ class Lookup:
         chunks = [] if where.is_few else self._ranked("chunk_text", whole, limit, where)
         notes = where.listed if where.is_few else self._ranked("note_text", whole, limit, where)
         phrases = [self._having(phrase, where) for phrase in question.phrases]
-        in_names = [self._in_names(*pair) for pair in zip(question.phrases, (n for _, n in phrases), strict=True)]
+        in_names = [self._in_names(phrase, n) for phrase, (_, n) in zip(question.phrases, phrases, strict=True)]
         quoted = [self._having(phrase, where) for phrase in question.quoted]
         both = (
             (set.intersection(*(q[0] for q in quoted)), set.intersection(*(q[1] for q in quoted))) if quoted else None
@@ -221,7 +221,9 @@ class Lookup:
         return (set(found), notes - others) if found else (chunks, notes)
 
     def _in_names(self, phrase: Sequence[str], notes: Collection[int]) -> set[int]:
-        """Those of the notes whose names have the phrase."""
+        """Those of the notes whose names have the phrase, one of numbers alone: of others each word counts there."""
+        if not all(map(str.isdecimal, phrase)):
+            return set()
         sql = f"select note_id, name from note_name where note_id in ({marks(notes)})"
         return {note for note, name in self._db.execute(sql, tuple(notes)) if "/" not in name and has(name, phrase)}
 

@@ -47,7 +47,7 @@ _NOTHING = frozenset(("escape", "url", "span"))
 _EMPHASIS = frozenset(("stars", "line", "bright", "struck"))
 _RUNS = re.compile("`++")
 _TAG = re.compile(r"[^\u2000-\u200c\u200e-\u206f\u2e00-\u2e7f'!\"\#$%&()*+,.:;<=>?@^`{|}~\[\]\\\s]++")
-_HASHED = re.compile(r"\#([^\s\#]++)")
+_TAGGED = re.compile(r"\#([^\s\#]++)")
 _MATH_END = re.compile(r"(?<=[^\s\\])\$(?!\d)")
 DELIMITERS = re.compile(r"^[ \t>]*+\|?(?:[ \t]*+:?-++:?[ \t]*+\|)++[ \t]*+(?::?-++:?)?[ \t]*+$", re.M)
 """The row of a table below its head."""
@@ -251,7 +251,7 @@ class Inline:
         before = self.text[first - 1] if first > stretch.start else ""
         at, end = first, stretch.end
         if before != "|" or stretch.is_table():
-            while match := _HASHED.match(self.text, at, end):
+            while match := _TAGGED.match(self.text, at, end):
                 tag = tag_in(match[1])
                 bare = tag.rstrip("_") if before == "_" else tag
                 if not bare or bare.isdigit():
