@@ -121,6 +121,7 @@ class Tab:
     def __init__(self, browser: Chromium, session: str, target: str) -> None:
         self.browser, self.session, self.target = browser, session, target
         self.events = list[tuple[str, Any]]()
+        self._answering, self._closes = list[threading.Thread](), threading.Event()
 
     def send(self, method: str, **params: Any) -> Any:
         return self.browser.send(method, self.session, **params)
@@ -201,7 +202,7 @@ class Tab:
 
         def serve() -> None:
             at = 0
-            while self.browser.process.poll() is None:
+            while not self._closes.wait(0.01) and self.browser.process.poll() is None:
                 while at < len(self.events):
                     method, told = self.events[at]
                     at += 1
@@ -211,11 +212,14 @@ class Tab:
                         said = [{"name": "content-type", "value": "application/json"}]
                         self.send("Fetch.fulfillRequest", requestId=told["requestId"], responseCode=status, body=body,
                                   responseHeaders=said)  # fmt: skip
-                time.sleep(0.01)
 
-        threading.Thread(target=serve, daemon=True).start()
+        self._answering.append(threading.Thread(target=serve, daemon=True))
+        self._answering[-1].start()
 
     def close(self) -> None:
+        self._closes.set()
+        for thread in self._answering:  # what it answers belongs to this tab
+            thread.join()
         self.browser.send("Target.closeTarget", targetId=self.target)
 
 
