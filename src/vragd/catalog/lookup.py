@@ -8,7 +8,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import islice
-from typing import Any
+from typing import Any, NamedTuple
 
 import apsw
 import numpy as np
@@ -32,23 +32,31 @@ MOST_BESIDE = 20_000  # characters
 MOST_OF_A_PHRASE = 300  # places that are looked at
 
 
+class Phrase(NamedTuple):
+    """The chunks and the notes that have it. Of one of numbers also the notes whose names have it."""
+
+    chunks: set[int]
+    notes: set[int]
+    in_names: set[int]
+    tells: bool
+    """Whether it is an address, a version or a day that few notes have: they are meant, whatever else was said."""
+
+
 @dataclass(frozen=True, slots=True)
 class ByWords:
     """
-    What words found: chunks and notes by row id, the best first; of each phrase the chunks and the notes that have it.
+    What words found: chunks and notes by row id, the best first; of each phrase what has it.
 
-    `in_names` are, of each phrase of numbers, the notes whose names have it. `named` are the notes that are called what
-    was asked, `quoted` the chunks and notes that have all that was quoted, `lone` those that have the one word that was
-    asked for, if they are few.
+    `named` are the notes that are called what was asked, `quoted` the chunks and notes that have all that was quoted,
+    `lone` those that have the one word that was asked for, if they are few.
     """
 
     chunks: list[int]
     notes: list[int]
-    phrases: list[tuple[set[int], set[int]]]
+    phrases: list[Phrase]
     quoted: tuple[set[int], set[int]] | None
     named: set[int]
     lone: tuple[set[int], set[int]]
-    in_names: list[set[int]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,8 +152,7 @@ class Lookup:
         whole = [column for column in columns if not column.extra]
         chunks = [] if where.is_few else self._ranked("chunk_text", whole, limit, where)
         notes = where.listed if where.is_few else self._ranked("note_text", whole, limit, where)
-        phrases = [self._having(phrase, where) for phrase in question.phrases]
-        in_names = [self._in_names(phrase, n) for phrase, (_, n) in zip(question.phrases, phrases, strict=True)]
+        phrases = [self._phrase(phrase, where) for phrase in question.phrases]
         quoted = [self._having(phrase, where) for phrase in question.quoted]
         both = (
             (set.intersection(*(q[0] for q in quoted)), set.intersection(*(q[1] for q in quoted))) if quoted else None
@@ -160,7 +167,7 @@ class Lookup:
         named = self._named(question.names, where)
         for path in () if named else question.paths:
             named = named or self._named([path], where)
-        return ByWords(chunks, notes, phrases, both, named, lone, in_names)
+        return ByWords(chunks, notes, phrases, both, named, lone)
 
     def _ranked(self, table: str, columns: Sequence[Column], limit: int, where: Narrow) -> list[int]:
         """The best rows by the rarest of what may match; by all of it where that finds next to nothing there."""
@@ -220,12 +227,14 @@ class Lookup:
         others = {note for _, note, _ in rows}.difference(found.values())
         return (set(found), notes - others) if found else (chunks, notes)
 
-    def _in_names(self, phrase: Sequence[str], notes: Collection[int]) -> set[int]:
-        """Those of the notes whose names have the phrase, one of numbers alone: of others each word counts there."""
-        if not all(map(str.isdecimal, phrase)):
-            return set()
+    def _phrase(self, terms: Sequence[str], where: Narrow) -> Phrase:
+        chunks, notes = self._having(terms, where)
+        if not all(map(str.isdecimal, terms)):  # of others each word is in names and texts for itself
+            return Phrase(chunks, notes, set(), False)
         sql = f"select note_id, name from note_name where note_id in ({marks(notes)})"
-        return {note for note, name in self._db.execute(sql, tuple(notes)) if "/" not in name and has(name, phrase)}
+        names = self._db.execute(sql, tuple(notes))
+        in_names = {note for note, name in names if "/" not in name and has(name, terms)}
+        return Phrase(chunks, notes, in_names, len(terms) > 2 and len(notes) <= FEW)
 
     def _rows(self, table: str, match: str, order: str, limit: int, where: Narrow) -> list[int]:
         condition, bound = where.sql()

@@ -90,7 +90,7 @@ class Snapshot:
         question = asked(text)
         columns = resolve(question, self.lookup.statistics(question), self.lookup.forms(question)).columns
         found = self.lookup.find(question, columns, limit, Narrow(sources, folders))
-        phrases = [chunk for chunks, _ in found.phrases for chunk in sorted(chunks)]
+        phrases = [chunk for phrase in found.phrases for chunk in sorted(phrase.chunks)]
         wanted = list(dict.fromkeys([*found.chunks, *phrases]))
         if len(wanted) < limit:
             wanted = list(dict.fromkeys([*wanted, *self.lookup.chunks_in([*found.named, *found.notes])]))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from vragd.catalog.asked import Asked, Word
@@ -103,6 +103,6 @@ def missing(statistics: Statistics, nowhere: Sequence[Word]) -> float:
     return statistics.weight(0) * sum(map(share_of, nowhere))
 
 
-def phrase_weights(statistics: Statistics, phrases: Sequence[tuple[set[int], set[int]]]) -> tuple[float, ...]:
-    """Of each phrase, by how many notes have it; 0 where none does."""
-    return tuple(statistics.weight(len(notes)) if notes else 0.0 for _, notes in phrases)
+def phrase_weights(statistics: Statistics, having: Iterable[Collection[int]]) -> tuple[float, ...]:
+    """Of each phrase, by the notes that have it; 0 where none does."""
+    return tuple(statistics.weight(len(notes)) if notes else 0.0 for notes in having)

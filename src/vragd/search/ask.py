@@ -293,7 +293,8 @@ class _Look:
             if mode == "vector" and not question.listed:
                 return Answer((), self._degraded(), generation, self._semantic)
             mode = "keyword"
-        resolved = self._resolved.with_phrases(phrase_weights(self._statistics, by_words.phrases) if by_words else ())
+        having = [phrase.notes for phrase in by_words.phrases] if by_words else []
+        resolved = self._resolved.with_phrases(phrase_weights(self._statistics, having))
         space_id = target.space.id if target.space else None
         found = Candidates(near, by_words, partial(self._hidden, now.lookup), self._others(now))
         lone = self._asked.is_lone and bool(resolved.columns)
@@ -311,7 +312,7 @@ class _Look:
         if resolved.apart and by_words:
             ranked = set(ranking.notes.tolist())
             phrases = zip(self._asked.phrases, by_words.phrases, strict=True)
-            standing |= {" ".join(phrase) for phrase, (_, notes) in phrases if not ranked.isdisjoint(notes)}
+            standing |= {" ".join(phrase) for phrase, having in phrases if not ranked.isdisjoint(having.notes)}
         instead = {word: other for word, other in said if other in standing}
         unknown = self._narrowed.unknown if self._narrowed else ()
         degraded = self._degraded()

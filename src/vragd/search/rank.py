@@ -14,7 +14,7 @@ import numpy as np
 from vragd.catalog.lookup import ByWords, Lookup
 from vragd.catalog.resolve import Resolved
 from vragd.search.across import NEAR_ACROSS
-from vragd.search.floor import nearness, weak
+from vragd.search.floor import COVER, nearness, weak
 from vragd.search.score import (
     FIRST,
     LONE_WORD,
@@ -69,8 +69,8 @@ class Candidates:
             notes |= dict.fromkeys([*sorted(found.named), *found.notes])
             quoted = found.quoted or (set(), set())
             notes |= dict.fromkeys(sorted(quoted[1] | found.lone[1]))
-            for _, having in found.phrases:
-                notes |= dict.fromkeys(sorted(having) if len(having) <= FEW_WITH_PHRASE else ())
+            for phrase in found.phrases:
+                notes |= dict.fromkeys(sorted(phrase.notes) if len(phrase.notes) <= FEW_WITH_PHRASE else ())
             of_chunks = [*found.chunks, *sorted(quoted[0] | found.lone[0])]
             self.passages |= now.notes_of(list(dict.fromkeys(of_chunks)))
         self.passages |= dict(self.near)
@@ -217,7 +217,7 @@ def rank(
         by_words,
         np.where(np.isnan(title), chunk, title),
         words.note,
-        words.cover,
+        _covered(found, notes, words.cover),
         np.array([ahead.get(note, 0.0) for note in notes], dtype=np.float32),
         np.isin(ids, list(having)),
         resolved.foreign,
@@ -226,6 +226,13 @@ def rank(
             term for column, has in zip(resolved.columns, words.has, strict=False) if has for term in column.terms
         ),
     )
+
+
+def _covered(found: ByWords | None, notes: Sequence[int], cover: np.ndarray) -> np.ndarray:
+    """The share of what was asked for; what tells a note from nearly all others is enough of it."""
+    telling = set().union(*(phrase.notes for phrase in found.phrases if phrase.tells)) if found else set[int]()
+    covered: np.ndarray = np.where(np.isin(np.array(notes), list(telling)), np.maximum(cover, COVER), cover)
+    return covered if telling else cover
 
 
 def _fill(
@@ -266,8 +273,9 @@ def _words(now: Lookup, found: ByWords | None, notes: Sequence[int], resolved: R
         zeros = np.zeros(len(notes), dtype=np.float32)
         return OfWords(nothing, nothing, np.empty(0, dtype=np.float32), nothing, zeros, zeros, nothing)
     counts = now.profiles(notes, resolved.columns)
-    said = zip(found.phrases, found.in_names, resolved.phrase_weights, strict=True)
-    pairs = [(having, names, weight) for having, names, weight in said if weight]
+    said = zip(found.phrases, resolved.phrase_weights, strict=True)
+    phrases = [(phrase, weight) for phrase, weight in said if weight]
+    ids = np.array(notes)
     return of_words(
         len(notes),
         counts,
@@ -275,11 +283,11 @@ def _words(now: Lookup, found: ByWords | None, notes: Sequence[int], resolved: R
         np.array([not column.extra for column in resolved.columns], dtype=bool),
         resolved.missing,
         (
-            _flags(np.array(notes), [having for (_, having), _, _ in pairs]),
-            _flags(counts.ids, [having for (having, _), _, _ in pairs]),
-            _flags(np.array(notes), [names for _, names, _ in pairs]),
+            _flags(ids, [phrase.notes for phrase, _ in phrases]),
+            _flags(counts.ids, [phrase.chunks for phrase, _ in phrases]),
+            _flags(ids, [phrase.in_names for phrase, _ in phrases]),
         ),
-        np.array([weight for _, _, weight in pairs], dtype=np.float32),
+        np.array([weight for _, weight in phrases], dtype=np.float32),
     )
 
 

@@ -28,6 +28,16 @@ def test_a_number_written_together_finds_its_note_also_beside_other_words(world:
             assert path in paths(world, asked, mode=mode), (asked, mode)
 
 
+def test_who_has_the_very_address_that_few_have_is_a_good_match_whatever_else_is_asked(world: World) -> None:
+    fill(world, FILLER | {"Printer.md": "10.20.0.15, in the hall.", "Cup.md": "Won 1.9 in the end."})
+    assert paths(world, "nameserver zone 10.20.0.15") == ["Printer.md"]
+    assert paths(world, "nameserver zone 10.20.0.16") == []
+    assert paths(world, "nameserver zone 1.9") == [], "two numbers meet by chance"
+    everywhere = {f"h{i}.md": f"Host {i} behind 10.20.0.15" for i in range(11)}
+    fill(world, everywhere)
+    assert paths(world, "nameserver zone 10.20.0.15") == []
+
+
 def test_a_link_or_a_place_that_is_the_whole_question_is_the_note_it_leads_to(world: World) -> None:
     notes = {
         "Books/1984.md": "Winston and the telescreen.", "Read.md": "Books: 1984, 1984 again, and books of 1984.",
