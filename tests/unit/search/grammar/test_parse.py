@@ -236,6 +236,7 @@ WORDS = [
     "a[0] a[p:x]",
     "#work #a/b",
     "C++ c# a&b x=1 a<b",
+    "* `Option -` takes it; -, -; -* -? |-|",
     r"C:\dir \alpha \\server\share",
     "日本語 😀 é",
     "a\u00a0b\u3000c\td\ne",
