@@ -92,6 +92,11 @@ class Asked:
     paths: tuple[str, ...] = ()
 
     @property
+    def has_blanks(self) -> bool:
+        """Whether it is more than one word as it is typed."""
+        return len(self.plain.split()) > 1
+
+    @property
     def is_lone(self) -> bool:
         """Whether it is one word, or what is written as one: whoever asks so wants what has it."""
         pieces = self.plain.split()
@@ -207,10 +212,9 @@ def whole_terms(question: Asked) -> tuple[str, ...]:
     no blank, or so many words, two of which it is about, as few texts have in a row by chance. () for all else.
     """
     terms = tuple(_terms(runs(fold(question.plain)))) or tuple(word.term for word in question.words)
-    if len(question.plain.split()) != 1:
-        is_sentence = len(terms) >= LEAST_SENTENCE and sum(word.about for word in question.words) > 1
-        return terms if is_sentence and len(terms) <= LONGEST_WHOLE else ()
-    return terms if len(terms) <= LONGEST_WHOLE else ()
+    is_whole = not question.has_blanks
+    is_sentence = len(terms) >= LEAST_SENTENCE and sum(word.about for word in question.words) > 1
+    return terms if (is_whole or is_sentence) and len(terms) <= LONGEST_WHOLE else ()
 
 
 def has(folded: str, phrase: Iterable[str]) -> bool:

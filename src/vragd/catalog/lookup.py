@@ -159,8 +159,8 @@ class Lookup:
         )
         lone: tuple[set[int], set[int]] = (set(), set())
         if terms := whole_terms(question):
-            is_sentence = chunks and " " in question.plain.strip()
-            having = self._standing(terms, chunks) if is_sentence else self._having(terms, where)
+            among_best = question.has_blanks and chunks
+            having = self._standing(terms, chunks) if among_best else self._having(terms, where)
             if len(terms) > 1 and all(map(str.isdecimal, terms)):
                 having = self._as_written(question.plain, *having)
             lone = having if len(having[1]) <= FEW else lone

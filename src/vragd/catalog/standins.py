@@ -2,7 +2,8 @@
 What is looked for in place of a word that stands nowhere: words that contain it, and it written apart (pourover for
 pour-over) or with umlauts (Mueller for Müller), or else one it may be misspelt for.
 
-Reads the vocabulary, some ten thousand terms: only for a question with such a word.
+Only for a question with such a word: for what has it in its middle all of the vocabulary is read, some ten thousand
+terms, for the rest a part of an index.
 """
 
 from __future__ import annotations
@@ -26,9 +27,7 @@ NO_HALF = frozenset("ai")  # words of one letter, which stand before any other: 
 MOST = 8  # terms for one word
 STAND_IN = 0.5  # how much it counts beside other words: two of three that are taken for others are two guesses
 _BEGINS = "word >= ?1 and word < ?1 || char(0x10ffff)"
-MOST_WORDS = 6  # of one question: each looks through the vocabulary, about 40 ms of one of 200,000 terms
-
-
+MOST_WORDS = 6  # of one question: for each the whole vocabulary may be read
 _LETTER_AND_E = re.compile("([aou])e|(a)a")  # ä, ö, ø, ü; å
 _WORD = re.compile(rf"[\w{SOME_MARKS}]+")
 

@@ -22,6 +22,7 @@ import xxhash
 from vragd.notes.size import MAX_CHARS, MIN_CHARS
 
 _WORDS = 3  # the level on which there are words to cut between: below paragraphs, lines and sentences
+_TOGETHER = 3  # words whose hash a place between them has
 _WORDS_TOLD = 16
 _ENOUGH = 160  # characters, in which that many words stand mostly
 
@@ -99,7 +100,7 @@ class Cutter:
     def _priorities(self, atoms: Sequence[Span], level: int) -> np.ndarray:
         texts = [self._text[start:end] for start, end in atoms]
         if level == _WORDS:
-            texts = [" ".join(texts[i : i + 3]) for i in range(len(texts))]
+            texts = [" ".join(texts[i : i + _TOGETHER]) for i in range(len(texts))]
             found = [xxhash.xxh3_64_intdigest(text.encode("utf-8", "surrogatepass")) for text in texts]
         else:
             found = [_priority(text) for text in texts]

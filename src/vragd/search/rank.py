@@ -230,9 +230,11 @@ def rank(
 
 def _covered(found: ByWords | None, notes: Sequence[int], cover: np.ndarray) -> np.ndarray:
     """The share of what was asked for; what tells a note from nearly all others is enough of it."""
-    telling = set().union(*(phrase.notes for phrase in found.phrases if phrase.tells)) if found else set[int]()
+    telling = set[int]().union(*(phrase.notes for phrase in found.phrases if phrase.tells)) if found else set[int]()
+    if not telling:
+        return cover
     covered: np.ndarray = np.where(np.isin(np.array(notes), list(telling)), np.maximum(cover, COVER), cover)
-    return covered if telling else cover
+    return covered
 
 
 def _fill(

@@ -90,12 +90,12 @@ def of_words(
     of_note = np.where(is_chunk, 1.0, np.where(counts.ids == NAMES, NAME_COUNTS, OTHER_COUNTS)).astype(np.float32)
     # every note has groups, one behind the other
     starts = np.searchsorted(counts.notes, np.arange(n_notes))
-    tf_names = _summed(counts.tf * (of_note * ~is_chunk)[:, None], starts)
-    tf_note = _summed(counts.tf * of_note[:, None], starts)
-    length = _summed((counts.lengths * is_chunk)[:, None], starts)[:, 0]
+    tf_names = _reduced(np.add, counts.tf * (of_note * ~is_chunk)[:, None], starts)
+    tf_note = _reduced(np.add, counts.tf * of_note[:, None], starts)
+    length = _reduced(np.add, (counts.lengths * is_chunk)[:, None], starts)[:, 0]
     owner = counts.notes[is_chunk]
     in_note, in_group, in_names = flags
-    in_text = _most(in_group, starts)
+    in_text = _reduced(np.maximum, in_group, starts)
     tf_chunk = np.hstack([counts.tf[is_chunk] + tf_names[owner], in_group[is_chunk] + NAME_COUNTS * in_names[owner]])
     tf_note = np.hstack([tf_note, np.where(in_names > 0, NAME_COUNTS + in_text, in_note)])
     in_group = in_group + (in_note * (in_text == 0))[counts.notes]  # names and properties belong to each passage
@@ -134,19 +134,11 @@ def _cover(
     return found
 
 
-def _summed(rows: np.ndarray, starts: np.ndarray) -> np.ndarray:
+def _reduced(by: np.ufunc, rows: np.ndarray, starts: np.ndarray) -> np.ndarray:
     """The rows that belong together as one."""
     if not len(rows):
         return np.zeros((len(starts), rows.shape[1]), dtype=rows.dtype)
-    found: np.ndarray = np.add.reduceat(rows, starts, axis=0)
-    return found
-
-
-def _most(rows: np.ndarray, starts: np.ndarray) -> np.ndarray:
-    """Of the rows that belong together the most."""
-    if not len(rows):
-        return np.zeros((len(starts), rows.shape[1]), dtype=rows.dtype)
-    found: np.ndarray = np.maximum.reduceat(rows, starts, axis=0)
+    found: np.ndarray = by.reduceat(rows, starts, axis=0)
     return found
 
 

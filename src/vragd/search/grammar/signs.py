@@ -20,13 +20,14 @@ OPERATORS = SCOPES | NAMES | frozenset(FIELDS)
 _NAME = r'[^\s\[\]"():=<>!,;|]+'
 _OPERATOR = "|".join(sorted(OPERATORS, key=len, reverse=True))
 OPERATOR = re.compile(rf"({_OPERATOR}):")
-NEGATION = re.compile(r"-(?=[^-\s>)\]`,;:!?*|])")
+_NEGATION = r"-(?=[^-\s>)\]`,;:!?*|])"
+NEGATION = re.compile(_NEGATION)
 PROPERTY = re.compile(rf'\[(?:({_NAME}+)|"((?:\\"|[^"])++)")(?:(\])(?=[\s)]|\Z)|(?=\s*(?:[<>=]|!=)|:(?!:|//)))')
 """A name, and what it has behind it: `]`, or a sign that is yet to be read."""
 COMPARISON = re.compile(r"<=|>=|!=|<|>|=+")
 _BARE_NAME = re.compile(_NAME)
 _ESCAPED = re.compile(rf'\\+(?:["()\[\]/<>=!-].*|OR|null|(?:{_OPERATOR}):.*)', re.DOTALL)
-_MISREAD = re.compile(rf'["()\]]|/.|-(?=[^-\s>)\]`,;:!?*|])|\["|OR\Z|(?:{_OPERATOR}):', re.DOTALL)
+_MISREAD = re.compile(rf'["()\]]|/.|{_NEGATION}|\["|OR\Z|(?:{_OPERATOR}):', re.DOTALL)
 _PERHAPS_PROPERTY = re.compile(rf"\[({_NAME})(?:\Z|\](?:\Z|\))|[:<>=!])")
 _PATH = re.compile(r"/[^\s/\\\[]+/[^\s)\]]")  # no pattern ends at a slash with a character behind it
 
